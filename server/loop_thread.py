@@ -21,13 +21,16 @@ async def opened_in_thread(
 ) -> AsyncIterator[tuple[asyncio.AbstractEventLoop, T]]:
     """Open a context in a new thread's loop until the block ends; gives the loop, and what it gave.
 
-    The loop is of the caller's kind. Raises what opening or closing raises.
+    The loop is of the caller's kind and has its handler of exceptions. Raises what opening or
+    closing raises.
     """
     opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, T]] = Future()
     ended: Future[None] = Future()
-    kind = type(asyncio.get_running_loop())
+    here = asyncio.get_running_loop()
+    kind, handler = type(here), here.get_exception_handler()
 
     async def live() -> None:
+        asyncio.get_running_loop().set_exception_handler(handler)
         async with opening() as given:
             end = asyncio.Event()
             opened.set_result((asyncio.get_running_loop(), end, given))

@@ -13,9 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from urllib.parse import urlencode
 
-BODY = b"[" + b"1," * (
-    (1 << 19) - 1
-)  # 1 MiB, all of it read and decoded: no array, as it does not end
+BODY = b"[" + b"1," * ((1 << 19) - 1)  # 1 MiB, which is refused by its length
 BODIES, KEPT, SIGN_INS, GUESSES = 60, 256, 16, 32  # connections of each attack
 CANCEL = "/api/v1/changes/0123/cancel"
 HALT = "/api/v1/channels/armani/id/stable/halt"

@@ -150,10 +150,9 @@ def _order(
             return [], changes, [await rollouts.view(wish.channel) for wish in wishes]
 
     failures: list[str] = []
-    if (stopped := _stop_by_server(folder, places, make, how, failures)) is not None:
+    if (stopped := _stop_by_server(folder, places, make, how)) is not None:
         previews, (changes, views) = list[Preview](), stopped
     else:
-        failures.clear()
         previews, changes, views = asyncio.run(act())
     if how.dry_run:
         _show_previews(previews, as_json=how.as_json)
@@ -165,43 +164,30 @@ def _order(
 
 
 def _stop_by_server(
-    folder: StateFolder,
-    places: list[Channel],
-    make: MakeOrder,
-    how: Circumstances,
-    failures: list[str],
+    folder: StateFolder, places: list[Channel], make: MakeOrder, how: Circumstances
 ) -> tuple[list[ChangeView], list[ChannelView]] | None:
-    """Have a running server halt channels, or pause one; None where the command does it itself.
+    """Have a running server halt or pause a channel; None where the command does it itself.
 
-    Pauses of several channels are published together, which is no one request of the server's.
+    Several channels are published together, which is no one request of the server's.
     """
-    if how.dry_run or how.public_url or how.due is not None:
+    if how.dry_run or how.public_url or how.due is not None or len(places) > 1:
         return None
-    changes = []
-    for place in places:
-        try:
-            order = make(view_channel(place, load_published(folder.public)))
-            if not (isinstance(order, Halt) or (isinstance(order, Pause) and len(places) == 1)):
-                return None
-            told = ask_server(
-                folder,
-                operator(),
-                f"{PREFIX}/channels/{place}/{action_of(order)}",
-                {"reason": order.reason, "note": how.note},
-                {} if isinstance(order, Halt) else {"If-Match": how.if_match},
-            )
-        except NotFoundError as error:
-            if not how.is_halt:
-                raise
-            failures.append(str(error))
-            continue
-        if told is None:
-            return None
-        change = msgspec.json.decode(told, type=Ordered).change
-        if change is not None:
-            changes.append(change)
-    published = load_published(folder.public)
-    return changes, [view_channel(decode_channel(each.channel), published) for each in changes]
+    (place,) = places
+    order = make(view_channel(place, load_published(folder.public)))
+    if not isinstance(order, Halt | Pause):
+        return None
+    told = ask_server(
+        folder,
+        operator(),
+        f"{PREFIX}/channels/{place}/{action_of(order)}",
+        {"reason": order.reason, "note": how.note},
+        {} if isinstance(order, Halt) else {"If-Match": how.if_match},
+    )
+    if told is None:
+        return None
+    change = msgspec.json.decode(told, type=Ordered).change
+    changes = [] if change is None else [change]
+    return changes, [view_channel(place, load_published(folder.public))]
 
 
 async def _make_wishes(

@@ -13,9 +13,11 @@ the lock of a state folder knows that no process which held lease and lock there
 import asyncio
 import contextlib
 import fcntl
+import functools
 import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -33,6 +35,7 @@ LEASE_SECONDS = 30  # until another machine takes over from one that fell silent
 BEATS = 3  # in the life of a lease: two may fail
 WAIT_SECONDS = 60.0  # for another change to end: longer than a lease
 RETRY_SECONDS = 0.05
+GIVING_WAY_SECONDS = 5.0  # to what stops things, which could go on for ever
 AT_ONCE = 8
 """Files, or rows of which each takes two statements, that one transaction writes at most.
 
@@ -72,11 +75,13 @@ class Lease:
         self._fence = 0
         self._precedence = precedence or Precedence()
         self._is_urgent = is_urgent
+        # Its own: in the loop's threads a transaction would wait behind what other requests do.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
 
     @property
     def gives_way(self) -> bool:
         """Whether this one waits, because another of this process is to stop something."""
-        return not self._is_urgent and self._precedence.is_wanted
+        return self._precedence.gives_way(is_urgent=self._is_urgent)
 
     @property
     def fence(self) -> int:
@@ -147,7 +152,8 @@ class Lease:
         function raises, and LeaseLostError before it begins.
         """
         async with self.fenced():
-            work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+            call = functools.partial(function, *args, **kwargs)
+            work = asyncio.get_running_loop().run_in_executor(self._thread, call)
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
@@ -166,19 +172,24 @@ class Lease:
     async def _acquire(self, file: BinaryIO) -> None:
         """Take the lease when it is free, has run out, or its holder is known to be dead."""
         tries = max(1, int(self._wait / RETRY_SECONDS))
-        for left in reversed(range(tries)):
-            locked = not self.gives_way and _try_lock(file)
-            holder = (
-                "a halt of this process"
-                if self.gives_way
-                else await self._take(_place(file), locked=locked)
-            )
-            if not holder:
-                return
-            if locked:  # without the lease it would only keep its holder from being known
-                fcntl.flock(file, fcntl.LOCK_UN)
-            if left:
-                await asyncio.sleep(RETRY_SECONDS)
+        try:
+            for left in reversed(range(tries)):
+                if not self._is_urgent and (tries - left) * RETRY_SECONDS > GIVING_WAY_SECONDS:
+                    self._precedence.is_overdue = True
+                if self.gives_way:
+                    holder = "the other publisher of this process"
+                else:
+                    locked = _try_lock(file)
+                    holder = await self._take(_place(file), locked=locked)
+                    if not holder:
+                        return
+                    if locked:  # without the lease it would only keep its holder from being known
+                        fcntl.flock(file, fcntl.LOCK_UN)
+                if left:
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            if not self._is_urgent:
+                self._precedence.is_overdue = False
         raise StorageError(_busy(holder))
 
     async def _take(self, place: str, *, locked: bool) -> str:

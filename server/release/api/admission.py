@@ -13,6 +13,7 @@ from server.release.people.principal import Principal
 Authenticate = Callable[[str], Awaitable[Principal]]
 """Turns a token's text into its principal; raises AuthenticationError."""
 TOKEN_LIMIT = 4096  # bytes; our own tokens are about 100, those of an identity provider longer
+JWT_DOTS = 2  # in a token of an identity provider; our own have none
 UNKNOWN_AT_ONCE = 2
 """Urgent requests whose unknown tokens are looked up at one time, while others wait in turn.
 
@@ -26,7 +27,8 @@ class Admission:
     def __init__(self, authenticate: Authenticate, rates: Rates) -> None:
         self._authenticate = authenticate
         self._rates = rates
-        self._unknown = asyncio.Semaphore(UNKNOWN_AT_ONCE)
+        # Of tokens of an identity provider, and of our own: the provider may be asked for seconds.
+        self._unknown = {is_jwt: asyncio.Semaphore(UNKNOWN_AT_ONCE) for is_jwt in (True, False)}
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
         """Return who asks; raises AuthenticationError or RateError.
@@ -45,7 +47,7 @@ class Admission:
             elif self._rates.is_known(secret):
                 principal = await self._authenticate(secret)
             else:
-                async with self._unknown:
+                async with self._unknown[secret.count(".") == JWT_DOTS]:
                     principal = await self._authenticate(secret)
         except AuthenticationError:
             self._rates.count_failure(secret)

@@ -5,7 +5,7 @@ the served schema says anyway, and nothing else; its body is not read.
 """
 
 import hashlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -25,6 +25,7 @@ from server.release.api.operation import (
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
 from server.release.api.receive import BODY_SECONDS, invite_body, receive_body
 from server.release.api.routes import Route, Routes
+from server.release.people.permissions import STOPPING, Permission
 from server.release.people.principal import Principal
 from server.release.people.trail import describe as describe_entry
 from server.release.rollouts.etag import read_if_match
@@ -49,7 +50,7 @@ class Admitting(Protocol):
 
 
 class Api:
-    """Answers requests for `operations`; a body has `body_seconds` for each MiB of its limit."""
+    """Answers requests for `operations`; a body has `body_seconds` to arrive."""
 
     def __init__(
         self,
@@ -108,6 +109,8 @@ class Api:
         )
         if principal is not None and operation.permission is not None:
             principal.check(operation.permission)
+        if principal is not None and operation.urgent:
+            _check_may_stop(principal, operation, route.path)
         if principal is not None and operation.is_change:
             self._admission.count_change(principal)
         query = decode_query(route.query, operation.query)
@@ -161,6 +164,7 @@ class Api:
             read_key(keys[0]),
             _fingerprint(call.request, operation, octets),
             keep=not operation.secret,
+            urgent=operation.urgent,
         )
         return await call.services.keys.once(request, lambda: answer(operation.handler(call)), look)
 
@@ -196,6 +200,17 @@ def _to_response(answer: Answer) -> web.Response:
         # aiohttp names a type for every answer; there is nothing here that could have one.
         response.headers.popall("Content-Type", None)
     return response
+
+
+def _check_may_stop(principal: Principal, operation: Operation, path: Mapping[str, str]) -> None:
+    """Raise PermissionDeniedError before anything is written for who may stop nothing there.
+
+    What stops things has precedence, which a client without that right must not have.
+    """
+    if operation.permission is not None:
+        principal.check(operation.permission, path.get("codename", ""))
+    elif not principal.permissions & STOPPING:
+        principal.check(Permission.ROLLOUT)
 
 
 def _check_if_match(request: web.BaseRequest) -> None:

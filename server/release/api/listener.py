@@ -39,10 +39,11 @@ DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
 LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
-REFUSALS = 50  # a second are answered immediately, four times as many in a burst
+REFUSALS = 50
+"""A second, with all other answers to clients that have shown no token; four times as many in a
+burst. Further ones are `LATE_SECONDS` late: clients that ask again as soon as they are answered
+would otherwise keep the interpreter busy, and everything else waits for it."""
 LATE_SECONDS = 1.0
-"""How late further refusals are answered: clients that ask again as soon as they are refused would
-otherwise keep the interpreter busy, and everything else waits for it."""
 PARTING_SECONDS = 1.0  # how long a connection that gives way may take to fetch why
 
 _SILENT = logging.getLogger("hening.silent")
@@ -116,10 +117,11 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol.request = request
     try:
         response = await answer(request, protocol.api)
-        if response.status >= HTTPStatus.BAD_REQUEST and protocol.server.refusals.take(
-            asyncio.get_running_loop().time()
-        ):
+        is_cheap = response.status >= HTTPStatus.BAD_REQUEST or not protocol.account
+        if is_cheap and protocol.server.refusals.take(asyncio.get_running_loop().time()):
+            protocol.pause_reading()  # of a body that is refused nothing more is kept meanwhile
             await asyncio.sleep(LATE_SECONDS)
+            protocol.resume_reading()
         return response
     finally:
         protocol.request = None

@@ -20,7 +20,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from server.processes.sockets import bound_unix
-from server.release.api.admission import Authenticate, no_token, read_bearer
+from server.release.api.admission import JWT_DOTS, Authenticate, no_token, read_bearer
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.exposure import load_tls
@@ -35,7 +35,7 @@ from server.release.api.urgent_listener import (
     looking_up,
     vouch,
 )
-from server.release.people.permissions import Permission
+from server.release.people.permissions import STOPPING
 from server.release.people.principal import Principal, command_line_principal
 from server.release.people.token_text import is_token
 from server.settings import Settings
@@ -46,8 +46,6 @@ BODY_LIMIT = 4096
 """Bytes of a body: a reason in eight languages. A longer one goes to the API's ordinary address."""
 BODY_SECONDS = 1.0  # for a body to arrive
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
-STOPPING = frozenset({Permission.HALT, Permission.ROLLOUT, Permission.APPROVE})
-"""Who has one of these may stop something."""
 KNOWN = 1000  # tokens that wait for no others' lookup, because they were good before
 OPERATOR = "Hening-Operator"
 """The header by which a command says who runs it."""
@@ -86,14 +84,20 @@ class UrgentAdmission:
         if not secret:
             raise no_token()
         digest = hashlib.sha256(secret.encode()).digest()
+        if secret.count(".") == JWT_DOTS:  # its issuer may be asked, which can take seconds
+            return self._vouched(request, digest, await self._authenticate(secret))
         with looking_up(request):
             if digest in self._known:
                 principal = await self._authenticate(secret)
             else:
                 async with self._turn:
                     principal = await self._authenticate(secret)
+        return self._vouched(request, digest, principal)
+
+    def _vouched(self, request: web.BaseRequest, digest: bytes, principal: Principal) -> Principal:
         if principal.permissions & STOPPING:
             vouch(request)
+            self._known.pop(digest, None)
             self._known[digest] = None
             if len(self._known) > KNOWN:
                 del self._known[next(iter(self._known))]

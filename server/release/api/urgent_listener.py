@@ -19,7 +19,7 @@ from aiohttp import web
 
 from server.release.api.listener import Answering, answer, answer_failure, make_request
 
-SLOTS = 1024
+SLOTS = 4096
 """Connections, each for one request. A team has a handful of people who halt; what there is room
 for beyond that costs a descriptor; to cut off a client and take it again costs a millisecond."""
 UNKNOWN = SLOTS // 4
@@ -29,8 +29,7 @@ STALL_SECONDS = 1.0  # how long a client may take nothing of its answer
 LINGER_SECONDS = 0.5  # how long the body of a refused request is read and thrown away
 LINE_LIMIT = 8190  # bytes of a request line or header, as on the API's ordinary address
 HEADER_LIMIT = 64  # headers of a request
-BACKLOG = 1024  # connections that wait to be accepted; they are, within milliseconds
-PACE_SECONDS = 0.01  # between two connections while somebody is stopping something
+BACKLOG = 4096  # connections that wait to be accepted; they are, within milliseconds
 RETRY_SECONDS = 0.05  # after a connection could not be accepted
 ROOT = 0
 _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
@@ -74,11 +73,10 @@ class UrgentServer(web.Server):
     ) -> None:
         """Accept connections for ever, one in a turn of the loop.
 
-        So each has been read from once before a later one may take its slot. While something is
-        being stopped they come slower, for each costs the loop a millisecond. While
-        `LOOKED_UP` tokens are being looked up, for milliseconds, the next one waits in the kernel.
-        On a Unix socket `for_commands` the user of this process and root need no token. No proxy
-        may connect to it: it would hand on requests of anybody as its own.
+        So each has been read from once before a later one may take its slot. While `LOOKED_UP`
+        tokens are being looked up, for milliseconds, the next one waits in the kernel. On a Unix
+        socket `for_commands` the user of this process and root need no token. No proxy may connect
+        to it: it would hand on requests of anybody as its own.
         """
         loop = asyncio.get_running_loop()
         opening: list[asyncio.Task[Any]] = []
@@ -105,14 +103,7 @@ class UrgentServer(web.Server):
             opening.append(
                 loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
             )
-            await asyncio.sleep(PACE_SECONDS if self._is_working() else 0)
-
-    def _is_working(self) -> bool:
-        return any(
-            each.is_known and each.is_asked
-            for each in self.connections
-            if isinstance(each, _Connection)
-        )
+            await asyncio.sleep(0)
 
     def _is_full(self) -> bool:
         looking = [c for c in self.connections if isinstance(c, _Connection) and c.is_looking]

@@ -59,3 +59,6 @@ ROLE_SCOPES: Mapping[tuple[Role, Permission], frozenset[str]] = MappingProxyType
     {(Role.EDITOR, _P.SUBMIT): CONTENT_ROLES}
 )
 """Where a role holds a permission for some signed roles only, whatever the account's codenames."""
+
+STOPPING = frozenset({Permission.HALT, Permission.ROLLOUT, Permission.APPROVE})
+"""Who has one of these may stop something."""

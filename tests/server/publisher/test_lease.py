@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from server.publisher import lease as module
 from server.publisher.lease import Lease, LeaseLostError
 from server.publisher.precedence import Precedence
 from server.storage.control_models import Lease as LeaseRow
@@ -277,3 +278,18 @@ async def test_what_is_urgent_has_the_lease_next(place, tmp_path):
         await asyncio.gather(stop, ordinary)
     assert order == ["halt", "ordinary"]
     assert not second.gives_way
+
+
+async def test_what_is_urgent_does_not_keep_the_lease_for_ever(place, tmp_path, monkeypatch):
+    """An ordinary holder that has waited for so long has its turn."""
+    monkeypatch.setattr(module, "GIVING_WAY_SECONDS", 0)
+    precedence = Precedence()
+    async with open_database(place) as sessions:
+        ordinary = Lease(sessions, tmp_path / "lock", precedence=precedence)
+        with precedence.wanted():
+            async with ordinary.held():
+                assert ordinary.gives_way
+            precedence.is_overdue = True
+            assert Lease(
+                sessions, tmp_path / "lock", precedence=precedence, is_urgent=True
+            ).gives_way

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.write_gate import WriteGate
+from server.storage.write_gate import IN_A_ROW, WriteGate
 
 SECONDS = 60.0
 
@@ -42,6 +42,18 @@ def test_what_is_urgent_comes_first():
             waiting(gate, pool, order, name, is_urgent=True)
         gate.give()
     assert order == ["halt", "pause", "one", "two"]
+
+
+def test_what_is_urgent_does_not_come_first_for_ever():
+    """After so many turns one that waits has its own."""
+    gate, order = WriteGate(), []
+    assert gate.take(0, is_urgent=False)
+    with ThreadPoolExecutor(IN_A_ROW + 3) as pool:
+        waiting(gate, pool, order, "one", is_urgent=False)
+        for _ in range(IN_A_ROW + 1):
+            waiting(gate, pool, order, "halt", is_urgent=True)
+        gate.give()
+    assert order == ["halt"] * IN_A_ROW + ["one", "halt"]
 
 
 def test_who_waits_too_long_has_no_turn():

@@ -9,19 +9,21 @@ import ssl
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import func, select
 
 from server.release.api import urgent_listener
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.urgent import BODY_LIMIT, OPERATOR, OtherLoop, serving_urgent
-from server.release.api.urgent_listener import UNKNOWN
 from server.release.errors import AuthenticationError
 from server.settings import Settings
+from server.storage.control_models import IdempotencyKey
 from tests.server.release.api_world import api_world, role_principals
 from tests.server.release.certificate import write_certificate
 from tests.server.world import CHANNEL
 
 HALT = f"/api/v1/channels/{CHANNEL}/halt"
 PRINCIPALS = role_principals()
+PRINCIPALS["other"] = dataclasses.replace(PRINCIPALS["engineer"], codenames=("another",))
 
 
 class Urgent:
@@ -181,9 +183,10 @@ async def test_a_body_that_does_not_come_is_refused(world, monkeypatch):
 
 
 async def test_connections_without_a_token_give_way(urgent, monkeypatch):
-    """A quarter of the slots is theirs; the oldest goes, and a halt is carried out meanwhile."""
+    """The oldest goes, and a halt is carried out meanwhile."""
     monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
-    silent = [await urgent.connect() for _ in range(UNKNOWN)]
+    monkeypatch.setattr(urgent_listener, "UNKNOWN", 16)
+    silent = [await urgent.connect() for _ in range(16)]
     assert (await urgent.halt())[0] == 200
     assert urgent.registry.get_sample_value("hening_urgent_connections_cut_total") == 1
     with contextlib.suppress(ConnectionError):
@@ -193,27 +196,30 @@ async def test_connections_without_a_token_give_way(urgent, monkeypatch):
         writer.transport.abort()
 
 
-async def test_a_viewers_connection_gives_way_like_a_strangers(urgent, monkeypatch):
-    """A token that may stop nothing keeps no slot: its bodies that never come are cut off."""
-    monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
-    path = "/api/v1/changes/0123/cancel"
+@pytest.mark.parametrize(
+    ("token", "path"),
+    [
+        ("viewer", "/api/v1/changes/0123/cancel"),
+        ("viewer", HALT),
+        ("other", HALT),
+    ],
+)
+async def test_who_may_stop_nothing_there_has_no_precedence(urgent, token, path):
+    """It is refused before its body comes and before its key is written."""
+    reader, writer = await urgent.connect()
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: a",
-        "Authorization: Bearer viewer",
+        f"Authorization: Bearer {token}",
+        "Idempotency-Key: k",
         "Content-Type: application/json",
         "Content-Length: 2",
     ]
-    waiting = []
-    for _ in range(UNKNOWN + 1):
-        reader, writer = await urgent.connect()
-        writer.write("\r\n".join([*lines, "", "{"]).encode())
-        waiting.append((reader, writer))
-        await urgent.looked_up.get()
-    assert urgent.registry.get_sample_value("hening_urgent_connections_cut_total") == 1
-    assert (await urgent.halt())[0] == 200
-    for _, writer in waiting:
-        writer.transport.abort()
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+    writer.transport.abort()
+    async with urgent.services.sessions() as session:
+        assert await session.scalar(select(func.count()).select_from(IdempotencyKey)) == 0
 
 
 async def test_commands_need_no_token(urgent):
