@@ -119,12 +119,21 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
         response = await answer(request, protocol.api)
         is_cheap = response.status >= HTTPStatus.BAD_REQUEST or not protocol.account
         if is_cheap and protocol.server.refusals.take(asyncio.get_running_loop().time()):
-            protocol.pause_reading()  # of a body that is refused nothing more is kept meanwhile
-            await asyncio.sleep(LATE_SECONDS)
-            protocol.resume_reading()
+            await _be_late(request.transport)
         return response
     finally:
         protocol.request = None
+
+
+async def _be_late(transport: asyncio.Transport | None) -> None:
+    """Wait, and keep nothing more of what the client sends meanwhile."""
+    with contextlib.suppress(RuntimeError):  # it is paused already, or closing
+        if transport is not None:
+            transport.pause_reading()
+    await asyncio.sleep(LATE_SECONDS)
+    with contextlib.suppress(RuntimeError):
+        if transport is not None:
+            transport.resume_reading()
 
 
 async def answer(request: web.BaseRequest, api: Answering) -> web.StreamResponse:
