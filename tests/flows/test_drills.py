@@ -207,12 +207,11 @@ def show_role(thief, role, version, data):
 
 def hand_over(drill, role, version, data):
     """Submit a version to the honest server, and wait until it is published."""
-    results = drill.folder / "server" / "results"
-    before = len(list(results.iterdir()))
     with prepared_bundle(drill.folder / "server" / "incoming", {(role, version): data}, []) as made:
         made.reveal()
-    until(lambda: len(list(results.iterdir())) > before)
-    assert json.loads((results / f"{made.id}.json").read_bytes())["status"] == "published"
+    result = drill.folder / "server" / "results" / f"{made.id}.json"
+    until(result.exists)
+    assert json.loads(result.read_bytes())["status"] == "published"
 
 
 def fast_forward(thief):

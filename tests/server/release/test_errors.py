@@ -9,7 +9,9 @@ def test_the_tree_is_written_down():
     classes = [
         value
         for value in vars(errors).values()
-        if isinstance(value, type) and value.__module__ == errors.__name__
+        if isinstance(value, type)
+        and issubclass(value, Exception)
+        and value.__module__ == errors.__name__
     ]
     assert classes
     for kind in classes:

@@ -1,5 +1,6 @@
 """What a person sees who types at a terminal."""
 
+import contextlib
 import os
 import select
 import subprocess
@@ -62,18 +63,18 @@ class Terminal:
 
         A prompt for a passphrase is shown just before the terminal forgets what was typed so far.
         """
-        self.type(b"\x03")
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
+        deadline = time.monotonic() + PATIENCE
+        while self.process.poll() is None and time.monotonic() < deadline:
             self.type(b"\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
         return self.finish()
 
     def finish(self) -> int:
         """Read to the end and return the exit status."""
         while self.read(60):
             pass
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE)
 
 
 @pytest.fixture
