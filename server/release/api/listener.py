@@ -91,8 +91,7 @@ async def listening(
     )
     server.api = api
     server.limit = connections
-    burst = REFUSALS * BURST_SECONDS
-    server.refusals = Bucket(burst, REFUSALS, burst, asyncio.get_running_loop().time())
+    server.refusals = make_refusals(asyncio.get_running_loop().time())
     server.count_leaving = count_leaving
     runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
@@ -119,13 +118,19 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
         response = await answer(request, protocol.api)
         is_cheap = response.status >= HTTPStatus.BAD_REQUEST or not protocol.account
         if is_cheap and protocol.server.refusals.take(asyncio.get_running_loop().time()):
-            await _be_late(request.transport)
+            await be_late(request.transport)
         return response
     finally:
         protocol.request = None
 
 
-async def _be_late(transport: asyncio.Transport | None) -> None:
+def make_refusals(now: float) -> Bucket:
+    """Return the bucket of what is answered immediately to clients without a token."""
+    burst = REFUSALS * BURST_SECONDS
+    return Bucket(burst, REFUSALS, burst, now)
+
+
+async def be_late(transport: asyncio.Transport | None) -> None:
     """Wait, and keep nothing more of what the client sends meanwhile."""
     with contextlib.suppress(RuntimeError):  # it is paused already, or closing
         if transport is not None:

@@ -13,11 +13,19 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
-from server.release.api.listener import Answering, answer, answer_failure, make_request
+from server.release.api.listener import (
+    Answering,
+    answer,
+    answer_failure,
+    be_late,
+    make_refusals,
+    make_request,
+)
 
 SLOTS = 4096
 """Connections, each for one request. A team has a handful of people who halt; what there is room
@@ -59,6 +67,7 @@ class UrgentServer(web.Server):
         self.api = api
         self.give_way = give_way
         self.freed = asyncio.Event()
+        self.refusals = make_refusals(asyncio.get_running_loop().time())
 
     def __call__(self) -> "_Connection":
         """Return the protocol of a new connection."""
@@ -157,6 +166,9 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     connection.begin()
     response = await answer(request, connection.server.api)
     response.force_close()
+    is_refusal = response.status >= HTTPStatus.BAD_REQUEST and not connection.is_known
+    if is_refusal and connection.server.refusals.take(asyncio.get_running_loop().time()):
+        await be_late(request.transport)
     return response
 
 
