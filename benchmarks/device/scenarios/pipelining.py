@@ -18,7 +18,7 @@ from benchmarks.device.wire import phone_request
 POLLS = 200  # good polls per second, each over a connection of its own
 INTERVAL = 60.0
 PEERS = {"hening, no workers": "nginx", "hening, 2 workers": "nginx, 2 processes"}
-GOAL = 1.5  # good polls' p99 to nginx's, issue 16
+GOAL = 1.5  # good polls' p99 to nginx's
 COLUMNS = ["p50 ms", "p99 ms", "worst ms", "failed", "attackers' answers per second"]
 
 
