@@ -9,27 +9,88 @@ import sys
 try:
     import click
 
-    from client_sim.device.commands import cli
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
     from client_sim.fleet.errors import FleetError
     from client_sim.fleet.errors import SurroundingsError as FleetSurroundingsError
-    from client_sim.lazy_commands import LazyCommands
+    from client_sim.lazy_command import LazyCommand
 except KeyboardInterrupt:
-    # The imports take longer than many a command does, and nobody is there yet to catch it.
+    # Before `main` there is nothing else that catches it.
     sys.stderr.write("hening-device: stopped\n")
     sys.exit(130)
 
-# A poll needs neither the lab nor the fleet, whose imports take longer than its own.
-cli.commands = LazyCommands(
-    {
-        "content": "client_sim.content.commands:content",
-        "live": "client_sim.life.commands:live_command",
-        "lab": "client_sim.lab.commands:lab",
-        "fleet": "client_sim.fleet.commands:fleet",
-        "tuf": "client_sim.tuf.commands:tuf",
-    },
-    cli.commands,
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "\b\n"
+        "Example:\n"
+        "  hening-device poll --phone var/phone --explain\n"
+        "\n"
+        "\b\n"
+        "Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed (network,\n"
+        "disk, no such folder), 130 stopped with Ctrl-C.\n"
+    ),
 )
+@click.version_option(package_name="hening")
+def cli() -> None:
+    """Simulate phones that ask for updates without saying who they are."""
+
+
+# A poll needs neither the lab nor the fleet, whose imports take longer than its own.
+for _command in (
+    LazyCommand(
+        "create",
+        "client_sim.device.create_command:create_command",
+        "Make a phone that runs the build in a full OTA zip.",
+    ),
+    LazyCommand(
+        "poll",
+        "client_sim.device.update_commands:poll_command",
+        "Ask once whether there is something new; install nothing.",
+    ),
+    LazyCommand(
+        "install",
+        "client_sim.device.update_commands:install_command",
+        "Poll, install what is offered, reboot, and confirm the new build or fall back.",
+    ),
+    LazyCommand(
+        "show",
+        "client_sim.device.owner_commands:show_command",
+        "Show what a phone is, runs and remembers; nothing is sent.",
+    ),
+    LazyCommand(
+        "settings",
+        "client_sim.device.owner_commands:settings_command",
+        "Set when updates may install themselves; polling does not depend on any of it.",
+    ),
+    LazyCommand(
+        "reset",
+        "client_sim.device.owner_commands:reset_command",
+        "Reset a phone to the state in which it left the factory.",
+    ),
+    LazyCommand(
+        "content",
+        "client_sim.content.commands:content",
+        "Use the public tables and texts that every phone has fetched.",
+    ),
+    LazyCommand("live", "client_sim.life.commands:live_command", "Let events happen to a phone."),
+    LazyCommand(
+        "lab",
+        "client_sim.lab.commands:lab",
+        "Prove what a phone's polling says about its owner.",
+    ),
+    LazyCommand(
+        "fleet",
+        "client_sim.fleet.commands:fleet",
+        "Let many phones poll, download and install, and report what the server saw.",
+    ),
+    LazyCommand(
+        "tuf",
+        "client_sim.tuf.commands:tuf",
+        "Let a suite for TUF clients test the phone's trust.",
+    ),
+):
+    cli.add_command(_command)
 
 
 def main() -> None:

@@ -7,26 +7,13 @@ import sys
 
 try:
     import click
-    from sqlalchemy.exc import SQLAlchemyError
 
-    from server.cli.account import account
-    from server.cli.backup import backup
-    from server.cli.change import change_group
-    from server.cli.clock import clock
-    from server.cli.export import export
-    from server.cli.gc import gc
-    from server.cli.keys import keys
-    from server.cli.rebuild import rebuild
-    from server.cli.rollout import rollout
-    from server.cli.session import session_group
-    from server.cli.state import check, init, migrate, run
-    from server.cli.token import token
-    from server.cli.trail import trail
     from server.core.content.invisible import escape_invisible
     from server.core.errors import HeningError
+    from server.lazy_command import LazyCommand
     from server.storage.errors import StorageError
 except KeyboardInterrupt:
-    # The imports take longer than many a command does, and nobody is there yet to catch it.
+    # Before `main` there is nothing else that catches it.
     sys.stderr.write("hening-server: stopped\n")
     sys.exit(130)
 
@@ -44,8 +31,50 @@ def cli() -> None:
 
 
 for command in (
-    *(init, run, rollout, change_group, keys, check, export, gc, migrate, rebuild, backup),
-    *(account, token, session_group, trail, clock),
+    LazyCommand(
+        "init",
+        "server.cli.state:init",
+        "Make the online keys; with --root, pin the root that all trust starts from.",
+    ),
+    LazyCommand(
+        "run",
+        "server.cli.state:run",
+        "Serve phones, publish what arrives in STATE/incoming, and renew the online roles.",
+    ),
+    LazyCommand(
+        "rollout",
+        "server.cli.rollout:rollout",
+        "Offer a release, raise its share, pause it, halt it, take it back.",
+    ),
+    LazyCommand(
+        "change",
+        "server.cli.change:change_group",
+        "Show, approve, reject and cancel orders that wait.",
+    ),
+    LazyCommand("keys", "server.cli.keys:keys", "Rotate the keys that this server signs with."),
+    LazyCommand("check", "server.cli.state:check", "Verify everything that is in a state folder."),
+    LazyCommand("export", "server.cli.export:export", "Write what phones may ask for as files."),
+    LazyCommand(
+        "gc",
+        "server.cli.gc:gc",
+        "Remove blobs that no served metadata, waiting bundle or upload names.",
+    ),
+    LazyCommand("migrate", "server.cli.state:migrate", "Bring the database to this version."),
+    LazyCommand("rebuild", "server.cli.rebuild:rebuild", "Fill the database again."),
+    LazyCommand(
+        "backup",
+        "server.cli.backup:backup",
+        "Copy database, metadata, log, results and packages.",
+    ),
+    LazyCommand("account", "server.cli.account:account", "Manage who may use the control plane."),
+    LazyCommand("token", "server.cli.token:token", "Manage API tokens."),
+    LazyCommand(
+        "session", "server.cli.session:session_group", "Show and end sessions of the console."
+    ),
+    LazyCommand(
+        "trail", "server.cli.trail:trail", "Read and verify the trail of what people changed."
+    ),
+    LazyCommand("clock", "server.cli.clock:clock", "Show and confirm the clock."),
 ):
     cli.add_command(command)
 
@@ -60,13 +89,23 @@ def main() -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         _tell("stopped")
         sys.exit(130)
-    except (StorageError, OSError, SQLAlchemyError) as error:
+    except _find_failures() as error:
         # A database error goes on with its statement and a link, which help nobody here.
         _tell(str(error).partition("\n")[0])
         sys.exit(3)
     except HeningError as error:
         _tell(str(error))
         sys.exit(1)
+
+
+def _find_failures() -> tuple[type[Exception], ...]:
+    """Return the errors that mean that the surroundings failed.
+
+    SQLAlchemy's are among them where a command imported it: it takes long, and is not needed to
+    print a help.
+    """
+    database = sys.modules.get("sqlalchemy.exc")
+    return (StorageError, OSError, *([database.SQLAlchemyError] if database else []))
 
 
 def _tell(message: str) -> None:

@@ -12,18 +12,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 try:
-    # Importing takes long enough for somebody to change their mind.
     import click
 
     from server.core.errors import HeningError
-    from signer.cli.ceremony import ceremony_commands
-    from signer.cli.content import content_commands
+    from server.lazy_command import LazyCommand
     from signer.cli.failures import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
     from signer.cli.hardening import harden_process, take_environment
-    from signer.cli.keys import keys_commands
-    from signer.cli.log import log_commands
-    from signer.cli.ota import ota_commands
-    from signer.cli.release import release_commands
     from signer.cli.surroundings import Surroundings
     from signer.errors import Interrupted, SignerError, SurroundingsError
 except KeyboardInterrupt:
@@ -45,8 +39,30 @@ def cli() -> None:
 
 
 for _group in (
-    *(keys_commands, ceremony_commands, ota_commands, release_commands, content_commands),
-    log_commands,
+    LazyCommand(
+        "keys",
+        "signer.cli.keys:keys_commands",
+        "Make signing keys, exchange their public halves, see who may sign what.",
+    ),
+    LazyCommand(
+        "ceremony",
+        "signer.cli.ceremony:ceremony_commands",
+        "Decide who may sign what and how many of them it takes, and sign it.",
+    ),
+    LazyCommand(
+        "ota", "signer.cli.ota:ota_commands", "Look into the OTA zips that a ROM build makes."
+    ),
+    LazyCommand(
+        "release",
+        "signer.cli.release:release_commands",
+        "Sign packages as releases, take them back, and list what is signed.",
+    ),
+    LazyCommand(
+        "content",
+        "signer.cli.content:content_commands",
+        "Build packs of tables and texts, and sign what all phones get of them.",
+    ),
+    LazyCommand("log", "signer.cli.log:log_commands", "Look into the transparency log."),
 ):
     cli.add_command(_group)
 

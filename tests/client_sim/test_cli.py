@@ -11,7 +11,7 @@ import click
 import pytest
 
 from client_sim import cli as module
-from client_sim.cli import cli, find_status, main
+from client_sim.cli import find_status, main
 from client_sim.device import owner_commands, update_commands
 from client_sim.device.errors import AgreementError, StorageError, UnreachableError
 from client_sim.device.phone import Phone
@@ -19,6 +19,7 @@ from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST
 from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.device.web_server import serve
+from tests.programs import find
 
 RESOLVE = ["--resolve", f"{HOST}=127.0.0.1"]
 
@@ -357,7 +358,7 @@ def test_an_interrupt_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
         def __getattr__(self, name):
             raise KeyboardInterrupt
 
-    name = "client_sim.device.commands"
+    name = "client_sim.lazy_command"
     monkeypatch.setitem(sys.modules, name, Interrupted(name))
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(module.__file__)
@@ -413,6 +414,6 @@ def test_every_help_gives_an_example(run, name):
     assert status == 0
     example = out.partition("Example:")[2].replace("\\\n", " ").split()
     assert example[0] == "hening-device"
-    command = cli.commands[example[1]]
+    command = find("hening-device", example[1])
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in example if word.startswith("--")} <= known

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from server.cli import cli
 from tests.crash.watch import watch
+from tests.programs import walk
 
 RUN = ["run", "--port", "0", "--api-port", "0"]
 
 
 def main():
     """Serve servers until standard input ends."""
+    list(walk(cli))
     for line in sys.stdin:
         job = json.loads(line)
         changes, writer = os.pipe()

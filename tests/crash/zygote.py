@@ -23,6 +23,7 @@ from server.storage.room import Room
 from tests.crash.sender import ROOMY, send_rest
 from tests.crash.stories import STORIES
 from tests.crash.watch import watch as watch_changes
+from tests.programs import PROGRAMS, walk
 from tests.server.release.uploads.desk import open_desk
 from tests.server.world import World
 
@@ -32,6 +33,7 @@ CHANGES = {"os.link", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 def main():
     """Serve crashes until standard input ends."""
+    list(walk(PROGRAMS["hening-server"]))
     for line in sys.stdin:
         job = json.loads(line)
         reader, writer = os.pipe()

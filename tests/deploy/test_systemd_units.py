@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from server.cli import cli
 from server.device.limits import LIMITS
+from tests.programs import find
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 INSTALLED = "/opt/hening/bin/hening-server"
@@ -84,7 +84,7 @@ def test_the_key_process_is_another_user_without_a_network():
     program, group, command, *options = start.split()
     assert (program, group) == (INSTALLED, "keys")
     known = {
-        name for option in cli.commands[group].commands[command].params for name in option.opts
+        name for option in find("hening-server", group, command).params for name in option.opts
     }
     assert {option for option in options if option.startswith("-")} <= known
     places = [option for option in options if option.startswith("/")]
@@ -101,7 +101,7 @@ def test_a_socket_for_each_worker():
     assert len(sockets["ListenStream"]) == workers
     assert len(set(sockets["ListenStream"])) == 1
     assert sockets["ReusePort"] == ["yes"]
-    known = {name for option in cli.commands[command].params for name in option.opts}
+    known = {name for option in find("hening-server", command).params for name in option.opts}
     assert {option for option in options if option.startswith("-")} <= known
 
 

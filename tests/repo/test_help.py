@@ -7,32 +7,21 @@ from pathlib import Path
 import click
 import pytest
 
-import client_sim.cli
-import server.cli
-import signer.cli
+from tests.programs import PROGRAMS, find, walk
 
-PROGRAMS = {
-    "hening-server": server.cli.cli,
-    "hening-signer": signer.cli.cli,
-    "hening-device": client_sim.cli.cli,
-}
 README = Path(__file__).parents[2] / "README.md"
 
 
-def walk(name, command):
-    """Yield name and command of every command that does something."""
-    if isinstance(command, click.Group):
-        for sub, child in command.commands.items():
-            yield from walk(f"{name} {sub}", child)
-    else:
-        yield name, command
-
-
-COMMANDS = dict(pair for name, group in PROGRAMS.items() for pair in walk(name, group))
+COMMANDS = {
+    " ".join((program, *words)): command
+    for program, cli in PROGRAMS.items()
+    for words, command in walk(cli)
+    if not isinstance(command, click.Group)
+}
 
 
 # Options of a group stand between its name and the command's.
-GROUP_OPTIONS = {"hening-device tuf": client_sim.cli.cli.commands["tuf"].params}
+GROUP_OPTIONS = {"hening-device tuf": find("hening-device", "tuf").params}
 
 
 def inherited(name):

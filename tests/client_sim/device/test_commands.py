@@ -3,7 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from client_sim.device.commands import cli
+from client_sim.cli import cli
 from client_sim.device.factory import create_phone
 from client_sim.engine.build import BuildFacts
 from fixtures.catalogue import find_build

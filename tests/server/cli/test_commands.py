@@ -8,10 +8,12 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import click
 import pytest
 
 from server.cli import cli
 from server.cli import options as cli_options
+from tests.programs import walk
 from tests.server.world import PACKAGE_2
 
 ROOT = Path(__file__).parents[3]
@@ -32,16 +34,10 @@ def check_sentence(err):
     assert "Traceback" not in err
 
 
-def commands(group, *names):
-    """Yield every command of a group."""
-    for name, command in sorted(group.commands.items()):
-        if hasattr(command, "commands"):
-            yield from commands(command, *names, name)
-        else:
-            yield (*names, name)
+COMMANDS = [words for words, each in walk(cli) if not isinstance(each, click.Group)]
 
 
-@pytest.mark.parametrize("words", list(commands(cli)), ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_help_has_an_example(run, words):
     """The example names the command that it is an example of."""
     status, out, err = run(*words, "--help")

@@ -9,16 +9,9 @@ import pytest
 
 import signer.cli
 from signer.cli import cli, main
+from tests.programs import walk
 
-
-def _commands(command=cli, path=()):
-    yield path, command
-    if isinstance(command, click.Group):
-        for name, child in command.commands.items():
-            yield from _commands(child, (*path, name))
-
-
-COMMANDS = {" ".join(path): path for path, _ in _commands()}
+COMMANDS = {" ".join(path): path for path, _ in walk(cli)}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -35,12 +28,13 @@ def test_help_ends_with_an_example(name, run) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_is_a_command(name) -> None:
     """The options of an example exist and its required ones are given."""
-    command = dict(_commands())[COMMANDS[name]]
-    words = command.epilog.removeprefix("Example: hening-signer ").split(" ")
-    target, rest = cli, words
+    commands = dict(walk(cli))
+    words = commands[COMMANDS[name]].epilog.removeprefix("Example: hening-signer ").split(" ")
+    target, path = cli, ()
     while isinstance(target, click.Group):
-        target, rest = target.commands[rest[0]], rest[1:]
-    given = {word for word in rest if word.startswith("--")}
+        path = (*path, words[len(path)])
+        target = commands[path]
+    given = {word for word in words if word.startswith("--")}
     options = {name: option for option in target.params for name in option.opts}
     assert given <= set(options)
     required = {option.opts[0] for option in target.params if option.required}
@@ -49,7 +43,7 @@ def test_every_example_is_a_command(name) -> None:
 
 def test_every_option_says_what_it_is_for() -> None:
     """No option is left without a help text."""
-    for path, command in _commands():
+    for path, command in walk(cli):
         for option in command.params:
             if isinstance(option, click.Option):
                 assert option.help, (path, option.name)
@@ -196,7 +190,7 @@ def test_stopping_during_imports_is_130() -> None:
 import sys
 class Stop:
     def find_spec(name, *more):
-        if name == "signer.cli.ceremony":
+        if name == "signer.cli.surroundings":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Stop)
 from signer.cli import main

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 
+import click
 import pytest
 from sqlalchemy import select
 
@@ -13,6 +14,7 @@ from server.cli import cli
 from server.release.api.catalogue import OPERATIONS
 from server.release.people.trail_verify import verify_trail
 from server.storage.control_models import TrailEntry
+from tests.programs import walk
 from tests.server.release.api.test_submissions import TUS, TYPE, body_of, text
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2
@@ -195,16 +197,9 @@ TOLD_BY_COMMANDS = {
 
 def test_every_command_is_in_the_table():
     """Commands that change a server are told, as tests of each show; the others change nothing."""
-
-    def names(group, *before):
-        for name, command in group.commands.items():
-            if hasattr(command, "commands"):
-                yield from names(command, *before, name)
-            else:
-                yield " ".join((*before, name))
-
+    names = {" ".join(words) for words, each in walk(cli) if not isinstance(each, click.Group)}
     quiet = {" ".join(each.split()) for each in f"{READING}, {KEY_PROCESS}, {PROPOSALS}".split(",")}
-    assert set(names(cli)) == quiet | TOLD_BY_COMMANDS.keys()
+    assert names == quiet | TOLD_BY_COMMANDS.keys()
 
 
 SHELL = [
