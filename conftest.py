@@ -81,6 +81,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "xmllint": (lambda: shutil.which("xmllint") is not None, "xmllint is not installed"),
     "tshark": (lambda: shutil.which("tshark") is not None, "tshark is not installed"),
+    "xz": (lambda: shutil.which("xz") is not None, "xz-utils is not installed"),
     "chromium": (lambda: shutil.which("chromium") is not None, "chromium is not installed"),
     "openid": (
         lambda: shutil.which("node") is not None and (PROVIDER / ".ready").is_file(),

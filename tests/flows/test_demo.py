@@ -39,7 +39,6 @@ def numberless(text):
     ]
 
 
-@pytest.mark.needs("mobile-broadband")
 def test_the_readme_shows_what_the_demo_prints(demo):
     """Line by line, but for numbers; the README leaves nothing out."""
     block = README.split("$ make demo\n")[1].split("```")[0]

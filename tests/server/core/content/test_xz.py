@@ -20,6 +20,7 @@ def compress(data, check=lzma.CHECK_CRC32, filters=(LZMA2,)):
     return lzma.compress(data, lzma.FORMAT_XZ, check, filters=list(filters))
 
 
+@pytest.mark.needs("xz")
 def test_what_is_written_is_read_by_the_program_of_the_format():
     """And the same octets come again each time."""
     data = b"Selamat pagi. " * 1000
@@ -29,6 +30,7 @@ def test_what_is_written_is_read_by_the_program_of_the_format():
     assert encode_xz(data) == encoded
 
 
+@pytest.mark.needs("xz")
 def test_what_the_program_of_the_format_writes_is_read():
     """With a length in front of the block, too, as several threads write it."""
     data = b"Selamat pagi. " * 1000
@@ -68,6 +70,7 @@ def test_what_is_refused(encoded, sentence):
         decode_xz(encoded)
 
 
+@pytest.mark.needs("xz")
 def test_several_blocks_are_refused():
     """Written by the program of the format."""
     done = subprocess.run(
