@@ -17,10 +17,12 @@ JOBS ?= $(shell expr 2 '*' $$(nproc))
 TESTS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 SHELL := /bin/bash
+# On a terminal pip shows what it does; elsewhere it would write some hundred lines.
+PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet --disable-pip-version-check
 
-.PHONY: demo test test-busy check privacy privacy-full bench peers format lock env readers interop system provider fixtures soak fuzzer mutation clean
+.PHONY: demo bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider fixtures soak fuzzer mutation clean
 
-demo: env
+demo: programs
 	$(BIN)/python -m demo
 
 test: env readers interop system provider
@@ -90,13 +92,24 @@ format: env
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# What the programs need to run, those that build packs of content among them, and the programs.
+# Modules are compiled when they are first imported: all of them take longer than the download.
+programs: $(VENV)/.programs-ready
+
+$(VENV)/.programs-ready: requirements/content.txt requirements/build.txt pyproject.toml
+	@echo "Installing the programs into $(VENV): about 60 packages, 200 MB, a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --no-compile --require-hashes -r requirements/content.txt -r requirements/build.txt
+	@$(PIP) --no-compile --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The same environment with what tests and checks need.
 env: $(VENV)/.ready
 
-$(VENV)/.ready: requirements/dev.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+$(VENV)/.ready: requirements/dev.txt $(VENV)/.programs-ready
+	@echo "Installing what tests and checks need into $(VENV): 500 MB more."
+	@$(PIP) --no-compile --require-hashes -r requirements/dev.txt
+	@touch $@
 
 # Two independent readers of OTA packages; each has its own environment, for both install a module
 # of the same name.
@@ -141,9 +154,9 @@ tests/oidc/node_modules/.ready: tests/oidc/package-lock.json | system
 	  || echo "the OpenID provider could not be installed, so some tests will not be collected"; fi
 
 lock:
-	for group in run content dev interop peers; do \
+	for group in run content build dev interop peers; do \
 	  case $$group in run) source=pyproject.toml;; content) source="--extra content pyproject.toml";; \
-	    dev) source="--extra content --extra dev pyproject.toml";; \
+	    dev) source="--extra content --extra dev --group build pyproject.toml";; \
 	    *) source="--group $$group";; esac; \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header $$source -o requirements/$$group.txt; done
