@@ -28,6 +28,11 @@ demo: programs
 test: env readers interop system provider
 	$(PYTEST)
 
+# `make demo` and tests on a machine with nothing installed, made for it; nothing here is needed but
+# Python, on Debian. --whole in BARE runs all tests there.
+bare: system
+	python3 -S -m tests.bare $(BARE)
+
 # The tests beside eight busy loops, which end with the shell that began them, however that ends:
 # a test that fails here alone depends on how fast the machine is.
 test-busy: env readers interop system provider

@@ -39,7 +39,7 @@ def keep_sources(text: str) -> str:
 
 
 def keep_apt_settings(dump: str) -> list[str]:
-    """Return the lines of `apt-config dump` that reach the archive: proxies, certificates, dates."""
+    """Return the lines of `apt-config dump` that say how the archive is reached."""
     return [match[0] for match in map(APT.fullmatch, dump.splitlines()) if match]
 
 

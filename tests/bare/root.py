@@ -33,8 +33,11 @@ REPOSITORY = Path(__file__).parents[2]
 CACHE = REPOSITORY / "var" / "bare"
 PACKAGES = ("python3", "python3-venv", "make", "git")
 NEWCOMER = "newcomer"
-PASSWD = f"{NEWCOMER}:x:1000:1000::/home/{NEWCOMER}:/bin/bash\n"
+HOME = Path("/home", NEWCOMER)
+PASSWD = f"{NEWCOMER}:x:1000:1000::{HOME}:/bin/bash\n"
 NAMESPACES = ("--mount", "--pid", "--fork", "--uts", "--ipc", "--kill-child=KILL")
+APT = Path("/etc/apt")
+AUTH = APT / "auth.conf.d"
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 SURROUNDINGS_FAILED = 3
 
@@ -73,7 +76,7 @@ def make(folder: Path) -> None:
     for file, line in (("passwd", PASSWD), ("group", f"{NEWCOMER}:x:1000:\n")):
         with (etc / file).open("a") as text:
             text.write(line)
-    home = folder / "home" / NEWCOMER
+    home = folder / HOME.relative_to("/")
     home.mkdir()
     os.chown(home, 1000, 1000)
     (etc / "hosts").write_text("127.0.0.1 localhost bare\n::1 localhost\n")
@@ -105,16 +108,14 @@ def _archive() -> Path:
     suite = next(
         line.partition("=")[2] for line in release.splitlines() if "VERSION_CODENAME=" in line
     )
-    sources = keep_sources(
-        "\n\n".join(file.read_text() for file in sorted(Path("/etc/apt").glob("sources.list*/*")))
-    )
-    listed = Path("/etc/apt/sources.list")
-    sources += keep_sources(listed.read_text()) if listed.is_file() else ""
+    files = [APT / "sources.list", *sorted((APT / "sources.list.d").glob("*"))]
+    sources = keep_sources("\n\n".join(file.read_text() for file in files if file.is_file()))
     settings = keep_apt_settings(_call(["apt-config", "dump"]))
     key = hashlib.sha256(repr((suite, PACKAGES, sources, settings)).encode()).hexdigest()[:16]
     archive = CACHE / f"{suite}-{key}.tar"
     if archive.exists():
         return archive
+    sys.stderr.write("A minimal Debian root is made: a minute or two.\n")
     CACHE.mkdir(parents=True, exist_ok=True)
     for older in CACHE.glob("*.tar"):
         older.unlink()
@@ -124,8 +125,7 @@ def _archive() -> Path:
             "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
             "--dpkgopt=force-unsafe-io", # a power cut costs a cache
             *(f"--aptopt={line}" for line in settings),
-            '--setup-hook=if [ -d /etc/apt/auth.conf.d ]; then mkdir -p "$1/etc/apt" &&'
-            ' cp -a /etc/apt/auth.conf.d "$1/etc/apt/"; fi',
+            *(['--setup-hook=cp -a /etc/apt/auth.conf.d "$1/etc/apt/"'] if AUTH.is_dir() else []),
             suite, f"{archive}.new.tar", f"{scratch}/sources",
         ])  # fmt: skip
     Path(f"{archive}.new.tar").replace(archive)
@@ -177,7 +177,7 @@ def main(arguments: list[str]) -> int:
             become_root(["tests.bare.root", *arguments])
             return subprocess.run(enter(Path(folder), user, *command), check=False).returncode
         case _:
-            print(__doc__, file=sys.stderr)
+            sys.stderr.write(str(__doc__))
             return 2
     return 0
 
@@ -186,5 +186,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except RootError as error:
-        print(f"bare: {error}", file=sys.stderr)
+        sys.stderr.write(f"bare: {error}\n")
         sys.exit(SURROUNDINGS_FAILED)

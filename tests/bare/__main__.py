@@ -1,0 +1,121 @@
+"""The README's two commands on a bare machine: `make bare`, and `.ci/run` begins with it.
+
+In a minimal Debian (root.py) that sees nothing of this machine an unprivileged user and root clone
+the committed state under a path with a space, and run the commands with LANG=C and an otherwise
+empty environment. Both go on side by side; what they print is in var/bare/USER.log.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bare.root import (
+    CACHE,
+    NEWCOMER,
+    REPOSITORY,
+    SURROUNDINGS_FAILED,
+    RootError,
+    become_root,
+    enter,
+    make,
+    remove,
+)
+
+BUNDLE = "/srv/hening.bundle"
+CLONE = "first hour/hening"
+CORE = "TESTS=tests/server/core"
+#: Lines of a log that show why a command failed.
+LAST_LINES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command of the README, and who runs it."""
+
+    user: str
+    command: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the step as a person would tell it."""
+        return f"{self.user}: {' '.join(self.command)}"
+
+
+def plan(*, is_whole: bool) -> dict[str, list[Step]]:
+    """Return each user's steps, in order.
+
+    Root's run shows that `make test` installs what its tests need. All tests take half an hour,
+    so they are run by hand.
+    """
+    tests = () if is_whole else (CORE,)
+    demo, test = ("make", "demo"), ("make", "test", *tests)
+    commands = {NEWCOMER: [demo, test], "root": [demo, test] if is_whole else [test]}
+    return {user: [Step(user, each) for each in those] for user, those in commands.items()}
+
+
+def prove(folder: Path, *, is_whole: bool) -> int:
+    """Run all steps in the root in `folder`; returns how many users failed."""
+    lanes = plan(is_whole=is_whole)
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        failed = list(pool.map(lambda user: _walk(folder, user, lanes[user]), lanes))
+    return sum(failed)
+
+
+def _walk(folder: Path, user: str, steps: list[Step]) -> bool:
+    """Run one user's steps until one fails; returns whether one did."""
+    log = CACHE / f"{user}.log"
+    clone = Step(user, ("git", "clone", "--quiet", BUNDLE, CLONE))
+    with log.open("wb") as output:
+        for step in (clone, *steps):
+            started = time.monotonic()
+            place = "." if step is clone else CLONE
+            done = subprocess.run(
+                enter(folder, user, "sh", "-c", 'cd "$0" && exec "$@"', place, *step.command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
+            if done.returncode:
+                last = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+                _say("\n".join([f"{step}: status {done.returncode}; see {log}", *last]))
+                return True
+            _say(f"{step}: done in {time.monotonic() - started:.0f} s")
+    return False
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """Make the root, prove, and remove it; returns 0, 1 where a command failed, or 3."""
+    parser = argparse.ArgumentParser(prog="tests.bare", description=__doc__)
+    parser.add_argument("--whole", action="store_true", help="all tests: half an hour")
+    parser.add_argument("--keep", action="store_true", help="leave the root in var/bare/machine")
+    options = parser.parse_args(arguments)
+    become_root(["tests.bare", *arguments])
+    folder = CACHE / "machine"
+    if folder.exists():
+        remove(folder)
+    try:
+        make(folder)
+        bundle = ["git", "bundle", "create", "--quiet", f"{folder}{BUNDLE}", "HEAD"]
+        subprocess.run(bundle, cwd=REPOSITORY, check=True)
+        failed = prove(folder, is_whole=options.whole)
+    finally:
+        if folder.exists() and not options.keep:
+            remove(folder)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except RootError as error:
+        sys.stderr.write(f"bare: {error}\n")
+        sys.exit(SURROUNDINGS_FAILED)
