@@ -14,7 +14,7 @@ from client_sim.world import Factory
 from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
 from demo.content import OWNERS, Content, show_content
 from demo.handsets import CERTIFICATE, Handset, counter_of, make_handset
-from demo.stage import HOST, Stage
+from demo.stage import HOST, PASSPHRASE, Stage
 from demo.voice import Voice
 from fixtures.build import build_all
 from fixtures.catalogue import CODENAMES, REGIONS, Build
@@ -86,6 +86,7 @@ def _keys(stage: Stage, voice: Voice) -> None:
     voice.say(
         f"{len(KEYS)} offline keys signed root (2 of 3), targets and {len(CODENAMES)} models."
     )
+    voice.say(f"Their passphrase is {PASSPHRASE}: they sign nothing but this demo.")
     voice.say(f"The server made its online keys, was given the root, and listens on {stage.port}.")
 
 

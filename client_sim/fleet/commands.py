@@ -196,8 +196,9 @@ def fleet(
         if url is None:
             if root or authority or load_another_machine or resolve:
                 raise click.UsageError("--root, --authority, --resolve and --load-… go with --url.")
+            screen.prepare("Starting a server")
             server = stack.enter_context(_make_server(stack, state))
-            screen.say(f"Starting a server of {models} models.")
+            screen.prepare(f"Publishing {models} models")
             server.publish(models, package_size)
             plan = replace(plan, twinning=server.twinning(engine_every))
             target = _find(server.url, server.root, None, devices, {}, may_leave=False)
@@ -221,6 +222,7 @@ def fleet(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hening-fleet-")))
             wish = Wish(sample, sample_package, certificate.read_bytes())
             sampled = install_sample(target, seen.groups, wish, folder, read_clock)
+        screen.prepare(f"Waking {devices:,} phones")
         outcome = run_fleet(plan, target, held, seen, clock, read_clock, screen.watch)
     report = make_report(outcome, sampled)
     if out is not None:

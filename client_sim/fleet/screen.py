@@ -35,7 +35,7 @@ class Screen:
                 console=self._console,
             )
             self._progress.start()
-            self._progress.add_task("waking the phones", total=self._seconds)
+            self._progress.add_task("", total=None)
         return self
 
     def __exit__(
@@ -52,6 +52,13 @@ class Screen:
         if not self._quiet:
             self._console.print(sentence, markup=False, soft_wrap=True)
 
+    def prepare(self, what: str) -> None:
+        """Show what is done before phones poll; a terminal's bar moves until the next step."""
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], description=f"{what} …")
+        else:
+            self.say(f"{what}.")
+
     def watch(self, simulated: float, real: float, tally: Tally) -> None:
         """Show the sums so far."""
         if self._quiet:
@@ -59,7 +66,10 @@ class Screen:
         if self._progress is not None:
             sentence = self._tell(simulated, real, tally)
             self._progress.update(
-                self._progress.task_ids[0], completed=simulated, description=sentence
+                self._progress.task_ids[0],
+                total=self._seconds,
+                completed=simulated,
+                description=sentence,
             )
         elif (step := int(simulated / self._seconds * _LINES)) > self._shown:
             self._shown = step
