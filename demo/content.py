@@ -12,7 +12,7 @@ from demo.wiretap import TappedWorld
 from fixtures.catalogue import Build
 from fixtures.wallpapers import write_wallpapers
 
-#: In Android's form, which does not say whose list it is. Debian's list of access points is not used
+#: In Android's form, which does not say whose list it is. Debian's own list is not used
 #: where it is installed: the story is the same on each machine.
 ACCESS_POINTS = Path(__file__).parents[1] / "fixtures" / "content" / "access-points.xml"
 DAY = "2027-01-01"
