@@ -1,0 +1,59 @@
+"""A bare root learns from its machine where packages come from, and nothing else of it."""
+
+from tests.bare.machine import (
+    keep_apt_settings,
+    keep_pip_settings,
+    keep_sources,
+    write_pip_settings,
+)
+
+MIRROR = "Types: deb\nURIs: http://mirror.example/debian\nSuites: trixie\nComponents: main"
+FOLDER = "Types: deb\nURIs: file:/usr/share/packages\nSuites: ./\nTrusted: yes"
+
+
+def test_sources_that_are_folders_of_the_machine_stay_there():
+    """In stanzas and in lines; comments go, what is left is in order."""
+    text = f"# ours\n{MIRROR}\n\n{FOLDER}\n\ndeb file:/srv/x ./\ndeb http://mirror.example/x y z\n"
+    assert keep_sources(text) == f"{MIRROR}\n\ndeb http://mirror.example/x y z\n\n"
+
+
+def test_apts_proxies_certificates_and_dates_are_kept():
+    """Hooks and folders of the machine are not, nor what says nothing."""
+    kept = [
+        'Acquire::http::Proxy "http://proxy.example:3128";',
+        'Acquire::https::CaInfo "/etc/ssl/ours.pem";',
+        'Acquire::Check-Date "false";',
+    ]
+    others = [
+        'DPkg::Post-Invoke:: "rm -f /x";',
+        'Dir::Cache "/var/cache";',
+        'Acquire::http "";',
+        'Acquire::cdrom::mount "/media";',
+    ]
+    assert keep_apt_settings("\n".join([*others, *kept])) == kept
+
+
+def test_pips_index_is_kept_and_its_folders_are_not():
+    """A later file is stronger than an earlier one, the section install than global."""
+    files = (
+        "[global]\nindex-url = https://one.example/simple\nfind-links = /opt/wheels\n",
+        "[global]\nindex_url = https://two.example/simple\ncache-dir = /x\n"
+        "[install]\ntrusted-host = a.example\n  b.example\n",
+    )
+    assert keep_pip_settings(files, {}) == {
+        "index-url": "https://two.example/simple",
+        "trusted-host": "a.example\nb.example",
+    }
+
+
+def test_a_variable_is_stronger_than_pips_files():
+    """Only those that say how a package is reached."""
+    variables = {"PIP_CERT": "/etc/ssl/ours.pem", "PIP_FIND_LINKS": "/opt", "PATH": "/bin"}
+    kept = keep_pip_settings(["[global]\ncert = /etc/ssl/other.pem\n"], variables)
+    assert kept == {"cert": "/etc/ssl/ours.pem"}
+
+
+def test_what_is_written_for_pip_is_read_again():
+    """Several values of a setting, too."""
+    settings = {"index-url": "https://one.example/simple", "trusted-host": "a\nb"}
+    assert keep_pip_settings([write_pip_settings(settings)], {}) == settings

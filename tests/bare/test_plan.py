@@ -1,0 +1,43 @@
+"""Which commands of the README a bare machine runs, and what begins continuous integration."""
+
+from pathlib import Path
+
+from tests.bare.__main__ import plan
+from tests.bare.root import NEWCOMER, enter
+
+ROOT = Path(__file__).parents[2]
+
+
+def said(*, is_whole):
+    """Return each user's commands."""
+    steps = plan(is_whole=is_whole)
+    return {user: [" ".join(step.command) for step in those] for user, those in steps.items()}
+
+
+def test_the_demo_and_the_core_are_run_by_a_user_and_the_core_by_root():
+    """The demo comes first: it has to do with what it installs itself."""
+    core = "make test TESTS=tests/server/core"
+    assert said(is_whole=False) == {NEWCOMER: ["make demo", core], "root": [core]}
+
+
+def test_the_whole_is_the_readmes_two_commands_for_both():
+    """As the README has them, without options."""
+    both = ["make demo", "make test"]
+    assert said(is_whole=True) == {NEWCOMER: both, "root": both}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [f"$ {command}\n" in readme for command in both] == [True, True]
+
+
+def test_what_runs_in_a_root_has_namespaces_of_its_own_and_ends_with_its_parent():
+    """So no mount and no program outlives it, however it ends."""
+    command = enter(Path("/srv/bare"), "root", "true")
+    assert command[:3] == ["setpriv", "--pdeathsig", "KILL"]
+    assert {"--mount", "--pid", "--uts", "--ipc", "--kill-child=KILL"} <= set(command)
+    assert command[-3:] == ["/srv/bare", "root", "true"]
+
+
+def test_continuous_integration_begins_with_the_bare_machine():
+    """Its first command; a failure ends the run."""
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    commands = [line for line in script if line and not line.startswith(("#", "export", "cd "))]
+    assert commands[:2] == ["set -euo pipefail", "make bare"]
