@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError, IntegrityError, NotSupportedError, Program
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from server.storage import one_hop
 from server.storage.errors import StorageError
 from server.storage.place import Place, PostgresAddress
 from server.storage.write_gate import WriteGate
@@ -56,7 +57,9 @@ def make_engine(
             return connection
 
         engine = create_async_engine(
-            f"sqlite+aiosqlite:///{place}", hide_parameters=True, connect_args={"factory": connect}
+            f"sqlite+aiosqlite:///{place}",
+            hide_parameters=True,
+            connect_args={"factory": connect, "async_creator_fn": one_hop.connect},
         )
         begin_by_hand(engine.sync_engine)
         _write_ahead(engine.sync_engine)

@@ -1,0 +1,71 @@
+"""A statement takes one hop to SQLite's thread, and what does nothing takes none."""
+
+import aiosqlite
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from server.storage.database import open_database
+
+
+@pytest.fixture
+async def sessions(tmp_path):
+    """Give a database with one connection, made already."""
+    async with open_database(tmp_path / "database") as sessions:
+        async with sessions.begin() as session:
+            await session.execute(text("CREATE TABLE things (name TEXT UNIQUE)"))
+        yield sessions
+
+
+@pytest.fixture
+def hops(monkeypatch):
+    """Give the names of the calls that threads of connections are given."""
+    names = []
+    execute = aiosqlite.Connection._execute
+
+    async def counted(self, function, *arguments, **named):
+        names.append(function.__name__)
+        return await execute(self, function, *arguments, **named)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    return names
+
+
+async def test_a_statement_takes_one_hop(hops, sessions):
+    """So does what begins a transaction, and what ends it."""
+    hops.clear()
+    async with sessions.begin() as session:
+        made = await session.execute(text("INSERT INTO things VALUES ('a'), ('b') RETURNING name"))
+        assert made.scalars().all() == ["a", "b"]
+        changed = await session.execute(text("UPDATE things SET name = name || 'c'"))
+        assert changed.rowcount == 2
+    assert hops == ["work", "work", "work", "commit"]
+
+
+async def test_rows_that_were_read_are_rolled_back_once(hops, sessions):
+    """Only what has a transaction is rolled back: the pool rolls back what it is given, too."""
+    hops.clear()
+    async with sessions() as session:
+        await session.execute(text("SELECT name FROM things"))
+    assert hops == ["work", "work", "rollback"]
+
+
+async def test_many_rows_are_written_in_one_hop(hops, sessions):
+    """A statement with many sets of parameters is one statement."""
+    hops.clear()
+    rows = [{"name": str(number)} for number in range(5)]
+    async with sessions.begin() as session:
+        await session.execute(text("INSERT INTO things VALUES (:name)"), rows)
+        count = await session.scalar(text("SELECT count(*) FROM things"))
+    assert (count, hops) == (5, ["work", "work", "work", "commit"])
+
+
+async def test_a_transaction_that_failed_is_rolled_back(hops, sessions):
+    """The next one finds the gate free, and nothing of it."""
+    hops.clear()
+    with pytest.raises(IntegrityError):
+        async with sessions.begin() as session:
+            await session.execute(text("INSERT INTO things VALUES ('a'), ('a')"))
+    assert "rollback" in hops
+    async with sessions.begin() as session:
+        assert await session.scalar(text("SELECT count(*) FROM things")) == 0
