@@ -67,6 +67,10 @@ class UrgentServer(web.Server):
         self.api = api
         self.give_way = give_way
         self.freed = asyncio.Event()
+        self.looking = 0  # connections whose token is being looked up
+        # Connections that keep their slot, the oldest first: each accept looks at a few of them.
+        self.staying: dict[_Connection, None] = {}
+        self.unknown: dict[_Connection, None] = {}
         self.refusals = make_refusals(asyncio.get_running_loop().time())
 
     def __call__(self) -> "_Connection":
@@ -96,7 +100,7 @@ class UrgentServer(web.Server):
             return connection
 
         while True:
-            while not for_commands and self._is_full():
+            while not for_commands and self.looking >= LOOKED_UP:
                 self.freed.clear()
                 await self.freed.wait()
             try:
@@ -113,10 +117,6 @@ class UrgentServer(web.Server):
                 loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
             )
             await asyncio.sleep(0)
-
-    def _is_full(self) -> bool:
-        looking = [c for c in self.connections if isinstance(c, _Connection) and c.is_looking]
-        return len(looking) >= LOOKED_UP
 
 
 async def _open(
@@ -141,10 +141,12 @@ def looking_up(request: web.BaseRequest) -> Iterator[None]:
         yield
         return
     connection.is_looking = True
+    connection.server.looking += 1
     try:
         yield
     finally:
         connection.is_looking = False
+        connection.server.looking -= 1
         connection.server.freed.set()
 
 
@@ -152,6 +154,7 @@ def vouch(request: web.BaseRequest) -> None:
     """Note that the caller of a request may stop something: its connection gives way to none."""
     if isinstance(request.protocol, _Connection):
         request.protocol.is_known = True
+        request.protocol.server.unknown.pop(request.protocol, None)
 
 
 def is_trusted(request: web.BaseRequest) -> bool:
@@ -180,7 +183,6 @@ class _Connection(web.RequestHandler):
         "is_asked",
         "is_for_commands",
         "is_known",
-        "is_leaving",
         "is_looking",
         "is_trusted",
         "server",
@@ -193,7 +195,6 @@ class _Connection(web.RequestHandler):
         self.is_asked = False  # its head is there, and its answer is made
         self.is_for_commands = False
         self.is_trusted = False  # the kernel says that a command of our user is at the other end
-        self.is_leaving = False
         self.is_looking = False  # its token is being looked up
         self._timer: asyncio.TimerHandle | None = None
 
@@ -202,17 +203,16 @@ class _Connection(web.RequestHandler):
         super().connection_made(transport)
         self._leave_after(HEAD_SECONDS)
         self.is_trusted = self.is_known = self.is_for_commands and _is_ours(transport)
-        others = [
-            each
-            for each in self.server.connections
-            if isinstance(each, _Connection) and each is not self and not each.is_leaving
-        ]
-        unknown = [each for each in others if not each.is_known]
-        if len(others) < SLOTS and len(unknown) < UNKNOWN:
-            return
+        staying, unknown = self.server.staying, self.server.unknown
+        is_full = len(staying) >= SLOTS or len(unknown) >= UNKNOWN
         # The oldest gives way, but for those whose token is being looked up.
-        (next((each for each in unknown if not each.is_looking), self)).leave()
-        self.server.give_way()
+        leaving = next((each for each in unknown if not each.is_looking), self) if is_full else None
+        staying[self] = None
+        if not self.is_known:
+            unknown[self] = None
+        if leaving is not None:
+            leaving.leave()
+            self.server.give_way()
 
     def begin(self) -> None:
         """Note that the head is there."""
@@ -221,7 +221,7 @@ class _Connection(web.RequestHandler):
 
     def leave(self) -> None:
         """End this connection, whatever waits to be sent."""
-        self.is_leaving = True
+        self._give_slot_back()
         if self.transport is not None:
             self.transport.abort()
 
@@ -238,6 +238,7 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait for nothing any more."""
         self._stop_timer()
+        self._give_slot_back()
         super().connection_lost(exc)
 
     def handle_error(
@@ -250,6 +251,10 @@ class _Connection(web.RequestHandler):
         """Answer a malformed request or a failure of ours, and close."""
         del message
         return answer_failure(self.server.api, request, status, exc)
+
+    def _give_slot_back(self) -> None:
+        self.server.staying.pop(self, None)
+        self.server.unknown.pop(self, None)
 
     def _leave_after(self, seconds: float) -> None:
         self._stop_timer()
