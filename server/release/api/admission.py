@@ -14,6 +14,12 @@ Authenticate = Callable[[str], Awaitable[Principal]]
 """Turns a token's text into its principal; raises AuthenticationError."""
 TOKEN_LIMIT = 4096  # bytes; our own tokens are about 100, those of an identity provider longer
 JWT_DOTS = 2  # in a token of an identity provider; our own have none
+LOOK_UPS = 4
+"""Tokens of ours that are looked up at one time for requests that are not urgent.
+
+More take as long together and make every turn of the loop longer, for which whatever holds the
+gate of SQLite's writers waits between two statements.
+"""
 UNKNOWN_AT_ONCE = 2
 """Urgent requests whose unknown tokens are looked up at one time, while others wait in turn.
 
@@ -27,6 +33,7 @@ class Admission:
     def __init__(self, authenticate: Authenticate, rates: Rates) -> None:
         self._authenticate = authenticate
         self._rates = rates
+        self._look_ups = asyncio.Semaphore(LOOK_UPS)
         # Of tokens of an identity provider, and of our own: the provider may be asked for seconds.
         self._unknown = {is_jwt: asyncio.Semaphore(UNKNOWN_AT_ONCE) for is_jwt in (True, False)}
 
@@ -42,8 +49,7 @@ class Admission:
             raise no_token()
         try:
             if not is_urgent:
-                self._rates.check(secret)
-                principal = await self._authenticate(secret)
+                principal = await self._look_up(secret)
             elif self._rates.is_known(secret):
                 principal = await self._authenticate(secret)
             else:
@@ -55,6 +61,18 @@ class Admission:
         self._rates.count(secret, principal.name, is_urgent=is_urgent)
         vouch(request, principal)
         return principal
+
+    async def _look_up(self, secret: str) -> Principal:
+        """Look a token up in turn; its rate is checked then, as others of it were counted by now.
+
+        A token of an identity provider, which may be asked for seconds, holds no other one up.
+        """
+        self._rates.check(secret)
+        if secret.count(".") == JWT_DOTS:
+            return await self._authenticate(secret)
+        async with self._look_ups:
+            self._rates.check(secret)
+            return await self._authenticate(secret)
 
     def count_change(self, principal: Principal) -> None:
         """Count a change that is asked for; raises RateError when they are too many."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from server.core.errors import FormatError
-from server.release.api.admission import Admission, Authenticate
+from server.release.api.admission import Admission, Authenticate, no_token
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.certificates import Certificates
@@ -23,6 +23,7 @@ from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
 from server.release.errors import Share
 from server.release.people.principal import Principal
+from server.release.people.token_text import is_token
 from server.release.people.tokens import authenticate
 from server.settings import Settings
 from server.storage.errors import StorageError
@@ -131,6 +132,8 @@ def token_verifier(services: Services, provider: "Provider | None") -> Authentic
     """Return what looks API tokens up in the database, and ID tokens at the provider, if any."""
 
     async def verify(secret: str) -> Principal:
+        if not is_token(secret):  # ours has a checksum
+            raise no_token()
         async with services.sessions() as session:
             return await authenticate(session, secret, services.clock())
 

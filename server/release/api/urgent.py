@@ -37,7 +37,6 @@ from server.release.api.urgent_listener import (
 )
 from server.release.people.permissions import STOPPING
 from server.release.people.principal import Principal, command_line_principal
-from server.release.people.token_text import is_token
 from server.settings import Settings
 from server.storage.errors import StorageError
 from server.storage.modes import PRIVATE, create_folder
@@ -145,7 +144,7 @@ async def serving_urgent(
     settings, folder = services.settings, services.folder
     operations = urgent_operations()
     metrics = UrgentMetrics(registry, operations)
-    authenticate = verify or _check_form(token_verifier(services, make_provider(services)))
+    authenticate = verify or token_verifier(services, make_provider(services))
     api = UrgentApi(operations, services, UrgentAdmission(authenticate), metrics, BODY_SECONDS)
     server = UrgentServer(api, metrics.cut.inc)
     tls = await asyncio.to_thread(load_tls, settings)
@@ -160,17 +159,6 @@ async def serving_urgent(
             await stack.enter_async_context(renewing(tls, settings))
             port = await _listen_tcp(server, settings, tls, stack)
         yield port
-
-
-def _check_form(verify: Authenticate) -> Authenticate:
-    """Look only up what could be a token by its form: ours has a checksum."""
-
-    async def checked(secret: str) -> Principal:
-        if secret.count(".") != 2 and not is_token(secret):
-            raise no_token()
-        return await verify(secret)
-
-    return checked
 
 
 async def _listen_to_commands(

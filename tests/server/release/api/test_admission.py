@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from server.release.api.admission import UNKNOWN_AT_ONCE, Admission
+from server.release.api.admission import LOOK_UPS, UNKNOWN_AT_ONCE, Admission
 from server.release.api.rates import Rates
 from server.release.errors import AuthenticationError, RateError
 from tests.server.release.api_world import role_principals
@@ -63,3 +63,47 @@ async def test_halts_with_guesses_wait_for_each_other():
     given = await asyncio.gather(*guesses, return_exceptions=True)
     assert {type(each) for each in given} == {AuthenticationError}
     assert most == UNKNOWN_AT_ONCE
+
+
+async def test_few_tokens_are_looked_up_at_one_time():
+    """Others wait in turn, but for those of an identity provider and for halts."""
+    full, release, running, most = asyncio.Event(), asyncio.Event(), 0, 0
+
+    async def look(secret):
+        nonlocal running, most
+        if secret in {"known", "a.b.c"}:
+            return VIEWER
+        running += 1
+        most = max(most, running)
+        if running == LOOK_UPS:
+            full.set()
+        await release.wait()
+        running -= 1
+        return VIEWER
+
+    admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
+    await admission.admit(ask("known"))
+    waiting = [asyncio.create_task(admission.admit(ask(f"token-{number}"))) for number in range(20)]
+    await full.wait()
+    assert await admission.admit(ask("known"), is_urgent=True) == VIEWER
+    assert await admission.admit(ask("a.b.c")) == VIEWER
+    release.set()
+    assert await asyncio.gather(*waiting) == [VIEWER] * 20
+    assert most == LOOK_UPS
+
+
+async def test_a_token_whose_rate_is_used_up_meanwhile_is_not_looked_up():
+    """Requests that come together are counted one after the other."""
+    looked = []
+
+    async def look(secret):
+        looked.append(secret)
+        await asyncio.sleep(0)
+        return VIEWER
+
+    admission = Admission(look, Rates(1, 60, 60, lambda: 0.0))
+    await admission.admit(ask("token"))
+    tasks = [asyncio.create_task(admission.admit(ask("token"))) for _ in range(20)]
+    given = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [each for each in given if each != VIEWER and not isinstance(each, RateError)] == []
+    assert len(looked) <= 4 + LOOK_UPS
