@@ -129,6 +129,7 @@ async def running(
             entropy,
             settings.approval_channels,
             tools.alarm,
+            shared.carrying,
         )
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [

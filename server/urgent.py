@@ -32,10 +32,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What the loops of a process take turns by: at writing to SQLite, and at publishing."""
+    """What the loops of a process take turns by: writing to SQLite, and publishing.
+
+    `carrying` holds the ids of the changes that one of them is carrying out.
+    """
 
     writing: WriteGate = field(default_factory=WriteGate)
     publishing: Precedence = field(default_factory=Precedence)
+    carrying: set[str] = field(default_factory=set)
 
 
 @contextlib.asynccontextmanager
@@ -97,10 +101,23 @@ async def _opened(
         )
         stack.push_async_callback(publisher.read_backs.stop)
         rollouts = Rollouts(
-            folder, sessions, publisher, clock, entropy, settings.approval_channels, tools.alarm
+            folder,
+            sessions,
+            publisher,
+            clock,
+            entropy,
+            settings.approval_channels,
+            tools.alarm,
+            shared.carrying,
         )
         services = Services(
-            folder, sessions, publisher, clock, settings, entropy, rollouts=rollouts
+            folder,
+            sessions,
+            publisher,
+            clock,
+            settings,
+            entropy,
+            rollouts=rollouts,
         )
         port = await stack.enter_async_context(serving_urgent(services, tools.registry, tools.say))
         yield services, port

@@ -11,23 +11,32 @@ from server.storage.database import Sessions
 from server.storage.errors import StorageError
 
 ORPHAN_SECONDS = 30  # after which somebody else completes what a request began
-HALT_SECONDS = 1  # the same of a halt: to carry one out twice does no harm
+HALT_SECONDS = 1  # the same of a halt that this process is not at: twice does no harm
 HALT = "halt"
 
 
 class Carrying:
-    """Carries changes out; `alarm` is told what was refused or put off when nobody was there."""
+    """Carries changes out; `alarm` is told what was refused or put off when nobody was there.
+
+    `under_way` holds the ids of what is being carried out, for all loops of the process.
+    """
 
     def __init__(
-        self, sessions: Sessions, execution: Execution, alarm: Callable[[str], None]
+        self,
+        sessions: Sessions,
+        execution: Execution,
+        alarm: Callable[[str], None],
+        under_way: set[str],
     ) -> None:
         self._sessions = sessions
         self._execution = execution
         self._alarm = alarm
+        self._under_way = under_way
         self._left: set[str] = set()  # changes that the surroundings failed here: nobody is at them
 
     async def carry_out(self, identities: Sequence[str], actor: str) -> None:
         """Carry changes out; an alarm names those that wait, the first time, for `run_due`."""
+        self._under_way.update(identities)
         try:
             await self._execution.carry_out(identities, actor)
         except (StorageError, OSError, SQLAlchemyError) as error:
@@ -42,6 +51,8 @@ class Carrying:
         except HeningError:
             self._left.difference_update(identities)
             raise
+        finally:
+            self._under_way.difference_update(identities)
         self._left.difference_update(identities)
 
     async def run_due(self, now: int) -> list[str]:
@@ -57,7 +68,8 @@ class Carrying:
         settled = []
         for change in sorted(due, key=lambda change: change.action != HALT):
             begun = max(change.proposed_at, change.approved_at or 0)
-            patience = HALT_SECONDS if change.action == HALT else ORPHAN_SECONDS
+            is_lost = change.action == HALT and change.id not in self._under_way
+            patience = HALT_SECONDS if is_lost else ORPHAN_SECONDS
             is_asked_for = change.due_at <= begun and change.id not in self._left
             if is_asked_for and now < begun + patience:
                 continue  # whoever asked for it is at it

@@ -60,6 +60,7 @@ class Rollouts:
     """Orders to channels. Every change is a row of the database and an entry of the trail.
 
     `entropy(n)` gives n random octets; `alarm` is told what was refused when nobody was there.
+    Objects of one process share `under_way`: the ids of what one of them is carrying out.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Rollouts:
         entropy: Callable[[int], bytes],
         approval_channels: Sequence[str] = (),
         alarm: Callable[[str], None] = lambda _sentence: None,
+        under_way: set[str] | None = None,
     ) -> None:
         self._tree = PublicTree(folder.public)
         self._looking = asyncio.Lock()  # the tree is read by one thread at a time
@@ -79,7 +81,8 @@ class Rollouts:
         self._entropy = entropy
         self._approval_channels = tuple(approval_channels)
         execution = Execution(folder, sessions, publisher, clock)
-        self._carrying = Carrying(sessions, execution, alarm)
+        shared = set() if under_way is None else under_way
+        self._carrying = Carrying(sessions, execution, alarm, shared)
 
     async def view(self, channel: Channel) -> ChannelView:
         """Return what is published of a channel; raises NotFoundError for an unknown model."""

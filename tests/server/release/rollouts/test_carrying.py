@@ -1,0 +1,55 @@
+"""Changes that were begun and are not done: who takes them for lost, and when."""
+
+import asyncio
+import contextlib
+
+from server.release.rollouts.carrying import HALT_SECONDS, ORPHAN_SECONDS, Carrying
+from server.release.rollouts.orders import Halt
+from tests.server.release.rollouts.desk import open_desk
+
+
+class Execution:
+    """Carries out nothing: it says what it was given, and lasts where `lasts`."""
+
+    def __init__(self, *, lasts=False):
+        self.given, self.begun, self._lasts = [], asyncio.Event(), lasts
+
+    async def carry_out(self, identities, actor):
+        """Note what is given."""
+        self.given.append((*identities, actor))
+        self.begun.set()
+        if self._lasts:
+            await asyncio.Event().wait()
+
+
+@contextlib.asynccontextmanager
+async def halting(desk, under_way):
+    """Give a halt a Carrying that does not get on with it until the block ends."""
+    slow = Execution(lasts=True)
+    desk.rollouts._carrying = Carrying(desk.sessions, slow, desk.alarms.append, under_way)
+    task = asyncio.create_task(desk.order(Halt()))
+    await slow.begun.wait()
+    try:
+        yield slow.given[0][0]
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_a_halt_that_another_loop_is_at_is_left_to_it(world):
+    """The publishing loop does not do the same beside it, which would make both slower."""
+    under_way = set()
+    async with open_desk(world) as desk, halting(desk, under_way) as identity:
+        execution = Execution()
+        carrying = Carrying(desk.sessions, execution, desk.alarms.append, under_way)
+        at = world.epoch()
+        assert await carrying.run_due(at + ORPHAN_SECONDS - 1) == []
+        assert await carrying.run_due(at + ORPHAN_SECONDS) == [identity]
+    assert not under_way
+
+
+async def test_a_halt_that_no_loop_of_the_process_is_at_is_lost(world):
+    """It was begun by a process that is dead, or by another one: once more does no harm."""
+    async with open_desk(world) as desk, halting(desk, set()) as identity:
+        carrying = Carrying(desk.sessions, Execution(), desk.alarms.append, set())
+        assert await carrying.run_due(world.epoch() + HALT_SECONDS) == [identity]
