@@ -164,6 +164,7 @@ async def running(
                 rollouts=rollouts,
                 alarms=upkeep.alarms,
                 urgent=urgent,
+                giving_way=shared.answering,
             )
             await services.uploads.tidy()
             await services.submissions.tidy()

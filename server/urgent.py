@@ -18,6 +18,7 @@ from server.opening import Clock, open_blobs
 from server.publisher.precedence import Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
+from server.release.api.giving_way import GivingWay
 from server.release.api.operation import Services
 from server.release.api.urgent import OtherLoop, serving_urgent
 from server.release.rollouts.rollouts import Rollouts
@@ -32,13 +33,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What the loops of a process take turns by: writing to SQLite, and publishing.
+    """What the loops of a process take turns by: writing to SQLite, publishing, answering.
 
     `carrying` holds the ids of the changes that one of them is carrying out.
     """
 
     writing: WriteGate = field(default_factory=WriteGate)
     publishing: Precedence = field(default_factory=Precedence)
+    answering: GivingWay = field(default_factory=GivingWay)
     carrying: set[str] = field(default_factory=set)
 
 
@@ -118,6 +120,7 @@ async def _opened(
             settings,
             entropy,
             rollouts=rollouts,
+            giving_way=shared.answering,
         )
         port = await stack.enter_async_context(serving_urgent(services, tools.registry, tools.say))
         yield services, port

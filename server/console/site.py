@@ -101,6 +101,8 @@ class Console:
             headers = {"Cache-Control": FOR_EVER, "Content-Type": asset[1]}
             return web.Response(body=asset[0], headers=headers)
         page, values = self._find(request.method, path)
+        if not page.is_urgent:
+            await self._services.giving_way.enter()
         origin = self._address.origin(request.headers.get("Host", ""))
         visitor = None if page.is_open else await self._admit(request, page)
         if visitor is not None:

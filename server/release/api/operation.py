@@ -16,6 +16,7 @@ from aiohttp import web
 
 from server.publisher.notices import Notice
 from server.publisher.publisher import Publisher
+from server.release.api.giving_way import GivingWay
 from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
 from server.release.people.permissions import Permission
@@ -62,7 +63,8 @@ class Services:
     """What handlers work with. `wake` makes the publishing loop look at once.
 
     `clock` gives the time, `entropy(n)` n random octets, `alarms` what a person has to look at now.
-    `urgent` runs what stops things on the loop that has nothing else to do; None: here.
+    `urgent` runs what stops things on the loop that has nothing else to do; None: here. Other
+    requests wait for it at `giving_way`.
     Owners of a domain add what theirs needs.
     """
 
@@ -76,6 +78,7 @@ class Services:
     rollouts: Rollouts | None = None
     alarms: Callable[[], Sequence[Notice]] = tuple
     urgent: "UrgentLoop | None" = None
+    giving_way: GivingWay = field(default_factory=GivingWay)
     keys: Idempotency = field(init=False)
     uploads: Uploads = field(init=False)
     submissions: Submissions = field(init=False)
@@ -252,10 +255,11 @@ class Operation:
 
     async def perform(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
         """Run `work` for this operation where it belongs: what is urgent on the loop for that."""
+        if not self.urgent:
+            return await work(call)
         urgent = call.services.urgent
-        if self.urgent and urgent is not None:
-            return await urgent.run(call, work)
-        return await work(call)
+        with call.services.giving_way.stopping():
+            return await (work(call) if urgent is None else urgent.run(call, work))
 
     @property
     def takes_key(self) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from server.release.api import urgent_listener
 from server.release.api.catalogue import OPERATIONS
+from server.release.api.giving_way import GivingWay
 from server.release.api.urgent import BODY_LIMIT, OPERATOR, OtherLoop, serving_urgent
 from server.release.errors import AuthenticationError
 from server.settings import Settings
@@ -289,6 +290,26 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
         await api.call("GET", f"/channels/{CHANNEL}")
     assert ran == [HALT]
     assert (await asyncio.to_thread(world.published)).pointers()[CHANNEL.pointer_path].halted
+
+
+async def test_ordinary_requests_wait_for_what_is_urgent(world):
+    """While a halt is carried out no other request begins; a halt does not wait for another."""
+    here, waiting = asyncio.get_running_loop(), []
+
+    class Asked(OtherLoop):
+        async def run(self, call, work):
+            if not waiting:
+                waiting.append(asyncio.create_task(api.call("GET", f"/channels/{CHANNEL}")))
+                assert (await api.call("POST", f"/channels/{CHANNEL}/halt", body={})).status == 200
+                assert not waiting[0].done()
+            return await super().run(call, work)
+
+    async with api_world(world) as api:
+        way = GivingWay(longest=1e6)
+        object.__setattr__(api.services, "giving_way", way)
+        object.__setattr__(api.services, "urgent", Asked(here, api.services))
+        assert (await api.call("POST", f"/channels/{CHANNEL}/halt", body={})).status == 200
+        assert (await waiting[0]).json["state"] == "halted"
 
 
 async def test_the_port_speaks_the_apis_tls(world, tmp_path):

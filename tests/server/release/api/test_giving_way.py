@@ -1,0 +1,121 @@
+"""Ordinary requests wait while something is stopped, and never for more than half of the time."""
+
+import asyncio
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.release.api.giving_way import SHORTEST, Closure, GivingWay
+
+AGES = 1e6  # seconds, in which the way does not open
+
+
+def seconds(most):
+    """Return times in milliseconds, as seconds."""
+    return st.integers(0, int(most * 1000)).map(lambda number: number / 1000)
+
+
+@given(st.lists(st.tuples(seconds(3), st.booleans()), max_size=50))
+def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
+    """In any span of time it is closed for a second longer than it is open at the most."""
+    closure, now, least, surplus = Closure(1.0, 1.0, 0.0), 0.0, 0.0, 0.0
+    for lasts, is_wanted in steps:
+        end = now + lasts
+        while now < end:
+            is_closed = closure.look(now, is_wanted=is_wanted)
+            step = min(end - now, closure.left) if is_closed else end - now
+            now += step
+            surplus += step if is_closed else -step
+            least = min(least, surplus)
+            assert surplus - least <= 1.0 + 1e-6
+        closure.look(now, is_wanted=is_wanted)
+
+
+def test_the_way_closes_again_after_a_while():
+    """What goes on for ever has a tenth of a second, and then the others have one."""
+    closure = Closure(1.0, 1.0, 0.0)
+    assert closure.look(0.0, is_wanted=True)
+    assert not closure.look(1.0, is_wanted=True)
+    assert not closure.look(1.0 + 0.9 * SHORTEST, is_wanted=True)
+    assert closure.look(1.0 + SHORTEST, is_wanted=True)
+
+
+async def settle():
+    """Let everything run that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def enter(way, order, name):
+    """Return a task that enters and says so."""
+
+    async def entered():
+        await way.enter()
+        order.append(name)
+
+    return asyncio.create_task(entered())
+
+
+async def test_requests_wait_until_what_stops_something_is_done():
+    """They begin by the order of arrival, and those that come meanwhile are behind them."""
+    way, order = GivingWay(longest=AGES), []
+    await way.enter()
+    with way.stopping():
+        with way.stopping():
+            tasks = [enter(way, order, name) for name in "abc"]
+            await settle()
+        await settle()
+        assert not order
+        tasks[1].cancel()
+        await settle()
+    tasks.append(enter(way, order, "d"))
+    await asyncio.wait(tasks)
+    assert order == ["a", "c", "d"]
+
+
+async def test_a_turn_of_the_loop_lets_one_in():
+    """Else all that waited is under way when the next halt comes."""
+    way, order = GivingWay(longest=AGES), []
+    with way.stopping():
+        tasks = [enter(way, order, number) for number in range(20)]
+        await settle()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert 0 < len(order) <= 10
+    await asyncio.wait(tasks)
+
+
+async def test_requests_begin_though_something_is_stopped_all_the_time():
+    """A caller who may halt keeps no others out."""
+    way, order = GivingWay(longest=2 * SHORTEST), []
+    with way.stopping():
+        tasks = [enter(way, order, number) for number in range(20)]
+        await settle()
+        assert not order
+        await asyncio.wait(tasks)
+    assert order == list(range(20))
+
+
+@pytest.mark.parametrize("waits_before", [True, False])
+async def test_what_stops_something_runs_in_another_thread(waits_before):
+    """Its end is heard of in the loop of those that wait."""
+    way, order = GivingWay(longest=AGES), []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def stop():
+        with way.stopping():
+            begun.set()
+            go_on.wait()
+
+    stopping = asyncio.create_task(asyncio.to_thread(stop))
+    await asyncio.to_thread(begun.wait)
+    if waits_before:
+        enter(way, order, "a")
+        await settle()
+        assert not order
+    go_on.set()
+    await stopping
+    await enter(way, order, "b")
+    assert order[-1] == "b"
