@@ -60,7 +60,7 @@ class SignIn:
             return self._form(visit, "Tokens open the API alone here: sign in at the provider.")
         target = check_target(visit.form.get("to", ""))
         text = visit.form.get("token", "")
-        self._rates.check(text)
+        self._rates.check_sign_in(text)
         services = visit.services
         try:
             async with services.sessions() as session:

@@ -19,9 +19,9 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
-from sqlalchemy import BigInteger, cast, func, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.publisher.precedence import Precedence
@@ -232,17 +232,25 @@ class Lease:
                 await session.execute(update(LeaseRow).where(is_ours).values(expires_at=0))
 
 
+def _locked(time: ColumnElement[Any]) -> Select[LeaseRow, int]:
+    query = select(LeaseRow, cast(time, BigInteger))
+    return query.where(LeaseRow.name == NAME).with_for_update()
+
+
+# Made once: a halt runs it eight times. `time` is that of SQLite, or of PostgreSQL.
+_LOCKED = (
+    _locked(func.strftime("%s", "now")),
+    _locked(func.extract("epoch", func.clock_timestamp())),
+)
+
+
 async def _locked_row(session: AsyncSession) -> tuple[LeaseRow | None, int]:
     """Return the row, locked, and the time of the database, which all processes share.
 
     The time may be from before the lock was waited for, which makes leases longer, not shorter.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        time = cast(func.extract("epoch", func.clock_timestamp()), BigInteger)
-    else:
-        time = cast(func.strftime("%s", "now"), BigInteger)
-    query = select(LeaseRow, time).where(LeaseRow.name == NAME).with_for_update()
-    found = (await session.execute(query)).one_or_none()
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    found = (await session.execute(_LOCKED[is_postgresql])).one_or_none()
     return (None, 0) if found is None else (found[0], int(found[1]))
 
 

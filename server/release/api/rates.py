@@ -96,6 +96,14 @@ class Rates:
         else:
             _refuse(self._wait(digest, owner, now), Share.REQUESTS)
 
+    def check_sign_in(self, secret: str) -> None:
+        """Do the same for a sign-in: its account may have used up those of an hour."""
+        self.check(secret)
+        owner = self._owners.get(_digest(secret))
+        if owner is not None:
+            now = self._now()
+            _refuse(self._sign_ins.find(owner, now).wait(now), Share.SIGN_INS)
+
     def count_failure(self, secret: str) -> None:
         """Count a request without a valid token; raises RateError when they are too many."""
         self._owners.pop(_digest(secret), None)

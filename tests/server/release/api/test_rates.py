@@ -120,6 +120,19 @@ def test_sign_ins(clock):
     assert spend(lambda: rates.count_sign_in("ben")) == (1, 60)
 
 
+def test_a_sign_in_that_would_be_refused_is_not_looked_up(clock):
+    """Its account has used up its sign-ins; what else its token is for goes on."""
+    rates = Rates(1000, 60, 60, clock)
+    rates.count("token", "ben")
+    rates.check_sign_in("token")
+    spend(lambda: rates.count_sign_in("ben"))
+    with pytest.raises(RateError) as refused:
+        rates.check_sign_in("token")
+    assert refused.value.share is Share.SIGN_INS
+    rates.check("token")
+    rates.check_sign_in("another")
+
+
 def test_changes(clock):
     """An account changes a sixth of an hour's number at once; another one is not held up."""
     rates = Rates(1000, 60, 3600, clock)
