@@ -118,7 +118,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
         response = await answer(request, protocol.api)
         is_cheap = response.status >= HTTPStatus.BAD_REQUEST or not protocol.account
         if is_cheap and protocol.server.refusals.take(asyncio.get_running_loop().time()):
-            await be_late(request.transport)
+            await be_late(request, response)
         return response
     finally:
         protocol.request = None
@@ -130,12 +130,20 @@ def make_refusals(now: float) -> Bucket:
     return Bucket(burst, REFUSALS, burst, now)
 
 
-async def be_late(transport: asyncio.Transport | None) -> None:
-    """Wait, and keep nothing more of what the client sends meanwhile."""
-    with contextlib.suppress(RuntimeError):  # it is paused already, or closing
+async def be_late(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Wait before `response` is sent, and take nothing more of the connection meanwhile.
+
+    Where the request's body is not whole, the connection ends with the answer. Reading is not
+    resumed then: aiohttp may have paused it for what it holds of the body already.
+    """
+    transport = request.transport
+    with contextlib.suppress(RuntimeError):  # it is closing
         if transport is not None:
             transport.pause_reading()
     await asyncio.sleep(LATE_SECONDS)
+    if not request.content.is_eof():
+        response.force_close()
+        return
     with contextlib.suppress(RuntimeError):
         if transport is not None:
             transport.resume_reading()

@@ -171,7 +171,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     response.force_close()
     is_refusal = response.status >= HTTPStatus.BAD_REQUEST and not connection.is_known
     if is_refusal and connection.server.refusals.take(asyncio.get_running_loop().time()):
-        await be_late(request.transport)
+        await be_late(request, response)
     return response
 
 
