@@ -9,8 +9,9 @@ does it. Where it was, the operation's `again` answers from what is there now; a
 secret cannot be given again, and the repetition is told so. The answers 429, 503 and 507 mean
 "later": a repetition goes on in the same way.
 
-What is kept is bounded for each account. Of refusals, which changed nothing and may be given anew,
-the newest are kept, and they go first when an account has all the keys that it may.
+What is kept is bounded for each account. Of answers to what changed nothing (refusals, halts of
+what is halted), which may be given anew, the newest are kept, and they go first when an account has
+all the keys that it may.
 """
 
 import json
@@ -34,8 +35,9 @@ from server.storage.database import Sessions
 KEPT_SECONDS = 24 * 3600
 BEGUN = 0
 """The status of a row whose answer is not known yet."""
-REFUSALS_KEPT = 100
-"""Of an account; a repetition comes within seconds. Up to twice as many are there in between."""
+EFFECTLESS_KEPT = 100
+"""Of an account, answers to what changed nothing; a repetition comes within seconds. Up to twice as
+many are there in between."""
 REFUSAL_LIMIT = 16_384  # bytes of a refusal that is kept; a proposal for the signers has more
 TEND_SECONDS = 60  # between two looks at all rows of an account, which take milliseconds
 LATER = frozenset({429, 503, 507})
@@ -94,7 +96,7 @@ class Idempotency:
         self._entropy = entropy
         self._most = most
         self._tended: dict[str, int] = {}  # when the rows of an account were last gone through
-        self._refusals = Counter[str]()  # of an account since then
+        self._answers = Counter[str]()  # of an account since then
         self._under_way: dict[tuple[str, str], str] = {}
 
     async def once(
@@ -138,9 +140,8 @@ class Idempotency:
                 answer = replace(answer, headers={**answer.headers, **REPLAYED})
         finally:
             CLAIM.reset(token)
-        is_refusal = _is_refusal(answer)
-        self._refusals[request.account] += is_refusal
-        if answer.status in LATER or (is_refusal and len(answer.body) > REFUSAL_LIMIT):
+        self._answers[request.account] += 1
+        if answer.status in LATER or (_is_refusal(answer) and len(answer.body) > REFUSAL_LIMIT):
             await self._forget(claim)
         else:
             await self._finish(claim, answer, keep=request.keep)
@@ -193,28 +194,28 @@ class Idempotency:
         return known
 
     async def _tend(self, session: AsyncSession, account: str, now: int) -> None:
-        """Delete what is a day old, and all refusals but the newest, now and then."""
+        """Delete what is a day old, and but for the newest what had no effect, now and then."""
         last = self._tended.get(account, now - TEND_SECONDS)
-        if 0 <= now - last < TEND_SECONDS and self._refusals[account] < REFUSALS_KEPT:
+        if 0 <= now - last < TEND_SECONDS and self._answers[account] < EFFECTLESS_KEPT:
             return
         self._tended[account] = now
-        del self._refusals[account]
+        del self._answers[account]
         newest = (
             select(IdempotencyKey.key)
-            .where(IdempotencyKey.account == account, _REFUSED)
+            .where(IdempotencyKey.account == account, _EFFECTLESS)
             .order_by(IdempotencyKey.created_at.desc(), IdempotencyKey.key)
-            .limit(REFUSALS_KEPT)
+            .limit(EFFECTLESS_KEPT)
         )
-        goes = or_(_is_old(now), and_(_REFUSED, IdempotencyKey.key.not_in(newest)))
+        goes = or_(_is_old(now), and_(_EFFECTLESS, IdempotencyKey.key.not_in(newest)))
         await session.execute(delete(IdempotencyKey).where(IdempotencyKey.account == account, goes))
 
     async def _make_room(self, session: AsyncSession, account: str, now: int) -> None:
-        """Raise RateError unless the account may have another key; refusals make room."""
+        """Raise RateError unless there may be another key; what had no effect makes room."""
         own = IdempotencyKey.account == account
         count = select(func.count()).select_from(IdempotencyKey).where(own)
         if (await session.scalar(count) or 0) < self._most:
             return
-        await session.execute(delete(IdempotencyKey).where(own, _REFUSED))
+        await session.execute(delete(IdempotencyKey).where(own, _EFFECTLESS))
         if (await session.scalar(count) or 0) < self._most:
             return
         oldest = await session.scalar(select(func.min(IdempotencyKey.created_at)).where(own))
@@ -246,7 +247,7 @@ class Idempotency:
             )
 
 
-_REFUSED = and_(IdempotencyKey.status.between(400, 499), IdempotencyKey.effect.is_(None))
+_EFFECTLESS = and_(IdempotencyKey.status.between(200, 499), IdempotencyKey.effect.is_(None))
 
 
 def _is_refusal(answer: Answer) -> bool:

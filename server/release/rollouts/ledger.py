@@ -114,6 +114,25 @@ async def find_open(session: AsyncSession, channel: str) -> Sequence[Change]:
     return (await session.scalars(query)).all()
 
 
+async def find_last(
+    session: AsyncSession, channel: str, action: str, proposer: str
+) -> Change | None:
+    """Return the newest change of a channel by one proposer and action that was carried out."""
+    query = (
+        select(Change)
+        .where(
+            Change.subject == channel,
+            Change.action == action,
+            Change.proposed_by == proposer,
+            Change.state == State.DONE,
+        )
+        .order_by(Change.proposed_at.desc(), Change.id.desc())
+        .limit(1)
+    )
+    found: Change | None = await session.scalar(query)
+    return found
+
+
 async def find_course(
     session: AsyncSession, channel: str, schedule: Iterable[tuple[int, int]]
 ) -> Course | None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.errors import HeningError
 from server.core.names import Channel, decode_channel
+from server.core.pointer import Pointer
 from server.core.release_texts import check_note
 from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
@@ -39,6 +40,7 @@ from server.release.rollouts.ledger import (
     approve_row,
     find_changes,
     find_course,
+    find_last,
     find_open,
     get_change,
     has_open_intent,
@@ -46,8 +48,9 @@ from server.release.rollouts.ledger import (
     settle,
 )
 from server.release.rollouts.operations import ChannelView, Edited, carry_out, view_channel
-from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Schedule
+from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Pause, Schedule, action_of
 from server.release.rollouts.plan import check_plan
+from server.release.rollouts.pointer_hash import hash_pointer
 from server.release.rollouts.preview import Preview, preview
 from server.release.rollouts.wish import Wish, check_allowed, check_due, check_words
 from server.storage.control_models import Change
@@ -121,19 +124,28 @@ class Rollouts:
         With `due_at` they are carried out then. Raises PermissionDeniedError, PreconditionError for
         a stale tag, and what an order does not fit by. When the surroundings fail in the middle,
         StorageError is raised and the change is carried out as soon as they are back, with an alarm
-        that says so.
+        that says so. A halt or pause that changes nothing and that the account has on record for
+        this state of the channel is not recorded again: its change is the one on record.
         """
         now = self._now()
         due_at = None if due_at == now else due_at
         at = check_due(due_at, now)
-        changes = []
+        changes, repeated = [], []
         for wish in wishes:
             check_allowed(principal, wish)
             view = await self.view(wish.channel)
             if not isinstance(wish.order, Halt):
                 check_if_match(wish.if_match, view.etag)
-            await self._try(wish, view, at)
-            changes.append(self._make(principal, wish, see(view.pointer), now, due_at))
+            edited = await self._try(wish, view, at)
+            known = None
+            if edited is not None and edited.pointer == view.pointer and due_at is None:
+                known = await self._find_repeated(principal, wish, edited.pointer)
+            if known is None:
+                changes.append(self._make(principal, wish, see(view.pointer), now, due_at))
+            else:
+                repeated.append(known)
+        if not changes:
+            return repeated
         async with self._sessions.begin() as session:
             await lock_trail(session)
             await add_changes(session, changes, principal.actor)
@@ -146,7 +158,7 @@ class Rollouts:
         for view_ in views:
             if view_.id in at_once and view_.state != State.DONE:
                 raise ConflictError(f"change {view_.id} is {view_.state}: {view_.reason}")
-        return views
+        return [*repeated, *views]
 
     async def approve(self, principal: Principal, identity: str) -> ChangeView:
         """Approve somebody else's change; what is due is carried out at once."""
@@ -289,6 +301,28 @@ class Rollouts:
             return carry_out(wish.order, view, known, now)
 
         return await asyncio.to_thread(plan)
+
+    async def _find_repeated(
+        self, principal: Principal, wish: Wish, pointer: Pointer
+    ) -> ChangeView | None:
+        """Return the change by which an account stopped a channel that shows `pointer` still.
+
+        None where there is none, and where anything is open that the order has to come after.
+        """
+        if not isinstance(wish.order, Halt | Pause):
+            return None
+        async with self._sessions() as session:
+            if await find_open(session, str(wish.channel)):
+                return None
+            change = await find_last(
+                session, str(wish.channel), action_of(wish.order), principal.name
+            )
+        intent = None if change is None else known_outcome(change).intent
+        if change is None or intent is None or intent.pointer != hash_pointer(pointer):
+            return None
+        # What was open before that look is public by now.
+        is_still = (await self.view(wish.channel)).pointer == pointer
+        return show_change(change) if is_still else None
 
     async def _end(
         self,

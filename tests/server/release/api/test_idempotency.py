@@ -12,6 +12,7 @@ from server.release.api.idempotency import Answer, Idempotency, Request
 from server.release.api.operation import Reply
 from server.release.api.problems import ProblemError
 from server.release.errors import ConflictError, RateError
+from server.release.people.claim import note_effect
 from server.release.people.trail import record
 from server.storage.control_models import Account, IdempotencyKey, TrailEntry
 from server.storage.database import open_database
@@ -143,9 +144,20 @@ async def give(answer):  # noqa: RUF029 - as an operation
 
 
 def ask(keys, name, answer):
-    """Send a request of ben's under a key."""
+    """Send a request of ben's under a key, which changes nothing."""
     request = Request("ben", name, "0" * 64)
     return keys.once(request, lambda: give(answer), asyncio.Event().wait)
+
+
+def change(sessions, keys, name):
+    """Send a request of ben's under a key, which changes something."""
+
+    async def work():
+        async with sessions.begin() as session:
+            await note_effect(session, 1)
+        return FIRST
+
+    return keys.once(Request("ben", name, "0" * 64), work, asyncio.Event().wait)
 
 
 async def kept(sessions):
@@ -155,35 +167,38 @@ async def kept(sessions):
         return {key: status for key, status in rows}  # noqa: C416 - rows
 
 
-async def test_refusals_are_kept_within_a_bound(place, monkeypatch):
+@pytest.mark.parametrize("answer", [REFUSED, FIRST], ids=["refused", "nothing to do"])
+async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, answer):
     """However many a client collects, the newest stay; answers to what was done all stay."""
-    monkeypatch.setattr(idempotency, "REFUSALS_KEPT", 3)
+    monkeypatch.setattr(idempotency, "EFFECTLESS_KEPT", 3)
     clock = iter(range(1000, 2000))
     async with open_database(place) as sessions:
         await add_account(sessions)
         keys = Idempotency(sessions, lambda: next(clock), os.urandom, 100)
-        await ask(keys, "done", FIRST)
+        await change(sessions, keys, "done")
         for number in range(20):
-            await ask(keys, f"refused-{number}", REFUSED)
+            await ask(keys, f"nothing-{number}", answer)
             assert len(await kept(sessions)) <= 1 + 2 * 3
         assert (await kept(sessions))["done"] == 201
-        assert "refused-19" in await kept(sessions)
+        assert "nothing-19" in await kept(sessions)
 
 
 async def test_an_account_has_so_many_keys(place):
-    """Refusals make room, answers to what was done do not; a day later there is room again."""
+    """What had no effect makes room, what was done does not; a day later there is room again."""
     now = [1000]
     async with open_database(place) as sessions:
         await add_account(sessions)
         keys = Idempotency(sessions, lambda: now[0], os.urandom, 3)
-        for name, answer in (("a", FIRST), ("b", REFUSED), ("c", FIRST), ("d", FIRST)):
-            await ask(keys, name, answer)
+        await change(sessions, keys, "a")
+        await ask(keys, "b", REFUSED)
+        for name in "cd":
+            await change(sessions, keys, name)
         assert set(await kept(sessions)) == {"a", "c", "d"}
         now[0] += 100
         with pytest.raises(RateError) as refused:
             await ask(keys, "e", FIRST)
         assert (refused.value.retry_after, refused.value.share) == (DAY - 100, "idempotency_keys")
-        assert (await ask(keys, "a", FIRST)).headers["Idempotent-Replayed"] == "true"
+        assert (await change(sessions, keys, "a")).headers["Idempotent-Replayed"] == "true"
         now[0] += DAY
         await ask(keys, "e", FIRST)
         assert set(await kept(sessions)) == {"e"}

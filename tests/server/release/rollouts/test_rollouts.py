@@ -212,6 +212,57 @@ async def test_halting_cancels_what_waits(two):
         assert (await desk.pointer()).reason == {"en": "It drains."}
 
 
+@pytest.mark.parametrize("order", [Halt({"en": "It drains."}), Pause({"en": "We look."})])
+async def test_an_account_stops_a_state_once(two, order):
+    """A repetition is answered with the change on record; another account has one of its own."""
+    async with open_desk(two) as desk:
+        first = await desk.order(order)
+        before = await desk.trail()
+        assert [await desk.order(order) for _ in range(2)] == [first] * 2
+        assert await desk.trail() == before
+        operator = person("operator-0")
+        other = await desk.order(order, operator)
+        assert (other.proposed_by, other.state) == ("operator-0", State.DONE)
+        assert await desk.order(order, operator) == other
+        assert len(await desk.rollouts.find()) == 2
+
+
+async def test_a_halt_of_another_state_is_no_repetition(two):
+    """After the next offer, and for another reason, it is carried out and recorded."""
+    async with open_desk(two) as desk:
+        await desk.order(Halt())
+        await desk.order(Offer(2, PLAN))
+        ids = {(await desk.order(Halt({"en": reason}))).id for reason in ("a", "b", "a", "a")}
+        assert len(ids) == 3
+        pointer = await desk.pointer()
+        assert (pointer.halted, dict(pointer.reason)) == (True, {"en": "a"})
+
+
+async def test_a_repeated_halt_still_cancels_what_waits(two):
+    """What was ordered since is not carried out after it."""
+    async with open_desk(two, ["*/*/stable"]) as desk:
+        first = await desk.order(Halt())
+        waiting = await desk.order(Offer(2, PLAN))
+        assert (await desk.order(Halt())).id != first.id
+        assert (await desk.rollouts.get(waiting.id)).state == State.CANCELLED
+
+
+async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
+    """What came out between its two looks is halted, though it looked like a repetition."""
+    async with open_desk(two) as desk:
+        await desk.order(Halt())
+        real, stale = desk.rollouts.view, [await desk.rollouts.view(CHANNEL)]
+        await desk.order(Offer(2, PLAN))
+
+        async def view(channel):
+            return stale.pop() if stale else await real(channel)
+
+        monkeypatch.setattr(desk.rollouts, "view", view)
+        await desk.order(Halt(), if_match="*")
+        pointer = await desk.pointer()
+        assert (pointer.steps[-1].counter, pointer.halted) == (2, True)
+
+
 async def test_a_resume_knows_what_the_pause_took(two):
     """Also over a restart: a day was planned, half of it was left."""
     async with open_desk(two) as desk:
