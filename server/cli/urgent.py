@@ -23,8 +23,6 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 ANSWER_SECONDS = 90.0  # a halt waits for a lease for 60 s at most
-DIRECTLY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
-"""Answers after which the command works itself: it runs as another user, or its reason is long."""
 _ERRORS = {name: kind for kind, _, name in STATUSES}
 
 
@@ -59,7 +57,7 @@ def ask_server(
                 "the server took this and does not answer: look at `hening-server change list`, and"
                 " run the command again where it is not there."
             ) from error
-    if response.status in DIRECTLY:
+    if response.status == HTTPStatus.UNAUTHORIZED:  # it runs as another user
         return None
     if response.status >= HTTPStatus.BAD_REQUEST:
         raise _error(told)

@@ -11,6 +11,7 @@ from server.release.api.catalogue import OPERATIONS
 from server.release.api.metrics import CLASSES, ApiMetrics
 from server.release.api.problems import STATUSES
 from server.release.errors import Share
+from server.release.rollouts import wish
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -40,8 +41,10 @@ def test_every_problem_is_in_the_table():
 
 def test_the_limits_are_those_of_the_code():
     """Numbers in the prose come from constants; who changes one changes the other."""
-    assert (operation.BODY_LIMIT, operation.WIDE_BODY_LIMIT) == (16 * 1024, 64 * 1024)
-    assert "at most 16 KiB, or 64 KiB" in SECTION
+    limits = (operation.BODY_LIMIT, operation.WIDE_BODY_LIMIT, operation.URGENT_BODY_LIMIT)
+    assert limits == (16 * 1024, 64 * 1024, 4 * 1024)
+    assert "at most 16 KiB, 64 KiB for accounts, 4 KiB for halts, pauses and cancels" in SECTION
+    assert f"have at most {wish.MAX_WORDS:,} bytes together" in PAGE
     line = (
         f"{listener.LINE_LIMIT:,} bytes a line, {listener.HEADER_LIMIT} headers;"
         f" {listener.IDLE_SECONDS:.0f} s for a head or between requests,"

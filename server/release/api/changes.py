@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from server.core.names import decode_channel
-from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.operation import PREFIX, URGENT_BODY_LIMIT, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.people.permissions import Permission
 from server.release.rollouts.changes import ChangeView
@@ -130,6 +130,7 @@ OPERATIONS = (
         permission=None,
         summary="Cancel a change",
         handler=cancel_change,
+        limit=URGENT_BODY_LIMIT,
         stops=True,
         again=_show_again,
         request=Why,

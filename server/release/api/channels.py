@@ -20,7 +20,7 @@ from server.publisher.rollout import newest_counter
 from server.release.api.operation import (
     BODY_LIMIT,
     PREFIX,
-    WIDE_BODY_LIMIT,
+    URGENT_BODY_LIMIT,
     Call,
     Handler,
     Operation,
@@ -91,7 +91,7 @@ class PauseOrder(_Circumstances, frozen=True, kw_only=True):
     """Freeze the share that was reached."""
 
     reason: Reason = {}
-    """Shown to owners, by locale: plain text without links."""
+    """Shown to owners, by locale: plain text without links, with the note at most 4,000 bytes."""
 
 
 class ResumeOrder(_Circumstances, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Take nobody in any more; it is never put off."""
 
     reason: Reason = {}
-    """Shown to owners, by locale: plain text without links."""
+    """Shown to owners, by locale: plain text without links, with the note at most 4,000 bytes."""
     note: Note = ""
     """Why, for the record: plain text without links."""
     dry_run: bool = False
@@ -294,7 +294,7 @@ def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary:
         request=request,
         response=Ordered,
         again=_order_again,
-        limit=WIDE_BODY_LIMIT if name in {"halt", "pause"} else BODY_LIMIT,
+        limit=URGENT_BODY_LIMIT if name in {"halt", "pause"} else BODY_LIMIT,
         if_match=name != "halt",
         urgent=name in {"halt", "pause"},
         stops=name in {"halt", "pause"},

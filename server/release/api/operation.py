@@ -39,7 +39,9 @@ BODY_LIMIT = 16_384
 It is decoded on the event loop, in a millisecond at most; what is bigger goes by upload.
 """
 WIDE_BODY_LIMIT = 65_536
-"""Bytes of a JSON body that lists a thousand codenames, or a reason in many languages."""
+"""Bytes of a JSON body that lists a thousand codenames."""
+URGENT_BODY_LIMIT = 4096
+"""Bytes of a JSON body of what stops something, on any address: a reason in eight languages."""
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 SEGMENT = r"[A-Za-z0-9._~-]{1,128}"

@@ -41,8 +41,6 @@ from server.settings import Settings
 from server.storage.errors import StorageError
 from server.storage.modes import PRIVATE, create_folder
 
-BODY_LIMIT = 4096
-"""Bytes of a body: a reason in eight languages. A longer one goes to the API's ordinary address."""
 BODY_SECONDS = 1.0  # for a body to arrive
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 KNOWN = 1000  # tokens that wait for no others' lookup, because they were good before
@@ -120,12 +118,8 @@ _ELSEWHERE = "Only halt, pause and cancel are here: ask at the API's ordinary ad
 
 
 def urgent_operations() -> tuple[Operation, ...]:
-    """Return the API's operations that stop something, with the limits of the urgent listener."""
-    return tuple(
-        dataclasses.replace(operation, limit=BODY_LIMIT)
-        for operation in OPERATIONS
-        if operation.urgent
-    )
+    """Return the API's operations that stop something."""
+    return tuple(operation for operation in OPERATIONS if operation.urgent)
 
 
 @contextlib.asynccontextmanager

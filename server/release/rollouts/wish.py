@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from server.core.errors import FormatError
+import msgspec
+
+from server.core.errors import FormatError, ReleaseError
 from server.core.names import Channel
 from server.core.pointer import Pointer
 from server.core.release_texts import check_note, check_reason
@@ -12,6 +14,9 @@ from server.release.rollouts.etag import ANY
 from server.release.rollouts.orders import Halt, Order, Pause
 
 MAX_AHEAD = 366 * 86_400
+MAX_WORDS = 4000
+"""Bytes of reason and note of what stops something, as JSON without escapes: a request with them
+has at most the 4 KiB that the urgent listener takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,17 @@ def check_due(due_at: int | None, now: int) -> int:
 
 
 def check_words(wish: Wish, pointer: Pointer | None) -> None:
-    """Raise ReleaseError unless reason and note are plain text; what `pointer` says may stay."""
+    """Raise ReleaseError unless reason and note are plain text; what `pointer` says may stay.
+
+    Those of a halt or pause have at most MAX_WORDS together.
+    """
     if isinstance(wish.order, Halt | Pause):
+        size = len(msgspec.json.encode({"reason": wish.order.reason, "note": wish.note}))
+        if size > MAX_WORDS:
+            raise ReleaseError(
+                f"reason and note have {size} bytes together and may have {MAX_WORDS}: shorten"
+                " them, or leave languages out."
+            )
         check_reason(wish.order.reason, pointer)
     check_note(wish.note)
 

@@ -5,11 +5,14 @@ import hashlib
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from server.core.proposal import decode_proposal
+from server.release.api.operation import URGENT_BODY_LIMIT
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
+from server.release.rollouts import wish
 from tests.server.release.api_world import api_world
 from tests.server.world import FIRST, PACKAGE_2, SECOND
 
@@ -140,6 +143,28 @@ async def test_words_that_mislead_are_refused(two, action, body):
         assert "is no plain text: a text " in answer.json["detail"]
     assert (await two.call("GET", CHANNEL)).json["state"] == "offered"
     assert (await two.call("GET", "/changes")).json["items"] == []
+
+
+@pytest.mark.parametrize("action", ["halt", "pause"])
+async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
+    """With the most that a reason and a note may have a body has under 4 KiB; with more it is 422.
+
+    So a halt is taken or refused for its words in the same way wherever it comes in.
+    """
+    reason = {f"{letter}{letter}-Latn-AA": "b" * 496 for letter in "abcdefg"}
+    text = {"reason": reason, "note": ""}
+    spare = wish.MAX_WORDS - len(msgspec.json.encode(text))
+    body = {**text, "note": "a" * spare}
+    if action == "pause":
+        body = {**body, "due_at": 9_999_999_999, "dry_run": False}
+    assert len(msgspec.json.encode(body)) <= URGENT_BODY_LIMIT
+    refused = await order(two, action, {**text, "note": "a" * (spare + 1)})
+    assert (refused.status, refused.problem) == (422, "refused")
+    assert "have 4001 bytes together and may have 4000" in refused.json["detail"]
+    accepted = await order(two, action, {**text, "note": "a" * spare})
+    assert accepted.status == 200
+    too_large = await order(two, action, {"reason": reason, "note": "a" * 500})
+    assert (too_large.status, too_large.problem) == (413, "too-large")
 
 
 async def test_why_a_change_ends_is_plain_text(gated):

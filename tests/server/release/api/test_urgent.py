@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 from server.release.api import urgent_listener
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.giving_way import GivingWay
-from server.release.api.urgent import BODY_LIMIT, OPERATOR, OtherLoop, serving_urgent
+from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
+from server.release.api.urgent import OPERATOR, OtherLoop, serving_urgent
 from server.release.errors import AuthenticationError
 from server.settings import Settings
 from server.storage.control_models import IdempotencyKey
