@@ -93,5 +93,5 @@ PAGES = (
     Page("GET", _PATH, show_order),
     Page("POST", f"{_PATH}/approve", approve),
     Page("POST", f"{_PATH}/reject", reject),
-    Page("POST", f"{_PATH}/cancel", cancel),
+    Page("POST", f"{_PATH}/cancel", cancel, is_urgent=True),
 )

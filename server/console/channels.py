@@ -124,6 +124,6 @@ PAGES = (
     Page("GET", _PATH, show_channel),
     Page("GET", f"{_PATH}/halt", ask_halt, is_urgent=True),
     Page("POST", f"{_PATH}/halt", halt, is_urgent=True),
-    Page("POST", f"{_PATH}/pause", pause),
+    Page("POST", f"{_PATH}/pause", pause, is_urgent=True),
     Page("POST", f"{_PATH}/resume", resume),
 )

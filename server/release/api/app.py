@@ -105,9 +105,7 @@ class Api:
         principal = (
             None
             if operation.public
-            else await self._admission.admit(
-                request, is_urgent=operation.urgent and operation.permission is not None
-            )
+            else await self._admission.admit(request, is_urgent=operation.urgent)
         )
         if principal is not None and operation.permission is not None:
             principal.check(operation.permission)

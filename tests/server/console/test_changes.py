@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from server.release.api.rates import Bucket
 from server.release.people.accounts import change_account
 from tests.server.console.browser import console_world
 from tests.server.console.test_channels import offer, pointer, publish_second
@@ -58,6 +59,16 @@ async def test_no(waiting, account, button, state):
     again = await browser.ask("GET", f"/console/orders?state={state}")
     assert path in again.read.links
     assert path not in (await browser.get("/console/orders?state=waiting")).read.links
+
+
+async def test_cancelling_gets_through_guesses(waiting, monkeypatch):
+    """From a page that is open already, while the own rate keeps every other page shut."""
+    team, path = waiting
+    browser = await team.signed_in("engineer")
+    page = await browser.get(path)
+    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all are empty
+    assert (await browser.ask("GET", path)).status == 429
+    assert (await browser.send(page, "/cancel", follow=False)).status == 303
 
 
 async def test_a_puppet_is_no_second_person(waiting):

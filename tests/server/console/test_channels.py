@@ -192,6 +192,25 @@ async def test_a_channel_without_an_offer(world):
         assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
 
 
+async def test_a_pause_gets_through_guesses(team, monkeypatch):
+    """From a page that is open already, as a halt does, and on the loop for what is urgent."""
+    browser = await team.signed_in("engineer")
+    page = await browser.get(PATH)
+    ran = []
+
+    class Urgent:
+        async def run(self, call, work):
+            ran.append(call.request.raw_path)
+            return await work(call)
+
+    object.__setattr__(team.services, "urgent", Urgent())
+    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all are empty
+    assert (await browser.ask("GET", PATH)).status == 429
+    assert (await browser.send(page, "/pause", follow=False)).status == 303
+    assert ran == [f"{PATH}/pause"]
+    assert (await pointer(team)).paused
+
+
 async def test_a_halt_gets_through_guesses(team, monkeypatch):
     """Who is signed in halts while guesses and the own rate keep every other page shut."""
     browser = await team.signed_in("approver")

@@ -176,4 +176,7 @@ async def test_a_halt_gets_through_guesses(world, monkeypatch):
             halted = await api.call("POST", f"{channel}/halt", token="approver", body={})
             assert halted.json["channel"]["state"] == "halted"
         assert (await api.call("POST", f"{channel}/halt", token="viewer", body={})).status == 403
+        cancel = "/changes/0123/cancel"
+        for token, status in (("approver", 404), ("engineer", 404), ("viewer", 403)):
+            assert (await api.call("POST", cancel, token=token, body={})).status == status
         assert (await api.call("GET", channel, token="approver")).status == 429
