@@ -36,12 +36,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     free one. `api_cert`, `api_key`: PEM files of its TLS, which it needs beyond loopback, unless
     `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second,
     of an account twice as many. `api_connections`: connections of the control plane.
+    `refusals_per_second`: answers of all clients together that come without delay, of refusals and
+    of what is asked without a token; on the control plane, and as many on the urgent listener.
     `sign_ins_per_hour`: sign-ins of one account to the console, a sixth of them at once.
     `changes_per_hour`: changes of one account over the API and in the console, likewise.
     `idempotency_keys`: keyed requests of one account that are remembered, for a day each.
     `urgent_port`, `urgent_socket`: a port on `api_host`, and the path of a Unix socket for a proxy
     of this machine, that answer what stops things (halt, pause, cancel) and nothing else; without
-    them commands of this machine reach it.
+    them commands of this machine reach it. `urgent_connections`: connections there, a quarter of
+    them without a valid token.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
     `blob_quota`: octets that all blobs may have, 0 for any; `keep_free`: octets that taking a
     bundle or an upload in leaves free on the disk.
@@ -81,11 +84,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_behind_proxy: bool = False
     api_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50
     api_connections: Count = 1024
+    refusals_per_second: Count = 50
     sign_ins_per_hour: Count = 60
     changes_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 3600
     idempotency_keys: Count = 5000
     urgent_port: Port | None = None
     urgent_socket: str = ""
+    urgent_connections: Annotated[int, msgspec.Meta(ge=4, le=100_000)] = 4096
     webhook_private: bool = False
     blob_quota: Octets = 0
     keep_free: Octets = KEEP_FREE

@@ -16,7 +16,7 @@ import msgspec
 
 from server.core.errors import HeningError
 from server.release.api.problems import STATUSES, URN, Problem
-from server.release.api.urgent import OPERATOR
+from server.release.api.urgent import OPERATOR, encode_operator
 from server.release.errors import ConflictError
 from server.release.people.principal import Principal
 from server.storage.errors import StorageError
@@ -40,7 +40,7 @@ def ask_server(
     """
     given = {
         "Content-Type": "application/json",
-        OPERATOR: who.name.removeprefix("cli:"),
+        OPERATOR: encode_operator(who.name.removeprefix("cli:")),
         **(headers or {}),
     }
     with contextlib.closing(_Connection(folder.urgent)) as connection:

@@ -55,12 +55,14 @@ class TooLargeError(HeningError):
 
 
 class Share(enum.StrEnum):
-    """What each token and account has a share of; a label of the metrics."""
+    """What each token and account has a share of, or all clients; a label of the metrics."""
 
     CHANGES = "changes"
     CONNECTIONS = "connections"
     GUESSES = "guesses"
     IDEMPOTENCY_KEYS = "idempotency_keys"
+    LOOKUPS = "lookups"
+    REFUSALS = "refusals"
     REQUESTS = "requests"
     SIGN_INS = "sign_ins"
     UPLOADS = "uploads"

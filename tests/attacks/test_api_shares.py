@@ -111,18 +111,26 @@ async def test_connections_without_a_token(world):
 
 async def test_a_flood_of_refusals(world, monkeypatch):
     """Where they are too many they come late, and nothing else does."""
-    monkeypatch.setattr(listener, "REFUSALS", 0.001)
     monkeypatch.setattr(listener, "LATE_SECONDS", 3600)
     monkeypatch.setattr(listener, "DRAIN_SECONDS", 0.1)
-    async with console_world(world) as team:
+    async with console_world(world, refusals_per_second=1) as team:
         admin = await team.token("admin")
         async with clients(team, 2) as (flood, other):
-            flood.send("GET /api/v1/nothing", admin)
-            late = asyncio.ensure_future(flood.read_head())
+            refused = []
+
+            async def ask_on():
+                while True:
+                    refused.append(await flood.ask("GET /api/v1/nothing", admin))
+
+            asking = asyncio.ensure_future(ask_on())
+            while not limits(team, Share.REFUSALS):
+                assert await other.ask("GET /api/v1/me", admin) == 200
+            number = len(refused)
             for _ in range(20):
                 assert await other.ask("GET /api/v1/me", admin) == 200
-            assert not late.done()
-            late.cancel()
+            assert refused == [404] * number
+            assert number >= 4
+            asking.cancel()
 
 
 async def test_bodies(world):

@@ -7,7 +7,7 @@ from server.device.counts import Counts, CountsCollector
 from server.instruments import Instruments
 from server.processes.lost import LostCollector
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.metrics import ApiMetrics, UrgentMetrics
+from server.release.api.metrics import ApiMetrics
 from server.release.api.urgent import urgent_operations
 from server.release.webhooks.webhook_metrics import WebhookMetrics
 from tests.server.world import clock
@@ -33,7 +33,7 @@ def declared():
     """Return the labels of every metric that a running server can have."""
     registry = Instruments(clock, lambda: 0.0, lambda _step: None).registry
     ApiMetrics(registry, OPERATIONS)
-    UrgentMetrics(registry, urgent_operations())
+    ApiMetrics(registry, urgent_operations(), "urgent")
     WebhookMetrics(registry)
     found = {}
     for family in (*CountsCollector(Counts()).collect(), *LostCollector(lambda: 0).collect()):

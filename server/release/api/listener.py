@@ -20,6 +20,7 @@ from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from server.release.api.connections import choose_leaving
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
 from server.release.api.rates import BURST_SECONDS, Bucket
+from server.release.errors import Share
 from server.release.people.principal import Principal
 
 FIXED_HEADERS = MappingProxyType(
@@ -39,11 +40,10 @@ DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
 LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
-REFUSALS = 50
-"""A second, with all other answers to clients that have shown no token; four times as many in a
-burst. Further ones are `LATE_SECONDS` late: clients that ask again as soon as they are answered
-would otherwise keep the interpreter busy, and everything else waits for it."""
 LATE_SECONDS = 1.0
+"""By which refusals are late beyond `refusals_per_second`, and so are other answers to clients that
+have shown no token: clients that ask again as soon as they are answered would otherwise keep the
+interpreter busy, and everything else waits for it."""
 PARTING_SECONDS = 1.0  # how long a connection that gives way may take to fetch why
 
 _SILENT = logging.getLogger("hening.silent")
@@ -71,11 +71,14 @@ async def listening(
     tls: ssl.SSLContext | None,
     *,
     connections: int,
-    count_leaving: Callable[[], None],
+    refusals: int,
+    count_limit: Callable[[Share], None],
 ) -> AsyncIterator[int]:
     """Serve on `host` and `port` (0: any free one) until the block ends; gives the port.
 
-    There are at most so many `connections`; `count_leaving` is called for each that gives way.
+    There are at most so many `connections`, of which one gives way to a new one. So many `refusals`
+    a second come without delay, four times as many in a burst. `count_limit` is called for what is
+    beyond either.
     """
     server = _Server(
         _handle,
@@ -91,8 +94,8 @@ async def listening(
     )
     server.api = api
     server.limit = connections
-    server.refusals = make_refusals(asyncio.get_running_loop().time())
-    server.count_leaving = count_leaving
+    server.refusals = make_refusals(refusals, asyncio.get_running_loop().time())
+    server.count_limit = count_limit
     runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
     try:
@@ -118,16 +121,17 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
         response = await answer(request, protocol.api)
         is_cheap = response.status >= HTTPStatus.BAD_REQUEST or not protocol.account
         if is_cheap and protocol.server.refusals.take(asyncio.get_running_loop().time()):
+            protocol.server.count_limit(Share.REFUSALS)
             await be_late(request, response)
         return response
     finally:
         protocol.request = None
 
 
-def make_refusals(now: float) -> Bucket:
+def make_refusals(per_second: int, now: float) -> Bucket:
     """Return the bucket of what is answered immediately to clients without a token."""
-    burst = REFUSALS * BURST_SECONDS
-    return Bucket(burst, REFUSALS, burst, now)
+    burst = float(per_second * BURST_SECONDS)
+    return Bucket(burst, per_second, burst, now)
 
 
 async def be_late(request: web.BaseRequest, response: web.StreamResponse) -> None:
@@ -204,7 +208,7 @@ class _Server(web.Server):
     api: Answering
     limit: int
     refusals: Bucket
-    count_leaving: Callable[[], None]
+    count_limit: Callable[[Share], None]
 
     def __call__(self) -> web.RequestHandler:
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
@@ -227,7 +231,8 @@ def _parting() -> bytes:
     return f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode() + refusal.octets
 
 
-_PARTING = _parting()
+PARTING = _parting()
+"""The answer to a client whose connection gives way."""
 
 
 class _Protocol(web.RequestHandler):
@@ -255,7 +260,7 @@ class _Protocol(web.RequestHandler):
         if len(others) < self.server.limit:
             return
         leaving = choose_leaving(others)
-        self.server.count_leaving()
+        self.server.count_limit(Share.CONNECTIONS)
         if leaving is None:
             self.leave(is_asking=True)
         else:
@@ -280,7 +285,7 @@ class _Protocol(web.RequestHandler):
         if not is_asking:
             transport.abort()
             return
-        transport.write(_PARTING)
+        transport.write(PARTING)
         transport.close()
         asyncio.get_running_loop().call_later(PARTING_SECONDS, transport.abort)
 

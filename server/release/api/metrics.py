@@ -12,7 +12,7 @@ NO_OPERATION = "none"
 class ApiMetrics:
     """`hening_PLANE_requests{operation, status}`: how many requests had which class of answer.
 
-    `hening_PLANE_limits{share}`: how often a token or account had used up its share of what.
+    `hening_PLANE_limits{share}`: how often a share was used up, of a token, an account or all.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ApiMetrics:
                 self._requests.labels(label, status)
         self._limits = Counter(
             f"hening_{plane}_limits",
-            "Times that a token or account had used up its share",
+            "Times that a share was used up: of a token, an account, or all clients",
             ["share"],
             registry=registry,
         )
@@ -55,15 +55,3 @@ class ApiMetrics:
         name = NO_OPERATION if operation is None else operation.id
         label = name if name in self._known else NO_OPERATION
         self._requests.labels(label, f"{status // 100}xx").inc()
-
-
-class UrgentMetrics(ApiMetrics):
-    """The same of the urgent listener, and how many of its connections gave way to others."""
-
-    def __init__(self, registry: CollectorRegistry, operations: tuple[Operation, ...]) -> None:
-        super().__init__(registry, operations, "urgent")
-        self.cut = Counter(
-            "hening_urgent_connections_cut",
-            "Connections without a valid token that gave way to others",
-            registry=registry,
-        )

@@ -21,7 +21,6 @@ from server.release.api.listener import Answering, listening
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
-from server.release.errors import Share
 from server.release.people.principal import Principal
 from server.release.people.token_text import is_token
 from server.release.people.tokens import authenticate
@@ -87,7 +86,8 @@ async def serving(
                 settings.api_port or 0,
                 tls,
                 connections=settings.api_connections,
-                count_leaving=lambda: metrics.count_limit(Share.CONNECTIONS),
+                refusals=settings.refusals_per_second,
+                count_limit=metrics.count_limit,
             ) as port,
         ):
             yield port

@@ -8,13 +8,13 @@ import asyncio
 import contextlib
 import dataclasses
 import hashlib
-import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -24,7 +24,7 @@ from server.release.api.admission import JWT_DOTS, Authenticate, no_token, read_
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.exposure import load_tls
-from server.release.api.metrics import UrgentMetrics
+from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Call, Operation, Services
 from server.release.api.problems import ProblemError
 from server.release.api.serving import make_provider, renewing, token_verifier
@@ -35,6 +35,7 @@ from server.release.api.urgent_listener import (
     looking_up,
     vouch,
 )
+from server.release.errors import AuthenticationError
 from server.release.people.permissions import STOPPING
 from server.release.people.principal import Principal, command_line_principal
 from server.settings import Settings
@@ -46,7 +47,7 @@ DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 KNOWN = 1000  # tokens that wait for no others' lookup, because they were good before
 OPERATOR = "Hening-Operator"
 """The header by which a command says who runs it."""
-_NAME = re.compile(r"[\x21-\x7e]{1,64}")
+NAME_LIMIT = 64  # characters of a user's name
 T = TypeVar("T")
 
 
@@ -74,22 +75,28 @@ class UrgentAdmission:
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
         """Return who asks; raises AuthenticationError. The slots bound the guesses."""
         del is_urgent  # everything is
-        operator = request.headers.get(OPERATOR, "")
-        if is_trusted(request) and _NAME.fullmatch(operator):
+        operator = decode_operator(request.headers.get(OPERATOR, ""))
+        if operator and is_trusted(request):
             return command_line_principal(operator)
         secret = read_bearer(request)
         if not secret:
             raise no_token()
         digest = hashlib.sha256(secret.encode()).digest()
+        try:
+            principal = await self._look_up(request, secret, digest)
+        except AuthenticationError:
+            self._known.pop(digest, None)
+            raise
+        return self._vouched(request, digest, principal)
+
+    async def _look_up(self, request: web.BaseRequest, secret: str, digest: bytes) -> Principal:
         if secret.count(".") == JWT_DOTS:  # its issuer may be asked, which can take seconds
-            return self._vouched(request, digest, await self._authenticate(secret))
+            return await self._authenticate(secret)
         with looking_up(request):
             if digest in self._known:
-                principal = await self._authenticate(secret)
-            else:
-                async with self._turn:
-                    principal = await self._authenticate(secret)
-        return self._vouched(request, digest, principal)
+                return await self._authenticate(secret)
+            async with self._turn:
+                return await self._authenticate(secret)
 
     def _vouched(self, request: web.BaseRequest, digest: bytes, principal: Principal) -> Principal:
         if principal.permissions & STOPPING:
@@ -102,6 +109,20 @@ class UrgentAdmission:
 
     def count_change(self, principal: Principal) -> None:
         """Count nothing: what stops things is no change that counts."""
+
+
+def encode_operator(name: str) -> str:
+    """Return a user's name as the header says it: percent-encoded, as names may have any letter."""
+    return quote(name, safe="", errors="backslashreplace")
+
+
+def decode_operator(text: str) -> str:
+    """Return the user's name that a header says, empty where it says none that could be."""
+    try:
+        name = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return ""
+    return name if len(name) <= NAME_LIMIT and name.isprintable() and text.isascii() else ""
 
 
 class UrgentApi(Api):
@@ -132,26 +153,29 @@ async def serving_urgent(
     """Serve what is urgent on the running loop until the block ends; gives the port, if any.
 
     `verify` turns tokens into principals; by default these are the API tokens of the database.
-    `say` is told where the commands' socket cannot be had: they work directly then. Raises
-    FormatError for settings that would expose tokens, StorageError for a socket that is in use.
+    `say` is told where the commands' socket cannot be had, so that commands work directly, and
+    where connections are not accepted any more. Raises FormatError for settings that would expose
+    tokens, StorageError for a socket that is in use.
     """
     settings, folder = services.settings, services.folder
     operations = urgent_operations()
-    metrics = UrgentMetrics(registry, operations)
+    metrics = ApiMetrics(registry, operations, "urgent")
     authenticate = verify or token_verifier(services, make_provider(services))
     api = UrgentApi(operations, services, UrgentAdmission(authenticate), metrics, BODY_SECONDS)
-    server = UrgentServer(api, metrics.cut.inc)
+    server = UrgentServer(
+        api, settings.urgent_connections, settings.refusals_per_second, metrics.count_limit
+    )
     tls = await asyncio.to_thread(load_tls, settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(server.shutdown, DRAIN_SECONDS)
         await _listen_to_commands(server, folder.urgent, stack, say)
         if settings.urgent_socket:
             bound = bound_unix(Path(settings.urgent_socket))
-            await _listen_unix(server, bound, stack, for_commands=False)
+            await _listen_unix(server, bound, stack, say, for_commands=False)
         port = None
         if settings.urgent_port is not None:
             await stack.enter_async_context(renewing(tls, settings))
-            port = await _listen_tcp(server, settings, tls, stack)
+            port = await _listen_tcp(server, settings, tls, stack, say)
         yield port
 
 
@@ -165,7 +189,7 @@ async def _listen_to_commands(
     try:
         await asyncio.to_thread(create_folder, path.parent)
         bound = bound_unix(path, PRIVATE)
-        await _listen_unix(server, bound, stack, for_commands=True)
+        await _listen_unix(server, bound, stack, say, for_commands=True)
     except (StorageError, OSError) as error:
         say(f"commands that stop something do it without the server: {error}")
 
@@ -174,12 +198,13 @@ async def _listen_unix(
     server: UrgentServer,
     bound: AbstractContextManager[socket.socket],
     stack: contextlib.AsyncExitStack,
+    say: Callable[[str], None],
     *,
     for_commands: bool,
 ) -> None:
     one = await asyncio.to_thread(bound.__enter__)
     stack.push_async_callback(asyncio.to_thread, bound.__exit__, None, None, None)
-    _accept(stack, server.accept(one, for_commands=for_commands))
+    _accept(stack, server.accept(one, for_commands=for_commands), say)
 
 
 async def _listen_tcp(
@@ -187,6 +212,7 @@ async def _listen_tcp(
     settings: Settings,
     tls: ssl.SSLContext | None,
     stack: contextlib.AsyncExitStack,
+    say: Callable[[str], None],
 ) -> int:
     try:
         one = await asyncio.to_thread(_bind, settings.api_host, settings.urgent_port or 0)
@@ -196,7 +222,7 @@ async def _listen_tcp(
             " another."
         ) from error
     stack.callback(one.close)
-    _accept(stack, server.accept(one, tls))
+    _accept(stack, server.accept(one, tls), say)
     return int(one.getsockname()[1])
 
 
@@ -207,9 +233,22 @@ def _bind(host: str, port: int) -> socket.socket:
     return one
 
 
-def _accept(stack: contextlib.AsyncExitStack, accepting: Coroutine[Any, Any, None]) -> None:
-    """Accept connections until the stack is left."""
+def _accept(
+    stack: contextlib.AsyncExitStack,
+    accepting: Coroutine[Any, Any, None],
+    say: Callable[[str], None],
+) -> None:
+    """Accept connections until the stack is left; `say` is told where that ends by itself."""
     task = asyncio.ensure_future(accepting)
+
+    def tell(ended: "asyncio.Task[None]") -> None:
+        if not ended.cancelled():
+            say(
+                f"the urgent listener accepts no connections any more ({ended.exception()!r}):"
+                " restart the server; halts go through the API's ordinary address meanwhile."
+            )
+
+    task.add_done_callback(tell)
 
     async def stop() -> None:
         task.cancel()

@@ -1,8 +1,10 @@
 """The listener for what stops things: bounded in every direction, so that no client holds it up.
 
 A connection carries one request and is closed. Its head has to arrive within `HEAD_SECONDS`. The
-connections that have shown no token of a caller who may stop anything are at most `UNKNOWN` of the
-`SLOTS`; beyond that the oldest of them gives way.
+connections that have shown no token of a caller who may stop anything are at most a quarter of
+`urgent_connections`; beyond that the oldest of them gives way.
+
+The constants here are no settings: they are times in which every working client is done.
 """
 
 import asyncio
@@ -19,6 +21,8 @@ from typing import Any
 from aiohttp import web
 
 from server.release.api.listener import (
+    PARTING,
+    PARTING_SECONDS,
     Answering,
     answer,
     answer_failure,
@@ -26,12 +30,10 @@ from server.release.api.listener import (
     make_refusals,
     make_request,
 )
+from server.release.errors import Share
 
-SLOTS = 4096
-"""Connections, each for one request. A team has a handful of people who halt; what there is room
-for beyond that costs a descriptor; to cut off a client and take it again costs a millisecond."""
-UNKNOWN = SLOTS // 4
-LOOKED_UP = 16  # tokens at a time
+UNKNOWN = 4  # the part of the connections that may be without a valid token is one of so many
+LOOKED_UP = 16  # tokens at a time, for milliseconds each: as many as are looked up side by side
 HEAD_SECONDS = 1.0  # from the connection to the whole head, and for TLS before it
 STALL_SECONDS = 1.0  # how long a client may take nothing of its answer
 LINGER_SECONDS = 0.5  # how long the body of a refused request is read and thrown away
@@ -49,10 +51,17 @@ _SILENT.disabled = True
 class UrgentServer(web.Server):
     """Makes the connections of all urgent sockets of a process, which share the slots.
 
-    `give_way` is called for each connection that was closed for another one.
+    There are at most so many `connections`, and so many `refusals` a second come without delay.
+    `count_limit` is called for what is beyond them.
     """
 
-    def __init__(self, api: Answering, give_way: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        api: Answering,
+        connections: int,
+        refusals: int,
+        count_limit: Callable[[Share], None],
+    ) -> None:
         super().__init__(
             _handle,
             request_factory=make_request,
@@ -65,13 +74,15 @@ class UrgentServer(web.Server):
             auto_decompress=False,
         )
         self.api = api
-        self.give_way = give_way
+        self.limit = connections
+        self.unknown_limit = connections // UNKNOWN
+        self.count_limit = count_limit
         self.freed = asyncio.Event()
         self.looking = 0  # connections whose token is being looked up
         # Connections that keep their slot, the oldest first: each accept looks at a few of them.
         self.staying: dict[_Connection, None] = {}
         self.unknown: dict[_Connection, None] = {}
-        self.refusals = make_refusals(asyncio.get_running_loop().time())
+        self.refusals = make_refusals(refusals, asyncio.get_running_loop().time())
 
     def __call__(self) -> "_Connection":
         """Return the protocol of a new connection."""
@@ -101,6 +112,7 @@ class UrgentServer(web.Server):
 
         while True:
             while not for_commands and self.looking >= LOOKED_UP:
+                self.count_limit(Share.LOOKUPS)
                 self.freed.clear()
                 await self.freed.wait()
             try:
@@ -110,9 +122,9 @@ class UrgentServer(web.Server):
                 continue
             seconds = None if tls is None else HEAD_SECONDS
             opening = [task for task in opening if not task.done()]
-            if len(opening) >= UNKNOWN:
-                opening.pop(0).cancel()
-                self.give_way()
+            if len(opening) >= self.unknown_limit:
+                opening.pop(0).cancel()  # it does not speak TLS yet, so it cannot be told why
+                self.count_limit(Share.CONNECTIONS)
             opening.append(
                 loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
             )
@@ -166,11 +178,12 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     connection = request.protocol
     if not isinstance(connection, _Connection):
         raise TypeError("a request came over a connection that is not ours")
-    connection.begin()
+    connection.begin(request)
     response = await answer(request, connection.server.api)
     response.force_close()
     is_refusal = response.status >= HTTPStatus.BAD_REQUEST and not connection.is_known
     if is_refusal and connection.server.refusals.take(asyncio.get_running_loop().time()):
+        connection.server.count_limit(Share.REFUSALS)
         await be_late(request, response)
     return response
 
@@ -180,11 +193,11 @@ class _Connection(web.RequestHandler):
 
     __slots__ = (
         "_timer",
-        "is_asked",
         "is_for_commands",
         "is_known",
         "is_looking",
         "is_trusted",
+        "request",
         "server",
     )
 
@@ -192,7 +205,7 @@ class _Connection(web.RequestHandler):
         super().__init__(server, **kwargs)
         self.server = server
         self.is_known = False  # its caller may stop something
-        self.is_asked = False  # its head is there, and its answer is made
+        self.request: web.BaseRequest | None = None  # its head is there, and its answer is made
         self.is_for_commands = False
         self.is_trusted = False  # the kernel says that a command of our user is at the other end
         self.is_looking = False  # its token is being looked up
@@ -203,21 +216,36 @@ class _Connection(web.RequestHandler):
         super().connection_made(transport)
         self._leave_after(HEAD_SECONDS)
         self.is_trusted = self.is_known = self.is_for_commands and _is_ours(transport)
-        staying, unknown = self.server.staying, self.server.unknown
-        is_full = len(staying) >= SLOTS or len(unknown) >= UNKNOWN
+        server = self.server
+        staying, unknown = server.staying, server.unknown
+        is_full = len(staying) >= server.limit or len(unknown) >= server.unknown_limit
         # The oldest gives way, but for those whose token is being looked up.
         leaving = next((each for each in unknown if not each.is_looking), self) if is_full else None
         staying[self] = None
         if not self.is_known:
             unknown[self] = None
         if leaving is not None:
-            leaving.leave()
-            self.server.give_way()
+            leaving.give_way()
+            server.count_limit(Share.CONNECTIONS)
 
-    def begin(self) -> None:
-        """Note that the head is there."""
+    def begin(self, request: web.BaseRequest) -> None:
+        """Note that the head of its request is there."""
         self._stop_timer()
-        self.is_asked = True
+        self.request = request
+
+    def give_way(self) -> None:
+        """End this connection for another one; its client is sent why if that takes no waiting."""
+        self._give_slot_back()
+        is_begun = self.request is not None and self.request.writer.output_size > 0
+        if self.transport is None or is_begun:
+            self.leave()
+            return
+        self.transport.write(PARTING)
+        if self.transport.get_write_buffer_size():
+            self.leave()
+            return
+        self.transport.close()
+        self._leave_after(PARTING_SECONDS)  # over TLS, where the client does not close
 
     def leave(self) -> None:
         """End this connection, whatever waits to be sent."""

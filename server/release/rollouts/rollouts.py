@@ -110,7 +110,7 @@ class Rollouts:
         pointer = view.pointer if edited is None else edited.pointer
         if pointer is None:
             pointer = view.require_pointer()
-        return preview(wish.channel, pointer, view.releases, at)
+        return await asyncio.to_thread(preview, wish.channel, pointer, view.releases, at)
 
     async def check(self, wish: Wish) -> None:
         """Raise what `wish` would be refused for now."""

@@ -8,15 +8,25 @@ import os
 import ssl
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
-from server.release.api import urgent_listener
+from server.release.api import listener, urgent_listener
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.giving_way import GivingWay
+from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
-from server.release.api.urgent import OPERATOR, OtherLoop, serving_urgent
-from server.release.errors import AuthenticationError
+from server.release.api.urgent import (
+    OPERATOR,
+    OtherLoop,
+    UrgentAdmission,
+    decode_operator,
+    encode_operator,
+    serving_urgent,
+)
+from server.release.api.urgent_listener import UrgentServer
+from server.release.errors import AuthenticationError, Share
 from server.settings import Settings
 from server.storage.control_models import IdempotencyKey
 from tests.server.release.api_world import api_world, role_principals
@@ -61,7 +71,7 @@ async def read_answer(reader, writer):
 
 
 @contextlib.asynccontextmanager
-async def urgent_world(world, **settings):
+async def urgent_world(world, verify=None, say=None, **settings):
     """Serve what is urgent on a state; the token `ROLE` is that role's account."""
     registry = CollectorRegistry()
     async with api_world(world) as api:
@@ -70,14 +80,16 @@ async def urgent_world(world, **settings):
         )
         looked_up = asyncio.Queue()
 
-        async def verify(secret):
+        async def look_up(secret):
             looked_up.put_nowait(secret)
             await asyncio.sleep(0)
             if secret not in PRINCIPALS:
                 raise AuthenticationError("This needs a valid token: ask an admin for one.")
             return PRINCIPALS[secret]
 
-        async with serving_urgent(services, registry, world.alarms.append, verify) as port:
+        async with serving_urgent(
+            services, registry, say or world.alarms.append, verify or look_up
+        ) as port:
             made = Urgent(services, port, registry)
             made.looked_up = looked_up
             yield made
@@ -184,18 +196,67 @@ async def test_a_body_that_does_not_come_is_refused(world, monkeypatch):
         assert (await read_answer(reader, writer))[0] == 408
 
 
-async def test_connections_without_a_token_give_way(urgent, monkeypatch):
-    """The oldest goes, and a halt is carried out meanwhile."""
+def limits(urgent, share):
+    """Return how often the metric counted a share."""
+    return urgent.registry.get_sample_value("hening_urgent_limits_total", {"share": share})
+
+
+async def test_connections_without_a_token_give_way(world, monkeypatch):
+    """The oldest goes and is sent why, and a halt is carried out meanwhile."""
     monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
-    monkeypatch.setattr(urgent_listener, "UNKNOWN", 16)
-    silent = [await urgent.connect() for _ in range(16)]
-    assert (await urgent.halt())[0] == 200
-    assert urgent.registry.get_sample_value("hening_urgent_connections_cut_total") == 1
-    with contextlib.suppress(ConnectionError):
-        assert await silent[0][0].read() == b""  # it gave way to the halt
-    assert not silent[1][0].at_eof()
-    for _, writer in silent:
-        writer.transport.abort()
+    async with urgent_world(world, urgent_connections=64) as urgent:
+        silent = [await urgent.connect() for _ in range(16)]
+        assert (await urgent.halt())[0] == 200
+        assert limits(urgent, Share.CONNECTIONS) == 1
+        answer = await silent[0][0].read()  # it gave way to the halt
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in answer
+        assert not silent[1][0].at_eof()
+        for _, writer in silent:
+            writer.transport.abort()
+
+
+async def test_a_flood_of_refusals_is_late(world, monkeypatch):
+    """Beyond so many a second, and the metric counts them; a halt is answered meanwhile."""
+    monkeypatch.setattr(listener, "LATE_SECONDS", 3600)
+    monkeypatch.setattr("server.release.api.urgent.DRAIN_SECONDS", 0.1)
+    async with urgent_world(world, refusals_per_second=1) as urgent:
+        refused, opened = [], []
+        head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer guess"]
+
+        async def guess():
+            while True:
+                opened.append(await urgent.connect())
+                refused.append((await urgent.ask(head, b"{}", opened[-1]))[0])
+
+        guessing = asyncio.ensure_future(guess())
+        while not limits(urgent, Share.REFUSALS):
+            assert (await urgent.halt())[0] == 200
+        assert refused == [401] * len(refused)
+        assert (await urgent.halt())[0] == 200
+        guessing.cancel()
+        for _, writer in opened:
+            writer.transport.abort()
+
+
+async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
+    """Where as many are as may be the next connection waits, and that is counted."""
+    monkeypatch.setattr(urgent_listener, "LOOKED_UP", 1)
+    begun, waited, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(ApiMetrics, "count_limit", lambda _self, _share: waited.set())
+
+    async def verify(secret):
+        begun.set()
+        await go_on.wait()
+        return PRINCIPALS[secret]
+
+    async with urgent_world(world, verify=verify) as urgent:
+        halts = [asyncio.ensure_future(urgent.halt())]
+        await begun.wait()
+        halts.append(asyncio.ensure_future(urgent.halt()))
+        await waited.wait()
+        go_on.set()
+        assert [(await halt)[0] for halt in halts] == [200, 200]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +292,67 @@ async def test_commands_need_no_token(urgent):
     status, told = await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path))
     assert (status, told["change"]["proposed_by"]) == (200, "cli:ani")
     assert (await urgent.ask(head, b"{}"))[0] == 401  # over TCP the header says nothing
+
+
+@pytest.mark.parametrize("name", ["ani", "\u0634\u064a\u0646", "DOM\\a b", "50%", "a" * 64])
+def test_any_users_name_fits_the_header(name):
+    """What a command sends is ASCII, and the server reads the name again."""
+    header = encode_operator(name)
+    assert header.isascii()
+    assert decode_operator(header) == name
+
+
+@pytest.mark.parametrize("header", ["", "%ff", "%0a", "a" * 65, "\u00e9"])
+def test_what_is_no_users_name(header):
+    """It says nobody, and the request needs a token."""
+    assert decode_operator(header) == ""
+
+
+async def test_a_listener_that_ends_is_told(world, monkeypatch):
+    """Nothing else would say that halts do not get in."""
+
+    async def accept(*_arguments, **_options):  # noqa: RUF029 - as the server's
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(UrgentServer, "accept", accept)
+    told = asyncio.Queue()
+    async with urgent_world(world, say=told.put_nowait):
+        sentence = await told.get()
+    assert sentence.startswith("the urgent listener accepts no connections any more")
+    assert "RuntimeError('a fault')" in sentence
+
+
+async def test_a_token_that_was_revoked_is_known_no_longer():
+    """It waits for its turn among the unknown ones from then on."""
+    principal, revoked, looked_up, go_on = PRINCIPALS["admin"], set(), [], asyncio.Event()
+
+    async def verify(secret):
+        looked_up.append(secret)
+        if secret == "slow":
+            await go_on.wait()
+        if secret in revoked:
+            raise AuthenticationError("no.")
+        return principal
+
+    admission = UrgentAdmission(verify)
+
+    def admit(secret):
+        headers = {"Authorization": f"Bearer {secret}"}
+        return admission.admit(make_mocked_request("POST", "/", headers=headers))
+
+    assert await admit("known") == principal
+    revoked.add("known")
+    with pytest.raises(AuthenticationError):
+        await admit("known")
+    tasks = [asyncio.ensure_future(admit(secret)) for secret in ("slow", "known")]
+    await asyncio.wait(tasks, timeout=0)
+    await asyncio.wait(tasks, timeout=0)
+    assert looked_up == ["known", "known", "slow"]
+    go_on.set()
+    assert [
+        isinstance(each, AuthenticationError)
+        for each in await asyncio.gather(*tasks, return_exceptions=True)
+    ] == [False, True]
 
 
 async def test_a_command_of_another_user_needs_a_token(urgent, monkeypatch):

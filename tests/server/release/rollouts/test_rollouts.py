@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
 from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
+from server.release.rollouts.preview import preview
 from server.release.rollouts.wish import Wish
 from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person
 from tests.server.world import CHANNEL, PACKAGE_2
@@ -45,6 +47,21 @@ async def test_an_order_is_published_and_recorded(two):
         assert await desk.rollouts.get(change.id) == change
         assert await desk.rollouts.find() == [change]
         assert await desk.trail() == [("eka", "rollout.offer"), ("eka", "rollout.offer.done")]
+
+
+async def test_a_preview_holds_up_no_loop(two, monkeypatch):
+    """It looks at all releases of a model, in a thread: halts have the loop meanwhile."""
+    ran = []
+
+    def look(*arguments):
+        ran.append(threading.get_ident())
+        return preview(*arguments)
+
+    monkeypatch.setattr("server.release.rollouts.rollouts.preview", look)
+    async with open_desk(two) as desk:
+        await desk.rollouts.preview(Wish(CHANNEL, Halt()))
+    assert ran
+    assert threading.get_ident() not in ran
 
 
 async def test_a_stale_tag(two):
