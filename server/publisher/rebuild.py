@@ -67,8 +67,8 @@ async def rebuild(
         signed = await asyncio.to_thread(load_signed_leaves, folder, public)
         if signed is not None:
             leaves += _decode_leaves(signed, tree)
-        added = await _add_leaves(lease, leaves, now, None if signed is None else public)
-        submissions = await _add_submissions(lease, folder.results)
+        added = await _add_leaves(lease, sessions, leaves, now, None if signed is None else public)
+        submissions = await _add_submissions(lease, sessions, folder.results)
         count, damaged = await _add_blobs(lease, sessions, blobs, now)
     return Rebuilt(added, count, submissions, tuple(damaged))
 
@@ -100,18 +100,31 @@ def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
     return [decode_leaf(entry) for entry in signed.entries]
 
 
-async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int, kept: int | None) -> int:
-    """Add the rows that are missing; beside a key process only the first `kept` rows stay."""
-    async with lease.fenced() as session:
-        if kept is not None:
-            await session.execute(delete(LogEntry).where(LogEntry.index >= kept))
-        entries = await session.scalars(select(LogEntry).order_by(LogEntry.index))
-        present = {entry.index: (entry.role, entry.version, entry.sha256) for entry in entries}
-        if any(leaves[index] != leaf for index, leaf in present.items() if index < len(leaves)):
-            raise LogError(
-                "the database holds another log than public/log: it belongs to another server, or"
-                " one of both was changed by hand."
-            )
+async def _add_leaves(
+    lease: Lease, sessions: Sessions, leaves: Sequence[Leaf], now: int, kept: int | None
+) -> int:
+    """Add the rows that are missing; beside a key process only the first `kept` rows stay.
+
+    All rows are read without a transaction that writes, for which halts would wait.
+    """
+    columns = LogEntry.index, LogEntry.role, LogEntry.version, LogEntry.sha256
+    async with sessions() as session:
+        rows = (await session.execute(select(*columns).order_by(LogEntry.index))).all()
+    present = {
+        index: (role, version, sha256)
+        for index, role, version, sha256 in rows
+        if kept is None or index < kept
+    }
+    if any(leaves[index] != leaf for index, leaf in present.items() if index < len(leaves)):
+        raise LogError(
+            "the database holds another log than public/log: it belongs to another server, or"
+            " one of both was changed by hand."
+        )
+    beyond = [index for index, *_ in rows if index not in present]
+    for at in range(0, len(beyond), ROWS):
+        some = LogEntry.index.in_(beyond[at : at + ROWS])
+        async with lease.fenced() as session:
+            await session.execute(delete(LogEntry).where(some))
     missing = [index for index in range(len(leaves)) if index not in present]
     for at in range(0, len(missing), ROWS):
         async with lease.fenced() as session:
@@ -125,9 +138,9 @@ async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int, kept: int 
     return len(missing)
 
 
-async def _add_submissions(lease: Lease, results: Path) -> int:
+async def _add_submissions(lease: Lease, sessions: Sessions, results: Path) -> int:
     found = await asyncio.to_thread(_read_results, results)
-    async with lease.fenced() as session:
+    async with sessions() as session:
         present = set(await session.scalars(select(Submission.id)))
     missing = [row for row in found if row.id not in present]
     for at in range(0, len(missing), ROWS):

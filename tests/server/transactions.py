@@ -1,4 +1,4 @@
-"""What lies inside the transactions that write: statements and flushes of files, by place."""
+"""What lies inside the transactions that write: statements, rows and flushes of files, by place."""
 
 import contextlib
 import os
@@ -16,7 +16,10 @@ INNER = ("server/storage/database.py", "server/publisher/lease.py")
 
 
 class Transactions:
-    """The most statements and flushes that one transaction of each place had.
+    """The most statements, rows and flushes that one transaction of each place had.
+
+    A statement for many rows counts as one, and each of its rows as one. `texts` has the statements
+    with their places.
 
     A place is the file and function of the server that asked for the transaction. While one of
     them is open all statements and flushes of the process are counted for it; on SQLite there is
@@ -26,6 +29,8 @@ class Transactions:
     def __init__(self):
         self.statements = Counter()
         self.flushes = Counter()
+        self.rows = Counter()
+        self.texts = []
         self._lock = threading.Lock()
         self._place = ""
         self._now = Counter()
@@ -35,17 +40,24 @@ class Transactions:
         with self._lock:
             self._place, self._now = place, Counter()
 
-    def count(self, kind):
+    def count(self, kind, number=1):
         """Count something that happens in the open transaction, if there is one."""
         with self._lock:
             if self._place:
-                self._now[kind] += 1
+                self._now[kind] += number
+
+    def note(self, text):
+        """Note the text of a statement in the open transaction, if there is one."""
+        with self._lock:
+            if self._place:
+                self.texts.append((self._place, text))
 
     def end(self):
         """Note that the open transaction has ended."""
         with self._lock:
             place, self._place = self._place, ""
-            for found, kind in ((self.statements, "statement"), (self.flushes, "flush")):
+            kinds = {"statement": self.statements, "flush": self.flushes, "row": self.rows}
+            for kind, found in kinds.items():
                 found[place] = max(found[place], self._now[kind])
 
 
@@ -79,8 +91,10 @@ def watched_transactions(monkeypatch):
         seen.count("flush")
         return fsync(descriptor)
 
-    def execute(*_arguments):
+    def execute(_connection, _cursor, text, parameters, _context, is_many):
         seen.count("statement")
+        seen.count("row", len(parameters) if is_many else 1)
+        seen.note(text)
 
     monkeypatch.setattr(Sessions, "begin", counted)
     monkeypatch.setattr(os, "fsync", flush)

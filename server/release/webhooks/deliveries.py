@@ -1,7 +1,7 @@
 """Queued deliveries: put in with what happened, claimed for one attempt, and how that ended."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,7 +15,7 @@ from server.storage.database import Sessions
 
 CLAIM_SECONDS = 60  # an attempt ends long before; a process that died holds a delivery no longer
 KEEP_SECONDS = 30 * 86_400  # how long what was delivered or given up can be looked at
-FORGOTTEN_AT_ONCE = 100  # rows that one transaction removes: a halt may wait for it
+AT_ONCE = 100  # rows that one transaction adds or removes: a halt may wait for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +41,52 @@ async def enqueue(session: AsyncSession, event: Event, at: int) -> None:
 
     An event that is queued already is not queued again.
     """
-    for webhook in await session.scalars(select(Webhook).where(Webhook.disabled_at.is_(None))):
-        if event.type in msgspec.json.decode(webhook.events, type=list[str]):
-            await enqueue_for(session, webhook.id, event, at)
+    await enqueue_some(session, [event], at)
+
+
+async def enqueue_some(session: AsyncSession, events: Sequence[Event], at: int) -> int:
+    """Queue the first of `events` as `enqueue` does, all or so many that a transaction is short.
+
+    Returns how many: at least one, with at most `AT_ONCE` rows beyond that.
+    """
+    enabled = await session.scalars(select(Webhook).where(Webhook.disabled_at.is_(None)))
+    wanted = {
+        webhook.id: msgspec.json.decode(webhook.events, type=list[str]) for webhook in enabled
+    }
+    some = events[: max(1, AT_ONCE // max(1, len(wanted)))]
+    rows = {
+        delivery.id: delivery
+        for event in some
+        for webhook, types in wanted.items()
+        if event.type in types
+        for delivery in [_make_delivery(webhook, event, at)]
+    }
+    queued = await session.scalars(select(Delivery.id).where(Delivery.id.in_(rows)))
+    known = set(queued)
+    session.add_all(delivery for key, delivery in rows.items() if key not in known)
+    return len(some)
 
 
 async def enqueue_for(session: AsyncSession, webhook: str, event: Event, at: int) -> str:
     """Queue an event for one webhook, whatever it asked for; returns the delivery's id."""
-    key = delivery_id(webhook, event.id)
-    if await session.get(Delivery, key) is None:
-        session.add(
-            Delivery(
-                id=key,
-                webhook=webhook,
-                event_id=event.id,
-                event=encode_event(event).decode(),
-                created_at=at,
-                attempts=0,
-                next_at=at,
-                delivered_at=None,
-                last_error="",
-            )
-        )
-    return key
+    delivery = _make_delivery(webhook, event, at)
+    if await session.get(Delivery, delivery.id) is None:
+        session.add(delivery)
+    return delivery.id
+
+
+def _make_delivery(webhook: str, event: Event, at: int) -> Delivery:
+    return Delivery(
+        id=delivery_id(webhook, event.id),
+        webhook=webhook,
+        event_id=event.id,
+        event=encode_event(event).decode(),
+        created_at=at,
+        attempts=0,
+        next_at=at,
+        delivered_at=None,
+        last_error="",
+    )
 
 
 async def find_due(sessions: Sessions, now: int, busy: Collection[str]) -> list[str]:
@@ -168,9 +191,9 @@ async def record_failure(
 async def forget_old(sessions: Sessions, now: int) -> None:
     """Remove what was delivered or given up a month ago."""
     is_old = (Delivery.next_at.is_(None), Delivery.created_at < now - KEEP_SECONDS)
-    some = select(Delivery.id).where(*is_old).limit(FORGOTTEN_AT_ONCE)
-    count = FORGOTTEN_AT_ONCE
-    while count == FORGOTTEN_AT_ONCE:
+    some = select(Delivery.id).where(*is_old).limit(AT_ONCE)
+    count = AT_ONCE
+    while count == AT_ONCE:
         async with sessions.begin() as session:
             statement = delete(Delivery).where(Delivery.id.in_(some))
             count = cast("CursorResult[None]", await session.execute(statement)).rowcount

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import cast
 
 import structlog
-from sqlalchemy import CursorResult, update
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.latest import is_latest
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
 from server.core.names import metadata_name
 from server.core.pointer import decode_pointer
-from server.release.webhooks.deliveries import enqueue
+from server.release.webhooks.deliveries import enqueue_some
 from server.release.webhooks.noticing import (
     View,
     decode_seen,
@@ -34,8 +35,9 @@ log = structlog.get_logger()
 class Noticer:
     """Tells what phones can see now and could not before.
 
-    What was told is remembered in the transaction that queues the events: each is queued once,
-    however many processes look and wherever one of them dies.
+    Events are queued a few in a transaction, and what was told is remembered after the last. A
+    process that dies in between leaves the rest to the next look, which finds the same events by
+    their ids: each is queued once, however many processes look.
     """
 
     def __init__(self, public: Path, sessions: Sessions, clock: Callable[[], int]) -> None:
@@ -82,13 +84,22 @@ class Noticer:
             if told.value == value or view is None:
                 return True
             before = told.value
+        events = list(plan_events(decode_seen(before), view, now))
+        while events:
+            async with self._sessions.begin() as session:
+                if not await _is_last(session, before):
+                    return False
+                del events[: await enqueue_some(session, events, now)]
+        async with self._sessions.begin() as session:
             row = update(Noticed).where(Noticed.name == PUBLIC, Noticed.value == before)
             result = cast("CursorResult[None]", await session.execute(row.values(value=value)))
-            if result.rowcount != 1:
-                return False
-            for event in plan_events(decode_seen(before), view, now):
-                await enqueue(session, event, now)
-            return True
+            return result.rowcount == 1
+
+
+async def _is_last(session: AsyncSession, value: str) -> bool:
+    """Answer whether `value` is what was told last, and keep it so until the transaction ends."""
+    query = select(Noticed.value).where(Noticed.name == PUBLIC).with_for_update()
+    return await session.scalar(query) == value
 
 
 def _identify(public: Path) -> tuple[int, int] | None:

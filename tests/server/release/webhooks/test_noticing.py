@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt, plan_pause, plan_schedule
+from server.release.webhooks import deliveries, noticer
 from server.release.webhooks.noticer import Noticer
 from server.storage.control_models import Account, Delivery
 from server.storage.database import open_database
@@ -191,6 +192,30 @@ async def test_a_process_that_died_before_it_told(ear):
     assert [kind for kind, _, _ in await ear.news()] == ["halted"]
     ear.noticer = ear.another()
     assert await ear.news() == []
+
+
+async def test_a_process_that_died_while_it_told(ear, monkeypatch):
+    """What it had queued is not queued again, and the rest is told by the next process."""
+    monkeypatch.setattr(deliveries, "AT_ONCE", 1)
+    ids = await asyncio.to_thread(ear.world.submit, ear.world.second_release(), [PACKAGE_2])
+    await ear.run(Publisher.process_incoming)
+    assert (await asyncio.to_thread(ear.world.result, ids)).reason == ""
+    await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
+    queued = []
+
+    async def die(session, events, at):
+        if queued:
+            raise RuntimeError("it died")
+        queued.append(events[0].type)
+        return await deliveries.enqueue_some(session, events, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(noticer, "enqueue_some", die)
+        with pytest.raises(RuntimeError):
+            await ear.noticer.notice()
+    assert queued == ["published"]
+    ear.noticer = ear.another()
+    assert {kind for kind, _, _ in await ear.news()} == {"published", "rolled-out"}
 
 
 async def test_several_processes_look(ear):
