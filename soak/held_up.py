@@ -1,7 +1,8 @@
-"""What may hold up a halt: attacks of clients with a viewer's token, and with none.
+"""What may hold up a halt: attacks of clients with the tokens of two accounts, and with none.
 
 `python -m soak.held_up NAME API URGENT` attacks the two ports of a server until it is ended; the
-token comes on standard input. It prints a line once the attack is under way.
+tokens of a viewer and of an engineer come on standard input, a line each. It prints a line once the
+attack is under way.
 """
 
 import asyncio
@@ -10,24 +11,29 @@ import hashlib
 import hmac
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from itertools import count, repeat
 from urllib.parse import urlencode
 
 BODY = b"[" + b"1," * ((1 << 19) - 1)  # 1 MiB, which is refused by its length
 BODIES, KEPT, SIGN_INS, GUESSES = 60, 256, 16, 32  # connections of each attack
+CHANGES, KEYS = 16, 16
 CANCEL = "/api/v1/changes/0123/cancel"
 HALT = "/api/v1/channels/armani/id/stable/halt"
+RESUME = "/api/v1/channels/armani/id/stable/resume"
+REVOKE = "/api/v1/tokens/000000000000/revoke"
 _PAUSE = 0.01  # seconds before a client that was cut off comes again
 Attack = Callable[["Target"], Awaitable[None]]
 
 
 class Target:
-    """The ports that are attacked, and a viewer's token."""
+    """The ports that are attacked, a viewer's token, and the one of the engineer who halts."""
 
-    def __init__(self, api: int, urgent: int, token: str) -> None:
+    def __init__(self, api: int, urgent: int, token: str, engineer: str) -> None:
         self.api = api
         self.urgent = urgent
         self.token = token
+        self.engineer = engineer
         self.under_way = asyncio.Event()
 
 
@@ -41,12 +47,17 @@ def _request(
 
 async def _repeat(target: Target, port: int, request: bytes) -> None:
     """Send a request again and again, on one connection for as long as it lasts."""
+    await _send(target, port, repeat(request))
+
+
+async def _send(target: Target, port: int, requests: Iterator[bytes]) -> None:
+    """Send endless requests one after the other, on one connection for as long as it lasts."""
     while True:
         with contextlib.suppress(OSError, EOFError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 while True:
-                    writer.write(request)
+                    writer.write(next(requests))
                     await writer.drain()
                     await _skip_answer(reader)
                     target.under_way.set()
@@ -100,14 +111,31 @@ async def guesses(target: Target) -> None:
     await _all(works)
 
 
+async def changes(target: Target) -> None:
+    """Ask for changes with the token that halts, in a loop."""
+    token = f"Authorization: Bearer {target.engineer}"
+    request = _request(RESUME, b"{}", token, "If-Match: *")
+    await _all(_repeat(target, target.api, request) for _ in range(CHANGES))
+
+
+async def keys(target: Target) -> None:
+    """Collect refusals, each under an Idempotency-Key of its own."""
+    token = f"Authorization: Bearer {target.token}"
+
+    def requests(name: int) -> Iterator[bytes]:
+        for number in count():
+            yield _request(REVOKE, b"", token, f"Idempotency-Key: k{name}-{number}")
+
+    await _all(_send(target, target.api, requests(name)) for name in range(KEYS))
+
+
 async def together(target: Target) -> None:
     """All of them at one time."""
-    await _all(attack(target) for attack in (bodies, kept, sign_ins, guesses))
+    await _all(attack(target) for attack in ALONE)
 
 
-ATTACKS: Mapping[str, Attack] = {
-    attack.__name__: attack for attack in (bodies, kept, sign_ins, guesses, together)
-}
+ALONE = (bodies, kept, sign_ins, guesses, changes, keys)
+ATTACKS: Mapping[str, Attack] = {attack.__name__: attack for attack in (*ALONE, together)}
 
 
 async def _keep_silent(target: Target, port: int) -> None:
@@ -135,4 +163,5 @@ async def _attack(name: str, target: Target) -> None:
 
 if __name__ == "__main__":
     _name, _api, _urgent = sys.argv[1:]
-    asyncio.run(_attack(_name, Target(int(_api), int(_urgent), sys.stdin.readline().strip())))
+    _tokens = [sys.stdin.readline().strip() for _ in range(2)]
+    asyncio.run(_attack(_name, Target(int(_api), int(_urgent), *_tokens)))
