@@ -115,9 +115,14 @@ async def find_open(session: AsyncSession, channel: str) -> Sequence[Change]:
 
 
 async def find_last(
-    session: AsyncSession, channel: str, action: str, proposer: str
+    session: AsyncSession, channel: str, action: str, proposer: str, pointer: str
 ) -> Change | None:
-    """Return the newest change of a channel by one proposer and action that was carried out."""
+    """Return the last change by one proposer and action, if it led to the pointer of this hash.
+
+    None, too, where a change of the channel is open.
+    """
+    if await find_open(session, channel):
+        return None
     query = (
         select(Change)
         .where(
@@ -130,7 +135,8 @@ async def find_last(
         .limit(1)
     )
     found: Change | None = await session.scalar(query)
-    return found
+    intent = None if found is None else known_outcome(found).intent
+    return None if intent is None or intent.pointer != pointer else found
 
 
 async def find_course(

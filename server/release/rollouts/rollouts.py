@@ -311,18 +311,13 @@ class Rollouts:
         """
         if not isinstance(wish.order, Halt | Pause):
             return None
+        place, action, seen = str(wish.channel), action_of(wish.order), hash_pointer(pointer)
         async with self._sessions() as session:
-            if await find_open(session, str(wish.channel)):
-                return None
-            change = await find_last(
-                session, str(wish.channel), action_of(wish.order), principal.name
-            )
-        intent = None if change is None else known_outcome(change).intent
-        if change is None or intent is None or intent.pointer != hash_pointer(pointer):
-            return None
+            change = await find_last(session, place, action, principal.name, seen)
         # What was open before that look is public by now.
-        is_still = (await self.view(wish.channel)).pointer == pointer
-        return show_change(change) if is_still else None
+        if change is None or (await self.view(wish.channel)).pointer != pointer:
+            return None
+        return show_change(change)
 
     async def _end(
         self,
