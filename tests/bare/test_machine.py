@@ -37,8 +37,10 @@ def test_pips_index_is_kept_and_its_folders_are_not():
     """A later file is stronger than an earlier one, the section install than global."""
     files = (
         "[global]\nindex-url = https://one.example/simple\nfind-links = /opt/wheels\n",
-        "[global]\nindex_url = https://two.example/simple\ncache-dir = /x\n"
-        "[install]\ntrusted-host = a.example\n  b.example\n",
+        (
+            "[global]\nindex_url = https://two.example/simple\ncache-dir = /x\n"
+            "[install]\ntrusted-host = a.example\n  b.example\n"
+        ),
     )
     assert keep_pip_settings(files, {}) == {
         "index-url": "https://two.example/simple",
