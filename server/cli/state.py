@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -60,6 +61,7 @@ from server.storage.migration import migrate as migrate_database
 
 log = structlog.get_logger()
 PORT = click.IntRange(0, 65_535)
+_VERDICTS = {"": "[green]in order", "warning": "[yellow]due soon", "critical": "[red]due"}
 
 
 @click.command(epilog="Example: hening-server init --state var/server --log-origin rom.example/log")
@@ -244,7 +246,8 @@ def _address(scheme: str, host: str, port: int) -> str:
 def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     """Verify everything that is in a state folder and its database; changes nothing.
 
-    It goes on after what is wrong, and may run beside `run`.
+    It goes on after what is wrong, and may run beside `run`. Exit status 1 says that something is
+    wrong, or that a role is due: it has to be signed again now.
     """
     settings = read_settings(state, config)
     folder = require_state(state, settings)
@@ -262,16 +265,15 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     else:
         findings = [Finding("database", "", "it is of an older version: run `migrate` first.")]
     if as_json:
-        rows = [{"subject": f.subject, "detail": f.detail, "error": f.error} for f in findings]
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
         table = Table("subject", "finding", "verdict")
         for finding in findings:
-            verdict = "[red]wrong" if finding.error else "[green]in order"
+            verdict = "[red]wrong" if finding.error else _VERDICTS[finding.due]
             said = (finding.subject, finding.error or finding.detail)
             table.add_row(*(Text(escape_invisible(each)) for each in said), verdict)
         Console().print(table)
-    if any(finding.error for finding in findings):
+    if any(finding.error or finding.due == "critical" for finding in findings):
         sys.exit(1)
 
 

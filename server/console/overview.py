@@ -8,6 +8,7 @@ from datetime import datetime
 
 from server.console.address import PREFIX
 from server.console.page import Page, Shown, Visit
+from server.core.names import is_online
 from server.publisher.lives import Life
 from server.publisher.watchman import Seen
 from server.release.api.pagination import PageQuery
@@ -94,4 +95,8 @@ def _lives(seen: Seen, now: datetime) -> list[LifeRow]:
             int(life.expires.timestamp()),
         )
 
-    return sorted(map(row, seen.lives), key=lambda each: (-each.used, each.role))
+    # What the server renews by itself stands last, unless it fails to.
+    return sorted(
+        map(row, seen.lives),
+        key=lambda each: (is_online(each.role) and not each.severity, -each.used, each.role),
+    )

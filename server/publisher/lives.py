@@ -1,9 +1,10 @@
 """How much of each role's life is used up, and when that is an alarm. Pure.
 
-Offline roles: at 50 % of the life it is time to sign, at 80 % it is late. Online roles are renewed
-by the server, timestamp every hour and the others at half of their life, so that in normal
-operation none is older than half of its life and the half minute between two looks. For them 50 %
-counts an hour later (`GRACE`), and either alarm means that renewal fails.
+Offline roles: at 50 % of the life, or with a week left, it is time to sign; at 80 %, or with three
+days left, it is late. Online roles are renewed by the server, timestamp every hour and the others
+at half of their life, so that in normal operation none is older than half of its life and the half
+minute between two looks. For them 50 % counts an hour later (`GRACE`), days do not count, and
+either alarm means that renewal fails.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from server.publisher.plan import LATEST_LIFE, SNAPSHOT_LIFE, TIMESTAMP_LIFE
 from server.publisher.published import Published
 
 Severity = Literal["warning", "critical", "expired"]
+SEVERITIES = ("expired", "critical", "warning")  # the worst first
 ONLINE_LIVES = {
     "latest": LATEST_LIFE,  # and each of its parts
     "snapshot": SNAPSHOT_LIFE,
@@ -26,6 +28,8 @@ ROOT_LIFE = timedelta(days=365)
 OFFLINE_LIFE = timedelta(days=90)  # where nothing says when a role was signed
 GRACE = timedelta(hours=1)
 WARNING, CRITICAL = 0.5, 0.8
+# Of an offline role: its signers may be away for a weekend, and first need a week to be found.
+WARNING_LEFT, CRITICAL_LEFT = timedelta(days=7), timedelta(days=3)
 Begun = Mapping[str, datetime]
 """When the current version of an offline role was logged: it carries no time of signing."""
 
@@ -49,11 +53,12 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A role whose life runs out: the share that is over, how bad that is, and what to do."""
+    """A role whose life runs out: the share that is over, what is left, how bad, what to do."""
 
     role: str
     version: int
     share: float
+    left: timedelta
     expires: datetime
     severity: Severity
     what_to_do: str
@@ -62,9 +67,15 @@ class Alarm:
         what = (
             "is expired since"
             if self.severity == "expired"
-            else f"has used {self.share:.0%} of its life and expires on"
+            else f"has used {self.share:.0%} of its life and expires in {_spell(self.left)}, on"
         )
         return f"{self.role} {what} {self.expires:%Y-%m-%d %H:%M} UTC: {self.what_to_do}."
+
+
+def _spell(left: timedelta) -> str:
+    """Return whole days, or hours where there is no whole day."""
+    count, unit = (left.days, "day") if left.days else (int(left.total_seconds() // 3600), "hour")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def plan_lives(published: Published, begun: Begun) -> list[Life]:
@@ -92,19 +103,22 @@ def _usual_life(role: str) -> timedelta:
 
 def plan_alarms(lives: list[Life], now: datetime) -> list[Alarm]:
     """Return what is due at `now`, the worst first."""
-    return sorted(_alarms(lives, now), key=lambda alarm: (-alarm.share, alarm.role))
+    return sorted(
+        _alarms(lives, now),
+        key=lambda alarm: (SEVERITIES.index(alarm.severity), -alarm.share, alarm.role),
+    )
 
 
 def _alarms(lives: list[Life], now: datetime) -> Iterator[Alarm]:
     for life in lives:
         renewed = is_online(life.role)  # by this server
-        share, grace = life.used(now), GRACE if renewed else timedelta()
+        share, left = life.used(now), life.expires - now
         severity: Severity
         if now >= life.expires:
             severity = "expired"
-        elif share >= CRITICAL:
+        elif share >= CRITICAL or (not renewed and left <= CRITICAL_LEFT):
             severity = "critical"
-        elif life.used(now - grace) >= WARNING:
+        elif _is_due(life, now, left, renewed=renewed):
             severity = "warning"
         else:
             continue
@@ -113,4 +127,10 @@ def _alarms(lives: list[Life], now: datetime) -> Iterator[Alarm]:
             if renewed
             else f"sign it again (`hening-signer ceremony renew {life.role}`) and submit it"
         )
-        yield Alarm(life.role, life.version, share, life.expires, severity, remedy)
+        yield Alarm(life.role, life.version, share, left, life.expires, severity, remedy)
+
+
+def _is_due(life: Life, now: datetime, left: timedelta, *, renewed: bool) -> bool:
+    if renewed:
+        return life.used(now - GRACE) >= WARNING
+    return life.used(now) >= WARNING or left <= WARNING_LEFT

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from server.core.errors import HeningError
 from server.core.metadata import check_expiry
+from server.core.names import is_online
 from server.publisher.ahead import AheadFinder
 from server.publisher.checks.finding import Finding, summarise
 from server.publisher.checks.site import Site
@@ -14,7 +16,10 @@ from server.publisher.lives import plan_alarms, plan_lives
 
 
 def check_expiries(site: Site) -> Iterator[Finding]:
-    """Look at the expiry of every role, with the alarm that is due for it."""
+    """Look at the expiry of every role, with the alarm that is due for it.
+
+    Roles that people sign come first; those that the server renews by itself stand last.
+    """
     published = site.published
     if published is None:
         return
@@ -28,7 +33,7 @@ def check_expiries(site: Site) -> Iterator[Finding]:
     signed: list[tuple[str, Root | Snapshot | Timestamp | Targets]] = [
         ("root", published.root),
         ("targets", published.targets),
-        *sorted(published.roles.items()),
+        *sorted(published.roles.items(), key=lambda pair: (is_online(pair[0]), pair[0])),
         ("snapshot", published.snapshot),
         ("timestamp", published.timestamp),
     ]
@@ -39,9 +44,11 @@ def check_expiries(site: Site) -> Iterator[Finding]:
         except HeningError as found:
             error = str(found)
         detail = f"version {role.version}, until {role.expires:%Y-%m-%d %H:%M} UTC"
-        if name in alarms and not error:
-            detail += f", {alarms[name].severity}: {alarms[name].what_to_do}"
-        yield Finding(name, detail, error)
+        due: Literal["", "warning", "critical"] = ""
+        if (alarm := alarms.get(name)) is not None and alarm.severity != "expired" and not error:
+            due = alarm.severity
+            detail += f", {due}: {alarm.what_to_do}"
+        yield Finding(name, detail, error, due)
 
 
 def check_limits(site: Site) -> Iterator[Finding]:

@@ -2,17 +2,22 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 MOST = 20  # wrong things of one subject that are named one by one
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `error` is empty when it is in order."""
+    """One thing that was looked at; `error` is empty when it is in order.
+
+    `due` is the alarm of a role that holds and has to be signed again: soon, or now (`critical`).
+    """
 
     subject: str
     detail: str
     error: str = ""
+    due: Literal["", "warning", "critical"] = ""
 
 
 def summarise(subject: str, detail: str, errors: list[str]) -> Iterator[Finding]:

@@ -14,7 +14,8 @@ import pytest
 from server.cli import cli
 from server.cli import options as cli_options
 from tests.programs import walk
-from tests.server.world import PACKAGE_2
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 ROOT = Path(__file__).parents[3]
 CHANNEL = "armani/id/stable"
@@ -294,6 +295,27 @@ def test_check(run, state):
     status, out, _ = run("check", "--state", state, "--json")
     assert status == 0
     assert {row["error"] for row in json.loads(out)} == {""}
+
+
+@pytest.mark.parametrize(("days", "word", "status"), [(2, "due", 1), (5, "due soon", 0)])
+def test_check_tells_which_role_is_due(run, world, state, days, word, status):
+    """It holds and has a word of its own; only what is late is exit status 1.
+
+    Roles that the server renews by itself stand last.
+    """
+    world.ceremony.now = world.now() - timedelta(days=90 - days)
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
+    role = world.ceremony.role("armani", 4, files)
+    assert world.publish({("armani", 4): role}).reason == ""
+    ended, out, _ = run("check", "--state", state)
+    assert ended == status
+    (line,) = (line for line in out.splitlines() if line.startswith("\N{BOX DRAWINGS LIGHT VERTICAL} armani"))
+    assert line.split("\N{BOX DRAWINGS LIGHT VERTICAL}")[-2].strip() == word
+    _, out, _ = run("check", "--state", state, "--json")
+    rows = json.loads(out)
+    assert {row["subject"] for row in rows if row["due"]} == {"armani"}
+    roles = [row["subject"] for row in rows if row["detail"].startswith("version ")]
+    assert roles[-3:] == ["latest", "snapshot", "timestamp"]
 
 
 def blob(state):

@@ -35,6 +35,16 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
         assert f"Alarms {len(alarms)}" in page.text
 
 
+async def test_what_the_server_renews_stands_last(world, team):
+    """However much of its life is used: nobody has to do anything about it, unless it fails."""
+    browser = await team.signed_in("viewer")
+    lives = plan_lives(await asyncio.to_thread(world.published), {})
+    now = world.now() + timedelta(hours=12)
+    team.surroundings["seen"] = Seen(tuple(lives), tuple(plan_alarms(lives, now)))
+    _, _, rows = (await browser.get("/console/")).text.partition("Lives of roles")
+    assert rows.index(" armani ") < rows.index(" latest ") < rows.index(" UTC")
+
+
 async def test_a_server_that_is_not_ready(team):
     """Every reason is there, a sentence each, and the clock's troubles."""
     browser = await team.signed_in("viewer")

@@ -55,11 +55,33 @@ def test_an_online_role_that_is_renewed_is_no_alarm(role, life, renewed):
     assert severity(role, life, life) == "expired"
 
 
+@pytest.mark.parametrize(
+    ("life", "age", "expected"),
+    [
+        (3 * DAY, MINUTE, "critical"),
+        (7 * DAY, MINUTE, "warning"),
+        (14 * DAY, 7 * DAY - MINUTE, None),
+        (365 * DAY, 363 * DAY, "critical"),
+    ],
+)
+def test_days_count_as_well_as_the_share(life, age, expected):
+    """A role that was signed for three days is late from the beginning."""
+    assert severity("armani", life, age) == expected
+
+
+def test_a_short_life_is_told_in_days_and_comes_first():
+    """A share of none would read as if there were time; it is worse than half of 90 days."""
+    lives = [Life("a", 1, BEGIN - 50 * DAY, BEGIN + 40 * DAY), Life("b", 1, BEGIN, BEGIN + 3 * DAY)]
+    first, second = plan_alarms(lives, BEGIN + MINUTE)
+    assert (first.role, first.severity, second.role) == ("b", "critical", "a")
+    assert "b has used 0% of its life and expires in 2 days, on 2026-01-04" in str(first)
+
+
 def test_an_alarm_says_what_to_do():
-    """With role, share, date, and the command where there is one."""
+    """With role, share, days, date, and the command where there is one."""
     (alarm,) = plan_alarms([Life("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
     assert str(alarm) == (
-        "armani has used 60% of its life and expires on 2026-04-11 00:00 UTC: sign it again"
+        "armani has used 60% of its life and expires in 40 days, on 2026-04-11 00:00 UTC: sign it again"
         " (`hening-signer ceremony renew armani`) and submit it."
     )
     (alarm,) = plan_alarms([Life("timestamp", 3, BEGIN, BEGIN + DAY)], BEGIN + 2 * DAY)
