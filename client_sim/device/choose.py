@@ -121,8 +121,8 @@ def _ask(
     if pointer is None:
         return
     final = pointer.steps[-1]
-    yield rules.judge_halt(pointer)
     yield rules.judge_newer(final, floor, running)
+    yield rules.judge_halt(pointer)
     yield rules.judge_share(pointer, secret, now)
     step = rules.find_step(pointer, floor)
     yield rules.judge_step(step, final, floor)

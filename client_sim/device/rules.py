@@ -31,7 +31,7 @@ def judge_pointer(pointer: Pointer | None) -> Check:
 
 
 def judge_halt(pointer: Pointer) -> Check:
-    """Refuse what is halted: that wins over everything else."""
+    """Refuse what is halted; a phone that has the build already is told that it is up to date."""
     return _choose(
         "halted",
         not pointer.halted,

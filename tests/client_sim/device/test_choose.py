@@ -56,10 +56,18 @@ def test_nothing_at_or_below_the_floor(floor):
     assert f"Build {floor} is the newest" in outcome.reason
 
 
-def test_halted_wins_over_everything():
-    """Halted first, with the reason in the owner's sentence; even if it is the newest anyway."""
-    outcome = _plan([_full(2)], h=True, floor=9, t={"id": "Jam alarm diam."})
+def test_what_is_halted_is_not_installed():
+    """Whatever the share, with the reason in the owner's sentence."""
+    outcome = _plan([_full(2)], h=True, t={"id": "Jam alarm diam."})
     assert outcome == Nothing("The roll-out is halted (Jam alarm diam.), so nothing is installed.")
+
+
+def test_a_phone_on_the_newest_build_is_up_to_date():
+    """That its roll-out was halted meanwhile is nothing that its owner can do something about."""
+    running = dataclasses.replace(RUNNING, counter=2)
+    decision = _decide([_full(2)], h=True, running=running, floor=2)
+    assert decision.reason == "Build 2 is the newest; there is nothing to install."
+    assert not decision.is_halted
 
 
 def test_a_reason_cannot_break_the_line():
@@ -163,7 +171,7 @@ def test_a_build_that_broke_after_it_was_confirmed_is_not_offered_again():
     assert _decide([_full(3)], floor=2, failed=(2,)).offer.counter == 3
 
 
-RULES = ["pointer", "halted", "newer", "share", "step", "forward", "failed", "package"]
+RULES = ["pointer", "newer", "halted", "share", "step", "forward", "failed", "package"]
 
 
 def test_an_offer_has_passed_every_rule():

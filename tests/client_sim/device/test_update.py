@@ -229,7 +229,7 @@ def test_a_fall_back_asks_the_conditions_again(phone, market):
 def test_an_installation_tells_all_its_checks(phone):
     """First the rules of the choice, then the conditions, all passed."""
     names = [check.name for check in phone.install().checks]
-    assert names[:2] == ["pointer", "halted"]
+    assert names[:2] == ["pointer", "newer"]
     assert names[-5:] == ["consent", "quiet", "battery", "network", "room"]
 
 
