@@ -25,6 +25,11 @@ PYTHONS = (".py", ".pyc")
 HEADER = struct.Struct(">4sc15x6I")
 #: Counts and data of one local time that has no name.
 EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
+#: The database's own lists of zones, countries, leap seconds and its source and version.
+INDEXES = frozenset(
+    {"+VERSION", "iso3166.tab", "leap-seconds.list", "leapseconds", "tzdata.zi"}
+    | {"zone.tab", "zone1970.tab", "zonenow.tab"}
+)
 #: No zones: the machine's own choice, and copies of all zones with and without leap seconds.
 OTHERS = frozenset({"localtime", "posix", "posixrules", "right"})
 VERSION = re.compile(r"# version (\S+)")
@@ -68,7 +73,7 @@ def _find_zones(folder: Traversable, prefix: str, left_out: LeftOut) -> Iterator
             yield from _find_zones(each, name + "/", left_out)
         elif (octets := each.read_bytes()).startswith(MAGIC):
             yield name, _without_first_block(octets)
-        elif not name.endswith(PYTHONS):
+        elif not name.endswith(PYTHONS) and name not in INDEXES:
             left_out.add("a file that is no compiled zone", name)
 
 

@@ -73,7 +73,7 @@ def folder_of(path: Path, **others: bytes) -> Path:
     path.mkdir()
     (path / "tzdata.zi").write_text("# version 2026z\nZ B 1 - x\nL B A\n")
     names = {"A": b"TZif2one", "B": b"TZif2one", "C": b"TZif2two", "localtime": b"TZif2one"}
-    for name, octets in {**names, "zone.tab": b"no zone", **others}.items():
+    for name, octets in {**names, "zone.tab": b"x", "README": b"no zone", **others}.items():
         (path / name).write_bytes(octets)
     (path / "right").mkdir()
     (path / "right" / "A").write_bytes(b"TZif2leap")
@@ -83,7 +83,10 @@ def folder_of(path: Path, **others: bytes) -> Path:
 
 
 def test_a_folder_is_read_as_a_machine_has_it(tmp_path):
-    """The machine's own choice and copies with leap seconds are no zones of the database."""
+    """The machine's own choice and copies with leap seconds are no zones of the database.
+
+    Its own lists are nothing that was left out.
+    """
     built = load_zones(folder_of(tmp_path / "zoneinfo"))
     assert built.sources[0]["version"] == "2026z"
     assert built.entries == {
@@ -93,7 +96,7 @@ def test_a_folder_is_read_as_a_machine_has_it(tmp_path):
         "X/Y": {"link": "C"},
     }
     assert {each["reason"]: each["names"] for each in built.left_out.to_json()} == {
-        "a file that is no compiled zone": {"tzdata.zi": 1, "zone.tab": 1},
+        "a file that is no compiled zone": {"README": 1},
         "no zone of the database, or a copy of all of them": {"localtime": 1, "right": 1},
     }
 
