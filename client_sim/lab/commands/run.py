@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.ending import ending_with_children, fail
 from client_sim.lab.commands.live_run import Live, run_live
 from client_sim.lab.commands.options import read_codename, read_mappings, read_now, read_short
 from client_sim.lab.commands.progress import show_progress
@@ -113,7 +113,8 @@ def run_command(
             live = Live(url, resolve, root, pairs, now, codename, region, channel)
             report = Report(run_live(client, seed, live))
         else:
-            report = _run(client, full, mutants, seed, jobs, clock)
+            with ending_with_children():
+                report = _run(client, full, mutants, seed, jobs, clock)
     except (SurroundingsError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:

@@ -1,6 +1,10 @@
 """The commands' statuses and what they print."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -238,3 +242,15 @@ def test_explain_shows_what_is_not_in_the_table(root):
     (row,) = json.loads(result.stdout)
     assert row["rule"] == "not in the request table"
     assert "Dalvik" in row["octets"]
+
+
+def test_sigterm_ends_a_run_in_order():
+    """Its processes end with it, or its output would stay open; Python complains of nothing."""
+    command = [Path(sys.executable).with_name("hening-device"), "lab", "run"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr.readline()  # how far it is: its processes are at work
+        run.terminate()
+        _, errors = run.communicate()
+    assert run.returncode == 128 + signal.SIGTERM
+    assert "Warning" not in errors
+    assert "Traceback" not in errors
