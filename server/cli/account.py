@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cli.in_database import run_in_database, show_time
+from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
+from server.cli.times import UTC_TIMES, show_time
 from server.release.people.accounts import (
     account_codenames,
     change_account,
@@ -137,6 +138,7 @@ def enable(name: str, state: Path, as_json: bool) -> None:
 
 @account.command("list", epilog="Example: hening-server account list --state var/server")
 @STATE
+@UTC_TIMES
 @JSON
 def list_all(state: Path, as_json: bool) -> None:
     """Show all accounts, disabled ones too."""
@@ -170,7 +172,7 @@ def _show(rows: list[Account], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_describe(row) for row in rows]))
         return
-    table = Table("account", "role", "codenames", "made (UTC)", "disabled (UTC)")
+    table = Table("account", "role", "codenames", "made", "disabled")
     for row in rows:
         codenames = account_codenames(row)
         shown = "all" if codenames == (EVERY_CODENAME,) else " ".join(codenames)

@@ -10,14 +10,12 @@ from urllib.parse import quote
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from server.cli.in_database import show_time
+from server.cli.change_output import describe_order, print_change, print_changes
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, read_settings, require_state
 from server.cli.orders import PUBLIC_URL
+from server.cli.times import UTC_TIMES
 from server.cli.urgent import ask_server
 from server.cli.witnessed import witnessed_clock
 from server.core.content.invisible import escape_invisible
@@ -47,9 +45,10 @@ def change_group() -> None:
 @click.option("--waiting", is_flag=True, help="Only what waits for approval.")
 @click.option("--channel", default="", help="Only of this channel.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, help="How many, newest first.")
+@UTC_TIMES
 @JSON
 def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: bool) -> None:
-    """List orders and what became of them, the newest first."""
+    """List orders with their builds and what became of them, the newest first."""
     if channel:
         decode_channel(channel)
     chosen = State.WAITING if waiting else ""
@@ -57,13 +56,21 @@ def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: 
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(change) for change in found]))
         return
-    table = Table("change", "what", "channel", "of build", "by", "due (UTC)", "state", "why")
-    for change in found:
-        due = show_time(change.due_at)
-        place = (change.action, change.channel, str(change.counter or "none"))
-        why = Text(escape_invisible(change.reason))
-        table.add_row(change.id, *place, change.proposed_by, due, change.state, why)
-    Console(width=160).print(table)
+    print_changes(found)
+
+
+@change_group.command(epilog="Example: hening-server change show 0123 --state var/server")
+@CHANGE
+@STATE
+@UTC_TIMES
+@JSON
+def show(change: str, state: Path, as_json: bool) -> None:
+    """Show one order: its build and plan, who gave and approved it, and what became of it."""
+    found = _run(state, "", lambda r: r.get(change))
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(found)))
+    else:
+        print_change(found)
 
 
 @change_group.command(epilog="Example: hening-server change approve 0123 --state var/server")
@@ -131,4 +138,4 @@ def _tell(change: ChangeView, *, as_json: bool) -> None:
         click.echo(json.dumps(msgspec.to_builtins(change)))
         return
     why = f": {escape_invisible(change.reason)}" if change.reason else "."
-    click.echo(f"{change.action} of {change.channel} is {change.state}{why}")
+    click.echo(f"The order to {describe_order(change)} is {change.state}{why}")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from server.storage.database import Sessions, open_database
@@ -19,10 +18,3 @@ def run_in_database(folder: StateFolder, work: Callable[[Sessions], Awaitable[T]
             return await work(sessions)
 
     return asyncio.run(act())
-
-
-def show_time(seconds: int | None) -> str:
-    """Return epoch seconds as people read them, in UTC; nothing for None."""
-    if seconds is None:
-        return ""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"

@@ -13,14 +13,17 @@ from typing import Any
 import click
 import msgspec
 
+from server.cli.change_output import describe_order
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, read_settings, require_state
 from server.cli.plan_options import parse_moment
 from server.cli.preview_output import print_preview
+from server.cli.times import show_time
 from server.cli.urgent import ask_server
 from server.cli.witnessed import witnessed_clock
 from server.core.names import Channel, decode_channel
 from server.opening import disk_read_back, open_rollouts
+from server.publisher.build_names import BuildName
 from server.publisher.published import load_published
 from server.release.api.channels import Ordered
 from server.release.api.operation import PREFIX
@@ -124,6 +127,7 @@ def show_channel(view: ChannelView) -> dict[str, Any]:
         "schedule": [list(pair) for pair in pointer.schedule],
         "steps": [step.counter for step in pointer.steps],
         "etag": view.etag,
+        "build": msgspec.to_builtins(view.names.find(view.channel, pointer.steps[-1].counter)),
     }
 
 
@@ -226,13 +230,20 @@ def _show_previews(previews: list[Preview], *, as_json: bool) -> None:
 
 def _say(change: ChangeView, row: dict[str, Any] | None) -> str:
     if change.state != State.DONE:
-        return f"{change.action} of {change.channel} waits as change {change.id}."
+        waits = "approval" if change.state == State.WAITING else show_time(change.due_at)
+        return f"The order to {describe_order(change)} waits for {waits}: it is change {change.id}."
     if row is None:
         return f"{change.channel} offers nothing, and what waited for it is cancelled."
-    return (
-        f"{row['channel']} offers counter {row['counter']} to {row['permille'] / 10}% of its phones"
-        f" ({row['state']}), published in snapshot {change.snapshot}."
-    )
+    build, place = msgspec.convert(row["build"], BuildName).title, row["channel"]
+    share, since = f"{row['permille'] / 10:g}%", f"This is in snapshot {change.snapshot}."
+    if row["state"] == "halted":
+        return (
+            f"{build} is halted in {place}: from now on no phone installs it or switches to it."
+            f" It had been offered to {share} of the phones. {since}"
+        )
+    if row["state"] == "paused":
+        return f"{build} is paused in {place}: it stays offered to {share} of the phones. {since}"
+    return f"{place} offers {build} to {share} of its phones. {since}"
 
 
 def _tell(

@@ -1,12 +1,14 @@
 """A preview as people read it: when which share is reached, and what each build is offered."""
 
-from datetime import UTC, datetime
-
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from server.cli.times import show_day, show_time
+from server.core.content.invisible import escape_invisible
+from server.core.quantities import spell_size
+from server.publisher.build_names import version_of
 from server.release.rollouts.preview import BuildWay, Preview
 
 _ENDS = {
@@ -17,21 +19,30 @@ _ENDS = {
 
 
 def print_preview(preview: Preview) -> None:
-    """Print a preview; lines are not cut, for fingerprints are long."""
-    click.echo(f"{preview.channel} offers counter {preview.counter} ({preview.state}).")
-    shares = Table("from (UTC)", "share")
+    """Print what is offered, to which shares, and what phones of each build install."""
+    click.echo(f"{preview.channel}: {preview.build.title}, {preview.state}")
+    for line in (preview.build.facts(show_day), preview.build.changelog):
+        if line:
+            click.echo(f"  {escape_invisible(line)}")
+    shares = Table("from", "share")
     for share in preview.shares:
-        start = f"{datetime.fromtimestamp(share.start, UTC):%Y-%m-%d %H:%M:%S}"
-        shares.add_row(start, f"{share.permille / 10:g}%")
-    ways = Table("a phone that runs", "counter", "installs", "octets")
+        shares.add_row(show_time(share.start), f"{share.permille / 10:g}%")
+    ways = Table(Column("a phone that runs", overflow="fold"), "installs", "downloads")
     for way in preview.ways:
-        ways.add_row(Text(way.build), str(way.counter), _describe(way), f"{way.length:,}")
-    console = Console(width=160)
+        size = spell_size(way.length) if way.hops else ""
+        ways.add_row(Text(_name(way.build, way.counter)), _describe(way), size)
+    console = Console(highlight=False)
     console.print(shares)
     console.print(ways)
 
 
+def _name(build: str, counter: int) -> str:
+    return f"{version_of(build)} (build {counter})" if counter else build
+
+
 def _describe(way: BuildWay) -> str:
-    hops = [f"{hop.counter} ({hop.type}, {hop.length:,})" for hop in way.hops]
+    hops = [
+        f"{_name(hop.build, hop.counter)}, {hop.type}, {spell_size(hop.length)}" for hop in way.hops
+    ]
     end = _ENDS.get(way.end)
-    return ", then ".join([*hops, *([] if end is None else [end])])
+    return "; then ".join([*hops, *([] if end is None else [end])])

@@ -6,15 +6,19 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from server.cli.options import JSON, STATE, now, require_state
 from server.cli.orders import MakeOrder, gives_orders, show_channel
 from server.cli.plan_options import plan_options
 from server.cli.preview_output import print_preview
 from server.cli.signed_orders import promote, retire, split, withdraw
+from server.cli.times import UTC_TIMES, show_day
+from server.core.content.invisible import escape_invisible
 from server.core.errors import FormatError
 from server.core.names import decode_channel, decode_pointer_path
+from server.publisher.build_names import BuildName
 from server.publisher.published import load_published
 from server.publisher.rollout import newest_counter
 from server.release.rollouts.operations import ChannelView, view_channel
@@ -94,6 +98,7 @@ def halt(reasons: tuple[str, ...]) -> MakeOrder:
 
 @rollout.command(epilog="Example: hening-server rollout show --state var/server")
 @STATE
+@UTC_TIMES
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show what every channel offers now, and to which share."""
@@ -104,11 +109,14 @@ def show(state: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    table = Table("channel", "counter", "share", "state", "tag")
+    wide = Column("build", overflow="fold")
+    table = Table(Column("channel", overflow="fold"), wide, "share", "state", show_lines=True)
     for row in rows:
-        shown = (str(row["counter"]), f"{row['permille'] / 10}%", row["state"], row["etag"])
-        table.add_row(row["channel"], *shown)
-    Console(width=120).print(table)
+        build = msgspec.convert(row["build"], BuildName)
+        lines = [build.title, build.facts(show_day), build.changelog, f"tag {row['etag']}"]
+        shown = Text("\n".join(escape_invisible(line) for line in lines if line))
+        table.add_row(row["channel"], shown, f"{row['permille'] / 10:g}%", row["state"])
+    Console(highlight=False).print(table)
 
 
 @rollout.command(
@@ -116,6 +124,7 @@ def show(state: Path, as_json: bool) -> None:
 )
 @click.argument("channel", metavar="CHANNEL")
 @STATE
+@UTC_TIMES
 @JSON
 def preview(channel: str, state: Path, as_json: bool) -> None:
     """Show what phones of each build are offered, and when which share of them."""

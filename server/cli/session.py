@@ -9,9 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from server.cli.in_database import run_in_database, show_time
+from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
+from server.cli.times import UTC_TIMES, show_time
 from server.release.people.web_sessions import end_session, list_sessions
 from server.storage.control_models import WebSession
 from server.storage.database import Sessions
@@ -27,6 +28,7 @@ def session_group() -> None:
 )
 @click.option("--account", help="Of this account only.")
 @STATE
+@UTC_TIMES
 @JSON
 def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """Show who is signed in now, the newest first."""
@@ -68,7 +70,7 @@ def _show(rows: Sequence[WebSession], *, as_json: bool) -> None:
         click.echo(json.dumps([_describe(row) for row in rows]))
         return
     ids = Column("id", no_wrap=True)  # it is copied from here
-    table = Table(ids, "account", "by", "begun (UTC)", "last seen (UTC)", "ended (UTC)")
+    table = Table(ids, "account", "by", "begun", "last seen", "ended")
     for row in rows:
         times = (row.created_at, row.seen_at, row.ended_at)
         table.add_row(row.id, row.account, row.token or "login", *map(show_time, times))

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from server.cli.in_database import run_in_database, show_time
+from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
+from server.cli.times import UTC_TIMES, show_time
 from server.core.content.invisible import escape_invisible
 from server.release.people.permissions import Permission
 from server.release.people.tokens import (
@@ -87,7 +88,7 @@ def create(
         click.echo(json.dumps({**_describe(issued.row, at), "token": issued.text}))
         return
     click.echo(
-        f"Token {issued.row.id} of {account} is valid until {show_time(issued.row.expires_at)} UTC."
+        f"Token {issued.row.id} of {account} is valid until {show_time(issued.row.expires_at)}."
         " It is shown this once:",
         err=True,
     )
@@ -97,6 +98,7 @@ def create(
 @token.command("list", epilog="Example: hening-server token list --account ani --state var/server")
 @click.option("--account", help="Of this account only.")
 @STATE
+@UTC_TIMES
 @JSON
 def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """Show what tokens there are, by id; what they are is not kept."""
@@ -136,7 +138,7 @@ def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(described))
         return
-    table = Table("id", "account", "label", "permissions", "expires (UTC)", "state")
+    table = Table("id", "account", "label", "permissions", "expires", "state")
     for row in described:
         table.add_row(
             row["id"],

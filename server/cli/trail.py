@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
-from server.cli.in_database import run_in_database, show_time
+from server.cli.in_database import run_in_database
 from server.cli.options import JSON, STATE, require_state
+from server.cli.times import UTC_TIMES, show_time
 from server.core.content.invisible import escape_invisible
 from server.release.people.trail import describe
 from server.release.people.trail_query import (
@@ -49,6 +50,7 @@ def trail() -> None:
     "--limit", type=click.IntRange(1, MAX_PAGE), default=50, show_default=True, help="How many."
 )
 @STATE
+@UTC_TIMES
 @JSON
 def list_entries(
     actor: str,
@@ -72,15 +74,13 @@ def list_entries(
     if as_json:
         click.echo(json.dumps(rows))
         return
-    table = Table("no.", "time (UTC)", "actor", "action", "subject", "detail")
+    console = Console(highlight=False)
     for row in rows:
-        table.add_row(
-            str(row["index"]),
-            show_time(row["at"]),
-            *(Text(escape_invisible(row[name])) for name in ("actor", "action", "subject")),
-            Text(_spell(row["detail"])),
-        )
-    Console().print(table)
+        told = (f"{row['index']}", show_time(row["at"]), row["actor"], row["action"])
+        line = "  ".join(escape_invisible(each) for each in (*told, row["subject"]))
+        console.print(Text(line, style="bold"))
+        if row["detail"]:
+            console.print(Padding(Text(_spell(row["detail"])), (0, 0, 0, 4)))
 
 
 @trail.command(epilog="Example: hening-server trail export --state var/server > trail.jsonl")

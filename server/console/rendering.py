@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server.console.address import PREFIX
 from server.core.content.invisible import escape_invisible
+from server.core.quantities import spell_size, spell_span
 
 FOLDER = Path(__file__).parent
-_UNITS = ("octets", "kB", "MB", "GB", "TB")
 
 
 class Pages:
@@ -40,11 +40,14 @@ class Pages:
             auto_reload=False,
         )
         environment.filters |= {
+            "day": day,
             "iso": iso,
             "moment": moment,
-            "octets": octets_text,
             "share": share,
-            "span": span,
+            "size": size,
+            "span": spell_span,
+            "utc": utc,
+            "zone": zone,
         }
         environment.globals |= {"assets": names, "prefix": PREFIX, "away": away}
         self._templates = {
@@ -64,8 +67,30 @@ def show(value: object) -> object:
 
 
 def moment(seconds: int) -> str:
+    """Return a time as people read it, in the time zone of the server's machine.
+
+    A page without scripts cannot know that of the browser.
+    """
+    return f"{_local(seconds):%Y-%m-%d %H:%M}"
+
+
+def day(seconds: int) -> str:
+    """Return the date of a time, in the same zone."""
+    return f"{_local(seconds):%Y-%m-%d}"
+
+
+def zone(seconds: int) -> str:
+    """Return the name of that zone at a time."""
+    return f"{_local(seconds):%Z}"
+
+
+def utc(seconds: int) -> str:
     """Return a time as people read it, in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _local(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).astimezone()
 
 
 def iso(seconds: int) -> str:
@@ -73,21 +98,12 @@ def iso(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def span(seconds: int) -> str:
-    """Return a duration in the largest unit that fits, rounded: `3 h`, `2 days`."""
-    for size, unit in ((86_400, "day"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            count = round(seconds / size)
-            return f"{count} {unit}s" if unit == "day" and count > 1 else f"{count} {unit}"
-    return f"{seconds} s"
-
-
 def away(seconds: int, now: int) -> str:
     """Return how far a time is from now, in the largest unit that fits: `in 3 h`, `2 days ago`."""
     distance = abs(seconds - now)
     if distance < 60:
         return "now"
-    return f"in {span(distance)}" if seconds > now else f"{span(distance)} ago"
+    return f"in {spell_span(distance)}" if seconds > now else f"{spell_span(distance)} ago"
 
 
 def share(permille: int) -> str:
@@ -95,11 +111,6 @@ def share(permille: int) -> str:
     return f"{permille / 10:g}\N{NO-BREAK SPACE}%"
 
 
-def octets_text(count: int) -> str:
-    """Return a number of octets in the unit that leaves it short."""
-    size = float(count)
-    for unit in _UNITS:
-        if size < 1000 or unit == _UNITS[-1]:
-            break
-        size /= 1000
-    return f"{size:.3g}\N{NO-BREAK SPACE}{unit}"
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that leaves it short."""
+    return spell_size(count).replace(" ", "\N{NO-BREAK SPACE}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from server.core.quantities import spell_size
 from server.publisher.lives import Alarm, Severity
 from server.storage.room import Room
 
@@ -34,21 +35,22 @@ def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
     """Yield what is to be said of a disk with `free` octets, and of `used` octets of blobs."""
     if free < SCARCE * room.keep_free:
         is_short = free < room.keep_free
+        left, kept = spell_size(free), spell_size(room.keep_free)
         yield Notice(
             "disk",
             "critical" if is_short else "warning",
-            f"{free} octets are free on the disk, and"
+            f"{left} are free on the disk, and"
             + (
-                f" below {room.keep_free} (`keep_free`) bundles and uploads are refused: make room."
+                f" below {kept} (`keep_free`) bundles and uploads are refused: make room."
                 if is_short
-                else f" at {room.keep_free} (`keep_free`) bundles and uploads will be refused:"
-                " make room in time."
+                else f" at {kept} (`keep_free`) bundles and uploads will be refused: make room in"
+                " time."
             ),
         )
     if room.quota and used >= NEARLY * room.quota:
         yield Notice(
             "quota",
             "critical" if used >= room.quota else "warning",
-            f"packages have {used} of the {room.quota} octets that `blob_quota` allows: collect"
-            " garbage with `gc`, or raise it.",
+            f"packages take {spell_size(used)} of the {spell_size(room.quota)} that `blob_quota`"
+            " allows: collect garbage with `gc`, or raise it.",
         )

@@ -9,22 +9,25 @@ from typing import Any
 
 import msgspec
 
-from server.core.names import Channel
+from server.core.names import Channel, decode_release_path
+from server.core.near_names import ask_for_near
 from server.core.pointer import Package, Pointer, Step, decode_pointer, encode_pointer
 from server.core.release import Release
 from server.core.release_texts import sound_reason
 from server.core.way import MAX_INCREMENTALS, find_way, offered_in
+from server.publisher.build_names import name_step
 from server.publisher.errors import PublishError
 
 Schedule = Sequence[tuple[int, int]]
 
 
 def newest_counter(channel: Channel, releases: Mapping[str, Release]) -> int:
-    """Return the highest counter of an unwithdrawn release in `channel`."""
-    counters = [release.counter for release in offered_in(channel, releases).values()]
-    if not counters:
-        raise PublishError(f"{channel} has no release: sign one first.")
-    return max(counters)
+    """Return the highest counter of an unwithdrawn release in `channel`.
+
+    Raises PublishError where there is none.
+    """
+    _check_has_release(channel, releases)
+    return max(release.counter for release in offered_in(channel, releases).values())
 
 
 def plan_offer(
@@ -37,8 +40,9 @@ def plan_offer(
 ) -> Pointer:
     """Return the pointer that offers `counter` in `channel` with the stepping stones it needs."""
     if current is not None and counter <= current.steps[-1].counter:
-        known = current.steps[-1].counter
-        raise PublishError(f"{channel} already offers counter {known}; offer a higher one.")
+        known = name_step(current.steps[-1], releases).title
+        raise PublishError(f"{channel} already offers {known}; offer a later build.")
+    _check_has_release(channel, releases)
     offered = offered_in(channel, releases)
     steps = [_step(channel, step, offered, files) for step in find_way(channel, counter, releases)]
     return _checked(
@@ -82,6 +86,13 @@ def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> 
     if pointer.halted and (not told or told == pointer.reason):
         return pointer
     return _checked(channel, encode_pointer(pointer) | {"h": True, "t": told})
+
+
+def _check_has_release(channel: Channel, releases: Mapping[str, Release]) -> None:
+    if not offered_in(channel, releases):
+        others = (str(decode_release_path(path)[0]) for path in releases)
+        near = ask_for_near(str(channel), others)
+        raise PublishError(f"{channel} has no release: sign one first.{near}")
 
 
 def _step(

@@ -15,6 +15,7 @@ from server.core.names import (
 )
 from server.core.pointer import Pointer, Reason
 from server.core.release import Positive
+from server.publisher.build_names import BuildName, BuildNames
 from server.publisher.published import Published
 from server.publisher.rollout import newest_counter
 from server.release.api.operation import (
@@ -62,6 +63,8 @@ class ChannelState(msgspec.Struct, frozen=True):
     """The counters of the stepping stones, the build itself last."""
     reason: dict[str, str]
     etag: str
+    build: BuildName | None = None
+    """What people know the build by; null where none is offered."""
 
 
 class _Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -257,19 +260,21 @@ def _list(
         for channel in names
         if who.is_allowed(Permission.READ, channel.codename) and str(channel) > after
     ]
-    states = []
+    states, build_names = [], BuildNames(published.roles)
     for channel in sorted(allowed, key=str)[:limit]:
         pointer = pointers.get(channel.pointer_path)
         etag = channel_etag(pointer, published.roles[channel.codename].version)
-        states.append(_describe(channel, pointer, etag, now))
+        states.append(_describe(channel, pointer, etag, now, build_names))
     return states
 
 
 def _show(view: ChannelView, now: int) -> ChannelState:
-    return _describe(view.channel, view.pointer, view.etag, now)
+    return _describe(view.channel, view.pointer, view.etag, now, view.names)
 
 
-def _describe(channel: Channel, pointer: Pointer | None, etag: str, now: int) -> ChannelState:
+def _describe(
+    channel: Channel, pointer: Pointer | None, etag: str, now: int, names: BuildNames
+) -> ChannelState:
     if pointer is None:
         return ChannelState(str(channel), "empty", 0, 0, [], [], {}, etag)
     return ChannelState(
@@ -281,6 +286,7 @@ def _describe(channel: Channel, pointer: Pointer | None, etag: str, now: int) ->
         steps=[step.counter for step in pointer.steps],
         reason=dict(pointer.reason),
         etag=etag,
+        build=names.find(channel, pointer.steps[-1].counter),
     )
 
 

@@ -4,6 +4,8 @@ An order may wait for its time or for a second person. Meanwhile others work on 
 that it is bound to what its author saw. Halting is bound to nothing: it wins over everything.
 """
 
+from collections.abc import Callable
+
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -38,18 +40,25 @@ def see(pointer: Pointer | None) -> Seen:
     return Seen(pointer.steps[-1].counter, pause, pointer.halted)
 
 
-def check_seen(order: Order, seen: Seen, channel: Channel, pointer: Pointer | None) -> None:
+def check_seen(
+    order: Order,
+    seen: Seen,
+    channel: Channel,
+    pointer: Pointer | None,
+    name: Callable[[int], str] = "build {}".format,
+) -> None:
     """Raise ConflictError where `order` was meant for another build, or from before a pause.
 
     What lets phones in is for the very pause that its author saw, and not from before a halt.
+    `name` gives what people know a build by.
     """
     now = see(pointer)
     if isinstance(order, Halt):
         return
     if now.counter != seen.counter:
         raise ConflictError(
-            f"this was ordered while {channel} offered {_build(seen)}, and now it offers"
-            f" {_build(now)}: order it again if it is still wanted."
+            f"this was ordered while {channel} offered {_build(seen, name)}, and now it offers"
+            f" {_build(now, name)}: order it again if it is still wanted."
         )
     if not isinstance(order, RAISING):
         return
@@ -86,5 +95,5 @@ async def _check_person(
     raise ConflictError(f"{name}, who {did} this, may not any more: order it again.")
 
 
-def _build(seen: Seen) -> str:
-    return f"build {seen.counter}" if seen.counter else "nothing"
+def _build(seen: Seen, name: Callable[[int], str]) -> str:
+    return name(seen.counter) if seen.counter else "nothing"

@@ -16,9 +16,11 @@ from typing import TypeVar
 import msgspec
 
 from server.core.errors import FormatError
+from server.core.names import decode_channel
+from server.publisher.build_names import BuildName, BuildNames
 from server.release.rollouts.binding import Seen
 from server.release.rollouts.etag import ANY
-from server.release.rollouts.orders import Note, Order, action_of
+from server.release.rollouts.orders import Note, Offer, Order, action_of
 from server.release.rollouts.plan import Course
 from server.storage.control_models import Change
 
@@ -87,6 +89,9 @@ class ChangeView(msgspec.Struct, frozen=True):
     """The snapshot that shows it; 0 while none does."""
     reason: str
     """Why it was refused, rejected or cancelled."""
+    build: BuildName | None = None
+    """The build that this is about: the one to offer, or the one that the channel offered. Null
+    where it offered none."""
 
 
 def make_change(
@@ -109,12 +114,13 @@ def make_change(
     )
 
 
-def show_change(change: Change) -> ChangeView:
-    """Return a row as it is shown."""
+def show_change(change: Change, names: BuildNames) -> ChangeView:
+    """Return a row as it is shown, with the name of its build."""
     try:
         arguments, outcome = read_arguments(change), read_outcome(change)
     except FormatError as error:
         arguments, outcome = None, Outcome(reason=str(error))
+    counter = 0 if arguments is None else _build_of(arguments, outcome)
     return ChangeView(
         id=change.id,
         action=change.action,
@@ -131,7 +137,18 @@ def show_change(change: Change) -> ChangeView:
         finished_at=change.finished_at,
         snapshot=outcome.snapshot,
         reason=outcome.reason,
+        build=names.find(decode_channel(change.subject), counter) if counter else None,
     )
+
+
+def _build_of(arguments: Arguments, outcome: Outcome) -> int:
+    """Return the counter of the build that a change is about, 0 for none.
+
+    A halt stops what it finds when it is carried out, which may be a later build than was seen.
+    """
+    if isinstance(arguments.order, Offer):
+        return arguments.order.counter
+    return arguments.seen.counter if outcome.intent is None else outcome.intent.counter
 
 
 def read_arguments(change: Change) -> Arguments:

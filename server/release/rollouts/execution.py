@@ -24,6 +24,7 @@ from server.core.latest import is_latest
 from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import Channel, decode_channel, metadata_name
 from server.core.pointer import Pointer, decode_pointer
+from server.publisher.build_names import BuildNames
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.release.people.trail import lock_trail
@@ -81,8 +82,11 @@ class Execution:
         Raises what an order did not fit by, after the changes are refused for it. Where the
         surroundings fail the changes stay approved and are carried out later.
         """
+        names = BuildNames({})
 
         async def edit(published: Published) -> Mapping[str, Pointer]:
+            nonlocal names
+            names = BuildNames(published.roles)
             pointers = dict(await asyncio.to_thread(published.pointers))
             for identity in identities:
                 planned = await self._plan(identity, published, actor)
@@ -99,9 +103,9 @@ class Execution:
             if await asyncio.to_thread(self._folder.staging.exists):
                 raise StorageError(f"it is accepted and not public yet: {error}") from error
             reason = sentence(str(error))
-            await self._settle(identities, State.REFUSED, 0, reason, actor)
+            await self._settle(identities, State.REFUSED, 0, reason, actor, names)
             raise
-        await self._settle(identities, State.DONE, snapshot, "", actor)
+        await self._settle(identities, State.DONE, snapshot, "", actor, names)
 
     async def _plan(
         self, identity: str, published: Published, actor: str
@@ -123,7 +127,13 @@ class Execution:
             await self._cancel_waiting(change, published, actor, now)
             return None
         check_if_match(arguments.if_match, view.etag)
-        check_seen(arguments.order, arguments.seen, channel, view.pointer)
+        check_seen(
+            arguments.order,
+            arguments.seen,
+            channel,
+            view.pointer,
+            lambda counter: view.names.find(channel, counter).title,
+        )
         is_late = (
             actor == SERVER or change.approved_by is not None or change.due_at > change.proposed_at
         )
@@ -188,7 +198,13 @@ class Execution:
                 )
 
     async def _settle(
-        self, identities: Sequence[str], state: State, snapshot: int, reason: str, actor: str
+        self,
+        identities: Sequence[str],
+        state: State,
+        snapshot: int,
+        reason: str,
+        actor: str,
+        names: BuildNames,
     ) -> None:
         at = int(self._clock().timestamp())
         async with self._sessions.begin() as session:
@@ -206,7 +222,7 @@ class Execution:
                     action=f"rollout.{change.action}.{state}",
                 )
                 if intent is not None and state == State.DONE:
-                    await _announce_halt(session, change, intent.counter, at)
+                    await _announce_halt(session, change, intent.counter, at, names)
                 if change.action == "halt" and state == State.DONE:
                     await self._cancel_overtaken(session, change, actor, at)
 
@@ -245,12 +261,15 @@ def _knows_of_halt(change: Change) -> bool:
         return False
 
 
-async def _announce_halt(session: AsyncSession, change: Change, counter: int, at: int) -> None:
+async def _announce_halt(
+    session: AsyncSession, change: Change, counter: int, at: int, names: BuildNames
+) -> None:
     """Tell of a halt at once: an offer that follows may hide it from whoever looks later."""
     order = read_arguments(change).order
     if isinstance(order, Halt):
         channel = decode_channel(change.subject)
-        await enqueue(session, make_halted(channel, counter, order.reason, at), at)
+        build = names.find(channel, counter)
+        await enqueue(session, make_halted(channel, counter, order.reason, at, build), at)
 
 
 def _versions(published: Published) -> dict[str, int]:

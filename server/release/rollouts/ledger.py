@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError
+from server.publisher.build_names import BuildNames
 from server.release.errors import NotFoundError
 from server.release.people.principal import EVERY_CODENAME
 from server.release.people.trail import record
@@ -19,10 +20,16 @@ from server.release.rollouts.changes import (
     encode_text,
     known_outcome,
     read_arguments,
+    show_change,
 )
 from server.release.rollouts.plan import Course
 from server.release.webhooks.deliveries import enqueue
-from server.release.webhooks.event import ChangeRefusedData, ChangeWaitingData, make_event
+from server.release.webhooks.event import (
+    UNSET,
+    ChangeRefusedData,
+    ChangeWaitingData,
+    make_event,
+)
 from server.storage.control_models import Change
 
 REASON_LIMIT = 500
@@ -30,8 +37,10 @@ ORDER_LIMIT = 8192  # octets of an order that the trail repeats; half of what an
 COURSES = 50  # how far back a schedule's origin is looked for
 
 
-async def add_changes(session: AsyncSession, changes: Sequence[Change], actor: str) -> None:
-    """Write new changes and say so in the trail."""
+async def add_changes(
+    session: AsyncSession, changes: Sequence[Change], actor: str, names: BuildNames
+) -> None:
+    """Write new changes and say so in the trail; those that wait are told with their builds."""
     session.add_all(changes)
     await session.flush()
     for change in changes:
@@ -50,7 +59,9 @@ async def add_changes(session: AsyncSession, changes: Sequence[Change], actor: s
         }
         waits_for = "approval" if change.state == State.WAITING else "time"
         if change.state == State.WAITING or change.due_at > change.proposed_at:
-            await _announce(session, change, ChangeWaitingData(change.action, change.id, waits_for))
+            build = show_change(change, names).build or UNSET
+            data = ChangeWaitingData(change.action, change.id, waits_for, build)
+            await _announce(session, change, data)
         await _trail(session, change, change.proposed_at, actor, f"rollout.{change.action}", detail)
 
 

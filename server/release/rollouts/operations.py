@@ -5,13 +5,15 @@ to pass after the resume, later stages keep their holds, and each waits for an o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
-from server.core.names import Channel
+from server.core.names import Channel, decode_release_path, is_codename
+from server.core.near_names import ask_for_near
 from server.core.pointer import Pointer
 from server.core.release import Release, decode_releases
+from server.publisher.build_names import BuildNames
 from server.publisher.published import Trust
 from server.publisher.rollout import plan_halt, plan_offer, plan_pause, plan_schedule
 from server.release.errors import ConflictError, NotFoundError
@@ -24,7 +26,7 @@ from server.release.rollouts.plan import Course, course_of, expand, lay_out
 class ChannelView:
     """What is published of one channel: its model's releases, and its pointer if there is one.
 
-    `files` gives length in octets and sha256 by target path.
+    `files` gives length in bytes and sha256 by target path, `names` what people know builds by.
     """
 
     channel: Channel
@@ -32,6 +34,7 @@ class ChannelView:
     releases: Mapping[str, Release]
     files: Mapping[str, tuple[int, str]]
     pointer: Pointer | None
+    names: BuildNames = field(default_factory=lambda: BuildNames({}))
 
     @property
     def etag(self) -> str:
@@ -41,7 +44,9 @@ class ChannelView:
     def require_pointer(self) -> Pointer:
         """Return the pointer; raises NotFoundError where nothing was ever offered."""
         if self.pointer is None:
-            raise NotFoundError(f"{self.channel} offers nothing yet: offer a release first.")
+            others = (str(decode_release_path(path)[0]) for path in self.releases)
+            near = ask_for_near(str(self.channel), others)
+            raise NotFoundError(f"{self.channel} offers nothing yet: offer a release first.{near}")
         return self.pointer
 
 
@@ -57,10 +62,15 @@ def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
     """Return what `trust` says of `channel`; raises NotFoundError for a model that is not there."""
     role = None if trust is None else trust.roles.get(channel.codename)
     if trust is None or role is None:
-        raise NotFoundError(f"there is no model {channel.codename}: look at the list of models.")
+        known = () if trust is None else filter(is_codename, trust.roles)
+        near = ask_for_near(channel.codename, known)
+        raise NotFoundError(
+            f"there is no model {channel.codename}: look at the list of models.{near}"
+        )
     files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
     pointer = trust.pointers().get(channel.pointer_path)
-    return ChannelView(channel, role.version, decode_releases(role), files, pointer)
+    names = BuildNames({channel.codename: role})
+    return ChannelView(channel, role.version, decode_releases(role), files, pointer, names)
 
 
 def carry_out(order: Order, view: ChannelView, known: Course | None, now: int) -> Edited:

@@ -13,6 +13,7 @@ import msgspec
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import Package, Pointer, Step
 from server.core.release import Release
+from server.publisher.build_names import BuildName, name_step
 
 OLDER = "any older build"
 
@@ -68,6 +69,7 @@ class Preview:
     state: str
     shares: tuple[Share, ...]
     ways: tuple[BuildWay, ...]
+    build: BuildName
 
 
 def preview(
@@ -85,6 +87,7 @@ def preview(
         state=describe_state(pointer),
         shares=(Share(now, pointer.permille_at(now)), *to_come),
         ways=tuple(ways),
+        build=name_step(pointer.steps[-1], releases),
     )
 
 

@@ -15,6 +15,7 @@ from server.core.errors import HeningError
 from server.core.names import Channel, decode_channel
 from server.core.pointer import Pointer
 from server.core.release_texts import check_note
+from server.publisher.build_names import BuildNames
 from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
 from server.release.errors import ConflictError, PermissionDeniedError
@@ -96,6 +97,14 @@ class Rollouts:
         async with self._looking:
             return await asyncio.to_thread(self._tree.load)
 
+    async def _names(self) -> BuildNames:
+        """Return names by what is public; where that cannot be read, builds have counters alone."""
+        try:
+            published = await self.published()
+        except (HeningError, OSError):
+            published = None
+        return BuildNames({} if published is None else published.roles)
+
     async def preview(self, wish: Wish, *, due_at: int | None = None) -> Preview:
         """Return what phones would be offered after `wish`; changes nothing, and records nothing.
 
@@ -146,9 +155,11 @@ class Rollouts:
                 repeated.append(known)
         if not changes:
             return repeated
+        waits = any(c.state == State.WAITING or c.due_at > c.proposed_at for c in changes)
+        names = await self._names() if waits else BuildNames({})  # only what waits is told so
         async with self._sessions.begin() as session:
             await lock_trail(session)
-            await add_changes(session, changes, principal.actor)
+            await add_changes(session, changes, principal.actor, names)
         at_once = [
             change.id for change in changes if change.state == State.APPROVED and due_at is None
         ]
@@ -220,8 +231,9 @@ class Rollouts:
 
     async def get(self, identity: str) -> ChangeView:
         """Return a change; raises NotFoundError."""
+        names = await self._names()
         async with self._sessions() as session:
-            return show_change(await get_change(session, identity))
+            return show_change(await get_change(session, identity), names)
 
     async def find(
         self,
@@ -233,6 +245,7 @@ class Rollouts:
         limit: int = 50,
     ) -> list[ChangeView]:
         """Return changes of models in `codenames`, the newest first, from after `before` on."""
+        names = await self._names()
         async with self._sessions() as session:
             found = await find_changes(
                 session,
@@ -242,7 +255,7 @@ class Rollouts:
                 before=before,
                 limit=limit,
             )
-        return [show_change(change) for change in found]
+        return [show_change(change, names) for change in found]
 
     async def run_due(self) -> list[ChangeView]:
         """Carry out what is due, and what a crash or a failure left; returns what was settled.
@@ -317,7 +330,7 @@ class Rollouts:
         # What was open before that look is public by now.
         if change is None or (await self.view(wish.channel)).pointer != pointer:
             return None
-        return show_change(change)
+        return show_change(change, await self._names())
 
     async def _end(
         self,

@@ -9,7 +9,11 @@ import msgspec
 from server.core.encodings import encode_canonical_json
 from server.core.pointer import Permille, Reason
 from server.core.release import Integer, Positive
+from server.publisher.build_names import BuildName
 
+UNSET = msgspec.UNSET
+Build = BuildName | msgspec.UnsetType
+"""What people know the event's build by; no member where the event is about none."""
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 
 
@@ -49,6 +53,7 @@ class RolledOutData(_Data, frozen=True):
     counter: Positive
     permille: Permille
     region: str
+    build: Build = UNSET
 
 
 class HaltedData(_Data, frozen=True):
@@ -59,6 +64,7 @@ class HaltedData(_Data, frozen=True):
     counter: Positive
     reason: Reason
     region: str
+    build: Build = UNSET
 
 
 class ExpiringData(_Data, frozen=True):
@@ -76,6 +82,7 @@ class ChangeWaitingData(_Data, frozen=True):
     action: str
     change: str
     waits_for: str
+    build: Build = UNSET
 
 
 class ChangeRefusedData(_Data, frozen=True):

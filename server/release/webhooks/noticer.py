@@ -1,7 +1,7 @@
 """Looks at the public tree when it changes and when a rollout's step begins; queues the events."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.latest import is_latest
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
-from server.core.names import metadata_name
+from server.core.names import Channel, metadata_name
 from server.core.pointer import decode_pointer
+from server.publisher.build_names import BuildName, BuildNames
 from server.release.webhooks.deliveries import enqueue_some
 from server.release.webhooks.noticing import (
     View,
@@ -84,7 +85,8 @@ class Noticer:
             if told.value == value or view is None:
                 return True
             before = told.value
-        events = list(plan_events(decode_seen(before), view, now))
+        seen, name = decode_seen(before), _Names(self._public, view.roles)
+        events = await asyncio.to_thread(lambda: list(plan_events(seen, view, now, name)))
         while events:
             async with self._sessions.begin() as session:
                 if not await _is_last(session, before):
@@ -100,6 +102,24 @@ async def _is_last(session: AsyncSession, value: str) -> bool:
     """Answer whether `value` is what was told last, and keep it so until the transaction ends."""
     query = select(Noticed.value).where(Noticed.name == PUBLIC).with_for_update()
     return await session.scalar(query) == value
+
+
+class _Names:
+    """Names builds by the roles of their models, each read when it is asked for."""
+
+    def __init__(self, public: Path, versions: Mapping[str, int]) -> None:
+        self._folder = public / "metadata"
+        self._versions = versions
+        self._known: dict[str, BuildNames] = {}
+
+    def __call__(self, channel: Channel, counter: int) -> BuildName:
+        """Return the name of a build of a channel."""
+        role = channel.codename
+        if role not in self._known:
+            path = self._folder / metadata_name(role, self._versions[role])
+            data = read_bounded(path, metadata_limit(role))
+            self._known[role] = BuildNames({role: decode_targets(role, data).signed})
+        return self._known[role].find(channel, counter)
 
 
 def _identify(public: Path) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ Events follow from what phones can see and not from what was asked for, so that 
 before it is true and a crash in between loses none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +13,8 @@ from server.core.encodings import encode_canonical_json
 from server.core.names import Channel, decode_pointer_path
 from server.core.pointer import Pointer
 from server.release.webhooks.event import (
+    UNSET,
+    Build,
     Event,
     HaltedData,
     PublishedData,
@@ -21,6 +23,7 @@ from server.release.webhooks.event import (
 )
 
 EVERYONE = 1000  # permille
+Name = Callable[[Channel, int], Build]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,13 @@ def decode_seen(text: str) -> Seen:
     return msgspec.json.decode(text, type=Seen)
 
 
-def plan_events(before: Seen, view: View, now: int) -> Iterator[Event]:
-    """Yield what happened since `before`: publications, then halts and rollout steps by channel."""
+def plan_events(
+    before: Seen, view: View, now: int, name: Name = lambda _channel, _counter: UNSET
+) -> Iterator[Event]:
+    """Yield what happened since `before`: publications, then halts and rollout steps by channel.
+
+    `name` gives what people know a build by; it is asked for builds that are told of alone.
+    """
     after = see(view, now)
     roles = {name: n for name, n in after.roles.items() if n > before.roles.get(name, 0)}
     if roles:
@@ -88,10 +96,11 @@ def plan_events(before: Seen, view: View, now: int) -> Iterator[Event]:
         channel = decode_pointer_path(path)
         told = before.pointers.get(path, SeenPointer(0, 0, halted=False))
         if pointer.halted and not (told.halted and told.counter == pointer.counter):
-            yield make_halted(channel, pointer.counter, view.pointers[path].reason, now)
+            build = name(channel, pointer.counter)
+            yield make_halted(channel, pointer.counter, view.pointers[path].reason, now, build)
         reached = told.permille if told.counter == pointer.counter else 0
         if pointer.permille > reached:
-            yield _rolled_out(channel, pointer, now)
+            yield _rolled_out(channel, pointer, now, name(channel, pointer.counter))
 
 
 def next_step(view: View | None, now: int) -> int | None:
@@ -106,7 +115,9 @@ def next_step(view: View | None, now: int) -> int | None:
     return min(starts, default=None)
 
 
-def make_halted(channel: Channel, counter: int, reason: Mapping[str, str], now: int) -> Event:
+def make_halted(
+    channel: Channel, counter: int, reason: Mapping[str, str], now: int, build: Build = UNSET
+) -> Event:
     """Return the event of a halt, the same for the same build of a channel."""
     data = HaltedData(
         channel=channel.channel,
@@ -114,11 +125,12 @@ def make_halted(channel: Channel, counter: int, reason: Mapping[str, str], now: 
         counter=counter,
         reason=dict(reason),
         region=channel.region,
+        build=build,
     )
     return make_event(data, subject=str(channel), time=now, occasion=str(counter))
 
 
-def _rolled_out(channel: Channel, pointer: SeenPointer, now: int) -> Event:
+def _rolled_out(channel: Channel, pointer: SeenPointer, now: int, build: Build) -> Event:
     data = RolledOutData(
         channel=channel.channel,
         codename=channel.codename,
@@ -126,6 +138,7 @@ def _rolled_out(channel: Channel, pointer: SeenPointer, now: int) -> Event:
         counter=pointer.counter,
         permille=pointer.permille,
         region=channel.region,
+        build=build,
     )
     occasion = f"{pointer.counter}/{pointer.permille}"
     return make_event(data, subject=str(channel), time=now, occasion=occasion)

@@ -309,7 +309,11 @@ def test_check_tells_which_role_is_due(run, world, state, days, word, status):
     assert world.publish({("armani", 4): role}).reason == ""
     ended, out, _ = run("check", "--state", state)
     assert ended == status
-    (line,) = (line for line in out.splitlines() if line.startswith("\N{BOX DRAWINGS LIGHT VERTICAL} armani"))
+    (line,) = (
+        line
+        for line in out.splitlines()
+        if line.startswith("\N{BOX DRAWINGS LIGHT VERTICAL} armani")
+    )
     assert line.split("\N{BOX DRAWINGS LIGHT VERTICAL}")[-2].strip() == word
     _, out, _ = run("check", "--state", state, "--json")
     rows = json.loads(out)

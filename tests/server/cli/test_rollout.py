@@ -1,6 +1,7 @@
 """`rollout` and `change` as a shell sees them: plans, previews, tags, what waits, proposals."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -104,10 +105,11 @@ def test_a_preview_for_people(run, state):
     status, out, err = run("rollout", "preview", CHANNEL, "--state", state)
     assert (status, err) == (0, "")
     words = " ".join(out.split())
-    assert "armani/id/stable offers counter 1 (offered)." in words
+    assert "armani/id/stable: 1 (build 1), offered Android 14, patch level 2026-01-05" in words
     assert "100%" in words
     assert "any older build" in words
-    assert "1 (full, 10,244)" in words
+    assert "1 (build 1), full, 10.2 kB" in words
+    assert max(map(len, out.splitlines())) <= 80
     assert "nothing newer is offered" in words
     status, out, _ = run("rollout", "halt", CHANNEL, "--dry-run", "--state", state)
     assert (status, "nothing, it is halted" in out) == (0, True)
@@ -135,13 +137,15 @@ def test_what_waits(run, ask, state, monkeypatch):
     ids = []
     for _ in range(2):
         status, out, _ = run("rollout", "offer", CHANNEL, "--share", "1%", "--state", state)
-        assert (status, "waits as change" in out) == (0, True)
+        assert (status, "waits for approval: it is change" in out) == (0, True)
         ids.append(out.split()[-1].rstrip("."))
     assert {row["id"] for row in ask("change", "list", "--waiting")} == set(ids)
     status, _, err = run("change", "approve", ids[0], "--state", state)
     assert (status, "somebody else has to approve" in err) == (1, True)
     status, out, _ = run("change", "reject", ids[1], "--reason", "Not today", "--state", state)
-    assert (status, out) == (0, "offer of armani/id/stable is rejected: Not today\n")
+    assert (status, out) == (
+        *(0, "The order to offer 2 (build 2) in armani/id/stable is rejected: Not today\n"),
+    )
     monkeypatch.setattr("server.cli.change.operator", another)
     assert ask("change", "approve", ids[0])["state"] == "done"
     assert ask("rollout", "show")[0]["counter"] == 2
@@ -153,7 +157,7 @@ def test_what_waits(run, ask, state, monkeypatch):
 def test_a_halt_reaches_whoever_it_can(run, ask, state):
     """One channel that offers nothing, or a misspelt one, does not save the others."""
     status, out, err = run("rollout", "halt", "dior/id/stable", CHANNEL, "--state", state)
-    assert (status, "(halted)" in out) == (1, True)
+    assert (status, "is halted in armani/id/stable" in out) == (1, True)
     assert "the other channels are halted: there is no model dior" in err
     assert ask("rollout", "show")[0]["state"] == "halted"
     status, out, err = run("rollout", "halt", "armani/id/beta", "--state", state)
@@ -187,8 +191,9 @@ def test_orders_of_which_some_wait(run, promoted):
     )
     lines = out.splitlines()
     assert (status, len(lines)) == (0, 2)
-    assert lines[0].startswith("offer of armani/id/beta waits as change ")
-    assert lines[1].startswith("armani/id/stable offers counter 2 to 1.0% of its phones")
+    waits = "The order to offer 2 (build 2) in armani/id/beta waits for approval: it is change "
+    assert lines[0].startswith(waits)
+    assert lines[1].startswith("armani/id/stable offers 2 (build 2) to 1% of its phones.")
 
 
 def test_a_dry_run_of_what_is_put_off(run, ask, state):
@@ -272,3 +277,86 @@ def later():
 def another():
     """Return another user of the machine."""
     return command_line_principal("another")
+
+
+def test_an_order_names_its_own_build(run, ask, state):
+    """Not the one that the channel offered when it was given, in lists and alone."""
+    (change,) = ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")["changes"]
+    newest, *_ = ask("change", "list")
+    assert (newest["build"]["counter"], newest["counter"]) == (2, 1)
+    _, out, _ = run("change", "list", "--state", state)
+    assert out.splitlines()[1].strip() == "offer 2 (build 2) in armani/id/stable"
+    (paused,) = ask("rollout", "pause", CHANNEL)["changes"]
+    assert paused["build"]["counter"] == 2
+    assert ask("change", "show", change["id"]) == change
+
+
+def test_everything_about_an_order(run, ask, state):
+    """Build, plan, note, who gave and who approved it, in 80 columns."""
+    stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
+    note = ["--note", "Tried by ten of us.", "--due", later()]
+    (change,) = ask("rollout", "offer", CHANNEL, *stages, *OFFICE, *note)["changes"]
+    status, out, err = run("change", "show", change["id"], "--utc", "--state", state)
+    assert (status, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    words = " ".join(out.split())
+    for text in (
+        "Offer 2 (build 2) in armani/id/stable: approved",
+        "build Android 14, patch level 2026-01-05, 12.8 kB, built 2026-01-01 Build 2.",
+        "plan 1% for 1 day, then 10% for 2 h, then 100%",
+        "windows Mon\N{EN DASH}Thu 09:00\N{EN DASH}17:00 Asia/Jakarta",
+        "note Tried by ten of us.",
+        f"proposed by {command_line_principal('').name}",
+        "UTC",
+    ):
+        assert text in words, text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["offer", "armani/id/stabel", "--share", "1%"], "Did you mean armani/id/stable?"),
+        (["offer", "armnai/id/stable", "--share", "1%"], "Did you mean armani?"),
+        (["pause", "armani/id/stabel"], "Did you mean armani/id/stable?"),
+    ],
+)
+def test_a_near_name(run, state, words, sentence):
+    """A channel or model that is not there, and one that was meant."""
+    status, _, err = run("rollout", *words, "--state", state)
+    assert (status, sentence in err) == (1, True)
+
+
+def test_a_halt_is_a_sentence(run, state):
+    """What is halted where, what that does, and whom it had reached."""
+    status, out, _ = run("rollout", "halt", CHANNEL, "--state", state)
+    assert status == 0
+    assert out.startswith(
+        "1 (build 1) is halted in armani/id/stable: from now on no phone installs it or switches"
+        " to it. It had been offered to 100% of the phones."
+    )
+
+
+@pytest.mark.parametrize("words", [["rollout", "show"], ["change", "list"], ["trail", "list"]])
+def test_lists_fit_80_columns(run, ask, state, words):
+    """Whatever they hold, and nothing is cut off."""
+    ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")
+    status, out, _ = run(*words, "--state", state)
+    assert (status, "armani/id/stable" in out) == (0, True)
+    assert max(map(len, out.splitlines())) <= 80
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out
+    assert words[0] == "trail" or "2 (build 2)" in out
+
+
+def test_times_are_local_or_utc(run, ask, state, monkeypatch):
+    """Local with the zone's name; `--utc` is UTC."""
+    monkeypatch.setenv("TZ", "Asia/Jakarta")
+    time.tzset()
+    try:
+        ask("rollout", "pause", CHANNEL)
+        _, out, _ = run("change", "list", "--state", state)
+        assert (" WIB" in out, " UTC" in out) == (True, False)
+        _, out, _ = run("change", "list", "--utc", "--state", state)
+        assert (" WIB" in out, " UTC" in out) == (False, True)
+    finally:
+        monkeypatch.undo()
+        time.tzset()

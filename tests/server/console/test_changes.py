@@ -29,6 +29,7 @@ async def test_four_eyes(waiting):
     own = await engineer.get(path)
     assert "somebody else has to approve it" in own.text
     assert "the July build" in own.text
+    assert "Build 2 build 2 Android 14, patch level 2026-01-05, 12.8" in own.text
     assert [form[0].rpartition("/")[2] for form in own.read.forms] == ["sign-out", "cancel"]
     approver = await team.signed_in("approver")
     assert path in (await approver.get("/console/")).read.links

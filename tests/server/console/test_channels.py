@@ -53,12 +53,16 @@ async def test_a_staged_rollout(world, team):
     await offer(team, plan={"stages": stages, "calendar": calendar})
     browser = await team.signed_in("viewer")
     page = await browser.get(PATH)
-    assert "Build 2 Share now 1 % Next step 12.5 % in 2 days" in page.text.replace("\xa0", " ")
+    assert "Share now 1 % Next step 12.5 % in 2 days" in page.text.replace("\xa0", " ")
+    assert "Build 2 build 2 Android 14, patch level 2026-01-05" in page.text
     assert "Mon\N{EN DASH}Sun 00:00\N{EN DASH}24:00 Asia/Jakarta" in page.text
     assert len(re.findall('<td data-label="Share">', page.body)) == 3
     assert page.body.count("<polygon") == 2
     listed = await browser.get("/console/channels")
-    assert "armani/id/stable offered 2 1 % 12.5 % in 2 days" in listed.text.replace("\xa0", " ")
+    assert (
+        "2 build 2 Android 14, patch level 2026-01-05, 12.8 kB, built 2026-01-01 Build 2. 1 %"
+        in listed.text.replace("\xa0", " ")
+    )
     team.api.ahead(2 * DAY)
     browser = await team.signed_in("viewer")  # the session before is over by then
     assert "Share now 12.5 %" in (await browser.get(PATH)).text.replace("\xa0", " ")
@@ -134,7 +138,7 @@ async def test_what_was_reached_at_the_halt(world, team):
     assert "Share at the halt 1 %" in page.text.replace("\xa0", " ")
     assert "2 will not come 100 % never" in page.text.replace("\xa0", " ")
     assert page.body.count("<polygon") == 1
-    assert "halted 2 nobody new" in (await browser.get("/console/channels")).text
+    assert "Build 2. nobody new" in (await browser.get("/console/channels")).text
 
 
 async def test_a_halt_wins_over_an_old_page(team):

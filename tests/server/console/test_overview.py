@@ -70,4 +70,4 @@ async def test_what_is_not_everywhere_yet(team):
     page = await browser.get("/console/channels/armani/id/stable")
     await browser.send(page, "/pause")
     page = await browser.get("/console/")
-    assert "armani/id/stable paused 1 100" in page.text
+    assert "armani/id/stable paused 1 build 1 Android 14, patch level 2026-01-05" in page.text

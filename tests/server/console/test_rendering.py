@@ -1,17 +1,28 @@
 """Texts of pages: times, shares, sizes; and that every template escapes."""
 
+import time
+
 import pytest
 from markupsafe import Markup
 
-from server.console.rendering import Pages, away, iso, moment, octets_text, share, show, span
+from server.console.rendering import Pages, away, day, iso, moment, share, show, size, utc, zone
 
 DAY = 86_400
 
 
-def test_times():
-    """The first second of 2026-11-25, UTC."""
-    assert moment(1_795_564_800) == "2026-11-25 00:00"
-    assert iso(1_795_564_800) == "2026-11-25T00:00:00Z"
+def test_times(monkeypatch):
+    """The first second of 2026-11-25 UTC, on a server in Jakarta; machines and hovers get UTC."""
+    second = 1_795_564_800
+    monkeypatch.setenv("TZ", "Asia/Jakarta")
+    time.tzset()
+    try:
+        assert (moment(second), day(second), zone(second)) == (
+            *("2026-11-25 07:00", "2026-11-25", "WIB"),
+        )
+        assert (iso(second), utc(second)) == ("2026-11-25T00:00:00Z", "2026-11-25 00:00 UTC")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -23,12 +34,10 @@ def test_how_far_away(seconds, text):
     assert away(1000 * DAY + seconds, 1000 * DAY) == text
 
 
-def test_spans_shares_and_sizes():
-    """As people read them."""
-    assert (span(5), span(2 * DAY)) == ("5 s", "2 days")
+def test_shares_and_sizes():
+    """As people read them, unbroken."""
     assert (share(1000), share(125)) == ("100\N{NO-BREAK SPACE}%", "12.5\N{NO-BREAK SPACE}%")
-    assert octets_text(999) == "999\N{NO-BREAK SPACE}octets"
-    assert octets_text(1_250_000_000) == "1.25\N{NO-BREAK SPACE}GB"
+    assert size(1_250_000_000) == "1.25\N{NO-BREAK SPACE}GB"
 
 
 def test_markup_in_a_value_is_text():

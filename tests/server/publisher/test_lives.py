@@ -81,8 +81,8 @@ def test_an_alarm_says_what_to_do():
     """With role, share, days, date, and the command where there is one."""
     (alarm,) = plan_alarms([Life("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
     assert str(alarm) == (
-        "armani has used 60% of its life and expires in 40 days, on 2026-04-11 00:00 UTC: sign it again"
-        " (`hening-signer ceremony renew armani`) and submit it."
+        "armani has used 60% of its life and expires in 40 days, on 2026-04-11 00:00 UTC:"
+        " sign it again (`hening-signer ceremony renew armani`) and submit it."
     )
     (alarm,) = plan_alarms([Life("timestamp", 3, BEGIN, BEGIN + DAY)], BEGIN + 2 * DAY)
     assert "timestamp is expired since 2026-01-02 00:00 UTC: this server fails" in str(alarm)

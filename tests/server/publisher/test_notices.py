@@ -2,6 +2,7 @@
 
 import pytest
 
+from server.core.quantities import spell_size
 from server.publisher.notices import plan_room_notices
 from server.storage.room import Room
 
@@ -16,7 +17,7 @@ def test_a_disk_that_fills(free, expected):
     assert [notice.severity for notice in notices] == ([expected] if expected else [])
     for notice in notices:
         assert notice.subject == "disk"
-        assert str(notice).startswith(f"{free} octets are free on the disk, and")
+        assert str(notice).startswith(f"{spell_size(free)} are free on the disk, and")
         assert "make room" in notice.sentence
 
 

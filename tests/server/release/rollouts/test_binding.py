@@ -50,7 +50,7 @@ async def test_an_approval_lets_nobody_into_another_build(two):
         await desk.rollouts.approve(APPROVER, offer.id)
         late = await desk.rollouts.approve(person("ida", Role.APPROVER), meant.id)
         assert late.state == State.REFUSED
-        assert "offered build 1, and now it offers build 2" in late.reason
+        assert "offered 1 (build 1), and now it offers 2 (build 2)" in late.reason
         assert (await desk.pointer()).permille_at(two.epoch()) == 10
 
 

@@ -56,7 +56,7 @@ def test_an_offer(desk):
     """The plan begins when it is published."""
     assert desk.pointer.steps[-1].counter == 1
     assert list(desk.pointer.schedule) == [(NOW, 10), (NOW + DAY, 100), (NOW + 2 * DAY, 1000)]
-    with pytest.raises(HeningError, match="already offers counter 1; offer a higher one"):
+    with pytest.raises(HeningError, match="already offers 1 \\(build 1\\); offer a later build"):
         desk.do(Offer(1, PLAN), NOW)
 
 

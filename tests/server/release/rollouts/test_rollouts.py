@@ -98,7 +98,7 @@ async def test_a_dry_run_changes_nothing(two):
         seen = await desk.rollouts.preview(Wish(CHANNEL, Offer(2, PLAN), before))
         assert (seen.counter, [share.permille for share in seen.shares]) == (2, [10, 1000])
         assert [way.end for way in seen.ways] == ["newest", "newest", "current"]
-        with pytest.raises(HeningError, match="already offers counter 1"):
+        with pytest.raises(HeningError, match="already offers"):
             await desk.rollouts.preview(Wish(CHANNEL, Offer(1, PLAN), before))
         with pytest.raises(PreconditionError):
             await desk.rollouts.preview(Wish(CHANNEL, Offer(2, PLAN), '"old"'))
@@ -172,7 +172,7 @@ async def test_what_is_approved_late_may_not_fit(two):
         await desk.rollouts.approve(APPROVER, first.id)
         late = await desk.rollouts.approve(APPROVER, second.id)
         assert late.state == State.REFUSED
-        assert "offered build 1, and now it offers build 2" in late.reason
+        assert "offered 1 (build 1), and now it offers 2 (build 2)" in late.reason
 
 
 async def test_scheduled_publishing(two):
@@ -202,7 +202,7 @@ async def test_when_it_no_longer_fits(two):
         two.ahead = timedelta(days=2)
         (refused,) = await desk.rollouts.run_due()
         assert (refused.id, refused.state) == (change.id, State.REFUSED)
-        assert "offered build 1, and now it offers build 2" in refused.reason
+        assert "offered 1 (build 1), and now it offers 2 (build 2)" in refused.reason
         assert ["offer of armani/id/stable was refused" in alarm for alarm in desk.alarms] == [True]
         assert await desk.rollouts.run_due() == []
 

@@ -4,9 +4,11 @@ import hashlib
 import itertools
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from server.publisher.build_names import BuildName
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
 from server.release.webhooks.courier import Courier
@@ -18,7 +20,9 @@ from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.place import PostgresAddress
+from tests.server.ceremony import release
 from tests.server.release.webhooks.receiver import receiving
+from tests.server.world import PACKAGE_1, PACKAGE_2
 
 #: For tests that ask more of the database than rows: run on both.
 on_both = pytest.mark.parametrize(
@@ -27,6 +31,17 @@ on_both = pytest.mark.parametrize(
     indirect=True,
 )
 ADMIN = Principal("ani", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
+
+
+def named(counter):
+    """Return what an event says of a build of the test server."""
+    length = {1: len(PACKAGE_1), 2: len(PACKAGE_2)}[counter]
+    made = release(counter)
+    patch_level, built_at = made["security_patch_level"], made["post_timestamp"]
+    name = BuildName(
+        counter, f"{counter}", "14", patch_level, length, built_at, f"Build {counter}."
+    )
+    return msgspec.to_builtins(name)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.noticer import Noticer
 from server.storage.control_models import Account, Delivery
 from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk
-from tests.server.release.webhooks.conftest import Post
+from tests.server.release.webhooks.conftest import Post, named
 from tests.server.release.webhooks.receiver import Receiver
 from tests.server.world import PACKAGE_2
 
@@ -45,7 +45,11 @@ async def test_what_waits(world):
         assert await events(desk) == {}
         later = await desk.order(Halt(), due_at=world.epoch() + DAY)
         assert await events(desk) == {
-            ("change-waiting", later.id): {"action": "halt", "waits_for": "time"}
+            ("change-waiting", later.id): {
+                "action": "halt",
+                "waits_for": "time",
+                "build": named(1),
+            }
         }
 
 
@@ -59,7 +63,11 @@ def test_who_waits(world):
             await desk.rollouts.reject(APPROVER, change.id, "Not on a Friday.")
             found = await events(desk)
             assert found == {
-                ("change-waiting", change.id): {"action": "offer", "waits_for": "approval"},
+                ("change-waiting", change.id): {
+                    "action": "offer",
+                    "waits_for": "approval",
+                    "build": named(2),
+                },
                 ("change-refused", change.id): {"action": "offer", "reason": "Not on a Friday."},
             }
             assert not {"eka", "ari"} & set(json.dumps(list(found.values())).split('"'))

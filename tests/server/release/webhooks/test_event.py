@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from server.publisher.build_names import BuildName
 from server.release.webhooks.event import (
     SUBSCRIBABLE,
     ChangeRefusedData,
@@ -22,6 +23,7 @@ from server.release.webhooks.event import (
 from server.release.webhooks.signature import sign_message
 
 PAGE = Path(__file__).parents[4] / "docs" / "FORMATS.md"
+BUILD = BuildName(2, "1.2.0-id", "14", "2026-02-05", 56_123_456, 1_770_000_000, "Fixes.")
 DATA = [
     PublishedData({"armani": 3}, 4, 4),
     RolledOutData("stable", "armani", complete=False, counter=2, permille=10, region="id"),
@@ -43,7 +45,8 @@ def test_the_page_names_every_type_and_every_member():
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|", section(), re.MULTILINE))
     assert list(rows) == [kind.value for kind in EventType]
     for data in DATA:
-        event = json.loads(encode_event(make_event(data, subject="x", time=1, occasion="1")))
+        full = msgspec.structs.replace(data, build=BUILD) if hasattr(data, "build") else data
+        event = json.loads(encode_event(make_event(full, subject="x", time=1, occasion="1")))
         members = set(re.findall(r"`([a-z_]+)`", rows[event["type"]]))
         assert members == set(event["data"]), event["type"]
         assert set(event) == {"data", "id", "subject", "time", "type"}

@@ -14,7 +14,7 @@ from server.release.webhooks import deliveries, noticer
 from server.release.webhooks.noticer import Noticer
 from server.storage.control_models import Account, Delivery
 from server.storage.database import open_database
-from tests.server.release.webhooks.conftest import Post
+from tests.server.release.webhooks.conftest import Post, named
 from tests.server.release.webhooks.receiver import Receiver
 from tests.server.world import CHANNEL, PACKAGE_2
 
@@ -90,7 +90,7 @@ async def ear(world):
 def rolled_out(counter, permille):
     """Return what is told of a rollout."""
     data = {"channel": "stable", "codename": "armani", "complete": permille == 1000}
-    data |= {"counter": counter, "permille": permille, "region": "id"}
+    data |= {"counter": counter, "permille": permille, "region": "id", "build": named(counter)}
     return "rolled-out", "armani/id/stable", data
 
 
@@ -179,7 +179,7 @@ async def test_a_halt(ear):
     assert await ear.news() == []
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It reboots."}))
     data = {"channel": "stable", "codename": "armani", "counter": 1, "region": "id"}
-    data["reason"] = {"en": "It reboots."}
+    data |= {"reason": {"en": "It reboots."}, "build": named(1)}
     assert await ear.news() == [("halted", "armani/id/stable", data)]
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It catches fire."}))
     assert await ear.news() == []

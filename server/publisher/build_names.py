@@ -1,0 +1,117 @@
+"""What people know a build by: version, patch level, size, date, and what is new in it.
+
+Counters put builds in order, and nobody remembers them. Every page, command and event that names a
+build to people takes its name from here. A build is named by its full package. Pure.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+import msgspec
+from tuf.api.metadata import Targets
+
+from server.core.names import Channel, decode_release_path
+from server.core.pointer import Step
+from server.core.quantities import spell_size
+from server.core.release import Release, decode_release
+
+MAX_CHANGELOG = 200  # characters of its first line: it stands in tables and events
+_FINGERPRINT = re.compile(r"[^:]*:(?P<android>[^/:]+)/[^/:]+/(?P<version>[^/:]+):[^:]*")
+
+
+class BuildName(msgspec.Struct, frozen=True):
+    """A build as people know it; where the channel does not list it, there is the counter alone."""
+
+    counter: int
+    version: str = ""
+    """What the makers call it: the incremental version in its fingerprint."""
+    android: str = ""
+    """Android's own version, as the fingerprint has it."""
+    security_patch_level: str = ""
+    length: int = 0
+    """Bytes of the full package."""
+    built_at: int = 0
+    """Epoch seconds."""
+    changelog: str = ""
+    """The first line; in English, where there is that."""
+
+    @property
+    def title(self) -> str:
+        """The version and the counter."""
+        return f"{self.version} (build {self.counter})" if self.version else f"build {self.counter}"
+
+    def facts(self, day: Callable[[int], str]) -> str:
+        """Return patch level, size and date in a row; `day` spells epoch seconds as a date."""
+        if not self.version:
+            return ""
+        android = f"Android {self.android}, " if self.android else ""
+        size, built = spell_size(self.length), day(self.built_at)
+        return f"{android}patch level {self.security_patch_level}, {size}, built {built}"
+
+
+def version_of(fingerprint: str) -> str:
+    """Return the incremental version in a fingerprint, or all of one that has another form."""
+    found = _FINGERPRINT.fullmatch(fingerprint)
+    return found["version"] if found else fingerprint
+
+
+def name_step(step: Step, releases: Mapping[str, Release]) -> BuildName:
+    """Return the name of the build that a pointer's step leads to."""
+    full = step.packages[0]
+    release = releases.get(full.path)
+    return BuildName(step.counter) if release is None else _name(release, full.length)
+
+
+class BuildNames:
+    """Names builds by channel and counter, from the roles that are published.
+
+    A model's role is looked through once, when its first build is asked for; only what is named is
+    decoded.
+    """
+
+    def __init__(self, roles: Mapping[str, Targets]) -> None:
+        self._roles = roles
+        self._paths: dict[str, dict[tuple[str, int], str]] = {}
+
+    def find(self, channel: Channel, counter: int) -> BuildName:
+        """Return the name of the build `counter` of a channel."""
+        role = self._roles.get(channel.codename)
+        if role is None:
+            return BuildName(counter)
+        if channel.codename not in self._paths:
+            self._paths[channel.codename] = _full_packages(role)
+        path = self._paths[channel.codename].get((str(channel), counter))
+        if path is None:
+            return BuildName(counter)
+        target = role.targets[path]
+        return _name(decode_release(path, target.unrecognized_fields.get("custom")), target.length)
+
+
+def _name(release: Release, length: int) -> BuildName:
+    found = _FINGERPRINT.fullmatch(release.fingerprint)
+    return BuildName(
+        counter=release.counter,
+        version=found["version"] if found else release.incremental,
+        android=found["android"] if found else "",
+        security_patch_level=release.security_patch_level,
+        length=length,
+        built_at=release.post_timestamp,
+        changelog=_first_line(release.changelog),
+    )
+
+
+def _full_packages(role: Targets) -> dict[tuple[str, int], str]:
+    found = {}
+    for path, target in role.targets.items():
+        custom = target.unrecognized_fields.get("custom")
+        if isinstance(custom, dict) and custom.get("type") == "full":
+            found[str(decode_release_path(path)[0]), custom["counter"]] = path
+    return found
+
+
+def _first_line(changelog: Mapping[str, str]) -> str:
+    """Return the first line that says something, cut where it is long."""
+    locales = sorted(changelog, key=lambda each: (each.partition("-")[0] != "en", each))
+    lines = changelog[locales[0]].split("\n") if locales else []
+    line = next((each.strip() for each in lines if each.strip()), "")
+    return line if len(line) <= MAX_CHANGELOG else f"{line[: MAX_CHANGELOG - 1]}…"

@@ -1,0 +1,64 @@
+"""What people know a build by."""
+
+from datetime import UTC, datetime
+
+import pytest
+from tuf.api.metadata import TargetFile, Targets
+
+from server.core.names import decode_channel
+from server.publisher.build_names import BuildName, BuildNames
+from tests.server.ceremony import release
+from tests.server.world import CHANNEL, FIRST
+
+XIAOMI = "Xiaomi/armani/armani:4.4.4/KTU84P/V6.1.2.0.KHCMICB:user/release-keys"
+
+
+def names(**changes):
+    """Return the names of a role that lists one build, and an incremental that leads to it."""
+    lesser = {"type": "incremental", "source_builds": ["a/b/c:1/D/0:user/x"]}
+    files = {
+        FIRST.replace("1.zip", "0-1.zip"): (100, release(1, **changes, **lesser)),
+        FIRST: (10_244, release(1, **changes)),
+    }
+    role = Targets(1, None, datetime(2027, 1, 1, tzinfo=UTC))
+    for path, (length, custom) in files.items():
+        role.targets[path] = TargetFile(length, {"sha256": "0" * 64}, path, {"custom": custom})
+    return BuildNames({"armani": role})
+
+
+def test_a_build_has_the_name_that_its_makers_gave_it():
+    """Version and Android's by the fingerprint; the size is that of the full package."""
+    changelog = {"id": "Baru.", "en": "\n  Fixes the alarm clock. \nAnd more."}
+    name = names(fingerprint=XIAOMI, changelog=changelog).find(CHANNEL, 1)
+    assert name.title == "V6.1.2.0.KHCMICB (build 1)"
+    assert name.facts(str) == ("Android 4.4.4, patch level 2026-01-05, 10.2 kB, built 1767225601")
+    assert name.changelog == "Fixes the alarm clock."
+
+
+@pytest.mark.parametrize(
+    ("changelog", "line"),
+    [({}, ""), ({"id": "Baru."}, "Baru."), ({"en-GB": "New.", "de": "Neu."}, "New.")],
+)
+def test_the_changelog_in_english_where_there_is_that(changelog, line):
+    """Else in the first language; there may be none."""
+    assert names(changelog=changelog).find(CHANNEL, 1).changelog == line
+
+
+def test_a_long_line_is_cut():
+    """It stands in tables and events."""
+    line = names(changelog={"en": "x" * 4000}).find(CHANNEL, 1).changelog
+    assert (len(line), line[-2:]) == (200, "x…")
+
+
+def test_a_fingerprint_of_another_form():
+    """The version is what the package itself says."""
+    name = names(fingerprint="lineage-21", incremental="eng.ani.20261128").find(CHANNEL, 1)
+    assert (name.version, name.android) == ("eng.ani.20261128", "")
+
+
+def test_a_build_that_the_channel_does_not_list():
+    """It has its counter alone: it left the role, or its model is unknown."""
+    for channel, counter in (("armani/id/beta", 1), ("armani/id/stable", 2), ("dior/id/x", 1)):
+        name = names().find(decode_channel(channel), counter)
+        assert name == BuildName(counter)
+        assert (name.title, name.facts(str)) == (f"build {counter}", "")
