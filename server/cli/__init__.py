@@ -33,7 +33,7 @@ def cli() -> None:
 for command in (
     LazyCommand(
         "init",
-        "server.cli.state:init",
+        "server.cli.init:init",
         "Make the online keys; with --root, pin the root that all trust starts from.",
     ),
     LazyCommand(
@@ -59,7 +59,7 @@ for command in (
         "server.cli.gc:gc",
         "Remove blobs that no served metadata, waiting bundle or upload names.",
     ),
-    LazyCommand("migrate", "server.cli.state:migrate", "Bring the database to this version."),
+    LazyCommand("migrate", "server.cli.init:migrate", "Bring the database to this version."),
     LazyCommand("rebuild", "server.cli.rebuild:rebuild", "Fill the database again."),
     LazyCommand(
         "backup",

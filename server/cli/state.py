@@ -1,7 +1,6 @@
-"""`init`, `run`, `check` and `migrate`: what is done to a whole state folder."""
+"""`run` and `check`: a state folder is served, and verified."""
 
 import asyncio
-import hashlib
 import json
 import os
 import signal
@@ -15,7 +14,6 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tuf.api.metadata import Root
 
 from server.app import running
 from server.cli.options import (
@@ -23,16 +21,12 @@ from server.cli.options import (
     JSON,
     STATE,
     now,
-    open_state,
     read_settings,
     require_state,
     settings_file,
 )
-from server.cli.recorded import record_once
 from server.cli.unsafe_clock import choose_clock
 from server.core.content.invisible import escape_invisible
-from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
-from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
 from server.observability import configure_logging, describe_unexpected
 from server.opening import open_blobs
@@ -44,94 +38,15 @@ from server.processes.priority import Nursery, give_way
 from server.publisher.check import check_state
 from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
-from server.publisher.key_choice import check_root_keys
-from server.publisher.key_holder import load_keys
-from server.publisher.key_socket import KeySocket
-from server.publisher.online_keys import HOLDERS, create_online_keys, log_name
 from server.release.api.operation import PREFIX
 from server.release.checks.check import check_control_plane
 from server.settings_files import check_settings_files
-from server.storage.bounded import read_bounded
 from server.storage.database import open_database
-from server.storage.durable import make_folder, write_immutable
-from server.storage.errors import StorageError
-from server.storage.layout import StateFolder
-from server.storage.migration import is_current
-from server.storage.migration import migrate as migrate_database
+from server.storage.revision import is_current
 
 log = structlog.get_logger()
 PORT = click.IntRange(0, 65_535)
 _VERDICTS = {"": "[green]in order", "warning": "[yellow]due soon", "critical": "[red]due"}
-
-
-@click.command(epilog="Example: hening-server init --state var/server --log-origin rom.example/log")
-@STATE
-@click.option(
-    "--log-origin",
-    help="Name of the transparency log, for ever.  [default: hening.example/log]",
-)
-@click.option(
-    "--root",
-    "root_file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Pin this root, the ceremony's 1.root.json.",
-)
-def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
-    """Make the online keys; with --root, pin the root that all trust starts from.
-
-    Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
-    root that the ceremony made. A key file that was lost is made anew, and no other is touched.
-    """
-    folder = open_state(state)
-    if root_file is not None and not folder.keys.exists() and not folder.keys_socket:
-        raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
-    pinned = _load_pinned(folder)
-    made, origin = _prepare_keys(folder, log_origin, pinned)
-    migrate_database(folder.database)
-    make_folder(folder.incoming)
-    if made:
-        record_once(folder, "server.init", "keys", {"made": made})
-    if root_file is None:
-        place = f"behind {folder.keys_socket}" if folder.keys_socket else f"in {folder.keys}"
-        click.echo(f"Online keys are {place}; the log is {origin}.")
-        if made:
-            click.echo(f"New keys: {', '.join(made)}.")
-        click.echo(f"Take {folder.keys}/public.json to the {'signers' if pinned else 'ceremony'}.")
-    else:
-        data = read_bounded(root_file, ROOT_LIMIT)
-        root = verify_first_root(data).signed
-        check_root(root)
-        check_expiry("root", root, now())
-        check_root_keys(root, load_keys(folder))
-        if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
-            raise PublishError(f"another root is pinned in {state}; a server keeps its first one.")
-        if not folder.trusted_root.exists():
-            sha256 = hashlib.sha256(data).hexdigest()
-            record_once(folder, "server.pin", "root", {"version": root.version, "sha256": sha256})
-        write_immutable(folder.trusted_root, data)
-        click.echo(f"Root {root.version} is pinned; it is valid until {root.expires:%Y-%m-%d}.")
-
-
-def _prepare_keys(
-    folder: StateFolder, log_origin: str | None, pinned: Root | None
-) -> tuple[list[str], str]:
-    """Make the keys that are not there, and return their names and the log's.
-
-    A key process makes none: its public halves are written to this folder for the signers.
-    """
-    if folder.keys_socket:
-        process = KeySocket(folder)
-        process.write_public()
-        return [], process.load().log_verifier.name
-    made = [name for name in HOLDERS if not (folder.keys / f"{name}.pem").exists()]
-    create_online_keys(folder.keys, log_origin, log_verifier(pinned).name if pinned else "")
-    return made, log_name(folder.keys)
-
-
-def _load_pinned(folder: StateFolder) -> Root | None:
-    if not folder.trusted_root.exists():
-        return None
-    return verify_first_root(read_bounded(folder.trusted_root, ROOT_LIMIT)).signed
 
 
 @click.command(epilog="Example: hening-server run --state var/server --port 8080")
@@ -275,19 +190,3 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
         Console().print(table)
     if any(finding.error or finding.due == "critical" for finding in findings):
         sys.exit(1)
-
-
-@click.command(epilog="Example: hening-server migrate --state var/server")
-@STATE
-@click.option("--backup-made", is_flag=True, help="The PostgreSQL database was backed up.")
-def migrate(state: Path, backup_made: bool) -> None:
-    """Bring the database to this version.
-
-    A copy of a SQLite file is kept beside it. A PostgreSQL database with something in it is only
-    migrated with --backup-made: make the back-up first, with pg_dump.
-    """
-    folder = require_state(state)
-    changed = migrate_database(folder.database, backup_made=backup_made)
-    if changed:
-        record_once(folder, "server.migrate", "database", {})
-    click.echo("The database was migrated." if changed else "The database is up to date.")

@@ -8,8 +8,8 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from server.storage.engine import WRITES, make_engine
-from server.storage.migration import migrate
 from server.storage.place import Place
+from server.storage.revision import is_current
 from server.storage.write_gate import WriteGate
 
 
@@ -43,7 +43,7 @@ async def open_database(
     Those who share a SQLite file in one process share its `gate`, at which the sessions that are
     urgent come first.
     """
-    await asyncio.to_thread(migrate, place)
+    await asyncio.to_thread(_migrate, place)
     if isinstance(place, Path):
         await asyncio.to_thread(_narrow, place)
     engine = make_engine(place, gate, is_urgent=is_urgent)
@@ -51,6 +51,14 @@ async def open_database(
         yield Sessions(engine)
     finally:
         await engine.dispose()
+
+
+def _migrate(place: Place) -> None:
+    if not is_current(place):
+        # Imported here, because it takes alembic with it: see `server.storage.revision`.
+        from server.storage.migration import migrate  # noqa: PLC0415
+
+        migrate(place)
 
 
 def _narrow(file: Path) -> None:

@@ -4,30 +4,28 @@ A SQLite file is copied first, as a part of the migration. A PostgreSQL database
 copy, so that its migration waits until somebody says that it was backed up (ADR 32).
 """
 
-import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 
-from server.storage.engine import BUSY_SECONDS, WRITES, begin_by_hand, make_engine, name_faults
 from server.storage.errors import StorageError
 from server.storage.modes import create_file
 from server.storage.place import Place, PostgresAddress
+from server.storage.revision import (
+    MIGRATIONS,
+    is_current,
+    newest_revision,
+    read_revision,
+    with_connection,
+)
 
-MIGRATIONS = Path(__file__).with_name("migrations")
 ONE_AT_A_TIME = 0x68656E696E67
 """The advisory lock of whoever migrates; "hening" in ASCII."""
-
-T = TypeVar("T")
 
 
 def migrate(place: Place, *, backup_made: bool = False) -> bool:
@@ -41,29 +39,21 @@ def migrate(place: Place, *, backup_made: bool = False) -> bool:
         return False
     if not isinstance(place, PostgresAddress):
         create_file(place)  # SQLite gives its log and index files the database's mode
-    return _with_connection(place, lambda c: _upgrade(place, c, backup_made=backup_made))
+    return with_connection(place, lambda c: _upgrade(place, c, backup_made=backup_made))
 
 
-def is_current(place: Place) -> bool:
-    """Answer whether a database is of the newest revision; changes nothing."""
-    if not isinstance(place, PostgresAddress) and not place.exists():
-        return False
-    newest = load_migrations()[1]
-    return _with_connection(place, lambda c: _revision(c) == newest, writes=False)
-
-
-def load_migrations() -> tuple[Config, str]:
-    """Return alembic's configuration and the newest revision."""
+def load_migrations() -> Config:
+    """Return alembic's configuration."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    return config, ScriptDirectory.from_config(config).get_current_head() or ""
+    return config
 
 
 def _upgrade(place: Place, connection: Connection, *, backup_made: bool) -> bool:
-    config, newest = load_migrations()
+    config, newest = load_migrations(), newest_revision()
     if isinstance(place, PostgresAddress):
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_AT_A_TIME})
-    current = _revision(connection)
+    current = read_revision(connection)
     if current == newest:  # another process was faster
         return False
     if current is not None and not isinstance(place, PostgresAddress):
@@ -81,34 +71,6 @@ def _upgrade(place: Place, connection: Connection, *, backup_made: bool) -> bool
             f"the database cannot be migrated: {error}; run the version that made it, or a newer."
         ) from error
     return True
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _with_connection(place: Place, work: Callable[[Connection], T], *, writes: bool = True) -> T:
-    """Return what `work` returns of a connection, whose transaction is committed then."""
-    if isinstance(place, PostgresAddress):
-        return asyncio.run(_with_postgres(place, work))
-    engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": BUSY_SECONDS})
-    begin_by_hand(engine)
-    name_faults(engine, place)
-    try:
-        with engine.execution_options(**{WRITES: writes}).begin() as connection:
-            return work(connection)
-    finally:
-        engine.dispose()
-
-
-async def _with_postgres(address: PostgresAddress, work: Callable[[Connection], T]) -> T:
-    """Do the same on PostgreSQL; the loop is this call's own, so that `work` may block it."""
-    engine = make_engine(address)
-    try:
-        async with engine.begin() as connection:
-            return await connection.run_sync(work)
-    finally:
-        await engine.dispose()
 
 
 def _keep_copy(path: Path, copy: Path) -> None:

@@ -7,28 +7,29 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from server.storage import migration
 from server.storage.control_models import Account, Token
 from server.storage.database import open_database
-from server.storage.migration import is_current, load_migrations, migrate
+from server.storage.migration import load_migrations, migrate
 from server.storage.models import Blob, LogEntry
+from server.storage.revision import is_current, newest_revision, with_connection
 
 EVERY = {*Account.metadata.tables, "alembic_version"}
 
 
 def on(place, work):
     """Return what `work` returns of a connection of its own."""
-    return migration._with_connection(place, work)
+    return with_connection(place, work)
 
 
 def go_down(place, revision):
     """Undo migrations down to `revision`."""
 
     def undo(connection):
-        config, _ = load_migrations()
+        config = load_migrations()
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
 
@@ -51,6 +52,7 @@ def test_up_down_and_up_again(place):
     assert not is_current(place)
     assert migrate(place) is True
     assert migrate(place) is False
+    assert ScriptDirectory.from_config(load_migrations()).get_current_head() == newest_revision()
     assert tables(place) == EVERY
     assert on(place, differences) == []
     go_down(place, "0001")

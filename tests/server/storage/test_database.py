@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
 
-from server.storage import migration
+from server.storage import migration, revision
 from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.errors import StorageError
@@ -53,7 +53,8 @@ def further_migration(tmp_path, monkeypatch):
     folder = tmp_path / "migrations"
     shutil.copytree(migration.MIGRATIONS, folder)
     (folder / "versions" / "0003_more.py").write_text(FURTHER)
-    monkeypatch.setattr(migration, "MIGRATIONS", folder)
+    for module in (migration, revision):
+        monkeypatch.setattr(module, "MIGRATIONS", folder)
 
 
 def test_fresh_and_again(tmp_path):

@@ -11,8 +11,9 @@ from sqlalchemy import text
 from server.storage.control_models import Account, TrailHead
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.migration import is_current, load_migrations, migrate
+from server.storage.migration import load_migrations, migrate
 from server.storage.place import PostgresAddress
+from server.storage.revision import is_current
 from tests.server.storage.test_both_databases import go_down, on
 
 MANY = 600  # more than a batch of any query
@@ -56,7 +57,7 @@ def read(connection):
 @pytest.fixture
 def older(place):
     """Give a database of the first revision, with rows in every table."""
-    config, _ = load_migrations()
+    config = load_migrations()
 
     def make(connection):
         config.attributes["connection"] = connection

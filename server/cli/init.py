@@ -1,0 +1,108 @@
+"""`init` and `migrate`: a state folder is made, and brought to this version."""
+
+import hashlib
+from pathlib import Path
+
+import click
+from tuf.api.metadata import Root
+
+from server.cli.options import STATE, now, open_state, require_state
+from server.cli.recorded import record_once
+from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
+from server.core.profile import check_root, log_verifier
+from server.publisher.errors import PublishError
+from server.publisher.key_choice import check_root_keys
+from server.publisher.key_holder import load_keys
+from server.publisher.key_socket import KeySocket
+from server.publisher.online_keys import HOLDERS, create_online_keys, log_name
+from server.storage.bounded import read_bounded
+from server.storage.durable import make_folder, write_immutable
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+from server.storage.migration import migrate as migrate_database
+
+
+@click.command(epilog="Example: hening-server init --state var/server --log-origin rom.example/log")
+@STATE
+@click.option(
+    "--log-origin",
+    help="Name of the transparency log, for ever.  [default: hening.example/log]",
+)
+@click.option(
+    "--root",
+    "root_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Pin this root, the ceremony's 1.root.json.",
+)
+def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
+    """Make the online keys; with --root, pin the root that all trust starts from.
+
+    Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
+    root that the ceremony made. A key file that was lost is made anew, and no other is touched.
+    """
+    folder = open_state(state)
+    if root_file is not None and not folder.keys.exists() and not folder.keys_socket:
+        raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
+    pinned = _load_pinned(folder)
+    made, origin = _prepare_keys(folder, log_origin, pinned)
+    migrate_database(folder.database)
+    make_folder(folder.incoming)
+    if made:
+        record_once(folder, "server.init", "keys", {"made": made})
+    if root_file is None:
+        place = f"behind {folder.keys_socket}" if folder.keys_socket else f"in {folder.keys}"
+        click.echo(f"Online keys are {place}; the log is {origin}.")
+        if made:
+            click.echo(f"New keys: {', '.join(made)}.")
+        click.echo(f"Take {folder.keys}/public.json to the {'signers' if pinned else 'ceremony'}.")
+    else:
+        data = read_bounded(root_file, ROOT_LIMIT)
+        root = verify_first_root(data).signed
+        check_root(root)
+        check_expiry("root", root, now())
+        check_root_keys(root, load_keys(folder))
+        if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
+            raise PublishError(f"another root is pinned in {state}; a server keeps its first one.")
+        if not folder.trusted_root.exists():
+            sha256 = hashlib.sha256(data).hexdigest()
+            record_once(folder, "server.pin", "root", {"version": root.version, "sha256": sha256})
+        write_immutable(folder.trusted_root, data)
+        click.echo(f"Root {root.version} is pinned; it is valid until {root.expires:%Y-%m-%d}.")
+
+
+def _prepare_keys(
+    folder: StateFolder, log_origin: str | None, pinned: Root | None
+) -> tuple[list[str], str]:
+    """Make the keys that are not there, and return their names and the log's.
+
+    A key process makes none: its public halves are written to this folder for the signers.
+    """
+    if folder.keys_socket:
+        process = KeySocket(folder)
+        process.write_public()
+        return [], process.load().log_verifier.name
+    made = [name for name in HOLDERS if not (folder.keys / f"{name}.pem").exists()]
+    create_online_keys(folder.keys, log_origin, log_verifier(pinned).name if pinned else "")
+    return made, log_name(folder.keys)
+
+
+def _load_pinned(folder: StateFolder) -> Root | None:
+    if not folder.trusted_root.exists():
+        return None
+    return verify_first_root(read_bounded(folder.trusted_root, ROOT_LIMIT)).signed
+
+
+@click.command(epilog="Example: hening-server migrate --state var/server")
+@STATE
+@click.option("--backup-made", is_flag=True, help="The PostgreSQL database was backed up.")
+def migrate(state: Path, backup_made: bool) -> None:
+    """Bring the database to this version.
+
+    A copy of a SQLite file is kept beside it. A PostgreSQL database with something in it is only
+    migrated with --backup-made: make the back-up first, with pg_dump.
+    """
+    folder = require_state(state)
+    changed = migrate_database(folder.database, backup_made=backup_made)
+    if changed:
+        record_once(folder, "server.migrate", "database", {})
+    click.echo("The database was migrated." if changed else "The database is up to date.")
