@@ -1,7 +1,7 @@
 """Answers that lie about HTTP: a phone refuses them, follows nothing, brings nothing back.
 
-Each is given over real sockets in place of one answer of an installation, in turn: the phone is
-offered build 1. It must not start anything else, must send its requests and not an octet besides,
+Each is given over real sockets in place of one answer of an installation: the phone is offered
+build 1. It must not start anything else, must send its requests and not an octet besides,
 and must install build 1 as soon as the server answers as it should.
 """
 
@@ -21,7 +21,6 @@ from tests.attacks.hostile_server import CLOSE
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import response
 
-METADATA = {name: pattern for name, pattern in PATHS.items() if name != "package"}
 # After these the phone asks for more over the same connection.
 FOLLOWED = {
     name: PATHS[name] for name in ("root", "timestamp", "snapshot", "targets", "latest", "armani")
@@ -30,6 +29,7 @@ STATUSES = (
     *("204 No Content", "300 Choices", "304 Not Modified", "403 Forbidden", "429 Many"),
     *("500 Error", "503 Later", "999 ?"),
 )
+REDIRECTS = ("301", "302", "303", "307", "308")
 BOMB = gzip.compress(bytes(64 * 1024 * 1024))
 
 
@@ -101,20 +101,20 @@ FOR_METADATA = {
 
 
 def _cases():
-    for kind, change in EVERYWHERE.items():
-        for name, pattern in PATHS.items():
-            yield f"{kind} for {name}", pattern, change
-    for kind, change in EVERYWHERE_BUT_ROOT.items():
-        for name, pattern in PATHS.items():
-            if name != "root":
-                yield f"{kind} for {name}", pattern, change
-    for kind, change in FOR_METADATA.items():
-        for name, pattern in METADATA.items():
-            yield f"{kind} for {name}", pattern, change
-    for status, (name, pattern) in itertools.product(
-        ("301", "302", "303", "307", "308"), PATHS.items()
-    ):
-        yield f"a redirect {status} of {name}", pattern, _redirect(status)
+    """Give each kind in place of the package, of a next root, and of one other answer in turn.
+
+    One reader takes all answers, another goes on with a package, and of a root alone a status may
+    mean that there is none.
+    """
+    redirects = {f"a redirect {status}": _redirect(status) for status in REDIRECTS}
+    kinds = {**EVERYWHERE, **EVERYWHERE_BUT_ROOT, **FOR_METADATA, **redirects}
+    turns = itertools.cycle(name for name in PATHS if name not in {"package", "root"})
+    for (kind, change), turn in zip(kinds.items(), turns, strict=False):
+        for name in ("package", "root", turn):
+            if (name != "root" or kind not in EVERYWHERE_BUT_ROOT) and (
+                name != "package" or kind not in FOR_METADATA
+            ):
+                yield f"{kind} for {name}", PATHS[name], change
 
 
 def _redirect(status):
