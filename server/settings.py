@@ -11,6 +11,7 @@ import msgspec
 
 from server.core.errors import FormatError
 from server.device.gate import GateMode
+from server.places import VARIABLES
 from server.storage.room import KEEP_FREE
 
 PREFIX = "HENING_"
@@ -134,7 +135,9 @@ def load_settings(
         values |= {
             name.removeprefix(PREFIX).lower(): value
             for name, value in environment.items()
-            if name.startswith(PREFIX) and not name.startswith(("HENING_SIGNER_", "HENING_SAMPLES"))
+            if name.startswith(PREFIX)
+            and not name.startswith(("HENING_SIGNER_", "HENING_SAMPLES"))
+            and name not in VARIABLES.values()
         }
         values |= {name: value for name, value in overrides.items() if value is not None}
         if isinstance(patterns := values.get("approval_channels"), str):

@@ -11,6 +11,7 @@ try:
     from server.core.content.invisible import escape_invisible
     from server.core.errors import HeningError
     from server.lazy_command import LazyCommand
+    from server.place_options import explain_option
     from server.storage.errors import StorageError
 except KeyboardInterrupt:
     # Before `main` there is nothing else that catches it.
@@ -23,6 +24,7 @@ except KeyboardInterrupt:
     epilog="Example: hening-server run --state var/server --port 8080",
 )
 @click.version_option(package_name="hening", prog_name="hening-server")
+@explain_option
 def cli() -> None:
     """Serve signed updates to phones that say nothing about their owners.
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
+from server.place_options import place_option
 from server.settings import Settings, load_settings
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
-STATE = click.option(
-    "--state", required=True, type=click.Path(path_type=Path), help="The server's state folder."
-)
+STATE = place_option("state", type=click.Path(path_type=Path), help="The server's state folder.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 CONFIG = click.option(

@@ -16,6 +16,7 @@ from server.cli.in_database import run_in_database
 from server.cli.options import JSON, STATE, require_state
 from server.cli.times import UTC_TIMES, show_time
 from server.core.content.invisible import escape_invisible
+from server.place_options import is_given, place_option
 from server.release.people.trail import describe
 from server.release.people.trail_query import (
     MAX_PAGE,
@@ -99,7 +100,12 @@ def export(state: Path) -> None:
     epilog="Example: hening-server trail verify --state var/server or hening-server trail verify"
     " --export trail.jsonl"
 )
-@click.option("--state", type=click.Path(path_type=Path), help="The server's state folder.")
+@place_option(
+    "state",
+    type=click.Path(path_type=Path),
+    required=False,
+    help="The server's state folder.",
+)
 @click.option(
     "--export",
     "file",
@@ -113,6 +119,8 @@ def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_jso
 
     Keep that head where the server's operators cannot change it: a chain made anew is whole, too.
     """
+    if file is not None and not is_given("state"):
+        state = None
     if (state is None) == (file is None):
         raise click.UsageError("name what to verify: --state or --export.")
     remembered = dict(map(_read_head, heads))

@@ -16,6 +16,7 @@ try:
 
     from server.core.errors import HeningError
     from server.lazy_command import LazyCommand
+    from server.place_options import explain_option
     from signer.cli.failures import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
     from signer.cli.hardening import harden_process, take_environment
     from signer.cli.surroundings import Surroundings
@@ -31,6 +32,7 @@ except KeyboardInterrupt:
     epilog="Example: hening-signer ota inspect armani-id-2-full.zip",
 )
 @click.version_option(package_name="hening")
+@explain_option
 def cli() -> None:
     """Make keys, sign releases and hand them to the server, all offline.
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from server.place_options import is_given, place_option
 from signer.ceremony.first import group_keys, init_repository
 from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
 from signer.ceremony.plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
@@ -50,8 +51,8 @@ for _command in (
     epilog="Example: hening-signer ceremony init --repo repo --keys keys --online public.json"
     " --model armani --model dior --threshold armani=1 --expires root=365 --out incoming"
 )
-@click.option("--repo", type=FOLDER, required=True, help="The working folder to make.")
-@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
+@place_option("repo", type=FOLDER, help="The working folder to make.")
+@place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @click.option(
     "--online", type=EXISTING_FILE, required=True, help="public.json of `hening-server init`."
 )
@@ -80,7 +81,12 @@ for _command in (
     metavar="ROLE=DAYS",
     help="Days until a role expires. Default: root 365, others 90.",
 )
-@click.option("--out", type=FOLDER, help="The server's `incoming` folder: sign and submit at once.")
+@place_option(
+    "out",
+    type=FOLDER,
+    required=False,
+    help="The server's `incoming` folder: sign and submit at once.",
+)
 @click.option("--propose", type=NEW_FILE, metavar="FILE", help="Write a proposal, sign nothing.")
 @passphrase_option
 @json_option
@@ -107,6 +113,8 @@ def init(
     policy = Policy(models, collect(thresholds, "--threshold"), collect(expiry_days, "--expires"))
     with online.open("rb") as file:
         online_keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))
+    if propose is not None and not is_given("out"):
+        out = None
     if (propose is None) == (out is None):
         raise click.UsageError("Give --propose FILE, for several people to sign, or --out DIR.")
     if out is None:

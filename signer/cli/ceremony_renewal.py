@@ -6,6 +6,7 @@ import click
 from tuf.api.metadata import Root, Targets
 
 from server.core.names import is_online
+from server.place_options import place_option
 from signer.ceremony.plan import MAX_EXPIRY_DAYS
 from signer.ceremony.renewal_plan import Expiry, list_expiries, plan_renewal
 from signer.cli.change import Ending, change_options, finish_change
@@ -70,7 +71,7 @@ def renew(
 
 
 @click.command(epilog="Example: hening-signer ceremony expiry --repo repo --within 30")
-@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@place_option("repo", type=FOLDER, help="The working folder.")
 @click.option(
     "--within", type=click.IntRange(min=0), metavar="DAYS", help="Only what expires in DAYS."
 )

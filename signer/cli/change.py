@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from server.place_options import is_given, place_option
 from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import FOLDER
@@ -66,6 +67,8 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         passphrase_fd: int | None,
         **options: Any,
     ) -> None:
+        if propose is not None and not is_given("out"):
+            out = None
         if (propose is None) == (out is None):
             raise click.UsageError(
                 "Give --propose FILE, for several people to sign, or --keys and --out, to sign with"
@@ -82,14 +85,17 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--note", default="", help="Why, for those who are asked to sign."),
         passphrase_option,
-        click.option(
-            "--out", type=FOLDER, help="The server's `incoming` folder: sign and submit at once."
+        place_option(
+            "out",
+            type=FOLDER,
+            required=False,
+            help="The server's `incoming` folder: sign and submit at once.",
         ),
-        click.option("--keys", type=FOLDER, help="The folder of key files."),
+        place_option("keys", type=FOLDER, required=False, help="The folder of key files."),
         click.option(
             "--propose", type=NEW_FILE, metavar="FILE", help="Write a proposal, sign nothing."
         ),
-        click.option("--repo", type=FOLDER, required=True, help="The working folder."),
+        place_option("repo", type=FOLDER, help="The working folder."),
     ):
         run = option(run)
     return run

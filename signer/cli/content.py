@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from server.core.content.index import Index, decode_index
 from server.core.content.kinds import CONTENT_ROLES
+from server.place_options import place_option
 from signer.cli.content_build import build, diff, validate
 from signer.cli.content_release import release, schedule, withdraw
 from signer.cli.content_review import review
@@ -25,7 +26,7 @@ def content_commands() -> None:
 
 
 @content_commands.command("list", epilog="Example: hening-signer content list --repo repo")
-@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@place_option("repo", type=FOLDER, help="The working folder.")
 @json_option
 def list_command(repo: Path, as_json: bool) -> None:
     """List the packs that the working folder's current versions hold."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from server.place_options import place_option
 from signer.cli.failures import json_option
 from signer.cli.keys_exchange import export_key, import_keys
 from signer.cli.keys_list import list_keys, show_key
@@ -34,7 +35,7 @@ for _command in (import_keys, export_key, list_keys, show_key):
     epilog="Example: hening-signer keys new --keys keys --holder bob root-1 armani-1",
 )
 @click.argument("names", metavar="NAME...", type=KEY_NAME, nargs=-1, required=True)
-@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
+@place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @click.option("--holder", type=HOLDER, default="", help="Who keeps them; it is never published.")
 @click.option("--token", metavar="LABEL", help="Make them on this PKCS #11 token.")
 @click.option("--module", metavar="PATH", help="The PKCS #11 library of the token.")
@@ -78,7 +79,7 @@ def new(
     epilog="Example: hening-signer keys passphrase --keys keys root-1",
 )
 @click.argument("names", metavar="NAME...", type=KEY_NAME, nargs=-1, required=True)
-@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
+@place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @passphrase_option
 @new_passphrase_option
 @json_option

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from server.place_options import place_option
 from signer.cli.failures import json_option
 from signer.cli.keystores import HOLDER, open_keystore
 from signer.cli.output import print_json
@@ -22,7 +23,7 @@ from signer.keys.token_file import TokenKey
     epilog="Example: hening-signer keys import root-2.pub --keys keys --holder carol",
 )
 @click.argument("files", metavar="[FILE...]", type=EXISTING_FILE, nargs=-1)
-@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
+@place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @click.option("--name", type=KEY_NAME, help="The key's name. Default: the file's, without ending.")
 @click.option("--holder", type=HOLDER, default="", help="Who keeps it; it is never published.")
 @click.option("--token", metavar="LABEL", help="Take a key that is on this PKCS #11 token.")
@@ -92,7 +93,7 @@ def _load_files(files: tuple[Path, ...], name: str | None, holder: str) -> list[
     epilog="Example: hening-signer keys export root-1 --keys keys --format pem --out root-1.pem",
 )
 @click.argument("name", metavar="NAME", type=KEY_NAME)
-@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
+@place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @click.option(
     "--format",
     "form",

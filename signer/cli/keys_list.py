@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from server.place_options import is_given, place_option
 from signer.cli.failures import json_option
 from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, print_table
@@ -20,8 +21,10 @@ _WHERE = {"file": "here", "token": "on a token", "public only": "elsewhere"}
 
 
 @click.command("list", epilog="Example: hening-signer keys list --keys keys --repo repo --json")
-@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
-@click.option("--repo", type=FOLDER, help="The working folder, to see who may sign what.")
+@place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
+@place_option(
+    "repo", type=FOLDER, required=False, help="To see who may sign what: the working folder."
+)
 @json_option
 def list_keys(folder: Path, repo: Path | None, as_json: bool) -> None:
     """List the keys of a folder: holder, private half, key id, and with --repo what they sign."""
@@ -49,8 +52,10 @@ def list_keys(folder: Path, repo: Path | None, as_json: bool) -> None:
 
 @click.command("show", epilog="Example: hening-signer keys show armani-1 --keys keys --repo repo")
 @click.argument("name", metavar="NAME", type=KEY_NAME)
-@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
-@click.option("--repo", type=FOLDER, help="The working folder, to see what the key may sign.")
+@place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
+@place_option(
+    "repo", type=FOLDER, required=False, help="To see what it may sign: the working folder."
+)
 @json_option
 def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
     """Show one key, and with --repo every role that it may sign."""
@@ -74,7 +79,8 @@ def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
 
 
 def _find_roles(keys: Sequence[PublicKey], repo: Path | None) -> dict[str, list[KeyRole]] | None:
-    if repo is None:
+    # What only a variable or `hening.toml` names may not be made yet.
+    if repo is None or not (is_given("repo") or WorkFolder(repo).exists()):
         return None
     trusted = load_trusted(WorkFolder(repo), None)
     return {key.name: find_key_roles(key.keyid, trusted.root, trusted.targets) for key in keys}

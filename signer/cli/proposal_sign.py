@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from server.place_options import place_option
 from signer.cli.change import NEW_FILE
 from signer.cli.failures import json_option
 from signer.cli.keystores import open_keystore
@@ -50,7 +51,7 @@ root_option = click.option(
 @click.argument("path", metavar="PROPOSAL", type=EXISTING_FILE)
 @click.argument("signed", metavar="[SIGNATURES]...", type=EXISTING_FILE, nargs=-1)
 @root_option
-@click.option("--keys", type=FOLDER, help="A key folder whose names you know the keys by.")
+@place_option("keys", type=FOLDER, required=False, help="A key folder, to call keys by name.")
 @json_option
 @click.pass_obj
 def review(
@@ -94,7 +95,7 @@ def review(
     " proposal.json"
 )
 @click.argument("path", metavar="PROPOSAL", type=EXISTING_FILE)
-@click.option("--keys", type=FOLDER, required=True, help="The folder of your keys.")
+@place_option("keys", type=FOLDER, help="The folder of your keys.")
 @click.option(
     "--key",
     "chosen",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from server.place_options import place_option
 from signer.cli.change import describe_versions
 from signer.cli.failures import json_option
 from signer.cli.output import print_json, progress_bar
@@ -36,7 +37,7 @@ from signer.work_folder import WorkFolder
 )
 @click.argument("path", metavar="PROPOSAL", type=EXISTING_FILE)
 @click.argument("signed", metavar="SIGNATURES...", type=EXISTING_FILE, nargs=-1, required=True)
-@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@place_option("repo", type=FOLDER, help="The working folder.")
 @json_option
 @click.pass_obj
 def accept(
@@ -68,7 +69,7 @@ def accept(
     " --package armani-id-2-full.zip"
 )
 @click.argument("paths", metavar="PROPOSAL...", type=EXISTING_FILE, nargs=-1, required=True)
-@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@place_option("repo", type=FOLDER, help="The working folder.")
 @click.option(
     "--package",
     "packages",
@@ -115,7 +116,7 @@ def submit(
     " --package armani-id-2-full.zip"
 )
 @click.argument("since", metavar="ROLE=N...", type=NumberAssignment(10**6), nargs=-1, required=True)
-@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@place_option("repo", type=FOLDER, help="The working folder.")
 @click.option(
     "--package",
     "packages",

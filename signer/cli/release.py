@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from server.core.release import Release
+from server.place_options import place_option
 from signer.cli.failures import json_option
 from signer.cli.output import print_json, print_table
 from signer.cli.parameters import CODENAME, FOLDER
@@ -29,7 +30,7 @@ def release_commands() -> None:
 @release_commands.command(
     "list", epilog="Example: hening-signer release list --repo repo --codename armani"
 )
-@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@place_option("repo", type=FOLDER, help="The working folder.")
 @click.option("--codename", type=CODENAME, help="One model only.")
 @json_option
 def list_command(repo: Path, codename: str | None, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from server.core.errors import HeningError
+from server.place_options import place_option
 from signer.ceremony.plan import ROLE_EXPIRY_DAYS
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import REFUSED, json_option, report
@@ -33,7 +34,7 @@ from signer.work_folder import WorkFolder
     " --changelog en='Fixes the alarm clock.' --certificate releasekey.x509.pem"
     " --source armani-id-1-full.zip armani-id-2-full.zip armani-id-2-incremental.zip"
 )
-@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@place_option("repo", type=FOLDER, help="The working folder.")
 @order_options
 @json_option
 @click.pass_obj

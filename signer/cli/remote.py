@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from server.place_options import is_given, place_option
 from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import EXISTING_FILE, FOLDER
 from signer.cli.surroundings import Surroundings
@@ -83,12 +84,14 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
         ca: Path | None,
         **options: Any,
     ) -> None:
+        if url is not None and not is_given("out"):
+            out = None
         if (out is None) == (url is None):
             raise click.UsageError("Give --out, a server's `incoming` folder, or --to, its API.")
         place = None if url is None else Place(url, token_file, token_fd, ca)
         command(*arguments, out=out, place=place, **options)
 
-    out = click.option("--out", type=FOLDER, help="The server's `incoming` folder.")
+    out = place_option("out", type=FOLDER, required=False, help="The server's `incoming` folder.")
     return out(remote_options(required=False)(run))
 
 

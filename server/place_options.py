@@ -1,0 +1,92 @@
+"""Options that name a folder, and what they are where the command line leaves them out.
+
+hening-server and hening-signer share them; hening-device simulates another person's phone and
+takes none of its owner's folders from here.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from server.places import FILE, VARIABLES, Place, Places, PlacesError
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def place_option(
+    name: str,
+    *declarations: str,
+    type: click.Path,  # noqa: A002 - as click calls it
+    help: str,  # noqa: A002
+    required: bool = True,
+) -> Callable[[_F], _F]:
+    """Give a command `--NAME`, which variables and `hening.toml` spare; NAME as in `Places.find`.
+
+    Where nothing names the folder a required option is wrong usage, and another one is None.
+    """
+    variable = VARIABLES.get(name, VARIABLES["state"])
+    beyond = "/incoming" if name == "out" else ""
+
+    def default() -> Path | None:
+        found = _find(_places(), name)
+        if found is None and required:
+            raise click.UsageError(
+                f"Missing option '--{name}': give it, set {variable}, or work in a folder with a"
+                f" {FILE} that names it, or below one.",
+                click.get_current_context(),
+            )
+        return None if found is None else found.path
+
+    return click.option(
+        f"--{name}",
+        *declarations,
+        type=type,
+        default=default,
+        help=f"{help}  [default: {variable}{beyond}, or what {FILE} says]",
+    )
+
+
+def is_given(name: str) -> bool:
+    """Answer whether the command line itself has the running command's parameter `name`."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
+def explain_option(command: _F) -> _F:
+    """Give a program `--explain-settings`, which says what the options above are here, and why."""
+    return click.option(
+        "--explain-settings",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_explain,
+        help="Show which folders are used here where no option names them, and exit.",
+    )(command)
+
+
+def _explain(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if not is_asked or context.resilient_parsing:
+        return
+    places = _places()
+    for name in (*VARIABLES, "out"):
+        found = _find(places, name)
+        click.echo(f"--{name:<6}{'no folder: give the option' if found is None else found.path}")
+        if found is not None:
+            click.echo(f"        from {found.source}")
+    click.echo(f"An option goes before a variable, and a variable before {FILE}.")
+    context.exit()
+
+
+def _places() -> Places:
+    return Places(os.environ, Path.cwd(), os.geteuid())
+
+
+def _find(places: Places, name: str) -> Place | None:
+    try:
+        return places.find(name)
+    except PlacesError as error:
+        raise click.UsageError(str(error), click.get_current_context(silent=True)) from error

@@ -1,0 +1,138 @@
+"""Where a person's folders are when no option says so: a variable, or `hening.toml`.
+
+    # hening.toml. Each path is taken from the folder that this file is in. All are optional.
+    state = "server"  # --state of hening-server; --out of hening-signer is its folder `incoming`
+    repo = "repo"     # --repo of hening-signer
+    keys = "keys"     # --keys of hening-signer
+
+An option goes before a variable, and a variable before the file. The file is looked for in the
+working folder and then in each folder above it, on one file system. It says where keys are and
+where signed releases go, so one that another user can write is an error and is not passed over.
+"""
+
+import errno
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+FILE: Final = "hening.toml"
+VARIABLES: Final = {"state": "HENING_STATE", "repo": "HENING_REPO", "keys": "HENING_KEYS"}
+"""The variable of each key of the file."""
+LIMIT: Final = 16_384  # bytes of the file, many times what three paths need
+_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+class PlacesError(Exception):
+    """A `hening.toml` that applies here and cannot be used; a sentence that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder, and what named it: a variable or the path of a file."""
+
+    path: Path
+    source: str
+
+
+class Places:
+    """The folders of whoever works in `folder` as the user number `user`.
+
+    The file is looked for when a variable does not answer, and once.
+    """
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, user: int) -> None:
+        self._environment = environment
+        self._folder = folder
+        self._user = user
+
+    def find(self, name: str) -> Place | None:
+        """Return the folder for the option `--NAME`: state, repo, keys or out; None for no folder.
+
+        Raises PlacesError.
+        """
+        if name == "out":
+            state = self.find("state")
+            return None if state is None else Place(state.path / "incoming", state.source)
+        if value := self._environment.get(VARIABLES[name]):
+            return Place(Path(value), VARIABLES[name])
+        return self._from_file.get(name)
+
+    @cached_property
+    def _from_file(self) -> dict[str, Place]:
+        file = find_file(self._folder)
+        if file is None:
+            return {}
+        paths = decode_places(load_trusted_file(file, self._user), file)
+        return {
+            name: Place(_shorten(file.parent / path, self._folder), str(file))
+            for name, path in paths.items()
+        }
+
+
+def find_file(folder: Path) -> Path | None:
+    """Return the nearest `hening.toml` in `folder` or above it, on the same file system."""
+    try:
+        border = folder.stat().st_dev
+        for each in (folder, *folder.parents):
+            if each.stat().st_dev != border:
+                return None
+            if os.path.lexists(each / FILE):
+                return each / FILE
+    except PermissionError:  # nothing that is there could be read
+        pass
+    return None
+
+
+def load_trusted_file(file: Path, user: int) -> bytes:
+    """Return the bytes of a file that only root and `user` can have written; raises PlacesError."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        why = f"it cannot be read ({error.strerror}): see who put it there"
+        if error.errno == errno.ELOOP:
+            why = "it is a symbolic link: put the file itself there"
+        raise PlacesError(_refuse(file, why)) from error
+    with os.fdopen(descriptor, "rb") as opened:
+        found = os.fstat(descriptor)  # of the open file, so that what is checked is what is read
+        if not stat.S_ISREG(found.st_mode):
+            raise PlacesError(_refuse(file, "it is not a regular file: remove it"))
+        if found.st_uid not in {0, user}:
+            raise PlacesError(
+                _refuse(file, f"it belongs to another user (uid {found.st_uid}): remove it")
+            )
+        if found.st_mode & _OTHERS:
+            mode = f"{stat.S_IMODE(found.st_mode):04o}"
+            why = f"others can write it (mode {mode}): read it, then run `chmod go-w {file}`"
+            raise PlacesError(_refuse(file, why))
+        return opened.read(LIMIT + 1)
+
+
+def decode_places(data: bytes, file: Path) -> dict[str, str]:
+    """Return the paths by key in the bytes of `file`; raises PlacesError."""
+    if len(data) > LIMIT:
+        raise PlacesError(_refuse(file, f"it has more than {LIMIT} bytes: shorten it"))
+    try:
+        values = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlacesError(_refuse(file, f"it is not TOML ({error}): correct it")) from error
+    for name, value in values.items():
+        if name not in VARIABLES:
+            keys = ", ".join(VARIABLES)
+            raise PlacesError(_refuse(file, f"it has the key {name[:40]!r}: its keys are {keys}"))
+        if not isinstance(value, str) or not value or not value.isprintable():
+            raise PlacesError(_refuse(file, f"{name} is not the path of a folder: correct it"))
+    return values
+
+
+def _refuse(file: Path, why: str) -> str:
+    return f"{file} is not used, because {why}; or give every folder as an option."
+
+
+def _shorten(path: Path, folder: Path) -> Path:
+    """Return a path below the working folder as a person there would write it."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path

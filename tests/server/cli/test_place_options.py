@@ -1,0 +1,82 @@
+"""`--state` is spared where a variable or a `hening.toml` names the folder."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def at(world, tmp_path, monkeypatch):
+    """Work below a folder whose `hening.toml` names the server's state."""
+    assert world.folder.root == tmp_path / "state"
+    (tmp_path / "below").mkdir()
+    (tmp_path / "hening.toml").write_text('state = "state"\n')
+    (tmp_path / "hening.toml").chmod(0o644)
+    monkeypatch.chdir(tmp_path / "below")
+    return tmp_path
+
+
+def test_the_file_spares_the_option(run):
+    """Also below its folder."""
+    status, out, err = run("rollout", "show", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)[0]["channel"] == "armani/id/stable"
+
+
+def test_option_variable_and_file_in_this_order(run, monkeypatch):
+    """Each hides what comes after it."""
+    monkeypatch.setenv("HENING_STATE", "by-variable")
+    assert "no server state in by-variable" in run("rollout", "show")[2]
+    assert "no server state in by-option" in run("rollout", "show", "--state", "by-option")[2]
+
+
+def test_without_any_it_is_wrong_usage(run, at):
+    """The sentence says what would do."""
+    (at / "hening.toml").unlink()
+    status, _, err = run("rollout", "show")
+    assert status == 2
+    assert "Missing option '--state': give it, set HENING_STATE, or work in a folder with" in err
+
+
+def test_an_unsafe_file_is_wrong_usage(run, at):
+    """Unless the command does not need it."""
+    (at / "hening.toml").chmod(0o666)
+    status, _, err = run("rollout", "show")
+    assert status == 2
+    assert f"{at / 'hening.toml'} is not used, because others can write it" in err
+    assert run("rollout", "show", "--state", at / "state")[0] == 0
+
+
+def test_a_variable_is_no_setting_of_the_server(run, at, monkeypatch):
+    """`HENING_REPO` and the others belong to the options; other unknown names are errors."""
+    for name in ("HENING_STATE", "HENING_REPO", "HENING_KEYS"):
+        monkeypatch.setenv(name, str(at / "state"))
+    assert run("check")[0] == 0
+    monkeypatch.setenv("HENING_REPOS", "x")
+    assert "repos" in run("check")[2]
+
+
+def test_an_export_goes_before_a_folder_that_is_only_a_default(run, at):
+    """`trail verify` asks for one of two: what the command line does not have does not count."""
+    exported = run("trail", "export")[1]
+    (at / "trail.jsonl").write_text(exported)
+    status, out, err = run("trail", "verify", "--export", at / "trail.jsonl")
+    assert (status, err) == (0, "")
+    assert "as they were recorded" in out
+
+
+def test_what_was_taken_is_explained(run, at, monkeypatch):
+    """Each folder, and the variable or file that names it."""
+    monkeypatch.setenv("HENING_KEYS", "/media/keys")
+    status, out, err = run("--explain-settings")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        f"--state {at}/state",
+        f"        from {at}/hening.toml",
+        "--repo  no folder: give the option",
+        "--keys  /media/keys",
+        "        from HENING_KEYS",
+        f"--out   {at}/state/incoming",
+        f"        from {at}/hening.toml",
+        "An option goes before a variable, and a variable before hening.toml.",
+    ]

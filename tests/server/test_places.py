@@ -1,0 +1,143 @@
+"""Where folders are: variables before the file, and which file is believed."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from server.places import LIMIT, Place, Places, PlacesError, find_file, load_trusted_file
+
+ME = os.geteuid()
+
+
+@pytest.fixture
+def rom(tmp_path):
+    """Give a folder with a file that names all three folders, and one below it."""
+    folder = tmp_path / "rom"
+    (folder / "deep" / "er").mkdir(parents=True)
+    file = folder / "hening.toml"
+    file.write_text('state = "server"\nrepo = "../repo"\nkeys = "/media/keys"\n')
+    file.chmod(0o644)
+    return folder
+
+
+def test_the_file_above_names_folders_beside_itself(rom):
+    """Its paths are taken from its own folder; `out` is the state's `incoming`."""
+    places = Places({}, rom / "deep" / "er", ME)
+    source = str(rom / "hening.toml")
+    assert places.find("state") == Place(rom / "server", source)
+    assert places.find("repo") == Place(rom / "../repo", source)
+    assert places.find("keys") == Place(Path("/media/keys"), source)
+    assert places.find("out") == Place(rom / "server" / "incoming", source)
+
+
+def test_a_path_below_the_working_folder_is_short(rom):
+    """As somebody who works there would write it."""
+    assert Places({}, rom, ME).find("out").path == Path("server/incoming")
+
+
+def test_a_variable_goes_before_the_file(rom):
+    """Relative to the working folder, as in an option; an empty one says nothing."""
+    places = Places({"HENING_STATE": "s", "HENING_KEYS": ""}, rom, ME)
+    assert places.find("state") == Place(Path("s"), "HENING_STATE")
+    assert places.find("out") == Place(Path("s/incoming"), "HENING_STATE")
+    assert places.find("keys").path == Path("/media/keys")
+
+
+def test_what_nothing_names_is_none(tmp_path, rom):
+    """No variable and no file, or a file that is silent about it."""
+    assert Places({}, tmp_path, ME).find("state") is None
+    assert Places({}, tmp_path, ME).find("out") is None
+    (rom / "hening.toml").write_text("")
+    assert Places({}, rom, ME).find("repo") is None
+
+
+def test_no_file_is_opened_where_a_variable_answers(rom):
+    """So an unusable file stops only those that would use it."""
+    (rom / "hening.toml").write_text("nonsense")
+    assert Places({"HENING_STATE": "s"}, rom, ME).find("state").path == Path("s")
+
+
+def test_the_nearest_file_is_taken_alone(rom):
+    """What it does not name is not looked for further up."""
+    (rom / "deep" / "hening.toml").write_text('state = "x"\n')
+    (rom / "deep" / "hening.toml").chmod(0o600)
+    places = Places({}, rom / "deep" / "er", ME)
+    assert places.find("state").path == rom / "deep" / "x"
+    assert places.find("repo") is None
+
+
+def test_the_search_ends_at_the_border_of_the_file_system(rom, monkeypatch):
+    """A file above a mount point is not looked at."""
+    real = Path.stat
+
+    def stat(path, **options):
+        found = real(path, **options)
+        return SimpleNamespace(st_dev=found.st_dev + (path == rom))
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert find_file(rom / "deep") is None
+    assert find_file(rom) == rom / "hening.toml"
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+def test_a_file_that_others_can_write_is_refused(rom, mode):
+    """With the command that mends it."""
+    file = rom / "hening.toml"
+    file.chmod(mode)
+    with pytest.raises(PlacesError, match=f"(mode {mode:04o}).*`chmod go-w {file}`"):
+        Places({}, rom, ME).find("state")
+
+
+def test_a_file_of_another_user_is_refused(rom):
+    """Root's is believed, and the caller's own."""
+    file = rom / "hening.toml"
+    if ME == 0:
+        os.chown(file, 4711, -1)
+    owner = file.stat().st_uid
+    with pytest.raises(PlacesError, match=rf"{file} is not used.*another user \(uid {owner}\)"):
+        Places({}, rom, owner + 1).find("state")
+    assert Places({}, rom, owner).find("state") is not None
+
+
+def test_a_file_of_root_is_believed():
+    """By every user; here it is one that each Unix has."""
+    assert b"root:" in load_trusted_file(Path("/etc/passwd"), 4711)
+
+
+def test_a_symbolic_link_is_refused(rom):
+    """What it leads to may belong to anybody's choice."""
+    file = rom / "hening.toml"
+    file.rename(rom / "other.toml")
+    file.symlink_to("other.toml")
+    with pytest.raises(PlacesError, match="symbolic link"):
+        Places({}, rom, ME).find("state")
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_is_refused(rom):
+    """And not waited for."""
+    (rom / "hening.toml").unlink()
+    os.mkfifo(rom / "hening.toml", 0o600)
+    with pytest.raises(PlacesError, match="not a regular file"):
+        Places({}, rom, ME).find("state")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("state = ", "not TOML"),
+        ("x = 1", "the key 'x': its keys are state, repo, keys"),
+        ("state = 1", "state is not the path of a folder"),
+        ('state = ""', "state is not the path of a folder"),
+        ('state = "\\u0000"', "state is not the path of a folder"),
+        ("#" * (LIMIT + 1), f"more than {LIMIT} bytes"),
+    ],
+)
+def test_a_malformed_file_is_refused(rom, text, sentence):
+    """The sentence names the file and what is wrong with it."""
+    (rom / "hening.toml").write_text(text)
+    with pytest.raises(PlacesError, match=sentence) as caught:
+        Places({}, rom, ME).find("state")
+    assert str(caught.value).startswith(f"{rom / 'hening.toml'} is not used, because ")
