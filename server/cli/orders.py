@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,12 @@ from server.cli.plan_options import parse_moment
 from server.cli.preview_output import print_preview
 from server.cli.times import show_time
 from server.cli.urgent import ask_server
+from server.cli.waiting import wait_for_bundles
 from server.cli.witnessed import witnessed_clock
 from server.core.names import Channel, decode_channel
 from server.opening import disk_read_back, open_rollouts
 from server.publisher.build_names import BuildName
+from server.publisher.errors import PublishError
 from server.publisher.published import load_published
 from server.release.api.channels import Ordered
 from server.release.api.operation import PREFIX
@@ -157,7 +160,14 @@ def _order(
     if (stopped := _stop_by_server(folder, places, make, how)) is not None:
         previews, (changes, views) = list[Preview](), stopped
     else:
-        previews, changes, views = asyncio.run(act())
+        try:
+            previews, changes, views = asyncio.run(act())
+        except (PublishError, NotFoundError):
+            # A release that was signed a moment ago may be about to be published.
+            if not wait_for_bundles(folder, _report, time.monotonic, time.sleep):
+                raise
+            failures.clear()
+            previews, changes, views = asyncio.run(act())
     if how.dry_run:
         _show_previews(previews, as_json=how.as_json)
     else:
@@ -165,6 +175,10 @@ def _order(
     if failures:
         halted = "the other channels are halted" if changes else "nothing is halted"
         raise NotFoundError(f"{halted}: {' '.join(failures)}")
+
+
+def _report(sentence: str) -> None:
+    click.echo(sentence, err=True)
 
 
 def _stop_by_server(

@@ -1,0 +1,81 @@
+"""An order waits for the bundle that it may be about."""
+
+import pytest
+
+from server.cli.waiting import PATIENCE_SECONDS, wait_for_bundles
+from server.publisher.errors import PublishError
+from server.publisher.publisher import Publisher
+from tests.server.world import PACKAGE_2
+
+CHANNEL = "armani/id/stable"
+
+
+class Waiter:
+    """A clock that each pause advances, and what a server does during the first two of them."""
+
+    def __init__(self, meanwhile=lambda: None):
+        self.now, self.said, self.meanwhile = 0.0, [], [meanwhile, meanwhile]
+
+    def pause(self, seconds):
+        """Pass the time; `seconds` of it."""
+        self.now += seconds
+        if self.meanwhile:
+            self.meanwhile.pop()()
+
+    def wait(self, folder):
+        """Wait for what lies in a state folder."""
+        return wait_for_bundles(folder, self.said.append, lambda: self.now, self.pause)
+
+
+def test_nothing_waits(world):
+    """It says nothing then, and returns without a pause."""
+    waiter = Waiter()
+    assert not waiter.wait(world.folder)
+    assert (waiter.said, waiter.now) == ([], 0)
+
+
+def test_a_bundle_is_waited_for(world):
+    """A server that runs takes it meanwhile."""
+    world.submit(world.second_release(), [PACKAGE_2])
+    waiter = Waiter(lambda: world.run(Publisher.process_incoming))
+    assert waiter.wait(world.folder)
+    assert waiter.said == [
+        f"Waiting for `hening-server run` to take 1 bundle in {world.folder.incoming}."
+    ]
+    assert 0 < waiter.now < 1
+
+
+def test_a_refused_bundle_is_named_with_its_reason(world):
+    """What was ordered could only be refused for another, misleading reason."""
+    world.submit(world.second_release())  # without its package
+    with pytest.raises(PublishError, match=r"the server refused bundle [0-9a-f]{16}: .*not here"):
+        Waiter(lambda: world.run(Publisher.process_incoming)).wait(world.folder)
+
+
+def test_without_a_server_it_ends(world):
+    """After a minute, with what to do; the bundle waits on."""
+    world.submit(world.second_release(), [PACKAGE_2])
+    waiter = Waiter()
+    with pytest.raises(PublishError, match=r"1 bundle .* is not published.*start `hening-server"):
+        waiter.wait(world.folder)
+    assert waiter.now > PATIENCE_SECONDS
+
+
+def test_an_offer_waits_for_its_release(run, world, monkeypatch):
+    """It is refused for the release that is missing, waits, and is tried once more."""
+    world.submit(world.second_release(), [PACKAGE_2])
+    monkeypatch.setattr("time.sleep", lambda _seconds: world.run(Publisher.process_incoming))
+    status, out, err = run(
+        "rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root
+    )
+    assert (status, err.count("Waiting for `hening-server run`")) == (0, 1)
+    assert "offers counter 2" in out
+
+
+def test_an_order_that_is_wrong_waits_for_nothing(run, world):
+    """Without a bundle that waits it is refused as ever."""
+    status, _, err = run(
+        "rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root
+    )
+    assert (status, err.count("\n")) == (1, 1)
+    assert "already offers counter 1" in err
