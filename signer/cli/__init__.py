@@ -42,6 +42,11 @@ def cli() -> None:
 
 for _group in (
     LazyCommand(
+        "quickstart",
+        "signer.cli.quickstart:quickstart_command",
+        "Make keys, sign a first root and set up a server, for one person.",
+    ),
+    LazyCommand(
         "keys",
         "signer.cli.keys:keys_commands",
         "Make signing keys, exchange their public halves, see who may sign what.",

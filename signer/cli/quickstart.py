@@ -1,0 +1,116 @@
+"""`quickstart`: everything that one person needs to sign releases, in one command."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from signer.cli.failures import describe, json_option
+from signer.cli.output import print_json
+from signer.cli.parameters import CODENAME, FOLDER
+from signer.cli.passphrases import Passphrases, passphrase_option
+from signer.cli.surroundings import Surroundings
+from signer.errors import SignerError, SurroundingsError, resumable
+from signer.keys.key_file import check_passphrase
+from signer.keys.keystore import Keystore
+from signer.quickstart.layout import Layout, check_free, load_unfinished, record_begin
+from signer.quickstart.programs import Programs
+from signer.quickstart.steps import make_all
+from signer.quickstart.texts import describe_result
+
+
+@click.command("quickstart", epilog="Example: hening-signer quickstart --model armani --out rom")
+@click.option(
+    "--model", type=CODENAME, required=True, metavar="CODENAME", help="The model to sign for."
+)
+@click.option("--out", type=FOLDER, required=True, help="The folder to make.")
+@click.option(
+    "--second-root",
+    "second",
+    type=FOLDER,
+    help="The folder to make for the second root key, if possible on another disk. Left out, it is"
+    " asked for, and without a terminal it is ~/NAME-second-root, where NAME is that of --out.",
+)
+@click.option(
+    "--log-origin",
+    metavar="NAME",
+    help="Name of the transparency log, for ever. Default: hening.example/log.",
+)
+@passphrase_option
+@json_option
+@click.pass_obj
+def quickstart_command(
+    surroundings: Surroundings,
+    model: str,
+    out: Path,
+    second: Path | None,
+    log_origin: str | None,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> None:
+    """Make keys, sign a first root and set up a server, for one person.
+
+    It asks for one passphrase for all keys, and stores it nowhere. One signature is enough for
+    every role. Root has two keys, so that one lost disk is no end. What was interrupted is
+    completed by the same command.
+    """
+    unfinished = load_unfinished(out)
+    if second is None:
+        second = _choose_second(out) if unfinished is None else unfinished.second
+    layout = Layout(out, second.absolute(), model)
+    check_free(layout, unfinished)
+    passphrase = _take_passphrase(surroundings, layout, passphrase_fd)
+    with resumable(layout.advice):
+        if unfinished is None:
+            record_begin(layout)
+        try:
+            make_all(
+                layout,
+                log_origin,
+                Programs(passphrase),
+                (lambda _sentence: None) if as_json else click.echo,
+            )
+        except (SignerError, OSError) as error:
+            kind = type(error) if isinstance(error, SignerError) else SurroundingsError
+            raise kind(f"{describe(error)} {layout.advice}.") from error
+    if as_json:
+        made = {
+            "keys": layout.keys,
+            "repo": layout.repo,
+            "second_root": layout.second,
+            "settings": layout.settings,
+            "state": layout.server,
+        }
+        print_json({name: str(path) for name, path in made.items()})
+        return
+    one_disk = layout.keys.stat().st_dev == layout.second.stat().st_dev
+    click.echo()
+    for line in describe_result(layout, one_disk=one_disk):
+        click.echo(line)
+
+
+def _choose_second(out: Path) -> Path:
+    proposal = Path.home() / f"{out.absolute().name}-second-root"
+    if not sys.stdin.isatty():
+        return proposal
+    click.echo("If this disk is lost, a second root key lets you make new keys.")
+    answer: str = click.prompt(
+        "Folder for it, if possible on another disk", default=str(proposal), err=True
+    )
+    return Path(answer).expanduser()
+
+
+def _take_passphrase(
+    surroundings: Surroundings, layout: Layout, passphrase_fd: int | None
+) -> bytes:
+    """Return the passphrase for all keys: a new one, or the one of the keys that are there."""
+    passphrases = Passphrases(passphrase_fd, surroundings.environment)
+    store = Keystore(layout.keys)
+    made = [name for name in layout.key_names if (layout.keys / f"{name}.pub").exists()]
+    if not made:
+        passphrase = passphrases.choose(f"your keys for {layout.model}")
+        check_passphrase(passphrase)
+        return passphrase
+    passphrase = passphrases(f"the keys in {layout.keys}")
+    store.load_signer(store.load_public_key(made[0]), lambda _name: passphrase)
+    return passphrase

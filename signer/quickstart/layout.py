@@ -1,0 +1,122 @@
+"""What a quickstart makes where, and how far an earlier one came.
+
+OUT/keys         the person's keys, 0700
+SECOND           the second root key, on another disk, 0700
+OUT/repo         the working folder, with policy.toml
+OUT/server       the server's state
+OUT/hening.toml  names the three, and is written last
+OUT/unfinished   what was asked for, and the first proposal; there until all is made
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from signer.durable import write_new
+from signer.errors import CeremonyError
+
+_RECORD = "quickstart.json"
+_LIMIT = 16_384  # bytes of the record, which holds a codename and a path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folder `out` for the model `model`, and the folder `second` of the second root key."""
+
+    out: Path
+    second: Path
+    model: str
+
+    @property
+    def keys(self) -> Path:
+        """The keys that sign with one person's passphrase."""
+        return self.out / "keys"
+
+    @property
+    def repo(self) -> Path:
+        """The working folder."""
+        return self.out / "repo"
+
+    @property
+    def server(self) -> Path:
+        """The server's state."""
+        return self.out / "server"
+
+    @property
+    def settings(self) -> Path:
+        """The file that spares options."""
+        return self.out / "hening.toml"
+
+    @property
+    def unfinished(self) -> Path:
+        """There until everything is made."""
+        return self.out / "unfinished"
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """One key for each role; the second one for root is elsewhere."""
+        return ("root-1", "targets-1", "tables-1", "content-1", f"{self.model}-1")
+
+    @property
+    def advice(self) -> str:
+        """How to go on after an interruption."""
+        return (
+            f"{self.out} is unfinished: run the same command again, which goes on, or remove"
+            f" {self.out} and {self.second}"
+        )
+
+
+def load_unfinished(out: Path) -> Layout | None:
+    """Return what an earlier quickstart in `out` was to make and did not complete, if any."""
+    try:
+        with (out / "unfinished" / _RECORD).open("rb") as file:
+            values = json.loads(file.read(_LIMIT))
+        return Layout(out, Path(values["second"]), values["model"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise CeremonyError(
+            f"{out / 'unfinished' / _RECORD} is damaged; remove {out}, and begin again."
+        ) from error
+
+
+def check_free(layout: Layout, unfinished: Layout | None) -> None:
+    """Check that nothing is in the way of what is to be made.
+
+    Raises CeremonyError for keys or a repository that are there already, and for an `unfinished`
+    quickstart of something else.
+    """
+    if unfinished is not None:
+        if unfinished != layout:
+            raise CeremonyError(
+                f"{layout.out} holds an unfinished quickstart of {unfinished.model} with its second"
+                f" root key in {unfinished.second}; complete that one, or remove {layout.out} and"
+                f" {unfinished.second}."
+            )
+        return
+    if layout.second.resolve().is_relative_to(layout.out.resolve()):
+        raise CeremonyError(
+            f"{layout.second} is inside {layout.out}, and would be lost with it; name a folder"
+            " elsewhere with --second-root, if possible on another disk."
+        )
+    for folder in (layout.keys, layout.second):
+        if folder.is_dir() and any(folder.iterdir()):
+            raise CeremonyError(
+                f"{folder} is not empty, and keys are never made over others; nothing was changed."
+                " Choose another folder with"
+                f" {'--out' if folder == layout.keys else '--second-root'}."
+            )
+    for path in (layout.settings, layout.repo, layout.server):
+        if os.path.lexists(path):
+            raise CeremonyError(
+                f"{path} is there already; nothing was changed. Choose another folder with --out."
+            )
+
+
+def record_begin(layout: Layout) -> None:
+    """Record what is to be made, so that it can be completed."""
+    layout.out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    layout.unfinished.mkdir(mode=0o700, exist_ok=True)
+    record = {"model": layout.model, "second": str(layout.second)}
+    write_new(layout.unfinished / _RECORD, json.dumps(record).encode())

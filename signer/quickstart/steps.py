@@ -1,0 +1,73 @@
+"""The steps of a quickstart: each is a program, and each is passed over where it was done before.
+
+They are those of the tutorial's first three chapters, with one person in every role.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from signer.durable import write_once
+from signer.quickstart.layout import Layout
+from signer.quickstart.texts import describe_places, describe_policy
+from signer.work_folder import WorkFolder
+
+THRESHOLDS = {"root": 1, "targets": 1, "tables": 1, "content": 1}
+"""Signatures for each role but the model's, which asks for one by default."""
+
+
+Words = tuple[str | Path, ...]
+
+
+class Run(Protocol):
+    """Runs a program to its end, and gives it the passphrase where it needs one."""
+
+    def __call__(self, program: str, *words: str | Path, signs: bool = False) -> None:
+        """Raise SignerError where the program fails."""
+
+
+def make_all(layout: Layout, log_origin: str | None, run: Run, say: Callable[[str], None]) -> None:
+    """Make everything that is not there yet; `say` is told what is done next."""
+    say("Making the server's online keys.")
+    origin = () if log_origin is None else ("--log-origin", log_origin)
+    run("hening-server", "init", "--state", layout.server, *origin)
+    say("Making your keys.")
+    _make_keys(layout.keys, layout.key_names, run)
+    _make_keys(layout.second, ("root-2",), run)
+    run("hening-signer", "keys", "import", "--keys", layout.keys, layout.second / "root-2.pub")
+    proposal = layout.unfinished / "first.json"
+    signatures = {
+        layout.unfinished / "first.sig": layout.keys,
+        layout.unfinished / "second.sig": layout.second,
+    }
+    ceremony = ("hening-signer", "ceremony")
+    repo: Words = ("--repo", layout.repo)
+    if not WorkFolder(layout.repo).exists():
+        say("Signing the first root, with both root keys, and an empty role for the model.")
+        if not proposal.exists():
+            thresholds = [f"--threshold={role}={number}" for role, number in THRESHOLDS.items()]
+            roles = ("--model", layout.model, *thresholds)
+            online = layout.server / "keys" / "public.json"
+            words: Words = (*roles, *repo, "--keys", layout.keys, "--online", online)
+            run(*ceremony, "init", *words, "--propose", proposal)
+        for signature, keys in signatures.items():
+            if not signature.exists():
+                words = (proposal, "--keys", keys, "--out", signature, "--yes")
+                run(*ceremony, "sign", *words, signs=True)
+        run(*ceremony, "accept", proposal, *signatures, *repo)
+    say("Handing them to the server, which trusts this root from now on.")
+    run(*ceremony, "submit", proposal, *repo, "--out", layout.server / "incoming")
+    root = layout.repo / "metadata" / "1.root.json"
+    run("hening-server", "init", "--state", layout.server, "--root", root)
+    policy = layout.repo / "policy.toml"
+    if not policy.exists():
+        write_once(policy, describe_policy())
+    write_once(layout.settings, describe_places(layout))
+    shutil.rmtree(layout.unfinished)
+
+
+def _make_keys(folder: Path, names: tuple[str, ...], run: Run) -> None:
+    """Make those keys of a folder that are not complete."""
+    if missing := [name for name in names if not (folder / f"{name}.pub").exists()]:
+        run("hening-signer", "keys", "new", "--keys", folder, *missing, signs=True)

@@ -1,0 +1,134 @@
+"""`quickstart` on the command line: what it asks, refuses and says."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from tuf.api.metadata import Metadata
+
+from signer.quickstart.texts import describe_raise
+from tests.signer.in_process import InProcess
+
+START = ("quickstart", "--model", "armani", "--out", "rom")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch, now):
+    """Work in an empty folder with a home of one's own; programs run in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("server.cli.state.now", lambda: now)
+    monkeypatch.setattr(
+        "signer.cli.quickstart.Programs", lambda passphrase: InProcess(now, passphrase)
+    )
+    return tmp_path / "home"
+
+
+def test_it_says_what_there_is_and_what_comes_next(run, tmp_path, home):
+    """In 80 columns but for paths, with the words that matter."""
+    status, output, errors = run(*START)
+    assert (status, errors) == (0, "")
+    said = output[output.index("rom is ready") :]
+    assert f"\n  {home}/rom-second-root\n" in said
+    assert "One signature is enough for every role." in said
+    assert "Both are on one disk now: move it to another" in said
+    assert "hening-server rollout offer armani/id/stable --share 100%" in said
+    assert [line for line in said.splitlines() if len(line) > 80 and "/" not in line] == []
+    assert (tmp_path / "rom" / "hening.toml").exists()
+
+
+def test_what_it_made_for_programs(run_json, tmp_path):
+    """Paths, and no sentence."""
+    made = run_json(*START, "--second-root", tmp_path / "stick")
+    assert made["second_root"] == str(tmp_path / "stick")
+    assert made["keys"] == "rom/keys"
+
+
+def test_the_command_that_raises_thresholds_works(run, tmp_path, monkeypatch):
+    """Two people sign it, and then every role asks for two signatures."""
+    assert run(*START)[0] == 0
+    new = ("keys", "new", "--keys", tmp_path / "bea", "--holder", "bea")
+    assert run(*new, "root-3", "targets-2", "tables-2", "armani-2")[0] == 0
+    for path in (tmp_path / "bea").glob("*.pub"):
+        (tmp_path / "rom" / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path / "rom")
+    for line in "\n".join(describe_raise("armani")).replace("\\\n", "").splitlines():
+        program, *words = shlex.split(line)
+        assert program == "hening-signer"
+        status, _, errors = run(*words)
+        assert (status, errors) == (0, "")
+    root = tmp_path / "rom" / "repo" / "metadata" / "1.root.json"
+    for keys in ("keys", tmp_path / "bea"):
+        more = ("--root", root, "--out", f"{keys}.sig", "--yes")
+        assert run("ceremony", "sign", "two.json", "--keys", keys, *more)[0] == 0
+    signed = ("keys.sig", f"{tmp_path / 'bea'}.sig")
+    assert run("ceremony", "accept", "two.json", *signed)[0] == 0
+    now_root = Metadata.from_file(str(root.with_name("2.root.json"))).signed
+    targets = Metadata.from_file(str(root.with_name("2.targets.json"))).signed
+    assert {name: now_root.roles[name].threshold for name in ("root", "targets")} == {
+        "root": 2,
+        "targets": 2,
+    }
+    assert {name: targets.delegations.roles[name].threshold for name in ("tables", "armani")} == {
+        "tables": 2,
+        "armani": 2,
+    }
+
+
+def test_it_refuses_to_run_over_keys(run, tree, tmp_path):
+    """A second time, it changes nothing."""
+    assert run(*START)[0] == 0
+    before = tree(tmp_path)
+    status, output, errors = run(*START)
+    assert (status, output) == (1, "")
+    assert "rom/keys is not empty, and keys are never made over others" in errors
+    assert tree(tmp_path) == before
+
+
+def test_a_passphrase_that_is_too_short_makes_nothing(run, tree, tmp_path):
+    """It is asked for before anything is written."""
+    status, _, errors = run(*START, environment={b"HENING_SIGNER_PASSPHRASE": b"short"})
+    assert status == 1
+    assert "8 to 1023" in errors
+    assert tree(tmp_path) == {}
+
+
+def test_it_asks_twice_for_one_passphrase_and_once_for_a_folder(run, monkeypatch, tmp_path):
+    """On a terminal; the folder's proposal is taken with the enter key."""
+    typed, asked = ["another word", "one passphrase", "one passphrase"], []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(
+        "click.termui.hidden_prompt_func", lambda prompt: asked.append(prompt) or typed.pop(0)
+    )
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt: "")
+    typed.insert(1, "something else")
+    assert run(*START, environment={})[0] == 0
+    assert len(asked) == 4
+    assert (tmp_path / "home" / "rom-second-root" / "root-2.key").exists()
+
+
+def test_what_was_stopped_is_completed_by_the_same_command(run, monkeypatch, now):
+    """It says so; another passphrase than that of the keys that are there is refused."""
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "signer.cli.quickstart.Programs", lambda passphrase: InProcess(now, passphrase, 2)
+        )
+        status, _, errors = run(*START)
+    assert status == 130
+    assert "Stopped; rom is unfinished: run the same command again, which goes on" in errors
+    wrong = {b"HENING_SIGNER_PASSPHRASE": b"not the passphrase"}
+    assert "passphrase is wrong" in run(*START, environment=wrong)[2]
+    other = ("quickstart", "--model", "dior", "--out", "rom")
+    assert "unfinished quickstart of armani" in run(*other)[2]
+    assert run(*START)[0] == 0
+
+
+def test_a_step_that_fails_says_how_to_go_on(run, monkeypatch, now):
+    """The program's own sentence, and then ours."""
+    monkeypatch.setattr("signer.cli.quickstart.Programs", lambda _given: InProcess(now, b"short"))
+    status, _, errors = run(*START)
+    assert status == 1
+    assert errors.splitlines()[-1].endswith(
+        "rom is unfinished: run the same command again, which goes on, or remove rom and "
+        f"{Path.home()}/rom-second-root."
+    )

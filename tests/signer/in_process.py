@@ -1,0 +1,32 @@
+"""Runs the steps of a quickstart in this process, and stops them."""
+
+import contextlib
+import io
+import os
+
+from server.cli import cli as server_cli
+from signer.cli import main
+from signer.cli.surroundings import Surroundings
+from signer.errors import CeremonyError, Interrupted
+
+
+class InProcess:
+    """Runs both programs in this process; stops after `budget` of them."""
+
+    def __init__(self, now, passphrase, budget=99):
+        self.now, self.passphrase, self.budget = now, passphrase, budget
+        self.done = []
+
+    def __call__(self, program, *words, signs=False):
+        """Run a program, which gets the passphrase only where it `signs`."""
+        if not self.budget:
+            raise Interrupted
+        self.budget -= 1
+        arguments = [str(word) for word in words]
+        environment = {b"HENING_SIGNER_PASSPHRASE": self.passphrase} if signs else {}
+        with contextlib.redirect_stdout(io.StringIO()):
+            if program == "hening-server":
+                server_cli.main(arguments, standalone_mode=False)
+            elif main(arguments, Surroundings(self.now, os.urandom, environment)):
+                raise CeremonyError(f"{program} {words[0]} failed.")
+        self.done.append((program, *arguments))
