@@ -27,6 +27,7 @@ from server.core.names import Channel, decode_channel
 from server.opening import disk_read_back, open_rollouts
 from server.publisher.build_names import BuildName
 from server.publisher.errors import PublishError
+from server.publisher.incoming import list_submissions
 from server.publisher.published import load_published
 from server.release.api.channels import Ordered
 from server.release.api.operation import PREFIX
@@ -78,6 +79,7 @@ class Circumstances:
     dry_run: bool
     as_json: bool
     is_halt: bool
+    is_offer: bool
 
 
 def gives_orders(command: Callable[..., MakeOrder]) -> Callable[..., None]:
@@ -110,10 +112,12 @@ def gives_orders(command: Callable[..., MakeOrder]) -> Callable[..., None]:
         if if_match and len(places) > 1:
             raise click.UsageError("--if-match is the tag of one channel: name only that one.")
         moment = parse_moment(due) if due else None
-        is_halt = command.__name__ == "halt"
+        is_halt, is_offer = (command.__name__ == name for name in ("halt", "offer"))
         if due and is_halt:
             raise click.UsageError("a halt is never put off: leave --due away.")
-        how = Circumstances(public_url, if_match or ANY, moment, note, dry_run, as_json, is_halt)
+        how = Circumstances(
+            public_url, if_match or ANY, moment, note, dry_run, as_json, is_halt, is_offer
+        )
         _order(folder, settings, places, make, how)
 
     return run
@@ -156,18 +160,22 @@ def _order(
             changes = await rollouts.order(who, wishes, due_at=how.due)
             return [], changes, [await rollouts.view(wish.channel) for wish in wishes]
 
+    def attempt() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
+        failures.clear()
+        if (stopped := _stop_by_server(folder, places, make, how)) is not None:
+            return [], *stopped
+        return asyncio.run(act())
+
     failures: list[str] = []
-    if (stopped := _stop_by_server(folder, places, make, how)) is not None:
-        previews, (changes, views) = list[Preview](), stopped
-    else:
-        try:
-            previews, changes, views = asyncio.run(act())
-        except (PublishError, NotFoundError):
-            # A release that was signed a moment ago may be about to be published.
-            if not wait_for_bundles(folder, _report, time.monotonic, time.sleep):
-                raise
-            failures.clear()
-            previews, changes, views = asyncio.run(act())
+    waiting = list_submissions(folder.incoming)
+    try:
+        previews, changes, views = attempt()
+    except (PublishError, NotFoundError):
+        # A release that was signed a moment ago may be about to be published.
+        if not (how.is_offer and waiting):
+            raise
+        wait_for_bundles(folder, waiting, _report, time.monotonic, time.sleep)
+        previews, changes, views = attempt()
     if how.dry_run:
         _show_previews(previews, as_json=how.as_json)
     else:

@@ -16,20 +16,20 @@ PAUSE_SECONDS = 0.1  # as often as a server looks for bundles
 
 def wait_for_bundles(
     folder: StateFolder,
+    waiting: Sequence[str],
     say: Callable[[str], None],
     monotonic: Callable[[], float],
     pause: Callable[[float], None],
-) -> bool:
-    """Wait until a running server has taken the bundles that wait now; False where none waits.
+) -> None:
+    """Wait until a running server has taken the bundles `waiting`, which were there a moment ago.
 
     Raises PublishError for a bundle that the server refuses, and after PATIENCE_SECONDS.
     """
-    waiting = list_submissions(folder.incoming)
-    if not waiting:
-        return False
-    say(f"Waiting for `hening-server run` to take {_count(waiting)} in {folder.incoming}.")
-    deadline = monotonic() + PATIENCE_SECONDS
+    deadline, said = monotonic() + PATIENCE_SECONDS, False
     while left := set(waiting) & set(list_submissions(folder.incoming)):
+        if not said:
+            say(f"Waiting for `hening-server run` to take {_count(left)} in {folder.incoming}.")
+            said = True
         if monotonic() > deadline:
             raise PublishError(
                 f"{_count(left)} in {folder.incoming} is not published, and the order may need it:"
@@ -38,7 +38,6 @@ def wait_for_bundles(
         pause(PAUSE_SECONDS)
     for identity in waiting:
         _check_result(folder.results / f"{identity}.json")
-    return True
 
 
 def _check_result(file: Path) -> None:

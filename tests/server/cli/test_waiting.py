@@ -4,6 +4,7 @@ import pytest
 
 from server.cli.waiting import PATIENCE_SECONDS, wait_for_bundles
 from server.publisher.errors import PublishError
+from server.publisher.incoming import list_submissions
 from server.publisher.publisher import Publisher
 from tests.server.world import PACKAGE_2
 
@@ -22,15 +23,19 @@ class Waiter:
         if self.meanwhile:
             self.meanwhile.pop()()
 
-    def wait(self, folder):
-        """Wait for what lies in a state folder."""
-        return wait_for_bundles(folder, self.said.append, lambda: self.now, self.pause)
+    def wait(self, folder, waiting=None):
+        """Wait for `waiting`, by default for what lies in a state folder."""
+        waiting = waiting or list_submissions(folder.incoming)
+        wait_for_bundles(folder, waiting, self.said.append, lambda: self.now, self.pause)
 
 
-def test_nothing_waits(world):
+def test_what_was_taken_meanwhile_is_not_waited_for(world):
     """It says nothing then, and returns without a pause."""
+    identity = world.submit(world.second_release(), [PACKAGE_2])
+    for _ in range(2):  # the second look puts the bundle away
+        world.run(Publisher.process_incoming)
     waiter = Waiter()
-    assert not waiter.wait(world.folder)
+    waiter.wait(world.folder, [identity])
     assert (waiter.said, waiter.now) == ([], 0)
 
 
@@ -38,7 +43,7 @@ def test_a_bundle_is_waited_for(world):
     """A server that runs takes it meanwhile."""
     world.submit(world.second_release(), [PACKAGE_2])
     waiter = Waiter(lambda: world.run(Publisher.process_incoming))
-    assert waiter.wait(world.folder)
+    waiter.wait(world.folder)
     assert waiter.said == [
         f"Waiting for `hening-server run` to take 1 bundle in {world.folder.incoming}."
     ]
@@ -72,6 +77,13 @@ def test_an_offer_waits_for_its_release(run, world, monkeypatch):
     assert "offers counter 2" in out
 
 
+def test_a_halt_never_waits(run, world):
+    """Whatever lies there: it stops something, or is refused at once."""
+    world.submit(world.second_release(), [PACKAGE_2])
+    status, _, err = run("rollout", "halt", "armani/id/beta", "--state", world.folder.root)
+    assert (status, err.count("\n")) == (1, 1)
+
+
 def test_an_order_that_is_wrong_waits_for_nothing(run, world):
     """Without a bundle that waits it is refused as ever."""
     status, _, err = run(
@@ -79,3 +91,16 @@ def test_an_order_that_is_wrong_waits_for_nothing(run, world):
     )
     assert (status, err.count("\n")) == (1, 1)
     assert "already offers counter 1" in err
+
+
+def test_an_offer_waits_for_its_model(run, fresh, monkeypatch):
+    """Right after a ceremony nothing is published at all."""
+    first = fresh.ceremony.first()
+    first["root", 1] = fresh.folder.trusted_root.read_bytes()
+    fresh.run(Publisher.repair)  # makes the database
+    fresh.submit(first)
+    monkeypatch.setattr("time.sleep", lambda _seconds: fresh.run(Publisher.process_incoming))
+    status, _, err = run("rollout", "offer", CHANNEL, "--share", "1%", "--state", fresh.folder.root)
+    assert status == 1
+    assert [line[:7] for line in err.splitlines()] == ["Waiting", "hening-"]
+    assert "has no release" in err
