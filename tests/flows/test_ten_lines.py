@@ -1,0 +1,54 @@
+"""The README's way from an empty folder to a phone that runs one's own release, line by line."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECTION = README.split("## Your own ROM, in ten lines\n")[1].split("\n## ")[0]
+# A server looks for what a command published ten times a second; a person types more slowly.
+SERVED = """until grep -q '"serving".*"version": 3' server.log; do sleep 0.1; done"""
+
+
+def test_the_ten_lines_work(tmp_path):
+    """Each exits with 0, and the last but one prints what the README says that it prints."""
+    checkout = tmp_path / "a checkout"  # a space is in many a path
+    checkout.mkdir()
+    (checkout / "fixtures").symlink_to(ROOT / "fixtures")
+    (checkout / ".venv").symlink_to(sys.prefix)
+    blocks = re.findall(r"```console\n(.*?)```", SECTION, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    (printed,) = [line for line in lines if not line.startswith("$ ")]
+    assert len(commands) <= 4 + 8
+    commands.insert(1 + commands.index(find(commands, "hening-server rollout")), SERVED)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    script = "\n".join(["set -em", "trap 'kill %1 2> /dev/null' EXIT", *commands])
+    done = subprocess.run(
+        ["bash", "-c", script.replace("8080", str(port))],
+        cwd=checkout,
+        env={
+            "HOME": str(tmp_path / "home"),
+            "HENING_SIGNER_PASSPHRASE": "correct horse battery staple",
+            "LC_ALL": "C.UTF-8",
+            "PATH": os.environ["PATH"],
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert printed in done.stdout.splitlines()
+    assert (tmp_path / "home" / "rom-second-root" / "root-2.key").exists()
+
+
+def find(commands, start):
+    """Return the one command that begins like this."""
+    (found,) = [command for command in commands if command.startswith(start)]
+    return found
