@@ -87,8 +87,7 @@ def plan_ceremony(
     and everything that the profile refuses.
     """
     _check_policy(policy)
-    for role in policy.roles:
-        _check_keys(role, keys.get(role, ()), policy.threshold(role))
+    _check_keys(policy, keys)
     _check_apart(keys, online)
     with refusing(CeremonyError):
         root = _plan_root(policy, keys, online, now)
@@ -111,20 +110,38 @@ def _check_policy(policy: Policy) -> None:
     with refusing(CeremonyError):
         for model in policy.models:
             check_codename(model)
-    for role in policy.thresholds:
+    for role, threshold in policy.thresholds.items():
         if role not in policy.roles:
             raise CeremonyError(
                 f"{role[:64]!r} is no offline role here; choose among {', '.join(policy.roles)}."
             )
+        if threshold < 1:
+            raise CeremonyError(f"{role} asks for {threshold} signatures; ask for 1 or more.")
     check_expiry_days(policy.roles, policy.expiry_days)
 
 
-def _check_keys(role: str, keys: Sequence[PublicKey], threshold: int) -> None:
-    if not 1 <= threshold <= len(keys):
-        raise CeremonyError(
-            f"{role} asks for {threshold} signatures and the key folder holds {len(keys)} of its"
-            f" keys; make them with `keys new {role}-N`, or set --threshold {role}=N."
-        )
+def _check_keys(policy: Policy, keys: Mapping[str, Sequence[PublicKey]]) -> None:
+    """Raise CeremonyError that names every role with fewer keys than signatures, and the remedy."""
+    held = {role: len(keys.get(role, ())) for role in policy.roles}
+    lacking = [role for role in policy.roles if not policy.threshold(role) <= held[role]]
+    if not lacking:
+        return
+    wanted = [f"{role} asks for {policy.threshold(role)} and has {held[role]}" for role in lacking]
+    names = [
+        f"{role}-{number}"
+        for role in lacking
+        for number in _next_numbers(keys.get(role, ()), policy.threshold(role))
+    ]
+    remedy = f"make them with `keys new {' '.join(names)}`"
+    if lower := [f"--threshold {role}={held[role]}" for role in lacking if held[role]]:
+        remedy += f", or ask for fewer signatures with {' '.join(lower)}"
+    raise CeremonyError(f"Keys are missing: {', '.join(wanted)}; {remedy}.")
+
+
+def _next_numbers(keys: Sequence[PublicKey], threshold: int) -> range:
+    """Return the numbers of the keys that a role needs to have as many as its threshold."""
+    first = max((key.number for key in keys), default=0) + 1
+    return range(first, first + threshold - len(keys))
 
 
 def _check_apart(keys: Mapping[str, Sequence[PublicKey]], online: OnlineKeys) -> None:

@@ -81,8 +81,11 @@ def test_expiry_can_be_chosen(grouped, online, now) -> None:
         (Policy(("Armani",)), "not a codename"),
         (Policy(("latest",)), "not a codename"),
         (Policy(("latest-1",)), "not a codename"),
-        (Policy(("cancro",)), "keys new cancro-N"),
-        (Policy(("armani",), {"root": 4}), "asks for 4 signatures and the key folder holds 3"),
+        (Policy(("cancro",)), "cancro asks for 1 and has 0; make them with `keys new cancro-1`\\."),
+        (
+            Policy(("armani",), {"root": 4}),
+            "root asks for 4 and has 3; make .*`keys new root-4`, or .* --threshold root=3",
+        ),
         (Policy(("armani",), {"root": 0}), "asks for 0 signatures"),
         (Policy(("armani",), {"dior": 1}), "'dior' is no offline role"),
         (Policy(("armani",), {"snapshot": 1}), "'snapshot' is no offline role"),
@@ -95,6 +98,19 @@ def test_a_policy_that_cannot_be_is_refused(policy, sentence, grouped, online, n
     """The sentence says what to do about it."""
     with pytest.raises(CeremonyError, match=sentence):
         plan_ceremony(policy, grouped, online, now)
+
+
+def test_all_keys_that_are_missing_are_named_at_once(grouped, online, now) -> None:
+    """With the command that makes them, numbered on, and the thresholds that would do."""
+    held = {**grouped, "root": grouped["root"][1:2], "targets": [], "tables": grouped["tables"][:1]}
+    with pytest.raises(CeremonyError) as refused:
+        plan_ceremony(Policy(("armani", "cancro")), held, online, now)
+    assert str(refused.value) == (
+        "Keys are missing: root asks for 2 and has 1, targets asks for 2 and has 0, tables asks for"
+        " 2 and has 1, cancro asks for 1 and has 0; make them with `keys new root-3 targets-1"
+        " targets-2 tables-2 cancro-1`, or ask for fewer signatures with --threshold root=1"
+        " --threshold tables=1."
+    )
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "armani", "tables"])
