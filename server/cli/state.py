@@ -26,6 +26,7 @@ from server.cli.options import (
     settings_file,
 )
 from server.cli.unsafe_clock import choose_clock
+from server.console.address import PREFIX as CONSOLE
 from server.core.content.invisible import escape_invisible
 from server.device.gate import GateMode
 from server.observability import configure_logging, describe_unexpected
@@ -141,6 +142,10 @@ def run(
             for api_port in api_ports + urgent_ports:
                 scheme = "https" if settings.api_cert else "http"
                 click.echo(_address(scheme, settings.api_host, api_port) + PREFIX)
+            if settings.console and api_ports:
+                # Without a named address the console is on loopback, without TLS.
+                own = _address("http", settings.api_host, api_ports[0])
+                click.echo(f"{settings.console_url.rstrip('/') or own}{CONSOLE}/")
             notify(manager, "READY=1")
             await stop.wait()
             notify(manager, "STOPPING=1")

@@ -45,3 +45,21 @@ def test_the_tutorial_works(tmp_path):
     assert "imei" in (tmp_path / "leaks.txt").read_text()
     assert "verdict: clean" in done.stdout
     assert "contacts.number as url" in (tmp_path / "leaks-2014.txt").read_text()
+
+
+def test_a_server_that_ended_is_not_waited_for(tmp_path):
+    """Where its port is taken, step 3 fails and shows what the server said."""
+    step = TUTORIAL.split("## 3. ")[1].split("## 4. ")[0]
+    (block,) = re.findall(r"```console\n(\$ hening-signer ceremony accept.*?)```", step, re.DOTALL)
+    *_, run, until, look = [line.removeprefix("$ ") for line in block.splitlines()]
+    assert run.startswith("hening-server run ")
+    assert run.endswith(" 2> server.log &")
+    ended = "echo 'port 8080 is in use' 2>&1 > server.log && false &"
+    done = subprocess.run(
+        ["bash", "-c", f"set -em\n{ended}\n{until}\n{look}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "port 8080 is in use\n")
