@@ -1,6 +1,8 @@
 """`quickstart` on the command line: what it asks, refuses and says."""
 
+import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,40 @@ def test_the_command_that_raises_thresholds_works(run, tmp_path, monkeypatch):
         "tables": 2,
         "armani": 2,
     }
+
+
+def test_the_second_root_key_replaces_all_that_were_on_a_lost_disk(run, tmp_path, home):
+    """Of the first disk nothing is needed but what was public."""
+    assert run(*START)[0] == 0
+    shutil.rmtree(tmp_path / "rom" / "keys")
+    repo, keys, second = tmp_path / "rom" / "repo", tmp_path / "new", home / "rom-second-root"
+    root = Metadata.from_file(str(repo / "metadata" / "1.root.json")).signed
+    targets = Metadata.from_file(str(repo / "metadata" / "1.targets.json")).signed
+    held = {name: root.roles[name].keyids for name in ("root", "targets")}
+    held |= {
+        name: targets.delegations.roles[name].keyids for name in ("tables", "content", "armani")
+    }
+    kept = json.loads((second / "root-2.pub").read_text())["public"]
+    lost = [
+        f"--remove={role}:{keyid}"
+        for role, keyids in held.items()
+        for keyid in keyids
+        if root.keys.get(keyid) is None or root.keys[keyid].keyval["public"] != kept
+    ]
+    made = ("root-3", "targets-2", "tables-2", "content-2", "armani-2")
+    assert run("keys", "new", "--keys", keys, *made)[0] == 0
+    change = (*(f"--add={name}" for name in made), *lost, "--propose", "new.json")
+    assert run("ceremony", "holders", "--repo", repo, "--keys", keys, *change)[0] == 0
+    more = ("--root", repo / "metadata" / "1.root.json", "--yes", "--out")
+    for folder in (keys, second):
+        status, _, errors = run(
+            "ceremony", "sign", "new.json", "--keys", folder, *more, f"{folder}.sig"
+        )
+        assert (status, errors) == (0, "")
+    signed = [f"{folder}.sig" for folder in (keys, second)]
+    status, _, errors = run("ceremony", "accept", "new.json", *signed, "--repo", repo)
+    assert (status, errors) == (0, "")
+    assert (repo / "metadata" / "2.armani.json").exists()
 
 
 def test_it_refuses_to_run_over_keys(run, tree, tmp_path):
