@@ -63,8 +63,13 @@ class Layout:
         """How to go on after an interruption."""
         return (
             f"{self.out} is unfinished: run the same command again, which goes on, or remove"
-            f" {self.out} and {self.second}"
+            f" {self.made}"
         )
+
+    @property
+    def made(self) -> str:
+        """What is to be removed to begin anew, in words; other files in `out` are not ours."""
+        return f"keys, repo, server and unfinished in {self.out}, and {self.second}"
 
 
 def load_unfinished(out: Path) -> Layout | None:
@@ -77,7 +82,8 @@ def load_unfinished(out: Path) -> Layout | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise CeremonyError(
-            f"{out / 'unfinished' / _RECORD} is damaged; remove {out}, and begin again."
+            f"{out / 'unfinished' / _RECORD} is damaged; remove keys, repo, server and unfinished"
+            f" in {out}, and begin again."
         ) from error
 
 
@@ -91,8 +97,7 @@ def check_free(layout: Layout, unfinished: Layout | None) -> None:
         if unfinished != layout:
             raise CeremonyError(
                 f"{layout.out} holds an unfinished quickstart of {unfinished.model} with its second"
-                f" root key in {unfinished.second}; complete that one, or remove {layout.out} and"
-                f" {unfinished.second}."
+                f" root key in {unfinished.second}; complete that one, or remove {unfinished.made}."
             )
         return
     if layout.second.resolve().is_relative_to(layout.out.resolve()):

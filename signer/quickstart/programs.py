@@ -61,5 +61,5 @@ def _check(
         return
     said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
     kind = SurroundingsError if done.returncode == _FAILED else CeremonyError
-    step = f"{program} {words[0]}"
-    raise kind(f"`{step}` failed: {said.removeprefix(f'{program}: ')}")
+    named = [word for word in words[:2] if isinstance(word, str) and not word.startswith("-")]
+    raise kind(f"`{' '.join([program, *named])}` failed: {said.removeprefix(f'{program}: ')}")

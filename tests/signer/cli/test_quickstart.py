@@ -165,6 +165,6 @@ def test_a_step_that_fails_says_how_to_go_on(run, monkeypatch, now):
     status, _, errors = run(*START)
     assert status == 1
     assert errors.splitlines()[-1].endswith(
-        "rom is unfinished: run the same command again, which goes on, or remove rom and "
-        f"{Path.home()}/rom-second-root."
+        "rom is unfinished: run the same command again, which goes on, or remove keys, repo, server"
+        f" and unfinished in rom, and {Path.home()}/rom-second-root."
     )

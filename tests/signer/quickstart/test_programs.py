@@ -65,7 +65,7 @@ def test_a_failure_says_what_the_program_said(tmp_path, monkeypatch, status, kin
     path.chmod(0o755)
     monkeypatch.setattr(programs, "find_program", lambda _name: str(path))
     with pytest.raises(kind, match=r"^`hening-server init` failed: no disk\.$"):
-        Programs(b"x")("hening-server", "init")
+        Programs(b"x")("hening-server", "init", "--state", path)
 
 
 def test_programs_are_those_beside_this_one(monkeypatch):
