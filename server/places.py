@@ -102,9 +102,10 @@ def load_trusted_file(file: Path, user: int) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             raise PlacesError(_refuse(file, "it is not a regular file: remove it"))
         if found.st_uid not in {0, user}:
-            raise PlacesError(
-                _refuse(file, f"it belongs to another user (uid {found.st_uid}): remove it")
+            why = (
+                f"it belongs to another user (uid {found.st_uid}): work as that user, or remove it"
             )
+            raise PlacesError(_refuse(file, why))
         if found.st_mode & _OTHERS:
             mode = f"{stat.S_IMODE(found.st_mode):04o}"
             why = f"others can write it (mode {mode}): read it, then run `chmod go-w {file}`"
