@@ -170,11 +170,14 @@ def _order(
     waiting = list_submissions(folder.incoming)
     try:
         previews, changes, views = attempt()
-    except (PublishError, NotFoundError):
+    except (PublishError, NotFoundError) as refusal:
         # A release that was signed a moment ago may be about to be published.
         if not (how.is_offer and waiting):
             raise
-        wait_for_bundles(folder, waiting, _report, time.monotonic, time.sleep)
+        try:
+            wait_for_bundles(folder, waiting, _report, time.monotonic, time.sleep)
+        except PublishError as error:
+            raise PublishError(f"{str(refusal).rstrip('.')}; {error}") from error
         previews, changes, views = attempt()
     if how.dry_run:
         _show_previews(previews, as_json=how.as_json)

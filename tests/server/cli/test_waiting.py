@@ -77,6 +77,17 @@ def test_an_offer_waits_for_its_release(run, world, monkeypatch):
     assert "offers counter 2" in out
 
 
+def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
+    """What it was refused for, and what became of the bundle."""
+    world.submit(world.second_release())  # without its package
+    monkeypatch.setattr("time.sleep", lambda _seconds: world.run(Publisher.process_incoming))
+    words = ("rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root)
+    status, _, err = run(*words)
+    assert status == 1
+    said = err.splitlines()[-1]
+    assert "already offers counter 1; offer a higher one; the server refused bundle" in said
+
+
 def test_a_halt_never_waits(run, world):
     """Whatever lies there: it stops something, or is refused at once."""
     world.submit(world.second_release(), [PACKAGE_2])
