@@ -88,10 +88,11 @@ def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
     assert "already offers counter 1; offer a higher one; the server refused bundle" in said
 
 
-def test_a_halt_never_waits(run, world):
-    """Whatever lies there: it stops something, or is refused at once."""
+@pytest.mark.parametrize("order", ["halt", "pause"])
+def test_what_stops_things_never_waits(run, world, order):
+    """Whatever lies there: it stops something, or is refused right away."""
     world.submit(world.second_release(), [PACKAGE_2])
-    status, _, err = run("rollout", "halt", "armani/id/beta", "--state", world.folder.root)
+    status, _, err = run("rollout", order, "armani/id/beta", "--state", world.folder.root)
     assert (status, err.count("\n")) == (1, 1)
 
 
