@@ -54,6 +54,11 @@ class Layout:
         return self.out / "unfinished"
 
     @property
+    def record(self) -> Path:
+        """What is to be made; while it is there the quickstart is unfinished."""
+        return self.unfinished / _RECORD
+
+    @property
     def key_names(self) -> tuple[str, ...]:
         """One key for each role; the second one for root is elsewhere."""
         return ("root-1", "targets-1", "tables-1", "content-1", f"{self.model}-1")
@@ -124,4 +129,4 @@ def record_begin(layout: Layout) -> None:
     layout.out.mkdir(mode=0o700, parents=True, exist_ok=True)
     layout.unfinished.mkdir(mode=0o700, exist_ok=True)
     record = {"model": layout.model, "second": str(layout.second)}
-    write_new(layout.unfinished / _RECORD, json.dumps(record).encode())
+    write_new(layout.record, json.dumps(record).encode())

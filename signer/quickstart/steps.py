@@ -64,6 +64,7 @@ def make_all(layout: Layout, log_origin: str | None, run: Run, say: Callable[[st
     if not policy.exists():
         write_once(policy, describe_policy())
     write_once(layout.settings, describe_places(layout))
+    layout.record.unlink()  # first, so that a crash leaves nothing that seems unfinished
     shutil.rmtree(layout.unfinished)
 
 
