@@ -74,7 +74,7 @@ def test_an_offer_waits_for_its_release(run, world, monkeypatch):
         "rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root
     )
     assert (status, err.count("Waiting for `hening-server run`")) == (0, 1)
-    assert "offers counter 2" in out
+    assert "(build 2)" in out
 
 
 def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
@@ -85,7 +85,7 @@ def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
     status, _, err = run(*words)
     assert status == 1
     said = err.splitlines()[-1]
-    assert "already offers counter 1; offer a higher one; the server refused bundle" in said
+    assert "already offers 1 (build 1); offer a later build; the server refused bundle" in said
 
 
 @pytest.mark.parametrize("order", ["halt", "pause"])
@@ -102,7 +102,7 @@ def test_an_order_that_is_wrong_waits_for_nothing(run, world):
         "rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root
     )
     assert (status, err.count("\n")) == (1, 1)
-    assert "already offers counter 1" in err
+    assert "already offers 1 (build 1)" in err
 
 
 def test_an_offer_waits_for_its_model(run, fresh, monkeypatch):
