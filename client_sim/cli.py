@@ -13,6 +13,7 @@ try:
     from client_sim.fleet.errors import FleetError
     from client_sim.fleet.errors import SurroundingsError as FleetSurroundingsError
     from client_sim.lazy_command import LazyCommand
+    from hening.version import version_option
 except KeyboardInterrupt:
     # Before `main` there is nothing else that catches it.
     sys.stderr.write("hening-device: stopped\n")
@@ -31,7 +32,7 @@ except KeyboardInterrupt:
         "disk, no such folder), 130 stopped with Ctrl-C.\n"
     ),
 )
-@click.version_option(package_name="hening")
+@version_option("hening-device")
 def cli() -> None:
     """Simulate phones that ask for updates without saying who they are."""
 

@@ -8,6 +8,7 @@ import sys
 try:
     import click
 
+    from hening.version import version_option
     from server.core.content.invisible import escape_invisible
     from server.core.errors import HeningError
     from server.lazy_command import LazyCommand
@@ -23,7 +24,7 @@ except KeyboardInterrupt:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: hening-server run --state var/server --port 8080",
 )
-@click.version_option(package_name="hening", prog_name="hening-server")
+@version_option("hening-server")
 @explain_option
 def cli() -> None:
     """Serve signed updates to phones that say nothing about their owners.

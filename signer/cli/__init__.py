@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 try:
     import click
 
+    from hening.version import version_option
     from server.core.errors import HeningError
     from server.lazy_command import LazyCommand
     from server.place_options import explain_option
@@ -31,7 +32,7 @@ except KeyboardInterrupt:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: hening-signer ota inspect armani-id-2-full.zip",
 )
-@click.version_option(package_name="hening")
+@version_option("hening-signer")
 @explain_option
 def cli() -> None:
     """Make keys, sign releases and hand them to the server, all offline.

@@ -2,9 +2,7 @@ import io
 import json
 import runpy
 import sys
-import tomllib
 from functools import partial
-from pathlib import Path
 from types import ModuleType
 
 import click
@@ -396,13 +394,6 @@ def test_the_help_of_the_program_says_what_statuses_mean(run):
     assert "Example: hening-device poll" in out
     assert "Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed" in out
     assert "130 stopped" in out
-
-
-def test_the_version_is_that_of_the_package(run):
-    """One line, with the version of pyproject.toml."""
-    pyproject = Path(module.__file__).parents[1] / "pyproject.toml"
-    version = tomllib.loads(pyproject.read_text())["project"]["version"]
-    assert run("--version")[1] == f"hening-device, version {version}\n"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 import client_sim
+import hening
 import server
 import signer
+from hening.commit import ask_git
+from hening.version import BAKED
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -37,14 +40,14 @@ def test_nothing_leads_out_of_the_repository():
     assert [path for path in committed_paths() if path.is_symlink()] == []
 
 
-@pytest.mark.parametrize("package", [server, signer, client_sim])
+@pytest.mark.parametrize("package", [hening, server, signer, client_sim])
 def test_each_package_is_the_one_of_this_repository(package):
     """A foreign distribution that installs `server` does not shadow ours."""
     assert Path(package.__file__).is_relative_to(ROOT)
     assert (Path(package.__file__).parent / "py.typed").exists()
 
 
-def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
+def test_the_wheel_holds_exactly_the_packages_and_the_commit(tmp_path):
     """Neither tests nor fixtures are ever installed."""
     subprocess.run(
         [
@@ -62,9 +65,11 @@ def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
         capture_output=True,
     )
     wheel = next(tmp_path.glob("*.whl"))
-    top = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    version = SETTINGS["project"]["version"]
-    assert top == {"server", "signer", "client_sim", f"hening-{version}.dist-info"}
+    archive = zipfile.ZipFile(wheel)
+    top = {name.split("/")[0] for name in archive.namelist()}
+    about = f"hening-{SETTINGS['project']['version']}.dist-info"
+    assert top == {"hening", "server", "signer", "client_sim", about}
+    assert archive.read(f"{about}/{BAKED}").decode().strip() == ask_git(ROOT)
 
 
 def test_lock_files_are_pinned_by_hash_and_name_no_address():

@@ -200,12 +200,6 @@ from signer.cli import main
     assert done.stderr == b"hening-signer: Stopped.\n"
 
 
-def test_the_version_is_the_distribution_s(run) -> None:
-    """The console script and the package agree."""
-    _, output, _ = run("--version")
-    assert importlib.metadata.version("hening") in output
-
-
 def test_the_script_runs_as_a_process(tmp_path, passphrase) -> None:
     """Clock, environment and randomness of the real process are used, and its status comes out."""
     script = "import sys; from signer.cli import main; sys.exit(main())"

@@ -1,0 +1,19 @@
+"""Which commit a checkout is at. Also run when a wheel is built, so it needs Python alone."""
+
+import subprocess
+from pathlib import Path
+
+
+def ask_git(checkout: Path) -> str:
+    """Return the commit in full, with `-dirty` where tracked files differ; empty without git."""
+    if not (checkout / ".git").exists():
+        return ""  # do not go upwards: the folder of an environment may lie in another checkout
+    command = ("git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40")
+    try:
+        # Tags are left out: releases are counted by the version.
+        asked = subprocess.run(  # noqa: S603
+            [*command, "--exclude=*"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""  # there is no git
+    return asked.stdout.strip() if asked.returncode == 0 else ""
