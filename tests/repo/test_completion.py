@@ -1,0 +1,57 @@
+"""Completion of commands and options, by a real bash."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+PROGRAMS = sorted(
+    point.name for point in distribution("hening").entry_points.select(group="console_scripts")
+)
+# What a bash does when somebody presses Tab: it calls the function that was declared for the
+# program, with its name, and takes the words from COMPREPLY.
+TAB = r"""
+eval "$(env "_$(tr a-z- A-Z_ <<< "$1")_COMPLETE=bash_source" "$1")"
+read -ra declared <<< "$(complete -p "$1")"
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+"${declared[-2]}" "$1"
+printf '%s\n' "${COMPREPLY[@]}"
+"""
+
+
+def press_tab(*words):
+    """Return what bash offers for the last of `words`."""
+    done = subprocess.run(
+        ["bash", "--norc", "-c", TAB, "bash", *words],
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_options_of_each_program(program):
+    """Each declares its function, and offers what it has."""
+    assert press_tab(program, "--ver") == ["--version"]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("hening-server", "roll"), ["rollout"]),
+        (("hening-server", "rollout", "of"), ["offer"]),
+        (("hening-server", "run", "--gate", "e"), ["edge"]),
+        (("hening-signer", "ceremony", "hol"), ["holders"]),
+        (("hening-device", "content", "emer"), ["emergency"]),
+    ],
+)
+def test_commands_and_values(words, offered):
+    """Also of commands that are imported when they are named."""
+    assert press_tab(*words) == offered
