@@ -13,6 +13,8 @@ MINUTES ?= 10
 WORKERS ?= 2
 # How many tests run at once: many of them wait, for a disk, a deadline or a program that starts.
 JOBS ?= $(shell expr 2 '*' $$(nproc))
+# Where `make dist` puts what it makes.
+DIST ?= dist
 # Which tests, as pytest names them; all of them where this is empty.
 TESTS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
@@ -20,7 +22,7 @@ SHELL := /bin/bash
 # On a terminal pip shows what it does; elsewhere it would write some hundred lines.
 PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet --disable-pip-version-check
 
-.PHONY: demo bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider fixtures soak fuzzer mutation clean
+.PHONY: demo dist bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider fixtures soak fuzzer mutation clean
 
 demo: programs
 	$(BIN)/python -m demo
@@ -47,6 +49,13 @@ check: env
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .
 	$(BIN)/python -m fixtures.build --check
+
+# A wheel, and a Debian package for the Python of this Debian.
+dist: programs
+	mkdir -p $(DIST)
+	rm -f $(DIST)/hening*
+	$(BIN)/python -m hatchling build -t wheel -d $(DIST)
+	deploy/debian/build.sh $(BIN)/python $(DIST)
 
 # What QA looks at for every commit, in about a minute, and before each release, in about ten minutes: the
 # verdict, the kill matrix, and a page under var/lab.

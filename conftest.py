@@ -56,6 +56,14 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: shutil.which("systemd-analyze") is not None,
         "systemd-analyze is not installed",
     ),
+    "dpkg-dev": (
+        lambda: shutil.which("dpkg-shlibdeps") is not None,
+        "dpkg-dev is not installed",
+    ),
+    "bare-root": (
+        lambda: shutil.which("mmdebstrap") is not None and bool(MAY_MOUNT),
+        "a bare Debian cannot be made: this needs mmdebstrap, and a root that may mount",
+    ),
     "curl": (lambda: shutil.which("curl") is not None, "curl is not installed"),
     "jq": (lambda: shutil.which("jq") is not None, "jq is not installed"),
     "softhsm": (
@@ -96,7 +104,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 # could be run.
 UNREQUIRED = {"interop"} if sys.version_info >= (3, 12) else set()
 if not MAY_MOUNT:  # no program that could be installed would change that
-    UNREQUIRED.add("small-disk")
+    UNREQUIRED |= {"small-disk", "bare-root"}
 # A busy machine is no failure. Where everything is required the examples are the same each time, so
 # that a run says something about the change; everywhere else they are new ones.
 settings.register_profile(

@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,48 +59,60 @@ class Seaweed:
 
 @contextlib.contextmanager
 def run_seaweed(folder: Path) -> Iterator[Seaweed]:
-    """Run SeaweedFS until the block ends; what it stored is thrown away, so it is killed."""
+    """Run SeaweedFS with a bucket until the block ends."""
     (folder / "config").mkdir(parents=True)
     (folder / "data").mkdir()
     (folder / "config" / "security.toml").write_text(SECURITY)
     who = {"accessKey": KEY_ID, "secretKey": SECRET}
     identity = {"name": "hening", "credentials": [who], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    command = [
+        f"-config_dir={folder / 'config'}",
+        "server",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        f"-dir={folder / 'data'}",
+        "-master.telemetry=false",  # it posts to its makers by default
+        "-master.electionTimeout=1s",
+        "-master.volumeSizeLimitMB=64",
+        "-volume.max=30",
+        "-volume.minFreeSpace=0",
+        "-filer",
+        "-filer.exposeDirectoryData=false",
+        "-s3",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        f"-s3.config={folder / 's3.json'}",
+    ]
+    with run_weed(folder, command, {}) as ports:
+        seaweed = Seaweed(ports["s3.port"], ports["filer.port"])
+        _make_bucket(seaweed.place(""))
+        yield seaweed
+
+
+@contextlib.contextmanager
+def run_weed(
+    folder: Path, command: Sequence[str], environment: Mapping[str, str]
+) -> Iterator[Mapping[str, int]]:
+    """Run `weed` in `folder` until the block ends, and give its free ports by option.
+
+    What it stored is thrown away, so it is killed; by itself it takes 25 s to end.
+    """
     names = [f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3") for kind in KINDS]
     ports = dict(zip(names, _free_ports(len(names)), strict=True))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [
-                str(WEED),
-                f"-config_dir={folder / 'config'}",
-                "server",
-                "-ip=127.0.0.1",
-                "-ip.bind=127.0.0.1",
-                f"-dir={folder / 'data'}",
-                "-master.telemetry=false",  # it posts to its makers by default
-                "-master.electionTimeout=1s",
-                "-master.volumeSizeLimitMB=64",
-                "-volume.max=30",
-                "-volume.minFreeSpace=0",
-                "-filer",
-                "-filer.exposeDirectoryData=false",
-                "-s3",
-                "-s3.port.iceberg=0",
-                "-s3.port.lance=0",
-                f"-s3.config={folder / 's3.json'}",
-                *(f"-{name}={port}" for name, port in ports.items()),
-            ],
+            [str(WEED), *command, *(f"-{name}={port}" for name, port in ports.items())],
             stdout=log,
             stderr=log,
             cwd=folder,
+            env={**os.environ, **environment},
         )
     try:
         _wait(ports["s3.port"], process)
-        seaweed = Seaweed(ports["s3.port"], ports["filer.port"])
-        _make_bucket(seaweed.place(""))
-        yield seaweed
+        yield ports
     finally:
-        process.kill()  # it takes 25 s to end by itself
+        process.kill()
         process.wait()
 
 

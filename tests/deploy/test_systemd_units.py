@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.device.limits import LIMITS
+from server.storage.layout import StateFolder
 from tests.programs import find
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
@@ -89,6 +90,20 @@ def test_the_key_process_is_another_user_without_a_network():
     assert {option for option in options if option.startswith("-")} <= known
     places = [option for option in options if option.startswith("/")]
     assert all(re.match(r"/(var/lib|run)/hening-keys/", place) for place in places)
+
+
+@pytest.mark.parametrize("name", ["hening.service", "hening.socket", "hening-keys.service"])
+def test_nothing_starts_before_there_is_a_root(name):
+    """The file that `init --root` pins, or that the key process is given."""
+    (condition,) = unit(name)["Unit"]["ConditionPathExists"]
+    services = {"hening.socket": "hening.service"}
+    (start,) = unit(services.get(name, name))["Service"]["ExecStart"]
+    words = start.split()
+    if "--root" in words:
+        assert condition == words[words.index("--root") + 1]
+    else:
+        state = StateFolder(Path(words[words.index("--state") + 1]))
+        assert condition == str(state.trusted_root)
 
 
 def test_a_socket_for_each_worker():

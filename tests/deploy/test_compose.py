@@ -1,0 +1,92 @@
+"""`deploy/compose.yaml`: what can be known of it without a container."""
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import obstore
+import pytest
+import yaml
+from obstore.exceptions import PermissionDeniedError
+from obstore.store import S3Store
+from sqlalchemy.engine import make_url
+
+from server.opening import open_blobs
+from server.settings import load_settings
+from server.storage.layout import StateFolder
+from server.storage.s3_blobs import S3Blobs
+from tests.seaweed import run_weed
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+FILE = DEPLOY / "compose.yaml"
+SECRET = "a1B2c3"
+#: With the variables that it needs, each as a secret of letters and digits.
+COMPOSE = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, FILE.read_text()))
+SERVICES = COMPOSE["services"]
+
+
+def test_it_follows_the_compose_specification():
+    """Its JSON schema accepts every key and value."""
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    checked = subprocess.run(
+        [checker, "--builtin-schema", "vendor.compose-spec", FILE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_what_it_brings_in_is_there():
+    """Files of this folder; the certificates are the operator's, and volumes are declared."""
+    build = SERVICES["server"]["build"]
+    assert (DEPLOY / build["context"] / build["dockerfile"]).is_file()
+    for service in SERVICES.values():
+        for mount in service["volumes"]:
+            source = mount.partition(":")[0]
+            if source.startswith("./"):
+                assert source == "./tls" or (DEPLOY / source).is_file()
+            else:
+                assert source in COMPOSE["volumes"]
+
+
+def test_the_server_takes_its_settings(tmp_path):
+    """Every variable is a setting, and the other services are where they lead."""
+    settings = load_settings(None, SERVICES["server"]["environment"])
+    assert settings.host == "127.0.0.1"  # for nginx, which shares its network
+    assert SERVICES["nginx"]["network_mode"] == "service:server"
+    assert make_url(settings.database_url).host in SERVICES
+    assert settings.s3_endpoint == "http://blobs:8333"
+    folder = StateFolder(tmp_path, settings.database_url)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert isinstance(open_blobs(folder, settings, lambda: now), S3Blobs)
+
+
+@pytest.mark.needs("seaweed")
+def test_the_store_takes_signed_requests_alone(tmp_path):
+    """SeaweedFS with the command and the variables that stand there, on free ports."""
+    service = SERVICES["blobs"]
+    (tmp_path / "data").mkdir()
+    command = [part.replace("/data", str(tmp_path / "data")) for part in service["command"]]
+    with run_weed(tmp_path, command, service["environment"]) as ports:
+        place = SERVICES["server"]["environment"]
+        bucket, _, prefix = place["HENING_BLOBS_URL"].removeprefix("s3://").partition("/")
+
+        def write(**who):
+            store = S3Store(
+                bucket,
+                endpoint=f"http://127.0.0.1:{ports['s3.port']}",
+                region="us-east-1",
+                client_options={"allow_http": True},
+                **who,
+            )
+            obstore.put(store, f"{prefix}/first", b"bytes")
+
+        key = place["HENING_S3_KEY_ID"]
+        write(access_key_id=key, secret_access_key=place["HENING_S3_SECRET"])
+        with pytest.raises(PermissionDeniedError):
+            write(access_key_id=key, secret_access_key="another")
+        with pytest.raises(PermissionDeniedError):
+            write(skip_signature=True)
