@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes hening_VERSION_ARCH.deb from the wheel that lies in OUT, beside it: build.sh PYTHON OUT
-# PYTHON has pip; the package's own environment is made with Debian's python3 (ADR 67). What it
+# PYTHON has pip; the package's own environment is made with Debian's python3 (ADR 66). What it
 # depends on comes by hash from requirements/run.txt here, so that installing needs no network.
 # The same commit, on the same Debian, gives the same bytes.
 set -euo pipefail
