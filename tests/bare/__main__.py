@@ -2,7 +2,8 @@
 
 In a minimal Debian (root.py) that sees nothing of this machine an unprivileged user and root clone
 the committed state under a path with a space, and run the commands with LANG=C and an otherwise
-empty environment. Both go on side by side; what they print is in var/bare/USER.log.
+empty environment. Both go on side by side, each in a Debian of its own: what `make test` installs
+as root must not help the user. What they print is in var/bare/USER.log.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.bare.root import (
     CACHE,
@@ -19,6 +21,7 @@ from tests.bare.root import (
     REPOSITORY,
     SURROUNDINGS_FAILED,
     RootError,
+    archive,
     become_root,
     enter,
     make,
@@ -56,35 +59,41 @@ def plan(*, is_whole: bool) -> dict[str, list[Step]]:
     return {user: [Step(user, each) for each in those] for user, those in commands.items()}
 
 
-def prove(folder: Path, *, is_whole: bool) -> int:
-    """Run all steps in the root in `folder`; returns how many users failed."""
-    lanes = plan(is_whole=is_whole)
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        failed = list(pool.map(lambda user: _walk(folder, user, lanes[user]), lanes))
-    return sum(failed)
-
-
-def _walk(folder: Path, user: str, steps: list[Step]) -> bool:
-    """Run one user's steps until one fails; returns whether one did."""
-    log = CACHE / f"{user}.log"
-    clone = Step(user, ("git", "clone", "--quiet", BUNDLE, CLONE))
-    with log.open("wb") as output:
-        for step in (clone, *steps):
-            started = time.monotonic()
-            place = "." if step is clone else CLONE
-            done = subprocess.run(
-                enter(folder, user, "sh", "-c", 'cd "$0" && exec "$@"', place, *step.command),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                check=False,
+def prove(user: str, steps: list[Step], *, is_kept: bool) -> bool:
+    """Run one user's steps in a fresh root until one fails; returns whether all passed."""
+    folder, log = CACHE / user, CACHE / f"{user}.log"
+    if folder.exists():
+        remove(folder)
+    try:
+        make(folder)
+        bundle = ["git", "bundle", "create", "--quiet", f"{folder}{BUNDLE}", "HEAD"]
+        subprocess.run(bundle, cwd=REPOSITORY, check=True)
+        clone = Step(user, ("git", "clone", "--quiet", BUNDLE, CLONE))
+        with log.open("wb") as output:
+            return all(
+                _run(folder, step, "." if step is clone else CLONE, output, log)
+                for step in (clone, *steps)
             )
-            if done.returncode:
-                last = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
-                _say("\n".join([f"{step}: status {done.returncode}; see {log}", *last]))
-                return True
-            _say(f"{step}: done in {time.monotonic() - started:.0f} s")
-    return False
+    finally:
+        if folder.exists() and not is_kept:
+            remove(folder)
+
+
+def _run(folder: Path, step: Step, place: str, output: BinaryIO, log: Path) -> bool:
+    started = time.monotonic()
+    done = subprocess.run(
+        enter(folder, step.user, "sh", "-c", 'cd "$0" && exec "$@"', place, *step.command),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        check=False,
+    )
+    if done.returncode:
+        last = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        _say("\n".join([f"{step}: status {done.returncode}; see {log}", *last]))
+    else:
+        _say(f"{step}: done in {time.monotonic() - started:.0f} s")
+    return done.returncode == 0
 
 
 def _say(text: str) -> None:
@@ -93,24 +102,17 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Make the root, prove, and remove it; returns 0, 1 where a command failed, or 3."""
+    """Prove for both users; returns 0, 1 where a command failed, or 3."""
     parser = argparse.ArgumentParser(prog="tests.bare", description=__doc__)
     parser.add_argument("--whole", action="store_true", help="all tests: half an hour")
-    parser.add_argument("--keep", action="store_true", help="leave the root in var/bare/machine")
+    parser.add_argument("--keep", action="store_true", help="leave the roots in var/bare/USER")
     options = parser.parse_args(arguments)
+    archive()
     become_root(["tests.bare", *arguments])
-    folder = CACHE / "machine"
-    if folder.exists():
-        remove(folder)
-    try:
-        make(folder)
-        bundle = ["git", "bundle", "create", "--quiet", f"{folder}{BUNDLE}", "HEAD"]
-        subprocess.run(bundle, cwd=REPOSITORY, check=True)
-        failed = prove(folder, is_whole=options.whole)
-    finally:
-        if folder.exists() and not options.keep:
-            remove(folder)
-    return 1 if failed else 0
+    lanes = plan(is_whole=options.whole)
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        passed = list(pool.map(lambda user: prove(user, lanes[user], is_kept=options.keep), lanes))
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":

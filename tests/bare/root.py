@@ -65,13 +65,48 @@ def become_root(arguments: list[str]) -> None:
         os.execvp("unshare", ["unshare", *user, sys.executable, "-S", "-m", *arguments])
 
 
+def archive() -> Path:
+    """Return the root as an archive, made once for each suite, package list and source.
+
+    A user without root calls this before `become_root`: mmdebstrap has namespaces of its own.
+    """
+    if not shutil.which("mmdebstrap"):
+        raise RootError("mmdebstrap is not installed; `make system` installs it on Debian as root.")
+    release = Path("/etc/os-release").read_text()
+    suite = next(
+        line.partition("=")[2] for line in release.splitlines() if "VERSION_CODENAME=" in line
+    )
+    files = [APT / "sources.list", *sorted((APT / "sources.list.d").glob("*"))]
+    sources = keep_sources("\n\n".join(file.read_text() for file in files if file.is_file()))
+    settings = keep_apt_settings(_call(["apt-config", "dump"]))
+    key = hashlib.sha256(repr((suite, PACKAGES, sources, settings)).encode()).hexdigest()[:16]
+    packed = CACHE / f"{suite}-{key}.tar"
+    if packed.exists():
+        return packed
+    sys.stderr.write("A minimal Debian root is made: a minute or two.\n")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for older in CACHE.glob("*.tar"):
+        older.unlink()
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "sources").write_text(sources)
+        _call([
+            "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+            "--dpkgopt=force-unsafe-io", # a power cut costs a cache
+            *(f"--aptopt={line}" for line in settings),
+            *(['--setup-hook=cp -a /etc/apt/auth.conf.d "$1/etc/apt/"'] if AUTH.is_dir() else []),
+            suite, f"{packed}.new.tar", f"{scratch}/sources",
+        ])  # fmt: skip
+    Path(f"{packed}.new.tar").replace(packed)
+    return packed
+
+
 def make(folder: Path) -> None:
     """Put a fresh root into `folder`, which must not exist; RootError where that fails."""
     if folder.exists():
         raise RootError(f"{folder} exists; remove it first.")
-    archive = _archive()
+    packed = archive()
     folder.mkdir(parents=True)
-    _call(["tar", "--numeric-owner", "-xpf", str(archive), "-C", str(folder)])
+    _call(["tar", "--numeric-owner", "-xpf", str(packed), "-C", str(folder)])
     etc = folder / "etc"
     for file, line in (("passwd", PASSWD), ("group", f"{NEWCOMER}:x:1000:\n")):
         with (etc / file).open("a") as text:
@@ -97,39 +132,7 @@ def enter(folder: Path, user: str, *command: str) -> list[str]:
 
 def remove(folder: Path) -> None:
     """Remove a root; there is nothing mounted in it."""
-    shutil.rmtree(folder, ignore_errors=False)
-
-
-def _archive() -> Path:
-    """Return the root as an archive, made once for each suite, package list and source."""
-    if not shutil.which("mmdebstrap"):
-        raise RootError("mmdebstrap is not installed; `make system` installs it on Debian as root.")
-    release = Path("/etc/os-release").read_text()
-    suite = next(
-        line.partition("=")[2] for line in release.splitlines() if "VERSION_CODENAME=" in line
-    )
-    files = [APT / "sources.list", *sorted((APT / "sources.list.d").glob("*"))]
-    sources = keep_sources("\n\n".join(file.read_text() for file in files if file.is_file()))
-    settings = keep_apt_settings(_call(["apt-config", "dump"]))
-    key = hashlib.sha256(repr((suite, PACKAGES, sources, settings)).encode()).hexdigest()[:16]
-    archive = CACHE / f"{suite}-{key}.tar"
-    if archive.exists():
-        return archive
-    sys.stderr.write("A minimal Debian root is made: a minute or two.\n")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    for older in CACHE.glob("*.tar"):
-        older.unlink()
-    with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "sources").write_text(sources)
-        _call([
-            "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-            "--dpkgopt=force-unsafe-io", # a power cut costs a cache
-            *(f"--aptopt={line}" for line in settings),
-            *(['--setup-hook=cp -a /etc/apt/auth.conf.d "$1/etc/apt/"'] if AUTH.is_dir() else []),
-            suite, f"{archive}.new.tar", f"{scratch}/sources",
-        ])  # fmt: skip
-    Path(f"{archive}.new.tar").replace(archive)
-    return archive
+    shutil.rmtree(folder)
 
 
 def _bring_settings(folder: Path) -> None:
@@ -168,8 +171,11 @@ def main(arguments: list[str]) -> int:
     """Make, enter or remove a root; returns the command's status, or 2 or 3 of its own."""
     match arguments:
         case ["make", folder]:
+            archive()
             become_root(["tests.bare.root", *arguments])
             make(Path(folder))
+        case ["remove" | "run", folder, *_] if not Path(folder, "etc").is_dir():
+            raise RootError(f"{folder} holds no root; make one there first.")
         case ["remove", folder]:
             become_root(["tests.bare.root", *arguments])
             remove(Path(folder))
