@@ -106,7 +106,9 @@ def make(folder: Path) -> None:
         raise RootError(f"{folder} exists; remove it first.")
     packed = archive()
     folder.mkdir(parents=True)
-    _call(["tar", "--numeric-owner", "-xpf", str(packed), "-C", str(folder)])
+    # The root gets a /dev of its own, and a user namespace allows no device nodes.
+    unpack = ["tar", "--numeric-owner", "--exclude=./dev/*", "-xpf", str(packed)]
+    _call([*unpack, "-C", str(folder)])
     etc = folder / "etc"
     for file, line in (("passwd", PASSWD), ("group", f"{NEWCOMER}:x:1000:\n")):
         with (etc / file).open("a") as text:
@@ -174,7 +176,7 @@ def main(arguments: list[str]) -> int:
             archive()
             become_root(["tests.bare.root", *arguments])
             make(Path(folder))
-        case ["remove" | "run", folder, *_] if not Path(folder, "etc").is_dir():
+        case ["remove" | "run", folder, *_] if not Path(folder).is_dir():
             raise RootError(f"{folder} holds no root; make one there first.")
         case ["remove", folder]:
             become_root(["tests.bare.root", *arguments])
