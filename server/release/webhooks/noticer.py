@@ -113,8 +113,10 @@ class _Names:
         self._known: dict[str, BuildNames] = {}
 
     def __call__(self, channel: Channel, counter: int) -> BuildName:
-        """Return the name of a build of a channel."""
+        """Return the name of a build of a channel: its counter alone where its role is not there."""
         role = channel.codename
+        if role not in self._versions:
+            return BuildName(counter)
         if role not in self._known:
             path = self._folder / metadata_name(role, self._versions[role])
             data = read_bounded(path, metadata_limit(role))
