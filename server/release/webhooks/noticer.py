@@ -113,7 +113,7 @@ class _Names:
         self._known: dict[str, BuildNames] = {}
 
     def __call__(self, channel: Channel, counter: int) -> BuildName:
-        """Return the name of a build of a channel: its counter alone where its role is not there."""
+        """Return the name of a build of a channel; its counter alone where its role is gone."""
         role = channel.codename
         if role not in self._versions:
             return BuildName(counter)
