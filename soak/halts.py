@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
 import sys
 import tempfile
@@ -126,7 +127,8 @@ async def _run(halts: int) -> dict[str, list[float]]:
 
 
 def _percentile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+    """Return the smallest value that at least `share` of all are not above (nearest rank)."""
+    return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
 
 
 def find_slow(found: Mapping[str, Mapping[str, float]]) -> list[str]:
