@@ -82,8 +82,12 @@ class Release(msgspec.Struct, frozen=True):
 
 def check_day(text: str) -> None:
     """Raise ValueError unless `text` is a day of the calendar."""
-    if date.fromisoformat(text).isoformat() != text:
-        raise ValueError(f"{text!r} is not a day")
+    try:
+        is_day = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        is_day = False
+    if not is_day:
+        raise ValueError(f"{text!r} is no day of the calendar")
 
 
 def decode_release(path: str, custom: object) -> Release:
