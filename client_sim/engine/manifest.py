@@ -61,8 +61,8 @@ class Operation:
     dst: tuple[Extent, ...]
     data_sha256: bytes | None
     src_sha256: bytes | None
-    src_length: int = 0
-    dst_length: int = 0
+    src_length: int | None = None
+    dst_length: int | None = None
 
     @property
     def src_bytes(self) -> int:
@@ -200,8 +200,8 @@ def _decode_operation(data: bytes, partition: str, budget: _Budget) -> Operation
         dst=_decode_extents(message, 6, budget),
         data_sha256=_decode_sha256(message, 8),
         src_sha256=_decode_sha256(message, 9),
-        src_length=message.integer(5),
-        dst_length=message.integer(7),
+        src_length=message.integer(5) if message.has(5) else None,
+        dst_length=message.integer(7) if message.has(7) else None,
     )
 
 

@@ -128,23 +128,22 @@ def _check_operation(operation: Operation, partition: Partition) -> None:
         if partition.old is None:
             raise PackageError(f"{what} reads an old image that the manifest does not name.")
         _check_extents(operation.src, partition.old.size, what)
-        _check_lengths(operation, what)
+    elif operation.src:
+        raise PackageError(f"{what} has a source, which it must not.")
+    _check_lengths(operation, what)
     if operation.type is OperationType.REPLACE and operation.data_length != operation.dst_bytes:
         raise PackageError(f"{what} has {operation.data_length} bytes for {operation.dst_bytes}.")
 
 
 def _check_lengths(operation: Operation, what: str) -> None:
-    """Check the sizes of an operation that reads the old image."""
-    if operation.type is OperationType.SOURCE_COPY:
-        if operation.src_bytes != operation.dst_bytes:
-            raise PackageError(f"{what} copies between ranges of different sizes.")
-        return
-    if operation.src_bytes > MAX_OPERATION_BYTES:
+    """Check the sizes of source and result, which the manifest may leave out."""
+    if operation.type is OperationType.SOURCE_COPY and operation.src_bytes != operation.dst_bytes:
+        raise PackageError(f"{what} copies between ranges of different sizes.")
+    if operation.type in _NEEDS_DATA and operation.src_bytes > MAX_OPERATION_BYTES:
         raise UnsupportedError(f"{what} is larger than {MAX_OPERATION_BYTES >> 20} MiB.")
-    # AOSP uses these two in patches only, and always as the size of the extents.
-    if operation.src_length not in {0, operation.src_bytes}:
+    if operation.src_length not in {None, operation.src_bytes}:
         raise PackageError(f"{what} contradicts itself about the size of its source.")
-    if operation.dst_length not in {0, operation.dst_bytes}:
+    if operation.dst_length not in {None, operation.dst_bytes}:
         raise PackageError(f"{what} contradicts itself about the size of its result.")
 
 

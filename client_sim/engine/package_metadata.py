@@ -20,6 +20,7 @@ _REFUSED: Final = {
     "ota-wipe": "erases the phone",
     "ota-downgrade": "goes back to an older build",
     "spl-downgrade": "goes back to an older security patch level",
+    "ota-retrofit-dynamic-partitions": "lays out the partitions anew",
     "serialno": "names single phones by serial number",
 }
 

@@ -12,7 +12,7 @@ from client_sim.engine.errors import PackageError
 
 # A manifest of a whole phone has some ten thousand fields at its top and in each partition; this
 # bounds memory.
-MAX_FIELDS: Final = 1_000_000
+MAX_FIELDS: Final = 600_000
 
 _VARINT: Final = 0
 _FIXED64: Final = 1

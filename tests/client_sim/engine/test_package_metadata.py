@@ -85,6 +85,7 @@ def test_a_package_for_another_device_is_refused(codename):
         ("ota-wipe", "yes", "erases the phone"),
         ("ota-downgrade", "yes", "goes back to an older build"),
         ("spl-downgrade", "yes", "older security patch level"),
+        ("ota-retrofit-dynamic-partitions", "yes", "lays out the partitions anew"),
         ("serialno", "1234", "serial number"),
         ("pre-device", "", "another device"),
         ("post-build", OLD.fingerprint, "post-build is not"),

@@ -106,6 +106,6 @@ def test_arbitrary_bytes_give_fields_or_an_engine_error(data):
 
 
 def test_the_number_of_fields_is_bounded():
-    """A message of a million and one tiny fields is refused."""
-    with pytest.raises(PackageError, match="more than 1000000 fields"):
-        decode_message(b"\x08\x01" * 1_000_001, "it")
+    """A message of 600,001 tiny fields is refused."""
+    with pytest.raises(PackageError, match="more than 600000 fields"):
+        decode_message(b"\x08\x01" * 600_001, "it")
