@@ -87,6 +87,8 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         PROVIDERS.is_file,
         "Debian's mobile-broadband-provider-info is not installed",
     ),
+    "unzip": (lambda: shutil.which("unzip") is not None, "unzip is not installed"),
+    "java": (lambda: shutil.which("java") is not None, "openjdk-21-jre-headless is not installed"),
     "xmllint": (lambda: shutil.which("xmllint") is not None, "xmllint is not installed"),
     "tshark": (lambda: shutil.which("tshark") is not None, "tshark is not installed"),
     "xz": (lambda: shutil.which("xz") is not None, "xz-utils is not installed"),

@@ -36,7 +36,7 @@ def ota_commands() -> None:
     "allow_operations",
     multiple=True,
     metavar="NAME",
-    help="Take what is newer than known for good, for example unknown-27. May be repeated.",
+    help="Allow what not every phone knows, for example unknown-27 or PUFFDIFF. May be repeated.",
 )
 @json_option
 def inspect(
@@ -106,7 +106,7 @@ def _rows(facts: OtaFacts) -> list[tuple[str, str]]:
         ("length", f"{facts.length} octets"),
         ("sha256", facts.sha256),
         ("transfer list version" if block else "payload minor version", str(version)),
-        ("newer than known", " ".join(facts.unknown) or "nothing"),
+        ("to be allowed by name", " ".join(facts.unknown) or "nothing"),
     ]
     for partition in facts.partitions:
         rows += _partition_rows(partition)

@@ -115,10 +115,12 @@ def _load_partition(
     entry = front.container.entry(f"{name}.transfer.list")
     raw = load_entry(stream, entry, MAX_TRANSFER_LIST)
     caps.take(raw)
-    return BlockPartition(name, _check_list(front, name, decode_transfer_list(raw)))
+    return BlockPartition(name, _check_list(front, name, decode_transfer_list(raw), caps))
 
 
-def _check_list(front: Front, partition: str, transfer: TransferList) -> TransferFacts:
+def _check_list(
+    front: Front, partition: str, transfer: TransferList, caps: TransferCaps
+) -> TransferFacts:
     entries = front.container.entries
     compressed, plain = _NEW_DATA.format(partition), f"{partition}.new.dat"
     if (compressed in entries) == (plain in entries):
@@ -127,7 +129,7 @@ def _check_list(front: Front, partition: str, transfer: TransferList) -> Transfe
     patch = front.container.entry(f"{partition}.patch.dat")
     if patch.method != STORED:
         raise PayloadError(f"{patch.name} is compressed in the zip, so no recovery can read it.")
-    facts = check_transfer_list(transfer, partition, new_size, patch.size)
+    facts = check_transfer_list(transfer, partition, new_size, patch.size, caps)
     if facts.reads and not front.metadata.source_builds:
         raise MetadataError(
             f"The package says that it is full, and its transfer list of {partition} reads old"

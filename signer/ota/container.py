@@ -7,6 +7,7 @@ from typing import BinaryIO
 from signer.ota.entry_names import check_name, check_names
 from signer.ota.errors import ContainerError
 from signer.ota.questions import RULES
+from signer.ota.sentences import show_name
 from signer.ota.zip_records import (
     END64_LENGTH,
     END_LENGTH,
@@ -15,6 +16,7 @@ from signer.ota.zip_records import (
     LOCATOR_LENGTH,
     LOCATOR_MAGIC,
     MAX_DESCRIPTOR,
+    MAX_VERSION,
     End,
     Header,
     check_ends_agree,
@@ -23,7 +25,7 @@ from signer.ota.zip_records import (
     decode_end64,
     decode_local,
     decode_locator,
-    descriptors,
+    descriptor,
     is_zip64,
     local_tail_length,
 )
@@ -33,9 +35,14 @@ MAX_ENTRIES = 1024
 MAX_DIRECTORY = 1 << 20
 MAX_PACKAGE = 64 << 30
 MAX_RATIO = 200
+# A phone looks for a local header so far before the data; alignment needs a page.
+MAX_EXTRA = 8192
 _MAX_COMMENT = 0xFFFF
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
 _DEFLATE_HINTS = 0x0006
+_DOS, _UNIX = 0, 3
+_DOS_FOLDER, _DOS_HARMLESS = 0x10, 0x21  # read-only and archive
+_FILE, _FOLDER = 0o100000, 0o040000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,11 @@ class Entry:
     packed_size: int
     size: int
     crc: int
+
+    @property
+    def shown(self) -> str:
+        """The name as sentences show it."""
+        return show_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +134,22 @@ def _load_entries(stream: BinaryIO, headers: list[Header], limit: int) -> dict[s
     for header in sorted(headers, key=lambda each: each.offset):
         name = header.name.decode("ascii")
         _check_header(header, name)
-        _check_start(header.offset, at, name)
+        _check_start(header.offset, at, show_name(name))
         entry = _load_entry(stream, header, name)
         at = entry.offset + entry.packed_size
         if at > limit:
-            raise ContainerError(f"The zip entry {name} runs into the central directory.")
+            raise ContainerError(
+                f"The zip entry {show_name(name)} runs into the central directory."
+            )
         if header.flags & _DESCRIPTOR:
-            at += _descriptor_length(_read_at(stream, at, MAX_DESCRIPTOR), header, name)
+            if not _read_at(stream, at, MAX_DESCRIPTOR).startswith(descriptor(header)):
+                raise ContainerError(
+                    f"The zip entry {show_name(name)} announces a data descriptor and has none."
+                )
+            at += len(descriptor(header))
         entries[name] = entry
     _check_start(limit, at, "its central directory")
     return entries
-
-
-def _descriptor_length(following: bytes, header: Header, name: str) -> int:
-    """Return the length of the data descriptor, which must stand behind an entry that says so."""
-    for descriptor in descriptors(header):
-        if following.startswith(descriptor):
-            return len(descriptor)
-    raise ContainerError(f"The zip entry {name} announces a data descriptor and has none.")
 
 
 def _check_start(start: int, at: int, what: str) -> None:
@@ -151,19 +161,56 @@ def _check_start(start: int, at: int, what: str) -> None:
 
 def _check_header(header: Header, name: str) -> None:
     if header.flags & _ENCRYPTED:
-        raise ContainerError(f"The zip entry {name} is encrypted.")
+        raise ContainerError(f"The zip entry {show_name(name)} is encrypted.")
     if header.flags & ~(_DESCRIPTOR | _UTF8 | _DEFLATE_HINTS):
-        raise ContainerError(f"The zip entry {name} has flags that no package uses.")
+        raise ContainerError(f"The zip entry {show_name(name)} has flags that no package uses.")
     if header.method not in {STORED, DEFLATED}:
-        raise ContainerError(f"The zip entry {name} uses compression method {header.method}.")
+        raise ContainerError(
+            f"The zip entry {show_name(name)} uses compression method {header.method}."
+        )
+    if header.method == STORED and header.flags & _DESCRIPTOR:
+        raise ContainerError(
+            f"The zip entry {show_name(name)} is stored and has its sizes behind it, where no"
+            " reader of a stream finds them."
+        )
     if name.endswith("/") and header.packed_size:
-        raise ContainerError(f"The zip entry {name} is a folder and yet has data.")
+        raise ContainerError(f"The zip entry {show_name(name)} is a folder and yet has data.")
+    _check_attributes(header, name)
     if header.method == STORED and header.packed_size != header.size:
-        raise ContainerError(f"The zip entry {name} is stored and yet has two different sizes.")
+        raise ContainerError(
+            f"The zip entry {show_name(name)} is stored and yet has two different sizes."
+        )
     if header.size > MAX_PACKAGE:
-        raise ContainerError(f"The zip entry {name} claims to be {header.size} bytes long.")
+        raise ContainerError(
+            f"The zip entry {show_name(name)} claims to be {header.size} bytes long."
+        )
     if header.size > MAX_RATIO * max(header.packed_size, 64):
-        raise ContainerError(f"The zip entry {name} would grow more than {MAX_RATIO} times.")
+        raise ContainerError(
+            f"The zip entry {show_name(name)} would grow more than {MAX_RATIO} times."
+        )
+
+
+def _check_attributes(header: Header, name: str) -> None:
+    """Check that the entry is a plain file or folder on every system."""
+    is_folder = name.endswith("/")
+    mode, dos = header.attributes >> 16, header.attributes & 0xFFFF
+    modes = {0, _FOLDER if is_folder else _FILE}
+    if header.host not in {_DOS, _UNIX} or mode & ~0o777 not in modes:
+        raise ContainerError(
+            f"The zip entry {show_name(name)} is neither a plain file nor a folder."
+        )
+    if dos & ~(_DOS_HARMLESS | (_DOS_FOLDER if is_folder else 0)):
+        raise ContainerError(
+            f"The zip entry {show_name(name)} has attributes that no package needs."
+        )
+
+
+def _check_version(header: Header, name: str) -> None:
+    if header.needed > MAX_VERSION:
+        raise ContainerError(
+            f"The zip entry {show_name(name)} needs version {header.needed} of the zip format;"
+            f" at most {MAX_VERSION} is taken."
+        )
 
 
 def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
@@ -172,14 +219,24 @@ def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
     tail = local_tail_length(start)
     local = decode_local(start + stream.read(tail))
     sizes = (local.crc, local.packed_size, local.size)
-    deferred = header.flags & _DESCRIPTOR and header.method == DEFLATED and sizes == (0, 0, 0)
+    deferred = header.flags & _DESCRIPTOR and sizes == (0, 0, 0)
+    for each in (header, local):
+        _check_version(each, name)
+    if local.extra_length > MAX_EXTRA:
+        raise ContainerError(
+            f"The zip entry {show_name(name)} has extra fields of {local.extra_length} bytes;"
+            f" at most {MAX_EXTRA} are taken."
+        )
     same = (
         local.name == header.name
+        and (deferred or local.has_wide_sizes == header.has_wide_sizes)
         and (local.flags, local.method) == (header.flags, header.method)
         and (deferred or sizes == (header.crc, header.packed_size, header.size))
     )
     if not same:
-        raise ContainerError(f"The zip's directory and local header disagree about {name}.")
+        raise ContainerError(
+            f"The zip's directory and local header disagree about {show_name(name)}."
+        )
     offset = header.offset + LOCAL_LENGTH + tail
     return Entry(name, header.method, offset, header.packed_size, header.size, header.crc)
 
@@ -188,11 +245,13 @@ def load_entry(stream: BinaryIO, entry: Entry, limit: int) -> bytes:
     """Return an entry's unpacked bytes, checked against size and CRC; at most `limit` bytes."""
     size = max(entry.size, entry.packed_size)
     if size > limit:
-        raise ContainerError(f"{entry.name} is {size} bytes long; at most {limit} are taken.")
+        raise ContainerError(f"{entry.shown} is {size} bytes long; at most {limit} are taken.")
     packed = _read_at(stream, entry.offset, entry.packed_size)
     data = packed if entry.method == STORED else _inflate(packed, entry)
     if len(data) != entry.size or zlib.crc32(data) != entry.crc:
-        raise ContainerError(f"The bytes of {entry.name} do not match the zip's size and checksum.")
+        raise ContainerError(
+            f"The bytes of {entry.shown} do not match the zip's size and checksum."
+        )
     return data
 
 
@@ -202,7 +261,7 @@ def _inflate(packed: bytes, entry: Entry) -> bytes:
         # One byte more than announced is enough to notice an entry that goes on.
         data = inflate.decompress(packed, entry.size + 1)
     except zlib.error as error:
-        raise ContainerError(f"The zip entry {entry.name} cannot be unpacked.") from error
+        raise ContainerError(f"The zip entry {entry.shown} cannot be unpacked.") from error
     if not inflate.eof or inflate.unused_data:
-        raise ContainerError(f"The zip entry {entry.name} does not end where the zip says.")
+        raise ContainerError(f"The zip entry {entry.shown} does not end where the zip says.")
     return data

@@ -66,7 +66,7 @@ def check_entries(container: Container, digests: Mapping[Hashable, bytes]) -> No
     for entry in container.entries.values():
         if digests.get(entry) != encode_unpacked(entry.size, entry.crc):
             raise ContainerError(
-                f"The bytes of {entry.name} do not match the zip's size and checksum."
+                f"The bytes of {entry.shown} do not match the zip's size and checksum."
             )
 
 

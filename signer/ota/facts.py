@@ -39,10 +39,12 @@ class OtaFacts:
     fingerprints an incremental starts from, empty for a full package. `post_timestamp` is in epoch
     seconds. `property_files` is AOSP's `ota-property-files`, `streaming_property_files` the same
     without `payload_metadata.bin`; both without padding, empty if the package has none.
-    `unknown` names what is of a newer format than this version knows: operations (`unknown-27`), a
-    `minor-version-10`, properties, fields. A block-based package has neither payload properties nor
-    minor version (0), may lack incremental, patch level (empty) and SDK level (0), and has the
-    version of its transfer lists in `transfer_version`, 0 otherwise.
+    `unknown` names what a person has to allow: what is of a newer format than this version knows,
+    operations (`unknown-27`), a `minor-version-10`, properties, fields; and what not every phone
+    does, `PUFFDIFF`, `ZUCCHINI`, `LZ4DIFF_BSDIFF`, `LZ4DIFF_PUFFDIFF` and `verity`. A block-based
+    package has neither payload properties nor minor version (0), may lack incremental, patch level
+    (empty) and SDK level (0), and has the version of its transfer lists in `transfer_version`, 0
+    otherwise.
     """
 
     path: Path

@@ -8,6 +8,7 @@ from signer.ota.container import Container, load_entry
 from signer.ota.errors import MetadataError, SignatureError
 from signer.ota.metadata import (
     MAX_METADATA,
+    MAX_METADATA_PB,
     METADATA,
     METADATA_PB,
     Metadata,
@@ -15,6 +16,7 @@ from signer.ota.metadata import (
     decode_pb,
     decode_text,
 )
+from signer.ota.sentences import show_names
 from signer.ota.whole_file import SignedFile, decode_comment, verify_cms
 
 OTACERT = "META-INF/com/android/otacert"
@@ -48,12 +50,13 @@ def load_front(stream: BinaryIO, container: Container, codename: str | None) -> 
     metadata = decode_text(load_entry(stream, container.entry(METADATA), MAX_METADATA))
     unknown = metadata.unknown
     if METADATA_PB in container.entries:  # packages made before Android 12 have none
-        binary = decode_pb(load_entry(stream, container.entries[METADATA_PB], MAX_METADATA))
+        binary = decode_pb(load_entry(stream, container.entries[METADATA_PB], MAX_METADATA_PB))
         check_agreement(metadata, binary)
         unknown += binary.unknown
     if codename is not None and codename not in metadata.devices:
-        devices = ", ".join(metadata.devices)
-        raise MetadataError(f"The package is for {devices}, not for {codename}.")
+        raise MetadataError(
+            f"The package is for {show_names(metadata.devices)}, not for {codename}."
+        )
     return Front(container, metadata, unknown, decode_comment(container.comment, container.length))
 
 

@@ -12,11 +12,10 @@ from signer.ota.front import Front, check_otacert, load_front, verify_whole_file
 from signer.ota.hashing import Progress
 from signer.ota.metadata import BLOCK
 from signer.ota.package import load_package
-from signer.ota.package_hashes import PackageHashes, load_hashes
+from signer.ota.package_hashes import PackageHashes, load_hashes, load_signed_hash
 from signer.ota.payload import Payload, load_payload_signature
 from signer.ota.questions import (
     METADATA_AGREE,
-    METADATA_SIGNATURE,
     NO_SERIAL,
     ONE_ZIP,
     PAYLOAD_SIGNATURE,
@@ -70,7 +69,7 @@ def _inspect_ab(
     progress: Progress | None,
     answered: Answered,
 ) -> OtaFacts:
-    package = load_package(stream, front, answered)
+    package = load_package(stream, front, answered, certificate)
     hashes = load_hashes(stream, package, progress, is_verified=certificate is not None)
     if certificate is not None:
         _verify_payload(stream, package.payload, hashes, certificate, answered)
@@ -87,10 +86,12 @@ def _inspect_block(
     progress: Progress | None,
     answered: Answered,
 ) -> OtaFacts:
+    if certificate is not None:
+        # Before the transfer lists are decoded: what nobody has signed costs nothing but its hash.
+        digest = load_signed_hash(stream, front)
+        verify_whole_file(front.signed_file, digest, certificate)
     package = load_block_package(stream, front, answered)
     hashes = load_block_hashes(stream, package, progress)
-    if certificate is not None:
-        verify_whole_file(front.signed_file, hashes.signed_file, certificate)
     signed = Signed(payload=False, whole_file=certificate is not None)
     return sum_up_block(path, package, hashes.file.hex(), signed)
 
@@ -102,10 +103,6 @@ def _verify_payload(
     certificate: Certificate,
     answered: Answered,
 ) -> None:
-    verify_signatures(
-        payload.metadata_signature, payload.metadata_hash, certificate, "metadata signature"
-    )
-    answered(METADATA_SIGNATURE)
     signature = load_payload_signature(stream, payload)
     verify_signatures(signature, hashes.signed_payload, certificate, "payload signature")
     answered(PAYLOAD_SIGNATURE)

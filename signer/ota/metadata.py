@@ -1,17 +1,25 @@
 """Decodes what an OTA package says about itself, as text and as protobuf."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 
+from signer.ota import schemas
 from signer.ota.errors import MetadataError, UnsupportedError
-from signer.ota.protobuf import Message, decode_message
+from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_message
 from signer.ota.questions import NO_SERIAL
 
 METADATA = "META-INF/com/android/metadata"
 AB, BLOCK = "AB", "BLOCK"
 METADATA_PB = "META-INF/com/android/metadata.pb"
-MAX_METADATA = 1 << 20
+# What a phone takes of the text, which it holds in memory. It does not read metadata.pb.
+MAX_METADATA, MAX_METADATA_PB = 64 << 10, 1 << 20
+# What a signed release has room for.
+MAX_INTEGER = 2**53 - 1
+_MAX_FINGERPRINT, _MAX_INCREMENTAL, _MAX_SOURCES = 128, 64, 8
+_MAX_DEVICES = 64
+_SHOWN = 80  # characters of a value in a sentence
 PROPERTY_FILES = "ota-property-files"
 STREAMING_PROPERTY_FILES = "ota-streaming-property-files"
 _FILES = "-property-files"
@@ -25,10 +33,9 @@ _KEYS = frozenset(
         *("post-security-patch-level", PROPERTY_FILES, STREAMING_PROPERTY_FILES),
     }
 )
-_MESSAGE_FIELDS, _STATE_FIELDS = frozenset(range(1, 10)), frozenset(range(1, 8))
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
-_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
-_PRINTABLE = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}")  # without the bar that joins lists
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PRINTABLE = re.compile(r"[\x21-\x7b\x7d\x7e]+")  # without the bar that joins lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +91,8 @@ def decode_text(raw: bytes) -> Metadata:
             property_files={
                 key: value.rstrip(" ") for key, value in values.items() if key.endswith(_FILES)
             },
-            unknown=tuple(
-                f"metadata-{key}"
-                for key in sorted(values.keys() - _KEYS)
-                if not key.endswith(_FILES)
+            unknown=_unknown(
+                f"metadata-{key}" for key in values.keys() - _KEYS if not key.endswith(_FILES)
             ),
         )
     )
@@ -95,10 +100,13 @@ def decode_text(raw: bytes) -> Metadata:
 
 def decode_pb(raw: bytes) -> Metadata:
     """Decode `metadata.pb`, an `OtaMetadata` message; MetadataError when it is not a good one."""
-    if len(raw) > MAX_METADATA:
+    if len(raw) > MAX_METADATA_PB:
         raise MetadataError("metadata.pb is larger than 1 MiB.")
-    message = decode_message(raw, lambda what: MetadataError(f"metadata.pb is malformed: {what}."))
+    message = decode_message(
+        raw, schemas.METADATA, lambda what: MetadataError(f"metadata.pb is malformed: {what}.")
+    )
     before, after = message.message(5), message.message(6)
+    _check_states(before, after)
     kind = message.integer(1)
     return _checked(
         Metadata(
@@ -117,17 +125,31 @@ def decode_pb(raw: bytes) -> Metadata:
             retrofit_dynamic_partitions=message.flag(7),
             required_cache=message.signed(8),
             property_files=_property_files(message),
-            unknown=tuple(
+            unknown=_unknown(
                 f"metadata-pb-{kind}field-{number}"
-                for kind, part, known in (
-                    ("", message, _MESSAGE_FIELDS),
-                    ("precondition-", before, _STATE_FIELDS),
-                    ("postcondition-", after, _STATE_FIELDS),
+                for kind, part in (
+                    ("", message),
+                    ("precondition-", before),
+                    ("postcondition-", after),
                 )
-                for number in sorted(part.fields.keys() - known)
+                for number in part.unknown
             ),
         )
     )
+
+
+def _check_states(before: Message, after: Message) -> None:
+    """Check what the text form does not say: it must add nothing to that form."""
+    if any(before.has(number) for number in (4, 5, 6)):
+        raise MetadataError(
+            "metadata.pb has a time, SDK level or patch level that the package starts from;"
+            " only builds are known."
+        )
+    devices = after.all_text(1)
+    if devices and devices != before.all_text(1):
+        raise MetadataError("metadata.pb says that the package turns one device into another.")
+    before.check(7)
+    after.check(7)
 
 
 def check_agreement(text: Metadata, binary: Metadata) -> None:
@@ -138,13 +160,19 @@ def check_agreement(text: Metadata, binary: Metadata) -> None:
             raise MetadataError("metadata and metadata.pb disagree about the property files.")
         if ours != theirs:
             raise MetadataError(
-                f"metadata and metadata.pb disagree about {name}: {ours!r} and {theirs!r}."
+                f"metadata and metadata.pb disagree about {name}:"
+                f" {_show(ours)} and {_show(theirs)}."
             )
+
+
+def _show(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
 def _lines(raw: bytes) -> dict[str, str]:
     if len(raw) > MAX_METADATA:
-        raise MetadataError("The metadata is larger than 1 MiB.")
+        raise MetadataError("The metadata is larger than 64 KiB.")
     values: dict[str, str] = {}
     for number, line in enumerate(raw.decode("latin-1").removesuffix("\n").split("\n"), start=1):
         match = _LINE.fullmatch(line)
@@ -154,6 +182,16 @@ def _lines(raw: bytes) -> dict[str, str]:
             raise MetadataError(f"The metadata has {match[1]} twice.")
         values[match[1]] = match[2]
     return values
+
+
+def _unknown(names: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(sorted(names))
+    if len(found) > MAX_UNKNOWN:
+        raise MetadataError(
+            f"The metadata has {len(found)} keys or fields that are unknown;"
+            f" at most {MAX_UNKNOWN} are taken."
+        )
+    return found
 
 
 def _listed(value: str) -> tuple[str, ...]:
@@ -167,6 +205,8 @@ def _split(values: Mapping[str, str], key: str) -> tuple[str, ...]:
 def _number(value: str, key: str) -> int:
     if _NUMBER.fullmatch(value) is None:
         raise MetadataError(f"The metadata's {key} is {value[:40]!r}, which is no plain number.")
+    if int(value) > MAX_INTEGER:
+        raise MetadataError(f"The metadata's {key} is {value}; at most {MAX_INTEGER} is taken.")
     return int(value)
 
 
@@ -201,12 +241,32 @@ def _check_supported(metadata: Metadata) -> None:
         raise UnsupportedError("Packages for more than one target build are not supported yet.")
 
 
-def _check_names(key: str, values: tuple[str, ...]) -> None:
+def _check_names(key: str, values: tuple[str, ...], longest: int, most: int) -> None:
+    if len(values) > most:
+        raise MetadataError(
+            f"The metadata's {key} names {len(values)} builds or devices; at most {most} are taken."
+        )
     for value in values:
         if _PRINTABLE.fullmatch(value) is None:
             raise MetadataError(f"The metadata's {key} is missing or malformed.")
+        if len(value) > longest:
+            raise MetadataError(
+                f"The metadata's {key} has {len(value)} characters; at most {longest} are taken."
+            )
     if len(set(values)) != len(values):
         raise MetadataError(f"The metadata's {key} names something twice.")
+
+
+def _check_day(text: str) -> None:
+    try:
+        is_day = _DATE.fullmatch(text) is not None and date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        is_day = False
+    if not is_day:
+        raise MetadataError(
+            f"The metadata's post-security-patch-level is {text[:40]!r}, which is not a YYYY-MM-DD"
+            " date of the calendar."
+        )
 
 
 def _checked(metadata: Metadata) -> Metadata:
@@ -214,16 +274,19 @@ def _checked(metadata: Metadata) -> Metadata:
     _check_supported(metadata)
     if not metadata.devices:
         raise MetadataError("The metadata's pre-device is missing, so it is for no device.")
-    _check_names("post-build", (metadata.fingerprint,))
+    _check_names("post-build", (metadata.fingerprint,), _MAX_FINGERPRINT, 1)
     old_form = metadata.ota_type == BLOCK
     if metadata.incremental or not old_form:
-        _check_names("post-build-incremental", (metadata.incremental,))
-    _check_names("pre-device", metadata.devices)
-    _check_names("pre-build", metadata.source_builds)
-    _check_names("pre-build-incremental", metadata.source_incrementals)
-    if metadata.post_timestamp <= 0:
+        _check_names("post-build-incremental", (metadata.incremental,), _MAX_INCREMENTAL, 1)
+    _check_names("pre-device", metadata.devices, _MAX_FINGERPRINT, _MAX_DEVICES)
+    _check_names("pre-build", metadata.source_builds, _MAX_FINGERPRINT, _MAX_SOURCES)
+    _check_names(
+        *("pre-build-incremental", metadata.source_incrementals, _MAX_INCREMENTAL, _MAX_SOURCES)
+    )
+    if bool(metadata.source_builds) != bool(metadata.source_incrementals) and not old_form:
+        raise MetadataError("The metadata has only one of pre-build and pre-build-incremental.")
+    if not 0 < metadata.post_timestamp <= MAX_INTEGER:
         raise MetadataError("The metadata's post-timestamp is no date after 1970.")
-    has_level = metadata.security_patch_level or not old_form
-    if has_level and _DATE.fullmatch(metadata.security_patch_level) is None:
-        raise MetadataError("The metadata's post-security-patch-level is not a YYYY-MM-DD date.")
+    if metadata.security_patch_level or not old_form:
+        _check_day(metadata.security_patch_level)
     return metadata

@@ -6,7 +6,8 @@ from signer.ota.extents import Extent
 from signer.ota.operations import OPERATION_TYPES, operation_name
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would double the time that making one takes; there can be 200,000 of them.
+@dataclass(slots=True)
 class Operation:
     """One step that writes `targets`; `data` is `data_length` bytes at `data_offset` of the blobs.
 

@@ -31,7 +31,9 @@ _ALL = (
     OperationType(13, "LZ4DIFF_PUFFDIFF", 9, reads_source=True, has_data=True),
 )
 OPERATION_TYPES = {each.number: each for each in _ALL}
-KNOWN_NAMES = frozenset(each.name for each in _ALL)
+# What the phone of docs/FORMATS.md does not do and others may; so are hash trees (`verity`).
+OPTIONAL_NAMES = frozenset({"PUFFDIFF", "ZUCCHINI", "LZ4DIFF_BSDIFF", "LZ4DIFF_PUFFDIFF"})
+VERITY = "verity"
 FULL_TYPES = frozenset({"REPLACE", "REPLACE_BZ", "REPLACE_XZ"})
 # In-place updates of devices without slots; no A/B device applies them.
 IN_PLACE_TYPES = frozenset({"MOVE", "BSDIFF"})

@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from signer.ota.certificate import Certificate
 from signer.ota.container import STORED, Container, load_entry
 from signer.ota.errors import ContainerError, MetadataError, PropertiesError
 from signer.ota.front import Front
-from signer.ota.metadata import PROPERTY_FILES, Metadata
+from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES, Metadata
 from signer.ota.payload import Payload, load_payload
 from signer.ota.payload_checks import check_manifest
 from signer.ota.properties import (
     MAX_PROPERTIES,
+    MAX_PROPERTY_FILES,
     PAYLOAD,
     PAYLOAD_METADATA,
     PAYLOAD_PROPERTIES,
@@ -20,6 +22,7 @@ from signer.ota.properties import (
     decode_property_files,
 )
 from signer.ota.questions import (
+    METADATA_SIGNATURE,
     OFFSETS,
     PARTITION_HASHES,
     PROPERTIES,
@@ -38,11 +41,17 @@ class Package:
     payload: Payload
 
 
-def load_package(stream: BinaryIO, front: Front, answered: Answered = ignore) -> Package:
+def load_package(
+    stream: BinaryIO,
+    front: Front,
+    answered: Answered = ignore,
+    certificate: Certificate | None = None,
+) -> Package:
     """Read everything of an A/B package but the payload's data.
 
-    `answered` is called with each question whose answer is yes. Raises OtaError for the first part
-    that is malformed or contradicts another.
+    With `certificate` the metadata signature must be by it. `answered` is called with each question
+    whose answer is yes. Raises OtaError for the first part that is malformed or contradicts
+    another.
     """
     container, metadata = front.container, front.metadata
     entry = container.entry(PAYLOAD)
@@ -50,7 +59,9 @@ def load_package(stream: BinaryIO, front: Front, answered: Answered = ignore) ->
         raise ContainerError(
             "payload.bin is compressed in the zip, so no phone can stream it.", RULES
         )
-    payload = load_payload(stream, entry.offset, entry.size)
+    payload = load_payload(stream, entry.offset, entry.size, certificate)
+    if certificate is not None:
+        answered(METADATA_SIGNATURE)
     check_manifest(payload.manifest, payload.blobs_length)
     _check_target(metadata, payload)
     answered(RULES)
@@ -81,6 +92,11 @@ def _check_property_files(metadata: Metadata, container: Container, payload: Pay
     if PROPERTY_FILES not in metadata.property_files:
         raise PropertiesError(f"The metadata lacks {PROPERTY_FILES}.", OFFSETS)
     for key, value in metadata.property_files.items():
+        if key == STREAMING_PROPERTY_FILES and len(value) > MAX_PROPERTY_FILES:
+            raise PropertiesError(
+                f"{key} has {len(value)} characters; at most {MAX_PROPERTY_FILES} are taken.",
+                OFFSETS,
+            )
         spans = decode_property_files(value, key)
         if key == PROPERTY_FILES and PAYLOAD_METADATA not in spans:
             raise PropertiesError(f"{PROPERTY_FILES} does not name {PAYLOAD_METADATA}.", OFFSETS)

@@ -41,6 +41,14 @@ def load_hashes(
     return PackageHashes(digests[FILE], digests.get(SIGNED, b""), digests.get(_PAYLOAD_SIGNED, b""))
 
 
+def load_signed_hash(stream: BinaryIO, front: Front) -> bytes:
+    """Read the file for the hash that its signature covers; empty when it has no signature."""
+    if front.signed_file is None:
+        return b""
+    runs = [Run(0, front.signed_file.length, SIGNED)]
+    return hash_runs(stream, front.signed_file.length, [Track(runs)])[SIGNED]
+
+
 def whole_file_runs(front: Front) -> list[Run]:
     """Return the runs of the file's own hash, which passes through that of its signed part."""
     length, signed_file = front.container.length, front.signed_file

@@ -1,23 +1,19 @@
 """Keeps operations in arrays: an incremental has some 100,000, which are large as values."""
 
 from array import array
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
-from signer.ota.errors import PayloadError
 from signer.ota.extents import Extent
 from signer.ota.operation import Operation
 
 # For each operation: type, data offset and length, source and target length; then where its
 # extents and hashes end in the other arrays, and which of its two lengths are there.
 _NUMBERS = 10
-MAX_EXTENTS = 500_000
 
 
 class PackedOperations(Collection[Operation]):
-    """Operations in their order, each made anew as it is asked for; not changed once made.
-
-    PayloadError when they have more than 500,000 extents.
-    """
+    """Operations in their order, each made anew as it is asked for; not changed once made."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._numbers, self._extents, self._hashes = array("Q"), array("Q"), bytearray()
@@ -27,8 +23,6 @@ class PackedOperations(Collection[Operation]):
     def _pack(self, operation: Operation) -> None:
         for extent in (*operation.sources, *operation.targets):
             self._extents.extend((extent.start, extent.count))
-        if len(self._extents) > 2 * MAX_EXTENTS:
-            raise PayloadError(f"A partition of the payload has more than {MAX_EXTENTS} extents.")
         self._hashes += operation.data_hash + operation.source_hash
         lengths = (operation.source_length, operation.target_length)
         self._numbers.extend(
@@ -48,25 +42,36 @@ class PackedOperations(Collection[Operation]):
         return any(operation == each for each in self)
 
     def __iter__(self) -> Iterator[Operation]:
-        extent, digest = 0, 0
-        for at in range(0, len(self._numbers), _NUMBERS):
-            kind, offset, length, *lengths, sources, extents_end, data, hashes_end, known = (
-                self._numbers[at : at + _NUMBERS]
-            )
-            yield Operation(
-                type=kind,
-                data_offset=offset,
-                data_length=length,
-                sources=self._unpack(extent, extent + sources),
-                targets=self._unpack(extent + sources, extents_end),
-                data_hash=bytes(self._hashes[digest : digest + data]),
-                source_hash=bytes(self._hashes[digest + data : hashes_end]),
-                source_length=lengths[0] if known & 1 else None,
-                target_length=lengths[1] if known & 2 else None,
-            )
-            extent, digest = extents_end, hashes_end
+        return map(self._operation, range(0, len(self._numbers), _NUMBERS))
+
+    def with_data(self) -> Iterator[Operation]:
+        """Make those that have data."""
+        lengths = self._numbers[2::_NUMBERS]
+        return (self._operation(at * _NUMBERS) for at, length in enumerate(lengths) if length)
+
+    def count_types(self) -> Counter[int]:
+        """Count the operations by type."""
+        return Counter(self._numbers[::_NUMBERS])
+
+    def _operation(self, at: int) -> Operation:
+        kind, offset, length, source, target, sources, extents_end, data, hashes_end, known = (
+            self._numbers[at : at + _NUMBERS]
+        )
+        # Where the operation before ends, this one begins.
+        extent, digest = (self._numbers[at - 4], self._numbers[at - 2]) if at else (0, 0)
+        hashes = bytes(self._hashes[digest:hashes_end])
+        return Operation(
+            *(kind, offset, length),
+            self._unpack(extent, extent + sources),
+            self._unpack(extent + sources, extents_end),
+            *(hashes[:data], hashes[data:]),
+            source if known & 1 else None,
+            target if known & 2 else None,
+        )
 
     def _unpack(self, start: int, stop: int) -> tuple[Extent, ...]:
+        if stop - start == 2:  # as most are
+            return (Extent(self._extents[start], self._extents[start + 1]),)
         return tuple(
             Extent(self._extents[at], self._extents[at + 1]) for at in range(start, stop, 2)
         )

@@ -5,8 +5,10 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from signer.ota.certificate import Certificate
 from signer.ota.errors import PayloadError, UnsupportedError
 from signer.ota.manifest import MAX_MANIFEST, Manifest, decode_manifest
+from signer.ota.signatures import verify_signatures
 
 HEADER_LENGTH = 24
 MAX_SIGNATURE = 64 << 10
@@ -75,8 +77,14 @@ def decode_header(raw: bytes) -> Header:
     return Header(manifest_size, signature_size)
 
 
-def load_payload(stream: BinaryIO, offset: int, length: int) -> Payload:
-    """Read the front of the payload that lies in `stream` at `offset`; the data is not read."""
+def load_payload(
+    stream: BinaryIO, offset: int, length: int, certificate: Certificate | None = None
+) -> Payload:
+    """Read the front of the payload that lies in `stream` at `offset`; the data is not read.
+
+    With `certificate` the metadata signature is verified before the manifest is decoded, so that
+    what nobody has signed costs nothing but its hash.
+    """
     stream.seek(offset)
     first = stream.read(min(HEADER_LENGTH, length))
     header = decode_header(first)
@@ -86,7 +94,11 @@ def load_payload(stream: BinaryIO, offset: int, length: int) -> Payload:
     signature = stream.read(header.signature_size)
     if len(manifest) + len(signature) != header.manifest_size + header.signature_size:
         raise PayloadError("payload.bin is cut off within its manifest.")
-    return Payload(offset, length, header, decode_manifest(manifest), first + manifest, signature)
+    metadata = first + manifest
+    if certificate is not None:
+        digest = hashlib.sha256(metadata).digest()
+        verify_signatures(signature, digest, certificate, "metadata signature")
+    return Payload(offset, length, header, decode_manifest(manifest), metadata, signature)
 
 
 def load_payload_signature(stream: BinaryIO, payload: Payload) -> bytes:

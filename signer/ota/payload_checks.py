@@ -16,9 +16,12 @@ from signer.ota.operations import (
 )
 from signer.ota.questions import PARTITION_HASHES
 
+BLOCK_SIZE = 4096
 MAX_PARTITION_SIZE = 64 << 30
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_BLOCK_SIZES = frozenset(1 << power for power in range(9, 17))
+# A device holds an operation's data, its result and a patch's source in memory.
+MAX_OPERATION_SIZE = 256 << 20
+# A name becomes a partition's on the device; a GPT entry has room for 36 characters.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 
 
 def check_manifest(manifest: Manifest, blobs_length: int) -> None:
@@ -30,11 +33,14 @@ def check_manifest(manifest: Manifest, blobs_length: int) -> None:
     `blobs_length` is the number of bytes after the metadata signature: the operations' data, which
     must follow one another without gaps, and the payload signature.
     """
-    if manifest.block_size not in _BLOCK_SIZES:
-        raise PayloadError(f"The payload's block size is {manifest.block_size}.")
+    if manifest.block_size != BLOCK_SIZE:
+        raise PayloadError(
+            f"The payload's block size is {manifest.block_size}; it must be {BLOCK_SIZE}."
+        )
     _check_version(manifest)
-    names = [partition.name for partition in manifest.partitions]
-    if len(set(names)) != len(names):
+    # Names that differ only in case are one name to some file systems.
+    names = {partition.name.lower() for partition in manifest.partitions}
+    if len(names) != len(manifest.partitions):
         raise PayloadError("The payload has a partition twice.")
     for partition in manifest.partitions:
         _check_partition(partition, manifest)
@@ -54,6 +60,10 @@ def _check_info(info: PartitionInfo, name: str) -> None:
         raise PayloadError(
             f"The payload gives no proper size and hash for partition {name}.", PARTITION_HASHES
         )
+    if info.size % BLOCK_SIZE:
+        raise PayloadError(
+            f"Partition {name} is {info.size} bytes long; it must be whole blocks of {BLOCK_SIZE}."
+        )
 
 
 def _check_partition(partition: Partition, manifest: Manifest) -> None:
@@ -67,7 +77,7 @@ def _check_partition(partition: Partition, manifest: Manifest) -> None:
     _check_info(partition.new, name)
     if partition.old is not None:
         _check_info(partition.old, name)
-    blocks = -(-partition.new.size // manifest.block_size)
+    blocks = partition.new.size // BLOCK_SIZE
     written: list[Extent] = list(partition.written_by_device)
     all_known = True
     for operation in partition.operations:
@@ -80,71 +90,80 @@ def _check_partition(partition: Partition, manifest: Manifest) -> None:
         raise PayloadError(f"The payload leaves blocks of partition {name} unwritten.")
 
 
-def _check_type(known: OperationType, manifest: Manifest, where: str) -> None:
-    if known.name in IN_PLACE_TYPES:
-        raise PayloadError(f"The payload has a {known.name} in {where}, which updates in place.")
-    if not manifest.is_delta and known.name not in FULL_TYPES:
-        raise PayloadError(f"The payload is a full one and has a {known.name} in {where}.")
-    if known.since > manifest.minor_version:
-        raise PayloadError(
-            f"The payload has a {known.name} in {where}, which needs minor version {known.since}, "
-            f"not {manifest.minor_version}."
-        )
-
-
 def _check_operation(operation: Operation, partition: Partition, manifest: Manifest) -> None:
-    where = f"partition {partition.name}"
     known = OPERATION_TYPES.get(operation.type)
     if known is None:
         return  # an inspection names it; whether to release it is for a person to say
-    _check_type(known, manifest, where)
+    fault = (
+        _find_type_fault(known, manifest)
+        or _find_data_fault(operation, known)
+        or _find_source_fault(operation, known, partition, manifest)
+        or _find_length_fault(operation, known)
+    )
+    if fault:
+        raise PayloadError(f"The payload has a {known.name} in partition {partition.name} {fault}.")
+
+
+def _find_type_fault(known: OperationType, manifest: Manifest) -> str:
+    if known.name in IN_PLACE_TYPES:
+        return "which updates in place"
+    if not manifest.is_delta and known.name not in FULL_TYPES:
+        return "although it is a full one"
+    if known.since > manifest.minor_version:
+        return f"which needs minor version {known.since}, not {manifest.minor_version}"
+    return ""
+
+
+def _find_data_fault(operation: Operation, known: OperationType) -> str:
     if not operation.targets:
-        raise PayloadError(f"The payload has a {known.name} in {where} that writes nothing.")
+        return "that writes nothing"
     if bool(operation.data_length) != known.has_data:
-        raise PayloadError(f"The payload has a {known.name} in {where} with the wrong data.")
+        return "with the wrong data"
     if known.has_data and len(operation.data_hash) != 32:
-        raise PayloadError(f"The payload has a {known.name} in {where} without a data hash.")
+        return "without a data hash"
+    return ""
+
+
+def _find_source_fault(
+    operation: Operation, known: OperationType, partition: Partition, manifest: Manifest
+) -> str:
     if known.reads_source != bool(operation.sources):
-        raise PayloadError(f"The payload has a {known.name} in {where} with the wrong source.")
-    if known.reads_source:
-        _check_source(operation, partition, manifest)
-    written = count_blocks(operation.targets) * manifest.block_size
-    if known.name == "REPLACE" and not 0 <= written - operation.data_length < manifest.block_size:
-        raise PayloadError(f"The payload has a REPLACE in {where} whose data is not what it fills.")
-    _check_length(operation.target_length, written, manifest.block_size, where)
-
-
-def _check_length(announced: int | None, actual: int, block_size: int, where: str) -> None:
-    # Lengths may end within the last block, where a file does.
-    if announced is not None and not 0 <= actual - announced < block_size:
-        raise PayloadError(f"An operation in {where} announces another length than its extents.")
-
-
-def _check_source(operation: Operation, partition: Partition, manifest: Manifest) -> None:
-    where = f"partition {partition.name}"
+        return "with the wrong source"
+    if not known.reads_source:
+        return ""
     if partition.old is None:
-        raise PayloadError(f"The payload has a {operation.name} in {where}, which has no old one.")
-    blocks = -(-partition.old.size // manifest.block_size)
+        return "which has no old one"
+    blocks = partition.old.size // BLOCK_SIZE
     if any(end_of(each) > blocks for each in operation.sources):
-        raise PayloadError(f"A {operation.name} reads beyond the old content of {where}.")
+        return "that reads beyond the old content"
     needed = manifest.minor_version >= SOURCE_HASH_MINOR_VERSION
-    if len(operation.source_hash) not in ({32} if needed else {0, 32}):
-        raise PayloadError(f"The payload has a {operation.name} in {where} without a source hash.")
-    read = count_blocks(operation.sources)
-    if operation.name == "SOURCE_COPY" and read != count_blocks(operation.targets):
-        raise PayloadError(
-            f"A SOURCE_COPY in {where} reads and writes different numbers of blocks."
-        )
-    size = read * manifest.block_size
-    _check_length(operation.source_length, size, manifest.block_size, where)
+    if needed and not operation.source_hash:
+        return "without a source hash"
+    return ""
+
+
+def _find_length_fault(operation: Operation, known: OperationType) -> str:
+    written = count_blocks(operation.targets) * BLOCK_SIZE
+    read = count_blocks(operation.sources) * BLOCK_SIZE
+    if known.name == "REPLACE" and operation.data_length != written:
+        return "whose data is not what it fills"
+    if known.name == "SOURCE_COPY" and read != written:
+        return "that reads and writes different numbers of blocks"
+    if known.has_data and max(operation.data_length, written, read) > MAX_OPERATION_SIZE:
+        return f"of more than {MAX_OPERATION_SIZE >> 20} MiB"
+    if operation.target_length not in {None, written} or operation.source_length not in {
+        None,
+        read,
+    }:
+        return "that announces another length than its extents"
+    return ""
 
 
 def operations_with_data(manifest: Manifest) -> Iterable[tuple[Partition, Operation]]:
     """Yield the operations that have data, in the order in which a device streams them."""
     for partition in manifest.partitions:
-        for operation in partition.operations:
-            if operation.data_length:
-                yield partition, operation
+        for operation in partition.operations.with_data():
+            yield partition, operation
 
 
 def _check_data(manifest: Manifest, blobs_length: int) -> None:

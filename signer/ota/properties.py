@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from signer.ota.container import STORED, Container
+from signer.ota.container import STORED, Container, Entry
 from signer.ota.errors import PropertiesError
 from signer.ota.metadata import METADATA, METADATA_PB
 from signer.ota.questions import OFFSETS
@@ -14,6 +14,7 @@ from signer.ota.questions import OFFSETS
 PAYLOAD = "payload.bin"
 PAYLOAD_PROPERTIES = "payload_properties.txt"
 PAYLOAD_METADATA = "payload_metadata.bin"
+METADATA_NAME = "metadata"
 # What AOSP lists under the last part of a name, and the entry that it means by it.
 _LISTED = {name.rsplit("/", 1)[-1]: name for name in (METADATA, METADATA_PB)} | {
     name: name
@@ -22,8 +23,9 @@ _LISTED = {name.rsplit("/", 1)[-1]: name for name in (METADATA, METADATA_PB)} | 
         "compatibility.zip",
     )
 }
-MAX_PROPERTIES = 64 << 10
-_TOKEN = re.compile(r"([A-Za-z0-9._-]{1,100}):(0|[1-9][0-9]{0,13}):(0|[1-9][0-9]{0,13})")
+MAX_PROPERTIES = 16 << 10
+MAX_PROPERTY_FILES = 1024  # characters, which is what a signed release has room for
+_TOKEN = re.compile(r"([A-Za-z0-9._-]{1,64}):(0|[1-9][0-9]{0,13}):(0|[1-9][0-9]{0,13})")
 _LINE = re.compile(r"([A-Z][A-Z0-9_]{0,63})=([\x20-\x7e]{0,512})")
 _NUMBER = re.compile(r"[1-9][0-9]{0,13}")
 _REQUIRED = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
@@ -89,7 +91,7 @@ def check_property_files(
     `metadata_length` is the length of the payload's header, manifest and metadata signature,
     which is what `payload_metadata.bin` stands for although it is no entry.
     """
-    for required in (PAYLOAD, PAYLOAD_PROPERTIES):
+    for required in (PAYLOAD, PAYLOAD_PROPERTIES, METADATA_NAME):
         if required not in spans:
             raise PropertiesError(f"{key} does not name {required}.", OFFSETS)
     front = Span(container.entry(PAYLOAD).offset, metadata_length)
@@ -104,11 +106,12 @@ def check_spans(
     The names of AOSP mean one entry each, wherever else that name occurs; another name must be the
     last part of one stored entry's only. `front` is what `payload_metadata.bin` stands for.
     """
+    stored = _stored_by_last_part(container)
     for name, span in spans.items():
         if name == PAYLOAD_METADATA and front is not None:
             truth = front
         else:
-            truth = _find_stored(name, key, container)
+            truth = _find_stored(name, key, stored)
         if span != truth:
             raise PropertiesError(
                 f"{key} says {name} is {span.size} bytes at {span.offset}, "
@@ -117,12 +120,18 @@ def check_spans(
             )
 
 
-def _find_stored(name: str, key: str, container: Container) -> Span:
-    stored = [each for each in container.entries.values() if each.method == STORED]
+def _stored_by_last_part(container: Container) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in container.entries.values():
+        if entry.method == STORED:
+            found.setdefault(entry.name.rsplit("/", 1)[-1], []).append(entry)
+    return found
+
+
+def _find_stored(name: str, key: str, stored: Mapping[str, list[Entry]]) -> Span:
+    found = stored.get(name, [])
     if name in _LISTED:
-        found = [each for each in stored if each.name == _LISTED[name]]
-    else:
-        found = [each for each in stored if each.name.rsplit("/", 1)[-1] == name]
+        found = [each for each in found if each.name == _LISTED[name]]
     if not found:
         raise PropertiesError(f"{key} names {name}, which is not stored in the package.", OFFSETS)
     if len(found) > 1:
@@ -135,7 +144,7 @@ def _find_stored(name: str, key: str, container: Container) -> Span:
 def decode_payload_properties(raw: bytes) -> PayloadProperties:
     """Decode `payload_properties.txt`; PropertiesError when a line must not be there."""
     if len(raw) > MAX_PROPERTIES:
-        raise PropertiesError("payload_properties.txt is larger than 64 KiB.")
+        raise PropertiesError("payload_properties.txt is larger than 16 KiB.")
     values: dict[str, str] = {}
     for line in raw.decode("latin-1").removesuffix("\n").split("\n"):
         match = _LINE.fullmatch(line)

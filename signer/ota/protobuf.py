@@ -1,18 +1,41 @@
-"""Decodes the protobuf wire format, strictly, and leaves unknown fields alone.
+"""Decodes the protobuf wire format, strictly, by the schema of each message.
 
 One encoding per value: varints must be minimal and fit in 64 bits, a field that is not repeated
-occurs once, groups are refused.
+occurs once, groups are refused. A field of the schema has the schema's wire type: protobuf's own
+library skips another, and would see another message. Fields outside the schema are named.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _MAX_VARINT = 10
-_MAX_FIELDS = 600_000
+MAX_FIELDS = 600_000
+MAX_UNKNOWN = 64
 _MAX_NUMBER = (1 << 29) - 1
 
 Fail = Callable[[str], Exception]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a schema; `bits` limits its numbers, `message` is the schema of its messages."""
+
+    wire: int
+    bits: int = 64
+    is_text: bool = False
+    is_repeated: bool = False
+    message: "Schema | None" = None
+
+
+class Schema:
+    """The fields of a message by number."""
+
+    def __init__(self, fields: Mapping[int, Field]) -> None:
+        self.fields = fields
+        #: The number and field that a key on the wire stands for.
+        self.keys = {number << 3 | field.wire: (number, field) for number, field in fields.items()}
 
 
 def decode_varint(data: bytes, at: int, fail: Fail) -> tuple[int, int]:
@@ -29,30 +52,26 @@ def decode_varint(data: bytes, at: int, fail: Fail) -> tuple[int, int]:
     raise fail("a number is cut off, too long or padded")
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would double the time that making one takes; there can be a million of them.
+@dataclass(slots=True)
 class Message:
-    """The fields of one message by number; `fail` makes the error to raise from a sentence part."""
+    """The fields of one message; `fail` makes the error to raise from a sentence part.
 
-    fields: dict[int, list[int | bytes]]
+    `values` are of the schema's types, `unknown` the numbers of the fields outside the schema.
+    """
+
+    schema: Schema
+    values: dict[int, Any]
+    unknown: Collection[int]
     fail: Fail
-
-    def _only(self, number: int) -> int | bytes | None:
-        values = self.fields.get(number, [])
-        if len(values) > 1:
-            raise self.fail(f"field {number} occurs more than once")
-        return values[0] if values else None
 
     def has(self, number: int) -> bool:
         """Whether the field is there at all."""
-        return number in self.fields
+        return number in self.values
 
     def integer(self, number: int, default: int = 0) -> int:
         """Return an unsigned number, or `default` when the field is absent."""
-        value = self._only(number)
-        if value is None:
-            return default
-        if not isinstance(value, int):
-            raise self.fail(f"field {number} is not a number")
+        value: int = self.values.get(number, default)
         return value
 
     def signed(self, number: int) -> int:
@@ -62,31 +81,21 @@ class Message:
 
     def flag(self, number: int) -> bool:
         """Return a `bool`, False when the field is absent."""
-        value = self.integer(number)
-        if value > 1:
-            raise self.fail(f"field {number} is neither true nor false")
-        return value == 1
+        return self.integer(number) == 1
 
     def data(self, number: int) -> bytes:
         """Return bytes, empty when the field is absent."""
-        value = self._only(number)
-        if value is None:
-            return b""
-        if not isinstance(value, bytes):
-            raise self.fail(f"field {number} is not a string of bytes")
+        value: bytes = self.values.get(number, b"")
         return value
 
     def text(self, number: int) -> str:
         """Return text, empty when the field is absent."""
         return self._decode(number, self.data(number))
 
-    def all_data(self, number: int) -> list[bytes]:
+    def all_data(self, number: int) -> Sequence[bytes]:
         """Return the values of a repeated field of bytes."""
-        values = self.fields.get(number, [])
-        found = [value for value in values if isinstance(value, bytes)]
-        if len(found) != len(values):
-            raise self.fail(f"field {number} is not a string of bytes")
-        return found
+        values: Sequence[bytes] = self.values.get(number, ())
+        return values
 
     def all_text(self, number: int) -> tuple[str, ...]:
         """Return the values of a repeated field of text."""
@@ -94,12 +103,30 @@ class Message:
 
     def message(self, number: int) -> "Message":
         """Return a nested message, an empty one when the field is absent."""
-        return decode_message(self.data(number), self.fail)
+        return decode_message(self.data(number), self._schema(number), self.fail)
 
     def messages(self, number: int) -> Iterator["Message"]:
         """Yield the values of a repeated field of messages, each decoded when it is asked for."""
+        schema = self._schema(number)
         for value in self.all_data(number):
-            yield decode_message(value, self.fail)
+            yield decode_message(value, schema, self.fail)
+
+    def check(self, *numbers: int) -> None:
+        """Check text and messages, however deep, of fields that nothing else decodes."""
+        for number in self.values.keys() & set(numbers):
+            field = self.schema.fields[number]
+            for value in self.values[number] if field.is_repeated else (self.values[number],):
+                if field.message is not None:
+                    nested = decode_message(value, field.message, self.fail)
+                    nested.check(*field.message.fields)
+                elif field.is_text:
+                    self._decode(number, value)
+
+    def _schema(self, number: int) -> Schema:
+        schema = self.schema.fields[number].message
+        if schema is None:
+            raise TypeError(f"field {number} of the schema is no message")
+        return schema
 
     def _decode(self, number: int, value: bytes) -> str:
         try:
@@ -108,34 +135,75 @@ class Message:
             raise self.fail(f"field {number} is not UTF-8") from error
 
 
-def decode_message(data: bytes, fail: Fail) -> Message:
+def decode_message(data: bytes, schema: Schema, fail: Fail) -> Message:
     """Decode one message; every fault is raised as `fail("what is wrong")`."""
-    fields: dict[int, list[int | bytes]] = {}
-    at, count = 0, 0
-    while at < len(data):
+    values: dict[int, Any] = {}
+    unknown: set[int] | None = None
+    at, count, end, keys = 0, 0, len(data), schema.keys
+    while at < end:
         count += 1
-        if count > _MAX_FIELDS:
-            raise fail(f"a message has more than {_MAX_FIELDS} fields")
-        key, at = decode_varint(data, at, fail)
-        number, wire = key >> 3, key & 7
-        if not 0 < number <= _MAX_NUMBER:
-            raise fail("a field has a number that protobuf does not allow")
-        value, at = _decode_value(data, at, wire, fail)
-        fields.setdefault(number, []).append(value)
-    return Message(fields, fail)
+        if count > MAX_FIELDS:
+            raise fail(f"a message has more than {MAX_FIELDS} fields")
+        # Most keys, lengths and numbers have one byte, for which a call would cost most.
+        key = data[at]
+        at += 1
+        if key > 0x7F:
+            key, at = decode_varint(data, at - 1, fail)
+        value, at = _decode_value(data, at, end, key & 7, fail)
+        known = keys.get(key)
+        if known is None:
+            unknown = _note_unknown(key, schema, unknown, fail)
+        elif known[1].is_repeated:
+            values.setdefault(known[0], []).append(value)
+        else:
+            _keep(values, *known, value, fail)
+    return Message(schema, values, unknown or (), fail)
 
 
-def _decode_value(data: bytes, at: int, wire: int, fail: Fail) -> tuple[int | bytes, int]:
-    if wire == _VARINT:
-        return decode_varint(data, at, fail)
-    if wire == _BYTES:
-        length, at = decode_varint(data, at, fail)
-        if length > len(data) - at:
-            raise fail("a field is longer than the message it is in")
-        return data[at : at + length], at + length
-    if wire in {_FIXED32, _FIXED64}:
-        length = 4 if wire == _FIXED32 else 8
-        if length > len(data) - at:
-            raise fail("a field is longer than the message it is in")
-        return int.from_bytes(data[at : at + length], "little"), at + length
-    raise fail(f"a field has wire type {wire}")
+def _decode_value(data: bytes, at: int, end: int, wire: int, fail: Fail) -> tuple[int | bytes, int]:
+    if wire in {VARINT, BYTES}:
+        if at < end and data[at] < 0x80:
+            length, at = data[at], at + 1
+        else:
+            length, at = decode_varint(data, at, fail)
+        if wire == VARINT:
+            return length, at
+    else:
+        length = _fixed_length(wire, fail)
+    if length > end - at:
+        raise fail("a field is longer than the message it is in")
+    return data[at : at + length], at + length
+
+
+def _keep(
+    values: dict[int, Any], number: int, field: Field, value: int | bytes, fail: Fail
+) -> None:
+    if number in values:
+        raise fail(f"field {number} occurs more than once")
+    if field.wire != BYTES:
+        if isinstance(value, bytes):
+            value = int.from_bytes(value, "little")
+        if value >> field.bits:
+            raise fail(f"the number in field {number} has more than {field.bits} bits")
+    values[number] = value
+
+
+def _fixed_length(wire: int, fail: Fail) -> int:
+    if wire not in {FIXED32, FIXED64}:
+        raise fail(f"a field has wire type {wire}")
+    return 4 if wire == FIXED32 else 8
+
+
+def _note_unknown(key: int, schema: Schema, unknown: set[int] | None, fail: Fail) -> set[int]:
+    number = key >> 3
+    if not 0 < number <= _MAX_NUMBER:
+        raise fail("a field has a number that protobuf does not allow")
+    if number in schema.fields:
+        wanted = schema.fields[number].wire
+        raise fail(f"field {number} has wire type {key & 7}; it must have {wanted}")
+    found = (
+        {number} if unknown is None else unknown | {number} if number not in unknown else unknown
+    )
+    if len(found) > MAX_UNKNOWN:
+        raise fail(f"a message has more than {MAX_UNKNOWN} unknown fields")
+    return found

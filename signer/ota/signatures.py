@@ -3,8 +3,9 @@
 from signer.ota.certificate import Certificate
 from signer.ota.errors import SignatureError
 from signer.ota.protobuf import decode_message
+from signer.ota.schemas import SIGNATURES
 
-_MAX_SIGNATURES = 8
+_MAX_SIGNATURES = 16
 _MAX_LENGTH = 1024
 
 
@@ -18,7 +19,7 @@ def decode_signatures(raw: bytes, what: str) -> list[bytes]:
     def fail(fault: str) -> SignatureError:
         return SignatureError(f"The {what} {fault}.", f"has a good {what}")
 
-    message = decode_message(raw, lambda fault: fail(f"is malformed: {fault}"))
+    message = decode_message(raw, SIGNATURES, lambda fault: fail(f"is malformed: {fault}"))
     found = []
     for signature in message.messages(1):
         data = signature.data(2)

@@ -1,6 +1,5 @@
 """Sums up a package that has passed every check: the facts about it."""
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from signer.ota.block_package import BlockPackage
 from signer.ota.facts import OtaFacts, PartitionFacts, Signed
 from signer.ota.manifest import Manifest, Partition
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
-from signer.ota.operations import KNOWN_NAMES, MAX_MINOR_VERSION
+from signer.ota.operations import MAX_MINOR_VERSION, OPTIONAL_NAMES, VERITY, operation_name
 from signer.ota.package import Package
 
 _BLOCK_SIZE = 4096
@@ -100,7 +99,10 @@ def _partition_facts(partition: Partition) -> list[PartitionFacts]:
             name=partition.name,
             size=partition.new.size,
             sha256=partition.new.digest.hex(),
-            operations=dict(Counter(operation.name for operation in partition.operations)),
+            operations={
+                operation_name(number): count
+                for number, count in partition.operations.count_types().items()
+            },
             source_size=0 if old is None else old.size,
             source_sha256="" if old is None else old.digest.hex(),
         )
@@ -108,10 +110,12 @@ def _partition_facts(partition: Partition) -> list[PartitionFacts]:
 
 
 def _unknown_names(manifest: Manifest, partitions: Iterable[PartitionFacts]) -> list[str]:
-    """Name what only a newer version of the payload's format explains."""
-    names = set(manifest.unknown_fields)
+    """Name what is of a newer format, or known and not done by every phone."""
+    names = set(manifest.unknown)
     if manifest.minor_version > MAX_MINOR_VERSION:
         names.add(f"minor-version-{manifest.minor_version}")
     for partition in partitions:
-        names.update(name for name in partition.operations if name not in KNOWN_NAMES)
+        names |= partition.operations.keys() & OPTIONAL_NAMES
+    if any(partition.has_verity for partition in manifest.partitions):
+        names.add(VERITY)
     return sorted(names)

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from signer.ota.block_ranges import BLOCK_SIZE, MAX_BLOCKS, BlockSet, count_range_blocks
+from signer.ota.block_ranges import BLOCK_SIZE, BlockSet, count_range_blocks
 from signer.ota.errors import PayloadError
+from signer.ota.transfer_caps import TransferCaps
 from signer.ota.transfer_list import Command, TransferList
 
 _WRITING = frozenset({"new", "zero", "move", "bsdiff", "imgdiff"})
 _PATCHING = frozenset({"bsdiff", "imgdiff"})
-# How often a list may name the blocks of the largest partition; a recovery needs a few times.
-_MAX_NAMED = 8 * MAX_BLOCKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +28,26 @@ class TransferFacts:
 
 
 def check_transfer_list(
-    transfer: TransferList, partition: str, new_size: int | None, patch_size: int
+    transfer: TransferList,
+    partition: str,
+    new_size: int | None,
+    patch_size: int,
+    caps: TransferCaps,
 ) -> TransferFacts:
     """Return the facts, or raise OtaError for the first thing that a recovery would stumble over.
 
     `new_size` and `patch_size` are the unpacked lengths of `new.dat` and `patch.dat`; None for
-    new data that is compressed by brotli, whose length only unpacking will tell.
+    new data that is compressed by brotli, whose length only unpacking will tell. `caps` are those
+    of the package.
     """
     where = f"partition {partition}"
     written, erased, stashes = BlockSet(), BlockSet(), set[str]()
     commands = Counter[str]()
-    total, named, new, end, reads = 0, 0, 0, 0, False
+    total, new, end, reads = 0, 0, 0, False
     for command in transfer.commands():
         commands[command.name] += 1
         targets = count_range_blocks(command.targets)
-        named += targets + count_range_blocks(command.sources)
-        if named > _MAX_NAMED:
-            raise PayloadError(f"The transfer list of {where} names its blocks too often.")
+        caps.take_blocks(targets + count_range_blocks(command.sources), where)
         _check_stashes(command, stashes, where)
         # Hash trees are computed over what has been written just before.
         if command.name != "compute_hash_tree" and written.overlaps(command.sources):

@@ -12,6 +12,8 @@ LOCATOR_LENGTH = 20
 LOCATOR_MAGIC = b"PK\x06\x07"
 END64_LENGTH = 56
 MAX_DESCRIPTOR = 24
+# The newest version that Info-ZIP's unzip and Java understand: 4.5, which brought zip64.
+MAX_VERSION = 45
 _CENTRAL_LENGTH = 46
 _MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
 _ZIP64 = 0x0001
@@ -30,16 +32,24 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a central or local header says about an entry; `offset` is 0 in a local one."""
+    """What a central or local header says about an entry.
+
+    `has_wide_sizes` says that its sizes stand in a zip64 field. A local header has neither offset
+    nor host nor attributes, which are then 0.
+    """
 
     name: bytes
+    needed: int
     flags: int
     method: int
     crc: int
     packed_size: int
     size: int
-    offset: int
     extra_length: int
+    has_wide_sizes: bool
+    offset: int = 0
+    host: int = 0
+    attributes: int = 0
 
 
 def decode_end(record: bytes) -> End:
@@ -85,15 +95,15 @@ def check_ends_agree(end: End, end64: End) -> None:
             raise ContainerError("The zip's two end records contradict each other.")
 
 
-def descriptors(header: Header) -> list[bytes]:
-    """Return every form of the data descriptor that may follow the entry, longest first.
+def descriptor(header: Header) -> bytes:
+    """Return the data descriptor that may follow the entry.
 
-    It repeats checksum and sizes, the latter in 4 or 8 bytes, with or without a signature.
+    It has a signature, and sizes of 8 bytes only where 4 do not hold them: a reader of a stream
+    has no other way to tell the forms apart.
     """
-    found = [struct.pack("<L2Q", header.crc, header.packed_size, header.size)]
-    if max(header.packed_size, header.size) < _MAX32:
-        found.append(struct.pack("<3L", header.crc, header.packed_size, header.size))
-    return [b"PK\x07\x08" + each for each in found] + found
+    is_wide = max(header.packed_size, header.size) >= _MAX32
+    form = "<4sL2Q" if is_wide else "<4s3L"
+    return struct.pack(form, b"PK\x07\x08", header.crc, header.packed_size, header.size)
 
 
 def _widen(extra: bytes, narrow: list[int]) -> list[int]:
@@ -114,8 +124,8 @@ def _widen(extra: bytes, narrow: list[int]) -> list[int]:
         at += 4 + length
     wide = found.get(_ZIP64, b"")
     needed = sum(value == _MAX32 for value in narrow)
-    if len(wide) < 8 * needed:
-        raise ContainerError("A zip entry lacks the zip64 sizes that its header refers to.")
+    if len(wide) != 8 * needed or (_ZIP64 in found and not needed):
+        raise ContainerError("A zip entry has other zip64 values than its header refers to.")
     values = iter(struct.unpack_from(f"<{needed}Q", wide))
     return [next(values) if value == _MAX32 else value for value in narrow]
 
@@ -127,7 +137,9 @@ def decode_directory(directory: bytes, count: int) -> list[Header]:
         if directory[at : at + 4] != b"PK\x01\x02" or at + _CENTRAL_LENGTH > len(directory):
             raise ContainerError("The zip's central directory has fewer entries than it says.")
         fields = struct.unpack_from("<6H3L5H2L", directory, at + 4)
-        _, _, flags, method, _, _, crc, packed, size, name_n, extra_n, comment_n = fields[:12]
+        made, needed, flags, method, _, _, crc, packed, size, name_n, extra_n, comment_n = fields[
+            :12
+        ]
         start = at + _CENTRAL_LENGTH
         at = start + name_n + extra_n + comment_n
         if at > len(directory):
@@ -136,8 +148,14 @@ def decode_directory(directory: bytes, count: int) -> list[Header]:
             raise ContainerError("The zip is one part of several, which an OTA package never is.")
         name = directory[start : start + name_n]
         extra = directory[start + name_n : start + name_n + extra_n]
+        is_wide = _MAX32 in {size, packed}
         size, packed, offset = _widen(extra, [size, packed, fields[15]])
-        headers.append(Header(name, flags, method, crc, packed, size, offset, extra_n))
+        headers.append(
+            Header(
+                *(name, needed, flags, method, crc, packed, size, extra_n, is_wide),
+                *(offset, made >> 8, fields[14]),
+            )
+        )
     if at != len(directory):
         raise ContainerError("The zip's central directory has bytes beyond its last entry.")
     return headers
@@ -155,9 +173,12 @@ def decode_local(record: bytes) -> Header:
     """Decode a local header with its name and extra field."""
     if len(record) != LOCAL_LENGTH + local_tail_length(record[:LOCAL_LENGTH]):
         raise ContainerError("A zip entry's local header runs beyond the end of the file.")
-    _, flags, method, _, _, crc, packed, size, name_n, extra_n = struct.unpack_from(
+    needed, flags, method, _, _, crc, packed, size, name_n, extra_n = struct.unpack_from(
         "<5H3L2H", record, 4
     )
     name = record[LOCAL_LENGTH : LOCAL_LENGTH + name_n]
+    is_wide = _MAX32 in {size, packed}
+    if is_wide and size != packed:
+        raise ContainerError("A zip entry's local header has one zip64 size; it must have both.")
     size, packed = _widen(record[LOCAL_LENGTH + name_n :], [size, packed])
-    return Header(name, flags, method, crc, packed, size, 0, extra_n)
+    return Header(name, needed, flags, method, crc, packed, size, extra_n, is_wide)

@@ -12,6 +12,8 @@ from server.core.names import check_file_name
 from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
 from signer.ota.metadata import BLOCK
+from signer.ota.operations import OPTIONAL_NAMES, VERITY
+from signer.ota.sentences import show_name, show_names
 
 _NO_PAYLOAD = "it has no payload"
 
@@ -67,7 +69,8 @@ def choose_codename(facts: OtaFacts) -> str:
     """Return the only device that a package is for; ReleaseRefusal when it is for several."""
     if len(facts.devices) != 1:
         raise ReleaseRefusal(
-            f"{facts.path.name} is for {', '.join(facts.devices)}; choose one with --codename."
+            f"{show_name(facts.path.name)} is for {show_names(facts.devices)}; choose one with"
+            " --codename."
         )
     return facts.devices[0]
 
@@ -98,28 +101,36 @@ def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
 
 
 def _judge_unknown(facts: OtaFacts, allowed: Collection[str]) -> Iterator[Verdict]:
-    kinds = {
-        "has a known minor version": "minor-version-",
-        "has known operations only": "unknown-",
-        "has known flags only": "",
+    asked: dict[str, list[str]] = {
+        "has a known minor version": [],
+        "has known operations only": [],
+        "has known flags only": [],
     }
-    name, left = facts.path.name, sorted(facts.unknown)
-    for question, start in kinds.items():
+    for unknown in sorted(facts.unknown):
+        asked[_question_about(unknown)].append(unknown)
+    name = facts.path.name
+    for question, names in asked.items():
         if facts.ota_type == BLOCK and question == "has a known minor version":
             yield Verdict(name, question, remark=_NO_PAYLOAD, was_asked=False)
             continue
-        names = [each for each in left if each.startswith(start)]
-        left = [each for each in left if each not in names]
         refused = [each for each in names if each not in allowed]
         if refused:
             yield Verdict(
                 name,
                 question,
-                f"{name} is of a newer format than this version knows"
-                f" ({', '.join(refused)}); allow it by name if the model's phones understand it.",
+                f"{show_name(name)} needs what not every phone knows ({show_names(refused)}); allow"
+                " it by name if the model's phones understand it.",
             )
         else:
-            yield Verdict(name, question, remark=f"allowed: {', '.join(names)}" if names else "")
+            yield Verdict(name, question, remark=f"allowed: {show_names(names)}" if names else "")
+
+
+def _question_about(unknown: str) -> str:
+    if unknown.startswith("minor-version-"):
+        return "has a known minor version"
+    if unknown.startswith("unknown-") or unknown in OPTIONAL_NAMES or unknown == VERITY:
+        return "has known operations only"
+    return "has known flags only"
 
 
 def _judge_signatures(facts: OtaFacts) -> Iterator[Verdict]:
@@ -136,7 +147,7 @@ def _judge_signatures(facts: OtaFacts) -> Iterator[Verdict]:
 
 
 def _judge_flags(facts: OtaFacts) -> Iterator[Verdict]:
-    name = facts.path.name
+    name = show_name(facts.path.name)
     flags = (
         (
             "can be streamed",
@@ -168,10 +179,10 @@ def _judge_flags(facts: OtaFacts) -> Iterator[Verdict]:
         ),
     )
     for question, is_refused, refusal in flags:
-        yield Verdict(name, question, refusal if is_refused else "")
+        yield Verdict(facts.path.name, question, refusal if is_refused else "")
     level = facts.security_patch_level
     yield Verdict(
-        name,
+        facts.path.name,
         "states its patch level",
         "" if level else f"{name} does not say which security patch level it has; build it anew.",
         level,
@@ -183,8 +194,8 @@ def _judge_name(name: str) -> str:
         check_file_name(name)
     except FormatError:
         return (
-            f"The file name {name[:120]!r} cannot be published; rename it to lower-case letters,"
-            " digits, `.`, `_` and `-`, ending in .zip, at most 95 octets."
+            f"The file name {show_name(name)!r} cannot be published; rename it to lower-case"
+            " letters, digits, `.`, `_` and `-`, ending in .zip, at most 95 bytes."
         )
     return ""
 
@@ -192,4 +203,6 @@ def _judge_name(name: str) -> str:
 def _judge_device(facts: OtaFacts, codename: str) -> str:
     if codename in facts.devices:
         return ""
-    return f"{facts.path.name} is for {', '.join(facts.devices)} and not for {codename}."
+    return (
+        f"{show_name(facts.path.name)} is for {show_names(facts.devices)} and not for {codename}."
+    )

@@ -31,6 +31,8 @@ from server.core.errors import HeningError
 from server.release.people import accounts, permissions, principal, tokens, trail
 from server.storage import database
 from signer.proposal import document, signatures, trust
+from tests.flows.test_package_rules import COUNTED
+from tests.package_vectors import RULES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text()
 
@@ -351,10 +353,21 @@ def test_the_operations_of_section_14_are_those_of_the_engine():
     assert listed == {
         kind.name: (kind.value, minor) for kind, minor in manifest_checks.FIRST_MINOR.items()
     }
-    refused = re.search(r"Any other type.*?without a name", section(14), re.DOTALL)[0]
+    refused = re.search(r"any other type.*?without a name", section(14), re.DOTALL)[0]
     assert {(name, int(number)) for name, number in re.findall(r"`(\w+)` (\d+)", refused)} == {
         (kind.name, kind.value) for kind in OperationType if kind.name not in listed
     }
+
+
+def test_the_rules_of_section_14_are_those_of_the_vectors():
+    """Each rule has its vectors, its side, and where it counts something the limit of the code."""
+    table = {row[0].strip("`"): row for row in rows(14, 3) if row[0].startswith("`")}
+    assert list(table) == list(RULES)
+    for name, rule in RULES.items():
+        assert table[name][2].startswith("signer") == rule.by_signer, name
+        for limit in rule.limits:
+            stated = f"{getattr(COUNTED[limit][0], limit):,}"
+            assert stated in table[name][1], name
 
 
 def test_the_kinds_of_section_15_are_those_of_the_code():

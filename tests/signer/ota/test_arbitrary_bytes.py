@@ -33,6 +33,7 @@ from signer.ota.payload import decode_header, load_payload
 from signer.ota.payload_checks import check_manifest
 from signer.ota.properties import decode_payload_properties, decode_property_files
 from signer.ota.signatures import decode_signatures, verify_signatures
+from signer.ota.transfer_caps import TransferCaps
 from signer.ota.transfer_checks import check_transfer_list
 from signer.ota.transfer_list import decode_transfer_list
 from signer.ota.whole_file import decode_comment, verify_cms
@@ -78,7 +79,7 @@ def _check_manifest(raw: bytes) -> None:
 def _check_list(raw: bytes) -> None:
     transfer = decode_transfer_list(raw)
     sizes = len(UPDATE.new_data), len(UPDATE.patch_data)
-    assert check_transfer_list(transfer, "system", *sizes).size <= 64 << 30
+    assert check_transfer_list(transfer, "system", *sizes, TransferCaps()).size <= 64 << 30
 
 
 # Each decoder with an input that it accepts, or nearly; mutations start from there.

@@ -29,7 +29,7 @@ FAULTS = {
     "no-patch-data": "no system.patch.dat",
     "new-data-twice": "needs system.new.dat or system.new.dat.br, one of the two",
     "new-data-short": "bytes of new data, and new.dat has",
-    "new-data-flipped": "bytes of system.new.dat do not match the zip's size and checksum",
+    "new-data-flipped": "whole-file signature is not by the given certificate",
     "new-data-grows": "bytes of new data, and new.dat has",
     "with-payload": "says BLOCK, and the package has a payload.bin",
     "script-uses-nothing": "does not use system.transfer.list",

@@ -6,7 +6,7 @@ from signer.ota.errors import ContainerError
 
 @pytest.mark.parametrize("name", ["payload.bin", "META-INF/com/android/metadata", "a/", "a..b/c"])
 def test_ordinary_names(name: str) -> None:
-    """Relative names in printable ASCII are taken as they are."""
+    """Relative names of letters, digits and harmless signs are taken as they are."""
     assert check_name(name.encode()) == name
 
 
@@ -14,6 +14,8 @@ def test_ordinary_names(name: str) -> None:
     "raw",
     [
         *(b"", b"/", b"//", b"/a", b"..", b"../a", b"a/..", b"a/../b", b"./a", b"a//b", b"a/./b"),
+        *(b"a.", b"a./b", b"a ", b"a /b", b"a:b", b"a*", b"a?", b'a"', b"a<b", b"a|b", b"a;1"),
+        *(b"con", b"NUL.txt", b"a/aux", b"com1", b"lpt9.x", b"prn .x"),
         *(b"c:a", b"a\\b", b"a\0b", b"a\nb", b"a\x7f", b"\xc3\xa4", b"a" * 256),
     ],
 )

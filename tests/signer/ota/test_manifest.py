@@ -29,6 +29,7 @@ def test_every_field_is_found() -> None:
     assert (found.name, found.version) == ("system", "1778464800")
     assert (found.old, found.new) == (PartitionInfo(1, b"o"), PartitionInfo(2, b"n"))
     assert found.written_by_device == (Extent(7, 3), Extent(7, 3))
+    assert found.has_verity
     (step,) = found.operations
     assert step.name == "SOURCE_BSDIFF"
     assert (step.data_offset, step.data_length) == (10, 20)
@@ -66,20 +67,63 @@ def test_types_without_a_name_are_numbered() -> None:
     assert step.name == "unknown-4242"
 
 
-@pytest.mark.parametrize("count", [0, 257])
+@pytest.mark.parametrize("count", [0, 129])
 def test_numbers_of_partitions(count: int) -> None:
     """There is at least one partition, and there are not many."""
-    with pytest.raises(PayloadError, match=f"{count} partitions; 1 to 256 are taken"):
+    with pytest.raises(PayloadError, match=f"{count} partitions; 1 to 128 are taken"):
         decode_manifest(bytes_field(13, b"") * count)
 
 
 def test_numbers_of_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Operations of all partitions are counted together, before any is decoded."""
     monkeypatch.setattr(manifest_module, "MAX_OPERATIONS", 4)
-    partition = bytes_field(13, bytes_field(8, b"") * 2)
+    partition = bytes_field(13, bytes_field(8, varint_field(1, 0)) * 2)
     assert len(decode_manifest(partition * 2).partitions) == 2
     with pytest.raises(PayloadError, match="more than 4 operations"):
         decode_manifest(partition * 3)
+
+
+def test_numbers_of_extents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Extents of all partitions are counted together."""
+    monkeypatch.setattr(manifest_module, "MAX_EXTENTS", 4)
+    extents = bytes_field(6, varint_field(2, 1)) * 2
+    partition = bytes_field(13, bytes_field(8, varint_field(1, 0) + extents))
+    assert len(decode_manifest(partition * 2).partitions) == 2
+    with pytest.raises(PayloadError, match="more than 4 extents"):
+        decode_manifest(partition * 3)
+
+
+def test_numbers_of_unknown_names() -> None:
+    """A person has to allow each of them by name, so there are not many."""
+    partition = bytes_field(13, b"")
+    fields = b"".join(varint_field(number, 1) for number in range(100, 165))
+    with pytest.raises(PayloadError, match="more than 64 unknown fields"):
+        decode_manifest(partition + fields)
+    types = b"".join(bytes_field(8, varint_field(1, number)) for number in range(100, 165))
+    with pytest.raises(PayloadError, match="more than 64 unknown fields and operations"):
+        decode_manifest(bytes_field(13, types))
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        (b"", "an operation has no type"),
+        (varint_field(1, 1 << 31), "field 1 has more than 31 bits"),
+        (varint_field(1, 0) + bytes_field(8, b"short"), "a hash has 5 bytes"),
+        (bytes_field(1, b""), "field 1 has wire type 2; it must have 0"),
+    ],
+)
+def test_operations_that_protobuf_reads_otherwise(operation: bytes, fault: str) -> None:
+    """What is missing, too wide or of another wire type is refused, not read as something else."""
+    with pytest.raises(PayloadError, match=fault):
+        decode_manifest(bytes_field(13, bytes_field(8, operation)))
+
+
+@pytest.mark.parametrize("number", [3, 5, 10, 18])
+def test_messages_that_nothing_reads_are_well_formed(number: int) -> None:
+    """Another reader would refuse the whole manifest for them."""
+    with pytest.raises(PayloadError, match="manifest is malformed"):
+        decode_manifest(bytes_field(13, bytes_field(number, b"\xff")))
 
 
 def test_large_manifests_are_not_parsed() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from fixtures.protobuf_writer import bytes_field, varint_field
-from signer.ota.errors import MetadataError, OtaError, UnsupportedError
+from signer.ota.errors import MetadataError, UnsupportedError
 from signer.ota.metadata import check_agreement, decode_pb, decode_text
 
 # Written by hand after AOSP's format, for an incremental that wipes.
@@ -21,7 +21,9 @@ pre-device=dev|dev2
 """
 
 
-def _pb(*, kind: int = 1, after: bytes = b"") -> bytes:
+def _pb(
+    *, kind: int = 1, after: bytes = b"", more_before: bytes = b"", more_after: bytes = b""
+) -> bytes:
     before = bytes_field(1, "dev") + bytes_field(1, "dev2")
     before += bytes_field(2, "Brand/prod/dev:14/ID/1:user/release-keys")
     before += bytes_field(2, "Brand/prod2/dev:14/ID/1:user/release-keys") + bytes_field(3, "1")
@@ -35,7 +37,7 @@ def _pb(*, kind: int = 1, after: bytes = b"") -> bytes:
     files = bytes_field(1, "ota-property-files")
     files += bytes_field(2, "payload_metadata.bin:1:2,payload.bin:1:9")
     out = varint_field(1, kind) + varint_field(2, 1) + bytes_field(4, files)
-    return out + bytes_field(5, before) + bytes_field(6, after)
+    return out + bytes_field(5, before + more_before) + bytes_field(6, after + more_after)
 
 
 def _text(old: str, new: str) -> bytes:
@@ -129,13 +131,36 @@ def test_protobuf_that_is_refused() -> None:
     files = bytes_field(4, bytes_field(1, "a") + bytes_field(2, "b"))
     with pytest.raises(MetadataError, match="'a' twice"):
         decode_pb(_pb() + files + files)
-    with pytest.raises(MetadataError, match="field 2 is not a string of bytes"):
+    with pytest.raises(MetadataError, match="field 2 has wire type 0; it must have 2"):
         decode_pb(_pb(after=varint_field(2, 7)))
 
 
-@pytest.mark.parametrize("decode", [decode_text, decode_pb])
-def test_large_metadata_is_not_parsed(decode: object) -> None:
-    """More than 1 MiB is refused before anything looks at it."""
-    assert callable(decode)
-    with pytest.raises(OtaError, match="larger than 1 MiB"):
-        decode(bytes((1 << 20) + 1))
+def test_large_metadata_is_not_parsed() -> None:
+    """More than a phone holds, or of protobuf more than 1 MiB, is refused before it is read."""
+    with pytest.raises(MetadataError, match="larger than 64 KiB"):
+        decode_text(bytes((64 << 10) + 1))
+    with pytest.raises(MetadataError, match="larger than 1 MiB"):
+        decode_pb(bytes((1 << 20) + 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        (b"", bytes_field(1, "dev3"), "turns one device into another"),
+        (b"", bytes_field(1, "dev2") + bytes_field(1, "dev"), "turns one device into another"),
+        (varint_field(4, 1), b"", "that the package starts from"),
+        (bytes_field(6, "2026-01-05"), b"", "that the package starts from"),
+        (b"", bytes_field(7, b"\xff"), "metadata.pb is malformed"),
+    ],
+)
+def test_protobuf_adds_nothing_to_the_text(before: bytes, after: bytes, fault: str) -> None:
+    """What the text form has no line for must not say more than it."""
+    with pytest.raises(MetadataError, match=fault):
+        decode_pb(_pb(more_before=before, more_after=after))
+
+
+def test_unknown_names_have_a_limit() -> None:
+    """A person has to allow each of them by name."""
+    lines = "".join(f"x-{index}=1\n" for index in range(65))
+    with pytest.raises(MetadataError, match="65 keys or fields that are unknown"):
+        decode_text(TEXT.encode() + lines.encode())

@@ -1,11 +1,8 @@
 import tracemalloc
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.ota import packed_operations as module
-from signer.ota.errors import PayloadError
 from signer.ota.extents import Extent
 from signer.ota.operation import Operation
 from signer.ota.packed_operations import PackedOperations
@@ -45,9 +42,12 @@ def test_many_take_little_memory() -> None:
     assert sum(each.targets[0].count for each in packed) == 100_000 << 10
 
 
-def test_extents_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are counted while they are packed."""
-    monkeypatch.setattr(module, "MAX_EXTENTS", 6)
-    assert len(PackedOperations(map(_copy, range(3)))) == 3
-    with pytest.raises(PayloadError, match="more than 6 extents"):
-        PackedOperations(map(_copy, range(4)))
+def test_those_with_data_and_their_types() -> None:
+    """Both are known without making a value of every operation."""
+    packed = PackedOperations([_copy(0), _replacement(1), _copy(2), _replacement(3)])
+    assert list(packed.with_data()) == [_replacement(1), _replacement(3)]
+    assert packed.count_types() == {4: 2, 0: 2}
+
+
+def _replacement(at: int) -> Operation:
+    return Operation(0, at, 4096, (), (Extent(at, 1),), bytes(32), b"", None, None)

@@ -15,6 +15,7 @@ from signer.ota.properties import (
 EMPTY = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 LINES = f"FILE_HASH={EMPTY}\nFILE_SIZE=12\nMETADATA_HASH={EMPTY}\nMETADATA_SIZE=5\n"
 KEY = "ota-property-files"
+REST = "payload_properties.txt:200:10,metadata:40:20"
 
 
 def _container() -> Container:
@@ -54,7 +55,7 @@ def test_property_files_that_are_malformed(value: str) -> None:
 
 def test_true_property_files() -> None:
     """Spans equal to the stored entries pass, `payload_metadata.bin` by the payload's front."""
-    _check("payload_metadata.bin:100:30,payload.bin:100:50,payload_properties.txt:200:10")
+    _check(f"payload_metadata.bin:100:30,payload.bin:100:50,{REST}")
 
 
 @pytest.mark.parametrize(
@@ -62,16 +63,14 @@ def test_true_property_files() -> None:
     [
         ("payload.bin:100:50", "does not name payload_properties.txt"),
         ("payload_properties.txt:200:10", "does not name payload.bin"),
-        ("payload.bin:101:50,payload_properties.txt:200:10", "50 bytes at 101, but it is 50"),
-        ("payload.bin:100:50,payload_properties.txt:200:11", "11 bytes at 200"),
+        ("payload.bin:100:50,payload_properties.txt:200:10", "does not name metadata"),
+        (f"payload.bin:101:50,{REST}", "50 bytes at 101, but it is 50"),
+        (f"payload.bin:100:50,{REST.replace('200:10', '200:11')}", "11 bytes at 200"),
         (
-            "payload_metadata.bin:100:31,payload.bin:100:50,payload_properties.txt:200:10",
+            f"payload_metadata.bin:100:31,payload.bin:100:50,{REST}",
             "payload_metadata.bin is 31 bytes at 100, but it is 30 bytes at 100",
         ),
-        (
-            "payload.bin:100:50,payload_properties.txt:200:10,care_map.pb:300:5",
-            "names care_map.pb, which is not stored",
-        ),
+        (f"payload.bin:100:50,{REST},care_map.pb:300:5", "names care_map.pb, which is not stored"),
     ],
 )
 def test_property_files_that_lie(value: str, fault: str) -> None:
@@ -87,6 +86,7 @@ def test_another_entry_does_not_stand_in(name: str, folder: str) -> None:
     good = {
         "payload.bin": "payload.bin:100:50",
         "payload_properties.txt": "payload_properties.txt:200:10",
+        "metadata": "metadata:40:20",
     }
     _check(",".join(good.values()), (folder + name,))
     with pytest.raises(PropertiesError, match=f"says {name} is 20 bytes at 400, but it is"):
@@ -103,7 +103,7 @@ def test_an_innocent_name_takes_nothing_away() -> None:
 
 def test_names_of_later_formats() -> None:
     """What AOSP lists one day is found by the last part of its name, if that is one entry's."""
-    value = "payload.bin:100:50,payload_properties.txt:200:10,new_map.pb:400:20"
+    value = f"payload.bin:100:50,{REST},new_map.pb:400:20"
     _check(value, ("META-INF/new_map.pb",))
     with pytest.raises(PropertiesError, match=r"names new_map\.pb, and several entries"):
         _check(value, ("META-INF/new_map.pb", "other/new_map.pb"))
@@ -154,6 +154,6 @@ def test_unknown_properties_are_named() -> None:
 
 
 def test_large_properties_are_not_parsed() -> None:
-    """More than 64 KiB is refused before anything looks at it."""
-    with pytest.raises(PropertiesError, match="larger than 64 KiB"):
-        decode_payload_properties(b"A" * 65537)
+    """More than 16 KiB is refused before anything looks at it."""
+    with pytest.raises(PropertiesError, match="larger than 16 KiB"):
+        decode_payload_properties(b"A" * 16_385)

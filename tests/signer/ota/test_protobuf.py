@@ -1,15 +1,26 @@
 import pytest
 
 from signer.ota.errors import PayloadError
-from signer.ota.protobuf import Message, decode_message, decode_varint
+from signer.ota.protobuf import (
+    BYTES,
+    FIXED32,
+    VARINT,
+    Field,
+    Message,
+    Schema,
+    decode_message,
+    decode_varint,
+)
+
+NUMBER = Schema({1: Field(VARINT), 2: Field(BYTES, is_text=True)})
 
 
 def _fail(what: str) -> PayloadError:
     return PayloadError(what)
 
 
-def _decode(text: str) -> Message:
-    return decode_message(bytes.fromhex(text), _fail)
+def _decode(text: str, schema: Schema = NUMBER) -> Message:
+    return decode_message(bytes.fromhex(text), schema, _fail)
 
 
 def test_the_example_of_the_encoding_guide() -> None:
@@ -42,9 +53,9 @@ def test_varints_have_one_encoding(raw: str) -> None:
         ("0b", "wire type 3"),
         ("0e", "wire type 6"),
         ("0001", "number that protobuf does not allow"),
-        ("0a05aa", "longer than the message"),
-        ("0d000000", "longer than the message"),
-        ("0900000000000000", "longer than the message"),
+        ("1205aa", "longer than the message"),
+        ("a50100", "longer than the message"),
+        ("a10100000000000000", "longer than the message"),
     ],
 )
 def test_malformed_fields(raw: str, fault: str) -> None:
@@ -53,30 +64,28 @@ def test_malformed_fields(raw: str, fault: str) -> None:
         _decode(raw)
 
 
-def test_unknown_fields_are_left_alone() -> None:
-    """A field that nobody asks for does not matter, whatever its wire type."""
-    message = _decode("0801" + "fd0f00000000" + "f90f0000000000000000")
+def test_unknown_fields_are_named() -> None:
+    """A field outside the schema is not read, whatever its wire type."""
+    message = _decode("0801" + "fd0f00000000" + "f90f0000000000000000" + "a201017f")
     assert message.integer(1) == 1
-    assert message.has(255)
+    assert set(message.unknown) == {255, 20}
 
 
 def test_fixed_numbers_are_little_endian() -> None:
-    """Wire types 5 and 1 hold four and eight bytes, lowest first."""
-    message = _decode("0d01020000" + "110100000000000080")
-    assert message.integer(1) == 0x0201
-    assert message.signed(2) == -(2**63) + 1
+    """Wire type 5 holds four bytes, lowest first."""
+    assert _decode("0d01020000", Schema({1: Field(FIXED32)})).integer(1) == 0x0201
 
 
 def test_absent_fields_have_defaults() -> None:
     """What is not there reads as zero, false, empty."""
-    message = _decode("")
+    nested = Schema({1: Field(BYTES, message=NUMBER), 2: Field(BYTES, is_repeated=True)})
+    message = _decode("", nested)
     assert message.integer(1, 4096) == 4096
     assert not message.flag(1)
     assert message.data(1) == b""
     assert message.text(1) == ""
-    assert message.all_text(1) == ()
-    assert list(message.messages(1)) == []
-    assert message.message(1).fields == {}
+    assert message.all_text(2) == ()
+    assert message.message(1).values == {}
 
 
 def test_negative_numbers() -> None:
@@ -84,17 +93,34 @@ def test_negative_numbers() -> None:
     assert _decode("08ffffffffffffffffff01").signed(1) == -1
 
 
-def test_fields_of_the_wrong_kind_are_refused() -> None:
-    """A number where bytes belong, bytes where a number belongs, text that is not UTF-8."""
-    with pytest.raises(PayloadError, match="field 1 is not a string of bytes"):
-        _decode("0801").data(1)
-    with pytest.raises(PayloadError, match="field 1 is not a string of bytes"):
-        _decode("0801").all_data(1)
-    with pytest.raises(PayloadError, match="field 1 is not a number"):
-        _decode("0a00").integer(1)
-    with pytest.raises(PayloadError, match="field 1 is not UTF-8"):
-        _decode("0a01ff").text(1)
-    with pytest.raises(PayloadError, match="field 1 is neither true nor false"):
-        _decode("0802").flag(1)
-    with pytest.raises(PayloadError, match="field 1 occurs more than once"):
-        _decode("08010801").integer(1)
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [
+        ("0a00", "field 1 has wire type 2; it must have 0"),
+        ("0d00000000", "field 1 has wire type 5; it must have 0"),
+        ("1000", "field 2 has wire type 0; it must have 2"),
+        ("08010801", "field 1 occurs more than once"),
+        ("1802", "the number in field 3 has more than 1 bits"),
+    ],
+)
+def test_fields_are_those_of_the_schema(raw: str, fault: str) -> None:
+    """Another wire type, a second value and a number that is too wide are refused."""
+    schema = Schema({**NUMBER.fields, 3: Field(VARINT, bits=1)})
+    with pytest.raises(PayloadError, match=fault):
+        _decode(raw, schema)
+
+
+def test_text_is_utf_8() -> None:
+    """It is looked at when it is read, or checked where nothing reads it."""
+    message = _decode("1201ff")
+    for look in (lambda: message.text(2), lambda: message.check(2)):
+        with pytest.raises(PayloadError, match="field 2 is not UTF-8"):
+            look()
+
+
+def test_nested_messages_are_checked_to_their_depth() -> None:
+    """A message that nothing reads is held to its schema as well."""
+    outer = Schema({1: Field(BYTES, is_repeated=True, message=NUMBER)})
+    _decode("0a020801", outer).check(1)
+    with pytest.raises(PayloadError, match="field 1 has wire type 2"):
+        _decode("0a020801" + "0a020a00", outer).check(1)

@@ -35,7 +35,7 @@ from signer.ota.manifest import decode_manifest
 from signer.ota.metadata import check_agreement, decode_pb, decode_text
 from signer.ota.payload import Header, decode_header, load_payload
 from signer.ota.properties import Span, decode_payload_properties, decode_property_files
-from signer.ota.protobuf import decode_message, decode_varint
+from signer.ota.protobuf import BYTES, VARINT, Field, Schema, decode_message, decode_varint
 from signer.ota.signatures import decode_signatures
 from signer.ota.whole_file import SignedFile, decode_comment
 from signer.ota.zip_records import (
@@ -104,8 +104,13 @@ def test_messages(fields: dict[int, int | bytes]) -> None:
         bytes_field(number, value) if isinstance(value, bytes) else varint_field(number, value)
         for number, value in fields.items()
     )
-    found = decode_message(raw, ValueError)
-    assert found.fields == {number: [value] for number, value in fields.items()}
+    schema = Schema(
+        {
+            number: Field(BYTES if isinstance(value, bytes) else VARINT)
+            for number, value in fields.items()
+        }
+    )
+    assert decode_message(raw, schema, ValueError).values == fields
 
 
 @given(
@@ -142,8 +147,10 @@ def test_metadata_in_both_forms(
     }
     if sources:
         fields["pre-build"] = "|".join(sources)
+        fields["pre-build-incremental"] = "1"
     before = b"".join(bytes_field(1, each) for each in devices)
     before += b"".join(bytes_field(2, each) for each in sources)
+    before += bytes_field(3, "1") if sources else b""
     after = bytes_field(2, fingerprint) + bytes_field(3, incremental) + varint_field(4, moment)
     after += bytes_field(5, str(sdk)) + bytes_field(6, level)
     binary = varint_field(1, 1) + bytes_field(5, before) + bytes_field(6, after)
@@ -236,7 +243,8 @@ def test_manifests(partitions: list[Written], minor: int, moment: int, level: st
     found = decode_manifest(manifest)
     assert (found.minor_version, found.max_timestamp) == (minor, moment)
     assert (found.security_patch_level, found.signatures_offset) == (level, len(blobs))
-    assert found.unknown_fields == frozenset()
+    kinds = {each.kind for written in partitions for each in written.operations}
+    assert found.unknown == {f"unknown-{kind}" for kind in kinds if kind > 13}
     for written, partition in zip(partitions, found.partitions, strict=True):
         assert partition.name == written.name
         assert partition.new is not None

@@ -3,6 +3,7 @@
 import pytest
 
 from signer.ota.errors import PayloadError
+from signer.ota.transfer_caps import TransferCaps
 from signer.ota.transfer_checks import TransferFacts, check_transfer_list
 from signer.ota.transfer_list import TransferList, decode_transfer_list
 
@@ -14,7 +15,7 @@ def _list(total: int, *lines: str) -> TransferList:
 
 
 def _check(total: int, *lines: str, new: int | None = 0, patch: int = 0) -> TransferFacts:
-    return check_transfer_list(_list(total, *lines), "vendor", new, patch)
+    return check_transfer_list(_list(total, *lines), "vendor", new, patch, TransferCaps())
 
 
 def test_a_good_list_passes() -> None:
@@ -77,7 +78,7 @@ def test_facts() -> None:
 
 def test_blocks_are_not_named_for_ever() -> None:
     """A list that reads 64 GiB again and again does nothing that a recovery needs."""
-    lines = [f"stash {A} 2,0,16777216"] * 8
+    lines = [f"stash {A} 2,0,16777216"] * 4
     assert _check(0, *lines).reads
     with pytest.raises(PayloadError, match="partition vendor names its blocks too often"):
         _check(0, *lines, f"stash {A} 2,0,1")

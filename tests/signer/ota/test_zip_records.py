@@ -86,9 +86,19 @@ def test_zip64_sizes_of_an_entry() -> None:
 
 
 def test_zip64_sizes_must_be_there() -> None:
-    """An entry that refers to sizes it does not have is refused."""
-    with pytest.raises(ContainerError, match="lacks the zip64 sizes"):
+    """An entry that refers to sizes it does not have is refused, and so is one that needs none."""
+    with pytest.raises(ContainerError, match="other zip64 values"):
         decode_directory(_central(size=WIDE, extra=struct.pack("<2HQ", 1, 8, 9)), 1)
+    with pytest.raises(ContainerError, match="other zip64 values"):
+        decode_directory(_central(extra=struct.pack("<2H", 1, 0)), 1)
+
+
+def test_a_local_header_has_both_zip64_sizes() -> None:
+    """One of the two alone is no form of the format."""
+    extra = struct.pack("<2HQ", 1, 8, 5)
+    head = struct.pack("<4s5H3L2H", b"PK\x03\x04", 45, 0, 0, 0, 0, 9, 5, WIDE, 1, len(extra))
+    with pytest.raises(ContainerError, match="one zip64 size"):
+        decode_local(head + b"n" + extra)
 
 
 def test_zip64_sizes_must_be_there_once() -> None:

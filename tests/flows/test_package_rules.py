@@ -1,0 +1,103 @@
+"""Signer and phone judge the packages of every rule of docs/FORMATS.md section 14 alike."""
+
+import hashlib
+
+import pytest
+
+from client_sim.engine import manifest as phone_manifest
+from client_sim.engine import protobuf as phone_protobuf
+from signer.ota import manifest, protobuf
+from tests.package_drafts import seal
+from tests.package_judges import ask_of_manifest, ask_phone, ask_signer
+from tests.package_readers import read_by_java, read_by_signer, read_by_unzip, read_by_zipfile
+from tests.package_vectors import RULES
+
+EMPTY = hashlib.sha256().hexdigest()
+COUNTED = {
+    "MAX_FIELDS": (protobuf, phone_protobuf),
+    "MAX_PARTITIONS": (manifest, phone_manifest),
+    "MAX_OPERATIONS": (manifest, phone_manifest),
+    "MAX_EXTENTS": (manifest, phone_manifest),
+}
+
+
+def ask(rule, draft, folder):
+    """Return what signer and phone say of a draft, None where they take it."""
+    if rule.of_manifest:
+        return ask_of_manifest(draft)
+    sealed = seal(draft)
+    return ask_signer(sealed, folder)[0], ask_phone(sealed, folder)
+
+
+def lower(rule, monkeypatch):
+    """Lower the limits of a rule on both sides."""
+    for name, limit in rule.limits.items():
+        for module in COUNTED[name]:
+            monkeypatch.setattr(module, name, limit)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_edge_of_a_rule_is_taken(name, tmp_path, monkeypatch):
+    """The signer takes what lies at the edge, and a phone installs it, streamed and whole."""
+    rule = RULES[name]
+    lower(rule, monkeypatch)
+    assert ask(rule, rule.accepted(), tmp_path) == (None, None)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_lies_beyond_a_rule_is_refused(name, tmp_path, monkeypatch):
+    """The signer refuses it in one sentence, and a phone too unless the rule is the signer's."""
+    rule = RULES[name]
+    lower(rule, monkeypatch)
+    signer, phone = ask(rule, rule.refused(), tmp_path)
+    assert signer is not None
+    assert signer.endswith(".")
+    assert len(signer) <= 300
+    assert (phone is None) == rule.by_signer
+
+
+def test_counted_limits_are_those_of_both_sides():
+    """What the vectors lower is the same number on both sides to begin with."""
+    for name, (ours, theirs) in COUNTED.items():
+        assert getattr(ours, name) == getattr(theirs, name), name
+
+
+@pytest.fixture(scope="module")
+def accepted(tmp_path_factory):
+    """Write every package that signer and phone take."""
+    folder, found = tmp_path_factory.mktemp("accepted"), {}
+    for name, rule in RULES.items():
+        if not rule.of_manifest:
+            path = folder / f"{name}.zip"
+            path.write_bytes(seal(rule.accepted()).data)
+            found[name] = path
+    return found
+
+
+def _with_folders(entries):
+    """Return the entries with the folders that they lie in, which an unpacker makes."""
+    folders = {name[: at + 1] for name in entries for at, sign in enumerate(name) if sign == "/"}
+    return dict.fromkeys(folders, EMPTY) | entries
+
+
+def test_python_sees_the_same_zips(accepted):
+    """Names and contents of what is taken are those that zipfile reads."""
+    for name, path in accepted.items():
+        data = path.read_bytes()
+        assert read_by_zipfile(data) == read_by_signer(data), name
+
+
+@pytest.mark.needs("unzip")
+def test_unzip_sees_the_same_zips(accepted, tmp_path):
+    """Names and contents of what is taken are those that Info-ZIP's unzip writes."""
+    for name, path in accepted.items():
+        found = read_by_unzip(path, tmp_path / name)
+        assert found == _with_folders(read_by_signer(path.read_bytes())), name
+
+
+@pytest.mark.needs("java")
+def test_java_sees_the_same_zips(accepted):
+    """Names and contents of what is taken are those that a stream gives Java, in their order."""
+    found = read_by_java(list(accepted.values()))
+    for name, path in accepted.items():
+        assert found[path] == read_by_signer(path.read_bytes()), name

@@ -1,0 +1,128 @@
+"""Asks signer and phone about the same package, each by its own way in, and compares them.
+
+The phone gets what a release would state: the package's own metadata and properties.
+"""
+
+import io
+import tempfile
+from pathlib import Path
+
+from client_sim.device.errors import ReleaseError
+from client_sim.device.release import decode_release
+from client_sim.engine import manifest as phone_manifest
+from client_sim.engine import manifest_checks
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.errors import EngineError
+from client_sim.engine.install import install_package
+from client_sim.engine.install_stream import install_stream
+from client_sim.engine.slots import Slots
+from fixtures.signing import CERTIFICATE_FILE, SIGNATURES_LENGTH
+from signer.ota import manifest, payload_checks
+from signer.ota.errors import OtaError
+from signer.ota.inspect import inspect_ota
+from signer.release.package_checks import judge_package
+from tests.client_sim.engine.streamed import Blocks, facts_of
+from tests.package_drafts import OLD, SOURCE, encode
+
+CODENAME = "armani"
+_PATH = "armani/id/stable/package.zip"
+
+
+def ask_signer(sealed, folder):
+    """Return why the signer refuses a package, or None and its facts."""
+    path = folder / "package.zip"
+    path.write_bytes(sealed.data)
+    try:
+        facts = inspect_ota(path, certificate=CERTIFICATE_FILE.read_bytes(), codename=CODENAME)
+    except OtaError as error:
+        return str(error), None
+    refusals = [each.refusal for each in judge_package(facts, CODENAME) if each.refusal]
+    return (refusals[0] if refusals else None), facts
+
+
+def ask_phone(sealed, folder):
+    """Return why a phone refuses a package, whole or as a stream, or None."""
+    try:
+        release = _release(sealed)
+    except (KeyError, ValueError) as error:
+        return f"no release can be made of it: {error!r}"
+    except ReleaseError as error:
+        return str(error)
+    arguments = {
+        "sha256": sealed.sha256,
+        "property_files": release.property_files,
+        "payload_properties": release.payload_properties,
+        "certificate": CERTIFICATE_FILE.read_bytes(),
+        "facts": BuildFacts(
+            release.fingerprint,
+            release.incremental,
+            9,
+            release.post_timestamp,
+            release.security_patch_level,
+        ),
+        "codename": CODENAME,
+    }
+    said = []
+    for name, package, install in (
+        ("whole", io.BytesIO(sealed.data), install_package),
+        ("stream", Blocks(sealed.data, 1 << 20), install_stream),
+    ):
+        try:
+            install(package, _phone(folder / name), **arguments)
+        except EngineError as error:
+            said.append(str(error))
+        else:
+            said.append(None)
+    assert (said[0] is None) == (said[1] is None), f"whole and streamed differ: {said}"
+    return said[0]
+
+
+def ask_of_manifest(draft):
+    """Return why signer and phone refuse a manifest, or None, without the data."""
+    raw, length = encode(draft.manifest), len(draft.blobs) + SIGNATURES_LENGTH
+    try:
+        payload_checks.check_manifest(manifest.decode_manifest(raw), length)
+        signer = None
+    except OtaError as error:
+        signer = str(error)
+    try:
+        manifest_checks.check_manifest(phone_manifest.decode_manifest(raw), length)
+    except EngineError as error:
+        return signer, str(error)
+    return signer, None
+
+
+def _release(sealed):
+    texts = sealed.texts
+    source = texts.get("pre-build", "")
+    custom = {
+        "schema": 1,
+        "type": "incremental" if source else "full",
+        "counter": 9,
+        "fingerprint": texts["post-build"],
+        "incremental": texts["post-build-incremental"],
+        "post_timestamp": int(texts["post-timestamp"]),
+        "security_patch_level": texts["post-security-patch-level"],
+        "sdk_level": int(texts["post-sdk-level"]),
+        "source_builds": source.split("|") if source else [],
+        "min_counter": 0,
+        "property_files": texts["ota-streaming-property-files"].rstrip(" "),
+        "payload_properties": {
+            key: sealed.properties[key]
+            for key in ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
+        },
+        "changelog": {},
+        "withdrawn": False,
+    }
+    return decode_release(_PATH, custom)
+
+
+def _phone(folder):
+    """Return a new phone that runs build 1 and has one partition."""
+    folder.mkdir(parents=True, exist_ok=True)
+    flashed = Path(tempfile.mkdtemp(dir=folder))
+    old = flashed / "old.img"
+    old.write_bytes(OLD)
+    slots = Slots(flashed / "phone")
+    slots.flash_factory({"product": old}, facts_of(SOURCE))
+    return slots
