@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing: `python -m soak.fuzz heads|protocol|captures|packs CORPUS …`.
+"""Coverage-guided fuzzing: `python -m soak.fuzz TARGET CORPUS …`.
 
 `heads` gives octets to the pure parser as what follows a request line that is known, and holds what
 it takes against h11.
@@ -6,6 +6,8 @@ it takes against h11.
 answer alike.
 `captures` gives them to the lab as a capture of a stranger's phone.
 `packs` lets them change a content pack; server, signer and phone must judge it alike.
+`packages` lets them change an OTA package: what the signer takes, a phone must take, and other
+readers must see alike.
 Whatever else is on the command line goes to libFuzzer.
 """
 
@@ -23,6 +25,8 @@ with atheris.instrument_imports(
         "client_sim.lab.oracles",
         "client_sim.content",
         "server.core.content",
+        "signer.ota",
+        "client_sim.engine",
     ]
 ):
     import h11
@@ -32,6 +36,7 @@ with atheris.instrument_imports(
     from soak.agreement import check_input
     from soak.captures import check_capture
     from soak.two_ways import TwoWays
+    from tests.changed_packages import fuzz_packages
     from tests.changed_packs import fuzz_packs
 
 LINE = b"GET /metadata/timestamp.json HTTP/1.1\r\n"
@@ -76,11 +81,17 @@ def fuzz_pack_judges() -> Callable[[bytes], object]:
     return fuzz_packs
 
 
+def fuzz_package_readers() -> Callable[[bytes], object]:
+    """Return what lets octets change a package that all readers then get."""
+    return fuzz_packages
+
+
 if __name__ == "__main__":
     target = {
         "heads": fuzz_heads,
         "protocol": fuzz_protocol,
         "captures": fuzz_captures,
+        "packages": fuzz_package_readers,
         "packs": fuzz_pack_judges,
     }[sys.argv.pop(1)]()
     atheris.Setup(sys.argv, target)
