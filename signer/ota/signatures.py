@@ -13,7 +13,7 @@ def decode_signatures(raw: bytes, what: str) -> list[bytes]:
     """Return the signatures of a `Signatures` message.
 
     `what` names it in errors: `metadata signature` or `payload signature`.
-    An ECDSA signature varies in length, so it may be padded; what it measures is then stated.
+    A signature may be padded with zeros; what it measures is then stated.
     """
 
     def fail(fault: str) -> SignatureError:

@@ -31,7 +31,6 @@ _DATA = bytes.fromhex("2a864886f70d010701")
 _SHA256 = bytes.fromhex("608648016503040201")
 _RSA = bytes.fromhex("2a864886f70d010101")
 _RSA_SHA256 = bytes.fromhex("2a864886f70d01010b")
-_ECDSA_SHA256 = bytes.fromhex("2a8648ce3d040302")
 _NULL = b"\x05\x00"
 
 
@@ -93,7 +92,7 @@ def _signature(parts: list[Element], certificate: Certificate) -> bytes:
     _expect(by_given, "is by another certificate than the given one")
     _check_algorithm(_parts(take(parts, SEQUENCE)), {_SHA256})
     _expect(not parts or parts[0].tag != CONTEXT_0, "has signed attributes, which phones refuse")
-    _check_algorithm(_parts(take(parts, SEQUENCE)), {_RSA, _RSA_SHA256, _ECDSA_SHA256})
+    _check_algorithm(_parts(take(parts, SEQUENCE)), {_RSA, _RSA_SHA256})
     signature = take(parts, OCTET_STRING).content
     _expect(not parts, "has parts that no package uses")
     return signature

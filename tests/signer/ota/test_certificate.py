@@ -24,10 +24,9 @@ def _sign(folder: Path, data: bytes) -> bytes:
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
-@pytest.mark.parametrize("key", [("rsa:2048",), ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")])
-def test_signatures_of_openssl(key: tuple[str, ...], tmp_path: Path) -> None:
+def test_signatures_of_openssl(tmp_path: Path) -> None:
     """A signature that openssl makes is accepted, over these bytes and no others."""
-    found = decode_certificate(_certificate(tmp_path, *key))
+    found = decode_certificate(_certificate(tmp_path, "rsa:2048"))
     # The sha256 of "abc", as FIPS 180 has it.
     digest = bytes.fromhex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     signature = _sign(tmp_path, b"abc")
@@ -45,16 +44,11 @@ def test_both_encodings(certificate: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "fault"),
-    [
-        (("rsa:1024",), "shorter than 2048 bits"),
-        (("ed25519",), "neither RSA nor P-256"),
-        (("ec", "-pkeyopt", "ec_paramgen_curve:P-384"), "neither RSA nor P-256"),
-    ],
+    "key", [("rsa:1024",), ("ed25519",), ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")]
 )
-def test_keys_that_are_refused(key: tuple[str, ...], fault: str, tmp_path: Path) -> None:
-    """Short keys and algorithms that no recovery verifies are refused."""
-    with pytest.raises(SignatureError, match=fault):
+def test_keys_that_are_refused(key: tuple[str, ...], tmp_path: Path) -> None:
+    """Short keys and algorithms that a phone does not verify are refused."""
+    with pytest.raises(SignatureError, match="must be RSA of 2048 to 8192 bits"):
         decode_certificate(_certificate(tmp_path, *key))
 
 

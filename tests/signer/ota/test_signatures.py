@@ -14,7 +14,7 @@ def _message(data: bytes, length: int) -> bytes:
 
 
 def test_a_padded_signature_is_cut_to_its_length() -> None:
-    """An ECDSA signature is padded with zeros to a fixed size; field 3 says what counts."""
+    """A signature may be padded with zeros to a fixed size; field 3 says what counts."""
     assert decode_signatures(_message(b"sig\0\0", 3), "signature") == [b"sig"]
 
 

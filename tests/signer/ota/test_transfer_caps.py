@@ -1,6 +1,7 @@
 import pytest
 
 from signer.ota import transfer_caps as module
+from signer.ota.block_ranges import MAX_BLOCKS
 from signer.ota.errors import PayloadError
 from signer.ota.transfer_caps import TransferCaps
 
@@ -31,3 +32,12 @@ def test_a_package_has_one_count() -> None:
     """Nothing is carried over from one package to the next."""
     for _ in range(3):
         TransferCaps().take(b"\n" * 300_000)
+
+
+def test_named_blocks_are_counted_over_all_lists() -> None:
+    """Many short lists that each name a whole partition cost as much as a long one."""
+    caps = TransferCaps()
+    for _ in range(4):
+        caps.take_blocks(MAX_BLOCKS, "partition system")
+    with pytest.raises(PayloadError, match="partition vendor names its blocks too often"):
+        caps.take_blocks(1, "partition vendor")
