@@ -219,7 +219,8 @@ def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
     tail = local_tail_length(start)
     local = decode_local(start + stream.read(tail))
     sizes = (local.crc, local.packed_size, local.size)
-    deferred = header.flags & _DESCRIPTOR and sizes == (0, 0, 0)
+    # Whether a zip64 field of zeros makes the descriptor a wide one, readers of a stream disagree.
+    deferred = header.flags & _DESCRIPTOR and sizes == (0, 0, 0) and not local.has_wide_sizes
     for each in (header, local):
         _check_version(each, name)
     if local.extra_length > MAX_EXTRA:

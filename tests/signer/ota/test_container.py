@@ -139,11 +139,15 @@ def test_entries_beyond_4_gib(tmp_path: Path) -> None:
         assert load_entry(stream, found["behind.txt"], 100) == data
 
 
-def _streamed(descriptor: bytes) -> bytes:
-    """Return a zip whose only entry has its sizes behind its data."""
+def _streamed(descriptor: bytes, *, size: int = 0, extra: bytes = b"") -> bytes:
+    """Return a zip whose only entry has its sizes behind its data.
+
+    `size` and `extra` stand in the local header.
+    """
     packed = zlib.compress(b"quiet, clear")[2:-4]
     crc = zlib.crc32(b"quiet, clear")
-    out = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 8, 8, 0, 33, 0, 0, 0, 1, 0) + b"a" + packed
+    numbers = (20, 8, 8, 0, 33, 0, size, size, 1, len(extra))
+    out = struct.pack("<4s5H3L2H", b"PK\3\4", *numbers) + b"a" + extra + packed
     out += descriptor.replace(b"CRC.", struct.pack("<L", crc))
     numbers = (20, 20, 8, 8, 0, 33, crc, len(packed), 12, 1, 0, 0, 0, 0, 0, 0)
     directory = struct.pack("<4s6H3L5H2L", b"PK\1\2", *numbers) + b"a"
@@ -161,6 +165,15 @@ def test_data_descriptors() -> None:
     for lie in lies:
         with pytest.raises(ContainerError, match="a announces a data descriptor and has none"):
             _load(_streamed(lie))
+
+
+def test_sizes_that_follow_are_not_zip64_in_front() -> None:
+    """A zip64 field of zeros makes the descriptor a wide one to some readers and not to others."""
+    size = len(zlib.compress(b"quiet, clear")) - 6
+    found = b"PK\7\x08CRC." + struct.pack("<2L", size, 12)
+    raw = _streamed(found, size=0xFFFFFFFF, extra=struct.pack("<2H2Q", 1, 16, 0, 0))
+    with pytest.raises(ContainerError, match="directory and local header disagree about a"):
+        _load(raw)
 
 
 def test_stored_entries_have_no_descriptors() -> None:
