@@ -19,7 +19,7 @@ from signer.ota.container import load_container, load_entry
 from signer.ota.manifest import decode_manifest
 from signer.ota.metadata import decode_pb, decode_text
 from tests.package_drafts import BYTES, FIXED32, FIXED64, VARINT, encode, full, seal, step
-from tests.package_judges import ask_phone, ask_signer
+from tests.package_judges import ask_phone_rules, ask_signer
 from tests.package_readers import parse, read_by_signer, read_by_zipfile
 
 NUMBERS = (0, 1, 2, 3, 4, 5, 9, 10, 14, 255, 512, 4095, 4096, 4097, 1 << 14, 1 << 31, (1 << 32) - 1)
@@ -171,12 +171,14 @@ def _messages(fields):
 def check_readers(draft, folder):
     """Tell whether the signer takes a package; raises PackageDisagreementError as it says."""
     sealed = seal(draft)
-    refusal, _ = ask_signer(sealed, folder)
+    refusal, facts = ask_signer(sealed, folder)
     if refusal is not None:
         if not refusal.endswith(".") or len(refusal) > 300:
             raise PackageDisagreementError(f"this is no sentence: {refusal}")
         return False
-    if (phone := ask_phone(sealed, folder)) is not None:
+    # Which partitions phones have the signer does not know.
+    partitions = [each.name for each in facts.partitions]
+    if (phone := ask_phone_rules(sealed, folder, partitions)) is not None:
         raise PackageDisagreementError(f"the signer takes what a phone refuses: {phone}")
     if read_by_zipfile(sealed.data) != read_by_signer(sealed.data):
         raise PackageDisagreementError("zipfile sees another zip")

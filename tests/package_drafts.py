@@ -58,7 +58,7 @@ def encode(fields):
             case int() if wire == VARINT:
                 out += encode_varint(value)
             case int():
-                out += value.to_bytes(8 if wire == FIXED64 else 4, "little")
+                out += value.to_bytes(8, "little")[: 8 if wire == FIXED64 else 4]
             case list() | str() | bytes():
                 raw = encode(value) if isinstance(value, list) else value
                 raw = raw.encode() if isinstance(raw, str) else raw

@@ -13,8 +13,16 @@ from client_sim.engine import manifest as phone_manifest
 from client_sim.engine import manifest_checks
 from client_sim.engine.build import BuildFacts
 from client_sim.engine.errors import EngineError
+from client_sim.engine.fit import check_fit
 from client_sim.engine.install import install_package
 from client_sim.engine.install_stream import install_stream
+from client_sim.engine.package import (
+    load_verified_payload,
+    open_package,
+    verify_package_signature,
+)
+from client_sim.engine.package_metadata import check_package_facts
+from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 from fixtures.signing import CERTIFICATE_FILE, SIGNATURES_LENGTH
 from signer.ota import manifest, payload_checks
@@ -41,14 +49,62 @@ def ask_signer(sealed, folder):
 
 
 def ask_phone(sealed, folder):
-    """Return why a phone refuses a package, whole or as a stream, or None."""
+    """Return why a phone refuses a package, whole or as a stream, or None where it installs it."""
+    arguments = _arguments(sealed)
+    if isinstance(arguments, str):
+        return arguments
+    said = []
+    for name, package, install in (
+        ("whole", io.BytesIO(sealed.data), install_package),
+        ("stream", Blocks(sealed.data, 1 << 20), install_stream),
+    ):
+        try:
+            install(package, _phone(folder / name, ["product"]), **arguments)
+        except EngineError as error:
+            said.append(str(error))
+        else:
+            said.append(None)
+    assert (said[0] is None) == (said[1] is None), f"whole and streamed differ: {said}"
+    return said[0]
+
+
+def ask_phone_rules(sealed, folder, partitions):
+    """Return why a phone of these partitions refuses a package before it unpacks any data.
+
+    Whether data and old images are what the manifest says only an installation tells.
+    """
+    arguments = _arguments(sealed)
+    if isinstance(arguments, str):
+        return arguments
+    key, file = load_certificate_key(arguments["certificate"]), io.BytesIO(sealed.data)
+    slots = _phone(folder, partitions)
+    try:
+        package = open_package(
+            file,
+            property_files=arguments["property_files"],
+            payload_properties=arguments["payload_properties"],
+        )
+        running = slots.running_build
+        check_package_facts(
+            package.metadata, codename=CODENAME, running=running, expected=arguments["facts"]
+        )
+        payload = load_verified_payload(package, key)
+        verify_package_signature(file, key)
+        check_fit(payload.manifest, package.metadata, slots, running)
+    except EngineError as error:
+        return str(error)
+    return None
+
+
+def _arguments(sealed):
+    """Return what a phone is given of the release, or why there can be none."""
     try:
         release = _release(sealed)
     except (KeyError, ValueError) as error:
         return f"no release can be made of it: {error!r}"
     except ReleaseError as error:
         return str(error)
-    arguments = {
+    return {
         "sha256": sealed.sha256,
         "property_files": release.property_files,
         "payload_properties": release.payload_properties,
@@ -62,19 +118,6 @@ def ask_phone(sealed, folder):
         ),
         "codename": CODENAME,
     }
-    said = []
-    for name, package, install in (
-        ("whole", io.BytesIO(sealed.data), install_package),
-        ("stream", Blocks(sealed.data, 1 << 20), install_stream),
-    ):
-        try:
-            install(package, _phone(folder / name), **arguments)
-        except EngineError as error:
-            said.append(str(error))
-        else:
-            said.append(None)
-    assert (said[0] is None) == (said[1] is None), f"whole and streamed differ: {said}"
-    return said[0]
 
 
 def ask_of_manifest(draft):
@@ -117,12 +160,12 @@ def _release(sealed):
     return decode_release(_PATH, custom)
 
 
-def _phone(folder):
-    """Return a new phone that runs build 1 and has one partition."""
+def _phone(folder, partitions):
+    """Return a new phone that runs build 1, with the same content in each of its partitions."""
     folder.mkdir(parents=True, exist_ok=True)
     flashed = Path(tempfile.mkdtemp(dir=folder))
     old = flashed / "old.img"
     old.write_bytes(OLD)
     slots = Slots(flashed / "phone")
-    slots.flash_factory({"product": old}, facts_of(SOURCE))
+    slots.flash_factory(dict.fromkeys(partitions, old), facts_of(SOURCE))
     return slots
