@@ -37,7 +37,7 @@ def test_the_tutorial_works(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "runs build 1, Hening/armani/armani:14/UKQ1.250101.001/1.1.0-id" in done.stdout
-    assert "It drains the battery." in done.stdout
+    assert "is halted in armani/id/stable: from now on no phone installs it" in done.stdout
     assert "Idul Fitri (today, id): Selamat Hari Raya Idul Fitri." in done.stdout
     assert "Telkomsel  internet  default,supl" in done.stdout
     assert "112 is an emergency number in ID." in done.stdout
