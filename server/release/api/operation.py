@@ -16,6 +16,7 @@ from aiohttp import web
 
 from server.publisher.notices import Notice
 from server.publisher.publisher import Publisher
+from server.release.api.account_turns import AccountTurns
 from server.release.api.giving_way import GivingWay
 from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
@@ -66,7 +67,7 @@ class Services:
 
     `clock` gives the time, `entropy(n)` n random octets, `alarms` what a person has to look at now.
     `urgent` runs what stops things on the loop that has nothing else to do; None: here. Other
-    requests wait for it at `giving_way`.
+    requests wait for it at `giving_way`, and what stops things takes `account_turns`.
     Owners of a domain add what theirs needs.
     """
 
@@ -81,6 +82,7 @@ class Services:
     alarms: Callable[[], Sequence[Notice]] = tuple
     urgent: "UrgentLoop | None" = None
     giving_way: GivingWay = field(default_factory=GivingWay)
+    account_turns: AccountTurns = field(default_factory=AccountTurns)
     keys: Idempotency = field(init=False)
     uploads: Uploads = field(init=False)
     submissions: Submissions = field(init=False)
@@ -166,6 +168,12 @@ class UrgentLoop(Protocol):
 
     async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
         """Run `work` there, on `call` with the services of that loop; returns what it returns."""
+
+
+async def work_in_turn(call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
+    """Run `work` on `call`, which stops something, when it is its account's turn."""
+    async with call.services.account_turns.taken(call.who.name):
+        return await work(call)
 
 
 MATCH_REQUIRED = "This change wants If-Match with the ETag of what you looked at."
@@ -261,7 +269,7 @@ class Operation:
             return await work(call)
         urgent = call.services.urgent
         with call.services.giving_way.stopping():
-            return await (work(call) if urgent is None else urgent.run(call, work))
+            return await (work_in_turn(call, work) if urgent is None else urgent.run(call, work))
 
     @property
     def takes_key(self) -> bool:

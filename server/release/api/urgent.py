@@ -25,7 +25,7 @@ from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.exposure import load_tls
 from server.release.api.metrics import ApiMetrics
-from server.release.api.operation import Call, Operation, Services
+from server.release.api.operation import Call, Operation, Services, work_in_turn
 from server.release.api.problems import ProblemError
 from server.release.api.serving import make_provider, renewing, token_verifier
 from server.release.api.urgent_listener import (
@@ -61,7 +61,8 @@ class OtherLoop:
     async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
         """Run `work` there, on `call` with the services of that loop; returns what it returns."""
         there = dataclasses.replace(call, services=self._services)
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(there), self._loop))
+        working = work_in_turn(there, work)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(working, self._loop))
 
 
 class UrgentAdmission:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
 from server.release.api import listener, urgent_listener
+from server.release.api.account_turns import AT_ONCE
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.giving_way import GivingWay
 from server.release.api.metrics import ApiMetrics
@@ -413,6 +414,33 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
         await api.call("GET", f"/channels/{CHANNEL}")
     assert ran == [HALT]
     assert (await asyncio.to_thread(world.published)).pointers()[CHANNEL.pointer_path].halted
+
+
+@pytest.mark.parametrize("is_urgent_port", [True, False])
+async def test_an_account_that_halts_in_a_loop_holds_up_no_other(world, is_urgent_port):
+    """While it has all of its turns, another account's halt is carried out."""
+    name = PRINCIPALS["engineer"].name
+    async with contextlib.AsyncExitStack() as stack:
+        if is_urgent_port:
+            asked = await stack.enter_async_context(urgent_world(world))
+            halt, turns = asked.halt, asked.services.account_turns
+        else:
+            api = await stack.enter_async_context(api_world(world))
+            other = OtherLoop(asyncio.get_running_loop(), api.services)
+            object.__setattr__(api.services, "urgent", other)
+            turns = api.services.account_turns
+
+            async def halt(token):
+                answer = await api.call("POST", f"/channels/{CHANNEL}/halt", token=token, body={})
+                return answer.status, answer.json
+
+        async with contextlib.AsyncExitStack() as taken:
+            for _ in range(AT_ONCE):
+                await taken.enter_async_context(turns.taken(name))
+            own = asyncio.create_task(halt("engineer"))
+            assert (await halt("admin"))[0] == 200
+            assert not own.done()
+        assert (await own)[0] == 200
 
 
 async def test_ordinary_requests_wait_for_what_is_urgent(world):
