@@ -137,19 +137,19 @@ def make_refusals(per_second: int, now: float) -> Bucket:
 async def be_late(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Wait before `response` is sent, and take nothing more of the connection meanwhile.
 
-    Where the request's body is not whole, the connection ends with the answer. Reading is not
-    resumed then: aiohttp may have paused it for what it holds of the body already.
+    Where the request's body is not whole, the connection ends with the answer. Reading is resumed
+    only where it was paused here: aiohttp pauses it for the requests and bodies that it holds.
     """
     transport = request.transport
-    with contextlib.suppress(RuntimeError):  # it is closing
-        if transport is not None:
-            transport.pause_reading()
+    is_reading = transport is not None and transport.is_reading()
+    if transport is not None and is_reading:
+        transport.pause_reading()
     await asyncio.sleep(LATE_SECONDS)
     if not request.content.is_eof():
         response.force_close()
         return
-    with contextlib.suppress(RuntimeError):
-        if transport is not None:
+    with contextlib.suppress(RuntimeError):  # it is closing
+        if transport is not None and is_reading:
             transport.resume_reading()
 
 
