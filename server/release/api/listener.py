@@ -119,6 +119,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol.request = request
     try:
         response = await answer(request, protocol.api)
+        skip_chunks(request, response)
         is_cheap = response.status >= HTTPStatus.BAD_REQUEST or not protocol.account
         if is_cheap and protocol.server.refusals.take(asyncio.get_running_loop().time()):
             protocol.server.count_limit(Share.REFUSALS)
@@ -151,6 +152,19 @@ async def be_late(request: web.BaseRequest, response: web.StreamResponse) -> Non
     with contextlib.suppress(RuntimeError):  # it is closing
         if transport is not None and is_reading:
             transport.resume_reading()
+
+
+def skip_chunks(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """End the connection with a refusal of a body in chunks, and parse no more of that body.
+
+    A chunk of one byte costs as much as one of 64 KiB, so 30 clients would keep the loop busy.
+    """
+    is_refusal = response.status >= HTTPStatus.BAD_REQUEST
+    is_chunked = "Transfer-Encoding" in request.headers
+    if is_refusal and is_chunked and not request.content.is_eof():
+        response.force_close()
+        if isinstance(request.protocol, Skipping):
+            request.protocol.is_skipping = True
 
 
 async def answer(request: web.BaseRequest, api: Answering) -> web.StreamResponse:
@@ -202,6 +216,21 @@ class _Request(web.BaseRequest):
         response.headers.popall("Server", None)
 
 
+class Skipping(web.RequestHandler):
+    """A connection that can throw away what arrives, so that its client reads the answer."""
+
+    __slots__ = ("is_skipping",)
+
+    def __init__(self, manager: web.Server, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self.is_skipping = False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, unless it is thrown away."""
+        if not self.is_skipping:
+            super().data_received(data)
+
+
 class _Server(web.Server):
     """A server whose connections speak `_Protocol`."""
 
@@ -235,7 +264,7 @@ PARTING = _parting()
 """The answer to a client whose connection gives way."""
 
 
-class _Protocol(web.RequestHandler):
+class _Protocol(Skipping):
     """What cannot be parsed is a refusal, what fails here a failure; both are problem documents."""
 
     __slots__ = ("_stalled", "account", "api", "is_leaving", "request", "server", "token")

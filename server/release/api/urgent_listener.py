@@ -24,11 +24,13 @@ from server.release.api.listener import (
     PARTING,
     PARTING_SECONDS,
     Answering,
+    Skipping,
     answer,
     answer_failure,
     be_late,
     make_refusals,
     make_request,
+    skip_chunks,
 )
 from server.release.errors import Share
 
@@ -37,6 +39,7 @@ LOOKED_UP = 16  # tokens at a time, for milliseconds each: as many as are looked
 HEAD_SECONDS = 1.0  # from the connection to the whole head, and for TLS before it
 STALL_SECONDS = 1.0  # how long a client may take nothing of its answer
 LINGER_SECONDS = 0.5  # how long the body of a refused request is read and thrown away
+READ_SIZE = 4096  # bytes of a body that are parsed ahead: all that it may have
 LINE_LIMIT = 8190  # bytes of a request line or header, as on the API's ordinary address
 HEADER_LIMIT = 64  # headers of a request
 BACKLOG = 4096  # connections that wait to be accepted; they are, within milliseconds
@@ -71,6 +74,7 @@ class UrgentServer(web.Server):
             max_field_size=LINE_LIMIT,
             max_headers=HEADER_LIMIT,
             lingering_time=LINGER_SECONDS,
+            read_bufsize=READ_SIZE,
             auto_decompress=False,
         )
         self.api = api
@@ -180,6 +184,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
         raise TypeError("a request came over a connection that is not ours")
     connection.begin(request)
     response = await answer(request, connection.server.api)
+    skip_chunks(request, response)
     response.force_close()
     is_refusal = response.status >= HTTPStatus.BAD_REQUEST and not connection.is_known
     if is_refusal and connection.server.refusals.take(asyncio.get_running_loop().time()):
@@ -188,7 +193,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     return response
 
 
-class _Connection(web.RequestHandler):
+class _Connection(Skipping):
     """One connection, for one request."""
 
     __slots__ = (

@@ -56,3 +56,31 @@ async def test_reading_that_aiohttp_paused_is_not_resumed(monkeypatch):
     request = make_mocked_request("GET", "/", payload=payload, transport=transport)
     await listener.be_late(request, web.Response())
     assert transport.steps == []
+
+
+class Refusing:
+    """Answers every request with 401, and keeps the last one."""
+
+    async def handle(self, request):
+        """Refuse."""
+        self.request = request
+        return web.Response(status=401)
+
+
+async def test_no_more_is_parsed_of_a_refused_body_in_chunks(monkeypatch):
+    """Its sender gets the answer while it sends, and the connection ends with it."""
+    monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
+    api = Refusing()
+    listening = listener.listening(
+        api, "127.0.0.1", 0, None, connections=8, refusals=50, count_limit=print
+    )
+    async with listening as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"1\r\na\r\n" * 1000 + b"0\r\n\r\n")
+        assert await reader.read() == b""
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"Connection: close" in answer
+    assert api.request.content.total_bytes == 0
