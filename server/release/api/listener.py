@@ -34,6 +34,7 @@ FIXED_HEADERS = MappingProxyType(
 )
 """Of every answer; a handler's own header of the same name wins."""
 LINE_LIMIT = 8190  # bytes of a request line or header: a cursor and a token fit many times
+READ_SIZE = 4096  # bytes of a body that are parsed ahead, and 256 of its chunks
 HEADER_LIMIT = 64  # headers of a request
 IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
@@ -90,6 +91,7 @@ async def listening(
         max_headers=HEADER_LIMIT,
         keepalive_timeout=IDLE_SECONDS,
         lingering_time=LINGER_SECONDS,
+        read_bufsize=READ_SIZE,
         auto_decompress=False,
     )
     server.api = api
