@@ -43,8 +43,10 @@ READ_SIZE = 4096  # bytes of a body that are parsed ahead: all that it may have
 LINE_LIMIT = 8190  # bytes of a request line or header, as on the API's ordinary address
 HEADER_LIMIT = 64  # headers of a request
 BACKLOG = 4096  # connections that wait to be accepted; they are, within milliseconds
+GONE_AT_ONCE = 64  # connections without a client that are closed in a turn of the loop
 RETRY_SECONDS = 0.05  # after a connection could not be accepted
 ROOT = 0
+_ESTABLISHED = 1  # the state that TCP_INFO begins with; a client that closed is not in it
 _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 
 _SILENT = logging.getLogger("hening.silent")
@@ -108,6 +110,7 @@ class UrgentServer(web.Server):
         """
         loop = asyncio.get_running_loop()
         opening: list[asyncio.Task[Any]] = []
+        gone = 0  # connections whose client closed them before they were accepted
 
         def make() -> web.RequestHandler:
             connection = self()
@@ -124,6 +127,12 @@ class UrgentServer(web.Server):
             except OSError:  # too many descriptors, or it is gone already
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            if is_gone(one):
+                one.close()
+                gone += 1
+                if not gone % GONE_AT_ONCE:
+                    await asyncio.sleep(0)
+                continue
             seconds = None if tls is None else HEAD_SECONDS
             opening = [task for task in opening if not task.done()]
             if len(opening) >= self.unknown_limit:
@@ -133,6 +142,17 @@ class UrgentServer(web.Server):
                 loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
             )
             await asyncio.sleep(0)
+
+
+def is_gone(one: socket.socket) -> bool:
+    """Answer whether the client of an accepted TCP connection has closed it already.
+
+    Clients that connect and close in a loop leave thousands of requests in the backlog. No client
+    waits for their answers, and those that do wait stand behind them.
+    """
+    if one.family == socket.AF_UNIX:
+        return False
+    return one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
 
 
 async def _open(

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import socket
 import ssl
 
 import pytest
@@ -414,6 +415,18 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
         await api.call("GET", f"/channels/{CHANNEL}")
     assert ran == [HALT]
     assert (await asyncio.to_thread(world.published)).pointers()[CHANNEL.pointer_path].halted
+
+
+async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, monkeypatch):
+    """Their tokens are not looked up; a client that waits behind them is answered."""
+    monkeypatch.setattr(urgent_listener, "GONE_AT_ONCE", 2)
+    request = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer viewer\r\n\r\n".encode()
+    for _ in range(5):  # without a turn of the loop, so none of them is accepted meanwhile
+        with socket.create_connection(("127.0.0.1", urgent.port)) as client:
+            client.sendall(request)
+    assert (await urgent.halt())[0] == 200
+    assert urgent.looked_up.get_nowait() == "engineer"
+    assert urgent.looked_up.empty()
 
 
 @pytest.mark.parametrize("is_urgent_port", [True, False])
