@@ -36,6 +36,7 @@ FIXED_HEADERS = MappingProxyType(
 LINE_LIMIT = 8190  # bytes of a request line or header: a cursor and a token fit many times
 READ_SIZE = 4096  # bytes of a body that are parsed ahead, and 256 of its chunks
 HEADER_LIMIT = 64  # headers of a request
+HEAD_LIMIT = 65_536  # bytes of a head, most of which the parser keeps until it is whole
 IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
@@ -219,18 +220,27 @@ class _Request(web.BaseRequest):
 
 
 class Skipping(web.RequestHandler):
-    """A connection that can throw away what arrives, so that its client reads the answer."""
+    """A connection with a bounded head, that can throw away what arrives.
 
-    __slots__ = ("is_skipping",)
+    It throws away what follows a refusal, so that its client reads the answer.
+    """
+
+    __slots__ = ("_head", "is_skipping")
 
     def __init__(self, manager: web.Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.is_skipping = False
+        self._head = 0  # bytes of a head that is not whole
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived, unless it is thrown away."""
-        if not self.is_skipping:
-            super().data_received(data)
+        """Parse what arrived, unless it is thrown away; end the connection at a head too long."""
+        if self.is_skipping:
+            return
+        super().data_received(data)
+        is_whole = self._waiter is None or self._waiter.done()
+        self._head = 0 if is_whole else self._head + len(data)
+        if self._head > HEAD_LIMIT:
+            self.force_close()
 
 
 class _Server(web.Server):

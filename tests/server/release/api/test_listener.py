@@ -1,6 +1,7 @@
 """The API's listener: what a late answer does to its connection."""
 
 import asyncio
+import contextlib
 
 import pytest
 from aiohttp import StreamReader, web
@@ -84,3 +85,20 @@ async def test_no_more_is_parsed_of_a_refused_body_in_chunks(monkeypatch):
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert b"Connection: close" in answer
     assert api.request.content.total_bytes == 0
+
+
+async def test_a_head_is_bounded_as_a_whole():
+    """64 lines of 8 KiB each would take half a megabyte of every connection."""
+    listening = listener.listening(
+        Refusing(), "127.0.0.1", 0, None, connections=8, refusals=50, count_limit=print
+    )
+    async with listening as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + (b"A: " + b"a" * 8000 + b"\r\n") * 7)
+        await writer.drain()
+        writer.write(b"\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + (b"A: " + b"a" * 8000 + b"\r\n") * 9)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
