@@ -164,7 +164,7 @@ async def test_every_change_is_told(world):
     assert teller.asked == TOLD.keys()
 
 
-READING = """account list, backup, change list, check, clock show, export, keys list,
+READING = """account list, backup, change list, change show, check, clock show, export, keys list,
 rollout preview, rollout show, session list, token list, trail export, trail list, trail verify"""
 KEY_PROCESS = "keys public, keys serve"  # no database; what it is asked for is told by who asks
 PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
