@@ -12,6 +12,7 @@ where signed releases go, so one that another user can write is an error and is 
 
 import errno
 import os
+import shlex
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -97,20 +98,24 @@ def load_trusted_file(file: Path, user: int) -> bytes:
         if error.errno == errno.ELOOP:
             why = "it is a symbolic link: put the file itself there"
         raise PlacesError(_refuse(file, why)) from error
-    with os.fdopen(descriptor, "rb") as opened:
-        found = os.fstat(descriptor)  # of the open file, so that what is checked is what is read
-        if not stat.S_ISREG(found.st_mode):
-            raise PlacesError(_refuse(file, "it is not a regular file: remove it"))
-        if found.st_uid not in {0, user}:
-            why = (
-                f"it belongs to another user (uid {found.st_uid}): work as that user, or remove it"
-            )
-            raise PlacesError(_refuse(file, why))
-        if found.st_mode & _OTHERS:
-            mode = f"{stat.S_IMODE(found.st_mode):04o}"
-            why = f"others can write it (mode {mode}): read it, then run `chmod go-w {file}`"
-            raise PlacesError(_refuse(file, why))
-        return opened.read(LIMIT + 1)
+    try:
+        _check_trusted(os.fstat(descriptor), file, user)  # of the open file: what is read
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            return opened.read(LIMIT + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _check_trusted(found: os.stat_result, file: Path, user: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise PlacesError(_refuse(file, "it is not a regular file: remove it"))
+    if found.st_uid not in {0, user}:
+        why = f"it belongs to another user (uid {found.st_uid}): work as that user, or remove it"
+        raise PlacesError(_refuse(file, why))
+    if found.st_mode & _OTHERS:
+        mode, name = f"{stat.S_IMODE(found.st_mode):04o}", shlex.quote(str(file))
+        why = f"others can write it (mode {mode}): read it, then run `chmod go-w {name}`"
+        raise PlacesError(_refuse(file, why))
 
 
 def decode_places(data: bytes, file: Path) -> dict[str, str]:

@@ -115,6 +115,24 @@ def test_a_symbolic_link_is_refused(rom):
         Places({}, rom, ME).find("state")
 
 
+def test_the_command_that_mends_the_mode_is_quoted_for_the_shell(tmp_path):
+    """A folder's name may have a space."""
+    file = tmp_path / "my rom" / "hening.toml"
+    file.parent.mkdir()
+    file.write_text("")
+    file.chmod(0o666)
+    with pytest.raises(PlacesError, match=f"`chmod go-w '{file}'`"):
+        Places({}, file.parent, ME).find("state")
+
+
+def test_a_folder_of_that_name_is_refused(rom):
+    """With the sentence that a pipe gets."""
+    (rom / "hening.toml").unlink()
+    (rom / "hening.toml").mkdir(mode=0o700)
+    with pytest.raises(PlacesError, match="hening.toml is not used, because it is not a regular"):
+        Places({}, rom, ME).find("state")
+
+
 @pytest.mark.timeout(60)
 def test_a_pipe_is_refused(rom):
     """And not waited for."""
