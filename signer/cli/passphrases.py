@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import click
 
-from signer.errors import SurroundingsError
-from signer.keys.key_file import MAX_PASSPHRASE
+from signer.errors import KeyStoreError, SurroundingsError
+from signer.keys.key_file import MAX_PASSPHRASE, check_passphrase
 
 VARIABLE = b"HENING_SIGNER_PASSPHRASE"
 NEW_VARIABLE = b"HENING_SIGNER_NEW_PASSPHRASE"
@@ -109,7 +109,7 @@ class Passphrases:
     def choose(self, name: str) -> bytes:
         """Return a passphrase for the key `name`, asked for twice on a terminal.
 
-        An empty answer repeats the passphrase before.
+        An empty answer repeats the passphrase before. One that no key takes is asked for again.
         """
         if self._fixed is not None:
             return self._fixed
@@ -117,7 +117,12 @@ class Passphrases:
             first = _ask(f"New passphrase of {name}{self._hint}")
             if not first and self._last:
                 return self._last
-            if first and first == _ask("Repeat for confirmation"):
+            try:
+                check_passphrase(first)
+            except KeyStoreError as error:
+                click.echo(error, err=True)
+                continue
+            if first == _ask("Repeat for confirmation"):
                 self._last = first
                 return first
             click.echo("The two entries do not match; try again.", err=True)

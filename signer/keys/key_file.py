@@ -86,10 +86,10 @@ def decode_key_file(name: str, pem: bytes, passphrase: bytes) -> Ed25519PrivateK
 
 
 def check_passphrase(passphrase: bytes) -> None:
-    """Raise KeyStoreError unless the passphrase has 8 to 1,023 octets."""
+    """Raise KeyStoreError unless the passphrase has 8 to 1,023 bytes."""
     if not MIN_PASSPHRASE <= len(passphrase) <= MAX_PASSPHRASE:
         raise KeyStoreError(
-            f"The passphrase has {len(passphrase)} octets; give one of"
+            f"The passphrase has {len(passphrase)} bytes; give one of"
             f" {MIN_PASSPHRASE} to {MAX_PASSPHRASE}."
         )
 

@@ -109,7 +109,7 @@ def test_a_short_passphrase_is_1(run, tmp_path) -> None:
     status, _, errors = run("keys", "new", "--keys", tmp_path / "k", "a-1", environment=environment)
     assert (status, errors) == (
         1,
-        "hening-signer: The passphrase has 5 octets; give one of 8 to 1023.\n",
+        "hening-signer: The passphrase has 5 bytes; give one of 8 to 1023.\n",
     )
 
 

@@ -54,7 +54,7 @@ def test_a_descriptor_with_too_much_is_refused_and_not_cut() -> None:
     os.close(writer)
     chosen = Passphrases(reader, {}).choose("root-1")
     os.close(reader)
-    with pytest.raises(KeyStoreError, match="octets; give one of 8 to 1023"):
+    with pytest.raises(KeyStoreError, match="bytes; give one of 8 to 1023"):
         check_passphrase(chosen)
 
 
@@ -75,17 +75,30 @@ def test_no_repr_shows_a_passphrase(passphrase) -> None:
 def test_new_keys_are_asked_for_one_by_one(terminal) -> None:
     """Each new passphrase is typed twice, until both agree; an empty answer repeats the last."""
     answers, prompts = terminal
-    answers += ["", "first word", "first wrod", "first word", "first word", "", "2nd", "2nd"]
+    answers += ["", "first word", "first wrod", "first word", "first word", ""]
+    answers += ["second word", "second word"]
     passphrases = Passphrases(None, {})
     assert [passphrases.choose(name) for name in ("root-1", "root-2", "root-3")] == [
         b"first word",
         b"first word",
-        b"2nd",
+        b"second word",
     ]
     assert answers == []
     assert "New passphrase of root-1" in prompts[0]
     assert "empty: as before" not in prompts[0]
     assert "New passphrase of root-2 (empty: as before)" in prompts[5]
+
+
+def test_a_new_passphrase_of_a_wrong_length_is_asked_for_again(terminal, capsys) -> None:
+    """Before it is repeated; nothing that was typed before is lost."""
+    answers, prompts = terminal
+    answers += ["2short", "w" * 1024, "long enough", "long enough"]
+    assert Passphrases(None, {}).choose("root-1") == b"long enough"
+    assert [prompt.split()[0] for prompt in prompts] == ["New", "New", "New", "Repeat"]
+    sizes = ("6", "1024")
+    assert capsys.readouterr().err.splitlines() == [
+        f"The passphrase has {size} bytes; give one of 8 to 1023." for size in sizes
+    ]
 
 
 def test_a_pin_is_asked_for_by_its_token(terminal) -> None:
