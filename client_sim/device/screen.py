@@ -53,5 +53,6 @@ class Screen:
                 self._console.print(f"{tenth * 10} %: {done} of {total} octets", soft_wrap=True)
             return
         if self._task is None:
-            self._task = self._progress.add_task(self._sentence, total=total)
+            word = self._sentence.partition(" ")[0]  # the sentence itself stands above the bar
+            self._task = self._progress.add_task(word, total=total)
         self._progress.update(self._task, completed=done, total=total)
