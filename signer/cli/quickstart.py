@@ -19,9 +19,24 @@ from signer.quickstart.steps import make_all
 from signer.quickstart.texts import describe_result
 
 
+def _take_one(_context: click.Context, _option: click.Parameter, models: tuple[str, ...]) -> str:
+    if len(models) > 1:
+        raise click.UsageError(
+            "A quickstart is for one model. Start with one of them; afterwards `hening-signer keys"
+            f" new {models[-1]}-1` and `hening-signer ceremony model {models[-1]}` add another."
+        )
+    return models[0]
+
+
 @click.command("quickstart", epilog="Example: hening-signer quickstart --model armani --out rom")
 @click.option(
-    "--model", type=CODENAME, required=True, metavar="CODENAME", help="The model to sign for."
+    "--model",
+    type=CODENAME,
+    required=True,
+    multiple=True,
+    callback=_take_one,
+    metavar="CODENAME",
+    help="The model to sign for; others can be added afterwards.",
 )
 @click.option("--out", type=FOLDER, required=True, help="The folder to make.")
 @click.option(

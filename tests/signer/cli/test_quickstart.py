@@ -111,6 +111,15 @@ def test_the_second_root_key_replaces_all_that_were_on_a_lost_disk(run, tmp_path
     assert (repo / "metadata" / "2.armani.json").exists()
 
 
+def test_two_models_are_wrong_usage(run, tmp_path):
+    """No model is passed over in silence; the sentence says how the others are added."""
+    status, output, errors = run(*START, "--model", "dior")
+    assert (status, output) == (2, "")
+    assert "A quickstart is for one model." in errors
+    assert "`hening-signer keys new dior-1` and `hening-signer ceremony model dior`" in errors
+    assert not (tmp_path / "rom").exists()
+
+
 def test_it_refuses_to_run_over_keys(run, tree, tmp_path):
     """A second time, it changes nothing."""
     assert run(*START)[0] == 0
