@@ -109,6 +109,9 @@ def show(state: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
+    if not rows:
+        click.echo("No channel offers a build yet: `hening-server rollout offer` offers one.")
+        return
     wide = Column("build", overflow="fold")
     table = Table(Column("channel", overflow="fold"), wide, "share", "state", show_lines=True)
     for row in rows:

@@ -29,7 +29,11 @@ def check_role_files(site: Site) -> Iterator[Finding]:
     if site.unreadable:
         errors.insert(0, f"the public tree cannot be read: {site.unreadable}")
     elif site.published is None:
-        errors.insert(0, "nothing is published yet: submit the ceremony's bundle first.")
+        errors.insert(
+            0,
+            "nothing is published yet: submit the ceremony's bundle, which `hening-server run`"
+            " publishes.",
+        )
     yield from summarise("metadata", f"{len(site.names)} files, each as it was logged", errors)
 
 

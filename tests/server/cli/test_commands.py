@@ -13,6 +13,7 @@ import pytest
 
 from server.cli import cli
 from server.cli import options as cli_options
+from server.publisher.publisher import Publisher
 from tests.programs import walk
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
@@ -163,6 +164,22 @@ def test_a_tree_that_lost_its_root(run, state):
     status, out, err = run("check", "--state", state, "--json")
     assert (status, err) == (1, "")
     assert any("1.root.json is not there" in row["error"] for row in json.loads(out))
+
+
+def test_before_the_first_bundle_is_published(run, fresh_state, tmp_path):
+    """`show` says so without an empty table, and `check` finds nothing to restore."""
+    fresh = fresh_state.copy(tmp_path / "fresh")
+    fresh.run(Publisher.repair)  # its database is made
+    state = fresh.folder.root
+    assert run("rollout", "show", "--state", state, "--json")[1] == "[]\n"
+    status, out, err = run("rollout", "show", "--state", state)
+    assert (status, err) == (0, "")
+    assert out == "No channel offers a build yet: `hening-server rollout offer` offers one.\n"
+    status, out, err = run("check", "--state", state, "--json")
+    assert (status, err) == (1, "")
+    wrong = [row["error"] for row in json.loads(out) if row["error"]]
+    assert len(wrong) == 1
+    assert "`hening-server run` publishes" in wrong[0]
 
 
 def test_a_port_that_is_taken(run, state, direct_port):
