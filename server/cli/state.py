@@ -80,7 +80,7 @@ _VERDICTS = {"": "[green]in order", "warning": "[yellow]due soon", "critical": "
     "--urgent-port", type=PORT, help="A port beside it for what stops things; 0 takes a free one."
 )
 @click.option("--urgent-socket", help="Path of a Unix socket for the same, for a proxy.")
-@click.option("--console", is_flag=True, default=None, help="Serve pages for people beside it.")
+@click.option("--console", is_flag=True, default=None, help="Serve pages for people on --api-port.")
 @click.option("--console-url", help="Where browsers find them.  [default: loopback]")
 @click.option("--api-rate", type=int, help="Requests of one token per second.  [default: 50]")
 @click.option(
@@ -103,6 +103,10 @@ def run(
     workers, one after the other. Listening sockets may be passed by systemd.
     """
     settings = read_settings(state, config, **options)
+    if settings.console and settings.api_port is None:
+        raise click.UsageError(
+            "the console is served on the control plane's port: give --api-port as well."
+        )
     folder = require_state(state, settings)
     if not folder.trusted_root.exists():
         raise PublishError(f"no root is pinned in {state}: run `hening-server init --root` first.")

@@ -39,3 +39,10 @@ def test_the_consoles_address_is_printed_last(listening, options, address):
     assert phones == "http://127.0.0.1:8080"
     assert api.endswith(":8090/api/v1")
     assert console == address
+
+
+def test_a_console_without_the_port_that_serves_it_is_wrong_usage(run, world):
+    """It would be served nowhere, and no line would say so."""
+    status, out, err = run("run", "--state", world.folder.root, "--port", "0", "--console")
+    assert (status, out) == (2, "")
+    assert "give --api-port as well." in err
