@@ -45,6 +45,11 @@ for _command in (
         "Make a phone that runs the build in a full OTA zip.",
     ),
     LazyCommand(
+        "prove",
+        "client_sim.device.prove_command:prove_command",
+        "Install a package on a throw-away phone, and write a report for the signer.",
+    ),
+    LazyCommand(
         "poll",
         "client_sim.device.update_commands:poll_command",
         "Ask once whether there is something new; install nothing.",

@@ -1,16 +1,14 @@
 """Makes phones as a factory does: an image, a first build in slot a, and perhaps an owner."""
 
 import shutil
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
 
 from client_sim.device.errors import InstallError, StateError, StorageError
 from client_sim.device.image import Image, write_image
 from client_sim.device.names import DECIMAL
+from client_sim.device.package_texts import METADATA, PROPERTIES, read_pairs
 from client_sim.device.phone import Phone
 from client_sim.device.trust import Trust
 from client_sim.engine.apply import write_partitions
@@ -20,10 +18,6 @@ from client_sim.engine.package import Package, load_verified_payload, open_packa
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 from client_sim.persona import Persona, encode_persona
-
-_METADATA: Final = "META-INF/com/android/metadata"
-_PROPERTIES: Final = "payload_properties.txt"
-_SMALL_ENTRY: Final = 64 * 1024
 
 
 def create_phone(
@@ -79,18 +73,18 @@ def create_phone_from_package(
 
 def read_package_facts(package: Path) -> Mapping[str, str]:
     """Return the lines of an OTA zip's text metadata by key; raises InstallError."""
-    return _read_pairs(package, _METADATA)
+    return read_pairs(package, METADATA)
 
 
 def _unpack(
     path: Path, target: Path, image: Image, counter: int
 ) -> tuple[dict[str, Path], BuildFacts]:
-    values = _read_pairs(path, _METADATA)
+    values = read_pairs(path, METADATA)
     with path.open("rb") as file:
         package = open_package(
             file,
             property_files=values.get("ota-streaming-property-files", ""),
-            payload_properties=_read_pairs(path, _PROPERTIES),
+            payload_properties=read_pairs(path, PROPERTIES),
         )
         _check_factory_package(package, image)
         payload = load_verified_payload(package, load_certificate_key(image.ota_certificate))
@@ -116,18 +110,6 @@ def _check_factory_package(package: Package, image: Image) -> None:
 
 def _has_no_source(partition: str) -> Path:
     raise InstallError(f"The package needs an old {partition}, which a new phone does not have.")
-
-
-def _read_pairs(path: Path, name: str) -> dict[str, str]:
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(name) as entry:
-            data = entry.read(_SMALL_ENTRY + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, ValueError):
-        raise InstallError(f"{path.name} is no OTA package with a readable {name}.") from None
-    except OSError as error:
-        raise StorageError(f"{path.name} cannot be read: {error}.") from error
-    lines = data[:_SMALL_ENTRY].decode("utf-8", "replace").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 @contextmanager

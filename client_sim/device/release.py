@@ -8,6 +8,7 @@ from typing import Final, Literal
 from client_sim.device.errors import ReleaseError
 from client_sim.device.members import read_members
 from client_sim.device.names import DECIMAL, MAX_INTEGER, is_package_path
+from client_sim.engine.build import BuildFacts
 
 _HASHES: Final = ("FILE_HASH", "METADATA_HASH")
 _SIZES: Final = ("FILE_SIZE", "METADATA_SIZE")
@@ -33,6 +34,17 @@ class Release:
     payload_properties: Mapping[str, str]
     changelog: Mapping[str, str]
     withdrawn: bool
+
+    @property
+    def build(self) -> BuildFacts:
+        """The build that the package leads to."""
+        return BuildFacts(
+            fingerprint=self.fingerprint,
+            incremental=self.incremental,
+            counter=self.counter,
+            post_timestamp=self.post_timestamp,
+            security_patch_level=self.security_patch_level,
+        )
 
 
 def decode_release(path: str, custom: object) -> Release:

@@ -149,7 +149,7 @@ class Update:
         return self._install_file(package, offer, target.release)
 
     def _install_stream(self, connection: Connection, offer: Offer, release: Release) -> BuildFacts:
-        facts = _find_facts(release)
+        facts = release.build
         with engine_refuses():
             install_stream(
                 PackageBlocks(connection, offer),
@@ -165,7 +165,7 @@ class Update:
         return facts
 
     def _install_file(self, package: Path, offer: Offer, release: Release) -> BuildFacts:
-        facts = _find_facts(release)
+        facts = release.build
         with engine_refuses(), package.open("rb") as file:
             install_package(
                 file,
@@ -208,16 +208,6 @@ class Update:
     def _empty_slot(self) -> None:
         with engine_refuses():
             self.slots.begin_update()
-
-
-def _find_facts(release: Release) -> BuildFacts:
-    return BuildFacts(
-        fingerprint=release.fingerprint,
-        incremental=release.incremental,
-        counter=release.counter,
-        post_timestamp=release.post_timestamp,
-        security_patch_level=release.security_patch_level,
-    )
 
 
 def _identify(offer: Offer) -> tuple[str, str, int]:

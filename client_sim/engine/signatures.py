@@ -42,6 +42,12 @@ def load_certificate_key(certificate: bytes) -> rsa.RSAPublicKey:
     return key
 
 
+def hash_certificate(certificate: bytes) -> str:
+    """Return the sha256 of the DER form of a certificate; raises as `load_certificate_key` does."""
+    load_certificate_key(certificate)
+    return x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256()).hex()
+
+
 def verify_metadata_signature(
     file: PayloadFile, header: PayloadHeader, key: rsa.RSAPublicKey
 ) -> None:

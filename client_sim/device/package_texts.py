@@ -1,0 +1,36 @@
+"""The small texts of an OTA zip in a file, by the zip's own directory.
+
+No release states yet where they lie; an installation compares what it finds there later.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from client_sim.device.errors import InstallError, StorageError
+
+METADATA: Final = "META-INF/com/android/metadata"
+PROPERTIES: Final = "payload_properties.txt"
+_SMALL_ENTRY: Final = 64 * 1024
+
+
+def read_text(path: Path, name: str) -> bytes:
+    """Return the entry `name` of the zip at `path`, one byte more than 64 KiB at the most.
+
+    Raises InstallError if there is none, StorageError if the file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(name) as entry:
+            return entry.read(_SMALL_ENTRY + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, ValueError):
+        raise InstallError(f"{path.name} is no OTA package with a readable {name}.") from None
+    except OSError as error:
+        raise StorageError(f"{path.name} cannot be read: {error}.") from error
+
+
+def read_pairs(path: Path, name: str) -> Mapping[str, str]:
+    """Return the lines `key=value` of the entry `name`; raises as `read_text` does."""
+    lines = read_text(path, name)[:_SMALL_ENTRY].decode("utf-8", "replace").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)

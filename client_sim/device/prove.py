@@ -1,0 +1,214 @@
+"""Proof by installation: a package is installed on a throw-away phone by the phone's own rules.
+
+    1 the phone: empty, or with the build of the source's full package, installed and booted
+    2 the package installed as a stream, where it can be
+    3 the package installed as a file, into the emptied slot
+
+What passes both is what phones of the model can install, as far as their build is the source's.
+After an interruption the same call goes on: in step 1 and 2 with the block after the last durable
+one, in step 3 from its start.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from client_sim.device.candidate import Candidate, opened_candidate
+from client_sim.device.engine_errors import engine_refuses
+from client_sim.device.errors import InstallError, StateError
+from client_sim.device.proof_folder import ProofFolder, opened_proof
+from client_sim.device.proof_report import Proof, ProvedSource, Way, make_printable
+from client_sim.device.release import Release
+from client_sim.engine.apply import PartitionResult, Progress
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.errors import EngineError, NotStreamableError, SlotError
+from client_sim.engine.install import install_package
+from client_sim.engine.install_stream import install_stream
+from client_sim.engine.signatures import hash_certificate
+from client_sim.engine.slots import Slots
+
+# What a phone runs before it has a build: every package is newer, and leaves no partition out.
+_NO_BUILD: Final = BuildFacts("", "", 0, 0, "")
+
+Report = Callable[[str], None]
+"""Called with a sentence at each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be proved: a package, for a model, from a source's build or from none.
+
+    `certificate` is the PEM certificate in the phone's image; `codename` None stands for the only
+    model that the package names. `prover` is the version of this program.
+    """
+
+    package: Path
+    source: Path | None
+    certificate: bytes
+    codename: str | None
+    prover: str
+
+
+def prove(
+    request: Request, directory: Path, *, say: Report, progress: Progress | None = None
+) -> Proof:
+    """Install a package on a phone in `directory`, which is removed afterwards; return the proof.
+
+    A package that the phone refuses gives a proof with the refusal. Raises InstallError if it is
+    no package of which a release can be made or if the source is not the right one, StorageError
+    or OSError if the disk failed, StateError if `directory` cannot be used.
+    """
+    with ExitStack() as stack:
+        with engine_refuses():
+            certificate = hash_certificate(request.certificate)
+        package = _open(stack, request.package, say, progress)
+        codename = request.codename or package.find_codename()
+        release = package.state_release(codename)
+        source, proved_source = None, None
+        if request.source is not None:
+            source = _open(stack, request.source, say, progress)
+            _check_source(release, package, source)
+            proved_source = ProvedSource(source.state_release(codename).fingerprint, source.sha256)
+        elif release.type == "incremental":
+            raise InstallError(
+                f"{package.path.name} is an incremental: give the full package of the build that it"
+                " starts from with --source."
+            )
+        identity = json.dumps(
+            [package.sha256, source and source.sha256, certificate, codename, request.prover]
+        ).encode()
+        folder = stack.enter_context(opened_proof(directory, identity))
+        run = _Run(folder, request.certificate, codename, say, progress)
+        if not folder.slots.is_flashed:
+            folder.slots.flash_factory({}, _NO_BUILD)
+        if source is not None:
+            run.install_source(source)
+        ways, refusal, partitions = run.try_ways(package, release)
+        for each in (package, source):
+            if each is not None:
+                each.check_unchanged()
+        return Proof(
+            certificate=certificate,
+            codename=codename,
+            length=package.length,
+            partitions=partitions,
+            prover=request.prover,
+            refusal=make_printable(refusal),
+            sha256=package.sha256,
+            source=proved_source,
+            ways=ways,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all installations of a proof share."""
+
+    folder: ProofFolder
+    certificate: bytes
+    codename: str
+    say: Report
+    progress: Progress | None
+
+    def install_source(self, source: Candidate) -> None:
+        """Let the phone run the build of the full package `source`, unless it does already."""
+        slots, release = self.folder.slots, source.state_release(self.codename)
+        if _running_package(slots) != source.sha256:
+            self.say(f"Installing {source.path.name}, from which the package starts.")
+            with engine_refuses():
+                try:
+                    self._stream(source, release)
+                except NotStreamableError:
+                    self._install(source, release)
+                source.check_unchanged()
+                slots.switch()
+                slots.boot(lambda _: True)
+        slots.mark_successful()
+
+    def try_ways(
+        self, package: Candidate, release: Release
+    ) -> tuple[tuple[Way, ...], str, tuple[PartitionResult, ...]]:
+        """Return which installations were tried, why the last was refused, and what it wrote."""
+        name, ways = package.path.name, list[Way]()
+        partitions: tuple[PartitionResult, ...] = ()
+        try:
+            if self.folder.is_streamed:
+                ways.append("stream")
+            else:
+                self.say(f"Installing {name} while it passes by.")
+                try:
+                    self._stream(package, release)
+                except NotStreamableError as reason:
+                    self.say(str(reason))
+                except EngineError:
+                    ways.append("stream")
+                    raise
+                else:
+                    ways.append("stream")
+                    self.folder.note_streamed()
+            ways.append("whole")
+            self.say(f"Installing {name} as a file.")
+            # The slot may hold what was streamed, which would be taken as it is.
+            self.folder.slots.begin_update()
+            partitions = self._install(package, release)
+        except SlotError as error:
+            where = self.folder.slots.directory
+            raise StateError(f"The phone in {where} is damaged; remove it: {error}") from error
+        except EngineError as error:
+            return tuple(ways), str(error), ()
+        return tuple(ways), "", partitions
+
+    def _stream(self, candidate: Candidate, release: Release) -> tuple[PartitionResult, ...]:
+        return install_stream(
+            candidate,
+            self.folder.slots,
+            sha256=candidate.sha256,
+            property_files=release.property_files,
+            payload_properties=release.payload_properties,
+            certificate=self.certificate,
+            facts=release.build,
+            codename=self.codename,
+            progress=self.progress,
+        )
+
+    def _install(self, candidate: Candidate, release: Release) -> tuple[PartitionResult, ...]:
+        candidate.file.seek(0)
+        return install_package(
+            candidate.file,
+            self.folder.slots,
+            sha256=candidate.sha256,
+            property_files=release.property_files,
+            payload_properties=release.payload_properties,
+            certificate=self.certificate,
+            facts=release.build,
+            codename=self.codename,
+            progress=self.progress,
+        )
+
+
+def _open(stack: ExitStack, path: Path, say: Report, progress: Progress | None) -> Candidate:
+    say(f"Hashing {path.name}.")
+    return stack.enter_context(opened_candidate(path, progress))
+
+
+def _check_source(release: Release, package: Candidate, source: Candidate) -> None:
+    """Check that the source can be what the phone runs; raises InstallError."""
+    if source.metadata.is_incremental:
+        raise InstallError(
+            f"{source.path.name} is an incremental; give the full package of its build with"
+            " --source."
+        )
+    build = source.metadata.values.get("post-build")
+    if release.type == "incremental" and build not in release.source_builds:
+        raise InstallError(
+            f"{source.path.name} is of {build}, and {package.path.name} does not start from that"
+            " build; give another --source."
+        )
+
+
+def _running_package(slots: Slots) -> str | None:
+    state = slots.state
+    return state.slots[state.running].package
