@@ -60,11 +60,12 @@ def prove_command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Install PACKAGE on a throw-away phone, streamed and whole, and write a report.
+    """Install a package on a throw-away phone, and write a report for the signer.
 
-    `hening-signer release sign` takes the report with --proof. The phone is in a folder beside the
-    report until the end; after an interruption the same command goes on. It takes as much room as
-    the partitions do, with --source twice as much. Exit status 1 when the phone refuses.
+    PACKAGE is installed twice, as a stream and as a file. `hening-signer release sign` takes the
+    report with --proof. The phone is in a folder beside the report until the end; after an
+    interruption the same command goes on. It takes as much room as the partitions do, with --source
+    twice as much. Exit status 1 when the phone refuses.
     """
     out = out or Path(f"{package.stem}.proof.json")
     request = Request(package, source, certificate.read_bytes(), codename, find_version())
