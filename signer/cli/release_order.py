@@ -1,5 +1,6 @@
 """What `release plan` and `release sign` share: the packages and what is asked for them."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -8,16 +9,19 @@ from typing import Any
 
 import click
 
+from hening.version import find_version
 from server.core.names import Channel
 from signer.ceremony.plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
 from signer.cli.output import progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE, SEGMENT, ChangelogText, collect
+from signer.ota.certificate import decode_certificate
 from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts
 from signer.ota.inspect import inspect_ota
 from signer.release.order import ReleaseOrder
 from signer.release.package_checks import choose_codename
 from signer.release.policy import TeamPolicy, load_policy
+from signer.release.proof import Proofs, load_proof
 
 expires_option = click.option(
     "--expires",
@@ -59,6 +63,7 @@ class Request:
     changelog: dict[str, str]
     factory_builds: frozenset[str]
     allow_operations: frozenset[str]
+    proofs: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
         changelog: tuple[tuple[str, str], ...],
         factory_builds: tuple[str, ...],
         allow_operations: tuple[str, ...],
+        proofs: tuple[Path, ...],
         *,
         unverified: bool,
         **options: Any,
@@ -112,6 +118,7 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
             collect(changelog, "--changelog"),
             frozenset(factory_builds),
             frozenset(allow_operations),
+            proofs,
         )
         command(request=request, **options)
 
@@ -136,6 +143,14 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
             help="A payload operation that is new to this version. May be repeated.",
         ),
         factory_option,
+        click.option(
+            "--proof",
+            "proofs",
+            type=EXISTING_FILE,
+            multiple=True,
+            metavar="JSON",
+            help="The report of `hening-device prove` on a package. May be repeated.",
+        ),
         click.option(
             "--source",
             "sources",
@@ -182,9 +197,15 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
 def inspect_request(request: Request, repo: Path) -> Inspected:
     """Read every package once and apply the policy of the working folder `repo`.
 
-    Raises OtaError when no package is sound.
+    Raises OtaError when no package is sound, ReleaseRefusal for a proof that is none.
     """
     policy, unsound = load_policy(repo), dict[str, OtaError]()
+    proofs = Proofs(
+        tuple(map(load_proof, request.proofs)),
+        policy.require_proof,
+        "" if request.certificate is None else _hash_certificate(request.certificate),
+        find_version(),
+    )
     packages = _inspect(request, request.packages, unsound)
     sources = _inspect(request, request.sources, unsound)
     if not packages:
@@ -198,8 +219,13 @@ def inspect_request(request: Request, repo: Path) -> Inspected:
         tuple(policy.required_locales),
         request.factory_builds | policy.factory_builds_of(model),
         request.allow_operations,
+        proofs,
     )
     return Inspected(order, packages, sources, unsound, policy)
+
+
+def _hash_certificate(raw: bytes) -> str:
+    return hashlib.sha256(decode_certificate(raw).der).hexdigest()
 
 
 def _inspect(

@@ -201,7 +201,10 @@ def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], br
     )
     locales = " ".join(policy.required_locales) or "none"
     factory = " ".join(sorted(policy.factory_builds_of(channel.codename))) or "none"
-    click.echo(f"By policy.toml: required locales {locales}; factory builds {factory}.")
+    proof = "required" if policy.require_proof else "not required"
+    click.echo(
+        f"By policy.toml: required locales {locales}; factory builds {factory}; proof {proof}."
+    )
 
 
 def _plan_json(inspected: Inspected, judged: JudgedRelease, ways: list[Way]) -> dict[str, Any]:

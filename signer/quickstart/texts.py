@@ -18,7 +18,7 @@ def describe_places(layout: Layout) -> bytes:
 
 
 def describe_policy() -> bytes:
-    """Return `policy.toml` with the defaults, each with its meaning."""
+    """Return `policy.toml`: each key with its meaning, the default but for `require_proof`."""
     default = TeamPolicy()
     return f"""\
 # Rules for every release. Each line may be changed or left out.
@@ -29,6 +29,8 @@ required_locales = []
 keep_builds = {default.keep_builds}
 # For how many days a package is served after `release withdraw --drain`.
 drain_days = {default.drain_days}
+# Whether each package needs a report of `hening-device prove`, given with --proof.
+require_proof = true
 
 # Fingerprints of builds that phones left the factory with: incrementals may start from them.
 # [factory_builds]
@@ -78,8 +80,10 @@ certificate of the key that your build signs its OTA zips with:
 
   cd {shlex.quote(str(out))}
   hening-server run
+  hening-device prove --certificate CERTIFICATE.pem YOUR-OTA.zip
   hening-signer release sign --region id --channel stable \\
-      --changelog en='What is new.' --certificate CERTIFICATE.pem YOUR-OTA.zip
+      --changelog en='What is new.' --certificate CERTIFICATE.pem \\
+      --proof YOUR-OTA.proof.json YOUR-OTA.zip
   hening-server rollout offer {layout.model}/id/stable --share 100%"""
 
 

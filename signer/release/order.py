@@ -10,6 +10,7 @@ from server.core.limits import COUNTER_STEP
 from server.core.names import Channel
 from server.core.release import Release
 from signer.errors import ReleaseRefusal, refusing
+from signer.release.proof import Proofs
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class ReleaseOrder:
     By default a build that is listed already keeps its counter, its stepping stone in the same
     channel and its changelog; a new build gets the next counter, no stepping stone and no text.
     `factory_builds` are fingerprints that phones left the factory with; `allow_operations` names
-    payload operations that this version does not know and that may be released all the same.
+    payload operations that this version does not know and that may be released all the same;
+    `proofs` are reports that packages install, and whether they are required.
     """
 
     channel: Channel
@@ -29,6 +31,7 @@ class ReleaseOrder:
     required_locales: tuple[str, ...] = ()
     factory_builds: frozenset[str] = frozenset()
     allow_operations: frozenset[str] = frozenset()
+    proofs: Proofs = field(default_factory=Proofs)
 
 
 def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor) -> int:

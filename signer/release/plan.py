@@ -24,6 +24,7 @@ from signer.release.order import (
     known_changelog,
     next_counter,
 )
+from signer.release.proof_checks import judge_proofs
 from signer.release.questions import (
     judge_alone,
     judge_beside,
@@ -88,6 +89,7 @@ def judge_release(
     for facts in packages:
         judge_beside(book, order, facts, counter, releases, floor)
         judge_sources(book, order, facts, counter, releases, sources, listed_files)
+    judge_proofs(book, order.proofs, channel, packages, sources, listed_files)
     if sources:
         book.ask(channel, "needs every --source", check_sources_used, packages, sources)
     stone = book.ask(

@@ -6,14 +6,17 @@
     keep_builds = 20
     # How many days a withdrawn package is served on when `--drain` is asked for: 0 to 365.
     drain_days = 7
+    # Whether each package needs a report of `hening-device prove`.
+    require_proof = false
 
     # Builds that phones left the factory with, by model: their fingerprints. No package of them
     # needs to be listed, and incrementals may start from them.
     [factory_builds]
     armani = ["Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"]
 
-The numbers are the defaults; without the file, or without a key, there is no required locale and no
-factory build. An unknown key is an error, so that a misspelt decision is not a forgotten one.
+The numbers and `false` are the defaults; without the file, or without a key, there is no required
+locale and no factory build. An unknown key is an error, so that a misspelt decision is not a
+forgotten one.
 """
 
 import tomllib
@@ -37,6 +40,7 @@ class TeamPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     required_locales: Annotated[list[Locale], msgspec.Meta(max_length=64)] = []
     keep_builds: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     drain_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 7
+    require_proof: bool = False
     factory_builds: dict[str, list[Fingerprint]] = {}
 
     def factory_builds_of(self, codename: str) -> frozenset[str]:

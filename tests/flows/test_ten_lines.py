@@ -24,7 +24,7 @@ def test_the_ten_lines_work(tmp_path):
     lines = [line for block in blocks for line in block.splitlines()]
     commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     (printed,) = [line for line in lines if not line.startswith("$ ")]
-    assert len(commands) <= 4 + 8
+    assert len(commands) <= 4 + 9
     commands.insert(1 + commands.index(find(commands, "hening-server rollout")), SERVED)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

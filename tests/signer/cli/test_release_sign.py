@@ -79,7 +79,7 @@ def test_people_get_a_table_of_verdicts(run, plan_arguments, zips) -> None:
     lines = [line.split() for line in output.splitlines()]
     assert ["armani/id/stable", "has", "a", "counter", "that", "grows", "yes"] in lines
     assert ["factory", "Hening/armani:14/0", "armani-first.zip"] in lines
-    assert "By policy.toml: required locales none; factory builds none." in output
+    assert "required locales none; factory builds none; proof not required." in output
     status, output, errors = run(*plan_arguments, zips["step"])
     assert status == 1
     assert "Cannot be signed, for 2 reasons." in output

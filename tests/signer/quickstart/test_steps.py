@@ -61,7 +61,7 @@ def test_its_settings_file_and_policy_are_taken(layout, in_process):
         layout.repo,
         layout.keys,
     ]
-    assert load_policy(layout.repo) == TeamPolicy()
+    assert load_policy(layout.repo) == TeamPolicy(require_proof=True)
 
 
 def test_it_goes_on_after_a_stop_at_any_step(layout, in_process):

@@ -38,6 +38,7 @@ def test_a_policy_is_read_from_the_working_folder(tmp_path) -> None:
         ("keep_builds = 1001", "keep_builds"),
         ("keep_builds = 3.0", "keep_builds"),
         ("drain_days = -1", "drain_days"),
+        ("require_proof = 1", "require_proof"),
         ("drain_days = 366", "drain_days"),
         ("drain_days = 1979-05-27", "drain_days"),
         ('required_locales = "en"', "required_locales"),

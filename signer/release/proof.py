@@ -1,0 +1,99 @@
+"""Reads the report of `hening-device prove`: that a package installs, or why a phone refuses it.
+
+Source: docs/FORMATS.md section 14. A report is not signed: it is worth as much as the machine that
+made it, and stands for no check that the signer can make itself.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from server.core.encodings import MAX_INTEGER, decode_canonical_json
+from server.core.errors import HeningError
+from signer.errors import ReleaseRefusal
+from signer.ota.sentences import show_name
+
+MAX_PROOF: Final = 64 * 1024  # bytes
+_NO_REPORT: Final = "is no report that `hening-device prove` writes; prove the package again."
+
+_Hash = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+_Length = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+_Way = Literal["stream", "whole"]
+_PASSED: Final = (["stream", "whole"], ["whole"])
+_REFUSED: Final = (*_PASSED, ["stream"])
+
+
+class ProvedPartition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A partition that was written and read back; `size` is in bytes."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,35}\Z")]
+    sha256: _Hash
+    size: _Length
+
+
+class ProvedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The full package whose build the phone ran, and that build."""
+
+    fingerprint: Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,128}\Z")]
+    sha256: _Hash
+
+
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a report says; FORMATS says what each member means."""
+
+    certificate: _Hash
+    codename: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9_-]{0,31}\Z")]
+    length: _Length
+    partitions: Annotated[list[ProvedPartition], msgspec.Meta(max_length=128)]
+    prover: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.+-]{1,64}\Z")]
+    refusal: Annotated[str, msgspec.Meta(max_length=300)]
+    schema: Literal[1]
+    sha256: _Hash
+    source: ProvedSource | None
+    ways: list[_Way]
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """The reports that were given, and what they must say.
+
+    With `is_required` a package needs one. `certificate` is the sha256 of the DER form of the
+    certificate that the packages are verified with, empty without one; `version` is this program's.
+    """
+
+    given: tuple[Proof, ...] = ()
+    is_required: bool = False
+    certificate: str = ""
+    version: str = ""
+
+
+def decode_proof(data: bytes, name: str) -> Proof:
+    """Read the bytes of a report, the file `name`; raises ReleaseRefusal for any other form."""
+    try:
+        value = decode_canonical_json(data, limit=MAX_PROOF)
+        if isinstance(value, dict) and type(value.get("schema")) is int and value["schema"] != 1:
+            raise ReleaseRefusal(
+                f"{show_name(name)} has schema {str(value['schema'])[:20]}, which this version does"
+                " not know; prove the package with hening-device of this version."
+            )
+        proof = msgspec.convert(value, Proof)
+    except (HeningError, msgspec.ValidationError):
+        raise ReleaseRefusal(f"{show_name(name)} {_NO_REPORT}") from None
+    names = [partition.name for partition in proof.partitions]
+    is_whole = (
+        proof.refusal.isprintable()
+        and proof.ways in (_REFUSED if proof.refusal else _PASSED)
+        and bool(names) != bool(proof.refusal)
+        and len(set(names)) == len(names)
+    )
+    if not is_whole:
+        raise ReleaseRefusal(f"{show_name(name)} {_NO_REPORT}")
+    return proof
+
+
+def load_proof(path: Path) -> Proof:
+    """Read a report; raises ReleaseRefusal as `decode_proof` does, and OSError."""
+    with path.open("rb") as file:
+        return decode_proof(file.read(MAX_PROOF + 1), path.name)

@@ -1,0 +1,139 @@
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.encodings import encode_canonical_json
+from signer.errors import ReleaseRefusal
+from signer.release.proof import MAX_PROOF, Proof, decode_proof, load_proof
+from tests.strategies import json_values
+
+PAGE = (Path(__file__).parents[3] / "docs/FORMATS.md").read_text(encoding="utf-8")
+VECTOR = re.search(
+    r"^## 14\. .*?^```json\n(.*?)^```$\n\nsha256 `(.*?)`", PAGE, re.MULTILINE | re.DOTALL
+)
+DATA, VALUE = VECTOR[1].encode(), json.loads(VECTOR[1])
+
+
+def _encode(**changes):
+    return encode_canonical_json(VALUE | changes)
+
+
+def test_the_vector_of_the_formats_page(tmp_path) -> None:
+    """It is read, member by member, and its members are those of the page's table."""
+    assert hashlib.sha256(DATA).hexdigest() == VECTOR[2]
+    path = tmp_path / "report.json"
+    path.write_bytes(DATA)
+    assert msgspec.to_builtins(load_proof(path)) == VALUE
+    assert (VALUE["ways"], VALUE["refusal"]) == (["stream", "whole"], "")
+
+
+PARTITION = VALUE["partitions"][0]
+TAKEN = [
+    {"source": None},
+    {"ways": ["whole"]},
+    {"refusal": "No.", "partitions": [], "ways": ["stream"]},
+    {"refusal": "No.", "partitions": [], "ways": ["stream", "whole"]},
+    {"refusal": "x" * 300, "partitions": [], "ways": ["whole"]},
+    {"partitions": [PARTITION | {"name": f"p{number}"} for number in range(128)]},
+]
+REFUSED = [
+    {"certificate": "A" * 64},
+    {"certificate": "a" * 64 + "\n"},
+    {"codename": "Armani"},
+    {"length": 0},
+    {"length": 2**53},
+    {"length": True},
+    {"length": "141000"},
+    {"partitions": []},
+    {"partitions": [PARTITION | {"name": f"p{number}"} for number in range(129)]},
+    {"partitions": [PARTITION, PARTITION]},
+    {"partitions": [PARTITION | {"name": "../system"}]},
+    {"partitions": [PARTITION | {"size": 0}]},
+    {"partitions": [PARTITION | {"more": 1}]},
+    {"prover": ""},
+    {"prover": "0.1.0 "},
+    {"refusal": "No."},
+    {"refusal": "x" * 301, "partitions": []},
+    {"refusal": "\x1b[2J", "partitions": []},
+    {"sha256": "a" * 63},
+    {"source": {}},
+    {"source": VALUE["source"] | {"fingerprint": "a b"}},
+    {"ways": []},
+    {"ways": ["stream"]},
+    {"ways": ["whole", "stream"]},
+    {"ways": ["whole", "other"]},
+    {"more": 1},
+    {"schema": True},
+]
+
+
+@pytest.mark.parametrize("changes", TAKEN)
+def test_what_the_page_allows_is_taken(changes) -> None:
+    """Each at its edge."""
+    assert msgspec.to_builtins(decode_proof(_encode(**changes), "x")) == VALUE | changes
+
+
+@pytest.mark.parametrize("changes", REFUSED)
+def test_another_form_is_refused(changes) -> None:
+    """In one sentence that names the file."""
+    with pytest.raises(ReleaseRefusal, match=r"^x\.json is no report that `hening-device prove`"):
+        decode_proof(_encode(**changes), "x.json")
+
+
+@pytest.mark.parametrize("name", sorted(VALUE))
+def test_a_missing_member_is_refused(name) -> None:
+    """There are no defaults."""
+    value = {key: each for key, each in VALUE.items() if key != name}
+    with pytest.raises(ReleaseRefusal, match="is no report"):
+        decode_proof(encode_canonical_json(value), "x")
+
+
+def test_another_schema_is_named() -> None:
+    """It may be of a later version."""
+    with pytest.raises(ReleaseRefusal, match="has schema 2, which this version does not know"):
+        decode_proof(_encode(schema=2), "x")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [DATA[:-1], DATA + b" ", DATA.replace(b":", b": ", 1), b"", b"{", b"[" * 20_000, b"\xff"],
+)
+def test_one_value_has_one_encoding(data) -> None:
+    """White space, a missing line feed, and what is no JSON."""
+    with pytest.raises(ReleaseRefusal, match="is no report"):
+        decode_proof(data, "x")
+
+
+def test_a_long_file_is_not_read_to_its_end(tmp_path) -> None:
+    """Whatever is in it, it is no report."""
+    path = tmp_path / "long.json"
+    path.write_bytes(DATA[:-1] + b" " * MAX_PROOF)
+    with pytest.raises(ReleaseRefusal, match=r"^long\.json is no report"):
+        load_proof(path)
+
+
+@given(st.binary())
+def test_any_bytes_are_read_or_refused(data) -> None:
+    """There is no other error."""
+    with pytest.raises(ReleaseRefusal):
+        decode_proof(data, "x")
+
+
+@given(st.sampled_from(sorted(VALUE)), json_values)
+def test_any_value_of_a_member_is_read_or_refused(name, value) -> None:
+    """What is read has this one encoding."""
+    data = json.dumps(
+        VALUE | {name: value}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode("utf-8", "surrogatepass")
+    try:
+        proof = decode_proof(data + b"\n", "x")
+    except ReleaseRefusal:
+        return
+    assert isinstance(proof, Proof)
+    assert encode_canonical_json(msgspec.to_builtins(proof)) == data + b"\n"

@@ -1,0 +1,157 @@
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from signer.release.order import ReleaseOrder
+from signer.release.plan import judge_release
+from signer.release.proof import Proof, Proofs, ProvedPartition, ProvedSource
+from tests.signer.builds import (
+    EXPIRES,
+    NOW,
+    STABLE,
+    empty_role,
+    fingerprint,
+    make_facts,
+    role_of,
+)
+
+FULL, STEP, SOURCE = make_facts(2), make_facts(2, 1), make_facts(1)
+CERTIFICATE = "c" * 64
+TERMS = Proofs((), is_required=True, certificate=CERTIFICATE, version="0.1.0")
+
+
+def proof_of(facts, **changes):
+    """Return the report of a package that installs, or one that was changed."""
+    values = {
+        "certificate": CERTIFICATE,
+        "codename": "armani",
+        "length": facts.length,
+        "partitions": [
+            ProvedPartition(each.name, each.sha256, each.size) for each in facts.partitions
+        ],
+        "prover": "0.1.0",
+        "refusal": "",
+        "schema": 1,
+        "sha256": facts.sha256,
+        "source": ProvedSource(SOURCE.fingerprint, SOURCE.sha256) if facts.source_builds else None,
+        "ways": ["stream", "whole"],
+    }
+    return Proof(**(values | changes))
+
+
+def judge(packages, *given, sources=(), current=None, terms=TERMS, **order):
+    """Return the verdicts about proofs, as subject, answer, refusal or remark."""
+    order = ReleaseOrder(STABLE, proofs=replace(terms, given=given), **order)
+    judged = judge_release(order, packages, current or role_of(1), NOW, EXPIRES, sources)
+    return [
+        (each.subject, each.answer, each.refusal or each.remark)
+        for each in judged.verdicts
+        if each.question in {"installs on a phone", "needs every --proof"}
+    ]
+
+
+def test_packages_with_proofs_pass() -> None:
+    """A full one and an incremental from the listed build."""
+    assert judge([FULL, STEP], proof_of(STEP), proof_of(FULL)) == [
+        (FULL.path.name, "yes", ""),
+        (STEP.path.name, "yes", ""),
+        (str(STABLE), "yes", ""),
+    ]
+
+
+def test_without_a_proof_it_was_not_asked_or_is_required() -> None:
+    """As the team's policy says."""
+    ((_, answer, said),) = judge([FULL], terms=replace(TERMS, is_required=False))
+    assert answer == "not asked"
+    assert said == "not unpacked: give a report of `hening-device prove` with --proof"
+    ((_, answer, said),) = judge([FULL])
+    assert answer == "no"
+    assert said.startswith(f"policy.toml requires a proof that {FULL.path.name} installs: run")
+
+
+def test_a_proof_is_judged_also_where_none_is_required() -> None:
+    """Giving one cannot make a package better."""
+    refused = proof_of(FULL, refusal="An xz stream is damaged.", partitions=[], ways=["stream"])
+    terms = replace(TERMS, is_required=False)
+    (_, answer, said), _ = judge([FULL], refused, terms=terms)
+    assert (answer, said) == ("no", f"A phone refuses {FULL.path.name}: An xz stream is damaged.")
+
+
+def test_one_refusal_of_several_reports_counts() -> None:
+    """In whichever order they are given."""
+    refused = proof_of(FULL, refusal="x" * 300, partitions=[])
+    for given in ((refused, proof_of(FULL)), (proof_of(FULL), refused)):
+        (_, answer, said), _ = judge([FULL], *given)
+        assert answer == "no"
+        assert said.endswith("xxx…")
+        assert len(said) == 300
+
+
+OTHER = ProvedPartition("other", "0" * 64, 4096)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"prover": "0.2.0"}, "was proved by hening-device 0.2.0, and this is hening-signer 0.1.0"),
+        ({"certificate": "d" * 64}, "was proved with another certificate"),
+        ({"codename": "cancro"}, "was proved for cancro; prove it with --codename armani"),
+        ({"length": 1}, "gives another length or other partitions"),
+        ({"partitions": [OTHER]}, "gives another length or other partitions"),
+        ({"partitions": [*proof_of(FULL).partitions, OTHER]}, "or other partitions"),
+    ],
+)
+def test_a_proof_of_something_else_is_refused(changes, words) -> None:
+    """Each of its values must be what the signer found itself."""
+    (_, answer, said), _ = judge([FULL], msgspec.structs.replace(proof_of(FULL), **changes))
+    assert answer == "no"
+    assert words in said
+
+
+def test_without_a_certificate_the_proof_s_is_not_compared() -> None:
+    """With --unverified there is nothing to compare it with."""
+    terms = replace(TERMS, certificate="")
+    assert judge([FULL], proof_of(FULL, certificate="d" * 64), terms=terms)[0][1] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (None, "was proved on another build than it starts from"),
+        (ProvedSource(fingerprint(3), SOURCE.sha256), "was proved on another build"),
+        (ProvedSource(SOURCE.fingerprint, "0" * 64), "was proved on another package of"),
+    ],
+)
+def test_an_incremental_is_proved_on_the_build_that_phones_have(source, words) -> None:
+    """That is the listed full package of a build that it starts from."""
+    (_, answer, said), *_ = [
+        each
+        for each in judge([STEP, FULL], proof_of(STEP, source=source), proof_of(FULL))
+        if each[0] == STEP.path.name
+    ]
+    assert answer == "no"
+    assert words in said
+
+
+def test_the_source_of_a_factory_build_is_the_one_at_hand() -> None:
+    """It need not be listed; then --source says which package it is, or nothing does."""
+    builds, other = frozenset({SOURCE.fingerprint}), ProvedSource(SOURCE.fingerprint, "0" * 64)
+    proofs = (proof_of(FULL), proof_of(STEP, source=other))
+    arguments = {"current": empty_role(), "factory_builds": builds}
+    assert [each[1] for each in judge([FULL, STEP], *proofs, **arguments)] == ["yes"] * 3
+    answers = judge([FULL, STEP], *proofs, sources=[SOURCE], **arguments)
+    assert [each[1] for each in answers] == ["yes", "no", "yes"]
+
+
+def test_a_proof_of_no_package_here_is_refused() -> None:
+    """It was perhaps made before the package was built again."""
+    *_, (subject, answer, said) = judge([FULL], proof_of(FULL), proof_of(SOURCE))
+    assert (subject, answer) == (str(STABLE), "no")
+    assert f"sha256 {SOURCE.sha256}, which is none of these" in said
+
+
+def test_a_block_based_package_has_nothing_to_unpack() -> None:
+    """It is refused for other reasons."""
+    ((_, answer, said),) = judge([make_facts(2, ota_type="BLOCK")])
+    assert (answer, said) == ("not asked", "it has no payload")
