@@ -58,6 +58,15 @@ def test_a_full_package_is_installed_both_ways(ask, tmp_path):
     assert not (tmp_path / "unfinished").exists()
 
 
+def test_both_installations_write_every_image(ask):
+    """The second does not find in the slot what the first has left there."""
+    ota, told, done = Ota(SECOND), [], {}
+    ask(ota.data, say=told.append, progress=lambda *at: done.update({told[-1]: at}))
+    images = sum(path.stat().st_size for path in SECOND.images.values())
+    assert done["Installing package.zip while it passes by."] == (len(ota.data),) * 2
+    assert done["Installing package.zip as a file."] == (images, images)
+
+
 def test_an_incremental_is_installed_on_its_source(ask):
     """The phone runs the source's build first, and the proof says of which package."""
     source = Ota(SECOND)
