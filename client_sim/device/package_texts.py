@@ -3,6 +3,8 @@
 No release states yet where they lie; an installation compares what it finds there later.
 """
 
+import io
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -14,6 +16,8 @@ from client_sim.device.errors import InstallError, StorageError
 METADATA: Final = "META-INF/com/android/metadata"
 PROPERTIES: Final = "payload_properties.txt"
 _SMALL_ENTRY: Final = 64 * 1024
+# A zip's directory is read in one piece. One of a real package has some kilobytes.
+MAX_DIRECTORY_BYTES: Final = 4 * 1024 * 1024
 
 
 def read_text(path: Path, name: str) -> bytes:
@@ -22,12 +26,27 @@ def read_text(path: Path, name: str) -> bytes:
     Raises InstallError if there is none, StorageError if the file cannot be read.
     """
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(name) as entry:
+        with (
+            _BoundedFile(path) as file,
+            zipfile.ZipFile(file) as archive,
+            archive.open(name) as entry,
+        ):
             return entry.read(_SMALL_ENTRY + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, ValueError):
         raise InstallError(f"{path.name} is no OTA package with a readable {name}.") from None
     except OSError as error:
         raise StorageError(f"{path.name} cannot be read: {error}.") from error
+
+
+class _BoundedFile(io.FileIO):
+    """A file of which no more is read in one piece than a sound zip needs."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            size = os.fstat(self.fileno()).st_size - self.tell()
+        if size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("its directory is too long")
+        return super().read(size) or b""
 
 
 def read_pairs(path: Path, name: str) -> Mapping[str, str]:

@@ -1,0 +1,45 @@
+import zipfile
+
+import pytest
+
+from client_sim.device import package_texts
+from client_sim.device.errors import InstallError, StorageError
+from client_sim.device.package_texts import METADATA, read_pairs, read_text
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Write a zip with a text and a thousand other names."""
+    path = tmp_path / "package.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(METADATA, "a=1\nb=2=3\nno pair\n")
+        for number in range(1000):
+            archive.writestr(f"{number:080}", b"")
+    return path
+
+
+def test_the_lines_of_an_entry(package):
+    """By key; what is no pair is left out."""
+    assert read_pairs(package, METADATA) == {"a": "1", "b": "2=3"}
+
+
+def test_a_long_directory_is_not_read(package, monkeypatch):
+    """A file that is all directory would take memory many times its size."""
+    monkeypatch.setattr(package_texts, "MAX_DIRECTORY_BYTES", 100_000)
+    with pytest.raises(InstallError, match=r"package\.zip is no OTA package with a readable"):
+        read_text(package, METADATA)
+
+
+def test_a_long_entry_is_not_read_to_its_end(package):
+    """One byte more than is allowed shows that it is too long."""
+    with zipfile.ZipFile(package, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("long", bytes(10_000_000))
+    assert len(read_text(package, "long")) == 64 * 1024 + 1
+
+
+def test_what_is_not_there(package, tmp_path):
+    """An entry is the package's fault, a file the surroundings'."""
+    with pytest.raises(InstallError, match="readable other"):
+        read_text(package, "other")
+    with pytest.raises(StorageError, match=r"none\.zip cannot be read"):
+        read_text(tmp_path / "none.zip", METADATA)
