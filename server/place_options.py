@@ -32,12 +32,15 @@ def place_option(
     beyond = "/incoming" if name == "out" else ""
 
     def default() -> Path | None:
+        context = click.get_current_context()
+        if context.resilient_parsing:  # a shell completes the line, which is not whole yet
+            return None
         found = _find(_places(), name)
         if found is None and required:
             raise click.UsageError(
                 f"Missing option '--{name}': give it, set {variable}, or work in a folder with a"
                 f" {FILE} that names it, or below one.",
-                click.get_current_context(),
+                context,
             )
         return None if found is None else found.path
 
