@@ -93,7 +93,7 @@ def test_a_threshold_of_targets(custody):
         ("armani", role.version): sign(role, own),
     }
     assert custody.hand_in(files) == ""
-    assert "withdrawn" in custody.ask("poll")["reason"]
+    assert "withdrawn" in custody.ask("poll", phone=custody.new_phone("late"))["reason"]
     assert custody.audit() == ["foreign", "foreign"]
     custody.bring_in("targets", "armani")
     assert custody.audit() == []
@@ -155,7 +155,7 @@ def test_a_codename_key(custody):
         list_package(role, f"{CHANNEL}/{counter}.zip", custody.package(3), **facts)
     files = {("armani", role.version): sign(role, custody.key("armani-1"))}
     custody.submit(files, custody.package(3))
-    assert "withdrawn" in custody.ask("poll")["reason"]
+    assert "withdrawn" in custody.ask("poll", phone=custody.new_phone("late"))["reason"]
     assert custody.audit() == ["foreign"]
     custody.bring_in("armani")
     custody.reset("armani", "armani-1")

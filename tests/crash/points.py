@@ -176,10 +176,12 @@ REBUILD = {
     "a rebuilt database is told in the trail": r"committed trail_entries,trail_head",
 }
 WEBHOOK = {
-    "an event is noticed and not queued": r"commit deliveries,noticed",
-    "an event is queued": r"committed deliveries,noticed",
-    "a delivery is due and not claimed": r"commit deliveries",
-    "a delivery is claimed and not sent": r"committed deliveries",
+    "an event is noticed and not queued": r"commit deliveries",
+    "an event is queued": r"committed deliveries",
+    "an event is queued and not known to be": r"commit noticed",
+    "an event is known to be queued": r"committed noticed",
+    "a delivery is due and not claimed": r"commit deliveries 2",
+    "a delivery is claimed and not sent": r"committed deliveries 2",
     "a delivery is sent and that is not recorded": r"commit deliveries,webhooks",
     "a delivery is recorded": r"committed deliveries,webhooks",
 }
