@@ -46,7 +46,8 @@ def test_the_limits_are_those_of_the_code():
     assert "at most 16 KiB, 64 KiB for accounts, 4 KiB for halts, pauses and cancels" in SECTION
     assert f"have at most {wish.MAX_WORDS:,} bytes together" in PAGE
     line = (
-        f"{listener.LINE_LIMIT:,} bytes a line, {listener.HEADER_LIMIT} headers;"
+        f"{listener.LINE_LIMIT:,} bytes a line, {listener.HEADER_LIMIT} headers,"
+        f" {listener.HEAD_LIMIT // 1024} KiB a head;"
         f" {listener.IDLE_SECONDS:.0f} s for a head or between requests,"
         f" {receive.BODY_SECONDS:.0f} s for a body of JSON; `api_connections` connections"
     )
