@@ -120,9 +120,9 @@ def _known_builds(
 
 
 def _way(build: str, counter: int, pointer: Pointer, names: Mapping[int, str]) -> BuildWay:
-    if pointer.halted:
-        return BuildWay(build, counter, (), "halted")
     final = pointer.steps[-1].counter
+    if pointer.halted and counter < final:
+        return BuildWay(build, counter, (), "halted")
     hops: list[Hop] = []
     running, reached = build, counter
     while reached < final:
