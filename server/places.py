@@ -41,7 +41,7 @@ class Place:
 
 
 class Places:
-    """The folders of whoever works in `folder` as the user number `user`.
+    """The folders of the user with the number `user` who works in `folder`.
 
     The file is looked for when a variable does not answer, and once.
     """

@@ -1,4 +1,4 @@
-"""The name that somebody may have meant who typed one that is not there."""
+"""The known name that is most like a misspelt one."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

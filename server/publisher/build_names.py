@@ -1,6 +1,6 @@
 """What people know a build by: version, patch level, size, date, and what is new in it.
 
-Counters put builds in order, and nobody remembers them. Every page, command and event that names a
+Counters put builds in order but are hard to remember. Every page, command and event that names a
 build to people takes its name from here. A build is named by its full package. Pure.
 """
 

@@ -87,7 +87,7 @@ def _inspect_block(
     answered: Answered,
 ) -> OtaFacts:
     if certificate is not None:
-        # Before the transfer lists are decoded: what nobody has signed costs nothing but its hash.
+        # Before the transfer lists are decoded: unsigned metadata costs nothing but its hash.
         digest = load_signed_hash(stream, front)
         verify_whole_file(front.signed_file, digest, certificate)
     package = load_block_package(stream, front, answered)

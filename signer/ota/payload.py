@@ -83,7 +83,7 @@ def load_payload(
     """Read the front of the payload that lies in `stream` at `offset`; the data is not read.
 
     With `certificate` the metadata signature is verified before the manifest is decoded, so that
-    what nobody has signed costs nothing but its hash.
+    unsigned metadata costs nothing but its hash.
     """
     stream.seek(offset)
     first = stream.read(min(HEADER_LENGTH, length))
