@@ -99,7 +99,7 @@ def test_poll_explains_every_rule_and_condition(create, run, tmp_path):
     phone = ["--phone", tmp_path / "phone"]
     status, out, _ = run("poll", *phone, *RESOLVE, "--explain", *conditions)
     lines = [line.split(maxsplit=2) for line in out.splitlines() if line[:3] in {"ok ", "no "}]
-    names = ["pointer", "halted", "newer", "share", "step", "forward", "failed", "package"]
+    names = ["pointer", "newer", "halted", "share", "step", "forward", "failed", "package"]
     assert [name for _, name, _ in lines[:8]] == names
     assert {passed for passed, _, _ in lines[:8]} == {"ok"}
     assert [(passed, name) for passed, name, _ in lines[8:]] == [
@@ -127,8 +127,9 @@ def test_poll_explains_what_stopped_it(create, run, server, tmp_path):
     create()
     shop.announce(server.repository, 1, [shop.add_package(server.repository, 1)], h=True)
     out = run("poll", "--phone", tmp_path / "phone", *RESOLVE, "--explain")[1]
-    assert out.splitlines()[-3:] == [
+    assert out.splitlines()[-4:] == [
         "ok  pointer  armani/id/stable leads to the build 2.",
+        "ok  newer    Build 2 is newer than build 0; nothing up to that is installed.",
         "no  halted   The roll-out is halted, so nothing is installed.",
         "The roll-out is halted, so nothing is installed.",
     ]

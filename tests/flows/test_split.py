@@ -77,7 +77,8 @@ def test_latest_is_split_and_split_again(town):
     town.rollout("halt", "--reason", "en=Halted.")
     outcome = phone.poll()
     assert asked(outcome)[0].endswith(".latest-a.json")
-    assert outcome.halted
+    assert outcome.changed
+    assert town.phone("late").poll().halted
     assert asked(tester.poll()) == []
 
 
