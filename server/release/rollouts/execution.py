@@ -220,6 +220,7 @@ class Execution:
                     at=at,
                     actor=actor,
                     action=f"rollout.{change.action}.{state}",
+                    names=names,
                 )
                 if intent is not None and state == State.DONE:
                     await _announce_halt(session, change, intent.counter, at, names)

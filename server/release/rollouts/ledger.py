@@ -34,6 +34,7 @@ from server.storage.control_models import Change
 
 REASON_LIMIT = 500
 ORDER_LIMIT = 8192  # octets of an order that the trail repeats; half of what an entry holds
+NO_NAMES = BuildNames({})  # builds have their counters alone
 COURSES = 50  # how far back a schedule's origin is looked for
 
 
@@ -194,8 +195,12 @@ async def settle(
     at: int,
     actor: str,
     action: str,
+    names: BuildNames = NO_NAMES,
 ) -> bool:
-    """End a change that is still open; answers False, and writes nothing, where it is not."""
+    """End a change that is still open; answers False, and writes nothing, where it is not.
+
+    `names` gives the build in the event of a refusal.
+    """
     values = {"state": state, "outcome": encode_text(outcome), "finished_at": at}
     moved = await _move(session, change.id, [State.WAITING, State.APPROVED], values)
     if moved:
@@ -205,7 +210,8 @@ async def settle(
         if outcome.reason:
             detail["reason"] = outcome.reason
         if state in {State.REFUSED, State.REJECTED}:
-            data = ChangeRefusedData(change.action, change.id, outcome.reason)
+            build = show_change(change, names).build or UNSET
+            data = ChangeRefusedData(change.action, change.id, outcome.reason, build)
             await _announce(session, change, data, at)
         await _trail(session, change, at, actor, action, detail)
     return moved

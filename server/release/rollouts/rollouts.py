@@ -37,6 +37,7 @@ from server.release.rollouts.changes import (
 from server.release.rollouts.etag import ANY, check_if_match
 from server.release.rollouts.execution import Execution
 from server.release.rollouts.ledger import (
+    NO_NAMES,
     add_changes,
     approve_row,
     find_changes,
@@ -199,13 +200,16 @@ class Rollouts:
     async def reject(self, principal: Principal, identity: str, reason: str) -> ChangeView:
         """Reject a change that waits for approval, with a reason."""
         check_note(reason)
+        names = await self._names()
         async with self._sessions.begin() as session:
             await lock_trail(session)
             change = await get_change(session, identity)
             principal.check(Permission.APPROVE, decode_channel(change.subject).codename)
             if change.state != State.WAITING:
                 raise _not_open(change, "rejected")
-            await self._end(session, change, principal, State.REJECTED, reason, "change.reject")
+            await self._end(
+                session, change, principal, State.REJECTED, reason, "change.reject", names
+            )
         return await self.get(identity)
 
     async def cancel(self, principal: Principal, identity: str, reason: str) -> ChangeView:
@@ -340,6 +344,7 @@ class Rollouts:
         state: State,
         reason: str,
         action: str,
+        names: BuildNames = NO_NAMES,
     ) -> None:
         await settle(
             session,
@@ -349,6 +354,7 @@ class Rollouts:
             at=self._now(),
             actor=principal.actor,
             action=action,
+            names=names,
         )
 
     def _identity(self) -> str:

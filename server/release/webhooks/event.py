@@ -91,6 +91,7 @@ class ChangeRefusedData(_Data, frozen=True):
     action: str
     change: str
     reason: Text
+    build: Build = UNSET
 
 
 class PingData(_Data, frozen=True):

@@ -68,7 +68,11 @@ def test_who_waits(world):
                     "waits_for": "approval",
                     "build": named(2),
                 },
-                ("change-refused", change.id): {"action": "offer", "reason": "Not on a Friday."},
+                ("change-refused", change.id): {
+                    "action": "offer",
+                    "reason": "Not on a Friday.",
+                    "build": named(2),
+                },
             }
             assert not {"eka", "ari"} & set(json.dumps(list(found.values())).split('"'))
 
@@ -86,7 +90,7 @@ def test_what_does_not_fit(world):
             late = await desk.rollouts.approve(APPROVER, second.id)
             assert late.state == State.REFUSED
             told = (await events(desk))["change-refused", second.id]
-            assert told == {"action": "offer", "reason": late.reason}
+            assert told == {"action": "offer", "reason": late.reason, "build": named(2)}
 
     asyncio.run(story())
 
