@@ -59,6 +59,17 @@ def decode_verifier_key(text: str) -> VerifierKey:
     return key
 
 
+def check_log_name(name: str) -> None:
+    """Check that a key of a log can be called `name`; raises FormatError."""
+    try:
+        decode_verifier_key(str(VerifierKey(name, bytes(32))))
+    except FormatError as error:
+        raise FormatError(
+            f"{name[:64]!r} cannot name a log: use a host name and a path of lower-case letters,"
+            " digits and `-`, such as rom.example/log."
+        ) from error
+
+
 def encode_note(text: str, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
     """Return the note that carries `text`, signed by `sign`, which holds the seed of `key`."""
     note = f"{text}\n".encode() + _encode_line(text, key, sign)

@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, Signer
 
 from server.core.encodings import encode_canonical_json
-from server.core.errors import FormatError, TrustError
+from server.core.errors import TrustError
 from server.core.growing_tree import GrowingTree
-from server.core.note import VerifierKey, decode_verifier_key
+from server.core.note import VerifierKey, check_log_name
 from server.storage.durable import make_folder, move_durable, write_durable
 from server.storage.errors import StorageError
 from server.storage.modes import is_private
@@ -110,14 +110,7 @@ def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str 
         raise TrustError(f"the log of this state is {present}, and it keeps its name for ever.")
     if log_origin is None:
         log_origin = present or DEFAULT_ORIGIN
-    # A name that no checkpoint can carry is refused before anything is written.
-    try:
-        decode_verifier_key(str(VerifierKey(log_origin, bytes(32))))
-    except FormatError as error:
-        raise FormatError(
-            f"{log_origin[:64]!r} cannot name a log: use a host name and a path of lower-case"
-            " letters, digits and `-`, such as rom.example/log."
-        ) from error
+    check_log_name(log_origin)  # before anything is written
     make_folder(folder)
     for name in HOLDERS:
         _create(folder / f"{name}.pem")

@@ -1,11 +1,12 @@
 """The command line of the signer.
 
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed (disk, permissions, a
-missing folder), 130 stopped by Control-C. An error is one sentence on standard error. The clock,
-the environment and the system's randomness are read here, once, and handed down.
+missing folder), 130 stopped by Control-C or SIGTERM. An error is one sentence on standard error.
+The clock, the environment and the system's randomness are read here, once, and handed down.
 """
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -81,6 +82,8 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
         if surroundings is None:
             # Only for a process of its own: who calls with surroundings has a process to keep.
             harden_process()
+            # As Control-C: what was begun can be completed, and a sentence says how.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             environment = take_environment(os.environb)
             surroundings = Surroundings(
                 datetime.now(UTC), os.urandom, environment, time.monotonic, time.sleep

@@ -5,15 +5,22 @@ from pathlib import Path
 
 import click
 
+from server.core.note import check_log_name
 from signer.cli.failures import describe, json_option
 from signer.cli.output import print_json
-from signer.cli.parameters import CODENAME, FOLDER
+from signer.cli.parameters import CODENAME, FOLDER, CheckedText
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.errors import SignerError, SurroundingsError, resumable
 from signer.keys.key_file import check_passphrase
 from signer.keys.keystore import Keystore
-from signer.quickstart.layout import Layout, check_free, load_unfinished, record_begin
+from signer.quickstart.layout import (
+    Layout,
+    check_free,
+    check_writable,
+    load_unfinished,
+    record_begin,
+)
 from signer.quickstart.programs import Programs
 from signer.quickstart.steps import make_all
 from signer.quickstart.texts import describe_result
@@ -48,6 +55,7 @@ def _take_one(_context: click.Context, _option: click.Parameter, models: tuple[s
 )
 @click.option(
     "--log-origin",
+    type=CheckedText("NAME", check_log_name),
     metavar="NAME",
     help="Name of the transparency log, for ever. Default: hening.example/log.",
 )
@@ -74,6 +82,8 @@ def quickstart_command(
         second = _choose_second(out) if unfinished is None else unfinished.second
     layout = Layout(out, second.absolute(), model)
     check_free(layout, unfinished)
+    check_writable(layout.out, "--out")
+    check_writable(layout.second, "--second-root")
     passphrase = _take_passphrase(surroundings, layout, passphrase_fd)
     with resumable(layout.advice):
         if unfinished is None:

@@ -10,11 +10,12 @@ OUT/unfinished   what was asked for, and the first proposal; there until all is 
 
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from signer.durable import write_new
-from signer.errors import CeremonyError
+from signer.errors import CeremonyError, SurroundingsError
 
 _RECORD = "quickstart.json"
 _LIMIT = 16_384  # bytes of the record, which holds a codename and a path
@@ -122,6 +123,22 @@ def check_free(layout: Layout, unfinished: Layout | None) -> None:
             raise CeremonyError(
                 f"{path} is there already; nothing was changed. Choose another folder with --out."
             )
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Check that `folder`, given with `option`, can be made and written.
+
+    It is tried in what is there of its path, and nothing is left of that. Raises SurroundingsError.
+    """
+    there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    try:
+        with tempfile.TemporaryDirectory(prefix=".hening-", dir=there):
+            pass
+    except OSError as error:
+        raise SurroundingsError(
+            f"{folder} cannot be made or written ({error.strerror}); nothing was changed. Choose"
+            f" another folder with {option}."
+        ) from error
 
 
 def record_begin(layout: Layout) -> None:

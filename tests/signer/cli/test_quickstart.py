@@ -1,14 +1,19 @@
 """`quickstart` on the command line: what it asks, refuses and says."""
 
 import json
+import os
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tuf.api.metadata import Metadata
 
+from signer.quickstart.layout import load_unfinished
 from signer.quickstart.texts import describe_raise
+from tests.patience import PATIENCE
 from tests.signer.in_process import InProcess
 
 START = ("quickstart", "--model", "armani", "--out", "rom")
@@ -177,3 +182,39 @@ def test_a_step_that_fails_says_how_to_go_on(run, monkeypatch, now):
         "rom is unfinished: run the same command again, which goes on, or remove keys, repo, server"
         f" and unfinished in rom, and {Path.home()}/rom-second-root."
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (("--log-origin", "My Log"), 2, "'My Log' cannot name a log"),
+        (("--second-root", "/proc/second"), 3, "/proc/second cannot be made or written"),
+        (("--second-root", "file/second"), 3, "Choose another folder with --second-root."),
+    ],
+)
+def test_what_cannot_be_made_is_found_before_any_key(run, tmp_path, tree, words, status, sentence):
+    """And before a passphrase is asked for; nothing is left."""
+    (tmp_path / "file").touch()
+    before = tree(tmp_path)
+    got, output, errors = run(*START, *words, environment={})
+    assert (got, output) == (status, "")
+    assert sentence in errors
+    assert tree(tmp_path) == before
+
+
+def test_a_termination_is_a_stop():
+    """In the middle of it: a sentence says how to go on, and the exit status is 130."""
+    program = "import sys; from signer.cli import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-uc", program, *START, "--second-root", "second"],
+        env={**os.environ, "HENING_SIGNER_PASSPHRASE": "correct horse battery staple"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "Making the server's online keys.\n"
+    process.terminate()
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert "hening-signer: Stopped; rom is unfinished: run the same command again" in errors
+    assert load_unfinished(Path("rom")) is not None
