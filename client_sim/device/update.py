@@ -138,12 +138,12 @@ class Update:
         """Install the package while it is fetched, or, where that cannot be, once it is there."""
         self.downloads.keep_only(offer)
         if not self.is_whole and not self.downloads.has(offer):
-            self.say(f"Fetching {offer.length} octets into the slot that does not run.")
+            self.say(f"Fetching {offer.length:,} bytes into the slot that does not run.")
             try:
                 return self._install_stream(connection, offer, target.release)
             except NotStreamableError as reason:
                 self.say(str(reason))
-        self.say(f"Fetching {offer.length} octets.")
+        self.say(f"Fetching {offer.length:,} bytes.")
         package = self.downloads.fetch(connection, offer, self.progress)
         self.say("Installing into the slot that does not run.")
         return self._install_file(package, offer, target.release)
