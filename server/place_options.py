@@ -53,6 +53,18 @@ def place_option(
     )
 
 
+def find_completed(context: click.Context, name: str) -> Path | None:
+    """Return the folder of `--NAME` on a line that a shell completes, given or found, if any."""
+    given: Path | None = context.params.get(name)
+    if given is not None:
+        return given
+    try:
+        found = _places().find(name)
+    except PlacesError:  # said when the command runs
+        return None
+    return None if found is None else found.path
+
+
 def is_given(name: str) -> bool:
     """Answer whether the command line itself has the running command's parameter `name`."""
     source = click.get_current_context().get_parameter_source(name)

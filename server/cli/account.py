@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from hening.times import UTC_TIMES, show_time
 from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
-from server.cli.times import UTC_TIMES, show_time
 from server.release.people.accounts import (
     account_codenames,
     change_account,
@@ -26,6 +24,7 @@ from server.release.people.permissions import Role
 from server.release.people.principal import EVERY_CODENAME, Principal
 from server.storage.control_models import Account
 from server.storage.database import Sessions
+from server.tables import print_table
 
 NAME = click.argument("name")
 ROLES = click.Choice([role.value for role in Role])
@@ -172,14 +171,25 @@ def _show(rows: list[Account], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_describe(row) for row in rows]))
         return
-    table = Table("account", "role", "codenames", "made", "disabled")
-    for row in rows:
-        codenames = account_codenames(row)
-        shown = "all" if codenames == (EVERY_CODENAME,) else " ".join(codenames)
-        table.add_row(
-            row.name, row.role, shown, show_time(row.created_at), show_time(row.disabled_at)
-        )
-    Console().print(table)
+    print_table(
+        "",
+        ("account", "role", "codenames", "made", "disabled"),
+        [
+            (
+                row.name,
+                row.role,
+                _spell_codenames(account_codenames(row)),
+                show_time(row.created_at),
+                show_time(row.disabled_at),
+            )
+            for row in rows
+        ],
+        empty="There is no account yet: `hening-server account add` makes one.",
+    )
+
+
+def _spell_codenames(codenames: tuple[str, ...]) -> str:
+    return "all" if codenames == (EVERY_CODENAME,) else " ".join(codenames)
 
 
 def _describe(row: Account) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from urllib.parse import quote
 import click
 import msgspec
 
+from hening.times import UTC_TIMES
 from server.cli.change_output import describe_order, print_change, print_changes
+from server.cli.completion import complete_channel
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, read_settings, require_state
 from server.cli.orders import PUBLIC_URL
-from server.cli.times import UTC_TIMES
 from server.cli.urgent import ask_server
 from server.cli.witnessed import witnessed_clock
 from server.core.content.invisible import escape_invisible
@@ -27,6 +28,7 @@ from server.release.rollouts.rollouts import Rollouts
 from server.storage.errors import StorageError
 
 T = TypeVar("T")
+_ID = "01a224f9a4d4d7409c4d6161fa9d33c0"  # all of it: the beginning of an id names no change
 CHANGE = click.argument("change", metavar="CHANGE")
 REASON = click.option("--reason", default="", help="Why, for the record.")
 
@@ -43,7 +45,9 @@ def change_group() -> None:
 @change_group.command("list", epilog="Example: hening-server change list --state var/server")
 @STATE
 @click.option("--waiting", is_flag=True, help="Only what waits for approval.")
-@click.option("--channel", default="", help="Only of this channel.")
+@click.option(
+    "--channel", default="", shell_complete=complete_channel, help="Only of this channel."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, help="How many, newest first.")
 @UTC_TIMES
 @JSON
@@ -56,10 +60,12 @@ def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: 
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(change) for change in found]))
         return
+    if not found:
+        click.echo("No order is like that." if waiting or channel else "No order was given yet.")
     print_changes(found)
 
 
-@change_group.command(epilog="Example: hening-server change show 0123 --state var/server")
+@change_group.command(epilog=f"Example: hening-server change show {_ID} --state var/server")
 @CHANGE
 @STATE
 @UTC_TIMES
@@ -73,7 +79,7 @@ def show(change: str, state: Path, as_json: bool) -> None:
         print_change(found)
 
 
-@change_group.command(epilog="Example: hening-server change approve 0123 --state var/server")
+@change_group.command(epilog=f"Example: hening-server change approve {_ID} --state var/server")
 @CHANGE
 @STATE
 @PUBLIC_URL
@@ -84,7 +90,7 @@ def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
     _tell(_run(state, public_url, lambda r: r.approve(who, change)), as_json=as_json)
 
 
-@change_group.command(epilog="Example: hening-server change reject 0123 --state var/server")
+@change_group.command(epilog=f"Example: hening-server change reject {_ID} --state var/server")
 @CHANGE
 @REASON
 @STATE
@@ -95,7 +101,7 @@ def reject(change: str, reason: str, state: Path, as_json: bool) -> None:
     _tell(_run(state, "", lambda r: r.reject(who, change, reason)), as_json=as_json)
 
 
-@change_group.command(epilog="Example: hening-server change cancel 0123 --state var/server")
+@change_group.command(epilog=f"Example: hening-server change cancel {_ID} --state var/server")
 @CHANGE
 @REASON
 @STATE

@@ -5,7 +5,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from server.cli.times import show_day, show_time
+from hening.times import show_day, show_time
 from server.console.calendars import describe_windows, plan_of
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_span
@@ -64,7 +64,7 @@ def _facts(change: ChangeView) -> list[tuple[str, str]]:
     return [
         ("change", change.id),
         ("build", "\n".join(_describe_build(change))),
-        ("plan", _describe_plan(plan_of(change))),
+        ("plan", describe_plan(plan_of(change))),
         ("windows", "\n".join(describe_windows(plan_of(change)))),
         ("for owners", "\n".join(f"{key}: {text}" for key, text in sorted(reasons.items()))),
         ("note", change.note),
@@ -89,7 +89,8 @@ def _describe_build(change: ChangeView) -> list[str]:
     return [line for line in lines if line]
 
 
-def _describe_plan(plan: Plan | None) -> str:
+def describe_plan(plan: Plan | None) -> str:
+    """Return the stages of a plan in words, such as `1% for 1 day, then 100%`."""
     if plan is None:
         return ""
     *kept, last = plan.stages

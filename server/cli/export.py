@@ -8,6 +8,7 @@ import click
 
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
 from server.cli.progress import progress_bar
+from server.core.quantities import spell_size
 from server.opening import open_blobs
 from server.publisher.mirror import export_mirror
 
@@ -38,5 +39,5 @@ def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json:
     else:
         click.echo(
             f"{out} mirrors timestamp {done.version}: {done.files} files, {done.written} written"
-            f" ({done.octets} octets), {done.removed} removed."
+            f" ({spell_size(done.octets)}), {done.removed} removed."
         )

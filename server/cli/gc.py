@@ -11,6 +11,7 @@ import click
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
 from server.cli.recorded import recorded
 from server.cli.witnessed import witnessed_clock
+from server.core.quantities import spell_size
 from server.opening import open_blobs, open_publisher
 from server.publisher.garbage import Garbage
 from server.publisher.read_back import DiskReadBack
@@ -78,6 +79,6 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
         click.echo(f"{blob.sha256}  {blob.length}")
     verb = "would be removed" if dry_run else "removed"
     click.echo(
-        f"{len(garbage.removed)} blobs {verb} ({garbage.octets} octets); {garbage.named} are named,"
-        f" {garbage.young} are too young."
+        f"{len(garbage.removed)} blobs {verb} ({spell_size(garbage.octets)});"
+        f" {garbage.named} are named, {garbage.young} are too young."
     )

@@ -9,8 +9,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from server.cli.key_process import public, serve
 from server.cli.options import JSON, STATE, require_state
@@ -26,6 +24,7 @@ from server.publisher.publisher import Publisher
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.tables import print_table
 
 T = TypeVar("T")
 EVERY = "all"
@@ -163,12 +162,13 @@ def _show(
         ]
         click.echo(json.dumps(rows))
         return
-    table = Table("role", "key", "id", "listed", "signs")
-    for state in states:
-        for kind, key in (("current", state.current), ("next", state.following)):
-            if key:
-                table.add_row(state.name, kind, _short(key), *_marks(state, key))
-    Console().print(table)
+    shown = [
+        (state.name, kind, _short(key), *_marks(state, key))
+        for state in states
+        for kind, key in (("current", state.current), ("next", state.following))
+        if key
+    ]
+    print_table("", ("role", "key", "id", "listed", "signs"), shown)
     for name, note in notes.items():
         click.echo(f"{name}: {note}.")
 

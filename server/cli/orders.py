@@ -14,12 +14,13 @@ from typing import Any
 import click
 import msgspec
 
+from hening.times import show_time
 from server.cli.change_output import describe_order
+from server.cli.completion import complete_channel
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, read_settings, require_state
 from server.cli.plan_options import parse_moment
 from server.cli.preview_output import print_preview
-from server.cli.times import show_time
 from server.cli.urgent import ask_server
 from server.cli.waiting import wait_for_bundles
 from server.cli.witnessed import witnessed_clock
@@ -43,7 +44,13 @@ from server.settings import Settings
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
-CHANNELS = click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
+CHANNELS = click.argument(
+    "channels",
+    nargs=-1,
+    required=True,
+    metavar="CHANNEL...",
+    shell_complete=complete_channel,
+)
 
 
 def _check_url(_context: click.Context, _option: click.Parameter, value: str) -> str:

@@ -1,15 +1,13 @@
 """A preview as people read it: when which share is reached, and what each build is offered."""
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
-from server.cli.times import show_day, show_time
+from hening.times import show_day, show_time
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_size
 from server.publisher.build_names import version_of
 from server.release.rollouts.preview import BuildWay, Preview
+from server.tables import print_table
 
 _ENDS = {
     "current": "nothing newer is offered",
@@ -24,16 +22,25 @@ def print_preview(preview: Preview) -> None:
     for line in (preview.build.facts(show_day), preview.build.changelog):
         if line:
             click.echo(f"  {escape_invisible(line)}")
-    shares = Table("from", "share")
-    for share in preview.shares:
-        shares.add_row(show_time(share.start), f"{share.permille / 10:g}%")
-    ways = Table(Column("a phone that runs", overflow="fold"), "installs", "downloads")
-    for way in preview.ways:
-        size = spell_size(way.length) if way.hops else ""
-        ways.add_row(Text(_name(way.build, way.counter)), _describe(way), size)
-    console = Console(highlight=False)
-    console.print(shares)
-    console.print(ways)
+    click.echo()
+    print_table(
+        "",
+        ("from", "share"),
+        [(show_time(share.start), f"{share.permille / 10:g}%") for share in preview.shares],
+    )
+    click.echo()
+    print_table(
+        "",
+        ("a phone that runs", "installs", "downloads"),
+        [
+            (
+                _name(way.build, way.counter),
+                _describe(way),
+                spell_size(way.length) if way.hops else "",
+            )
+            for way in preview.ways
+        ],
+    )
 
 
 def _name(build: str, counter: int) -> str:

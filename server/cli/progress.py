@@ -14,6 +14,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from server.core.quantities import spell_size
+
 LINE_EACH = 1 << 30
 Advance = Callable[[str, int, int], None]
 """Called with what is being done, octets done, and octets in all."""
@@ -46,6 +48,6 @@ def _line_printer() -> Advance:
         nonlocal shown
         if done // LINE_EACH > shown:
             shown = done // LINE_EACH
-            click.echo(f"{what}: {done} of {total} octets", err=True)
+            click.echo(f"{what}: {spell_size(done)} of {spell_size(total)}", err=True)
 
     return show

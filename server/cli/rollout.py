@@ -2,19 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
+from hening.times import UTC_TIMES, show_day
+from server.cli.completion import complete_channel
 from server.cli.options import JSON, STATE, now, require_state
 from server.cli.orders import MakeOrder, gives_orders, show_channel
 from server.cli.plan_options import plan_options
 from server.cli.preview_output import print_preview
 from server.cli.signed_orders import promote, retire, split, withdraw
-from server.cli.times import UTC_TIMES, show_day
 from server.core.content.invisible import escape_invisible
 from server.core.errors import FormatError
 from server.core.names import decode_channel, decode_pointer_path
@@ -25,6 +24,7 @@ from server.release.rollouts.operations import ChannelView, view_channel
 from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan
 from server.release.rollouts.preview import preview as make_preview
+from server.tables import print_table
 
 REASONS = click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
 
@@ -109,23 +109,27 @@ def show(state: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    if not rows:
-        click.echo("No channel offers a build yet: `hening-server rollout offer` offers one.")
-        return
-    wide = Column("build", overflow="fold")
-    table = Table(Column("channel", overflow="fold"), wide, "share", "state", show_lines=True)
-    for row in rows:
-        build = msgspec.convert(row["build"], BuildName)
-        lines = [build.title, build.facts(show_day), build.changelog, f"tag {row['etag']}"]
-        shown = Text("\n".join(escape_invisible(line) for line in lines if line))
-        table.add_row(row["channel"], shown, f"{row['permille'] / 10:g}%", row["state"])
-    Console(highlight=False).print(table)
+    print_table(
+        "",
+        ("channel", "build", "share", "state"),
+        [
+            (row["channel"], _describe_build(row), f"{row['permille'] / 10:g}%", row["state"])
+            for row in rows
+        ],
+        empty="No channel offers a build yet: `hening-server rollout offer` offers one.",
+    )
+
+
+def _describe_build(row: dict[str, Any]) -> str:
+    build = msgspec.convert(row["build"], BuildName)
+    lines = [build.title, build.facts(show_day), build.changelog, f"tag {row['etag']}"]
+    return "\n".join(escape_invisible(line) for line in lines if line)
 
 
 @rollout.command(
     epilog="Example: hening-server rollout preview armani/id/stable --state var/server"
 )
-@click.argument("channel", metavar="CHANNEL")
+@click.argument("channel", metavar="CHANNEL", shell_complete=complete_channel)
 @STATE
 @UTC_TIMES
 @JSON

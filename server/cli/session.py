@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
 
+from hening.times import UTC_TIMES, show_time
 from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
-from server.cli.times import UTC_TIMES, show_time
 from server.release.people.web_sessions import end_session, list_sessions
 from server.storage.control_models import WebSession
 from server.storage.database import Sessions
+from server.tables import print_table
 
 
 @click.group("session", epilog="Example: hening-server session list --state var/server")
@@ -69,12 +68,20 @@ def _show(rows: Sequence[WebSession], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_describe(row) for row in rows]))
         return
-    ids = Column("id", no_wrap=True)  # it is copied from here
-    table = Table(ids, "account", "by", "begun", "last seen", "ended")
-    for row in rows:
-        times = (row.created_at, row.seen_at, row.ended_at)
-        table.add_row(row.id, row.account, row.token or "login", *map(show_time, times))
-    Console().print(table)
+    print_table(
+        "",
+        ("id", "account", "by", "begun", "last seen", "ended"),
+        [
+            (
+                row.id,
+                row.account,
+                row.token or "login",
+                *map(show_time, (row.created_at, row.seen_at, row.ended_at)),
+            )
+            for row in rows
+        ],
+        empty="There is no session of the console.",
+    )
 
 
 def _describe(row: WebSession) -> dict[str, Any]:

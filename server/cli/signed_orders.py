@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import click
 
+from server.cli.completion import complete_channel
 from server.cli.options import JSON, STATE, now, require_state
 from server.core.errors import FormatError
 from server.core.names import check_codename, decode_channel
@@ -54,7 +55,7 @@ def _proposes(command: Callable[..., Proposed]) -> Callable[..., None]:
     epilog="Example: hening-server rollout withdraw armani/id/stable --state var/server"
     " --counter 2 --propose withdrawal.json"
 )
-@click.argument("channel", metavar="CHANNEL")
+@click.argument("channel", metavar="CHANNEL", shell_complete=complete_channel)
 @click.option("--counter", type=click.IntRange(min=1), required=True, help="The build.")
 @click.option("--everywhere", is_flag=True, help="In all channels of the model.")
 @click.option("--file", "name", default="", help="One package of it, by its file name.")
@@ -79,8 +80,8 @@ def withdraw(
     epilog="Example: hening-server rollout promote armani/id/beta stable --state var/server"
     " --counter 2 --propose promotion.json"
 )
-@click.argument("channel", metavar="CHANNEL")
-@click.argument("to", metavar="TO")
+@click.argument("channel", metavar="CHANNEL", shell_complete=complete_channel)
+@click.argument("to", metavar="TO", shell_complete=complete_channel)
 @click.option("--counter", type=click.IntRange(min=1), required=True, help="The build.")
 @_proposes
 def promote(

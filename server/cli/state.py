@@ -5,16 +5,15 @@ import json
 import os
 import signal
 import sys
-from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import click
 import structlog
 import uvloop
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from hening.times import UTC_TIMES, show_time
 from server.app import running
 from server.cli.options import (
     CONFIG,
@@ -27,7 +26,6 @@ from server.cli.options import (
 )
 from server.cli.unsafe_clock import choose_clock
 from server.console.address import PREFIX as CONSOLE
-from server.core.content.invisible import escape_invisible
 from server.device.gate import GateMode
 from server.observability import configure_logging, describe_unexpected
 from server.opening import open_blobs
@@ -44,10 +42,16 @@ from server.release.checks.check import check_control_plane
 from server.settings_files import check_settings_files
 from server.storage.database import open_database
 from server.storage.revision import is_current
+from server.tables import print_table
 
 log = structlog.get_logger()
 PORT = click.IntRange(0, 65_535)
-_VERDICTS = {"": "[green]in order", "warning": "[yellow]due soon", "critical": "[red]due"}
+_VERDICTS = {
+    "": Text("in order", "green"),
+    "warning": Text("due soon", "yellow"),
+    "critical": Text("due", "red"),
+}
+_WRONG = Text("wrong", "red")
 
 
 @click.command(epilog="Example: hening-server run --state var/server --port 8080")
@@ -166,6 +170,7 @@ def _address(scheme: str, host: str, port: int) -> str:
 @STATE
 @CONFIG
 @click.option("--deep", is_flag=True, help="Hash every blob again.")
+@UTC_TIMES
 @JSON
 def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     """Verify everything that is in a state folder and its database; changes nothing.
@@ -189,13 +194,32 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     else:
         findings = [Finding("database", "", "it is of an older version: run `migrate` first.")]
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings]))
+        click.echo(json.dumps([_describe(finding) for finding in findings]))
     else:
-        table = Table("subject", "finding", "verdict")
-        for finding in findings:
-            verdict = "[red]wrong" if finding.error else _VERDICTS[finding.due]
-            said = (finding.subject, finding.error or finding.detail)
-            table.add_row(*(Text(escape_invisible(each)) for each in said), verdict)
-        Console().print(table)
+        print_table(
+            "",
+            ("subject", "verdict", "finding"),
+            [
+                (
+                    finding.subject,
+                    _WRONG if finding.error else _VERDICTS[finding.due],
+                    finding.error or finding.tell(show_time),
+                )
+                for finding in findings
+            ],
+        )
     if any(finding.error or finding.due == "critical" for finding in findings):
         sys.exit(1)
+
+
+def _describe(finding: Finding) -> dict[str, str]:
+    return {
+        "subject": finding.subject,
+        "detail": finding.tell(_utc),
+        "error": finding.error,
+        "due": finding.due,
+    }
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from hening.times import UTC_TIMES, show_time
 from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
-from server.cli.times import UTC_TIMES, show_time
-from server.core.content.invisible import escape_invisible
 from server.release.people.permissions import Permission
 from server.release.people.tokens import (
     MAX_DAYS,
@@ -28,6 +24,7 @@ from server.release.people.tokens import (
 )
 from server.storage.control_models import Token
 from server.storage.database import Sessions
+from server.tables import print_table
 
 PERMISSIONS = click.Choice([permission.value for permission in Permission])
 
@@ -138,17 +135,22 @@ def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(described))
         return
-    table = Table("id", "account", "label", "permissions", "expires", "state")
-    for row in described:
-        table.add_row(
-            row["id"],
-            row["account"],
-            Text(escape_invisible(row["label"])),
-            " ".join(row["permissions"]),
-            show_time(row["expires_at"]),
-            row["state"],
-        )
-    Console().print(table)
+    print_table(
+        "",
+        ("id", "account", "label", "permissions", "expires", "state"),
+        [
+            (
+                row["id"],
+                row["account"],
+                row["label"],
+                " ".join(row["permissions"]),
+                show_time(row["expires_at"]),
+                row["state"],
+            )
+            for row in described
+        ],
+        empty="There is no token: `hening-server token create` makes one.",
+    )
 
 
 def _describe(row: Token, at: int) -> dict[str, Any]:

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
+from sqlalchemy import select
 
+from hening.times import UTC_TIMES
 from server.cli.in_database import run_in_database
 from server.cli.options import JSON, STATE, require_state
-from server.cli.times import UTC_TIMES, show_time
-from server.core.content.invisible import escape_invisible
+from server.cli.trail_output import print_entries
+from server.core.errors import HeningError
 from server.place_options import is_given, place_option
+from server.publisher.build_names import BuildNames
+from server.publisher.published import load_published
 from server.release.people.trail import describe
 from server.release.people.trail_query import (
     MAX_PAGE,
@@ -25,8 +26,10 @@ from server.release.people.trail_query import (
     query_trail,
 )
 from server.release.people.trail_verify import TrailState, verify_export, verify_trail
-from server.storage.control_models import TrailEntry
+from server.release.rollouts.changes import show_change
+from server.storage.control_models import Change
 from server.storage.database import Sessions
+from server.storage.layout import StateFolder
 
 TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%MZ"])
 _HEAD = re.compile(r"([1-9][0-9]{0,15}):([0-9a-f]{64})")
@@ -67,21 +70,22 @@ def list_entries(
     """Show entries, the newest first."""
     wanted = TrailFilter(actor, action, subject, _seconds(since), _seconds(until))
 
-    async def work(sessions: Sessions) -> Sequence[TrailEntry]:
+    async def work(sessions: Sessions) -> tuple[list[dict[str, Any]], Sequence[Change]]:
         async with sessions() as session:
-            return await query_trail(session, wanted, before=before, limit=limit)
+            entries = await query_trail(session, wanted, before=before, limit=limit)
+            found = [describe(entry) for entry in entries]
+            ids = {row["detail"].get("change", "") for row in found}
+            return found, (await session.scalars(select(Change).where(Change.id.in_(ids)))).all()
 
-    rows = [describe(entry) for entry in run_in_database(require_state(state), work)]
+    folder = require_state(state)
+    rows, changes = run_in_database(folder, work)
     if as_json:
         click.echo(json.dumps(rows))
         return
-    console = Console(highlight=False)
-    for row in rows:
-        told = (f"{row['index']}", show_time(row["at"]), row["actor"], row["action"])
-        line = "  ".join(escape_invisible(each) for each in (*told, row["subject"]))
-        console.print(Text(line, style="bold"))
-        if row["detail"]:
-            console.print(Padding(Text(_spell(row["detail"])), (0, 0, 0, 4)))
+    if not rows:
+        click.echo("No entry of the trail is like that.")
+    names = _load_names(folder)
+    print_entries(rows, {change.id: show_change(change, names) for change in changes})
 
 
 @trail.command(epilog="Example: hening-server trail export --state var/server > trail.jsonl")
@@ -149,10 +153,14 @@ def _read_head(text: str) -> tuple[int, str]:
     return int(match[1]), match[2]
 
 
+def _load_names(folder: StateFolder) -> BuildNames:
+    """Return names by what is public; where that cannot be read, builds have counters alone."""
+    try:
+        published = load_published(folder.public)
+    except (HeningError, OSError):
+        published = None
+    return BuildNames({} if published is None else published.roles)
+
+
 def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())
-
-
-def _spell(detail: dict[str, Any]) -> str:
-    """Return a detail on one line; what would move a terminal's cursor is escaped by JSON."""
-    return json.dumps(detail, ensure_ascii=True, separators=(", ", ": "))[1:-1]

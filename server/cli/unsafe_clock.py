@@ -47,7 +47,7 @@ def open_unsafe_clock(file: Path) -> Clock:
         with file.open("rb") as opened:
             view = mmap.mmap(opened.fileno(), _FORM.size, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise StorageError(f"{file} is no clock of 8 octets: {error}.") from error
+        raise StorageError(f"{file} is no clock of 8 bytes: {error}.") from error
 
     def clock() -> datetime:
         return _EPOCH + timedelta(microseconds=_FORM.unpack_from(view)[0])

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from server.place_options import is_given, place_option
+from server.tables import print_table
 from signer.ceremony.first import group_keys, init_repository
 from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
 from signer.ceremony.plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
@@ -14,7 +15,7 @@ from signer.cli.ceremony_root import lifetimes, reset
 from signer.cli.change import NEW_FILE, Ending, finish_change
 from signer.cli.failures import json_option
 from signer.cli.keystores import open_keystore
-from signer.cli.output import print_json, print_table
+from signer.cli.output import print_json
 from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collect
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.proposal_sign import review, sign

@@ -5,13 +5,15 @@ from pathlib import Path
 import click
 from tuf.api.metadata import Root, Targets
 
+from hening.times import UTC_TIMES, show_time
 from server.core.names import is_online
 from server.place_options import place_option
+from server.tables import print_table
 from signer.ceremony.plan import MAX_EXPIRY_DAYS
 from signer.ceremony.renewal_plan import Expiry, list_expiries, plan_renewal
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import json_option
-from signer.cli.output import print_json, print_table
+from signer.cli.output import print_json
 from signer.cli.parameters import (
     FOLDER,
     NumberAssignment,
@@ -75,6 +77,7 @@ def renew(
 @click.option(
     "--within", type=click.IntRange(min=0), metavar="DAYS", help="Only what expires in DAYS."
 )
+@UTC_TIMES
 @json_option
 @click.pass_obj
 def expiry(surroundings: Surroundings, repo: Path, within: int | None, as_json: bool) -> None:
@@ -95,11 +98,12 @@ def expiry(surroundings: Surroundings, repo: Path, within: int | None, as_json: 
             (
                 each.role,
                 str(each.version),
-                f"{each.expires:%Y-%m-%d %H:%M} UTC",
+                show_time(each.expires),
                 _days(each.days_left(surroundings.now)),
             )
             for each in found
         ],
+        empty=f"No role expires within {_days(within or 0)}.",
     )
 
 

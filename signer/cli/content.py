@@ -8,11 +8,12 @@ from msgspec import UNSET
 from server.core.content.index import Index, decode_index
 from server.core.content.kinds import CONTENT_ROLES
 from server.place_options import place_option
+from server.tables import print_table
 from signer.cli.content_build import build, diff, validate
 from signer.cli.content_release import release, schedule, withdraw
 from signer.cli.content_review import review
 from signer.cli.failures import json_option
-from signer.cli.output import print_json, print_table
+from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER
 from signer.errors import WorkFolderError, refusing
 from signer.moment import show_moment
@@ -71,6 +72,7 @@ def list_command(repo: Path, as_json: bool) -> None:
                 )
                 for kind, pack in index.packs.items()
             ],
+            empty="No pack is signed yet: `content release` signs them.",
         )
 
 

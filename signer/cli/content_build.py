@@ -9,6 +9,8 @@ import click
 
 from server.core.content.index import check_step
 from server.core.content.invisible import escape_invisible
+from server.core.quantities import spell_size
+from server.tables import print_table
 from signer.cli.content_difference import SHOWN, difference_json, print_difference
 from signer.cli.content_options import (
     KIND,
@@ -21,7 +23,7 @@ from signer.cli.content_options import (
     with_dates,
 )
 from signer.cli.failures import json_option
-from signer.cli.output import print_json, print_table
+from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER, collect
 from signer.cli.surroundings import Surroundings
 from signer.content.diff import diff_packs
@@ -225,8 +227,8 @@ def _read_edited(folder: Path, kind: str) -> _Draft:
 
 
 def _describe(pack: PackFolder) -> str:
-    octets = sum(map(len, pack.parts))
-    return f"{pack.kind} {pack.pack.version} ({len(pack.entries)} entries, {octets} octets)"
+    size = spell_size(sum(map(len, pack.parts)))
+    return f"{pack.kind} {pack.pack.version} ({len(pack.entries)} entries, {size})"
 
 
 def _pack_json(pack: PackFolder) -> dict[str, Any]:

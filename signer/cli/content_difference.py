@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from server.core.content.invisible import escape_invisible
+from server.core.quantities import spell_size
 from signer.content.diff import PackDifference
 from signer.content.wording.entry import Words, compare_entries
 from signer.proposal.release_review import quote
@@ -32,7 +33,7 @@ def print_difference(difference: PackDifference, *, limit: int | None) -> None:
         old, new = ({} if each is None else {name: each} for each in (before, after))
         _print_words(compare_entries("", old, new))
     parts = " ".join(f"{number:02}" for number in difference.parts) or "none"
-    click.echo(f"Parts that phones fetch anew: {parts}; {difference.octets} octets.")
+    click.echo(f"Parts that phones fetch anew: {parts}; {spell_size(difference.octets)}.")
 
 
 def difference_json(difference: PackDifference) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from server.place_options import is_given, place_option
+from server.tables import Cell, print_table
 from signer.cli.failures import json_option
 from signer.cli.keystores import open_keystore
-from signer.cli.output import print_json, print_table
+from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER, KEY_NAME
 from signer.keys.key_roles import KeyRole, find_key_roles
 from signer.keys.keystore import Keystore
@@ -34,20 +36,19 @@ def list_keys(folder: Path, repo: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"keys": [_describe(store, key, roles) for key in keys]})
         return
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (
             key.name,
-            key.role,
             _WHERE[store.kind(key.name)],
             key.holder or "-",
             *([] if roles is None else [_sign_list(roles[key.name])]),
-            group_key_id(key.keyid),
+            _half_id(key.keyid),
         )
         for key in keys
     ]
     signs = () if roles is None else ("signs",)
-    columns = ("name", "role", "private half", "holder", *signs, "key id, first half")
-    print_table("Keys", columns, rows)
+    columns = ("name", "private half", "holder", *signs, "key id, first half")
+    print_table("Keys", columns, rows, empty=f"No keys are in {folder}: `keys new` makes them.")
 
 
 @click.command("show", epilog="Example: hening-signer keys show armani-1 --keys keys --repo repo")
@@ -76,6 +77,12 @@ def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
         click.echo(f"May sign {role.role}: {_explain(role)}.")
     if roles is not None and not roles[name]:
         click.echo(f"{repo} lists it for no role, so nothing that it signs counts.")
+
+
+def _half_id(keyid: str) -> Text:
+    """Return the first half of a key id on two lines that are not wrapped, as people compare it."""
+    lines = (group_key_id(keyid[start:], 16) for start in (0, 16))
+    return Text("\n".join(lines), no_wrap=True)
 
 
 def _find_roles(keys: Sequence[PublicKey], repo: Path | None) -> dict[str, list[KeyRole]] | None:

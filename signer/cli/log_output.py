@@ -5,11 +5,11 @@ from typing import Any
 import click
 import msgspec
 
+from server.tables import print_table
 from signer.audit.findings import Finding, Findings
 from signer.audit.inquiry import Inquiry
 from signer.audit.log_audit import Audit
 from signer.audit.memory import Memory
-from signer.cli.output import print_table
 from signer.moment import show_moment
 
 
@@ -47,7 +47,7 @@ def print_inquiry(inquiry: Inquiry) -> None:
     """Print what was asked of the whole log."""
     if inquiry.roles:
         rows = [
-            (str(index), entry.role, str(entry.version), entry.sha256)
+            (f"entry {index}", entry.role, str(entry.version), entry.sha256)
             for index, entry in inquiry.listed
         ]
         title = f"{inquiry.found} entries of {', '.join(inquiry.roles)}"

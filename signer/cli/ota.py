@@ -6,8 +6,10 @@ from typing import Any
 import click
 import msgspec
 
+from server.core.quantities import spell_size
+from server.tables import print_table
 from signer.cli.failures import REFUSED, json_option, report
-from signer.cli.output import print_json, print_table, progress_bar
+from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE
 from signer.moment import show_moment
 from signer.ota.errors import OtaError
@@ -103,7 +105,7 @@ def _rows(facts: OtaFacts) -> list[tuple[str, str]]:
         ("built", show_moment(facts.post_timestamp)),
         ("security patch level", facts.security_patch_level or "not stated"),
         ("SDK level", str(facts.sdk_level or "not stated")),
-        ("length", f"{facts.length} octets"),
+        ("length", spell_size(facts.length)),
         ("sha256", facts.sha256),
         ("transfer list version" if block else "payload minor version", str(version)),
         ("to be allowed by name", " ".join(facts.unknown) or "nothing"),
@@ -116,13 +118,13 @@ def _rows(facts: OtaFacts) -> list[tuple[str, str]]:
 def _partition_rows(partition: PartitionFacts) -> list[tuple[str, str]]:
     operations = sorted(partition.operations.items())
     rows = [
-        (f"partition {partition.name}", f"{partition.size} octets"),
+        (f"partition {partition.name}", spell_size(partition.size)),
         ("  operations", " ".join(f"{name}:{count}" for name, count in operations)),
     ]
     if partition.sha256:
         rows.append(("  sha256", partition.sha256))
     if partition.source_sha256:
-        rows.append(("  from", f"{partition.source_size} octets"))
+        rows.append(("  from", spell_size(partition.source_size)))
         rows.append(("  from sha256", partition.source_sha256))
     return rows
 

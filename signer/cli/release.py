@@ -6,8 +6,9 @@ import click
 
 from server.core.release import Release
 from server.place_options import place_option
+from server.tables import print_table
 from signer.cli.failures import json_option
-from signer.cli.output import print_json, print_table
+from signer.cli.output import print_json
 from signer.cli.parameters import CODENAME, FOLDER
 from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
@@ -64,7 +65,7 @@ def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
         gone = f", builds below {role.floor} have left" if role.floor else ""
         print_table(
             f"{role.role} {role.version}, expires {role.expires:%Y-%m-%d}{gone}",
-            ("path", "counter", "from counter", "type", "build", "withdrawn"),
+            ("path", "counter", "from", "type", "build", "withdrawn"),
             [
                 (
                     path,
@@ -76,6 +77,7 @@ def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
                 )
                 for path, release in role.releases.items()
             ],
+            empty="No release is signed yet: `release sign` signs packages.",
         )
 
 

@@ -9,6 +9,7 @@ from tuf.api.metadata import Targets
 from server.core.names import decode_channel
 from server.core.release import decode_releases
 from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.completion import complete_channel
 from signer.cli.failures import json_option
 from signer.cli.output import print_json
 from signer.cli.parameters import CODENAME, CheckedText, collect
@@ -32,7 +33,9 @@ CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)
     epilog="Example: hening-signer release withdraw --repo repo --keys keys --out incoming"
     " --counter 2 armani/id/stable"
 )
-@click.argument("places", metavar="PLACE...", nargs=-1, required=True)
+@click.argument(
+    "places", metavar="PLACE...", nargs=-1, required=True, shell_complete=complete_channel
+)
 @click.option(
     "--counter",
     type=click.IntRange(min=1),
@@ -88,8 +91,8 @@ def withdraw(
     epilog="Example: hening-signer release promote --repo repo --propose promotion.json"
     " --counter 2 armani/id/beta armani/id/stable"
 )
-@click.argument("source", metavar="FROM", type=CHANNEL)
-@click.argument("target", metavar="TO", type=CHANNEL)
+@click.argument("source", metavar="FROM", type=CHANNEL, shell_complete=complete_channel)
+@click.argument("target", metavar="TO", type=CHANNEL, shell_complete=complete_channel)
 @click.option("--counter", type=click.IntRange(min=1), required=True, help="The build.")
 @click.option(
     "--min-counter",

@@ -1,5 +1,6 @@
 """`release plan` and `release sign`: from packages to a signed release."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import click
 
 from server.core.errors import HeningError
-from server.place_options import place_option
+from server.core.names import Channel
+from server.place_options import is_given, place_option
+from server.tables import print_table
 from signer.ceremony.plan import ROLE_EXPIRY_DAYS
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.keystores import open_keystore
-from signer.cli.output import print_json, print_table, progress_bar
+from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases
 from signer.cli.release_order import Inspected, Request, inspect_request, order_options
@@ -23,7 +26,7 @@ from signer.release.edit import is_unchanged
 from signer.release.judgement import JudgedRelease
 from signer.release.package_checks import Verdict
 from signer.release.plan import judge_release, plan_release
-from signer.release.sign import sign_release
+from signer.release.sign import SignedRelease, sign_release
 from signer.release.ways import Way, plan_ways
 from signer.signing import expiry, load_delegated, load_trusted
 from signer.work_folder import WorkFolder
@@ -141,6 +144,28 @@ def sign(
         f"{signed.role} {signed.version} expires on {signed.expires:%Y-%m-%d};"
         f" bundle {signed.bundle} is in {ending.out}."
     )
+    _say_next(inspected.order.channel, signed, ending.out)
+
+
+def _say_next(channel: Channel, signed: SignedRelease, out: Path) -> None:
+    """Print the command that follows: an offer where `out` is a server's, else `release submit`."""
+    if _is_of_server(out):
+        state = f" --state {shlex.quote(str(out.parent))}" if is_given("out") else ""
+        share, whom = ("100%", "all phones") if signed.counter == 1 else ("1%", "1% of the phones")
+        click.echo(f"Next, offer it to {whom}:")
+        click.echo(f"  hening-server rollout offer {channel}{state} --share {share}")
+    else:
+        click.echo("Next, hand it to the server:")
+        click.echo("  hening-signer release submit --to https://HOST:PORT --token-file FILE \\")
+        click.echo(f"      {shlex.quote(str(out / signed.bundle))}")
+
+
+def _is_of_server(out: Path) -> bool:
+    """Answer whether bundles in `out` are taken by a server whose state folder it is in."""
+    try:
+        return (out.parent / "trusted" / "root.json").exists()
+    except PermissionError:  # the state is for the server's user alone
+        return True
 
 
 def _plan_change(

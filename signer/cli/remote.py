@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from server.core.quantities import spell_size
 from server.place_options import is_given, place_option
 from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import EXISTING_FILE, FOLDER
@@ -120,10 +121,10 @@ def hand_over(
         for outgoing in bundles:
             done.append(submit_outgoing(server, outgoing, surroundings.entropy, progress))
             if not as_json:
-                sent = done[-1].sent
+                sent = spell_size(done[-1].sent)
                 click.echo(
                     f"Published by {server.name} as snapshot {done[-1].snapshot};"
-                    f" bundle {outgoing.id}, {sent} octets of packages were sent."
+                    f" bundle {outgoing.id}, {sent} of packages were sent."
                 )
     if as_json:
         published: list[dict[str, Any]] = [

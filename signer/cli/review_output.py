@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from server.core.content.invisible import escape_invisible
-from signer.cli.output import print_table
+from server.tables import print_table
 from signer.proposal.review import RENEWAL, RoleReview
 from signer.proposal.tally import Tally
 

@@ -43,12 +43,11 @@ def check_expiries(site: Site) -> Iterator[Finding]:
             check_expiry(name, role, site.now)
         except HeningError as found:
             error = str(found)
-        detail = f"version {role.version}, until {role.expires:%Y-%m-%d %H:%M} UTC"
         due: Literal["", "warning", "critical"] = ""
+        what_to_do = ""
         if (alarm := alarms.get(name)) is not None and alarm.severity != "expired" and not error:
-            due = alarm.severity
-            detail += f", {due}: {alarm.what_to_do}"
-        yield Finding(name, detail, error, due)
+            due, what_to_do = alarm.severity, alarm.what_to_do
+        yield Finding(name, f"version {role.version}", error, due, role.expires, what_to_do)
 
 
 def check_limits(site: Site) -> Iterator[Finding]:

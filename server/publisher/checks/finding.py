@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 MOST = 20  # wrong things of one subject that are named one by one
@@ -11,13 +12,22 @@ MOST = 20  # wrong things of one subject that are named one by one
 class Finding:
     """One thing that was looked at; `error` is empty when it is in order.
 
-    `due` is the alarm of a role that holds and has to be signed again: soon, or now (`critical`).
+    `until` is when a role expires. `due` is the alarm of a role that holds and has to be signed
+    again: soon, or now (`critical`); `what_to_do` goes with it.
     """
 
     subject: str
     detail: str
     error: str = ""
     due: Literal["", "warning", "critical"] = ""
+    until: datetime | None = None
+    what_to_do: str = ""
+
+    def tell(self, show: Callable[[datetime], str]) -> str:
+        """Return what was found, in one sentence or less; `show` spells times."""
+        until = "" if self.until is None else f", until {show(self.until)}"
+        due = f", {self.due}: {self.what_to_do}" if self.due else ""
+        return f"{self.detail}{until}{due}"
 
 
 def summarise(subject: str, detail: str, errors: list[str]) -> Iterator[Finding]:

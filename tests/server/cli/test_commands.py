@@ -326,12 +326,8 @@ def test_check_tells_which_role_is_due(run, world, state, days, word, status):
     assert world.publish({("armani", 4): role}).reason == ""
     ended, out, _ = run("check", "--state", state)
     assert ended == status
-    (line,) = (
-        line
-        for line in out.splitlines()
-        if line.startswith("\N{BOX DRAWINGS LIGHT VERTICAL} armani")
-    )
-    assert line.split("\N{BOX DRAWINGS LIGHT VERTICAL}")[-2].strip() == word
+    (line,) = (line for line in out.splitlines() if line.startswith("armani"))
+    assert line.removeprefix("armani").lstrip().startswith(f"{word}  ")
     _, out, _ = run("check", "--state", state, "--json")
     rows = json.loads(out)
     assert {row["subject"] for row in rows if row["due"]} == {"armani"}

@@ -16,7 +16,7 @@ def test_export(world, run, tmp_path):
     status, text, _ = run("export", "--state", world.folder.root, "--out", out, "--hardlink")
     assert status == 0
     assert text == (
-        f"{out} mirrors timestamp 3: {done['files']} files, 0 written (0 octets), 0 removed.\n"
+        f"{out} mirrors timestamp 3: {done['files']} files, 0 written (0 bytes), 0 removed.\n"
     )
 
 

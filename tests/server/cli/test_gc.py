@@ -27,9 +27,9 @@ def test_gc(state, run):
     status, out, err = run("gc", "--state", state, "--dry-run", "--json")
     assert (status, err, json.loads(out)) == (0, "", expected | {"dry_run": True})
     status, out, _ = run("gc", "--state", state, "--grace", "11d")
-    assert (status, out) == (0, "0 blobs removed (0 octets); 1 are named, 1 are too young.\n")
+    assert (status, out) == (0, "0 blobs removed (0 bytes); 1 are named, 1 are too young.\n")
     status, out, _ = run("gc", "--state", state, "--grace", "9d", "--dry-run")
-    tail = "1 blobs would be removed (5 octets); 1 are named, 0 are too young.\n"
+    tail = "1 blobs would be removed (5 bytes); 1 are named, 0 are too young.\n"
     assert (status, out) == (0, f"{NAME}  5\n{tail}")
     status, out, _ = run("gc", "--state", state, "--json")
     assert (status, json.loads(out)) == (0, expected | {"dry_run": False})

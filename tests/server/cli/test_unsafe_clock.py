@@ -34,7 +34,7 @@ def test_a_file_without_eight_octets_is_no_clock(tmp_path, octets):
     """It is said at once, and not when the time is asked for."""
     file = tmp_path / "clock"
     file.write_bytes(octets)
-    with pytest.raises(StorageError, match="no clock of 8 octets"):
+    with pytest.raises(StorageError, match="no clock of 8 bytes"):
         open_unsafe_clock(file)
 
 

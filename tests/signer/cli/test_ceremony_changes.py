@@ -2,6 +2,7 @@ import json
 import os
 import re
 import shutil
+import time
 from datetime import timedelta
 
 import pytest
@@ -29,7 +30,8 @@ def test_expiry_lists_the_soonest_first(run, run_json, repo, now) -> None:
     }
     assert (listed[-1]["role"], listed[-1]["days_left"]) == ("root", 365)
     assert run_json("ceremony", "expiry", "--repo", repo, "--within", "90") == {"roles": []}
-    status, output, _ = run("ceremony", "expiry", "--repo", repo, at=now + timedelta(days=91))
+    late = now + timedelta(days=91)
+    status, output, _ = run("ceremony", "expiry", "--repo", repo, "--utc", at=late)
     assert status == 0
     assert output.splitlines()[2].split() == [
         "armani",
@@ -39,6 +41,20 @@ def test_expiry_lists_the_soonest_first(run, run_json, repo, now) -> None:
         "UTC",
         "expired",
     ]
+
+
+def test_expiry_is_local_or_utc(run, repo, monkeypatch) -> None:
+    """Local with the zone's name; `--utc` is UTC."""
+    monkeypatch.setenv("TZ", "Asia/Jakarta")
+    time.tzset()
+    try:
+        _, output, _ = run("ceremony", "expiry", "--repo", repo)
+        assert "2026-08-30 19:00 WIB" in output
+        _, output, _ = run("ceremony", "expiry", "--repo", repo, "--utc")
+        assert "2026-08-30 12:00 UTC" in output
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_what_is_due_is_renewed(run, at_once, repo) -> None:

@@ -30,7 +30,7 @@ def test_facts_and_verdicts_are_printed(run, zips) -> None:
         r"^has a good payload signature +not asked +give --certificate$", output, re.MULTILINE
     )
     assert re.search(r"^is for armani +yes$", output, re.MULTILINE)
-    assert f"{zips['step'].stat().st_size} octets\n" in output
+    assert re.search(r"^length +19\.1 kB$", output, re.MULTILINE)
     assert re.search(r"^built +2026-\d\d-\d\d \d\d:00:00 UTC$", output, re.MULTILINE)
 
 
@@ -109,9 +109,8 @@ def test_the_source_of_an_incremental_is_shown(run, run_json, zips, facts) -> No
     """Size and hash of what each partition starts from, which other packages are compared with."""
     _, output, _ = run("ota", "inspect", zips["step"])
     before = {each.name: each.sha256 for each in facts["first"].partitions}
-    assert [line.split()[-1] for line in output.splitlines() if "from sha256" in line] == list(
-        before.values()
-    )
+    told = re.findall(r"^  from sha256\s+([0-9a-f]{64})$", output, re.MULTILINE)
+    assert told == [*before.values()]
     found = run_json("ota", "inspect", zips["step"])["facts"]["partitions"]
     assert {each["name"]: each["source_sha256"] for each in found} == before
 
@@ -147,11 +146,12 @@ def test_what_is_no_zip_is_1(run, tmp_path, octets) -> None:
     assert errors.count("\n") == 1
     assert errors.endswith(".\n")
     sentence = errors.removeprefix("hening-signer: ").rstrip("\n")
-    assert output.splitlines() == [
+    title, head, *row = output.splitlines()
+    assert (title, head.split()) == (
         "Verdicts on bad.zip up to the first no",
-        "the package                 answer  remark",
-        f"is one zip to every reader  no      {sentence}",
-    ]
+        ["the", "package", "answer", "remark"],
+    )
+    assert " ".join(" ".join(row).split()) == f"is one zip to every reader no {sentence}"
     _, output, _ = run("ota", "inspect", tmp_path / "bad.zip", "--json")
     question = {"question": "is one zip to every reader", "passed": False}
     assert json.loads(output) == {
@@ -201,7 +201,7 @@ def test_an_unsound_block_based_package_has_verdicts_too(run, tmp_path):
     path.write_bytes(hostile_blocks(target, source)["list-total-wrong"])
     status, output, _ = run("ota", "inspect", path)
     assert status == 1
-    rows = [re.split(r"  +", line)[:2] for line in output.splitlines()[2:]]
+    rows = [re.split(r"  +", line)[:2] for line in output.splitlines()[2:] if line[0] != " "]
     questions = [ONE_ZIP, AGREE, "names no serial number", "has true offsets"]
     assert rows == [[each, "yes"] for each in questions] + [["follows its version's rules", "no"]]
 

@@ -64,3 +64,12 @@ def test_what_was_taken_is_explained(run, at):
     status, output, _ = run("--explain-settings")
     assert status == 0
     assert f"--out   incoming\n        from {at}/hening.toml" in output
+
+
+def test_the_next_step_spares_what_is_found(run, incoming, zips):
+    """An offer without `--state`, as the server's command finds the same folder."""
+    (incoming.parent / "trusted").mkdir()
+    (incoming.parent / "trusted" / "root.json").touch()
+    order = ("--region", "id", "--channel", "stable", "--unverified", zips["first"])
+    _, output, _ = run("release", "sign", *order)
+    assert output.endswith("  hening-server rollout offer armani/id/stable --share 100%\n")

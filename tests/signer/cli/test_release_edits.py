@@ -1,10 +1,13 @@
 import json
+import re
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from server.core.bundle import decode_bundle
+from signer.cli import cli
 
 VERIFIED = ("--unverified",)
 STEP = "armani/id/stable/armani-step.zip"
@@ -101,10 +104,20 @@ def test_the_list_shows_stones_and_drains(run, run_json, ending, repo) -> None:
     """As the JSON does."""
     run_json("release", "withdraw", *ending, "--drain", "--drain-days", 1, STEP)
     _, output, _ = run("release", "list", "--repo", repo, "--codename", "armani")
-    lines = [" ".join(line.split()) for line in output.splitlines()]
-    assert lines[1] == "path counter from counter type build withdrawn"
-    assert lines[2].endswith("armani-first.zip 1 any full " + FACTORY + " no")
-    assert lines[4].endswith("yes, served until 2026-06-02 12:00:00 UTC")
+    _, *rows = re.split("^armani/", output, flags=re.MULTILINE)
+    assert " ".join(rows[0].split()) == (
+        f"id/stable/armani-first.zip counter 1 from any type full build {FACTORY} withdrawn no"
+    )
+    assert rows[2].endswith("yes, served until 2026-06-02 12:00:00 UTC\n")
+
+
+@pytest.mark.usefixtures("released")
+def test_a_shell_offers_channels(repo, tmp_path):
+    """Those of signed releases, where a working folder is given; without one none."""
+    completion = ShellComplete(cli, {}, "hening-signer", "")
+    for folder, offered in ((repo, ["armani/id/stable"]), (tmp_path / "none", [])):
+        words = ["release", "promote", "--repo", str(folder)]
+        assert [item.value for item in completion.get_completions(words, "arm")] == offered
 
 
 @pytest.mark.usefixtures("released")

@@ -179,3 +179,24 @@ def test_an_incremental_from_the_factory_needs_no_listed_source(
         *(tmp_path / "armani-full.zip", tmp_path / "armani-step.zip"),
     )
     assert len(signed["paths"]) == 2
+
+
+def test_what_comes_next_beside_a_server(run, sign_arguments, zips, incoming) -> None:
+    """An offer: of a channel's first build to all phones, of a later one to a few."""
+    (incoming.parent / "trusted").mkdir()
+    (incoming.parent / "trusted" / "root.json").touch()
+    for name, whom, share in (("first", "all phones", 100), ("second", "1% of the phones", 1)):
+        _, output, _ = run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips[name])
+        assert output.endswith(
+            f"Next, offer it to {whom}:\n  hening-server rollout offer armani/id/stable"
+            f" --state {incoming.parent} --share {share}%\n"
+        )
+
+
+def test_what_comes_next_elsewhere(run, sign_arguments, zips, incoming) -> None:
+    """The bundle goes to a server's API."""
+    _, output, _ = run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
+    *_, title, command, bundle = output.splitlines()
+    assert title == "Next, hand it to the server:"
+    assert command.startswith("  hening-signer release submit --to https://HOST:PORT ")
+    assert bundle.strip() in map(str, incoming.iterdir())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-_KEY = "server.cli.times.utc"
+_KEY = "hening.times.utc"
 
 
 def _remember(context: click.Context, _option: click.Parameter, value: bool) -> None:
@@ -20,18 +20,19 @@ UTC_TIMES = click.option(
 )
 
 
-def show_time(seconds: int | None) -> str:
-    """Return epoch seconds as date, time and zone; nothing for None."""
-    return "" if seconds is None else f"{_local(seconds):%Y-%m-%d %H:%M %Z}"
+def show_time(moment: datetime | int | None) -> str:
+    """Return a moment, or epoch seconds, as date, time and zone; nothing for None."""
+    return "" if moment is None else f"{_choose_zone(moment):%Y-%m-%d %H:%M %Z}"
 
 
 def show_day(seconds: int) -> str:
     """Return the date of epoch seconds."""
-    return f"{_local(seconds):%Y-%m-%d}"
+    return f"{_choose_zone(seconds):%Y-%m-%d}"
 
 
-def _local(seconds: int) -> datetime:
-    moment = datetime.fromtimestamp(seconds, UTC)
+def _choose_zone(moment: datetime | int) -> datetime:
+    if isinstance(moment, int):
+        moment = datetime.fromtimestamp(moment, UTC)
     context = click.get_current_context(silent=True)
     is_utc = context is not None and context.meta.get(_KEY, False)
-    return moment if is_utc else moment.astimezone()
+    return moment.astimezone(UTC if is_utc else None)

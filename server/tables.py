@@ -1,0 +1,141 @@
+"""Tables for people: 80 columns wide, or as wide as the terminal.
+
+Words are not cut. Where they do not fit beside each other, each row is a paragraph.
+hening-server and hening-signer share this.
+"""
+
+from collections.abc import Sequence
+from io import StringIO
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from server.core.content.invisible import escape_invisible
+
+WIDTH = 80  # columns where there is no terminal to ask
+_GAP = 2  # between two columns
+Cell = str | Text
+"""A `Text` with `no_wrap` keeps its lines; others are wrapped between words."""
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], empty: str = ""
+) -> None:
+    """Print a title, if any, and a table; without rows the sentence `empty` in place of a table.
+
+    Off a terminal it has no lines and no colours.
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH, file=StringIO())
+    if title:
+        click.echo(escape_invisible(title))
+    if rows:
+        _print_rows(console, columns, [[_show(cell) for cell in row] for row in rows])
+    elif empty:
+        click.echo(empty)
+    if isinstance(console.file, StringIO):
+        for line in console.file.getvalue().splitlines():
+            click.echo(line.rstrip())
+
+
+def choose_widths(least: Sequence[int], natural: Sequence[int], room: int) -> list[int] | None:
+    """Return a width for each column: at least `least`, at most `natural`, together within `room`.
+
+    Columns that lack little get it first, so that one long column is wrapped and not every one.
+    None where even `least` does not fit.
+    """
+    spare = room - sum(least)
+    if spare < 0:
+        return None
+    widths = list(least)
+    for index in sorted(range(len(widths)), key=lambda index: natural[index] - least[index]):
+        given = min(spare, natural[index] - least[index])
+        widths[index] += given
+        spare -= given
+    return widths
+
+
+def _show(cell: Cell) -> Text:
+    return cell if isinstance(cell, Text) else Text(escape_invisible(cell, lines=True))
+
+
+def _print_rows(console: Console, columns: Sequence[str], rows: list[list[Text]]) -> None:
+    whole = [*zip(map(Text, columns), *rows, strict=True)]
+    natural = [max(map(_longest_line, cells)) for cells in whole]
+    least = [max(map(_longest_part, cells)) for cells in whole]
+    widths = choose_widths(least, natural, console.width - _GAP * (len(columns) - 1))
+    if len(columns) == 2 and (widths is None or widths[0] < natural[0]):
+        _print_facts(console, rows, max(_longest_line(label) for label, _ in rows))
+    elif widths is None:
+        _print_paragraphs(console, columns, rows)
+    else:
+        _print_grid(console, columns, rows, widths, is_wrapped=widths != natural)
+
+
+def _longest_line(cell: Text) -> int:
+    return max((line.cell_len for line in cell.split()), default=0)
+
+
+def _longest_part(cell: Text) -> int:
+    """Return the length of what may not be broken: a word, or a line."""
+    if cell.no_wrap:
+        return _longest_line(cell)
+    return max((Text(word).cell_len for word in cell.plain.split()), default=0)
+
+
+def _print_grid(
+    console: Console,
+    columns: Sequence[str],
+    rows: list[list[Text]],
+    widths: list[int],
+    *,
+    is_wrapped: bool,
+) -> None:
+    box = SIMPLE_HEAD if console.is_terminal else None  # one has a space between columns itself
+    table = Table(
+        box=box,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, _GAP - (box is not None), 0, 0),
+        leading=int(is_wrapped and console.is_terminal),
+    )
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column, width=width, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _print_facts(console: Console, rows: list[list[Text]], width: int) -> None:
+    """Print a line for each row, and below it what is too long to stand beside its label."""
+    for label, value in rows:
+        if _longest_part(value) > console.width - width - _GAP:
+            console.print(label)
+            console.print(Padding(value, (0, 0, 0, 2 * _GAP)), overflow="fold")
+            continue
+        grid = Table.grid(padding=(0, _GAP, 0, 0))
+        grid.add_column(width=width)
+        grid.add_column()
+        grid.add_row(label, value)
+        console.print(grid)
+
+
+def _print_paragraphs(console: Console, columns: Sequence[str], rows: list[list[Text]]) -> None:
+    """Print the first cell of each row as a line, and below it what the other columns say."""
+    for number, (first, *others) in enumerate(rows):
+        if number:
+            console.print()
+        first.stylize("bold")
+        console.print(first, overflow="fold")
+        grid = Table.grid(padding=(0, _GAP, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for column, cell in zip(columns[1:], others, strict=True):
+            if cell.plain:
+                grid.add_row(f"  {column}", cell)
+        console.print(grid)

@@ -1,0 +1,83 @@
+import io
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from server import tables
+from server.tables import choose_widths, print_table
+
+
+@pytest.mark.parametrize(
+    ("least", "natural", "room", "widths"),
+    [
+        ([3, 3], [5, 9], 20, [5, 9]),
+        ([3, 3], [5, 9], 10, [5, 5]),
+        ([3, 3], [9, 5], 10, [5, 5]),
+        ([3, 3], [5, 9], 6, [3, 3]),
+        ([3, 3], [5, 9], 5, None),
+    ],
+)
+def test_what_lacks_least_gets_it_first(least, natural, room, widths):
+    """Nobody gets less than its longest word, and together they never take more than there is."""
+    assert choose_widths(least, natural, room) == widths
+
+
+def test_a_table_off_a_terminal_is_lines(capsys):
+    """Columns are aligned and brackets are text."""
+    print_table("Title", ("a", "b"), [("x y", "[bold]y")])
+    assert capsys.readouterr().out == "Title\na    b\nx y  [bold]y\n"
+
+
+def test_a_long_column_is_wrapped_between_words(capsys):
+    """Within 80 columns, and what keeps its lines is not touched."""
+    kept = Text("3f 2a\n11 0c", no_wrap=True)
+    print_table("", ("a", "b", "c"), [("short text", "word " * 20, kept)])
+    assert capsys.readouterr().out.splitlines() == [
+        f"a           {'b':63}c",
+        f"short text  {' '.join(['word'] * 12):61}  3f 2a",
+        f"            {' '.join(['word'] * 8):61}  11 0c",
+    ]
+
+
+def test_what_does_not_fit_is_a_paragraph(capsys):
+    """Words too long to stand beside each other: a row is a line, and what is known of it."""
+    print_table("", ("path", "counter", "build"), [("p" * 50, "1", "b" * 50), ("q" * 50, "2", "")])
+    assert capsys.readouterr().out.splitlines() == [
+        "p" * 50,
+        "  counter  1",
+        f"  build    {'b' * 50}",
+        "",
+        "q" * 50,
+        "  counter  2",
+    ]
+
+
+def test_a_long_value_stands_below_its_label(capsys):
+    """Whole, so that it can be copied; the others stay beside theirs."""
+    print_table("", ("fact", "value"), [("security patch level", "2026-11"), ("sha256", "f" * 64)])
+    assert capsys.readouterr().out.splitlines() == [
+        "security patch level  2026-11",
+        "sha256",
+        f"    {'f' * 64}",
+    ]
+
+
+def test_without_rows_there_is_a_sentence(capsys):
+    """In place of an empty frame; a title stays."""
+    print_table("Title", ("a", "b"), [], empty="There is none.")
+    assert capsys.readouterr().out == "Title\nThere is none.\n"
+    print_table("", ("a", "b"), [])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_has_its_own_width(monkeypatch):
+    """A head with a line below, as wide as the terminal is, and not wider."""
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        tables, "Console", lambda **_named: Console(file=screen, force_terminal=True, width=40)
+    )
+    print_table("", ("a", "b"), [("word " * 5, "word " * 10)])
+    plain = Text.from_ansi(screen.getvalue()).plain.splitlines()
+    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" * 40 in plain
+    assert max(map(len, plain)) == 40
