@@ -130,6 +130,7 @@ async def running(
             settings.approval_channels,
             tools.alarm,
             shared.carrying,
+            rewordings=settings.rewordings_per_day,
         )
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [

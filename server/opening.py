@@ -65,9 +65,17 @@ async def open_rollouts(
     await asyncio.to_thread(load_keys, folder)
     async with open_database(folder.database) as sessions:
         publisher = Publisher(folder, sessions, clock, read_back, alarm)
-        approval = settings.approval_channels
         async with publisher.read_backs:
-            yield Rollouts(folder, sessions, publisher, clock, entropy, approval, alarm)
+            yield Rollouts(
+                folder,
+                sessions,
+                publisher,
+                clock,
+                entropy,
+                settings.approval_channels,
+                alarm,
+                rewordings=settings.rewordings_per_day,
+            )
 
 
 def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobStore:

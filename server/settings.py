@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of what is asked without a token; on the control plane, and as many on the urgent listener.
     `sign_ins_per_hour`: sign-ins of one account to the console, a sixth of them at once.
     `changes_per_hour`: changes of one account over the API and in the console, likewise.
+    `rewordings_per_day`: halts and pauses of one account in 24 hours, beyond which a halt of what
+    is halted, or a pause of what is paused, is answered and its new reason and note are dropped.
     `idempotency_keys`: keyed requests of one account that are remembered, for a day each.
     `urgent_port`, `urgent_socket`: a port on `api_host`, and the path of a Unix socket for a proxy
     of this machine, that answer what stops things (halt, pause, cancel) and nothing else; without
@@ -88,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refusals_per_second: Count = 50
     sign_ins_per_hour: Count = 60
     changes_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 3600
+    rewordings_per_day: Count = 1000
     idempotency_keys: Count = 5000
     urgent_port: Port | None = None
     urgent_socket: str = ""

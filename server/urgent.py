@@ -111,6 +111,7 @@ async def _opened(
             settings.approval_channels,
             tools.alarm,
             shared.carrying,
+            rewordings=settings.rewordings_per_day,
         )
         services = Services(
             folder,

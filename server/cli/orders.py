@@ -38,6 +38,7 @@ from server.release.rollouts.etag import ANY
 from server.release.rollouts.operations import ChannelView, view_channel
 from server.release.rollouts.orders import Halt, Order, Pause, action_of
 from server.release.rollouts.preview import Preview, describe_state
+from server.release.rollouts.repeated import explain_unrecorded
 from server.release.rollouts.rollouts import Rollouts
 from server.release.rollouts.wish import Wish
 from server.settings import Settings
@@ -165,15 +166,18 @@ def _order(
             if how.dry_run:
                 return [await rollouts.preview(wish, due_at=how.due) for wish in wishes], [], []
             changes = await rollouts.order(who, wishes, due_at=how.due)
-            return [], changes, [await rollouts.view(wish.channel) for wish in wishes]
+            views = [await rollouts.view(wish.channel) for wish in wishes]
+            dropped.extend(map(_explain, wishes, changes, views))
+            return [], changes, views
 
     def attempt() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
         failures.clear()
-        if (stopped := _stop_by_server(folder, places, make, how)) is not None:
+        if (stopped := _stop_by_server(folder, places, make, how, dropped)) is not None:
             return [], *stopped
         return asyncio.run(act())
 
     failures: list[str] = []
+    dropped: list[str] = []  # of each repeated halt or pause why its words are not on record
     waiting = list_submissions(folder.incoming)
     try:
         previews, changes, views = attempt()
@@ -189,10 +193,14 @@ def _order(
     if how.dry_run:
         _show_previews(previews, as_json=how.as_json)
     else:
-        _tell(changes, views, alarms, as_json=how.as_json)
+        _tell(changes, views, alarms, dropped, as_json=how.as_json)
     if failures:
         halted = "the other channels are halted" if changes else "nothing is halted"
         raise NotFoundError(f"{halted}: {' '.join(failures)}")
+
+
+def _explain(wish: Wish, change: ChangeView, view: ChannelView) -> str:
+    return explain_unrecorded(wish, change, {} if view.pointer is None else view.pointer.reason)
 
 
 def _report(sentence: str) -> None:
@@ -200,7 +208,11 @@ def _report(sentence: str) -> None:
 
 
 def _stop_by_server(
-    folder: StateFolder, places: list[Channel], make: MakeOrder, how: Circumstances
+    folder: StateFolder,
+    places: list[Channel],
+    make: MakeOrder,
+    how: Circumstances,
+    dropped: list[str],
 ) -> tuple[list[ChangeView], list[ChannelView]] | None:
     """Have a running server halt or pause a channel; None where the command does it itself.
 
@@ -221,8 +233,9 @@ def _stop_by_server(
     )
     if told is None:
         return None
-    change = msgspec.json.decode(told, type=Ordered).change
-    changes = [] if change is None else [change]
+    answer = msgspec.json.decode(told, type=Ordered)
+    dropped.append(answer.unrecorded)
+    changes = [] if answer.change is None else [answer.change]
     return changes, [view_channel(place, load_published(folder.public))]
 
 
@@ -279,8 +292,15 @@ def _say(change: ChangeView, row: dict[str, Any] | None) -> str:
 
 
 def _tell(
-    changes: list[ChangeView], views: list[ChannelView], alarms: list[str], *, as_json: bool
+    changes: list[ChangeView],
+    views: list[ChannelView],
+    alarms: list[str],
+    dropped: list[str],
+    *,
+    as_json: bool,
 ) -> None:
+    for sentence in filter(None, dropped):
+        _report(sentence)
     rows = [show_channel(view) for view in views if view.pointer is not None]
     snapshot = max((change.snapshot for change in changes), default=0)
     if as_json:

@@ -8,6 +8,7 @@ from server.console.calendars import describe_windows, plan_of
 from server.console.forms import reasons
 from server.console.page import Moved, Page, Shown, Visit
 from server.console.timeline import draw
+from server.release import errors
 from server.release.api.channels import ChannelState
 from server.release.people.permissions import Permission
 from server.release.rollouts.changes import ChangeView
@@ -62,7 +63,9 @@ async def halt(visit: Visit) -> Moved:
 
 
 async def _order(visit: Visit, operation: str, body: Mapping[str, Any]) -> Moved:
-    await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
+    told = await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
+    if told.unrecorded:
+        raise errors.RateError(told.unrecorded, share=errors.Share.REWORDINGS)
     path = visit.path
     return Moved(f"{PREFIX}/channels/{path['codename']}/{path['region']}/{path['channel']}")
 

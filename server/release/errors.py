@@ -64,6 +64,7 @@ class Share(enum.StrEnum):
     LOOKUPS = "lookups"
     REFUSALS = "refusals"
     REQUESTS = "requests"
+    REWORDINGS = "rewordings"
     SIGN_INS = "sign_ins"
     UPLOADS = "uploads"
 

@@ -135,7 +135,7 @@ class Api:
         if call.principal is not None and operation.takes_key and keyed:
             return await self._answer_once(operation, call, octets)
         reply = await operation.handler(call)
-        return reply if isinstance(reply, web.StreamResponse) else _to_answer(reply, operation)
+        return reply if isinstance(reply, web.StreamResponse) else self._told(reply, operation)
 
     async def _answer_once(self, operation: Operation, call: Call, octets: bytes) -> Answer:
         """Answer a request with an Idempotency-Key; one that cannot be decoded uses none up."""
@@ -150,7 +150,7 @@ class Api:
                 return self._refuse(error, operation)
             if not isinstance(reply, Reply):
                 raise TypeError(f"{operation.id} streams and is not raw")
-            return _to_answer(reply, operation)
+            return self._told(reply, operation)
 
         async def look(index: int) -> Answer:
             if operation.again is None:
@@ -167,6 +167,11 @@ class Api:
             urgent=operation.urgent,
         )
         return await call.services.keys.once(request, lambda: answer(operation.handler(call)), look)
+
+    def _told(self, reply: Reply, operation: Operation) -> Answer:
+        if reply.share is not None:
+            self._metrics.count_limit(reply.share)
+        return _to_answer(reply, operation)
 
     def _refuse(self, error: Exception, operation: Operation | None) -> Answer:
         incident = self._services.entropy(8).hex()

@@ -18,6 +18,7 @@ from server.core.release import Positive
 from server.publisher.build_names import BuildName, BuildNames
 from server.publisher.published import Published
 from server.publisher.rollout import newest_counter
+from server.release import errors
 from server.release.api.operation import (
     BODY_LIMIT,
     PREFIX,
@@ -28,7 +29,6 @@ from server.release.api.operation import (
     Reply,
 )
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.errors import ConflictError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
 from server.release.rollouts.changes import ChangeView, State
@@ -37,6 +37,7 @@ from server.release.rollouts.operations import ChannelView
 from server.release.rollouts.orders import Halt, Note, Offer, Order, Pause, Resume, Schedule
 from server.release.rollouts.plan import Moment, Plan
 from server.release.rollouts.preview import Preview, Share, describe_state, preview
+from server.release.rollouts.repeated import explain_unrecorded
 from server.release.rollouts.signed import (
     Promote,
     Withdraw,
@@ -111,12 +112,14 @@ class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     dry_run: bool = False
 
 
-class Ordered(msgspec.Struct, frozen=True):
+class Ordered(msgspec.Struct, frozen=True, omit_defaults=True):
     """The change that an order is, and the channel after it; of a dry run, the preview alone."""
 
     channel: ChannelState
     change: ChangeView | None
     preview: Preview | None
+    unrecorded: str = ""
+    """Of a repeated halt or pause whose reason and note were dropped: a sentence that says why."""
 
 
 async def list_channels(call: Call) -> Reply:
@@ -216,7 +219,11 @@ async def _order(call: Call, view: ChannelView, order: Order) -> Reply:
         state = _show(view, call.services.epoch())
         return Reply(Ordered(state, None, seen), headers={"ETag": view.etag})
     (change,) = await rollouts.order(call.who, [wish], due_at=due_at)
-    return await _show_ordered(call, change)
+    after = await rollouts.view(view.channel)
+    state = _show(after, call.services.epoch())
+    lost = explain_unrecorded(wish, change, state.reason)
+    share = errors.Share.REWORDINGS if lost else None
+    return Reply(Ordered(state, change, None, lost), headers={"ETag": after.etag}, share=share)
 
 
 async def _order_again(call: Call, entry: Mapping[str, Any]) -> Reply:
@@ -224,11 +231,7 @@ async def _order_again(call: Call, entry: Mapping[str, Any]) -> Reply:
     identity = entry["detail"]["change"]
     change = await call.services.require_rollouts().complete(call.who, identity)
     if change.state == State.REFUSED:
-        raise ConflictError(f"change {change.id} is refused: {change.reason}")
-    return await _show_ordered(call, change)
-
-
-async def _show_ordered(call: Call, change: ChangeView) -> Reply:
+        raise errors.ConflictError(f"change {change.id} is refused: {change.reason}")
     after = await call.services.require_rollouts().view(decode_channel(change.channel))
     state = _show(after, call.services.epoch())
     return Reply(Ordered(state, change, None), headers={"ETag": after.etag})

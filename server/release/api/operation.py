@@ -20,6 +20,7 @@ from server.release.api.account_turns import AccountTurns
 from server.release.api.giving_way import GivingWay
 from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
+from server.release.errors import Share
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
 from server.release.rollouts.etag import is_match
@@ -184,12 +185,13 @@ class Reply:
     """What a handler answers: a value that is sent as JSON, or octets where it is raw.
 
     `status` None is the operation's own. A body of None is no body. A `Content-Type` among
-    `headers` wins.
+    `headers` wins. `share` is one that was used up, though the request is answered.
     """
 
     body: object = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    share: Share | None = None
 
 
 Handler = Callable[[Call], Coroutine[Any, Any, Reply | web.StreamResponse]]

@@ -126,31 +126,6 @@ async def find_open(session: AsyncSession, channel: str) -> Sequence[Change]:
     return (await session.scalars(query)).all()
 
 
-async def find_last(
-    session: AsyncSession, channel: str, action: str, proposer: str, pointer: str
-) -> Change | None:
-    """Return the last change by one proposer and action, if it led to the pointer of this hash.
-
-    None, too, where a change of the channel is open.
-    """
-    if await find_open(session, channel):
-        return None
-    query = (
-        select(Change)
-        .where(
-            Change.subject == channel,
-            Change.action == action,
-            Change.proposed_by == proposer,
-            Change.state == State.DONE,
-        )
-        .order_by(Change.proposed_at.desc(), Change.id.desc())
-        .limit(1)
-    )
-    found: Change | None = await session.scalar(query)
-    intent = None if found is None else known_outcome(found).intent
-    return None if intent is None or intent.pointer != pointer else found
-
-
 async def find_course(
     session: AsyncSession, channel: str, schedule: Iterable[tuple[int, int]]
 ) -> Course | None:

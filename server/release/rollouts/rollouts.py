@@ -42,7 +42,6 @@ from server.release.rollouts.ledger import (
     approve_row,
     find_changes,
     find_course,
-    find_last,
     find_open,
     get_change,
     has_open_intent,
@@ -50,10 +49,10 @@ from server.release.rollouts.ledger import (
     settle,
 )
 from server.release.rollouts.operations import ChannelView, Edited, carry_out, view_channel
-from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Pause, Schedule, action_of
+from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Schedule
 from server.release.rollouts.plan import check_plan
-from server.release.rollouts.pointer_hash import hash_pointer
 from server.release.rollouts.preview import Preview, preview
+from server.release.rollouts.repeated import DAY, DailyShare, find_answer, is_repetition
 from server.release.rollouts.wish import Wish, check_allowed, check_due, check_words
 from server.storage.control_models import Change
 from server.storage.database import Sessions
@@ -66,6 +65,8 @@ class Rollouts:
 
     `entropy(n)` gives n random octets; `alarm` is told what was refused when nobody was there.
     Objects of one process share `under_way`: the ids of what one of them is carrying out.
+    `rewordings`: halts and pauses of an account in a day, beyond which new words of a repeated one
+    are not recorded.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class Rollouts:
         approval_channels: Sequence[str] = (),
         alarm: Callable[[str], None] = lambda _sentence: None,
         under_way: set[str] | None = None,
+        *,
+        rewordings: int,
     ) -> None:
         self._tree = PublicTree(folder.public)
         self._looking = asyncio.Lock()  # the tree is read by one thread at a time
@@ -87,6 +90,7 @@ class Rollouts:
         self._approval_channels = tuple(approval_channels)
         execution = Execution(folder, sessions, publisher, clock)
         shared = set() if under_way is None else under_way
+        self._rewordings = rewordings
         self._carrying = Carrying(sessions, execution, alarm, shared)
 
     async def view(self, channel: Channel) -> ChannelView:
@@ -134,43 +138,35 @@ class Rollouts:
         With `due_at` they are carried out then. Raises PermissionDeniedError, PreconditionError for
         a stale tag, and what an order does not fit by. When the surroundings fail in the middle,
         StorageError is raised and the change is carried out as soon as they are back, with an alarm
-        that says so. A halt or pause that changes nothing and that the account has on record for
-        this state of the channel is not recorded again: its change is the one on record.
+        that says so. A halt or pause that repeats one and says nothing new, or by an account whose
+        share of them is used up, is not recorded: its change is the one on record.
         """
         now = self._now()
         due_at = None if due_at == now else due_at
         at = check_due(due_at, now)
-        changes, repeated = [], []
+        changes: list[Change] = []
+        answers: list[ChangeView | None] = []  # of each wish, None for one that is recorded
         for wish in wishes:
             check_allowed(principal, wish)
             view = await self.view(wish.channel)
             if not isinstance(wish.order, Halt):
                 check_if_match(wish.if_match, view.etag)
             edited = await self._try(wish, view, at)
-            known = None
-            if edited is not None and edited.pointer == view.pointer and due_at is None:
-                known = await self._find_repeated(principal, wish, edited.pointer)
-            if known is None:
-                changes.append(self._make(principal, wish, see(view.pointer), now, due_at))
-            else:
-                repeated.append(known)
-        if not changes:
-            return repeated
-        waits = any(c.state == State.WAITING or c.due_at > c.proposed_at for c in changes)
-        names = await self._names() if waits else BuildNames({})  # only what waits is told so
-        async with self._sessions.begin() as session:
-            await lock_trail(session)
-            await add_changes(session, changes, principal.actor, names)
-        at_once = [
-            change.id for change in changes if change.state == State.APPROVED and due_at is None
-        ]
-        if at_once:
-            await self._carrying.carry_out(at_once, principal.actor)
-        views = [await self.get(change.id) for change in changes]
-        for view_ in views:
-            if view_.id in at_once and view_.state != State.DONE:
-                raise ConflictError(f"change {view_.id} is {view_.state}: {view_.reason}")
-        return [*repeated, *views]
+            answer = None
+            before = view.pointer
+            if (
+                before is not None
+                and edited is not None
+                and due_at is None
+                and is_repetition(wish, before, edited.pointer)
+            ):
+                share = DailyShare(max(0, self._rewordings - len(changes)), now - DAY)
+                answer = await self._find_answer(principal, wish, before, edited.pointer, share)
+            answers.append(answer)
+            if answer is None:
+                changes.append(self._make(principal, wish, see(before), now, due_at))
+        made = iter(await self._record(principal, changes, due_at) if changes else ())
+        return [next(made) if answer is None else answer for answer in answers]
 
     async def approve(self, principal: Principal, identity: str) -> ChangeView:
         """Approve somebody else's change; what is due is carried out at once."""
@@ -319,20 +315,34 @@ class Rollouts:
 
         return await asyncio.to_thread(plan)
 
-    async def _find_repeated(
-        self, principal: Principal, wish: Wish, pointer: Pointer
-    ) -> ChangeView | None:
-        """Return the change by which an account stopped a channel that shows `pointer` still.
+    async def _record(
+        self, principal: Principal, changes: Sequence[Change], due_at: int | None
+    ) -> list[ChangeView]:
+        """Write new changes and carry out what does not wait; raises what they do not fit by."""
+        waits = any(c.state == State.WAITING or c.due_at > c.proposed_at for c in changes)
+        names = await self._names() if waits else BuildNames({})  # only what waits is told so
+        async with self._sessions.begin() as session:
+            await lock_trail(session)
+            await add_changes(session, changes, principal.actor, names)
+        at_once = [
+            change.id for change in changes if change.state == State.APPROVED and due_at is None
+        ]
+        if at_once:
+            await self._carrying.carry_out(at_once, principal.actor)
+        views = [await self.get(change.id) for change in changes]
+        for view in views:
+            if view.id in at_once and view.state != State.DONE:
+                raise ConflictError(f"change {view.id} is {view.state}: {view.reason}")
+        return views
 
-        None where there is none, and where anything is open that the order has to come after.
-        """
-        if not isinstance(wish.order, Halt | Pause):
-            return None
-        place, action, seen = str(wish.channel), action_of(wish.order), hash_pointer(pointer)
+    async def _find_answer(
+        self, principal: Principal, wish: Wish, before: Pointer, after: Pointer, share: DailyShare
+    ) -> ChangeView | None:
+        """Return the change on record that answers a repeated halt or pause, if one does."""
         async with self._sessions() as session:
-            change = await find_last(session, place, action, principal.name, seen)
+            change = await find_answer(session, wish, principal.name, before, after, share)
         # What was open before that look is public by now.
-        if change is None or (await self.view(wish.channel)).pointer != pointer:
+        if change is None or (await self.view(wish.channel)).pointer != before:
             return None
         return show_change(change, await self._names())
 

@@ -168,6 +168,19 @@ def test_a_halt_reaches_whoever_it_can(run, ask, state):
     assert "nothing is halted: armani/id/beta offers nothing yet" in err
 
 
+def test_words_that_are_not_recorded(run, state, monkeypatch):
+    """Beyond an account's share it is halted still, with status 0, and a sentence says why."""
+    monkeypatch.setenv("HENING_REWORDINGS_PER_DAY", "1")
+    told = [
+        run("rollout", "halt", CHANNEL, "--note", note, "--json", "--state", state)
+        for note in ("first", "second")
+    ]
+    assert [status for status, _, _ in told] == [0, 0]
+    first, second = (json.loads(out)["changes"][0] for _, out, _ in told)
+    assert first == second
+    assert (told[0][2], "note are not recorded" in told[1][2]) == ("", True)
+
+
 def test_a_halt_is_never_put_off(run, ask, state):
     """With `--due` it is a usage error; nothing changes."""
     assert run("rollout", "halt", CHANNEL, "--due", f"{later()}", "--state", state)[0] == 2

@@ -124,6 +124,16 @@ async def test_a_halt_with_its_reasons(team):
     assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
 
 
+async def test_words_that_are_not_recorded(world):
+    """A form that was opened before the halt is answered with the reason why."""
+    async with console_world(world, rewordings_per_day=1) as team:
+        browser = await team.signed_in("approver")
+        form = await browser.get(f"{PATH}/halt")
+        told = [await browser.send(form, "/halt", {"note": note}) for note in "ab"]
+        assert [page.status for page in told] == [200, 429]
+        assert "The new reason and note are not recorded" in told[1].text
+
+
 async def test_what_was_reached_at_the_halt(world, team):
     """A halted schedule lets nobody in, whatever times it has: the page shows the halt's share."""
     await publish_second(world, team)

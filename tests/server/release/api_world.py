@@ -127,8 +127,15 @@ async def api_world(
                         disabled_at=None,
                     )
                 )
-        approval = settings.approval_channels
-        rollouts = Rollouts(world.folder, sessions, publisher, world.now, entropy, approval)
+        rollouts = Rollouts(
+            world.folder,
+            sessions,
+            publisher,
+            world.now,
+            entropy,
+            settings.approval_channels,
+            rewordings=settings.rewordings_per_day,
+        )
         services = {"rollouts": rollouts, **services}
         made = Services(world.folder, sessions, publisher, world.now, settings, entropy, **services)
         async with (

@@ -13,6 +13,7 @@ from server.release.api.operation import URGENT_BODY_LIMIT
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
 from server.release.rollouts import wish
+from server.settings import Settings
 from tests.server.release.api_world import api_world
 from tests.server.world import FIRST, PACKAGE_2, SECOND
 
@@ -43,6 +44,19 @@ async def order(api, action, body, tag="*", token="engineer", path=CHANNEL):
     """Give an order; `tag` None sends no If-Match."""
     headers = {} if tag is None else {"If-Match": tag}
     return await api.call("POST", f"{path}/{action}", token=token, body=body, headers=headers)
+
+
+async def test_a_halt_whose_words_are_not_recorded(world):
+    """It is answered with the change on record, a sentence says why, and a metric counts it."""
+    settings = Settings(api_port=0, rewordings_per_day=1)
+    async with api_world(world, settings=settings) as served:
+        first = (await order(served, "halt", {"note": "a"})).json
+        again = await order(served, "halt", {"note": "b"})
+        assert (again.status, again.json["change"]) == (200, first["change"])
+        assert "unrecorded" not in first
+        assert again.json["unrecorded"].startswith("armani/id/stable is halted already, by change")
+        count = served.registry.get_sample_value
+        assert count("hening_api_limits_total", {"share": "rewordings"}) == 1
 
 
 async def test_models_and_releases(two):

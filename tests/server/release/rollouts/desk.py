@@ -39,7 +39,7 @@ ACCOUNTS = {
 class Desk:
     """The service over a world; NUMBERS make its ids."""
 
-    def __init__(self, world, sessions, publisher, approval=()):
+    def __init__(self, world, sessions, publisher, approval=(), rewordings=100):
         self.world, self.sessions = world, sessions
         self.alarms = []
         self.rollouts = Rollouts(
@@ -50,6 +50,7 @@ class Desk:
             lambda size: next(NUMBERS).to_bytes(size, "big"),
             approval,
             self.alarms.append,
+            rewordings=rewordings,
         )
 
     async def tag(self):
@@ -65,9 +66,9 @@ class Desk:
         published = await asyncio.to_thread(self.world.published)
         return published.snapshot.version, published.roles["latest"].version
 
-    async def order(self, order, who=ENGINEER, *, if_match=None, due_at=None):
+    async def order(self, order, who=ENGINEER, *, if_match=None, due_at=None, note=""):
         """Give one order, with the tag of now unless another is given."""
-        wish = Wish(CHANNEL, order, await self.tag() if if_match is None else if_match)
+        wish = Wish(CHANNEL, order, await self.tag() if if_match is None else if_match, note)
         return (await self.rollouts.order(who, [wish], due_at=due_at))[0]
 
     async def trail(self):
@@ -83,7 +84,7 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def open_desk(world, approval=(), **publisher):
+async def open_desk(world, approval=(), rewordings=100, **publisher):
     """Open the service on a world, where the people have their accounts."""
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
@@ -101,4 +102,4 @@ async def open_desk(world, approval=(), **publisher):
             **publisher,
         )
         async with made.read_backs:
-            yield Desk(world, sessions, made, approval)
+            yield Desk(world, sessions, made, approval, rewordings)

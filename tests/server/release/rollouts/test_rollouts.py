@@ -255,6 +255,55 @@ async def test_a_halt_of_another_state_is_no_repetition(two):
         assert (pointer.halted, dict(pointer.reason)) == (True, {"en": "a"})
 
 
+@pytest.mark.parametrize("kind", [Halt, Pause])
+async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
+    """The note is on record then, and the same again is not; without a note it says nothing new."""
+    async with open_desk(two) as desk:
+        first = await desk.order(kind(), note="a")
+        second = await desk.order(kind(), note="b")
+        assert (second.note, second.state) == ("b", State.DONE)
+        assert second.id != first.id
+        assert await desk.order(kind(), note="b") == second
+        assert await desk.order(kind()) == second
+
+
+@pytest.mark.parametrize("kind", [Halt, Pause])
+async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
+    """The channel stays stopped, its change answers and it keeps the last words, for a day."""
+    async with open_desk(two, rewordings=3) as desk:
+        kept = [await desk.order(kind({"en": word}), note=word) for word in "abc"]
+        before = await desk.trail()
+        for order, note in ((kind({"en": "d"}), ""), (kind({"en": "c"}), "d"), (kind(), "d")):
+            assert await desk.order(order, note=note) == kept[-1]
+        assert await desk.trail() == before
+        assert (await desk.pointer()).reason == {"en": "c"}
+        operator = person("operator-0")
+        assert (await desk.order(kind({"en": "e"}), operator)).proposed_by == "operator-0"
+        assert (await desk.order(kind({"en": "f"}))).proposed_by == "operator-0"
+        two.ahead = timedelta(days=1, seconds=1)
+        assert (await desk.order(kind({"en": "g"}))).order == kind({"en": "g"})
+
+
+async def test_a_halt_that_changes_something_is_outside_the_share(two):
+    """However many an account has on record, what is offered is halted, with its reason."""
+    async with open_desk(two, rewordings=1) as desk:
+        for order in (Pause({"en": "a"}), Halt({"en": "b"})):
+            assert (await desk.order(order)).order == order
+        await desk.order(Offer(2, PLAN))
+        assert (await desk.order(Halt({"en": "c"}))).order == Halt({"en": "c"})
+        assert (await desk.pointer()).reason == {"en": "c"}
+
+
+async def test_answers_come_in_the_order_asked(two):
+    """Repetitions stand among what is recorded, each at its wish's place."""
+    async with open_desk(two) as desk:
+        halted = await desk.order(Halt())
+        wishes = [Wish(CHANNEL, Halt(), note=note) for note in ("new", "")]
+        changes = await desk.rollouts.order(ENGINEER, wishes)
+        assert [change.note for change in changes] == ["new", ""]
+        assert changes[1] == halted
+
+
 async def test_a_repeated_halt_still_cancels_what_waits(two):
     """What was ordered since is not carried out after it."""
     async with open_desk(two, ["*/*/stable"]) as desk:

@@ -1,0 +1,125 @@
+"""Repeated halts and pauses: what is halted is halted again, with other words or the same ones.
+
+A repetition changes nothing for phones. What is new about it, its reason or its note, is recorded
+as a change of its own, and a reason is published. An account may add so many of them in a day; a
+further one is answered with the change on record.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.errors import FormatError
+from server.core.pointer import Pointer
+from server.release.rollouts.changes import ChangeView, State, known_outcome, read_arguments
+from server.release.rollouts.ledger import find_open
+from server.release.rollouts.orders import Halt, Pause, action_of
+from server.release.rollouts.pointer_hash import hash_pointer
+from server.release.rollouts.wish import Wish
+from server.storage.control_models import Change
+
+DAY = 86_400
+STOPPING = ("halt", "pause")
+
+
+@dataclass(frozen=True, slots=True)
+class DailyShare:
+    """How many halts and pauses an account may have on record since `since`, in epoch seconds."""
+
+    most: int
+    since: int
+
+
+def is_repetition(wish: Wish, before: Pointer, after: Pointer) -> bool:
+    """Answer whether `wish` stops what is stopped like that already, whatever its words are."""
+    if not isinstance(wish.order, Halt | Pause):
+        return False
+    return msgspec.structs.replace(after, reason=before.reason) == before
+
+
+async def find_answer(
+    session: AsyncSession,
+    wish: Wish,
+    proposer: str,
+    before: Pointer,
+    after: Pointer,
+    share: DailyShare,
+) -> Change | None:
+    """Return the change on record that answers a repetition; None where it is recorded itself.
+
+    It is recorded where a change is open that the order has to come after, where the proposer has
+    none on record for this state of the channel, and where reason or note are new, unless the
+    proposer's share is used up.
+    """
+    if await find_open(session, str(wish.channel)):
+        return None
+    if after == before:
+        own = await _find_last(session, wish, proposer)
+        if own is not None and _shows(own, after) and wish.note in {"", _note(own)}:
+            return own
+    if await _count(session, proposer, share) < share.most:
+        return None
+    return await _find_last(session, wish)
+
+
+def explain_unrecorded(wish: Wish, change: ChangeView, shown: Mapping[str, str]) -> str:
+    """Say that the words of a repetition are not on record; empty where they are.
+
+    `change` is the answer to `wish`, `shown` the reason that the channel shows now.
+    """
+    if not isinstance(wish.order, Halt | Pause):
+        return ""
+    recorded = getattr(change.order, "reason", {})
+    if wish.note in {"", change.note} and wish.order.reason in ({}, recorded, shown):
+        return ""
+    state = "halted" if isinstance(wish.order, Halt) else "paused"
+    return (
+        f"{wish.channel} is {state} already, by change {change.id}. The new reason and note are not"
+        " recorded: this account has used up the halts and pauses that it may explain anew in 24"
+        " hours (rewordings_per_day)."
+    )
+
+
+async def _find_last(session: AsyncSession, wish: Wish, proposer: str = "") -> Change | None:
+    """Return the channel's last change by the action of `wish`, of one proposer or of all."""
+    query = select(Change).where(
+        Change.subject == str(wish.channel),
+        Change.action == action_of(wish.order),
+        Change.state == State.DONE,
+    )
+    if proposer:
+        query = query.where(Change.proposed_by == proposer)
+    newest = query.order_by(Change.proposed_at.desc(), Change.id.desc()).limit(1)
+    found: Change | None = await session.scalar(newest)
+    return found
+
+
+async def _count(session: AsyncSession, proposer: str, share: DailyShare) -> int:
+    """Return how many halts and pauses of an account were carried out, `share.most` at most."""
+    query = (
+        select(Change.id)
+        .where(
+            Change.state == State.DONE,
+            Change.due_at > share.since,
+            Change.action.in_(STOPPING),
+            Change.proposed_by == proposer,
+        )
+        .limit(share.most)
+    )
+    found: Sequence[str] = (await session.scalars(query)).all()
+    return len(found)
+
+
+def _shows(change: Change, pointer: Pointer) -> bool:
+    intent = known_outcome(change).intent
+    return intent is not None and intent.pointer == hash_pointer(pointer)
+
+
+def _note(change: Change) -> str:
+    try:
+        return read_arguments(change).note
+    except FormatError:
+        return ""
