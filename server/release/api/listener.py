@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -37,6 +37,9 @@ LINE_LIMIT = 8190  # bytes of a request line or header: a cursor and a token fit
 READ_SIZE = 4096  # bytes of a body that are parsed ahead, and 256 of its chunks
 HEADER_LIMIT = 64  # headers of a request
 HEAD_LIMIT = 65_536  # bytes of a head, most of which the parser keeps until it is whole
+HEAD_TOO_LARGE = (
+    f"The head of a request has at most {HEAD_LIMIT} bytes: send fewer or shorter headers."
+)
 IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
@@ -225,22 +228,42 @@ class Skipping(web.RequestHandler):
     It throws away what follows a refusal, so that its client reads the answer.
     """
 
-    __slots__ = ("_head", "is_skipping")
+    __slots__ = ("_head", "api", "is_skipping")
 
-    def __init__(self, manager: web.Server, **kwargs: Any) -> None:
+    def __init__(self, manager: web.Server, api: Answering, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
+        self.api = api
         self.is_skipping = False
         self._head = 0  # bytes of a head that is not whole
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived, unless it is thrown away; end the connection at a head too long."""
+        """Parse what arrived, unless it is thrown away; refuse a head that is too long."""
         if self.is_skipping:
             return
         super().data_received(data)
         is_whole = self._waiter is None or self._waiter.done()
         self._head = 0 if is_whole else self._head + len(data)
-        if self._head > HEAD_LIMIT:
-            self.force_close()
+        if self.has_long_head:
+            self._refuse_head()
+
+    @property
+    def has_long_head(self) -> bool:
+        """Whether the connection ends for a head that was too long."""
+        return self._head > HEAD_LIMIT
+
+    def _refuse_head(self) -> None:
+        """Say so, and throw away what arrives for a while: a reset would take the answer along."""
+        self.is_skipping = True
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        answer = self.api.fail(ProblemError(431, "head-too-large", HEAD_TOO_LARGE))
+        body = answer.body if isinstance(answer, web.Response) else None
+        octets = body if isinstance(body, bytes) else b""
+        transport.write(_spell(answer.status, answer.headers, octets))
+        if transport.can_write_eof():
+            transport.write_eof()
+        asyncio.get_running_loop().call_later(self._lingering_time, transport.abort)
 
 
 class _Server(web.Server):
@@ -255,21 +278,25 @@ class _Server(web.Server):
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
 
 
+def _spell(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return the bytes of an answer after which the connection ends."""
+    given = {
+        **FIXED_HEADERS,
+        **headers,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n".encode() + body
+
+
 def _parting() -> bytes:
     sentence = (
         "All connections were taken and this one gave way: look what became of the request, and ask"
         " again in 1 s."
     )
     refusal = describe(ProblemError(503, "unavailable", sentence, {"Retry-After": "1"}), "")
-    headers = {
-        **FIXED_HEADERS,
-        **refusal.headers,
-        "Content-Type": MEDIA_TYPE,
-        "Content-Length": str(len(refusal.octets)),
-        "Connection": "close",
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode() + refusal.octets
+    return _spell(503, {**refusal.headers, "Content-Type": MEDIA_TYPE}, refusal.octets)
 
 
 PARTING = _parting()
@@ -279,11 +306,10 @@ PARTING = _parting()
 class _Protocol(Skipping):
     """What cannot be parsed is a refusal, what fails here a failure; both are problem documents."""
 
-    __slots__ = ("_stalled", "account", "api", "is_leaving", "request", "server", "token")
+    __slots__ = ("_stalled", "account", "is_leaving", "request", "server", "token")
 
     def __init__(self, manager: _Server, **kwargs: Any) -> None:
-        super().__init__(manager, **kwargs)
-        self.api = manager.api
+        super().__init__(manager, manager.api, **kwargs)
         self.server = manager
         self._stalled: asyncio.TimerHandle | None = None
         self.request: web.BaseRequest | None = None  # the one that is being answered

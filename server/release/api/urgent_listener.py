@@ -56,8 +56,9 @@ _SILENT.disabled = True
 class UrgentServer(web.Server):
     """Makes the connections of all urgent sockets of a process, which share the slots.
 
-    There are at most so many `connections`, and so many `refusals` a second come without delay.
-    `count_limit` is called for what is beyond them.
+    There are at most so many `connections`. So many `refusals` a second come without delay to
+    callers who may stop something, and as many to all others. `count_limit` is called for what is
+    beyond them.
     """
 
     def __init__(
@@ -88,7 +89,9 @@ class UrgentServer(web.Server):
         # Connections that keep their slot, the oldest first: each accept looks at a few of them.
         self.staying: dict[_Connection, None] = {}
         self.unknown: dict[_Connection, None] = {}
-        self.refusals = make_refusals(refusals, asyncio.get_running_loop().time())
+        # Known callers have their own, so that a flood without a token makes none of theirs late.
+        now = asyncio.get_running_loop().time()
+        self.refusals = {is_known: make_refusals(refusals, now) for is_known in (False, True)}
 
     def __call__(self) -> "_Connection":
         """Return the protocol of a new connection."""
@@ -206,8 +209,9 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     response = await answer(request, connection.server.api)
     skip_chunks(request, response)
     response.force_close()
-    is_refusal = response.status >= HTTPStatus.BAD_REQUEST and not connection.is_known
-    if is_refusal and connection.server.refusals.take(asyncio.get_running_loop().time()):
+    is_refusal = response.status >= HTTPStatus.BAD_REQUEST
+    refusals = connection.server.refusals[connection.is_known]
+    if is_refusal and refusals.take(asyncio.get_running_loop().time()):
         connection.server.count_limit(Share.REFUSALS)
         await be_late(request, response)
     return response
@@ -227,7 +231,7 @@ class _Connection(Skipping):
     )
 
     def __init__(self, server: UrgentServer, **kwargs: Any) -> None:
-        super().__init__(server, **kwargs)
+        super().__init__(server, server.api, **kwargs)
         self.server = server
         self.is_known = False  # its caller may stop something
         self.request: web.BaseRequest | None = None  # its head is there, and its answer is made
@@ -262,7 +266,7 @@ class _Connection(Skipping):
         """End this connection for another one; its client is sent why if that takes no waiting."""
         self._give_slot_back()
         is_begun = self.request is not None and self.request.writer.output_size > 0
-        if self.transport is None or is_begun:
+        if self.transport is None or is_begun or self.has_long_head:
             self.leave()
             return
         self.transport.write(PARTING)

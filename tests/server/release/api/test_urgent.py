@@ -112,6 +112,18 @@ async def test_a_halt_is_carried_out(world, urgent):
     assert published.pointers()[CHANNEL.pointer_path].halted
 
 
+async def test_a_head_that_is_too_long(urgent):
+    """It is refused with a sentence, and counted."""
+    reader, writer = await urgent.connect()
+    lines = (b"A: " + b"a" * 8000 + b"\r\n") * 9
+    writer.write(f"POST {HALT} HTTP/1.1\r\nHost: a\r\n".encode() + lines)
+    status, told = await read_answer(reader, writer)
+    assert (status, told["type"]) == (431, "urn:hening:problem:head-too-large")
+    assert "at most 65536 bytes" in told["detail"]
+    labels = {"operation": "none", "status": "4xx"}
+    assert urgent.registry.get_sample_value("hening_urgent_requests_total", labels) == 1
+
+
 def test_what_is_urgent_is_what_stops():
     """Halt, pause and cancel are, and nothing else."""
     marked = {operation.id for operation in OPERATIONS if operation.urgent}
@@ -239,6 +251,20 @@ async def test_a_flood_of_refusals_is_late(world, monkeypatch):
         guessing.cancel()
         for _, writer in opened:
             writer.transport.abort()
+
+
+async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
+    """Beyond a share of their own, which refusals without a token do not use up."""
+    monkeypatch.setattr(listener, "LATE_SECONDS", 0)
+    async with urgent_world(world, refusals_per_second=1) as urgent:
+        await asyncio.gather(*[urgent.halt("guess") for _ in range(20)])
+        late = limits(urgent, Share.REFUSALS)
+        assert late
+        large = b" " * (BODY_LIMIT + 1)
+        assert (await urgent.halt(body=large))[0] == 413
+        assert limits(urgent, Share.REFUSALS) == late
+        await asyncio.gather(*[urgent.halt(body=large) for _ in range(20)])
+        assert limits(urgent, Share.REFUSALS) > late
 
 
 async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
