@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from server.device.counts import Counts
 from server.device.snapshot import EMPTY, Snapshot
 from server.processes.channel import Channel, open_channel
+from server.processes.deadline import Deadline
 from server.processes.delta import Whole, plan_delta
 from server.processes.errors import ChannelError
 from server.processes.messages import (
@@ -36,7 +37,11 @@ LOOK_SECONDS = 0.01  # between two looks whether a process that closed its chann
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long a worker may take, in seconds, before it is killed."""
+    """How long a worker may take, in seconds, before it is killed.
+
+    Seconds in which this process ran: what it did not hear while it stood still is not held against
+    a worker.
+    """
 
     start: float = 120.0  # until it serves: its imports, and a snapshot of some GB
     taking: float = 30.0  # until it serves a snapshot that it is to serve: a halt must reach phones
@@ -81,8 +86,8 @@ class Child:
         self._starting = self._kill_after(
             bounds.start, "it did not serve within {} seconds and was killed"
         )
-        self._taking: tuple[int, asyncio.TimerHandle] | None = None
-        self._draining: asyncio.TimerHandle | None = None
+        self._taking: tuple[int, Deadline] | None = None
+        self._draining: Deadline | None = None
 
     @property
     def pid(self) -> int:
@@ -132,19 +137,17 @@ class Child:
         return self.reason
 
     async def _listen(self) -> None:
-        while True:
+        messages: list[FromWorker] | None = None
+        while messages is None or messages:
+            bound = self._bounds.silence if self.is_ready else self._bounds.start
+            silence = self._kill_after(bound, "it was silent for {} seconds and was killed")
             try:
-                bound = self._bounds.silence if self.is_ready else self._bounds.start
-                async with asyncio.timeout(bound):
-                    messages = await self._channel.receive()
-            except TimeoutError:
-                self._blame(f"it was silent for {bound:g} seconds and was killed")
-                return
+                messages = await self._channel.receive()
             except ChannelError as error:
                 self._blame(str(error))
                 return
-            if not messages:
-                return
+            finally:
+                silence.cancel()
             for message in messages:
                 self._take(message)
 
@@ -197,9 +200,10 @@ class Child:
             await asyncio.sleep(LOOK_SECONDS)
         return status
 
-    def _kill_after(self, seconds: float, sentence: str) -> asyncio.TimerHandle:
+    def _kill_after(self, seconds: float, sentence: str) -> Deadline:
+        reason = sentence.format(f"{seconds:g}")
         loop = asyncio.get_running_loop()
-        return loop.call_later(seconds, self._blame, sentence.format(f"{seconds:g}"))
+        return Deadline(loop.call_later, seconds, lambda: self._blame(reason))
 
     def _blame(self, sentence: str) -> None:
         self.reason = sentence

@@ -1,0 +1,95 @@
+"""A worker as the main process sees it, where the main process stood still."""
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+
+from server.device.counts import Counts
+from server.processes.channel import encode_message, open_channel
+from server.processes.child import Bounds, Child
+from server.processes.messages import MAIN_DECODER, Counted, Ready
+
+SILENT = "it was silent for 10 seconds and was killed"
+
+
+class Process:
+    """A worker's process, which ends when it is killed."""
+
+    pid = 1
+
+    def __init__(self, end):
+        self._end = end
+        self.is_killed = False
+
+    def poll(self):
+        """Return how it ended."""
+        return -9 if self.is_killed else None
+
+    def kill(self):
+        """End it, and its end of the channel."""
+        self.is_killed = True
+        self._end.close()
+
+
+class Watched:
+    """A worker that is attended on a loop whose clock is turned by hand."""
+
+    def __init__(self, process, end, heard, attending):
+        self.process, self._end, self._heard = process, end, heard
+        self.attending = attending
+
+    def tell(self, message):
+        """Let the worker say something, which is read when the loop runs again."""
+        self._end.sendall(encode_message(message))
+
+    async def hear(self):
+        """Wait until a sign of life was heard, or the worker has ended."""
+        hearing = asyncio.create_task(self._heard.wait())
+        await asyncio.wait({hearing, self.attending}, return_when=asyncio.FIRST_COMPLETED)
+        hearing.cancel()
+        self._heard.clear()
+
+    def turn(self, seconds):
+        """Turn the loop's clock: for the loop that is as if it had stood still."""
+        loop = asyncio.get_running_loop()
+        now = loop.time
+        loop.time = lambda: now() + seconds
+
+
+@pytest.fixture
+async def watched():
+    """Give a worker that serves, with the bounds of a server."""
+    ours, theirs = socket.socketpair()
+    process, heard = Process(theirs), asyncio.Event()
+    channel = await open_channel(MAIN_DECODER, ours)
+    child = Child(process, channel, Bounds(), lambda _pid, _counts: heard.set(), print)
+    attending = asyncio.create_task(child.attend())
+    made = Watched(process, theirs, heard, attending)
+    made.tell(Ready())
+    made.tell(Counted(Counts(), 0))
+    await made.hear()
+    yield made
+    attending.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await attending
+    theirs.close()
+
+
+@pytest.mark.parametrize("seconds", [5, 10.5, 600])
+async def test_a_worker_is_heard_after_the_main_process_stood_still(watched, seconds):
+    """However long that was: what the worker said meanwhile is read before it is judged."""
+    for _ in range(3):
+        watched.turn(seconds)
+        watched.tell(Counted(Counts(), 0))
+        await watched.hear()
+        assert not watched.process.is_killed
+
+
+async def test_a_worker_that_is_silent_is_killed(watched):
+    """When the loop ran for as long as a worker may be silent, with turns of a second each."""
+    while not watched.process.is_killed:
+        watched.turn(1)
+        await asyncio.sleep(0)
+    assert await watched.attending == SILENT
