@@ -82,13 +82,17 @@ class UrgentAdmission:
         secret = read_bearer(request)
         if not secret:
             raise no_token()
-        digest = hashlib.sha256(secret.encode()).digest()
+        digest = _digest(secret)
         try:
             principal = await self._look_up(request, secret, digest)
         except AuthenticationError:
             self._known.pop(digest, None)
             raise
         return self._vouched(request, digest, principal)
+
+    def is_known(self, secret: str) -> bool:
+        """Answer whether a token was good when it was last looked up, for what stops something."""
+        return bool(secret) and _digest(secret) in self._known
 
     async def _look_up(self, request: web.BaseRequest, secret: str, digest: bytes) -> Principal:
         if secret.count(".") == JWT_DOTS:  # its issuer may be asked, which can take seconds
@@ -110,6 +114,10 @@ class UrgentAdmission:
 
     def count_change(self, principal: Principal) -> None:
         """Count nothing: what stops things is no change that counts."""
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
 
 
 def encode_operator(name: str) -> str:
@@ -162,9 +170,14 @@ async def serving_urgent(
     operations = urgent_operations()
     metrics = ApiMetrics(registry, operations, "urgent")
     authenticate = verify or token_verifier(services, make_provider(services))
-    api = UrgentApi(operations, services, UrgentAdmission(authenticate), metrics, BODY_SECONDS)
+    admission = UrgentAdmission(authenticate)
+    api = UrgentApi(operations, services, admission, metrics, BODY_SECONDS)
     server = UrgentServer(
-        api, settings.urgent_connections, settings.refusals_per_second, metrics.count_limit
+        api,
+        settings.urgent_connections,
+        settings.refusals_per_second,
+        metrics.count_limit,
+        admission.is_known,
     )
     tls = await asyncio.to_thread(load_tls, settings)
     async with contextlib.AsyncExitStack() as stack:

@@ -20,6 +20,7 @@ from typing import Any
 
 from aiohttp import web
 
+from server.release.api.arrivals import Arrivals
 from server.release.api.listener import (
     PARTING,
     PARTING_SECONDS,
@@ -43,10 +44,7 @@ READ_SIZE = 4096  # bytes of a body that are parsed ahead: all that it may have
 LINE_LIMIT = 8190  # bytes of a request line or header, as on the API's ordinary address
 HEADER_LIMIT = 64  # headers of a request
 BACKLOG = 4096  # connections that wait to be accepted; they are, within milliseconds
-GONE_AT_ONCE = 64  # connections without a client that are closed in a turn of the loop
-RETRY_SECONDS = 0.05  # after a connection could not be accepted
 ROOT = 0
-_ESTABLISHED = 1  # the state that TCP_INFO begins with; a client that closed is not in it
 _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 
 _SILENT = logging.getLogger("hening.silent")
@@ -58,7 +56,8 @@ class UrgentServer(web.Server):
 
     There are at most so many `connections`. So many `refusals` a second come without delay to
     callers who may stop something, and as many to all others. `count_limit` is called for what is
-    beyond them.
+    beyond them. `is_known` answers for a token whether its caller may stop something, as far as
+    that is known without a look.
     """
 
     def __init__(
@@ -67,6 +66,7 @@ class UrgentServer(web.Server):
         connections: int,
         refusals: int,
         count_limit: Callable[[Share], None],
+        is_known: Callable[[str], bool],
     ) -> None:
         super().__init__(
             _handle,
@@ -84,6 +84,7 @@ class UrgentServer(web.Server):
         self.limit = connections
         self.unknown_limit = connections // UNKNOWN
         self.count_limit = count_limit
+        self.is_known = is_known
         self.freed = asyncio.Event()
         self.looking = 0  # connections whose token is being looked up
         # Connections that keep their slot, the oldest first: each accept looks at a few of them.
@@ -104,58 +105,42 @@ class UrgentServer(web.Server):
         *,
         for_commands: bool = False,
     ) -> None:
-        """Accept connections for ever, one in a turn of the loop.
+        """Accept connections for ever, and read from one more in a turn of the loop.
 
-        So each has been read from once before a later one may take its slot. While `LOOKED_UP`
-        tokens are being looked up, for milliseconds, the next one waits in the kernel. On a Unix
+        So each has been read from once before a later one may take its slot. Those whose request
+        brings a known token go first, but over TLS, where it cannot be seen. While `LOOKED_UP`
+        tokens are being looked up, for milliseconds, the next one waits. On a Unix
         socket `for_commands` the user of this process and root need no token. No proxy may connect
         to it: it would hand on requests of anybody as its own.
         """
         loop = asyncio.get_running_loop()
         opening: list[asyncio.Task[Any]] = []
-        gone = 0  # connections whose client closed them before they were accepted
+        parting = PARTING if tls is None else b""
+        arrivals = Arrivals(listener, self.is_known, self.limit, self.count_limit, parting)
 
         def make() -> web.RequestHandler:
             connection = self()
             connection.is_for_commands = for_commands
             return connection
 
-        while True:
-            while not for_commands and self.looking >= LOOKED_UP:
-                self.count_limit(Share.LOOKUPS)
-                self.freed.clear()
-                await self.freed.wait()
-            try:
-                one, _ = await loop.sock_accept(listener)
-            except OSError:  # too many descriptors, or it is gone already
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if is_gone(one):
-                one.close()
-                gone += 1
-                if not gone % GONE_AT_ONCE:
-                    await asyncio.sleep(0)
-                continue
-            seconds = None if tls is None else HEAD_SECONDS
-            opening = [task for task in opening if not task.done()]
-            if len(opening) >= self.unknown_limit:
-                opening.pop(0).cancel()  # it does not speak TLS yet, so it cannot be told why
-                self.count_limit(Share.CONNECTIONS)
-            opening.append(
-                loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
-            )
-            await asyncio.sleep(0)
-
-
-def is_gone(one: socket.socket) -> bool:
-    """Answer whether the client of an accepted TCP connection has closed it already.
-
-    Clients that connect and close in a loop leave thousands of requests in the backlog. No client
-    waits for their answers, and those that do wait stand behind them.
-    """
-    if one.family == socket.AF_UNIX:
-        return False
-    return one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
+        try:
+            while True:
+                while not for_commands and self.looking >= LOOKED_UP:
+                    self.count_limit(Share.LOOKUPS)
+                    self.freed.clear()
+                    await self.freed.wait()
+                one = await arrivals.take()
+                seconds = None if tls is None else HEAD_SECONDS
+                opening = [task for task in opening if not task.done()]
+                if len(opening) >= self.unknown_limit:
+                    opening.pop(0).cancel()  # it does not speak TLS yet, so it cannot be told why
+                    self.count_limit(Share.CONNECTIONS)
+                opening.append(
+                    loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
+                )
+                await asyncio.sleep(0)
+        finally:
+            arrivals.close()
 
 
 async def _open(

@@ -13,7 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
-from server.release.api import listener, urgent_listener
+from server.release.api import arrivals, listener, urgent_listener
 from server.release.api.account_turns import AT_ONCE
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.giving_way import GivingWay
@@ -445,7 +445,7 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
 
 async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, monkeypatch):
     """Their tokens are not looked up; a client that waits behind them is answered."""
-    monkeypatch.setattr(urgent_listener, "GONE_AT_ONCE", 2)
+    monkeypatch.setattr(arrivals, "AT_ONCE", 2)
     request = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer viewer\r\n\r\n".encode()
     for _ in range(5):  # without a turn of the loop, so none of them is accepted meanwhile
         with socket.create_connection(("127.0.0.1", urgent.port)) as client:
@@ -453,6 +453,19 @@ async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, m
     assert (await urgent.halt())[0] == 200
     assert urgent.looked_up.get_nowait() == "engineer"
     assert urgent.looked_up.empty()
+
+
+async def test_a_known_token_goes_first(urgent):
+    """Its request is read before those that came before it with tokens that were never good."""
+    await urgent.halt()
+    assert await urgent.looked_up.get() == "engineer"
+    with contextlib.ExitStack() as stack:
+        for token in [*["guess"] * 5, "engineer"]:  # without a turn of the loop, as above
+            client = socket.create_connection(("127.0.0.1", urgent.port))
+            stack.enter_context(client)
+            line = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
+            client.sendall(line.encode())
+        assert await urgent.looked_up.get() == "engineer"
 
 
 @pytest.mark.parametrize("is_urgent_port", [True, False])
