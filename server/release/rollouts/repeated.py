@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.errors import FormatError
 from server.core.pointer import Pointer
+from server.release.errors import RateError, Share
 from server.release.rollouts.changes import ChangeView, State, known_outcome, read_arguments
 from server.release.rollouts.ledger import find_open
 from server.release.rollouts.orders import Halt, Pause, action_of
@@ -23,6 +24,7 @@ from server.storage.control_models import Change
 
 DAY = 86_400
 STOPPING = ("halt", "pause")
+RETRY_SECONDS = 3600  # after a pause for later was refused: the share is one of a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,17 @@ async def find_answer(
     return await _find_last(session, wish)
 
 
+async def check_share(session: AsyncSession, proposer: str, share: DailyShare) -> None:
+    """Raise RateError where a pause for later is one too many; it stops nothing now."""
+    if await _count(session, proposer, share) >= share.most:
+        raise RateError(
+            f"{proposer} has used up its halts and pauses of 24 hours (rewordings_per_day), so no"
+            " pause for later is taken: pause now, or ask again in an hour.",
+            RETRY_SECONDS,
+            Share.REWORDINGS,
+        )
+
+
 def explain_unrecorded(wish: Wish, change: ChangeView, shown: Mapping[str, str]) -> str:
     """Say that the words of a repetition are not on record; empty where they are.
 
@@ -98,12 +111,11 @@ async def _find_last(session: AsyncSession, wish: Wish, proposer: str = "") -> C
 
 
 async def _count(session: AsyncSession, proposer: str, share: DailyShare) -> int:
-    """Return how many halts and pauses of an account were carried out, `share.most` at most."""
+    """Return how many halts and pauses an account asked for, `share.most` at most."""
     query = (
         select(Change.id)
         .where(
-            Change.state == State.DONE,
-            Change.due_at > share.since,
+            Change.id > f"{share.since * 1000:012x}",  # ids begin with the time, and are an index
             Change.action.in_(STOPPING),
             Change.proposed_by == proposer,
         )

@@ -49,10 +49,16 @@ from server.release.rollouts.ledger import (
     settle,
 )
 from server.release.rollouts.operations import ChannelView, Edited, carry_out, view_channel
-from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Schedule
+from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Pause, Schedule
 from server.release.rollouts.plan import check_plan
 from server.release.rollouts.preview import Preview, preview
-from server.release.rollouts.repeated import DAY, DailyShare, find_answer, is_repetition
+from server.release.rollouts.repeated import (
+    DAY,
+    DailyShare,
+    check_share,
+    find_answer,
+    is_repetition,
+)
 from server.release.rollouts.wish import Wish, check_allowed, check_due, check_words
 from server.storage.control_models import Change
 from server.storage.database import Sessions
@@ -136,7 +142,8 @@ class Rollouts:
         """Carry out `wishes`, published together, or have them wait; returns their changes.
 
         With `due_at` they are carried out then. Raises PermissionDeniedError, PreconditionError for
-        a stale tag, and what an order does not fit by. When the surroundings fail in the middle,
+        a stale tag, RateError for a pause for later by an account whose share of pauses is used up,
+        and what an order does not fit by. When the surroundings fail in the middle,
         StorageError is raised and the change is carried out as soon as they are back, with an alarm
         that says so. A halt or pause that repeats one and says nothing new, or by an account whose
         share of them is used up, is not recorded: its change is the one on record.
@@ -152,19 +159,16 @@ class Rollouts:
             if not isinstance(wish.order, Halt):
                 check_if_match(wish.if_match, view.etag)
             edited = await self._try(wish, view, at)
+            share = DailyShare(max(0, self._rewordings - len(changes)), now - DAY)
             answer = None
-            before = view.pointer
-            if (
-                before is not None
-                and edited is not None
-                and due_at is None
-                and is_repetition(wish, before, edited.pointer)
-            ):
-                share = DailyShare(max(0, self._rewordings - len(changes)), now - DAY)
-                answer = await self._find_answer(principal, wish, before, edited.pointer, share)
+            if due_at is None:
+                answer = await self._find_answer(principal, wish, view.pointer, edited, share)
+            elif isinstance(wish.order, Pause):
+                async with self._sessions() as session:
+                    await check_share(session, principal.name, share)
             answers.append(answer)
             if answer is None:
-                changes.append(self._make(principal, wish, see(before), now, due_at))
+                changes.append(self._make(principal, wish, see(view.pointer), now, due_at))
         made = iter(await self._record(principal, changes, due_at) if changes else ())
         return [next(made) if answer is None else answer for answer in answers]
 
@@ -336,9 +340,17 @@ class Rollouts:
         return views
 
     async def _find_answer(
-        self, principal: Principal, wish: Wish, before: Pointer, after: Pointer, share: DailyShare
+        self,
+        principal: Principal,
+        wish: Wish,
+        before: Pointer | None,
+        edited: Edited | None,
+        share: DailyShare,
     ) -> ChangeView | None:
         """Return the change on record that answers a repeated halt or pause, if one does."""
+        if before is None or edited is None or not is_repetition(wish, before, edited.pointer):
+            return None
+        after = edited.pointer
         async with self._sessions() as session:
             change = await find_answer(session, wish, principal.name, before, after, share)
         # What was open before that look is public by now.

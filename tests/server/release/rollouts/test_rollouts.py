@@ -15,6 +15,7 @@ from server.release.errors import (
     NotFoundError,
     PermissionDeniedError,
     PreconditionError,
+    RateError,
 )
 from server.release.people.permissions import Role
 from server.release.rollouts.carrying import ORPHAN_SECONDS
@@ -292,6 +293,17 @@ async def test_a_halt_that_changes_something_is_outside_the_share(two):
         await desk.order(Offer(2, PLAN))
         assert (await desk.order(Halt({"en": "c"}))).order == Halt({"en": "c"})
         assert (await desk.pointer()).reason == {"en": "c"}
+
+
+async def test_pauses_for_later_are_within_the_share(two):
+    """Also after others were cancelled: each is a row. What is paused now is beside the share."""
+    async with open_desk(two, rewordings=2) as desk:
+        for days in (1, 2):
+            later = await desk.order(Pause(), due_at=two.epoch() + days * DAY)
+            await desk.rollouts.cancel(ENGINEER, later.id, "no")
+        with pytest.raises(RateError, match="no pause for later is taken"):
+            await desk.order(Pause(), due_at=two.epoch() + DAY)
+        assert (await desk.order(Pause())).state == State.DONE
 
 
 async def test_answers_come_in_the_order_asked(two):
