@@ -22,12 +22,12 @@ SHELL := /bin/bash
 # On a terminal pip shows what it does; elsewhere it would write some hundred lines.
 PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet --disable-pip-version-check
 
-.PHONY: demo dist bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider fixtures soak fuzzer mutation clean
+.PHONY: demo dist bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider etebase fixtures soak fuzzer mutation clean
 
 demo: programs
 	$(BIN)/python -m demo
 
-test: env readers interop system provider
+test: env readers interop system provider etebase
 	$(PYTEST)
 
 # `make demo` and tests on a machine with nothing installed, made for it; nothing here is needed but
@@ -37,7 +37,7 @@ bare: system
 
 # The tests beside eight busy loops, which end with the shell that began them, however that ends:
 # a test that fails here alone depends on how fast the machine is.
-test-busy: env readers interop system provider
+test-busy: env readers interop system provider etebase
 	@for _ in {1..8}; do \
 	  while kill -0 $$$$ 2> /dev/null; do for ((i = 0; i < 100000; i++)); do :; done; done & \
 	done; $(PYTEST)
@@ -166,6 +166,14 @@ tests/oidc/node_modules/.ready: tests/oidc/package-lock.json | system
 	@if command -v npm >/dev/null; then \
 	  npm ci --prefix tests/oidc --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@ \
 	  || echo "the OpenID provider could not be installed, so some tests will not be collected"; fi
+
+# The client that the cloud is tested with, and its own tests.
+etebase: system tests/etebase/node_modules/.ready
+
+tests/etebase/node_modules/.ready: tests/etebase/package-lock.json | system
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix tests/etebase --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@ \
+	  || echo "the Etebase client could not be installed, so some tests will not be collected"; fi
 
 lock:
 	for group in run content build dev interop peers; do \

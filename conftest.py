@@ -31,6 +31,7 @@ MAY_MOUNT = CAPABILITIES.is_file() and any(
     if line.startswith("CapEff:")
 )
 PROVIDER = REPOSITORY / "tests" / "oidc" / "node_modules"
+ETEBASE = REPOSITORY / "tests" / "etebase" / "node_modules"
 REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
 #: Tests that run whole programs take minutes, some of them each. They begin first, so that none of
 #: them runs alone at the end: `make test` hands files out in the order in which they are collected.
@@ -96,6 +97,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "openid": (
         lambda: shutil.which("node") is not None and (PROVIDER / ".ready").is_file(),
         "the OpenID provider is not installed: run `make provider` where there is npm",
+    ),
+    "etebase": (
+        lambda: shutil.which("node") is not None and (ETEBASE / ".ready").is_file(),
+        "the Etebase client is not installed: run `make etebase` where there is npm",
     ),
     "interop": (
         lambda: find_spec("ed25519") is not None,

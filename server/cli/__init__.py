@@ -78,6 +78,7 @@ for command in (
         "trail", "server.cli.trail:trail", "Read and verify the trail of what people changed."
     ),
     LazyCommand("clock", "server.cli.clock:clock", "Show and confirm the clock."),
+    LazyCommand("cloud", "server.cli.cloud:cloud", "Serve the owners' encrypted backup."),
 ):
     cli.add_command(command)
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from server.storage.engine import WRITES, make_engine
 from server.storage.place import Place
-from server.storage.revision import is_current
+from server.storage.revision import MIGRATIONS, is_current
 from server.storage.write_gate import WriteGate
 
 
@@ -36,14 +36,18 @@ class Sessions:
 
 @asynccontextmanager
 async def open_database(
-    place: Place, gate: WriteGate | None = None, *, is_urgent: bool = False
+    place: Place,
+    gate: WriteGate | None = None,
+    *,
+    is_urgent: bool = False,
+    migrations: Path = MIGRATIONS,
 ) -> AsyncIterator[Sessions]:
-    """Migrate the database at `place` and give sessions on it until the end.
+    """Bring the database at `place` to the newest of `migrations`, and give sessions on it.
 
     Those who share a SQLite file in one process share its `gate`, at which the sessions that are
     urgent come first.
     """
-    await asyncio.to_thread(_migrate, place)
+    await asyncio.to_thread(_migrate, place, migrations)
     if isinstance(place, Path):
         await asyncio.to_thread(_narrow, place)
     engine = make_engine(place, gate, is_urgent=is_urgent)
@@ -53,12 +57,12 @@ async def open_database(
         await engine.dispose()
 
 
-def _migrate(place: Place) -> None:
-    if not is_current(place):
+def _migrate(place: Place, migrations: Path) -> None:
+    if not is_current(place, migrations):
         # Imported here, because it takes alembic with it: see `server.storage.revision`.
         from server.storage.migration import migrate  # noqa: PLC0415
 
-        migrate(place)
+        migrate(place, migrations=migrations)
 
 
 def _narrow(file: Path) -> None:

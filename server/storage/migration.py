@@ -28,29 +28,29 @@ ONE_AT_A_TIME = 0x68656E696E67
 """The advisory lock of whoever migrates; "hening" in ASCII."""
 
 
-def migrate(place: Place, *, backup_made: bool = False) -> bool:
-    """Bring a database to the newest revision, in one transaction; returns whether it changed.
+def migrate(place: Place, *, backup_made: bool = False, migrations: Path = MIGRATIONS) -> bool:
+    """Bring a database to the newest of `migrations`, in one transaction; returns if it changed.
 
     Before that a SQLite file is copied to `NAME.before-REVISION`, which a crash leaves behind.
     Raises StorageError for a database that a newer version made, and unless `backup_made` for one
     on PostgreSQL that holds something and is older.
     """
-    if is_current(place):
+    if is_current(place, migrations):
         return False
     if not isinstance(place, PostgresAddress):
         create_file(place)  # SQLite gives its log and index files the database's mode
-    return with_connection(place, lambda c: _upgrade(place, c, backup_made=backup_made))
+    return with_connection(place, lambda c: _upgrade(place, c, migrations, backup_made=backup_made))
 
 
-def load_migrations() -> Config:
+def load_migrations(migrations: Path = MIGRATIONS) -> Config:
     """Return alembic's configuration."""
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(migrations))
     return config
 
 
-def _upgrade(place: Place, connection: Connection, *, backup_made: bool) -> bool:
-    config, newest = load_migrations(), newest_revision()
+def _upgrade(place: Place, connection: Connection, migrations: Path, *, backup_made: bool) -> bool:
+    config, newest = load_migrations(migrations), newest_revision(migrations)
     if isinstance(place, PostgresAddress):
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_AT_A_TIME})
     current = read_revision(connection)

@@ -18,17 +18,17 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 T = TypeVar("T")
 
 
-def is_current(place: Place) -> bool:
-    """Answer whether a database is of the newest revision; changes nothing."""
+def is_current(place: Place, migrations: Path = MIGRATIONS) -> bool:
+    """Answer whether a database is of the newest of `migrations`; changes nothing."""
     if not isinstance(place, PostgresAddress) and not place.exists():
         return False
-    newest = newest_revision()
+    newest = newest_revision(migrations)
     return with_connection(place, lambda c: read_revision(c) == newest, writes=False)
 
 
-def newest_revision() -> str:
+def newest_revision(migrations: Path = MIGRATIONS) -> str:
     """Return the newest revision that there is a migration to; their files begin with it."""
-    return max(file.stem.partition("_")[0] for file in (MIGRATIONS / "versions").glob("*.py"))
+    return max(file.stem.partition("_")[0] for file in (migrations / "versions").glob("*.py"))
 
 
 def read_revision(connection: Connection) -> str | None:

@@ -1,0 +1,106 @@
+"""`cloud init` and `cloud run`: the owners' encrypted backup, a service of its own."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import click
+import structlog
+
+from server.cloud.app import serving
+from server.cloud.folder import CloudFolder, load_cloud_settings, load_secrets, make_cloud
+from server.cloud.secrets import Secrets
+from server.cloud.settings import CloudSettings
+from server.cloud.storage.bodies import LocalBodies
+from server.observability import configure_logging, describe_unexpected
+
+PATH = click.Path(path_type=Path)
+CREDENTIAL = "cloud-pepper"
+FOLDER = click.option(
+    "--folder", required=True, type=PATH, help="The cloud's own folder, beside no other state."
+)
+log = structlog.get_logger()
+
+
+@click.group()
+def cloud() -> None:
+    """Serve the owners' encrypted backup.
+
+    It is a service of its own and there only after `cloud init`: nothing else of hening-server
+    starts it or knows of it.
+    """
+
+
+@cloud.command(
+    epilog="Example: hening-server cloud init --folder /var/lib/hening-cloud --pepper"
+    " /etc/hening/cloud-pepper --region id"
+)
+@FOLDER
+@click.option(
+    "--pepper", required=True, type=PATH, help="File to make, outside the folder and its back-ups."
+)
+@click.option("--region", required=True, help="Whose law holds here, such as `id`. It stays.")
+def init(folder: Path, pepper: Path, region: str) -> None:
+    """Make the cloud of one region, and its pepper.
+
+    The pepper seals names and keys in the database. It is printed once: keep it on paper, for
+    without it no account opens again.
+    """
+    secret = make_cloud(CloudFolder(folder), pepper, region, os.urandom)
+    click.echo(f"{folder} is the cloud of {region}, and {pepper} is its pepper.")
+    click.echo("Keep these digits on paper, where neither of the two is:\n")
+    for start in range(0, len(secret), 32):
+        digits = secret[start : start + 32]
+        click.echo("  " + " ".join(digits[at : at + 4] for at in range(0, 32, 4)))
+    click.echo(f"\nNext: hening-server cloud run --folder {folder} --pepper {pepper}")
+
+
+@cloud.command(
+    epilog="Example: hening-server cloud run --folder /var/lib/hening-cloud --pepper"
+    " /etc/hening/cloud-pepper"
+)
+@FOLDER
+@click.option(
+    "--pepper", type=PATH, help="The pepper's file.  [default: this unit's credential cloud-pepper]"
+)
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Its port; 0 takes a free one.")
+@click.option(
+    "--sign-up",
+    type=click.Choice(["closed", "code", "open"]),
+    help="Who may make an account.  [default: code]",
+)
+def run(folder: Path, pepper: Path | None, **options: str | int | None) -> None:
+    """Serve owners' devices until SIGTERM."""
+    found = CloudFolder(folder)
+    settings = load_cloud_settings(found, os.environ, **options)
+    if pepper is None:
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        if credentials is None:
+            raise click.UsageError(
+                f"--pepper names the pepper's file; a unit of systemd may have it as {CREDENTIAL}."
+            )
+        pepper = Path(credentials) / CREDENTIAL
+    secrets = load_secrets(pepper, settings.region, os.geteuid(), os.urandom)
+    configure_logging()
+    asyncio.run(_serve(found, secrets, settings))
+
+
+async def _serve(folder: CloudFolder, secrets: Secrets, settings: CloudSettings) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.set_exception_handler(
+        lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
+    )
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    bodies = LocalBodies(folder.bodies, os.urandom)
+    place = folder.database(settings)
+    async with serving(place, bodies, secrets, settings, _now, os.urandom) as port:
+        click.echo(f"http://{settings.host}:{port}")
+        await stop.wait()
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,14 @@
+"""The owner's backup: an opt-in service that keeps ciphertext which it cannot open.
+
+It is a process of its own (`hening-server cloud run`) with its own origin, settings, database and
+migrations. Nothing else of the server imports it but the command line, and it imports
+`server.storage` and `server.core` alone. Design and its reasons: docs/adr/0069 and 0070.
+
+    app         one request from its bytes to its answer: framing, errors, who asks
+    accounts/   names, logins and sessions
+    records/    the Etebase API: collections, items, chunks, members, invitations
+    storage/    tables, migrations, and the larger bodies
+    secrets     the pepper, and what is sealed under it
+
+Read `storage.models` first, then `records.writing`.
+"""

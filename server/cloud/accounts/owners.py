@@ -1,0 +1,112 @@
+"""Accounts in the database: made, found by name, and given another password."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.errors import CloudError
+from server.cloud.secrets import Secrets
+from server.cloud.storage.models import Account
+
+TABLE = "accounts"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """An account with what its name, login and keys need, opened."""
+
+    id: str
+    name: str
+    salt: bytes
+    login_key: bytes
+    wrap: bytes
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewOwner:
+    """What a client sends to make an account; `address` is kept as a hash alone."""
+
+    name: str
+    address: str
+    salt: bytes
+    login_key: bytes
+    wrap: bytes
+    public_key: bytes
+
+
+async def find_owner(db: AsyncSession, secrets: Secrets, name: str) -> Owner | None:
+    """Return the account of a name or an address, None where there is none."""
+    known = secrets.name_hash(name)
+    query = select(Account).where((Account.name_hash == known) | (Account.address_hash == known))
+    return _open(secrets, await db.scalar(query))
+
+
+async def load_owner(db: AsyncSession, secrets: Secrets, account: str) -> Owner | None:
+    """Return the account of an id, None where there is none."""
+    return _open(secrets, await db.get(Account, account))
+
+
+async def add_owner(
+    db: AsyncSession, secrets: Secrets, owner: NewOwner, account: str, quota: int, now: int
+) -> None:
+    """Make an account of the id `account`; raises CloudError where the name is taken."""
+    if await find_owner(db, secrets, owner.name) is not None:
+        raise CloudError(409, "user_exists", "this name is taken; choose another one.")
+    address = secrets.name_hash(owner.address) if owner.address else None
+    if address is not None and await find_owner(db, secrets, owner.address) is not None:
+        address = None
+    sealed = {
+        column: secrets.seal(value, TABLE, account, column)
+        for column, value in (
+            ("name", owner.name.encode()),
+            ("salt", owner.salt),
+            ("login_key", owner.login_key),
+            ("wrap", owner.wrap),
+        )
+    }
+    await db.execute(
+        insert(Account).values(
+            id=account,
+            name_hash=secrets.name_hash(owner.name),
+            address_hash=address,
+            public_key=owner.public_key,
+            changes=0,
+            quota=quota,
+            used=0,
+            created_at=now,
+            **sealed,
+        )
+    )
+
+
+async def change_keys(
+    db: AsyncSession, secrets: Secrets, account: str, login_key: bytes, wrap: bytes
+) -> None:
+    """Store another login key, and the account's keys encrypted by the new password."""
+    await db.execute(
+        update(Account)
+        .where(Account.id == account)
+        .values(
+            login_key=secrets.seal(login_key, TABLE, account, "login_key"),
+            wrap=secrets.seal(wrap, TABLE, account, "wrap"),
+        )
+    )
+
+
+def _open(secrets: Secrets, row: Account | None) -> Owner | None:
+    if row is None:
+        return None
+
+    def opened(column: str) -> bytes:
+        return secrets.open(getattr(row, column), TABLE, row.id, column)
+
+    return Owner(
+        id=row.id,
+        name=opened("name").decode(),
+        salt=opened("salt"),
+        login_key=opened("login_key"),
+        wrap=opened("wrap"),
+        public_key=row.public_key,
+    )

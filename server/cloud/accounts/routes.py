@@ -1,0 +1,196 @@
+"""`/api/v1/authentication/`: making accounts, logging in and out, another password."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.accounts.login import (
+    Claim,
+    PasswordResponse,
+    Response,
+    make_challenge,
+    refuse_login,
+    verify_claim,
+)
+from server.cloud.accounts.owners import (
+    NewOwner,
+    Owner,
+    add_owner,
+    change_keys,
+    find_owner,
+    load_owner,
+)
+from server.cloud.accounts.sessions import add_session, end_others, end_session
+from server.cloud.door import Call, Route, Services, decode
+from server.cloud.errors import CloudError
+from server.cloud.secrets import SALT_BYTES
+from server.cloud.settings import SignUp
+
+PREFIX = "/api/v1/authentication"
+DAY = 24 * 60 * 60
+ID_BYTES, TOKEN_BYTES = 16, 32
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=150)]
+_Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+_Wrap = Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class User(msgspec.Struct):
+    """A name, and an address by which others may find the account."""
+
+    username: _Name
+    email: Annotated[str, msgspec.Meta(max_length=254)] = ""
+
+
+class SignUpRequest(msgspec.Struct):
+    """What makes an account."""
+
+    user: User
+    salt: Annotated[bytes, msgspec.Meta(min_length=16, max_length=64)]
+    loginPubkey: _Key  # noqa: N815 - the protocol's name
+    pubkey: _Key
+    encryptedContent: _Wrap  # noqa: N815
+
+
+class ChallengeRequest(msgspec.Struct):
+    """Who wants to log in."""
+
+    username: _Name
+
+
+class Challenge(msgspec.Struct):
+    """What a client needs to make its key and to sign with it."""
+
+    salt: bytes
+    challenge: bytes
+    version: Literal[1] = 1
+
+
+class SignedResponse(msgspec.Struct):
+    """A response as it was signed."""
+
+    response: bytes
+    signature: bytes
+
+
+class Account(msgspec.Struct):
+    """An account as its owner gets it; no address is kept, so that none comes back."""
+
+    username: str
+    email: str
+    pubkey: bytes
+    encryptedContent: bytes  # noqa: N815
+
+
+class Login(msgspec.Struct):
+    """A new session."""
+
+    token: str
+    user: Account
+
+
+async def is_etebase(_: Call) -> None:
+    """Answer that this is a server of the protocol."""
+
+
+async def sign_up(call: Call) -> Login:
+    """Make an account, where the operator allows it, and log in."""
+    services, asked = call.services, call.body
+    if services.settings.sign_up is not SignUp.OPEN:
+        raise CloudError(403, "signup_closed", "accounts are made by the operator; ask for one.")
+    owner = NewOwner(
+        name=asked.user.username,
+        address=asked.user.email,
+        salt=asked.salt,
+        login_key=asked.loginPubkey,
+        wrap=asked.encryptedContent,
+        public_key=asked.pubkey,
+    )
+    now = services.now()
+    account, quota = services.draw(ID_BYTES), services.settings.quota
+    async with services.database.begin() as db:
+        await add_owner(db, services.secrets, owner, account, quota, now)
+        token = await _add_session(services, db, account)
+    return Login(token, Account(owner.name, "", owner.public_key, owner.wrap))
+
+
+async def challenge(call: Call) -> Challenge:
+    """Return salt and challenge for a name, whether or not it is there."""
+    services, name = call.services, call.body.username
+    async with services.database() as db:
+        owner = await find_owner(db, services.secrets, name)
+    unknown = services.secrets.unknown_salt(name)[:SALT_BYTES]
+    salt = unknown if owner is None else owner.salt
+    return Challenge(salt, make_challenge(services.secrets, name, services.now()))
+
+
+async def log_in(call: Call) -> Login:
+    """Check the signature of a challenge, and give the device a token."""
+    services, now = call.services, call.services.now()
+    claim = _read_claim(call, Response)
+    async with services.database() as db:
+        owner = await find_owner(db, services.secrets, claim.response.username)
+    key = None if owner is None else owner.login_key
+    verify_claim(services.secrets, claim, "login", call.host, key, now)
+    if owner is None:
+        raise refuse_login()
+    async with services.database.begin() as db:
+        token = await _add_session(services, db, owner.id)
+    return Login(token, _to_account(owner))
+
+
+async def log_out(call: Call) -> None:
+    """End the session."""
+    async with call.services.database.begin() as db:
+        await end_session(db, call.token)
+
+
+async def change_password(call: Call) -> None:
+    """Store keys made by another password, signed by the old one; other devices are logged out."""
+    services = call.services
+    claim = _read_claim(call, PasswordResponse)
+    async with services.database.begin() as db:
+        owner = await load_owner(db, services.secrets, call.account)
+        is_own = owner is not None and owner.name == claim.response.username
+        key = owner.login_key if owner is not None and is_own else None
+        verify_claim(services.secrets, claim, "changePassword", call.host, key, services.now())
+        response = claim.response
+        if not isinstance(response, PasswordResponse) or len(response.loginPubkey) != 32:
+            raise CloudError(400, "malformed", "the new login key has 32 bytes.")
+        await change_keys(
+            db, services.secrets, call.account, response.loginPubkey, response.encryptedContent
+        )
+        await end_others(db, call.account, call.token)
+
+
+async def dashboard(_: Call) -> None:  # noqa: RUF029 - a handler like the others
+    """Refuse: the owner's page is not built yet."""
+    raise CloudError(400, "not_supported", "this server has no page for owners.")
+
+
+async def _add_session(services: Services, db: AsyncSession, account: str) -> str:
+    session, token = services.draw(ID_BYTES), services.draw(TOKEN_BYTES)
+    seconds = services.settings.session_days * DAY
+    await add_session(db, account, session, token, seconds, services.now())
+    return token
+
+
+def _read_claim(call: Call, kind: type[Response]) -> Claim:
+    signed: SignedResponse = call.body
+    return Claim(signed.response, signed.signature, decode(signed.response, kind))
+
+
+def _to_account(owner: Owner) -> Account:
+    return Account(owner.name, "", owner.public_key, owner.wrap)
+
+
+ROUTES = (
+    Route("GET", f"{PREFIX}/is_etebase/", is_etebase, is_public=True),
+    Route("POST", f"{PREFIX}/signup/", sign_up, SignUpRequest, status=201, is_public=True),
+    Route("POST", f"{PREFIX}/login_challenge/", challenge, ChallengeRequest, is_public=True),
+    Route("POST", f"{PREFIX}/login/", log_in, SignedResponse, is_public=True),
+    Route("POST", f"{PREFIX}/logout/", log_out, status=204),
+    Route("POST", f"{PREFIX}/change_password/", change_password, SignedResponse, status=204),
+    Route("POST", f"{PREFIX}/dashboard_url/", dashboard),
+)

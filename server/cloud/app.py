@@ -1,0 +1,63 @@
+"""The cloud as a whole: its doors on one socket, until the block ends."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from sqlalchemy import insert, select
+
+from server.cloud.accounts.routes import ROUTES as ACCOUNTS
+from server.cloud.door import Route, Services, make_app
+from server.cloud.records.routes import ROUTES as RECORDS
+from server.cloud.secrets import Secrets
+from server.cloud.settings import CloudSettings
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.bodies import Bodies
+from server.cloud.storage.models import Site
+from server.storage.database import Sessions, open_database
+from server.storage.place import Place
+
+ROUTES = (*ACCOUNTS, *RECORDS)
+
+
+@asynccontextmanager
+async def serving(
+    place: Place,
+    bodies: Bodies,
+    secrets: Secrets,
+    settings: CloudSettings,
+    now: Callable[[], int],
+    entropy: Callable[[int], bytes],
+    more: tuple[Route, ...] = (),
+) -> AsyncIterator[int]:
+    """Serve on the database at `place` until the block ends; gives the port.
+
+    `more` are routes beside the cloud's own, for tests.
+    """
+    async with open_database(place, migrations=MIGRATIONS) as database:
+        generation = await _load_generation(database, entropy)
+        services = Services(database, bodies, secrets, settings, generation, now, entropy)
+        runner = web.AppRunner(
+            make_app((*ROUTES, *more), services),
+            access_log=None,
+            keepalive_timeout=settings.idle_seconds,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+            yield runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
+
+
+async def _load_generation(database: Sessions, entropy: Callable[[int], bytes]) -> bytes:
+    async with database() as db:
+        found: bytes | None = await db.scalar(select(Site.generation))
+    if found is not None:
+        return found
+    drawn = entropy(4)
+    async with database.begin() as db:
+        found = await db.scalar(select(Site.generation))
+        if found is None:  # no other node was faster
+            await db.execute(insert(Site).values(id=1, generation=drawn))
+    return drawn if found is None else found

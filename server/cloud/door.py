@@ -1,0 +1,199 @@
+"""The records door's framing: msgpack bodies, tokens, and refusals in the protocol's form.
+
+A route is data: method, path, what its body holds, and a handler that is given a `Call`. The order
+of an answer is part of the promise: without a valid token a request learns which paths exist, and
+its body is not read.
+"""
+
+import base64
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from server.cloud.accounts.sessions import find_account
+from server.cloud.errors import CloudError, ItemsError
+from server.cloud.secrets import Secrets
+from server.cloud.settings import CloudSettings
+from server.cloud.storage.bodies import Bodies
+from server.core.errors import HeningError
+from server.storage.database import Sessions
+from server.storage.errors import StorageError
+
+MSGPACK: Final = "application/msgpack"
+SMALL: Final = 16 * 1024
+"""Bytes of a body unless a route says otherwise."""
+FIXED_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What handlers use.
+
+    `now` gives epoch seconds, `entropy` random bytes; `generation` is the database's.
+    """
+
+    database: Sessions
+    bodies: Bodies
+    secrets: Secrets
+    settings: CloudSettings
+    generation: bytes
+    now: Callable[[], int]
+    entropy: Callable[[int], bytes]
+
+    def draw(self, count: int) -> str:
+        """Return `count` random bytes, as URL-safe base64."""
+        return base64.urlsafe_b64encode(self.entropy(count)).rstrip(b"=").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: who asks, the parts of its path, its query, and its body, decoded."""
+
+    services: Services
+    account: str
+    token: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    host: str
+    body: Any
+
+
+Handler = Callable[[Call], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address. `body` is the type of what a request holds, bytes for raw ones, None for none.
+
+    `limit` is the most bytes that a body may have; `status` is that of success.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    body: Any = None
+    limit: int = SMALL
+    status: int = 200
+    is_public: bool = False
+
+
+def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
+    """Return an application that answers `routes`, and everything else with a refusal."""
+    app = web.Application(client_max_size=1, middlewares=[_refuse_unknown])
+    for route in routes:
+        app.router.add_route(route.method, route.path, _bind(route, services))
+    return app
+
+
+def _bind(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            account, token = "", ""
+            if not route.is_public:
+                token = _read_token(request)
+                async with services.database() as db:
+                    account = await find_account(db, token, services.now())
+            body = await _read_body(request, route)
+            call = Call(
+                services, account, token, request.match_info, request.query, request.host, body
+            )
+            return _encode(await route.handler(call), route.status)
+        except (HeningError, OSError) as error:
+            return refuse(error)
+
+    return handle
+
+
+@web.middleware
+async def _refuse_unknown(request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPNotFound:
+        response = refuse(CloudError(404, "not_found", "there is nothing at this address."))
+    except web.HTTPMethodNotAllowed:
+        response = refuse(CloudError(405, "method_not_allowed", "this address has no such method."))
+    except ConnectionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a refusal
+        response = refuse(error)
+    for name, value in FIXED_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def refuse(error: Exception) -> web.Response:
+    """Return the answer to a failure: a document with a code and a sentence."""
+    if isinstance(error, ItemsError):
+        document: dict[str, object] = {
+            "code": error.code,
+            "detail": str(error),
+            "errors": [
+                {"code": each.code, "detail": each.sentence, "field": each.uid}
+                for each in error.refusals
+            ],
+        }
+        return _encode(document, error.status)
+    if isinstance(error, CloudError):
+        return _encode({"code": error.code, "detail": str(error)}, error.status)
+    if isinstance(error, (StorageError, OSError)):
+        log.error("storage fails", error=str(error))
+        sentence = "the server cannot store or read just now; try again later."
+        return _encode({"code": "unavailable", "detail": sentence}, 503)
+    log.error("a request failed", error=type(error).__name__)
+    return _encode({"code": "internal", "detail": "the server failed; nothing was changed."}, 500)
+
+
+def _read_token(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme != "Token" or not token:
+        raise CloudError(401, "not_authenticated", "send `Authorization: Token …`; log in first.")
+    return token
+
+
+async def _read_body(request: web.Request, route: Route) -> object:
+    if route.body is None:
+        return None
+    length = request.content_length
+    if length is not None and length > route.limit:
+        raise _too_large(route.limit)
+    data = bytearray()
+    async for piece in request.content.iter_any():
+        data += piece
+        if len(data) > route.limit:
+            raise _too_large(route.limit)
+    if route.body is bytes:
+        return bytes(data)
+    return decode(bytes(data), route.body)
+
+
+def decode(data: bytes, kind: Any) -> Any:  # noqa: ANN401 - what `kind` says
+    """Decode msgpack; raises CloudError with the place that is wrong."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise CloudError(
+            400, "malformed", f"the body is not what is asked for: {error}."
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CloudError(400, "malformed", "the body is not msgpack.") from error
+
+
+def _too_large(limit: int) -> CloudError:
+    return CloudError(413, "too_large", f"a body may have {limit} bytes here; send less at a time.")
+
+
+def _encode(value: object, status: int) -> web.Response:
+    if value is None:
+        return web.Response(status=status)
+    if isinstance(value, bytes):
+        return web.Response(body=value, status=status, content_type="application/octet-stream")
+    return web.Response(body=msgspec.msgpack.encode(value), status=status, content_type=MSGPACK)

@@ -1,0 +1,122 @@
+"""The folder of a cloud, and the file of its pepper, which lies elsewhere.
+
+FOLDER/cloud.toml     region, and settings
+FOLDER/cloud.sqlite   the database, unless the settings name another one
+FOLDER/bodies/        larger bodies
+PEPPER                two lines, `pepper HEX` and `salts HEX`; never a part of a back-up of FOLDER
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from server.cloud.secrets import PEPPER_BYTES, Secrets
+from server.cloud.settings import CloudSettings
+from server.core.errors import FormatError
+from server.storage.bounded import read_bounded
+from server.storage.durable import make_folder, write_durable
+from server.storage.errors import StorageError
+from server.storage.modes import is_private
+from server.storage.place import Place, PostgresAddress
+
+PREFIX = "HENING_CLOUD_"
+_LIMIT = 65_536
+_PEPPER = re.compile(rb"pepper ([0-9a-f]{64})\nsalts ([0-9a-f]{64})\n")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFolder:
+    """Where a cloud keeps things; nothing of it need be there."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """The settings, which say that there is a cloud."""
+        return self.root / "cloud.toml"
+
+    @property
+    def bodies(self) -> Path:
+        """The folder of larger bodies."""
+        return self.root / "bodies"
+
+    def database(self, settings: CloudSettings) -> Place:
+        """Return where the database is."""
+        if settings.database_url:
+            return PostgresAddress(settings.database_url)
+        return self.root / "cloud.sqlite"
+
+
+def make_cloud(
+    folder: CloudFolder, pepper: Path, region: str, entropy: Callable[[int], bytes]
+) -> str:
+    """Make a cloud for `region` and its pepper; returns the pepper, to be kept on paper.
+
+    Raises StorageError where either is there already, or the pepper would lie in the folder.
+    """
+    settings = CloudSettings(region=region)  # checks the region's form below
+    _convert(msgspec.structs.asdict(settings))
+    for path in (folder.settings, pepper):
+        if os.path.lexists(path):
+            raise StorageError(f"{path} is there already; nothing was changed.")
+    if pepper.resolve().is_relative_to(folder.root.resolve()):
+        raise StorageError(
+            f"{pepper} is inside {folder.root}: a copy of that folder would hold the pepper, too."
+            " Name a file elsewhere with --pepper."
+        )
+    secret, salts = entropy(PEPPER_BYTES).hex(), entropy(PEPPER_BYTES).hex()
+    write_durable(pepper, f"pepper {secret}\nsalts {salts}\n".encode())
+    make_folder(folder.root)
+    write_durable(folder.settings, f'region = "{region}"\n'.encode())
+    return secret
+
+
+def load_cloud_settings(
+    folder: CloudFolder, environment: Mapping[str, str], **overrides: str | int | None
+) -> CloudSettings:
+    """Read cloud.toml, then `HENING_CLOUD_*` variables, then the command line's options.
+
+    Raises StorageError where there is no cloud, FormatError for what is malformed.
+    """
+    if not folder.settings.exists():
+        raise StorageError(
+            f"there is no cloud in {folder.root}: make one with `hening-server cloud init`."
+        )
+    try:
+        values = msgspec.toml.decode(read_bounded(folder.settings, _LIMIT))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FormatError(f"{folder.settings} is malformed: {error}.") from error
+    values |= {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX)
+    }
+    return _convert(values | {name: each for name, each in overrides.items() if each is not None})
+
+
+def load_secrets(path: Path, region: str, user: int, entropy: Callable[[int], bytes]) -> Secrets:
+    """Read the pepper for a region; raises StorageError where others may read it, FormatError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{path} is not there: restore the pepper, without which no account opens."
+        ) from error
+    if not is_private(found, user):
+        raise StorageError(f"others may read or change {path}: run `chmod 600 {path}`.")
+    match = _PEPPER.fullmatch(read_bounded(path, _LIMIT))
+    if match is None:
+        raise FormatError(f"{path} holds no pepper; restore the file that `cloud init` made.")
+    pepper, salts = (bytes.fromhex(each.decode()) for each in match.groups())
+    return Secrets(region, pepper, salts, entropy)
+
+
+def _convert(values: Mapping[str, object]) -> CloudSettings:
+    try:
+        return msgspec.convert(values, CloudSettings, strict=False)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"the cloud's settings are malformed: {error}.") from error

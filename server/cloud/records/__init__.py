@@ -1,0 +1,13 @@
+"""The Etebase API v1: collections of items, as `etebase` clients know them.
+
+    wire      what requests and answers hold, in msgpack
+    cursor    the position up to which a client has seen changes
+    access    a collection as its caller may use it
+    writing   batches and transactions
+    reading   lists, updates and revisions
+    chunks    bodies of items
+    sharing   members and invitations
+    routes    addresses, and which of the above answers them
+
+Source: the API's public clients; docs/FORMATS.md section 17.
+"""

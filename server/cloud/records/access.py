@@ -1,0 +1,88 @@
+"""A collection as its caller may use it, and the counts that grow with each change of it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.errors import CloudError, not_found
+from server.cloud.storage.models import Account, Collection, Member
+
+READ, SHARE, WRITE = 0, 1, 2
+"""What a membership allows; to share allows to write, too. The numbers are the protocol's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The collection `uid` in the database, for a member of it."""
+
+    id: int
+    uid: str
+    owner: str
+    sequence: int
+    access: int
+
+    def check_may_write(self) -> None:
+        """Raise CloudError unless the member may change items."""
+        if self.access not in {SHARE, WRITE}:
+            raise CloudError(403, "no_write_access", "you may read this collection, not change it.")
+
+    def check_may_share(self) -> None:
+        """Raise CloudError unless the member decides who else is one."""
+        if self.access != SHARE:
+            raise CloudError(
+                403, "admin_access_required", "only a member with all rights may do this."
+            )
+
+
+async def find_place(db: AsyncSession, account: str, uid: str, *, is_locked: bool = False) -> Place:
+    """Return the collection `uid` of which `account` is a member; raises CloudError.
+
+    Locked, no other transaction changes the collection until this one ends.
+    """
+    query = (
+        select(Collection.id, Collection.uid, Collection.owner, Collection.sequence, Member.access)
+        .join(Member, Member.collection == Collection.id)
+        .where(Collection.uid == uid, Member.account == account, Member.ended.is_(False))
+    )
+    if is_locked:
+        query = query.with_for_update(of=Collection)
+    row = (await db.execute(query)).one_or_none()
+    if row is None:
+        raise not_found("collection")
+    if is_locked:
+        await lock_accounts(db, row.id, row.owner)
+    return Place(*row)
+
+
+async def lock_accounts(db: AsyncSession, collection: int, *more: str) -> None:
+    """Lock the accounts of a locked collection's members, and `more` of them.
+
+    It is done once, in the order of their ids, so that no two writers wait for each other.
+    """
+    members = select(Member.account).where(Member.collection == collection, Member.ended.is_(False))
+    query = select(Account.id).where(Account.id.in_(members) | Account.id.in_(more))
+    await db.execute(query.order_by(Account.id).with_for_update())
+
+
+async def note_change(db: AsyncSession, collection: int, sequence: int) -> None:
+    """Note that a locked collection is at `sequence` now, and for each member that it changed."""
+    await db.execute(
+        update(Collection).where(Collection.id == collection).values(sequence=sequence)
+    )
+    members = select(Member.account).where(Member.collection == collection, Member.ended.is_(False))
+    await note_for(db, collection, *(await db.scalars(members)))
+
+
+async def note_for(db: AsyncSession, collection: int, *accounts: str) -> None:
+    """Note for each of `accounts`, which are locked, that their part in a collection changed."""
+    await db.execute(
+        update(Account).where(Account.id.in_(accounts)).values(changes=Account.changes + 1)
+    )
+    changes = select(Account.changes).where(Account.id == Member.account).scalar_subquery()
+    await db.execute(
+        update(Member)
+        .where(Member.collection == collection, Member.account.in_(accounts))
+        .values(change=changes)
+        .execution_options(synchronize_session=False)
+    )

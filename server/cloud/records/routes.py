@@ -1,0 +1,317 @@
+"""`/api/v1/collection/` and `/api/v1/invitation/`."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.door import Call, Route
+from server.cloud.errors import CloudError
+from server.cloud.records import wire
+from server.cloud.records.access import SHARE, find_place
+from server.cloud.records.chunks import add_chunks, find_missing, keep_bodies, load_chunk
+from server.cloud.records.reading import Reader
+from server.cloud.records.sharing import Sharing
+from server.cloud.records.writing import Order, charge, write_items
+from server.cloud.storage.models import Collection, Member
+
+PREFIX = "/api/v1"
+COLLECTION = f"{PREFIX}/collection/{{collection:[A-Za-z0-9_-]{{20,64}}}}"
+ITEM = f"{COLLECTION}/item/{{item:[A-Za-z0-9_-]{{20,64}}}}"
+CHUNK = f"{ITEM}/chunk/{{chunk:[A-Za-z0-9_-]{{20,64}}}}"
+INVITATION = "{invitation:[A-Za-z0-9_-]{20,64}}"
+PAGE, MAX_PAGE = 50, 500
+"""Entries of a page, and the most that a client may ask for."""
+MAX_BATCH = 16 * 1024 * 1024
+MAX_CHUNK = 1024 * 1024  # clients cut at 64 KiB
+
+
+async def create_collection(call: Call) -> None:
+    """Make a collection with the item that describes it, once."""
+    asked: wire.NewCollection = call.body
+    services, uid = call.services, asked.item.uid
+    is_there = select(Collection.id).where(Collection.uid == uid)
+    async with services.database() as db:
+        _check_unique(await db.scalar(is_there))
+    order = await _receive(call, uid, wire.Batch([asked.item]), must_match=True)
+    async with services.database.begin() as db:
+        _check_unique(await db.scalar(is_there))
+        made = insert(Collection).values(uid=uid, owner=call.account, sequence=0)
+        number = await db.scalar(made.returning(Collection.id))
+        member = {
+            "collection": number,
+            "account": call.account,
+            "access": SHARE,
+            "type": asked.collectionType,
+            "key": asked.collectionKey,
+            "change": 0,
+            "ended": False,
+        }
+        await db.execute(insert(Member).values(member))
+        place = await find_place(db, call.account, uid, is_locked=True)
+        await write_items(db, place, order, services.generation)
+
+
+async def list_collections(call: Call) -> wire.CollectionList:
+    """List collections, of the types that are asked for."""
+    types = call.body.collectionTypes if isinstance(call.body, wire.Types) else None
+    async with _reading(call) as reader:
+        return await reader.list_collections(types, call.query.get("stoken"), _limit(call.query))
+
+
+async def get_collection(call: Call) -> wire.Collection:
+    """Return one collection."""
+    async with _reading(call) as reader:
+        return await reader.find_collection(call.path["collection"])
+
+
+async def list_items(call: Call) -> wire.ItemList:
+    """List the items of a collection."""
+    async with _reading(call) as reader:
+        place = await find_place(reader.db, call.account, call.path["collection"])
+        with_collection = call.query.get("withCollection") == "true"
+        stoken, limit = call.query.get("stoken"), _limit(call.query)
+        return await reader.list_items(place, stoken, limit, with_collection=with_collection)
+
+
+async def list_updates(call: Call) -> wire.ItemList:
+    """Return those of known items that changed."""
+    if len(call.body) > wire.MAX_ITEMS:
+        sentence = f"ask for {wire.MAX_ITEMS} items at most at a time."
+        raise CloudError(400, "too_many_items", sentence)
+    async with _reading(call) as reader:
+        place = await find_place(reader.db, call.account, call.path["collection"])
+        return await reader.list_updates(place, call.body, call.query.get("stoken"))
+
+
+async def get_item(call: Call) -> wire.Item:
+    """Return one item."""
+    async with _reading(call) as reader:
+        place = await find_place(reader.db, call.account, call.path["collection"])
+        return await reader.find_item(place, call.path["item"])
+
+
+async def list_revisions(call: Call) -> wire.RevisionList:
+    """List an item's revisions."""
+    async with _reading(call) as reader:
+        place = await find_place(reader.db, call.account, call.path["collection"])
+        iterator, limit = call.query.get("iterator"), _limit(call.query)
+        return await reader.list_revisions(place, call.path["item"], iterator, limit)
+
+
+async def batch(call: Call) -> None:
+    """Write items over whatever is there."""
+    await _write(call, must_match=False)
+
+
+async def transaction(call: Call) -> None:
+    """Write items over the revisions that they name."""
+    await _write(call, must_match=True)
+
+
+async def put_chunk(call: Call) -> None:
+    """Store a chunk for items to come."""
+    services, collection, uid = call.services, call.path["collection"], call.path["chunk"]
+    async with services.database() as db:
+        place = await find_place(db, call.account, collection)
+        place.check_may_write()
+        _check_new(await find_missing(db, place.id, [uid]))
+    chunks = await keep_bodies(services.bodies, collection, {uid: call.body})
+    async with services.database.begin() as db:
+        place = await find_place(db, call.account, collection, is_locked=True)
+        place.check_may_write()
+        _check_new(await find_missing(db, place.id, [uid]))
+        await charge(db, place.owner, len(call.body))
+        await add_chunks(db, place.id, chunks)
+
+
+async def get_chunk(call: Call) -> bytes:
+    """Return a chunk's ciphertext."""
+    async with call.services.database() as db:
+        place = await find_place(db, call.account, call.path["collection"])
+        return await load_chunk(db, call.services.bodies, place.id, call.path["chunk"])
+
+
+async def refuse_ticket(_: Call) -> None:  # noqa: RUF029 - a handler like the others
+    """Refuse: there are no websockets."""
+    raise CloudError(501, "not_implemented", "this server tells changes when it is asked.")
+
+
+async def list_members(call: Call) -> wire.MemberList:
+    """List who shares a collection."""
+    async with call.services.database() as db:
+        place = await find_place(db, call.account, call.path["collection"])
+        iterator, limit = call.query.get("iterator"), _limit(call.query)
+        return await _sharing(call, db).list_members(place, iterator, limit)
+
+
+async def change_access(call: Call) -> None:
+    """Change what a member may do."""
+    async with call.services.database.begin() as db:
+        place = await find_place(db, call.account, call.path["collection"], is_locked=True)
+        access = call.body.accessLevel
+        await _sharing(call, db).change_access(place, call.path["name"], access)
+
+
+async def remove_member(call: Call) -> None:
+    """End another's membership."""
+    async with call.services.database.begin() as db:
+        place = await find_place(db, call.account, call.path["collection"], is_locked=True)
+        await _sharing(call, db).remove_member(place, call.path["name"])
+
+
+async def leave(call: Call) -> None:
+    """End one's own membership."""
+    async with call.services.database.begin() as db:
+        place = await find_place(db, call.account, call.path["collection"], is_locked=True)
+        await _sharing(call, db).leave(place)
+
+
+async def find_profile(call: Call) -> wire.Profile:
+    """Return the public key of an account."""
+    async with call.services.database() as db:
+        return await _sharing(call, db).find_profile(call.query.get("username", ""))
+
+
+async def list_incoming(call: Call) -> wire.InvitationList:
+    """List invitations to the account."""
+    return await _list_invitations(call, is_incoming=True)
+
+
+async def list_outgoing(call: Call) -> wire.InvitationList:
+    """List invitations that the account made."""
+    return await _list_invitations(call, is_incoming=False)
+
+
+async def get_incoming(call: Call) -> wire.Invitation:
+    """Return one invitation to the account."""
+    async with call.services.database() as db:
+        return await _sharing(call, db).find_invitation(call.path["invitation"])
+
+
+async def invite(call: Call) -> None:
+    """Invite another account."""
+    async with call.services.database.begin() as db:
+        place = await find_place(db, call.account, call.body.collection, is_locked=True)
+        await _sharing(call, db).invite(place, call.body)
+
+
+async def accept(call: Call) -> None:
+    """Accept an invitation."""
+    async with call.services.database.begin() as db:
+        await _sharing(call, db).accept(call.path["invitation"], call.body)
+
+
+async def reject(call: Call) -> None:
+    """Refuse an invitation."""
+    async with call.services.database.begin() as db:
+        await _sharing(call, db).withdraw(call.path["invitation"], is_incoming=True)
+
+
+async def disinvite(call: Call) -> None:
+    """Take an invitation back."""
+    async with call.services.database.begin() as db:
+        await _sharing(call, db).withdraw(call.path["invitation"], is_incoming=False)
+
+
+async def _write(call: Call, *, must_match: bool) -> None:
+    services, uid = call.services, call.path["collection"]
+    async with services.database() as db:
+        place = await find_place(db, call.account, uid)
+        place.check_may_write()
+    order = await _receive(call, uid, call.body, must_match=must_match)
+    async with services.database.begin() as db:
+        place = await find_place(db, call.account, uid, is_locked=True)
+        await write_items(db, place, order, services.generation)
+
+
+async def _receive(call: Call, uid: str, asked: wire.Batch, *, must_match: bool) -> Order:
+    """Store the larger bodies of a batch, and return what is left to do under the lock."""
+    given = {
+        chunk.uid: chunk.body
+        for item in asked.items
+        for chunk in item.content.chunks
+        if chunk.body is not None
+    }
+    return Order(
+        items=asked.items,
+        deps=asked.deps or (),
+        chunks=await keep_bodies(call.services.bodies, uid, given),
+        stoken=call.query.get("stoken"),
+        must_match=must_match,
+        now=call.services.now(),
+    )
+
+
+def _check_unique(found: int | None) -> None:
+    if found is not None:
+        raise CloudError(409, "unique_uid", "a collection of this uid is there already.")
+
+
+def _check_new(missing: set[str]) -> None:
+    if not missing:
+        raise CloudError(409, "chunk_exists", "this chunk is here already.")
+
+
+async def _list_invitations(call: Call, *, is_incoming: bool) -> wire.InvitationList:
+    async with call.services.database() as db:
+        iterator, limit = call.query.get("iterator"), _limit(call.query)
+        sharing = _sharing(call, db)
+        return await sharing.list_invitations(
+            is_incoming=is_incoming, iterator=iterator, limit=limit
+        )
+
+
+@asynccontextmanager
+async def _reading(call: Call) -> AsyncIterator[Reader]:
+    services = call.services
+    wants_bodies = call.query.get("prefetch", "auto") == "auto"
+    async with services.database() as db:
+        yield Reader(db, services.bodies, services.generation, call.account, wants_bodies)
+
+
+def _sharing(call: Call, db: AsyncSession) -> Sharing:
+    return Sharing(db, call.services.secrets, call.account)
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit", str(PAGE))
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_PAGE:
+        raise CloudError(400, "bad_limit", f"limit is a number from 1 to {MAX_PAGE}.")
+    return int(text)
+
+
+ROUTES = (
+    Route("POST", f"{PREFIX}/collection/", create_collection, wire.NewCollection, MAX_BATCH, 201),
+    Route("GET", f"{PREFIX}/collection/", list_collections),
+    Route("POST", f"{PREFIX}/collection/list_multi/", list_collections, wire.Types, 256 * 1024),
+    Route("GET", f"{COLLECTION}/", get_collection),
+    Route("GET", f"{COLLECTION}/item/", list_items),
+    Route("POST", f"{COLLECTION}/item/fetch_updates/", list_updates, list[wire.Known], 64 * 1024),
+    Route("POST", f"{COLLECTION}/item/batch/", batch, wire.Batch, MAX_BATCH),
+    Route("POST", f"{COLLECTION}/item/transaction/", transaction, wire.Batch, MAX_BATCH),
+    Route("POST", f"{COLLECTION}/item/subscription-ticket/", refuse_ticket),
+    Route("GET", f"{ITEM}/", get_item),
+    Route("GET", f"{ITEM}/revision/", list_revisions),
+    Route("PUT", f"{CHUNK}/", put_chunk, bytes, MAX_CHUNK, 201),
+    Route("GET", f"{CHUNK}/download/", get_chunk),
+    Route("GET", f"{COLLECTION}/member/", list_members),
+    Route("POST", f"{COLLECTION}/member/leave/", leave, status=204),
+    Route("PATCH", f"{COLLECTION}/member/{{name}}/", change_access, wire.AccessChange, status=204),
+    Route("DELETE", f"{COLLECTION}/member/{{name}}/", remove_member, status=204),
+    Route("GET", f"{PREFIX}/invitation/incoming/", list_incoming),
+    Route("GET", f"{PREFIX}/invitation/incoming/{INVITATION}/", get_incoming),
+    Route("DELETE", f"{PREFIX}/invitation/incoming/{INVITATION}/", reject, status=204),
+    Route(
+        "POST",
+        f"{PREFIX}/invitation/incoming/{INVITATION}/accept/",
+        accept,
+        wire.Acceptance,
+        status=201,
+    ),
+    Route("GET", f"{PREFIX}/invitation/outgoing/", list_outgoing),
+    Route("POST", f"{PREFIX}/invitation/outgoing/", invite, wire.Invitation, status=201),
+    Route("GET", f"{PREFIX}/invitation/outgoing/fetch_user_profile/", find_profile),
+    Route("DELETE", f"{PREFIX}/invitation/outgoing/{INVITATION}/", disinvite, status=204),
+)

@@ -1,0 +1,168 @@
+"""Batches and transactions: all items of one are written, or none.
+
+The current revision of an item is in its row; the one before goes to `revisions`. A collection's
+writers take turns at its row, so that each item has a sequence number of its own and readers who
+saw a number have seen all below it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import BindParameter, Row, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.errors import CloudError, ItemRefusal, ItemsError
+from server.cloud.records.access import Place, note_change
+from server.cloud.records.chunks import NewChunk, add_chunks, find_missing
+from server.cloud.records.cursor import is_at
+from server.cloud.records.wire import Item, Known
+from server.cloud.storage.models import Account
+from server.cloud.storage.models import Item as ItemRow
+from server.cloud.storage.models import Revision as RevisionRow
+
+_CONTENT = ("sequence", "etag", "meta", "deleted", "chunks", "written_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be written at `now`, epoch seconds, if what its writer knows is current.
+
+    `items` have no bodies any more; `chunks` are those that came with them. With `must_match` each
+    item is written only over the revision that it names, and `stoken` must be the collection's.
+    """
+
+    items: Sequence[Item]
+    deps: Sequence[Known]
+    chunks: Sequence[NewChunk]
+    stoken: str | None
+    must_match: bool
+    now: int
+
+
+async def write_items(db: AsyncSession, place: Place, order: Order, generation: bytes) -> None:
+    """Write the items of an order into a locked collection; raises CloudError or ItemsError."""
+    place.check_may_write()
+    if order.stoken is not None and not is_at(order.stoken, generation, place.uid, place.sequence):
+        raise CloudError(409, "stale_stoken", "the collection has changed; fetch it first.")
+    _check_once(order.items)
+    rows = {row.uid: row for row in await _load_rows(db, place, order)}
+    etags = {uid: row.etag for uid, row in rows.items()}
+    _check_known("dep_failed", order.deps, etags)
+    if order.must_match:
+        known = [Known(item.uid, item.etag) for item in order.items if not _is_written(item, etags)]
+        _check_known("item_failed", known, etags)
+    items = [item for item in order.items if not _is_written(item, etags)]
+    if not items:
+        return
+    replaced = {rows[item.uid].id: item.content.uid for item in items if item.uid in rows}
+    await _check_never_written(db, replaced)
+    chunks = await _choose_chunks(db, place, order, items)
+    added = sum(len(item.content.meta) for item in items) + sum(each.length for each in chunks)
+    await charge(db, place.owner, added)
+    await add_chunks(db, place.id, chunks)
+    if replaced:
+        await _keep_revisions(db, list(replaced))
+    values = [
+        _values(item, place.sequence + number, order.now) for number, item in enumerate(items, 1)
+    ]
+    new = [each for each in values if each["uid"] not in rows]
+    changed = [{**each, "row": rows[each["uid"]].id} for each in values if each["uid"] in rows]
+    connection = await db.connection()
+    if new:
+        await connection.execute(
+            insert(ItemRow), [{**each, "collection": place.id} for each in new]
+        )
+    if changed:
+        columns: dict[str, BindParameter[object]] = {name: bindparam(name) for name in _CONTENT}
+        statement = update(ItemRow).where(ItemRow.id == bindparam("row")).values(columns)
+        await connection.execute(statement, changed)
+    await note_change(db, place.id, place.sequence + len(items))
+
+
+async def charge(db: AsyncSession, account: str, added: int) -> None:
+    """Add `added` bytes to what a locked account keeps; raises CloudError above its quota."""
+    row = (await db.execute(select(Account.quota, Account.used).where(Account.id == account))).one()
+    if row.quota and row.used + added > row.quota:
+        raise CloudError(
+            507,
+            "quota_exceeded",
+            f"{row.used} of {row.quota} bytes are in use, and this needs {added} more.",
+        )
+    await db.execute(update(Account).where(Account.id == account).values(used=row.used + added))
+
+
+def _check_once(items: Sequence[Item]) -> None:
+    for uid, count in Counter(item.uid for item in items).items():
+        if count > 1:
+            raise CloudError(400, "duplicate_uid", f"the item {uid} is there twice; send it once.")
+
+
+async def _load_rows(db: AsyncSession, place: Place, order: Order) -> Sequence[Row[int, str, str]]:
+    uids = {item.uid for item in order.items} | {dep.uid for dep in order.deps}
+    query = select(ItemRow.id, ItemRow.uid, ItemRow.etag).where(
+        ItemRow.collection == place.id, ItemRow.uid.in_(uids)
+    )
+    return (await db.execute(query)).all()
+
+
+def _check_known(code: str, known: Sequence[Known], etags: dict[str, str]) -> None:
+    refusals = [
+        ItemRefusal(each.uid, "wrong_etag", f"its revision here is {etags.get(each.uid)}.")
+        for each in known
+        if each.etag != etags.get(each.uid)
+    ]
+    if refusals:
+        raise ItemsError(code, refusals)
+
+
+def _is_written(item: Item, etags: dict[str, str]) -> bool:
+    """Answer whether a repeated request brings what is current already."""
+    return etags.get(item.uid) == item.content.uid
+
+
+async def _check_never_written(db: AsyncSession, replaced: dict[int, str]) -> None:
+    """Check that no item goes back to an earlier revision of it."""
+    query = select(RevisionRow.item, RevisionRow.etag).where(
+        RevisionRow.item.in_(replaced), RevisionRow.etag.in_(replaced.values())
+    )
+    for item, etag in (await db.execute(query)).all() if replaced else ():
+        if replaced[item] == etag:
+            raise CloudError(
+                400, "revision_exists", "an item was at this revision before; make a new one."
+            )
+
+
+async def _choose_chunks(
+    db: AsyncSession, place: Place, order: Order, items: Sequence[Item]
+) -> list[NewChunk]:
+    """Return those chunks that the collection lacks; raises CloudError where one is not given."""
+    named = {chunk.uid for item in items for chunk in item.content.chunks}
+    missing = await find_missing(db, place.id, named) if named else set[str]()
+    chosen = [chunk for chunk in order.chunks if chunk.uid in missing]
+    if lacking := missing - {chunk.uid for chunk in chosen}:
+        raise CloudError(
+            400, "chunk_no_content", f"the chunk {min(lacking)} is not here; send its content."
+        )
+    return chosen
+
+
+async def _keep_revisions(db: AsyncSession, items: Sequence[int]) -> None:
+    columns = ("item", *_CONTENT)
+    old = select(ItemRow.id, *(getattr(ItemRow, name) for name in _CONTENT))
+    await db.execute(insert(RevisionRow).from_select(columns, old.where(ItemRow.id.in_(items))))
+
+
+def _values(item: Item, sequence: int, now: int) -> dict[str, object]:
+    return {
+        "uid": item.uid,
+        "version": item.version,
+        "key": item.encryptionKey,
+        "sequence": sequence,
+        "etag": item.content.uid,
+        "meta": item.content.meta,
+        "deleted": item.content.deleted,
+        "chunks": msgspec.msgpack.encode([chunk.uid for chunk in item.content.chunks]),
+        "written_at": now,
+    }

@@ -1,0 +1,94 @@
+"""The pepper, and what is sealed under it: a stolen database alone tells no name and no salt.
+
+The pepper is 32 random bytes that lie outside the database and its backups. Each purpose has a key
+of its own, HKDF-SHA-256(pepper, info = purpose). Sealed values are
+
+    12 bytes nonce ∥ AES-256-GCM(value, associated data = PLACE)
+
+where PLACE names region, table, row and column, so that no value can stand in for another one.
+Source: docs/FORMATS.md section 17.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from server.core.errors import FormatError, TrustError
+
+PEPPER_BYTES = 32
+SALT_BYTES = 32
+_NONCE = 12
+_SEAL, _NAME, _CHALLENGE = (
+    b"hening cloud seal 1",
+    b"hening cloud name 1",
+    b"hening cloud challenge 1",
+)
+_SALT = b"hening cloud unknown name 1"
+
+
+class Secrets:
+    """Seals values of one region, and knows names again that it does not keep in clear.
+
+    `pepper` may be changed. `salts` is a key of its own that stays: by it names that are not there
+    get the same salt for ever, as names that are there do.
+    """
+
+    def __init__(
+        self, region: str, pepper: bytes, salts: bytes, entropy: Callable[[int], bytes]
+    ) -> None:
+        if len(pepper) != PEPPER_BYTES or len(salts) != PEPPER_BYTES:
+            raise FormatError(f"a pepper has {PEPPER_BYTES} bytes; restore the one that was made.")
+        self._region = region
+        self._entropy = entropy
+        self._seal = AESGCM(_derive(pepper, _SEAL))
+        self._challenge = AESGCM(_derive(pepper, _CHALLENGE))
+        self._name = _derive(pepper, _NAME)
+        self._salts = _derive(salts, _SALT)
+
+    def seal(self, value: bytes, table: str, row: str, column: str) -> bytes:
+        """Return `value` sealed for one place."""
+        nonce = self._entropy(_NONCE)
+        return nonce + self._seal.encrypt(nonce, value, self._place(table, row, column))
+
+    def open(self, sealed: bytes, table: str, row: str, column: str) -> bytes:
+        """Return a sealed value; raises TrustError for one of another place or pepper."""
+        nonce, rest = sealed[:_NONCE], sealed[_NONCE:]
+        try:
+            return self._seal.decrypt(nonce, rest, self._place(table, row, column))
+        except (InvalidTag, ValueError) as error:
+            raise TrustError(
+                f"{column} of a row of {table} does not open with this pepper; restore the pepper"
+                " that belongs to the database."
+            ) from error
+
+    def name_hash(self, name: str) -> bytes:
+        """Return the 32 bytes by which a name, or an address, is found."""
+        return hmac.digest(self._name, name.encode(), hashlib.sha256)
+
+    def unknown_salt(self, name: str) -> bytes:
+        """Return the 32 bytes that are the salt of a name that is not there."""
+        return hmac.digest(self._salts, name.encode(), hashlib.sha256)
+
+    def seal_challenge(self, value: bytes) -> bytes:
+        """Return `value` sealed for a client that sends it back."""
+        nonce = self._entropy(_NONCE)
+        return nonce + self._challenge.encrypt(nonce, value, None)
+
+    def open_challenge(self, sealed: bytes) -> bytes:
+        """Return what `seal_challenge` sealed; raises TrustError for anything else."""
+        try:
+            return self._challenge.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
+        except (InvalidTag, ValueError) as error:
+            raise TrustError("the challenge is not one of this server's.") from error
+
+    def _place(self, table: str, row: str, column: str) -> bytes:
+        return f"{self._region}|{table}|{row}|{column}".encode()
+
+
+def _derive(key: bytes, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), 32, None, purpose).derive(key)

@@ -1,0 +1,42 @@
+"""Settings of the cloud: one frozen object, read once from a TOML file and `HENING_CLOUD_*`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+
+class SignUp(StrEnum):
+    """Who may make an account."""
+
+    CLOSED = "closed"
+    CODE = "code"
+    OPEN = "open"
+
+
+class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operator may set; the defaults serve one machine on loopback.
+
+    `region`: which this cloud is for; it is a part of everything that is sealed, and never changes.
+    `database_url`: a PostgreSQL database; empty for a SQLite file in the cloud's folder. It may
+    hold a password, so no sentence quotes it.
+    `host`, `port`: where owners' devices reach it; port 0 takes any free one.
+    `sign_up`: `closed`, `code` (with a code that the operator made) or `open`.
+    `quota`: bytes that an account may keep, 0 for any.
+    `session_days`: days until a device has to log in again.
+    `idle_seconds`: how long a connection may be silent: a device computes its key meanwhile, which
+    takes longer than servers usually wait.
+    """
+
+    region: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8090
+    sign_up: SignUp = SignUp.CODE
+    quota: Annotated[int, msgspec.Meta(ge=0)] = 15 << 30
+    session_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 400
+    idle_seconds: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 300
+
+    def __repr__(self) -> str:
+        """Show no value: one of them may be a secret."""
+        return "CloudSettings(…)"

@@ -1,0 +1,172 @@
+"""Tables of the cloud. Times are epoch seconds; what is sealed is so by `server.cloud.secrets`.
+
+Ciphertext and keys come from clients and are never opened here. A collection counts its changes in
+`sequence`, an account those of all its collections in `changes`; both grow under the lock of their
+row, so that a reader who saw a number has seen all below it.
+"""
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+UID = String(64)
+
+
+class Base(DeclarativeBase):
+    """The declarative base; `metadata` is what the migrations compare with."""
+
+
+class Site(Base):
+    """What is true of the whole database, in one row.
+
+    `generation` is drawn anew when a backup is restored: cursors of before end with it.
+    """
+
+    __tablename__ = "site"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    generation: Mapped[bytes] = mapped_column(LargeBinary(4))
+
+
+class Account(Base):
+    """One owner. `name_hash` and `address_hash` find it; the name itself is sealed.
+
+    `wrap` holds the account's keys, encrypted by the owner's main key; `public_key` is the X25519
+    key that invitations are encrypted to. `quota` and `used` are bytes; `quota` 0 is no limit.
+    """
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    name_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    address_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
+    name: Mapped[bytes]
+    salt: Mapped[bytes]
+    login_key: Mapped[bytes]
+    wrap: Mapped[bytes]
+    public_key: Mapped[bytes] = mapped_column(LargeBinary(32))
+    changes: Mapped[int] = mapped_column(BigInteger)
+    quota: Mapped[int] = mapped_column(BigInteger)
+    used: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Session(Base):
+    """One device that is logged in; its token is known by its sha256 alone."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    token_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Collection(Base):
+    """One collection; the item of the same uid describes it. Its bytes count for `owner`."""
+
+    __tablename__ = "collections"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(UID, unique=True)
+    owner: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class Member(Base):
+    """An account's part in a collection, with the collection's key encrypted for it.
+
+    `access` 0 reads, 2 also writes, 1 also shares. `change` is the account's count of changes at
+    which the collection changed last. A membership that ended stays, so that a device learns it.
+    """
+
+    __tablename__ = "members"
+    __table_args__ = (
+        UniqueConstraint("account", "collection", name="uq_members_account_collection"),
+        Index("ix_members_account_change", "account", "change"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection: Mapped[int] = mapped_column(ForeignKey("collections.id"), index=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    access: Mapped[int]
+    type: Mapped[bytes]
+    key: Mapped[bytes]
+    change: Mapped[int] = mapped_column(BigInteger)
+    ended: Mapped[bool]
+
+
+class Item(Base):
+    """One item with its current revision, whose uid is the item's `etag`.
+
+    `chunks` are the uids of its chunks in order, a msgpack array.
+    """
+
+    __tablename__ = "items"
+    __table_args__ = (
+        UniqueConstraint("collection", "uid", name="uq_items_collection_uid"),
+        Index("ix_items_collection_sequence", "collection", "sequence"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    uid: Mapped[str] = mapped_column(UID)
+    version: Mapped[int]
+    key: Mapped[bytes | None]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    etag: Mapped[str] = mapped_column(UID)
+    meta: Mapped[bytes]
+    deleted: Mapped[bool]
+    chunks: Mapped[bytes]
+    written_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Revision(Base):
+    """A revision that another one followed."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (UniqueConstraint("item", "etag", name="uq_revisions_item_etag"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item: Mapped[int] = mapped_column(ForeignKey("items.id"))
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    etag: Mapped[str] = mapped_column(UID)
+    meta: Mapped[bytes]
+    deleted: Mapped[bool]
+    chunks: Mapped[bytes]
+    written_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Chunk(Base):
+    """One chunk of a collection; without `body` it lies in the store of larger bodies.
+
+    There its name is `stored`.
+    """
+
+    __tablename__ = "chunks"
+    __table_args__ = (UniqueConstraint("collection", "uid", name="uq_chunks_collection_uid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    uid: Mapped[str] = mapped_column(UID)
+    length: Mapped[int] = mapped_column(BigInteger)
+    stored: Mapped[str | None] = mapped_column(String(160))
+    body: Mapped[bytes | None]
+
+
+class Invitation(Base):
+    """A collection that is offered to an account, with its key encrypted to that one."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        UniqueConstraint("collection", "invited", name="uq_invitations_collection_invited"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(UID, unique=True)
+    collection: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    inviting: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    invited: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    version: Mapped[int]
+    access: Mapped[int]
+    key: Mapped[bytes]

@@ -1,0 +1,58 @@
+"""`cloud init` and `cloud run` as an operator runs them."""
+
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from server.cli import cli
+
+PROGRAM = Path(sys.executable).with_name("hening-server")
+
+
+def test_a_cloud_is_made_and_served_until_it_is_told_to_end(tmp_path):
+    """The pepper is printed once and is in no file of the folder; `run` prints the address."""
+    folder, pepper = tmp_path / "cloud", tmp_path / "pepper"
+    made = CliRunner().invoke(
+        cli,
+        ["cloud", "init", "--folder", str(folder), "--pepper", str(pepper), "--region", "id"],
+    )
+    assert made.exit_code == 0, made.output
+    digits = pepper.read_text().split()[1]
+    assert digits in made.output.replace(" ", "").replace("\n", "")
+    words = ["cloud", "run", "--folder", folder, "--pepper", pepper, "--port", "0"]
+    with subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            url = process.stdout.readline().strip()
+            with urllib.request.urlopen(f"{url}/api/v1/authentication/is_etebase/") as answer:
+                assert answer.status == 200
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert folder / "cloud.sqlite" in files
+    assert not any(bytes.fromhex(digits) in path.read_bytes() for path in files)
+    assert not any(digits.encode() in path.read_bytes() for path in files)
+
+
+def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
+    """The sentence says where it may come from."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    folder = tmp_path / "cloud"
+    words = ["--folder", str(folder), "--pepper", str(tmp_path / "pepper"), "--region", "id"]
+    assert CliRunner().invoke(cli, ["cloud", "init", *words]).exit_code == 0
+    ran = CliRunner().invoke(cli, ["cloud", "run", "--folder", str(folder)])
+    assert ran.exit_code == 2
+    assert "--pepper names the pepper's file" in ran.output
+    assert [path.name for path in folder.iterdir()] == ["cloud.toml"]
+
+
+@pytest.mark.parametrize("module", ["server.cli", "server.app", "server.cli.state"])
+def test_nothing_else_imports_the_cloud(module):
+    """Without `cloud init` the other services are what they were."""
+    code = f"import sys, {module}; sys.exit(any('server.cloud' in name for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

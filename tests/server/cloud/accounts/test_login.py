@@ -1,0 +1,137 @@
+"""Logging in: one refusal for all reasons, and the same answers for names that are not there."""
+
+import os
+
+import msgspec
+import pytest
+from nacl.signing import SigningKey
+from sqlalchemy import select
+
+from server.cloud.secrets import Secrets
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.models import Account
+from server.core.errors import TrustError
+from server.storage.database import open_database
+from tests.server.cloud.device import PEPPER, SALTS, Device
+
+CHALLENGE = "authentication/login_challenge/"
+
+
+async def test_a_device_logs_in_and_out(cloud):
+    """Its token is good until it logs out, and for as long as the settings say."""
+    device = await cloud.device()
+    assert (await device.log_in())[0] == 200
+    assert (await device.call("GET", "collection/"))[0] == 200
+    assert (await device.call("POST", "authentication/logout/"))[0] == 204
+    status, answer = await device.call("GET", "collection/")
+    assert (status, answer["code"]) == (401, "invalid_token")
+    await device.log_in()
+    cloud.clock.seconds += 400 * 24 * 60 * 60
+    assert (await device.call("GET", "collection/"))[0] == 401
+
+
+async def test_every_reason_has_the_same_refusal(cloud):
+    """Another key, host, action or name, a challenge of another name, forged or too old."""
+    device = await cloud.device()
+    other = await cloud.device("budi")
+    _, theirs = await device.call("POST", CHALLENGE, {"username": "budi"})
+    unknown = Device(cloud.http, cloud.url, "nobody")
+    stranger = Device(cloud.http, cloud.url, "ani", SigningKey.generate())
+    refused = [
+        await stranger.log_in(),
+        await unknown.log_in(),
+        await device.log_in(host="other.example"),
+        await device.log_in(action="changePassword"),
+        await device.log_in(username="budi"),
+        await device.log_in(challenge=theirs["challenge"]),
+        await device.log_in(challenge=os.urandom(68)),
+        await device.log_in(challenge=b""),
+    ]
+    _, old = await device.call("POST", CHALLENGE, {"username": "ani"})
+    cloud.clock.seconds += 301
+    refused.append(await device.log_in(challenge=old["challenge"]))
+    assert [status for status, _ in refused] == [401] * 9
+    assert all(answer == refused[0][1] for _, answer in refused)
+    assert (await device.log_in())[0] == 200
+    assert (await other.log_in())[0] == 200
+
+
+async def test_a_name_that_is_not_there_has_a_salt(cloud):
+    """The same one each time, and another one for another name; lengths tell nothing."""
+    await cloud.device()
+    stranger = Device(cloud.http, cloud.url, "")
+    said = {
+        name: [(await stranger.call("POST", CHALLENGE, {"username": name}))[1] for _ in range(2)]
+        for name in ("ani", "budi", "citra")
+    }
+    for first, second in said.values():
+        assert first["salt"] == second["salt"]
+        assert first["challenge"] != second["challenge"]
+    assert len({first["salt"] for first, _ in said.values()}) == 3
+    shapes = {
+        tuple((name, len(value)) for name, value in first.items() if isinstance(value, bytes))
+        for first, _ in said.values()
+    }
+    assert len(shapes) == 1
+
+
+async def test_another_password_ends_other_sessions(cloud):
+    """The old key signs for the new one; a forged change changes nothing."""
+    device = await cloud.device()
+    second = Device(cloud.http, cloud.url, "ani", device.key)
+    await second.log_in()
+    new = SigningKey.generate()
+    _, challenge = await device.call("POST", CHALLENGE, {"username": "ani"})
+    response = msgspec.msgpack.encode(
+        {
+            "username": "ani",
+            "challenge": challenge["challenge"],
+            "host": cloud.url.removeprefix("http://"),
+            "action": "changePassword",
+            "loginPubkey": bytes(new.verify_key),
+            "encryptedContent": b"wrapped anew",
+        }
+    )
+    path = "authentication/change_password/"
+    forged = {"response": response, "signature": new.sign(response).signature}
+    assert (await device.call("POST", path, forged))[0] == 401
+    signed = {"response": response, "signature": device.key.sign(response).signature}
+    assert (await device.call("POST", path, signed))[0] == 204
+    assert (await second.call("GET", "collection/"))[0] == 401
+    assert (await device.call("GET", "collection/"))[0] == 200
+    assert (await device.log_in())[0] == 401
+    device.key = new
+    status, answer = await device.log_in()
+    assert (status, answer["user"]["encryptedContent"]) == (200, b"wrapped anew")
+
+
+async def test_a_taken_name_is_refused(cloud):
+    """The account that has it stays as it is."""
+    device = await cloud.device()
+    status, answer = await Device(cloud.http, cloud.url, "ani").sign_up()
+    assert (status, answer["code"]) == (409, "user_exists")
+    assert (await device.log_in())[0] == 200
+
+
+@pytest.mark.parametrize("column", ["name", "salt", "login_key", "wrap"])
+async def test_what_is_sealed_opens_in_its_place_alone(place, cloud, column):
+    """Not with another pepper, in another region, row or column."""
+    await cloud.device()
+    async with open_database(place, migrations=MIGRATIONS) as database, database() as db:
+        row = (await db.scalars(select(Account))).one()
+    sealed = getattr(row, column)
+    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
+    opened = secrets.open(sealed, "accounts", row.id, column)
+    assert opened not in sealed
+    if column == "name":
+        assert opened == b"ani"
+    others = [
+        (Secrets("id", bytes(32), SALTS, os.urandom), "accounts", row.id, column),
+        (Secrets("de", PEPPER, SALTS, os.urandom), "accounts", row.id, column),
+        (secrets, "sessions", row.id, column),
+        (secrets, "accounts", row.id[::-1], column),
+        (secrets, "accounts", row.id, "other"),
+    ]
+    for opener, *where in others:
+        with pytest.raises(TrustError, match="does not open with this pepper"):
+            opener.open(sealed, *where)

@@ -1,0 +1,157 @@
+"""Devices of owners that speak the records door's protocol, and a cloud for them to speak to.
+
+What a device encrypts is random here: the server cannot tell.
+"""
+
+import base64
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from nacl.signing import SigningKey
+
+from server.cloud.app import serving
+from server.cloud.secrets import Secrets
+from server.cloud.settings import CloudSettings, SignUp
+from server.cloud.storage.bodies import LocalBodies
+
+NOW = 1_790_000_000
+PEPPER, SALTS = bytes(range(32)), bytes(range(32, 64))
+HEADERS = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
+
+
+def uid() -> str:
+    """Return a new uid as clients make them."""
+    return base64.urlsafe_b64encode(os.urandom(24)).decode()
+
+
+@dataclass
+class Clock:
+    """Epoch seconds that a test sets."""
+
+    seconds: int = NOW
+
+    def __call__(self) -> int:
+        """Return the time."""
+        return self.seconds
+
+
+@dataclass
+class Device:
+    """One device: a name, a login key, and a token once it is logged in."""
+
+    http: aiohttp.ClientSession
+    url: str
+    name: str
+    key: SigningKey = field(default_factory=SigningKey.generate)
+    token: str = ""
+
+    async def call(self, method: str, path: str, body: object = None, *, raw: bytes | None = None):
+        """Send a request; return its status and its answer, decoded."""
+        headers = dict(HEADERS)
+        if self.token:
+            headers["Authorization"] = f"Token {self.token}"
+        data = msgspec.msgpack.encode(body) if raw is None and body is not None else raw
+        address = f"{self.url}/api/v1/{path}"
+        async with self.http.request(method, address, data=data, headers=headers) as answer:
+            octets = await answer.read()
+            if answer.content_type == "application/msgpack":
+                return answer.status, msgspec.msgpack.decode(octets)
+            return answer.status, octets
+
+    async def sign_up(self) -> tuple[int, object]:
+        """Make the account."""
+        status, answer = await self.call(
+            "POST",
+            "authentication/signup/",
+            {
+                "user": {"username": self.name, "email": f"{self.name}@localhost"},
+                "salt": os.urandom(32),
+                "loginPubkey": bytes(self.key.verify_key),
+                "pubkey": os.urandom(32),
+                "encryptedContent": os.urandom(104),
+            },
+        )
+        if status == 201:
+            self.token = answer["token"]
+        return status, answer
+
+    async def log_in(self, **changed: object) -> tuple[int, object]:
+        """Log in; `changed` are members of what is signed."""
+        self.token = ""
+        asked = {"username": self.name}
+        _, challenge = await self.call("POST", "authentication/login_challenge/", asked)
+        says = {
+            "username": self.name,
+            "challenge": challenge["challenge"],
+            "host": self.url.removeprefix("http://"),
+            "action": "login",
+        }
+        response = msgspec.msgpack.encode({**says, **changed})
+        signature = self.key.sign(response).signature
+        status, answer = await self.call(
+            "POST", "authentication/login/", {"response": response, "signature": signature}
+        )
+        if status == 200:
+            self.token = answer["token"]
+        return status, answer
+
+    async def create(self, kind: bytes = b"type") -> dict:
+        """Make a collection and return the item that describes it."""
+        item = make_item()
+        body = {"item": item, "collectionKey": os.urandom(72), "collectionType": kind}
+        status, answer = await self.call("POST", "collection/", body)
+        assert status == 201, answer
+        return item
+
+    async def batch(self, collection: str, *items: dict, way: str = "batch", query: str = ""):
+        """Write items."""
+        path = f"collection/{collection}/item/{way}/{query}"
+        return await self.call("POST", path, {"items": list(items)})
+
+
+def make_item(body: bytes = b"", **changed: object) -> dict:
+    """Return an item in its first revision, with one chunk where there is a body."""
+    chunks = [[uid(), body]] if body else []
+    content = {"uid": uid(), "meta": os.urandom(64), "chunks": chunks, "deleted": False}
+    return {"uid": uid(), "version": 1, "content": content, "etag": None, **changed}
+
+
+def change(item: dict, **changed: object) -> dict:
+    """Return an item's next revision, written by a device that knows the one before."""
+    content = {**item["content"], "uid": uid(), "meta": os.urandom(64), **changed}
+    return {**item, "content": content, "etag": item["content"]["uid"]}
+
+
+@dataclass
+class Cloud:
+    """A cloud that runs: its address, its clock, where it keeps things, and devices."""
+
+    url: str
+    clock: Clock
+    folder: Path
+    http: aiohttp.ClientSession
+
+    async def device(self, name: str = "ani") -> Device:
+        """Return a new owner's device, logged in."""
+        device = Device(self.http, self.url, name)
+        assert (await device.sign_up())[0] == 201
+        return device
+
+
+@asynccontextmanager
+async def running(place, folder: Path, more=(), **settings: object) -> AsyncIterator[Cloud]:
+    """Run a cloud until the block ends."""
+    clock = Clock()
+    chosen = CloudSettings(**{"region": "id", "port": 0, "sign_up": SignUp.OPEN, **settings})
+    bodies = LocalBodies(folder / "bodies", os.urandom)
+    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
+    async with (
+        serving(place, bodies, secrets, chosen, clock, os.urandom, more) as port,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Cloud(f"http://127.0.0.1:{port}", clock, folder, http)

@@ -1,0 +1,73 @@
+"""The Etebase client's own test suite, which was written for another server."""
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, select
+
+from server.cloud.accounts.owners import find_owner
+from server.cloud.accounts.routes import SignUpRequest
+from server.cloud.door import Route
+from server.cloud.errors import not_found
+from server.cloud.storage.models import Chunk, Collection, Invitation, Item, Member, Revision
+from tests.server.cloud.device import running
+
+FOLDER = Path(__file__).parents[3] / "etebase"
+#: In Etebase.test.js; one of its tests is switched off by its authors.
+OF_THE_API = 25
+
+
+async def reset(call):
+    """Forget an account's collections, memberships and invitations, as that suite asks for."""
+    services = call.services
+    async with services.database.begin() as db:
+        owner = await find_owner(db, services.secrets, call.body.user.username)
+        if owner is None:
+            raise not_found("account")
+        own = select(Collection.id).where(Collection.owner == owner.id)
+        ids = (await db.scalars(own)).all()
+        items = select(Item.id).where(Item.collection.in_(ids))
+        await db.execute(delete(Revision).where(Revision.item.in_(items)))
+        invited, member = Invitation.invited == owner.id, Member.account == owner.id
+        await db.execute(delete(Invitation).where(Invitation.collection.in_(ids) | invited))
+        await db.execute(delete(Member).where(Member.collection.in_(ids) | member))
+        for table in (Item, Chunk):
+            await db.execute(delete(table).where(table.collection.in_(ids)))
+        await db.execute(delete(Collection).where(Collection.id.in_(ids)))
+
+
+RESET = Route(
+    "POST",
+    "/api/v1/test/authentication/reset/",
+    reset,
+    SignUpRequest,
+    status=204,
+    is_public=True,
+)
+
+
+@pytest.mark.needs("etebase")
+async def test_the_clients_own_suite_passes(place, tmp_path):
+    """All of it, on either database."""
+    async with running(place, tmp_path, (RESET,)) as cloud:
+        cloud.clock.seconds = int(asyncio.get_running_loop().time())
+        node = await asyncio.create_subprocess_exec(
+            "node",
+            "--test-reporter=tap",
+            "--test-reporter-destination=stdout",
+            "suite.cjs",
+            cwd=FOLDER,
+            env={**os.environ, "ETEBASE_TEST_API_URL": cloud.url},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said = (await node.communicate())[0].decode()
+    failed = re.findall(r"^not ok \d+ - (.*)$", said, re.MULTILINE)
+    assert not failed, said[-6000:]
+    names = re.findall(r"^ok \d+ - ((?!.*# SKIP).*)$", said, re.MULTILINE)
+    start = names.index("Check server is etebase")
+    assert len(names[start:]) == OF_THE_API
+    assert node.returncode == 0

@@ -1,0 +1,140 @@
+"""Whose collections an account sees, and what it may do there."""
+
+import os
+
+import pytest
+
+from tests.server.cloud.device import make_item, uid
+
+INVITING = {"version": 1, "signedEncryptionKey": b"key", "accessLevel": 2}
+READ, SHARE, WRITE = 0, 1, 2
+
+
+async def share(owner, collection, other, access):
+    """Let another account become a member."""
+    invitation = {
+        **INVITING,
+        "uid": uid(),
+        "username": other.name,
+        "collection": collection,
+        "accessLevel": access,
+    }
+    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
+    accepted = {"collectionType": b"type", "encryptionKey": b"key"}
+    path = f"invitation/incoming/{invitation['uid']}/accept/"
+    assert (await other.call("POST", path, accepted))[0] == 201
+
+
+def everything(collection, item, chunk, name):
+    """Return each request on a collection: method, path, body, and what it needs."""
+    items, body = f"collection/{collection}/item", {"items": [make_item()]}
+    invitation = {**INVITING, "uid": uid(), "username": name, "collection": collection}
+    return [
+        ("GET", f"collection/{collection}/", None, READ),
+        ("GET", f"{items}/", None, READ),
+        ("GET", f"{items}/{item}/", None, READ),
+        ("GET", f"{items}/{item}/revision/", None, READ),
+        ("GET", f"{items}/{item}/chunk/{chunk}/download/", None, READ),
+        ("POST", f"{items}/fetch_updates/", [{"uid": item}], READ),
+        ("POST", f"{items}/batch/", body, WRITE),
+        ("POST", f"{items}/transaction/", body, WRITE),
+        ("PUT", f"{items}/{item}/chunk/{uid()}/", b"body", WRITE),
+        ("GET", f"collection/{collection}/member/", None, SHARE),
+        ("PATCH", f"collection/{collection}/member/{name}/", {"accessLevel": READ}, SHARE),
+        ("DELETE", f"collection/{collection}/member/{name}/", None, SHARE),
+        ("POST", "invitation/outgoing/", invitation, SHARE),
+    ]
+
+
+@pytest.mark.parametrize("access", [None, READ, WRITE, SHARE])
+async def test_each_request_needs_its_right(cloud, access):
+    """What an account has no part in is as good as not there; the rest is refused by its right."""
+    owner, other = await cloud.device(), await cloud.device("budi")
+    third, fourth = await cloud.device("citra"), await cloud.device("dewi")
+    collection = (await owner.create())["uid"]
+    item = make_item(b"body")
+    await owner.batch(collection, item)
+    await share(owner, collection, third, READ)
+    if access is not None:
+        await share(owner, collection, other, access)
+    chunk = item["content"]["chunks"][0][0]
+    for method, path, body, needed in everything(collection, item["uid"], chunk, third.name):
+        raw = body if isinstance(body, bytes) else None
+        sent = None if raw is not None else body
+        if "outgoing" in path:
+            sent = {**body, "username": fourth.name}
+        status, answer = await other.call(method, path, sent, raw=raw)
+        allowed = access is not None and (
+            needed == READ or access == SHARE or (needed == WRITE and access == WRITE)
+        )
+        if access is None:
+            assert (status, answer["code"]) == (404, "not_found"), path
+        elif allowed:
+            assert status < 300, (path, answer)
+        else:
+            code = "no_write_access" if needed == WRITE else "admin_access_required"
+            assert (status, answer["code"]) == (403, code), path
+
+
+async def test_a_chunk_of_another_collection_is_none(cloud):
+    """Not even of one's own: what is shared is one collection and no more."""
+    owner, other = await cloud.device(), await cloud.device("budi")
+    first, second = (await owner.create())["uid"], (await owner.create())["uid"]
+    item = make_item(b"body")
+    await owner.batch(first, item)
+    chunk = item["content"]["chunks"][0][0]
+    path = f"collection/{second}/item/{item['uid']}/chunk/{chunk}/download/"
+    assert (await owner.call("GET", path))[0] == 404
+    borrowed = make_item()
+    borrowed["content"]["chunks"] = [[chunk]]
+    assert (await owner.batch(second, borrowed))[1]["code"] == "chunk_no_content"
+    theirs = (await other.create())["uid"]
+    assert (await other.batch(theirs, borrowed))[1]["code"] == "chunk_no_content"
+
+
+async def test_a_uid_belongs_to_its_first_collection(cloud):
+    """Another account that makes one of the same uid learns that it is taken, and nothing else."""
+    owner, other = await cloud.device(), await cloud.device("budi")
+    item = await owner.create()
+    body = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
+    status, answer = await other.call("POST", "collection/", body)
+    assert (status, answer["code"]) == (409, "unique_uid")
+    assert (await other.call("GET", "collection/"))[1]["data"] == []
+
+
+async def test_somebody_stays_who_may_share(cloud):
+    """The last one neither leaves nor gives the right up."""
+    owner, other = await cloud.device(), await cloud.device("budi")
+    collection = (await owner.create())["uid"]
+    await share(owner, collection, other, WRITE)
+    leave, own = f"collection/{collection}/member/leave/", f"collection/{collection}/member/ani/"
+    for method, path, body in (
+        ("POST", leave, None),
+        ("DELETE", own, None),
+        ("PATCH", own, {"accessLevel": WRITE}),
+    ):
+        status, answer = await owner.call(method, path, body)
+        assert (status, answer["code"]) == (403, "last_admin")
+    theirs = f"collection/{collection}/member/budi/"
+    assert (await owner.call("PATCH", theirs, {"accessLevel": SHARE}))[0] == 204
+    assert (await owner.call("POST", leave))[0] == 204
+    assert (await owner.call("GET", f"collection/{collection}/"))[0] == 404
+    assert (await other.batch(collection, make_item(os.urandom(9))))[0] == 200
+
+
+async def test_invitations_are_for_the_invited(cloud):
+    """Nobody else reads, accepts or refuses one, and only who made it takes it back."""
+    owner, other, third = [await cloud.device(name) for name in ("ani", "budi", "citra")]
+    collection = (await owner.create())["uid"]
+    invitation = {**INVITING, "uid": uid(), "username": "budi", "collection": collection}
+    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
+    incoming = f"invitation/incoming/{invitation['uid']}/"
+    accepted = {"collectionType": b"type", "encryptionKey": b"key"}
+    for device in (owner, third):
+        assert (await device.call("GET", incoming))[0] == 404
+        assert (await device.call("DELETE", incoming))[0] == 404
+        assert (await device.call("POST", f"{incoming}accept/", accepted))[0] == 404
+    outgoing = f"invitation/outgoing/{invitation['uid']}/"
+    assert (await other.call("DELETE", outgoing))[0] == 404
+    assert (await owner.call("DELETE", outgoing))[0] == 204
+    assert (await other.call("GET", incoming))[0] == 404
