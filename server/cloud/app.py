@@ -7,6 +7,7 @@ from aiohttp import web
 from sqlalchemy import insert, select
 
 from server.cloud.accounts.routes import ROUTES as ACCOUNTS
+from server.cloud.blobs.routes import add_blob_routes
 from server.cloud.door import Route, Services, make_app
 from server.cloud.records.routes import ROUTES as RECORDS
 from server.cloud.secrets import Secrets
@@ -37,8 +38,10 @@ async def serving(
     async with open_database(place, migrations=MIGRATIONS) as database:
         generation = await _load_generation(database, entropy)
         services = Services(database, bodies, secrets, settings, generation, now, entropy)
+        app = make_app((*ROUTES, *more), services)
+        add_blob_routes(app, services)
         runner = web.AppRunner(
-            make_app((*ROUTES, *more), services),
+            app,
             access_log=None,
             keepalive_timeout=settings.idle_seconds,
         )

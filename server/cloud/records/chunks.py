@@ -3,15 +3,14 @@
 Small ones are in a row. Larger ones lie in the store of bodies, and are there before the row is.
 """
 
-import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError, not_found
-from server.cloud.storage.bodies import Bodies
+from server.cloud.storage.bodies import Bodies, one_piece
 from server.cloud.storage.models import Chunk
 
 SMALL = 16 * 1024
@@ -29,8 +28,10 @@ class NewChunk:
     body: bytes | None
 
 
-async def keep_bodies(bodies: Bodies, collection: str, given: dict[str, bytes]) -> list[NewChunk]:
-    """Store those bodies that are large for the collection of this uid, and return all as chunks.
+async def keep_bodies(
+    bodies: Bodies, names: Iterator[str], given: dict[str, bytes]
+) -> list[NewChunk]:
+    """Store those bodies that are large under the next of `names`, and return all as chunks.
 
     It is done before anything is locked; what no row names in the end is for upkeep to remove.
     """
@@ -39,8 +40,8 @@ async def keep_bodies(bodies: Bodies, collection: str, given: dict[str, bytes]) 
         if len(body) <= SMALL:
             chunks.append(NewChunk(uid, len(body), None, body))
             continue
-        name = f"chunks/{collection}/{hashlib.sha256(body).hexdigest()}"
-        await bodies.put(name, body)
+        name = next(names)
+        await bodies.put(name, one_piece(body))
         chunks.append(NewChunk(uid, len(body), name, None))
     return chunks
 
@@ -91,11 +92,11 @@ async def load_bodies(
     """Return the bodies of `uids`; raises CloudError where the store has lost one."""
     found: dict[str, bytes] = {}
     for start in range(0, len(uids), _SLICE):
-        rows = select(Chunk.uid, Chunk.stored, Chunk.body).where(
+        rows = select(Chunk.uid, Chunk.length, Chunk.stored, Chunk.body).where(
             Chunk.collection == collection, Chunk.uid.in_(uids[start : start + _SLICE])
         )
-        for uid, stored, body in (await db.execute(rows)).all():
-            found[uid] = await _load(bodies, stored, body)
+        for uid, length, stored, body in (await db.execute(rows)).all():
+            found[uid] = await _load(bodies, length, stored, body)
     return found
 
 
@@ -107,11 +108,12 @@ async def load_chunk(db: AsyncSession, bodies: Bodies, collection: int, uid: str
     return found[uid]
 
 
-async def _load(bodies: Bodies, stored: str | None, body: bytes | None) -> bytes:
-    if stored is not None:
-        body = await bodies.get(stored)
-    if body is None:
+async def _load(bodies: Bodies, length: int, stored: str | None, body: bytes | None) -> bytes:
+    if stored is None:
+        return body or b""
+    try:
+        return b"".join([piece async for piece in bodies.get(stored, 0, length)])
+    except FileNotFoundError as error:
         raise CloudError(
             500, "chunk_lost", "a chunk of this item is lost; the operator has to restore it."
-        )
-    return body
+        ) from error

@@ -1,6 +1,6 @@
 """`/api/v1/collection/` and `/api/v1/invitation/`."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 from sqlalchemy import insert, select
@@ -117,7 +117,7 @@ async def put_chunk(call: Call) -> None:
         place = await find_place(db, call.account, collection)
         place.check_may_write()
         _check_new(await find_missing(db, place.id, [uid]))
-    chunks = await keep_bodies(services.bodies, collection, {uid: call.body})
+    chunks = await keep_bodies(services.bodies, _names(call, collection), {uid: call.body})
     async with services.database.begin() as db:
         place = await find_place(db, call.account, collection, is_locked=True)
         place.check_may_write()
@@ -237,11 +237,17 @@ async def _receive(call: Call, uid: str, asked: wire.Batch, *, must_match: bool)
     return Order(
         items=asked.items,
         deps=asked.deps or (),
-        chunks=await keep_bodies(call.services.bodies, uid, given),
+        chunks=await keep_bodies(call.services.bodies, _names(call, uid), given),
         stoken=call.query.get("stoken"),
         must_match=must_match,
         now=call.services.now(),
     )
+
+
+def _names(call: Call, collection: str) -> Iterator[str]:
+    """Yield names for bodies, each of its own, so that removing one never meets a new one."""
+    while True:
+        yield f"chunks/{collection}/{call.services.draw(16)}"
 
 
 def _check_unique(found: int | None) -> None:

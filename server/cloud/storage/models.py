@@ -154,6 +154,47 @@ class Chunk(Base):
     body: Mapped[bytes | None]
 
 
+class AppToken(Base):
+    """A token that an owner made for a program; it opens one door, and perhaps only to read."""
+
+    __tablename__ = "app_tokens"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    token_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    door: Mapped[str] = mapped_column(String(16))
+    reads_only: Mapped[bool]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Vault(Base):
+    """One repository of the blobs door."""
+
+    __tablename__ = "vaults"
+    __table_args__ = (UniqueConstraint("account", "name", name="uq_vaults_account_name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    name: Mapped[str] = mapped_column(String(32))
+
+
+class Blob(Base):
+    """One object of a vault; its body is in the store as `stored`, and was before this row.
+
+    Each upload has a name of its own there, so that removing an object never meets a new one.
+    """
+
+    __tablename__ = "blobs"
+    __table_args__ = (UniqueConstraint("vault", "type", "name", name="uq_blobs_vault_type_name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    vault: Mapped[int] = mapped_column(ForeignKey("vaults.id"))
+    type: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(64))
+    length: Mapped[int] = mapped_column(BigInteger)
+    stored: Mapped[str] = mapped_column(String(160))
+
+
 class Invitation(Base):
     """A collection that is offered to an account, with its key encrypted to that one."""
 

@@ -14,7 +14,9 @@ import aiohttp
 import msgspec
 from nacl.signing import SigningKey
 
+from server.cloud.accounts.app_tokens import Door, add_app_token
 from server.cloud.app import serving
+from server.cloud.door import Route
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings, SignUp
 from server.cloud.storage.bodies import LocalBodies
@@ -143,15 +145,36 @@ class Cloud:
         return device
 
 
+async def make_app_token(call):
+    """Make a token of the blobs door for who asks, as the account door will do."""
+    services, token = call.services, call.services.draw(32)
+    async with services.database.begin() as db:
+        await add_app_token(
+            db,
+            call.account,
+            services.draw(16),
+            token,
+            Door.BLOBS,
+            services.now(),
+            reads_only=call.query.get("reads_only") == "true",
+        )
+    return {"token": token}
+
+
+APP_TOKENS = Route("POST", "/api/v1/test/app-tokens/", make_app_token)
+
+
 @asynccontextmanager
-async def running(place, folder: Path, more=(), **settings: object) -> AsyncIterator[Cloud]:
+async def running(
+    place, folder: Path, more=(), bodies=None, **settings: object
+) -> AsyncIterator[Cloud]:
     """Run a cloud until the block ends."""
     clock = Clock()
     chosen = CloudSettings(**{"region": "id", "port": 0, "sign_up": SignUp.OPEN, **settings})
-    bodies = LocalBodies(folder / "bodies", os.urandom)
+    bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     async with (
-        serving(place, bodies, secrets, chosen, clock, os.urandom, more) as port,
+        serving(place, bodies, secrets, chosen, clock, os.urandom, (APP_TOKENS, *more)) as port,
         aiohttp.ClientSession() as http,
     ):
         yield Cloud(f"http://127.0.0.1:{port}", clock, folder, http)

@@ -1,0 +1,82 @@
+"""Tokens that an owner made for a program: for one door, and perhaps only to read."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.errors import CloudError, not_found
+from server.cloud.secrets import Secrets
+from server.cloud.storage.models import Account, AppToken
+
+
+class Door(StrEnum):
+    """What a token opens."""
+
+    RECORDS = "records"
+    BLOBS = "blobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A program that showed a valid token: whose it is, and whether it may change anything."""
+
+    account: str
+    reads_only: bool
+
+    def check_may_write(self) -> None:
+        """Raise CloudError for a token that only reads."""
+        if self.reads_only:
+            raise CloudError(403, "reads_only", "this token reads only; make another one.")
+
+
+async def add_app_token(
+    db: AsyncSession,
+    account: str,
+    token_id: str,
+    token: str,
+    door: Door,
+    now: int,
+    *,
+    reads_only: bool,
+) -> None:
+    """Store a token that was drawn for one door of an account."""
+    await db.execute(
+        insert(AppToken).values(
+            id=token_id,
+            account=account,
+            token_sha256=_hash(token),
+            door=door,
+            reads_only=reads_only,
+            created_at=now,
+        )
+    )
+
+
+async def remove_app_token(db: AsyncSession, account: str, token_id: str) -> None:
+    """Remove a token; raises CloudError where the account has none of this id."""
+    query = delete(AppToken).where(AppToken.account == account, AppToken.id == token_id)
+    if not (await db.execute(query.returning(AppToken.id))).all():
+        raise not_found("token")
+
+
+async def find_visitor(
+    db: AsyncSession, secrets: Secrets, name: str, token: str, door: Door
+) -> Visitor:
+    """Return who shows a name and a token; raises CloudError, the same for any that is wrong."""
+    query = (
+        select(AppToken.account, AppToken.reads_only)
+        .join(Account, Account.id == AppToken.account)
+        .where(AppToken.token_sha256 == _hash(token), AppToken.door == door)
+        .where(Account.name_hash == secrets.name_hash(name))
+    )
+    row = (await db.execute(query)).one_or_none()
+    if row is None:
+        raise CloudError(401, "invalid_token", "name and token do not belong together.")
+    return Visitor(*row)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

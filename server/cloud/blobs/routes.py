@@ -1,0 +1,220 @@
+"""`/blobs/VAULT/[TYPE/[NAME]]`, as restic asks."""
+
+import base64
+import binascii
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from server.cloud.accounts.app_tokens import Door, Visitor, find_visitor
+from server.cloud.blobs.names import (
+    SMALL_TYPES,
+    Address,
+    config_of,
+    decode_address,
+    decode_type,
+    decode_vault,
+)
+from server.cloud.blobs.receiving import MAX_BODY, MAX_SMALL, Receiving
+from server.cloud.blobs.vaults import (
+    Kept,
+    add_blob,
+    add_vault,
+    check_room,
+    find_blob,
+    find_vault,
+    list_blobs,
+    remove_blob,
+    remove_vault,
+)
+from server.cloud.door import Services
+from server.cloud.errors import CloudError
+from server.core.errors import HeningError
+from server.storage.errors import StorageError
+
+V1, V2 = "application/vnd.x.restic.rest.v1", "application/vnd.x.restic.rest.v2"
+REALM: Final = {"WWW-Authenticate": 'Basic realm="hening", charset="UTF-8"'}
+_RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{0,15})")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of a program that showed its token."""
+
+    services: Services
+    visitor: Visitor
+    request: web.Request
+
+
+Handler = Callable[[Ask], Awaitable[web.StreamResponse]]
+
+
+def add_blob_routes(app: web.Application, services: Services) -> None:
+    """Add the blobs door to an application."""
+    vault, objects = "/blobs/{vault}", "/blobs/{vault}/{type}"
+    for method, path, handler in (
+        ("POST", f"{vault}/", create),
+        ("DELETE", f"{vault}/", remove_all),
+        ("GET", f"{objects}/", list_all),
+        ("HEAD", f"{vault}/config", head),
+        ("GET", f"{vault}/config", get),
+        ("POST", f"{vault}/config", put),
+        ("DELETE", f"{vault}/config", remove),
+        ("HEAD", f"{objects}/{{name}}", head),
+        ("GET", f"{objects}/{{name}}", get),
+        ("POST", f"{objects}/{{name}}", put),
+        ("DELETE", f"{objects}/{{name}}", remove),
+    ):
+        app.router.add_route(method, path, _bind(handler, services))
+
+
+def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            name, token = _read_basic(request)
+            async with services.database() as db:
+                visitor = await find_visitor(db, services.secrets, name, token, Door.BLOBS)
+            return await handler(Ask(services, visitor, request))
+        except (HeningError, OSError) as error:
+            return _refuse(error)
+
+    return handle
+
+
+async def create(ask: Ask) -> web.StreamResponse:
+    """Make a vault."""
+    ask.visitor.check_may_write()
+    if ask.request.query.get("create") != "true":
+        raise CloudError(400, "bad_request", "a vault is made with ?create=true.")
+    name = decode_vault(ask.request.match_info["vault"])
+    async with ask.services.database.begin() as db:
+        await add_vault(db, ask.visitor.account, name)
+    return web.Response()
+
+
+async def remove_all(ask: Ask) -> web.StreamResponse:
+    """Remove a vault."""
+    ask.visitor.check_may_write()
+    name = decode_vault(ask.request.match_info["vault"])
+    async with ask.services.database.begin() as db:
+        bodies = await remove_vault(db, ask.visitor.account, name)
+    for body in bodies:
+        await ask.services.bodies.remove(body)
+    return web.Response()
+
+
+async def list_all(ask: Ask) -> web.StreamResponse:
+    """List a vault's objects of one type, in the version that is asked for."""
+    kind = decode_type(ask.request.match_info["type"])
+    async with ask.services.database() as db:
+        name = decode_vault(ask.request.match_info["vault"])
+        found = await list_blobs(db, await find_vault(db, ask.visitor.account, name), kind)
+    if V2 in ask.request.headers.get("Accept", ""):
+        listed: list[object] = [{"name": name, "size": length} for name, length in found]
+        return web.Response(body=msgspec.json.encode(listed), content_type=V2)
+    return web.Response(body=msgspec.json.encode([each for each, _ in found]), content_type=V1)
+
+
+async def head(ask: Ask) -> web.StreamResponse:
+    """Say how long an object is."""
+    async with ask.services.database() as db:
+        kept = await find_blob(db, ask.visitor.account, _address(ask.request))
+    return web.Response(headers={"Content-Length": str(kept.length)})
+
+
+async def get(ask: Ask) -> web.StreamResponse:
+    """Give an object, or a range of it."""
+    address = _address(ask.request)
+    async with ask.services.database() as db:
+        kept = await find_blob(db, ask.visitor.account, address)
+    first, last, status = _read_range(ask.request.headers.get("Range"), kept.length)
+    response = web.StreamResponse(status=status)
+    response.content_type = "application/octet-stream"
+    response.content_length = last - first + 1
+    if status == web.HTTPPartialContent.status_code:
+        response.headers["Content-Range"] = f"bytes {first}-{last}/{kept.length}"
+    await response.prepare(ask.request)
+    try:
+        if response.content_length:
+            async for piece in ask.services.bodies.get(kept.stored, first, response.content_length):
+                await response.write(piece)
+        await response.write_eof()
+    except (HeningError, OSError):
+        # The answer is begun: its end says that it is not whole.
+        if ask.request.transport is not None:
+            ask.request.transport.abort()
+        raise
+    return response
+
+
+async def put(ask: Ask) -> web.StreamResponse:
+    """Keep an object: its body first, and what is told of it behind."""
+    ask.visitor.check_may_write()
+    address, account = _address(ask.request), ask.visitor.account
+    limit = MAX_SMALL if address.type in SMALL_TYPES or address.is_config else MAX_BODY
+    length = ask.request.content_length
+    if length is not None and length > limit:
+        raise CloudError(413, "too_large", f"an object may have {limit} bytes here.")
+    async with ask.services.database() as db:
+        vault = await find_vault(db, account, address.vault)
+        await check_room(db, account, length or 0)
+    name = None if address.is_config else address.name
+    receiving = Receiving(ask.request.content.iter_any(), name, limit)
+    bodies, stored = ask.services.bodies, f"blobs/{vault}/{ask.services.draw(16)}"
+    await bodies.put(stored, receiving)
+    async with ask.services.database.begin() as db:
+        is_new = await add_blob(db, account, vault, address, Kept(receiving.length, stored))
+    if not is_new:
+        await bodies.remove(stored)
+    return web.Response()
+
+
+async def remove(ask: Ask) -> web.StreamResponse:
+    """Remove an object: what is told of it first, so that nothing is told that is not there."""
+    ask.visitor.check_may_write()
+    async with ask.services.database.begin() as db:
+        stored = await remove_blob(db, ask.visitor.account, _address(ask.request))
+    await ask.services.bodies.remove(stored)
+    return web.Response()
+
+
+def _address(request: web.Request) -> Address:
+    parts = request.match_info
+    if "type" not in parts:
+        return config_of(parts["vault"])
+    return decode_address(parts["vault"], parts["type"], parts["name"])
+
+
+def _read_basic(request: web.Request) -> tuple[str, str]:
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        name, colon, token = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        colon = name = token = ""
+    if scheme.casefold() != "basic" or not colon:
+        raise CloudError(401, "not_authenticated", "send a name and a token of the blobs door.")
+    return name, token
+
+
+def _read_range(text: str | None, length: int) -> tuple[int, int, int]:
+    """Return first and last byte and the status; raises CloudError for a range beyond the end."""
+    match = _RANGE.fullmatch(text) if text is not None else None
+    if match is None:
+        return 0, length - 1, 200
+    first = int(match[1])
+    last = min(int(match[2]) if match[2] else length - 1, length - 1)
+    if first > last:
+        raise CloudError(416, "bad_range", f"there are {length} bytes.")
+    return first, last, 206
+
+
+def _refuse(error: Exception) -> web.Response:
+    if isinstance(error, CloudError):
+        headers = REALM if error.status == web.HTTPUnauthorized.status_code else {}
+        return web.Response(status=error.status, text=f"{error}\n", headers=headers)
+    status = 503 if isinstance(error, (StorageError, OSError)) else 500
+    return web.Response(status=status, text="the server cannot store or read just now.\n")

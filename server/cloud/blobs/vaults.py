@@ -1,0 +1,124 @@
+"""What an account keeps behind the blobs door, in the database."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.blobs.names import Address
+from server.cloud.errors import CloudError, not_found
+from server.cloud.storage.models import Account, Blob, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An object that is there: the body's length in bytes, and its name in the store."""
+
+    length: int
+    stored: str
+
+
+async def find_vault(db: AsyncSession, account: str, name: str) -> int:
+    """Return the number of an account's vault; raises CloudError where there is none."""
+    query = select(Vault.id).where(Vault.account == account, Vault.name == name)
+    number = await db.scalar(query)
+    if number is None:
+        raise not_found("vault")
+    return number
+
+
+async def add_vault(db: AsyncSession, account: str, name: str) -> None:
+    """Make a vault, unless it is there."""
+    await _lock(db, account)
+    query = select(Vault.id).where(Vault.account == account, Vault.name == name)
+    if await db.scalar(query) is None:
+        await db.execute(insert(Vault).values(account=account, name=name))
+
+
+async def find_blob(db: AsyncSession, account: str, address: Address) -> Kept:
+    """Return what is kept at an address; raises CloudError where nothing is."""
+    query = (
+        select(Blob.length, Blob.stored)
+        .join(Vault, Vault.id == Blob.vault)
+        .where(Vault.account == account, Vault.name == address.vault)
+        .where(Blob.type == address.type, Blob.name == address.name)
+    )
+    row = (await db.execute(query)).one_or_none()
+    if row is None:
+        raise not_found("blob")
+    return Kept(*row)
+
+
+async def list_blobs(db: AsyncSession, vault: int, kind: str) -> list[tuple[str, int]]:
+    """Return names and lengths of a vault's objects of one type."""
+    query = select(Blob.name, Blob.length).where(Blob.vault == vault, Blob.type == kind)
+    return [(name, length) for name, length in await db.execute(query.order_by(Blob.name))]
+
+
+async def check_room(db: AsyncSession, account: str, added: int) -> None:
+    """Raise CloudError unless `added` bytes more are within the account's quota."""
+    row = (await db.execute(select(Account.quota, Account.used).where(Account.id == account))).one()
+    if row.quota and row.used + added > row.quota:
+        raise CloudError(
+            507,
+            "quota_exceeded",
+            f"{row.used} of {row.quota} bytes are in use, and this needs {added} more.",
+        )
+
+
+async def add_blob(
+    db: AsyncSession, account: str, vault: int, address: Address, kept: Kept
+) -> bool:
+    """Note that a body is in the store now; False where the object is there already.
+
+    Raises CloudError where the vault is gone meanwhile, or above the quota.
+    """
+    await _lock(db, account)
+    if await find_vault(db, account, address.vault) != vault:
+        raise not_found("vault")
+    query = select(Blob.id).where(
+        Blob.vault == vault, Blob.type == address.type, Blob.name == address.name
+    )
+    if await db.scalar(query) is not None:
+        return False
+    await check_room(db, account, kept.length)
+    await db.execute(
+        insert(Blob).values(
+            vault=vault,
+            type=address.type,
+            name=address.name,
+            length=kept.length,
+            stored=kept.stored,
+        )
+    )
+    await _count(db, account, kept.length)
+    return True
+
+
+async def remove_blob(db: AsyncSession, account: str, address: Address) -> str:
+    """Forget an object, and return the name of its body; raises CloudError."""
+    await _lock(db, account)
+    kept = await find_blob(db, account, address)
+    await db.execute(delete(Blob).where(Blob.stored == kept.stored))
+    await _count(db, account, -kept.length)
+    return kept.stored
+
+
+async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
+    """Forget a vault with all that is in it, and return the names of its bodies."""
+    await _lock(db, account)
+    vault = await find_vault(db, account, name)
+    stored = list(await db.scalars(select(Blob.stored).where(Blob.vault == vault)))
+    total = await db.scalar(select(func.sum(Blob.length)).where(Blob.vault == vault))
+    await db.execute(delete(Blob).where(Blob.vault == vault))
+    await db.execute(delete(Vault).where(Vault.id == vault))
+    await _count(db, account, -int(total or 0))
+    return stored
+
+
+async def _lock(db: AsyncSession, account: str) -> None:
+    await db.execute(select(Account.id).where(Account.id == account).with_for_update())
+
+
+async def _count(db: AsyncSession, account: str, added: int) -> None:
+    await db.execute(update(Account).where(Account.id == account).values(used=Account.used + added))

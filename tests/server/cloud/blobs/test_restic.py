@@ -1,0 +1,126 @@
+"""restic, as Debian has it, backs up and restores through the blobs door."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import random
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from server.cloud.storage.bodies import S3Bodies
+from server.storage.s3_client import open_store
+from tests.server.cloud.device import running
+
+pytestmark = [pytest.mark.needs("restic"), pytest.mark.needs("seaweed")]
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def cloud(request, tmp_path):
+    """Give a cloud that keeps bodies in a folder, or in S3."""
+    bodies = None
+    if request.param == "s3":
+        place = request.getfixturevalue("seaweed").place(f"cloud/{uuid.uuid4()}")
+        minute = timedelta(minutes=1)
+        bodies = S3Bodies(open_store(place, minute, minute, 3))
+    async with running(tmp_path / "cloud.sqlite", tmp_path, bodies=bodies) as served:
+        yield served
+
+
+class Restic:
+    """The program, for one owner's vault."""
+
+    def __init__(self, cloud, name, token, folder):
+        self._environment = {
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+            "RESTIC_REPOSITORY": f"rest:{cloud.url}/blobs/photos/",
+            "RESTIC_REST_USERNAME": name,
+            "RESTIC_REST_PASSWORD": token,
+            "RESTIC_PASSWORD": "fixture only",
+            "RESTIC_PROGRESS_FPS": "60",
+        }
+
+    async def start(self, *words):
+        """Start it."""
+        return await asyncio.create_subprocess_exec(
+            "restic",
+            *map(str, words),
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+
+    async def run(self, *words):
+        """Run it to its end; returns what it said."""
+        process = await self.start(*words)
+        said = (await process.communicate())[0].decode()
+        assert process.returncode == 0, said
+        return said
+
+
+@pytest.fixture
+async def restic(cloud, tmp_path):
+    """Give restic with a token of an owner."""
+    device = await cloud.device()
+    _, answer = await device.call("POST", "test/app-tokens/")
+    return Restic(cloud, "ani", answer["token"], tmp_path)
+
+
+def write_files(folder, count):
+    """Write files of 1 to 3 MB that do not compress."""
+    folder.mkdir(exist_ok=True)
+    draw = random.Random(count)
+    for number in range(count):
+        (folder / f"{number}.jpg").write_bytes(draw.randbytes(draw.randrange(10**6, 3 * 10**6)))
+
+
+def digests(folder):
+    """Return the sha256 of each file."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.jpg")
+    }
+
+
+async def test_what_is_backed_up_is_restored(restic, tmp_path):
+    """Byte for byte, also after older snapshots were forgotten and the rest was repacked."""
+    photos = tmp_path / "photos"
+    await restic.run("init")
+    write_files(photos, 8)
+    await restic.run("backup", photos)
+    before = digests(photos)
+    write_files(photos, 4)
+    await restic.run("backup", photos)
+    await restic.run("check", "--read-data")
+    listed = json.loads(await restic.run("snapshots", "--json"))
+    assert len(listed) == 2
+    await restic.run("restore", listed[0]["id"], "--target", tmp_path / "first")
+    assert digests(tmp_path / "first") == before
+    await restic.run("forget", "--keep-last", "1", "--prune")
+    await restic.run("check", "--read-data")
+    await restic.run("restore", "latest", "--target", tmp_path / "last")
+    assert digests(tmp_path / "last") == digests(photos)
+
+
+async def test_a_backup_that_is_killed_goes_on(restic, tmp_path):
+    """Again and again while it uploads; what is there in the end is whole."""
+    photos = tmp_path / "photos"
+    await restic.run("init")
+    write_files(photos, 12)
+    for _ in range(3):
+        process = await restic.start("backup", photos, "--json")
+        # It says how far it is as it goes; once something is on its way, it is killed.
+        async for line in process.stdout:
+            if json.loads(line).get("bytes_done", 0) > 10**6:
+                break
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+    await restic.run("unlock", "--remove-all")
+    await restic.run("backup", photos)
+    await restic.run("check", "--read-data")
+    await restic.run("restore", "latest", "--target", tmp_path / "restored")
+    assert digests(tmp_path / "restored") == digests(photos)

@@ -1,0 +1,131 @@
+"""The blobs door: names that are hashes, tokens that fit, vaults that others do not see."""
+
+import base64
+import hashlib
+import os
+
+import pytest
+
+from tests.server.cloud.device import running
+
+BODY = b"not encrypted, but that is what a test may do"
+NAME = hashlib.sha256(BODY).hexdigest()
+
+
+class Program:
+    """A program with a token."""
+
+    def __init__(self, cloud, name, token):
+        self._cloud = cloud
+        pair = base64.b64encode(f"{name}:{token}".encode()).decode()
+        self.headers = {"Authorization": f"Basic {pair}"}
+
+    async def ask(self, method, path, body=None, **headers):
+        """Send a request; return status, body and headers."""
+        address = f"{self._cloud.url}/blobs/{path}"
+        sent = {**self.headers, **headers}
+        async with self._cloud.http.request(method, address, data=body, headers=sent) as answer:
+            return answer.status, await answer.read(), answer.headers
+
+
+async def make_program(cloud, name="ani", query=""):
+    """Return a program with a token of a new owner."""
+    device = await cloud.device(name)
+    _, answer = await device.call("POST", f"test/app-tokens/{query}")
+    return Program(cloud, name, answer["token"])
+
+
+async def test_an_object_is_kept_under_its_hash(cloud):
+    """It is listed in both versions, given whole and in ranges, and removed."""
+    program = await make_program(cloud)
+    assert (await program.ask("POST", "photos/?create=true"))[0] == 200
+    assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
+    assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
+    status, _, headers = await program.ask("HEAD", f"photos/data/{NAME}")
+    assert (status, headers["Content-Length"]) == (200, str(len(BODY)))
+    assert (await program.ask("GET", f"photos/data/{NAME}"))[1] == BODY
+    status, part, headers = await program.ask("GET", f"photos/data/{NAME}", Range="bytes=4-12")
+    assert (status, part) == (206, BODY[4:13])
+    assert headers["Content-Range"] == f"bytes 4-12/{len(BODY)}"
+    assert (await program.ask("GET", f"photos/data/{NAME}", Range="bytes=99-"))[0] == 416
+    assert (await program.ask("GET", "photos/data/"))[1] == f'["{NAME}"]'.encode()
+    second = {"Accept": "application/vnd.x.restic.rest.v2"}
+    listed = await program.ask("GET", "photos/data/", **second)
+    assert listed[1] == f'[{{"name":"{NAME}","size":{len(BODY)}}}]'.encode()
+    assert listed[2]["Content-Type"] == second["Accept"]
+    assert (await program.ask("DELETE", f"photos/data/{NAME}"))[0] == 200
+    assert (await program.ask("GET", f"photos/data/{NAME}"))[0] == 404
+    assert not [path for path in (cloud.folder / "bodies").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("body", [BODY[:-1], BODY + b"x", b"", os.urandom(600_000)])
+async def test_a_body_that_is_not_its_name_is_never_seen(cloud, body):
+    """Nothing of it is listed, given or left in the store."""
+    program = await make_program(cloud)
+    await program.ask("POST", "photos/?create=true")
+    assert (await program.ask("POST", f"photos/data/{NAME}", body))[0] == 400
+    assert (await program.ask("GET", f"photos/data/{NAME}"))[0] == 404
+    assert (await program.ask("GET", "photos/data/"))[1] == b"[]"
+    assert not [path for path in (cloud.folder / "bodies").rglob("*") if path.is_file()]
+
+
+async def test_another_accounts_vault_is_not_there(cloud):
+    """Whatever is asked of it, whether or not it exists; a vault of the same name is another."""
+    owner, other = await make_program(cloud), await make_program(cloud, "budi")
+    await owner.ask("POST", "photos/?create=true")
+    await owner.ask("POST", f"photos/data/{NAME}", BODY)
+    for method, path, body in (
+        ("GET", "photos/data/", None),
+        ("GET", f"photos/data/{NAME}", None),
+        ("HEAD", f"photos/data/{NAME}", None),
+        ("POST", f"photos/data/{NAME}", BODY),
+        ("DELETE", f"photos/data/{NAME}", None),
+        ("DELETE", "photos/", None),
+    ):
+        assert (await other.ask(method, path, body))[0] == 404
+    await other.ask("POST", "photos/?create=true")
+    assert (await other.ask("GET", "photos/data/"))[1] == b"[]"
+    assert (await owner.ask("GET", f"photos/data/{NAME}"))[1] == BODY
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("Photos/data/", f"photos/other/{NAME}", f"photos/data/{NAME[:-1]}"),
+        *(f"photos/data/{NAME.upper()}", "photos/data/..%2f..%2fconfig", f"-x/data/{NAME}"),
+    ],
+)
+async def test_what_is_no_address(cloud, path):
+    """It is refused, and nothing is kept."""
+    program = await make_program(cloud)
+    await program.ask("POST", "photos/?create=true")
+    assert (await program.ask("POST", path, BODY))[0] in {400, 404, 405}
+    assert not (cloud.folder / "bodies").exists()
+
+
+async def test_a_token_opens_one_door_for_one_name(cloud):
+    """Not that of records, and not with another name; one that reads changes nothing."""
+    program = await make_program(cloud)
+    await program.ask("POST", "photos/?create=true")
+    reader = await make_program(cloud, "budi", "?reads_only=true")
+    for method, path in (("POST", "photos/?create=true"), ("DELETE", "photos/")):
+        assert (await reader.ask(method, path))[0] == 403
+    for name, token in (("ani", "wrong"), ("budi", program.headers["Authorization"])):
+        status, _, headers = await Program(cloud, name, token).ask("GET", "photos/data/")
+        assert status == 401
+        assert headers["WWW-Authenticate"].startswith("Basic ")
+
+
+async def test_a_vault_within_the_quota(place, tmp_path):
+    """What does not fit is refused before it is read, and removing makes room."""
+    async with running(place, tmp_path, quota=len(BODY) + 10) as cloud:
+        program = await make_program(cloud)
+        await program.ask("POST", "photos/?create=true")
+        assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
+        other = hashlib.sha256(BODY[1:]).hexdigest()
+        assert (await program.ask("POST", f"photos/data/{other}", BODY[1:]))[0] == 507
+        await program.ask("DELETE", f"photos/data/{NAME}")
+        assert (await program.ask("POST", f"photos/data/{other}", BODY[1:]))[0] == 200
+        await program.ask("DELETE", "photos/")
+        assert (await program.ask("POST", "photos/?create=true"))[0] == 200
+        assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
