@@ -19,6 +19,9 @@ DIST ?= dist
 TESTS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 SHELL := /bin/bash
+# Without bytecode each program compiles what it imports each time that it starts: half of what
+# `rollout offer` takes, and most of what the workers of the tests take to collect them.
+unexport PYTHONDONTWRITEBYTECODE
 # On a terminal pip shows what it does; elsewhere it would write some hundred lines.
 PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet --disable-pip-version-check
 

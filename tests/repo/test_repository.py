@@ -1,5 +1,6 @@
 """The repository keeps its own rules: packaging, lock files, words that must not be committed."""
 
+import os
 import re
 import subprocess
 import sys
@@ -130,3 +131,17 @@ def test_every_dependency_that_a_lock_file_pins_is_wanted_by_someone():
     names = [re.split(r"[\[<>=]", line)[0].lower() for line in SETTINGS["project"]["dependencies"]]
     text = (ROOT / "requirements" / "run.txt").read_text()
     assert [name for name in names if f"\n{name}==" not in f"\n{text}"] == []
+
+
+def test_make_lets_python_keep_bytecode():
+    """What `make` starts compiles a module once, also where the environment forbids to keep it."""
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "--eval=shown:; @env", "shown"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "PATH=" in shown
+    assert "PYTHONDONTWRITEBYTECODE" not in shown
