@@ -22,7 +22,7 @@ from server.cli.witnessed import witnessed_clock
 from server.core.content.invisible import escape_invisible
 from server.core.names import decode_channel
 from server.opening import disk_read_back, open_rollouts
-from server.release.api.operation import PREFIX
+from server.release.api.address import PREFIX
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.rollouts import Rollouts
 from server.storage.errors import StorageError

@@ -30,8 +30,7 @@ from server.publisher.build_names import BuildName
 from server.publisher.errors import PublishError
 from server.publisher.incoming import list_submissions
 from server.publisher.published import load_published
-from server.release.api.channels import Ordered
-from server.release.api.operation import PREFIX
+from server.release.api.address import PREFIX
 from server.release.errors import NotFoundError
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.etag import ANY
@@ -74,6 +73,13 @@ DUE = click.option("--due", default="", help="Do it at this time; `run` has to b
 NOTE = click.option("--note", default="", help="Why, for the record.")
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what phones would be offered.")
 MakeOrder = Callable[[ChannelView], Order]
+
+
+class Ordered(msgspec.Struct, frozen=True):
+    """What is read of the API's answer to an order (`server.release.api.channels`)."""
+
+    change: ChangeView | None
+    unrecorded: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from server.processes.priority import Nursery, give_way
 from server.publisher.check import check_state
 from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
-from server.release.api.operation import PREFIX
+from server.release.api.address import PREFIX
 from server.release.checks.check import check_control_plane
 from server.settings_files import check_settings_files
 from server.storage.database import open_database

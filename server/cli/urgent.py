@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from server.core.errors import HeningError
+from server.release.api.address import OPERATOR, encode_operator
 from server.release.api.problems import STATUSES, URN, Problem
-from server.release.api.urgent import OPERATOR, encode_operator
 from server.release.errors import ConflictError
 from server.release.people.principal import Principal
 from server.storage.errors import StorageError

@@ -7,8 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from server.core.errors import FormatError
 from server.core.metadata import TIMESTAMP_LIMIT, decode_timestamp
@@ -16,10 +15,12 @@ from server.core.names import metadata_name
 from server.device.snapshot import SUPERSEDED
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
-from server.publisher.target_read_back import check_targets
 from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobReader
 from server.storage.bounded import read_bounded
+
+if TYPE_CHECKING:
+    import aiohttp
 
 # The phone's own requests, so that a strict gate answers too.
 METADATA_HEADERS = {"Accept-Encoding": "gzip"}
@@ -69,6 +70,11 @@ class HttpReadBack:
 
     async def __call__(self, publication: Publication) -> None:
         """Raise PublishError unless the public address answers with what was published."""
+        # Most commands read back from disk; HTTP alone takes a quarter of a second to import.
+        import aiohttp  # noqa: PLC0415
+
+        from server.publisher.target_read_back import check_targets  # noqa: PLC0415
+
         try:
             async with aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -86,7 +92,7 @@ class HttpReadBack:
             reason = str(error) or type(error).__name__
             raise PublishError(f"{self._base} does not answer: {reason}.") from error
 
-    async def _metadata(self, session: aiohttp.ClientSession, publication: Publication) -> None:
+    async def _metadata(self, session: "aiohttp.ClientSession", publication: Publication) -> None:
         files = publication.files
         version = _version(publication.timestamp)
         self._replaced[version - 1] = asyncio.get_running_loop().time()
@@ -121,7 +127,7 @@ class HttpReadBack:
             return False
         return version in self._replaced or published <= version < _version(newest)
 
-    async def _get(self, session: aiohttp.ClientSession, path: str) -> bytes:
+    async def _get(self, session: "aiohttp.ClientSession", path: str) -> bytes:
         async with session.get(
             self._base + path, headers=METADATA_HEADERS, allow_redirects=False
         ) as response:

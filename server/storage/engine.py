@@ -7,9 +7,8 @@ On PostgreSQL writers run side by side, and who must not locks the row that he d
 """
 
 import sqlite3
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import asyncpg
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -21,6 +20,9 @@ from server.storage import one_hop
 from server.storage.errors import StorageError
 from server.storage.place import Place, PostgresAddress
 from server.storage.write_gate import WriteGate
+
+if TYPE_CHECKING:
+    import asyncpg
 
 WRITES = "writes"
 """The execution option of connections whose transactions write."""
@@ -176,8 +178,10 @@ def _write_ahead(engine: Engine) -> None:
         cursor.close()
 
 
-async def _connect(address: PostgresAddress) -> asyncpg.Connection:
+async def _connect(address: PostgresAddress) -> "asyncpg.Connection":
     """Connect as libpq would: a password may come from the address, PGPASSFILE or ~/.pgpass."""
+    import asyncpg  # noqa: PLC0415 - most commands work on SQLite
+
     try:
         return await asyncpg.connect(
             address.url,

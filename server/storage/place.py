@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from typing import TYPE_CHECKING
 
 from server.core.errors import FormatError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+_FORM = "database_url is not of the form postgresql://USER@HOST/DATABASE."
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +24,31 @@ class PostgresAddress:
     url: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        sentence = "database_url is not of the form postgresql://USER@HOST/DATABASE."
-        try:
-            parts = make_url(self.url)
-        except (ArgumentError, ValueError) as error:
-            raise FormatError(sentence) from error
+        parts = self._parts
         if parts.drivername != "postgresql" or not parts.database:
-            raise FormatError(sentence)
+            raise FormatError(_FORM)
 
     @property
     def has_password(self) -> bool:
         """Whether `url` holds one."""
-        parts = make_url(self.url)
+        parts = self._parts
         return bool(parts.password or parts.query.get("password"))
 
     def __str__(self) -> str:
-        parts = make_url(self.url)
+        parts = self._parts
         host = parts.host or parts.query.get("host") or "localhost"
         return f"{host}:{parts.port or 5432}/{parts.database}"
+
+    @property
+    def _parts(self) -> "URL":
+        # A command that opens no database does without SQLAlchemy, which takes long to import.
+        from sqlalchemy.engine import make_url  # noqa: PLC0415
+        from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+        try:
+            return make_url(self.url)
+        except (ArgumentError, ValueError) as error:
+            raise FormatError(_FORM) from error
 
 
 Place = Path | PostgresAddress

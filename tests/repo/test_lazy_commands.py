@@ -17,6 +17,12 @@ SLOW = {
     *("aiohttp", "alembic", "asyncio", "cryptography.x509", "jinja2", "msgspec", "nacl", "obstore"),
     *("pkcs11", "prometheus_client", "sqlalchemy", "structlog", "tuf", "urllib3", "uvloop"),
 }
+#: What the API, the console, S3 and PostgreSQL need: a quarter of a second each, and no other
+#: command's work. `run` serves all of it, and `check` judges its settings.
+SERVING = {
+    *("aiohttp", "asyncpg", "jinja2", "obstore", "prometheus_client", "uvloop"),
+    *("server.release.api.operation", "server.console.site"),
+}
 MODULES = {
     "hening-server": "server.cli",
     "hening-signer": "signer.cli",
@@ -50,6 +56,12 @@ def test_the_list_of_commands_shows_the_beginning_of_a_command_s_help(name):
     assert command.name == name.split()[1]
     summary = LAZY_COMMANDS[name].get_short_help_str()
     assert " ".join(command.help.split()).startswith(summary.removesuffix("."))
+
+
+@pytest.mark.parametrize("name", sorted({*PROGRAMS["hening-server"].commands} - {"run", "check"}))
+def test_a_command_imports_nothing_that_serves(name):
+    """Each is a process of its own, which a script starts a hundred times."""
+    assert not imported_by("hening-server", name, "--help") & SERVING
 
 
 def test_a_poll_imports_neither_lab_nor_fleet():

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import msgspec
 
 from server.core.encodings import encode_canonical_json
-from server.release.api.operation import PREFIX, WIDE_BODY_LIMIT, Call, Operation, Reply
+from server.release.api.address import PREFIX
+from server.release.api.operation import WIDE_BODY_LIMIT, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.people import accounts
 from server.release.people.permissions import Permission, Role

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import msgspec
 
-from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.address import PREFIX
+from server.release.api.operation import Call, Operation, Reply
 from server.release.errors import NotFoundError
 from server.release.people.permissions import Permission
 

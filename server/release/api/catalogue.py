@@ -19,8 +19,9 @@ from server.release.api import (
     uploads,
     webhooks,
 )
+from server.release.api.address import PREFIX
 from server.release.api.openapi import make_page
-from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.operation import Call, Operation, Reply
 
 RESOURCES = (
     status,

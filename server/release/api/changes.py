@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from server.core.names import decode_channel
-from server.release.api.operation import PREFIX, URGENT_BODY_LIMIT, Call, Operation, Reply
+from server.release.api.address import PREFIX
+from server.release.api.operation import URGENT_BODY_LIMIT, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.people.permissions import Permission
 from server.release.rollouts.changes import ChangeView

@@ -8,7 +8,8 @@ from tuf.api.metadata import Targets
 
 from server.core.names import decode_release_path, is_codename
 from server.core.release import Release, decode_releases
-from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.address import PREFIX
+from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.errors import NotFoundError
 from server.release.people.permissions import Permission

@@ -17,6 +17,7 @@ from aiohttp import web
 from server.publisher.notices import Notice
 from server.publisher.publisher import Publisher
 from server.release.api.account_turns import AccountTurns
+from server.release.api.address import PREFIX
 from server.release.api.giving_way import GivingWay
 from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
@@ -34,7 +35,6 @@ from server.settings import Settings
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 
-PREFIX = "/api/v1"
 BODY_LIMIT = 16_384
 """Bytes of a JSON body, unless the operation says otherwise: a plan, calendar and note have 8 KiB.
 

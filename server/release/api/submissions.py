@@ -7,7 +7,8 @@ import msgspec
 
 from server.core.bundle import MAX_BUNDLE
 from server.core.errors import HeningError
-from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.address import PREFIX
+from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.api.receive import check_media_type, stream_body
 from server.release.people.permissions import Permission

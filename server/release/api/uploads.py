@@ -14,7 +14,8 @@ from aiohttp import web
 
 from server.core.encodings import decode_decimal
 from server.core.errors import FormatError
-from server.release.api.operation import PREFIX, Call, Header, Operation, Reply
+from server.release.api.address import PREFIX
+from server.release.api.operation import Call, Header, Operation, Reply
 from server.release.api.problems import ProblemError
 from server.release.api.receive import check_media_type
 from server.release.people.permissions import Permission

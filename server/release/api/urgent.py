@@ -14,12 +14,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from server.processes.sockets import bound_unix
+from server.release.api.address import OPERATOR, decode_operator
 from server.release.api.admission import JWT_DOTS, Authenticate, no_token, read_bearer
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
@@ -45,9 +45,6 @@ from server.storage.modes import PRIVATE, create_folder
 BODY_SECONDS = 1.0  # for a body to arrive
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 KNOWN = 1000  # tokens that wait for no others' lookup, because they were good before
-OPERATOR = "Hening-Operator"
-"""The header by which a command says who runs it."""
-NAME_LIMIT = 64  # characters of a user's name
 T = TypeVar("T")
 
 
@@ -118,20 +115,6 @@ class UrgentAdmission:
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
-
-
-def encode_operator(name: str) -> str:
-    """Return a user's name as the header says it: percent-encoded, as names may have any letter."""
-    return quote(name, safe="", errors="backslashreplace")
-
-
-def decode_operator(text: str) -> str:
-    """Return the user's name that a header says, empty where it says none that could be."""
-    try:
-        name = unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        return ""
-    return name if len(name) <= NAME_LIMIT and name.isprintable() and text.isascii() else ""
 
 
 class UrgentApi(Api):

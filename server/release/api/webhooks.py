@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.address import PREFIX
+from server.release.api.operation import Call, Operation, Reply
 from server.release.people.permissions import Permission
 from server.release.webhooks import directory
 from server.release.webhooks.addresses import MAX_URL

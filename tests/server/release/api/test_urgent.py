@@ -15,18 +15,12 @@ from sqlalchemy import func, select
 
 from server.release.api import arrivals, listener, urgent_listener
 from server.release.api.account_turns import AT_ONCE
+from server.release.api.address import OPERATOR
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.giving_way import GivingWay
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
-from server.release.api.urgent import (
-    OPERATOR,
-    OtherLoop,
-    UrgentAdmission,
-    decode_operator,
-    encode_operator,
-    serving_urgent,
-)
+from server.release.api.urgent import OtherLoop, UrgentAdmission, serving_urgent
 from server.release.api.urgent_listener import UrgentServer
 from server.release.errors import AuthenticationError, Share
 from server.settings import Settings
@@ -320,20 +314,6 @@ async def test_commands_need_no_token(urgent):
     status, told = await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path))
     assert (status, told["change"]["proposed_by"]) == (200, "cli:ani")
     assert (await urgent.ask(head, b"{}"))[0] == 401  # over TCP the header says nothing
-
-
-@pytest.mark.parametrize("name", ["ani", "\u0634\u064a\u0646", "DOM\\a b", "50%", "a" * 64])
-def test_any_users_name_fits_the_header(name):
-    """What a command sends is ASCII, and the server reads the name again."""
-    header = encode_operator(name)
-    assert header.isascii()
-    assert decode_operator(header) == name
-
-
-@pytest.mark.parametrize("header", ["", "%ff", "%0a", "a" * 65, "\u00e9"])
-def test_what_is_no_users_name(header):
-    """It says nobody, and the request needs a token."""
-    assert decode_operator(header) == ""
 
 
 async def test_a_listener_that_ends_is_told(world, monkeypatch):
