@@ -55,13 +55,24 @@ def test_what_it_brings_in_is_there():
 def test_the_server_takes_its_settings(tmp_path):
     """Every variable is a setting, and the other services are where they lead."""
     settings = load_settings(None, SERVICES["server"]["environment"])
-    assert settings.host == "127.0.0.1"  # for nginx, which shares its network
-    assert SERVICES["nginx"]["network_mode"] == "service:server"
+    assert settings.host == "0.0.0.0"  # nginx is another container
+    assert set(SERVICES["nginx"]["networks"]) <= set(SERVICES["server"]["networks"])
     assert make_url(settings.database_url).host in SERVICES
     assert settings.s3_endpoint == "http://blobs:8333"
     folder = StateFolder(tmp_path, settings.database_url)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     assert isinstance(open_blobs(folder, settings, lambda: now), S3Blobs)
+
+
+def test_nginx_finds_the_server(tmp_path):
+    """What it starts with names the server's container and port in place of this machine's."""
+    shell, option, line = SERVICES["nginx"]["command"]
+    line = line.replace("/edge.conf", str(DEPLOY / "nginx" / "edge.conf"))
+    line = line.replace("/etc/nginx/conf.d/default.conf", str(tmp_path / "site.conf"))
+    subprocess.run([shell, option, line.replace("exec nginx", ": nginx")], check=True)
+    site = (tmp_path / "site.conf").read_text()
+    settings = load_settings(None, SERVICES["server"]["environment"])
+    assert re.findall(r"^    server (\S+);", site, re.MULTILINE) == [f"server:{settings.port}"]
 
 
 @pytest.mark.needs("seaweed")
