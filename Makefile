@@ -28,7 +28,7 @@ PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet 
 .PHONY: demo dist bare programs test test-busy check privacy privacy-full bench peers format lock env readers interop system provider etebase fixtures soak fuzzer mutation clean
 
 demo: programs
-	$(BIN)/python -m demo
+	@$(BIN)/python -m demo
 
 test: env readers interop system provider etebase
 	$(PYTEST)
