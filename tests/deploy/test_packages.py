@@ -48,8 +48,12 @@ echo "$*" >> /systemctl
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
-    """Give the folder with the wheel and the package, and the one in which they were made."""
+    """Give the folder with the wheel and the package, the one in which they were made, and when.
+
+    That is the commits at which the checkout was before and after: work may go on beside a test.
+    """
     out, scratch = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("scratch")
+    before = ask_git(ROOT)
     ready = f"{sys.prefix}/.programs-ready"  # tests run in it, so it is not made again
     made = subprocess.run(
         ["make", "dist", f"VENV={sys.prefix}", f"DIST={out}", "-o", ready],
@@ -60,7 +64,7 @@ def dist(tmp_path_factory):
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    return out, scratch
+    return out, scratch, {before[:12], ask_git(ROOT)[:12]}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +165,7 @@ def test_what_the_package_holds(package, dist, tmp_path):
 
 
 def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one life
-    debian, package, tmp_path
+    debian, dist, package, tmp_path
 ):
     """Without a network; nothing starts by itself, and no step touches a state."""
     folder, run = debian
@@ -196,7 +200,7 @@ def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one lif
     assert enabled == {"hening.service", "hening.socket"}
     for program in programs:
         shown = run(f"{program.name} --version")
-        assert f"commit {ask_git(ROOT)[:12]}" in shown
+        assert re.search("commit ([0-9a-f]{12})", shown)[1] in dist[2]
         assert f"_{program.name.replace('-', '_').upper()}_COMPLETE=bash_complete" in (
             (folder / "usr/share/bash-completion/completions" / program.name).read_text()
         )
