@@ -1,7 +1,9 @@
 """The chapter of public content: two phones far apart ask alike, and each finds what is its own."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +77,17 @@ class Content:
     picture: str
 
 
-def show_content(stage: Stage) -> Content:
-    """Publish packs, let a phone in each town poll, and ask both what they know."""
-    packs = _publish(stage)
+def show_content(stage: Stage, packs: list[dict[str, Any]]) -> Content:
+    """Publish the packs, let a phone in each town poll, and ask both what they know."""
+    _publish(stage, [stage.folder / "packs" / pack["kind"] for pack in packs])
     builds = (Build("armani", "id", 0), Build("dior", "eu", 0))
     phones = [
         make_handset(stage, owner.town.lower(), build, owner.persona(200 + number))
         for number, (owner, build) in enumerate(zip(OWNERS, builds, strict=True))
     ]
     first, second = (phone.poll_tapped()[1] for phone in phones)
-    told = [_ask(stage, phone, owner) for phone, owner in zip(phones, OWNERS, strict=True)]
+    with ThreadPoolExecutor(len(phones)) as towns:
+        told = list(towns.map(partial(_ask, stage), phones, OWNERS))
     later = [phone.poll_tapped()[1] for phone in phones]
     return Content(
         packs=packs,
@@ -101,7 +104,8 @@ def _is_same(one: TappedWorld, other: TappedWorld) -> bool:
     return (one.sent, one.answers()) == (other.sent, other.answers())
 
 
-def _publish(stage: Stage) -> list[dict[str, Any]]:
+def build_packs(stage: Stage) -> list[dict[str, Any]]:
+    """Build a pack of each kind into the demo's folder; returns what each command said."""
     folder = stage.folder / "packs"
     drawn = folder / "drawn"
     write_wallpapers(drawn)
@@ -116,17 +120,19 @@ def _publish(stage: Stage) -> list[dict[str, Any]]:
         "wallpapers": ("--source", drawn),
         "themes": ("--source", drawn),
     }
-    built = [
+    return [
         stage.signer("content", "build", kind, *source, "--out", folder / kind)
         for kind, source in sources.items()
     ]
+
+
+def _publish(stage: Stage, folders: list[Path]) -> None:
     before = len(list((stage.server_state / "results").glob("[0-9a-f]*.json")))
     stage.signer(
-        "content", "release", *(folder / kind for kind in sources),
+        "content", "release", *folders,
         "--repo", stage.repo, "--keys", stage.keys, "--out", stage.incoming,
     )  # fmt: skip
     stage.wait_for_published(before + 1)
-    return built
 
 
 def _ask(stage: Stage, phone: Handset, owner: Owner) -> dict[str, str]:

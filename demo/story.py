@@ -1,18 +1,19 @@
 """The story itself, chapter by chapter."""
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.programme.explain import explain_poll
-from client_sim.lab.programme.live import Target, examine_live, plan_public
+from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.programme.result import ProgrammeResult
 from client_sim.persona import make_persona
-from client_sim.world import Factory
 from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
-from demo.content import OWNERS, Content, show_content
+from demo.content import OWNERS, Content, build_packs, show_content
+from demo.examination import examine_clients
 from demo.handsets import CERTIFICATE, Handset, counter_of, make_handset
 from demo.stage import HOST, PASSPHRASE, Stage
 from demo.voice import Voice
@@ -26,7 +27,6 @@ KEYS = [
     "content-1",
     *(f"{codename}-1" for codename in CODENAMES),
 ]
-PAIRS = 1  # of owners
 
 
 @dataclass
@@ -48,8 +48,18 @@ class Story:
 
 def tell(stage: Stage, voice: Voice) -> Story:
     """Play the whole story; raises StageError when a program fails."""
+    # What needs no other chapter is made beside the first ones, on a second processor.
+    with ThreadPoolExecutor(2) as beside:
+        packages = beside.submit(build_all, stage.packages)
+        packs = beside.submit(build_packs, stage)
+        return _tell(stage, voice, packages, packs)
+
+
+def _tell(
+    stage: Stage, voice: Voice, packages: Future[list[Path]], packs: Future[list[dict[str, Any]]]
+) -> Story:
     story = Story()
-    _keys(stage, voice)
+    _keys(stage, voice, packages)
     submissions = _release(stage, voice, 1, 1)
     stage.server(
         "rollout", "offer", *CHANNELS, "--state", stage.server_state, "--share", "100%", "--json"
@@ -61,15 +71,14 @@ def tell(stage: Stage, voice: Voice) -> Story:
     _whole(stage, voice, story)
     _beta(stage, voice, story)
     _attacks(stage, voice, story, older)
-    _content(stage, voice, story)
+    _content(stage, voice, story, packs)
     _privacy(stage, voice, story)
     return story
 
 
-def _keys(stage: Stage, voice: Voice) -> None:
+def _keys(stage: Stage, voice: Voice, packages: Future[list[Path]]) -> None:
     voice.chapter("1 · Keys")
     with voice.working("building packages, making keys"):
-        packages = build_all(stage.packages)
         stage.server("init", "--state", stage.server_state)
         stage.signer("keys", "new", "--keys", stage.keys, *KEYS)
         models = [word for codename in CODENAMES for word in ("--model", codename)]
@@ -82,7 +91,8 @@ def _keys(stage: Stage, voice: Voice) -> None:
         stage.server("init", "--state", stage.server_state, "--root", root)
         stage.start_server()
         stage.wait_for_results(1)
-    voice.say(f"{len(packages)} OTA zips were built from ext4 and erofs images.")
+        zips = packages.result()
+    voice.say(f"{len(zips)} OTA zips were built from ext4 and erofs images.")
     voice.say(
         f"{len(KEYS)} offline keys signed root (2 of 3), targets and {len(CODENAMES)} models."
     )
@@ -221,10 +231,10 @@ def _attacks(stage: Stage, voice: Voice, story: Story, older: bytes) -> None:
         story.checks.append((f"Attack: {attack.name}", verdict, attack.refused))
 
 
-def _content(stage: Stage, voice: Voice, story: Story) -> None:
+def _content(stage: Stage, voice: Voice, story: Story, packs: Future[list[dict[str, Any]]]) -> None:
     voice.chapter("8 · Public content")
-    with voice.working("building packs, polling from two countries"):
-        story.content = content = show_content(stage)
+    with voice.working("publishing packs, polling from two countries"):
+        story.content = content = show_content(stage, packs.result())
     entries = sum(pack["entries"] for pack in content.packs)
     voice.say(
         f"{len(content.packs)} packs with {entries} entries were built, signed offline and"
@@ -247,15 +257,8 @@ def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
     target = Target(HOST, stage.port, "127.0.0.1")
     root = (stage.repo / "metadata" / "1.root.json").read_bytes()
     public = plan_public(target, root, codename="armani", region="id", channel="stable")
-    clients: dict[str, Factory] = {
-        "the phone of this demo": PollingClient,
-        "a phone of 2014": phone_2014,
-    }
     with voice.working("examining clients at both ends of real sockets"):
-        for name, factory in clients.items():
-            story.results[name] = examine_live(
-                factory, target, public, name=name, pairs=PAIRS, now=time.time(), tell=_say_nothing
-            )
+        story.results = examine_clients(target, public)
         said = explain_poll(PollingClient, public, time.time())
     story.poll = "\n".join(
         exchange.octets.decode("latin-1").replace("\r\n", "\\r\\n\n").rstrip()
@@ -271,10 +274,6 @@ def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
     story.checks.append(
         ("Is the phone of 2014 caught?", _describe(bad), {"canaries", "grammar"} <= caught)
     )
-
-
-def _say_nothing(_what: str, _done: int, _whole: int) -> None:
-    """Show no progress: the voice does."""
 
 
 def _describe(result: ProgrammeResult) -> str:

@@ -63,4 +63,4 @@ def _find_numbers(country: str) -> list[str]:
 @cache
 def _all_numbers(length: int) -> str:
     """Return all numbers of so many digits, one a line: a pattern looks through them at once."""
-    return "\n".join(f"{number:0{length}}" for number in range(10**length))
+    return "\n".join(map(f"%0{length}d".__mod__, range(10**length)))
