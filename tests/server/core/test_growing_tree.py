@@ -1,6 +1,7 @@
 """Trees that grow from their tiles, beside the definition, the loop of RFC 9162 and the phone."""
 
 import hashlib
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,12 @@ from server.core.tlog import inclusion_proof, tree_hash, verify_consistency, ver
 
 ENTRIES = [b"entry %d" % number for number in range(66_100)]
 LEAVES = [hashlib.sha256(b"\0" + entry).digest() for entry in ENTRIES]
-TILES = {path: data for path, data in plan_tiles(ENTRIES, LEAVES, 0) if "entries" not in path}
+
+
+@cache
+def all_tiles():
+    """Return the hash tiles of all leaves."""
+    return tiles_of(len(LEAVES))
 
 
 def nothing(path):
@@ -96,9 +102,9 @@ def _narrow(path):
     """Return a tile of any width up to what the whole log has."""
     full, _, width = path.partition(".p/")
     if not width:
-        return TILES[full]
-    data = TILES.get(full) or next(
-        data for name, data in TILES.items() if name.startswith(f"{full}.p/")
+        return all_tiles()[full]
+    data = all_tiles().get(full) or next(
+        data for name, data in all_tiles().items() if name.startswith(f"{full}.p/")
     )
     return data[: int(width) * 32]
 
