@@ -35,8 +35,9 @@ sed -i "1s|.*|#!/opt/hening/bin/python|" "$home"/bin/hening*
 sed -i '/^command = /d' "$home/pyvenv.cfg"
 find "$home" -name RECORD -delete
 rm -rf "$home/include" "$home/.gitignore"
-# Compiled here: the service's user may not write there. The packages never change in place.
-"$home/bin/python" -m compileall -q -s "$root" -p / --invalidation-mode unchecked-hash "$home/lib"
+# Compiled here: the service's user may not write there. The packages never change in place. What
+# was imported meanwhile is compiled again (-f), for it would name the place where it was made.
+"$home/bin/python" -m compileall -f -q -s "$root" -p / --invalidation-mode unchecked-hash "$home/lib"
 
 # Completions are click's, made by the programs themselves.
 for program in "$home"/bin/hening*; do
