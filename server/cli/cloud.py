@@ -9,11 +9,9 @@ from pathlib import Path
 import click
 import structlog
 
-from server.cloud.app import serving
 from server.cloud.folder import CloudFolder, load_cloud_settings, load_secrets, make_cloud
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
-from server.cloud.storage.bodies import LocalBodies
 from server.observability import configure_logging, describe_unexpected
 
 PATH = click.Path(path_type=Path)
@@ -89,6 +87,10 @@ def run(folder: Path, pepper: Path | None, **options: str | int | None) -> None:
 
 
 async def _serve(folder: CloudFolder, secrets: Secrets, settings: CloudSettings) -> None:
+    # Imported here, because they take aiohttp and the database's library with them.
+    from server.cloud.app import serving  # noqa: PLC0415
+    from server.cloud.storage.bodies import LocalBodies  # noqa: PLC0415
+
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(
         lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
