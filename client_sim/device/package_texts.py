@@ -5,6 +5,7 @@ No release states yet where they lie; an installation compares what it finds the
 
 import io
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,6 +19,11 @@ PROPERTIES: Final = "payload_properties.txt"
 _SMALL_ENTRY: Final = 64 * 1024
 # A zip's directory is read in one piece. One of a real package has some kilobytes.
 MAX_DIRECTORY_BYTES: Final = 4 * 1024 * 1024
+# What zipfile raises for a zip that is none; RuntimeError has NotImplementedError among it.
+_MALFORMED: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError),
+    *(ValueError, OverflowError, MemoryError),
+)
 
 
 def read_text(path: Path, name: str) -> bytes:
@@ -26,20 +32,32 @@ def read_text(path: Path, name: str) -> bytes:
     Raises InstallError if there is none, StorageError if the file cannot be read.
     """
     try:
-        with (
-            _BoundedFile(path) as file,
-            zipfile.ZipFile(file) as archive,
-            archive.open(name) as entry,
-        ):
-            return entry.read(_SMALL_ENTRY + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, ValueError):
+        with _BoundedFile(path) as file:
+            return _read_entry(file, name)
+    except _MALFORMED:
         raise InstallError(f"{path.name} is no OTA package with a readable {name}.") from None
     except OSError as error:
-        raise StorageError(f"{path.name} cannot be read: {error}.") from error
+        reason = error.strerror or "the disk failed"
+        raise StorageError(f"{path.name} cannot be read: {reason}.") from error
+
+
+def _read_entry(file: "_BoundedFile", name: str) -> bytes:
+    with zipfile.ZipFile(file) as archive:
+        info = archive.getinfo(name)
+        # Other methods raise OSError for bad data, as a disk does that fails.
+        if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise zipfile.BadZipFile("another method")
+        with archive.open(info) as entry:
+            return entry.read(_SMALL_ENTRY + 1)
 
 
 class _BoundedFile(io.FileIO):
-    """A file of which no more is read in one piece than a sound zip needs."""
+    """A file of which no more is read in one piece than a sound zip needs, and nothing outside."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if whence == os.SEEK_SET and not 0 <= offset <= os.fstat(self.fileno()).st_size:
+            raise zipfile.BadZipFile("it points outside the file")
+        return super().seek(offset, whence)
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:

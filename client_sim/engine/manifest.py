@@ -42,7 +42,8 @@ class OperationType(enum.IntEnum):
     LZ4DIFF_PUFFDIFF = 13
 
 
-@dataclass(frozen=True, slots=True)
+# Neither is frozen, which would triple the time that making one takes; there can be 500,000.
+@dataclass(slots=True)
 class Extent:
     """A run of `count` blocks that starts at block `start`."""
 
@@ -50,7 +51,7 @@ class Extent:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation:
     """One step that writes the destination extents; offsets and lengths are in bytes."""
 
@@ -73,6 +74,9 @@ class Operation:
     def dst_bytes(self) -> int:
         """The number of bytes in the destination extents."""
         return sum(extent.count for extent in self.dst) * BLOCK_SIZE
+
+
+_TYPES: Final = {number.value: number for number in OperationType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +164,13 @@ def _decode_partition(data: bytes, budget: _Budget) -> Partition:
     new = _decode_image_info(message, 7)
     if new is None:
         raise PackageError(f"The manifest does not say what partition {name} must become.")
-    encoded = message.repeated(8)
+    encoded, operation = message.repeated(8), f"an operation of partition {name}"
     budget.take(operations=len(encoded))
     return Partition(
         name=name,
         new=new,
         old=_decode_image_info(message, 6),
-        operations=tuple(_decode_operation(entry, name, budget) for entry in encoded),
+        operations=tuple(_decode_operation(entry, operation, budget) for entry in encoded),
         computes_verity=any(message.has(number) for number in (10, 11, 14, 15)),
     )
 
@@ -181,38 +185,38 @@ def _decode_image_info(partition: Message, number: int) -> ImageInfo | None:
     return ImageInfo(message.integer(1), sha256)
 
 
-def _decode_operation(data: bytes, partition: str, budget: _Budget) -> Operation:
-    message = decode_message(data, f"an operation of partition {partition}")
-    if not message.has(1):
-        raise PackageError(f"An operation of partition {partition} has no type.")
-    number = message.integer(1, bits=64)
-    try:
-        operation_type = OperationType(number)
-    except ValueError:
+def _decode_operation(data: bytes, name: str, budget: _Budget) -> Operation:
+    message = decode_message(data, name)
+    has = message.fields
+    if 1 not in has:
+        raise PackageError(f"The manifest is malformed: {name} has no type.")
+    number = message.integer(1)
+    operation_type = _TYPES.get(number)
+    if operation_type is None:
         raise UnsupportedError(
-            f"Partition {partition} needs the operation {number}, which this phone does not know."
-        ) from None
+            f"The manifest has the operation {number}, which this phone does not know: {name}."
+        )
     return Operation(
         type=operation_type,
-        data_offset=message.integer(2),
-        data_length=message.integer(3),
-        src=_decode_extents(message, 4, budget),
-        dst=_decode_extents(message, 6, budget),
-        data_sha256=_decode_sha256(message, 8),
-        src_sha256=_decode_sha256(message, 9),
-        src_length=message.integer(5) if message.has(5) else None,
-        dst_length=message.integer(7) if message.has(7) else None,
+        data_offset=message.integer(2) if 2 in has else 0,
+        data_length=message.integer(3) if 3 in has else 0,
+        src=_decode_extents(message, 4, budget) if 4 in has else (),
+        dst=_decode_extents(message, 6, budget) if 6 in has else (),
+        data_sha256=_decode_sha256(message, 8) if 8 in has else None,
+        src_sha256=_decode_sha256(message, 9) if 9 in has else None,
+        src_length=message.integer(5) if 5 in has else None,
+        dst_length=message.integer(7) if 7 in has else None,
     )
 
 
 def _decode_extents(operation: Message, number: int, budget: _Budget) -> tuple[Extent, ...]:
     encoded = operation.repeated(number)
     budget.take(extents=len(encoded))
-    extents = []
-    for entry in encoded:
-        message = decode_message(entry, "an extent")
-        extents.append(Extent(message.integer(1), message.integer(2)))
-    return tuple(extents)
+    return tuple([_decode_extent(decode_message(each, "an extent")) for each in encoded])
+
+
+def _decode_extent(message: Message) -> Extent:
+    return Extent(message.integer(1), message.integer(2))
 
 
 def _decode_sha256(message: Message, number: int) -> bytes | None:

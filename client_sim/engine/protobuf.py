@@ -18,23 +18,33 @@ _VARINT: Final = 0
 _FIXED64: Final = 1
 _BYTES: Final = 2
 _FIXED32: Final = 5
+_MIXED: Final = -1
+_MAX_VARINT_BYTES: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would double the time that making one takes; there can be 700,000 of them.
+@dataclass(slots=True)
 class Message:
-    """One decoded level of a message; nested messages are decoded when they are asked for."""
+    """One decoded level of a message; nested messages are decoded when they are asked for.
+
+    `fields` are the values of each field, `wire_types` its wire type, _MIXED if it has several.
+    """
 
     name: str
-    fields: dict[int, list[tuple[int, int | bytes]]]
+    fields: dict[int, list[int | bytes]]
+    wire_types: dict[int, int]
 
     def integer(self, number: int, *, default: int = 0, bits: int = 64) -> int:
         """Return the unsigned integer in field `number`, below 2**bits, or `default` if absent.
 
         Raises PackageError if the field has another wire type, is repeated or is too big.
         """
-        value = self._single(number, _VARINT)
-        if value is None:
+        values = self.fields.get(number)
+        if values is None:
             return default
+        value = values[0]
+        if len(values) > 1 or self.wire_types[number] != _VARINT:
+            self._single(number, _VARINT)
         if not isinstance(value, int) or value >> bits:
             raise PackageError(f"Field {number} of {self.name} is wider than {bits} bits.")
         return value
@@ -64,83 +74,97 @@ class Message:
 
     def repeated(self, number: int) -> list[bytes]:
         """Return the bytes of every value of the repeated message field `number`, in order."""
-        found = []
-        for wire_type, value in self.fields.get(number, []):
-            if wire_type != _BYTES or not isinstance(value, bytes):
-                raise PackageError(f"Field {number} of {self.name} has the wrong wire type.")
-            found.append(value)
-        return found
+        values = self._values(number, _BYTES)
+        return [] if values is None else [each for each in values if isinstance(each, bytes)]
 
     def has(self, number: int) -> bool:
         """Tell whether field `number` is there."""
         return number in self.fields
 
     def _single(self, number: int, wire_type: int) -> int | bytes | None:
-        values = self.fields.get(number)
+        values = self._values(number, wire_type)
         if values is None:
             return None
         if len(values) > 1:
             raise PackageError(f"Field {number} of {self.name} appears more than once.")
-        found, value = values[0]
-        if found != wire_type:
+        return values[0]
+
+    def _values(self, number: int, wire_type: int) -> list[int | bytes] | None:
+        values = self.fields.get(number)
+        if values is not None and self.wire_types[number] != wire_type:
             raise PackageError(f"Field {number} of {self.name} has the wrong wire type.")
-        return value
+        return values
 
 
-def decode_message(data: bytes, name: str) -> Message:
+# A call for each field would take as long as all of this.
+def decode_message(data: bytes, name: str) -> Message:  # noqa: C901, PLR0912
     """Decode one level of a protobuf message; `name` is what errors call it.
 
     Raises PackageError for anything that is not a well-formed message.
     """
-    fields: dict[int, list[tuple[int, int | bytes]]] = {}
-    position = 0
-    count = 0
-    while position < len(data):
+    message = Message(name, {}, {})
+    fields, wire_types = message.fields, message.wire_types
+    position, count, end = 0, 0, len(data)
+    while position < end:
         count += 1
         if count > MAX_FIELDS:
             raise PackageError(
                 f"The payload is malformed: {name} has more than {MAX_FIELDS} fields."
             )
-        key, position = _decode_varint(data, position, name)
+        # Most keys, numbers and lengths have one byte, for which a call would cost most.
+        key = data[position]
+        position += 1
+        if key >= 0x80:
+            key, position = _decode_varint(data, position - 1, name)
         number, wire_type = key >> 3, key & 7
         if not 0 < number < 1 << 29:
             raise PackageError(f"The payload is malformed: {name} has a field number out of range.")
         value: int | bytes
-        if wire_type == _VARINT:
-            value, position = _decode_varint(data, position, name)
+        if wire_type & 5:
+            value, position = _decode_fixed(data, position, wire_type, name)
         else:
-            if wire_type == _BYTES:
-                length, position = _decode_varint(data, position, name)
-            elif wire_type == _FIXED32:
-                length = 4
-            elif wire_type == _FIXED64:
-                length = 8
+            if position < end and data[position] < 0x80:
+                value = data[position]
+                position += 1
             else:
-                raise PackageError(
-                    f"The payload is malformed: {name} has a field of wire type {wire_type}."
-                )
-            if length > len(data) - position:
-                raise PackageError(f"The payload is malformed: {name} is cut short.")
-            value = data[position : position + length]
-            position += length
-            if wire_type != _BYTES:
-                value = int.from_bytes(value, "little")
-        fields.setdefault(number, []).append((wire_type, value))
-    return Message(name, fields)
+                value, position = _decode_varint(data, position, name)
+            if wire_type:
+                start, position = position, position + value
+                if position > end:
+                    raise PackageError(f"The payload is malformed: {name} is cut short.")
+                value = data[start:position]
+        if number in fields:
+            fields[number].append(value)
+            if wire_types[number] != wire_type:
+                wire_types[number] = _MIXED
+        else:
+            fields[number], wire_types[number] = [value], wire_type
+    return message
+
+
+def _decode_fixed(data: bytes, position: int, wire_type: int, name: str) -> tuple[int, int]:
+    length = {_FIXED32: 4, _FIXED64: 8}.get(wire_type)
+    if length is None:
+        raise PackageError(
+            f"The payload is malformed: {name} has a field of wire type {wire_type}."
+        )
+    if length > len(data) - position:
+        raise PackageError(f"The payload is malformed: {name} is cut short.")
+    return int.from_bytes(data[position : position + length], "little"), position + length
 
 
 def _decode_varint(data: bytes, position: int, name: str) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise PackageError(f"The payload is malformed: {name} is cut short.")
-        byte = data[position]
-        position += 1
+    value = shift = 0
+    for byte in data[position : position + _MAX_VARINT_BYTES]:
         value |= (byte & 0x7F) << shift
+        position += 1
         if byte < 0x80:
             if value >> 64 or (byte == 0 and shift):
                 raise PackageError(
                     f"The payload is malformed: {name} has a number not in its shortest form."
                 )
             return value, position
-    raise PackageError(f"The payload is malformed: {name} has a number of more than ten bytes.")
+        shift += 7
+    if shift == 7 * _MAX_VARINT_BYTES:
+        raise PackageError(f"The payload is malformed: {name} has a number of more than ten bytes.")
+    raise PackageError(f"The payload is malformed: {name} is cut short.")

@@ -1,13 +1,15 @@
 """Decodes a payload's `DeltaArchiveManifest`; says nothing yet about whether it makes sense."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from signer.ota.errors import PayloadError
 from signer.ota.extents import Extent
 from signer.ota.operation import Operation
+from signer.ota.operations import OPERATION_TYPES, operation_name
 from signer.ota.packed_operations import PackedOperations
-from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_message
-from signer.ota.schemas import MANIFEST
+from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_fields, decode_message
+from signer.ota.schemas import EXTENT, MANIFEST, OPERATION
 
 MAX_MANIFEST = 16 << 20
 # Phones have fewer than a hundred partitions, and large packages some 100,000 operations with not
@@ -71,10 +73,16 @@ def _fail(what: str) -> PayloadError:
 
 @dataclass(slots=True)
 class _Rest:
-    """How many extents the manifest may still have, and which unknown names were found in it."""
+    """What the manifest may still have, and which unknown names were found in it."""
 
+    operations: int
     extents: int
     unknown: set[str]
+
+    def take_operations(self, count: int) -> None:
+        self.operations -= count
+        if self.operations < 0:
+            raise PayloadError(f"The payload has more than {MAX_OPERATIONS} operations.")
 
     def take_extents(self, count: int) -> None:
         self.extents -= count
@@ -86,48 +94,40 @@ class _Rest:
         if len(self.unknown) > MAX_UNKNOWN:
             raise _fail(f"it has more than {MAX_UNKNOWN} unknown fields and operations")
 
-    def note_fields(self, message: Message, kind: str) -> None:
-        for number in message.unknown:
+    def note_fields(self, unknown: Collection[int], kind: str) -> None:
+        for number in unknown:
             self.note(f"{kind}-field-{number}")
 
 
-def _extent(message: Message) -> Extent:
-    extent = Extent(message.values.get(1, 0), message.values.get(2, 0))
-    if not extent.count:
+def _extent(raw: bytes) -> Extent:
+    values, _ = decode_fields(raw, EXTENT, _fail)
+    count = values.get(2)
+    if not count:
         raise _fail("an extent has no blocks")
-    return extent
+    return Extent(values.get(1, 0), count)
 
 
-def _extents(message: Message, number: int, rest: _Rest) -> tuple[Extent, ...]:
-    if not message.has(number):
-        return ()
-    rest.take_extents(len(message.all_data(number)))
-    return tuple([_extent(each) for each in message.messages(number)])
+def _extents(encoded: Sequence[bytes], rest: _Rest) -> tuple[Extent, ...]:
+    rest.take_extents(len(encoded))
+    return tuple([_extent(each) for each in encoded])
 
 
-def _operation(message: Message, rest: _Rest) -> Operation:
-    if message.unknown:
-        rest.note_fields(message, "operation")
-    get = message.values.get
-    if not message.has(1):
+def _operation(raw: bytes, rest: _Rest) -> Operation:
+    values, unknown = decode_fields(raw, OPERATION, _fail)
+    rest.note_fields(unknown, "operation")
+    get = values.get
+    kind, data_hash, source_hash = get(1), get(8, b""), get(9, b"")
+    if kind is None:
         raise _fail("an operation has no type")
-    for found in (get(8), get(9)):
+    if kind not in OPERATION_TYPES:
+        rest.note(operation_name(kind))
+    for found in (data_hash, source_hash):
         if found and len(found) != 32:
             raise _fail(f"a hash has {len(found)} bytes; it must have 32")
-    operation = Operation(
-        type=message.integer(1),
-        data_offset=get(2, 0),
-        data_length=get(3, 0),
-        sources=_extents(message, 4, rest),
-        targets=_extents(message, 6, rest),
-        data_hash=get(8, b""),
-        source_hash=get(9, b""),
-        source_length=get(5),
-        target_length=get(7),
+    sources, targets = _extents(get(4, ()), rest), _extents(get(6, ()), rest)
+    return Operation(
+        *(kind, get(2, 0), get(3, 0), sources, targets, data_hash, source_hash, get(5), get(7))
     )
-    if not operation.is_known:
-        rest.note(operation.name)
-    return operation
 
 
 def _info(message: Message, number: int) -> PartitionInfo | None:
@@ -138,15 +138,16 @@ def _info(message: Message, number: int) -> PartitionInfo | None:
 
 
 def _partition(message: Message, rest: _Rest) -> Partition:
-    rest.note_fields(message, "partition")
+    rest.take_operations(len(message.all_data(8)))
+    rest.note_fields(message.unknown, "partition")
     message.check(3, 4, 5, 10, 12, 14, 18)
     return Partition(
         name=message.text(1),
         old=_info(message, 6),
         new=_info(message, 7),
-        operations=PackedOperations(_operation(each, rest) for each in message.messages(8)),
+        operations=PackedOperations(_operation(each, rest) for each in message.all_data(8)),
         written_by_device=tuple(
-            _extent(message.message(number)) for number in (11, 15) if message.has(number)
+            _extent(message.data(number)) for number in (11, 15) if message.has(number)
         ),
         has_verity=any(message.has(number) for number in (10, 11, 14, 15)),
         version=message.text(17),
@@ -161,14 +162,11 @@ def decode_manifest(raw: bytes) -> Manifest:
     count = len(message.all_data(13))
     if not 0 < count <= MAX_PARTITIONS:
         raise PayloadError(f"The payload has {count} partitions; 1 to {MAX_PARTITIONS} are taken.")
-    partitions = list(message.messages(13))
-    if sum(len(each.all_data(8)) for each in partitions) > MAX_OPERATIONS:
-        raise PayloadError(f"The payload has more than {MAX_OPERATIONS} operations.")
     if message.has(4) != message.has(5):
         raise _fail("it has half of what says where the payload signature is")
     message.check(15, 17)
-    rest = _Rest(MAX_EXTENTS, set())
-    rest.note_fields(message, "manifest")
+    rest = _Rest(MAX_OPERATIONS, MAX_EXTENTS, set())
+    rest.note_fields(message.unknown, "manifest")
     return Manifest(
         block_size=message.integer(3, 4096),
         minor_version=message.integer(12),
@@ -177,6 +175,7 @@ def decode_manifest(raw: bytes) -> Manifest:
         max_timestamp=message.signed(14),
         partial_update=message.flag(16),
         security_patch_level=message.text(18),
-        partitions=tuple(_partition(each, rest) for each in partitions),
+        # One at a time: a hostile one takes twenty times its length while it is decoded.
+        partitions=tuple(_partition(each, rest) for each in message.messages(13)),
         unknown=frozenset(rest.unknown),
     )

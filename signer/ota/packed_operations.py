@@ -3,6 +3,7 @@
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from struct import Struct
 
 from signer.ota.extents import Extent
 from signer.ota.operation import Operation
@@ -10,6 +11,7 @@ from signer.ota.operation import Operation
 # For each operation: type, data offset and length, source and target length; then where its
 # extents and hashes end in the other arrays, and which of its two lengths are there.
 _NUMBERS = 10
+_RECORD = Struct(f"{_NUMBERS}Q")
 
 
 class PackedOperations(Collection[Operation]):
@@ -21,17 +23,19 @@ class PackedOperations(Collection[Operation]):
             self._pack(operation)
 
     def _pack(self, operation: Operation) -> None:
-        for extent in (*operation.sources, *operation.targets):
-            self._extents.extend((extent.start, extent.count))
-        self._hashes += operation.data_hash + operation.source_hash
-        lengths = (operation.source_length, operation.target_length)
+        extents, hashes = self._extents, self._hashes
+        for extent in operation.sources + operation.targets:
+            extents.append(extent.start)
+            extents.append(extent.count)
+        hashes += operation.data_hash + operation.source_hash
+        source, target = operation.source_length, operation.target_length
         self._numbers.extend(
             (
                 *(operation.type, operation.data_offset, operation.data_length),
-                *(length or 0 for length in lengths),
-                *(2 * len(operation.sources), len(self._extents)),
-                *(len(operation.data_hash), len(self._hashes)),
-                sum(1 << bit for bit, length in enumerate(lengths) if length is not None),
+                *(source or 0, target or 0),
+                *(2 * len(operation.sources), len(extents)),
+                *(len(operation.data_hash), len(hashes)),
+                (source is not None) | (target is not None) << 1,
             )
         )
 
@@ -42,36 +46,48 @@ class PackedOperations(Collection[Operation]):
         return any(operation == each for each in self)
 
     def __iter__(self) -> Iterator[Operation]:
-        return map(self._operation, range(0, len(self._numbers), _NUMBERS))
+        return self._operations(with_data=False)
 
     def with_data(self) -> Iterator[Operation]:
         """Make those that have data."""
-        lengths = self._numbers[2::_NUMBERS]
-        return (self._operation(at * _NUMBERS) for at, length in enumerate(lengths) if length)
+        return self._operations(with_data=True)
 
     def count_types(self) -> Counter[int]:
         """Count the operations by type."""
         return Counter(self._numbers[::_NUMBERS])
 
-    def _operation(self, at: int) -> Operation:
-        kind, offset, length, source, target, sources, extents_end, data, hashes_end, known = (
-            self._numbers[at : at + _NUMBERS]
-        )
-        # Where the operation before ends, this one begins.
-        extent, digest = (self._numbers[at - 4], self._numbers[at - 2]) if at else (0, 0)
-        hashes = bytes(self._hashes[digest:hashes_end])
-        return Operation(
-            *(kind, offset, length),
-            self._unpack(extent, extent + sources),
-            self._unpack(extent + sources, extents_end),
-            *(hashes[:data], hashes[data:]),
-            source if known & 1 else None,
-            target if known & 2 else None,
-        )
+    def _operations(self, *, with_data: bool) -> Iterator[Operation]:
+        extent = digest = 0  # where the operation before ends, this one begins
+        for (
+            kind,
+            offset,
+            length,
+            source,
+            target,
+            sources,
+            end,
+            data,
+            hashes_end,
+            known,
+        ) in _RECORD.iter_unpack(self._numbers):
+            if length or not with_data:
+                hashes = bytes(self._hashes[digest:hashes_end]) if hashes_end > digest else b""
+                middle = extent + sources
+                yield Operation(
+                    kind,
+                    offset,
+                    length,
+                    self._unpack(extent, middle) if sources else (),
+                    self._unpack(middle, end),
+                    hashes[:data],
+                    hashes[data:],
+                    source if known & 1 else None,
+                    target if known & 2 else None,
+                )
+            extent, digest = end, hashes_end
 
     def _unpack(self, start: int, stop: int) -> tuple[Extent, ...]:
+        numbers = self._extents
         if stop - start == 2:  # as most are
-            return (Extent(self._extents[start], self._extents[start + 1]),)
-        return tuple(
-            Extent(self._extents[at], self._extents[at + 1]) for at in range(start, stop, 2)
-        )
+            return (Extent(numbers[start], numbers[start + 1]),)
+        return tuple([Extent(numbers[at], numbers[at + 1]) for at in range(start, stop, 2)])

@@ -1,7 +1,8 @@
 """Checks that a manifest makes sense: versions, operations, extents, data."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from signer.ota.errors import PayloadError
 from signer.ota.extents import Extent, check_extents, count_blocks, end_of
@@ -42,9 +43,21 @@ def check_manifest(manifest: Manifest, blobs_length: int) -> None:
     names = {partition.name.lower() for partition in manifest.partitions}
     if len(names) != len(manifest.partitions):
         raise PayloadError("The payload has a partition twice.")
+    rules = _Rules(
+        manifest.minor_version >= SOURCE_HASH_MINOR_VERSION,
+        {number: _find_type_fault(each, manifest) for number, each in OPERATION_TYPES.items()},
+    )
     for partition in manifest.partitions:
-        _check_partition(partition, manifest)
+        _check_partition(partition, rules)
     _check_data(manifest, blobs_length)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the manifest's version wants of operations, and what is wrong with each known type."""
+
+    needs_source_hash: bool
+    faults: Mapping[int, str]
 
 
 def _check_version(manifest: Manifest) -> None:
@@ -66,7 +79,7 @@ def _check_info(info: PartitionInfo, name: str) -> None:
         )
 
 
-def _check_partition(partition: Partition, manifest: Manifest) -> None:
+def _check_partition(partition: Partition, rules: _Rules) -> None:
     name = partition.name
     if _NAME.fullmatch(name) is None:
         raise PayloadError(f"The payload has a partition named {name[:40]!r}.")
@@ -81,7 +94,7 @@ def _check_partition(partition: Partition, manifest: Manifest) -> None:
     written: list[Extent] = list(partition.written_by_device)
     all_known = True
     for operation in partition.operations:
-        _check_operation(operation, partition, manifest)
+        _check_operation(operation, partition, rules)
         written += operation.targets
         all_known = all_known and operation.is_known
     check_extents(written, blocks, f"partition {name}")
@@ -90,14 +103,14 @@ def _check_partition(partition: Partition, manifest: Manifest) -> None:
         raise PayloadError(f"The payload leaves blocks of partition {name} unwritten.")
 
 
-def _check_operation(operation: Operation, partition: Partition, manifest: Manifest) -> None:
+def _check_operation(operation: Operation, partition: Partition, rules: _Rules) -> None:
     known = OPERATION_TYPES.get(operation.type)
     if known is None:
         return  # an inspection names it; whether to release it is for a person to say
     fault = (
-        _find_type_fault(known, manifest)
+        rules.faults[operation.type]
         or _find_data_fault(operation, known)
-        or _find_source_fault(operation, known, partition, manifest)
+        or _find_source_fault(operation, known, partition, rules)
         or _find_length_fault(operation, known)
     )
     if fault:
@@ -125,7 +138,7 @@ def _find_data_fault(operation: Operation, known: OperationType) -> str:
 
 
 def _find_source_fault(
-    operation: Operation, known: OperationType, partition: Partition, manifest: Manifest
+    operation: Operation, known: OperationType, partition: Partition, rules: _Rules
 ) -> str:
     if known.reads_source != bool(operation.sources):
         return "with the wrong source"
@@ -133,29 +146,28 @@ def _find_source_fault(
         return ""
     if partition.old is None:
         return "which has no old one"
-    blocks = partition.old.size // BLOCK_SIZE
-    if any(end_of(each) > blocks for each in operation.sources):
+    if max(map(end_of, operation.sources)) > partition.old.size // BLOCK_SIZE:
         return "that reads beyond the old content"
-    needed = manifest.minor_version >= SOURCE_HASH_MINOR_VERSION
-    if needed and not operation.source_hash:
+    if rules.needs_source_hash and not operation.source_hash:
         return "without a source hash"
     return ""
 
 
 def _find_length_fault(operation: Operation, known: OperationType) -> str:
     written = count_blocks(operation.targets) * BLOCK_SIZE
-    read = count_blocks(operation.sources) * BLOCK_SIZE
+    read = count_blocks(operation.sources) * BLOCK_SIZE if operation.sources else 0
     if known.name == "REPLACE" and operation.data_length != written:
         return "whose data is not what it fills"
     if known.name == "SOURCE_COPY" and read != written:
         return "that reads and writes different numbers of blocks"
     if known.has_data and max(operation.data_length, written, read) > MAX_OPERATION_SIZE:
         return f"of more than {MAX_OPERATION_SIZE >> 20} MiB"
-    if operation.target_length not in {None, written} or operation.source_length not in {
-        None,
-        read,
-    }:
-        return "that announces another length than its extents"
+    for announced, length in (
+        (operation.target_length, written),
+        (operation.source_length, read),
+    ):
+        if announced is not None and announced != length:
+            return "that announces another length than its extents"
     return ""
 
 

@@ -5,6 +5,7 @@ import pytest
 from client_sim.device import package_texts
 from client_sim.device.errors import InstallError, StorageError
 from client_sim.device.package_texts import METADATA, read_pairs, read_text
+from fixtures.zip_writer import Member, write_zip
 
 
 @pytest.fixture
@@ -43,3 +44,24 @@ def test_what_is_not_there(package, tmp_path):
         read_text(package, "other")
     with pytest.raises(StorageError, match=r"none\.zip cannot be read"):
         read_text(tmp_path / "none.zip", METADATA)
+
+
+@pytest.mark.parametrize("method", [9, 12, 14, 93])
+def test_an_entry_of_another_method(package, method):
+    """Bad data of those can look like a disk that fails, so none is unpacked."""
+    data = package.read_bytes()
+    at = data.index(b"PK\x01\x02") + 10
+    package.write_bytes(data[:at] + method.to_bytes(2, "little") + data[at + 2 :])
+    with pytest.raises(InstallError, match="readable META-INF"):
+        read_text(package, METADATA)
+
+
+@pytest.mark.parametrize("offset", [1 << 31, (1 << 62), (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_an_entry_outside_the_file(tmp_path, offset):
+    """The directory can say any place, which is the package's fault and no disk's."""
+    member = write_zip([Member(METADATA, b"a=1\n")], zip64=True)
+    at = member.rindex(METADATA.encode()) + len(METADATA) + 4 + 16
+    path = tmp_path / "package.zip"
+    path.write_bytes(member[:at] + offset.to_bytes(8, "little") + member[at + 8 :])
+    with pytest.raises(InstallError, match="readable META-INF"):
+        read_text(path, METADATA)
