@@ -1,0 +1,190 @@
+"""What judging a package costs is bounded by its size, whatever the package says.
+
+Processor time is compared with that of a loop over as many bytes in the same process, so a busy
+machine slows both. On an idle machine a second is about 45 such loops over a MiB.
+"""
+
+import dataclasses
+import pickle
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fixtures.zip_writer import Member
+from tests.package_drafts import (
+    BLOCK,
+    encode,
+    full,
+    number,
+    octets,
+    operation,
+    put,
+    seal,
+    step,
+    values,
+)
+from tests.package_judges import ask_phone, ask_phone_rules, ask_signer
+
+# Loops over a MiB that a MiB may cost. What is here takes 30 or fewer, with what is fixed.
+LOOPS = 80
+# What verifying three signatures and writing the file costs, in MiB of the loop.
+FIXED = 0.25
+MOST_MEMORY = 250_000_000  # bytes
+MIB = 1 << 20
+
+
+def _spend(work):
+    """Return the least processor time of two attempts."""
+    spent = []
+    for _ in range(2):
+        begun = time.process_time()
+        work()
+        spent.append(time.process_time() - begun)
+    return min(spent)
+
+
+def _loop(data):
+    total = 0
+    for byte in data:
+        total += byte
+    return total
+
+
+def _of(operations, blocks):
+    """Return an incremental whose partition has these operations and so many blocks."""
+    draft = step()
+    partition = [each for each in draft.partition if each[0] not in {7, 8}]
+    partition.append(octets(7, [number(1, blocks * BLOCK), octets(2, bytes(32))]))
+    draft.partition[:] = [*partition, encode([octets(8, each) for each in operations])]
+    draft.blobs = b""
+    put(draft.manifest, 4, 0)
+    return draft
+
+
+def short_operations(count=20_000):
+    """Return as many operations as fit into few bytes."""
+    return _of([operation(6, ((at, 1),)) for at in range(count)], count)
+
+
+def scattered_extents(count=50_000):
+    """Return operations of many extents that lie between one another."""
+    groups = [[(at, 1) for at in range(first, count, 100)] for first in range(100)]
+    return _of([operation(6, each) for each in groups], count)
+
+
+def many_partitions():
+    """Return many operations, and many partitions, of which only the last has an old content."""
+    draft = short_operations()
+    last = draft.manifest.index(next(each for each in draft.manifest if each[0] == 13))
+    block = [
+        octets(7, [number(1, BLOCK), octets(2, bytes(32))]),
+        octets(8, operation(6, ((0, 1),))),
+    ]
+    more = [octets(13, [octets(1, f"p{index}"), *block]) for index in range(127)]
+    draft.manifest[last:last] = more
+    return draft
+
+
+def unread_messages(count=100_000):
+    """Return a partition with messages that nothing reads, each of which must be well-formed."""
+    draft = full()
+    draft.partition.append(b"\x92\x01\x00" * count)
+    return draft
+
+
+def many_names():
+    """Return as many entries as a zip may have, each of them in the property files."""
+    draft = full()
+    names = [f"{index:04}" for index in range(1000)]
+    draft.members += [Member(name, b"") for name in names]
+    draft.names += names
+    draft.lists["ota-streaming-property-files"] = lambda text: ",".join(text.split(",")[:4])
+    draft.reserved = 32_000
+    return draft
+
+
+def many_states(count=50_000):
+    """Return a metadata.pb with states of partitions that nothing reads."""
+    draft = full()
+    values(draft.pb, 5)[0].append(encode([octets(7, [octets(1, "p")])]) * count)
+    return draft
+
+
+def unknown_names():
+    """Return as many unknown names as fit into the metadata and a manifest of that size."""
+    draft = full()
+    draft.texts |= {f"x{index}": "" for index in range(8_000)}
+    draft.manifest.append(b"".join(encode([number(100 + index, 1)]) for index in range(20_000)))
+    return draft
+
+
+FORMS = (
+    unknown_names,
+    short_operations,
+    scattered_extents,
+    many_partitions,
+    unread_messages,
+    many_names,
+    many_states,
+)
+
+
+@pytest.mark.parametrize("make", FORMS)
+def test_time_grows_with_the_size(make, tmp_path):
+    """Neither signer nor phone takes more than so many loops over the package's small parts."""
+    sealed = seal(make())
+    partitions = [f"p{index}" for index in range(127)] if make is many_partitions else []
+    loop = _spend(lambda: _loop(sealed.data))
+    allowed = loop / len(sealed.data) * LOOPS * (len(sealed.data) + FIXED * MIB)
+    assert _spend(lambda: ask_signer(sealed, tmp_path)) < allowed
+    assert _spend(lambda: ask_phone_rules(sealed, tmp_path, ["product", *partitions])) < allowed
+
+
+@pytest.mark.parametrize("name", ["signer.ota.payload", "client_sim.engine.payload"])
+def test_nothing_is_decoded_before_it_is_signed(name, tmp_path, monkeypatch):
+    """A manifest with another signature costs its hash on both sides."""
+    sealed = seal(full())
+    at = sealed.data.index(b"CrAU") + 24
+    data = bytearray(sealed.data)
+    data[at + int.from_bytes(data[at - 12 : at - 4], "big") + 20] ^= 1
+    sealed = dataclasses.replace(sealed, data=bytes(data))
+    decoded = []
+    monkeypatch.setattr(f"{name}.decode_manifest", decoded.append)
+    judge = ask_signer if name.startswith("signer") else ask_phone
+    assert judge(sealed, tmp_path)
+    assert not decoded
+
+
+CHILD = """
+import pickle, resource, sys
+from pathlib import Path
+from tests.package_judges import ask_phone, ask_phone_rules, ask_signer
+sealed = pickle.load(open(sys.argv[1], "rb"))
+if sys.argv[2] == "signer":
+    ask_signer(sealed, Path(sys.argv[3]))
+else:
+    ask_phone_rules(sealed, Path(sys.argv[3]), ["product"])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def most_memory():
+    """Return a manifest of 16 MiB whose values are many times as large as their bytes."""
+    draft = full()
+    draft.manifest.append(b"\x8a\x01\x02\x10\x01" * 500_000)
+    partition = encode([octets(1, "q"), b"\x2a\x02\x08\x06" * 500_000])
+    draft.manifest += [octets(13, partition) for _ in range(6)]
+    return draft
+
+
+@pytest.mark.parametrize("who", ["signer", "phone"])
+def test_memory_is_bounded(who, tmp_path):
+    """The most that a process holds which judges it, the package itself and its tests among it."""
+    path = tmp_path / "sealed"
+    path.write_bytes(pickle.dumps(seal(most_memory())))
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, path, who, tmp_path], capture_output=True, check=True
+    )
+    assert int(done.stdout) < MOST_MEMORY
