@@ -14,6 +14,7 @@ from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.package_hashes import FILE, SIGNED, PackageHashes, whole_file_runs
 from signer.ota.properties import PAYLOAD, check_spans, decode_property_files
 from signer.ota.questions import OFFSETS, RULES, Answered, ignore
+from signer.ota.sentences import show_text
 from signer.ota.transfer_caps import MAX_TRANSFER_LIST, TransferCaps
 from signer.ota.transfer_checks import TransferFacts, check_transfer_list
 from signer.ota.transfer_list import TransferList, decode_transfer_list
@@ -146,4 +147,6 @@ def _check_script(raw: bytes, front: Front, partitions: Iterable[str]) -> None:
         if f"{partition}.transfer.list" not in named:
             raise PayloadError(f"The updater-script does not use {partition}.transfer.list.")
     for name in sorted(named - front.container.entries.keys()):
-        raise PayloadError(f"The updater-script uses {name[:80]!r}, which is not in the package.")
+        raise PayloadError(
+            f"The updater-script uses {show_text(name)}, which is not in the package."
+        )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from signer.ota.errors import PayloadError
+from signer.ota.sentences import show_text
 
 BLOCK_SIZE = 4096
 MAX_BLOCKS = (64 << 30) // BLOCK_SIZE
@@ -19,15 +20,19 @@ def decode_ranges(text: str) -> Ranges:
     if text.count(",") > 2 * MAX_RANGES:
         raise PayloadError(f"A transfer list has a set of more than {MAX_RANGES} ranges.")
     if _NUMBERS.fullmatch(text) is None:
-        raise PayloadError(f"A transfer list has {text[:40]!r}, which is no set of ranges.")
+        raise PayloadError(f"A transfer list has {show_text(text)}, which is no set of ranges.")
     count, *numbers = map(int, text.split(","))
     if count != len(numbers) or count % 2 or not count:
-        raise PayloadError(f"A transfer list has {text[:40]!r}, which counts its numbers wrongly.")
+        raise PayloadError(
+            f"A transfer list has {show_text(text)}, which counts its numbers wrongly."
+        )
     ranges = tuple(zip(numbers[::2], numbers[1::2], strict=True))
     at = 0
     for start, stop in ranges:
         if not at <= start < stop:
-            raise PayloadError(f"A transfer list has {text[:40]!r}, whose ranges do not ascend.")
+            raise PayloadError(
+                f"A transfer list has {show_text(text)}, whose ranges do not ascend."
+            )
         at = stop
     if at > MAX_BLOCKS:
         raise PayloadError(f"A transfer list names block {at - 1}, beyond the largest partition.")

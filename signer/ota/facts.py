@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from signer.ota.sentences import show_name
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionFacts:
@@ -74,3 +76,8 @@ class OtaFacts:
     unknown: tuple[str, ...] = ()
     has_metadata_pb: bool = True
     transfer_version: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The file's name as sentences show it."""
+        return show_name(self.path.name)

@@ -9,6 +9,7 @@ from signer.ota import schemas
 from signer.ota.errors import MetadataError, UnsupportedError
 from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_message
 from signer.ota.questions import NO_SERIAL
+from signer.ota.sentences import show_text
 
 METADATA = "META-INF/com/android/metadata"
 AB, BLOCK = "AB", "BLOCK"
@@ -19,7 +20,6 @@ MAX_METADATA, MAX_METADATA_PB = 64 << 10, 1 << 20
 MAX_INTEGER = 2**53 - 1
 _MAX_FINGERPRINT, _MAX_INCREMENTAL, _MAX_SOURCES = 128, 64, 8
 _MAX_DEVICES = 64
-_SHOWN = 80  # characters of a value in a sentence
 PROPERTY_FILES = "ota-property-files"
 STREAMING_PROPERTY_FILES = "ota-streaming-property-files"
 _FILES = "-property-files"
@@ -166,8 +166,8 @@ def check_agreement(text: Metadata, binary: Metadata) -> None:
 
 
 def _show(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    # Builds and devices are of printable characters.
+    return show_text(value if isinstance(value, str) else repr(value))
 
 
 def _lines(raw: bytes) -> dict[str, str]:
@@ -204,7 +204,9 @@ def _split(values: Mapping[str, str], key: str) -> tuple[str, ...]:
 
 def _number(value: str, key: str) -> int:
     if _NUMBER.fullmatch(value) is None:
-        raise MetadataError(f"The metadata's {key} is {value[:40]!r}, which is no plain number.")
+        raise MetadataError(
+            f"The metadata's {key} is {show_text(value)}, which is no plain number."
+        )
     if int(value) > MAX_INTEGER:
         raise MetadataError(f"The metadata's {key} is {value}; at most {MAX_INTEGER} is taken.")
     return int(value)
@@ -217,7 +219,7 @@ def _sdk_level(value: str, ota_type: str) -> int:
 def _yes(values: Mapping[str, str], key: str) -> bool:
     value = values.get(key)
     if value not in {None, "yes"}:
-        raise MetadataError(f"The metadata's {key} is {value[:40]!r}; only yes is known.")
+        raise MetadataError(f"The metadata's {key} is {show_text(value)}; only yes is known.")
     return value == "yes"
 
 
@@ -226,7 +228,7 @@ def _property_files(message: Message) -> dict[str, str]:
     for entry in message.messages(4):
         key = entry.text(1)
         if key in found:
-            raise MetadataError(f"metadata.pb has {key[:40]!r} twice.")
+            raise MetadataError(f"metadata.pb has {show_text(key)} twice.")
         found[key] = entry.text(2).rstrip(" ")
     return found
 
@@ -264,8 +266,8 @@ def _check_day(text: str) -> None:
         is_day = False
     if not is_day:
         raise MetadataError(
-            f"The metadata's post-security-patch-level is {text[:40]!r}, which is not a YYYY-MM-DD"
-            " date of the calendar."
+            f"The metadata's post-security-patch-level is {show_text(text)}, which is not a"
+            " YYYY-MM-DD date of the calendar."
         )
 
 

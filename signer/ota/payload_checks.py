@@ -16,6 +16,7 @@ from signer.ota.operations import (
     OperationType,
 )
 from signer.ota.questions import PARTITION_HASHES
+from signer.ota.sentences import show_text
 
 BLOCK_SIZE = 4096
 MAX_PARTITION_SIZE = 64 << 30
@@ -82,7 +83,7 @@ def _check_info(info: PartitionInfo, name: str) -> None:
 def _check_partition(partition: Partition, rules: _Rules) -> None:
     name = partition.name
     if _NAME.fullmatch(name) is None:
-        raise PayloadError(f"The payload has a partition named {name[:40]!r}.")
+        raise PayloadError(f"The payload has a partition named {show_text(name)}.")
     if partition.new is None:
         raise PayloadError(
             f"The payload does not say what partition {name} becomes.", PARTITION_HASHES

@@ -10,6 +10,7 @@ from signer.ota.container import STORED, Container, Entry
 from signer.ota.errors import PropertiesError
 from signer.ota.metadata import METADATA, METADATA_PB
 from signer.ota.questions import OFFSETS
+from signer.ota.sentences import show_text
 
 PAYLOAD = "payload.bin"
 PAYLOAD_PROPERTIES = "payload_properties.txt"
@@ -75,7 +76,7 @@ def decode_property_files(value: str, key: str) -> dict[str, Span]:
         match = _TOKEN.fullmatch(token)
         if match is None:
             raise PropertiesError(
-                f"{key} has {token[:60]!r}, which is not name:offset:size.", OFFSETS
+                f"{key} has {show_text(token)}, which is not name:offset:size.", OFFSETS
             )
         if match[1] in spans:
             raise PropertiesError(f"{key} names {match[1]} twice.", OFFSETS)

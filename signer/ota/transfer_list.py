@@ -12,6 +12,7 @@ from itertools import islice
 
 from signer.ota.block_ranges import Ranges, count_range_blocks, decode_ranges
 from signer.ota.errors import PayloadError, UnsupportedError
+from signer.ota.sentences import show_text
 from signer.ota.transfer_caps import MAX_TRANSFER_LIST
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
@@ -65,7 +66,7 @@ class _Words:
         self._line = line
 
     def fail(self) -> PayloadError:
-        return PayloadError(f"A transfer list has {self._line[:60]!r}, which is malformed.")
+        return PayloadError(f"A transfer list has {show_text(self._line)}, which is malformed.")
 
     def take(self, form: re.Pattern[str] | None = None) -> str:
         if not self._words or (form is not None and form.fullmatch(self._words[0]) is None):
@@ -122,8 +123,8 @@ def _command(line: str, version: int) -> Command:
     known = _COMMANDS.get(words.name)
     if known is None or version < known[0]:
         raise UnsupportedError(
-            f"A transfer list of version {version} has the command {words.name[:40]!r}, which is"
-            " not known."
+            f"A transfer list of version {version} has the command {show_text(words.name)}, which"
+            " is not known."
         )
     command = known[1](words)
     words.end()

@@ -15,6 +15,7 @@ from server.core.release import Release
 from signer.errors import ReleaseRefusal, refusing
 from signer.moment import show_moment
 from signer.ota.facts import OtaFacts
+from signer.ota.sentences import show_name
 
 
 def check_dates(facts: OtaFacts, now: datetime) -> None:
@@ -24,14 +25,14 @@ def check_dates(facts: OtaFacts, now: datetime) -> None:
     """
     if facts.post_timestamp > (now + timedelta(days=1)).timestamp():
         raise ReleaseRefusal(
-            f"{facts.path.name} was built on {show_moment(facts.post_timestamp)}, which is yet to"
+            f"{facts.shown} was built on {show_moment(facts.post_timestamp)}, which is yet to"
             " come, and no build made before then could follow it; correct the clock of the build"
             " machine and build it again."
         )
     year, month = divmod(now.year * 12 + now.month, 12)
     if facts.security_patch_level > f"{year:04}-{month + 1:02}-31":
         raise ReleaseRefusal(
-            f"{facts.path.name} has the patch level {facts.security_patch_level}, which is beyond"
+            f"{facts.shown} has the patch level {facts.security_patch_level}, which is beyond"
             " next month, and no build with a right one could follow it; build it again with a"
             " right one."
         )
@@ -46,8 +47,8 @@ def check_region(facts: OtaFacts, channel: Channel, releases: Mapping[str, Relea
         region = decode_release_path(path)[0].region
         if release.fingerprint == facts.fingerprint and region != channel.region:
             raise ReleaseRefusal(
-                f"{facts.path.name} is of a build that {path} offers to the region {region}"
-                f" already; give the package for {channel.region}, or another --region."
+                f"{facts.shown} is of a build that {show_name(path)} offers to the region"
+                f" {region} already; give the package for {channel.region}, or another --region."
             )
 
 
@@ -56,14 +57,14 @@ def check_age(facts: OtaFacts, counter: int, releases: Mapping[str, Release], fl
     for release in releases.values():
         if release.counter < counter and facts.post_timestamp <= release.post_timestamp:
             raise ReleaseRefusal(
-                f"{facts.path.name} was not built after {release.fingerprint}, which is signed"
-                f" already with counter {release.counter}; builds of one codename, of all regions,"
-                " are signed in the order in which they were built, so build this one again."
+                f"{facts.shown} was not built after {show_name(release.fingerprint)}, which is"
+                f" signed already with counter {release.counter}; builds of one codename, of all"
+                " regions, are signed in the order in which they were built, so build it again."
             )
     is_known = any(release.counter == counter for release in releases.values())
     if not is_known and facts.post_timestamp <= floor.time:
         raise ReleaseRefusal(
-            f"{facts.path.name} is not newer than the role's floor_time, which a build that left or"
+            f"{facts.shown} is not newer than the role's floor_time, which a build that left or"
             " a reset has set; build it again."
         )
 
@@ -73,8 +74,8 @@ def check_patch_level(facts: OtaFacts, counter: int, releases: Mapping[str, Rele
     for release in releases.values():
         if release.counter < counter and facts.security_patch_level < release.security_patch_level:
             raise ReleaseRefusal(
-                f"{facts.path.name} has an older patch level than {release.fingerprint}, which is"
-                f" signed already with counter {release.counter}; build it with"
+                f"{facts.shown} has an older patch level than {show_name(release.fingerprint)},"
+                f" which is signed already with counter {release.counter}; build it with"
                 f" {release.security_patch_level} or a newer one."
             )
 
@@ -99,20 +100,20 @@ def check_sources(
             continue
         if source not in known:
             raise ReleaseRefusal(
-                f"{facts.path.name} starts from {source}, which {channel.codename} does not list;"
-                " sign that build first, or state with --factory-build that phones left the"
+                f"{facts.shown} starts from {show_name(source)}, which {channel.codename} does not"
+                " list; sign that build first, or state with --factory-build that phones left the"
                 " factory with it."
             )
         older, region = known[source]
         if older >= counter:
             raise ReleaseRefusal(
-                f"{facts.path.name} starts from {source}, which is not older than the build that"
-                " it leads to; give the package that starts from an older one."
+                f"{facts.shown} starts from {show_name(source)}, which is not older than the build"
+                " that it leads to; give the package that starts from an older one."
             )
         if region != channel.region:
             raise ReleaseRefusal(
-                f"{facts.path.name} starts from {source}, a build for the region {region}; give"
-                f" the package for {channel.region}."
+                f"{facts.shown} starts from {show_name(source)}, a build for the region {region};"
+                f" give the package for {channel.region}."
             )
 
 

@@ -13,7 +13,7 @@ from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
 from signer.ota.metadata import BLOCK
 from signer.ota.operations import OPTIONAL_NAMES, VERITY
-from signer.ota.sentences import show_name, show_names
+from signer.ota.sentences import show_name, show_names, show_text
 
 _NO_PAYLOAD = "it has no payload"
 
@@ -69,8 +69,7 @@ def choose_codename(facts: OtaFacts) -> str:
     """Return the only device that a package is for; ReleaseRefusal when it is for several."""
     if len(facts.devices) != 1:
         raise ReleaseRefusal(
-            f"{show_name(facts.path.name)} is for {show_names(facts.devices)}; choose one with"
-            " --codename."
+            f"{facts.shown} is for {show_names(facts.devices)}; choose one with --codename."
         )
     return facts.devices[0]
 
@@ -147,7 +146,7 @@ def _judge_signatures(facts: OtaFacts) -> Iterator[Verdict]:
 
 
 def _judge_flags(facts: OtaFacts) -> Iterator[Verdict]:
-    name = show_name(facts.path.name)
+    name = facts.shown
     flags = (
         (
             "can be streamed",
@@ -194,7 +193,7 @@ def _judge_name(name: str) -> str:
         check_file_name(name)
     except FormatError:
         return (
-            f"The file name {show_name(name)!r} cannot be published; rename it to lower-case"
+            f"The file name {show_text(name)} cannot be published; rename it to lower-case"
             " letters, digits, `.`, `_` and `-`, ending in .zip, at most 95 bytes."
         )
     return ""
@@ -203,6 +202,4 @@ def _judge_name(name: str) -> str:
 def _judge_device(facts: OtaFacts, codename: str) -> str:
     if codename in facts.devices:
         return ""
-    return (
-        f"{show_name(facts.path.name)} is for {show_names(facts.devices)} and not for {codename}."
-    )
+    return f"{facts.shown} is for {show_names(facts.devices)} and not for {codename}."

@@ -14,6 +14,7 @@ from server.core.release import Release, decode_release, decode_releases
 from server.core.release_texts import changelog_texts
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.facts import OtaFacts
+from signer.ota.sentences import show_name
 from signer.release.checks import check_full, check_incrementals, check_way
 from signer.release.edit import next_role
 from signer.release.judgement import Book, JudgedRelease
@@ -124,7 +125,7 @@ def _list_packages(
     """Return the targets with `packages` among them, and the releases that can be read."""
     targets, listed = dict(current.targets), dict(releases)
     changelog = dict(order.changelog) or known_changelog(counter, releases)
-    paths = {f"{order.channel}/{facts.path.name}": facts for facts in packages}
+    paths = {f"{order.channel}/{facts.shown}": facts for facts in packages}
     for path, facts in paths.items():
         known = targets.get(path)
         if known is not None:
@@ -143,18 +144,18 @@ def _check_names(packages: Sequence[OtaFacts]) -> None:
     for number, facts in enumerate(packages):
         others = [other for other in packages[:number] if other.path.name == facts.path.name]
         if any(other.sha256 == facts.sha256 for other in others):
-            raise ReleaseRefusal(f"{facts.path.name} is named twice; name each package once.")
+            raise ReleaseRefusal(f"{facts.shown} is named twice; name each package once.")
         if others:
             raise ReleaseRefusal(
-                f"Two packages have the file name {facts.path.name}; rename one of them."
+                f"Two packages have the file name {facts.shown}; rename one of them."
             )
 
 
 def _check_same_bytes(path: str, known: TargetFile, facts: OtaFacts) -> None:
     if (known.length, known.hashes) != (facts.length, {"sha256": facts.sha256}):
         raise ReleaseRefusal(
-            f"{path} is listed already with other bytes, and a path keeps its bytes for ever;"
-            " give the package another file name."
+            f"{show_name(path)} is listed already with other bytes, and a path keeps its bytes for"
+            " ever; give the package another file name."
         )
 
 

@@ -51,7 +51,7 @@ def check_proof(
     listed: ListedFulls,
 ) -> None:
     """Raise ReleaseRefusal unless `proof` says that the package `facts` installs."""
-    name = show_name(facts.path.name)
+    name = facts.shown
     if proof.prover != proofs.version:
         raise ReleaseRefusal(
             f"{name} was proved by hening-device {proof.prover}, and this is hening-signer"
@@ -91,7 +91,7 @@ def _check_proofs(
 ) -> None:
     if not found:
         raise ReleaseRefusal(
-            f"policy.toml requires a proof that {show_name(facts.path.name)} installs: run"
+            f"policy.toml requires a proof that {facts.shown} installs: run"
             " `hening-device prove` on it, and give its report with --proof."
         )
     for proof in found:
@@ -104,7 +104,7 @@ def _check_source(
     """Check that an incremental was installed on the very build that phones have."""
     if facts.type == "full":
         return
-    name, source = show_name(facts.path.name), proof.source
+    name, source = facts.shown, proof.source
     if source is None or source.fingerprint not in facts.source_builds:
         raise ReleaseRefusal(
             f"{name} was proved on another build than it starts from; prove it with the full"

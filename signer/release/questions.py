@@ -9,6 +9,7 @@ from server.core.floor import Floor
 from server.core.release import Release
 from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
+from signer.ota.sentences import show_name
 from signer.release.changelog import check_locales, check_text
 from signer.release.checks import (
     check_age,
@@ -118,7 +119,7 @@ def judge_sources(
         order.factory_builds,
     )  # fmt: skip
     for source in facts.source_builds:
-        question, full = f"starts from the bytes of {source}", find_full(source, sources)
+        question, full = f"starts from the bytes of {show_name(source)}", find_full(source, sources)
         if full is None:
             remark = "give that build's full package with --source"
             book.verdicts.append(Verdict(name, question, remark=remark, was_asked=False))
@@ -129,7 +130,7 @@ def judge_sources(
 def _check_build(facts: OtaFacts, first: OtaFacts) -> None:
     if facts.fingerprint != first.fingerprint:
         raise ReleaseRefusal(
-            f"{facts.path.name} leads to another build than {first.path.name};"
+            f"{facts.shown} leads to another build than {first.shown};"
             " sign the packages of each build in a run of their own."
         )
 

@@ -15,6 +15,7 @@ from tuf.api.metadata import Targets
 from server.core.release import Release
 from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
+from signer.ota.sentences import show_name, show_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,13 @@ def check_full_listed(full: OtaFacts, listed: ListedFulls) -> OtaFacts:
         return full
     if known:
         raise ReleaseRefusal(
-            f"{full.path.name} calls itself {full.fingerprint} and is another file than"
-            f" {min(known.values())}, which is listed; give that one with --source."
+            f"{full.shown} calls itself {show_name(full.fingerprint)} and is another file"
+            f" than {show_name(min(known.values()))}, which is listed; give that one with --source."
         )
     raise ReleaseRefusal(
-        f"{full.path.name} is of {full.fingerprint}, of which {listed.codename} lists no full"
-        " package; sign it first, or state with --factory-build that phones left the factory with"
-        " that build."
+        f"{full.shown} is of {show_name(full.fingerprint)}, of which {listed.codename} lists no"
+        " full package; sign it first, or state with --factory-build that phones left the factory"
+        " with that build."
     )
 
 
@@ -71,12 +72,12 @@ def check_source_bytes(facts: OtaFacts, full: OtaFacts) -> None:
         source = written.get(partition.name)
         if source is None:
             raise ReleaseRefusal(
-                f"{facts.path.name} patches the partition {partition.name}, which"
-                f" {full.path.name} does not have; build it from the target files of that build."
+                f"{facts.shown} patches the partition {partition.name}, which"
+                f" {full.shown} does not have; build it from the target files of that build."
             )
         if (source.size, source.sha256) != (partition.source_size, partition.source_sha256):
             raise ReleaseRefusal(
-                f"{facts.path.name} patches another {partition.name} than {full.path.name} writes;"
+                f"{facts.shown} patches another {partition.name} than {full.shown} writes;"
                 " build it from the target files of that very build."
             )
 
@@ -90,7 +91,7 @@ def check_same_partitions(facts: OtaFacts, other: OtaFacts) -> None:
     names = sorted(name for name in here | there if here.get(name) != there.get(name))
     if names:
         raise ReleaseRefusal(
-            f"{facts.path.name} leads to another {', '.join(names)} than {other.path.name};"
+            f"{facts.shown} leads to another {show_names(names)} than {other.shown};"
             " build both from the target files of the same build."
         )
 
@@ -107,6 +108,6 @@ def check_sources_used(packages: Sequence[OtaFacts], sources: Sequence[OtaFacts]
     for each in sources:
         if each.type != "full" or each.fingerprint not in compared:
             raise ReleaseRefusal(
-                f"{each.path.name} is the full package of no build that an incremental here starts"
+                f"{each.shown} is the full package of no build that an incremental here starts"
                 " from; leave it away, or give the right one with --source."
             )

@@ -6,8 +6,9 @@ from tuf.api.metadata import Targets
 
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
+from signer.ota.sentences import MAX_SENTENCE
 from signer.release.order import ReleaseOrder
-from signer.release.plan import plan_release
+from signer.release.plan import judge_release, plan_release
 from tests.signer.builds import NOW
 
 STABLE = Channel("armani", "id", "stable")
@@ -125,3 +126,28 @@ def test_a_stepping_stone_must_be_there(facts, now) -> None:
         plan_release(order, [facts["second"]], beta, NOW, expires)
     stable = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
     assert len(plan_release(order, [facts["second"]], stable, NOW, expires).targets) == 2
+
+
+LONG_NAME = "x" * 250
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"post_timestamp": 2**53 - 1},
+        {"security_patch_level": "2999-01-05"},
+        {"fingerprint": "y" * 128},
+        {"fingerprint": "y" * 128, "post_timestamp": 1},
+        {"fingerprint": "y" * 128, "security_patch_level": "2001-01-05"},
+        {"fingerprint": "y" * 128, "source_builds": ("z" * 128,), "type": "incremental"},
+    ],
+)
+def test_sentences_are_short(plan, facts, now, change) -> None:
+    """Every name in them is cut: of files, builds and paths."""
+    first = replace(facts["first"], fingerprint="b" * 128)
+    listed = plan(STABLE, [first])
+    long = replace(first, path=first.path.with_name(f"{LONG_NAME}.zip"), **change)
+    order = ReleaseOrder(GLOBAL)
+    judged = judge_release(order, [long], listed, NOW, now + timedelta(days=90), [first])
+    assert judged.refusals
+    assert all(len(each) <= MAX_SENTENCE for each in judged.refusals)
