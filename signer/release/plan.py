@@ -30,6 +30,7 @@ from signer.release.questions import (
     judge_alone,
     judge_beside,
     judge_changelogs,
+    judge_left_out,
     judge_partitions,
     judge_sources,
 )
@@ -82,6 +83,7 @@ def judge_release(
     for facts in packages:
         judge_alone(book, order, facts, packages[0], now)
     listed_files = ListedFulls(channel.codename, current, releases, order.factory_builds)
+    before = listed_files.before(fingerprint, channel.region)
     judge_partitions(book, packages, sources, listed_files)
     chosen = book.ask(
         channel, "has a counter that grows", choose_counter, order, fingerprint, releases, floor
@@ -90,9 +92,10 @@ def judge_release(
     for facts in packages:
         judge_beside(book, order, facts, counter, releases, floor)
         judge_sources(book, order, facts, counter, releases, sources, listed_files)
+        judge_left_out(book, order.proofs, facts, sources, listed_files, before)
     judge_proofs(book, order.proofs, channel, packages, sources, listed_files)
     if sources:
-        book.ask(channel, "needs every --source", check_sources_used, packages, sources)
+        book.ask(channel, "needs every --source", check_sources_used, packages, sources, before)
     stone = book.ask(
         channel, "has one stepping stone", choose_min_counter, channel, order.min_counter, counter,
         releases,

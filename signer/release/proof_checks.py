@@ -1,6 +1,7 @@
 """Judges packages by the reports of `hening-device prove` about them."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
@@ -35,7 +36,7 @@ def judge_proofs(
             book.verdicts.append(Verdict(name, _QUESTION, remark=remark, was_asked=False))
         else:
             book.ask(
-                name, _QUESTION, _check_proofs, found, facts, channel.codename, proofs, sources,
+                name, _QUESTION, _check_proofs, found, facts, channel, proofs, sources,
                 listed,
             )  # fmt: skip
     if proofs.given:
@@ -45,7 +46,7 @@ def judge_proofs(
 def check_proof(
     proof: Proof,
     facts: OtaFacts,
-    codename: str,
+    channel: Channel,
     proofs: Proofs,
     sources: Sequence[OtaFacts],
     listed: ListedFulls,
@@ -62,11 +63,12 @@ def check_proof(
             f"{name} was proved with another certificate; prove it with the one that --certificate"
             " names."
         )
-    if proof.codename != codename:
+    if proof.codename != channel.codename:
         raise ReleaseRefusal(
-            f"{name} was proved for {proof.codename}; prove it with --codename {codename}."
+            f"{name} was proved for {proof.codename}; prove it with --codename {channel.codename}."
         )
-    _check_source(proof, facts, sources, listed)
+    before = listed.before(facts.fingerprint, channel.region)
+    _check_source(proof, facts, sources, listed, before, is_required=proofs.is_required)
     if proof.refusal:
         sentence = f"A phone refuses {name}: {proof.refusal}"
         if len(sentence) > MAX_SENTENCE:
@@ -84,7 +86,7 @@ def check_proof(
 def _check_proofs(
     found: Sequence[Proof],
     facts: OtaFacts,
-    codename: str,
+    channel: Channel,
     proofs: Proofs,
     sources: Sequence[OtaFacts],
     listed: ListedFulls,
@@ -95,17 +97,32 @@ def _check_proofs(
             " `hening-device prove` on it, and give its report with --proof."
         )
     for proof in found:
-        check_proof(proof, facts, codename, proofs, sources, listed)
+        check_proof(proof, facts, channel, proofs, sources, listed)
 
 
 def _check_source(
-    proof: Proof, facts: OtaFacts, sources: Sequence[OtaFacts], listed: ListedFulls
+    proof: Proof,
+    facts: OtaFacts,
+    sources: Sequence[OtaFacts],
+    listed: ListedFulls,
+    before: AbstractSet[str],
+    *,
+    is_required: bool,
 ) -> None:
-    """Check that an incremental was installed on the very build that phones have."""
-    if facts.type == "full":
-        return
+    """Check that the package was installed on the very build that phones have.
+
+    A full package may be proved on any listed build before it; on none where there is none.
+    """
     name, source = facts.shown, proof.source
-    if source is None or source.fingerprint not in facts.source_builds:
+    if facts.type == "full":
+        if source is None and not (before and is_required):
+            return
+        if source is None or source.fingerprint not in before | listed.factory_builds:
+            raise ReleaseRefusal(
+                f"{name} was proved on a phone of no listed build, whose partitions it could leave"
+                " out; prove it with the full package of the build before it by --source."
+            )
+    elif source is None or source.fingerprint not in facts.source_builds:
         raise ReleaseRefusal(
             f"{name} was proved on another build than it starts from; prove it with the full"
             " package of that build by --source."

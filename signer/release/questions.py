@@ -1,6 +1,7 @@
 """The questions about packages that are to be one release; each goes into the book, answered."""
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from tuf.api.metadata import TargetFile
@@ -21,9 +22,11 @@ from signer.release.checks import (
 from signer.release.judgement import Book
 from signer.release.order import ReleaseOrder
 from signer.release.package_checks import Verdict, judge_package
+from signer.release.proof import Proofs
 from signer.release.sources import (
     ListedFulls,
     check_full_listed,
+    check_left_out,
     check_same_partitions,
     check_source_bytes,
     find_full,
@@ -127,6 +130,40 @@ def judge_sources(
             book.ask(name, question, _check_source, facts, full, listed)
 
 
+def judge_left_out(
+    book: Book,
+    proofs: Proofs,
+    facts: OtaFacts,
+    sources: Sequence[OtaFacts],
+    listed: ListedFulls,
+    before: AbstractSet[str],
+) -> None:
+    """Judge whether phones of a build `before` it find each of their partitions in the package.
+
+    The role does not say which partitions a build has: its full package does, or a proof on it.
+    """
+    name, question = facts.path.name, "leaves no partition out"
+    olders = [
+        full
+        for full in sources
+        if full.fingerprint in (facts.source_builds or before) and full.type == "full"
+    ]
+    proved = [
+        proof.source.fingerprint
+        for proof in proofs.given
+        if proof.sha256 == facts.sha256 and proof.source is not None and not proof.refusal
+    ]
+    for older in olders:
+        book.ask(name, question, _check_left_out, facts, older, listed)
+    if not olders:
+        remark = "give the full package of the build before it with --source"
+        if proved:
+            remark = f"proved on {show_name(proved[0])}"
+        elif not before and not facts.source_builds:
+            remark = "no build of this region is listed before it"
+        book.verdicts.append(Verdict(name, question, remark=remark, was_asked=bool(proved)))
+
+
 def _check_build(facts: OtaFacts, first: OtaFacts) -> None:
     if facts.fingerprint != first.fingerprint:
         raise ReleaseRefusal(
@@ -137,3 +174,7 @@ def _check_build(facts: OtaFacts, first: OtaFacts) -> None:
 
 def _check_source(facts: OtaFacts, full: OtaFacts, listed: ListedFulls) -> None:
     check_source_bytes(facts, check_full_listed(full, listed))
+
+
+def _check_left_out(facts: OtaFacts, full: OtaFacts, listed: ListedFulls) -> None:
+    check_left_out(facts, check_full_listed(full, listed))

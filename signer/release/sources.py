@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from tuf.api.metadata import Targets
 
+from server.core.encodings import MAX_INTEGER
+from server.core.names import decode_release_path
 from server.core.release import Release
 from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
@@ -33,6 +35,18 @@ class ListedFulls:
             self.current.targets[path].hashes["sha256"]: path
             for path, release in self.releases.items()
             if release.type == "full" and release.fingerprint == fingerprint
+        }
+
+    def before(self, fingerprint: str, region: str) -> set[str]:
+        """Return the fingerprints of the region's listed builds that phones may come from."""
+        own = min(
+            (each.counter for each in self.releases.values() if each.fingerprint == fingerprint),
+            default=MAX_INTEGER,
+        )
+        return {
+            release.fingerprint
+            for path, release in self.releases.items()
+            if release.counter < own and decode_release_path(path)[0].region == region
         }
 
 
@@ -82,6 +96,20 @@ def check_source_bytes(facts: OtaFacts, full: OtaFacts) -> None:
             )
 
 
+def check_left_out(facts: OtaFacts, older: OtaFacts) -> None:
+    """Raise ReleaseRefusal when a partition that the full package `older` writes is left out.
+
+    A phone that runs the older build refuses such a package, but only after the download.
+    """
+    written = {partition.name for partition in facts.partitions}
+    names = [each.name for each in older.partitions if each.name not in written]
+    if names:
+        raise ReleaseRefusal(
+            f"{facts.shown} leaves out {show_names(names)}, which {older.shown} writes; phones of"
+            " that build refuse it, so build it with every partition."
+        )
+
+
 def check_same_partitions(facts: OtaFacts, other: OtaFacts) -> None:
     """Raise ReleaseRefusal unless two packages of one build lead to the same partitions."""
     here, there = (
@@ -96,18 +124,22 @@ def check_same_partitions(facts: OtaFacts, other: OtaFacts) -> None:
         )
 
 
-def check_sources_used(packages: Sequence[OtaFacts], sources: Sequence[OtaFacts]) -> None:
+def check_sources_used(
+    packages: Sequence[OtaFacts], sources: Sequence[OtaFacts], before: AbstractSet[str]
+) -> None:
     """Raise ReleaseRefusal when there is nothing to compare a package of `sources` with.
 
-    A source is the full package of a build that an incremental starts from, or, in a run without
-    the full package, of the build that it leads to.
+    A source is the full package of a build that an incremental starts from; in a run without the
+    full package, of the build that it leads to; in one with it, of one of the builds `before` it.
     """
     compared = {source for facts in packages for source in facts.source_builds}
-    if not any(facts.type == "full" for facts in packages):
+    if any(facts.type == "full" for facts in packages):
+        compared |= before
+    else:
         compared |= {facts.fingerprint for facts in packages}
     for each in sources:
         if each.type != "full" or each.fingerprint not in compared:
             raise ReleaseRefusal(
-                f"{each.shown} is the full package of no build that an incremental here starts"
+                f"{each.shown} is the full package of no build that these packages could start"
                 " from; leave it away, or give the right one with --source."
             )

@@ -64,7 +64,7 @@ def test_a_team_requires_proofs(run, run_json, repo, sign_arguments, report_on, 
     status, _, errors = run(*sign_arguments, *VERIFIED, zips["first"])
     assert status == 1
     assert "policy.toml requires a proof that armani-first.zip installs" in errors
-    first, second = report_on(zips["first"]), report_on(zips["second"])
+    first, second = report_on(zips["first"]), report_on(zips["second"], zips["first"])
     step = report_on(zips["step"], zips["first"])
     signed = run_json(*sign_arguments, *VERIFIED, "--proof", first, zips["first"])
     assert signed["counter"] == 1

@@ -111,7 +111,7 @@ def test_incrementals_are_compared_with_their_source(
     ]
     status, _, errors = run(*plan_arguments, "--source", zips["second"], *both)
     assert status == 1
-    assert "is the full package of no build that an incremental here starts from" in errors
+    assert "is the full package of no build that these packages could start from" in errors
 
 
 def test_a_source_with_other_bytes_is_refused(

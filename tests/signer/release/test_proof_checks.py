@@ -34,7 +34,7 @@ def proof_of(facts, **changes):
         "refusal": "",
         "schema": 1,
         "sha256": facts.sha256,
-        "source": ProvedSource(SOURCE.fingerprint, SOURCE.sha256) if facts.source_builds else None,
+        "source": ProvedSource(SOURCE.fingerprint, SOURCE.sha256),
         "ways": ["stream", "whole"],
     }
     return Proof(**(values | changes))
@@ -155,3 +155,15 @@ def test_a_block_based_package_has_nothing_to_unpack() -> None:
     """It is refused for other reasons."""
     ((_, answer, said),) = judge([make_facts(2, ota_type="BLOCK")])
     assert (answer, said) == ("not asked", "it has no payload")
+
+
+def test_a_full_package_is_proved_on_the_build_before() -> None:
+    """Where proofs are required: only so is it seen that no partition is left out."""
+    alone = proof_of(FULL, source=None)
+    ((_, answer, said), _) = judge([FULL], alone)
+    assert answer == "no"
+    assert "proved on a phone of no listed build" in said
+    assert judge([FULL], alone, terms=replace(TERMS, is_required=False))[0][1] == "yes"
+    assert judge([FULL], alone, current=empty_role())[0][1] == "yes"
+    other = proof_of(FULL, source=ProvedSource("Hening/other", "e" * 64))
+    assert judge([FULL], other)[0][1] == "no"

@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import pytest
 
+from server.core.release import decode_releases
 from signer.errors import ReleaseRefusal
 from signer.release.order import ReleaseOrder
 from signer.release.plan import judge_release
 from signer.release.sources import (
+    ListedFulls,
     check_same_partitions,
     check_source_bytes,
     check_sources_used,
@@ -74,17 +76,17 @@ def test_the_packages_of_real_builds_agree(facts) -> None:
 @pytest.mark.parametrize("source", [make_facts(3), make_facts(1, 0)])
 def test_a_source_that_nothing_starts_from_is_refused(source) -> None:
     """The wrong file behind --source would compare nothing."""
-    check_sources_used([STEP, make_facts(2)], [FULL])
-    check_sources_used([STEP], [])
+    check_sources_used([STEP, make_facts(2)], [FULL], set())
+    check_sources_used([STEP], [], set())
     with pytest.raises(ReleaseRefusal, match="leave it away, or give the right one with --source"):
-        check_sources_used([STEP], [source])
+        check_sources_used([STEP], [source], set())
 
 
 def test_the_full_package_of_the_very_build_is_compared_with(facts) -> None:
     """Where the run has none of its own."""
-    check_sources_used([STEP], [make_facts(2)])
+    check_sources_used([STEP], [make_facts(2)], set())
     with pytest.raises(ReleaseRefusal, match="leave it away"):
-        check_sources_used([STEP, make_facts(2)], [make_facts(2)])
+        check_sources_used([STEP, make_facts(2)], [make_facts(2)], {fingerprint(1)})
     check_same_partitions(facts["step"], facts["second"])
     with pytest.raises(ReleaseRefusal, match="leads to another product, system than armani-first"):
         check_same_partitions(facts["step"], facts["first"])
@@ -155,3 +157,51 @@ def test_the_package_of_an_unlisted_build_counts_for_factory_builds_only() -> No
     assert (verdict.answer, "of which armani lists no full" in verdict.refusal) == ("no", True)
     other = partition(FULL, sha256="f" * 64)
     assert "patches another system" in answer(other, empty_role(), **stated).refusal
+
+
+def left_out(packages, sources=(), current=None, **order):
+    """Return the verdicts about partitions that are left out, as answer, refusal or remark."""
+    judged = judge_release(
+        ReleaseOrder(STABLE, **order), packages, current or role_of(1), NOW, EXPIRES, sources
+    )
+    return [
+        (each.answer, each.refusal or each.remark)
+        for each in judged.verdicts
+        if each.question == "leaves no partition out"
+    ]
+
+
+def with_more(facts):
+    """Return a package that writes a second partition."""
+    more = replace(facts.partitions[0], name="product")
+    return replace(facts, partitions=(*facts.partitions, more))
+
+
+def test_a_left_out_partition_is_refused() -> None:
+    """Of a full package and of an incremental, by the full package of the build before."""
+    older = with_more(FULL)
+    for package in (make_facts(2), STEP):
+        ((answer, said),) = left_out([package], [older])
+        assert answer == "no"
+        assert "leaves out product" in said
+        assert left_out([with_more(package)], [older]) == [("yes", "")]
+
+
+def test_a_source_of_another_build_does_not_answer_for_a_listed_one() -> None:
+    """It must be the listed file; without one nobody can say."""
+    ((_, said),) = left_out([make_facts(2)], [replace(FULL, sha256="f" * 64)])
+    assert "is another file than" in said
+    remark = "give the full package of the build before it with --source"
+    assert left_out([make_facts(2)]) == [("not asked", remark)]
+    remark = "no build of this region is listed before it"
+    assert left_out([FULL], current=empty_role()) == [("not asked", remark)]
+
+
+def test_a_build_that_is_listed_again_follows_older_ones_alone() -> None:
+    """Phones of a newer build are not offered it."""
+    role = role_of(1, 2)
+    listed = ListedFulls("armani", role, decode_releases(role), frozenset())
+    assert listed.before(fingerprint(1), "id") == set()
+    assert listed.before(fingerprint(2), "id") == {fingerprint(1)}
+    assert listed.before(fingerprint(3), "id") == {fingerprint(1), fingerprint(2)}
+    assert listed.before(fingerprint(3), "global") == set()
