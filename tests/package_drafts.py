@@ -24,7 +24,7 @@ from fixtures.ota_writer import (
 from fixtures.payload_operations import plan_full
 from fixtures.payload_writer import sign_payload
 from fixtures.protobuf_writer import encode_varint
-from fixtures.signing import CERTIFICATE_FILE, SIGNATURES_LENGTH, sign_package
+from fixtures.signing import CERTIFICATE_FILE, SIGNATURES_LENGTH, sign_message, sign_package
 from fixtures.zip_writer import Member, member_offsets, write_zip
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -122,7 +122,8 @@ class Draft:
 
     `texts` are the lines of the text metadata, whose bytes `text` changes; `blobs` are the data of
     the operations, `members` entries after AOSP's own. `changes` replace values of AOSP's entries,
-    `properties` those of the payload, `lists` the property files, which list `names`.
+    `properties` those of the payload, `lists` the property files, which list `names`. The two
+    messages with signatures of the payload can be changed; `signed_by` signs the zip.
     """
 
     texts: dict
@@ -137,6 +138,9 @@ class Draft:
     properties: dict = field(default_factory=dict)
     zip64: bool = False
     reserved: int = _RESERVED
+    metadata_signature: Callable[[bytes], bytes] = bytes
+    payload_signature: Callable[[bytes], bytes] = bytes
+    signed_by: Callable[[bytes], bytes] = sign_package
 
     @property
     def partition(self):
@@ -215,11 +219,18 @@ def step():
 
 def seal(draft):
     """Write and sign a package; its property files are true unless `lists` says otherwise."""
-    payload = sign_payload(encode(draft.manifest), draft.blobs)
+    if draft.payload_signature is not bytes:
+        put(draft.manifest, 5, len(draft.payload_signature(sign_message(b""))))
+    payload = sign_payload(
+        encode(draft.manifest),
+        draft.blobs,
+        change_metadata=draft.metadata_signature,
+        change_payload=draft.payload_signature,
+    )
     entries = _entries(draft, payload, dict.fromkeys(_KEYS, " " * draft.reserved))
     lists = _property_files(draft, entries, payload)
     return Sealed(
-        sign_package(write_zip(_entries(draft, payload, lists), zip64=draft.zip64)),
+        draft.signed_by(write_zip(_entries(draft, payload, lists), zip64=draft.zip64)),
         draft.texts | lists,
         _properties(payload) | draft.properties,
     )

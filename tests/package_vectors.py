@@ -8,7 +8,13 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.serialization import pkcs7
+
 from fixtures.ota_writer import METADATA, PAYLOAD, encode_metadata
+from fixtures.protobuf_writer import bytes_field, fixed32_field
+from fixtures.signing import CERTIFICATE_FILE, load_key
 from fixtures.zip_writer import DEFLATED, Member
 from tests.package_drafts import (
     BLOCK,
@@ -440,6 +446,8 @@ TWICE = number(3, BLOCK)
 METADATA_RULES = {
     "metadata-length": _rule(full, _text_length(65_536, 0), _text_length(65_536, 1)),
     "metadata-line": _rule(full, _same, _text(lambda raw: raw + b"x\n")),
+    "metadata-empty-line": _rule(full, _same, _text(lambda raw: raw + b"\n")),
+    "metadata-key": _rule(full, _same, _text(lambda raw: raw + b"#x=1\n"), by_signer=True),
     "metadata-twice": _rule(full, _same, _text(lambda raw: raw + b"ota-type=AB\n")),
     "metadata-known": _rule(full, _same, _lines(x_new="1"), by_signer=True),
     "metadata-ascii": _rule(full, _same, _lines(ota_required_cache="0\xe9"), by_signer=True),
@@ -595,4 +603,80 @@ MANIFEST_RULES = {
         full, _same, lambda draft: draft.properties.update({"METADATA_HASH": "A" * 43 + "="})
     ),
 }
-RULES = CONTAINER | METADATA_RULES | PROPERTY_RULES | MANIFEST_RULES
+
+
+def _signed(metadata=bytes, payload=bytes):
+    """Change the messages with the signatures of metadata and payload."""
+
+    def change(draft):
+        draft.metadata_signature, draft.payload_signature = metadata, payload
+
+    return change
+
+
+JUNK = bytes_field(1, bytes_field(2, bytes(range(256))))
+
+
+def _padded(more):
+    """Return the message whose signature has zeros behind it, and a length of `more`."""
+
+    def change(message):
+        signature = message[6 : 6 + 256]
+        return bytes_field(1, bytes_field(2, signature + bytes(8)) + fixed32_field(3, 256 + more))
+
+    return change
+
+
+def _whole(text=b"signed by SignApk\0", count=1, digest=hashes.SHA256, signed=bytes, attributes=()):
+    """Sign the zip by a CMS of another form."""
+    options = [pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary]
+    options += [] if attributes else [pkcs7.PKCS7Options.NoAttributes]
+    certificate = x509.load_pem_x509_certificate(CERTIFICATE_FILE.read_bytes())
+
+    def sign(data):
+        builder = pkcs7.PKCS7SignatureBuilder().set_data(signed(data[:-2]))
+        for _ in range(count):
+            builder = builder.add_signer(certificate, load_key(), digest())
+        cms = builder.sign(serialization.Encoding.DER, options)
+        length = len(text) + len(cms) + 6
+        footer = struct.pack("<3H", len(cms) + 6, 0xFFFF, length)
+        return data[:-2] + struct.pack("<H", length) + text + cms + footer
+
+    return lambda draft: setattr(draft, "signed_by", sign)
+
+
+SIGNATURE_RULES = {
+    "signature-metadata": _rule(
+        full,
+        _signed(metadata=lambda message: JUNK + message),
+        _signed(metadata=lambda _: JUNK),
+    ),
+    "signature-payload": _rule(
+        full,
+        _signed(payload=lambda message: JUNK + message),
+        _signed(payload=lambda _: JUNK),
+    ),
+    "signature-count": _rule(
+        full,
+        _signed(lambda message: JUNK * 15 + message, lambda message: message + JUNK * 15),
+        _signed(payload=lambda message: message + JUNK * 16),
+    ),
+    "signature-padding": _rule(full, _signed(_padded(0), _padded(0)), _signed(_padded(9))),
+    "signature-each": _rule(
+        full,
+        _signed(lambda message: message + bytes_field(1, bytes_field(2, bytes(range(255))))),
+        _signed(lambda message: message + bytes_field(1, bytes_field(2, b""))),
+        by_signer=True,
+    ),
+    "signature-file": _rule(full, _whole(), _whole(signed=lambda data: data + b"x")),
+    "signature-attributes": _rule(full, _whole(), _whole(attributes=True)),
+    "signature-digest": _rule(full, _whole(), _whole(digest=hashes.SHA512)),
+    "signature-signers": _rule(full, _whole(count=1), _whole(count=2), by_signer=True),
+    "signature-comment": _rule(
+        full,
+        _whole(b"signed by " + b"x" * 40 + b"\0"),
+        _whole(b"signed by " + b"x" * 41 + b"\0"),
+        by_signer=True,
+    ),
+}
+RULES = CONTAINER | METADATA_RULES | PROPERTY_RULES | MANIFEST_RULES | SIGNATURE_RULES

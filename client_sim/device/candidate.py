@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 from client_sim.device.errors import InstallError, ReleaseError, StorageError
 from client_sim.device.names import DECIMAL, is_codename
 from client_sim.device.package_texts import METADATA, PROPERTIES, read_pairs, read_text
+from client_sim.device.proof_report import shorten
 from client_sim.device.release import Release, decode_release
 from client_sim.engine.apply import Progress
 from client_sim.engine.errors import EngineError
@@ -80,8 +81,11 @@ class Candidate:
 def opened_candidate(path: Path, progress: Progress | None = None) -> Iterator[Candidate]:
     """Open and hash the OTA zip at `path`; `progress` counts the bytes that were hashed.
 
-    Raises InstallError if it has no readable metadata.
+    Raises InstallError if it is no file or has no readable metadata.
     """
+    # A pipe or a device has no end, and opening a pipe waits for its writer.
+    if path.exists() and not path.is_file():
+        raise InstallError(f"{shorten(path.name)} is no regular file; give the OTA zip itself.")
     with path.open("rb", buffering=0) as file:
         metadata = _read_metadata(path)
         length, digest, done = os.fstat(file.fileno()).st_size, hashlib.sha256(), 0

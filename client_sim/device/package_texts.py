@@ -18,7 +18,7 @@ METADATA: Final = "META-INF/com/android/metadata"
 PROPERTIES: Final = "payload_properties.txt"
 _SMALL_ENTRY: Final = 64 * 1024
 # A zip's directory is read in one piece. One of a real package has some kilobytes.
-MAX_DIRECTORY_BYTES: Final = 4 * 1024 * 1024
+MAX_DIRECTORY_BYTES: Final = 1024 * 1024
 # What zipfile raises for a zip that is none; RuntimeError has NotImplementedError among it.
 _MALFORMED: Final = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError),

@@ -49,5 +49,10 @@ def encode_proof(proof: Proof) -> bytes:
 
 def make_printable(sentence: str) -> str:
     """Return a refusal as a report can hold it: one printable line of at most 300 characters."""
-    text = "".join(each if each.isprintable() else "?" for each in sentence)
-    return text if len(text) <= MAX_REFUSAL else text[: MAX_REFUSAL - 1] + "…"
+    return shorten(sentence, MAX_REFUSAL)
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """Return one printable line of at most `limit` characters."""
+    shown = "".join(each if each.isprintable() else "?" for each in text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"

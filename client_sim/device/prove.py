@@ -20,7 +20,7 @@ from client_sim.device.candidate import Candidate, opened_candidate
 from client_sim.device.engine_errors import engine_refuses
 from client_sim.device.errors import InstallError, StateError
 from client_sim.device.proof_folder import ProofFolder, opened_proof
-from client_sim.device.proof_report import Proof, ProvedSource, Way, make_printable
+from client_sim.device.proof_report import Proof, ProvedSource, Way, make_printable, shorten
 from client_sim.device.release import Release
 from client_sim.engine.apply import PartitionResult, Progress
 from client_sim.engine.build import BuildFacts
@@ -201,11 +201,11 @@ def _check_source(release: Release, package: Candidate, source: Candidate) -> No
             f"{source.path.name} is an incremental; give the full package of its build with"
             " --source."
         )
-    build = source.metadata.values.get("post-build")
+    build = source.metadata.values.get("post-build", "")
     if release.type == "incremental" and build not in release.source_builds:
         raise InstallError(
-            f"{source.path.name} is of {build}, and {package.path.name} does not start from that"
-            " build; give another --source."
+            f"{source.path.name} is of {shorten(build)}, and {package.path.name} does not start"
+            " from that build; give another --source."
         )
 
 

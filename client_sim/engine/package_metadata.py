@@ -61,9 +61,7 @@ def decode_metadata(data: bytes) -> PackageMetadata:
     except UnicodeDecodeError:
         raise PackageError("The package's metadata is not UTF-8 text.") from None
     values: dict[str, str] = {}
-    for line in text.split("\n"):
-        if not line:
-            continue
+    for line in text.removesuffix("\n").split("\n"):
         key, equals, value = line.partition("=")
         if not equals or not key:
             raise PackageError("The package's metadata has a line that is not key=value.")
@@ -102,6 +100,8 @@ def check_package_facts(
 
 def _check_step(metadata: PackageMetadata, running: BuildFacts, expected: BuildFacts) -> None:
     """Check that the step leads forward and starts where the package says."""
+    if expected.post_timestamp < 1:
+        raise PackageError("The package's post-timestamp is no date after 1970.")
     if expected.post_timestamp < running.post_timestamp:
         raise PackageError("The package is older than the running build.")
     if expected.security_patch_level < running.security_patch_level:

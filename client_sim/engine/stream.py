@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from client_sim.engine.apply import Progress
 from client_sim.engine.blocks import Blocks
@@ -21,6 +21,10 @@ from client_sim.engine.slots import Slots
 from client_sim.engine.steps import Step, apply_step
 from client_sim.engine.target import opened_steps
 from client_sim.engine.workers import Workers
+
+# Of the operations of one block, those that have ended are let go of beyond so many: a block can
+# hold the data of 100,000.
+_MOST_BEGUN: Final = 8192
 
 
 class StreamInstaller:
@@ -111,6 +115,9 @@ class StreamInstaller:
                 raise
 
         self._begun.append(workers.start(job, step.memory))
+        if len(self._begun) >= _MOST_BEGUN:
+            # What failed is kept until all are waited for.
+            self._begun = [each for each in self._begun if not each.done() or each.exception()]
 
     def _begin_without_data(self, workers: Workers) -> None:
         while self._passage.operation < len(self._steps):

@@ -13,6 +13,8 @@ from typing import Final, Self
 
 # Bytes that operations under way may hold together; a larger one runs alone.
 MEMORY_BYTES: Final = 8 * 1024 * 1024
+# What one that was begun takes beside its data: a package of 20 MB can have 200,000.
+_OVERHEAD_BYTES: Final = 4096
 # More than this many decoders at once would hold too much memory for their dictionaries.
 _MAX_THREADS: Final = 4
 
@@ -39,6 +41,7 @@ class Workers:
 
     def start(self, job: Callable[[], None], memory: int) -> Future[None]:
         """Let a thread do `job`, which holds `memory` bytes; waits until there is room for it."""
+        memory += _OVERHEAD_BYTES
         with self._changed:
             self._changed.wait_for(lambda: self._held == 0 or self._held + memory <= MEMORY_BYTES)
             self._held += memory

@@ -99,8 +99,10 @@ class _Rest:
             self.note(f"{kind}-field-{number}")
 
 
-def _extent(raw: bytes) -> Extent:
-    values, _ = decode_fields(raw, EXTENT, _fail)
+def _extent(raw: bytes, rest: _Rest) -> Extent:
+    values, unknown = decode_fields(raw, EXTENT, _fail)
+    if unknown:
+        rest.note_fields(unknown, "extent")
     count = values.get(2)
     if not count:
         raise _fail("an extent has no blocks")
@@ -109,7 +111,7 @@ def _extent(raw: bytes) -> Extent:
 
 def _extents(encoded: Sequence[bytes], rest: _Rest) -> tuple[Extent, ...]:
     rest.take_extents(len(encoded))
-    return tuple([_extent(each) for each in encoded])
+    return tuple([_extent(each, rest) for each in encoded])
 
 
 def _operation(raw: bytes, rest: _Rest) -> Operation:
@@ -130,24 +132,25 @@ def _operation(raw: bytes, rest: _Rest) -> Operation:
     )
 
 
-def _info(message: Message, number: int) -> PartitionInfo | None:
+def _info(message: Message, number: int, rest: _Rest) -> PartitionInfo | None:
     if not message.has(number):
         return None
     info = message.message(number)
+    rest.note_fields(info.unknown, "info")
     return PartitionInfo(info.integer(1), info.data(2))
 
 
 def _partition(message: Message, rest: _Rest) -> Partition:
     rest.take_operations(len(message.all_data(8)))
     rest.note_fields(message.unknown, "partition")
-    message.check(3, 4, 5, 10, 12, 14, 18)
+    rest.note_fields(message.check(3, 4, 5, 10, 12, 14, 18), "nested")
     return Partition(
         name=message.text(1),
-        old=_info(message, 6),
-        new=_info(message, 7),
+        old=_info(message, 6, rest),
+        new=_info(message, 7, rest),
         operations=PackedOperations(_operation(each, rest) for each in message.all_data(8)),
         written_by_device=tuple(
-            _extent(message.data(number)) for number in (11, 15) if message.has(number)
+            _extent(message.data(number), rest) for number in (11, 15) if message.has(number)
         ),
         has_verity=any(message.has(number) for number in (10, 11, 14, 15)),
         version=message.text(17),
@@ -164,8 +167,8 @@ def decode_manifest(raw: bytes) -> Manifest:
         raise PayloadError(f"The payload has {count} partitions; 1 to {MAX_PARTITIONS} are taken.")
     if message.has(4) != message.has(5):
         raise _fail("it has half of what says where the payload signature is")
-    message.check(15, 17)
     rest = _Rest(MAX_OPERATIONS, MAX_EXTENTS, set())
+    rest.note_fields(message.check(15, 17), "nested")
     rest.note_fields(message.unknown, "manifest")
     return Manifest(
         block_size=message.integer(3, 4096),

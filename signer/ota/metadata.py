@@ -106,7 +106,7 @@ def decode_pb(raw: bytes) -> Metadata:
         raw, schemas.METADATA, lambda what: MetadataError(f"metadata.pb is malformed: {what}.")
     )
     before, after = message.message(5), message.message(6)
-    _check_states(before, after)
+    nested = _check_states(before, after)
     kind = message.integer(1)
     return _checked(
         Metadata(
@@ -127,19 +127,23 @@ def decode_pb(raw: bytes) -> Metadata:
             property_files=_property_files(message),
             unknown=_unknown(
                 f"metadata-pb-{kind}field-{number}"
-                for kind, part in (
-                    ("", message),
-                    ("precondition-", before),
-                    ("postcondition-", after),
+                for kind, numbers in (
+                    ("", message.unknown),
+                    ("precondition-", before.unknown),
+                    ("postcondition-", after.unknown),
+                    ("state-", nested),
                 )
-                for number in part.unknown
+                for number in numbers
             ),
         )
     )
 
 
-def _check_states(before: Message, after: Message) -> None:
-    """Check what the text form does not say: it must add nothing to that form."""
+def _check_states(before: Message, after: Message) -> set[int]:
+    """Check what the text form does not say: it must add nothing to that form.
+
+    Returns the unknown fields of the states of partitions.
+    """
     if any(before.has(number) for number in (4, 5, 6)):
         raise MetadataError(
             "metadata.pb has a time, SDK level or patch level that the package starts from;"
@@ -148,8 +152,7 @@ def _check_states(before: Message, after: Message) -> None:
     devices = after.all_text(1)
     if devices and devices != before.all_text(1):
         raise MetadataError("metadata.pb says that the package turns one device into another.")
-    before.check(7)
-    after.check(7)
+    return {*before.check(7), *after.check(7)}
 
 
 def check_agreement(text: Metadata, binary: Metadata) -> None:

@@ -118,9 +118,14 @@ class Message:
         for value in self.all_data(number):
             yield decode_message(value, schema, self.fail)
 
-    def check(self, *numbers: int) -> None:
-        """Check text and messages, however deep, of fields that nothing else decodes."""
-        _check(self.values, self.schema, numbers, self.fail)
+    def check(self, *numbers: int) -> Collection[int]:
+        """Check text and messages, however deep, of fields that nothing else decodes.
+
+        Returns the numbers of the fields in them that are outside the schema.
+        """
+        unknown = set[int]()
+        _check(self.values, self.schema, numbers, self.fail, unknown)
+        return unknown
 
     def _schema(self, number: int) -> Schema:
         schema = self.schema.fields[number].message
@@ -203,14 +208,24 @@ def _decode_text(number: int, value: bytes, fail: Fail) -> str:
         raise fail(f"field {number} is not UTF-8") from error
 
 
-def _check(values: Mapping[int, Any], schema: Schema, numbers: Collection[int], fail: Fail) -> None:
+def _check(
+    values: Mapping[int, Any],
+    schema: Schema,
+    numbers: Collection[int],
+    fail: Fail,
+    unknown: set[int],
+) -> None:
     for number in values.keys() & numbers:
         field = schema.fields[number]
         for value in values[number] if field.is_repeated else (values[number],):
             if field.message is not None:
-                nested, _ = decode_fields(value, field.message, fail)
+                nested, more = decode_fields(value, field.message, fail)
+                if more:
+                    unknown.update(more)
+                    if len(unknown) > MAX_UNKNOWN:
+                        raise fail(f"its messages have more than {MAX_UNKNOWN} unknown fields")
                 if nested:
-                    _check(nested, field.message, field.message.fields.keys(), fail)
+                    _check(nested, field.message, field.message.fields.keys(), fail, unknown)
             elif field.is_text:
                 _decode_text(number, value, fail)
 

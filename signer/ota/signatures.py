@@ -22,6 +22,8 @@ def decode_signatures(raw: bytes, what: str) -> list[bytes]:
     message = decode_message(raw, SIGNATURES, lambda fault: fail(f"is malformed: {fault}"))
     found = []
     for signature in message.messages(1):
+        if signature.unknown or message.unknown:
+            raise fail("has a field that no package uses")
         data = signature.data(2)
         length = signature.integer(3, len(data))
         if not 0 < length <= len(data) <= _MAX_LENGTH or any(data[length:]):

@@ -92,7 +92,10 @@ def check_sources(
     A build that phones left the factory with need not be listed; withdrawn builds are known, too.
     """
     known = {
-        release.fingerprint: (release.counter, decode_release_path(path)[0].region)
+        release.fingerprint: (
+            *(release.counter, decode_release_path(path)[0].region),
+            release.incremental,
+        )
         for path, release in releases.items()
     }
     for source in facts.source_builds:
@@ -104,7 +107,7 @@ def check_sources(
                 " list; sign that build first, or state with --factory-build that phones left the"
                 " factory with it."
             )
-        older, region = known[source]
+        older, region, incremental = known[source]
         if older >= counter:
             raise ReleaseRefusal(
                 f"{facts.shown} starts from {show_name(source)}, which is not older than the build"
@@ -114,6 +117,12 @@ def check_sources(
             raise ReleaseRefusal(
                 f"{facts.shown} starts from {show_name(source)}, a build for the region {region};"
                 f" give the package for {channel.region}."
+            )
+        # Packages of old forms do not say it.
+        if facts.source_incrementals and incremental not in facts.source_incrementals:
+            raise ReleaseRefusal(
+                f"{facts.shown} names {show_name(source)} in pre-build and not its incremental"
+                f" {show_name(incremental)} in pre-build-incremental, so phones refuse it."
             )
 
 

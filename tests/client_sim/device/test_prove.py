@@ -1,5 +1,6 @@
 import hashlib
 import lzma
+import os
 import re
 from dataclasses import replace
 
@@ -243,3 +244,21 @@ def test_a_certificate_that_is_none(ask):
     """It is said before anything is read."""
     with pytest.raises(InstallError, match="cannot be read"):
         ask(build_zip(SECOND), certificate=b"")
+
+
+def test_what_a_source_calls_itself_is_cut(ask):
+    """Its metadata may hold 64 KiB, and signs that move a terminal's cursor."""
+    source = drafts.full()
+    source.texts["post-build"] = "\x1b[2J" + "x" * 50_000
+    with pytest.raises(InstallError, match=r"is of \?\[2Jx+…, and") as caught:
+        ask(drafts.seal(drafts.step()).data, drafts.seal(source).data)
+    assert len(str(caught.value)) <= 300
+
+
+def test_a_named_pipe_is_no_package(tmp_path):
+    """Opening one would wait for its writer."""
+    path = tmp_path / "pipe.zip"
+    os.mkfifo(path)
+    request = Request(path, None, CERTIFICATE_FILE.read_bytes(), None, "1.2.3")
+    with pytest.raises(InstallError, match="is no regular file"):
+        prove(request, tmp_path / "unfinished", say=lambda _: None)

@@ -124,3 +124,22 @@ def test_arbitrary_bytes_give_only_engine_errors(data):
     """Nothing but EngineError comes out of any bytes, and no random text is for this phone."""
     with pytest.raises(EngineError):
         check_package_facts(decode_metadata(data), codename="a", running=OLD, expected=NEW)
+
+
+def test_a_build_without_a_time_is_refused():
+    """A phone without a build is as old, and would take it."""
+    nothing = BuildFacts("", "", 0, 0, "")
+    with pytest.raises(PackageError, match="no date after 1970"):
+        _check(
+            {**FULL, "post-timestamp": "0"},
+            running=nothing,
+            expected=replace(NEW, post_timestamp=0),
+        )
+
+
+@pytest.mark.parametrize("data", [b"\na=1\n", b"a=1\n\nb=1\n", b"a=1\n\n"])
+def test_no_line_is_empty(data):
+    """A line feed ends the last line, or nothing does."""
+    assert decode_metadata(b"a=1").values == decode_metadata(b"a=1\n").values
+    with pytest.raises(PackageError, match="key=value"):
+        decode_metadata(data)

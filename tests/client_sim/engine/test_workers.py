@@ -52,3 +52,23 @@ def test_a_failure_is_told_and_gives_its_room_back():
         with pytest.raises(OSError, match="no room"):
             failing.result()
         assert workers.start(lambda: None, MEMORY_BYTES).result() is None
+
+
+def test_how_many_are_begun_is_bounded():
+    """Each takes memory itself, also one that holds no data."""
+    full = threading.Event()
+    with Workers(1) as workers:
+        wait_for, begun = workers._changed.wait_for, 1
+
+        def waiting(has_room):
+            if not has_room():
+                full.set()
+            return wait_for(has_room)
+
+        workers._changed.wait_for = waiting
+        workers.start(full.wait, 0)
+        while not full.is_set() and begun < 10_000:
+            workers.start(lambda: None, 0)
+            begun += 1
+        full.set()
+    assert begun <= MEMORY_BYTES // 4096 + 1

@@ -130,3 +130,33 @@ def test_large_manifests_are_not_parsed() -> None:
     """More than 16 MiB is refused before anything looks at it."""
     with pytest.raises(PayloadError, match="larger than 16 MiB"):
         decode_manifest(bytes((16 << 20) + 1))
+
+
+@pytest.mark.parametrize(
+    ("partition", "name"),
+    [
+        (bytes_field(8, varint_field(1, 6) + bytes_field(6, varint_field(2, 1))), None),
+        (
+            bytes_field(
+                8, varint_field(1, 6) + bytes_field(6, varint_field(2, 1) + varint_field(3, 1))
+            ),
+            "extent-field-3",
+        ),
+        (bytes_field(7, varint_field(9, 1)), "info-field-9"),
+        (bytes_field(18, varint_field(99, 1)), "nested-field-99"),
+        (bytes_field(18, bytes_field(2, varint_field(98, 1))), "nested-field-98"),
+    ],
+)
+def test_unknown_fields_of_nested_messages_are_named(partition: bytes, name: str | None) -> None:
+    """A newer phone may know them, so they are allowed by name as others are."""
+    found = decode_manifest(bytes_field(13, partition)).unknown
+    assert found == ({name} if name else set())
+
+
+def test_unknown_fields_of_groups_are_named_and_few() -> None:
+    """They count with all others."""
+    group = bytes_field(15, bytes_field(1, varint_field(9, 1)))
+    assert decode_manifest(bytes_field(13, b"") + group).unknown == {"nested-field-9"}
+    many = b"".join(bytes_field(1, varint_field(number, 1)) for number in range(100, 165))
+    with pytest.raises(PayloadError, match="more than 64 unknown fields"):
+        decode_manifest(bytes_field(13, b"") + bytes_field(15, many))

@@ -151,3 +151,13 @@ def test_sentences_are_short(plan, facts, now, change) -> None:
     judged = judge_release(order, [long], listed, NOW, now + timedelta(days=90), [first])
     assert judged.refusals
     assert all(len(each) <= MAX_SENTENCE for each in judged.refusals)
+
+
+def test_the_incremental_of_a_source_is_named(plan, facts) -> None:
+    """A phone compares both, and refuses after the download where one is missing."""
+    listed = plan(STABLE, [facts["first"]])
+    wrong = replace(facts["step"], source_incrementals=("y",))
+    with pytest.raises(
+        ReleaseRefusal, match=r"not its incremental 1\.0\.0-id in pre-build-incremental"
+    ):
+        plan(STABLE, [facts["second"], wrong], listed)
