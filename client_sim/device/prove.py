@@ -204,8 +204,8 @@ def _check_source(release: Release, package: Candidate, source: Candidate) -> No
     build = source.metadata.values.get("post-build", "")
     if release.type == "incremental" and build not in release.source_builds:
         raise InstallError(
-            f"{source.path.name} is of {shorten(build)}, and {package.path.name} does not start"
-            " from that build; give another --source."
+            f"{shorten(source.path.name)} is of {shorten(build, 100)}, and"
+            f" {shorten(package.path.name)} does not start from that build; give another --source."
         )
 
 
