@@ -229,7 +229,7 @@ def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
             f" at most {MAX_EXTRA} are taken."
         )
     same = (
-        local.name == header.name
+        (local.name, local.written) == (header.name, header.written)
         and (deferred or local.has_wide_sizes == header.has_wide_sizes)
         and (local.flags, local.method) == (header.flags, header.method)
         and (deferred or sizes == (header.crc, header.packed_size, header.size))

@@ -10,7 +10,9 @@ MAX_NAME = 255
 # Letters, digits and what no system and no unpacker gives a meaning; Info-ZIP's unzip cuts a
 # version number off at a semicolon.
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'()+,./=@^_{}~\[\] -]+")
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])( *\..*)?", re.IGNORECASE)
+_DEVICE = re.compile(
+    r"(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$|clock\$)( *\..*)?", re.IGNORECASE
+)
 
 
 def check_name(raw: bytes) -> str:

@@ -34,8 +34,8 @@ class End:
 class Header:
     """What a central or local header says about an entry.
 
-    `has_wide_sizes` says that its sizes stand in a zip64 field. A local header has neither offset
-    nor host nor attributes, which are then 0.
+    `has_wide_sizes` says that its sizes stand in a zip64 field, `written` is its time and date. A
+    local header has neither offset nor host nor attributes, which are then 0.
     """
 
     name: bytes
@@ -47,6 +47,7 @@ class Header:
     size: int
     extra_length: int
     has_wide_sizes: bool
+    written: tuple[int, int]
     offset: int = 0
     host: int = 0
     attributes: int = 0
@@ -137,9 +138,9 @@ def decode_directory(directory: bytes, count: int) -> list[Header]:
         if directory[at : at + 4] != b"PK\x01\x02" or at + _CENTRAL_LENGTH > len(directory):
             raise ContainerError("The zip's central directory has fewer entries than it says.")
         fields = struct.unpack_from("<6H3L5H2L", directory, at + 4)
-        made, needed, flags, method, _, _, crc, packed, size, name_n, extra_n, comment_n = fields[
-            :12
-        ]
+        made, needed, flags, method, time, day, crc, packed, size, name_n, extra_n, comment_n = (
+            fields[:12]
+        )
         start = at + _CENTRAL_LENGTH
         at = start + name_n + extra_n + comment_n
         if at > len(directory):
@@ -152,7 +153,7 @@ def decode_directory(directory: bytes, count: int) -> list[Header]:
         size, packed, offset = _widen(extra, [size, packed, fields[15]])
         headers.append(
             Header(
-                *(name, needed, flags, method, crc, packed, size, extra_n, is_wide),
+                *(name, needed, flags, method, crc, packed, size, extra_n, is_wide, (time, day)),
                 *(offset, made >> 8, fields[14]),
             )
         )
@@ -173,7 +174,7 @@ def decode_local(record: bytes) -> Header:
     """Decode a local header with its name and extra field."""
     if len(record) != LOCAL_LENGTH + local_tail_length(record[:LOCAL_LENGTH]):
         raise ContainerError("A zip entry's local header runs beyond the end of the file.")
-    needed, flags, method, _, _, crc, packed, size, name_n, extra_n = struct.unpack_from(
+    needed, flags, method, time, day, crc, packed, size, name_n, extra_n = struct.unpack_from(
         "<5H3L2H", record, 4
     )
     name = record[LOCAL_LENGTH : LOCAL_LENGTH + name_n]
@@ -181,4 +182,4 @@ def decode_local(record: bytes) -> Header:
     if is_wide and size != packed:
         raise ContainerError("A zip entry's local header has one zip64 size; it must have both.")
     size, packed = _widen(record[LOCAL_LENGTH + name_n :], [size, packed])
-    return Header(name, needed, flags, method, crc, packed, size, extra_n, is_wide)
+    return Header(*(name, needed, flags, method, crc, packed, size, extra_n, is_wide, (time, day)))

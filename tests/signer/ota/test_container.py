@@ -256,3 +256,12 @@ def test_entries_that_claim_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PACKAGE", 4999)
     with pytest.raises(ContainerError, match="a claims to be 5000 bytes long"):
         _load(raw)
+
+
+@pytest.mark.parametrize("at", [10, 12])
+def test_both_headers_have_one_time(at):
+    """A reader of a stream would show another day than one of a file."""
+    data = bytearray(write_zip([Member("a", b"x")]))
+    data[at] ^= 1
+    with pytest.raises(ContainerError, match="directory and local header disagree about a"):
+        load_container(io.BytesIO(data), len(data))

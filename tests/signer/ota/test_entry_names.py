@@ -15,7 +15,7 @@ def test_ordinary_names(name: str) -> None:
     [
         *(b"", b"/", b"//", b"/a", b"..", b"../a", b"a/..", b"a/../b", b"./a", b"a//b", b"a/./b"),
         *(b"a.", b"a./b", b"a ", b"a /b", b"a:b", b"a*", b"a?", b'a"', b"a<b", b"a|b", b"a;1"),
-        *(b"con", b"NUL.txt", b"a/aux", b"com1", b"lpt9.x", b"prn .x"),
+        *(b"con", b"NUL.txt", b"a/aux", b"com1", b"lpt9.x", b"prn .x", b"CONIN$", b"clock$.txt"),
         *(b"c:a", b"a\\b", b"a\0b", b"a\nb", b"a\x7f", b"\xc3\xa4", b"a" * 256),
     ],
 )
