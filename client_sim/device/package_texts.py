@@ -19,7 +19,7 @@ PROPERTIES: Final = "payload_properties.txt"
 _SMALL_ENTRY: Final = 64 * 1024
 # A zip's directory is read in one piece. One of a real package has some kilobytes.
 MAX_DIRECTORY_BYTES: Final = 1024 * 1024
-# What zipfile raises for a zip that is none; RuntimeError has NotImplementedError among it.
+# What zipfile raises for a zip that is none.
 _MALFORMED: Final = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError),
     *(ValueError, OverflowError, MemoryError),
