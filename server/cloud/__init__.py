@@ -5,8 +5,10 @@ migrations. Nothing else of the server imports it but the command line, and it i
 `server.storage` and `server.core` alone. Design and its reasons: docs/adr/0069 and 0070.
 
     app         one request from its bytes to its answer: framing, errors, who asks
-    accounts/   names, logins and sessions
+    accounts/   names, logins, sessions, and tokens of programs
+    owner/      the account door: what a device asks of its account
     records/    the Etebase API: collections, items, chunks, members, invitations
+    blobs/      restic's REST protocol
     storage/    tables, migrations, and the larger bodies
     secrets     the pepper, and what is sealed under it
 

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 from server.cloud.accounts.routes import ROUTES as ACCOUNTS
 from server.cloud.blobs.routes import add_blob_routes
 from server.cloud.door import Route, Services, make_app
+from server.cloud.owner.routes import ROUTES as OWNER
 from server.cloud.records.routes import ROUTES as RECORDS
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
@@ -18,7 +19,7 @@ from server.cloud.storage.models import Site
 from server.storage.database import Sessions, open_database
 from server.storage.place import Place
 
-ROUTES = (*ACCOUNTS, *RECORDS)
+ROUTES = (*ACCOUNTS, *RECORDS, *OWNER)
 
 
 @asynccontextmanager

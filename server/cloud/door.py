@@ -1,4 +1,4 @@
-"""The records door's framing: msgpack bodies, tokens, and refusals in the protocol's form.
+"""The framing of two doors: msgpack bodies for records, JSON for accounts; tokens; refusals.
 
 A route is data: method, path, what its body holds, and a handler that is given a `Call`. The order
 of an answer is part of the promise: without a valid token a request learns which paths exist, and
@@ -8,6 +8,7 @@ its body is not read.
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,9 @@ from server.storage.database import Sessions
 from server.storage.errors import StorageError
 
 MSGPACK: Final = "application/msgpack"
+JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
+URN: Final = "urn:hening:problem:"
 SMALL: Final = 16 * 1024
 """Bytes of a body unless a route says otherwise."""
 FIXED_HEADERS: Final = {
@@ -74,7 +78,8 @@ Handler = Callable[[Call], Awaitable[object]]
 class Route:
     """One address. `body` is the type of what a request holds, bytes for raw ones, None for none.
 
-    `limit` is the most bytes that a body may have; `status` is that of success.
+    `limit` is the most bytes that a body may have; `status` is that of success. With `is_json` it
+    speaks JSON and refuses with problem documents (RFC 9457), otherwise msgpack.
     """
 
     method: str
@@ -84,6 +89,7 @@ class Route:
     limit: int = SMALL
     status: int = 200
     is_public: bool = False
+    is_json: bool = False
 
 
 def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
@@ -106,9 +112,10 @@ def _bind(route: Route, services: Services) -> Callable[[web.Request], Awaitable
             call = Call(
                 services, account, token, request.match_info, request.query, request.host, body
             )
-            return _encode(await route.handler(call), route.status)
+            answer = await route.handler(call)
+            return _encode(answer, route.status, JSON if route.is_json else MSGPACK)
         except (HeningError, OSError) as error:
-            return refuse(error)
+            return refuse_as_problem(error) if route.is_json else refuse(error)
 
     return handle
 
@@ -132,24 +139,41 @@ async def _refuse_unknown(request: web.Request, handler: Any) -> web.StreamRespo
 
 def refuse(error: Exception) -> web.Response:
     """Return the answer to a failure: a document with a code and a sentence."""
-    if isinstance(error, ItemsError):
+    found = _to_refusal(error)
+    if isinstance(found, ItemsError):
         document: dict[str, object] = {
-            "code": error.code,
-            "detail": str(error),
+            "code": found.code,
+            "detail": str(found),
             "errors": [
                 {"code": each.code, "detail": each.sentence, "field": each.uid}
-                for each in error.refusals
+                for each in found.refusals
             ],
         }
-        return _encode(document, error.status)
+        return _encode(document, found.status)
+    return _encode({"code": found.code, "detail": str(found)}, found.status)
+
+
+def refuse_as_problem(error: Exception) -> web.Response:
+    """Return the answer to a failure as a problem document."""
+    found = _to_refusal(error)
+    document = {
+        "type": URN + found.code.replace("_", "-"),
+        "title": HTTPStatus(found.status).phrase,
+        "status": found.status,
+        "detail": str(found),
+    }
+    return _encode(document, found.status, PROBLEM)
+
+
+def _to_refusal(error: Exception) -> CloudError:
     if isinstance(error, CloudError):
-        return _encode({"code": error.code, "detail": str(error)}, error.status)
+        return error
     if isinstance(error, (StorageError, OSError)):
         log.error("storage fails", error=str(error))
         sentence = "the server cannot store or read just now; try again later."
-        return _encode({"code": "unavailable", "detail": sentence}, 503)
+        return CloudError(503, "unavailable", sentence)
     log.error("a request failed", error=type(error).__name__)
-    return _encode({"code": "internal", "detail": "the server failed; nothing was changed."}, 500)
+    return CloudError(500, "internal", "the server failed; nothing was changed.")
 
 
 def _read_token(request: web.Request) -> str:
@@ -172,28 +196,32 @@ async def _read_body(request: web.Request, route: Route) -> object:
             raise _too_large(route.limit)
     if route.body is bytes:
         return bytes(data)
-    return decode(bytes(data), route.body)
+    return decode(bytes(data), route.body, is_json=route.is_json)
 
 
-def decode(data: bytes, kind: Any) -> Any:  # noqa: ANN401 - what `kind` says
-    """Decode msgpack; raises CloudError with the place that is wrong."""
+def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: ANN401 - as it says
+    """Decode msgpack or JSON; raises CloudError with the place that is wrong."""
     try:
-        return msgspec.msgpack.decode(data, type=kind)
+        codec = msgspec.json if is_json else msgspec.msgpack
+        return codec.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise CloudError(
             400, "malformed", f"the body is not what is asked for: {error}."
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CloudError(400, "malformed", "the body is not msgpack.") from error
+        raise CloudError(
+            400, "malformed", f"the body is not {'JSON' if is_json else 'msgpack'}."
+        ) from error
 
 
 def _too_large(limit: int) -> CloudError:
     return CloudError(413, "too_large", f"a body may have {limit} bytes here; send less at a time.")
 
 
-def _encode(value: object, status: int) -> web.Response:
+def _encode(value: object, status: int, kind: str = MSGPACK) -> web.Response:
     if value is None:
         return web.Response(status=status)
     if isinstance(value, bytes):
         return web.Response(body=value, status=status, content_type="application/octet-stream")
-    return web.Response(body=msgspec.msgpack.encode(value), status=status, content_type=MSGPACK)
+    encode = msgspec.msgpack.encode if kind == MSGPACK else msgspec.json.encode
+    return web.Response(body=encode(value), status=status, content_type=kind)

@@ -5,7 +5,7 @@ import hashlib
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.errors import CloudError
+from server.cloud.errors import CloudError, not_found
 from server.cloud.storage.models import Session
 
 
@@ -38,6 +38,24 @@ async def find_account(db: AsyncSession, token: str, now: int) -> str:
 async def end_session(db: AsyncSession, token: str) -> None:
     """Log one device out."""
     await db.execute(delete(Session).where(Session.token_sha256 == _hash(token)))
+
+
+async def list_sessions(
+    db: AsyncSession, account: str, token: str, now: int
+) -> list[tuple[str, int, int, bool]]:
+    """Return id, beginning, end and whether it is of `token`, of each session; newest first."""
+    query = select(
+        Session.id, Session.created_at, Session.expires_at, Session.token_sha256 == _hash(token)
+    ).where(Session.account == account, Session.expires_at > now)
+    rows = await db.execute(query.order_by(Session.created_at.desc(), Session.id))
+    return [(row[0], row[1], row[2], bool(row[3])) for row in rows]
+
+
+async def end_session_of(db: AsyncSession, account: str, session: str) -> None:
+    """Log out the session of an id; raises CloudError where the account has none of it."""
+    query = delete(Session).where(Session.account == account, Session.id == session)
+    if not (await db.execute(query.returning(Session.id))).all():
+        raise not_found("session")
 
 
 async def end_others(db: AsyncSession, account: str, token: str) -> None:

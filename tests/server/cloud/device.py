@@ -14,9 +14,7 @@ import aiohttp
 import msgspec
 from nacl.signing import SigningKey
 
-from server.cloud.accounts.app_tokens import Door, add_app_token
 from server.cloud.app import serving
-from server.cloud.door import Route
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings, SignUp
 from server.cloud.storage.bodies import LocalBodies
@@ -64,6 +62,22 @@ class Device:
             if answer.content_type == "application/msgpack":
                 return answer.status, msgspec.msgpack.decode(octets)
             return answer.status, octets
+
+    async def ask(self, method: str, path: str, body: object = None) -> tuple[int, object]:
+        """Ask the account door; return the status and the answer, decoded."""
+        headers = {"Authorization": f"Token {self.token}"} if self.token else {}
+        address = f"{self.url}/account/1/{path}"
+        data = None if body is None else msgspec.json.encode(body)
+        async with self.http.request(method, address, data=data, headers=headers) as answer:
+            octets = await answer.read()
+            return answer.status, msgspec.json.decode(octets) if octets else None
+
+    async def make_token(self, *, reads_only: bool = False) -> str:
+        """Make a token of the blobs door."""
+        asked = {"door": "blobs", "reads_only": reads_only}
+        status, answer = await self.ask("POST", "app-tokens", asked)
+        assert status == 201, answer
+        return answer["token"]
 
     async def sign_up(self) -> tuple[int, object]:
         """Make the account."""
@@ -145,25 +159,6 @@ class Cloud:
         return device
 
 
-async def make_app_token(call):
-    """Make a token of the blobs door for who asks, as the account door will do."""
-    services, token = call.services, call.services.draw(32)
-    async with services.database.begin() as db:
-        await add_app_token(
-            db,
-            call.account,
-            services.draw(16),
-            token,
-            Door.BLOBS,
-            services.now(),
-            reads_only=call.query.get("reads_only") == "true",
-        )
-    return {"token": token}
-
-
-APP_TOKENS = Route("POST", "/api/v1/test/app-tokens/", make_app_token)
-
-
 @asynccontextmanager
 async def running(
     place, folder: Path, more=(), bodies=None, **settings: object
@@ -174,7 +169,7 @@ async def running(
     bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     async with (
-        serving(place, bodies, secrets, chosen, clock, os.urandom, (APP_TOKENS, *more)) as port,
+        serving(place, bodies, secrets, chosen, clock, os.urandom, more) as port,
         aiohttp.ClientSession() as http,
     ):
         yield Cloud(f"http://127.0.0.1:{port}", clock, folder, http)

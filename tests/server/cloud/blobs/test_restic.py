@@ -66,8 +66,7 @@ class Restic:
 async def restic(cloud, tmp_path):
     """Give restic with a token of an owner."""
     device = await cloud.device()
-    _, answer = await device.call("POST", "test/app-tokens/")
-    return Restic(cloud, "ani", answer["token"], tmp_path)
+    return Restic(cloud, "ani", await device.make_token(), tmp_path)
 
 
 def write_files(folder, count):

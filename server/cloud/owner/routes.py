@@ -1,0 +1,122 @@
+"""`/account/1/`: what is kept of an account, its devices, and tokens for programs."""
+
+from typing import Annotated
+
+import msgspec
+from sqlalchemy import select
+
+from server.cloud.accounts.app_tokens import (
+    Door,
+    add_app_token,
+    list_app_tokens,
+    remove_app_token,
+)
+from server.cloud.accounts.sessions import end_session_of, list_sessions
+from server.cloud.door import Call, Route
+from server.cloud.storage.models import Account
+
+PREFIX = "/account/1"
+ID = "{id:[A-Za-z0-9_-]{22}}"
+MAX_TOKENS = 32
+"""Tokens of programs that an account may have."""
+
+
+class Usage(msgspec.Struct):
+    """Bytes that the account keeps, and how many it may; 0 is no limit."""
+
+    used: int
+    quota: int
+
+
+class Session(msgspec.Struct):
+    """A device that is logged in; `is_this` marks the one that asks. Times are epoch seconds."""
+
+    id: str
+    created_at: int
+    expires_at: int
+    is_this: bool
+
+
+class TokenRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What a new token is for."""
+
+    door: Door
+    reads_only: bool = False
+
+
+class Token(msgspec.Struct):
+    """A program's token, without its secret."""
+
+    id: str
+    door: Door
+    reads_only: bool
+    created_at: int
+
+
+class NewToken(msgspec.Struct):
+    """A new token; its secret is shown this once."""
+
+    id: str
+    token: Annotated[str, msgspec.Meta(min_length=43, max_length=43)]
+
+
+async def show_usage(call: Call) -> Usage:
+    """Return how much the account keeps."""
+    async with call.services.database() as db:
+        query = select(Account.used, Account.quota).where(Account.id == call.account)
+        row = (await db.execute(query)).one()
+    return Usage(row.used, row.quota)
+
+
+async def show_sessions(call: Call) -> list[Session]:
+    """List the devices that are logged in, newest first."""
+    async with call.services.database() as db:
+        rows = await list_sessions(db, call.account, call.token, call.services.now())
+    return [Session(*row) for row in rows]
+
+
+async def end(call: Call) -> None:
+    """Log a device out."""
+    async with call.services.database.begin() as db:
+        await end_session_of(db, call.account, call.path["id"])
+
+
+async def show_tokens(call: Call) -> list[Token]:
+    """List the tokens of programs, newest first."""
+    async with call.services.database() as db:
+        rows = await list_app_tokens(db, call.account)
+    return [Token(row.id, Door(row.door), row.reads_only, row.created_at) for row in rows]
+
+
+async def make_token(call: Call) -> NewToken:
+    """Make a token for a program."""
+    services, asked = call.services, call.body
+    made = NewToken(services.draw(16), services.draw(32))
+    async with services.database.begin() as db:
+        await add_app_token(
+            db,
+            call.account,
+            made.id,
+            made.token,
+            asked.door,
+            services.now(),
+            reads_only=asked.reads_only,
+            most=MAX_TOKENS,
+        )
+    return made
+
+
+async def remove_token(call: Call) -> None:
+    """Remove a program's token; what it stored stays."""
+    async with call.services.database.begin() as db:
+        await remove_app_token(db, call.account, call.path["id"])
+
+
+ROUTES = (
+    Route("GET", f"{PREFIX}/usage", show_usage, is_json=True),
+    Route("GET", f"{PREFIX}/sessions", show_sessions, is_json=True),
+    Route("DELETE", f"{PREFIX}/sessions/{ID}", end, status=204, is_json=True),
+    Route("GET", f"{PREFIX}/app-tokens", show_tokens, is_json=True),
+    Route("POST", f"{PREFIX}/app-tokens", make_token, TokenRequest, status=201, is_json=True),
+    Route("DELETE", f"{PREFIX}/app-tokens/{ID}", remove_token, status=204, is_json=True),
+)
