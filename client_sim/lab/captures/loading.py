@@ -2,9 +2,10 @@
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from client_sim.lab.captures.dissection import Dissection
@@ -24,6 +25,18 @@ CAPTURE_LIMIT: Final = 1024 * 1024 * 1024
 """Octets of a capture of packets, which is read frame by frame."""
 
 _KINDS: Final = {SECTION: "pcapng", **dict.fromkeys(MAGICS, "pcap")}
+_WIDE: Final = "text in UTF-16: export it again, or convert it to UTF-8 (iconv)"
+_WRAPPED: Final[Mapping[bytes, str]] = MappingProxyType(
+    {
+        b"\x1f\x8b": "compressed by gzip: unpack it first (gunzip)",
+        b"BZh": "compressed by bzip2: unpack it first (bunzip2)",
+        b"\xfd7zXZ\x00": "compressed by xz: unpack it first (unxz)",
+        b"\x28\xb5\x2f\xfd": "compressed by Zstandard: unpack it first (unzstd)",
+        b"PK\x03\x04": "a zip archive: unpack it first (unzip)",
+        **dict.fromkeys((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{"), _WIDE),
+    }
+)
+"""What files begin with that may have a capture in them and are none: what they are."""
 
 
 def load_capture(
@@ -49,7 +62,10 @@ def load_capture(
 def decode_capture(
     file: BinaryIO, size: int, phones: frozenset[bytes] = frozenset()
 ) -> tuple[Capture, list[bytes]]:
-    """Read a capture of `size` octets; give it with the key logs that it carries."""
+    """Read a capture of `size` octets; give it with the key logs that it carries.
+
+    CaptureError where it is empty, compressed, or text that is not in UTF-8.
+    """
     start = file.read(4)
     file.seek(0)
     kind = _KINDS.get(start)
@@ -61,6 +77,7 @@ def decode_capture(
         return _dissect(read_pcapng(Source(file)), kind, phones)
     head = file.read(64)
     file.seek(0)
+    _check_bare(head)
     if is_har(head):
         if size > HAR_LIMIT:
             raise CaptureError(f"the HAR has more than {HAR_LIMIT} octets: export fewer requests")
@@ -71,6 +88,17 @@ def decode_capture(
             f" more than {OCTETS_LIMIT}: cut it into connections"
         )
     return _read_octets(file.read()), []
+
+
+def _check_bare(head: bytes) -> None:
+    """Raise CaptureError for a file that no reader would make sense of, though one was meant to."""
+    if not head:
+        raise CaptureError(
+            "not a capture: the file is empty: let its program end, or copy it again"
+        )
+    for start, what in _WRAPPED.items():
+        if head.startswith(start):
+            raise CaptureError(f"not a capture: the file is {what}")
 
 
 def _dissect(

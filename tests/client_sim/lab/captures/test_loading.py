@@ -1,7 +1,10 @@
 """Captures from files: the format follows from the content, and TLS is taken off by tshark."""
 
+import bz2
 import contextlib
+import gzip
 import io
+import lzma
 import os
 import ssl
 
@@ -64,6 +67,26 @@ def test_size_is_looked_at_before_anything_is_read(start, size, words, tmp_path)
     os.truncate(path, size)
     with pytest.raises(CaptureError, match=words):
         load_capture(path)
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (b"", "is empty"),
+        (gzip.compress(SAMPLES[0]), r"compressed by gzip: unpack it first \(gunzip\)"),
+        (bz2.compress(SAMPLES[0]), "compressed by bzip2"),
+        (lzma.compress(SAMPLES[0]), "compressed by xz"),
+        (b"\x28\xb5\x2f\xfd\x00", "compressed by Zstandard"),
+        (b"PK\x03\x04\x14\x00", "a zip archive"),
+        ((FOLDER / "ours.har").read_text().encode("utf-16"), "text in UTF-16"),
+        ((FOLDER / "ours.har").read_text().encode("utf-16-le"), "text in UTF-16"),
+        ((FOLDER / "ours.har").read_text().encode("utf-16-be"), "text in UTF-16"),
+    ],
+)
+def test_what_may_hold_a_capture_is_none(octets, words):
+    """The sentence says what the file is and what to do; its octets are nobody's connection."""
+    with pytest.raises(CaptureError, match=f"^not a capture: the file .*{words}"):
+        decode_capture(io.BytesIO(octets), len(octets))
 
 
 def test_a_key_log_is_limited(tmp_path):
