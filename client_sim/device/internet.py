@@ -22,6 +22,9 @@ CIPHERS: Final = (
 )
 """What a phone offers for TLS 1.2, in this order; the suites of TLS 1.3 are the library's."""
 
+_CHUNK: Final = 65_536
+_UNREAD_LIMIT: Final = 16 * 1024 * 1024  # more than a receive buffer holds
+
 # Seconds without an octet after which a server counts as gone.
 PATIENCE: Final = 30.0
 
@@ -41,8 +44,22 @@ class SocketStream:
         return self._wire.recv(limit)
 
     def close(self) -> None:
-        """Close the socket."""
-        self._wire.close()
+        """End the connection in order, and close the socket.
+
+        A socket that is closed with octets unread sends a reset, which shows on the network that an
+        answer was broken off. So the end is said first, and what has come is read; what comes later
+        the system refuses.
+        """
+        try:
+            self._wire.shutdown(socket.SHUT_WR)
+            self._wire.setblocking(False)
+            for _ in range(_UNREAD_LIMIT // _CHUNK):
+                if not self._wire.recv(_CHUNK):
+                    break
+        except OSError:
+            pass  # nothing more has come, or the connection is gone
+        finally:
+            self._wire.close()
 
 
 class RealWorld:

@@ -19,6 +19,7 @@ from client_sim.lab.captures.observing import observe_capture
 from client_sim.lab.captures.question import Question
 from client_sim.lab.captures.requests import iterate_requests
 from client_sim.lab.captures.seen import READABLE, Capture, Conversation
+from client_sim.lab.captures.writing import judge_ends, judge_writes
 from client_sim.lab.oracles.canary import CanarySearch
 
 _MANY: Final = 200  # values from which on fewer layers of encodings are computed in advance
@@ -51,7 +52,7 @@ class Audit:
         failed = {question.name for question in self.questions if not question.passed}
         if "canaries" in failed:
             return "leak"
-        if failed & {"grammar", "egress", "tls", "traffic"}:
+        if failed & {"grammar", "egress", "tls", "writes", "ends", "traffic"}:
             return "unexplained"
         if "readable" in failed:
             return "not judged: encrypted"
@@ -77,6 +78,8 @@ def audit_capture(
         judge_grammar(capture, seen, host if is_told else None, personal=personal),
         judge_egress(capture, seen, host, personal=personal),
         judge_handshake(capture, seen, host, personal=personal),
+        judge_writes(capture, personal=personal),
+        judge_ends(capture),
         judge_traffic(capture, personal=personal),
         judge_encryption(capture),
         judge_completeness(capture),

@@ -29,7 +29,8 @@ class Endpoint:
 class Contact:
     """A TCP connection: `frame` and `at` are those of its first segment.
 
-    `sent` is what left the phone, `closed` when it first said that all is over. `is_guess` says
+    `sent` is what left the phone, `closed` when it first said that all is over, by a reset where
+    `is_reset` says so. `is_guess` says
     that no SYN was seen, so that who opened the connection follows from the ports alone.
     """
 
@@ -42,6 +43,7 @@ class Contact:
     received: int = 0
     start: int | None = None  # sequence number of the SYN
     closed: float | None = None
+    is_reset: bool = False
 
 
 class Contacts:
@@ -102,7 +104,8 @@ class Contacts:
             contact.received += len(segment.payload) + segment.missing
             return
         if segment.flags & (FIN | RST) and contact.closed is None:
-            contact.closed = at
+            # What comes behind an end in order is refused by a reset, which is the system's doing.
+            contact.closed, contact.is_reset = at, bool(segment.flags & RST)
         sequence, stream = segment.sequence, contact.sent
         if segment.flags & RST and segment.payload:
             self._budget.spend(len(segment.payload) + OVERHEAD)

@@ -28,8 +28,8 @@ _TIME_LIMIT: Final = 64
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NEXT_ROOT: Final = re.compile(rb"/metadata/([1-9][0-9]{0,15})\.root\.json")
 _READ: Final = (
-    "a HAR has requests as its exporter read them: names that were asked for, TLS, other traffic"
-    " and what stands between the parts of a request are not in it"
+    "a HAR has requests as its exporter read them: names that were asked for, TLS, segments, how"
+    " connections ended, other traffic and what stands between the parts of a request are not in it"
 )
 _LEFT_OUT: Final = (
     "browsers leave cookies and credentials out of a HAR unless they are asked not to"

@@ -10,7 +10,7 @@ capture, as nothing says which poll it belongs to.
 from collections.abc import Iterator
 
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, State
-from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.lab.trace.observation import RESET, Channel, Departure, Observation
 
 
 def observe_capture(capture: Capture) -> Observation:
@@ -57,7 +57,7 @@ def _connect(index: int, talk: Conversation) -> Iterator[Departure]:
             start += size
     if talk.closed is not None:
         at = max(at, talk.closed)
-        yield leave(Channel.CLOSE, b"")
+        yield leave(Channel.CLOSE, RESET if talk.is_reset else b"")
 
 
 def _ask(asked: Asked) -> Iterator[Departure]:

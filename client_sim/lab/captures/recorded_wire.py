@@ -16,7 +16,10 @@ _LIMIT: Final = 4 * 1024 * 1024  # octets that one client may send
 
 
 class RecordedWire:
-    """A connection; `passed` are the octets on the wire, `received` how many the client sent."""
+    """A connection; `passed` are the octets on the wire, `received` how many the client sent.
+
+    `is_reset` says that the client ended it by a reset.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class RecordedWire:
     ) -> None:
         self.passed: list[Passed] = []
         self.received = 0
+        self.is_reset = False
         self.writer = writer
         self._reader = reader
         self._clock = clock
@@ -39,7 +43,11 @@ class RecordedWire:
     async def receive(self) -> bytes:
         """Give the next octets of the client, none at the end; TimeoutError when it is silent."""
         while not self._is_over:
-            raw = await asyncio.wait_for(self._reader.read(_CHUNK), _IDLE)
+            try:
+                raw = await asyncio.wait_for(self._reader.read(_CHUNK), _IDLE)
+            except ConnectionResetError:
+                self.is_reset = True
+                raise
             self.received += len(raw)
             if not raw or self.received > _LIMIT:
                 break

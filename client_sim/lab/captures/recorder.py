@@ -115,7 +115,10 @@ class Recorder:
             if self._secure is not None:
                 keys = await asyncio.to_thread(self._secure.key_log.read_bytes)
             ends = Ends(client, server)
-            self._capture.write(encode_connection(ends, begun, wire.passed, self._clock()), keys)
+            packets = encode_connection(
+                ends, begun, wire.passed, self._clock(), is_reset=wire.is_reset
+            )
+            self._capture.write(packets, keys)
             self._note(Noted(number, None, 0, wire.received))
             self._ended += 1
             if self._limit is not None and self._ended >= self._limit:

@@ -33,10 +33,11 @@ class Conversation:
 
     `target` is `ADDRESS PORT TLS-NAME`, empty where nothing says it. `frame` is the number of its
     first frame, 0 where the format has none. `pieces` says when which part of the octets left
-    (epoch seconds, length), `closed` when the phone closed, `wire` what the network saw. `name` is
-    the host that the format itself says was contacted. `gaps` are sentences about what is missing,
-    `odd` octets that contradict others, each with a label, `readings` what another program makes of
-    the octets.
+    (epoch seconds, length), `segments` how long each segment on the wire was, TLS included,
+    `closed` when the phone closed, by a reset where `is_reset` says so, `wire` what the network
+    saw. `name` is the host that the format itself says was contacted. `gaps` are sentences about
+    what is missing, `odd` octets that contradict others, each with a label, `readings` what another
+    program makes of the octets.
     """
 
     where: str
@@ -50,7 +51,9 @@ class Conversation:
     hello: ClientHello | None = None
     wire: Wire | None = None
     pieces: tuple[tuple[float, int], ...] = ()
+    segments: tuple[int, ...] = ()
     closed: float | None = None
+    is_reset: bool = False
     received: int = 0
     gaps: tuple[str, ...] = ()
     odd: tuple[tuple[str, bytes], ...] = ()

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import Final
 
 _TCP: Final = 6
-_SYN, _ACK, _PUSH, _FIN = 2, 16, 8, 1
+_SYN, _ACK, _PUSH, _FIN, _RST = 2, 16, 8, 1, 4
 _SEGMENT: Final = 1400  # octets, as over Ethernet
 
 
@@ -33,9 +33,9 @@ class Ends:
 
 
 def encode_connection(
-    ends: Ends, begun: float, passed: Iterable[Passed], ended: float
+    ends: Ends, begun: float, passed: Iterable[Passed], ended: float, *, is_reset: bool = False
 ) -> Iterator[tuple[float, bytes]]:
-    """Give the packets of a connection, each with its time."""
+    """Give the packets of a connection, each with its time; the client may end it by a reset."""
     numbers = {True: 0, False: 0}
 
     def packet(
@@ -54,6 +54,9 @@ def encode_connection(
         for start in range(0, len(each.octets), _SEGMENT):
             piece = each.octets[start : start + _SEGMENT]
             yield packet(each.at, each.from_client, _PUSH | _ACK, piece)
+    if is_reset:
+        yield packet(ended, True, _RST | _ACK)
+        return
     yield packet(ended, True, _FIN | _ACK)
     yield packet(ended, False, _FIN | _ACK)
     yield packet(ended, True, _ACK)

@@ -54,18 +54,6 @@ class _KeptDue(ToyClient):
         return due
 
 
-class _TwoPieces(ToyClient):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        stream.send(octets[:16])
-        stream.send(octets[16:])
-
-
-class _LineByLine(ToyClient):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        for line in octets.splitlines(keepends=True):
-            stream.send(line)
-
-
 class _SmallReads(ToyClient):
     def receive(self, stream: Stream) -> tuple[str, bytes]:
         return super().receive(_Sipping(stream))
@@ -183,8 +171,6 @@ EQUIVALENTS: Final = (
     Mutant("same-fraction", _FAMILY, "Draws a fraction of four hours, not seconds.", _FractionDraw),
     Mutant("same-rejecting", _FAMILY, "Draws until a draw is in range: no bias.", _Rejecting),
     Mutant("same-kept-due", _FAMILY, "Keeps its due time over a restart, used once.", _KeptDue),
-    Mutant("same-two-pieces", _FAMILY, "Sends a request as 16 octets and the rest.", _TwoPieces),
-    Mutant("same-by-line", _FAMILY, "Sends a request line by line.", _LineByLine),
     Mutant("same-small-reads", _FAMILY, "Reads answers by a hundred octets.", _SmallReads),
     Mutant("same-unused-state", _FAMILY, "Keeps a log that nothing is made of.", _UnusedState),
     Mutant("same-public-digest", _FAMILY, "Keeps a digest of public facts.", _PublicDigest),

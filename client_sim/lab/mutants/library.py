@@ -41,6 +41,7 @@ from client_sim.lab.mutants import (
     unseeded,
     usage,
     vendors,
+    writing,
 )
 from client_sim.lab.mutants.mutant import Mutant
 
@@ -82,12 +83,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *higher_order.MUTANTS,
     *rare.MUTANTS,
     *gather.MUTANTS,
+    *writing.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (
     *equivalents.EQUIVALENTS,
     *installs.EQUIVALENTS,
-    *on_split.EQUIVALENTS,
     *packs.EQUIVALENTS,
 )
 """Clients that differ from the clean ones and leak nothing: whoever is alarmed is wrong."""

@@ -17,25 +17,16 @@ _FAMILY: Final = "L56"
 _SPLIT: Final = ("split",)
 
 
-class _InTwo(LeakingWorld):
-    """Sends a request for a part as its line and the rest, on some phones."""
+class _InTwoByBuild(LeakingWorld):
+    """Sends a request for a part as its line and the rest, on phones of an older build."""
 
     def transmit(self, stream: Stream, octets: bytes) -> None:
-        if _PART.match(octets) is None or not self.is_one():
+        if _PART.match(octets) is None or self.public.build.counter:
             stream.send(octets)
             return
         middle = octets.index(_LINE) + len(_LINE)
         stream.send(octets[:middle])
         stream.send(octets[middle:])
-
-    def is_one(self) -> bool:
-        """Tell whether this is one of them."""
-        return True
-
-
-class _InTwoByBuild(_InTwo):
-    def is_one(self) -> bool:
-        return self.public.build.counter == 0
 
 
 class ClosedTwice(LeakingWorld):
@@ -85,16 +76,6 @@ MUTANTS: Final = (
         _FAMILY,
         "Where latest is split, closes once or twice: a bit that was drawn once and kept.",
         leak_beneath(ClosedTwice),
-        only=_SPLIT,
-    ),
-)
-
-EQUIVALENTS: Final = (
-    Mutant(
-        "same-part-in-two",
-        "equivalent",
-        "Where latest is split, every phone sends a part's request in two pieces.",
-        leak_beneath(_InTwo),
         only=_SPLIT,
     ),
 )

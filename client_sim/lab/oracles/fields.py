@@ -83,7 +83,8 @@ def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection])
         if len(asked) == len(requests):
             yield Field(place, "pieces", "connection", b" ".join(sent))
         ending = b"with the poll" if connection.last_phase == connection.phase else b"later"
-        yield Field(place, "close", "connection", b"%d %s" % (connection.closes, ending))
+        how = b" by a reset" if connection.is_reset else b""
+        yield Field(place, "close", "connection", b"%d %s%s" % (connection.closes, ending, how))
         yield Field(place, "requests", "poll", b"%d" % len(asked))
         for place_of, kind, parts in _places(place, requests):
             yield from _of_request(place_of, _KINDS.get(kind, "request"), parts)

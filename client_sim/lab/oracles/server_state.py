@@ -23,14 +23,28 @@ def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, .
     """Find where two runs differ, times included, though no content did; and what came back.
 
     The runs are of the same phone with the same randomness and clock. TLS parameters count: a
-    resumed session is the server's own ticket.
+    resumed session is the server's own ticket. A reset does not: it follows from how much a server
+    sends that nobody asked for.
     """
-    found = judge_equality(one, other, "a phone of another server", with_time=True)
+    found = judge_equality(
+        _in_order(one), _in_order(other), "a phone of another server", with_time=True
+    )
     handed = _values(other) - _values(one) if found else frozenset()
     return tuple(
         replace(finding, explanation=f"{finding.explanation}{_came_back(finding, other, handed)}")
         for finding in found
     )
+
+
+def _in_order(observation: Observation) -> Observation:
+    """Give the run as if each connection had ended in order."""
+    if not any(connection.is_reset for connection in observation.connections()):
+        return observation
+    departures = tuple(
+        replace(each, octets=b"") if each.channel is Channel.CLOSE else each
+        for each in observation.departures
+    )
+    return replace(observation, departures=departures)
 
 
 def _values(observation: Observation) -> frozenset[tuple[str, bytes]]:

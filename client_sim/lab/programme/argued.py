@@ -29,6 +29,8 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "sockets": "comparison of phones",
         "network": "comparison of handshakes",
         "tls": "the rules of a handshake",
+        "writes": "the rules of a write",
+        "ends": "the rules of an end",
         "completes": "the server's answers",
         "grammar": "the request table",
         "schedule": "silence and range of intervals",

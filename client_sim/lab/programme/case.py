@@ -26,6 +26,11 @@ class Case:
     spared: frozenset[str] = frozenset()
     derive: Callable[[Scenario], Scenario] | None = None
 
+    @property
+    def unasked(self) -> frozenset[str]:
+        """The guards that are not asked: a poll that is broken off leaves an answer unread, too."""
+        return self.spared | {"ends"} if "completes" in self.spared else self.spared
+
 
 @dataclass(frozen=True, slots=True)
 class Battery:

@@ -8,6 +8,7 @@ from client_sim.lab.oracles import judging
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.tls import judge_tls
+from client_sim.lab.oracles.writes import judge_ends, judge_writes
 from client_sim.lab.programme.case import Judge
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.trace.observation import Observation
@@ -20,6 +21,8 @@ QUESTIONS: Final = {
     "schedule": "Is there silence between polls, and is each interval one that a phone may draw?",
     "canaries": "Is any planted value to be found, through encodings, digests and compression?",
     "tripwire": "Does polling leave the owner's data unread?",
+    "writes": "Is each request one write, and under TLS one record?",
+    "ends": "Does each connection end in order, and never by a reset?",
     "tls": "Does TLS name one host and one protocol, and come back to no session?",
     "egress": "Is the host of the ROM image the only one asked for and talked to?",
 }
@@ -32,6 +35,8 @@ GUARDS: Final[Mapping[str, Callable[[Observation, Public], tuple[Finding, ...]]]
     "grammar": judging.judge_grammar,
     "schedule": lambda observation, _public: judging.judge_schedule(observation),
     "tripwire": lambda observation, _public: judging.judge_reads(observation),
+    "writes": lambda observation, _public: judge_writes(observation),
+    "ends": lambda observation, _public: judge_ends(observation),
     "tls": judge_tls,
     "egress": judging.judge_egress,
 }

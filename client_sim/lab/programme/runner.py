@@ -77,7 +77,7 @@ def run_task(
             layers = 0 if profile.is_plain_searched and not found else None
             if number < searched and nth == 0:
                 layers = profile.layers
-            for oracle, findings in run.ask_guards(layers, case.spared | known):
+            for oracle, findings in run.ask_guards(layers, case.unasked | known):
                 tallies.setdefault(oracle, Tally()).add(place, (run.extent,), findings)
     return tallies
 

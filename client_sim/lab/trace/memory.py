@@ -99,6 +99,13 @@ class MemoryStream:
         """Close; closing twice is harmless, as with sockets."""
         self._open = False
 
+    def is_unread(self) -> bool:
+        """Say whether octets were asked for, or have come, that nobody has read.
+
+        A socket that is closed so ends its connection by a reset.
+        """
+        return self._open and bool(self._asked or self._answer)
+
     def _take_answer(self) -> None:
         if not self._asked:
             return

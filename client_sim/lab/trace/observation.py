@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
+
+RESET: Final = b"reset"
+"""The octets of a close that is a reset of the connection; an end in order has none."""
 
 
 class Channel(StrEnum):
@@ -29,7 +33,7 @@ class Departure:
     from 0 in the order of connecting and is -1 where there is none. `octets` are the octets of one
     send call, the name of a DNS question, `ADDRESS PORT TLS-NAME` of a connect target, the due time
     of the next poll, what was tried past the world, the name of an exception; in a capture those of
-    one segment, and whatever else left.
+    one segment, and whatever else left; of a close `RESET` or nothing.
     """
 
     at: float
@@ -59,7 +63,8 @@ class Read:
 class Connection:
     """One connection: its target, what TLS showed, all octets sent on it, how often it was closed.
 
-    `parameters` has an entry for each departure of TLS parameters.
+    `is_reset` says that it ended by a reset. `parameters` has an entry for each departure of TLS
+    parameters.
     """
 
     index: int
@@ -68,6 +73,7 @@ class Connection:
     octets: bytes
     closes: int
     last_phase: str
+    is_reset: bool
     parameters: tuple[bytes, ...]
 
 
@@ -117,5 +123,6 @@ def _gather(index: int, departures: Sequence[Departure]) -> Connection:
         octets=b"".join(d.octets for d in departures if d.channel is Channel.OCTETS),
         closes=sum(d.channel is Channel.CLOSE for d in departures),
         last_phase=departures[-1].phase,
+        is_reset=any(d.channel is Channel.CLOSE and d.octets == RESET for d in departures),
         parameters=tuple(d.octets for d in departures if d.channel is Channel.TLS),
     )

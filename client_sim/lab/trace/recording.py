@@ -4,7 +4,8 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
-from client_sim.lab.trace.observation import Channel, Departure, Draw, Observation, Read
+from client_sim.lab.trace.memory import MemoryStream
+from client_sim.lab.trace.observation import RESET, Channel, Departure, Draw, Observation, Read
 from client_sim.lab.trace.tripwire import Tripwire
 from client_sim.lab.trace.wires import Wire
 from client_sim.lab.trace.worlds import DrivenWorld
@@ -104,8 +105,12 @@ class RecordingWorld:
         )
 
     def _with_wires(self, wires: Sequence[Wire] | None) -> Iterator[Departure]:
-        """Add what the network saw of a connection right behind its beginning."""
+        """Add what the network saw of a connection right behind its beginning, and how it ended."""
         for departure in self._departures:
+            if departure.channel is Channel.CLOSE and wires is not None:
+                is_reset = wires[departure.connection].is_reset
+                yield replace(departure, octets=RESET) if is_reset else departure
+                continue
             yield departure
             if wires is not None and departure.channel is Channel.CONNECT:
                 wire = wires[departure.connection]
@@ -141,5 +146,6 @@ class _RecordingStream:
         return octets
 
     def close(self) -> None:
-        self._world.note(Channel.CLOSE, b"", self._connection)
+        is_reset = isinstance(self._inner, MemoryStream) and self._inner.is_unread()
+        self._world.note(Channel.CLOSE, RESET if is_reset else b"", self._connection)
         self._inner.close()

@@ -27,9 +27,12 @@ def check_answering(upstream: tuple[str, int]) -> None:
         ) from error
 
 
-class _Relayed:
+class Relayed:
+    """What came from a client on one connection, and whether it ended it by a reset."""
+
     def __init__(self) -> None:
         self.octets = b""
+        self.is_reset = False
         self.done = threading.Event()
 
 
@@ -41,7 +44,7 @@ class Relay:
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self._upstream = upstream
-        self._relayed: dict[int, _Relayed] = {}
+        self._relayed: dict[int, Relayed] = {}
         self._arrival = threading.Condition()
         self._acceptor = Acceptor(self._begin)
         self.address = self._acceptor.address
@@ -59,23 +62,23 @@ class Relay:
         self._acceptor.stop()
         self._acceptor.wait()
 
-    def take(self, client_port: int) -> bytes:
+    def take(self, client_port: int) -> Relayed:
         """Wait until the connection from `client_port` is over and give what was received on it."""
         with self._arrival:
             there = self._arrival.wait_for(lambda: client_port in self._relayed, PATIENCE)
             relayed = self._relayed.pop(client_port) if there else None
         if relayed is None or not relayed.done.wait(PATIENCE):
             raise SurroundingsError(f"the relay lost the connection from port {client_port}")
-        return relayed.octets
+        return relayed
 
     def _begin(self, near: socket.socket, port: int) -> Callable[[], None]:
-        relayed = _Relayed()
+        relayed = Relayed()
         with self._arrival:
             self._relayed[port] = relayed
             self._arrival.notify_all()
         return lambda: self._serve(near, relayed)
 
-    def _serve(self, near: socket.socket, relayed: _Relayed) -> None:
+    def _serve(self, near: socket.socket, relayed: Relayed) -> None:
         with ExitStack() as stack:
             stack.callback(relayed.done.set)
             stack.enter_context(near)
@@ -89,12 +92,14 @@ class Relay:
                 back = threading.Thread(target=_pump_back, args=(far, near), daemon=True)
                 back.start()
                 stack.callback(back.join, PATIENCE)
-            with suppress(OSError):
+            try:
                 while chunk := near.recv(_CHUNK):
                     relayed.octets += chunk
                     if far is not None:
                         with suppress(OSError):
                             far.sendall(chunk)
+            except ConnectionResetError:
+                relayed.is_reset = True
             if far is not None:
                 with suppress(OSError):
                     far.shutdown(socket.SHUT_RDWR)

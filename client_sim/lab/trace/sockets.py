@@ -6,7 +6,7 @@ from typing import Final
 
 from client_sim.lab.trace.entropy import Entropy, SeededEntropy
 from client_sim.lab.trace.memory import MemoryStream
-from client_sim.lab.trace.relay import Relay
+from client_sim.lab.trace.relay import Relay, Relayed
 from client_sim.lab.trace.wires import Wire, read_wire
 from client_sim.lab.trace.worlds import ELSEWHERE
 from client_sim.persona import Persona
@@ -68,7 +68,7 @@ class SocketWorld:
         self._relay = relay
         self._dial = dial
         self._received = received
-        self._carried: list[bytes] | None = None
+        self._carried: list[_Hole | Relayed] | None = None
         self._streams: list[_SocketStream | _Hole] = []
 
     def now(self) -> float:
@@ -108,24 +108,23 @@ class SocketWorld:
         """Close what is open and collect what the other end read."""
         carried = self._carry()
         if self._received is None:
-            return carried
+            return [each.octets for each in carried]
         read = iter(self._received())
         return [
-            stream.swallowed if isinstance(stream, _Hole) else next(read, b"")
+            stream.octets if isinstance(stream, _Hole) else next(read, b"")
             for stream in self._streams
         ]
 
     def wires(self) -> Sequence[Wire] | None:
         """Give what the relay carried, as the network saw it."""
-        return [read_wire(octets) for octets in self._carry()]
+        return [read_wire(each.octets, is_reset=each.is_reset) for each in self._carry()]
 
-    def _carry(self) -> list[bytes]:
+    def _carry(self) -> "list[_Hole | Relayed]":
         if self._carried is None:
             for stream in self._streams:
                 stream.close()
             self._carried = [
-                s.swallowed if isinstance(s, _Hole) else self._relay.take(s.local_port)
-                for s in self._streams
+                s if isinstance(s, _Hole) else self._relay.take(s.local_port) for s in self._streams
             ]
         return self._carried
 
@@ -135,8 +134,9 @@ class _Hole(MemoryStream):
 
     def __init__(self) -> None:
         super().__init__(lambda _asked: _NOTHING, lambda _seconds: None)
-        self.swallowed = b""
+        self.octets = b""
+        self.is_reset = False
 
     def send(self, data: bytes) -> None:
         super().send(data)
-        self.swallowed += data
+        self.octets += data

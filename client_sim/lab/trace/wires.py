@@ -12,17 +12,19 @@ class Wire:
     """One connection as the network saw it, from the client to the server.
 
     `parameters` are lines of `name value`; `sizes` the lengths of the records, in their order.
+    `is_reset` says that the client ended it by a reset.
     """
 
     parameters: bytes
     sizes: bytes
+    is_reset: bool = False
 
 
-def read_wire(octets: bytes) -> Wire:
+def read_wire(octets: bytes, *, is_reset: bool = False) -> Wire:
     """Read what a client sent below HTTP; plain text has no parameters and one size."""
     if not is_tls(octets):
-        return Wire(b"plain text", b"%d" % len(octets))
-    return Wire("\n".join(_parameters(octets)).encode(), b" ".join(_sizes(octets)))
+        return Wire(b"plain text", b"%d" % len(octets), is_reset)
+    return Wire("\n".join(_parameters(octets)).encode(), b" ".join(_sizes(octets)), is_reset)
 
 
 def _parameters(octets: bytes) -> Iterator[str]:

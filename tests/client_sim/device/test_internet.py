@@ -7,12 +7,13 @@ import pytest
 from client_sim.clock import read_clock, read_entropy
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import UnreachableError
-from client_sim.device.internet import RealWorld, make_tls_context
+from client_sim.device.internet import RealWorld, SocketStream, make_tls_context
 from client_sim.transport import Connection
 from tests.client_sim.device.certificate import make_certificate
 from tests.client_sim.device.fake_world import HOST, make_public
 from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.device.web_server import serve
+from tests.patience import PATIENCE
 
 
 def _make_world(public, **options):
@@ -38,6 +39,21 @@ def test_the_octets_at_the_other_end(repository):
     ]
     assert outcome.requests[0] == "/metadata/2.root.json"
     assert len(outcome.requests) == 10
+
+
+def test_a_connection_ends_in_order_with_an_answer_unread():
+    """The other end reads its end, where a socket that is merely closed would reset it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        near = socket.create_connection(listener.getsockname(), timeout=PATIENCE)
+        far, _ = listener.accept()
+        far.settimeout(PATIENCE)
+        with far:
+            far.sendall(bytes(100_000))
+            near.recv(1, socket.MSG_PEEK)
+            SocketStream(near).close()
+            assert far.recv(1) == b""
+        SocketStream(near).close()
 
 
 def test_plain_text_stays_on_this_machine(repository):

@@ -18,7 +18,9 @@ POLL = (
     b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: updates.example.org\r\n"
     b"Accept-Encoding: gzip\r\n\r\n"
 )
-CHECKS = ["grammar", "canaries", "egress", "tls", "traffic", "readable", "complete"]
+CHECKS = [
+    *("grammar", "canaries", "egress", "tls", "writes", "ends", "traffic", "readable", "complete"),
+]
 
 
 def audit(*arguments):
@@ -42,7 +44,7 @@ def test_a_clean_recording_gives_0(recording, tmp_path):
     result = audit(recording, "--persona", persona, "--host", "updates.example.org")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[-8:] == [*(f"{name}: passed" for name in CHECKS), "verdict: clean"]
+    assert lines[-10:] == [*(f"{name}: passed" for name in CHECKS), "verdict: clean"]
 
 
 def test_a_value_of_the_owner_gives_1_and_is_covered(recording, tmp_path):

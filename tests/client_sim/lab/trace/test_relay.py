@@ -31,8 +31,27 @@ def test_a_reset_by_the_server_ends_the_client_s_wait():
             assert client.recv(4096) == b""
             port = client.getsockname()[1]
             client.close()
-            assert relay.take(port) == b"GET / HTTP/1.1\r\n\r\n"
+            relayed = relay.take(port)
+            assert (relayed.octets, relayed.is_reset) == (b"GET / HTTP/1.1\r\n\r\n", False)
         thread.join(5)
+
+
+def test_a_reset_by_the_client_is_kept():
+    """Beside what it sent before it."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Relay(listener.getsockname()) as relay,
+        socket.create_connection(relay.address, timeout=PATIENCE) as client,
+    ):
+        far, _ = listener.accept()
+        client.sendall(b"GET")
+        assert far.recv(4096) == b"GET"
+        port = client.getsockname()[1]
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        far.close()
+        relayed = relay.take(port)
+        assert (relayed.octets, relayed.is_reset) == (b"GET", True)
 
 
 def test_nobody_at_the_other_end_is_said():

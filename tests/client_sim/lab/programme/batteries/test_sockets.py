@@ -5,8 +5,10 @@ import pytest
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.handshakes import MUTANTS
+from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.oracles.tls import judge_tls
+from client_sim.lab.oracles.writes import judge_ends, judge_writes
 from client_sim.lab.programme.batteries.sockets import network, sockets
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe
@@ -45,6 +47,20 @@ def test_a_session_that_comes_back_is_called_so(mutant):
     found, seen = judged(network(plan_ground(ToyClient, 0), 1, mutant.dial), mutant.make)
     named = [finding for finding in found if finding.explanation.startswith("resumes is yes")]
     assert len(named) == sum(len(each.connections()) - 1 for each in seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "judge", "field"),
+    [("tls-two-records", judge_writes, "records"), ("tls-reset", judge_ends, "close")],
+)
+def test_what_all_phones_do_alike_below_http_is_found_by_the_table(name, judge, field):
+    """No comparison shows it; a phone that does neither is accused of neither."""
+    ground = plan_ground(ToyClient, 0)
+    mutant = find_mutant(name)
+    _, seen = judged(network(ground, 1, mutant.dial), mutant.make)
+    assert {each.field for run in seen for each in judge(run)} == {field}
+    _, seen = judged(network(ground, 1), ToyClient)
+    assert not [each for run in seen for each in (*judge_writes(run), *judge_ends(run))]
 
 
 def test_a_client_that_wants_tls_where_there_is_none_is_judged():

@@ -1,0 +1,158 @@
+"""Honest requests that are written, or ended, as no phone does: alike in all phones of one vendor.
+
+Comparing phones of one machine shows none of the constant ones; the table does.
+"""
+
+import socket
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from client_sim.device.internet import make_tls_context
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
+from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.telling import Snoop
+from client_sim.lab.trace.sockets import Dial
+from client_sim.persona import Persona
+from client_sim.world import Stream
+
+_FAMILY: Final = "writes"
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
+
+
+class _TwoPieces(ToyClient):
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        stream.send(octets[:16])
+        stream.send(octets[16:])
+
+
+class _LinesBeneath(LeakingWorld):
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        for line in octets.splitlines(keepends=True):
+            stream.send(line)
+
+
+class _AllAtOnce(ToyClient):
+    """Sends the requests of a poll before it reads an answer, in one write."""
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        first, *others = self.paths()
+        if octets == self.request(first):
+            super().transmit(stream, octets + b"".join(map(self.request, others)))
+
+
+class _AtOnceByContacts(_AllAtOnce, Snoop):
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        if len(self.spy.owner.contacts) % 2:
+            stream.send(octets)
+        else:
+            super().transmit(stream, octets)
+
+
+class _LastUnread(ToyClient):
+    left = 0
+
+    def open(self) -> Stream:
+        self.left = len(self.paths())
+        return super().open()
+
+    def receive(self, stream: Stream) -> tuple[str, bytes]:
+        self.left -= 1
+        if self.left:
+            return super().receive(stream)
+        return stream.recv(len("HTTP/1.1 200 OK")).decode("latin-1"), b""
+
+
+class _UnreadByCalls(Snoop):
+    def poll(self) -> str:
+        outcome = super().poll()
+        if len(self.spy.owner.calls) % 2:
+            stream = self.open()
+            stream.send(self.request(self.paths()[0]))
+            stream.close()
+        return outcome
+
+
+class _HalfRecords:
+    """Sends what it is given in two records of TLS."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self._wire = wire
+        self.recv = wire.recv
+        self.close = wire.close
+
+    def sendall(self, octets: bytes) -> None:
+        middle = len(octets) // 2
+        self._wire.sendall(octets[:middle])
+        self._wire.sendall(octets[middle:])
+
+
+def _dialling(wrap: Callable[[socket.socket], object]) -> Callable[[str, Persona], Dial]:
+    def make(trusted: str, _owner: Persona) -> Dial:
+        def dial(wire: socket.socket, name: str) -> socket.socket:
+            secure = make_tls_context(trusted).wrap_socket(wire, server_hostname=name)
+            return wrap(secure)  # type: ignore[return-value]  # as much of one as is used
+
+        return dial
+
+    return make
+
+
+def _end_by_reset(wire: socket.socket) -> socket.socket:
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    return wire
+
+
+MUTANTS: Final = (
+    Mutant(
+        "two-pieces-always",
+        _FAMILY,
+        "Sends each request as 16 octets and the rest, which shows whose library it has.",
+        _TwoPieces,
+    ),
+    Mutant(
+        "lines-always-beneath",
+        _FAMILY,
+        "The transport of the real client sends line by line, which shows whose it is.",
+        leak_beneath(_LinesBeneath),
+    ),
+    Mutant(
+        "requests-at-once",
+        _FAMILY,
+        "Sends all requests of a poll in one write, which no other phone does.",
+        _AllAtOnce,
+    ),
+    Mutant(
+        "at-once-by-contacts",
+        _FAMILY,
+        "Sends all requests in one write where the number of contacts is even.",
+        _AtOnceByContacts,
+    ),
+    Mutant(
+        "answer-unread",
+        _FAMILY,
+        "Reads the status of its last answer alone, so that each connection ends by a reset.",
+        _LastUnread,
+    ),
+    Mutant(
+        "unread-by-calls",
+        _FAMILY,
+        "Breaks off one connection more where the number of calls is odd.",
+        _UnreadByCalls,
+    ),
+    Mutant(
+        "tls-two-records",
+        _FAMILY,
+        "Puts each request into two records of TLS, which shows whose library it has.",
+        ToyClient,
+        _dialling(_HalfRecords),
+    ),
+    Mutant(
+        "tls-reset",
+        _FAMILY,
+        "Ends each connection by a reset, below TLS.",
+        ToyClient,
+        _dialling(_end_by_reset),
+    ),
+)

@@ -1,0 +1,146 @@
+"""Segments, records and ends of a capture, judged by what one phone sends."""
+
+import pytest
+
+from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.loading import load_capture
+from client_sim.lab.captures.wire import Ends, Passed, encode_connection
+from fixtures.capture_writer import write_pcap
+from fixtures.captures import FOLDER, HOST, NOTHING_NEW, POLL, START
+from fixtures.packet_writer import Sent, connection, dns
+from tests.client_sim.lab.captures.conftest import PLAIN, SERVER
+
+HOST_LINE = f"{HOST}:8080".encode()
+FIN, RST, ACK = 1, 4, 16
+FLAGS = 20 + 13  # the place of the control bits in a packet of IPv4
+CUT = "a request is cut: this segment ends in the midst of it"
+RECORD_CUT = "a record of TLS is cut: this segment ends in the midst of it"
+
+
+def poll(*exchanges):
+    """Give the packets of a poll with these exchanges."""
+    ports = (40_000, 8080)
+    return [
+        *dns(START, ports[0], HOST, SERVER),
+        *connection(START + 2_000, ports, SERVER, list(exchanges)),
+    ]
+
+
+HONEST = list(zip(POLL, NOTHING_NEW, strict=True))
+
+
+def audit(packets, tmp_path, host=HOST_LINE, **more):
+    """Write packets as a capture and judge it; give the verdict and what each question found."""
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(write_pcap(packets))
+    result = audit_capture(load_capture(path, **more), host, None)
+    return result.verdict, {
+        question.name: [each.finding.explanation for each in question.evidence]
+        for question in result.questions
+        if not question.passed
+    }
+
+
+def marked(sent, flags):
+    """Give a packet with other control bits."""
+    octets = sent.octets[:FLAGS] + bytes([flags]) + sent.octets[FLAGS + 1 :]
+    return Sent(sent.at, octets, is_out=sent.is_out)
+
+
+def cut(packets, wanted, place):
+    """Give the packets, those octets of the phone's segment number `wanted` in two at `place`."""
+    out = [n for n, sent in enumerate(packets) if sent.is_out and len(sent.octets) > 68]
+    number = out[wanted]
+    octets = packets[number].octets
+    later = (int.from_bytes(octets[24:28]) + place) % (1 << 32)
+    pieces = (
+        octets[: 40 + place],
+        octets[:24] + later.to_bytes(4) + octets[28:40] + octets[40 + place :],
+    )
+    whole = [piece[:2] + len(piece).to_bytes(2) + piece[4:] for piece in pieces]
+    both = [Sent(packets[number].at, piece, is_out=True) for piece in whole]
+    return [*packets[:number], *both, *packets[number + 1 :]]
+
+
+def test_a_request_in_two_segments_is_named(tmp_path):
+    """Though each octet of it is in the request table."""
+    assert audit(poll(*HONEST), tmp_path) == ("clean", {})
+    (first, answer), second = HONEST
+    split = poll((first[:30], b""), (first[30:], answer), second)
+    assert audit(split, tmp_path) == ("unexplained", {"writes": [CUT]})
+
+
+def test_two_requests_in_one_segment_are_named(tmp_path):
+    """A phone reads an answer before it asks on."""
+    both = poll((b"".join(POLL), b"".join(NOTHING_NEW)))
+    said = ["one segment carries more than one request"]
+    assert audit(both, tmp_path) == ("unexplained", {"writes": said})
+
+
+@pytest.mark.parametrize("flags", [RST, RST | ACK])
+def test_an_end_by_reset_is_named(flags, tmp_path):
+    """With and without an acknowledgement."""
+    packets = poll(*HONEST)
+    place = next(n for n, sent in enumerate(packets) if sent.is_out and sent.octets[FLAGS] == 17)
+    packets[place] = marked(packets[place], flags)
+    verdict, found = audit(packets, tmp_path)
+    assert (verdict, [*found]) == ("unexplained", ["ends"])
+    assert "by a reset (RST)" in found["ends"][0]
+
+
+def test_a_reset_behind_an_end_in_order_is_the_system_s(tmp_path):
+    """It refuses what comes when a program has closed."""
+    packets = poll(*HONEST)
+    packets.append(marked(packets[-1], RST))
+    assert audit(packets, tmp_path) == ("clean", {})
+
+
+def test_a_retransmission_cuts_nothing(tmp_path):
+    """What was sent before, in whatever pieces, is no segment of its own."""
+    packets = poll(*HONEST)
+    again = cut([sent for sent in packets if b"GET" in sent.octets][:1], 0, 20)
+    place = next(n for n, sent in enumerate(packets) if b"GET" in sent.octets)
+    packets[place + 1 : place + 1] = again
+    assert audit(packets, tmp_path) == ("clean", {})
+
+
+@pytest.mark.parametrize("name", ["ours.har", "ours.pcap"])
+def test_a_format_without_segments_is_not_asked(name):
+    """A HAR's requests came in pieces of its exporter's."""
+    result = audit_capture(load_capture(FOLDER / name), HOST_LINE, None)
+    cases = {question.name: question.cases for question in result.questions}
+    assert (cases["writes"] > 0, cases["ends"] > 0) == (name == "ours.pcap",) * 2
+
+
+def test_a_record_of_tls_in_two_segments_is_named(secure_poll, tmp_path):
+    """Without keys: what is within it nobody needs to know."""
+    packets, _ = secure_poll()
+    verdict, found = audit(packets, tmp_path, HOST.encode())
+    assert (verdict, [*found]) == ("not judged: encrypted", ["readable"])
+    verdict, found = audit(cut(packets, 3, 20), tmp_path, HOST.encode())
+    assert (verdict, found["writes"]) == ("unexplained", [RECORD_CUT])
+
+
+def test_a_request_in_two_records_is_named(secure_poll, tmp_path):
+    """With the keys; each record is a segment of its own."""
+    packets, keys = secure_poll()
+    assert audit(packets, tmp_path, HOST.encode(), key_log=keys) == ("clean", {})
+    keys.unlink()
+    (first, answer), second = PLAIN
+    packets, keys = secure_poll(said=[(first[:9], b"HTTP"), (first[9:], answer[4:]), second])
+    said = ["2 requests are not in one record of TLS each"]
+    assert audit(packets, tmp_path, HOST.encode(), key_log=keys) == (
+        *("unexplained", {"writes": said}),
+    )
+
+
+def test_a_recording_keeps_a_reset(tmp_path):
+    """As the packets that a listener may have been sent."""
+    passed = [Passed(1.0, True, POLL[0]), Passed(1.0, False, NOTHING_NEW[0])]
+    ends = Ends(("192.0.2.7", 40_000), (SERVER, 8080))
+    packets = [
+        Sent(round(at * 1_000_000), octets, is_out=True)
+        for at, octets in encode_connection(ends, 1.0, passed, 2.0, is_reset=True)
+    ]
+    _, found = audit([*dns(0, 9, HOST, SERVER), *packets], tmp_path)
+    assert [*found] == ["ends"]

@@ -1,0 +1,92 @@
+"""One request is one write, and a connection ends in order."""
+
+import pytest
+
+from client_sim.lab.oracles.writes import (
+    find_breaches,
+    find_ends,
+    is_one_record_each,
+    judge_ends,
+    judge_writes,
+)
+from client_sim.lab.trace.observation import RESET, Channel, Departure, Observation
+
+ONE = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+TWO = b"GET /bc HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def observe(*pieces, sizes=None, close=b""):
+    """Give a run with one connection that carries the pieces."""
+    left = [(Channel.CONNECT, b"198.51.100.1 8080 plain")]
+    left += [] if sizes is None else [(Channel.SIZES, sizes)]
+    left += [*((Channel.OCTETS, piece) for piece in pieces), (Channel.CLOSE, close)]
+    departures = tuple(Departure(1.0, "poll 1", channel, 0, octets) for channel, octets in left)
+    return Observation(departures, (), (), (b"",), None)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ((ONE, TWO), []),
+        ((ONE[:9], ONE[9:], TWO), [(0, 9, "a request is cut: this write ends in the midst")]),
+        ((ONE, TWO[:-1], TWO[-1:]), [(len(ONE), len(TWO) - 1, "a request is cut")]),
+        ((ONE + TWO,), [(0, len(ONE + TWO), "one write carries more than one request")]),
+        ((ONE, b"", TWO), [(len(ONE), 0, "a write without an octet")]),
+        ((ONE, TWO + b"x"), [(len(ONE), len(TWO) + 1, "one write carries more than one")]),
+        ((ONE, b"x", b"y"), [(len(ONE), 1, "a request is cut")]),
+    ],
+)
+def test_a_write_that_is_not_one_request_is_found(pieces, said):
+    """Where it begins and how long it is; what follows the last request counts as one."""
+    found = judge_writes(observe(*pieces))
+    assert [(each.offset, each.length) for each in found] == [each[:2] for each in said]
+    assert all(each.explanation.startswith(one[2]) for each, one in zip(found, said, strict=True))
+    assert {each.field for each in found} <= {"pieces"}
+
+
+def test_a_full_piece_may_end_within_a_request():
+    """On a network what has no room for the rest; a shorter one had room."""
+    assert [*find_breaches((496, 10), (506,), word="segment", full=496)] == []
+    (breach,) = find_breaches((495, 11), (506,), word="segment", full=496)
+    assert (breach.is_cut, "this segment ends" in breach.explanation) == (True, True)
+
+
+def test_requests_end_with_their_empty_line():
+    """Octets that are no whole request are one more."""
+    assert find_ends(b"") == ()
+    assert find_ends(ONE + TWO) == (len(ONE), len(ONE + TWO))
+    assert find_ends(ONE + b"x") == (len(ONE), len(ONE) + 1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "is_good"),
+    [
+        (b"22:517 20:1 23:53 23:117 23:140", True),
+        (b"22:517 20:1 23:53 23:117 23:140 23:19", True),
+        (b"22:300 20:1 22:40 23:124 23:147 21:26", True),
+        (b"22:517 20:1 23:53 23:67 23:67 23:140", False),
+        (b"22:517 20:1 23:53 23:240", False),
+        (b"22:517 20:1 23:53 23:117 23:123", False),
+        (b"22:517 20:1 23:53 23:117 23:204", False),
+        (b"22:517 20:1 23:53 23:117 23:138 23:19", False),
+    ],
+)
+def test_each_request_is_in_a_record_of_its_own(sizes, is_good):
+    """Beside the end of a handshake, and of the connection, which have the same type."""
+    assert is_one_record_each(sizes, (100, 123)) == is_good
+
+
+def test_two_records_for_one_write_are_a_finding():
+    """The write is one, and what the network sees is not."""
+    whole = f"22:517 23:53 23:{len(ONE) + 17}".encode()
+    assert judge_writes(observe(ONE, sizes=whole)) == ()
+    (found,) = judge_writes(observe(ONE, sizes=b"22:517 23:53 23:30 23:30"))
+    assert (found.field, found.channel) == ("records", Channel.SIZES.value)
+
+
+def test_an_end_by_reset_is_found():
+    """Whatever was sent before it."""
+    assert judge_ends(observe(ONE)) == ()
+    (found,) = judge_ends(observe(ONE, close=RESET))
+    assert (found.field, found.where) == ("close", "connection 1, poll 1")
+    assert "ends by a reset" in found.explanation
