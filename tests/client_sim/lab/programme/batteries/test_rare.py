@@ -19,7 +19,7 @@ KILLERS = {
     "failed-install-report-beneath": ("install-faults", "grammar", "tripwire"),
     "failed-install-pieces-beneath": ("install-faults", "tripwire", "writes"),
     "install-if-range-beneath": ("grammar", "install-state"),
-    "install-wait-beneath": ("install-state",),
+    "install-wait-beneath": ("install-state", "writes"),
     "same-noting-refusals": (),
 }
 
