@@ -10,6 +10,7 @@ from client_sim.lab.errors import ClientNotFoundError, ClientOverdueError
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
 from client_sim.lab.trace.detours import prepare_to_watch
+from client_sim.lab.trace.identity import prepare_machines
 from client_sim.world import Factory
 
 
@@ -42,6 +43,7 @@ def import_attribute(name: str) -> object:
             " package.module:factory"
         )
     prepare_to_watch()
+    prepare_machines()
     try:
         with confine(PATIENCE):
             found: object = getattr(importlib.import_module(module), attribute)

@@ -22,6 +22,7 @@ from client_sim.lab.mutants import (
     kept_phases,
     lengths,
     libraries,
+    machines,
     memories,
     misses,
     occasions,
@@ -84,12 +85,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *rare.MUTANTS,
     *gather.MUTANTS,
     *writing.MUTANTS,
+    *machines.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (
     *equivalents.EQUIVALENTS,
     *installs.EQUIVALENTS,
     *packs.EQUIVALENTS,
+    *machines.EQUIVALENTS,
 )
 """Clients that differ from the clean ones and leak nothing: whoever is alarmed is wrong."""
 

@@ -15,6 +15,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "faults": "comparison of owners",
         "install-faults": "comparison of owners",
         "fleet": "comparison of phones",
+        "machine": "comparison of machines",
         "downloads": "comparison of phones",
         "installs": "comparison of phones",
         "split": "comparison of phones",

@@ -15,6 +15,7 @@ from client_sim.lab.servers.faults import make_faults
 from client_sim.lab.servers.packs import PARTS
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.machine import make_machine
 from client_sim.lab.trace.memory import Responder
 from client_sim.persona import Persona, make_persona
 from client_sim.tape import Tape
@@ -80,16 +81,21 @@ class Ground:
         start: float | None = None,
         serve: Serve | None = None,
     ) -> Setting:
-        """Make a setting in which everything that is not named is the ground's usual."""
+        """Make a setting in which everything that is not named is the ground's usual.
+
+        The machine follows from the randomness: cases have one each, and the phones of a fleet.
+        """
+        entropy = Entropy(b"%d" % self.seed) if entropy is None else entropy
         return Setting(
             self.publics[0] if public is None else public,
             self.owner(0) if personal is None else personal,
-            Entropy(b"%d" % self.seed) if entropy is None else entropy,
+            entropy,
             self.start if start is None else start,
             self.quiet if serve is None else serve,
             scenario,
             way=Way.MEMORY if self.upstream is None else Way.SOCKETS,
             upstream=self.upstream,
+            machine=make_machine(entropy.seed),
         )
 
     def secured(self, public: Public, *, is_secure: bool) -> Public:

@@ -7,6 +7,7 @@ from typing import Final
 from client_sim.lab.programme.batteries import (
     fleet,
     installs,
+    machines,
     packs,
     personal,
     servers,
@@ -26,6 +27,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "boundary": personal.boundary,
     "events": personal.events,
     "public": personal.public,
+    "machine": machines.machine,
     "fleet": fleet.fleet,
     "downloads": fleet.downloads,
     "installs": installs.installs,

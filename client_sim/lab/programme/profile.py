@@ -33,6 +33,7 @@ RARE: Final[Mapping[str, int]] = MappingProxyType(
     {
         "determinism": 20,  # three parities in each: two keys that were drawn differ in some
         "fleet": 4,
+        "machine": 8,
         "server-state": 244,
         "faults": 40,
         "split": 1,
@@ -55,6 +56,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "personal": (13_900, 500, 20, 8),
     "boundary": (_ALL, _ALL, 208, 208),
     "events": (500, 40, 8, 4),
+    "machine": (100, 12, 0, 0),
     "fleet": (1150, 40, 3, 3),
     "installs": (4, 1, 0, 0),
     "downloads": (50, 4, 1, 1),

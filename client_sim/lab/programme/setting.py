@@ -14,10 +14,13 @@ from client_sim.lab.scenarios.driving import Scenario, run_scenario
 from client_sim.lab.servers.authority import Authority, make_authority
 from client_sim.lab.servers.listening import Listening
 from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.identity import on_machine
+from client_sim.lab.trace.machine import Machine, make_machine
 from client_sim.lab.trace.memory import MemoryWorld, Responder
 from client_sim.lab.trace.observation import Observation
 from client_sim.lab.trace.relay import Relay
 from client_sim.lab.trace.sockets import Dial, MakeDial, SocketWorld
+from client_sim.lab.trace.worlds import DrivenWorld
 from client_sim.persona import Persona
 from client_sim.world import Factory, Public
 
@@ -40,6 +43,10 @@ def keep(factory: Factory) -> Factory:
     return factory
 
 
+USUAL: Final = make_machine(b"usual")
+"""The machine of runs that have none of their own: never the one that the lab runs on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """The five inputs of a client, and what happens to it.
@@ -49,7 +56,7 @@ class Setting:
     remembers another's. `way` and `dial` are what carries it; `upstream`, over sockets, the address
     of a server that is there already and is polled in place of what `serve` makes. A run that takes
     longer than `patience` seconds of the wall clock is given up. `adapt` is what is made of the
-    client before it is run.
+    client before it is run, on `machine`, as what its interpreter tells of that.
     """
 
     public: Public
@@ -63,6 +70,7 @@ class Setting:
     upstream: str | None = None
     patience: float = PATIENCE
     adapt: Callable[[Factory], Factory] = keep
+    machine: Machine = USUAL
 
 
 def observe(factory: Factory, setting: Setting) -> Observation:
@@ -70,7 +78,6 @@ def observe(factory: Factory, setting: Setting) -> Observation:
 
     ClientOverdueError where it does not come back.
     """
-    factory = setting.adapt(factory)
     if setting.way is not Way.MEMORY:
         return _observe_on_sockets(factory, setting)
     world = MemoryWorld(
@@ -80,7 +87,13 @@ def observe(factory: Factory, setting: Setting) -> Observation:
         start=setting.start,
         respond=setting.serve(),
     )
-    return run_scenario(factory, world, setting.scenario, setting.personal, setting.patience)
+    return _run(factory, world, setting)
+
+
+def _run(factory: Factory, world: DrivenWorld, setting: Setting) -> Observation:
+    with on_machine(setting.machine):
+        factory = setting.adapt(factory)
+        return run_scenario(factory, world, setting.scenario, setting.personal, setting.patience)
 
 
 _ADDRESS: Final = "127.0.0.1"
@@ -113,7 +126,7 @@ def _observe_on_sockets(factory: Factory, setting: Setting) -> Observation:
             received=received,
         )
         worlds.append(world)
-        return run_scenario(factory, world, setting.scenario, setting.personal, setting.patience)
+        return _run(factory, world, setting)
 
 
 @cache

@@ -1,0 +1,239 @@
+"""Another machine for a client: what its interpreter tells of host, user, clock and disk, replaced.
+
+The calls are replaced for good, before a client is loaded and can take one of them, by ones that
+answer as the machine of a run does while it goes on, and as before at all other times. Environment
+and time zone are the process's own, and are changed for real. Not replaced is what native code asks
+the system by itself, and what belongs to the interpreter and the hardware.
+"""
+
+import builtins
+import grp
+import io
+import os
+import platform
+import posix
+import pwd
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache, wraps
+from typing import Any, Final
+
+from client_sim.clock import read_clock
+from client_sim.lab.trace.machine import Machine
+
+Answer = Callable[..., Any]
+"""What a call gives on a machine: is given that, the call itself, and its arguments."""
+
+# What the interpreter and its libraries need stays; so they are not told apart by it.
+_KEPT: Final = (
+    *(b"PATH", b"TMP", b"TEMP", b"PYTHON", b"LD_", b"SSL_", b"OPENSSL_", b"COV", b"PYTEST"),
+    b"VIRTUAL",
+)
+_ZONE: Final = b"TZ"
+# The mapping behind `os.environ`, which encodes and decodes each time; a run takes milliseconds.
+_ENVIRONMENT: Final[dict[bytes, bytes]] = vars(os)["environ"]._data  # noqa: SLF001  # its only name
+_present: Machine | None = None
+_bystanders: frozenset[threading.Thread] = frozenset()
+
+
+@contextmanager
+def on_machine(machine: Machine) -> Iterator[None]:
+    """Let this process be that machine to code that runs meanwhile, in threads of its own, too."""
+    global _present, _bystanders  # noqa: PLW0603  # a machine is one per interpreter
+    prepare_machines()
+    before = _present, _bystanders
+    environment, node = dict(_ENVIRONMENT), uuid.getnode()
+    _bystanders = frozenset(threading.enumerate()) - {threading.current_thread()}
+    kept = {name: value for name, value in environment.items() if name.startswith(_KEPT)}
+    _set_environment({**kept, **_encode_environment(machine)})
+    _set_node(machine.node)
+    _present = machine
+    try:
+        yield
+    finally:
+        _present, _bystanders = before
+        _set_environment(environment)
+        _set_node(node)
+
+
+@lru_cache(maxsize=64)
+def _encode_environment(machine: Machine) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in machine.environment.items()}
+
+
+def _set_environment(wanted: dict[bytes, bytes]) -> None:
+    """Replace what the interpreter has of the environment, and the zone in the C library, too."""
+    _ENVIRONMENT.clear()
+    _ENVIRONMENT.update(wanted)
+    if _ZONE in wanted:
+        os.putenv(_ZONE, wanted[_ZONE])
+    else:
+        os.unsetenv(_ZONE)
+    time.tzset()
+
+
+def _set_node(node: int) -> None:
+    """Replace what the standard library has read of a machine and remembers."""
+    uuid._node = node  # type: ignore[attr-defined]  # noqa: SLF001  # as `getnode` keeps it
+    platform._uname_cache = None  # type: ignore[attr-defined]  # noqa: SLF001  # as `uname` does
+
+
+@cache
+def prepare_machines() -> None:
+    """Replace the calls, once, before a client takes one of them."""
+    for name, answer in _OF_OS.items():
+        _replace((os, posix), name, answer)
+    for name, answer in _OF_TIME.items():
+        _replace((time,), name, answer)
+    for module, name, answer in _OTHERS:
+        _replace((module,), name, answer)
+    _replace((builtins, io), "open", _open)
+
+
+def _replace(modules: tuple[Any, ...], name: str, answer: Answer) -> None:
+    call = getattr(modules[0], name, None)
+    if call is None:
+        return  # not every system has every call
+
+    @wraps(call)
+    def look_and_answer(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  # as it is called
+        if _present is None or _is_bystander():
+            return call(*arguments, **named)
+        return answer(_present, call, *arguments, **named)
+
+    for module in modules:
+        setattr(module, name, look_and_answer)
+
+
+def _is_bystander() -> bool:
+    # Not `current_thread`, which makes up a thread where one is only about to begin.
+    thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]  # noqa: SLF001  # its only name
+    return thread in _bystanders
+
+
+def _always(tell: Callable[[Machine], Any]) -> Answer:
+    return lambda machine, _call, *_arguments, **_named: tell(machine)
+
+
+def _uname(machine: Machine, call: Answer) -> os.uname_result:
+    real = call()
+    told = (real.sysname, machine.host, machine.release, real.version, real.machine)
+    return os.uname_result(told)
+
+
+def _statvfs(machine: Machine, call: Answer, *arguments: Any) -> os.statvfs_result:
+    real = call(*arguments)
+    sizes = (4096, 4096, machine.disk, machine.free, machine.free)
+    return os.statvfs_result((*sizes, *tuple(real)[5:]))
+
+
+def _sysconf(machine: Machine, call: Answer, name: str | int) -> int:
+    match name:
+        case "SC_NPROCESSORS_ONLN" | "SC_NPROCESSORS_CONF":
+            return machine.cpus
+        case "SC_PHYS_PAGES" | "SC_AVPHYS_PAGES":
+            return machine.memory
+        case _:
+            return int(call(name))
+
+
+def _getpwuid(machine: Machine, call: Answer, uid: int) -> pwd.struct_passwd:
+    return _password(machine) if uid == machine.uid else call(uid)
+
+
+def _getpwnam(machine: Machine, call: Answer, name: str) -> pwd.struct_passwd:
+    return _password(machine) if name == machine.user else call(name)
+
+
+def _password(machine: Machine) -> pwd.struct_passwd:
+    told = machine.environment
+    row = (machine.user, "x", machine.uid, machine.uid, "", told["HOME"], told["SHELL"])
+    return pwd.struct_passwd(row)
+
+
+def _getgrgid(machine: Machine, call: Answer, gid: int) -> grp.struct_group:
+    return grp.struct_group((machine.user, "x", gid, [])) if gid == machine.uid else call(gid)
+
+
+def _getfqdn(machine: Machine, call: Answer, name: str = "") -> str:
+    return machine.host if name in {"", "0.0.0.0", machine.host} else str(call(name))  # noqa: S104
+
+
+def _from_clock(machine: Machine, call: Answer) -> Any:  # noqa: ANN401  # seconds or nanoseconds
+    return _later(call(), machine.clock)
+
+
+def _from_start(machine: Machine, call: Answer) -> Any:  # noqa: ANN401  # as above
+    return _later(call(), machine.uptime)
+
+
+def _clock(machine: Machine, call: Answer, number: int) -> Any:  # noqa: ANN401  # as above
+    is_real = number == time.CLOCK_REALTIME
+    return _later(call(number), machine.clock if is_real else machine.uptime)
+
+
+def _later(now: float | int, seconds: float) -> float:  # noqa: PYI041  # nanoseconds stay whole
+    return now + (seconds if isinstance(now, float) else round(seconds * 1e9))
+
+
+def _broken_down(
+    _machine: Machine, call: Answer, seconds: float | None = None
+) -> time.struct_time | str:
+    return call(read_clock() if seconds is None else seconds)  # type: ignore[no-any-return]
+
+
+def _written(_machine: Machine, call: Answer, *arguments: Any) -> str:
+    """Write a time, which is the last argument, or the present where that is left out."""
+    whole = 2 if call.__name__ == "strftime" else 1
+    told = arguments if len(arguments) == whole else (*arguments, time.localtime())
+    return str(call(*told))
+
+
+def _open(
+    machine: Machine,
+    call: Answer,
+    file: object,
+    mode: str = "r",
+    *more: object,
+    **named: object,
+) -> object:
+    told = machine.files.get(os.fspath(file)) if isinstance(file, str | os.PathLike) else None
+    if told is None or not mode.startswith("r"):
+        return call(file, mode, *more, **named)
+    return io.BytesIO(told.encode()) if "b" in mode else io.StringIO(told)
+
+
+_OF_OS: Final[dict[str, Answer]] = {
+    **dict.fromkeys(("getuid", "geteuid", "getgid", "getegid"), _always(lambda m: m.uid)),
+    **dict.fromkeys(("getresuid", "getresgid"), _always(lambda m: (m.uid,) * 3)),
+    **dict.fromkeys(("getpid", "getpgrp"), _always(lambda m: m.pid)),
+    **dict.fromkeys(("getppid", "getpgid", "getsid"), _always(lambda m: m.parent)),
+    "getgroups": _always(lambda m: [m.uid]),
+    "getlogin": _always(lambda m: m.user),
+    "cpu_count": _always(lambda m: m.cpus),
+    "sched_getaffinity": _always(lambda m: set(range(m.cpus))),
+    "getloadavg": _always(lambda m: (m.load, m.load / 2, m.load / 3)),
+    "sysconf": _sysconf,
+    "uname": _uname,
+    "statvfs": _statvfs,
+    "fstatvfs": _statvfs,
+}
+_OF_TIME: Final[dict[str, Answer]] = {
+    **dict.fromkeys(("time", "time_ns"), _from_clock),
+    **dict.fromkeys(("monotonic", "monotonic_ns"), _from_start),
+    **dict.fromkeys(("clock_gettime", "clock_gettime_ns"), _clock),
+    **dict.fromkeys(("localtime", "gmtime", "ctime"), _broken_down),
+    **dict.fromkeys(("strftime", "asctime"), _written),
+}
+_OTHERS: Final[tuple[tuple[Any, str, Answer], ...]] = (
+    (socket, "gethostname", _always(lambda m: m.host)),
+    (socket, "getfqdn", _getfqdn),
+    (threading, "get_native_id", _always(lambda m: m.pid)),
+    (pwd, "getpwuid", _getpwuid),
+    (pwd, "getpwnam", _getpwnam),
+    (grp, "getgrgid", _getgrgid),
+)

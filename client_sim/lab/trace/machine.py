@@ -1,0 +1,110 @@
+"""The machine that a client runs on, as far as its interpreter says what that is.
+
+Phones of one run have it in common, so that comparing them shows nothing of what follows from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+from client_sim.tape import Tape
+
+_ZONES: Final = (
+    *("Asia/Jakarta", "Asia/Kolkata", "Asia/Shanghai", "Europe/Warsaw", "America/Lima"),
+    *("Africa/Lagos", "Pacific/Auckland", "America/St_Johns", "Europe/London", "Asia/Kathmandu"),
+)
+_LANGUAGES: Final = ("id_ID", "hi_IN", "zh_CN", "pl_PL", "es_PE", "en_NZ", "ne_NP", "pt_BR")
+_SHELLS: Final = ("/bin/bash", "/bin/dash", "/bin/zsh", "/usr/bin/fish")
+_YEAR: Final = 31_536_000
+_BLOCK: Final = 4096
+_GIB: Final = 2**30 // _BLOCK
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Machine:
+    """What differs between two machines. Times are seconds, sizes blocks of 4,096 octets.
+
+    `clock` is how far its clock is from this one's, `uptime` how long it has been up; `files` has
+    what stands in files that tell a machine, by path.
+    """
+
+    host: str
+    user: str
+    uid: int
+    pid: int
+    parent: int
+    cpus: int
+    disk: int
+    free: int
+    memory: int
+    node: int
+    clock: float
+    uptime: float
+    load: float
+    release: str
+    environment: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+@lru_cache(maxsize=512)
+def make_machine(seed: bytes) -> Machine:
+    """Draw a machine: the same for the same seed, and for another one different in everything."""
+    tape = Tape(b"machine " + seed)
+    host, user = tape.word()[: 4 + tape.below(9)], tape.word()[: 3 + tape.below(6)]
+    home = f"/{tape.pick(('home', 'Users', 'srv'))}/{user}"
+    zone, language = tape.pick(_ZONES), tape.pick(_LANGUAGES)
+    cpus, memory = 1 + tape.below(64), (1 + tape.below(256)) * _GIB - tape.below(9999)
+    disk = (32 + tape.below(4000)) * _GIB + tape.below(9999)
+    uptime = float(tape.below(_YEAR)) + tape.below(1000) / 1000
+    release = f"{4 + tape.below(3)}.{tape.below(20)}.{tape.below(200)}"
+    processor = f"processor\t: %d\nmodel name\t: {tape.word()}\n"
+    return Machine(
+        host=host,
+        user=user,
+        uid=1000 + tape.below(60_000),
+        pid=2 + tape.below(4_000_000),
+        parent=2 + tape.below(4_000_000),
+        cpus=cpus,
+        disk=disk,
+        free=disk // 2 + tape.below(disk // 3),
+        memory=memory,
+        node=int.from_bytes(b"\x02" + tape.octets(5)),
+        clock=float(tape.below(2 * _YEAR) - _YEAR) + tape.below(1000) / 1000,
+        uptime=uptime,
+        load=tape.below(900) / 100,
+        release=release,
+        environment=MappingProxyType(
+            {
+                "HOME": home,
+                "PWD": home,
+                "USER": user,
+                "LOGNAME": user,
+                "HOSTNAME": host,
+                "TZ": zone,
+                "LANG": f"{language}.UTF-8",
+                "LANGUAGE": language,
+                "SHELL": tape.pick(_SHELLS),
+                "TERM": tape.word(),
+                "DISPLAY": f":{cpus}",
+                "COLUMNS": str(40 + tape.below(200)),
+                tape.word().upper(): tape.word(),
+            }
+        ),
+        files=MappingProxyType(
+            {
+                "/etc/hostname": f"{host}\n",
+                "/proc/sys/kernel/hostname": f"{host}\n",
+                "/proc/sys/kernel/osrelease": f"{release}\n",
+                "/etc/timezone": f"{zone}\n",
+                "/etc/machine-id": f"{tape.octets(16).hex()}\n",
+                "/var/lib/dbus/machine-id": f"{tape.octets(16).hex()}\n",
+                "/proc/sys/kernel/random/boot_id": f"{tape.uuid()}\n",
+                "/proc/uptime": f"{uptime:.2f} {uptime * cpus / 2:.2f}\n",
+                "/proc/loadavg": f"{tape.below(9)}.{tape.digits(2)} 0.10 0.05 1/99 4242\n",
+                "/proc/meminfo": f"MemTotal: {memory * 4} kB\nMemFree: {memory} kB\n",
+                "/proc/cpuinfo": "".join(processor % each for each in range(cpus)),
+            }
+        ),
+    )

@@ -1,0 +1,73 @@
+"""What a machine shows is found by comparing machines; a client that only looks passes."""
+
+import socket
+
+import pytest
+
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.library import find_mutant
+from client_sim.lab.mutants.machines import MUTANTS
+from client_sim.lab.programme.batteries.machines import machine
+from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.plan import make_batteries
+from client_sim.lab.programme.profile import PROFILES
+from client_sim.lab.programme.runner import try_client
+from client_sim.lab.programme.setting import observe
+from client_sim.lab.servers.memo import memoised
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Check each signature once."""
+    with memoised():
+        yield
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
+def test_who_tells_its_machine_is_found(mutant):
+    """By the battery that changes nothing else."""
+    profile = PROFILES["mutant"].only(["machine"])
+    batteries = make_batteries(plan_ground(mutant.make, 0), profile)
+    assert "machine" in try_client(mutant.make, batteries, profile).killed_by
+
+
+def test_who_only_looks_is_not():
+    """A note of the machine that nobody is sent."""
+    mutant = find_mutant("same-looking")
+    profile = PROFILES["mutant"].only(["machine"])
+    batteries = make_batteries(plan_ground(mutant.make, 0), profile)
+    assert try_client(mutant.make, batteries, profile).killed_by == ()
+
+
+def test_only_the_machines_of_a_case_differ():
+    """Each of its phones has one of its own, and each case others."""
+    battery = machine(plan_ground(ToyClient, 0), 6)
+    cases = [battery.make(number).settings for number in range(6)]
+    assert len({setting.machine.host for case in cases for setting in case}) == 18
+    for first, *others in cases:
+        for other in others:
+            assert (other.personal, other.entropy, other.scenario, other.start, other.public) == (
+                *(first.personal, first.entropy, first.scenario, first.start, first.public),
+            )
+
+
+def test_a_run_never_shows_the_machine_that_it_is_made_on():
+    """The phones of a fleet have machines of their own, too, as have cases of any battery."""
+    ground = plan_ground(ToyClient, 0)
+    hosts = set()
+
+    class Noting(ToyClient):
+        def poll(self):
+            hosts.add(socket.gethostname())
+            return super().poll()
+
+    settings = [
+        setting
+        for oracle in ("fleet", "personal")
+        for battery in make_batteries(ground, PROFILES["mutant"].only([oracle]))
+        for setting in battery.make(1).settings
+    ]
+    for setting in settings:
+        observe(Noting, setting)
+    assert hosts == {setting.machine.host for setting in settings}
+    assert len(hosts) == 8 + 1
