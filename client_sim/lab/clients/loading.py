@@ -49,8 +49,8 @@ def import_attribute(name: str) -> object:
             found: object = getattr(importlib.import_module(module), attribute)
     except Overdue as error:
         raise ClientOverdueError(
-            f"the client {name} is still being imported after {PATIENCE:g} seconds: look for what"
-            " its module waits for"
+            f"the client {name} is still being imported, {error}: look for what its module waits"
+            " for or goes round in"
         ) from error
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())

@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from client_sim.lab.errors import LabError
+from client_sim.lab.scenarios.confines import Ended
 
 
 def fail(message: str, status: int) -> NoReturn:
@@ -35,12 +36,12 @@ def ending_with_children() -> Iterator[None]:
         for child in children:
             child.terminate()
         if not children:
-            raise SystemExit(128 + number)
+            raise Ended(number)  # a client that runs right now is none whose process ends
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
-    except LabError:
+    except (LabError, Ended):
         if not has_ended:
             raise
     finally:

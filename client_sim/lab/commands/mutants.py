@@ -5,7 +5,7 @@ import json
 import click
 from rich.console import Console
 
-from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.ending import ending_with_children, fail
 from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.execute import run_matrix
@@ -41,7 +41,7 @@ def mutants_command(
     """
     profile = "probe" if quick else "mutant"
     try:
-        with show_progress() as tell:
+        with ending_with_children(), show_progress() as tell:
             matrix = run_matrix(
                 profile, seed, jobs, tell, libraries=libraries or (OURS,), quick=quick
             )

@@ -1,5 +1,6 @@
 """`hening-device lab run`: examine a client."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from client_sim.lab.commands.live_run import Live, run_live
 from client_sim.lab.commands.options import read_codename, read_mappings, read_now, read_short
 from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.commands.reporting import Wanted, report_options, show_report
-from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.errors import ClientOverdueError, LabError, SurroundingsError
 from client_sim.lab.programme.execute import run_matrix, run_programme
 from client_sim.lab.programme.library import OURS
 from client_sim.lab.programme.plan import Plan
@@ -104,7 +105,8 @@ def run_command(
     """Put every question of the programme to a client and judge every octet.
 
     Without --url all runs are in virtual time, against a server in the same process, and the same
-    seed gives the same report, octet for octet. Exit status 1 where anything was found.
+    seed gives the same report, octet for octet. Exit status 1 where anything was found, 3 where the
+    client did not come back and nothing was found before: the report is then a part.
     """
     try:
         if url is not None:
@@ -115,12 +117,13 @@ def run_command(
         else:
             with ending_with_children():
                 report = _run(client, full, mutants, seed, jobs, clock)
-    except (SurroundingsError, OSError) as error:
+    except (SurroundingsError, ClientOverdueError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)
     show_report(report, wanted)
-    raise SystemExit(0 if report.is_good else 1)
+    is_no_verdict = report.result.given_up and not report.result.failed()
+    raise SystemExit(0 if report.is_good else 3 if is_no_verdict else 1)
 
 
 def _run(
@@ -135,7 +138,11 @@ def _run(
     with show_progress() as tell:
         result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell)
         matrix = None
-        if client == "clean" if mutants is None else mutants:
+        wants_matrix = client == "clean" if mutants is None else mutants
+        if wants_matrix and not result.given_up:
             profile = "mutant" if full else "probe"
-            matrix = run_matrix(profile, seed, jobs, tell, libraries=(OURS,), quick=not full)
+            try:
+                matrix = run_matrix(profile, seed, jobs, tell, libraries=(OURS,), quick=not full)
+            except ClientOverdueError as error:
+                result = replace(result, given_up=f"the kill matrix is missing: {error}")
     return Report(result, matrix, None if matrix is None else load_mutation(), timed)

@@ -1,9 +1,11 @@
 """Carrying a programme out: all batteries on one client, or all leaky clients on one instrument."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from client_sim.lab.clients.loading import load_client
+from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.programme.argued import ARGUED, METHODS
 from client_sim.lab.programme.case import Battery, Case
@@ -30,6 +32,7 @@ from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
 from client_sim.lab.scenarios.countries import count_homes
 from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.servers.memo import memoised
+from client_sim.lab.trace.observation import Observation
 from client_sim.tape import Tape
 from client_sim.world import Factory
 
@@ -54,7 +57,9 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
     with memoised():
         with open_pool(jobs) as pool:
             parts = pool.map(run_planned, [(plan, task) for task in order])
-            tallies = _collect(tasks, order, parts, tell)
+            tallies, given_up = _collect(tasks, order, parts, tell)
+        if given_up:
+            return _break_off(plan, batteries, tallies, given_up)
         return _conclude(plan, factory, ground, batteries, tallies, _PHONES)
 
 
@@ -72,19 +77,28 @@ def run_batteries(
     tasks = plan_tasks(batteries, _CHUNK)
     with memoised():
         parts = (run_task(Runs(factory), batteries, task, profile) for task in tasks)
-        tallies = _collect(tasks, tasks, parts, tell)
+        tallies, given_up = _collect(tasks, tasks, parts, tell)
+        if given_up:
+            return _break_off(plan, batteries, tallies, given_up)
         return _conclude(plan, factory, ground, batteries, tallies, phones)
 
 
 def _collect(
     tasks: Sequence[Task], order: Sequence[Task], parts: Iterable[Tallies], tell: Tell
-) -> Tallies:
-    """Take parts as they come in some order, and put them together in that of the tasks."""
+) -> tuple[Tallies, str]:
+    """Take parts as they come in some order, and put them together in that of the tasks.
+
+    Where a client is given up, those that came before it, and why.
+    """
     came: dict[Task, Tallies] = {}
-    for task, part in zip(order, parts, strict=True):
-        came[task] = part
-        tell("runs", len(came), len(tasks))
-    return merge(came[task] for task in tasks)
+    given_up = ""
+    try:
+        for task, part in zip(order, parts, strict=True):
+            came[task] = part
+            tell("runs", len(came), len(tasks))
+    except ClientOverdueError as error:
+        given_up = str(error)
+    return merge(came[task] for task in tasks if task in came), given_up
 
 
 def _conclude(
@@ -95,8 +109,6 @@ def _conclude(
     tallies: Tallies,
     phones: int,
 ) -> ProgrammeResult:
-    asked = [(each.oracle, each.claim, each.question) for each in batteries]
-    asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
     sample = batteries[0].make(0).settings[0]
     places = sorted({place for tally in tallies.values() for place in tally.places})
     owners = {
@@ -104,7 +116,44 @@ def _conclude(
         for battery, number in places
         for setting in batteries[battery].make(number).settings
     }
-    own = [tallies[battery.oracle] for battery in batteries]
+    return replace(
+        _summarise(
+            plan,
+            batteries,
+            tallies,
+            lambda oracle: _find_smallest(factory, batteries, tallies, oracle),
+        ),
+        sample=observe(factory, sample),
+        fields=survey_fields(factory, ground, phones),
+        intervals=survey_intervals(factory, ground, phones),
+        owners=(sample.personal, *owners),
+    )
+
+
+def _break_off(
+    plan: Plan, batteries: Sequence[Battery], tallies: Tallies, given_up: str
+) -> ProgrammeResult:
+    """Give what was found before a client was given up; it is not run again."""
+    owners = {
+        setting.personal: None
+        for tally in tallies.values()
+        for place, number in tally.places
+        for setting in batteries[place].make(number).settings
+    }
+    found = _summarise(plan, batteries, tallies, lambda _oracle: None)
+    return replace(found, given_up=given_up, owners=tuple(owners))
+
+
+def _summarise(
+    plan: Plan,
+    batteries: Sequence[Battery],
+    tallies: Tallies,
+    find_smallest: Callable[[str], Smallest | None],
+) -> ProgrammeResult:
+    """Give what was asked and found, without a sample of what the client sends."""
+    asked = [(each.oracle, each.claim, each.question) for each in batteries]
+    asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
+    own = [tallies[each.oracle] for each in batteries if each.oracle in tallies]
     return ProgrammeResult(
         client=plan.client,
         profile=plan.profile,
@@ -113,16 +162,13 @@ def _conclude(
         polls=sum(tally.polls for tally in own),
         octets=sum(tally.octets for tally in own),
         batteries=tuple(
-            _result(each, tallies[oracle], _find_smallest(factory, batteries, tallies, oracle))
+            _result(each, tallies[oracle], find_smallest(oracle))
             for each in asked
             for oracle in each[:1]
             if oracle in tallies
         ),
-        sample=observe(factory, sample),
-        fields=survey_fields(factory, ground, phones),
-        intervals=survey_intervals(factory, ground, phones),
+        sample=Observation((), (), (), (), None),
         scope=_describe_scope(batteries, plan.profile),
-        owners=(sample.personal, *owners),
     )
 
 

@@ -86,7 +86,8 @@ class ProgrammeResult:
     are the seconds between polls that the client drew, in the order of their drawing. `owners` are
     personas whose values may stand in findings or in the sample: what a report has to cover.
     `answers_agree` is false when a real server's answers changed meanwhile, so that a difference
-    between two phones may be the server's doing.
+    between two phones may be the server's doing. `given_up` says why not all was asked: what there
+    is then is a part.
     """
 
     client: str
@@ -102,18 +103,19 @@ class ProgrammeResult:
     scope: str = ""
     owners: tuple[Persona, ...] = ()
     answers_agree: bool = True
+    given_up: str = ""
 
     @property
     def is_clean(self) -> bool:
-        """Whether every oracle kept silent."""
-        return all(battery.passed for battery in self.batteries)
+        """Whether every oracle was asked and kept silent."""
+        return not self.given_up and all(battery.passed for battery in self.batteries)
 
     @property
     def word(self) -> str:
-        """The verdict in a word: `unproven` when all that is wrong is that polls got nowhere."""
+        """The verdict in a word: `unproven` when polls got nowhere or not all was asked."""
         if self.is_clean:
             return "clean"
-        return "unproven" if self.failed() == ("completes",) else "leak"
+        return "leak" if {*self.failed()} - {"completes"} else "unproven"
 
     def failed(self) -> tuple[str, ...]:
         """Name the oracles that found something."""

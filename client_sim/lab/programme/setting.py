@@ -55,8 +55,8 @@ class Setting:
     at the beginning (epoch seconds), `serve` makes the server: a new one for each run, so that none
     remembers another's. `way` and `dial` are what carries it; `upstream`, over sockets, the address
     of a server that is there already and is polled in place of what `serve` makes. A run that takes
-    longer than `patience` seconds of the wall clock is given up. `adapt` is what is made of the
-    client before it is run, on `machine`, as what its interpreter tells of that.
+    `patience` seconds of processor time, or waits for as long, is given up. `adapt` is what is made
+    of the client before it is run, on `machine`, as what its interpreter tells of that.
     """
 
     public: Public

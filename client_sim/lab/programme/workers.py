@@ -4,12 +4,15 @@ Tasks are cut and numbered before anything runs, and their results are put toget
 """
 
 import gc
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import Final, TypeVar
 
 from client_sim.lab.clients.loading import load_client
@@ -96,9 +99,19 @@ def _begin() -> None:
 
     What is remembered are millions of objects that stay, which would be looked through each time.
     """
+    # Taken here, as it is another one while a client runs.
+    threading.Thread(target=_end_with_parent, args=(os._exit,), daemon=True).start()
     gc.freeze()
     gc.set_threshold(*_RARELY)
     _UNTIL_THE_END.enter_context(memoised())
+
+
+def _end_with_parent(end: Callable[[int], object]) -> None:
+    """Wait until the process is gone that this one works for, however that ended, and end, too."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        end(1)
 
 
 @cache

@@ -59,6 +59,7 @@ class _Cover:
             client=printable(result.client),
             profile=printable(result.profile),
             scope=printable(result.scope),
+            given_up=self.text(result.given_up),
             batteries=tuple(self.battery(battery) for battery in result.batteries),
             sample=self.observation(result.sample),
             fields=tuple(replace(row, field=printable(row.field)) for row in result.fields),

@@ -27,6 +27,7 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
         "profile": result.profile,
         "seed": result.seed,
         "scope": result.scope,
+        "given_up": result.given_up,
         "runs": result.runs,
         "polls": result.polls,
         "octets": result.octets,

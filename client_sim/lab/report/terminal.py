@@ -16,6 +16,7 @@ from client_sim.lab.programme.result import (
 )
 from client_sim.lab.report.clocks import make_clock_table
 from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.extent import NOT_VARIED, describe_extent, describe_held
 from client_sim.lab.report.findings import render_findings
 from client_sim.lab.report.gathering import gather
 from client_sim.lab.report.kill_matrix import summarise_matrix
@@ -63,12 +64,13 @@ def describe_mutation(score: MutationScore) -> str:
 def _render_claims(result: ProgrammeResult, console: Console) -> None:
     heading = _COLUMNS.format("", "cases", "runs", "octets").rstrip()
     console.print(Text(heading, "dim"), soft_wrap=True)
-    for claim, says in CLAIMS.items():
+    for claim, asks in CLAIMS.items():
         batteries = result.of_claim(claim)
         if not batteries:
             continue
         holds = all(battery.passed for battery in batteries)
         name = "Guards" if claim == "guard" else claim
+        says = (describe_held(claim, batteries) if holds else "") or asks
         said = f"{'✓' if holds else '✗'} {name}  {says}"
         say(console, said, "bold green" if holds else "bold red")
         for battery in batteries:
@@ -118,8 +120,12 @@ def _fields(rows: tuple[FieldEntropy, ...]) -> Table:
 def _render_verdict(result: ProgrammeResult, console: Console) -> None:
     summary = f"{result.runs:,} runs, {result.polls:,} polls, {result.octets:,} octets: "
     console.print()
+    if result.given_up:
+        say(console, f"Not all was asked: {result.given_up}.", "bold red")
     if result.is_clean:
-        say(console, f"{summary}nothing about the owner left the phone.", "bold green")
+        say(console, describe_extent(result))
+        say(console, NOT_VARIED)
+        say(console, f"{summary}clean.", "bold green")
     else:
-        said = f"{summary}{result.word.upper()} ({', '.join(result.failed())})."
-        say(console, said, "bold red")
+        found = f" ({', '.join(result.failed())})" if result.failed() else ""
+        say(console, f"{summary}{result.word.upper()}{found}.", "bold red")

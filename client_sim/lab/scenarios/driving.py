@@ -88,7 +88,7 @@ def run_scenario(
     Each poll happens when the client says that it is due; events spread evenly over the time
     between. An exception ends the run and is part of the trace: a crash is visible from outside.
     So does a client that ends its process, or that names no time for its next poll. One that does
-    not come back for `patience` seconds of the wall clock is a ClientOverdueError.
+    not come back within `patience` seconds of processor time is a ClientOverdueError.
     """
     recording = RecordingWorld(world)
     try:
@@ -96,8 +96,8 @@ def run_scenario(
             _drive(factory, recording, world, scenario, persona)
     except Overdue as error:
         raise ClientOverdueError(
-            f"the client had not come back after {patience:g} seconds ({scenario.name}, in"
-            f" {recording.phase}): look for what it waits for, and run the programme again"
+            f"the client did not come back ({scenario.name}, in {recording.phase}): {error}: look"
+            " for what it waits for or goes round in, and run the programme again"
         ) from error
     except (Exception, SystemExit) as error:  # noqa: BLE001  # any client may be brought here
         recording.note(Channel.CRASH, type(error).__qualname__.encode())

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from client_sim.lab.programme.result import CLAIMS, ProgrammeResult
 from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.dump import dump
+from client_sim.lab.report.extent import NOT_VARIED, describe_extent, describe_held
 from client_sim.lab.report.gathering import gather
 from client_sim.lab.report.html.heat import family_rows, leak_rows
 from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_histogram
@@ -68,6 +69,9 @@ def _values(presentable: Presentable) -> dict[str, Any]:
         "report": presentable.report,
         "result": result,
         "claims": [(claim, says, result.of_claim(claim)) for claim, says in CLAIMS.items()],
+        "held": describe_held,
+        "extent": describe_extent(result),
+        "not_varied": NOT_VARIED,
         "dump": dump,
         "gather": gather,
         "opened": _most_telling(result),

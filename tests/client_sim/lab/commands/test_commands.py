@@ -5,11 +5,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
+from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.commands import lab
+from client_sim.lab.commands import run as run_module
+from client_sim.lab.commands.ending import ending_with_children
+from client_sim.lab.errors import ClientOverdueError
+from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.setting import observe
+from client_sim.lab.scenarios.lives import idle
 from client_sim.persona import make_persona
 
 OWNER = make_persona(b"0 owner 0")  # the first that the lab makes of seed 0
@@ -49,7 +57,7 @@ def test_a_clean_client_gives_0(url, root, tmp_path):
     page = tmp_path / "page.html"
     result = call("run", "--url", url, "--root", root, *TOY, "--html", page)
     assert result.exit_code == 0, result.output
-    assert "nothing about the owner left the phone" in result.output
+    assert "No difference in" in result.output
     assert "sockets" in result.output
     assert page.read_text().startswith("<!doctype html>")
 
@@ -254,3 +262,46 @@ def test_sigterm_ends_a_run_in_order():
     assert run.returncode == 128 + signal.SIGTERM
     assert "Warning" not in errors
     assert "Traceback" not in errors
+
+
+def test_processes_end_with_the_one_that_they_work_for():
+    """However that ended: killed, it can tell them nothing, and its output closes all the same."""
+    command = [Path(sys.executable).with_name("hening-device"), "lab", "mutants", "--quick"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr.readline()
+        run.kill()
+        run.communicate()
+    assert run.returncode == -signal.SIGKILL
+
+
+def test_sigterm_in_the_midst_of_a_client_is_no_crash_of_its():
+    """The command ends with its status; the client is not examined to the end."""
+
+    class Signalled(ToyClient):
+        def poll(self):
+            signal.raise_signal(signal.SIGTERM)
+            return super().poll()
+
+    ground = plan_ground(ToyClient, 0)
+    seen = []
+    with pytest.raises(SystemExit) as ended, ending_with_children():
+        seen.append(observe(Signalled, ground.setting(idle(1))))
+    assert (ended.value.code, seen) == (128 + signal.SIGTERM, [])
+
+
+def test_a_client_that_does_not_come_back_has_no_verdict(monkeypatch):
+    """Status 3, and what there is of a report: not the status of a leak."""
+    part = SimpleNamespace(given_up="it waits", failed=lambda: ())
+    report = SimpleNamespace(result=part, is_good=False)
+    monkeypatch.setattr(run_module, "_run", lambda *_arguments: report)
+    monkeypatch.setattr(run_module, "show_report", lambda *_arguments: None)
+    assert call("run").exit_code == 3
+    part.failed = lambda: ("grammar",)
+    assert call("run").exit_code == 1
+    monkeypatch.setattr(run_module, "_run", _overdue)
+    result = call("run")
+    assert (result.exit_code, result.output) == (3, "error: it waits\n")
+
+
+def _overdue(*_arguments):
+    raise ClientOverdueError("it waits")

@@ -2,11 +2,14 @@
 
 import pytest
 
-from client_sim.lab.errors import ClientNotFoundError
+from client_sim.lab.errors import ClientNotFoundError, ClientOverdueError
+from client_sim.lab.mutants.library import find_mutant
+from client_sim.lab.programme import execute
 from client_sim.lab.programme.execute import run_matrix, run_programme
+from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.guards import QUESTIONS
 from client_sim.lab.programme.library import load_library
-from client_sim.lab.programme.plan import BATTERIES, Plan
+from client_sim.lab.programme.plan import BATTERIES, Plan, make_batteries
 from client_sim.lab.programme.profile import PROFILES
 
 
@@ -39,6 +42,29 @@ def test_a_poll_tells_nothing_and_keeps_its_range(toy):
     assert "the whole poll" in {row.field for row in toy.fields}
     assert all(14_400 <= seconds <= 28_800 for seconds in toy.intervals)
     assert len(toy.intervals) == 1000
+
+
+def test_what_was_found_before_a_client_is_given_up_is_kept(monkeypatch):
+    """The tasks that came; the client is not run again for a sample, or to make anything small."""
+    run, made = execute.run_task, []
+
+    def give_up(*arguments):
+        made.append(arguments)
+        if len(made) > 3:
+            raise ClientOverdueError("the client did not come back")
+        return run(*arguments)
+
+    monkeypatch.setattr(execute, "run_task", give_up)
+    factory = find_mutant("imei-query").make
+    ground = plan_ground(factory, 0)
+    batteries = make_batteries(ground, PROFILES["probe"])
+    asked = Plan("imei-query", "probe", 0), PROFILES["probe"], factory, ground, batteries
+    part = execute.run_batteries(*asked, phones=4, tell=silent)
+    assert part.given_up == "the client did not come back"
+    assert (part.word, part.is_clean, len(made)) == ("leak", False, 4)
+    assert {"grammar", "canaries"} <= {*part.failed()}
+    assert (part.sample.departures, part.fields) == ((), ())
+    assert part.owners
 
 
 def test_two_processes_say_what_one_says(toy):

@@ -1,10 +1,13 @@
 """The report on consoles of 80 and 120 columns."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from client_sim.lab.report.covering import present
+from client_sim.lab.report.redaction import Revealed
 from client_sim.lab.report.terminal import render_terminal
 
 
@@ -28,13 +31,25 @@ def test_a_clean_report_says_so_last(reports):
     """The claims come first, with their numbers."""
     said = show(reports.clean, 120, terminal=False)
     assert said.splitlines()[0] == "clean · profile full · seed 7"
-    assert "✓ N3  Nothing that a server says comes back." in said
+    assert "✓ N3  In 1,500 cases of 1 kind nothing that a server said came back." in said
+    assert "✓ Guards  Watched in every run, whichever claim it was made for." in said
     assert "    personal           1,500     3,000        900,000   passed" in said
     assert "3 of 3 leaks of 2 families found (100.0%)." in said
     assert "noticed 90 of 100 changes (90.0 %)" in said
-    assert said.splitlines()[-1] == (
-        "3,000 runs, 6,000 polls, 900,000 octets: nothing about the owner left the phone."
-    )
+    assert said.splitlines()[-1] == "3,000 runs, 6,000 polls, 900,000 octets: clean."
+    assert "No difference in 6,000 situations of 4 kinds (personal, fleet," in said
+    assert "Not varied, and so not claimed" in said
+
+
+def test_a_part_is_said_to_be_one(reports):
+    """A client that was given up is neither clean nor a leak; what was found before is one."""
+    raw = reports.raw["clean"]
+    part = replace(raw.result, given_up="the client did not come back", batteries=())
+    assert part.word == "unproven"
+    said = show(present(replace(raw, result=part), Revealed()), 80)
+    assert "Not all was asked: the client did not come back." in said
+    assert said.splitlines()[-1].endswith("UNPROVEN.")
+    assert replace(reports.raw["leaking"].result, given_up="so").word == "leak"
 
 
 def test_questions_are_beside_the_numbers_where_there_is_room(reports):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from client_sim.lab.scenarios.confines import Overdue, confine
+from client_sim.lab.scenarios.confines import Overdue, Patience, confine
 
 
 class Stubborn:
@@ -35,9 +35,8 @@ def test_a_client_that_waits_is_interrupted():
     assert client.swallowed == 0
 
 
-def test_who_swallows_everything_is_interrupted_again(monkeypatch):
+def test_who_swallows_everything_is_interrupted_again():
     """Until it gives up."""
-    monkeypatch.setattr("client_sim.lab.scenarios.confines._AGAIN", 0.05)
     client = Stubborn(BaseException, 3)
     with pytest.raises(Overdue), confine(0.05):
         client.wait()
@@ -58,6 +57,21 @@ def test_somebody_elses_timer_goes_on_afterwards():
     handler = signal.getsignal(signal.SIGALRM)
     left = signal.getitimer(signal.ITIMER_REAL)[0]
     with confine(5.0):
-        assert 4.0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 5.0
+        assert 0.0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 1.0
     assert signal.getsignal(signal.SIGALRM) == handler
     assert signal.getitimer(signal.ITIMER_REAL)[0] == pytest.approx(left, abs=5.0)
+
+
+def test_a_busy_machine_takes_no_patience():
+    """A client that gets a tenth of a second in each is waited for until it has had its time."""
+    patience = Patience(120.0, 1.0, used=7.0)
+    assert not any(patience.look(7.0 + tick / 10) for tick in range(1, 1200))
+    assert patience.look(127.0) == "it took 120 seconds of processor time"
+
+
+def test_who_does_nothing_is_given_up_by_the_clock():
+    """For so many ticks in a row; then it stays so, whatever it does."""
+    patience = Patience(3.0, 1.0, used=0.0)
+    looks = [patience.look(used) for used in (0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0)]
+    assert looks[:5] == [None] * 5
+    assert looks[5:] == ["it waited for 3 seconds and did nothing"] * 2

@@ -84,7 +84,7 @@ def test_a_client_that_does_not_come_back_is_one_sentence(world):
                 pass
 
     scenario = Scenario("two polls", (POLL, POLL))
-    with pytest.raises(ClientOverdueError, match=r"after 0\.05 seconds \(two polls, in poll 1\)"):
+    with pytest.raises(ClientOverdueError, match=r"two polls, in poll 1\): it took 0\.05 seconds"):
         run_scenario(Waiting, world, scenario, OWNER, patience=0.05)
 
 

@@ -1,0 +1,44 @@
+"""What a clean verdict speaks of: how many situations, of which kinds, and what was not varied."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from client_sim.lab.programme.result import BatteryResult, ProgrammeResult
+
+_HELD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "N1": "nothing about the owner changed what left",
+        "N2": "phones in one public state were one crowd",
+        "N3": "nothing that a server said came back",
+        "N4": "polls came when fresh randomness said",
+    }
+)
+_CROSSED: Final = "crossed"
+NOT_VARIED: Final = (
+    "Not varied, and so not claimed: what native code asks the system by itself, the interpreter,"
+    " the processor, other machines' network stacks, and a trigger that was never met."
+)
+"""What no run on one machine can change."""
+
+
+def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
+    """Say of a claim that held in how many cases it was asked; "" of what is none of the four."""
+    if claim not in _HELD:
+        return ""
+    cases, kinds = sum(battery.cases for battery in batteries), len(batteries)
+    return f"In {cases:,} cases of {_count(kinds)} {_HELD[claim]}."
+
+
+def describe_extent(result: ProgrammeResult) -> str:
+    """Say in how many situations of which kinds runs were compared, and how many are crossed."""
+    asked = [battery for battery in result.batteries if battery.claim != "guard"]
+    cases = sum(battery.cases for battery in asked)
+    names = ", ".join(battery.oracle for battery in asked)
+    crossed = sum(battery.cases for battery in asked if battery.oracle == _CROSSED)
+    among = f"; {crossed:,} of them cross several conditions" if crossed else ""
+    return f"No difference in {cases:,} situations of {_count(len(asked))} ({names}){among}."
+
+
+def _count(kinds: int) -> str:
+    return f"{kinds} kind" if kinds == 1 else f"{kinds} kinds"
