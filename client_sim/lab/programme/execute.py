@@ -269,6 +269,10 @@ def _find_smallest(
         small = shrink(factory, each)
         if small is not None:
             steps = ", ".join(small.steps) or "nothing"
-            fields = f", owners that differ in {', '.join(small.fields)}" if small.fields else ""
-            return Smallest(small.steps, small.fields, f"It still shows with: {steps}{fields}.")
+            owners = f", owners that differ in {', '.join(small.fields)}" if small.fields else ""
+            told = ", ".join(small.machine)
+            machines = f", machines that differ in {told}" if told else ""
+            text = f"It still shows with: {steps}{owners}{machines}."
+            differing = (*small.fields, *(f"machine {name}" for name in small.machine))
+            return Smallest(small.steps, differing, text)
     return None

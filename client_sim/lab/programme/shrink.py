@@ -1,4 +1,4 @@
-"""Making a failing case small: fewer steps, fewer differences between its owners."""
+"""Making a failing case small: fewer steps, fewer differences between its owners and machines."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -8,6 +8,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Case
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.driving import Scenario
+from client_sim.lab.trace.machine import Machine
 from client_sim.persona import Persona
 from client_sim.world import Factory
 
@@ -21,12 +22,13 @@ class Smallest:
     """What is left of a case when nothing more can be taken away.
 
     `steps` are those of its runs (of the first, where others have theirs derived from it), `fields`
-    the fields of the owner in which its runs must differ (none where all have one owner), `finding`
-    what the small case shows.
+    the fields of the owner in which its runs must differ (none where all have one owner), `machine`
+    those of the machine, `finding` what the small case shows.
     """
 
     steps: tuple[str, ...]
     fields: tuple[str, ...]
+    machine: tuple[str, ...]
     finding: Finding
 
 
@@ -42,11 +44,12 @@ def shrink(factory: Factory, case: Case) -> Smallest | None:
 
     if not judge(case):
         return None
-    for make in (_without_steps, _with_fewer_differences):
+    for make in (_without_steps, _with_fewer_differences, _with_closer_machines):
         case = _repeat(case, make, judge, tries)
     differing = _differing([setting.personal for setting in case.settings])
+    machine = _differing([setting.machine for setting in case.settings])
     steps = case.settings[0].scenario.steps
-    return Smallest(steps, tuple(sorted(differing)), judge(case)[0])
+    return Smallest(steps, tuple(sorted(differing)), tuple(sorted(machine)), judge(case)[0])
 
 
 def _repeat(
@@ -92,22 +95,33 @@ def _with_steps(case: Case, steps: tuple[str, ...]) -> Case:
 def _with_fewer_differences(case: Case) -> Iterator[Case]:
     """Let all other owners have all of the first one's fields, a half, … a single one."""
     first, *others = case.settings
-    differing = _differing([setting.personal for setting in case.settings])
+    for alike in _likenesses([setting.personal for setting in case.settings]):
+        closer = (replace(s, personal=replace(s.personal, **alike)) for s in others)
+        yield replace(case, settings=(first, *closer))
+
+
+def _with_closer_machines(case: Case) -> Iterator[Case]:
+    """Let all other machines be like the first in all that they tell, a half, … one thing."""
+    first, *others = case.settings
+    for alike in _likenesses([setting.machine for setting in case.settings]):
+        closer = (replace(s, machine=replace(s.machine, **alike)) for s in others)
+        yield replace(case, settings=(first, *closer))
+
+
+def _likenesses(those: Sequence[Persona] | Sequence[Machine]) -> Iterator[dict[str, Any]]:
+    """Give values of the first for all fields in which others differ, for a half, … for one."""
+    differing = _differing(those)
     size = len(differing)
     while size:
         for start in range(0, len(differing), size):
-            alike: dict[str, Any] = {
-                name: getattr(first.personal, name) for name in differing[start : start + size]
-            }
-            closer = (replace(s, personal=replace(s.personal, **alike)) for s in others)
-            yield replace(case, settings=(first, *closer))
+            yield {name: getattr(those[0], name) for name in differing[start : start + size]}
         size //= 2
 
 
-def _differing(owners: Sequence[Persona]) -> tuple[str, ...]:
-    """Name the fields in which not all owners are alike."""
-    first, *others = owners
-    names = (field.name for field in fields(Persona))
+def _differing(those: Sequence[Persona] | Sequence[Machine]) -> tuple[str, ...]:
+    """Name the fields in which not all owners, or machines, are alike."""
+    first, *others = those
+    names = (field.name for field in fields(first))
     return tuple(
         name for name in names if any(getattr(o, name) != getattr(first, name) for o in others)
     )

@@ -25,6 +25,9 @@ def render_junit(presentable: Presentable) -> str:
             suite = open_suite(root, claim, says)
             for battery in batteries:
                 _add_battery(suite, claim, battery)
+    if report.result.given_up:
+        suite = open_suite(root, "programme", "Everything was asked")
+        fail(add_case(suite, "programme", "given up"), report.result.given_up, "unproven", "")
     if report.matrix is not None:
         _add_matrix(root, report.matrix)
     if report.wall_clock:

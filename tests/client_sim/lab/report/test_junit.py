@@ -1,10 +1,13 @@
 """JUnit XML: the elements and attributes that build servers read, for any octets."""
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from client_sim.lab.report.covering import present
 from client_sim.lab.report.junit import render_junit
+from client_sim.lab.report.redaction import Revealed
 
 # What the schema of Ant and Jenkins allows where, as far as it is used here.
 CHILDREN = {
@@ -77,3 +80,12 @@ def test_what_is_wrong_with_the_instrument_is_a_failure(reports):
         c.get("name"): c.find("failure").get("type") for c in suite if c.find("failure") is not None
     }
     assert kinds == {"an echo": "thin", "a whisper": "survivor", "reader": "false alarm"}
+
+
+def test_a_part_of_a_programme_has_failed(reports):
+    """A build server is not to take it for a clean one."""
+    raw = reports.raw["clean"]
+    part = replace(raw, result=replace(raw.result, given_up="the client did not come back"))
+    root = ET.fromstring(render_junit(present(part, Revealed())).encode())
+    (case,) = [case for case in root.iter("testcase") if case.find("failure") is not None]
+    assert case.find("failure").get("message") == "the client did not come back"

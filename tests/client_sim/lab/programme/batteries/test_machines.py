@@ -13,6 +13,7 @@ from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
+from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.servers.memo import memoised
 
 
@@ -71,3 +72,19 @@ def test_a_run_never_shows_the_machine_that_it_is_made_on():
         observe(Noting, setting)
     assert hosts == {setting.machine.host for setting in settings}
     assert len(hosts) == 8 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("host-in-seconds", {"host"}),
+        ("zone-in-hours", {"environment"}),
+        ("machine-id-in-seconds", {"files"}),
+    ],
+)
+def test_what_is_told_of_a_machine_is_named(name, told):
+    """Of all in which machines differ, what still shows."""
+    mutant = find_mutant(name)
+    battery = machine(plan_ground(mutant.make, 0), 1)
+    small = shrink(mutant.make, battery.make(0))
+    assert (set(small.machine), small.fields, small.steps) == (told, (), ("poll",))
