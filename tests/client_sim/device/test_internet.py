@@ -15,6 +15,8 @@ from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.device.web_server import serve
 from tests.patience import PATIENCE
 
+CLOSE_WAIT = 8  # of Linux's TCP states
+
 
 def _make_world(public, **options):
     return RealWorld(
@@ -53,6 +55,8 @@ def test_a_connection_ends_in_order_with_an_answer_unread():
             near.recv(1, socket.MSG_PEEK)
             SocketStream(near).close()
             assert far.recv(1) == b""
+            # A reset behind the end would have closed this end, too.
+            assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == bytes([CLOSE_WAIT])
         SocketStream(near).close()
 
 

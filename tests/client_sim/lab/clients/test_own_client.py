@@ -1,10 +1,12 @@
 """A client that a stranger brings, as docs/PRIVACY.md shows it."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from client_sim.lab.clients import loading
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.programme.batteries.fleet import fleet
 from client_sim.lab.programme.batteries.personal import personal
@@ -67,3 +69,11 @@ def test_without_the_leak_nothing_of_the_owner_is_found(examine_module):
     failed = set(examine_module("updater_without_leak", honest).failed())
     assert {"grammar", "timing"} <= failed
     assert not failed & {"canaries", "tripwire", "personal", "fleet", "egress"}
+
+
+def test_calls_are_replaced_before_a_module_can_take_one(examine_module, monkeypatch):
+    """A name that it imports is then the one that answers as the machine of each run."""
+    prepared = []
+    monkeypatch.setattr(loading, "prepare_machines", lambda: prepared.append(dict(sys.modules)))
+    examine_module("updater_of_a_host", f"from socket import gethostname\n{EXAMPLE}")
+    assert "updater_of_a_host" not in prepared[0]

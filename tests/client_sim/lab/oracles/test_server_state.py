@@ -9,7 +9,7 @@ from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
-from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.lab.trace.observation import RESET, Channel, Departure, Observation
 from client_sim.persona import make_persona
 
 OWNER = make_persona(1)
@@ -249,3 +249,20 @@ def test_what_both_servers_say_was_not_handed_out():
     assert "came back" not in found.explanation
     (found,) = judge_server_state(run_of(sent=b"same17"), run_of(received=b"A: same17"))
     assert "came back" not in found.explanation
+
+
+def test_a_reset_is_the_server_s_doing():
+    """How much is left unread follows from how much it sends; octets behind it still count."""
+
+    def run(close, *more):
+        left = [
+            (Channel.CONNECT, 0, b"198.51.100.1 80 plain"),
+            (Channel.OCTETS, 0, b"GET"),
+            (Channel.CLOSE, 0, close),
+            *more,
+        ]
+        departures = tuple(Departure(1.0, "poll 1", *each) for each in left)
+        return Observation(departures, (), (), (b"",), None)
+
+    assert judge_server_state(run(b""), run(RESET)) == ()
+    assert judge_server_state(run(b""), run(RESET, (Channel.DNS, -1, b"a.example"))) != ()

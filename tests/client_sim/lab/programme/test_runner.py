@@ -120,3 +120,14 @@ def test_a_release_and_a_commit_search_all_their_runs():
     """More than 30,000 of them, each for its own owner's values."""
     assert PROFILES["full"].is_plain_searched
     assert PROFILES["quick"].is_plain_searched
+
+
+def test_a_poll_that_is_broken_off_may_leave_an_answer_unread(ground):
+    """Where nobody asks whether polls are whole, nobody asks how they end."""
+    battery = personal(ground, 1)
+    failing = replace(battery.make(0), spared=frozenset({"completes", "egress"}))
+    asked = [
+        run_task(Runs(TOY), (replace(battery, make=lambda _number, c=c: c),), Task(0, 0, 1), PROBE)
+        for c in (battery.make(0), failing)
+    ]
+    assert {*asked[0]} - {*asked[1]} == {"completes", "egress", "ends"}

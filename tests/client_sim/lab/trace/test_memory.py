@@ -91,3 +91,16 @@ def test_names_and_connections_fail_where_the_server_says_so(public, port):
         (b"", public.host, 0, 0),
         (b"", "198.51.100.1", 80, 0 if port else 1),
     ]
+
+
+def test_what_nobody_has_read_is_told(open_world):
+    """An answer that was not fetched, and one that was in part; a closed connection has none."""
+    stream = ask(open_world(ANSWER))
+    assert stream.is_unread()
+    stream.recv(4)
+    assert stream.is_unread()
+    stream.recv(9)
+    assert not stream.is_unread()
+    stream.send(b"GET")
+    stream.close()
+    assert not stream.is_unread()
