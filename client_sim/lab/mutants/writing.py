@@ -18,6 +18,7 @@ from client_sim.persona import Persona
 from client_sim.world import Stream
 
 _FAMILY: Final = "writes"
+_ANY: Final = ("personal",)  # each run shows what all phones do alike
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
 
 
@@ -110,18 +111,21 @@ MUTANTS: Final = (
         _FAMILY,
         "Sends each request as 16 octets and the rest, which shows whose library it has.",
         _TwoPieces,
+        only=_ANY,
     ),
     Mutant(
         "lines-always-beneath",
         _FAMILY,
         "The transport of the real client sends line by line, which shows whose it is.",
         leak_beneath(_LinesBeneath),
+        only=_ANY,
     ),
     Mutant(
         "requests-at-once",
         _FAMILY,
         "Sends all requests of a poll in one write, which no other phone does.",
         _AllAtOnce,
+        only=_ANY,
     ),
     Mutant(
         "at-once-by-contacts",
@@ -134,6 +138,7 @@ MUTANTS: Final = (
         _FAMILY,
         "Reads the status of its last answer alone, so that each connection ends by a reset.",
         _LastUnread,
+        only=_ANY,
     ),
     Mutant(
         "unread-by-calls",
