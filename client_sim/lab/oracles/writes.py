@@ -79,7 +79,7 @@ def is_one_record_each(sizes: bytes, lengths: Sequence[int]) -> bool:
     if data[1:] in (sealed, [*sealed, _ALERT]):
         return True
     return len(data) == len(lengths) and all(
-        size - length in _SEALS for size, length in zip(data, lengths, strict=True)
+        size - length in _SEALS for size, length in zip(data, lengths, strict=False)
     )
 
 

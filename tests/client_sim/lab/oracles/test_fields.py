@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from client_sim.lab.oracles.fields import Field, decode_fields, name_channel
-from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.lab.trace.observation import RESET, Channel, Departure, Observation
 
 PACKAGE = b"/targets/armani/id/stable/" + b"a" * 64 + b".f.zip"
 ROLE = b"GET /metadata/3.armani.json HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -123,3 +123,12 @@ def test_a_connection_may_be_closed_behind_its_poll():
     seen = replace(seen, departures=(*seen.departures, late))
     (fields,) = decode_fields(seen).values()
     assert Field("connection 1", "close", "connection", b"2 later") in fields
+
+
+def test_a_connection_that_ends_by_a_reset_says_so():
+    """Beside how often and when it was closed."""
+    seen = observe(b"junk")
+    *others, close = seen.departures
+    seen = replace(seen, departures=(*others, replace(close, octets=RESET)))
+    (fields,) = decode_fields(seen).values()
+    assert Field("connection 1", "close", "connection", b"1 with the poll by a reset") in fields

@@ -2,6 +2,7 @@
 
 import pytest
 
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.writes import (
     find_breaches,
     find_ends,
@@ -32,6 +33,10 @@ def observe(*pieces, sizes=None, close=b""):
         ((ONE, TWO[:-1], TWO[-1:]), [(len(ONE), len(TWO) - 1, "a request is cut")]),
         ((ONE + TWO,), [(0, len(ONE + TWO), "one write carries more than one request")]),
         ((ONE, b"", TWO), [(len(ONE), 0, "a write without an octet")]),
+        (
+            (ONE, b"", TWO[:5], TWO[5:]),
+            [(len(ONE), 0, "a write without an octet"), (len(ONE), 5, "a request is cut")],
+        ),
         ((ONE, TWO + b"x"), [(len(ONE), len(TWO) + 1, "one write carries more than one")]),
         ((ONE, b"x", b"y"), [(len(ONE), 1, "a request is cut")]),
     ],
@@ -78,15 +83,55 @@ def test_each_request_is_in_a_record_of_its_own(sizes, is_good):
 
 def test_two_records_for_one_write_are_a_finding():
     """The write is one, and what the network sees is not."""
-    whole = f"22:517 23:53 23:{len(ONE) + 17}".encode()
-    assert judge_writes(observe(ONE, sizes=whole)) == ()
-    (found,) = judge_writes(observe(ONE, sizes=b"22:517 23:53 23:30 23:30"))
-    assert (found.field, found.channel) == ("records", Channel.SIZES.value)
+    whole = f"22:517 23:53 23:{len(ONE) + 17} 23:{len(TWO) + 17}".encode()
+    assert judge_writes(observe(ONE, TWO, sizes=whole)) == ()
+    sizes = b"22:517 23:53 23:30 23:30"
+    said = "1 requests are not in one record of TLS each"
+    assert judge_writes(observe(ONE, sizes=sizes)) == (
+        Finding(
+            *("connection 1, poll 1", said, sizes, 0, len(sizes)),
+            channel=Channel.SIZES.value,
+            field="records",
+        ),
+    )
+
+
+def test_each_connection_is_judged_by_itself():
+    """One that sent nothing has nothing to be written; what others did is found in its place."""
+    left = [
+        (Channel.CONNECT, 0, b"198.51.100.1 8080 plain"),
+        (Channel.CONNECT, 1, b"198.51.100.1 8080 plain"),
+        (Channel.OCTETS, 1, ONE[:5]),
+        (Channel.OCTETS, 1, ONE[5:]),
+        (Channel.CONNECT, 2, b"198.51.100.1 8080 plain"),
+        (Channel.OCTETS, 2, ONE),
+    ]
+    departures = tuple(Departure(1.0, "poll 1", *each) for each in left)
+    seen = Observation(departures, (), (), (b"",) * 3, None)
+    said = "a request is cut: this write ends in the midst of it"
+    assert judge_writes(seen) == (
+        Finding(
+            *("connection 2, poll 1", said, ONE, 0, 5),
+            channel=Channel.OCTETS.value,
+            field="pieces",
+        ),
+    )
+
+
+def test_pieces_and_ends_need_not_be_there():
+    """Nothing was sent, or more than was asked for."""
+    assert [*find_breaches((), ())] == []
+    assert [*find_breaches((10, 5), (10,))] == []
 
 
 def test_an_end_by_reset_is_found():
     """Whatever was sent before it."""
     assert judge_ends(observe(ONE)) == ()
-    (found,) = judge_ends(observe(ONE, close=RESET))
-    assert (found.field, found.where) == ("close", "connection 1, poll 1")
-    assert "ends by a reset" in found.explanation
+    said = "the connection ends by a reset, with an answer unread, where an end in order belongs"
+    assert judge_ends(observe(ONE, close=RESET)) == (
+        Finding(
+            *("connection 1, poll 1", said, RESET, 0, len(RESET)),
+            channel=Channel.CLOSE.value,
+            field="close",
+        ),
+    )
