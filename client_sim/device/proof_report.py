@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from client_sim.engine.apply import PartitionResult
+from client_sim.engine.rules import Rules
 
 MAX_REFUSAL: Final = 300
 
@@ -26,8 +27,9 @@ class Proof:
 
     `sha256` and `length` (bytes) are the package's, `certificate` is the sha256 of the DER form of
     the certificate in the phone's image, `prover` the version of this program. `ways` are the
-    installations that were tried, in order; `refusal` is why the last one failed, or empty, and
-    then `partitions` are what was written and read back.
+    installations that were tried, in order; `rules` are the groups of rules that the last one
+    asked, as the engine noted them. `refusal` is why it failed, or empty, and then `partitions` are
+    what was written and read back.
     """
 
     certificate: str
@@ -36,6 +38,7 @@ class Proof:
     partitions: tuple[PartitionResult, ...]
     prover: str
     refusal: str
+    rules: tuple[Rules, ...]
     sha256: str
     source: ProvedSource | None
     ways: tuple[Way, ...]

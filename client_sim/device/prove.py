@@ -27,6 +27,7 @@ from client_sim.engine.build import BuildFacts
 from client_sim.engine.errors import EngineError, NotStreamableError, SlotError
 from client_sim.engine.install import install_package
 from client_sim.engine.install_stream import install_stream
+from client_sim.engine.rules import Asked, Note, Rules, note_nothing
 from client_sim.engine.signatures import hash_certificate
 from client_sim.engine.slots import Slots
 
@@ -86,7 +87,7 @@ def prove(
             folder.slots.flash_factory({}, _NO_BUILD)
         if source is not None:
             run.install_source(source)
-        ways, refusal, partitions = run.try_ways(package, release)
+        tried = run.try_ways(package, release)
         for each in (package, source):
             if each is not None:
                 each.check_unchanged()
@@ -94,13 +95,24 @@ def prove(
             certificate=certificate,
             codename=codename,
             length=package.length,
-            partitions=partitions,
+            partitions=tried.partitions,
             prover=request.prover,
-            refusal=make_printable(refusal),
+            refusal=make_printable(tried.refusal),
+            rules=tried.rules,
             sha256=package.sha256,
             source=proved_source,
-            ways=ways,
+            ways=tried.ways,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Which installations were tried; what the last one asked, why it failed, what it wrote."""
+
+    ways: tuple[Way, ...]
+    rules: tuple[Rules, ...]
+    refusal: str = ""
+    partitions: tuple[PartitionResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +140,16 @@ class _Run:
                 slots.boot(lambda _: True)
         slots.mark_successful()
 
-    def try_ways(
-        self, package: Candidate, release: Release
-    ) -> tuple[tuple[Way, ...], str, tuple[PartitionResult, ...]]:
-        """Return which installations were tried, why the last was refused, and what it wrote."""
-        name, ways = package.path.name, list[Way]()
-        partitions: tuple[PartitionResult, ...] = ()
+    def try_ways(self, package: Candidate, release: Release) -> _Tried:
+        """Install the package as a stream and as a file, up to the first refusal."""
+        name, ways, asked = package.path.name, list[Way](), Asked()
         try:
             if self.folder.is_streamed:
                 ways.append("stream")
             else:
                 self.say(f"Installing {name} while it passes by.")
                 try:
-                    self._stream(package, release)
+                    self._stream(package, release, asked)
                 except NotStreamableError as reason:
                     self.say(str(reason))
                 except EngineError:
@@ -150,18 +159,21 @@ class _Run:
                     ways.append("stream")
                     self.folder.note_streamed()
             ways.append("whole")
+            asked = Asked()
             self.say(f"Installing {name} as a file.")
             # The slot may hold what was streamed, which would be taken as it is.
             self.folder.slots.begin_update()
-            partitions = self._install(package, release)
+            partitions = self._install(package, release, asked)
         except SlotError as error:
             where = self.folder.slots.directory
             raise StateError(f"The phone in {where} is damaged; remove it: {error}") from error
         except EngineError as error:
-            return tuple(ways), str(error), ()
-        return tuple(ways), "", partitions
+            return _Tried(tuple(ways), asked.groups, str(error))
+        return _Tried(tuple(ways), asked.groups, partitions=partitions)
 
-    def _stream(self, candidate: Candidate, release: Release) -> tuple[PartitionResult, ...]:
+    def _stream(
+        self, candidate: Candidate, release: Release, note: Note = note_nothing
+    ) -> tuple[PartitionResult, ...]:
         return install_stream(
             candidate,
             self.folder.slots,
@@ -172,9 +184,12 @@ class _Run:
             facts=release.build,
             codename=self.codename,
             progress=self.progress,
+            note=note,
         )
 
-    def _install(self, candidate: Candidate, release: Release) -> tuple[PartitionResult, ...]:
+    def _install(
+        self, candidate: Candidate, release: Release, note: Note = note_nothing
+    ) -> tuple[PartitionResult, ...]:
         candidate.file.seek(0)
         return install_package(
             candidate.file,
@@ -186,6 +201,7 @@ class _Run:
             facts=release.build,
             codename=self.codename,
             progress=self.progress,
+            note=note,
         )
 
 

@@ -17,6 +17,7 @@ from client_sim.engine.errors import ApplyError
 from client_sim.engine.image_hash import is_image
 from client_sim.engine.manifest import Partition
 from client_sim.engine.payload import Payload
+from client_sim.engine.rules import Note, Rules, note_nothing
 from client_sim.engine.steps import Step, TargetImage, apply_step
 from client_sim.engine.workers import Workers
 
@@ -79,6 +80,7 @@ def write_partitions(
     *,
     progress: Progress | None = None,
     disk: Disk | None = None,
+    note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
     """Do what `apply_payload` does, for a caller that has just called `check_sources`."""
     disk = disk or Disk()
@@ -92,9 +94,11 @@ def write_partitions(
                 old = stack.enter_context(source(partition.name).open("rb", buffering=0))
             new = stack.enter_context(disk.create(target, partition.new.size))
             image = TargetImage(partition, new, old)
+            note(Rules.DATA)
             _apply_all(payload, image, disk, meter)
             disk.sync(new)
         result = describe_result(partition)
+        note(Rules.IMAGES)
         if not is_image(target, result.size, result.sha256):
             raise ApplyError(f"The new {partition.name} is not what the package promises.")
         results.append(result)

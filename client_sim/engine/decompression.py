@@ -39,9 +39,7 @@ def iter_decompressed(
     for piece in _PIECES[compression](chunks):
         produced += len(piece)
         if produced > limit:
-            raise PackageError(
-                f"A {compression.value} stream holds more than the {limit} bytes expected."
-            )
+            raise PackageError(f"{_NAMES[compression]} holds more than the {limit} bytes expected.")
         yield piece
 
 
@@ -104,6 +102,12 @@ def _unbrotli(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes | bytearray
         raise PackageError("A brotli stream is cut short.")
 
 
+_NAMES: Final = {
+    Compression.NONE: "What is not compressed",
+    Compression.BZ2: "A bzip2 stream",
+    Compression.XZ: "An xz stream",
+    Compression.BROTLI: "A brotli stream",
+}
 _PIECES: Final = {
     Compression.NONE: _copy,
     Compression.BZ2: _bunzip,

@@ -21,6 +21,7 @@ from client_sim.engine.payload import (
     decode_header,
     load_payload,
 )
+from client_sim.engine.rules import Note, note_nothing
 
 # What may lie before the payload, and behind it: it is held in memory.
 MAX_BEFORE_BYTES: Final = 1024 * 1024
@@ -74,11 +75,13 @@ def read_head(blocks: Blocks, layout: Layout) -> tuple[bytes, bytes]:
     return octets[:wanted], octets[wanted:]
 
 
-def check_front(head: bytes, layout: Layout, key: rsa.RSAPublicKey) -> Front:
+def check_front(
+    head: bytes, layout: Layout, key: rsa.RSAPublicKey, note: Note = note_nothing
+) -> Front:
     """Check the start of a package: entries, METADATA_HASH, metadata signature, manifest.
 
     Raises SignatureError if it is not signed by `key`, PackageError if anything else is wrong.
     """
-    package = open_front(Edges(layout.length, head), layout)
-    header = check_payload_metadata(package, key)
-    return Front(head, package.metadata, load_payload(package.payload_file, header))
+    package = open_front(Edges(layout.length, head), layout, note)
+    header = check_payload_metadata(package, key, note)
+    return Front(head, package.metadata, load_payload(package.payload_file, header, note))

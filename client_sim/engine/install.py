@@ -19,6 +19,7 @@ from client_sim.engine.package import (
     verify_package_signature,
 )
 from client_sim.engine.package_metadata import check_package_facts
+from client_sim.engine.rules import Note, Rules, note_nothing
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 
@@ -34,30 +35,41 @@ def install_package(
     facts: BuildFacts,
     codename: str,
     progress: Progress | None = None,
+    note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
     """Install the OTA zip in `package_file`, whose length and `sha256` the caller has verified.
 
     `property_files`, `payload_properties` and `facts` are those of the signed release,
-    `certificate` the PEM certificate in the phone's image, `codename` the device's. Returns the
-    new partitions. Raises EngineError with the running slot untouched; after a crash or an error
-    the same call may simply be made again.
+    `certificate` the PEM certificate in the phone's image, `codename` the device's. `note` is
+    told which rules are asked. Returns the new partitions. Raises EngineError with the running slot
+    untouched; after a crash or an error the same call may simply be made again.
     """
     if (ready := slots.find_ready(facts, sha256)) is not None:
         return ready
     running = slots.running_build
     key = load_certificate_key(certificate)
     package = open_package(
-        package_file, property_files=property_files, payload_properties=payload_properties
+        package_file,
+        property_files=property_files,
+        payload_properties=payload_properties,
+        note=note,
     )
+    note(Rules.METADATA)
     check_package_facts(package.metadata, codename=codename, running=running, expected=facts)
-    payload = load_verified_payload(package, key)
+    payload = load_verified_payload(package, key, note)
     verify_package_signature(package_file, key)
+    note(Rules.PHONE)
     check_fit(payload.manifest, package.metadata, slots, running)
     check_sources(payload, slots.image_path)
     # From here on the other slot is given up, and only that.
     slots.begin_update()
     partitions = write_partitions(
-        payload, slots.image_path, slots.target_directory, progress=progress, disk=slots.disk
+        payload,
+        slots.image_path,
+        slots.target_directory,
+        progress=progress,
+        disk=slots.disk,
+        note=note,
     )
     slots.finish_update(facts, sha256, partitions)
     return partitions

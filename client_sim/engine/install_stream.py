@@ -26,6 +26,7 @@ from client_sim.engine.package import Layout, check_properties, decode_layout
 from client_sim.engine.package_digests import PackageDigests
 from client_sim.engine.package_metadata import check_package_facts
 from client_sim.engine.passage import Passage, resume_passage
+from client_sim.engine.rules import Note, Rules, note_nothing
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 from client_sim.engine.stream import StreamInstaller
@@ -43,6 +44,7 @@ def install_stream(
     facts: BuildFacts,
     codename: str,
     progress: Progress | None = None,
+    note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
     """Install the OTA zip that `blocks` give and whose signed sha256 is `sha256`.
 
@@ -55,23 +57,28 @@ def install_stream(
         return ready
     running = slots.running_build
     key = load_certificate_key(certificate)
+    note(Rules.FILES)
     layout = decode_layout(property_files, payload_properties, blocks.length)
     check_streamable(layout)
-    resumed = _resume(slots, sha256, layout, blocks.size, key)
+    resumed = _resume(slots, sha256, layout, blocks.size, key, note)
     if resumed is None:
+        note(Rules.HEADER)
         head, fetched = read_head(blocks, layout)
-        front = check_front(head, layout, key)
+        front = check_front(head, layout, key, note)
         passage = Passage.begin(front, layout, fetched)
         del fetched
     else:
         front, passage = resumed
+    note(Rules.METADATA)
     check_package_facts(front.metadata, codename=codename, running=running, expected=facts)
+    note(Rules.PHONE)
     check_fit(front.payload.manifest, front.metadata, slots, running)
     check_sources(front.payload, slots.image_path)
     if resumed is None:
         slots.begin_update()
         create_images(front.payload.manifest, slots)
         slots.journal.begin(front.head)
+    note(Rules.DATA)
     try:
         rest = StreamInstaller(blocks, slots, front, sha256, passage).run(progress)
     except EngineError:
@@ -80,7 +87,8 @@ def install_stream(
             slots.begin_update()
         raise
     try:
-        _check_rest(rest, front, layout, passage.digests, sha256, key)
+        _check_rest(rest, front, layout, passage.digests, sha256, key, note)
+        note(Rules.IMAGES)
         partitions = check_images(front.payload.manifest, slots)
     except EngineError:
         # Nothing of it is kept: which of the bytes were the wrong ones cannot be known.
@@ -92,14 +100,19 @@ def install_stream(
 
 
 def _resume(
-    slots: Slots, sha256: str, layout: Layout, block_size: int, key: rsa.RSAPublicKey
+    slots: Slots,
+    sha256: str,
+    layout: Layout,
+    block_size: int,
+    key: rsa.RSAPublicKey,
+    note: Note,
 ) -> tuple[Front, Passage] | None:
     """Return what an interrupted update left, None if there is nothing that can be gone on with."""
     journal = slots.journal.load(sha256, layout.length) if slots.is_begun else None
     if journal is None:
         return None
     try:
-        front = check_front(slots.journal.load_head(), layout, key)
+        front = check_front(slots.journal.load_head(), layout, key, note)
         passage = resume_passage(journal, front, slots, block_size)
     except EngineError:
         # Something on the phone's disk changed. Starting over is slow and always right.
@@ -114,7 +127,9 @@ def _check_rest(
     digests: PackageDigests,
     sha256: str,
     key: rsa.RSAPublicKey,
+    note: Note,
 ) -> None:
     """Check everything that could not be checked before the package's last byte."""
+    note(Rules.SIGNATURES)
     digests.verify(rest, sha256, layout, front.payload, key)
-    check_properties(Edges(layout.length, front.head, rest), layout)
+    check_properties(Edges(layout.length, front.head, rest), layout, note)

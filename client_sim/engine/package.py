@@ -29,6 +29,7 @@ from client_sim.engine.property_files import (
     decode_property_files,
 )
 from client_sim.engine.readable import Readable
+from client_sim.engine.rules import Note, Rules, note_nothing
 from client_sim.engine.signatures import verify_metadata_signature, verify_payload_signature
 from client_sim.engine.whole_file import MAX_TAIL_BYTES, find_signed_length, verify_whole_file
 from client_sim.engine.zip_entry import check_stored_entry
@@ -96,31 +97,39 @@ def decode_layout(
 
 
 def open_package(
-    file: Readable, *, property_files: str, payload_properties: Mapping[str, str]
+    file: Readable,
+    *,
+    property_files: str,
+    payload_properties: Mapping[str, str],
+    note: Note = note_nothing,
 ) -> Package:
     """Locate the parts of the OTA zip in `file`, which must be seekable and is not closed.
 
     Raises PackageError if a part is missing, lies elsewhere, is compressed, or contradicts the
     properties.
     """
+    note(Rules.FILES)
     layout = decode_layout(property_files, payload_properties, file.seek(0, 2))
-    package = open_front(file, layout)
-    check_properties(file, layout)
+    package = open_front(file, layout, note)
+    check_properties(file, layout, note)
     return package
 
 
-def open_front(file: Readable, layout: Layout) -> Package:
+def open_front(file: Readable, layout: Layout, note: Note = note_nothing) -> Package:
     """Do what `open_package` does with that which lies before the payload's data, and there."""
     payload = layout.payload
+    note(Rules.FILES)
     check_stored_entry(file, PAYLOAD, payload.offset, payload.size)
+    note(Rules.METADATA)
     metadata = _read_entry(file, _METADATA_PATH, layout.metadata, MAX_METADATA_BYTES)
     return Package(
         PayloadFile(file, payload.offset, payload.size), layout, decode_metadata(metadata)
     )
 
 
-def check_properties(file: Readable, layout: Layout) -> None:
+def check_properties(file: Readable, layout: Layout, note: Note = note_nothing) -> None:
     """Check that the properties inside the package are the signed ones; raises PackageError."""
+    note(Rules.PROPERTIES)
     data = _read_entry(file, _PROPERTIES, layout.parts[_PROPERTIES], _MAX_PROPERTIES_BYTES)
     try:
         lines = data.decode().splitlines()
@@ -131,7 +140,9 @@ def check_properties(file: Readable, layout: Layout) -> None:
         raise PackageError("The package's payload_properties.txt is not what the release states.")
 
 
-def load_verified_payload(package: Package, key: rsa.RSAPublicKey) -> Payload:
+def load_verified_payload(
+    package: Package, key: rsa.RSAPublicKey, note: Note = note_nothing
+) -> Payload:
     """Read the package's payload and check its hashes, its signatures and its manifest.
 
     Raises SignatureError if it is not signed by `key`, PackageError if anything else is wrong
@@ -139,21 +150,25 @@ def load_verified_payload(package: Package, key: rsa.RSAPublicKey) -> Payload:
     """
     # The hash comes before anything is parsed that is not covered by it alone.
     payload_file = package.payload_file
-    header = check_payload_metadata(package, key)
+    header = check_payload_metadata(package, key, note)
     if payload_file.hash_ranges((0, payload_file.size)) != package.layout.properties.file_hash:
         raise PackageError("The payload does not have the hash FILE_HASH.")
-    payload = load_payload(payload_file, header)
+    payload = load_payload(payload_file, header, note)
+    note(Rules.SIGNATURES)
     verify_payload_signature(payload, key)
     return payload
 
 
-def check_payload_metadata(package: Package, key: rsa.RSAPublicKey) -> PayloadHeader:
+def check_payload_metadata(
+    package: Package, key: rsa.RSAPublicKey, note: Note = note_nothing
+) -> PayloadHeader:
     """Check header, sizes, METADATA_HASH and metadata signature, before the manifest is parsed.
 
     Needs no byte behind the metadata signature. Raises as `load_verified_payload` does.
     """
     payload_file, properties = package.payload_file, package.layout.properties
     # Sizes, before anything is read by them.
+    note(Rules.HEADER)
     header = decode_header(payload_file)
     if header.metadata_size != properties.metadata_size:
         raise PackageError(
@@ -164,6 +179,7 @@ def check_payload_metadata(package: Package, key: rsa.RSAPublicKey) -> PayloadHe
         raise PackageError("The payload's metadata is not as long as payload_metadata.bin.")
     if payload_file.hash_ranges((0, header.metadata_size)) != properties.metadata_hash:
         raise PackageError("The payload's header and manifest do not have the hash METADATA_HASH.")
+    note(Rules.SIGNATURES)
     verify_metadata_signature(payload_file, header, key)
     return header
 

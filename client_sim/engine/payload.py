@@ -18,6 +18,7 @@ from client_sim.engine.errors import PackageError, UnsupportedError
 from client_sim.engine.manifest import Manifest, Operation, decode_manifest
 from client_sim.engine.manifest_checks import check_manifest
 from client_sim.engine.readable import Readable
+from client_sim.engine.rules import Note, Rules, note_nothing
 
 HEADER_SIZE: Final = 24
 # A whole phone's manifest is a few hundred kilobytes.
@@ -117,12 +118,14 @@ def decode_header(file: PayloadFile) -> PayloadHeader:
     return header
 
 
-def load_payload(file: PayloadFile, header: PayloadHeader) -> Payload:
+def load_payload(file: PayloadFile, header: PayloadHeader, note: Note = note_nothing) -> Payload:
     """Read, decode and check the manifest behind `header`.
 
     Call it after the signature of the metadata has been verified. Raises PackageError, or
     UnsupportedError for what this engine does not do.
     """
+    note(Rules.MANIFEST)
     manifest = decode_manifest(file.read(HEADER_SIZE, header.manifest_size))
+    note(Rules.OPERATIONS)
     check_manifest(manifest, file.size - header.blobs_offset)
     return Payload(file, header, manifest)

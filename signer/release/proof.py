@@ -6,7 +6,7 @@ made it, and stands for no check that the signer can make itself.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
@@ -20,6 +20,19 @@ _NO_REPORT: Final = "is no report that `hening-device prove` writes; prove the p
 
 _Hash = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 _Length = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+_Rules = Literal[
+    "files",
+    "metadata",
+    "properties",
+    "header",
+    "manifest",
+    "operations",
+    "signatures",
+    "phone",
+    "data",
+    "images",
+]
+_ALL_RULES: Final = frozenset(get_args(_Rules))
 _Way = Literal["stream", "whole"]
 _PASSED: Final = (["stream", "whole"], ["whole"])
 _REFUSED: Final = (*_PASSED, ["stream"])
@@ -49,6 +62,7 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitions: Annotated[list[ProvedPartition], msgspec.Meta(max_length=128)]
     prover: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.+-]{1,64}\Z")]
     refusal: Annotated[str, msgspec.Meta(max_length=300)]
+    rules: Annotated[list[_Rules], msgspec.Meta(min_length=1)]
     schema: Literal[1]
     sha256: _Hash
     source: ProvedSource | None
@@ -87,6 +101,8 @@ def decode_proof(data: bytes, name: str) -> Proof:
         and proof.ways in (_REFUSED if proof.refusal else _PASSED)
         and bool(names) != bool(proof.refusal)
         and len(set(names)) == len(names)
+        and len(set(proof.rules)) == len(proof.rules)
+        and (bool(proof.refusal) or _ALL_RULES.issubset(proof.rules))
     )
     if not is_whole:
         raise ReleaseRefusal(f"{show_name(name)} {_NO_REPORT}")

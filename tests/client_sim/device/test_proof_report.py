@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from client_sim.device.proof_report import Proof, encode_proof, make_printable
+from client_sim.engine.rules import Rules
 from tests.client_sim.device.formats_page import json_vector
 
 
@@ -13,7 +14,7 @@ def test_the_vector_of_formats():
     assert hashlib.sha256(data).hexdigest() == digest
     proof = msgspec.json.decode(data, type=Proof)
     assert encode_proof(proof) == data
-    assert proof.ways == ("stream", "whole")
+    assert (proof.ways, set(proof.rules)) == (("stream", "whole"), set(Rules))
 
 
 @pytest.mark.parametrize(

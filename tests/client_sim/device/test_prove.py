@@ -1,4 +1,5 @@
 import hashlib
+import json
 import lzma
 import os
 import re
@@ -17,6 +18,7 @@ from fixtures.catalogue import Package, find_build
 from fixtures.ota_writer import metadata_fields
 from fixtures.signing import CERTIFICATE_FILE
 from tests import package_drafts as drafts
+from tests.client_sim.device.formats_page import json_vector
 from tests.client_sim.engine.streamed import Ota
 
 FIRST, SECOND, THIRD = (find_build("armani", "id", number) for number in range(3))
@@ -57,6 +59,12 @@ def test_a_full_package_is_installed_both_ways(ask, tmp_path):
     assert (proof.codename, proof.certificate, proof.prover) == ("armani", DER, "1.2.3")
     assert (proof.ways, proof.refusal, proof.source) == (("stream", "whole"), "", None)
     assert not (tmp_path / "unfinished").exists()
+
+
+def test_the_proof_says_which_rules_were_asked(ask):
+    """Each group, as FORMATS shows it of a package that installs."""
+    data, _ = json_vector(14)
+    assert list(ask(Ota(SECOND).data).rules) == json.loads(data)["rules"]
 
 
 def test_both_installations_write_every_image(ask):
@@ -109,19 +117,19 @@ def _lie(draft):
 
 
 @pytest.mark.parametrize(
-    ("lie", "words"),
+    ("lie", "words", "group"),
     [
-        (_bomb, "A xz stream holds more than the 16384 bytes expected."),
-        (_lie, "The new product is not what the package promises."),
+        (_bomb, "An xz stream holds more than the 16384 bytes expected.", "data"),
+        (_lie, "The new product is not what the package promises.", "images"),
     ],
 )
-def test_what_only_unpacking_shows_is_refused(ask, lie, words):
+def test_what_only_unpacking_shows_is_refused(ask, lie, words, group):
     """Every hash and signature of the package is right, and a phone could not install it."""
     draft = drafts.full()
     lie(draft)
     proof = ask(drafts.seal(draft).data)
     assert words in proof.refusal
-    assert (proof.ways, proof.partitions) == (("stream",), ())
+    assert (proof.ways, proof.partitions, proof.rules[-1]) == (("stream",), (), group)
 
 
 def test_a_lie_about_the_old_image_is_refused(ask):
@@ -138,6 +146,7 @@ def test_a_full_package_for_a_phone_that_runs_another_may_not_leave_a_partition_
     assert ask(data).refusal == ""
     proof = ask(data, build_zip(drafts.SOURCE))
     assert proof.refusal == "The package leaves out the partition system of this phone."
+    assert proof.rules[-1] == "phone"
 
 
 def test_what_cannot_be_streamed_is_proved_whole(ask, monkeypatch):

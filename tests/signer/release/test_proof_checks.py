@@ -32,6 +32,7 @@ def proof_of(facts, **changes):
         ],
         "prover": "0.1.0",
         "refusal": "",
+        "rules": ["files"],
         "schema": 1,
         "sha256": facts.sha256,
         "source": ProvedSource(SOURCE.fingerprint, SOURCE.sha256),
