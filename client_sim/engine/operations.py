@@ -14,6 +14,7 @@ from client_sim.engine.decompression import Compression, iter_decompressed
 from client_sim.engine.disk import Disk
 from client_sim.engine.errors import ApplyError, PackageError
 from client_sim.engine.manifest import BLOCK_SIZE, Extent, Operation, OperationType
+from client_sim.engine.xz_filters import check_filters
 
 _CHUNK: Final = 256 * BLOCK_SIZE
 _ZERO_BLOCK: Final = bytes(BLOCK_SIZE)
@@ -47,6 +48,8 @@ def apply_operation(
         case OperationType.REPLACE | OperationType.REPLACE_BZ | OperationType.REPLACE_XZ:
             _check_data(operation, data)
             compression = _COMPRESSIONS[operation.type]
+            if compression is Compression.XZ:
+                check_filters(data)
             pieces: Iterator[bytes | bytearray] = iter_decompressed(
                 compression, [data], operation.dst_bytes
             )

@@ -1,4 +1,5 @@
 import hashlib
+import lzma
 from contextlib import ExitStack
 from tempfile import TemporaryFile
 
@@ -58,6 +59,14 @@ def test_too_much_data_is_refused(kind):
     """Data that overflows its blocks by a byte is refused."""
     with pytest.raises(PackageError, match="more than"):
         _apply(kind, compress(kind, noise(1, 2) + b"x"))
+
+
+def test_an_xz_stream_with_another_filter_is_refused():
+    """A phone's decoder does not know it, though the library here does."""
+    filters = [{"id": lzma.FILTER_DELTA}, {"id": lzma.FILTER_LZMA2}]
+    data = lzma.compress(noise(1, 2), check=lzma.CHECK_CRC32, filters=filters)
+    with pytest.raises(PackageError, match="a filter that phones do not know"):
+        _apply(OperationType.REPLACE_XZ, data)
 
 
 @pytest.mark.parametrize("kind", [*REPLACES, OperationType.SOURCE_BSDIFF])
