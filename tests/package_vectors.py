@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 
 from fixtures.ota_writer import METADATA, PAYLOAD, encode_metadata
 from fixtures.protobuf_writer import bytes_field, fixed32_field
-from fixtures.signing import CERTIFICATE_FILE, load_key
+from fixtures.signing import CERTIFICATE_FILE, load_key, sign_package
 from fixtures.zip_writer import DEFLATED, Member
 from tests.package_drafts import (
     BLOCK,
@@ -369,6 +369,16 @@ def _raw_steps(new_blocks, *operations_, old_blocks=None):
     return change
 
 
+def _wide_directory(count):
+    """Let so many entries have 8 KiB of the directory each."""
+    return _more(*(Member(f"e{at:03}", b"", extra=_alignment(8192)) for at in range(count)))
+
+
+def _second_disk(draft):
+    """Let the end record say that it lies on the second of several disks."""
+    draft.signed_by = lambda data: sign_package(data[:-18] + b"\1\0" + data[-16:])
+
+
 CONTAINER = {
     "zip-extra-length": _rule(
         full, _entry(PAYLOAD, extra=_alignment(8192)), _entry(PAYLOAD, extra=_alignment(8193))
@@ -441,6 +451,10 @@ CONTAINER = {
     ),
     "zip-checksum": _rule(full, _named("x"), _named("x", claimed_crc=1), by_signer=True),
     "zip-headers-agree": _rule(full, _named("x"), _named("x", local_name="y"), by_signer=True),
+    "zip-directory": _rule(full, _wide_directory(127), _wide_directory(128), by_signer=True),
+    "zip-end": _rule(
+        full, lambda draft: setattr(draft, "zip64", True), _second_disk, by_signer=True
+    ),
 }
 TWICE = number(3, BLOCK)
 METADATA_RULES = {
@@ -455,6 +469,12 @@ METADATA_RULES = {
     "metadata-device": _rule(full, _devices("armani", "dior"), _devices("dior")),
     "metadata-fingerprint": _rule(full, _fingerprint(128), _fingerprint(129)),
     "metadata-incremental": _rule(full, _incremental(64), _incremental(65)),
+    "metadata-one-target": _rule(
+        full,
+        _same,
+        _all(_lines(post_build="Hening/1|Hening/2"), _pb(6, 2, "Hening/1|Hening/2")),
+        by_signer=True,
+    ),
     "metadata-timestamp": _rule(full, _built(2**53 - 1), _built(2**53)),
     "metadata-patch-level": _rule(full, _patched("2028-02-29"), _patched("2027-02-29")),
     "metadata-sdk-level": _rule(full, _sdk(str(2**53 - 1)), _sdk(str(2**53))),
@@ -499,6 +519,12 @@ PROPERTY_RULES = {
     ),
     "properties-known": _rule(
         full, _same, lambda draft: draft.properties.update({"EXTRA": "1"}), by_signer=True
+    ),
+    "properties-wipe": _rule(
+        full,
+        lambda draft: draft.properties.update({"POWERWASH": "0", "SPL_DOWNGRADE": "0"}),
+        lambda draft: draft.properties.update({"POWERWASH": "1"}),
+        by_signer=True,
     ),
     "properties-revealing": _rule(
         full, _same, lambda draft: draft.properties.update({"USER_AGENT": "x"}), by_signer=True
