@@ -96,7 +96,24 @@ def decode_release(path: str, custom: object) -> Release:
     try:
         return msgspec.convert(custom, Release)
     except (msgspec.ValidationError, ValueError, FormatError) as error:
-        raise FormatError(f"the release {path} is malformed: {error}.") from error
+        name = _find_malformed(custom)
+        fault = f"{name} is missing or not as FORMATS section 3 says" if name else error
+        raise FormatError(f"the release {path} is malformed: {fault}.") from error
+
+
+def _find_malformed(custom: object) -> str | None:
+    """Return the first member that is malformed in itself; None if they only contradict."""
+    members = custom if isinstance(custom, dict) else {}
+    for field in msgspec.structs.fields(Release):
+        if field.name not in members:
+            if field.required:
+                return field.name
+            continue
+        try:
+            msgspec.convert(members[field.name], field.type)
+        except (msgspec.ValidationError, FormatError):
+            return field.name
+    return None
 
 
 def decode_releases(targets: Targets) -> dict[str, Release]:

@@ -7,7 +7,7 @@ from server.core.names import Channel
 from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
 from signer.ota.metadata import BLOCK
-from signer.ota.sentences import MAX_SENTENCE, show_name
+from signer.ota.sentences import MAX_SENTENCE, show_name, show_names
 from signer.release.judgement import Book
 from signer.release.package_checks import Verdict
 from signer.release.proof import Proof, Proofs
@@ -98,6 +98,13 @@ def _check_proofs(
         )
     for proof in found:
         check_proof(proof, facts, channel, proofs, sources, listed)
+    proved = {proof.source.fingerprint for proof in found if proof.source is not None}
+    unproved = [build for build in facts.source_builds if build not in proved]
+    if unproved:
+        raise ReleaseRefusal(
+            f"{facts.shown} was not proved on {show_names(unproved)}, from which it starts, too;"
+            " prove it with the full package of each of its builds by --source."
+        )
 
 
 def _check_source(

@@ -68,8 +68,8 @@ def test_unknown_members_are_no_reason_to_refuse():
 
 @pytest.mark.parametrize("member", sorted(set(FULL)))
 def test_every_member_is_required(member):
-    """A release without any one member is refused."""
-    with pytest.raises(FormatError):
+    """A release without any one member is refused, and the sentence names it."""
+    with pytest.raises(FormatError, match=member):
         decode_release(PATH, {k: v for k, v in FULL.items() if k != member})
 
 
@@ -156,8 +156,8 @@ def test_the_largest_integer_is_read(member):
     ],
 )
 def test_members_of_another_form_are_refused(member, value):
-    """Each row breaks one line of the table in FORMATS section 3."""
-    with pytest.raises(FormatError):
+    """Each row breaks one line of the table in FORMATS section 3; the member or day is named."""
+    with pytest.raises(FormatError, match=rf"is malformed: ({member}|'.*' is no day)"):
         decode_release(PATH, FULL | {member: value})
 
 

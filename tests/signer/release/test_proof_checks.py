@@ -135,6 +135,19 @@ def test_an_incremental_is_proved_on_the_build_that_phones_have(source, words) -
     assert words in said
 
 
+def test_each_build_that_an_incremental_starts_from_has_its_proof():
+    """The sentence names the one without."""
+    full = make_facts(3)
+    both = make_facts(3, 1, source_builds=(SOURCE.fingerprint, FULL.fingerprint))
+    other = proof_of(both, source=ProvedSource(FULL.fingerprint, FULL.sha256))
+    proofs = (proof_of(both), proof_of(full))
+    _, (_, answer, said), _ = judge([full, both], *proofs, current=role_of(1, 2))
+    assert answer == "no"
+    assert f"was not proved on {FULL.fingerprint}, from which it starts, too" in said
+    answers = judge([full, both], *proofs, other, current=role_of(1, 2))
+    assert [each[1] for each in answers] == ["yes"] * 3
+
+
 def test_the_source_of_a_factory_build_is_the_one_at_hand() -> None:
     """It need not be listed; then --source says which package it is, or nothing does."""
     builds, other = frozenset({SOURCE.fingerprint}), ProvedSource(SOURCE.fingerprint, "0" * 64)
