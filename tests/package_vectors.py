@@ -3,6 +3,7 @@
 The accepted one lies at the rule's edge and the refused one just beyond it.
 """
 
+import lzma
 import struct
 import zlib
 from collections.abc import Callable
@@ -347,6 +348,12 @@ def _patched_from(blocks):
     ]
 
 
+def _xz_steps(check):
+    """Let the image come from one xz stream with the filter of x86 and this check."""
+    filters = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2}]
+    return _steps(NEW, (8, ((0, 4),), lzma.compress(NEW, check=check, filters=filters)))
+
+
 REPLACED = _steps(NEW, (0, ((0, 4),), NEW))
 LAST_SHORT = _steps(NEW, (0, ((0, 4),), NEW[:-1]))
 LARGE = 65_536  # blocks, 256 MiB
@@ -615,6 +622,7 @@ MANIFEST_RULES = {
     "target-length": _rule(full, _op(0, 7, 4 * BLOCK), _op(0, 7, 4 * BLOCK - 1)),
     "target-length-zero": _rule(step, _op(1, 7, BLOCK), _op(1, 7, 0)),
     "source-length": _rule(step, _op(0, 5, BLOCK), _op(0, 5, BLOCK - 1)),
+    "operation-head": _rule(full, _xz_steps(lzma.CHECK_CRC32), _xz_steps(lzma.CHECK_CRC64)),
     "operation-data-size": _rule(full, _large(8, LARGE), _large(8, LARGE + 1), of_manifest=True),
     "operation-source-size": _rule(
         step,

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from signer.ota.data_heads import HEAD, find_fault
 from signer.ota.entry_hash import check_entries, unpacked_entries
 from signer.ota.errors import PayloadError, PropertiesError
 from signer.ota.front import Front
@@ -37,7 +38,7 @@ def load_hashes(
     """
     tracks = [*_tracks(package), *([_signed_payload(package)] if is_verified else [])]
     digests = hash_runs(stream, package.front.container.length, tracks, progress)
-    _check_digests(package, digests)
+    _check_digests(stream, package, digests)
     return PackageHashes(digests[FILE], digests.get(SIGNED, b""), digests.get(_PAYLOAD_SIGNED, b""))
 
 
@@ -89,13 +90,21 @@ def _signed_payload(package: Package) -> Track:
     return Track(runs)
 
 
-def _check_digests(package: Package, digests: Mapping[Hashable, bytes]) -> None:
+def _check_digests(stream: BinaryIO, package: Package, digests: Mapping[Hashable, bytes]) -> None:
+    blobs = package.payload.offset + package.payload.header.blobs_offset
     for index, (partition, operation) in enumerate(operations_with_data(package.payload.manifest)):
         announced = operation.data_hash or operation.is_known
         if announced and digests.get(index) != operation.data_hash:
             raise PayloadError(
                 f"The data of a {operation.name} in partition {partition.name} does not match its "
                 "hash."
+            )
+        stream.seek(blobs + operation.data_offset)
+        fault = find_fault(operation, stream.read(min(HEAD, operation.data_length)))
+        if fault:
+            raise PayloadError(
+                f"The data of a {operation.name} in partition {partition.name} {fault}, so phones"
+                " refuse it."
             )
     if digests.get(_PAYLOAD) != package.properties.file_hash:
         raise PropertiesError("FILE_HASH is not the hash of payload.bin.")
