@@ -83,7 +83,10 @@ class Client(Protocol):
     """A phone's polling software, synchronous, driven from outside.
 
     `poll` asks once and returns what it decided (any value with a readable `str`); `on_event`
-    is told what happens in between; `next_poll(now)` gives the epoch seconds of the next poll.
+    is told what happens in between; `next_poll(now)` gives the epoch seconds of the next poll. It
+    is asked after each poll, and again after each event and each start, and gives the same time
+    until that poll, unless the phone was reset, or the time has passed or lies over eight hours
+    ahead.
     """
 
     def poll(self) -> Any: ...  # noqa: ANN401, D102

@@ -59,8 +59,12 @@ class FollowingToy:
         """Take no notice."""
 
     def next_poll(self, now: float) -> float:
-        """Draw the next due time as FORMATS section 9 says."""
-        return now + 14_400 + int.from_bytes(self.world.entropy(8), "big") % 14_401
+        """Draw the next due time as FORMATS section 9 says, and give it until it has passed."""
+        due = float(self.load("due") or 0)
+        if not now < due <= now + 28_800:
+            due = now + 14_400 + int.from_bytes(self.world.entropy(8), "big") % 14_401
+            self.keep("due", due)
+        return due
 
     def follow(self, connection: Connection) -> None:
         """Ask for metadata, then for packs."""

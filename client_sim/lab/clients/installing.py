@@ -59,7 +59,8 @@ class InstallingClient:
                 _pack(folder, self.world.state)
 
     def on_event(self, event: Event) -> None:
-        """Take no notice."""
+        """Tell the polling client, which takes no notice unless it leaks."""
+        self._client.on_event(event)
 
     def next_poll(self, now: float) -> float:
         """Give what the polling client has drawn."""

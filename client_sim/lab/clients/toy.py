@@ -4,8 +4,12 @@ The instrument is tried on it: it must raise no alarm, and each mutant changes o
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from client_sim.world import Event, Stream, World
+
+LONGEST: Final = 28_800
+"""Seconds between two polls at most."""
 
 
 class ToyClient:
@@ -35,6 +39,14 @@ class ToyClient:
         """Take no notice."""
 
     def next_poll(self, now: float) -> float:
+        """Give the due time that was drawn last, until it has passed; restarts change nothing."""
+        due = float(self.world.state.get("due", b"0"))
+        if not now < due <= now + LONGEST:
+            due = self.draw(now)
+            self.world.state["due"] = repr(due).encode()
+        return due
+
+    def draw(self, now: float) -> float:
         """Draw the next due time as FORMATS section 9 says."""
         return now + 14_400 + int.from_bytes(self.world.entropy(8), "big") % 14_401
 

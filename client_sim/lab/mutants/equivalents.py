@@ -18,23 +18,23 @@ _SPREAD: Final = 14_401
 
 
 class _LongDraw(ToyClient):
-    def next_poll(self, now: float) -> float:
+    def draw(self, now: float) -> float:
         return now + _SHORTEST + int.from_bytes(self.world.entropy(16), "little") % _SPREAD
 
 
 class _ShortDraw(ToyClient):
-    def next_poll(self, now: float) -> float:
+    def draw(self, now: float) -> float:
         return now + _SHORTEST + int.from_bytes(self.world.entropy(4), "big") % _SPREAD
 
 
 class _FractionDraw(ToyClient):
-    def next_poll(self, now: float) -> float:
+    def draw(self, now: float) -> float:
         part = int.from_bytes(self.world.entropy(7), "big") / 2**56
         return now + _SHORTEST + part * _SHORTEST
 
 
 class _Rejecting(ToyClient):
-    def next_poll(self, now: float) -> float:
+    def draw(self, now: float) -> float:
         # Each offset is as likely as any, to the last bit; no other reason decides.
         while (drawn := int.from_bytes(self.world.entropy(2), "big") & 0x3FFF) >= _SPREAD:
             pass
@@ -182,6 +182,13 @@ EQUIVALENTS: Final = (
     Mutant("same-careful", _FAMILY, "Reads answers as JSON and survives what is none.", _Careful),
     Mutant("same-reading", _FAMILY, "Keeps all that was answered, for nothing.", _ReadsAnswers),
     Mutant("same-download", _FAMILY, "Fetches the package of its model.", DownloadingToy),
+    Mutant(
+        "same-download-crossed",
+        _FAMILY,
+        "The same, where conditions meet.",
+        DownloadingToy,
+        only=("crossed",),
+    ),
     Mutant("same-packs", _FAMILY, "Follows what is new, unread, and fetches packs.", FollowingToy),
     Mutant(
         "same-packs-kept-back",

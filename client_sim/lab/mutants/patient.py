@@ -99,8 +99,8 @@ class _TenPollsLater(_Patient):
 class _LateBits(_Patient):
     first = 8
 
-    def next_poll(self, now: float) -> float:
-        due = super().next_poll(now)
+    def draw(self, now: float) -> float:
+        due = super().draw(now)
         key = self.key()
         return _set_low_bit(now, due, key, self.number) if self.number >= self.first else due
 

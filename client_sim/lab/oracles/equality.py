@@ -8,7 +8,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.places import name_place
 from client_sim.lab.trace.observation import Channel, Connection, Departure, Observation
 
-_TIMED = {Channel.SCHEDULE}
+_TIMED = {Channel.SCHEDULE, Channel.DUE}
 _SHOWN = 32  # octets of a difference that a finding points at
 
 
@@ -131,7 +131,9 @@ def _name_event(first: Departure, second: Departure) -> str:
         return "order of events"
     if first.octets == second.octets:
         return "time"
-    return {Channel.SCHEDULE: "due time", Channel.OCTETS: "pieces"}.get(first.channel, "name")
+    if first.channel in _TIMED:
+        return "due time"
+    return "pieces" if first.channel is Channel.OCTETS else "name"
 
 
 def _describe(departure: Departure) -> bytes:

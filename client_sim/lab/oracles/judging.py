@@ -6,6 +6,7 @@ from typing import Final
 
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.completion import find_incompletions
+from client_sim.lab.oracles.due import judge_due
 from client_sim.lab.oracles.egress import find_strays
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.grammar import find_violations
@@ -62,8 +63,8 @@ def judge_grammar(observation: Observation, public: Public) -> tuple[Finding, ..
 
 
 def judge_schedule(observation: Observation) -> tuple[Finding, ...]:
-    """Find intervals out of range, and what leaves between polls, however a client draws."""
-    return (*judge_range(observation), *judge_silence(observation))
+    """Find intervals out of range, due times that moved, and what leaves between polls."""
+    return (*judge_range(observation), *judge_due(observation), *judge_silence(observation))
 
 
 def judge_egress(observation: Observation, public: Public) -> tuple[Finding, ...]:

@@ -17,5 +17,5 @@ def judge_silence(observation: Observation) -> tuple[Finding, ...]:
             field="time",
         )
         for d in observation.departures
-        if d.channel is not Channel.CRASH and not d.phase.startswith("poll ")
+        if d.channel not in {Channel.CRASH, Channel.DUE} and not d.phase.startswith("poll ")
     )

@@ -10,6 +10,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "personal": "comparison of owners",
         "boundary": "comparison of owners",
         "events": "comparison of lives",
+        "crossed": "comparison of lives",
         "public": "comparison of owners",
         "horizon": "comparison of owners",
         "faults": "comparison of owners",

@@ -8,7 +8,9 @@ from client_sim.lab.clients.loading import load_client
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.programme.argued import ARGUED, METHODS
+from client_sim.lab.programme.batteries.crossed import measure_crossings
 from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.covering import Crossings
 from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.guards import QUESTIONS, judge_of
 from client_sim.lab.programme.library import HARMLESS, OURS, load_library
@@ -141,7 +143,7 @@ def _break_off(
         for setting in batteries[place].make(number).settings
     }
     found = _summarise(plan, batteries, tallies, lambda _oracle: None)
-    return replace(found, given_up=given_up, owners=tuple(owners))
+    return replace(found, given_up=given_up, owners=tuple(owners), crossings=None)
 
 
 def _summarise(
@@ -169,7 +171,13 @@ def _summarise(
         ),
         sample=Observation((), (), (), (), None),
         scope=_describe_scope(batteries, plan.profile),
+        crossings=_measure_crossings(batteries, plan.seed),
     )
+
+
+def _measure_crossings(batteries: Sequence[Battery], seed: int) -> Crossings | None:
+    sizes = [battery.size for battery in batteries if battery.oracle == "crossed"]
+    return measure_crossings(seed, sizes[0]) if sizes else None
 
 
 def _describe_scope(batteries: Sequence[Battery], profile: str) -> str:

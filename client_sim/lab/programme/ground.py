@@ -8,6 +8,7 @@ from typing import Final
 from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.countries import settle
 from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
+from client_sim.lab.scenarios.lifelike import draw_host, make_lifelike
 from client_sim.lab.scenarios.lives import idle, random_life
 from client_sim.lab.servers import scripted
 from client_sim.lab.servers.contents import CHANGES, SPLITS, Publication, one_by_one
@@ -22,12 +23,15 @@ from client_sim.tape import Tape
 from client_sim.world import Factory, Public
 
 START: Final = 1_767_225_600.0
-"""Epoch seconds at which runs begin: 2026-01-01."""
+"""Epoch seconds of 2026-01-01, the day on which runs begin: at a time of day that is drawn."""
 HUNDRED_DAYS: Final = 402
-"""Polls of a hundred days."""
+"""Polls of a hundred days; so many at least, so that no client knows the last one."""
 
 WEEK: Final = 604_800
 YEAR: Final = 31_536_000
+_DAY: Final = 86_400
+_FRACTIONS: Final = 64  # of a second: sums of them are exact
+_MORE: Final = 24  # polls that a long life has beyond a hundred days, at most
 """Seconds over which the starts of runs are spread."""
 
 Serve = Callable[[], Responder]
@@ -115,7 +119,8 @@ class Ground:
 
     def owner(self, number: int) -> Persona:
         """Make an owner that is the same for the same seed; neighbours live in other countries."""
-        return settle(make_persona(f"{self.seed} owner {number}".encode()), number)
+        persona = make_persona(f"{self.seed} owner {number}".encode())
+        return settle(make_lifelike(persona), number)
 
 
 def secure(public: Public) -> Public:
@@ -130,14 +135,17 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
     restart. Such a client asks what every poll asks and goes no further; what it would have to
     fetch next is not what is examined.
     """
+    tape = Tape(f"{seed} ground".encode())
+    host = draw_host(tape)
     ground = Ground(
         seed,
-        _REPOSITORY.publics(),
+        tuple(replace(public, host=host) for public in _REPOSITORY.publics()),
         _REPOSITORY.serve,
         _serve_changes,
         _serve_splits,
         partial(partial, _REPOSITORY.serve),
         _serve_stocked,
+        start=START + tape.below(_DAY * _FRACTIONS) / _FRACTIONS,
     )
     ever = (ground.setting(idle(1)), ground.setting(_LATER, public=secure(ground.publics[0])))
     if any(_follows(factory, setting) for setting in ever):
@@ -159,8 +167,9 @@ def _follows(factory: Factory, setting: Setting) -> bool:
 
 @lru_cache(maxsize=64)
 def _long_life(ground: Ground, number: int) -> Setting:
+    tape = ground.tape("long life", number)
     return ground.setting(
-        random_life(ground.tape("long life", number), HUNDRED_DAYS),
+        random_life(tape, HUNDRED_DAYS + tape.below(_MORE)),
         public=ground.secured(ground.publics[0], is_secure=number % 4 < 2),
         personal=ground.owner(number),
         entropy=Entropy(b"long %d" % number),

@@ -21,10 +21,10 @@ def judge_same_octets(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 
 def judge_same_polls(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     """Find where another run polls otherwise than the first, or leaves anything between polls."""
-    return _compare([_without_quiet_steps(each) for each in seen], with_time=True)
+    return _compare([without_quiet_steps(each) for each in seen], with_time=True)
 
 
-def _without_quiet_steps(observation: Observation) -> Observation:
+def without_quiet_steps(observation: Observation) -> Observation:
     """Rename what stands between polls, since steps are numbered and lives differ in their number.
 
     Nothing that left is taken out: what leaves between polls differs from silence.

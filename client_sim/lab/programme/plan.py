@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from client_sim.lab.programme.batteries import (
+    crossed,
     fleet,
     installs,
     machines,
@@ -26,6 +27,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "personal": personal.personal,
     "boundary": personal.boundary,
     "events": personal.events,
+    "crossed": crossed.crossed,
     "public": personal.public,
     "machine": machines.machine,
     "fleet": fleet.fleet,

@@ -34,13 +34,14 @@ RARE: Final[Mapping[str, int]] = MappingProxyType(
         "determinism": 20,  # three parities in each: two keys that were drawn differ in some
         "fleet": 4,
         "machine": 8,
-        "server-state": 244,
+        "server-state": 246,
         "faults": 40,
         "split": 1,
         "parts": 2,
         "packs": 4,
         "holdings": 2,
         "installs": 1,
+        "crossed": 210,  # nearly each triple of conditions, once
         "install-faults": 20,
         "install-state": 24,
         "timing": 5,
@@ -53,10 +54,11 @@ _ALL: Final = 10_000  # of a battery that has no more cases than there are kinds
 _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     # For a release, for a commit; for a leaky client in the whole matrix and in a sample of it.
     "determinism": (1000, 20, 2, 2),
-    "personal": (13_900, 500, 20, 8),
+    "personal": (13_900, 440, 20, 8),
     "boundary": (_ALL, _ALL, 208, 208),
     "events": (500, 40, 8, 4),
     "machine": (100, 12, 0, 0),
+    "crossed": (300, 48, 0, 0),
     "fleet": (1150, 40, 3, 3),
     "installs": (4, 1, 0, 0),
     "downloads": (50, 4, 1, 1),
@@ -64,7 +66,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "public": (200, 24, 8, 8),
     "horizon": (12, 2, 2, 2),
     "phases": (10, 1, 1, 1),
-    "server-state": (_ALL, 244, 122, 122),
+    "server-state": (_ALL, 246, 123, 123),
     "timing": (200, 20, 4, 4),
     "stationarity": (50, 4, 2, 1),
     "parts": (_ALL, 16, 0, 0),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.covering import Crossings
 from client_sim.lab.trace.observation import Observation
 from client_sim.persona import Persona
 
@@ -87,7 +88,7 @@ class ProgrammeResult:
     personas whose values may stand in findings or in the sample: what a report has to cover.
     `answers_agree` is false when a real server's answers changed meanwhile, so that a difference
     between two phones may be the server's doing. `given_up` says why not all was asked: what there
-    is then is a part.
+    is then is a part. `crossings` is which conditions met, where that was asked.
     """
 
     client: str
@@ -104,6 +105,7 @@ class ProgrammeResult:
     owners: tuple[Persona, ...] = ()
     answers_agree: bool = True
     given_up: str = ""
+    crossings: Crossings | None = None
 
     @property
     def is_clean(self) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.covering import Crossings
 from client_sim.lab.programme.result import (
     CLAIMS,
     BatteryResult,
@@ -51,6 +52,7 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
             }
             for row in result.fields
         ],
+        "crossings": None if result.crossings is None else _crossings_to_dict(result.crossings),
         "intervals": list(result.intervals),
         "outcomes": list(result.sample.outcomes),
         "sample": [
@@ -111,6 +113,21 @@ def _battery_to_dict(battery: BatteryResult) -> dict[str, Any]:
         "count": battery.count,
         "findings": [finding_to_dict(finding) for finding in battery.findings],
         "smallest": None if battery.smallest is None else _smallest_to_dict(battery.smallest),
+    }
+
+
+def _crossings_to_dict(crossings: Crossings) -> dict[str, Any]:
+    return {
+        "factors": {name: list(levels) for name, levels in crossings.factors.items()},
+        "coverage": [
+            {
+                "together": coverage.together,
+                "of": list(coverage.of),
+                "covered": coverage.covered,
+                "all": coverage.all,
+            }
+            for coverage in crossings.coverages
+        ],
     }
 
 

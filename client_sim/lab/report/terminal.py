@@ -16,6 +16,7 @@ from client_sim.lab.programme.result import (
 )
 from client_sim.lab.report.clocks import make_clock_table
 from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.crossings import describe_coverage, make_crossings_table
 from client_sim.lab.report.extent import NOT_VARIED, describe_extent, describe_held
 from client_sim.lab.report.findings import render_findings
 from client_sim.lab.report.gathering import gather
@@ -41,6 +42,10 @@ def render_terminal(presentable: Presentable, console: Console) -> None:
         _render_battery(battery, console)
     if result.fields:
         console.print(_fields(result.fields))
+    if result.crossings is not None:
+        console.print(make_crossings_table(result.crossings))
+        for coverage in result.crossings.coverages:
+            say(console, describe_coverage(coverage, result.crossings))
     if report.wall_clock:
         console.print(make_clock_table(report.wall_clock))
     if report.matrix is not None:

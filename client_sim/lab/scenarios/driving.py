@@ -14,12 +14,14 @@ from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.lab.trace.worlds import DrivenWorld
 from client_sim.life.kinds import EVERYDAY, KINDS_2014, Kind, describe
 from client_sim.persona import Persona
-from client_sim.world import Event, Factory
+from client_sim.world import Client, Event, Factory
 
 POLL: Final = "poll"
 REBOOT: Final = Kind.REBOOT.value
 RESET: Final = Kind.FACTORY_RESET.value
+NOTHING: Final = "nothing"
 OFF: Final = "off "
+BACK: Final = "back "
 AT: Final = "at "
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
@@ -33,8 +35,9 @@ class Scenario:
     """Steps in order: `poll`, or what happens in between.
 
     `reboot` makes a new client with the old state, `factory-reset` one without, `off SECONDS` one
-    after so long without power; `at SECONDS` lets a phone sleep until so long behind the start,
-    where that is still to come; all else is an event's name.
+    after so long without power; `back SECONDS` sets the phone's clock back; `at SECONDS` lets a
+    phone sleep until so long behind the start, where that is still to come; at `nothing` time
+    passes as at an event; all else is an event's name.
     """
 
     name: str
@@ -86,9 +89,10 @@ def run_scenario(
     """Drive a client through a scenario and give everything that left it.
 
     Each poll happens when the client says that it is due; events spread evenly over the time
-    between. An exception ends the run and is part of the trace: a crash is visible from outside.
-    So does a client that ends its process, or that names no time for its next poll. One that does
-    not come back within `patience` seconds of processor time is a ClientOverdueError.
+    between, and after each of them the client is asked again when it is due. An exception ends the
+    run and is part of the trace: a crash is visible from outside. So does a client that ends its
+    process, or that names no time for its next poll. One that does not come back within `patience`
+    seconds of processor time is a ClientOverdueError.
     """
     recording = RecordingWorld(world)
     try:
@@ -130,20 +134,46 @@ def _drive(
             polls += 1
             recording.begin_poll(polls)
             recording.note_outcome(client.poll())
-            due = client.next_poll(world.now())
-            if not math.isfinite(due):
-                raise ValueError(f"{due} is no time to poll at")
-            recording.note(Channel.SCHEDULE, repr(float(due)).encode())
+            due = _ask_due(client, world)
+            recording.note(Channel.SCHEDULE, repr(due).encode())
             continue
         rest = scenario.steps[place:]
         until_poll = rest.index(POLL) if POLL in rest else len(rest)
         world.advance_to(world.now() + max(0.0, due - world.now()) / (until_poll + 1))
+        if step == NOTHING:
+            continue
         recording.phase = f"step {place + 1} {step}"
-        if step.startswith(OFF):
-            world.advance_to(world.now() + float(step.removeprefix(OFF)))
-        if step == RESET:
-            recording.state.clear()
-        if step in {REBOOT, RESET} or step.startswith(OFF):
-            client = factory(recording)
-        else:
-            client.on_event(make_event(step, persona))
+        client = _happen(client, factory, recording, world, step, persona)
+        asked = _ask_due(client, world) if polls else due
+        if asked != due or step == RESET:
+            due = asked
+            recording.note(Channel.DUE, repr(due).encode())
+
+
+def _happen(
+    client: Client,
+    factory: Factory,
+    recording: RecordingWorld,
+    world: DrivenWorld,
+    step: str,
+    persona: Persona,
+) -> Client:
+    """Let something happen, and give the client that runs after it."""
+    if step.startswith(BACK):
+        world.set_back(float(step.removeprefix(BACK)))
+        return client
+    if step.startswith(OFF):
+        world.advance_to(world.now() + float(step.removeprefix(OFF)))
+    if step == RESET:
+        recording.state.clear()
+    if step in {REBOOT, RESET} or step.startswith(OFF):
+        return factory(recording)
+    client.on_event(recording.watch(make_event(step, persona)))
+    return client
+
+
+def _ask_due(client: Client, world: DrivenWorld) -> float:
+    due = float(client.next_poll(world.now()))
+    if not math.isfinite(due):
+        raise ValueError(f"{due} is no time to poll at")
+    return due

@@ -2,14 +2,15 @@
 
 from typing import Final
 
-from client_sim.lab.scenarios.driving import AT, POLL, REBOOT, Scenario
+from client_sim.lab.scenarios.driving import AT, OFF, POLL, REBOOT, Scenario
 from client_sim.life.kinds import EVERYDAY, KINDS_2014
 from client_sim.tape import Tape
 
 _HAPPENINGS: Final = (*(kind.value for kind in (*KINDS_2014, *EVERYDAY)), REBOOT)
 _LONGEST: Final = 28_800
 TWO_YEARS: Final = 63_072_000
-"""Seconds that a phone lies in a drawer."""
+"""Seconds that a phone lies in a drawer at least."""
+_DAY: Final = 86_400
 
 
 def random_life(tape: Tape, polls: int) -> Scenario:
@@ -57,8 +58,18 @@ def idle(polls: int) -> Scenario:
     return Scenario(f"{polls} idle polls", (POLL,) * polls)
 
 
-def drawer(polls: int) -> Scenario:
-    """Give polls before and behind two years in a drawer."""
-    return Scenario(
-        "two years in a drawer", ((POLL,) * polls) + (f"off {TWO_YEARS}",) + ((POLL,) * polls)
+def drawer(polls: int, tape: Tape) -> Scenario:
+    """Give polls around power-offs: some days, some weeks, some months, and over two years.
+
+    How long each of them takes is drawn.
+    """
+    lengths = (
+        _DAY + tape.below(6 * _DAY),
+        7 * _DAY + tape.below(23 * _DAY),
+        30 * _DAY + tape.below(370 * _DAY),
+        TWO_YEARS + tape.below(200 * _DAY),
     )
+    steps = (POLL,) * polls
+    for length in lengths:
+        steps += (f"{OFF}{length}", *(POLL,) * polls)
+    return Scenario("power-offs from days to years", steps)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.servers.pairs import FIRST, HostilePair, Mark, make_pair
-from client_sim.lab.servers.replies import Alter, Reply
+from client_sim.lab.servers.replies import Alter, Reply, name_host
 from client_sim.lab.trace.memory import Asked
 from client_sim.lab.trace.worlds import ELSEWHERE
 
@@ -17,7 +17,7 @@ _REDIRECTS: Final = {
     308: "Permanent Redirect",
 }
 _PLACES: Final = (
-    ("the same origin", f"http://updates.hening.example{TIMESTAMP}?u={{t}}"),
+    ("the same origin", f"http://{{h}}{TIMESTAMP}?u={{t}}"),
     ("another path", "/u/{t}/timestamp.json"),
     ("another host", f"http://{{t}}.example.org{TIMESTAMP}"),
 )
@@ -57,8 +57,8 @@ _REFUSALS: Final = (
 )
 
 
-def _fill(text: str, mark: Mark) -> str:
-    return text.format(t=mark.text, n=mark.number, d=mark.date)
+def _fill(text: str, mark: Mark, host: str) -> str:
+    return text.format(t=mark.text, n=mark.number, d=mark.date, h=host)
 
 
 def _is_plain_poll(asked: Asked, target: str) -> bool:
@@ -68,9 +68,14 @@ def _is_plain_poll(asked: Asked, target: str) -> bool:
 
 def _say_instead(status: int, reason: str, name: str, value: str, mark: Mark) -> Alter:
     """Refuse the timestamp, or send a client elsewhere for it."""
-    fields = ((name, _fill(value, mark)), ("Content-Length", "0"))
-    instead = Reply(status, reason, fields, b"")
-    return lambda asked, target, reply: instead if _is_plain_poll(asked, target) else reply
+
+    def alter(asked: Asked, target: str, reply: Reply) -> Reply:
+        if not _is_plain_poll(asked, target):
+            return reply
+        fields = ((name, _fill(value, mark, name_host(asked))), ("Content-Length", "0"))
+        return Reply(status, reason, fields, b"")
+
+    return alter
 
 
 def _redirect(status: int, where: str, place: str) -> HostilePair:

@@ -9,6 +9,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import Final
 
 from client_sim.lab.servers.pairs import FIRST, HostilePair, Mark, make_pair
@@ -149,24 +150,48 @@ def _missing_body(mark: Mark) -> Alter:
     return lambda _asked, _target, reply: reply.with_body(body) if reply.status == 404 else reply
 
 
-def _split(pieces: Sequence[tuple[float, int]]) -> Wrap:
-    """Make the wrap in which each answer arrives in pieces."""
+_Pieces = Sequence[tuple[float, int]]
+
+
+def _split(*ways: _Pieces) -> Wrap:
+    """Make the wrap in which each answer arrives in pieces, in one way after the other."""
 
     def wrap(respond: Responder) -> Responder:
-        return lambda asked: Pieces(respond(asked), pieces)
+        turns = cycle(ways)
+        return lambda asked: Pieces(respond(asked), next(turns))
 
     return wrap
 
 
-# Pieces of many sizes; and the same two seconds for an answer, waited early or late.
-_SIZES: Final = HostilePair(
-    "sizes of the pieces", "pieces", _split([(0.0, 61)] * 200), _split([(0.0, 977), (0.0, 1)] * 200)
+def _pair_pieces(
+    name: str, first: _Pieces, others: Sequence[_Pieces], *, is_timed: bool = False
+) -> HostilePair:
+    return HostilePair(
+        name,
+        "pieces",
+        _split(first),
+        _split(*others),
+        tuple(map(_split, others)),
+        is_timed=is_timed,
+    )
+
+
+# Pieces of many sizes, odd and even numbers of them.
+_SIZES: Final = _pair_pieces(
+    "sizes of the pieces",
+    [(0.0, 61)] * 200,
+    ([(0.0, 977), (0.0, 1)] * 200, [(0.0, 128)] * 200, [(0.0, 1 << 20)], [(0.0, 300)] * 200),
 )
-_WAITS: Final = HostilePair(
-    "times of the pieces",
-    "pieces",
-    _split([(0.25, 16), (1.75, 1 << 20)]),
-    _split([(1.5, 99), (0.5, 1 << 20)]),
+# The same two seconds for an answer, waited early or late: times must not differ at all.
+_WAITS: Final = _pair_pieces(
+    "times of the pieces", [(0.25, 16), (1.75, 1 << 20)], ([(1.5, 99), (0.5, 1 << 20)],)
+)
+# Other sums, which differ in each bit from an eighth of a second to four seconds.
+_LENGTHS: Final = _pair_pieces(
+    "time of an answer",
+    [(2.0, 1 << 20)],
+    [[(0.125, 16), (seconds - 0.125, 1 << 20)] for seconds in (3.0, 0.625, 5.25, 4.5, 1.75, 7.875)],
+    is_timed=True,
 )
 
 BODIES: Final[tuple[HostilePair, ...]] = (
@@ -183,4 +208,5 @@ BODIES: Final[tuple[HostilePair, ...]] = (
     make_pair("text of what is not there", "body", _missing_body),
     _SIZES,
     _WAITS,
+    _LENGTHS,
 )

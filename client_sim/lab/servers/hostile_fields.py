@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.servers.pairs import FIRST, HostilePair, Mark, make_pair
-from client_sim.lab.servers.replies import Alter, Reply
+from client_sim.lab.servers.replies import Alter, Reply, name_host
 from client_sim.lab.trace.memory import Asked
 
 # Name of the pair, name of the field, value. {t} is a token, {n} seconds, {d} a date, {h} the host.
@@ -98,13 +98,12 @@ _ALONE: Final = (
 )
 
 
-def _fill(value: str, mark: Mark, host: str = "updates.hening.example") -> str:
+def _fill(value: str, mark: Mark, host: str) -> str:
     return value.format(t=mark.text, n=mark.number, d=mark.date, h=host)
 
 
 def _field(name: str, value: str, mark: Mark) -> Alter:
-    filled = (name, _fill(value, mark))
-    return lambda _asked, _target, reply: reply.put(filled)
+    return lambda asked, _target, reply: reply.put((name, _fill(value, mark, name_host(asked))))
 
 
 def _pair(name: str, field: str, value: str, *, is_common: bool) -> HostilePair:

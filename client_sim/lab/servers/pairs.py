@@ -43,7 +43,7 @@ class HostilePair:
     `first` hands out one value, `second` another one with each answer, so that one bit of what is
     brought back differs sooner or later; each of `others` has one value again, for clients that
     keep what they heard first. `is_common` tells that many such pairs fit into one answer and leave
-    it a good one.
+    it a good one, `is_timed` that its servers differ in how long they take, so that times do, too.
     """
 
     name: str
@@ -52,6 +52,7 @@ class HostilePair:
     second: Wrap
     others: tuple[Wrap, ...] = ()
     is_common: bool = False
+    is_timed: bool = False
 
 
 def make_pair(

@@ -8,6 +8,7 @@ from typing import Final, Self
 from client_sim.lab.trace.memory import Asked, Responder
 
 _TARGET: Final = re.compile(rb"(?:^|\r\n\r\n)[A-Z]+ ([^ \r\n]+) HTTP/1\.1(?=\r\n)")
+_HOST: Final = re.compile(rb"\r\n[Hh]ost: *([^\r]*)")
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -42,6 +43,12 @@ class Reply:
     def with_body(self, body: bytes) -> Self:
         """Give the answer with another body and its length."""
         return replace(self.put(("Content-Length", str(len(body)))), body=body)
+
+
+def name_host(asked: Asked) -> str:
+    """Give the host that was asked, as its line says."""
+    found = _HOST.search(asked.octets)
+    return "" if found is None else found[1].decode("latin-1")
 
 
 Alter = Callable[[Asked, str, Reply], Reply]

@@ -1,8 +1,10 @@
 """A world in one process: virtual time, a script for a server, no sockets."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from ipaddress import ip_network
+from typing import Final, Self
 
 from client_sim.lab.trace.entropy import Entropy, SeededEntropy
 from client_sim.lab.trace.wires import Wire
@@ -26,6 +28,8 @@ class Asked:
     port: int
     tls: str | None
 
+
+_SHARED: Final = ip_network("100.64.0.0/10")
 
 Responder = Callable[[Asked], bytes]
 """A scripted server: gives the next octets of its answer; b"" hangs up; an OSError that it raises
@@ -125,6 +129,17 @@ class MemoryStream:
             raise OSError("the connection is closed")
 
 
+def list_addresses(host: str) -> Sequence[str]:
+    """Give the two addresses that a server's name has in all worlds.
+
+    They are of the space that carriers share (RFC 6598), so they belong to nobody and still do not
+    say that they are made for documentation.
+    """
+    digest = hashlib.sha256(host.encode()).digest()
+    first = int.from_bytes(digest[:3], "big") % _SHARED.num_addresses & ~1
+    return [str(_SHARED[first]), str(_SHARED[first | 1])]
+
+
 class MemoryWorld:
     """A world in which one scripted server answers on every name and address."""
 
@@ -142,17 +157,22 @@ class MemoryWorld:
         self.state: MutableMapping[str, bytes] = {}
         self.entropy = SeededEntropy(entropy)
         self._now = start
+        self._behind = 0.0  # seconds that the phone's clock was set back
         self._respond = respond
         self._reach: Callable[[Asked], object] = getattr(respond, "reach", lambda _asked: None)
         self._connections = 0
 
     def now(self) -> float:
         """Give the virtual time."""
-        return self._now
+        return self._now - self._behind
 
     def advance_to(self, now: float) -> None:
         """Set the virtual time."""
-        self._now = now
+        self._now = now + self._behind
+
+    def set_back(self, seconds: float) -> None:
+        """Set the phone's clock back."""
+        self._behind += seconds
 
     def begin_poll(self, poll: int) -> None:
         """Go over to the randomness of a poll."""
@@ -169,7 +189,7 @@ class MemoryWorld:
             # The connection that was to follow is used up: the next attempt is another one.
             self._connections += 1
             raise
-        return ["198.51.100.1", "198.51.100.2"] if host == self.public.host else [ELSEWHERE]
+        return list_addresses(host) if host == self.public.host else [ELSEWHERE]
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect to the script."""

@@ -21,6 +21,7 @@ class Channel(StrEnum):
     OTHER = "other traffic"
     CLOSE = "close"
     SCHEDULE = "next poll"
+    DUE = "next poll, asked again"
     DETOUR = "past the world"
     CRASH = "crash"
 
@@ -32,8 +33,9 @@ class Departure:
     `phase` is a step of a scenario, in a capture the place where it stands. `connection` counts
     from 0 in the order of connecting and is -1 where there is none. `octets` are the octets of one
     send call, the name of a DNS question, `ADDRESS PORT TLS-NAME` of a connect target, the due time
-    of the next poll, what was tried past the world, the name of an exception; in a capture those of
-    one segment, and whatever else left; of a close `RESET` or nothing.
+    of the next poll (as `DUE` one that is another than before, or a reset phone's first), what was
+    tried past the world, the name of an exception; in a capture those of one segment, and whatever
+    else left; of a close `RESET` or nothing.
     """
 
     at: float

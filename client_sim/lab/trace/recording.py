@@ -6,11 +6,11 @@ from ipaddress import ip_address
 
 from client_sim.lab.trace.memory import MemoryStream
 from client_sim.lab.trace.observation import RESET, Channel, Departure, Draw, Observation, Read
-from client_sim.lab.trace.tripwire import Tripwire
+from client_sim.lab.trace.tripwire import Tripwire, WatchedEvent
 from client_sim.lab.trace.wires import Wire
 from client_sim.lab.trace.worlds import DrivenWorld
 from client_sim.persona import Persona
-from client_sim.world import Public, Stream
+from client_sim.world import Event, Public, Stream
 
 
 class RecordingWorld:
@@ -74,6 +74,10 @@ class RecordingWorld:
         """Name the phase that begins, and go over to its randomness."""
         self.phase = f"poll {poll}"
         self._inner.begin_poll(poll)
+
+    def watch(self, event: Event) -> Event:
+        """Give the event as a client may have it: with details behind a tripwire, too."""
+        return WatchedEvent(event, self._note_read)
 
     def note(self, channel: Channel, octets: bytes, connection: int = -1) -> None:
         """Add a departure at the present time and phase."""

@@ -64,6 +64,7 @@ class SocketWorld:
         self.state: MutableMapping[str, bytes] = {}
         self.entropy = SeededEntropy(entropy)
         self._now = start
+        self._behind = 0.0  # seconds that the phone's clock was set back
         self._addresses = addresses
         self._relay = relay
         self._dial = dial
@@ -73,11 +74,15 @@ class SocketWorld:
 
     def now(self) -> float:
         """Give the virtual time."""
-        return self._now
+        return self._now - self._behind
 
     def advance_to(self, now: float) -> None:
         """Set the virtual time."""
-        self._now = now
+        self._now = now + self._behind
+
+    def set_back(self, seconds: float) -> None:
+        """Set the phone's clock back."""
+        self._behind += seconds
 
     def begin_poll(self, poll: int) -> None:
         """Go over to the randomness of a poll."""

@@ -1,4 +1,4 @@
-"""A stand-in for the owner's data that notes every look at it.
+"""Stand-ins for the owner's data, and for events that carry it, which note every look.
 
 A client that gathers before it sends leaves no octet behind while it gathers. The tripwire sees it
 all the same: polling has no reason to look, so any read is a finding.
@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from client_sim.persona import Persona
+from client_sim.world import Event
 
 _FIELDS = frozenset(field.name for field in fields(Persona))
 
@@ -30,4 +31,26 @@ class Tripwire(Persona):
     def __getattribute__(self, name: str) -> Any:  # noqa: ANN401  # whatever type the field has
         if name in _FIELDS:
             object.__getattribute__(self, "_note")(name)
+        return object.__getattribute__(self, name)
+
+
+class WatchedEvent(Event):
+    """An event that calls `note(field)` when its details are read; they are the true ones.
+
+    The details are the owner's data once more: a number, a text, a place. The name is not, as a
+    client may well tell a restart from a call.
+    """
+
+    __slots__ = ("_note",)
+    _note: Callable[[str], None]
+
+    def __init__(self, event: Event, note: Callable[[str], None]) -> None:
+        object.__setattr__(self, "name", event.name)
+        object.__setattr__(self, "details", event.details)
+        object.__setattr__(self, "_note", note)
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401  # as above
+        if name == "details":
+            kind = object.__getattribute__(self, "name")
+            object.__getattribute__(self, "_note")(f"details of {kind}")
         return object.__getattribute__(self, name)

@@ -16,6 +16,9 @@ class DrivenWorld(World, Protocol):
     def advance_to(self, now: float) -> None:
         """Set the clock to epoch seconds `now`."""
 
+    def set_back(self, seconds: float) -> None:
+        """Set the phone's clock back by so many seconds; in memory the server's own goes on."""
+
     def begin_poll(self, poll: int) -> None:
         """Go over to the randomness of a poll; the first is 1."""
 

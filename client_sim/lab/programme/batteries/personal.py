@@ -127,7 +127,7 @@ def public(ground: Ground, size: int) -> Battery:
 
 
 def horizon(ground: Ground, size: int) -> Battery:
-    """Compare two owners over hundreds of polls, and more of them over two years in a drawer.
+    """Compare two owners over hundreds of polls, and more of them over days to years in a drawer.
 
     To the first of the two much happens in a hundred days, to the other nothing. One phone in a
     drawer has other randomness than the rest.
@@ -139,7 +139,7 @@ def horizon(ground: Ground, size: int) -> Battery:
             ground.long_life(number)
             if long
             else ground.setting(
-                drawer(3),
+                drawer(2, ground.tape("drawer", number)),
                 public=ground.secured(ground.publics[0], is_secure=number % 4 == 3),
                 personal=ground.owner(number),
                 entropy=Entropy(b"horizon %d" % number),
@@ -154,7 +154,9 @@ def horizon(ground: Ground, size: int) -> Battery:
         still = [replace(each, scenario=without_events(each.scenario)) for each in strangers]
         return Case((setting, *still), judge_same_polls, derive=without_events)
 
-    question = f"Does the same hold for {HUNDRED_DAYS} polls, and after two years in a drawer?"
+    question = (
+        f"Does the same hold for {HUNDRED_DAYS} polls or more, and after days to years in a drawer?"
+    )
     return Battery("horizon", "N1", question, size, make)
 
 

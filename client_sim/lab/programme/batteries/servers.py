@@ -50,7 +50,7 @@ def server_state(ground: Ground, size: int) -> Battery:
             replace(setting, serve=wrapped(serve, wrap))
             for wrap in (pair.first, pair.second, *others)
         )
-        return Case(settings, judge_servers, _FAILING)
+        return Case(settings, _judge_slow if pair.is_timed else judge_servers, _FAILING)
 
     question = f"Is the trace the same for {len(HOSTILE)} pairs of servers that want it to differ?"
     return Battery("server-state", "N3", question, min(size, 3 * len(HOSTILE)), make)
@@ -60,6 +60,16 @@ def judge_servers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     """Judge runs of one phone on servers that differ in nothing that is content."""
     first, *others = seen
     return tuple(finding for other in others for finding in judge_server_state(first, other))
+
+
+def _judge_slow(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    """Judge runs on servers that take longer or shorter: all but the times, and each interval."""
+    first, *others = seen
+    polls = [interval.poll for interval in decode_intervals(first)]
+    return (
+        *judge_same_octets(seen),
+        *(finding for other in others for finding in judge_history(first, other, polls)),
+    )
 
 
 def wrapped(serve: Serve, wrap: Wrap) -> Serve:

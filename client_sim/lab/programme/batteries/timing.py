@@ -138,7 +138,9 @@ def phases(ground: Ground, size: int) -> Battery:
     def make(number: int) -> Case:
         return Case((ground.long_life(number),), _judge_phases)
 
-    question = f"Do {HUNDRED_DAYS} polls repeat each other, and their times keep no pattern?"
+    question = (
+        f"Do {HUNDRED_DAYS} polls or more repeat each other, and their times keep no pattern?"
+    )
     return Battery("phases", "N4", question, size, make)
 
 

@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from client_sim.lab.programme.result import CLAIMS, ProgrammeResult
 from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.crossings import describe_coverage
 from client_sim.lab.report.dump import dump
 from client_sim.lab.report.extent import NOT_VARIED, describe_extent, describe_held
 from client_sim.lab.report.gathering import gather
@@ -75,6 +76,7 @@ def _values(presentable: Presentable) -> dict[str, Any]:
         "dump": dump,
         "gather": gather,
         "opened": _most_telling(result),
+        "describe_coverage": describe_coverage,
     }
 
 

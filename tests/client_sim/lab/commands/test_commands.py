@@ -17,10 +17,11 @@ from client_sim.lab.commands.ending import ending_with_children
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe
+from client_sim.lab.scenarios.lifelike import make_lifelike
 from client_sim.lab.scenarios.lives import idle
 from client_sim.persona import make_persona
 
-OWNER = make_persona(b"0 owner 0")  # the first that the lab makes of seed 0
+OWNER = make_lifelike(make_persona(b"0 owner 0"))  # the first that the lab makes of seed 0
 POLL = (
     b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org\r\n"
     b"Accept-Encoding: gzip\r\n\r\n"

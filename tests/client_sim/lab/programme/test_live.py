@@ -51,7 +51,7 @@ def observe_there(factory, target, polls):
 class Stranger(ToyClient):
     """A clean client that draws its intervals otherwise than ours does: six hours, and jitter."""
 
-    def next_poll(self, now):
+    def draw(self, now):
         """Draw two octets."""
         return now + 21_600 + int.from_bytes(self.world.entropy(2), "little") / 32
 
@@ -59,7 +59,7 @@ class Stranger(ToyClient):
 class Other(ToyClient):
     """A clean client that draws its intervals more than once, and takes the mean."""
 
-    def next_poll(self, now):
+    def draw(self, now):
         """Draw four times four octets."""
         drawn = sum(int.from_bytes(self.world.entropy(4), "big") for _ in range(4))
         return now + 14_400 + drawn / 2**34 * 14_400
@@ -68,15 +68,15 @@ class Other(ToyClient):
 class Telling(Stranger):
     """Draws as a stranger does, and comes some seconds later by the IMEI."""
 
-    def next_poll(self, now):
+    def draw(self, now):
         """Add three bits of the owner."""
-        return super().next_poll(now) + int(self.world.personal.imei) % 8
+        return super().draw(now) + int(self.world.personal.imei) % 8
 
 
 class Remembering(Stranger):
     """Draws once, and keeps what was drawn."""
 
-    def next_poll(self, now):
+    def draw(self, now):
         """Come back after the same time, always."""
         kept = self.world.state.setdefault("jitter", self.world.entropy(2))
         return now + 21_600 + int.from_bytes(kept, "little") / 32
@@ -85,9 +85,9 @@ class Remembering(Stranger):
 class Counting(Stranger):
     """Comes a second later for each message that its owner got."""
 
-    def next_poll(self, now):
+    def draw(self, now):
         """Add what was counted."""
-        return super().next_poll(now) + int(self.world.state.get("messages", b"0"))
+        return super().draw(now) + int(self.world.state.get("messages", b"0"))
 
     def on_event(self, event):
         """Count."""

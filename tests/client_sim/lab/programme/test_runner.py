@@ -37,7 +37,7 @@ def test_every_case_is_in_one_task(ground):
 
 
 def test_long_lives_are_shared_in_smaller_tasks(ground):
-    """Two runs of 402 polls are a task of their own, so that no process waits for another long."""
+    """Two runs of a hundred days are a task of their own, so that no process waits long."""
     (first, second) = plan_tasks((horizon(ground, 2),), 25)
     assert (first.last, second.first) == (1, 1)
 
@@ -46,7 +46,7 @@ def test_the_run_of_a_hundred_days_serves_two_batteries(ground):
     """What is compared with another owner's, to whom nothing happens, is looked at for phases."""
     compared = horizon(ground, 2).make(0).settings[0]
     assert phases(ground, 1).make(0).settings[0] is compared
-    assert compared.scenario.steps.count("poll") == 402
+    assert 402 <= compared.scenario.steps.count("poll") < 426
     assert compared.scenario.steps.count("sms-received") > 20
 
 

@@ -47,7 +47,7 @@ def compare(delay):
 
 def bit(owner):
     """Give a bit of an owner: for the two that are timed it is not the same."""
-    return int(owner.phone_number[-1]) % 2
+    return int(owner.android_id[-1], 16) % 2
 
 
 def test_the_two_owners_differ_in_the_bit():

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.covering import Coverage, Crossings
 from client_sim.lab.programme.result import (
     BatteryResult,
     FieldEntropy,
@@ -75,6 +76,10 @@ CLEAN = ProgrammeResult(
     intervals=tuple(14_400.0 + 14_400 * (step + 0.5) / 160 for step in range(160)),
     scope="everything",
     owners=(OWNER,),
+    crossings=Crossings(
+        {"life": ("quiet", "talk"), "fault": ("none", "network")},
+        (Coverage(2, ("life", "fault"), 4, 4),),
+    ),
 )
 AT = LEAK.index(OWNER.imei.encode())
 SMALLEST = Smallest(("poll", "poll"), ("imei",), "It still shows with two polls.")

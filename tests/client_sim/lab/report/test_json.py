@@ -21,6 +21,10 @@ def test_a_clean_report(reports):
     assert told["mutation"] == {"killed": 90, "survived": 10, "argued": 4, "percent": 90.0}
     assert bytes.fromhex(told["sample"][0]["octets"]) == reports.poll
     assert len(told["intervals"]) == 160
+    assert told["crossings"] == {
+        "factors": {"life": ["quiet", "talk"], "fault": ["none", "network"]},
+        "coverage": [{"together": 2, "of": ["life", "fault"], "covered": 4, "all": 4}],
+    }
 
 
 def test_a_finding_has_its_octets(reports):

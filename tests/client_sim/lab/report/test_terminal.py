@@ -74,3 +74,10 @@ def test_a_strangers_octets_move_no_cursor(reports):
     said = show(reports.hostile, 80, terminal=False)
     assert [sign for sign in said if not (sign.isprintable() or sign == "\n")] == []
     assert "SURVIVED whisper (a whisper): \\x1b[2J" in said
+
+
+def test_the_conditions_that_met_are_named(reports):
+    """With their levels, and how many pairs of these there were."""
+    said = show(reports.clean, 80)
+    assert "fault       none, network" in said
+    assert "Pairs of levels: 4 of 4." in said

@@ -64,6 +64,44 @@ def test_a_phone_can_oversleep_to_a_time_that_nobody_drew(world):
     assert third.at == float(second.octets)
 
 
+def test_a_client_is_asked_again_after_each_event_and_start(world):
+    """What it says then counts, and stands in the trace where it is another time than before."""
+
+    class Forgetful(ToyClient):
+        def on_event(self, _event):
+            self.world.state.clear()
+
+    steps = (POLL, "reboot", "sms-sent", "nothing", POLL, POLL)
+    seen = run_scenario(Forgetful, world, Scenario("asked", steps), OWNER)
+    first, again, second, _ = (
+        d for d in seen.departures if d.channel in {Channel.SCHEDULE, Channel.DUE}
+    )
+    assert (again.channel, again.phase) == (Channel.DUE, "step 3 sms-sent")
+    assert again.octets != first.octets
+    assert second.at == float(again.octets)
+
+
+def test_a_client_that_keeps_its_due_time_says_it_once(world):
+    """Restarts and events leave no trace where the answer stays the same."""
+    steps = (POLL, "reboot", "sms-sent", "off 60", POLL)
+    seen = run_scenario(ToyClient, world, Scenario("kept", steps), OWNER)
+    assert not [d for d in seen.departures if d.channel is Channel.DUE]
+
+
+def test_a_reset_phone_draws_anew_and_its_clock_may_go_back(make_world):
+    """Nothing is kept over a reset; a clock that was set back by days leads to another draw."""
+    world = make_world(OWNER, b"seed", 1_000_000.0)
+    steps = (POLL, "factory-reset", POLL, "back 3600", POLL, "back 90000", POLL)
+    seen = run_scenario(ToyClient, world, Scenario("reset", steps), OWNER)
+    dues = [d for d in seen.departures if d.channel is Channel.DUE]
+    assert [d.phase for d in dues] == ["step 2 factory-reset", "step 6 back 90000"]
+    assert all(14_400 <= float(d.octets) - d.at <= 28_800 for d in dues)
+    polls = [d for d in seen.departures if d.channel is Channel.SCHEDULE]
+    assert polls[1].at == float(dues[0].octets)
+    assert polls[2].at == float(polls[1].octets)
+    assert polls[3].at == float(dues[1].octets) < polls[2].at
+
+
 def test_a_crash_ends_the_run_and_is_seen(world):
     """The exception's name is part of the trace."""
 

@@ -68,4 +68,9 @@ def test_idle_and_drawer():
     """Polls alone; and two years, which are 730 days, between two halves."""
     assert idle(3).steps == (POLL, POLL, POLL)
     assert TWO_YEARS == 730 * 86_400
-    assert drawer(2).steps == (POLL, POLL, "off 63072000", POLL, POLL)
+    steps = drawer(2, Tape(1)).steps
+    assert [step for step in steps if step == POLL] == [POLL] * 10
+    days = [int(step.removeprefix("off ")) / 86_400 for step in steps if step != POLL]
+    for length, (least, most) in zip(days, ((1, 7), (7, 30), (30, 400), (730, 930)), strict=True):
+        assert least <= length < most
+    assert drawer(2, Tape(1)) == drawer(2, Tape(1)) != drawer(2, Tape(2))

@@ -57,8 +57,9 @@ def test_the_clean_client_leaves_one_trace(run, repository, name):
     """It sends the same to both of a pair, nothing beyond the table, and goes on afterwards."""
     pair = BY_NAME[name]
     one, other = run(PollingClient, pair)
-    assert not differs(one, other)
-    assert (one.received == other.received) == (pair.field == "pieces")
+    # Where answers take longer the server knows it, and so does the clock.
+    assert not find_differences(one, other, with_time=not pair.is_timed)
+    assert (one.received == other.received) == (pair.field == "pieces" and not pair.is_timed)
     public = repository.public("armani", "id", "stable")
     assert judge_grammar(one, public) == ()
     assert "poll 3" not in one.failures

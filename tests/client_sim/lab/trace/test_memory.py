@@ -1,10 +1,13 @@
 """A world in memory: answers arrive in pieces, late, or not to the end, and names may fail."""
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 
 from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld, Pieces
+from client_sim.lab.trace.memory import MemoryWorld, Pieces, list_addresses
 
+SHARED = ip_network("100.64.0.0/10")
 ANSWER = b"0123456789"
 
 
@@ -104,3 +107,15 @@ def test_what_nobody_has_read_is_told(open_world):
     stream.send(b"GET")
     stream.close()
     assert not stream.is_unread()
+
+
+def test_a_server_has_two_addresses_that_belong_to_nobody():
+    """The same in all worlds, others for another name, none of them made for documentation."""
+    hosts = [f"host{number}.example" for number in range(50)]
+    for host in hosts:
+        first, second = map(ip_address, list_addresses(host))
+        assert first in SHARED
+        assert second in SHARED
+        assert first != second
+        assert list_addresses(host) == [str(first), str(second)]
+    assert len({list_addresses(host)[0] for host in hosts}) == 50

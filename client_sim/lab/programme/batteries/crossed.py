@@ -1,0 +1,112 @@
+"""N1 and N3 where conditions meet: a fault with an event, an offer, a mark, a reset, and so on.
+
+A leak may wait for two or three things together that other batteries have one by one: a call and a
+refused connection, a cookie and a restart, an offer and a reset.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
+from typing import Final
+
+from client_sim.lab.clients.installing import install_too
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.server_state import judge_server_state
+from client_sim.lab.programme.batteries.servers import wrapped
+from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.conditions import (
+    FACTORS,
+    THRICE,
+    choose_fault,
+    choose_mark,
+    publish,
+    spoil,
+)
+from client_sim.lab.programme.covering import Crossings, Row, cover, measure
+from client_sim.lab.programme.ground import Ground
+from client_sim.lab.programme.judges import judge_same_polls, without_quiet_steps
+from client_sim.lab.programme.setting import keep
+from client_sim.lab.scenarios.crossing import cross_life, hushed
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.observation import Observation
+from client_sim.tape import Tape
+
+# The search for planted values would take as long as the runs; another owner's phone shows them.
+_FAILING: Final = frozenset({"completes", "canaries"})
+# Without a connection there is silence where requests should be, and a name may be asked for again.
+_UNREACHED: Final = _FAILING | {"grammar", "egress"}
+_PHONES: Final = 3
+
+
+def crossed(ground: Ground, size: int) -> Battery:
+    """Let three phones live through one row of conditions, each with an owner of its own.
+
+    The first and the last hear of all that happens; the second lives as long in silence. Their
+    servers differ in what is not content, where the row says so.
+    """
+    rows = _rows(ground.seed, size)
+
+    def make(number: int) -> Case:
+        return _make_case(ground, number, rows[number % len(rows)])
+
+    question = (
+        f"Do phones stay alike where {len(FACTORS)} conditions meet, such as an event with a fault"
+        " and a restart?"
+    )
+    return Battery("crossed", "N1", question, size, make)
+
+
+def measure_crossings(seed: int, size: int) -> Crossings:
+    """Count the pairs of levels, and the triples of some factors, that so many cases have."""
+    rows = _rows(seed, size)
+    pairs = measure(rows, FACTORS, tuple(FACTORS), 2)
+    return Crossings(FACTORS, (pairs, measure(rows, FACTORS, THRICE, 3)))
+
+
+@lru_cache(maxsize=4)
+def _rows(seed: int, size: int) -> tuple[Row, ...]:
+    return tuple(islice(cover(FACTORS, THRICE, Tape(f"{seed} crossings".encode())), size))
+
+
+def _make_case(ground: Ground, number: int, row: Row) -> Case:
+    tape = ground.tape("crossed", number)
+    life = cross_life(row, tape)
+    serve, mark, fault = publish(ground, row, tape), choose_mark(row, tape), choose_fault(row, tape)
+    # From the build before the newest, which the second half of the phones run, there is a step.
+    half = len(ground.publics) // 2
+    public = ground.publics[tape.below(half) + (half if row["install"] == "step" else 0)]
+    setting = ground.setting(
+        life,
+        public=ground.secured(public, is_secure=row["carrier"] == "TLS"),
+        entropy=Entropy(tape.octets(8)),
+        start=ground.start + tape.below(ground.spread),
+        serve=serve,
+    )
+    setting = replace(setting, adapt=keep if row["install"] == "none" else install_too)
+    settings = [
+        replace(setting, scenario=scenario, personal=ground.owner(_PHONES * number + place))
+        for place, scenario in enumerate((life, hushed(life), life))
+    ]
+    if mark is not None:
+        wraps = (mark.first, mark.second, mark.others[0])
+        settings = [
+            replace(each, serve=wrapped(serve, wrap))
+            for each, wrap in zip(settings, wraps, strict=True)
+        ]
+    if fault is not None:
+        # Outermost: what is cut or never comes has its mark by then.
+        settings = [replace(each, serve=spoil(each.serve, fault, row)) for each in settings]
+    spared = _FAILING if fault is None or fault.is_reached else _UNREACHED
+    return Case(
+        tuple(settings),
+        judge_same_polls if mark is None else _judge_marked,
+        # An installation takes its time behind the draw, so that less is left of the interval.
+        spared if row["install"] == "none" else spared | {"schedule"},
+    )
+
+
+def _judge_marked(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    """Judge phones whose servers differ, and name what of a server's came back."""
+    first, *others = map(without_quiet_steps, seen)
+    return tuple(finding for other in others for finding in judge_server_state(first, other))

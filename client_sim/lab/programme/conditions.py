@@ -1,0 +1,120 @@
+"""The conditions that are crossed, and what each level of a server's makes of it."""
+
+from types import MappingProxyType
+from typing import Final
+
+from client_sim.lab.programme.covering import Factors, Row
+from client_sim.lab.programme.ground import EVERY_KIND, Ground, Serve
+from client_sim.lab.scenarios.crossing import LIVES
+from client_sim.lab.servers.contents import (
+    Publication,
+    one_by_one,
+    release,
+    renew_content,
+    renew_tables,
+)
+from client_sim.lab.servers.fault import Fault
+from client_sim.lab.servers.faults_answers import ANSWERS as ANSWERED
+from client_sim.lab.servers.faults_install import INSTALL
+from client_sim.lab.servers.faults_metadata import METADATA
+from client_sim.lab.servers.faults_network import NETWORK
+from client_sim.lab.servers.faults_packs import PACKS
+from client_sim.lab.servers.hostile import TOGETHER
+from client_sim.lab.servers.hostile_answers import ANSWERS
+from client_sim.lab.servers.hostile_bodies import BODIES
+from client_sim.lab.servers.hostile_fields import FIELDS
+from client_sim.lab.servers.pack_histories import HISTORIES, make_history
+from client_sim.lab.servers.packs import SMALL
+from client_sim.lab.servers.pairs import HostilePair
+from client_sim.tape import Tape
+
+# What takes as long as an answer is long tells all phones how long a server's mark is.
+_LENGTHY: Final = "an octet in twenty seconds"
+_FAULTS: Final = MappingProxyType(
+    {
+        "unreached": tuple(each for each in NETWORK if not each.is_reached),
+        "network": tuple(each for each in NETWORK if each.is_reached),
+        "answer": ANSWERED,
+        "metadata": METADATA,
+        "packs": PACKS,
+        "install": INSTALL,
+    }
+)
+# Faults change bodies, and a body that is packed otherwise would be another fault.
+_FRAMINGS: Final = frozenset({"compressed or not", "chunks", "chunks or length"})
+_MARKS: Final = MappingProxyType(
+    {
+        "fields": FIELDS,
+        "refusals": ANSWERS,
+        "bodies": tuple(pair for pair in BODIES if pair.field != "pieces"),
+        "all fields": (TOGETHER,),
+    }
+)
+
+FACTORS: Final[Factors] = MappingProxyType(
+    {
+        "life": ("quiet", *LIVES),
+        "fault": ("none", *_FAULTS),
+        "server": ("alike", *_MARKS),
+        "install": ("none", "whole", "step", "later"),
+        "packs": ("same", "ever new", "changed", "another kind"),
+        "restart": ("none", "one", "in each interval"),
+        "reset": ("none", "early", "late"),
+        "strikes": ("once", "twice", "always"),
+        "power off": ("none", "days", "weeks", "months"),
+        "clock back": ("none", "hours", "days"),
+        "carrier": ("plain", "TLS"),
+    }
+)
+"""What is crossed, and the levels of each."""
+
+THRICE: Final = ("life", "fault", "server", "install", "packs", "restart", "reset")
+"""The factors of which each triple of levels meets, too."""
+
+_OTHERS: Final = tuple(kind for kind in EVERY_KIND if kind not in {*SMALL, "greetings"})
+"""Kinds that a repository may have alone; greetings come with all others."""
+
+_ALWAYS: Final = range(64)  # connections: no run has more
+_LATER: Final = 3  # connections before an offer that is not there from the start
+_NEW: Final = (("other tables", renew_tables), ("other content", renew_content)) * 3
+
+
+def publish(ground: Ground, row: Row, tape: Tape) -> Serve:
+    """Make servers that offer a release as the row says, and do with packs what it says."""
+    history: list[Publication] = []
+    kind = tape.pick(_OTHERS if row["packs"] == "another kind" else SMALL)
+    if row["packs"] == "ever new":
+        history += one_by_one(_NEW)
+    elif row["packs"] != "same":
+        history += make_history(tape.pick(HISTORIES), kind)
+    if row["install"] != "none":
+        first = _LATER if row["install"] == "later" else 0
+        history.append(Publication("a release for all", release(1000), connection=first))
+    told = tuple(sorted(history, key=lambda each: each.connection))
+    return ground.publishing(told) if kind in SMALL else ground.stocked(told, (kind,))
+
+
+def choose_mark(row: Row, tape: Tape) -> HostilePair | None:
+    """Choose in what servers differ: where they fail, in nothing that changes the fault."""
+    if row["server"] not in _MARKS:
+        return None
+    marks = _MARKS[row["server"]]
+    if row["fault"] != "none":
+        marks = tuple(pair for pair in marks if pair.name not in _FRAMINGS)
+    return tape.pick(marks)
+
+
+def choose_fault(row: Row, tape: Tape) -> Fault | None:
+    """Choose what fails."""
+    if row["fault"] not in _FAULTS:
+        return None
+    return tape.pick([each for each in _FAULTS[row["fault"]] if _LENGTHY not in each.name])
+
+
+def spoil(serve: Serve, fault: Fault, row: Row) -> Serve:
+    """Make servers that fail in one poll or installation, in two, or always."""
+    first, length = (1, 3) if row["fault"] == "install" else (fault.poll, 1)
+    times = 2 if row["strikes"] == "twice" else 1
+    struck = _ALWAYS if row["strikes"] == "always" else range(first, first + times * length)
+    wrap = fault.at(struck)
+    return lambda: wrap(serve())

@@ -1,0 +1,76 @@
+"""Lives in which conditions meet: events, restarts, a reset, a power-off and a clock set back."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from client_sim.lab.scenarios.driving import (
+    BACK,
+    NOTHING,
+    OFF,
+    POLL,
+    REBOOT,
+    RESET,
+    Scenario,
+)
+from client_sim.life.kinds import EVERYDAY, KINDS_2014, Kind
+from client_sim.tape import Tape
+
+POLLS: Final = 6
+LIVES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
+    {
+        "talk": tuple(k for k in KINDS_2014 if k.startswith(("sms-", "mms-", "call-"))),
+        "people": (Kind.SIM_INSERTED, Kind.CONTACT_ADDED, Kind.ACCOUNT_LOGIN, Kind.ACCOUNT_LOGOUT),
+        "places": (Kind.WIFI_JOINED, Kind.LOCATION_ALLOWED, *EVERYDAY),
+        "everything": (*KINDS_2014, *EVERYDAY),
+    }
+)
+"""What happens in a life, each once, by name."""
+
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+# The shortest and the longest, in seconds; what is drawn between them is no round number.
+_POWERLESS: Final = {
+    "days": (_DAY, 6 * _DAY),
+    "weeks": (7 * _DAY, 29 * _DAY),
+    "months": (30 * _DAY, 400 * _DAY),
+}
+_SET_BACK: Final = {"hours": (600, 23 * _HOUR), "days": (_DAY, 90 * _DAY)}
+_RESETS: Final = {"early": 1, "late": 3}  # intervals, from 0
+_HAPPENINGS: Final = frozenset({REBOOT, *LIVES["everything"]})
+
+
+def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
+    """Draw a life with the levels of a row of conditions: when it is what, in which order."""
+    gaps: list[list[str]] = [[] for _ in range(POLLS - 1)]
+    for place, kind in enumerate(shuffled(LIVES.get(row["life"], ()), tape)):
+        gaps[tape.below(len(gaps)) if place else 0].append(kind)
+    for gap in gaps if row["restart"] == "in each interval" else ():
+        gap.append(REBOOT)
+    if row["restart"] == "one":
+        tape.pick(gaps).append(REBOOT)
+    if row["reset"] in _RESETS:
+        gaps[_RESETS[row["reset"]]].append(RESET)
+    for step, lengths in (
+        (OFF, _POWERLESS.get(row["power off"])),
+        (BACK, _SET_BACK.get(row["clock back"])),
+    ):
+        if lengths is not None:
+            shortest, longest = lengths
+            tape.pick(gaps).append(f"{step}{shortest + tape.below(longest - shortest)}")
+    steps = [POLL]
+    for gap in gaps:
+        steps += [*shuffled(gap, tape), POLL]
+    return Scenario("a life of crossed conditions", tuple(steps))
+
+
+def hushed(scenario: Scenario) -> Scenario:
+    """Give the same life without events and restarts: in their places time passes."""
+    steps = tuple(NOTHING if step in _HAPPENINGS else step for step in scenario.steps)
+    return Scenario(f"{scenario.name}, in silence", steps)
+
+
+def shuffled(those: tuple[str, ...] | list[str], tape: Tape) -> list[str]:
+    """Draw an order."""
+    left = list(those)
+    return [left.pop(tape.below(len(left))) for _ in range(len(left))]

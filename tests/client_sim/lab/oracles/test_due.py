@@ -1,0 +1,52 @@
+"""A due time that is asked for again stays, unless the phone was reset or its time is over."""
+
+import pytest
+
+from client_sim.lab.oracles.due import judge_due
+from client_sim.lab.oracles.judging import judge_schedule
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+
+AT = 100_000.0
+DUE = 120_000.0
+
+
+def judge(step, at, due):
+    """Judge a phone that was due at `DUE` and says another time behind a step."""
+    first = Departure(AT, "poll 1", Channel.SCHEDULE, -1, repr(DUE).encode())
+    again = Departure(at, f"step 2 {step}", Channel.DUE, -1, repr(due).encode())
+    seen = Observation((first, again), (), (), (), None)
+    assert judge_due(seen) == judge_schedule(seen)
+    return judge_due(seen)
+
+
+@pytest.mark.parametrize("step", ["reboot", "sms-received", "back 60"])
+def test_what_moves_while_it_is_still_ahead_is_found(step):
+    """By half a second or by hours, sooner or later; the finding has both times."""
+    for due in (DUE + 0.5, DUE - 3000):
+        (found,) = judge(step, AT + 10, due)
+        assert found.explanation == f"the due time moved by {due - DUE:+g} s"
+        assert (found.octets, found.other) == (repr(due).encode(), repr(DUE).encode())
+        assert found.where == f"next poll, asked again, step 2 {step}"
+
+
+@pytest.mark.parametrize(
+    ("step", "at"),
+    [("factory-reset", AT + 10), ("off 86400", AT + 86_410), ("back 90000", AT - 90_000)],
+)
+def test_a_phone_that_must_draw_again_draws_in_range(step, at):
+    """After a reset, past the due time, or days before it: 4 to 8 hours from then, or now."""
+    for ahead in (14_400, 28_800, 0, -60):
+        assert judge(step, at, at + ahead) == ()
+    for ahead in (1, 14_399, 28_801):
+        (found,) = judge(step, at, at + ahead)
+        assert found.explanation == (f"the next poll comes {ahead} s later, not 4 to 8 hours later")
+        assert found.other is None
+
+
+def test_the_last_answer_counts():
+    """A time that was drawn again is kept as the first one is."""
+    first = Departure(AT, "poll 1", Channel.SCHEDULE, -1, repr(DUE).encode())
+    reset = Departure(AT + 10, "step 2 factory-reset", Channel.DUE, -1, b"125000.0")
+    moved = Departure(AT + 20, "step 3 reboot", Channel.DUE, -1, repr(DUE).encode())
+    (found,) = judge_due(Observation((first, reset, moved), (), (), (), None))
+    assert found.other == b"125000.0"
