@@ -16,9 +16,9 @@ from client_sim.lab.servers.memo import memoised
 from client_sim.lab.trace.observation import Channel
 
 FOUND_BY = {
-    "call-package-beneath": {"crossed"},
-    "call-refusal-package-beneath": {"crossed"},
-    "reset-package-beneath": {"crossed", "tripwire"},
+    "call-package-beneath": {"crossed", "writes"},
+    "call-refusal-package-beneath": {"crossed", "writes"},
+    "reset-package-beneath": {"crossed", "tripwire", "writes"},
     "text-retry": {"crossed"},
     "login-failures-minute": {"crossed"},
     "tag-after-restart": {"crossed", "grammar"},
