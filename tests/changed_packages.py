@@ -1,9 +1,10 @@
 """A strategy that changes a sound package in one to three places of its zip, metadata or manifest.
 
 A package that the signer takes must be one that a phone takes, and must say the same to protobuf's
-own library, to zipfile and to the signer.
+own library, to zipfile, to unzip and to the signer.
 """
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from signer.ota.manifest import decode_manifest
 from signer.ota.metadata import decode_pb, decode_text
 from tests.package_drafts import BYTES, FIXED32, FIXED64, VARINT, encode, full, seal, step
 from tests.package_judges import ask_phone_rules, ask_signer
-from tests.package_readers import parse, read_by_signer, read_by_zipfile
+from tests.package_readers import parse, read_by_signer, read_by_unzip, read_by_zipfile
 
 NUMBERS = (0, 1, 2, 3, 4, 5, 9, 10, 14, 255, 512, 4095, 4096, 4097, 1 << 14, 1 << 31, (1 << 32) - 1)
 NUMBERS += (1 << 32, (1 << 32) + 4096, 1 << 53, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
@@ -180,13 +181,23 @@ def check_readers(draft, folder):
     partitions = [each.name for each in facts.partitions]
     if (phone := ask_phone_rules(sealed, folder, partitions)) is not None:
         raise PackageDisagreementError(f"the signer takes what a phone refuses: {phone}")
-    if read_by_zipfile(sealed.data) != read_by_signer(sealed.data):
+    ours = read_by_signer(sealed.data)
+    if read_by_zipfile(sealed.data) != ours:
         raise PackageDisagreementError("zipfile sees another zip")
+    if shutil.which("unzip") and _files(
+        read_by_unzip(folder / "package.zip", folder / "unzip")
+    ) != (_files(ours)):
+        raise PackageDisagreementError("unzip sees another zip")
     try:
         _compare(sealed.data, encode(draft.manifest))
     except (DecodeError, ValueError) as error:
         raise PackageDisagreementError(f"protobuf does not read it: {error}") from error
     return True
+
+
+def _files(entries):
+    """Return entries without folders: unzip makes those above a file, too."""
+    return {name: digest for name, digest in entries.items() if not name.endswith("/")}
 
 
 def _compare(data, raw):

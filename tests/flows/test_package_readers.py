@@ -1,4 +1,4 @@
-"""Packages changed anywhere say the same to signer, phone, protobuf's library and zipfile."""
+"""Packages changed anywhere say the same to signer, phone, protobuf's library, zipfile, unzip."""
 
 import tempfile
 from pathlib import Path
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from tests.changed_packages import changed_packages, check_readers, fuzz_packages
 from tests.package_drafts import full, step
 
+pytestmark = pytest.mark.needs("unzip")
 CORPUS = sorted((Path(__file__).parents[2] / "fixtures" / "fuzz" / "packages").iterdir())
 
 
