@@ -12,9 +12,10 @@ DUE = 120_000.0
 
 def judge(step, at, due):
     """Judge a phone that was due at `DUE` and says another time behind a step."""
+    sent = Departure(AT, "poll 1", Channel.OCTETS, 0, b"GET / HTTP/1.1\r\n\r\n")
     first = Departure(AT, "poll 1", Channel.SCHEDULE, -1, repr(DUE).encode())
     again = Departure(at, f"step 2 {step}", Channel.DUE, -1, repr(due).encode())
-    seen = Observation((first, again), (), (), (), None)
+    seen = Observation((sent, first, again), (), (), (), None)
     assert judge_due(seen) == judge_schedule(seen)
     return judge_due(seen)
 
@@ -27,6 +28,8 @@ def test_what_moves_while_it_is_still_ahead_is_found(step):
         assert found.explanation == f"the due time moved by {due - DUE:+g} s"
         assert (found.octets, found.other) == (repr(due).encode(), repr(DUE).encode())
         assert found.where == f"next poll, asked again, step 2 {step}"
+        assert (found.channel, found.field) == ("next poll, asked again", "due time")
+        assert (found.offset, found.length) == (0, len(repr(due)))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,21 @@ def test_a_phone_that_must_draw_again_draws_in_range(step, at):
         (found,) = judge(step, at, at + ahead)
         assert found.explanation == (f"the next poll comes {ahead} s later, not 4 to 8 hours later")
         assert found.other is None
+
+
+def test_a_due_time_is_ahead_from_now_up_to_eight_hours():
+    """At the moment itself it has passed, just before it has not; at most it was drawn just now."""
+    assert judge("reboot", DUE, DUE + 14_400) == ()
+    for at in (DUE - 0.5, DUE - 28_800):
+        (found,) = judge("reboot", at, at + 14_400)
+        assert found.other == repr(DUE).encode()
+    assert judge("reboot", DUE - 28_800.5, DUE - 14_400.5) == ()
+
+
+def test_a_phone_that_was_never_asked_has_nothing_to_keep():
+    """Its first answer is new, at the beginning of time, too."""
+    first = Departure(0.5, "step 1 reboot", Channel.DUE, -1, b"14400.5")
+    assert judge_due(Observation((first,), (), (), (), None)) == ()
 
 
 def test_the_last_answer_counts():
