@@ -194,6 +194,8 @@ def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
     bad = world.submit(armani(world), [PACKAGE_2])
     good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     load = incoming.load_submission
+    begun = world.now()
+    monkeypatch.setattr(type(world), "now", lambda self: begun + self.ahead)
 
     def fail(folder):
         if folder.name == bad:

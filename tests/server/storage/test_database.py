@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
 
-from server.storage import migration, revision
+from server.storage import migration
 from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.errors import StorageError
@@ -48,13 +48,12 @@ def tables(path):
 
 
 @pytest.fixture
-def further_migration(tmp_path, monkeypatch):
-    """Add a migration to this version of the server."""
+def further_migration(tmp_path):
+    """Give the migrations of a version of the server that has one more."""
     folder = tmp_path / "migrations"
     shutil.copytree(migration.MIGRATIONS, folder)
     (folder / "versions" / "0003_more.py").write_text(FURTHER)
-    for module in (migration, revision):
-        monkeypatch.setattr(module, "MIGRATIONS", folder)
+    return folder
 
 
 def test_fresh_and_again(tmp_path):
@@ -84,24 +83,22 @@ async def commit_and_crash(path, crashed):
         await asyncio.to_thread(shutil.copytree, path.parent, crashed)
 
 
-def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, request):
+def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, further_migration):
     """What was committed before a crash is in the copy, although the main file lacks it."""
     (tmp_path / "state").mkdir()
     asyncio.run(commit_and_crash(tmp_path / "state" / "hening.sqlite", tmp_path / "crashed"))
-    request.getfixturevalue("further_migration")
     path = tmp_path / "crashed" / "hening.sqlite"
-    assert migrate(path) is True
+    assert migrate(path, migrations=further_migration) is True
     copy = path.with_name("hening.sqlite.before-0003")
     assert "more" in tables(path) - tables(copy)
     assert query(copy, "SELECT role FROM log_entries") == [("a",)]
 
 
-def test_the_copy_is_as_narrow_as_the_database(tmp_path, request):
+def test_the_copy_is_as_narrow_as_the_database(tmp_path, further_migration):
     """The copy from before a migration holds the same secrets; others may not read it either."""
     path = tmp_path / "hening.sqlite"
     migrate(path)
-    request.getfixturevalue("further_migration")
-    migrate(path)
+    migrate(path, migrations=further_migration)
     assert stat.S_IMODE(path.with_name("hening.sqlite.before-0003").stat().st_mode) == 0o600
 
 
