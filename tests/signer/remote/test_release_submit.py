@@ -94,7 +94,7 @@ async def test_a_release(desk, bundle, served, world):
     """What the server lacks is sent, the rest is not; the same command again changes nothing."""
     status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
     assert (status, TOKEN in written) == (0, False), written
-    assert f"snapshot 4; bundle {bundle.name}, {len(PACKAGE)} octets" in written
+    assert f"snapshot 4; bundle {bundle.name}, 5.12 MB of packages were sent." in written
     assert SECOND in (await asyncio.to_thread(world.published)).roles["armani"].targets
     status, written = await asyncio.to_thread(desk.submit, served.port, "--json", bundle)
     assert status == 0
