@@ -95,6 +95,27 @@ async def change_keys(
     )
 
 
+async def check_room(db: AsyncSession, account: str, added: int) -> None:
+    """Raise CloudError unless `added` bytes more are within the account's quota."""
+    query = select(Account.quota, Account.used).where(Account.id == account)
+    row = (await db.execute(query)).one()
+    if row.quota and added > 0 and row.used + added > row.quota:
+        raise CloudError(
+            507,
+            "quota_exceeded",
+            f"{row.used} of {row.quota} bytes are in use, and this needs {added} more.",
+        )
+
+
+async def charge(db: AsyncSession, account: str, added: int) -> None:
+    """Count `added` bytes of a locked account, fewer than 0 for what was removed.
+
+    Raises CloudError above its quota.
+    """
+    await check_room(db, account, added)
+    await db.execute(update(Account).where(Account.id == account).values(used=Account.used + added))
+
+
 def _open(secrets: Secrets, row: Account | None) -> Owner | None:
     if row is None:
         return None

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from server.cloud.accounts.app_tokens import Door, Visitor, find_visitor
+from server.cloud.accounts.owners import check_room
 from server.cloud.blobs.names import (
     SMALL_TYPES,
     Address,
@@ -24,7 +25,6 @@ from server.cloud.blobs.vaults import (
     Kept,
     add_blob,
     add_vault,
-    check_room,
     find_blob,
     find_vault,
     list_blobs,

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.accounts.owners import charge
 from server.cloud.blobs.names import Address
-from server.cloud.errors import CloudError, not_found
+from server.cloud.errors import not_found
 from server.cloud.storage.models import Account, Blob, Vault
 
 
@@ -55,17 +56,6 @@ async def list_blobs(db: AsyncSession, vault: int, kind: str) -> list[tuple[str,
     return [(name, length) for name, length in await db.execute(query.order_by(Blob.name))]
 
 
-async def check_room(db: AsyncSession, account: str, added: int) -> None:
-    """Raise CloudError unless `added` bytes more are within the account's quota."""
-    row = (await db.execute(select(Account.quota, Account.used).where(Account.id == account))).one()
-    if row.quota and row.used + added > row.quota:
-        raise CloudError(
-            507,
-            "quota_exceeded",
-            f"{row.used} of {row.quota} bytes are in use, and this needs {added} more.",
-        )
-
-
 async def add_blob(
     db: AsyncSession, account: str, vault: int, address: Address, kept: Kept
 ) -> bool:
@@ -81,7 +71,7 @@ async def add_blob(
     )
     if await db.scalar(query) is not None:
         return False
-    await check_room(db, account, kept.length)
+    await charge(db, account, kept.length)
     await db.execute(
         insert(Blob).values(
             vault=vault,
@@ -91,7 +81,6 @@ async def add_blob(
             stored=kept.stored,
         )
     )
-    await _count(db, account, kept.length)
     return True
 
 
@@ -100,7 +89,7 @@ async def remove_blob(db: AsyncSession, account: str, address: Address) -> str:
     await _lock(db, account)
     kept = await find_blob(db, account, address)
     await db.execute(delete(Blob).where(Blob.stored == kept.stored))
-    await _count(db, account, -kept.length)
+    await charge(db, account, -kept.length)
     return kept.stored
 
 
@@ -112,13 +101,9 @@ async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
     total = await db.scalar(select(func.sum(Blob.length)).where(Blob.vault == vault))
     await db.execute(delete(Blob).where(Blob.vault == vault))
     await db.execute(delete(Vault).where(Vault.id == vault))
-    await _count(db, account, -int(total or 0))
+    await charge(db, account, -int(total or 0))
     return stored
 
 
 async def _lock(db: AsyncSession, account: str) -> None:
     await db.execute(select(Account.id).where(Account.id == account).with_for_update())
-
-
-async def _count(db: AsyncSession, account: str, added: int) -> None:
-    await db.execute(update(Account).where(Account.id == account).values(used=Account.used + added))

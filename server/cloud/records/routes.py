@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.accounts.owners import charge
 from server.cloud.door import Call, Route
 from server.cloud.errors import CloudError
 from server.cloud.records import wire
@@ -13,7 +14,7 @@ from server.cloud.records.access import SHARE, find_place
 from server.cloud.records.chunks import add_chunks, find_missing, keep_bodies, load_chunk
 from server.cloud.records.reading import Reader
 from server.cloud.records.sharing import Sharing
-from server.cloud.records.writing import Order, charge, write_items
+from server.cloud.records.writing import Order, write_items
 from server.cloud.storage.models import Collection, Member
 
 PREFIX = "/api/v1"

@@ -13,12 +13,12 @@ import msgspec
 from sqlalchemy import BindParameter, Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.accounts.owners import charge
 from server.cloud.errors import CloudError, ItemRefusal, ItemsError
 from server.cloud.records.access import Place, note_change
 from server.cloud.records.chunks import NewChunk, add_chunks, find_missing
 from server.cloud.records.cursor import is_at
 from server.cloud.records.wire import Item, Known
-from server.cloud.storage.models import Account
 from server.cloud.storage.models import Item as ItemRow
 from server.cloud.storage.models import Revision as RevisionRow
 
@@ -79,18 +79,6 @@ async def write_items(db: AsyncSession, place: Place, order: Order, generation: 
         statement = update(ItemRow).where(ItemRow.id == bindparam("row")).values(columns)
         await connection.execute(statement, changed)
     await note_change(db, place.id, place.sequence + len(items))
-
-
-async def charge(db: AsyncSession, account: str, added: int) -> None:
-    """Add `added` bytes to what a locked account keeps; raises CloudError above its quota."""
-    row = (await db.execute(select(Account.quota, Account.used).where(Account.id == account))).one()
-    if row.quota and row.used + added > row.quota:
-        raise CloudError(
-            507,
-            "quota_exceeded",
-            f"{row.used} of {row.quota} bytes are in use, and this needs {added} more.",
-        )
-    await db.execute(update(Account).where(Account.id == account).values(used=row.used + added))
 
 
 def _check_once(items: Sequence[Item]) -> None:
