@@ -2,11 +2,15 @@
 
 To read a request and to refuse it takes a millisecond, to accept its connection and to look for a
 token a fiftieth of that. So a flood without a valid token waits here, and not a caller in it.
+
+Each call to the kernel may give the interpreter to another thread, which keeps it for as long as a
+turn lasts. So a connection is looked at once, when something has come, and not in each turn.
 """
 
 import asyncio
 import contextlib
 import re
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -24,8 +28,8 @@ _ESTABLISHED = 1  # the state that TCP_INFO begins with; a client that closed is
 class Arrivals:
     """The connections of one listening socket that were accepted and not read from yet.
 
-    Those with a known token go first, then those whose head is there, then those without a head,
-    each by arrival. `is_known` answers for a token whether its caller may stop something. At most
+    Those with a known token go first, then those whose head is there, then those without a whole
+    head, each by arrival. `is_known` answers for a token whether its caller may stop something. At most
     `limit` of the others wait; `count_limit` is called when the oldest of them gives way, which is
     sent `parting`.
     """
@@ -45,21 +49,20 @@ class Arrivals:
         self._parting = parting
         self._known: deque[socket.socket] = deque()
         self._others: deque[socket.socket] = deque()
-        self._silent: deque[socket.socket] = deque()
+        self._headless: dict[int, socket.socket] = {}  # by descriptor
+        self._silent = select.poll()  # those of them that have sent nothing
 
     async def take(self) -> socket.socket:
         """Return the next connection to read from; waits for one."""
         loop = asyncio.get_running_loop()
         while True:
             accepted = self._accept()
-            for _ in range(min(AT_ONCE, len(self._silent))):  # their heads may be there by now
-                self._sort(self._silent.popleft())
-            for waiting in (self._known, self._others, self._silent):
-                while waiting:
-                    one = waiting.popleft()
-                    if not is_gone(one):
-                        return one
-                    one.close()
+            self._sort()
+            for pop in (self._known.popleft, self._others.popleft, self._pop_headless):
+                with contextlib.suppress(IndexError):
+                    while is_gone(one := pop()):
+                        one.close()
+                    return one
             if accepted:  # the clients of all of them are gone
                 await asyncio.sleep(0)
                 continue
@@ -68,11 +71,11 @@ class Arrivals:
             except OSError:  # too many descriptors, or it is gone already
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self._sort(one)
+                self._add(one)
 
     def close(self) -> None:
         """End all connections that wait."""
-        for one in (*self._known, *self._others, *self._silent):
+        for one in (*self._known, *self._others, *self._headless.values()):
             one.close()
 
     def _accept(self) -> int:
@@ -82,24 +85,42 @@ class Arrivals:
                 one, _ = self._listener.accept()
             except OSError:  # there is none, or there are too many descriptors
                 return accepted
-            self._sort(one)
+            self._add(one)
         return AT_ONCE
 
-    def _sort(self, one: socket.socket) -> None:
+    def _add(self, one: socket.socket) -> None:
         one.setblocking(False)
-        if is_gone(one):
-            one.close()
-            return
-        head = peek(one)
-        token = find_token(head)
-        if token and self._is_known(token):
-            self._known.append(one)
-        elif token or _END in head or len(head) == PEEKED:
-            self._others.append(one)
-        else:
-            self._silent.append(one)
-        if len(self._others) + len(self._silent) > self._limit:
-            self._part((self._others or self._silent).popleft())
+        self._headless[one.fileno()] = one
+        self._silent.register(one, select.POLLIN)
+
+    def _pop_headless(self) -> socket.socket:
+        """Return the oldest; IndexError where there is none."""
+        for descriptor, one in self._headless.items():
+            self._forget(descriptor)
+            return one
+        raise IndexError
+
+    def _forget(self, descriptor: int) -> socket.socket:
+        with contextlib.suppress(KeyError):  # it has sent something
+            self._silent.unregister(descriptor)
+        return self._headless.pop(descriptor)
+
+    def _sort(self) -> None:
+        """Look at those that have sent something since they came, or that are gone."""
+        for descriptor, _ in self._silent.poll(0):
+            one = self._headless[descriptor]
+            head = b"" if is_gone(one) else peek(one)
+            token = find_token(head)
+            if not head:
+                self._forget(descriptor).close()
+            elif token and self._is_known(token):
+                self._known.append(self._forget(descriptor))
+            elif token or _END in head or len(head) == PEEKED:
+                self._others.append(self._forget(descriptor))
+            else:
+                self._silent.unregister(descriptor)
+        while len(self._others) + len(self._headless) > self._limit:
+            self._part(self._others.popleft() if self._others else self._pop_headless())
 
     def _part(self, one: socket.socket) -> None:
         self._count_limit(Share.CONNECTIONS)
