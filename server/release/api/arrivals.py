@@ -29,9 +29,9 @@ class Arrivals:
     """The connections of one listening socket that were accepted and not read from yet.
 
     Those with a known token go first, then those whose head is there, then those without a whole
-    head, each by arrival. `is_known` answers for a token whether its caller may stop something. At most
-    `limit` of the others wait; `count_limit` is called when the oldest of them gives way, which is
-    sent `parting`.
+    head, each by arrival. `is_known` answers for a token whether its caller may stop something. At
+    most `limit` of the others wait; `count_limit` is called when the oldest of them gives way,
+    which is sent `parting`.
     """
 
     def __init__(

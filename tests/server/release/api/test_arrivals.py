@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from server.release.api.arrivals import Arrivals, find_token
+from server.release.api import arrivals
+from server.release.api.arrivals import Arrivals, find_token, peek
 from server.release.errors import Share
 
 KNOWN = b"POST / HTTP/1.1\r\nAuthorization: Bearer good\r\n\r\n"
@@ -71,6 +72,17 @@ async def test_a_head_that_comes_later(door):
     assert await door.take(found) == port(others[0])
     late.sendall(KNOWN)
     assert await door.take(found) == port(late)
+
+
+async def test_each_is_looked_at_once(door, monkeypatch):
+    """However many turns a part of a head waits: each look may take a turn of another thread."""
+    looks = []
+    monkeypatch.setattr(arrivals, "peek", lambda one: looks.append(one) or peek(one))
+    waiting = [door.client(data) for data in (b"", b"POST ")]
+    others = [door.client(OTHER) for _ in range(3)]
+    found = door.arrivals()
+    assert [await door.take(found) for _ in range(5)] == [*map(port, others), *map(port, waiting)]
+    assert len(looks) == 4
 
 
 async def test_the_oldest_gives_way(door):
