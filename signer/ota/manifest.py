@@ -116,20 +116,28 @@ def _extents(encoded: Sequence[bytes], rest: _Rest) -> tuple[Extent, ...]:
 
 def _operation(raw: bytes, rest: _Rest) -> Operation:
     values, unknown = decode_fields(raw, OPERATION, _fail)
-    rest.note_fields(unknown, "operation")
+    if unknown:
+        rest.note_fields(unknown, "operation")
     get = values.get
     kind, data_hash, source_hash = get(1), get(8, b""), get(9, b"")
-    if kind is None:
-        raise _fail("an operation has no type")
     if kind not in OPERATION_TYPES:
+        if kind is None:
+            raise _fail("an operation has no type")
         rest.note(operation_name(kind))
-    for found in (data_hash, source_hash):
-        if found and len(found) != 32:
-            raise _fail(f"a hash has {len(found)} bytes; it must have 32")
-    sources, targets = _extents(get(4, ()), rest), _extents(get(6, ()), rest)
+    if data_hash:
+        _check_hash(data_hash)
+    if source_hash:
+        _check_hash(source_hash)
+    sources = _extents(values[4], rest) if 4 in values else ()
+    targets = _extents(values[6], rest) if 6 in values else ()
     return Operation(
         *(kind, get(2, 0), get(3, 0), sources, targets, data_hash, source_hash, get(5), get(7))
     )
+
+
+def _check_hash(found: bytes) -> None:
+    if len(found) != 32:
+        raise _fail(f"a hash has {len(found)} bytes; it must have 32")
 
 
 def _info(message: Message, number: int, rest: _Rest) -> PartitionInfo | None:

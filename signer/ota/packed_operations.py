@@ -23,18 +23,28 @@ class PackedOperations(Collection[Operation]):
             self._pack(operation)
 
     def _pack(self, operation: Operation) -> None:
-        extents, hashes = self._extents, self._hashes
-        for extent in operation.sources + operation.targets:
+        extents, hashes, sources = self._extents, self._hashes, operation.sources
+        for extent in sources:
             extents.append(extent.start)
             extents.append(extent.count)
-        hashes += operation.data_hash + operation.source_hash
+        for extent in operation.targets:
+            extents.append(extent.start)
+            extents.append(extent.count)
+        data_hash = operation.data_hash
+        if data_hash or operation.source_hash:
+            hashes += data_hash + operation.source_hash
         source, target = operation.source_length, operation.target_length
         self._numbers.extend(
             (
-                *(operation.type, operation.data_offset, operation.data_length),
-                *(source or 0, target or 0),
-                *(2 * len(operation.sources), len(extents)),
-                *(len(operation.data_hash), len(hashes)),
+                operation.type,
+                operation.data_offset,
+                operation.data_length,
+                source or 0,
+                target or 0,
+                2 * len(sources),
+                len(extents),
+                len(data_hash),
+                len(hashes),
                 (source is not None) | (target is not None) << 1,
             )
         )
