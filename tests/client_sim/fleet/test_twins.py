@@ -33,7 +33,11 @@ def signer():
 
 @contextmanager
 def follow(folder, signer, phones, *, every=1, pointer=None, package=None, **limits):
-    """Let the twins of so many phones follow; gives the sums and what the server received."""
+    """Let the twins of so many phones follow; gives the sums and what the server received.
+
+    Where nothing else is said they may take all of the time, however long that is.
+    """
+    limits = {"share": 1.0, **limits}
     repository = Repository(START)
     made = package or make_package(BUILDS[1], signer)
     link = repository.add_release(
