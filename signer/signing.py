@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from securesystemslib.signer import Signer
@@ -105,11 +105,6 @@ def load_delegated(folder: WorkFolder, trusted: Trusted, role: str) -> tuple[byt
         targets: Targets = verify_role(role, data, trusted.targets, _EARLIEST).signed
         check_delegated(role, targets)
     return data, targets
-
-
-def expiry(now: datetime, days: int) -> datetime:
-    """Return the moment `days` after `now`, in whole seconds as TUF writes them."""
-    return (now + timedelta(days=days)).replace(microsecond=0)
 
 
 def _load_root(folder: WorkFolder, versions: Mapping[str, list[int]]) -> Root:

@@ -11,7 +11,6 @@ from client_sim.content.locale import pick_text
 from client_sim.content.options import LOCALE_OPTION, show_table
 from client_sim.content.plan import plan_parts, plan_rollback
 from client_sim.content.record import Record
-from client_sim.content.shelf import Shelf
 from client_sim.content.table_commands import (
     apn_command,
     ca_group,
@@ -27,7 +26,6 @@ from client_sim.content.text_commands import (
 )
 from client_sim.content.wallpaper_commands import wallpapers_group
 from client_sim.device.options import AS_JSON, PHONE, print_json
-from client_sim.device.telling import tell_date
 
 _COLUMNS: Final = ("kind", "role", "used", "before", "next", "what it is", "from")
 
@@ -45,6 +43,8 @@ def content() -> None:
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the packs of a phone: in use, before, and what comes next, with their sources."""
+    from client_sim.content.shelf import Shelf
+
     shelf = Shelf(folder)
     with shelf.read() as store:
         records = {kind: store.load(kind) for kind in KINDS.values()}
@@ -67,6 +67,8 @@ def list_command(folder: Path, locale: str, as_json: bool) -> None:
 @AS_JSON
 def rollback_command(folder: Path, kind: str, as_json: bool) -> None:
     """Use the pack from before again, and not the one in use: the owner has found it bad."""
+    from client_sim.content.shelf import Shelf
+
     shelf = Shelf(folder)
     with shelf.change() as store:
         record = plan_rollback(store.load(KINDS[kind]), shelf.now)
@@ -115,6 +117,8 @@ def _tell(kind: Kind, record: Record, now: float, locale: str) -> tuple[str, ...
 
 
 def _tell_next(record: Record, now: float) -> str:
+    from client_sim.device.telling import tell_date
+
     listed, used = record.listed, record.used
     if listed is None or (used is not None and used.version == listed.version):
         return "-"

@@ -1,19 +1,22 @@
 """`hening-device content apn`, `emergency`, `zone` and `ca`: questions to the tables."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from client_sim.content.apn import encode_android, find_apns
-from client_sim.content.ca import TrustDifference, compare_trust, decode_pem, list_certificates
 from client_sim.content.emergency import find_emergency
 from client_sim.content.kinds import KINDS
 from client_sim.content.options import COUNTRY, read_moment, show_table
-from client_sim.content.shelf import Shelf
 from client_sim.content.zones import load_zone
 from client_sim.device.errors import ContentError
 from client_sim.device.options import AS_JSON, FILE, PHONE, print_json
-from client_sim.device.telling import tell_date
+
+if TYPE_CHECKING:
+    from client_sim.content.ca import TrustDifference
 
 
 @click.command(
@@ -29,6 +32,8 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
 
     With a country such as DE in their place: those of its networks whose numbers are not known.
     """
+    from client_sim.content.shelf import Shelf
+
     if mnc is None and as_xml:
         raise click.UsageError("Android's form needs the numbers of a network: MCC MNC --xml.")
     apns = find_apns(Shelf(folder).entries("apn"), mcc, mnc)
@@ -54,6 +59,8 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
 @AS_JSON
 def emergency_command(folder: Path, country: str, number: str | None, as_json: bool) -> None:
     """Show the emergency numbers of a country, or whether a number is one there."""
+    from client_sim.content.shelf import Shelf
+
     found = find_emergency(Shelf(folder).entries("emergency"), country)
     answer = {"country": country, "numbers": list(found.numbers), "exact": found.exact}
     if number is not None:
@@ -88,6 +95,9 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
 @AS_JSON
 def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) -> None:
     """Show the offset of a time zone at a time, its short name, and whether it is summer time."""
+    from client_sim.content.shelf import Shelf
+    from client_sim.device.telling import tell_date
+
     shelf = Shelf(folder)
     seconds = int(shelf.now) if seconds is None else seconds
     zone = load_zone(shelf.entries("zones"), name)
@@ -121,6 +131,9 @@ def ca_group() -> None:
 @AS_JSON
 def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
     """Show which certificates the pack in use adds and removes."""
+    from client_sim.content.ca import compare_trust, decode_pem, list_certificates
+    from client_sim.content.shelf import Shelf
+
     shelf = Shelf(folder)
     after = list_certificates(shelf.entries("ca"))
     if pem is not None:

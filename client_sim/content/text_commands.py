@@ -1,8 +1,11 @@
 """`hening-device content greetings`, `holidays`, `notices`, `features` and `themes`."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,8 +14,10 @@ from client_sim.content.holidays import list_holidays
 from client_sim.content.locale import pick_text
 from client_sim.content.notices import list_notices
 from client_sim.content.options import COUNTRY, DATE, LOCALE_OPTION, ZONE, show_table
-from client_sim.content.shelf import Shelf
 from client_sim.device.options import AS_JSON, PHONE, print_json
+
+if TYPE_CHECKING:
+    from client_sim.content.shelf import Shelf
 
 
 @click.command(
@@ -28,6 +33,8 @@ def greetings_command(
     folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
 ) -> None:
     """Show the greetings that fit a day in the owner's language and country."""
+    from client_sim.content.shelf import Shelf
+
     shelf = Shelf(folder)
     day = shelf.day(zone) if moment is None else moment.date()
     greetings = list_greetings(shelf.entries("greetings"), locale, day)
@@ -52,6 +59,8 @@ def greetings_command(
 @AS_JSON
 def holidays_command(folder: Path, country: str, year: int, locale: str, as_json: bool) -> None:
     """Show the public holidays of a country in a year."""
+    from client_sim.content.shelf import Shelf
+
     holidays = list_holidays(Shelf(folder).entries("holidays"), country, year, locale)
     if as_json:
         print_json([asdict(holiday) for holiday in holidays])
@@ -71,6 +80,8 @@ def notices_command(
     folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
 ) -> None:
     """Show the notices to owners of this model, the gravest first."""
+    from client_sim.content.shelf import Shelf
+
     shelf = Shelf(folder)
     day = shelf.day(zone) if moment is None else moment.date()
     _show_notices("notices", shelf, locale, day, as_json=as_json)
@@ -88,6 +99,8 @@ def features_command(
     folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
 ) -> None:
     """Show what the ROM has newly learned."""
+    from client_sim.content.shelf import Shelf
+
     shelf = Shelf(folder)
     day = shelf.day(zone) if moment is None else moment.date()
     _show_notices("features", shelf, locale, day, as_json=as_json)
@@ -99,6 +112,8 @@ def features_command(
 @AS_JSON
 def themes_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the themes: their colours, author and licence."""
+    from client_sim.content.shelf import Shelf
+
     themes = Shelf(folder).entries("themes")
     if as_json:
         print_json(themes)

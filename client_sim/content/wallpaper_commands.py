@@ -10,7 +10,6 @@ from client_sim.content.locale import pick_text
 from client_sim.content.options import LOCALE_OPTION, show_table
 from client_sim.content.pictures import fetch_picture
 from client_sim.content.plan import plan_picture
-from client_sim.content.shelf import Shelf
 from client_sim.device.options import AS_JSON, PHONE, RESOLVE, print_json
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -29,6 +28,8 @@ def wallpapers_group() -> None:
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the wallpapers; the list is on the phone, so nothing is sent."""
+    from client_sim.content.shelf import Shelf
+
     wallpapers = Shelf(folder).entries("wallpapers")
     if as_json:
         print_json(wallpapers)
@@ -62,6 +63,8 @@ def get_command(
     folder: Path, resolve: Mapping[str, list[str]], name: str, out: Path, as_json: bool
 ) -> None:
     """Fetch a wallpaper; whoever serves or carries it sees which one."""
+    from client_sim.content.shelf import Shelf
+
     shelf = Shelf(folder, resolver=resolve)
     with shelf.read() as store:
         entries = store.load_used(KINDS["wallpapers"])[1]

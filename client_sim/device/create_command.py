@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from client_sim.device.factory import create_phone_from_package, read_package_facts
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.names import DECIMAL, MAX_INTEGER
 from client_sim.device.options import AS_JSON, FILE, PHONE, print_json, read_host, read_region
@@ -61,6 +60,8 @@ def create_command(
     as_json: bool,
 ) -> None:
     """Make a phone that runs the build in a full OTA zip."""
+    from client_sim.device.factory import create_phone_from_package, read_package_facts
+
     values = read_package_facts(package)
     built_at = values.get("post-timestamp", "")
     image = Image(

@@ -6,9 +6,7 @@ from pathlib import Path
 import click
 
 from client_sim.device.options import AS_JSON, PHONE, print_json, read_quiet
-from client_sim.device.phone import Phone
 from client_sim.device.reset import reset_phone
-from client_sim.device.summary import summarise, tell_summary
 from client_sim.device.wishes import load_wishes, store_wishes
 
 
@@ -17,6 +15,9 @@ from client_sim.device.wishes import load_wishes, store_wishes
 @AS_JSON
 def show_command(folder: Path, as_json: bool) -> None:
     """Show what a phone is, runs and remembers; nothing is sent."""
+    from client_sim.device.phone import Phone
+    from client_sim.device.summary import summarise, tell_summary
+
     phone = Phone(folder)
     if as_json:
         print_json(summarise(phone))
@@ -52,6 +53,8 @@ def settings_command(
     as_json: bool,
 ) -> None:
     """Set when updates may install themselves; polling does not depend on any of it."""
+    from client_sim.device.phone import Phone
+
     if quiet is not None and no_quiet_hours:
         raise click.UsageError("--quiet-hours and --no-quiet-hours exclude each other.")
     phone = Phone(folder)
@@ -75,6 +78,8 @@ def settings_command(
 @AS_JSON
 def reset_command(folder: Path, is_sure: bool, as_json: bool) -> None:
     """Reset a phone to the state in which it left the factory; the build that runs stays."""
+    from client_sim.device.phone import Phone
+
     phone = Phone(folder)
     if not is_sure:
         click.confirm(

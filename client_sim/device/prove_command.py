@@ -9,7 +9,6 @@ from client_sim.device.errors import InstallError
 from client_sim.device.names import is_codename
 from client_sim.device.options import AS_JSON, FILE
 from client_sim.device.proof_report import encode_proof
-from client_sim.device.prove import Request, prove
 from client_sim.device.screen import Screen
 from client_sim.device.vault import replace_file
 from hening.version import find_version
@@ -67,6 +66,8 @@ def prove_command(
     interruption the same command goes on. It takes as much room as the partitions do, with --source
     twice as much. Exit status 1 when the phone refuses.
     """
+    from client_sim.device.prove import Request, prove
+
     out = out or Path(f"{package.stem}.proof.json")
     request = Request(package, source, certificate.read_bytes(), codename, find_version())
     with Screen(quiet=as_json) as screen:

@@ -8,9 +8,7 @@ import click
 
 from client_sim.device.condition_options import StatedConditions, condition_options
 from client_sim.device.options import AS_JSON, PHONE, RESOLVE, print_json
-from client_sim.device.phone import Phone
 from client_sim.device.screen import Screen
-from client_sim.device.telling import describe_poll, tell_checks, tell_requests
 from client_sim.transport import host_header
 
 
@@ -43,6 +41,9 @@ def poll_command(
 
     The conditions change nothing about the poll: they decide whether an installation may follow.
     """
+    from client_sim.device.phone import Phone
+    from client_sim.device.telling import describe_poll, tell_checks, tell_requests
+
     phone = Phone(folder, resolver=resolve)
     conditions = stated.complete(folder)
     outcome = phone.poll()
@@ -99,6 +100,9 @@ def install_command(
     as_json: bool,
 ) -> None:
     """Poll, install what is offered, reboot, and confirm the new build or fall back."""
+    from client_sim.device.phone import Phone
+    from client_sim.device.telling import describe_poll
+
     phone = Phone(folder, resolver=resolve)
     before = phone.running_build
     with Screen(quiet=as_json) as screen:

@@ -1,5 +1,7 @@
 """`hening-device fleet`: many phones that poll, download and install over real sockets."""
 
+from __future__ import annotations
+
 import json
 import shutil
 import signal
@@ -9,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.console import Console
@@ -18,19 +20,14 @@ from rich.table import Table
 from client_sim.clock import read_clock
 from client_sim.device.errors import DeviceError
 from client_sim.device.options import RESOLVE
-from client_sim.device.trust import Trust
 from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.errors import FleetError
-from client_sim.fleet.fleet import Plan, fit_plan, run_fleet
-from client_sim.fleet.own_server import OwnServer
-from client_sim.fleet.page import render_page
 from client_sim.fleet.population import Habits
-from client_sim.fleet.report import Report, make_report, report_to_dict
-from client_sim.fleet.sample import Sample, Wish, install_sample
-from client_sim.fleet.screen import Screen
-from client_sim.fleet.sentences import summarise
-from client_sim.fleet.survey import survey
 from client_sim.fleet.target import Target, find_target
+
+if TYPE_CHECKING:
+    from client_sim.fleet.own_server import OwnServer
+    from client_sim.fleet.report import Report
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHARE: Final = click.FloatRange(0, 1)
@@ -175,6 +172,13 @@ def fleet(
     as the phones can ask: it publishes made-up models and rolls out a build to them. With --url
     another server is polled, in real time. Servers on other machines are refused.
     """
+    from client_sim.fleet.fleet import Plan, fit_plan, run_fleet
+    from client_sim.fleet.page import render_page
+    from client_sim.fleet.report import make_report
+    from client_sim.fleet.sample import Sample, Wish, install_sample
+    from client_sim.fleet.screen import Screen
+    from client_sim.fleet.survey import survey
+
     plan = Plan(
         devices=devices,
         seconds=hours * 3600,
@@ -227,12 +231,7 @@ def fleet(
     report = make_report(outcome, sampled)
     if out is not None:
         out.write_text(render_page(report), encoding="utf-8")
-    if as_json:
-        click.echo(json.dumps(report_to_dict(report)))
-    else:
-        _print(report)
-        if out is not None:
-            click.echo(f"The report is in {out}.")
+    _print(report, out, as_json=as_json)
 
 
 @contextmanager
@@ -250,6 +249,8 @@ def _ending_in_order() -> Iterator[None]:
 
 
 def _make_server(stack: ExitStack, state: Path | None) -> OwnServer:
+    from client_sim.fleet.own_server import OwnServer
+
     if state is not None:
         if state.exists():
             raise FleetError(f"{state} exists already; choose a new folder for the fleet's server.")
@@ -260,6 +261,8 @@ def _make_server(stack: ExitStack, state: Path | None) -> OwnServer:
 
 
 def _read_root(file: Path) -> bytes:
+    from client_sim.device.trust import Trust
+
     data = file.read_bytes()
     try:
         Trust(data, {}, now=0.0, built_at=0)
@@ -282,7 +285,13 @@ def _find(
     )
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, out: Path | None, *, as_json: bool) -> None:
+    from client_sim.fleet.report import report_to_dict
+    from client_sim.fleet.sentences import summarise
+
+    if as_json:
+        click.echo(json.dumps(report_to_dict(report)))
+        return
     title, sentences, facts = summarise(report)
     console = Console(highlight=False)
     console.print(f"[bold]{title}[/bold]")
@@ -301,3 +310,5 @@ def _print(report: Report) -> None:
         counts = (kind.distinct, kind.sent, kind.least, kind.most)
         kinds.add_row(kind.name, *(f"{count:,}" for count in counts))
     console.print(kinds)
+    if out is not None:
+        click.echo(f"The report is in {out}.")

@@ -7,12 +7,9 @@ import click
 
 from client_sim.clock import read_clock, read_entropy
 from client_sim.device.options import AS_JSON, PHONE, print_json
-from client_sim.device.phone import Phone
 from client_sim.device.records import load_due
-from client_sim.device.telling import tell_date
 from client_sim.life.errors import LifeError
 from client_sim.life.kinds import Kind
-from client_sim.life.living import Life
 from client_sim.persona import PersonaError, make_persona
 from client_sim.tape import Tape
 from client_sim.world import Event
@@ -57,6 +54,10 @@ def live_command(
     call-received, account-login, account-logout, app-installed, photo-taken, travelled, reboot,
     factory-reset.
     """
+    from client_sim.device.phone import Phone
+    from client_sim.device.telling import tell_date
+    from client_sim.life.living import Life
+
     if not kinds and not count:
         raise click.UsageError("Name an event, or say how many with --random.")
     tape = Tape(read_entropy(16) if seed is None else seed)

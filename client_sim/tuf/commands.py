@@ -4,21 +4,22 @@ Contract: options before the command; exit status 0 or 1 and no other; the trust
 role lies in the metadata folder under its name without version; the system's clock is believed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import click
 
 from client_sim.clock import read_clock
 from client_sim.device.errors import DeviceError, StorageError
-from client_sim.device.updating import update_top_level
-from client_sim.device.workflow import ROOT_LIMIT, Workflow
-from client_sim.tuf.artifacts import find_target, load_target
 from client_sim.tuf.folder import MetadataFolder
-from client_sim.tuf.rules import NoRules
-from client_sim.tuf.web import Metadata, Web
+
+if TYPE_CHECKING:
+    from client_sim.device.workflow import Workflow
+    from client_sim.tuf.web import Metadata
 
 _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 _ROOT: Final = "role.root"
@@ -103,6 +104,8 @@ def tuf(
 @click.pass_obj
 def init_command(options: _Options, root: Path) -> None:
     """Trust the root in a file; it is looked at by the next command."""
+    from client_sim.device.workflow import ROOT_LIMIT
+
     with root.open("rb") as file:
         data = file.read(ROOT_LIMIT + 1)
     if len(data) > ROOT_LIMIT:
@@ -139,6 +142,9 @@ def refresh_command(options: _Options) -> None:
 @click.pass_obj
 def download_command(options: _Options) -> None:
     """Refresh, then fetch each target in turn; the first that fails ends it."""
+    from client_sim.tuf.artifacts import find_target, load_target
+    from client_sim.tuf.web import Web
+
     directory = _need(options.target_dir, "--target-dir")
     web = Web(_need(options.target_base_url, "--target-base-url"), read_clock)
     names = _need(options.target_names or None, "--target-name")
@@ -150,6 +156,11 @@ def download_command(options: _Options) -> None:
 
 
 def _refresh(options: _Options) -> tuple[Metadata, Workflow]:
+    from client_sim.device.updating import update_top_level
+    from client_sim.device.workflow import Workflow
+    from client_sim.tuf.rules import NoRules
+    from client_sim.tuf.web import Metadata, Web
+
     source = Metadata(Web(_need(options.metadata_url, "--metadata-url"), read_clock))
     state = MetadataFolder(_need(options.metadata_dir, "--metadata-dir"))
     root = state.get(_ROOT)

@@ -1,30 +1,27 @@
 """`account`: the people and programs that may use the control plane."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from hening.times import UTC_TIMES, show_time
 from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
-from server.release.people.accounts import (
-    account_codenames,
-    change_account,
-    create_account,
-    disable_account,
-    enable_account,
-    list_accounts,
-)
 from server.release.people.permissions import Role
 from server.release.people.principal import EVERY_CODENAME, Principal
-from server.storage.control_models import Account
-from server.storage.database import Sessions
 from server.tables import print_table
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from server.storage.control_models import Account
+    from server.storage.database import Sessions
 
 NAME = click.argument("name")
 ROLES = click.Choice([role.value for role in Role])
@@ -62,6 +59,8 @@ def add(
     as_json: bool,
 ) -> None:
     """Make the account NAME. A name is given once, for ever."""
+    from server.release.people.accounts import create_account
+
     wanted = _wanted(codenames, all_codenames)
     if wanted is None:
         raise click.UsageError("say where it has rights: --codename, or --all-codenames.")
@@ -96,6 +95,8 @@ def set_account(
     as_json: bool,
 ) -> None:
     """Change the role or the codenames of NAME. Its tokens follow at once, for narrower too."""
+    from server.release.people.accounts import change_account
+
     wanted = _wanted(codenames, all_codenames)
     if role is None and wanted is None and subject is None:
         raise click.UsageError(
@@ -123,6 +124,8 @@ def set_account(
 @JSON
 def disable(name: str, state: Path, as_json: bool) -> None:
     """Shut NAME out and revoke its tokens for good. Nobody is ever deleted."""
+    from server.release.people.accounts import disable_account
+
     _change(state, lambda s, by: disable_account(s, by, name=name, at=_epoch()), as_json=as_json)
 
 
@@ -132,6 +135,8 @@ def disable(name: str, state: Path, as_json: bool) -> None:
 @JSON
 def enable(name: str, state: Path, as_json: bool) -> None:
     """Let NAME in again; it needs a new token."""
+    from server.release.people.accounts import enable_account
+
     _change(state, lambda s, by: enable_account(s, by, name=name, at=_epoch()), as_json=as_json)
 
 
@@ -141,6 +146,7 @@ def enable(name: str, state: Path, as_json: bool) -> None:
 @JSON
 def list_all(state: Path, as_json: bool) -> None:
     """Show all accounts, disabled ones too."""
+    from server.release.people.accounts import list_accounts
 
     async def work(sessions: Sessions) -> list[Account]:
         async with sessions() as session:
@@ -168,6 +174,8 @@ def _change(
 
 
 def _show(rows: list[Account], *, as_json: bool) -> None:
+    from server.release.people.accounts import account_codenames
+
     if as_json:
         click.echo(json.dumps([_describe(row) for row in rows]))
         return
@@ -193,6 +201,8 @@ def _spell_codenames(codenames: tuple[str, ...]) -> str:
 
 
 def _describe(row: Account) -> dict[str, Any]:
+    from server.release.people.accounts import account_codenames
+
     return {
         "name": row.name,
         "role": row.role,

@@ -1,17 +1,18 @@
 """`backup`: a copy of the state folder beside a server that runs."""
 
-import asyncio
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
-from server.opening import open_blobs
-from server.publisher.backup import Copied, back_up
-from server.publisher.checks.modes import describe_wide
-from server.storage.database import open_database
 from server.storage.layout import StateFolder
+
+if TYPE_CHECKING:
+    from server.publisher.backup import Copied
 
 
 @click.command(epilog="Example: hening-server backup --state var/server --out /backup/hening")
@@ -28,6 +29,13 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
     STATE/incoming, a PostgreSQL database, which is dumped before, and blobs that lie in S3. What
     others may read of an older copy is named with the command that narrows it.
     """
+    import asyncio
+
+    from server.opening import open_blobs
+    from server.publisher.backup import back_up
+    from server.publisher.checks.modes import describe_wide
+    from server.storage.database import open_database
+
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     blobs = None if settings.blobs_url else open_blobs(folder, settings, now)

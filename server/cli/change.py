@@ -1,11 +1,12 @@
 """`change`: orders that wait, for their time or for a second person."""
 
-import asyncio
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import click
@@ -21,11 +22,12 @@ from server.cli.urgent import ask_server
 from server.cli.witnessed import witnessed_clock
 from server.core.content.invisible import escape_invisible
 from server.core.names import decode_channel
-from server.opening import disk_read_back, open_rollouts
 from server.release.api.address import PREFIX
-from server.release.rollouts.changes import ChangeView, State
-from server.release.rollouts.rollouts import Rollouts
 from server.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from server.release.rollouts.changes import ChangeView
+    from server.release.rollouts.rollouts import Rollouts
 
 T = TypeVar("T")
 _ID = "01a224f9a4d4d7409c4d6161fa9d33c0"  # all of it: the beginning of an id names no change
@@ -53,6 +55,8 @@ def change_group() -> None:
 @JSON
 def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: bool) -> None:
     """List orders with their builds and what became of them, the newest first."""
+    from server.release.rollouts.changes import State
+
     if channel:
         decode_channel(channel)
     chosen = State.WAITING if waiting else ""
@@ -108,6 +112,8 @@ def reject(change: str, reason: str, state: Path, as_json: bool) -> None:
 @JSON
 def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
     """Cancel an order that is not carried out yet."""
+    from server.release.rollouts.changes import ChangeView
+
     who = operator()
     folder = require_state(state, read_settings(state))
     path = f"{PREFIX}/changes/{quote(change, safe='')}/cancel"
@@ -121,6 +127,10 @@ def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
 
 
 def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]]) -> T:
+    import asyncio
+
+    from server.opening import disk_read_back, open_rollouts
+
     settings = read_settings(state)
     folder = require_state(state, settings)
     alarms: list[str] = []

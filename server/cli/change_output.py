@@ -1,17 +1,21 @@
 """Changes as people read them: the order, its build, who gave it, and what became of it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from hening.times import show_day, show_time
-from server.console.calendars import describe_windows, plan_of
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_span
-from server.release.rollouts.changes import ChangeView, State
-from server.release.rollouts.orders import Halt, Pause
 from server.release.rollouts.plan import Plan
+
+if TYPE_CHECKING:
+    from server.release.rollouts.changes import ChangeView
 
 _WORDS = {
     "offer": "offer {}",
@@ -60,6 +64,9 @@ def print_change(change: ChangeView) -> None:
 
 
 def _facts(change: ChangeView) -> list[tuple[str, str]]:
+    from server.console.calendars import describe_windows, plan_of
+    from server.release.rollouts.orders import Halt, Pause
+
     reasons = change.order.reason if isinstance(change.order, Pause | Halt) else {}
     return [
         ("change", change.id),
@@ -78,6 +85,8 @@ def _facts(change: ChangeView) -> list[tuple[str, str]]:
 
 
 def _describe_approval(change: ChangeView) -> str:
+    from server.release.rollouts.changes import State
+
     if change.approved_by is not None:
         return f"by {change.approved_by}, {show_time(change.approved_at)}"
     return "not yet" if change.state == State.WAITING else ""

@@ -9,7 +9,6 @@ import msgspec
 
 from server.cli.options import JSON, STATE, now, require_state
 from server.cli.recorded import record_once
-from server.publisher.clock_record import ClockRecord, load_witness, write_clock_record
 from server.publisher.errors import PublishError
 from server.publisher.steady_clock import FAR, JUMP
 
@@ -28,6 +27,8 @@ def clock() -> None:
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show the clock, the newest signature, and whether the clock is believed."""
+    from server.publisher.clock_record import load_witness
+
     witness, wall = load_witness(require_state(state)), now()
     is_ahead = witness.time is not None and wall - witness.time > FAR
     if as_json:
@@ -56,6 +57,8 @@ def confirm(state: Path) -> None:
 
     A running server believes it within seconds.
     """
+    from server.publisher.clock_record import ClockRecord, load_witness, write_clock_record
+
     folder = require_state(state)
     witness, wall = load_witness(folder), now()
     if witness.time is not None and witness.time - wall > JUMP:

@@ -88,8 +88,8 @@ def run(folder: Path, pepper: Path | None, **options: str | int | None) -> None:
 
 async def _serve(folder: CloudFolder, secrets: Secrets, settings: CloudSettings) -> None:
     # Imported here, because they take aiohttp and the database's library with them.
-    from server.cloud.app import serving  # noqa: PLC0415
-    from server.cloud.storage.bodies import LocalBodies  # noqa: PLC0415
+    from server.cloud.app import serving
+    from server.cloud.storage.bodies import LocalBodies
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(

@@ -5,12 +5,13 @@ import click
 from server.core.errors import HeningError
 from server.core.names import decode_release_path, is_codename
 from server.place_options import find_completed
-from server.publisher.published import load_published
 from server.storage.layout import StateFolder
 
 
 def complete_channel(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the channels that the state's builds are in; none where no state is found."""
+    from server.publisher.published import load_published
+
     state = find_completed(context, "state")
     if state is None:
         return []

@@ -9,8 +9,6 @@ import click
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
 from server.cli.progress import progress_bar
 from server.core.quantities import spell_size
-from server.opening import open_blobs
-from server.publisher.mirror import export_mirror
 
 
 @click.command(epilog="Example: hening-server export --state var/server --out /srv/mirror")
@@ -29,6 +27,9 @@ def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json:
 
     Readers see the old mirror or the new one, and never a pointer to what is not there.
     """
+    from server.opening import open_blobs
+    from server.publisher.mirror import export_mirror
+
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     blobs = open_blobs(folder, settings, now)

@@ -1,10 +1,12 @@
 """`gc`: blobs that nothing names are removed after a grace period."""
 
-import asyncio
+from __future__ import annotations
+
 import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +14,9 @@ from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_
 from server.cli.recorded import recorded
 from server.cli.witnessed import witnessed_clock
 from server.core.quantities import spell_size
-from server.opening import open_blobs, open_publisher
-from server.publisher.garbage import Garbage
-from server.publisher.read_back import DiskReadBack
+
+if TYPE_CHECKING:
+    from server.publisher.garbage import Garbage
 
 _GRACE = re.compile(r"([0-9]{1,5})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -41,6 +43,11 @@ def _decode_grace(_context: click.Context, _option: click.Parameter, value: str)
 @JSON
 def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_json: bool) -> None:
     """Remove blobs that no served metadata, waiting bundle or upload names."""
+    import asyncio
+
+    from server.opening import open_blobs, open_publisher
+    from server.publisher.read_back import DiskReadBack
+
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     alarms: list[str] = []

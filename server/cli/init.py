@@ -1,25 +1,23 @@
 """`init` and `migrate`: a state folder is made, and brought to this version."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from tuf.api.metadata import Root
 
 from server.cli.options import STATE, now, open_state, require_state
 from server.cli.recorded import record_once
-from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
-from server.core.profile import check_root, log_verifier
 from server.publisher.errors import PublishError
-from server.publisher.key_choice import check_root_keys
-from server.publisher.key_holder import load_keys
-from server.publisher.key_socket import KeySocket
-from server.publisher.online_keys import HOLDERS, create_online_keys, log_name
 from server.storage.bounded import read_bounded
 from server.storage.durable import make_folder, write_immutable
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.migration import migrate as migrate_database
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import Root
 
 
 @click.command(epilog="Example: hening-server init --state var/server --log-origin rom.example/log")
@@ -40,6 +38,12 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
     root that the ceremony made. A key file that was lost is made anew, and no other is touched.
     """
+    from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
+    from server.core.profile import check_root
+    from server.publisher.key_choice import check_root_keys
+    from server.publisher.key_holder import load_keys
+    from server.storage.migration import migrate as migrate_database
+
     folder = open_state(state)
     if root_file is not None and not folder.keys.exists() and not folder.keys_socket:
         raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
@@ -77,6 +81,10 @@ def _prepare_keys(
 
     A key process makes none: its public halves are written to this folder for the signers.
     """
+    from server.core.profile import log_verifier
+    from server.publisher.key_socket import KeySocket
+    from server.publisher.online_keys import HOLDERS, create_online_keys, log_name
+
     if folder.keys_socket:
         process = KeySocket(folder)
         process.write_public()
@@ -87,6 +95,8 @@ def _prepare_keys(
 
 
 def _load_pinned(folder: StateFolder) -> Root | None:
+    from server.core.metadata import ROOT_LIMIT, verify_first_root
+
     if not folder.trusted_root.exists():
         return None
     return verify_first_root(read_bounded(folder.trusted_root, ROOT_LIMIT)).signed
@@ -101,6 +111,8 @@ def migrate(state: Path, backup_made: bool) -> None:
     A copy of a SQLite file is kept beside it. A PostgreSQL database with something in it is only
     migrated with --backup-made: make the back-up first, with pg_dump.
     """
+    from server.storage.migration import migrate as migrate_database
+
     folder = require_state(state)
     changed = migrate_database(folder.database, backup_made=backup_made)
     if changed:

@@ -1,35 +1,29 @@
 """`keys serve` and `keys public`: the online keys in a process of their own."""
 
-import asyncio
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
-import structlog
 
 from server.cli.options import now
 from server.core.errors import FormatError, TrustError
-from server.core.metadata import ROOT_LIMIT, verify_first_root
-from server.core.profile import log_verifier
-from server.keys.record import open_record
-from server.keys.service import KeyService, serving
-from server.keys.sources import KeySource, load_credentials
-from server.keys.token import load_token
-from server.observability import configure_logging, describe_unexpected
 from server.processes.notify import notify
-from server.publisher.key_holder import KeyFolder
-from server.publisher.online_keys import encode_public
 from server.storage.bounded import read_bounded
 from server.storage.modes import is_private
+
+if TYPE_CHECKING:
+    from server.keys.service import KeyService
+    from server.keys.sources import KeySource
 
 PIN_LIMIT = 256  # bytes; tokens take fewer
 PATH = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., None])
-log = structlog.get_logger()
 
 
 def _sources(command: F) -> F:
@@ -70,6 +64,14 @@ def serve(
     The publisher's setting `keys_socket` names the socket. SIGTERM ends it after the request that
     is under way. Keys in a folder are read for each request, others at the start.
     """
+    import asyncio
+
+    from server.core.metadata import ROOT_LIMIT, verify_first_root
+    from server.core.profile import log_verifier
+    from server.keys.record import open_record
+    from server.keys.service import KeyService
+    from server.observability import configure_logging
+
     configure_logging()
     pinned = None if root is None else read_bounded(root, ROOT_LIMIT)
     with contextlib.closing(open_record(record, pinned)) as opened:
@@ -80,11 +82,20 @@ def serve(
 
 
 async def _serve(service: KeyService, path: Path) -> None:
+    import asyncio
+
+    import structlog
+
+    from server.keys.service import serving
+    from server.observability import describe_unexpected
+
     manager = os.environ.get("NOTIFY_SOCKET", "")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(
-        lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
+        lambda _loop, context: structlog.get_logger().error(
+            "alarm", error=describe_unexpected(context)
+        )
     )
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
@@ -107,6 +118,8 @@ def public(
     log_origin: str,
 ) -> None:
     """Print the public halves of the keys, the `public.json` that a ceremony takes."""
+    from server.publisher.online_keys import encode_public
+
     if pkcs11 and not log_origin:
         raise click.UsageError("--log-origin names the log whose key is on the token.")
     source = _open(keys, pkcs11, token, pin_file, log_origin, credentials=credentials)
@@ -122,6 +135,10 @@ def _open(
     *,
     credentials: bool,
 ) -> KeySource:
+    from server.keys.sources import load_credentials
+    from server.keys.token import load_token
+    from server.publisher.key_holder import KeyFolder
+
     if (keys is not None) + credentials + (module is not None) != 1:
         raise click.UsageError("the keys are in one place: --keys, --credentials or --pkcs11.")
     if keys is not None:

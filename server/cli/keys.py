@@ -1,12 +1,13 @@
 """`keys`: rotation of the online keys, between which the signers list the next one."""
 
-import asyncio
+from __future__ import annotations
+
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,21 +16,25 @@ from server.cli.options import JSON, STATE, require_state
 from server.cli.orders import PUBLIC_URL
 from server.cli.recorded import recorded
 from server.cli.witnessed import witnessed_clock
-from server.opening import Clock, disk_read_back, open_publisher
-from server.publisher.key_choice import KeyState, describe_keys
-from server.publisher.key_holder import load_keys
-from server.publisher.online_keys import HOLDERS
-from server.publisher.published import load_published
-from server.publisher.publisher import Publisher
-from server.publisher.rotation import make_next_keys, switch_keys
+from server.core.names import ONLINE_ROLES
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.tables import print_table
 
+if TYPE_CHECKING:
+    from server.opening import Clock
+    from server.publisher.key_choice import KeyState
+    from server.publisher.publisher import Publisher
+
 T = TypeVar("T")
 EVERY = "all"
+HOLDERS = (*ONLINE_ROLES, "log")
 NAMES = click.argument(
-    "names", nargs=-1, required=True, metavar="ROLE...", type=click.Choice([*HOLDERS, EVERY])
+    "names",
+    nargs=-1,
+    required=True,
+    metavar="ROLE...",
+    type=click.Choice([*HOLDERS, EVERY]),
 )
 
 
@@ -55,6 +60,8 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
     current one from now on. A next key that is there is kept, or with --afresh replaced; refused
     where it is listed alone and so signs already: switch to it first.
     """
+    from server.publisher.rotation import make_next_keys
+
     folder = require_state(state)
     chosen = _names(names)
     made, alarms = _run(
@@ -87,6 +94,8 @@ def switch(
 
     Refused before root (for latest: targets) lists it, and for 75 seconds after that.
     """
+    from server.publisher.rotation import switch_keys
+
     folder = require_state(state)
     chosen = _names(names)
     clock = witnessed_clock(folder)
@@ -127,6 +136,10 @@ def _run(
     recording: AbstractAsyncContextManager[dict[str, Any]],
 ) -> tuple[T, list[str]]:
     """Return what `work` returned, and what the read-back had to complain of; `recording` tells."""
+    import asyncio
+
+    from server.opening import disk_read_back, open_publisher
+
     alarms: list[str] = []
 
     async def act() -> T:
@@ -147,6 +160,10 @@ def _show(
     folder: StateFolder, *, as_json: bool, notes: Mapping[str, str] = MappingProxyType({})
 ) -> None:
     """Show the keys of each role, and what there is to note of a role."""
+    from server.publisher.key_choice import describe_keys
+    from server.publisher.key_holder import load_keys
+    from server.publisher.published import load_published
+
     states = describe_keys(load_keys(folder), load_published(folder.public))
     if as_json:
         rows = [

@@ -1,13 +1,18 @@
 """A preview as people read it: when which share is reached, and what each build is offered."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
 from hening.times import show_day, show_time
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_size
-from server.publisher.build_names import version_of
-from server.release.rollouts.preview import BuildWay, Preview
 from server.tables import print_table
+
+if TYPE_CHECKING:
+    from server.release.rollouts.preview import BuildWay, Preview
 
 _ENDS = {
     "current": "nothing newer is offered",
@@ -44,6 +49,8 @@ def print_preview(preview: Preview) -> None:
 
 
 def _name(build: str, counter: int) -> str:
+    from server.publisher.build_names import version_of
+
     return f"{version_of(build)} (build {counter})" if counter else build
 
 

@@ -1,22 +1,22 @@
 """`rebuild`: a database that was lost, or is older than what is public, is filled again."""
 
-import asyncio
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from server.cli.operator import operator
 from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings
 from server.cli.recorded import record_once
-from server.opening import open_blobs
 from server.publisher.errors import PublishError
-from server.publisher.log_verifiers import load_log_verifiers
-from server.publisher.rebuild import Rebuilt
-from server.publisher.rebuild import rebuild as rebuild_database
-from server.release.restored import Ended, end_what_may_be_old
-from server.storage.database import open_database
 from server.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from server.publisher.rebuild import Rebuilt
+    from server.release.restored import Ended
 
 
 @click.command(epilog="Example: hening-server rebuild --state var/server")
@@ -33,6 +33,14 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     A back-up does not know what was carried out, cancelled or revoked since: every order that is
     open is cancelled, and every token and session ends, unless with --keep-tokens.
     """
+    import asyncio
+
+    from server.opening import open_blobs
+    from server.publisher.log_verifiers import load_log_verifiers
+    from server.publisher.rebuild import rebuild as rebuild_database
+    from server.release.restored import end_what_may_be_old
+    from server.storage.database import open_database
+
     settings = read_settings(state, config)
     folder = open_state(state, settings)
     if not folder.trusted_root.exists():

@@ -1,16 +1,18 @@
 """Changes that a command makes, told in the trail."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import now
-from server.release.people.recording import recording
-from server.release.people.trail import record
-from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
+
+if TYPE_CHECKING:
+    from server.storage.database import Sessions
 
 
 def recorded(
@@ -20,6 +22,9 @@ def recorded(
 
     The block may put what came of it into the dict that it is given.
     """
+    from server.release.people.recording import recording
+    from server.storage.database import open_database
+
     actor = operator().actor  # reads files, so it comes before any loop runs
 
     @asynccontextmanager
@@ -37,6 +42,8 @@ def recorded(
 
 def record_once(folder: StateFolder, action: str, subject: str, detail: Mapping[str, Any]) -> None:
     """Record one step that is over at once, as done by who runs the command."""
+    from server.release.people.trail import record
+
     actor = operator().actor
 
     async def tell(sessions: Sessions) -> None:

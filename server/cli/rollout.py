@@ -1,8 +1,10 @@
 """`rollout`: orders to channels, published on the spot or when they are due."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -10,21 +12,20 @@ import msgspec
 from hening.times import UTC_TIMES, show_day
 from server.cli.completion import complete_channel
 from server.cli.options import JSON, STATE, now, require_state
-from server.cli.orders import MakeOrder, gives_orders, show_channel
+from server.cli.orders import gives_orders
 from server.cli.plan_options import plan_options
 from server.cli.preview_output import print_preview
 from server.cli.signed_orders import promote, retire, split, withdraw
 from server.core.content.invisible import escape_invisible
 from server.core.errors import FormatError
 from server.core.names import decode_channel, decode_pointer_path
-from server.publisher.build_names import BuildName
-from server.publisher.published import load_published
-from server.publisher.rollout import newest_counter
-from server.release.rollouts.operations import ChannelView, view_channel
-from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan
-from server.release.rollouts.preview import preview as make_preview
 from server.tables import print_table
+
+if TYPE_CHECKING:
+    from server.cli.ordering import MakeOrder
+    from server.release.rollouts.operations import ChannelView
+    from server.release.rollouts.orders import Offer
 
 REASONS = click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
 
@@ -46,6 +47,8 @@ def rollout() -> None:
 @gives_orders
 def offer(counter: int | None, plan: Plan) -> MakeOrder:
     """Offer a signed release in each CHANNEL (CODENAME/REGION/CHANNEL), published together."""
+    from server.publisher.rollout import newest_counter
+    from server.release.rollouts.orders import Offer
 
     def make(view: ChannelView) -> Offer:
         chosen = newest_counter(view.channel, view.releases) if counter is None else counter
@@ -63,6 +66,8 @@ def offer(counter: int | None, plan: Plan) -> MakeOrder:
 @gives_orders
 def set_share(plan: Plan) -> MakeOrder:
     """Raise the share of the fleet, now or by a new schedule; resumes a paused rollout."""
+    from server.release.rollouts.orders import Schedule
+
     return lambda _view: Schedule(plan)
 
 
@@ -71,6 +76,8 @@ def set_share(plan: Plan) -> MakeOrder:
 @gives_orders
 def pause(reasons: tuple[str, ...]) -> MakeOrder:
     """Freeze the share that was reached."""
+    from server.release.rollouts.orders import Pause
+
     order = Pause(_texts(reasons))
     return lambda _view: order
 
@@ -79,6 +86,8 @@ def pause(reasons: tuple[str, ...]) -> MakeOrder:
 @gives_orders
 def resume() -> MakeOrder:
     """Go on with what the pause took out: its stages come later by as much as it lasted."""
+    from server.release.rollouts.orders import Resume
+
     return lambda _view: Resume()
 
 
@@ -92,6 +101,8 @@ def halt(reasons: tuple[str, ...]) -> MakeOrder:
 
     It is final for the release, and cancels what waits for the channel.
     """
+    from server.release.rollouts.orders import Halt
+
     order = Halt(_texts(reasons))
     return lambda _view: order
 
@@ -102,6 +113,10 @@ def halt(reasons: tuple[str, ...]) -> MakeOrder:
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show what every channel offers now, and to which share."""
+    from server.cli.ordering import show_channel
+    from server.publisher.published import load_published
+    from server.release.rollouts.operations import view_channel
+
     folder = require_state(state)
     published = load_published(folder.public)
     paths = [] if published is None else sorted(published.pointers())
@@ -121,6 +136,8 @@ def show(state: Path, as_json: bool) -> None:
 
 
 def _describe_build(row: dict[str, Any]) -> str:
+    from server.publisher.build_names import BuildName
+
     build = msgspec.convert(row["build"], BuildName)
     lines = [build.title, build.facts(show_day), build.changelog, f"tag {row['etag']}"]
     return "\n".join(escape_invisible(line) for line in lines if line)
@@ -135,6 +152,10 @@ def _describe_build(row: dict[str, Any]) -> str:
 @JSON
 def preview(channel: str, state: Path, as_json: bool) -> None:
     """Show what phones of each build are offered, and when which share of them."""
+    from server.publisher.published import load_published
+    from server.release.rollouts.operations import view_channel
+    from server.release.rollouts.preview import preview as make_preview
+
     folder, place = require_state(state), decode_channel(channel)
     view = view_channel(place, load_published(folder.public))
     seen = make_preview(place, view.require_pointer(), view.releases, int(now().timestamp()))

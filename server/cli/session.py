@@ -1,9 +1,11 @@
 """`session`: browsers that are signed in to the console."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,10 +13,11 @@ from hening.times import UTC_TIMES, show_time
 from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
-from server.release.people.web_sessions import end_session, list_sessions
-from server.storage.control_models import WebSession
-from server.storage.database import Sessions
 from server.tables import print_table
+
+if TYPE_CHECKING:
+    from server.storage.control_models import WebSession
+    from server.storage.database import Sessions
 
 
 @click.group("session", epilog="Example: hening-server session list --state var/server")
@@ -31,6 +34,8 @@ def session_group() -> None:
 @JSON
 def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """Show who is signed in now, the newest first."""
+    from server.release.people.web_sessions import list_sessions
+
     at = _epoch()
 
     async def work(sessions: Sessions) -> Sequence[WebSession]:
@@ -49,6 +54,8 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
 @JSON
 def end(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
     """End sessions at once, all of them or none."""
+    from server.release.people.web_sessions import end_session, list_sessions
+
     if bool(identities) == (account is not None):
         raise click.UsageError("name sessions by their ids, or --account for all of one account.")
     at, by = _epoch(), operator()

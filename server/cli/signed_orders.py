@@ -1,9 +1,11 @@
 """What only offline keys can do: `rollout withdraw`, `promote`, `retire`, `split` propose it."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -11,17 +13,11 @@ from server.cli.completion import complete_channel
 from server.cli.options import JSON, STATE, now, require_state
 from server.core.errors import FormatError
 from server.core.names import check_codename, decode_channel
-from server.release.rollouts.signed import (
-    Promote,
-    Proposed,
-    Retire,
-    Withdraw,
-    propose_for_channel,
-    propose_retirement,
-)
-from server.release.rollouts.split import Split, propose_split
 from server.storage.durable import write_immutable
 from server.storage.modes import READABLE
+
+if TYPE_CHECKING:
+    from server.release.rollouts.signed import Proposed
 
 PROPOSE = click.option(
     "--propose",
@@ -70,6 +66,8 @@ def withdraw(
     expires_days: int,
 ) -> Proposed:
     """Propose that a build, or one of its incrementals, is taken back for ever."""
+    from server.release.rollouts.signed import Withdraw, propose_for_channel
+
     order = Withdraw(
         counter=counter, everywhere=everywhere, file=name, note=note, expires_days=expires_days
     )
@@ -88,6 +86,8 @@ def promote(
     channel: str, to: str, counter: int, state: Path, note: str, expires_days: int
 ) -> Proposed:
     """Propose that a build of CHANNEL is listed in the channel TO of its region, too."""
+    from server.release.rollouts.signed import Promote, propose_for_channel
+
     place = decode_channel(channel)
     decode_channel(f"{place.codename}/{place.region}/{to}")
     order = Promote(counter=counter, to=to, note=note, expires_days=expires_days)
@@ -102,6 +102,8 @@ def promote(
 @_proposes
 def retire(codename: str, state: Path, note: str, expires_days: int) -> Proposed:
     """Propose that a model is offered nothing any more."""
+    from server.release.rollouts.signed import Retire, propose_retirement
+
     check_codename(codename)
     order = Retire(note=note, expires_days=expires_days)
     return propose_retirement(order, codename, require_state(state).public, now())
@@ -119,6 +121,8 @@ def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
 
     For fleets of thousands of channels, of which a phone then fetches a quarter or a sixteenth.
     """
+    from server.release.rollouts.split import Split, propose_split
+
     number: Literal[4, 16] = 4 if parts == "4" else 16
     order = Split(parts=number, note=note, expires_days=expires_days)
     return propose_split(order, require_state(state).public, now())

@@ -1,6 +1,5 @@
 """`run` and `check`: a state folder is served, and verified."""
 
-import asyncio
 import json
 import os
 import signal
@@ -9,12 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-import structlog
-import uvloop
 from rich.text import Text
 
 from hening.times import UTC_TIMES, show_time
-from server.app import running
 from server.cli.options import (
     CONFIG,
     JSON,
@@ -25,26 +21,16 @@ from server.cli.options import (
     settings_file,
 )
 from server.cli.unsafe_clock import choose_clock
-from server.console.address import PREFIX as CONSOLE
 from server.device.gate import GateMode
-from server.observability import configure_logging, describe_unexpected
-from server.opening import open_blobs
-from server.phones import Given
 from server.processes.activation import decode_activation, inherit_sockets
 from server.processes.descriptors import raise_descriptor_limit
 from server.processes.notify import notify
-from server.processes.priority import Nursery, give_way
-from server.publisher.check import check_state
 from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
 from server.release.api.address import PREFIX
-from server.release.checks.check import check_control_plane
 from server.settings_files import check_settings_files
-from server.storage.database import open_database
-from server.storage.revision import is_current
 from server.tables import print_table
 
-log = structlog.get_logger()
 PORT = click.IntRange(0, 65_535)
 _VERDICTS = {
     "": Text("in order", "green"),
@@ -106,6 +92,17 @@ def run(
     SIGTERM ends it after what is under way; SIGHUP reads the certificate again and replaces the
     workers, one after the other. Listening sockets may be passed by systemd.
     """
+    import asyncio
+
+    import structlog
+    import uvloop
+
+    from server.app import running
+    from server.console.address import PREFIX as CONSOLE
+    from server.observability import configure_logging, describe_unexpected
+    from server.phones import Given
+    from server.processes.priority import Nursery, give_way
+
     settings = read_settings(state, config, **options)
     if settings.console and settings.api_port is None:
         raise click.UsageError(
@@ -128,7 +125,9 @@ def run(
         stop, hangup = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(
-            lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
+            lambda _loop, context: structlog.get_logger().error(
+                "alarm", error=describe_unexpected(context)
+            )
         )
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
@@ -178,6 +177,14 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     It goes on after what is wrong, and may run beside `run`. Exit status 1 says that something is
     wrong, or that a role is due: it has to be signed again now.
     """
+    import asyncio
+
+    from server.opening import open_blobs
+    from server.publisher.check import check_state
+    from server.release.checks.check import check_control_plane
+    from server.storage.database import open_database
+    from server.storage.revision import is_current
+
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     blobs = open_blobs(folder, settings, now)

@@ -1,10 +1,12 @@
 """`token`: what accounts show to the control plane's API."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,18 +15,13 @@ from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
 from server.release.people.permissions import Permission
-from server.release.people.tokens import (
-    MAX_DAYS,
-    IssuedToken,
-    create_token,
-    list_tokens,
-    revoke_token,
-    token_permissions,
-    token_state,
-)
-from server.storage.control_models import Token
-from server.storage.database import Sessions
+from server.release.people.token_text import MAX_DAYS
 from server.tables import print_table
+
+if TYPE_CHECKING:
+    from server.release.people.tokens import IssuedToken
+    from server.storage.control_models import Token
+    from server.storage.database import Sessions
 
 PERMISSIONS = click.Choice([permission.value for permission in Permission])
 
@@ -65,6 +62,8 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a token for ACCOUNT and print it, this once. What it is stands on standard error."""
+    from server.release.people.tokens import create_token
+
     at, by = _epoch(), operator()
 
     async def work(sessions: Sessions) -> IssuedToken:
@@ -99,6 +98,8 @@ def create(
 @JSON
 def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """Show what tokens there are, by id; what they are is not kept."""
+    from server.release.people.tokens import list_tokens
+
     at = _epoch()
 
     async def work(sessions: Sessions) -> Sequence[Token]:
@@ -115,6 +116,8 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
 @JSON
 def revoke(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
     """Make the tokens invalid at once, all of them or none."""
+    from server.release.people.tokens import list_tokens, revoke_token
+
     if bool(identities) == (account is not None):
         raise click.UsageError("name tokens by their ids, or --account for all of one account.")
     at, by = _epoch(), operator()
@@ -154,6 +157,8 @@ def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
 
 
 def _describe(row: Token, at: int) -> dict[str, Any]:
+    from server.release.people.tokens import token_permissions, token_state
+
     return {
         "id": row.id,
         "account": row.account,

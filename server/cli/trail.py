@@ -1,14 +1,15 @@
 """`trail`: who changed what, and whether that record is whole."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import select
 
 from hening.times import UTC_TIMES
 from server.cli.in_database import run_in_database
@@ -16,20 +17,13 @@ from server.cli.options import JSON, STATE, require_state
 from server.cli.trail_output import print_entries
 from server.core.errors import HeningError
 from server.place_options import is_given, place_option
-from server.publisher.build_names import BuildNames
-from server.publisher.published import load_published
-from server.release.people.trail import describe
-from server.release.people.trail_query import (
-    MAX_PAGE,
-    TrailFilter,
-    export_trail,
-    query_trail,
-)
-from server.release.people.trail_verify import TrailState, verify_export, verify_trail
-from server.release.rollouts.changes import show_change
-from server.storage.control_models import Change
-from server.storage.database import Sessions
 from server.storage.layout import StateFolder
+
+if TYPE_CHECKING:
+    from server.publisher.build_names import BuildNames
+    from server.release.people.trail_verify import TrailState
+    from server.storage.control_models import Change
+    from server.storage.database import Sessions
 
 TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%MZ"])
 _HEAD = re.compile(r"([1-9][0-9]{0,15}):([0-9a-f]{64})")
@@ -51,7 +45,7 @@ def trail() -> None:
 @click.option("--until", type=TIME, help="UTC, inclusive.")
 @click.option("--before", type=int, help="Only entries with a smaller number: the next page.")
 @click.option(
-    "--limit", type=click.IntRange(1, MAX_PAGE), default=50, show_default=True, help="How many."
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many."
 )
 @STATE
 @UTC_TIMES
@@ -68,6 +62,13 @@ def list_entries(
     as_json: bool,
 ) -> None:
     """Show entries, the newest first."""
+    from sqlalchemy import select
+
+    from server.release.people.trail import describe
+    from server.release.people.trail_query import TrailFilter, query_trail
+    from server.release.rollouts.changes import show_change
+    from server.storage.control_models import Change
+
     wanted = TrailFilter(actor, action, subject, _seconds(since), _seconds(until))
 
     async def work(sessions: Sessions) -> tuple[list[dict[str, Any]], Sequence[Change]]:
@@ -92,6 +93,7 @@ def list_entries(
 @STATE
 def export(state: Path) -> None:
     """Print every entry as a line of JSON, the oldest first (FORMATS.md section 11)."""
+    from server.release.people.trail_query import export_trail
 
     async def work(sessions: Sessions) -> None:
         async for lines in export_trail(sessions):
@@ -123,6 +125,8 @@ def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_jso
 
     Keep that head where the server's operators cannot change it: a chain made anew is whole, too.
     """
+    from server.release.people.trail_verify import verify_export, verify_trail
+
     if file is not None and not is_given("state"):
         state = None
     if (state is None) == (file is None):
@@ -155,6 +159,9 @@ def _read_head(text: str) -> tuple[int, str]:
 
 def _load_names(folder: StateFolder) -> BuildNames:
     """Return names by what is public; where that cannot be read, builds have counters alone."""
+    from server.publisher.build_names import BuildNames
+    from server.publisher.published import load_published
+
     try:
         published = load_published(folder.public)
     except (HeningError, OSError):

@@ -1,18 +1,21 @@
 """Entries of the trail as people read them: when, who, and a sentence about what was done."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from hening.times import show_time
 from server.cli.change_output import describe_order, describe_plan
-from server.console.calendars import plan_of
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_size
-from server.release.rollouts.changes import ChangeView
+
+if TYPE_CHECKING:
+    from server.release.rollouts.changes import ChangeView
 
 _INDENT = 4
 _WORDS = {
@@ -88,6 +91,8 @@ def describe_entry(row: Mapping[str, Any], change: ChangeView | None) -> str:
 
 def _facts(row: Mapping[str, Any], change: ChangeView | None) -> Iterator[str]:
     """Yield what else an entry holds."""
+    from server.console.calendars import plan_of
+
     action, detail = row["action"], row["detail"]
     plan = None if change is None else plan_of(change)
     if plan is not None and "order" in detail:

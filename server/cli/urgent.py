@@ -16,14 +16,12 @@ import msgspec
 
 from server.core.errors import HeningError
 from server.release.api.address import OPERATOR, encode_operator
-from server.release.api.problems import STATUSES, URN, Problem
 from server.release.errors import ConflictError
 from server.release.people.principal import Principal
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 ANSWER_SECONDS = 90.0  # a halt waits for a lease for 60 s at most
-_ERRORS = {name: kind for kind, _, name in STATUSES}
 
 
 def ask_server(
@@ -79,7 +77,10 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _error(document: bytes) -> HeningError:
+    from server.release.api.problems import STATUSES, URN, Problem
+
     problem = msgspec.json.decode(document, type=Problem)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return StorageError(problem.detail)
-    return _ERRORS.get(problem.type.removeprefix(URN), ConflictError)(problem.detail)
+    errors = {name: kind for kind, _, name in STATUSES}
+    return errors.get(problem.type.removeprefix(URN), ConflictError)(problem.detail)

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from server.core.bundle import MAX_RESULT, decode_result
 from server.publisher.errors import PublishError
-from server.publisher.incoming import list_submissions
 from server.storage.bounded import read_bounded
 from server.storage.layout import StateFolder
 
@@ -25,6 +23,8 @@ def wait_for_bundles(
 
     Raises PublishError for a bundle that the server refuses, and after PATIENCE_SECONDS.
     """
+    from server.publisher.incoming import list_submissions
+
     deadline, said = monotonic() + PATIENCE_SECONDS, False
     while left := set(waiting) & set(list_submissions(folder.incoming)):
         if not said:
@@ -41,6 +41,8 @@ def wait_for_bundles(
 
 
 def _check_result(file: Path) -> None:
+    from server.core.bundle import MAX_RESULT, decode_result
+
     result = decode_result(read_bounded(file, MAX_RESULT))
     if result.status == "refused":
         raise PublishError(f"the server refused bundle {result.id[:16]}: {result.reason}")

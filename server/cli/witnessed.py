@@ -6,7 +6,6 @@ from datetime import datetime
 import click
 
 from server.cli.options import now
-from server.publisher.clock_record import load_witness
 from server.publisher.steady_clock import FAR
 from server.storage.layout import StateFolder
 
@@ -18,6 +17,8 @@ def witnessed_clock(folder: StateFolder) -> Callable[[], datetime]:
     jumped, or no server runs; until a person says which, the time of that signature is used: a halt
     goes out, and nothing lives longer than it should. Call it before any loop runs.
     """
+    from server.publisher.clock_record import load_witness
+
     witness = load_witness(folder).time
     wall = now()
     if witness is None or wall - witness <= FAR:

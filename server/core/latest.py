@@ -6,7 +6,6 @@ behind its parts: a published role is never dropped. Source: docs/FORMATS.md sec
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from datetime import datetime
@@ -14,20 +13,10 @@ from datetime import datetime
 from tuf.api.metadata import DelegatedRole, Targets
 
 from server.core.errors import ReleaseError
+from server.core.names import is_latest, is_part
 
 SPLITS = (4, 16)
 _DIGITS = "0123456789abcdef"
-_PART = re.compile(r"latest-[0-9a-f]")
-
-
-def is_latest(role: str) -> bool:
-    """Answer whether `role` is `latest` or may be a part of it."""
-    return role == "latest" or is_part(role)
-
-
-def is_part(role: str) -> bool:
-    """Answer whether `role` may be a part of `latest`."""
-    return _PART.fullmatch(role) is not None
 
 
 def part_prefixes(parts: int) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 
 from server.core.errors import FormatError
-from server.core.latest import is_latest
 
 TOP_LEVEL_ROLES = ("root", "targets", "snapshot", "timestamp")
 ONLINE_ROLES = ("latest", "snapshot", "timestamp")
@@ -15,6 +14,7 @@ COMMON_ROLES = ("tables", "content", "latest")
 RESERVED_ROLES = frozenset({*TOP_LEVEL_ROLES, *COMMON_ROLES, "mirrors"})
 
 _ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_PART = re.compile(r"latest-[0-9a-f]")
 _SEGMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 _FILE = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip")
 
@@ -34,6 +34,16 @@ class Channel:
     def pointer_path(self) -> str:
         """The target path of this channel's pointer."""
         return f"latest/{self}"
+
+
+def is_latest(role: str) -> bool:
+    """Answer whether `role` is `latest` or may be a part of it."""
+    return role == "latest" or is_part(role)
+
+
+def is_part(role: str) -> bool:
+    """Answer whether `role` may be a part of `latest`."""
+    return _PART.fullmatch(role) is not None
 
 
 def is_online(role: str) -> bool:

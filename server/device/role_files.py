@@ -7,8 +7,7 @@ from datetime import datetime
 import msgspec
 from tuf.api.metadata import Targets
 
-from server.core.latest import is_latest
-from server.core.names import hashed_target_path, is_codename
+from server.core.names import hashed_target_path, is_codename, is_latest
 from server.device.documents import Document
 
 

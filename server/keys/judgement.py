@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from tuf.api.metadata import Root
 
 from server.core.errors import FormatError, TrustError
-from server.core.latest import is_latest
 from server.core.metadata import verify_first_root, verify_role, verify_root
-from server.core.names import is_online
+from server.core.names import is_latest, is_online
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
 from server.core.resets import check_resets_follow

@@ -21,7 +21,7 @@ from server.core.checkpoint import decode_leaf, encode_leaf
 from server.core.compact_tree import CompactTree
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError, LogError
-from server.core.latest import is_latest
+from server.core.names import is_latest
 from server.core.release import Integer
 from server.keys.log_judgement import SignedLog
 from server.publisher.plan import Publication

@@ -12,10 +12,9 @@ from pathlib import Path
 from tuf.api.metadata import Snapshot, Targets, Timestamp
 
 from server.core.errors import HeningError
-from server.core.latest import is_latest
 from server.core.limits import ONLINE_LIFETIMES, SKEW, TIMESTAMP_LIFETIME, find_excess
 from server.core.metadata import decode_role, metadata_limit
-from server.core.names import metadata_name
+from server.core.names import is_latest, metadata_name
 from server.publisher.published import Published
 from server.storage.bounded import read_bounded
 

@@ -17,15 +17,9 @@ from tuf.api.metadata import DelegatedRole, Metadata, Targets
 from tuf.ngclient import FetcherInterface, Updater
 
 from server.core.errors import TrustError
-from server.core.latest import (
-    assign_pointers,
-    delegated_roles,
-    is_latest,
-    list_parts,
-    pointer_role,
-)
+from server.core.latest import assign_pointers, delegated_roles, list_parts, pointer_role
 from server.core.metadata import decode_root
-from server.core.names import role_pattern
+from server.core.names import is_latest, role_pattern
 from server.core.pointer import Pointer
 from server.publisher.published import Trust
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from server.core.latest import is_latest
-from server.core.names import is_online
+from server.core.names import is_latest, is_online
 from server.publisher.plan import LATEST_LIFE, SNAPSHOT_LIFE, TIMESTAMP_LIFE
 from server.publisher.published import Published
 

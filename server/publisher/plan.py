@@ -12,9 +12,9 @@ from types import MappingProxyType
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
-from server.core.latest import assign_pointers, delegated_roles, is_latest
+from server.core.latest import assign_pointers, delegated_roles
 from server.core.metadata import encode_metadata
-from server.core.names import decode_pointer_path, is_codename
+from server.core.names import decode_pointer_path, is_codename, is_latest
 from server.core.pointer import Pointer, check_agreement, encode_pointer
 from server.core.release import Release, decode_releases
 from server.core.release_texts import check_changelogs, check_reasons

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from server.core.latest import delegated_roles, is_latest
+from server.core.latest import delegated_roles
 from server.core.metadata import (
     ROOT_LIMIT,
     TIMESTAMP_LIMIT,
     decode_timestamp,
     metadata_limit,
 )
-from server.core.names import metadata_name
+from server.core.names import is_latest, metadata_name
 from server.core.pointer import Pointer
 from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit

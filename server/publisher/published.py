@@ -12,7 +12,6 @@ from pathlib import Path
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from server.core.errors import FormatError
-from server.core.latest import is_latest
 from server.core.metadata import (
     decode_root,
     decode_snapshot,
@@ -20,7 +19,7 @@ from server.core.metadata import (
     decode_timestamp,
     metadata_limit,
 )
-from server.core.names import metadata_name
+from server.core.names import is_latest, metadata_name
 from server.core.pointer import Pointer, decode_pointer
 from server.storage.bounded import read_bounded
 from server.storage.roots import list_roots

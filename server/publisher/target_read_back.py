@@ -17,9 +17,14 @@ from pathlib import Path
 import aiohttp
 from tuf.api.metadata import TargetFile
 
-from server.core.latest import is_latest
 from server.core.metadata import decode_targets, metadata_limit
-from server.core.names import TOP_LEVEL_ROLES, hashed_target_path, is_codename, metadata_name
+from server.core.names import (
+    TOP_LEVEL_ROLES,
+    hashed_target_path,
+    is_codename,
+    is_latest,
+    metadata_name,
+)
 from server.publisher.errors import PublishError
 from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobReader

@@ -13,7 +13,6 @@ from tuf.api.metadata import Root, Snapshot, Targets
 
 from server.core.encodings import MAX_INTEGER
 from server.core.errors import FormatError, TrustError
-from server.core.latest import is_latest
 from server.core.metadata import (
     ROOT_LIMIT,
     check_expiry,
@@ -22,7 +21,7 @@ from server.core.metadata import (
     verify_role,
     verify_root,
 )
-from server.core.names import check_role, metadata_name
+from server.core.names import check_role, is_latest, metadata_name
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
 from server.core.role_content import check_role_alone

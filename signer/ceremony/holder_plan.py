@@ -16,7 +16,8 @@ from tuf.api.metadata import Role, Root, Targets
 from server.core.errors import TrustError
 from server.core.metadata import verify_role
 from server.core.names import is_online
-from signer.ceremony.plan import check_expiry_days, choose_expiry
+from signer.ceremony.plan import check_expiry_days
+from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError
 from signer.keys.public_key import PublicKey
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from tuf.api.metadata import Root, Targets
 
 from server.core.names import check_codename, is_codename
-from signer.ceremony.plan import check_expiry_days, choose_expiry, make_delegation
+from signer.ceremony.plan import check_expiry_days, make_delegation
+from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError, refusing
 from signer.keys.public_key import PublicKey
 

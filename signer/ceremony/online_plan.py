@@ -14,9 +14,11 @@ from typing import Any
 
 from tuf.api.metadata import Root, Targets
 
-from server.core.latest import delegated_roles, is_latest
+from server.core.latest import delegated_roles
+from server.core.names import is_latest
 from signer.ceremony.online_keys import OnlineKeys
-from signer.ceremony.plan import check_expiry_days, choose_expiry
+from signer.ceremony.plan import check_expiry_days
+from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError
 from signer.keys.public_key import make_tuf_key
 

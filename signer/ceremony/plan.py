@@ -4,7 +4,6 @@ Source: docs/FORMATS.md section 2.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from tuf.api.metadata import DelegatedRole, Delegations, Root, Targets
@@ -12,50 +11,12 @@ from tuf.api.metadata import DelegatedRole, Delegations, Root, Targets
 from server.core.names import check_codename, role_pattern
 from server.core.profile import check_delegated, check_root, check_targets
 from signer.ceremony.online_keys import OnlineKeys
+from signer.ceremony.policy import (
+    MAX_EXPIRY_DAYS,
+    Policy,
+)
 from signer.errors import CeremonyError, refusing
-from signer.keys.public_key import OFFLINE_COMMON_ROLES, PublicKey, make_tuf_key
-from signer.signing import expiry
-
-DEFAULT_THRESHOLDS = {"root": 2, "targets": 2, "tables": 2, "content": 1}
-DEFAULT_EXPIRY_DAYS = {"root": 365}
-MODEL_THRESHOLD, ROLE_EXPIRY_DAYS, MAX_EXPIRY_DAYS = 1, 90, 3650
-LIFETIME_DAYS = 365  # the limit that a first root sets, where no role is to be valid for longer
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the engineers decide: models, and where they differ from the default, by role."""
-
-    models: tuple[str, ...]
-    thresholds: Mapping[str, int] = field(default_factory=dict)
-    expiry_days: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """Every offline role, in the order in which the ceremony signs."""
-        return (*OFFLINE_COMMON_ROLES, *self.models)
-
-    def threshold(self, role: str) -> int:
-        """Return how many signatures `role` asks for."""
-        return self.thresholds.get(role, DEFAULT_THRESHOLDS.get(role, MODEL_THRESHOLD))
-
-    @property
-    def lifetimes(self) -> dict[str, int]:
-        """For how many days a role of each kind may be valid, as root will say."""
-        kinds = {"codenames": self.models, "content": ("content",), "tables": ("tables",)}
-        return {
-            kind: max(LIFETIME_DAYS, *(self.expiry_days.get(role, 0) for role in roles))
-            for kind, roles in {**kinds, "targets": ("targets",)}.items()
-        }
-
-    def expires(self, role: str, now: datetime) -> datetime:
-        """Return when the first version of `role` expires."""
-        return choose_expiry(role, self.expiry_days, now)
-
-
-def choose_expiry(role: str, expiry_days: Mapping[str, int], now: datetime) -> datetime:
-    """Return when a new version of `role` expires: after the days given for it, or the default."""
-    return expiry(now, expiry_days.get(role, DEFAULT_EXPIRY_DAYS.get(role, ROLE_EXPIRY_DAYS)))
+from signer.keys.public_key import PublicKey, make_tuf_key
 
 
 def check_expiry_days(roles: Collection[str], expiry_days: Mapping[str, int]) -> None:

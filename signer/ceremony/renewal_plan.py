@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from tuf.api.metadata import Root, Targets
 
-from signer.ceremony.plan import check_expiry_days, choose_expiry
+from signer.ceremony.plan import check_expiry_days
+from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError
 
 

@@ -18,7 +18,8 @@ from server.core.names import is_codename
 from server.core.release import decode_releases
 from server.core.resets import Reset, apply_reset, decode_resets
 from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
-from signer.ceremony.plan import check_expiry_days, choose_expiry
+from signer.ceremony.plan import check_expiry_days
+from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError, refusing
 
 

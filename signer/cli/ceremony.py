@@ -6,9 +6,7 @@ import click
 
 from server.place_options import is_given, place_option
 from server.tables import print_table
-from signer.ceremony.first import group_keys, init_repository
-from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
-from signer.ceremony.plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
+from signer.ceremony.policy import MAX_EXPIRY_DAYS, Policy
 from signer.cli.ceremony_changes import MAX_KEYS, holders, model, online
 from signer.cli.ceremony_renewal import expiry, renew
 from signer.cli.ceremony_root import lifetimes, reset
@@ -22,9 +20,6 @@ from signer.cli.proposal_sign import review, sign
 from signer.cli.proposal_submit import accept, resubmit, submit
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError
-from signer.proposal.change import Change
-from signer.proposal.review import ONE_SIGNATURE_OF_TABLES
-from signer.work_folder import WorkFolder
 
 
 @click.group(
@@ -111,6 +106,13 @@ def init(
     ceremony is completed by the same command; with --propose their holders sign, each where they
     are, and the folder needs the public halves only.
     """
+    from signer.ceremony.first import group_keys, init_repository
+    from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
+    from signer.ceremony.plan import plan_ceremony
+    from signer.proposal.change import Change
+    from signer.proposal.review import ONE_SIGNATURE_OF_TABLES
+    from signer.work_folder import WorkFolder
+
     policy = Policy(models, collect(thresholds, "--threshold"), collect(expiry_days, "--expires"))
     with online.open("rb") as file:
         online_keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))

@@ -1,15 +1,14 @@
 """`ceremony holders`, `model` and `online`: who signs what."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
-from signer.ceremony.model_plan import plan_model
-from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
-from signer.ceremony.online_plan import plan_online
-from signer.ceremony.plan import MODEL_THRESHOLD
+from signer.ceremony.policy import MODEL_THRESHOLD
 from signer.cli.ceremony_renewal import expires_option
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import json_option
@@ -23,9 +22,9 @@ from signer.cli.parameters import (
 )
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError
-from signer.keys.public_key import PublicKey
-from signer.proposal.change import Change
-from signer.signing import load_delegated, load_trusted
+
+if TYPE_CHECKING:
+    from signer.keys.public_key import PublicKey
 
 MAX_KEYS = 999  # as many as key names have numbers
 
@@ -70,6 +69,10 @@ def holders(
     To rotate a key, add the new one and remove the old one. A role that would lack signatures
     afterwards is signed again in the same proposal.
     """
+    from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
+    from signer.proposal.change import Change
+    from signer.signing import load_delegated, load_trusted
+
     keys = {key.name: key for key in ending.load_public_keys()}
     order = HolderOrder(
         tuple(find_key(name, keys) for name in add),
@@ -115,6 +118,10 @@ def model(
     as_json: bool,
 ) -> None:
     """Add a model, signed by all keys CODENAME-N of the key folder."""
+    from signer.ceremony.model_plan import plan_model
+    from signer.proposal.change import Change
+    from signer.signing import load_trusted
+
     keys = [key for key in ending.load_public_keys() if key.role == codename]
     planned = plan_model(
         codename,
@@ -154,6 +161,11 @@ def online(
     A planned rotation is two changes: one with --overlap, and a later one without. After a theft,
     the one without --overlap alone.
     """
+    from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
+    from signer.ceremony.online_plan import plan_online
+    from signer.proposal.change import Change
+    from signer.signing import load_trusted
+
     with online.open("rb") as file:
         keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))
     trusted = load_trusted(ending.folder, None)

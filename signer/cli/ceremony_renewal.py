@@ -1,16 +1,17 @@
 """`ceremony renew` and `expiry`: what ends when, and signing it again."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from tuf.api.metadata import Root, Targets
 
 from hening.times import UTC_TIMES, show_time
 from server.core.names import is_online
 from server.place_options import place_option
 from server.tables import print_table
-from signer.ceremony.plan import MAX_EXPIRY_DAYS
-from signer.ceremony.renewal_plan import Expiry, list_expiries, plan_renewal
+from signer.ceremony.policy import MAX_EXPIRY_DAYS
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import json_option
 from signer.cli.output import print_json
@@ -21,9 +22,13 @@ from signer.cli.parameters import (
 )
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError
-from signer.proposal.change import Change
-from signer.signing import Trusted, load_delegated, load_trusted
-from signer.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import Root, Targets
+
+    from signer.ceremony.renewal_plan import Expiry
+    from signer.signing import Trusted
+    from signer.work_folder import WorkFolder
 
 expires_option = click.option(
     "--expires",
@@ -57,6 +62,10 @@ def renew(
     as_json: bool,
 ) -> None:
     """Sign roles again before they expire, with nothing else changed."""
+    from signer.ceremony.renewal_plan import list_expiries, plan_renewal
+    from signer.proposal.change import Change
+    from signer.signing import load_trusted
+
     if sum((bool(roles), every, within is not None)) != 1:
         raise click.UsageError("Name the roles, or give --all, or --within DAYS.")
     days = collect(expiry_days, "--expires")
@@ -82,6 +91,10 @@ def renew(
 @click.pass_obj
 def expiry(surroundings: Surroundings, repo: Path, within: int | None, as_json: bool) -> None:
     """List when each offline role expires, the soonest first."""
+    from signer.ceremony.renewal_plan import list_expiries
+    from signer.signing import load_trusted
+    from signer.work_folder import WorkFolder
+
     folder = WorkFolder(repo)
     found = [
         each
@@ -109,6 +122,8 @@ def expiry(surroundings: Surroundings, repo: Path, within: int | None, as_json: 
 
 def load_roles(folder: WorkFolder, trusted: Trusted) -> dict[str, Root | Targets]:
     """Return the current version of every offline role of a working folder."""
+    from signer.signing import load_delegated
+
     roles: dict[str, Root | Targets] = {"root": trusted.root, "targets": trusted.targets}
     delegations = trusted.targets.delegations
     for role in delegations.roles or () if delegations else ():

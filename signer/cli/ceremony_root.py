@@ -4,13 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from tuf.api.metadata import Targets
 
-from server.core.limits import MAX_LIFETIME_DAYS
-from server.core.metadata import decode_targets
 from server.core.names import is_codename
-from signer.ceremony.holder_plan import HolderOrder, SignedRole
-from signer.ceremony.root_plan import ResetOrder, latest_time, plan_lifetimes, plan_reset
+from signer.ceremony.policy import MAX_EXPIRY_DAYS
 from signer.cli.ceremony_changes import find_key, find_removal
 from signer.cli.ceremony_renewal import expires_option, load_roles
 from signer.cli.change import Ending, change_options, finish_change
@@ -19,10 +15,7 @@ from signer.cli.content_release import new_files
 from signer.cli.failures import json_option
 from signer.cli.parameters import KEY_NAME, ROLE_KEY, NumberAssignment, collect
 from signer.cli.surroundings import Surroundings
-from signer.content.pack_folder import list_files
 from signer.errors import CeremonyError, refusing
-from signer.proposal.change import Change
-from signer.signing import load_delegated, load_trusted
 
 _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
 
@@ -36,7 +29,7 @@ _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
     metavar="KIND=DAYS...",
     nargs=-1,
     required=True,
-    type=NumberAssignment(MAX_LIFETIME_DAYS),
+    type=NumberAssignment(MAX_EXPIRY_DAYS),
 )
 @change_options
 @json_option
@@ -52,6 +45,12 @@ def lifetimes(
     KIND is codenames, content, tables or targets. Signer, server and phones refuse a version that
     exceeds its limit.
     """
+    from tuf.api.metadata import Targets
+
+    from signer.ceremony.root_plan import plan_lifetimes
+    from signer.proposal.change import Change
+    from signer.signing import load_trusted
+
     trusted = load_trusted(ending.folder, None)
     roles = {
         name: role
@@ -122,6 +121,15 @@ def reset(
     clock or counter was pushed ahead go on as before. Builds made before --time have to be made
     again before they can be released.
     """
+    from tuf.api.metadata import Targets
+
+    from server.core.metadata import decode_targets
+    from signer.ceremony.holder_plan import HolderOrder, SignedRole
+    from signer.ceremony.root_plan import ResetOrder, latest_time, plan_reset
+    from signer.content.pack_folder import list_files
+    from signer.proposal.change import Change
+    from signer.signing import load_delegated, load_trusted
+
     keys = {key.name: key for key in ending.load_public_keys()}
     trusted = load_trusted(ending.folder, None)
     if role in {"root", "targets"} or role not in trusted.versions:

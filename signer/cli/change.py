@@ -4,11 +4,13 @@
 --keys DIR --out DIR        sign with the keys at hand, accept and hand over to the server
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,13 +23,13 @@ from signer.cli.review_output import print_review, review_json
 from signer.cli.steps import Steps
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_once
-from signer.keys.public_key import PublicKey
-from signer.proposal.change import Change
-from signer.proposal.document import MAX_NOTE
-from signer.proposal.handover import Submitted, complete_kept, sign_at_once
-from signer.proposal.propose import Proposed, propose_change
-from signer.proposal.review import review_transition
-from signer.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from signer.keys.public_key import PublicKey
+    from signer.proposal.change import Change
+    from signer.proposal.handover import Submitted
+    from signer.proposal.propose import Proposed
+    from signer.work_folder import WorkFolder
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -46,6 +48,8 @@ class Ending:
     @property
     def folder(self) -> WorkFolder:
         """The working folder."""
+        from signer.work_folder import WorkFolder
+
         return WorkFolder(self.repo)
 
     def load_public_keys(self) -> list[PublicKey]:
@@ -67,6 +71,8 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         passphrase_fd: int | None,
         **options: Any,
     ) -> None:
+        from signer.proposal.handover import complete_kept
+
         if propose is not None and not is_given("out"):
             out = None
         if (propose is None) == (out is None):
@@ -137,6 +143,10 @@ def finish_change(
 
     `remarks` are what the command itself has to say about it.
     """
+    from signer.proposal.document import MAX_NOTE
+    from signer.proposal.propose import propose_change
+    from signer.proposal.review import review_transition
+
     if len(ending.note) > MAX_NOTE:
         raise click.UsageError(f"--note has more than {MAX_NOTE} characters.")
     steps = Steps(surroundings.monotonic)
@@ -179,6 +189,8 @@ def _sign(
     *,
     quiet: bool,
 ) -> str:
+    from signer.proposal.handover import sign_at_once
+
     assert ending.out is not None
     assert ending.keys is not None
     with steps.step("signing and handing over"), progress_bar("Copying packages") as progress:

@@ -6,12 +6,13 @@ from server.core.errors import HeningError
 from server.core.names import decode_release_path
 from server.place_options import find_completed
 from signer.errors import SignerError
-from signer.release.sign import list_releases
-from signer.work_folder import WorkFolder
 
 
 def complete_channel(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the channels of signed releases; none where no working folder is found."""
+    from signer.release.sign import list_releases
+    from signer.work_folder import WorkFolder
+
     repo = find_completed(context, "repo")
     if repo is None:
         return []

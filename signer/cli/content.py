@@ -1,11 +1,13 @@
 """`content`: build, validate, compare, release, schedule, withdraw, review and list packs."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import UNSET
 
-from server.core.content.index import Index, decode_index
 from server.core.content.kinds import CONTENT_ROLES
 from server.place_options import place_option
 from server.tables import print_table
@@ -17,8 +19,9 @@ from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER
 from signer.errors import WorkFolderError, refusing
 from signer.moment import show_moment
-from signer.signing import load_delegated, load_trusted
-from signer.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from server.core.content.index import Index
 
 
 @click.group("content", epilog="Example: hening-signer content build zones --out packs/zones-1")
@@ -31,6 +34,10 @@ def content_commands() -> None:
 @json_option
 def list_command(repo: Path, as_json: bool) -> None:
     """List the packs that the working folder's current versions hold."""
+    from server.core.content.index import decode_index
+    from signer.signing import load_delegated, load_trusted
+    from signer.work_folder import WorkFolder
+
     folder = WorkFolder(repo)
     trusted = load_trusted(folder, None)
     listed: dict[str, tuple[int, Index]] = {}

@@ -1,13 +1,14 @@
 """`content build`, `validate` and `diff`: pack folders, which nobody has signed yet."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from server.core.content.index import check_step
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_size
 from server.tables import print_table
@@ -26,16 +27,14 @@ from signer.cli.failures import json_option
 from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER, collect
 from signer.cli.surroundings import Surroundings
-from signer.content.diff import diff_packs
 from signer.content.errors import ContentError
-from signer.content.extra import load_extra
-from signer.content.loss import check_has_enough
-from signer.content.pack_folder import PackFolder, load_edited, load_pack, make_pack, write_pack
 from signer.content.sources.completeness import Completeness
 from signer.content.sources.left_out import LeftOut
 from signer.content.upstream import TITLES, Upstream, list_refused
-from signer.content.validate import check_packs_to_sign
 from signer.errors import refusing
+
+if TYPE_CHECKING:
+    from signer.content.pack_folder import PackFolder
 
 SHOWN_LEFT_OUT = 10
 """Of what a builder left out, so many names are shown for each reason."""
@@ -107,6 +106,12 @@ def build(
 
     It holds `pack.json` and `entries.json` for people, and the parts as phones get them.
     """
+    from server.core.content.index import check_step
+    from signer.content.extra import load_extra
+    from signer.content.loss import check_has_enough
+    from signer.content.pack_folder import load_pack, make_pack, write_pack
+    from signer.content.validate import check_packs_to_sign
+
     upstream = Upstream(source, source_version, source_name, source_licence, years)
     if edited is not None and upstream != Upstream():
         raise click.UsageError("--edited takes the entries from a folder: leave the source away.")
@@ -148,6 +153,9 @@ def build(
 @json_option
 def validate(folders: tuple[Path, ...], hosts: tuple[str, ...], as_json: bool) -> None:
     """Say whether pack folders may be signed, and otherwise which entry breaks which rule."""
+    from signer.content.pack_folder import load_pack
+    from signer.content.validate import check_packs_to_sign
+
     packs = [load_pack(folder) for folder in folders]
     check_packs_to_sign(packs, hosts)
     if as_json:
@@ -167,6 +175,9 @@ def diff(old: Path, new: Path, is_whole: bool, as_json: bool) -> None:
 
     Each entry that joins, changes or leaves is shown with its values before and after.
     """
+    from signer.content.diff import diff_packs
+    from signer.content.pack_folder import load_pack
+
     difference = diff_packs(load_pack(old), load_pack(new))
     if as_json:
         print_json(difference_json(difference))
@@ -182,6 +193,8 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
+    from signer.content.diff import diff_packs
+
     if as_json:
         told: dict[str, Any] = (
             {} if draft.completeness is None else {"missing": draft.completeness.find_missing()}
@@ -202,6 +215,8 @@ def _report(
 
 
 def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
+    from signer.content.extra import load_extra
+
     built = load_extra().build_entries(kind, upstream)
     members = {
         "rollout": [[now, 1000]],
@@ -217,6 +232,8 @@ def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
 
 
 def _read_edited(folder: Path, kind: str) -> _Draft:
+    from signer.content.pack_folder import load_edited
+
     edited = load_edited(folder, kind)
     sources = ", ".join(f"{each.name} {each.version}" for each in edited.pack.sources)
     note = (

@@ -1,15 +1,18 @@
 """What differs between two packs, for people and for machines: each entry with its values."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_size
-from signer.content.diff import PackDifference
-from signer.content.wording.entry import Words, compare_entries
-from signer.proposal.release_review import quote
+
+if TYPE_CHECKING:
+    from signer.content.diff import PackDifference
+    from signer.content.wording.entry import Words
 
 SHOWN = 40
 """Entries of each sort that `diff` shows unless all are asked for."""
@@ -19,6 +22,8 @@ _SORTS = ("added", "changed", "removed")
 
 def print_difference(difference: PackDifference, *, limit: int | None) -> None:
     """Print what differs, line by line; at most `limit` entries of each sort, None for all."""
+    from signer.content.wording.entry import compare_entries
+
     click.echo(f"{difference}")
     for sort in _SORTS:
         keys: tuple[str, ...] = getattr(difference, sort)
@@ -57,10 +62,14 @@ def difference_json(difference: PackDifference) -> dict[str, Any]:
 
 
 def _words_of(difference: PackDifference, key: str) -> list[Words]:
+    from signer.content.wording.entry import compare_entries
+
     return compare_entries(difference.kind, difference.before.get(key), difference.after.get(key))
 
 
 def _print_words(words: Iterable[Words]) -> None:
+    from signer.proposal.release_review import quote
+
     for name, before, after in words:
         for sign, value in (("-", before), ("+", after)):
             if value is not None:

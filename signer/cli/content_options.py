@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from server.core.content.kinds import KINDS
-from server.core.content.text import check_host
 from signer.cli.parameters import EXISTING_FOLDER, ChangelogText, CheckedText
 
 _SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?%")
@@ -50,7 +49,14 @@ class Step(click.ParamType[tuple[int, int]]):
         return Moment().convert(time, param, ctx), permille
 
 
-HOST = CheckedText("HOST", check_host)
+def _check_host(text: str) -> None:
+    """Raise FormatError unless `text` is a host name to which links may lead."""
+    from server.core.content.text import check_host
+
+    check_host(text)
+
+
+HOST = CheckedText("HOST", _check_host)
 hosts_option = click.option(
     "--host",
     "hosts",

@@ -1,16 +1,17 @@
 """`content release`, `withdraw` and `schedule`: the next version of `tables` or `content`."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from tuf.api.metadata import Targets
 
-from server.core.content.index import decode_index
 from server.core.content.kinds import KINDS
+from signer.ceremony.policy import expiry
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.content_options import (
     KIND,
@@ -24,13 +25,13 @@ from signer.cli.content_options import (
 from signer.cli.failures import json_option
 from signer.cli.release_order import expires_option
 from signer.cli.surroundings import Surroundings
-from signer.content.agreement import check_links_that_stay
-from signer.content.pack_folder import PackFolder, list_files, load_pack
-from signer.content.plan import plan_pack_edit, plan_packs, plan_withdrawal
-from signer.content.validate import check_packs_to_sign
 from signer.errors import WorkFolderError, refusing
-from signer.proposal.change import Change, Package
-from signer.signing import expiry, load_delegated, load_trusted
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import Targets
+
+    from signer.content.pack_folder import PackFolder
+    from signer.proposal.change import Package
 
 
 @click.command(
@@ -70,6 +71,11 @@ def release(
     --start, --end and --rollout stand in place of what the folders say. Parts and pictures that are
     published already are not sent again.
     """
+    from signer.content.agreement import check_links_that_stay
+    from signer.content.pack_folder import list_files, load_pack
+    from signer.content.plan import plan_packs
+    from signer.proposal.change import Change
+
     loaded = [load_pack(folder) for folder in folders]
     packs = [replace(p, members=with_dates(p.members, start, end, rollout)) for p in loaded]
     files = [path for folder in folders for path in list_files(folder)]
@@ -113,6 +119,9 @@ def withdraw(
     With --version it may be one that was followed already, which some phones use still. A later
     version of the kind may follow.
     """
+    from signer.content.plan import plan_withdrawal
+    from signer.proposal.change import Change
+
     current = _load(surroundings, ending, KINDS[kind].role)
     planned = plan_withdrawal(current, kind, version, expiry(surroundings.now, expiry_days))
     finish_change(surroundings, ending, Change({KINDS[kind].role: planned}), as_json=as_json)
@@ -141,6 +150,9 @@ def schedule(
     as_json: bool,
 ) -> None:
     """Change whose phones use a pack that is signed, and until when; it has the same octets."""
+    from signer.content.plan import plan_pack_edit
+    from signer.proposal.change import Change
+
     if no_end and end is not None:
         raise click.UsageError("--end and --no-end exclude each other.")
     changes: dict[str, Any] = {"rollout": [list(step) for step in rollout]} if rollout else {}
@@ -155,15 +167,22 @@ def schedule(
 
 
 def _load(surroundings: Surroundings, ending: Ending, role: str) -> Targets:
+    from signer.signing import load_delegated, load_trusted
+
     _, current = load_delegated(ending.folder, load_trusted(ending.folder, surroundings.now), role)
     return current
 
 
 def _hosts(current: Targets) -> tuple[str, ...]:
+    from server.core.content.index import decode_index
+
     return decode_index("content", current).hosts
 
 
 def _check(role: str, current: Targets, packs: Sequence[PackFolder], hosts: Sequence[str]) -> None:
+    from server.core.content.index import decode_index
+    from signer.content.validate import check_packs_to_sign
+
     with refusing(WorkFolderError):
         index = decode_index(role, current)
     wallpapers = [Path(path).stem for path in current.targets if path.endswith(".jpg")]
@@ -174,6 +193,8 @@ def _check(role: str, current: Targets, packs: Sequence[PackFolder], hosts: Sequ
 
 def new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list[Package]:
     """Return the files that `planned` lists and `current` does not, by hash."""
+    from signer.proposal.change import Package
+
     known = {target.hashes["sha256"] for target in current.targets.values()}
     wanted = {target.hashes["sha256"] for target in planned.targets.values()} - known
     packages = {}

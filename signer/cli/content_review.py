@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from server.core.content.index import decode_index
 from signer.cli.content_difference import difference_json, print_difference
 from signer.cli.content_options import PACK
 from signer.cli.failures import json_option
@@ -12,10 +11,6 @@ from signer.cli.output import print_json
 from signer.cli.parameters import EXISTING_FILE
 from signer.cli.proposal_files import load_proposal_file
 from signer.cli.surroundings import Surroundings
-from signer.content.agreement import check_is_proposed, find_replaced
-from signer.content.diff import diff_packs
-from signer.content.pack_folder import load_pack
-from signer.content.validate import check_packs_to_sign
 
 
 @click.command(
@@ -45,6 +40,12 @@ def review(
     given with --before, all of a pack's entries. Refuses a folder that is not, octet by octet, what
     the proposal lists, and one with --before that is not what the proposal replaces.
     """
+    from server.core.content.index import decode_index
+    from signer.content.agreement import check_is_proposed, find_replaced
+    from signer.content.diff import diff_packs
+    from signer.content.pack_folder import load_pack
+    from signer.content.validate import check_packs_to_sign
+
     proposed = load_proposal_file(surroundings, path, None)
     packs = [load_pack(folder) for folder in folders]
     for pack in packs:

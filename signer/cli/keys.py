@@ -18,8 +18,7 @@ from signer.cli.passphrases import (
     passphrase_option,
 )
 from signer.cli.surroundings import Surroundings
-from signer.keys.enrolment import create_token_keys
-from signer.keys.public_key import OFFLINE_COMMON_ROLES
+from signer.keys.key_name import OFFLINE_COMMON_ROLES
 
 
 @click.group("keys", epilog="Example: hening-signer keys list --keys keys")
@@ -57,6 +56,8 @@ def new(
     A NAME is ROLE-N: root, targets, tables, content or a codename, and a number. With --token the
     private half is made on the token and cannot leave it.
     """
+    from signer.keys.enrolment import create_token_keys
+
     store = open_keystore(folder)
     passphrases = Passphrases(passphrase_fd, surroundings.environment)
     if token is not None and module is not None:

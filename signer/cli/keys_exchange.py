@@ -1,6 +1,9 @@
 """`keys import` and `keys export`: public halves from and for other people and tools."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +15,11 @@ from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_once
-from signer.keys.enrolment import enrol_public_keys, enrol_token_key
-from signer.keys.public_key import PublicKey, group_key_id
-from signer.keys.public_key_formats import MAX_FOREIGN_KEY, Format, decode_any, encode_as
 from signer.keys.token_file import TokenKey
+
+if TYPE_CHECKING:
+    from signer.keys.public_key import PublicKey
+    from signer.keys.public_key_formats import Format
 
 
 @click.command(
@@ -48,6 +52,9 @@ def import_keys(
 
     A FILE is NAME.pub of this tool, a public key in PEM as openssl writes it, or a TUF key object.
     """
+    from signer.keys.enrolment import enrol_public_keys, enrol_token_key
+    from signer.keys.public_key import group_key_id
+
     store = open_keystore(folder)
     if token is not None and module is not None and key_id is not None and name is not None:
         if files:
@@ -76,6 +83,9 @@ def import_keys(
 
 
 def _load_files(files: tuple[Path, ...], name: str | None, holder: str) -> list[PublicKey]:
+    from signer.keys.public_key import PublicKey
+    from signer.keys.public_key_formats import MAX_FOREIGN_KEY, decode_any
+
     if not files:
         raise click.UsageError("There is nothing to take; give a FILE, or --token.")
     if name is not None and len(files) > 1:
@@ -108,6 +118,8 @@ def _load_files(files: tuple[Path, ...], name: str | None, holder: str) -> list[
 @json_option
 def export_key(name: str, folder: Path, form: Format, out: Path | None, as_json: bool) -> None:
     """Give the public half of a key."""
+    from signer.keys.public_key_formats import encode_as
+
     key = open_keystore(folder).load_public_key(name)
     data = encode_as(key, form)
     if out is not None:

@@ -1,8 +1,10 @@
 """`keys list` and `keys show`: what keys there are, who keeps them, and what they may sign."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
@@ -13,11 +15,11 @@ from signer.cli.failures import json_option
 from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER, KEY_NAME
-from signer.keys.key_roles import KeyRole, find_key_roles
-from signer.keys.keystore import Keystore
-from signer.keys.public_key import PublicKey, group_key_id
-from signer.signing import load_trusted
-from signer.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from signer.keys.key_roles import KeyRole
+    from signer.keys.keystore import Keystore
+    from signer.keys.public_key import PublicKey
 
 _WHERE = {"file": "here", "token": "on a token", "public only": "elsewhere"}
 
@@ -60,6 +62,8 @@ def list_keys(folder: Path, repo: Path | None, as_json: bool) -> None:
 @json_option
 def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
     """Show one key, and with --repo every role that it may sign."""
+    from signer.keys.public_key import group_key_id
+
     store = open_keystore(folder)
     key = store.load_public_key(name)
     roles = _find_roles([key], repo)
@@ -81,12 +85,18 @@ def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
 
 def _half_id(keyid: str) -> Text:
     """Return the first half of a key id on two lines that are not wrapped, as people compare it."""
+    from signer.keys.public_key import group_key_id
+
     lines = (group_key_id(keyid[start:], 16) for start in (0, 16))
     return Text("\n".join(lines), no_wrap=True)
 
 
 def _find_roles(keys: Sequence[PublicKey], repo: Path | None) -> dict[str, list[KeyRole]] | None:
     # What only a variable or `hening.toml` names may not be made yet.
+    from signer.keys.key_roles import find_key_roles
+    from signer.signing import load_trusted
+    from signer.work_folder import WorkFolder
+
     if repo is None or not (is_given("repo") or WorkFolder(repo).exists()):
         return None
     trusted = load_trusted(WorkFolder(repo), None)

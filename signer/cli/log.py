@@ -1,22 +1,21 @@
 """`log`: look into the transparency log."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from server.core.metadata import ROOT_LIMIT
 from server.core.names import check_role
 from server.core.tiles import WIDTH
 from signer.audit.errors import AnswerError, MemoryFileError
 from signer.audit.http_mirror import HttpMirror
-from signer.audit.inquiry import Inquiry
-from signer.audit.log_audit import Audit, audit_log
-from signer.audit.memory import Memory, begin_memory, load_memory, store_memory
 from signer.audit.mirror import FolderMirror, Mirror
 from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.log_output import (
@@ -29,7 +28,10 @@ from signer.cli.log_output import (
 from signer.cli.output import print_json
 from signer.cli.parameters import EXISTING_FILE, FOLDER, CheckedText
 from signer.cli.surroundings import Surroundings
-from signer.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from signer.audit.log_audit import Audit
+    from signer.audit.memory import Memory
 
 ROLE = CheckedText("ROLE", check_role)
 
@@ -89,6 +91,11 @@ def audit(
     Exit status 1 when something is wrong, with the evidence; the memory then stays as it was. What
     is logged and not served is only asked about, with exit status 1 and a memory that goes on.
     """
+    from signer.audit.inquiry import Inquiry
+    from signer.audit.log_audit import audit_log
+    from signer.audit.memory import store_memory
+    from signer.work_folder import WorkFolder
+
     memory, is_first = _load_memory(memory_file, root_file)
     inquiry = Inquiry(None if folder is None else WorkFolder(folder), roles)
     if inquiry.folder is not None:
@@ -125,6 +132,9 @@ def _summary(done: Audit) -> str:
 
 
 def _load_memory(memory_file: Path, root_file: Path | None) -> tuple[Memory, bool]:
+    from server.core.metadata import ROOT_LIMIT
+    from signer.audit.memory import begin_memory, load_memory
+
     memory = load_memory(memory_file)
     root = None
     if root_file is not None:

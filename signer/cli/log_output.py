@@ -1,16 +1,20 @@
 """How an audit of the log is shown: tables for people, JSON values for machines."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from server.tables import print_table
 from signer.audit.findings import Finding, Findings
-from signer.audit.inquiry import Inquiry
-from signer.audit.log_audit import Audit
-from signer.audit.memory import Memory
 from signer.moment import show_moment
+
+if TYPE_CHECKING:
+    from signer.audit.inquiry import Inquiry
+    from signer.audit.log_audit import Audit
+    from signer.audit.memory import Memory
 
 
 def print_audit(done: Audit, memory: Memory) -> None:

@@ -14,7 +14,6 @@ from signer.cli.parameters import CODENAME, EXISTING_FILE
 from signer.moment import show_moment
 from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts, PartitionFacts
-from signer.ota.inspect import inspect_ota
 from signer.ota.metadata import BLOCK
 from signer.release.package_checks import Verdict, judge_package
 
@@ -83,6 +82,8 @@ def _judge(
 
     A question can be answered yes by the zip's directory and no, later, by its data.
     """
+    from signer.ota.inspect import inspect_ota
+
     passed: list[str] = []
     with progress_bar(f"Reading {package.name}") as progress:
         try:

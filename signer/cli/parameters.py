@@ -10,9 +10,8 @@ import msgspec
 from server.core.encodings import check_sha256
 from server.core.errors import HeningError
 from server.core.names import check_codename, check_role, decode_channel
-from server.core.release import Changelog, Locale
 from signer.errors import SignerError
-from signer.keys.public_key import check_key_name
+from signer.keys.key_name import check_key_name
 
 T = TypeVar("T")
 
@@ -95,6 +94,8 @@ class ChangelogText(TextAssignment):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
         """Split at the first equals sign and check both halves."""
+        from server.core.release import Changelog, Locale
+
         locale, text = super().convert(value, param, ctx)
         try:
             msgspec.convert(locale, Locale)

@@ -14,7 +14,6 @@ from typing import TypeVar
 import click
 
 from signer.errors import KeyStoreError, SurroundingsError
-from signer.keys.key_file import MAX_PASSPHRASE, check_passphrase
 
 VARIABLE = b"HENING_SIGNER_PASSPHRASE"
 NEW_VARIABLE = b"HENING_SIGNER_NEW_PASSPHRASE"
@@ -111,6 +110,8 @@ class Passphrases:
 
         An empty answer repeats the passphrase before. One that no key takes is asked for again.
         """
+        from signer.keys.key_file import check_passphrase
+
         if self._fixed is not None:
             return self._fixed
         while True:
@@ -155,6 +156,8 @@ def _read_pin(descriptor: int) -> bytes:
 
 def _read_descriptor(descriptor: int, option: str) -> bytes:
     # One octet more than allowed, so that a longer passphrase is refused and not cut off.
+    from signer.keys.key_file import MAX_PASSPHRASE
+
     try:
         if not os.get_blocking(descriptor):  # what comes later would be missing
             raise SurroundingsError(

@@ -1,7 +1,10 @@
 """Proposals and signature files as commands read and show them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,19 +13,20 @@ from signer.cli.keystores import open_keystore
 from signer.cli.review_output import print_review
 from signer.cli.surroundings import Surroundings
 from signer.errors import ProposalError
-from signer.proposal.context import check_anchor
-from signer.proposal.document import MAX_PROPOSAL, Proposal, decode_proposal
-from signer.proposal.propose import Proposed, load_proposal
-from signer.proposal.review import RoleReview
-from signer.proposal.signatures import (
-    MAX_SIGNATURES,
-    SignatureFile,
-    decode_signatures,
-)
+
+if TYPE_CHECKING:
+    from signer.proposal.document import Proposal
+    from signer.proposal.propose import Proposed
+    from signer.proposal.review import RoleReview
+    from signer.proposal.signatures import SignatureFile
 
 
 def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None) -> Proposed:
     """Read and judge a proposal; with `root`, it must build on that one."""
+    from signer.proposal.context import check_anchor
+    from signer.proposal.document import MAX_PROPOSAL, decode_proposal
+    from signer.proposal.propose import load_proposal
+
     octets = read_limited(path, MAX_PROPOSAL)
     try:
         decode_proposal(octets)
@@ -36,6 +40,8 @@ def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None
 
 def load_signature_file(path: Path, identity: str) -> SignatureFile:
     """Read a signature file for the proposal `identity`; an error says which file it is."""
+    from signer.proposal.signatures import MAX_SIGNATURES, decode_signatures
+
     try:
         file = decode_signatures(read_limited(path, MAX_SIGNATURES))
     except ProposalError as error:

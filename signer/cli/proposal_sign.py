@@ -1,7 +1,10 @@
 """`ceremony review` and `ceremony sign`: a proposal at one of the key holders."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,15 +30,10 @@ from signer.cli.steps import Steps
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_once
 from signer.errors import ProposalError
-from signer.proposal.context import check_anchor
-from signer.proposal.document import Proposal
-from signer.proposal.holder_record import HolderRecord, check_record, list_versions
-from signer.proposal.review import review_transition
-from signer.proposal.signatures import (
-    encode_signatures,
-)
-from signer.proposal.signing import find_holdings, sign_proposal
-from signer.proposal.tally import collect_signatures, tally_signatures
+
+if TYPE_CHECKING:
+    from signer.proposal.document import Proposal
+    from signer.proposal.holder_record import HolderRecord
 
 root_option = click.option(
     "--root",
@@ -66,6 +64,9 @@ def review(
 
     Everything needed is in the file: no network, no working folder.
     """
+    from signer.proposal.review import review_transition
+    from signer.proposal.tally import collect_signatures, tally_signatures
+
     proposed = load_proposal_file(surroundings, path, root)
     names = choose_names(proposed.proposal, keys)
     reviews = review_transition(proposed.transition, names, surroundings.now)
@@ -133,6 +134,11 @@ def sign(
     Writes a small file that goes back to whoever proposed. The proposal stays as it is. The key
     folder remembers the root that you trust, from the first time on, and what you have signed.
     """
+    from signer.proposal.holder_record import HolderRecord, list_versions
+    from signer.proposal.review import review_transition
+    from signer.proposal.signatures import encode_signatures
+    from signer.proposal.signing import find_holdings, sign_proposal
+
     if as_json and not yes:
         raise click.UsageError(
             "--json shows no review; run `ceremony review` first, then give --yes."
@@ -185,6 +191,9 @@ def _check_past(
     proposal: Proposal, record: HolderRecord, root: Path | None, *, again: bool
 ) -> bytes:
     """Refuse a past that is not the holder's; return the root to trust from now on."""
+    from signer.proposal.context import check_anchor
+    from signer.proposal.holder_record import check_record, list_versions
+
     pinned = record.load_root()
     if not proposal.context and pinned is not None and not again:
         raise ProposalError(

@@ -20,16 +20,6 @@ from signer.cli.proposal_files import load_proposal_file, load_signature_file, r
 from signer.cli.remote import Place, hand_over, place_options
 from signer.cli.steps import Steps
 from signer.cli.surroundings import Surroundings
-from signer.proposal.accept import accept_signatures
-from signer.proposal.document import MAX_PROPOSAL, decode_proposal
-from signer.proposal.handover import (
-    collect_proposals,
-    collect_versions,
-    submit_proposals,
-    submit_versions,
-)
-from signer.remote.outgoing import make_outgoing
-from signer.work_folder import WorkFolder
 
 
 @click.command(
@@ -44,6 +34,9 @@ def accept(
     surroundings: Surroundings, path: Path, signed: tuple[Path, ...], repo: Path, as_json: bool
 ) -> None:
     """Take a proposal over once it has the signatures that it needs; all of it, or nothing."""
+    from signer.proposal.accept import accept_signatures
+    from signer.work_folder import WorkFolder
+
     steps = Steps(surroundings.monotonic)
     with steps.step("accepting"):
         proposed = load_proposal_file(surroundings, path, None)
@@ -96,6 +89,11 @@ def submit(
     Safe to repeat. With --to the bundle goes over the server's API, and only packages that it lacks
     are sent.
     """
+    from signer.proposal.document import MAX_PROPOSAL, decode_proposal
+    from signer.proposal.handover import collect_proposals, submit_proposals
+    from signer.remote.outgoing import make_outgoing
+    from signer.work_folder import WorkFolder
+
     proposals = [decode_proposal(read_limited(path, MAX_PROPOSAL)) for path in paths]
     if place is not None:
         collected = collect_proposals(WorkFolder(repo), proposals, packages)
@@ -143,6 +141,10 @@ def resubmit(
     A server takes versions in order only. When a bundle was lost or refused and later versions have
     been signed meanwhile, this brings all of them in one bundle.
     """
+    from signer.proposal.handover import collect_versions, submit_versions
+    from signer.remote.outgoing import make_outgoing
+    from signer.work_folder import WorkFolder
+
     if place is not None:
         collected = collect_versions(WorkFolder(repo), collect(since, "ROLE=N"), packages)
         hand_over(surroundings, place, [make_outgoing(*collected)], as_json=as_json)

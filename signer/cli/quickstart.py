@@ -5,15 +5,12 @@ from pathlib import Path
 
 import click
 
-from server.core.note import check_log_name
 from signer.cli.failures import describe, json_option
 from signer.cli.output import print_json
 from signer.cli.parameters import CODENAME, FOLDER, CheckedText
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.errors import SignerError, SurroundingsError, resumable
-from signer.keys.key_file import check_passphrase
-from signer.keys.keystore import Keystore
 from signer.quickstart.layout import (
     Layout,
     check_free,
@@ -22,8 +19,13 @@ from signer.quickstart.layout import (
     record_begin,
 )
 from signer.quickstart.programs import Programs
-from signer.quickstart.steps import make_all
-from signer.quickstart.texts import describe_result
+
+
+def _check_log_name(text: str) -> None:
+    """Raise FormatError unless `text` can name a log."""
+    from server.core.note import check_log_name
+
+    check_log_name(text)
 
 
 def _take_one(_context: click.Context, _option: click.Parameter, models: tuple[str, ...]) -> str:
@@ -55,7 +57,7 @@ def _take_one(_context: click.Context, _option: click.Parameter, models: tuple[s
 )
 @click.option(
     "--log-origin",
-    type=CheckedText("NAME", check_log_name),
+    type=CheckedText("NAME", _check_log_name),
     metavar="NAME",
     help="Name of the transparency log, for ever. Default: hening.example/log.",
 )
@@ -77,6 +79,9 @@ def quickstart_command(
     every role. Root has two keys, so that one lost disk is no end. What was interrupted is
     completed by the same command.
     """
+    from signer.quickstart.steps import make_all
+    from signer.quickstart.texts import describe_result
+
     unfinished = load_unfinished(out)
     if second is None:
         second = _choose_second(out) if unfinished is None else unfinished.second
@@ -129,6 +134,9 @@ def _take_passphrase(
     surroundings: Surroundings, layout: Layout, passphrase_fd: int | None
 ) -> bytes:
     """Return the passphrase for all keys: a new one, or the one of the keys that are there."""
+    from signer.keys.key_file import check_passphrase
+    from signer.keys.keystore import Keystore
+
     passphrases = Passphrases(passphrase_fd, surroundings.environment)
     store = Keystore(layout.keys)
     made = [name for name in layout.key_names if (layout.keys / f"{name}.pub").exists()]

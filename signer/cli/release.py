@@ -1,10 +1,12 @@
 """`release`: plan, sign, submit, withdraw, promote, prune, retire and list releases."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from server.core.release import Release
 from server.place_options import place_option
 from server.tables import print_table
 from signer.cli.failures import json_option
@@ -14,8 +16,9 @@ from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
 from signer.cli.release_submit import submit
 from signer.moment import show_moment
-from signer.release.sign import list_releases
-from signer.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from server.core.release import Release
 
 
 @click.group(
@@ -36,6 +39,9 @@ def release_commands() -> None:
 @json_option
 def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
     """List the releases that the working folder's current versions hold."""
+    from signer.release.sign import list_releases
+    from signer.work_folder import WorkFolder
+
     listed = list_releases(WorkFolder(repo), codename)
     if as_json:
         models = [

@@ -1,13 +1,15 @@
 """`release withdraw`, `promote`, `prune` and `retire`: edits that upload nothing."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
-from tuf.api.metadata import Targets
 
 from server.core.names import decode_channel
-from server.core.release import decode_releases
+from signer.ceremony.policy import expiry
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.completion import complete_channel
 from signer.cli.failures import json_option
@@ -16,15 +18,9 @@ from signer.cli.parameters import CODENAME, CheckedText, collect
 from signer.cli.release_order import changelog_option, expires_option, factory_option
 from signer.cli.surroundings import Surroundings
 from signer.errors import ReleaseRefusal
-from signer.proposal.change import Change
-from signer.release.edit import is_unchanged
-from signer.release.policy import load_policy
-from signer.release.promotion import PromotionOrder, plan_promotion
-from signer.release.prune import draining, plan_prune, plan_retirement
-from signer.release.sign import submit_again
-from signer.release.ways import broken_ways
-from signer.release.withdrawal import Withdrawal, plan_withdrawal, undrained
-from signer.signing import expiry, load_delegated, load_trusted
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import Targets
 
 CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)
 
@@ -71,6 +67,11 @@ def withdraw(
     in one channel, or in all. The server takes a withdrawn incremental out of the offer and halts
     the channels that offer a withdrawn full package.
     """
+    from server.core.release import decode_releases
+    from signer.release.policy import load_policy
+    from signer.release.ways import broken_ways
+    from signer.release.withdrawal import Withdrawal, plan_withdrawal, undrained
+
     if drain_days is not None and not drain:
         raise click.UsageError("--drain-days says how long to drain; give --drain, too.")
     until = None
@@ -122,6 +123,9 @@ def promote(
     FROM and TO are CODENAME/REGION/CHANNEL. An incremental goes along where its source build is
     listed in TO or left the factory.
     """
+    from signer.release.policy import load_policy
+    from signer.release.promotion import PromotionOrder, plan_promotion
+
     policy, where = load_policy(ending.repo), decode_channel(target)
     order = PromotionOrder(
         decode_channel(source),
@@ -166,6 +170,9 @@ def prune(
     and so does everything newer than those. Roll out a newer build first where an old one is
     offered.
     """
+    from signer.release.policy import load_policy
+    from signer.release.prune import plan_prune
+
     kept = load_policy(ending.repo).keep_builds if keep is None else keep
     current = _load(surroundings, ending, codename)
     now = surroundings.now
@@ -195,6 +202,8 @@ def retire(
 
     The empty role stays and is renewed like others. A newer build may bring the model back.
     """
+    from signer.release.prune import draining, plan_retirement
+
     current = _load(surroundings, ending, codename)
     planned = plan_retirement(codename, current, expiry(surroundings.now, expiry_days))
     remarks = [
@@ -205,6 +214,8 @@ def retire(
 
 
 def _load(surroundings: Surroundings, ending: Ending, codename: str) -> Targets:
+    from signer.signing import load_delegated, load_trusted
+
     _, current = load_delegated(
         ending.folder, load_trusted(ending.folder, surroundings.now), codename
     )
@@ -222,6 +233,10 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Propose or sign; what is so already is submitted again, in case it never arrived."""
+    from signer.proposal.change import Change
+    from signer.release.edit import is_unchanged
+    from signer.release.sign import submit_again
+
     if not is_unchanged(current, planned) or current.is_expired(surroundings.now):
         change = Change({codename: planned})
         finish_change(surroundings, ending, change, remarks, as_json=as_json)

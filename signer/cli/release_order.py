@@ -1,27 +1,29 @@
 """What `release plan` and `release sign` share: the packages and what is asked for them."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hening.version import find_version
 from server.core.names import Channel
-from signer.ceremony.plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
+from signer.ceremony.policy import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
 from signer.cli.output import progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE, SEGMENT, ChangelogText, collect
-from signer.ota.certificate import decode_certificate
 from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts
-from signer.ota.inspect import inspect_ota
-from signer.release.order import ReleaseOrder
 from signer.release.package_checks import choose_codename
-from signer.release.policy import TeamPolicy, load_policy
 from signer.release.proof import Proofs, load_proof
+
+if TYPE_CHECKING:
+    from signer.release.order import ReleaseOrder
+    from signer.release.policy import TeamPolicy
 
 expires_option = click.option(
     "--expires",
@@ -199,6 +201,9 @@ def inspect_request(request: Request, repo: Path) -> Inspected:
 
     Raises OtaError when no package is sound, ReleaseRefusal for a proof that is none.
     """
+    from signer.release.order import ReleaseOrder
+    from signer.release.policy import load_policy
+
     policy, unsound = load_policy(repo), dict[str, OtaError]()
     proofs = Proofs(
         tuple(map(load_proof, request.proofs)),
@@ -225,12 +230,16 @@ def inspect_request(request: Request, repo: Path) -> Inspected:
 
 
 def _hash_certificate(raw: bytes) -> str:
+    from signer.ota.certificate import decode_certificate
+
     return hashlib.sha256(decode_certificate(raw).der).hexdigest()
 
 
 def _inspect(
     request: Request, paths: tuple[Path, ...], unsound: dict[str, OtaError]
 ) -> list[OtaFacts]:
+    from signer.ota.inspect import inspect_ota
+
     facts = []
     for path in paths:
         with progress_bar(f"Reading {path.name}") as progress:

@@ -1,9 +1,11 @@
 """`release plan` and `release sign`: from packages to a signed release."""
 
+from __future__ import annotations
+
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +13,7 @@ from server.core.errors import HeningError
 from server.core.names import Channel
 from server.place_options import is_given, place_option
 from server.tables import print_table
-from signer.ceremony.plan import ROLE_EXPIRY_DAYS
+from signer.ceremony.policy import ROLE_EXPIRY_DAYS, expiry
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.keystores import open_keystore
@@ -21,15 +23,14 @@ from signer.cli.passphrases import Passphrases
 from signer.cli.release_order import Inspected, Request, inspect_request, order_options
 from signer.cli.surroundings import Surroundings
 from signer.errors import ReleaseRefusal
-from signer.proposal.change import Change, Package
-from signer.release.edit import is_unchanged
-from signer.release.judgement import JudgedRelease
 from signer.release.package_checks import Verdict
-from signer.release.plan import judge_release, plan_release
-from signer.release.sign import SignedRelease, sign_release
-from signer.release.ways import Way, plan_ways
-from signer.signing import expiry, load_delegated, load_trusted
-from signer.work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from signer.proposal.change import Change
+    from signer.release.judgement import JudgedRelease
+    from signer.release.sign import SignedRelease
+    from signer.release.ways import Way
+    from signer.work_folder import WorkFolder
 
 
 @click.command(
@@ -48,6 +49,10 @@ def plan(
 
     Changes nothing and needs no key. Exit status 1 when something refuses.
     """
+    from signer.release.plan import judge_release
+    from signer.signing import load_delegated, load_trusted
+    from signer.work_folder import WorkFolder
+
     folder = WorkFolder(repo)
     trusted = load_trusted(folder, None)
     inspected = inspect_request(request, repo)
@@ -98,6 +103,8 @@ def sign(
     With --propose nothing is signed yet: the proposal goes to the holders of the model's keys. An
     interrupted run is completed by the same command.
     """
+    from signer.release.sign import sign_release
+
     inspected = inspect_request(request, ending.repo)
     for error in inspected.unsound.values():
         raise error
@@ -171,6 +178,11 @@ def _is_of_server(out: Path) -> bool:
 def _plan_change(
     surroundings: Surroundings, inspected: Inspected, folder: WorkFolder, expiry_days: int
 ) -> Change:
+    from signer.proposal.change import Change, Package
+    from signer.release.edit import is_unchanged
+    from signer.release.plan import plan_release
+    from signer.signing import load_delegated, load_trusted
+
     role = inspected.order.channel.codename
     _, current = load_delegated(folder, load_trusted(folder, surroundings.now), role)
     expires = expiry(surroundings.now, expiry_days)
@@ -192,6 +204,8 @@ def _plan_change(
 
 def _ways(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Way], str]:
     """Return the way of every listed build, or a sentence on why there is none."""
+    from signer.release.ways import plan_ways
+
     order = inspected.order
     try:
         return plan_ways(order.channel, judged.releases, order.factory_builds), ""

@@ -1,5 +1,7 @@
 """Options and ways of commands that hand bundles to a server over its API."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,9 +22,11 @@ from signer.errors import SignerError, SurroundingsError
 from signer.keys.narrow_file import SECRET, load_narrow
 from signer.remote.address import decode_address
 from signer.remote.connection import Connection
-from signer.remote.outgoing import Outgoing
 from signer.remote.server import Server
-from signer.remote.submitter import Outcome, submit_outgoing
+
+if TYPE_CHECKING:
+    from signer.remote.outgoing import Outgoing
+    from signer.remote.submitter import Outcome
 
 TOKEN_LIMIT = 4096
 _TOKEN = re.compile(rb"[\x21-\x7e]{1,4096}")
@@ -116,6 +120,8 @@ def hand_over(
     surroundings: Surroundings, place: Place, bundles: Sequence[Outgoing], *, as_json: bool
 ) -> None:
     """Hand bundles over one after the other, and say what became of each."""
+    from signer.remote.submitter import submit_outgoing
+
     done: list[Outcome] = []
     with open_server(surroundings, place) as server, progress_bar("Uploading") as progress:
         for outgoing in bundles:

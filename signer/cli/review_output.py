@@ -1,17 +1,21 @@
 """Prints what a proposal means: one block a role, or a table where there are many."""
 
+from __future__ import annotations
+
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from server.core.content.invisible import escape_invisible
 from server.tables import print_table
-from signer.proposal.review import RENEWAL, RoleReview
-from signer.proposal.tally import Tally
+
+if TYPE_CHECKING:
+    from signer.proposal.review import RoleReview
+    from signer.proposal.tally import Tally
 
 MANY = 12
 
@@ -99,4 +103,6 @@ def _say(sentence: str, *, indent: str = "") -> None:
 
 
 def _is_renewal(review: RoleReview) -> bool:
+    from signer.proposal.review import RENEWAL
+
     return bool(review.replaces) and review.changes == (RENEWAL,) and not review.warnings

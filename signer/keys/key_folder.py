@@ -9,13 +9,8 @@ from typing import Literal
 
 from signer.durable import TEMPORARY, sync_folder
 from signer.errors import KeyStoreError, SurroundingsError
-from signer.keys.public_key import (
-    MAX_PUBLIC_FILE,
-    PublicKey,
-    check_distinct,
-    check_key_name,
-    decode_public_key,
-)
+from signer.keys.key_name import check_key_name
+from signer.keys.public_key import MAX_PUBLIC_FILE, PublicKey, check_distinct, decode_public_key
 
 Kind = Literal["file", "token", "public only"]
 """Where the private half of a key is: in the folder, on a token, or elsewhere."""

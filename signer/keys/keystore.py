@@ -17,14 +17,9 @@ from signer.errors import KeyStoreError, refusing, resumable
 from signer.keys.hsm import Tokens, TokenSession
 from signer.keys.key_file import check_passphrase, decode_key_file, encode_key_file
 from signer.keys.key_folder import KeyFolder
+from signer.keys.key_name import check_holder, check_key_name
 from signer.keys.narrow_file import SECRET, TRUSTED, check_unchangeable, load_narrow
-from signer.keys.public_key import (
-    PublicKey,
-    check_holder,
-    check_key_name,
-    encode_public_key,
-    make_tuf_key,
-)
+from signer.keys.public_key import PublicKey, encode_public_key, make_tuf_key
 from signer.keys.token_file import MAX_TOKEN_FILE, decode_token_file
 from signer.keys.token_signer import TokenSigner
 

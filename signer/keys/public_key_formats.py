@@ -17,13 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from server.core.encodings import encode_canonical_json
 from signer.errors import KeyStoreError, refusing
-from signer.keys.public_key import (
-    PublicKey,
-    check_key_name,
-    decode_public_key,
-    encode_public_key,
-    make_tuf_key,
-)
+from signer.keys.key_name import check_key_name
+from signer.keys.public_key import PublicKey, decode_public_key, encode_public_key, make_tuf_key
 
 MAX_FOREIGN_KEY = 8192  # a public key of another kind, which is refused by its kind, may be as long
 Format = Literal["pub", "pem", "tuf"]

@@ -6,9 +6,9 @@ from typing import Any
 from tuf.api.metadata import Metadata, Targets
 
 from server.core.errors import TrustError
-from server.core.latest import delegated_roles, is_latest
+from server.core.latest import delegated_roles
 from server.core.metadata import verify_role
-from server.core.names import TOP_LEVEL_ROLES
+from server.core.names import TOP_LEVEL_ROLES, is_latest
 from signer.proposal.context import State
 from signer.proposal.document import MetadataText, PackageFile
 

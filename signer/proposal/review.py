@@ -11,8 +11,8 @@ from typing import Any
 from tuf.api.metadata import Root, Targets
 
 from server.core.content.kinds import CONTENT_ROLES
-from server.core.latest import delegated_roles, is_part, list_parts
-from server.core.names import is_online
+from server.core.latest import delegated_roles, list_parts
+from server.core.names import is_online, is_part
 from signer.keys.public_key import group_key_id
 from signer.proposal.content_review import describe_packs
 from signer.proposal.context import State

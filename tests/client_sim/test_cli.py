@@ -2,7 +2,6 @@ import io
 import json
 import runpy
 import sys
-from functools import partial
 from types import ModuleType
 
 import click
@@ -10,7 +9,6 @@ import pytest
 
 from client_sim import cli as module
 from client_sim.cli import find_status, main
-from client_sim.device import owner_commands, update_commands
 from client_sim.device.errors import AgreementError, StorageError, UnreachableError
 from client_sim.device.phone import Phone
 from tests.client_sim.device import shop
@@ -25,8 +23,7 @@ RESOLVE = ["--resolve", f"{HOST}=127.0.0.1"]
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch):
     """Set the phones' clock to a day on which the fixtures' newest build exists."""
-    for commands in (owner_commands, update_commands):
-        monkeypatch.setattr(commands, "Phone", partial(Phone, now=lambda: float(shop.NOW)))
+    monkeypatch.setitem(Phone.__init__.__kwdefaults__, "now", lambda: float(shop.NOW))
 
 
 @pytest.fixture

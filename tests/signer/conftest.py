@@ -14,7 +14,7 @@ from server.core.encodings import encode_canonical_json
 from server.core.note import VerifierKey
 from signer.ceremony.first import init_repository
 from signer.ceremony.online_keys import decode_online_keys
-from signer.ceremony.plan import Policy
+from signer.ceremony.policy import Policy
 from signer.keys.keystore import Keystore
 from signer.ota.facts import OtaFacts
 from signer.ota.inspect import inspect_ota

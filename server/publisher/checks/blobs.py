@@ -6,7 +6,7 @@ Blobs that nothing names are in order: `gc` removes them in time.
 from collections.abc import Iterator
 
 from server.core.errors import HeningError
-from server.core.latest import is_latest
+from server.core.names import is_latest
 from server.publisher.checks.finding import Finding, summarise
 from server.publisher.checks.site import Site
 from server.storage.blobs import BlobStore

@@ -1,4 +1,4 @@
-"""How a token looks: recognising one, and keeping it out of texts.
+"""How a token looks, and for how long one is valid: recognising it, keeping it out of texts.
 
 Source: docs/FORMATS.md section 12.
 """
@@ -6,6 +6,8 @@ Source: docs/FORMATS.md section 12.
 import hashlib
 import re
 
+MAX_DAYS = 366
+"""A token that nobody renews for a year is one that nobody knows of."""
 FORM = re.compile(r"(hening_([0-9a-f]{12})_([0-9a-f]{64}))([0-9a-f]{8})")
 _PART = re.compile(r"hening_[0-9a-f]{12}_[0-9a-f]*")
 

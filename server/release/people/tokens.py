@@ -30,12 +30,10 @@ from server.release.people.accounts import (
 )
 from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import EVERY_CODENAME, Principal
-from server.release.people.token_text import FORM, checksum, is_token
+from server.release.people.token_text import FORM, MAX_DAYS, checksum, is_token
 from server.release.people.trail import lock_trail, record
 from server.storage.control_models import Account, Token
 
-MAX_DAYS = 366
-"""A token that nobody renews for a year is one that nobody knows of."""
 LABEL_LIMIT = 80
 # Made once: every request of the control plane runs it.
 _BY_ID = (

@@ -20,9 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.errors import FormatError, HeningError
-from server.core.latest import is_latest
 from server.core.metadata import decode_targets, metadata_limit
-from server.core.names import Channel, decode_channel, metadata_name
+from server.core.names import Channel, decode_channel, is_latest, metadata_name
 from server.core.pointer import Pointer, decode_pointer
 from server.publisher.build_names import BuildNames
 from server.publisher.published import Published

@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from server.core.latest import is_latest, list_parts, plan_split, pointer_role
+from server.core.latest import list_parts, plan_split, pointer_role
 from server.core.metadata import metadata_limit
-from server.core.names import decode_pointer_path, metadata_name
+from server.core.names import decode_pointer_path, is_latest, metadata_name
 from server.publisher.published import Published, load_published
 from server.release.errors import NotFoundError
 from server.release.rollouts.signed import Proposed, SignedEdit, propose

@@ -9,9 +9,8 @@ import structlog
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.core.latest import is_latest
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
-from server.core.names import Channel, metadata_name
+from server.core.names import Channel, is_latest, metadata_name
 from server.core.pointer import decode_pointer
 from server.publisher.build_names import BuildName, BuildNames
 from server.release.webhooks.deliveries import enqueue_some

@@ -12,7 +12,7 @@ from server import cli
 def run(monkeypatch, capsys):
     """Run a command in this process; returns exit status, stdout and stderr."""
     # The log would go to a standard error that is closed when the test ends.
-    monkeypatch.setattr("server.cli.state.configure_logging", lambda: None)
+    monkeypatch.setattr("server.observability.configure_logging", lambda: None)
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["hening-server", *map(str, words)])

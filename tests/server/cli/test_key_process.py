@@ -10,7 +10,7 @@ from tests.server.keys.process import move_keys
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
     """Leave the log as it is: it would go to a standard error that is closed when the test ends."""
-    monkeypatch.setattr("server.cli.key_process.configure_logging", lambda: None)
+    monkeypatch.setattr("server.observability.configure_logging", lambda: None)
 
 
 @pytest.fixture

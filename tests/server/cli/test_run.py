@@ -19,7 +19,7 @@ def listening(run, world, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
         yield 8080
 
-    monkeypatch.setattr("server.cli.state.running", running)
+    monkeypatch.setattr("server.app.running", running)
     return lambda *options: run("run", "--state", world.folder.root, *HERE, *options)
 
 

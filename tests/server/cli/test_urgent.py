@@ -37,8 +37,8 @@ async def served(world, run, monkeypatch):
     async def call(*words, direct=False):
         with monkeypatch.context() as patch:
             if not direct:
-                patch.setattr("server.cli.orders.open_rollouts", None)
-                patch.setattr("server.cli.change.open_rollouts", None)
+                patch.setattr("server.cli.ordering.open_rollouts", None)
+                patch.setattr("server.opening.open_rollouts", None)
             return await asyncio.to_thread(run, *words, "--state", world.folder.root, "--json")
 
     with structlog.testing.capture_logs():

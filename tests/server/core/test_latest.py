@@ -11,13 +11,12 @@ from server.core.errors import ProfileError, ReleaseError
 from server.core.latest import (
     assign_pointers,
     delegated_roles,
-    is_latest,
     list_parts,
     part_prefixes,
     plan_split,
     pointer_role,
 )
-from server.core.names import is_codename, is_online
+from server.core.names import is_codename, is_latest, is_online
 from server.core.profile import check_targets
 from tests.server.core.tuf_objects import make_root, make_targets
 

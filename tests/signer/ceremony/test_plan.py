@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from signer.ceremony.online_keys import decode_online_keys
-from signer.ceremony.plan import Policy, plan_ceremony
+from signer.ceremony.plan import plan_ceremony
+from signer.ceremony.policy import Policy
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
 

@@ -6,7 +6,7 @@ import pytest
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from fixtures.signing import CERTIFICATE_FILE
-from signer.cli import release_order
+from signer.ota.inspect import inspect_ota
 
 FACTORY = find_build("armani", "id", 0).fingerprint
 
@@ -118,7 +118,7 @@ def test_a_source_with_other_bytes_is_refused(
     run, plan_arguments, sign_arguments, zips, monkeypatch
 ) -> None:
     """A full package that calls itself the source build and writes something else."""
-    inspect = release_order.inspect_ota
+    inspect = inspect_ota
 
     def other(path, **options):
         facts = inspect(path, **options)
@@ -128,7 +128,7 @@ def test_a_source_with_other_bytes_is_refused(
         return replace(facts, partitions=partitions)
 
     run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
-    monkeypatch.setattr(release_order, "inspect_ota", other)
+    monkeypatch.setattr("signer.ota.inspect.inspect_ota", other)
     status, _, errors = run(
         *plan_arguments, "--source", zips["first"], zips["second"], zips["step"]
     )

@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError
 from signer.errors import KeyStoreError
-from signer.keys.public_key import (
-    PublicKey,
-    check_distinct,
-    check_key_name,
-    decode_public_key,
-    encode_public_key,
-)
+from signer.keys.key_name import check_key_name
+from signer.keys.public_key import PublicKey, check_distinct, decode_public_key, encode_public_key
 
 # RFC 8032 section 7.1, test 1; the id is the sha256 that `sha256sum` gives for
 # {"keytype":"ed25519","keyval":{"public":"d75a…511a"},"scheme":"ed25519"}.

@@ -10,7 +10,8 @@ from server.core.metadata import encode_metadata
 from signer.ceremony.first import group_keys
 from signer.ceremony.holder_plan import HolderOrder
 from signer.ceremony.online_keys import decode_online_keys
-from signer.ceremony.plan import Policy, plan_ceremony
+from signer.ceremony.plan import plan_ceremony
+from signer.ceremony.policy import Policy
 from signer.errors import ProposalError, SurroundingsError, WorkFolderError
 from signer.keys.keystore import Keystore
 from signer.proposal.accept import accept_signatures, find_accepted

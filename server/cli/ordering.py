@@ -1,0 +1,247 @@
+"""What becomes of an order: one publication, and what is shown of it."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import msgspec
+
+from hening.times import show_time
+from server.cli.change_output import describe_order
+from server.cli.operator import operator
+from server.cli.options import now
+from server.cli.preview_output import print_preview
+from server.cli.urgent import ask_server
+from server.cli.waiting import wait_for_bundles
+from server.cli.witnessed import witnessed_clock
+from server.core.names import Channel
+from server.opening import disk_read_back, open_rollouts
+from server.publisher.build_names import BuildName
+from server.publisher.errors import PublishError
+from server.publisher.incoming import list_submissions
+from server.publisher.published import load_published
+from server.release.api.address import PREFIX
+from server.release.errors import NotFoundError
+from server.release.rollouts.changes import ChangeView, State
+from server.release.rollouts.operations import ChannelView, view_channel
+from server.release.rollouts.orders import Halt, Order, Pause, action_of
+from server.release.rollouts.preview import Preview, describe_state
+from server.release.rollouts.repeated import explain_unrecorded
+from server.release.rollouts.rollouts import Rollouts
+from server.release.rollouts.wish import Wish
+from server.settings import Settings
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+MakeOrder = Callable[[ChannelView], Order]
+
+
+class Ordered(msgspec.Struct, frozen=True):
+    """What is read of the API's answer to an order (`server.release.api.channels`)."""
+
+    change: ChangeView | None
+    unrecorded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """The options that every order has."""
+
+    public_url: str
+    if_match: str
+    due: int | None
+    note: str
+    dry_run: bool
+    as_json: bool
+    is_halt: bool
+    is_offer: bool
+
+
+def show_channel(view: ChannelView) -> dict[str, Any]:
+    """Return what is shown of a channel that offers something."""
+    pointer = view.require_pointer()
+    return {
+        "channel": str(view.channel),
+        "counter": pointer.steps[-1].counter,
+        "permille": pointer.permille_at(int(now().timestamp())),
+        "state": describe_state(pointer),
+        "schedule": [list(pair) for pair in pointer.schedule],
+        "steps": [step.counter for step in pointer.steps],
+        "etag": view.etag,
+        "build": msgspec.to_builtins(view.names.find(view.channel, pointer.steps[-1].counter)),
+    }
+
+
+def give_orders(
+    folder: StateFolder,
+    settings: Settings,
+    places: list[Channel],
+    make: MakeOrder,
+    how: Circumstances,
+) -> None:
+    """Give the orders that `make` makes of each channel, and print what became of them."""
+    alarms: list[str] = []
+    who = operator()
+    clock = witnessed_clock(folder)
+
+    async def act() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
+        read_back = disk_read_back(folder, how.public_url)
+        async with open_rollouts(
+            folder, settings, clock, os.urandom, read_back, alarms.append
+        ) as rollouts:
+            wishes = await _make_wishes(rollouts, places, make, how, failures)
+            if how.dry_run:
+                return [await rollouts.preview(wish, due_at=how.due) for wish in wishes], [], []
+            changes = await rollouts.order(who, wishes, due_at=how.due)
+            views = [await rollouts.view(wish.channel) for wish in wishes]
+            dropped.extend(map(_explain, wishes, changes, views))
+            return [], changes, views
+
+    def attempt() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
+        failures.clear()
+        if (stopped := _stop_by_server(folder, places, make, how, dropped)) is not None:
+            return [], *stopped
+        return asyncio.run(act())
+
+    failures: list[str] = []
+    dropped: list[str] = []  # of each repeated halt or pause why its words are not on record
+    waiting = list_submissions(folder.incoming)
+    try:
+        previews, changes, views = attempt()
+    except (PublishError, NotFoundError) as refusal:
+        # A release that was signed a moment ago may be about to be published.
+        if not (how.is_offer and waiting):
+            raise
+        try:
+            wait_for_bundles(folder, waiting, _report, time.monotonic, time.sleep)
+        except PublishError as error:
+            raise PublishError(f"{str(refusal).rstrip('.')}; {error}") from error
+        previews, changes, views = attempt()
+    if how.dry_run:
+        _show_previews(previews, as_json=how.as_json)
+    else:
+        _tell(changes, views, alarms, dropped, as_json=how.as_json)
+    if failures:
+        halted = "the other channels are halted" if changes else "nothing is halted"
+        raise NotFoundError(f"{halted}: {' '.join(failures)}")
+
+
+def _explain(wish: Wish, change: ChangeView, view: ChannelView) -> str:
+    return explain_unrecorded(wish, change, {} if view.pointer is None else view.pointer.reason)
+
+
+def _report(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def _stop_by_server(
+    folder: StateFolder,
+    places: list[Channel],
+    make: MakeOrder,
+    how: Circumstances,
+    dropped: list[str],
+) -> tuple[list[ChangeView], list[ChannelView]] | None:
+    """Have a running server halt or pause a channel; None where the command does it itself.
+
+    Several channels are published together, which is no one request of the server's.
+    """
+    if how.dry_run or how.public_url or how.due is not None or len(places) > 1:
+        return None
+    (place,) = places
+    order = make(view_channel(place, load_published(folder.public)))
+    if not isinstance(order, Halt | Pause):
+        return None
+    told = ask_server(
+        folder,
+        operator(),
+        f"{PREFIX}/channels/{place}/{action_of(order)}",
+        {"reason": order.reason, "note": how.note},
+        {} if isinstance(order, Halt) else {"If-Match": how.if_match},
+    )
+    if told is None:
+        return None
+    answer = msgspec.json.decode(told, type=Ordered)
+    dropped.append(answer.unrecorded)
+    changes = [] if answer.change is None else [answer.change]
+    return changes, [view_channel(place, load_published(folder.public))]
+
+
+async def _make_wishes(
+    rollouts: Rollouts,
+    places: list[Channel],
+    make: MakeOrder,
+    how: Circumstances,
+    failures: list[str],
+) -> list[Wish]:
+    """Return what to order of each channel; of halts, those that have something to halt.
+
+    Other orders are given all or none.
+    """
+    wishes = []
+    for place in places:
+        try:
+            wish = Wish(place, make(await rollouts.view(place)), how.if_match, how.note)
+            if how.is_halt:
+                await rollouts.check(wish)
+        except NotFoundError as error:
+            if not how.is_halt:
+                raise
+            failures.append(str(error))
+        else:
+            wishes.append(wish)
+    return wishes
+
+
+def _show_previews(previews: list[Preview], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(each) for each in previews]))
+        return
+    for each in previews:
+        print_preview(each)
+
+
+def _say(change: ChangeView, row: dict[str, Any] | None) -> str:
+    if change.state != State.DONE:
+        waits = "approval" if change.state == State.WAITING else show_time(change.due_at)
+        return f"The order to {describe_order(change)} waits for {waits}: it is change {change.id}."
+    if row is None:
+        return f"{change.channel} offers nothing, and what waited for it is cancelled."
+    build, place = msgspec.convert(row["build"], BuildName).title, row["channel"]
+    share, since = f"{row['permille'] / 10:g}%", f"This is in snapshot {change.snapshot}."
+    if row["state"] == "halted":
+        return (
+            f"{build} is halted in {place}: from now on no phone installs it or switches to it."
+            f" It had been offered to {share} of the phones. {since}"
+        )
+    if row["state"] == "paused":
+        return f"{build} is paused in {place}: it stays offered to {share} of the phones. {since}"
+    return f"{place} offers {build} to {share} of its phones. {since}"
+
+
+def _tell(
+    changes: list[ChangeView],
+    views: list[ChannelView],
+    alarms: list[str],
+    dropped: list[str],
+    *,
+    as_json: bool,
+) -> None:
+    for sentence in filter(None, dropped):
+        _report(sentence)
+    rows = [show_channel(view) for view in views if view.pointer is not None]
+    snapshot = max((change.snapshot for change in changes), default=0)
+    if as_json:
+        shown = [msgspec.to_builtins(change) for change in changes]
+        answer = {"channels": rows, "snapshot": snapshot, "alarms": alarms, "changes": shown}
+        click.echo(json.dumps(answer))
+    else:
+        shown_by = {row["channel"]: row for row in rows}
+        for change in changes:
+            click.echo(_say(change, shown_by.get(change.channel)))
+    if alarms:
+        raise StorageError(f"published, but the read-back failed: {alarms[0]}")
