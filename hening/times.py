@@ -5,10 +5,16 @@ from datetime import UTC, datetime
 import click
 
 _KEY = "hening.times.utc"
+_YEAR_10000 = 253_402_300_800
 
 
 def _remember(context: click.Context, _option: click.Parameter, value: bool) -> None:
     context.meta[_KEY] = value
+
+
+def use_utc() -> None:
+    """Have the running command show times in UTC: what programs read names no place."""
+    click.get_current_context().meta[_KEY] = True
 
 
 UTC_TIMES = click.option(
@@ -30,9 +36,19 @@ def show_day(seconds: int) -> str:
     return f"{_choose_zone(seconds):%Y-%m-%d}"
 
 
+def show_second(moment: datetime | int) -> str:
+    """Return a moment to the second; epoch seconds that no calendar reaches as a number."""
+    if isinstance(moment, int) and not 0 <= moment < _YEAR_10000:
+        return f"{moment} s after 1970"
+    return f"{_choose_zone(moment):%Y-%m-%d %H:%M:%S %Z}"
+
+
 def _choose_zone(moment: datetime | int) -> datetime:
     if isinstance(moment, int):
         moment = datetime.fromtimestamp(moment, UTC)
     context = click.get_current_context(silent=True)
     is_utc = context is not None and context.meta.get(_KEY, False)
-    return moment.astimezone(UTC if is_utc else None)
+    try:
+        return moment.astimezone(UTC if is_utc else None)
+    except OverflowError:  # the last hours of the year 9999, east of Greenwich
+        return moment

@@ -72,7 +72,8 @@ class Candidate:
             "withdrawn": False,
         }
         try:
-            return decode_release(f"{codename}/any/any/package.zip", custom)
+            # No region and no channel is chosen yet: the path is made up, and no sentence names it.
+            return decode_release(f"{codename}/any/any/package.zip", custom, "its metadata")
         except ReleaseError as error:
             raise InstallError(f"{self.path.name} cannot be released: {error}") from error
 

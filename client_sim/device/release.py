@@ -47,11 +47,14 @@ class Release:
         )
 
 
-def decode_release(path: str, custom: object) -> Release:
-    """Decode the `custom` object of the target `path`; raises ReleaseError."""
+def decode_release(path: str, custom: object, what: str = "") -> Release:
+    """Decode the `custom` object of the target `path`; raises ReleaseError.
+
+    The error speaks of `what`, where given, in place of the release at `path`.
+    """
     if not is_package_path(path):
         raise ReleaseError("A release lies at a path that no release can have, so it is not used.")
-    members = read_members(f"The release {path}", ReleaseError, custom)
+    members = read_members(what or f"The release {path}", ReleaseError, custom)
     members.schema("schema")
     kind = members.values.get("type")
     if kind == "full":

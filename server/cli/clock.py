@@ -1,12 +1,12 @@
 """`clock`: whether the machine's clock is believed, and a person's word that it is right."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 
 import click
 import msgspec
 
+from hening.times import UTC_TIMES, show_second
 from server.cli.options import JSON, STATE, now, require_state
 from server.cli.recorded import record_once
 from server.publisher.errors import PublishError
@@ -24,6 +24,7 @@ def clock() -> None:
 
 @clock.command(epilog="Example: hening-server clock show --state var/server")
 @STATE
+@UTC_TIMES
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show the clock, the newest signature, and whether the clock is believed."""
@@ -41,10 +42,11 @@ def show(state: Path, as_json: bool) -> None:
         }
         click.echo(json.dumps(row))
         return
-    click.echo(f"The clock says {_show(wall)}.")
+    click.echo(f"The clock says {show_second(wall)}.")
     if witness.time is not None:
         click.echo(
-            f"The newest time that a signature or a person vouches for is {_show(witness.time)}."
+            "The newest time that a signature or a person vouches for is"
+            f" {show_second(witness.time)}."
         )
     if is_ahead:
         click.echo("It is not believed by commands; where it is right, run `clock confirm`.")
@@ -52,6 +54,7 @@ def show(state: Path, as_json: bool) -> None:
 
 @clock.command(epilog="Example: hening-server clock confirm --state var/server")
 @STATE
+@UTC_TIMES
 def confirm(state: Path) -> None:
     """Say that the machine's clock is right, after you compared it with another one.
 
@@ -63,15 +66,12 @@ def confirm(state: Path) -> None:
     witness, wall = load_witness(folder), now()
     if witness.time is not None and witness.time - wall > JUMP:
         raise PublishError(
-            f"the clock says {_show(wall)}, and something was signed at {_show(witness.time)}"
-            " already: mend the clock; nothing has to be confirmed for that."
+            f"the clock says {show_second(wall)}, and something was signed at"
+            f" {show_second(witness.time)} already: mend the clock; nothing has to be confirmed"
+            " for that."
         )
     at = int(wall.timestamp())
     before = None if witness.time is None else int(witness.time.timestamp())
     record_once(folder, "clock.confirm", "clock", {"clock": at, "vouched": before})
     write_clock_record(folder, ClockRecord(witness.record.doubted, max(at, witness.record.doubted)))
-    click.echo(f"The clock is confirmed: {_show(wall)}.")
-
-
-def _show(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    click.echo(f"The clock is confirmed: {show_second(wall)}.")

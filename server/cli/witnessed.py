@@ -5,6 +5,7 @@ from datetime import datetime
 
 import click
 
+from hening.times import show_time
 from server.cli.options import now
 from server.publisher.steady_clock import FAR
 from server.storage.layout import StateFolder
@@ -24,8 +25,8 @@ def witnessed_clock(folder: StateFolder) -> Callable[[], datetime]:
     if witness is None or wall - witness <= FAR:
         return now
     click.echo(
-        f"hening-server: the clock says {wall:%Y-%m-%d %H:%M} UTC, and the newest signature is of"
-        f" {witness:%Y-%m-%d %H:%M} UTC, whose time is used: where the clock is right, run"
+        f"hening-server: the clock says {show_time(wall)}, and the newest signature is of"
+        f" {show_time(witness)}, whose time is used: where the clock is right, run"
         " `hening-server clock confirm` and then this again.",
         err=True,
     )

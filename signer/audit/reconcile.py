@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
+from hening.times import show_second
 from signer.audit.findings import Findings, Kind
 from signer.audit.ledger import Ledger
 from signer.audit.memory import Memory, Pending
 from signer.audit.published import Published
-from signer.moment import show_moment
 
 _NEVER_LOGGED = frozenset({"snapshot", "timestamp", "mirrors"})
 
@@ -92,7 +92,7 @@ def list_pending(
                 findings.add(
                     Kind.PENDING,
                     f"Entry {place.index} is {role} {version}, which is not served since the audit"
-                    f" of {show_moment(seen)}: it is held back, burned, or shown to somebody else."
+                    f" of {show_second(seen)}: it is held back, burned, or shown to somebody else."
                     " Ask who publishes.",
                     role=role,
                     version=version,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hening.times import UTC_TIMES
 from server.place_options import is_given, place_option
 from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, progress_bar
@@ -89,6 +90,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*arguments, ending=ending, **options)
 
     for option in (
+        UTC_TIMES,
         click.option("--note", default="", help="Why, for those who are asked to sign."),
         passphrase_option,
         place_option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import UNSET
 
+from hening.times import UTC_TIMES, show_second
 from server.core.content.kinds import CONTENT_ROLES
 from server.place_options import place_option
 from server.tables import print_table
@@ -18,7 +19,6 @@ from signer.cli.failures import json_option
 from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER
 from signer.errors import WorkFolderError, refusing
-from signer.moment import show_moment
 
 if TYPE_CHECKING:
     from server.core.content.index import Index
@@ -31,6 +31,7 @@ def content_commands() -> None:
 
 @content_commands.command("list", epilog="Example: hening-signer content list --repo repo")
 @place_option("repo", type=FOLDER, help="The working folder.")
+@UTC_TIMES
 @json_option
 def list_command(repo: Path, as_json: bool) -> None:
     """List the packs that the working folder's current versions hold."""
@@ -72,8 +73,8 @@ def list_command(repo: Path, as_json: bool) -> None:
                 (
                     kind,
                     str(pack.version),
-                    show_moment(pack.start),
-                    "" if pack.end is UNSET else show_moment(pack.end),
+                    show_second(pack.start),
+                    "" if pack.end is UNSET else show_second(pack.end),
                     f"{pack.rollout[-1][1] / 10:g}%",
                     ", ".join(map(str, pack.withdrawn)),
                 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from hening.times import UTC_TIMES
 from signer.cli.content_difference import difference_json, print_difference
 from signer.cli.content_options import PACK
 from signer.cli.failures import json_option
@@ -25,6 +26,7 @@ from signer.cli.surroundings import Surroundings
     multiple=True,
     help="A pack that is replaced; may be repeated.",
 )
+@UTC_TIMES
 @json_option
 @click.pass_obj
 def review(

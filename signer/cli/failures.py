@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from hening.times import use_utc
 from server.core.content.invisible import escape_invisible
 from server.core.errors import HeningError
 from signer.cli.output import print_json
@@ -32,6 +33,8 @@ def json_option(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(*arguments: Any, as_json: bool, **options: Any) -> None:
+        if as_json:
+            use_utc()
         try:
             command(*arguments, as_json=as_json, **options)
         except (SignerError, HeningError, OSError) as error:

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from hening.times import UTC_TIMES
 from server.core.names import check_role
 from server.core.tiles import WIDTH
 from signer.audit.errors import AnswerError, MemoryFileError
@@ -75,6 +76,7 @@ def log_commands() -> None:
     multiple=True,
     help="Read the whole log, and show the entries of this role.",
 )
+@UTC_TIMES
 @json_option
 @click.pass_obj
 def audit(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from hening.times import show_second
 from server.tables import print_table
 from signer.audit.findings import Finding, Findings
-from signer.moment import show_moment
 
 if TYPE_CHECKING:
     from signer.audit.inquiry import Inquiry
@@ -26,7 +26,7 @@ def print_audit(done: Audit, memory: Memory) -> None:
         ("entries read", str(done.entries_read)),
     ]
     if memory.size:
-        rows.append(("earlier audit", f"{memory.size} entries, {show_moment(memory.time)}"))
+        rows.append(("earlier audit", f"{memory.size} entries, {show_second(memory.time)}"))
     if done.checkpoint is not None:
         rows.append(("log", f"{done.checkpoint.size} entries, {done.checkpoint.root.hex()}"))
     print_table("Audit of the log", ("what", "value"), rows)
@@ -38,7 +38,7 @@ def print_audit(done: Audit, memory: Memory) -> None:
                 (
                     each.role,
                     str(each.version),
-                    f"the audit of {show_moment(each.since)}"
+                    f"the audit of {show_second(each.since)}"
                     if each in memory.pending
                     else "this audit",
                 )

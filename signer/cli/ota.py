@@ -6,12 +6,12 @@ from typing import Any
 import click
 import msgspec
 
+from hening.times import UTC_TIMES, show_second
 from server.core.quantities import spell_size
 from server.tables import print_table
 from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE
-from signer.moment import show_moment
 from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts, PartitionFacts
 from signer.ota.metadata import BLOCK
@@ -39,6 +39,7 @@ def ota_commands() -> None:
     metavar="NAME",
     help="Allow what not every phone knows, for example unknown-27 or PUFFDIFF. May be repeated.",
 )
+@UTC_TIMES
 @json_option
 def inspect(
     package: Path,
@@ -103,7 +104,7 @@ def _rows(facts: OtaFacts) -> list[tuple[str, str]]:
         ("build", facts.fingerprint),
         ("incremental", facts.incremental or "not stated"),
         ("from builds", " ".join(facts.source_builds) or "any"),
-        ("built", show_moment(facts.post_timestamp)),
+        ("built", show_second(facts.post_timestamp)),
         ("security patch level", facts.security_patch_level or "not stated"),
         ("SDK level", str(facts.sdk_level or "not stated")),
         ("length", spell_size(facts.length)),

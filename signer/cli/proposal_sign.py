@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hening.times import UTC_TIMES
 from server.place_options import place_option
 from signer.cli.change import NEW_FILE
 from signer.cli.failures import json_option
@@ -50,6 +51,7 @@ root_option = click.option(
 @click.argument("signed", metavar="[SIGNATURES]...", type=EXISTING_FILE, nargs=-1)
 @root_option
 @place_option("keys", type=FOLDER, required=False, help="A key folder, to call keys by name.")
+@UTC_TIMES
 @json_option
 @click.pass_obj
 def review(
@@ -115,6 +117,7 @@ def review(
 )
 @click.option("--yes", is_flag=True, help="Do not ask whether to sign.")
 @passphrase_option
+@UTC_TIMES
 @json_option
 @click.pass_obj
 def sign(

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hening.times import UTC_TIMES, show_second
 from server.place_options import place_option
 from server.tables import print_table
+from signer.cli.completion import complete_part
 from signer.cli.failures import json_option
 from signer.cli.output import print_json
 from signer.cli.parameters import CODENAME, FOLDER
 from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
 from signer.cli.release_submit import submit
-from signer.moment import show_moment
 
 if TYPE_CHECKING:
     from server.core.release import Release
@@ -35,7 +36,8 @@ def release_commands() -> None:
     "list", epilog="Example: hening-signer release list --repo repo --codename armani"
 )
 @place_option("repo", type=FOLDER, help="The working folder.")
-@click.option("--codename", type=CODENAME, help="One model only.")
+@click.option("--codename", type=CODENAME, shell_complete=complete_part, help="One model only.")
+@UTC_TIMES
 @json_option
 def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
     """List the releases that the working folder's current versions hold."""
@@ -90,7 +92,7 @@ def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
 def _withdrawn(release: Release) -> str:
     if not release.withdrawn:
         return "no"
-    return f"yes, served until {show_moment(release.drain_until)}" if release.drain_until else "yes"
+    return f"yes, served until {show_second(release.drain_until)}" if release.drain_until else "yes"
 
 
 for _command in (plan, sign, submit, withdraw, promote, prune, retire):

@@ -14,6 +14,7 @@ import click
 from hening.version import find_version
 from server.core.names import Channel
 from signer.ceremony.policy import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
+from signer.cli.completion import complete_part
 from signer.cli.output import progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE, SEGMENT, ChangelogText, collect
 from signer.ota.errors import OtaError
@@ -176,18 +177,21 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--channel",
             type=SEGMENT,
+            shell_complete=complete_part,
             required=True,
             help="To whom it is offered, for example stable.",
         ),
         click.option(
             "--region",
             type=SEGMENT,
+            shell_complete=complete_part,
             required=True,
             help="Where the release is offered, for example id.",
         ),
         click.option(
             "--codename",
             type=CODENAME,
+            shell_complete=complete_part,
             help="The model. Default: the device that the package names.",
         ),
         click.argument("packages", metavar="ZIP...", type=EXISTING_FILE, nargs=-1, required=True),

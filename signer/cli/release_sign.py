@@ -151,20 +151,43 @@ def sign(
         f"{signed.role} {signed.version} expires on {signed.expires:%Y-%m-%d};"
         f" bundle {signed.bundle} is in {ending.out}."
     )
-    _say_next(inspected.order.channel, signed, ending.out)
+    _say_next(inspected.order.channel, signed, ending)
 
 
-def _say_next(channel: Channel, signed: SignedRelease, out: Path) -> None:
+def _say_next(channel: Channel, signed: SignedRelease, ending: Ending) -> None:
     """Print the command that follows: an offer where `out` is a server's, else `release submit`."""
+    out = ending.out
+    assert out is not None
     if _is_of_server(out):
         state = f" --state {shlex.quote(str(out.parent))}" if is_given("out") else ""
         share, whom = ("100%", "all phones") if signed.counter == 1 else ("1%", "1% of the phones")
-        click.echo(f"Next, offer it to {whom}:")
+        if _is_addition(channel, signed, ending.folder):
+            click.echo(
+                f"An offer keeps the packages that it began with. Where {channel} offers counter"
+                f" {signed.counter} already, there is nothing to do: its phones go on with those,"
+                " and this one serves those who reach a later build over this one."
+            )
+            click.echo(f"Where it does not, offer it to {whom}:")
+        else:
+            click.echo(f"Next, offer it to {whom}:")
         click.echo(f"  hening-server rollout offer {channel}{state} --share {share}")
     else:
         click.echo("Next, hand it to the server:")
         click.echo("  hening-signer release submit --to https://HOST:PORT --token-file FILE \\")
         click.echo(f"      {shlex.quote(str(out / signed.bundle))}")
+
+
+def _is_addition(channel: Channel, signed: SignedRelease, folder: WorkFolder) -> bool:
+    """Answer whether packages of the same build were signed for `channel` before."""
+    from signer.release.sign import list_releases
+
+    (role,) = list_releases(folder, channel.codename)
+    return any(
+        release.counter == signed.counter
+        and path.startswith(f"{channel}/")
+        and path not in signed.paths
+        for path, release in role.releases.items()
+    )
 
 
 def _is_of_server(out: Path) -> bool:

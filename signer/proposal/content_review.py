@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from msgspec import UNSET
 from tuf.api.metadata import Targets
 
+from hening.times import show_second
 from server.core.content.index import Index, Pack, decode_index, targets_of
 from server.core.content.kinds import KINDS
-from signer.moment import show_moment
 from signer.proposal.release_review import quote
 
 
@@ -61,7 +61,7 @@ def _describe_new(
             f"Source of {kind} {pack.version}: {quote(source.name)} {quote(source.version)},"
             f" licence {quote(source.licence)}."
         )
-    yield f"{kind} {pack.version} is used from {show_moment(pack.start)}{_until(pack)}."
+    yield f"{kind} {pack.version} is used from {show_second(pack.start)}{_until(pack)}."
     yield _describe_rollout(kind, pack)
     if pictures := [path for path in fresh if path.endswith(".jpg")]:
         yield f"Pictures that are new or changed: {', '.join(pictures)}."
@@ -90,7 +90,7 @@ def _warn_of_gap(kind: str, known: Pack | None, pack: Pack) -> Iterator[str]:
         )
     elif known.end is not UNSET and (full is None or known.end < full):
         yield (
-            f"{kind} {known.version} ends on {show_moment(known.end)}: from then on {outside} uses"
+            f"{kind} {known.version} ends on {show_second(known.end)}: from then on {outside} uses"
             " one from before that, if it has one, and otherwise none until its place has come."
         )
 
@@ -101,9 +101,9 @@ def _newly_withdrawn(known: Pack | None, pack: Pack) -> list[int]:
 
 
 def _until(pack: Pack) -> str:
-    return "" if pack.end is UNSET else f" until {show_moment(pack.end)}"
+    return "" if pack.end is UNSET else f" until {show_second(pack.end)}"
 
 
 def _describe_rollout(kind: str, pack: Pack) -> str:
-    steps = [f"{permille / 10:g}% from {show_moment(at)}" for at, permille in pack.rollout]
+    steps = [f"{permille / 10:g}% from {show_second(at)}" for at, permille in pack.rollout]
     return f"{kind} {pack.version} is used by {', then '.join(steps)} of all phones."

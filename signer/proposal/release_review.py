@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from msgspec import UNSET
 from tuf.api.metadata import TargetFile, Targets
 
+from hening.times import show_second
 from server.core.content.invisible import escape_invisible
 from server.core.floor import NO_FLOOR, decode_floor
 from server.core.release import Release, decode_releases
 from server.core.resets import reset_number
-from signer.moment import show_moment
 from signer.release.ways import broken_ways
 
 
@@ -34,7 +34,7 @@ def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], lis
     if floor.counter != was.counter:
         changes.append(f"No build below counter {floor.counter} can be listed from then on.")
     if floor.time != was.time:
-        moment = show_moment(floor.time)
+        moment = show_second(floor.time)
         changes.append(f"No build made up to {moment} can be listed anew from then on.")
     return changes, list(_warn(before, after))
 
@@ -55,7 +55,7 @@ def _describe_changes(path: str, before: Release, after: Release) -> Iterator[st
 def _describe_drain(release: Release) -> str:
     if release.drain_until is UNSET:
         return ""
-    return f"; its octets are served until {show_moment(release.drain_until)}"
+    return f"; its octets are served until {show_second(release.drain_until)}"
 
 
 def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[s
     state = f", withdrawn already{_describe_drain(release)}" if release.withdrawn else ""
     yield (
         f"Adds {path}: {release.type} update{source} to {release.fingerprint}, counter"
-        f" {release.counter}, built {show_moment(release.post_timestamp)}, patch level"
+        f" {release.counter}, built {show_second(release.post_timestamp)}, patch level"
         f" {release.security_patch_level}, SDK {release.sdk_level}{stone}{state};"
         f" {target.length} octets, sha256 {target.hashes['sha256']}{others}."
     )

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from msgspec import to_builtins
 from tuf.api.metadata import Root, Targets
 
+from hening.times import show_second
 from server.core.limits import MAX_LIFETIME_DAYS, Lifetimes, decode_lifetimes
 from server.core.resets import Reset, decode_resets, reset_number
-from signer.moment import show_moment
 
 _KINDS = {
     "codenames": "a model's role",
@@ -46,7 +46,7 @@ def _describe_reset(role: str, reset: Reset) -> str:
         return f"Resets {role} ({reset.number}): phones forget all packs that they hold of it."
     return (
         f"Resets {role} ({reset.number}): no counter above {reset.counter} and no time after"
-        f" {show_moment(reset.time)} counts any more, on the server and on phones."
+        f" {show_second(reset.time)} counts any more, on the server and on phones."
     )
 
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
+from hening.times import show_second
 from server.core import build_rules
 from server.core.floor import Floor
 from server.core.names import Channel, decode_release_path
 from server.core.release import Release
 from signer.errors import ReleaseRefusal, refusing
-from signer.moment import show_moment
 from signer.ota.facts import OtaFacts
 from signer.ota.sentences import show_name
 
@@ -25,7 +25,7 @@ def check_dates(facts: OtaFacts, now: datetime) -> None:
     """
     if facts.post_timestamp > (now + timedelta(days=1)).timestamp():
         raise ReleaseRefusal(
-            f"{facts.shown} was built on {show_moment(facts.post_timestamp)}, which is yet to"
+            f"{facts.shown} was built on {show_second(facts.post_timestamp)}, which is yet to"
             " come, and no build made before then could follow it; correct the clock of the build"
             " machine and build it again."
         )

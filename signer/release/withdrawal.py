@@ -4,11 +4,11 @@ from datetime import datetime
 
 from tuf.api.metadata import Targets
 
+from hening.times import show_second
 from server.core import withdrawal
 from server.core.release import decode_releases
 from server.core.withdrawal import Withdrawal, named_paths
 from signer.errors import ReleaseRefusal, refusing
-from signer.moment import show_moment
 
 __all__ = ["Withdrawal", "plan_withdrawal", "undrained"]
 
@@ -37,4 +37,4 @@ def undrained(order: Withdrawal, current: Targets, planned: Targets) -> list[str
 
 
 def _until(drain_until: int) -> str:
-    return f"until {show_moment(drain_until)}" if drain_until else "no more"
+    return f"until {show_second(drain_until)}" if drain_until else "no more"

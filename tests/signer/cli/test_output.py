@@ -9,7 +9,6 @@ from signer.cli import output
 from signer.cli.failures import report
 from signer.cli.output import progress_bar
 from signer.cli.review_output import print_review
-from signer.moment import show_moment
 from signer.proposal.review import RoleReview
 
 
@@ -51,18 +50,3 @@ def test_a_terminal_gets_a_bar(monkeypatch, done) -> None:
     with progress_bar("Reading") as progress:
         progress(done, 100)
     assert "Reading" in screen.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0, "1970-01-01 00:00:00 UTC"),
-        (1768096800, "2026-01-11 02:00:00 UTC"),
-        (253402300799, "9999-12-31 23:59:59 UTC"),
-        (253402300800, "253402300800 s after 1970"),
-        (2**63, "9223372036854775808 s after 1970"),
-    ],
-)
-def test_a_moment_is_shown_as_a_date(seconds, shown) -> None:
-    """`date -u -d @SECONDS` says the same; what no calendar has stays a number."""
-    assert show_moment(seconds) == shown

@@ -121,6 +121,24 @@ def test_a_shell_offers_channels(repo, tmp_path):
 
 
 @pytest.mark.usefixtures("released")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["release", "sign", "--codename"], ["armani"]),
+        (["release", "sign", "--region"], ["id"]),
+        (["release", "sign", "--region", "id", "--channel"], ["stable"]),
+        (["release", "sign", "--region", "eu", "--channel"], []),
+        (["release", "list", "--codename"], ["armani"]),
+    ],
+)
+def test_a_shell_offers_the_parts_of_channels(repo, words, offered):
+    """Those of signed releases that go with the parts that stand on the line."""
+    completion = ShellComplete(cli, {}, "hening-signer", "")
+    line = [*words[:2], "--repo", str(repo), *words[2:]]
+    assert [item.value for item in completion.get_completions(line, "")] == offered
+
+
+@pytest.mark.usefixtures("released")
 def test_a_retirement_says_what_it_cuts_off(run, run_json, ending) -> None:
     """A drain ends with the model."""
     run_json("release", "withdraw", *ending, "--drain", STEP)

@@ -193,6 +193,20 @@ def test_what_comes_next_beside_a_server(run, sign_arguments, zips, incoming) ->
         )
 
 
+def test_what_comes_next_for_an_incremental_that_joins_its_build(
+    run, sign_arguments, zips, incoming
+) -> None:
+    """An offer keeps its packages, and a second one of the same build is refused."""
+    (incoming.parent / "trusted").mkdir()
+    (incoming.parent / "trusted" / "root.json").touch()
+    for name in ("first", "second"):
+        run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips[name])
+    _, output, _ = run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["step"])
+    assert "armani/id/stable offers counter 2 already, there is nothing to do" in output
+    assert "Where it does not, offer it to 1% of the phones:\n" in output
+    assert "Next, offer it" not in output
+
+
 def test_what_comes_next_elsewhere(run, sign_arguments, zips, incoming) -> None:
     """The bundle goes to a server's API."""
     _, output, _ = run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
