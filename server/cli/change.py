@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from hening.times import UTC_TIMES
-from server.cli.change_output import describe_order, print_change, print_changes
+from server.cli.change_output import print_change, print_changes
 from server.cli.completion import complete_channel
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, read_settings, require_state
@@ -150,6 +150,8 @@ def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]])
 
 
 def _tell(change: ChangeView, *, as_json: bool) -> None:
+    from server.console.order_texts import describe_order
+
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(change)))
         return

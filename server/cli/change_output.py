@@ -11,30 +11,15 @@ from rich.text import Text
 
 from hening.times import show_day, show_time
 from server.core.content.invisible import escape_invisible
-from server.core.quantities import spell_span
-from server.release.rollouts.plan import Plan
 
 if TYPE_CHECKING:
     from server.release.rollouts.changes import ChangeView
 
-_WORDS = {
-    "offer": "offer {}",
-    "schedule": "give {} a new schedule",
-    "pause": "pause {}",
-    "resume": "resume {}",
-    "halt": "halt {}",
-}
-
-
-def describe_order(change: ChangeView) -> str:
-    """Return an order in words, such as `offer 1.2.0-id (build 2) in armani/id/stable`."""
-    build = "what is offered" if change.build is None else change.build.title
-    words = _WORDS.get(change.action, change.action).format(build)
-    return f"{words} in {change.channel}"
-
 
 def print_changes(changes: list[ChangeView]) -> None:
     """Print one paragraph for each change; its first line has what `approve` asks for."""
+    from server.console.order_texts import describe_order
+
     console = Console(highlight=False)
     for number, change in enumerate(changes):
         if number:
@@ -51,6 +36,8 @@ def print_changes(changes: list[ChangeView]) -> None:
 
 def print_change(change: ChangeView) -> None:
     """Print everything that is on record of one change."""
+    from server.console.order_texts import describe_order
+
     console = Console(highlight=False)
     order = describe_order(change)
     console.print(Text(f"{order[:1].upper()}{order[1:]}: {change.state}", style="bold"))
@@ -64,14 +51,14 @@ def print_change(change: ChangeView) -> None:
 
 
 def _facts(change: ChangeView) -> list[tuple[str, str]]:
-    from server.console.calendars import describe_windows, plan_of
+    from server.console.order_texts import describe_plan, describe_windows, plan_of
     from server.release.rollouts.orders import Halt, Pause
 
     reasons = change.order.reason if isinstance(change.order, Pause | Halt) else {}
     return [
         ("change", change.id),
         ("build", "\n".join(_describe_build(change))),
-        ("plan", describe_plan(plan_of(change))),
+        ("plan", describe_plan(plan_of(change), show_time)),
         ("windows", "\n".join(describe_windows(plan_of(change)))),
         ("for owners", "\n".join(f"{key}: {text}" for key, text in sorted(reasons.items()))),
         ("note", change.note),
@@ -96,13 +83,3 @@ def _describe_build(change: ChangeView) -> list[str]:
     build = change.build
     lines = [] if build is None else [build.facts(show_day), build.changelog]
     return [line for line in lines if line]
-
-
-def describe_plan(plan: Plan | None) -> str:
-    """Return the stages of a plan in words, such as `1% for 1 day, then 100%`."""
-    if plan is None:
-        return ""
-    *kept, last = plan.stages
-    stages = [f"{stage.permille / 10:g}% for {spell_span(stage.hold)}" for stage in kept]
-    text = ", then ".join([*stages, f"{last.permille / 10:g}%"])
-    return text if plan.start is None else f"{text}, from {show_time(plan.start)} on"

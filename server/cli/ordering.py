@@ -12,13 +12,13 @@ import click
 import msgspec
 
 from hening.times import show_time
-from server.cli.change_output import describe_order
 from server.cli.operator import operator
 from server.cli.options import now
 from server.cli.preview_output import print_preview
 from server.cli.urgent import ask_server
 from server.cli.waiting import wait_for_bundles
 from server.cli.witnessed import witnessed_clock
+from server.console.order_texts import describe_order
 from server.core.names import Channel
 from server.opening import disk_read_back, open_rollouts
 from server.publisher.build_names import BuildName

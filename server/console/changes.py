@@ -1,7 +1,7 @@
 """Orders: what waits for a second person or for its time, and what became of the others."""
 
 from server.console.address import PREFIX
-from server.console.calendars import describe_windows, plan_of
+from server.console.order_texts import describe_windows, plan_of
 from server.console.page import Moved, Page, Shown, Visit
 from server.core.names import decode_channel
 from server.release.errors import PermissionDeniedError

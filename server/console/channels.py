@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.console.address import PREFIX
-from server.console.calendars import describe_windows, plan_of
 from server.console.forms import reasons
+from server.console.order_texts import describe_windows, plan_of
 from server.console.page import Moved, Page, Shown, Visit
 from server.console.timeline import draw
 from server.release import errors

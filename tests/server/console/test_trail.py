@@ -4,7 +4,7 @@ PATH = "/console/channels/armani/id/stable"
 
 
 async def test_pages_and_filters(team):
-    """A filter stays when turning the page; each entry's detail can be opened without a script."""
+    """A filter stays when turning the page; entries are sentences, with what else they hold."""
     engineer = await team.signed_in("engineer")
     page = await engineer.get(PATH)
     for action in ("pause", "resume", "pause"):
@@ -22,7 +22,9 @@ async def test_pages_and_filters(team):
     assert seen.count("rollout.pause.done") == 2
     assert seen.count("rollout.resume.done") == 1
     assert "session.begin" not in seen
-    assert '"note":"for pause"' in seen
+    assert seen.count("Ordered: pause ") + seen.count("Done: pause ") == 4
+    assert "note: for pause" in seen
+    assert "&#34;" not in seen
     page = await browser.get("/console/trail", params={"actor": "engineer"})
     assert "approver/" not in page.text
     assert "engineer/s-" in page.text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.console.calendars import describe_windows
+from server.console.order_texts import describe_windows
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.windows import WEEKDAYS, Calendar, Window
 

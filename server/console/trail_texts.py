@@ -1,0 +1,126 @@
+"""Entries of the trail in words: what was done, and what else is on record. Pure."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from server.console.order_texts import describe_order, describe_plan, plan_of
+from server.core.quantities import spell_size
+from server.release.rollouts.changes import ChangeView
+
+_WORDS = {
+    "account.create": "Made the account {}.",
+    "account.change": "Changed the account {}.",
+    "account.disable": "Disabled the account {}.",
+    "account.enable": "Enabled the account {}.",
+    "change.approve": "Approved a change of {}.",
+    "change.cancel": "Cancelled a change of {}.",
+    "change.reject": "Rejected a change of {}.",
+    "clock.confirm": "Confirmed the clock.",
+    "keys.new": "Made the next key of {}.",
+    "keys.switch": "Switched to the next key of {}.",
+    "server.gc": "Removed unused packages.",
+    "server.init": "Made the server's online keys.",
+    "server.migrate": "Brought the database to a new version.",
+    "server.pin": "Pinned the root that all trust starts from.",
+    "server.rebuild": "Filled the database again.",
+    "session.begin": "{} signed in to the console.",
+    "session.end": "Ended a session of {}.",
+    "submission.publish": "Published the submission {}.",
+    "submission.receive": "Received the submission {}.",
+    "submission.refuse": "Refused the submission {}.",
+    "token.create": "Made a token for {}.",
+    "token.revoke": "Revoked a token of {}.",
+    "token.revoke-all": "Ended all tokens and sessions.",
+    "upload.create": "Began the upload {}.",
+    "upload.finish": "Finished the upload {}.",
+    "webhook.create": "Made {}.",
+    "webhook.disable": "Disabled {}.",
+    "webhook.enable": "Enabled {}.",
+    "webhook.ping": "Sent a test event to {}.",
+    "webhook.redeliver": "Sent an event to {} again.",
+    "webhook.rotate": "Replaced the secret of {}.",
+}
+_OUTCOMES = {
+    "approve": "Approved",
+    "cancel": "Cancelled",
+    "done": "Done",
+    "refused": "Refused",
+    "reject": "Rejected",
+}
+_TIMES = {"expires_at", "due_at", "clock", "vouched"}
+_SIZES = {"length", "octets"}
+# The sentence says it, or it is there for `check` alone.
+_UNSAID = {"arguments", "receipt", "state"}
+_SHORT = 16  # digits of a hash that people compare; the rest is in `--json`
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def describe_entry(action: str, subject: str, change: ChangeView | None) -> str:
+    """Return a sentence that says what was done; `change` is the order that the entry is about."""
+    subject = _shorten(subject)
+    if change is not None:
+        return f"{_OUTCOMES.get(action.rpartition('.')[2], 'Ordered')}: {describe_order(change)}."
+    known = _WORDS.get(action)
+    return f"{action} of {subject}." if known is None else known.format(subject)
+
+
+def describe_details(
+    action: str,
+    at: int,
+    detail: Mapping[str, Any],
+    change: ChangeView | None,
+    tell_time: Callable[[int], str],
+) -> str:
+    """Return what else an entry of the time `at` holds; empty where that is nothing."""
+    return "; ".join(_facts(action, at, detail, change, tell_time))
+
+
+def _facts(
+    action: str,
+    at: int,
+    detail: Mapping[str, Any],
+    change: ChangeView | None,
+    tell_time: Callable[[int], str],
+) -> Iterator[str]:
+    plan = None if change is None else plan_of(change)
+    if plan is not None and "order" in detail:
+        yield f"plan: {describe_plan(plan, tell_time)}"
+    if change is not None and (reasons := detail.get("order", {}).get("reason")):
+        yield f"for owners: {_spell('', reasons, tell_time)}"
+    for name, value in detail.items():
+        is_at_once = name == "due_at" and value == at
+        is_said = name in _UNSAID or (name == "order" and change is not None)
+        if is_said or is_at_once or value in ("", [], {}):
+            continue
+        if action == "account.change" and isinstance(value, list):
+            spelt = " to ".join(_spell(name, each, tell_time) for each in value)  # before and after
+        else:
+            spelt = _spell(name, value, tell_time)
+        yield f"{name.removesuffix('_at').replace('_', ' ')}: {spelt}"
+
+
+def _spell(
+    name: str,
+    value: Any,  # noqa: ANN401 - what JSON can hold
+    tell_time: Callable[[int], str],
+) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_spell(key, each, tell_time)}" for key, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(_spell(name, each, tell_time) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        known: Callable[[int], str] = str
+        if name in _TIMES:
+            known = tell_time
+        elif name in _SIZES:
+            known = spell_size
+        return known(value)
+    return _shorten(str(value))
+
+
+def _shorten(text: str) -> str:
+    """Return the first digits of a sha256; any other text as it is."""
+    return text[:_SHORT] if _HASH.fullmatch(text) else text
