@@ -12,7 +12,7 @@ try:
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
     from client_sim.fleet.errors import FleetError
     from client_sim.fleet.errors import SurroundingsError as FleetSurroundingsError
-    from client_sim.lazy_command import LazyCommand
+    from hening.lazy_command import LazyCommand
     from hening.version import version_option
 except KeyboardInterrupt:
     # Before `main` there is nothing else that catches it.

@@ -3,22 +3,20 @@
 import click
 
 import client_sim.cli
-import client_sim.lazy_command
 import server.cli
-import server.lazy_command
 import signer.cli
+from hening.lazy_command import LazyCommand
 
 PROGRAMS = {
     "hening-server": server.cli.cli,
     "hening-signer": signer.cli.cli,
     "hening-device": client_sim.cli.cli,
 }
-LAZY = server.lazy_command.LazyCommand | client_sim.lazy_command.LazyCommand
 
 
 def walk(command, *words):
     """Yield the words and the command itself of a command and of all that are below it."""
-    if isinstance(command, LAZY):
+    if isinstance(command, LazyCommand):
         command = command.load()
     yield words, command
     if isinstance(command, click.Group):

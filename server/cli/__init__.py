@@ -8,10 +8,10 @@ import sys
 try:
     import click
 
+    from hening.lazy_command import LazyCommand
     from hening.version import version_option
     from server.core.content.invisible import escape_invisible
     from server.core.errors import HeningError
-    from server.lazy_command import LazyCommand
     from server.place_options import explain_option
     from server.storage.errors import StorageError
 except KeyboardInterrupt:

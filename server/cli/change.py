@@ -14,9 +14,8 @@ import msgspec
 
 from hening.times import UTC_TIMES
 from server.cli.change_output import print_change, print_changes
-from server.cli.completion import complete_channel
 from server.cli.operator import operator
-from server.cli.options import JSON, STATE, read_settings, require_state
+from server.cli.options import JSON, STATE, complete_channel, read_settings, require_state
 from server.cli.orders import PUBLIC_URL
 from server.cli.urgent import ask_server
 from server.cli.witnessed import witnessed_clock

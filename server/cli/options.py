@@ -1,4 +1,4 @@
-"""Options that several commands share, and the clock, which is read here and nowhere else."""
+"""What several commands share: options, what a shell offers for a channel, and the only clock."""
 
 import os
 from datetime import UTC, datetime
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from server.place_options import place_option
+from server.core.errors import HeningError
+from server.core.names import decode_release_path, is_codename
+from server.place_options import find_completed, place_option
 from server.settings import Settings, load_settings
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
@@ -65,3 +67,20 @@ def require_state(state: Path, settings: Settings | None = None) -> StateFolder:
 def now() -> datetime:
     """Return the time."""
     return datetime.now(UTC)
+
+
+def complete_channel(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the channels that the state's builds are in; none where no state is found."""
+    from server.publisher.published import load_published
+
+    state = find_completed(context, "state")
+    if state is None:
+        return []
+    try:
+        published = load_published(StateFolder(state).public)
+    except (HeningError, OSError):  # said when the command runs
+        return []
+    roles = {} if published is None else published.roles
+    paths = [path for name, role in roles.items() if is_codename(name) for path in role.targets]
+    channels = {str(decode_release_path(path)[0]) for path in paths}
+    return sorted(channel for channel in channels if channel.startswith(begun))

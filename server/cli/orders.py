@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from server.cli.completion import complete_channel
-from server.cli.options import JSON, STATE, read_settings, require_state
+from server.cli.options import JSON, STATE, complete_channel, read_settings, require_state
 from server.cli.plan_options import parse_moment
 from server.core.names import decode_channel
 

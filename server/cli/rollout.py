@@ -10,8 +10,7 @@ import click
 import msgspec
 
 from hening.times import UTC_TIMES, show_day
-from server.cli.completion import complete_channel
-from server.cli.options import JSON, STATE, now, require_state
+from server.cli.options import JSON, STATE, complete_channel, now, require_state
 from server.cli.orders import gives_orders
 from server.cli.plan_options import plan_options
 from server.cli.preview_output import print_preview

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from server.cli.completion import complete_channel
-from server.cli.options import JSON, STATE, now, require_state
+from server.cli.options import JSON, STATE, complete_channel, now, require_state
 from server.core.errors import FormatError
 from server.core.names import check_codename, decode_channel
 from server.storage.durable import write_immutable

@@ -7,6 +7,7 @@ from server.console.address import PREFIX
 from server.console.page import Page, Shown, Visit
 from server.console.rendering import moment
 from server.console.trail_texts import describe_details, describe_entry
+from server.release.api.trail import Entry
 from server.release.errors import NotFoundError, PermissionDeniedError
 from server.release.rollouts.changes import ChangeView
 
@@ -32,7 +33,7 @@ async def _find_order(visit: Visit, change: str) -> ChangeView | None:
     return found
 
 
-def _describe(entry: Any, order: ChangeView | None) -> Mapping[str, Any]:  # noqa: ANN401
+def _describe(entry: Entry, order: ChangeView | None) -> Mapping[str, Any]:
     return {
         "entry": entry,
         "sentence": describe_entry(entry.action, entry.subject, order),

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 try:
     import click
 
+    from hening.lazy_command import LazyCommand
     from hening.version import version_option
     from server.core.errors import HeningError
-    from server.lazy_command import LazyCommand
     from server.place_options import explain_option
     from signer.cli.failures import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
     from signer.cli.hardening import harden_process, take_environment

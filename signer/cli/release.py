@@ -10,10 +10,9 @@ import click
 from hening.times import UTC_TIMES, show_second
 from server.place_options import place_option
 from server.tables import print_table
-from signer.cli.completion import complete_part
 from signer.cli.failures import json_option
 from signer.cli.output import print_json
-from signer.cli.parameters import CODENAME, FOLDER
+from signer.cli.parameters import CODENAME, FOLDER, complete_part
 from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
 from signer.cli.release_submit import submit

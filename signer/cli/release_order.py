@@ -14,9 +14,15 @@ import click
 from hening.version import find_version
 from server.core.names import Channel
 from signer.ceremony.policy import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
-from signer.cli.completion import complete_part
 from signer.cli.output import progress_bar
-from signer.cli.parameters import CODENAME, EXISTING_FILE, SEGMENT, ChangelogText, collect
+from signer.cli.parameters import (
+    CODENAME,
+    EXISTING_FILE,
+    SEGMENT,
+    ChangelogText,
+    collect,
+    complete_part,
+)
 from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts
 from signer.release.package_checks import choose_codename

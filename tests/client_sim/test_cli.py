@@ -354,7 +354,7 @@ def test_an_interrupt_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
         def __getattr__(self, name):
             raise KeyboardInterrupt
 
-    name = "client_sim.lazy_command"
+    name = "hening.lazy_command"
     monkeypatch.setitem(sys.modules, name, Interrupted(name))
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(module.__file__)

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tests.programs import LAZY, PROGRAMS
+from hening.lazy_command import LazyCommand
+from tests.programs import PROGRAMS
 
 LAZY_COMMANDS = {
     f"{program} {name}": command
@@ -24,10 +25,11 @@ WHOLE = {"cloud", "lab"}
 TRY_ALL = f"""
 import contextlib, sys
 import click
-from tests.programs import LAZY, PROGRAMS
+from hening.lazy_command import LazyCommand
+from tests.programs import PROGRAMS
 
 def walk(command, words):
-    if isinstance(command, LAZY):
+    if isinstance(command, LazyCommand):
         command = command.load()
     command.get_help(click.Context(command, info_name=words))
     for arguments in ([], ["--no-such-option"]):
@@ -68,7 +70,7 @@ def test_the_help_of_a_program_imports_no_command(program):
 @pytest.mark.parametrize("name", LAZY_COMMANDS)
 def test_the_list_of_commands_shows_the_beginning_of_a_command_s_help(name):
     """A summary stands apart from its command, and says the same."""
-    assert isinstance(LAZY_COMMANDS[name], LAZY)
+    assert isinstance(LAZY_COMMANDS[name], LazyCommand)
     command = LAZY_COMMANDS[name].load()
     assert command.name == name.split()[1]
     summary = LAZY_COMMANDS[name].get_short_help_str()
