@@ -28,12 +28,14 @@ import click
 from hening.lazy_command import LazyCommand
 from tests.programs import PROGRAMS
 
+quiet = contextlib.redirect_stdout(None)
+
 def walk(command, words):
     if isinstance(command, LazyCommand):
         command = command.load()
     command.get_help(click.Context(command, info_name=words))
     for arguments in ([], ["--no-such-option"]):
-        with contextlib.suppress(click.UsageError), contextlib.redirect_stdout(None):
+        with contextlib.suppress(click.UsageError, click.exceptions.Exit), quiet:
             command.make_context(words, arguments)
     for word, below in getattr(command, "commands", {{}}).items():
         if word not in {WHOLE}:
