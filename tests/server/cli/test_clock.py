@@ -26,7 +26,7 @@ def jump(monkeypatch):
     """Give a function that sets the clock of every command ahead."""
 
     def ahead(**how):
-        for name in ("witnessed", "clock", "orders", "recorded"):
+        for name in ("witnessed", "clock", "ordering", "recorded"):
             module = importlib.import_module(f"server.cli.{name}")
             monkeypatch.setattr(module, "now", lambda: datetime.now(UTC) + timedelta(**how))
 
