@@ -1,8 +1,9 @@
-"""Checks of signatures that are not made twice, for a process that looks at very many polls.
+"""Checks that are not made twice, for a process that looks at very many polls.
 
 Whether a key made a signature of some octets follows from these three alone; what a metadata file
-says follows from its octets. Both are remembered while `memoised` is active, so that a client pays
-for what is new to this process only. Whatever is refused is looked at again each time.
+says, and whether it keeps to the profile, from its octets; what an answer says from the answer.
+All of this is remembered while `memoised` is active, so that a client pays for what is new to this
+process only. Whatever is refused is looked at again each time.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ from typing import Any, Final
 from securesystemslib.signer import Signature, SSlibKey
 from tuf.api.metadata import Metadata
 
-from client_sim.device import tlog
+from client_sim.content import fetch, index
+from client_sim.device import profile, tlog, trust
+from client_sim.device.answer import AnswerReader
+from client_sim.lab.servers.parsed_answers import RememberingParser
 
 _FILES: Final = 4_096  # some of which have a hundred pointers
 _CHECKS: Final = 16_384
@@ -36,6 +40,10 @@ def memoised() -> Iterator[None]:
         replace(Metadata, "from_bytes", _remember_files(Metadata.from_bytes))
         replace(Metadata, "signed_bytes", _remember_octets(Metadata.signed_bytes))
         replace(tlog, "verify_note", lru_cache(_CHECKS)(tlog.verify_note))
+        replace(trust, "check_root", _remember_passing(profile.check_root))
+        replace(trust, "check_targets", _remember_passing(profile.check_targets))
+        replace(fetch, "decode_index", _remember_index(index.decode_index))
+        replace(AnswerReader, "__init__", _remember_answers(AnswerReader.__init__))
         yield
 
 
@@ -78,3 +86,45 @@ def _remember_octets(signed_bytes: Any) -> Any:  # noqa: ANN401
         return octets
 
     return property(get)
+
+
+def _remember_passing(check: Any) -> Any:  # noqa: ANN401  # a check of decoded files
+    """Remember what a check gave for decoded files, which are the same objects for the same bytes.
+
+    They are kept with what it gave, so that no other object has the identity of one of them.
+    """
+    passed: dict[tuple[int, ...], tuple[tuple[object, ...], object]] = {}
+
+    def check_once(*files: object) -> object:
+        place = tuple(map(id, files))
+        if place not in passed:
+            if len(passed) >= _FILES:
+                passed.clear()
+            passed[place] = (files, check(*files))
+        return passed[place][1]
+
+    return check_once
+
+
+def _remember_index(decode: Any) -> Any:  # noqa: ANN401
+    """Remember the index of packs in a decoded file, together with the targets beside it."""
+    known: dict[tuple[str, int], tuple[object, object, object]] = {}
+
+    def decode_once(role: str, custom: object, targets: object) -> object:
+        place = (role, id(custom))
+        kept = known.get(place)
+        if kept is None or kept[0] is not custom or kept[1] != targets:
+            if len(known) >= _FILES:
+                known.clear()
+            kept = known[place] = (custom, targets, decode(role, custom, targets))
+        return kept[2]
+
+    return decode_once
+
+
+def _remember_answers(init: Any) -> Any:  # noqa: ANN401
+    def make(self: AnswerReader, *arguments: Any, **named: Any) -> None:
+        init(self, *arguments, **named)
+        self._machine = RememberingParser(self._machine)  # type: ignore[assignment]
+
+    return make

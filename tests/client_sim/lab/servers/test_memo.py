@@ -10,8 +10,10 @@ from tuf.api.metadata import Metadata
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
-from client_sim.device import tlog
-from client_sim.device.errors import LogError
+from client_sim.content import fetch as packs
+from client_sim.content.index import File
+from client_sim.device import tlog, trust
+from client_sim.device.errors import LogError, ProfileError
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.servers.replies import decode_replies
 from client_sim.lab.trace.memory import Asked
@@ -136,3 +138,31 @@ def test_metadata_that_is_made_is_not_remembered():
         before = metadata.signed_bytes
         metadata.signed.version = 2
         assert before != metadata.signed_bytes
+
+
+def test_a_root_that_breaks_the_profile_is_refused_still(fetch):
+    """Whether another one was checked before, or this one."""
+    good = fetch("/metadata/1.root.json")
+    bad = good.replace(b'"consistent_snapshot":true', b'"consistent_snapshot":false')
+    with memoised():
+        roots = [Metadata.from_bytes(octets).signed for octets in (good, bad)]
+        assert trust.check_root(roots[0]) is trust.check_root(roots[0])
+        for _ in range(2):
+            with pytest.raises(ProfileError):
+                trust.check_root(roots[1])
+
+
+def test_an_index_is_read_anew_with_other_targets_beside_it(fetch):
+    """What stands beside an index decides which of its packs can be used."""
+    role = Metadata.from_bytes(fetch("/metadata/1.tables.json")).signed
+    custom = role.unrecognized_fields["custom"]
+    targets = {
+        path: (File(each.length, each.hashes["sha256"]), each.unrecognized_fields.get("custom"))
+        for path, each in role.targets.items()
+    }
+    with memoised():
+        index = packs.decode_index("tables", custom, targets)
+        assert index.packs
+        assert packs.decode_index("tables", custom, dict(targets)) is index
+        assert not packs.decode_index("tables", custom, {}).packs
+        assert packs.decode_index("tables", custom, targets) == index

@@ -1,0 +1,118 @@
+"""Answers that are parsed once: what h11 makes of an answer follows from its bytes alone.
+
+Many owners' phones get the same answers, and parsing one took longer than all else in a poll. A
+phone still looks at what was parsed, each time; nothing but the parser's work is remembered.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import h11
+
+_KEPT: Final = 4_096  # answers of some KiB
+_LONGEST: Final = 65_536  # bytes of an answer that is remembered
+_DATE: Final = re.compile(
+    rb"\r\nDate: [A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}(?::[0-9]{2}){2} GMT"
+)
+_PARTS: Final = (h11.InformationalResponse, h11.Response, h11.Data, h11.EndOfMessage)
+# Of the same length: a phone counts the bytes of a head, but reads no date.
+_SOME_DATE: Final = b"\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT"
+
+
+class RememberingParser:
+    """Stands in for the parser of a client's connection, while each answer comes whole.
+
+    An answer that is anything else, or leaves the connection in another state, is given to the
+    parser itself, which has seen nothing yet, and so is all that follows.
+    """
+
+    def __init__(self, unused: h11.Connection) -> None:
+        self._unused = unused
+        self._real: h11.Connection | None = None
+        self._sent: list[h11.Event] = []
+        self._coming: Iterator[h11.Event] | None = None
+        self._is_over = False
+
+    @property
+    def states(self) -> Mapping[Any, Any]:
+        """The states of client and server."""
+        if self._real is not None:
+            return self._real.states
+        return {h11.CLIENT: h11.DONE if self._sent else h11.IDLE}
+
+    @property
+    def trailing_data(self) -> tuple[bytes, bool]:
+        """What came behind an answer: in an answer that is remembered, nothing."""
+        return (b"", False) if self._real is None else self._real.trailing_data
+
+    def start_next_cycle(self) -> None:
+        """Begin anew behind an answer."""
+        if self._real is None and self._is_over:
+            self._sent, self._coming, self._is_over = [], None, False
+            return
+        self._take_over().start_next_cycle()
+
+    def send(self, event: h11.Event) -> None:
+        """Take note of a part of a request."""
+        if self._real is None:
+            self._sent.append(event)
+        else:
+            self._real.send(event)
+
+    def receive_data(self, octets: bytes) -> None:
+        """Take bytes of an answer."""
+        if self._real is None and self._sent and self._coming is None:
+            events = _parse_once(octets)
+            if events:
+                self._coming = iter(events)
+                return
+        self._take_over().receive_data(octets)
+
+    def next_event(self) -> Any:  # noqa: ANN401  # as h11 says
+        """Give what comes next."""
+        if self._real is None and self._sent and self._coming is None:
+            return h11.NEED_DATA
+        event = None if self._coming is None else next(self._coming, None)
+        if event is None:
+            return self._take_over().next_event()
+        self._is_over = isinstance(event, h11.EndOfMessage)
+        return event
+
+    def _take_over(self) -> h11.Connection:
+        """Let a parser go on that was told what was asked since the last answer."""
+        if self._real is None:
+            self._real = self._unused
+            for event in self._sent:
+                self._real.send(event)
+        return self._real
+
+
+def _parse_once(octets: bytes) -> tuple[h11.Event, ...]:
+    if len(octets) > _LONGEST:
+        return ()
+    date = _DATE.search(octets, 0, max(0, octets.find(b"\r\n\r\n")) + 2)
+    if date is not None:
+        octets = b"".join((octets[: date.start()], _SOME_DATE, octets[date.end() :]))
+    return _parse(octets)
+
+
+@lru_cache(_KEPT)
+def _parse(octets: bytes) -> tuple[h11.Event, ...]:
+    """Give the events of an answer to GET behind which the connection goes on; else nothing."""
+    machine = h11.Connection(h11.CLIENT)
+    machine.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
+    machine.send(h11.EndOfMessage())
+    machine.receive_data(octets)
+    events: list[h11.Event] = []
+    try:
+        while not events or not isinstance(events[-1], h11.EndOfMessage):
+            event = machine.next_event()
+            if not isinstance(event, _PARTS):
+                return ()
+            events.append(event)
+    except h11.ProtocolError:
+        return ()
+    goes_on = machine.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
+    return tuple(events) if goes_on and machine.trailing_data == (b"", False) else ()
