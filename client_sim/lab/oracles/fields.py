@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from client_sim.lab.oracles.language import RULES
@@ -78,7 +79,7 @@ def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection])
         yield Field(place, "address", "connection", address)
         yield Field(place, "port and TLS name", "connection", target)
         yield Field(place, "TLS parameters", "connection", tls)
-        requests = _requests(connection.octets)
+        requests = _requests_once(connection.octets)
         asked = [parts for kind, parts in requests if kind not in _CHOSEN]
         if len(asked) == len(requests):
             yield Field(place, "pieces", "connection", b" ".join(sent))
@@ -90,11 +91,14 @@ def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection])
             yield from _of_request(place_of, _KINDS.get(kind, "request"), parts)
 
 
-def _requests(octets: bytes) -> list[tuple[str, list[Part]]]:
+def _requests(octets: bytes) -> tuple[tuple[str, Sequence[Part]], ...]:
     requests: dict[int, list[Part]] = {}
     for part in decode_parts(octets):
         requests.setdefault(part.request, []).append(part)
-    return [(_kind(parts), parts) for parts in requests.values()]
+    return tuple((_kind(parts), parts) for parts in requests.values())
+
+
+_requests_once: Final = lru_cache(maxsize=256)(_requests)  # all phones of a fleet send the same
 
 
 def _kind(parts: Sequence[Part]) -> str:
@@ -103,8 +107,8 @@ def _kind(parts: Sequence[Part]) -> str:
 
 
 def _places(
-    place: str, requests: Sequence[tuple[str, list[Part]]]
-) -> Iterator[tuple[str, str, list[Part]]]:
+    place: str, requests: Sequence[tuple[str, Sequence[Part]]]
+) -> Iterator[tuple[str, str, Sequence[Part]]]:
     number = 0
     for kind, parts in requests:
         number += kind not in _CHOSEN
