@@ -209,7 +209,9 @@ def run_matrix(
     mutants = [(name, number, m) for name in names for number, m in enumerate(load_library(name))]
     servers = [*enumerate(SERVERS)] if OURS in libraries else []
     if quick:
-        mutants = _choose(mutants, lambda each: f"{seed} {each[0]} {each[2].family}")
+        # What the crossings alone find takes a hundred cases, and is left to the whole matrix.
+        cheap = [each for each in mutants if "crossed" not in each[2].only]
+        mutants = _choose(cheap, lambda each: f"{seed} {each[0]} {each[2].family}")
         servers = _choose(servers, lambda each: f"{seed} server {each[1].family}")
     met = {*profile_of(plan).sizes, *(oracle for _, _, m in mutants for oracle in m.only)}
     oracles = (*(o for o in BATTERIES if o in met), *QUESTIONS, *(CHECKS if servers else ()))

@@ -58,7 +58,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "boundary": (_ALL, _ALL, 208, 208),
     "events": (500, 40, 8, 4),
     "machine": (100, 12, 0, 0),
-    "crossed": (300, 48, 0, 0),
+    "crossed": (216, 48, 0, 0),  # each triple of conditions, each pair
     "fleet": (1150, 40, 3, 3),
     "installs": (4, 1, 0, 0),
     "downloads": (50, 4, 1, 1),
@@ -72,7 +72,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "parts": (_ALL, 16, 0, 0),
     "packs": (_ALL, 14, 0, 0),
     "holdings": (24, 6, 0, 0),
-    "faults": (_ALL, _ALL, 30, 40),
+    "faults": (_ALL, 365, 30, 40),  # each fault in one poll and in four, each in one
     "install-faults": (116, 49, 0, 0),
     "install-state": (_ALL, 24, 0, 0),
     "sockets": (20, 2, 0, 0),
