@@ -12,7 +12,7 @@ WINDOW: Final = 8
 
 
 _MANY: Final = 64  # windows that are cut in one call: texts have thousands
-_CUT: Final = Struct(f"{WINDOW}s" * _MANY)
+_CUTS: Final = [Struct(f"{WINDOW}s" * windows) for windows in range(_MANY + 1)]
 _MOST: Final = 1_000_000  # windows that are kept: a quarter of a GiB
 
 
@@ -54,12 +54,11 @@ def _slide(texts: Iterable[bytes]) -> frozenset[bytes]:
     found: set[bytes] = set()
     for text in texts:
         # Those that begin at 0, 8, 16 and so on lie side by side, and so do those at 1, 9, 17.
-        end = len(text) - WINDOW + 1
-        for first in range(min(WINDOW, end)):
-            rest = first + (len(text) - first) // _CUT.size * _CUT.size
-            for at in range(first, rest, _CUT.size):
-                found.update(_CUT.unpack_from(text, at))
-            found.update(text[at : at + WINDOW] for at in range(rest, end, WINDOW))
+        for first in range(min(WINDOW, len(text) - WINDOW + 1)):
+            left = (len(text) - first) // WINDOW
+            for at in range(0, left, _MANY):
+                cut = _CUTS[min(_MANY, left - at)]
+                found.update(cut.unpack_from(text, first + at * WINDOW))
     return frozenset(found)
 
 

@@ -25,6 +25,16 @@ def test_few_octets_have_no_window():
     assert deltas == frozenset()
 
 
+@pytest.mark.parametrize("length", [9, 15, 16, 519, 520, 521, 1030])
+def test_windows_of_a_long_text_begin_at_each_of_its_bytes(length):
+    """Also where they are cut many at a time."""
+    text = bytes(range(256)) * 4 + b"others"
+    text = text[:length]
+    _, windows, _ = find_windows(text)
+    assert {text[at : at + WINDOW] for at in range(length - WINDOW + 1)} <= windows
+    assert {len(window) for window in windows} == {WINDOW}
+
+
 @pytest.mark.parametrize(
     ("octets", "differences"),
     [
