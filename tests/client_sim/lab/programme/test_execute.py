@@ -108,6 +108,23 @@ def test_a_library_may_be_brought(tmp_path, monkeypatch):
         load_library("somebody:NUMBER")
 
 
+def test_a_sample_leaves_out_what_the_crossings_alone_find(tmp_path, monkeypatch):
+    """That takes a hundred cases; another client of the family is tried in its place."""
+    (tmp_path / "dear.py").write_text(
+        "from dataclasses import replace\n"
+        "from client_sim.lab.mutants.library import find_mutant\n"
+        "leaky = find_mutant('place-query')\n"
+        "CLIENTS = [\n"
+        "    replace(leaky, id=name, only=('crossed',) if name != 'cheap' else ())\n"
+        "    for name in ('dear', 'cheap', 'dearer')\n"
+        "]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for seed in range(4):
+        matrix = run_matrix("probe", seed, 1, silent, libraries=("dear:CLIENTS",), quick=True)
+        assert [row.id for row in matrix.rows] == ["cheap"]
+
+
 def test_every_battery_is_in_the_profile_of_a_release():
     """Nothing is left out of what a release takes, and it is what the documents say."""
     full = PROFILES["full"].sizes
