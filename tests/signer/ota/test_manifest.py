@@ -110,6 +110,7 @@ def test_numbers_of_unknown_names() -> None:
         (b"", "an operation has no type"),
         (varint_field(1, 1 << 31), "field 1 has more than 31 bits"),
         (varint_field(1, 0) + bytes_field(8, b"short"), "a hash has 5 bytes"),
+        (varint_field(1, 0) + bytes_field(9, b"short"), "a hash has 5 bytes"),
         (bytes_field(1, b""), "field 1 has wire type 2; it must have 0"),
     ],
 )
