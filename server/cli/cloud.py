@@ -9,16 +9,15 @@ from pathlib import Path
 import click
 import structlog
 
+from server.cli.cloud_folder import FOLDER, PATH
+from server.cli.cloud_law import account_group, breach_group, code_group
+from server.cli.cloud_policy import GivenPolicy, policy_group, policy_options
 from server.cloud.folder import CloudFolder, load_cloud_settings, load_secrets, make_cloud
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 from server.observability import configure_logging, describe_unexpected
 
-PATH = click.Path(path_type=Path)
 CREDENTIAL = "cloud-pepper"
-FOLDER = click.option(
-    "--folder", required=True, type=PATH, help="The cloud's own folder, beside no other state."
-)
 log = structlog.get_logger()
 
 
@@ -31,6 +30,10 @@ def cloud() -> None:
     """
 
 
+for _group in (account_group, policy_group, code_group, breach_group):
+    cloud.add_command(_group)
+
+
 @cloud.command(
     epilog="Example: hening-server cloud init --folder /var/lib/hening-cloud --pepper"
     " /etc/hening/cloud-pepper --region id"
@@ -40,13 +43,26 @@ def cloud() -> None:
     "--pepper", required=True, type=PATH, help="File to make, outside the folder and its back-ups."
 )
 @click.option("--region", required=True, help="Whose law holds here, such as `id`. It stays.")
-def init(folder: Path, pepper: Path, region: str) -> None:
+@policy_options
+@click.option(
+    "--sign-up",
+    type=click.Choice(["closed", "code", "open"]),
+    help="Who may make an account.  [default: code]",
+)
+def init(folder: Path, pepper: Path, region: str, given: GivenPolicy, sign_up: str | None) -> None:
     """Make the cloud of one region, and its pepper.
+
+    Nothing is taken from devices before a policy holds: give it here, or with `cloud policy
+    accept`.
 
     The pepper seals names and keys in the database. It is printed once: keep it on paper, for
     without it no account opens again.
     """
-    secret = make_cloud(CloudFolder(folder), pepper, region, os.urandom)
+    given.check(region)
+    chosen = given.settings | ({} if sign_up is None else {"sign_up": sign_up})
+    secret = make_cloud(CloudFolder(folder), pepper, region, os.urandom, **chosen)
+    if given.note is not None:
+        given.accept(folder, pepper)
     click.echo(f"{folder} is the cloud of {region}, and {pepper} is its pepper.")
     click.echo("Keep these digits on paper, where neither of the two is:\n")
     for start in range(0, len(secret), 32):

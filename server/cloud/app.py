@@ -9,6 +9,11 @@ from sqlalchemy import insert, select
 from server.cloud.accounts.routes import ROUTES as ACCOUNTS
 from server.cloud.blobs.routes import add_blob_routes
 from server.cloud.door import Route, Services, make_app
+from server.cloud.law.policies import Policies, check_country
+from server.cloud.law.rounds import Law
+from server.cloud.law.routes import ROUTES as LAW
+from server.cloud.openapi import page_route
+from server.cloud.owner.page import add_page_routes
 from server.cloud.owner.routes import ROUTES as OWNER
 from server.cloud.records.routes import ROUTES as RECORDS
 from server.cloud.secrets import Secrets
@@ -19,7 +24,7 @@ from server.cloud.storage.models import Site
 from server.storage.database import Sessions, open_database
 from server.storage.place import Place
 
-ROUTES = (*ACCOUNTS, *RECORDS, *OWNER)
+ROUTES = (*ACCOUNTS, *RECORDS, *OWNER, *LAW, page_route((*OWNER, *LAW)))
 
 
 @asynccontextmanager
@@ -38,9 +43,15 @@ async def serving(
     """
     async with open_database(place, migrations=MIGRATIONS) as database:
         generation = await _load_generation(database, entropy)
-        services = Services(database, bodies, secrets, settings, generation, now, entropy)
+        policies = Policies(database, settings.policy_key)
+        signed = await policies.current(now())
+        if signed is not None:
+            check_country(signed.policy, settings.country)
+        law = Law(database, bodies, secrets, policies, now, entropy)
+        services = Services(database, bodies, secrets, settings, generation, now, entropy, law)
         app = make_app((*ROUTES, *more), services)
         add_blob_routes(app, services)
+        add_page_routes(app, services)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -49,7 +60,8 @@ async def serving(
         await runner.setup()
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
-            yield runner.addresses[0][1]
+            async with law.going_round(settings.law_minutes):
+                yield runner.addresses[0][1]
         finally:
             await runner.cleanup()
 

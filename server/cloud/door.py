@@ -6,8 +6,8 @@ its body is not read.
 """
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from aiohttp import web
 
 from server.cloud.accounts.sessions import find_account
 from server.cloud.errors import CloudError, ItemsError
+from server.cloud.law.consents import check_consent
+from server.cloud.law.rounds import Law
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 from server.cloud.storage.bodies import Bodies
@@ -42,7 +44,8 @@ log = structlog.get_logger()
 class Services:
     """What handlers use.
 
-    `now` gives epoch seconds, `entropy` random bytes; `generation` is the database's.
+    `now` gives epoch seconds, `entropy` random bytes; `generation` is the database's; `law` is what
+    the region's policy asks for.
     """
 
     database: Sessions
@@ -52,6 +55,7 @@ class Services:
     generation: bytes
     now: Callable[[], int]
     entropy: Callable[[int], bytes]
+    law: Law
 
     def draw(self, count: int) -> str:
         """Return `count` random bytes, as URL-safe base64."""
@@ -79,7 +83,9 @@ class Route:
     """One address. `body` is the type of what a request holds, bytes for raw ones, None for none.
 
     `limit` is the most bytes that a body may have; `status` is that of success. With `is_json` it
-    speaks JSON and refuses with problem documents (RFC 9457), otherwise msgpack.
+    speaks JSON and refuses with problem documents (RFC 9457), otherwise msgpack. With `uploads` the
+    owner must have agreed to the policy that holds. `media` is the type of an answer that is
+    `Sent`.
     """
 
     method: str
@@ -90,6 +96,30 @@ class Route:
     status: int = 200
     is_public: bool = False
     is_json: bool = False
+    uploads: bool = False
+    media: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An answer that is no document: its type, and its bytes, whole or in pieces as they come.
+
+    `file_name` is what a browser calls it where it saves it.
+    """
+
+    kind: str
+    body: bytes | AsyncIterator[bytes]
+    file_name: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Problem(msgspec.Struct):
+    """A problem document: a stable `type` for programs, and a sentence for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
 
 
 def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
@@ -100,24 +130,51 @@ def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
     return app
 
 
-def _bind(route: Route, services: Services) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
+def _bind(
+    route: Route, services: Services
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
         try:
             account, token = "", ""
             if not route.is_public:
                 token = _read_token(request)
                 async with services.database() as db:
                     account = await find_account(db, token, services.now())
+                    if route.uploads:
+                        await check_consent(db, services.law.policies, account, services.now())
+                await services.law.note_use(account)
             body = await _read_body(request, route)
             call = Call(
                 services, account, token, request.match_info, request.query, request.host, body
             )
             answer = await route.handler(call)
+            if isinstance(answer, Sent):
+                return await send(request, answer, route.status)
             return _encode(answer, route.status, JSON if route.is_json else MSGPACK)
         except (HeningError, OSError) as error:
             return refuse_as_problem(error) if route.is_json else refuse(error)
 
     return handle
+
+
+async def send(request: web.Request, sent: Sent, status: int = 200) -> web.StreamResponse:
+    """Send bytes; where pieces fail on their way, the connection ends before the answer does."""
+    headers = {**sent.headers, "Content-Type": sent.kind}
+    if sent.file_name:
+        headers["Content-Disposition"] = f'attachment; filename="{sent.file_name}"'
+    if isinstance(sent.body, bytes):
+        return web.Response(body=sent.body, status=status, headers=headers)
+    response = web.StreamResponse(status=status, headers={**FIXED_HEADERS, **headers})
+    await response.prepare(request)
+    try:
+        async for piece in sent.body:
+            await response.write(piece)
+        await response.write_eof()
+    except (HeningError, OSError):
+        if request.transport is not None:
+            request.transport.abort()
+        raise
+    return response
 
 
 @web.middleware
@@ -139,7 +196,7 @@ async def _refuse_unknown(request: web.Request, handler: Any) -> web.StreamRespo
 
 def refuse(error: Exception) -> web.Response:
     """Return the answer to a failure: a document with a code and a sentence."""
-    found = _to_refusal(error)
+    found = to_refusal(error)
     if isinstance(found, ItemsError):
         document: dict[str, object] = {
             "code": found.code,
@@ -155,17 +212,14 @@ def refuse(error: Exception) -> web.Response:
 
 def refuse_as_problem(error: Exception) -> web.Response:
     """Return the answer to a failure as a problem document."""
-    found = _to_refusal(error)
-    document = {
-        "type": URN + found.code.replace("_", "-"),
-        "title": HTTPStatus(found.status).phrase,
-        "status": found.status,
-        "detail": str(found),
-    }
+    found = to_refusal(error)
+    kind = URN + found.code.replace("_", "-")
+    document = Problem(kind, HTTPStatus(found.status).phrase, found.status, str(found))
     return _encode(document, found.status, PROBLEM)
 
 
-def _to_refusal(error: Exception) -> CloudError:
+def to_refusal(error: Exception) -> CloudError:
+    """Return the refusal that answers a failure, whatever it is; tells the operator of it."""
     if isinstance(error, CloudError):
         return error
     if isinstance(error, (StorageError, OSError)):

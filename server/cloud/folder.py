@@ -6,6 +6,7 @@ FOLDER/bodies/        larger bodies
 PEPPER                two lines, `pepper HEX` and `salts HEX`; never a part of a back-up of FOLDER
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -52,14 +53,19 @@ class CloudFolder:
 
 
 def make_cloud(
-    folder: CloudFolder, pepper: Path, region: str, entropy: Callable[[int], bytes]
+    folder: CloudFolder,
+    pepper: Path,
+    region: str,
+    entropy: Callable[[int], bytes],
+    **chosen: str,
 ) -> str:
     """Make a cloud for `region` and its pepper; returns the pepper, to be kept on paper.
 
-    Raises StorageError where either is there already, or the pepper would lie in the folder.
+    `chosen` are further settings. Raises StorageError where either is there already, or the pepper
+    would lie in the folder.
     """
-    settings = CloudSettings(region=region)  # checks the region's form below
-    _convert(msgspec.structs.asdict(settings))
+    values = {"region": region, **chosen}
+    _convert(values)
     for path in (folder.settings, pepper):
         if os.path.lexists(path):
             raise StorageError(f"{path} is there already; nothing was changed.")
@@ -71,7 +77,8 @@ def make_cloud(
     secret, salts = entropy(PEPPER_BYTES).hex(), entropy(PEPPER_BYTES).hex()
     write_durable(pepper, f"pepper {secret}\nsalts {salts}\n".encode())
     make_folder(folder.root)
-    write_durable(folder.settings, f'region = "{region}"\n'.encode())
+    lines = [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]
+    write_durable(folder.settings, "".join(lines).encode())
     return secret
 
 

@@ -17,8 +17,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from nacl.signing import SigningKey
 
+from server.core.cloud_policy import receipt_key_name
 from server.core.errors import FormatError, TrustError
+from server.core.note import VerifierKey
 
 PEPPER_BYTES = 32
 SALT_BYTES = 32
@@ -29,6 +32,7 @@ _SEAL, _NAME, _CHALLENGE = (
     b"hening cloud challenge 1",
 )
 _SALT = b"hening cloud unknown name 1"
+_RECEIPTS, _QUARANTINE = b"hening cloud receipts 1", b"hening cloud quarantine 1"
 
 
 class Secrets:
@@ -49,6 +53,8 @@ class Secrets:
         self._challenge = AESGCM(_derive(pepper, _CHALLENGE))
         self._name = _derive(pepper, _NAME)
         self._salts = _derive(salts, _SALT)
+        self._quarantine = _derive(salts, _QUARANTINE)
+        self._receipts = SigningKey(_derive(salts, _RECEIPTS))
 
     def seal(self, value: bytes, table: str, row: str, column: str) -> bytes:
         """Return `value` sealed for one place."""
@@ -73,6 +79,19 @@ class Secrets:
     def unknown_salt(self, name: str) -> bytes:
         """Return the 32 bytes that are the salt of a name that is not there."""
         return hmac.digest(self._salts, name.encode(), hashlib.sha256)
+
+    def quarantine_hash(self, name: str) -> bytes:
+        """Return the 32 bytes by which the name of an erased account is known; they stay."""
+        return hmac.digest(self._quarantine, name.encode(), hashlib.sha256)
+
+    @property
+    def receipt_key(self) -> VerifierKey:
+        """The public half of the key that signs receipts; it stays."""
+        return VerifierKey(receipt_key_name(self._region), bytes(self._receipts.verify_key))
+
+    def sign_receipt(self, text: bytes) -> bytes:
+        """Return the signature of a receipt's text."""
+        return self._receipts.sign(text).signature
 
     def seal_challenge(self, value: bytes) -> bytes:
         """Return `value` sealed for a client that sends it back."""

@@ -22,6 +22,11 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hold a password, so no sentence quotes it.
     `host`, `port`: where owners' devices reach it; port 0 takes any free one.
     `sign_up`: `closed`, `code` (with a code that the operator made) or `open`.
+    `policy_key`: the key that signs this region's policies; without one nothing is taken.
+    `country`: where this cloud keeps its data, in two capital letters; the policy must allow it.
+    `public_url`: where owners reach it, such as `https://cloud.rom.example`, for links to their
+    page; empty for the name that a request used, without TLS.
+    `law_minutes`: between two looks at what the policy's hours and days ask for.
     `quota`: bytes that an account may keep, 0 for any.
     `session_days`: days until a device has to log in again.
     `idle_seconds`: how long a connection may be silent: a device computes its key meanwhile, which
@@ -33,6 +38,10 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8090
     sign_up: SignUp = SignUp.CODE
+    policy_key: str = ""
+    country: Annotated[str, msgspec.Meta(pattern=r"^(?:[A-Z]{2})?\Z")] = ""
+    public_url: Annotated[str, msgspec.Meta(pattern=r"^(?:https?://[^/\s]+)?\Z")] = ""
+    law_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 1
     quota: Annotated[int, msgspec.Meta(ge=0)] = 15 << 30
     session_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 400
     idle_seconds: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 300

@@ -72,6 +72,9 @@ for _group in (
         "Build packs of tables and texts, and sign what all phones get of them.",
     ),
     LazyCommand("log", "signer.cli.log:log_commands", "Look into the transparency log."),
+    LazyCommand(
+        "cloud", "signer.cli.cloud:cloud_commands", "Sign the policy of a region of the cloud."
+    ),
 ):
     cli.add_command(_group)
 

@@ -18,7 +18,7 @@ from signer.cli.passphrases import (
     passphrase_option,
 )
 from signer.cli.surroundings import Surroundings
-from signer.keys.key_name import OFFLINE_COMMON_ROLES
+from signer.keys.key_name import OFFLINE_COMMON_ROLES, POLICY_ROLE
 
 
 @click.group("keys", epilog="Example: hening-signer keys list --keys keys")
@@ -53,8 +53,8 @@ def new(
 ) -> None:
     """Make key pairs: NAME.pub, and NAME.key, encrypted, or NAME.token.
 
-    A NAME is ROLE-N: root, targets, tables, content or a codename, and a number. With --token the
-    private half is made on the token and cannot leave it.
+    A NAME is ROLE-N: root, targets, tables, content, policy or a codename, and a number. With
+    --token the private half is made on the token and cannot leave it.
     """
     from signer.keys.enrolment import create_token_keys
 
@@ -72,7 +72,7 @@ def new(
         print_json({"keys": [{"keyid": key.keyid, "name": key.name} for key in made]})
         return
     for key in made:
-        kind = "role" if key.role in OFFLINE_COMMON_ROLES else "model"
+        kind = "role" if key.role in {*OFFLINE_COMMON_ROLES, POLICY_ROLE} else "model"
         click.echo(f"Made {key.name} for the {kind} {key.role}, key id {key.keyid}.")
 
 

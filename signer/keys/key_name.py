@@ -11,6 +11,8 @@ from signer.errors import KeyStoreError, refusing
 
 MAX_HOLDER = 40
 OFFLINE_COMMON_ROLES = ("root", "targets", "tables", "content")
+POLICY_ROLE = "policy"
+"""What keys sign that sign the policies of the cloud's regions; no metadata names them."""
 _NAME = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})-([1-9][0-9]{0,2})")
 
 

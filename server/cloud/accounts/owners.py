@@ -7,7 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError
 from server.cloud.secrets import Secrets
+from server.cloud.storage.law_models import Quarantine
 from server.cloud.storage.models import Account
+
+WEEK = 7 * 24 * 60 * 60
 
 TABLE = "accounts"
 
@@ -54,6 +57,11 @@ async def add_owner(
     """Make an account of the id `account`; raises CloudError where the name is taken."""
     if await find_owner(db, secrets, owner.name) is not None:
         raise CloudError(409, "user_exists", "this name is taken; choose another one.")
+    quarantined = select(Quarantine.until).where(
+        Quarantine.name_hash == secrets.quarantine_hash(owner.name)
+    )
+    if (await db.scalar(quarantined) or 0) > now:
+        raise CloudError(409, "user_exists", "this name is taken; choose another one.")
     address = secrets.name_hash(owner.address) if owner.address else None
     if address is not None and await find_owner(db, secrets, owner.address) is not None:
         address = None
@@ -76,6 +84,7 @@ async def add_owner(
             quota=quota,
             used=0,
             created_at=now,
+            used_week=now // WEEK,
             **sealed,
         )
     )
@@ -97,14 +106,28 @@ async def change_keys(
 
 async def check_room(db: AsyncSession, account: str, added: int) -> None:
     """Raise CloudError unless `added` bytes more are within the account's quota."""
-    query = select(Account.quota, Account.used).where(Account.id == account)
-    row = (await db.execute(query)).one()
+    query = select(Account.quota, Account.used, Account.is_closed).where(Account.id == account)
+    row = (await db.execute(query)).one_or_none()
+    if row is None or row.is_closed:
+        raise refuse_closed()
     if row.quota and added > 0 and row.used + added > row.quota:
         raise CloudError(
             507,
             "quota_exceeded",
             f"{row.used} of {row.quota} bytes are in use, and this needs {added} more.",
         )
+
+
+async def lock_owner(db: AsyncSession, account: str) -> None:
+    """Lock an account until the transaction ends; raises CloudError where it is being erased."""
+    query = select(Account.is_closed).where(Account.id == account).with_for_update()
+    if await db.scalar(query) is not False:
+        raise refuse_closed()
+
+
+def refuse_closed() -> CloudError:
+    """Return the refusal of everything to an account that is being erased."""
+    return CloudError(401, "invalid_token", "this device is not logged in; log in again.")
 
 
 async def charge(db: AsyncSession, account: str, added: int) -> None:

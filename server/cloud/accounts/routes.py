@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.accounts.codes import is_reserved, spend_code
 from server.cloud.accounts.login import (
     Claim,
     PasswordResponse,
@@ -24,6 +25,7 @@ from server.cloud.accounts.owners import (
 from server.cloud.accounts.sessions import add_session, end_others, end_session
 from server.cloud.door import Call, Route, Services, decode
 from server.cloud.errors import CloudError
+from server.cloud.owner.links import make_link
 from server.cloud.secrets import SALT_BYTES
 from server.cloud.settings import SignUp
 
@@ -90,6 +92,12 @@ class Login(msgspec.Struct):
     user: Account
 
 
+class Link(msgspec.Struct):
+    """Where the owner's page is, for ten minutes."""
+
+    url: str
+
+
 async def is_etebase(_: Call) -> None:
     """Answer that this is a server of the protocol."""
 
@@ -97,7 +105,7 @@ async def is_etebase(_: Call) -> None:
 async def sign_up(call: Call) -> Login:
     """Make an account, where the operator allows it, and log in."""
     services, asked = call.services, call.body
-    if services.settings.sign_up is not SignUp.OPEN:
+    if services.settings.sign_up is SignUp.CLOSED:
         raise CloudError(403, "signup_closed", "accounts are made by the operator; ask for one.")
     owner = NewOwner(
         name=asked.user.username,
@@ -110,6 +118,8 @@ async def sign_up(call: Call) -> Login:
     now = services.now()
     account, quota = services.draw(ID_BYTES), services.settings.quota
     async with services.database.begin() as db:
+        if services.settings.sign_up is SignUp.CODE:
+            await spend_code(db, owner.name, now)
         await add_owner(db, services.secrets, owner, account, quota, now)
         token = await _add_session(services, db, account)
     return Login(token, Account(owner.name, "", owner.public_key, owner.wrap))
@@ -120,6 +130,8 @@ async def challenge(call: Call) -> Challenge:
     services, name = call.services, call.body.username
     async with services.database() as db:
         owner = await find_owner(db, services.secrets, name)
+        if services.settings.sign_up is SignUp.CODE and await is_reserved(db, name, services.now()):
+            raise CloudError(401, "user_not_init", "sign up: this name waits for its owner.")
     unknown = services.secrets.unknown_salt(name)[:SALT_BYTES]
     salt = unknown if owner is None else owner.salt
     return Challenge(salt, make_challenge(services.secrets, name, services.now()))
@@ -164,15 +176,15 @@ async def change_password(call: Call) -> None:
         await end_others(db, call.account, call.token)
 
 
-async def dashboard(_: Call) -> None:  # noqa: RUF029 - a handler like the others
-    """Refuse: the owner's page is not built yet."""
-    raise CloudError(400, "not_supported", "this server has no page for owners.")
+async def dashboard(call: Call) -> Link:
+    """Give a link to the owner's page."""
+    return Link((await make_link(call)).url)
 
 
 async def _add_session(services: Services, db: AsyncSession, account: str) -> str:
     session, token = services.draw(ID_BYTES), services.draw(TOKEN_BYTES)
-    seconds = services.settings.session_days * DAY
-    await add_session(db, account, session, token, seconds, services.now())
+    days = await services.law.limit_days(db, "session_idle", services.settings.session_days)
+    await add_session(db, account, session, token, days * DAY, services.now())
     return token
 
 

@@ -9,7 +9,8 @@ from server.cloud.errors import CloudError, not_found
 TYPES: Final = ("data", "keys", "locks", "snapshots", "index")
 CONFIG: Final = "config"
 """The one object of a vault without a type; its name is no hash."""
-SMALL_TYPES: Final = frozenset({"keys", "locks"})
+LOCKS: Final = "locks"
+SMALL_TYPES: Final = frozenset({"keys", LOCKS})
 """Types whose bodies hold JSON in clear, or a few bytes."""
 _VAULT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _NAME = re.compile(r"[0-9a-f]{64}")

@@ -13,6 +13,7 @@ from aiohttp import web
 from server.cloud.accounts.app_tokens import Door, Visitor, find_visitor
 from server.cloud.accounts.owners import check_room
 from server.cloud.blobs.names import (
+    LOCKS,
     SMALL_TYPES,
     Address,
     config_of,
@@ -33,6 +34,7 @@ from server.cloud.blobs.vaults import (
 )
 from server.cloud.door import Services
 from server.cloud.errors import CloudError
+from server.cloud.law.consents import check_consent
 from server.core.errors import HeningError
 from server.storage.errors import StorageError
 
@@ -78,6 +80,7 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
             name, token = _read_basic(request)
             async with services.database() as db:
                 visitor = await find_visitor(db, services.secrets, name, token, Door.BLOBS)
+            await services.law.note_use(visitor.account)
             return await handler(Ask(services, visitor, request))
         except (HeningError, OSError) as error:
             return _refuse(error)
@@ -91,7 +94,9 @@ async def create(ask: Ask) -> web.StreamResponse:
     if ask.request.query.get("create") != "true":
         raise CloudError(400, "bad_request", "a vault is made with ?create=true.")
     name = decode_vault(ask.request.match_info["vault"])
+    policies, now = ask.services.law.policies, ask.services.now()
     async with ask.services.database.begin() as db:
+        await check_consent(db, policies, ask.visitor.account, now)
         await add_vault(db, ask.visitor.account, name)
     return web.Response()
 
@@ -160,6 +165,8 @@ async def put(ask: Ask) -> web.StreamResponse:
     if length is not None and length > limit:
         raise CloudError(413, "too_large", f"an object may have {limit} bytes here.")
     async with ask.services.database() as db:
+        if address.type != LOCKS:  # without one restic does not even read
+            await check_consent(db, ask.services.law.policies, account, ask.services.now())
         vault = await find_vault(db, account, address.vault)
         await check_room(db, account, length or 0)
     name = None if address.is_config else address.name

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.owners import charge
+from server.cloud.accounts.owners import charge, lock_owner
 from server.cloud.blobs.names import Address
 from server.cloud.errors import not_found
-from server.cloud.storage.models import Account, Blob, Vault
+from server.cloud.storage.models import Blob, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ async def find_vault(db: AsyncSession, account: str, name: str) -> int:
 
 async def add_vault(db: AsyncSession, account: str, name: str) -> None:
     """Make a vault, unless it is there."""
-    await _lock(db, account)
+    await lock_owner(db, account)
     query = select(Vault.id).where(Vault.account == account, Vault.name == name)
     if await db.scalar(query) is None:
         await db.execute(insert(Vault).values(account=account, name=name))
@@ -63,7 +63,7 @@ async def add_blob(
 
     Raises CloudError where the vault is gone meanwhile, or above the quota.
     """
-    await _lock(db, account)
+    await lock_owner(db, account)
     if await find_vault(db, account, address.vault) != vault:
         raise not_found("vault")
     query = select(Blob.id).where(
@@ -86,7 +86,7 @@ async def add_blob(
 
 async def remove_blob(db: AsyncSession, account: str, address: Address) -> str:
     """Forget an object, and return the name of its body; raises CloudError."""
-    await _lock(db, account)
+    await lock_owner(db, account)
     kept = await find_blob(db, account, address)
     await db.execute(delete(Blob).where(Blob.stored == kept.stored))
     await charge(db, account, -kept.length)
@@ -95,7 +95,7 @@ async def remove_blob(db: AsyncSession, account: str, address: Address) -> str:
 
 async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
     """Forget a vault with all that is in it, and return the names of its bodies."""
-    await _lock(db, account)
+    await lock_owner(db, account)
     vault = await find_vault(db, account, name)
     stored = list(await db.scalars(select(Blob.stored).where(Blob.vault == vault)))
     total = await db.scalar(select(func.sum(Blob.length)).where(Blob.vault == vault))
@@ -103,7 +103,3 @@ async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
     await db.execute(delete(Vault).where(Vault.id == vault))
     await charge(db, account, -int(total or 0))
     return stored
-
-
-async def _lock(db: AsyncSession, account: str) -> None:
-    await db.execute(select(Account.id).where(Account.id == account).with_for_update())

@@ -13,6 +13,8 @@ from server.cloud.accounts.app_tokens import (
 )
 from server.cloud.accounts.sessions import end_session_of, list_sessions
 from server.cloud.door import Call, Route
+from server.cloud.law.schedule import find_announced
+from server.cloud.owner.links import NewLink, make_link
 from server.cloud.storage.models import Account
 
 PREFIX = "/account/1"
@@ -22,10 +24,14 @@ MAX_TOKENS = 32
 
 
 class Usage(msgspec.Struct):
-    """Bytes that the account keeps, and how many it may; 0 is no limit."""
+    """Bytes that the account keeps, and how many it may; 0 is no limit.
+
+    `erases_at` is when an announced erasure begins: see the account's notices.
+    """
 
     used: int
     quota: int
+    erases_at: int | None = None
 
 
 class Session(msgspec.Struct):
@@ -65,7 +71,8 @@ async def show_usage(call: Call) -> Usage:
     async with call.services.database() as db:
         query = select(Account.used, Account.quota).where(Account.id == call.account)
         row = (await db.execute(query)).one()
-    return Usage(row.used, row.quota)
+        announced = await find_announced(db, call.account)
+    return Usage(row.used, row.quota, None if announced is None else announced.begins_at)
 
 
 async def show_sessions(call: Call) -> list[Session]:
@@ -112,6 +119,11 @@ async def remove_token(call: Call) -> None:
         await remove_app_token(db, call.account, call.path["id"])
 
 
+async def link(call: Call) -> NewLink:
+    """Make a link to the owner's page."""
+    return await make_link(call)
+
+
 ROUTES = (
     Route("GET", f"{PREFIX}/usage", show_usage, is_json=True),
     Route("GET", f"{PREFIX}/sessions", show_sessions, is_json=True),
@@ -119,4 +131,5 @@ ROUTES = (
     Route("GET", f"{PREFIX}/app-tokens", show_tokens, is_json=True),
     Route("POST", f"{PREFIX}/app-tokens", make_token, TokenRequest, status=201, is_json=True),
     Route("DELETE", f"{PREFIX}/app-tokens/{ID}", remove_token, status=204, is_json=True),
+    Route("POST", f"{PREFIX}/owner-links", link, status=201, is_json=True),
 )

@@ -290,18 +290,28 @@ def _limit(query: Mapping[str, str]) -> int:
 
 
 ROUTES = (
-    Route("POST", f"{PREFIX}/collection/", create_collection, wire.NewCollection, MAX_BATCH, 201),
+    Route(
+        "POST",
+        f"{PREFIX}/collection/",
+        create_collection,
+        wire.NewCollection,
+        MAX_BATCH,
+        201,
+        uploads=True,
+    ),
     Route("GET", f"{PREFIX}/collection/", list_collections),
     Route("POST", f"{PREFIX}/collection/list_multi/", list_collections, wire.Types, 256 * 1024),
     Route("GET", f"{COLLECTION}/", get_collection),
     Route("GET", f"{COLLECTION}/item/", list_items),
     Route("POST", f"{COLLECTION}/item/fetch_updates/", list_updates, list[wire.Known], 64 * 1024),
-    Route("POST", f"{COLLECTION}/item/batch/", batch, wire.Batch, MAX_BATCH),
-    Route("POST", f"{COLLECTION}/item/transaction/", transaction, wire.Batch, MAX_BATCH),
+    Route("POST", f"{COLLECTION}/item/batch/", batch, wire.Batch, MAX_BATCH, uploads=True),
+    Route(
+        "POST", f"{COLLECTION}/item/transaction/", transaction, wire.Batch, MAX_BATCH, uploads=True
+    ),
     Route("POST", f"{COLLECTION}/item/subscription-ticket/", refuse_ticket),
     Route("GET", f"{ITEM}/", get_item),
     Route("GET", f"{ITEM}/revision/", list_revisions),
-    Route("PUT", f"{CHUNK}/", put_chunk, bytes, MAX_CHUNK, 201),
+    Route("PUT", f"{CHUNK}/", put_chunk, bytes, MAX_CHUNK, 201, uploads=True),
     Route("GET", f"{CHUNK}/download/", get_chunk),
     Route("GET", f"{COLLECTION}/member/", list_members),
     Route("POST", f"{COLLECTION}/member/leave/", leave, status=204),
@@ -316,9 +326,17 @@ ROUTES = (
         accept,
         wire.Acceptance,
         status=201,
+        uploads=True,
     ),
     Route("GET", f"{PREFIX}/invitation/outgoing/", list_outgoing),
-    Route("POST", f"{PREFIX}/invitation/outgoing/", invite, wire.Invitation, status=201),
+    Route(
+        "POST",
+        f"{PREFIX}/invitation/outgoing/",
+        invite,
+        wire.Invitation,
+        status=201,
+        uploads=True,
+    ),
     Route("GET", f"{PREFIX}/invitation/outgoing/fetch_user_profile/", find_profile),
     Route("DELETE", f"{PREFIX}/invitation/outgoing/{INVITATION}/", disinvite, status=204),
 )

@@ -5,7 +5,15 @@ Ciphertext and keys come from clients and are never opened here. A collection co
 row, so that a reader who saw a number has seen all below it.
 """
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 UID = String(64)
@@ -32,6 +40,8 @@ class Account(Base):
 
     `wrap` holds the account's keys, encrypted by the owner's main key; `public_key` is the X25519
     key that invitations are encrypted to. `quota` and `used` are bytes; `quota` 0 is no limit.
+    `consent_version` is the policy's that the owner agreed to, 0 for none; `used_week` counts weeks
+    since 1970; a closed account is being erased and takes nothing any more.
     """
 
     __tablename__ = "accounts"
@@ -48,6 +58,9 @@ class Account(Base):
     quota: Mapped[int] = mapped_column(BigInteger)
     used: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
+    consent_version: Mapped[int] = mapped_column(server_default="0")
+    used_week: Mapped[int] = mapped_column(server_default="0")
+    is_closed: Mapped[bool] = mapped_column(server_default=false())
 
 
 class Session(Base):

@@ -18,6 +18,7 @@ from server.cloud.app import serving
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings, SignUp
 from server.cloud.storage.bodies import LocalBodies
+from tests.server.cloud.policies import LAW, POLICY, keep_policies, make_statement
 
 NOW = 1_790_000_000
 PEPPER, SALTS = bytes(range(32)), bytes(range(32, 64))
@@ -70,6 +71,8 @@ class Device:
         data = None if body is None else msgspec.json.encode(body)
         async with self.http.request(method, address, data=data, headers=headers) as answer:
             octets = await answer.read()
+            if not answer.content_type.endswith("json"):
+                return answer.status, octets or None
             return answer.status, msgspec.json.decode(octets) if octets else None
 
     async def make_token(self, *, reads_only: bool = False) -> str:
@@ -78,6 +81,10 @@ class Device:
         status, answer = await self.ask("POST", "app-tokens", asked)
         assert status == 201, answer
         return answer["token"]
+
+    async def agree(self, policy=POLICY, /, key: SigningKey | None = None, **changed: object):
+        """Agree to a policy; `changed` are members of what is signed."""
+        return await self.ask("POST", "consents", make_statement(policy, key, **changed))
 
     async def sign_up(self) -> tuple[int, object]:
         """Make the account."""
@@ -152,20 +159,25 @@ class Cloud:
     folder: Path
     http: aiohttp.ClientSession
 
-    async def device(self, name: str = "ani") -> Device:
-        """Return a new owner's device, logged in."""
+    async def device(self, name: str = "ani", *, agrees: bool = True) -> Device:
+        """Return a new owner's device, logged in, whose owner has agreed to the policy."""
         device = Device(self.http, self.url, name)
         assert (await device.sign_up())[0] == 201
+        if agrees:
+            status, answer = await device.agree()
+            assert status == 201, answer
         return device
 
 
 @asynccontextmanager
 async def running(
-    place, folder: Path, more=(), bodies=None, **settings: object
+    place, folder: Path, more=(), bodies=None, policies=(POLICY,), **settings: object
 ) -> AsyncIterator[Cloud]:
-    """Run a cloud until the block ends."""
+    """Run a cloud until the block ends, with policies that hold."""
     clock = Clock()
-    chosen = CloudSettings(**{"region": "id", "port": 0, "sign_up": SignUp.OPEN, **settings})
+    own = {"region": "id", "port": 0, "sign_up": SignUp.OPEN, **LAW}
+    chosen = CloudSettings(**{**own, **settings})
+    await keep_policies(place, *policies)
     bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     async with (

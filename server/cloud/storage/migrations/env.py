@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from server.cloud.storage.models import Base
+from server.cloud.storage import law_models
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=law_models.PolicyRow.metadata,
     render_as_batch=True,
     transactional_ddl=True,
 )

@@ -6,13 +6,21 @@ import re
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from server.cloud.accounts.owners import find_owner
 from server.cloud.accounts.routes import SignUpRequest
 from server.cloud.door import Route
 from server.cloud.errors import not_found
-from server.cloud.storage.models import Chunk, Collection, Invitation, Item, Member, Revision
+from server.cloud.storage.models import (
+    Account,
+    Chunk,
+    Collection,
+    Invitation,
+    Item,
+    Member,
+    Revision,
+)
 from tests.server.cloud.device import running
 
 FOLDER = Path(__file__).parents[3] / "etebase"
@@ -21,7 +29,7 @@ OF_THE_API = 25
 
 
 async def reset(call):
-    """Forget an account's collections, memberships and invitations, as that suite asks for."""
+    """Forget what an account has, as that suite asks for, and let its owner agree to the policy."""
     services = call.services
     async with services.database.begin() as db:
         owner = await find_owner(db, services.secrets, call.body.user.username)
@@ -37,6 +45,8 @@ async def reset(call):
         for table in (Item, Chunk):
             await db.execute(delete(table).where(table.collection.in_(ids)))
         await db.execute(delete(Collection).where(Collection.id.in_(ids)))
+        agreed = update(Account).where(Account.id == owner.id)
+        await db.execute(agreed.values(consent_version=1))
 
 
 RESET = Route(

@@ -1,0 +1,161 @@
+"""`cloud code`, `cloud breach`, `cloud account`: who comes in, what owners are told, who goes."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hening.times import UTC_TIMES, show_time
+from server.cli.cloud_folder import (
+    FOLDER,
+    PEPPER,
+    epoch,
+    load_settings,
+    open_secrets,
+    run_in_cloud,
+)
+from server.cloud.folder import CloudFolder
+from server.core.errors import FormatError
+
+if TYPE_CHECKING:
+    from server.storage.database import Sessions
+
+DAY = 24 * 60 * 60
+
+
+@click.group("code", epilog="Example: hening-server cloud code new --folder /srv/cloud")
+def code_group() -> None:
+    """Make codes with which owners make their accounts."""
+
+
+@code_group.command(epilog="Example: hening-server cloud code new --count 5 --folder /srv/cloud")
+@FOLDER
+@click.option(
+    "--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many."
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 365),
+    default=30,
+    show_default=True,
+    help="Days until an unused code ends.",
+)
+def new(folder: Path, count: int, days: int) -> None:
+    """Make codes, one for each account. They are shown this once.
+
+    A name that ends in `-` and the code is its owner's to take, in any Etebase client.
+    """
+    from server.cloud.accounts.codes import add_code, draw_code  # noqa: PLC0415 - as above
+
+    codes = [draw_code(os.urandom) for _ in range(count)]
+
+    async def work(database: "Sessions") -> None:
+        async with database.begin() as db:
+            for code in codes:
+                await add_code(db, code, epoch() + days * DAY)
+
+    run_in_cloud(folder, load_settings(folder), work)
+    for code in codes:
+        click.echo(code)
+
+
+@click.group("breach", epilog="Example: hening-server cloud breach found --folder /srv/cloud")
+def breach_group() -> None:
+    """Note breaches, and tell owners of them within the policy's hours."""
+
+
+@breach_group.command(epilog="Example: hening-server cloud breach found --folder /srv/cloud")
+@FOLDER
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%dT%H:%M"]),
+    help="When it was found, in UTC.  [default: now]",
+)
+@UTC_TIMES
+def found(folder: Path, at: datetime | None) -> None:
+    """Note that a breach was found; the server's alarm rings until owners are told."""
+    from server.cloud.law.breaches import note_breach  # noqa: PLC0415 - as above
+    from server.cloud.law.policies import Policies  # noqa: PLC0415
+
+    moment = epoch() if at is None else int(at.replace(tzinfo=UTC).timestamp())
+    settings = load_settings(folder)
+
+    async def work(database: "Sessions") -> tuple[int, int | None]:
+        signed = await Policies(database, settings.policy_key).current(epoch())
+        async with database.begin() as db:
+            number = await note_breach(db, moment, "")
+        hours = None if signed is None else signed.policy.hours.breach_notice
+        return number, hours
+
+    number, hours = run_in_cloud(folder, settings, work)
+    click.echo(f"Breach {number} was found on {show_time(moment)}.")
+    if hours is not None:
+        click.echo(f"Owners have to be told by {show_time(moment + hours * 60 * 60)}.")
+    click.echo(f'Next: hening-server cloud breach tell {number} "TEXT" --folder {folder}')
+
+
+@breach_group.command(
+    epilog='Example: hening-server cloud breach tell 1 "A copy of the database was stolen; change'
+    ' your password." --folder /srv/cloud'
+)
+@click.argument("number", type=click.IntRange(1))
+@click.argument("text")
+@FOLDER
+def tell(number: int, text: str, folder: Path) -> None:
+    """Tell owners of a breach: their devices and their page show TEXT from now on."""
+    from server.cloud.law.breaches import tell_breach  # noqa: PLC0415 - as above
+
+    if not text.strip() or len(text) > 2000 or not text.isprintable():
+        raise click.UsageError("TEXT is one line of 1 to 2,000 characters.")
+
+    async def work(database: "Sessions") -> None:
+        async with database.begin() as db:
+            await tell_breach(db, number, text, epoch())
+
+    run_in_cloud(folder, load_settings(folder), work)
+    click.echo(f"Owners are told of breach {number} from now on.")
+
+
+@click.group("account")
+def account_group() -> None:
+    """Erase accounts, by their random ids."""
+
+
+@account_group.command(
+    epilog="Example: hening-server cloud account erase 7Vq0cR1mT3uWx5yZ8aBdEg --folder /srv/cloud"
+    " --pepper /etc/hening/cloud-pepper --yes"
+)
+@click.argument("account", metavar="ID")
+@FOLDER
+@PEPPER
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(account: str, folder: Path, pepper: Path, yes: bool) -> None:
+    """Erase an account and all that is kept of it, as its owner could. There is no way back."""
+    from server.cloud.law.policies import Policies  # noqa: PLC0415 - as above
+    from server.cloud.law.rounds import Law  # noqa: PLC0415
+    from server.cloud.storage.bodies import LocalBodies  # noqa: PLC0415
+    from server.cloud.storage.models import Account  # noqa: PLC0415
+
+    if not yes:
+        click.confirm(f"Erase the account {account}, and all that is kept of it?", abort=True)
+    settings = load_settings(folder)
+    secrets = open_secrets(pepper, settings)
+    bodies = LocalBodies(CloudFolder(folder).bodies, os.urandom)
+
+    async def work(database: "Sessions") -> tuple[str, str]:
+        policies = Policies(database, settings.policy_key)
+        law = Law(database, bodies, secrets, policies, epoch, os.urandom)
+        async with database() as db:
+            if await db.get(Account, account) is None:
+                raise FormatError(f"there is no account {account}; nothing was changed.")
+        async with law.finishing():
+            row = await law.ask_to_erase(account)
+        return row.id, row.step
+
+    erasure, step = run_in_cloud(folder, settings, work)
+    if step == "done":
+        click.echo(f"The account is erased; its receipt is at /erasure/{erasure}.")
+    else:
+        click.echo(f"Its keys are erased. The cloud goes on with the rest: /erasure/{erasure}.")

@@ -1,0 +1,198 @@
+"""`cloud policy`: versions of the region's policy are accepted, and listed."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hening.times import UTC_TIMES, show_time
+from server.cli.cloud_folder import (
+    FOLDER,
+    PEPPER,
+    epoch,
+    load_settings,
+    open_secrets,
+    run_in_cloud,
+)
+from server.cli.options import JSON
+from server.core.cloud_policy import Policy, decode_policy
+from server.core.errors import FormatError
+from server.core.note import MAX_NOTE, decode_verifier_key
+from server.storage.bounded import read_bounded
+
+if TYPE_CHECKING:
+    from server.storage.database import Sessions
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+TEXTS = click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    metavar="LOCALE=FILE",
+    help="What owners are shown, as it was signed. Once for each language.",
+)
+MAX_TEXT = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPolicy:
+    """A signed policy, its texts, its key, and the country in which the cloud keeps its data."""
+
+    note: bytes | None
+    texts: dict[str, bytes]
+    key: str
+    country: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return the settings that are known with it."""
+        found = {"policy_key": self.key, "country": self.country}
+        return {name: value for name, value in found.items() if value}
+
+    def check(self, region: str) -> None:
+        """Raise FormatError or LogError for a policy of another region, or of another key."""
+        if self.note is None:
+            return
+        policy = decode_policy(self.note, decode_verifier_key(self.key))
+        if policy.region != region:
+            raise FormatError(f"the policy is of {policy.region}, and this cloud of {region}.")
+
+    def accept(self, folder: Path, pepper: Path) -> Policy:
+        """Keep the policy in the database of a cloud that is there."""
+        # Imported here, because they take the database's library with them.
+        from server.cloud.law.policies import accept_policy, check_policy  # noqa: PLC0415
+
+        settings = load_settings(folder)
+        secrets = open_secrets(pepper, settings)
+        if not settings.policy_key:
+            raise FormatError(
+                f"{folder} has no policy_key: set it in cloud.toml to the key that signs policies."
+            )
+        note = self.note or b""
+        policy = check_policy(
+            note,
+            self.texts,
+            decode_verifier_key(settings.policy_key),
+            region=settings.region,
+            country=settings.country,
+            receipts=secrets.receipt_key,
+        )
+
+        async def work(database: "Sessions") -> None:
+            async with database.begin() as db:
+                await accept_policy(db, note, policy, self.texts, epoch())
+
+        run_in_cloud(folder, settings, work)
+        return policy
+
+
+def policy_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a policy, as `given`."""
+
+    @wraps(command)
+    def run(
+        policy: Path | None,
+        policy_key: str | None,
+        texts: tuple[str, ...],
+        country: str | None,
+        **options: Any,
+    ) -> None:
+        if policy is not None and policy_key is None:
+            raise click.UsageError("--policy is checked by --policy-key; give both.")
+        note = None if policy is None else read_bounded(policy, MAX_NOTE)
+        if note is not None and policy_key is not None and country is None:
+            country = decode_policy(note, decode_verifier_key(policy_key)).country
+        given = GivenPolicy(note, read_texts(texts), policy_key or "", country or "")
+        command(given=given, **options)
+
+    for option in (
+        click.option(
+            "--country",
+            metavar="XX",
+            help="Where this cloud keeps its data.  [default: the policy's own country]",
+        ),
+        TEXTS,
+        click.option("--policy-key", metavar="KEY", help="The key that signs the policies."),
+        click.option("--policy", type=FILE, help="The region's policy, signed offline."),
+    ):
+        run = option(run)
+    return run
+
+
+def read_texts(texts: tuple[str, ...]) -> dict[str, bytes]:
+    """Read the files of `--text`; raises UsageError for what is not LOCALE=FILE."""
+    found: dict[str, bytes] = {}
+    for each in texts:
+        locale, equals, path = each.partition("=")
+        if not locale or not equals or not Path(path).is_file() or locale in found:
+            raise click.UsageError(f"--text {each}: give LOCALE=FILE, once for each language.")
+        found[locale] = read_bounded(Path(path), MAX_TEXT)
+    return found
+
+
+@click.group("policy", epilog="Example: hening-server cloud policy list --folder /srv/cloud")
+def policy_group() -> None:
+    """Accept versions of the region's policy, and list them."""
+
+
+@policy_group.command(
+    epilog="Example: hening-server cloud policy accept id-2.policy --text en=id.en.md --folder"
+    " /srv/cloud --pepper /etc/hening/cloud-pepper"
+)
+@click.argument("file", type=FILE, metavar="POLICY")
+@TEXTS
+@FOLDER
+@PEPPER
+@UTC_TIMES
+def accept(file: Path, texts: tuple[str, ...], folder: Path, pepper: Path) -> None:
+    """Let a newer version of the policy hold from its time on.
+
+    From then on nothing is taken from a device until its owner has agreed to it; downloads, export
+    and erasure go on. Running nodes know of it within half a minute.
+    """
+    given = GivenPolicy(read_bounded(file, MAX_NOTE), read_texts(texts), "", "")
+    policy = given.accept(folder, pepper)
+    click.echo(
+        f"Version {policy.version} of the policy of {policy.region} holds from"
+        f" {show_time(policy.starts)} on."
+    )
+
+
+@policy_group.command("list", epilog="Example: hening-server cloud policy list --folder /srv/cloud")
+@FOLDER
+@UTC_TIMES
+@JSON
+def list_all(folder: Path, as_json: bool) -> None:
+    """List the versions of the policy, and say which one holds."""
+    from server.cloud.law.policies import Policies  # noqa: PLC0415 - the database's library
+    from server.tables import print_table  # noqa: PLC0415
+
+    settings = load_settings(folder)
+
+    async def work(database: "Sessions") -> list[Policy]:
+        found = await Policies(database, settings.policy_key).load(epoch())
+        return [each.policy for each in found]
+
+    policies = run_in_cloud(folder, settings, work)
+    begun = [each.version for each in policies if each.starts <= epoch()]
+    holds = max(begun, default=0)
+    if as_json:
+        rows = [
+            {"version": each.version, "from": each.starts, "holds": each.version == holds}
+            for each in policies
+        ]
+        click.echo(json.dumps({"policies": rows, "region": settings.region}))
+        return
+    print_table(
+        f"Policies of {settings.region}",
+        ("version", "from", "holds"),
+        [
+            (str(each.version), show_time(each.starts), "yes" if each.version == holds else "")
+            for each in policies
+        ],
+        "There is none, so nothing is taken: `hening-server cloud policy accept`.",
+    )

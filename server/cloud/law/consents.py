@@ -1,0 +1,176 @@
+"""Consents: given for one version of the policy, withdrawn, and asked for before an upload.
+
+A device signs a statement, canonical JSON, with a key of its own. The owner's page gives a consent
+without one. Either way the owner gets a receipt that the region signs.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import msgspec
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.accounts.owners import lock_owner
+from server.cloud.errors import CloudError
+from server.cloud.law.policies import Policies, Signed
+from server.cloud.law.receipts import Event, make_consent_receipt
+from server.cloud.law.schedule import WITHDRAWN, Announcement, announce, cancel
+from server.cloud.secrets import Secrets
+from server.cloud.storage.law_models import Consent
+from server.cloud.storage.models import Account
+from server.core.encodings import decode_canonical_json
+from server.core.errors import FormatError
+
+MAX_STATEMENT = 4096
+HOUR = 60 * 60
+_Text = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Statement(msgspec.Struct, forbid_unknown_fields=True):
+    """What a device signs: `policy` and `text` are the hashes of what its owner agreed to.
+
+    `at_least` is an age that the owner has reached; `guardian` says that a guardian agrees, too.
+    """
+
+    type: Literal["consent"]
+    schema: Literal[1]
+    region: _Text
+    version: int
+    policy: _Text
+    locale: _Text
+    text: _Text
+    at_least: Annotated[int, msgspec.Meta(ge=0, le=150)]
+    guardian: bool
+
+
+async def check_consent(db: AsyncSession, policies: Policies, account: str, now: int) -> None:
+    """Raise CloudError unless the owner has agreed to the policy that holds, or to a later one."""
+    signed = await policies.current(now, db)
+    if signed is None:
+        raise CloudError(
+            403, "consent_required", "no policy holds here yet, so nothing is taken; try later."
+        )
+    version = await db.scalar(select(Account.consent_version).where(Account.id == account))
+    if (version or 0) < signed.policy.version:
+        raise CloudError(
+            403,
+            "consent_required",
+            f"agree to version {signed.policy.version} of the policy of {signed.policy.region}"
+            " first, on your phone or on your page of this server; downloads go on.",
+        )
+
+
+def read_statement(statement: bytes, public_key: str, signature: str) -> Statement:
+    """Return a statement after its signature was verified; raises CloudError."""
+    try:
+        key, signed = _decode(public_key), _decode(signature)
+        VerifyKey(key).verify(statement, signed)
+    except (BadSignatureError, ValueError, TypeError) as error:
+        raise CloudError(
+            422, "bad_signature", "the statement is not signed by the key that comes with it."
+        ) from error
+    try:
+        return msgspec.convert(decode_canonical_json(statement, limit=MAX_STATEMENT), Statement)
+    except (FormatError, msgspec.ValidationError) as error:
+        raise CloudError(
+            422, "bad_statement", "the statement is not one of FORMATS.md section 17."
+        ) from error
+
+
+def check_statement(said: Statement, signed: Signed) -> None:
+    """Raise CloudError unless a statement is about this version, and the owner is old enough."""
+    policy = signed.policy
+    if (said.region, said.policy) != (policy.region, signed.sha256) or said.text != policy.text.get(
+        said.locale
+    ):
+        raise CloudError(
+            409, "other_policy", "the statement is of another policy or text; fetch it anew."
+        )
+    if said.at_least < policy.minimum_age:
+        raise CloudError(
+            422, "too_young", f"an owner has to be {policy.minimum_age} or older in this region."
+        )
+    if said.at_least < policy.guardian_below and not said.guardian:
+        raise CloudError(
+            422, "guardian_required", f"below {policy.guardian_below} a guardian agrees, too."
+        )
+
+
+async def give(db: AsyncSession, secrets: Secrets, event: Event, signed: Signed) -> bytes:
+    """Keep a consent that was checked, and return its receipt.
+
+    It ends what a withdrawal announced. Raises CloudError for an account that is being erased.
+    """
+    await lock_owner(db, event.account)
+    receipt = await _keep(db, secrets, event, signed)
+    await _set_version(db, event.account, signed.policy.version)
+    await cancel(db, event.account, WITHDRAWN)
+    return receipt
+
+
+async def withdraw(
+    db: AsyncSession, secrets: Secrets, event: Event, signed: Signed, erasure: str
+) -> tuple[bytes, Announcement]:
+    """Keep a withdrawal: uploads end now, and the account is erased within the policy's hours.
+
+    Returns the receipt, and the announced erasure, of the id `erasure`. Raises CloudError for an
+    account that is being erased, or has not agreed to this version.
+    """
+    await lock_owner(db, event.account)
+    version = await db.scalar(select(Account.consent_version).where(Account.id == event.account))
+    if version != signed.policy.version:
+        raise CloudError(409, "no_consent", "the consent has changed meanwhile; ask again.")
+    due = event.at + signed.policy.hours.stop_after_withdrawal * HOUR
+    # An hour before the deadline: whatever goes wrong then can still be mended in time.
+    announcement = Announcement(
+        erasure,
+        event.account,
+        WITHDRAWN,
+        asked_at=event.at,
+        begins_at=max(event.at, due - HOUR),
+        due_at=due,
+        version=signed.policy.version,
+    )
+    await announce(db, announcement)
+    receipt = await _keep(db, secrets, replace(event, ends_at=due), signed)
+    await _set_version(db, event.account, 0)
+    return receipt, announcement
+
+
+async def list_consents(db: AsyncSession, account: str) -> Sequence[Consent]:
+    """Return consents and withdrawals of an account, oldest first."""
+    query = select(Consent).where(Consent.account == account).order_by(Consent.at, Consent.id)
+    return (await db.scalars(query)).all()
+
+
+async def _keep(db: AsyncSession, secrets: Secrets, event: Event, signed: Signed) -> bytes:
+    receipt = make_consent_receipt(secrets, event, signed)
+    await db.execute(
+        insert(Consent).values(
+            id=event.id,
+            account=event.account,
+            version=signed.policy.version,
+            at=event.at,
+            is_given=event.is_given,
+            statement=event.statement,
+            receipt=receipt,
+        )
+    )
+    return receipt
+
+
+async def _set_version(db: AsyncSession, account: str, version: int) -> None:
+    await db.execute(update(Account).where(Account.id == account).values(consent_version=version))
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(text) from error

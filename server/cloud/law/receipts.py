@@ -1,0 +1,147 @@
+"""Receipts: canonical JSON in a note that the region signs, of a consent or of an erasure.
+
+The members of a consent's receipt are those of the Kantara Initiative's Consent Receipt 1.1; under
+`record` stand those that ISO/IEC TS 27560:2023 has beyond them. docs/FORMATS.md section 17.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from server.cloud.law.policies import Signed
+from server.cloud.secrets import Secrets
+from server.core.encodings import encode_canonical_json
+from server.core.note import encode_note
+
+DAY = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A consent that was given or withdrawn at `at`.
+
+    `method` is `device` or `page`; `statement` the bytes that a device signed with `public_key`.
+    `at_least` is the age that the owner states. `ends_at` is when a withdrawal's processing ends.
+    """
+
+    id: str
+    account: str
+    at: int
+    is_given: bool
+    method: str
+    locale: str
+    at_least: int
+    guardian: bool
+    statement: bytes | None = None
+    public_key: str = ""
+    ends_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """An erasure that is over; counts are of what there was."""
+
+    id: str
+    account: str
+    reason: str
+    asked_at: int
+    due_at: int
+    done_at: int
+    bodies: int
+    items: int
+    size: int
+    root: bytes
+
+
+def hash_account(account: str) -> str:
+    """Return how receipts name an account: the sha256 of its id, in hexadecimal."""
+    return hashlib.sha256(account.encode()).hexdigest()
+
+
+def make_consent_receipt(secrets: Secrets, event: Event, signed: Signed) -> bytes:
+    """Return the receipt of a consent, or of its withdrawal."""
+    policy, account = signed.policy, hash_account(event.account)
+    value: dict[str, Any] = {
+        "schema": 1,
+        "type": "consent",
+        "version": "KI-CR-v1.1.0",
+        "jurisdiction": policy.country,
+        "consentTimestamp": event.at,
+        "collectionMethod": event.method,
+        "consentReceiptID": event.id,
+        "publicKey": str(secrets.receipt_key),
+        "language": event.locale,
+        "piiPrincipalId": account,
+        "piiControllers": [
+            {"piiController": policy.controller.name, "contact": policy.controller.contact}
+        ],
+        "policyUrl": f"/policy/{policy.region}/{policy.version}",
+        "services": [
+            {
+                "service": "encrypted backup",
+                "purposes": [
+                    {
+                        "purpose": purpose,
+                        "consentType": "EXPLICIT",
+                        "piiCategory": ["name of the account", "ciphertext"],
+                        "primaryPurpose": True,
+                        "termination": "withdrawal, or erasure",
+                        "thirdPartyDisclosure": False,
+                    }
+                    for purpose in policy.purposes
+                ],
+            }
+        ],
+        "sensitive": False,
+        "record": {
+            "schema_version": "ISO/IEC TS 27560:2023",
+            "event_state": "given" if event.is_given else "withdrawn",
+            "event_time": event.at,
+            "event_type": "explicit",
+            "lawful_basis": "consent",
+            "privacy_notice": policy.text.get(event.locale, ""),
+            "storage_locations": list(policy.may_live_in),
+            "retention_days": policy.days.inactive + policy.days.notice,
+            "withdrawal_method": "POST /account/1/consents/withdrawal",
+        },
+        "policy": {"region": policy.region, "sha256": signed.sha256, "version": policy.version},
+        "age": {"at_least": event.at_least, "guardian": event.guardian},
+    }
+    if event.statement is not None:
+        value["device"] = {
+            "public_key": event.public_key,
+            "statement": hashlib.sha256(event.statement).hexdigest(),
+        }
+    if event.ends_at is not None:
+        value["record"]["processing_ends"] = event.ends_at
+    return _sign(secrets, value)
+
+
+def make_erasure_receipt(secrets: Secrets, erased: Erased, signed: Signed) -> bytes:
+    """Return the receipt of an erasure."""
+    policy = signed.policy
+    value = {
+        "schema": 1,
+        "type": "erasure",
+        "id": erased.id,
+        "account": hash_account(erased.account),
+        "reason": erased.reason,
+        "asked": erased.asked_at,
+        "due": erased.due_at,
+        "done": erased.done_at,
+        "erased": {
+            "bodies": erased.bodies,
+            "bytes": erased.size,
+            "items": erased.items,
+            "root": erased.root.hex(),
+        },
+        "policy": {"region": policy.region, "sha256": signed.sha256, "version": policy.version},
+        "last_backup_gone": (erased.done_at // DAY + policy.days.backups + 1) * DAY,
+        "name_free": erased.done_at + policy.days.quarantine * DAY,
+    }
+    return _sign(secrets, value)
+
+
+def _sign(secrets: Secrets, value: dict[str, Any]) -> bytes:
+    text = encode_canonical_json(value).decode()
+    return encode_note(text, secrets.receipt_key, secrets.sign_receipt)

@@ -1,0 +1,145 @@
+"""The OpenAPI 3.1 page of the account door: paths, bodies, and what handlers say that they return.
+
+Source: the OpenAPI specification 3.1; JSON Schema 2020-12.
+"""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, get_type_hints
+
+import msgspec
+
+from hening.version import find_version
+from server.cloud.door import PROBLEM, Call, Problem, Route, Sent
+
+REFERENCE = "#/components/schemas/{name}"
+ALWAYS = (400, 404, 500, 503)
+WITH_TOKEN = (401, 403, 409, 422, 429, 507)
+_END = re.compile(r"\\Z$")
+
+
+def make_page(routes: Sequence[Route], version: str) -> dict[str, Any]:
+    """Return the page of those routes that speak JSON, as JSON values."""
+    spoken = [route for route in routes if route.is_json]
+    answers = {route: get_type_hints(route.handler)["return"] for route in spoken}
+    types = [Problem, *(each.body for each in spoken if each.body), *answers.values()]
+    known = list({repr(kind): kind for kind in types if kind not in {Sent, type(None)}}.values())
+    schemas, components = msgspec.json.schema_components(known, ref_template=REFERENCE)
+    by_type = {repr(kind): schema for kind, schema in zip(known, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in spoken:
+        path, parameters = split_path(route.path)
+        paths.setdefault(path, {})[route.method.lower()] = _describe(
+            route, parameters, by_type, answers[route]
+        )
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "hening cloud, account door",
+            "version": version,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": _in_ecma(components),
+            "securitySchemes": {
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "`Token ` and the token that a login gave.",
+                }
+            },
+        },
+    }
+
+
+def split_path(path: str) -> tuple[str, dict[str, str]]:
+    """Return a route's path without its patterns, and the pattern of each of its parts."""
+    spelled, parameters, rest = "", dict[str, str](), path
+    while "{" in rest:
+        before, _, rest = rest.partition("{")
+        end = depth = 0
+        for end, letter in enumerate(rest):  # noqa: B007 - patterns have braces, too
+            depth += {"{": 1, "}": -1}.get(letter, 0)
+            if depth < 0:
+                break
+        name, _, pattern = rest[:end].partition(":")
+        parameters[name] = pattern or "[^{}/]+"
+        spelled += f"{before}{{{name}}}"
+        rest = rest[end + 1 :]
+    return spelled + rest, parameters
+
+
+def _describe(
+    route: Route,
+    parameters: dict[str, str],
+    by_type: dict[str, Any],
+    answer: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    done: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
+    if answer is Sent:
+        done["content"] = {route.media: {}}
+    elif answer is not type(None):
+        done["content"] = {"application/json": {"schema": by_type[repr(answer)]}}
+    refused = {"content": {PROBLEM: {"schema": by_type[repr(Problem)]}}}
+    statuses = {*ALWAYS, *(() if route.is_public else WITH_TOKEN), *([413] if route.body else [])}
+    page: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": " ".join((route.handler.__doc__ or "").split()),
+        "parameters": [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "pattern": f"^{pattern}$"},
+            }
+            for name, pattern in parameters.items()
+        ],
+        "responses": {
+            str(route.status): done,
+            **{
+                str(status): {"description": HTTPStatus(status).phrase, **refused}
+                for status in sorted(statuses)
+            },
+        },
+    }
+    if route.is_public:
+        page["security"] = []
+    if route.body is not None:
+        schema = {"schema": by_type[repr(route.body)]}
+        page["requestBody"] = {"required": True, "content": {"application/json": schema}}
+    return page
+
+
+def page_route(routes: Sequence[Route]) -> Route:
+    """Return the route at which the page of `routes`, and of itself, is served."""
+
+    async def show_openapi(_: Call) -> Sent:  # noqa: RUF029 - a handler like the others
+        """Return the OpenAPI page of this door."""
+        return Sent("application/json", body)
+
+    address = "/account/1/openapi.json"
+    route = Route(
+        "GET", address, show_openapi, is_public=True, is_json=True, media="application/json"
+    )
+    body = msgspec.json.encode(make_page((*routes, route), find_version()))
+    return route
+
+
+def _in_ecma(schema: Any) -> Any:  # noqa: ANN401 - JSON
+    r"""Return a schema whose patterns are ECMA's: Python's end of text is `\Z`, theirs `$`."""
+    match schema:
+        case dict():
+            spelled = {name: _in_ecma(value) for name, value in schema.items()}
+            if isinstance(schema.get("pattern"), str):
+                spelled["pattern"] = _END.sub("$", schema["pattern"])
+            return spelled
+        case list():
+            return [_in_ecma(value) for value in schema]
+        case _:
+            return schema

@@ -1,0 +1,204 @@
+"""Policies of the cloud: what the law of one region asks for, as numbers that code enforces.
+
+A policy is canonical JSON in a signed note. It is made offline, so that an operator cannot change
+what owners agreed to. Source: docs/FORMATS.md section 17.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from server.core.encodings import (
+    MAX_INTEGER,
+    check_sha256,
+    decode_canonical_json,
+    encode_canonical_json,
+)
+from server.core.errors import FormatError
+from server.core.note import MAX_NOTE, VerifierKey, decode_verifier_key, encode_note, verify_note
+
+REGION = r"^[a-z][a-z0-9-]{1,31}\Z"
+Region = Annotated[str, msgspec.Meta(pattern=REGION)]
+Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
+Locale = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z", max_length=16)]
+Line = Annotated[str, msgspec.Meta(min_length=1, max_length=160)]
+Version = Annotated[int, msgspec.Meta(ge=1, le=999_999)]
+Hours = Annotated[int, msgspec.Meta(ge=1, le=24 * 366)]
+Days = Annotated[int, msgspec.Meta(ge=1, le=3660)]
+Age = Annotated[int, msgspec.Meta(ge=0, le=25)]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Controller(_Part, frozen=True):
+    """Who answers for the data, and where owners reach them."""
+
+    name: Line
+    contact: Line
+
+
+class Law(_Part, frozen=True):
+    """A law, and its articles that the numbers come from."""
+
+    name: Line
+    articles: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=32)]
+
+
+class Deadlines(_Part, frozen=True):
+    """Hours within which something is done: `access` and `export` are answered, `erase` is over.
+
+    `stop_after_withdrawal` counts from a withdrawal until nothing of the account is processed any
+    more, `breach_notice` from the discovery of a breach until owners are told.
+    """
+
+    access: Hours
+    export: Hours
+    erase: Hours
+    stop_after_withdrawal: Hours
+    breach_notice: Hours
+
+
+class Lifetimes(_Part, frozen=True):
+    """Days that something lives: an unused account, the notice before it is erased, and others.
+
+    `quarantine` is how long the name of an erased account is not given to anybody, `backups` the
+    age at which a backup of the server is destroyed, `session_idle` how long an unused session
+    stays.
+    """
+
+    inactive: Days
+    notice: Days
+    quarantine: Days
+    revisions: Days
+    tombstones: Days
+    backups: Annotated[int, msgspec.Meta(ge=0, le=3660)]
+    session_idle: Days
+
+
+class Transfer(_Part, frozen=True):
+    """Whether data may live outside `country`, and by which rule."""
+
+    allowed: bool
+    basis: Annotated[str, msgspec.Meta(max_length=160)]
+
+
+class Policy(_Part, frozen=True, rename={"starts": "from"}, omit_defaults=True):
+    """One version of a region's policy; `starts` is in epoch seconds.
+
+    `text` names, by locale, the sha256 of what owners are shown. `receipts` is the key by which the
+    region signs receipts; without it a phone keeps the one that it saw first.
+    """
+
+    schema: Literal[1]
+    region: Region
+    version: Version
+    starts: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    controller: Controller
+    laws: Annotated[list[Law], msgspec.Meta(min_length=1, max_length=16)]
+    country: Country
+    may_live_in: Annotated[list[Country], msgspec.Meta(min_length=1, max_length=64)]
+    minimum_age: Age
+    guardian_below: Age
+    hours: Deadlines
+    days: Lifetimes
+    transfer: Transfer
+    purposes: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=16)]
+    logs_days: Annotated[int, msgspec.Meta(ge=0, le=3660)]
+    text: Annotated[dict[Locale, str], msgspec.Meta(min_length=1, max_length=32)]
+    receipts: str = ""
+
+    def __post_init__(self) -> None:
+        for digest in self.text.values():
+            check_sha256(digest)
+        _check(self.country in self.may_live_in, "may_live_in lacks country; add it.")
+        _check(
+            len(set(self.may_live_in)) == len(self.may_live_in),
+            "may_live_in names a country twice; name it once.",
+        )
+        _check(
+            self.transfer.allowed or self.may_live_in == [self.country],
+            "transfer is not allowed, so may_live_in is country alone.",
+        )
+        _check(
+            not self.transfer.allowed or bool(self.transfer.basis),
+            "transfer is allowed, so say by which rule in transfer.basis.",
+        )
+        _check(
+            self.guardian_below == 0 or self.guardian_below >= self.minimum_age,
+            "guardian_below is an age from minimum_age on, or 0 where no guardian is asked.",
+        )
+        _check(
+            self.days.notice < self.days.inactive,
+            "days.notice is within days.inactive, so give fewer.",
+        )
+        _check(
+            self.days.revisions <= self.days.tombstones,
+            "days.tombstones is at least days.revisions, so give more.",
+        )
+        if self.receipts and decode_verifier_key(self.receipts).name != receipt_key_name(
+            self.region
+        ):
+            raise FormatError(f"receipts is not a key named {receipt_key_name(self.region)}.")
+
+
+def policy_key_name(region: str) -> str:
+    """Return the name in notes of the key that signs a region's policies."""
+    return f"hening-policy/{region}"
+
+
+def receipt_key_name(region: str) -> str:
+    """Return the name in notes of the key that signs a region's receipts."""
+    return f"hening-receipt/{region}"
+
+
+def convert_policy(values: Mapping[str, Any]) -> Policy:
+    """Return the policy of JSON values; raises FormatError with the member that is wrong."""
+    try:
+        return msgspec.convert(values, Policy)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"the policy is malformed: {error}.") from error
+
+
+def encode_policy(policy: Policy, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
+    """Return the note of a policy, signed by `sign`, which holds the seed of `key`."""
+    text = encode_canonical_json(msgspec.to_builtins(policy)).decode()
+    note = encode_note(text, key, sign)
+    decode_policy(note, key)
+    return note
+
+
+def decode_policy(note: bytes, key: VerifierKey) -> Policy:
+    """Verify the note of a policy by `key`; raises FormatError or LogError."""
+    return read_policy(verify_note(note, key))
+
+
+def read_policy(text: str) -> Policy:
+    """Return the policy of a note's text, whose signature is no matter here; raises FormatError."""
+    values = decode_canonical_json(text.encode(), limit=MAX_NOTE)
+    if not isinstance(values, dict):
+        raise FormatError("the policy is no JSON object.")
+    return convert_policy(values)
+
+
+def check_follows(policy: Policy, before: Policy) -> None:
+    """Raise FormatError unless `policy` may come after the newest one so far."""
+    _check(
+        policy.region == before.region,
+        f"it is of the region {policy.region}, and this one is {before.region}.",
+    )
+    _check(
+        policy.version > before.version,
+        f"its version {policy.version} is not above {before.version}, the newest one here.",
+    )
+    _check(
+        policy.starts >= before.starts,
+        f"it would hold before version {before.version} does; give a later `from`.",
+    )
+
+
+def _check(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise FormatError(sentence)

@@ -1,0 +1,1 @@
+"""Policies of the cloud's regions: checked, signed, and said in plain words."""

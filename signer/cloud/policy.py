@@ -1,0 +1,91 @@
+"""A policy made of a TOML file and its texts, and signed by an offline key."""
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from server.core.cloud_policy import (
+    Policy,
+    convert_policy,
+    decode_policy,
+    encode_policy,
+    policy_key_name,
+    read_policy,
+)
+from server.core.note import VerifierKey, decode_verifier_key
+from signer.errors import KeyStoreError, SignerError, refusing
+from signer.keys.key_name import POLICY_ROLE
+from signer.keys.public_key import PublicKey
+
+MAX_SOURCE = 65_536
+MAX_TEXT = 65_536
+"""Bytes of a text that owners are shown."""
+
+
+class PolicyError(SignerError):
+    """A policy that cannot be signed, or is not signed."""
+
+
+def make_policy(source: bytes, texts: Mapping[str, bytes]) -> Policy:
+    """Return the policy of a TOML file, with the hashes of `texts` by locale.
+
+    Raises PolicyError for what is malformed, contradicts itself, or is too large.
+    """
+    if len(source) > MAX_SOURCE:
+        raise PolicyError(f"The policy's file has more than {MAX_SOURCE} bytes; shorten it.")
+    try:
+        values: dict[str, Any] = tomllib.loads(source.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PolicyError(f"The policy's file is not TOML: {error}.") from error
+    if "text" in values:
+        raise PolicyError("Leave `text` out of the policy's file, and give --text LOCALE=FILE.")
+    starts = values.get("from")
+    if not isinstance(starts, datetime) or starts.tzinfo is None:
+        raise PolicyError("`from` is a time with its zone, such as 2027-01-01T00:00:00Z.")
+    for locale, text in texts.items():
+        if not text or len(text) > MAX_TEXT or not _is_text(text):
+            raise PolicyError(
+                f"The text for {locale} is UTF-8 of 1 to {MAX_TEXT} bytes; mend the file."
+            )
+    values |= {
+        "from": int(starts.timestamp()),
+        "text": {locale: hashlib.sha256(text).hexdigest() for locale, text in texts.items()},
+    }
+    with refusing(PolicyError):
+        return convert_policy(values)
+
+
+def find_policy_key(key: PublicKey, region: str) -> VerifierKey:
+    """Return the key as notes name it; raises KeyStoreError for one of another role."""
+    if key.role != POLICY_ROLE:
+        raise KeyStoreError(
+            f"{key.name} signs {key.role}; a policy is signed by a key such as policy-1:"
+            " `hening-signer keys new policy-1` makes it."
+        )
+    return VerifierKey(policy_key_name(region), bytes.fromhex(key.public))
+
+
+def sign_policy(policy: Policy, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
+    """Return the note of a policy; raises PolicyError where it is too large for one."""
+    with refusing(PolicyError):
+        return encode_policy(policy, key, sign)
+
+
+def open_policy(note: bytes, key: str | None) -> Policy:
+    """Return the policy of a note, whose signature is checked where a key is given."""
+    with refusing(PolicyError):
+        if key is not None:
+            return decode_policy(note, decode_verifier_key(key))
+        try:
+            return read_policy(note.decode().rpartition("\n\n")[0] + "\n")
+        except UnicodeDecodeError as error:
+            raise PolicyError("The policy is not UTF-8.") from error
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        return "\0" not in text.decode()
+    except UnicodeDecodeError:
+        return False

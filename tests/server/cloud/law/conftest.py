@@ -1,0 +1,32 @@
+"""A cloud, and what its law does when the clock is turned."""
+
+import os
+from contextlib import asynccontextmanager
+
+import pytest
+
+from server.cloud.law.policies import Policies
+from server.cloud.law.rounds import Law
+from server.cloud.secrets import Secrets
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.bodies import LocalBodies
+from server.storage.database import open_database
+from tests.server.cloud.device import PEPPER, SALTS
+from tests.server.cloud.policies import KEY
+
+
+@asynccontextmanager
+async def open_law(place, folder, clock, after_step=lambda _step: None, bodies=None):
+    """Give the law of a cloud, as a node of it has it, and its database."""
+    bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
+    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
+    async with open_database(place, migrations=MIGRATIONS) as database:
+        policies = Policies(database, str(KEY))
+        yield Law(database, bodies, secrets, policies, clock, os.urandom, after_step)
+
+
+@pytest.fixture
+async def law(cloud, place, tmp_path):
+    """Give another node's law of the running cloud."""
+    async with open_law(place, tmp_path, cloud.clock) as opened:
+        yield opened

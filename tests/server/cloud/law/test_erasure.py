@@ -1,0 +1,199 @@
+"""Erasure: all of an account goes, whatever happens meanwhile, and a receipt says so."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from sqlalchemy import LargeBinary, String, select
+
+from server.cloud.law.erasure import STEPS
+from server.cloud.law.receipts import hash_account
+from server.cloud.storage import law_models
+from server.cloud.storage.models import Base
+from server.core.compact_tree import CompactTree
+from server.core.tlog import leaf_hash
+from tests.server.cloud.blobs.test_routes import BODY, NAME, Program
+from tests.server.cloud.device import NOW, Device, change, make_item, running
+from tests.server.cloud.law.conftest import open_law
+from tests.server.cloud.law.test_consents import read_receipt
+
+LARGE = 20_000
+DAY = 24 * 60 * 60
+
+
+async def fill(cloud, device):
+    """Store something of every kind; returns the uid of a collection, and an item."""
+    collection = (await device.create())["uid"]
+    item = make_item(os.urandom(LARGE))
+    assert (await device.batch(collection, item, make_item(b"small")))[0] == 200
+    assert (await device.batch(collection, change(item, chunks=[])))[0] == 200
+    program = Program(cloud, device.name, await device.make_token())
+    await program.ask("POST", "photos/?create=true")
+    assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
+    await device.ask("POST", "owner-links")
+    return collection, item
+
+
+def list_bodies(folder):
+    """Return the names of the bodies in the store."""
+    bodies = folder / "bodies"
+    return sorted(str(path.relative_to(bodies)) for path in bodies.rglob("*") if path.is_file())
+
+
+async def find_traces(database, account):
+    """Return the tables with a value that is an account's id, or holds it."""
+    found = set()
+    async with database() as db:
+        for table in Base.metadata.sorted_tables:
+            for row in await db.execute(select(table)):
+                values = [value for value in row if isinstance(value, (str, bytes))]
+                sought = (account, account.encode())
+                if any(sought[isinstance(value, bytes)] in value for value in values):
+                    found.add(table.name)
+    return found
+
+
+async def kill_at_each_step(folder, now):
+    """Let a process erase a copy of a folder for each step, after which it is killed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        Path(__file__).with_name("killed.py"),
+        folder,
+        str(now),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return json.loads(said.splitlines()[-1])  # lines of the log stand before it
+
+
+async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
+    """Its rows, bodies and name; the receipt counts them. Another account stays as it is."""
+    device, other = await cloud.device(), await cloud.device("budi")
+    await fill(cloud, device)
+    theirs, _ = await fill(cloud, other)
+    kept = list_bodies(tmp_path)
+    used = (await device.ask("GET", "usage"))[1]["used"]
+    async with law.database() as db:
+        (account,) = await db.scalars(
+            select(Base.metadata.tables["accounts"].c.id).where(
+                Base.metadata.tables["accounts"].c.name_hash == law.secrets.name_hash("ani")
+            )
+        )
+    assert "accounts" in await find_traces(law.database, account)
+    status, erased = await device.ask("POST", "erasure")
+    assert (status, erased["step"]) == (202, "done")
+    left = list_bodies(tmp_path)
+    gone = sorted(set(kept) - set(left))
+    assert (len(gone), len(left)) == (2, 2)
+    assert await find_traces(law.database, account) == set()
+    said = read_receipt(erased["receipt"])
+    assert said["account"] == hash_account(account)
+    root = CompactTree().grow(leaf_hash(name.encode()) for name in gone).root()
+    assert said["erased"] == {"bodies": 2, "bytes": used, "items": 4, "root": root.hex()}
+    assert (said["asked"], said["due"], said["done"]) == (NOW, NOW + 72 * 60 * 60, NOW)
+    assert said["last_backup_gone"] == (NOW // DAY + 14 + 1) * DAY
+    async with cloud.http.get(f"{cloud.url}/erasure/{erased['id']}") as answer:
+        assert await answer.json() == erased
+    assert (await device.ask("GET", "usage"))[0] == 401
+    assert (await device.log_in())[0] == 401
+    assert len((await other.call("GET", f"collection/{theirs}/item/"))[1]["data"]) == 2
+
+
+async def test_a_name_is_free_again_after_quarantine(cloud, law):
+    """Until then it is taken, as a name in use is."""
+    device = await cloud.device()
+    taken = await Device(cloud.http, cloud.url, "ani").sign_up()
+    await device.ask("POST", "erasure")
+    again = Device(cloud.http, cloud.url, "ani")
+    assert await again.sign_up() == taken
+    cloud.clock.seconds += 90 * DAY - 1
+    assert (await again.sign_up())[0] == 409
+    cloud.clock.seconds += 1
+    assert (await again.sign_up())[0] == 201
+    await law.run_round()
+
+
+async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
+    """Its content is the owner's; another member's devices see the membership end."""
+    owner, member = await cloud.device(), await cloud.device("budi")
+    collection, _ = await fill(cloud, owner)
+    invitation = {
+        "uid": make_item()["uid"],
+        "version": 1,
+        "accessLevel": 2,
+        "username": "budi",
+        "collection": collection,
+        "signedEncryptionKey": b"key",
+    }
+    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
+    path = f"invitation/incoming/{invitation['uid']}/accept/"
+    body = {"collectionType": b"type", "encryptionKey": b"key"}
+    assert (await member.call("POST", path, body))[0] == 201
+    _, listed = await member.call("GET", "collection/")
+    assert len(listed["data"]) == 1
+    await owner.ask("POST", "erasure")
+    _, after = await member.call("GET", f"collection/?stoken={listed['stoken']}")
+    assert (after["data"], after["removedMemberships"]) == ([], [{"uid": collection}])
+    assert (await member.call("GET", f"collection/{collection}/item/"))[0] == 404
+    assert (await member.ask("POST", "erasure"))[1]["step"] == "done"
+
+
+async def test_killed_at_any_step_it_goes_on(tmp_path):
+    """From the first on nothing opens any more; the next round ends it, with the same receipt."""
+    place = tmp_path / "cloud.sqlite"
+    async with running(place, tmp_path) as cloud:
+        device = await cloud.device()
+        collection, item = await fill(cloud, device)
+        _, gone = await device.ask("POST", "consents/withdrawal")
+    assert item["content"]["meta"] in place.read_bytes()
+    roots = set()
+    ended = await kill_at_each_step(tmp_path, gone["begins_at"])
+    assert [each["step"] for each in ended] == list(STEPS[1:])
+    for each in ended:
+        assert each["status"] == -9
+        folder = Path(each["folder"])
+        async with running(folder / "cloud.sqlite", folder, policies=()) as again:
+            again.clock.seconds = gone["begins_at"]
+            device = Device(again.http, again.url, "ani", device.key, device.token)
+            assert (await device.call("GET", f"collection/{collection}/item/"))[0] == 401
+            assert (await device.log_in())[0] == 401
+            async with open_law(folder / "cloud.sqlite", folder, again.clock) as law:
+                await law.run_round()
+            async with again.http.get(f"{again.url}/erasure/{gone['erasure']}") as answer:
+                status = await answer.json()
+            assert status["step"] == "done"
+            roots.add(json.dumps(read_receipt(status["receipt"])["erased"]))
+            assert list_bodies(folder) == []
+        # Not in free pages of the file either.
+        assert item["content"]["meta"] not in (folder / "cloud.sqlite").read_bytes()
+    assert len(roots) == 1
+
+
+async def test_an_upload_under_way_is_refused(cloud, law):
+    """What was asked before the account closed stores nothing after it did."""
+    device = await cloud.device()
+    await fill(cloud, device)
+    program = Program(cloud, "ani", await device.make_token())
+
+    async def pieces():
+        yield BODY[:4]
+        assert (await device.ask("POST", "erasure"))[1]["step"] == "done"
+        yield BODY[4:]
+
+    assert (await program.ask("POST", f"photos/locks/{NAME}", pieces()))[0] == 401
+    async with law.database() as db:
+        assert (await db.execute(select(Base.metadata.tables["blobs"]))).all() == []
+
+
+def test_each_sealed_column_is_overwritten():
+    """All that is bytes in an account: what a later migration adds is not forgotten."""
+    table = Base.metadata.tables["accounts"]
+    binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
+    texts = {column.name for column in table.columns if isinstance(column.type, String)}
+    assert {"name", "salt", "login_key", "wrap", "public_key", "name_hash"} <= binary
+    assert texts - binary == {"id"}
+    assert law_models.Erasure.account.property.columns[0].nullable

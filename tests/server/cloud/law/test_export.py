@@ -1,0 +1,121 @@
+"""The export: everything, byte for byte, in a form that others read."""
+
+import asyncio
+import hashlib
+import io
+import json
+import os
+import zipfile
+
+import msgspec
+import pytest
+
+from tests.server.cloud.device import change, make_item
+from tests.server.cloud.law.test_consents import read_receipt
+from tests.server.cloud.policies import POLICY, sign
+
+LARGE = 20_000
+
+
+async def export(device):
+    """Return the archive that a device gets."""
+    headers = {"Authorization": f"Token {device.token}"}
+    async with device.http.get(f"{device.url}/account/1/export", headers=headers) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "application/zip"
+        return await answer.read()
+
+
+def read_values(data):
+    """Return the msgpack values that stand one after another, each after its length."""
+    found = []
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        found.append(msgspec.msgpack.decode(data[4:end]))
+        data = data[end:]
+    return found
+
+
+async def test_all_that_is_kept_is_in_it(cloud):
+    """Keys, receipts, items with their revisions, chunks; the manifest names each by its hash."""
+    device, other = await cloud.device(), await cloud.device("budi")
+    await other.create()
+    described = await device.create(b"notes")
+    collection, first = described["uid"], make_item(os.urandom(LARGE))
+    second = change(first, chunks=[])
+    await device.batch(collection, first)
+    await device.batch(collection, second)
+    data = await export(device)
+    assert data == await export(device)
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    assert archive.testzip() is None
+    manifest = json.loads(archive.read("manifest.json"))
+    names = set(archive.namelist()) - {"manifest.json"}
+    assert set(manifest) == names
+    for name in names:
+        assert manifest[name] == hashlib.sha256(archive.read(name)).hexdigest()
+    (receipt,) = (name for name in names if name.endswith(".note") and "receipts" in name)
+    assert read_receipt(archive.read(receipt).decode())["record"]["event_state"] == "given"
+    assert archive.read("policies/1.note") == sign(POLICY)
+    account = msgspec.msgpack.decode(archive.read("account.msgpack"))
+    _, login = await device.log_in()
+    assert account["username"] == "ani"
+    assert account["encryptedContent"] == login["user"]["encryptedContent"]
+    folder = f"collections/{collection}"
+    assert {name.split("/")[1] for name in names if name.startswith("collections/")} == {collection}
+    kept = msgspec.msgpack.decode(archive.read(f"{folder}/collection.msgpack"))
+    assert kept["collectionType"] == b"notes"
+    items = {each["uid"]: each for each in read_values(archive.read(f"{folder}/items"))}
+    revisions = [each["meta"] for each in items[first["uid"]]["revisions"]]
+    assert revisions == [second["content"]["meta"], first["content"]["meta"]]
+    ((uid, body),) = read_values(archive.read(f"{folder}/chunks"))
+    assert [uid, body] == first["content"]["chunks"][0]
+
+
+@pytest.mark.needs("restic")
+async def test_restic_opens_the_vault_of_an_export(cloud, tmp_path):
+    """The folder of a vault is a repository as restic keeps them."""
+    device = await cloud.device()
+    token = await device.make_token()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(os.urandom(100_000))
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "RESTIC_REST_USERNAME": "ani",
+        "RESTIC_REST_PASSWORD": token,
+        "RESTIC_PASSWORD": "fixture only",
+    }
+
+    async def restic(repository, *words):
+        process = await asyncio.create_subprocess_exec(
+            *("restic", "--no-cache", "-r", repository, *words),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said = (await process.communicate())[0].decode()
+        assert process.returncode == 0, said
+
+    remote = f"rest:{cloud.url}/blobs/photos/"
+    await restic(remote, "init")
+    await restic(remote, "backup", str(tmp_path / "photos"))
+    zipfile.ZipFile(io.BytesIO(await export(device))).extractall(tmp_path / "export")
+    vault = str(tmp_path / "export" / "vaults" / "photos")
+    await restic(vault, "check", "--read-data")
+    # A withdrawn consent stops uploads, and lets an unmodified restic read.
+    await device.ask("POST", "consents/withdrawal")
+    await restic(remote, "restore", "latest", "--target", str(tmp_path / "restored"))
+    (restored,) = (tmp_path / "restored").rglob("1.jpg")
+    assert restored.read_bytes() == (tmp_path / "photos" / "1.jpg").read_bytes()
+
+
+async def test_a_body_that_is_lost_cuts_the_export_off(cloud):
+    """So that it is not taken for a whole one."""
+    device = await cloud.device()
+    collection = (await device.create())["uid"]
+    await device.batch(collection, make_item(os.urandom(LARGE)))
+    (body,) = (path for path in (cloud.folder / "bodies").rglob("*") if path.is_file())
+    body.unlink()
+    with pytest.raises(Exception, match=r"(?i)payload|disconnect|reset|closed"):
+        await export(device)

@@ -1,0 +1,61 @@
+"""The vectors of FORMATS section 17: a policy, a statement, and receipts."""
+
+import os
+import re
+from pathlib import Path
+
+from nacl.signing import SigningKey
+
+from server.cloud.law.policies import open_signed
+from server.cloud.law.receipts import Erased, Event, make_consent_receipt, make_erasure_receipt
+from server.cloud.secrets import Secrets
+from tests.server.cloud.device import NOW, PEPPER, SALTS
+from tests.server.cloud.policies import KEY, POLICY, make_statement, sign
+
+PAGE = (Path(__file__).parents[4] / "docs" / "FORMATS.md").read_text()
+SECRETS = Secrets("id", PEPPER, SALTS, os.urandom)
+SIGNED = open_signed(sign(POLICY), KEY)
+STATEMENT = make_statement(key=SigningKey(bytes([1] * 32)))
+
+
+def block(name):
+    """Return a block of the page."""
+    return re.search(rf"^```text {name}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
+
+
+def test_the_policy_and_the_statement():
+    """With the hash by which statements name a policy."""
+    assert block("policy").encode() == sign(POLICY)
+    assert f"`{SIGNED.sha256}`" in PAGE
+    said = f"{STATEMENT['statement']}{STATEMENT['public_key']}\n{STATEMENT['signature']}\n"
+    assert block("statement") == said
+
+
+def test_the_receipts():
+    """Of a consent, and of an erasure."""
+    event = Event(
+        "A" * 22,
+        "B" * 22,
+        NOW,
+        is_given=True,
+        method="device",
+        locale="en",
+        at_least=18,
+        guardian=False,
+        statement=STATEMENT["statement"].encode(),
+        public_key=STATEMENT["public_key"],
+    )
+    assert block("consent").encode() == make_consent_receipt(SECRETS, event, SIGNED)
+    erased = Erased(
+        "C" * 22,
+        "B" * 22,
+        "asked",
+        asked_at=NOW,
+        due_at=NOW + 72 * 60 * 60,
+        done_at=NOW + 1,
+        bodies=2,
+        items=4,
+        size=20_000,
+        root=bytes(32),
+    )
+    assert block("erasure").encode() == make_erasure_receipt(SECRETS, erased, SIGNED)

@@ -1,0 +1,129 @@
+"""The owner's page: what it shows and does, and that it does without scripts."""
+
+import io
+import re
+import zipfile
+
+import pytest
+
+from tests.server.cloud.device import Device, make_item
+from tests.server.cloud.law.test_consents import read_receipt
+
+SAFE = (
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
+
+
+class Page:
+    """A browser at the page of an owner."""
+
+    def __init__(self, device, url):
+        self._http, self.url = device.http, url
+
+    async def get(self, path=""):
+        """Get the page, or what is below it; returns status and body."""
+        async with self._http.get(f"{self.url}{path}") as answer:
+            assert answer.headers["Content-Security-Policy"] == SAFE
+            assert answer.headers["Referrer-Policy"] == "no-referrer"
+            assert answer.headers["Cache-Control"] == "no-store"
+            return answer.status, await answer.read()
+
+    async def post(self, path, **form):
+        """Send a form; returns status and text."""
+        async with self._http.post(f"{self.url}/{path}", data=form) as answer:
+            return answer.status, await answer.text()
+
+
+async def visit(device):
+    """Return the page of a device's owner."""
+    status, link = await device.ask("POST", "owner-links")
+    assert status == 201
+    return Page(device, link["url"])
+
+
+async def test_the_page_shows_what_is_kept(cloud):
+    """Bytes, devices and receipts; without a script, a cookie or a field for a password."""
+    device = await cloud.device()
+    second = Device(cloud.http, cloud.url, "ani", device.key)
+    await second.log_in()
+    collection = (await device.create())["uid"]
+    await device.batch(collection, make_item(bytes(5000)))
+    page = await visit(device)
+    status, body = await page.get()
+    text = body.decode()
+    assert status == 200
+    assert "5.13 kB of 16.1 GB" in text
+    assert text.count("Log out") == 2
+    assert "Agreed to version 1" in text
+    assert not re.search(r"<script|javascript:|type=.password|\son\w+=|style=", text)
+    (receipt,) = re.findall(r"/receipts/[\w-]{22}", text)
+    assert read_receipt((await page.get(receipt))[1].decode())["type"] == "consent"
+    assert zipfile.ZipFile(io.BytesIO((await page.get("/export"))[1])).testzip() is None
+
+
+async def test_an_owner_agrees_and_withdraws_on_the_page(cloud):
+    """The text that is agreed to is on it; the receipt says that no device signed."""
+    device = await cloud.device(agrees=False)
+    page = await visit(device)
+    assert "We keep what your phone encrypts." in (await page.get())[1].decode()
+    form = {"version": "1", "locale": "en", "at_least": "18"}
+    assert "tick the box" in (await page.post("consent", **form))[1]
+    refused = {**form, "agree": "yes", "at_least": "13"}
+    assert (await page.post("consent", **refused))[0] == 422
+    status, text = await page.post("consent", **form, agree="yes")
+    assert (status, "You have agreed" in text) == (200, True)
+    (made,) = (await device.ask("GET", "consents"))[1]["receipts"]
+    said = read_receipt(made["receipt"])
+    assert (said["collectionMethod"], "device" in said) == ("page", False)
+    assert (await device.create())["uid"]
+    assert "is withdrawn" in (await page.post("withdraw"))[1]
+    assert "Everything is erased on" in (await page.get())[1].decode()
+
+
+async def test_a_device_is_logged_out_on_the_page(cloud):
+    """The page goes on, as it has a link and no session."""
+    device = await cloud.device()
+    page = await visit(device)
+    (session,) = (await device.ask("GET", "sessions"))[1]
+    assert "logged out" in (await page.post("sign-out", session=session["id"]))[1]
+    assert (await device.ask("GET", "usage"))[0] == 401
+    assert "No device is logged in" in (await page.get())[1].decode()
+    assert (await page.post("sign-out", session=session["id"]))[0] == 404
+
+
+async def test_an_account_is_erased_on_the_page(cloud):
+    """With a box that is ticked; the receipt is shown, and the link opens no more."""
+    device = await cloud.device()
+    page = await visit(device)
+    assert "tick the box" in (await page.post("erase"))[1]
+    status, text = await page.post("erase", sure="yes")
+    assert (status, "hening-receipt/id" in text) == (200, True)
+    assert (await page.get())[0] == 404
+    assert (await device.log_in())[0] == 401
+
+
+async def test_a_link_opens_ten_minutes(cloud):
+    """And another one opens nothing."""
+    device = await cloud.device()
+    page = await visit(device)
+    cloud.clock.seconds += 599
+    assert (await page.get())[0] == 200
+    cloud.clock.seconds += 1
+    assert (await page.get())[0] == 404
+    other = Page(device, f"{cloud.url}/owner/{'A' * 43}")
+    assert (await other.get())[0] == 404
+    assert (await other.post("erase", sure="yes"))[0] == 404
+
+
+@pytest.mark.parametrize("form", ["version=x", "version=" + "1" * 9, "a=" + "b" * 5000, "%ff"])
+async def test_a_malformed_form_changes_nothing(cloud, form):
+    """It is a page with a sentence."""
+    device = await cloud.device(agrees=False)
+    page = await visit(device)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    data = f"agree=yes&{form}".encode()
+    async with cloud.http.post(f"{page.url}/consent", data=data, headers=headers) as answer:
+        assert answer.status in {400, 413}
+        assert answer.content_type == "text/html"
+    assert (await device.ask("GET", "consents"))[1]["receipts"] == []

@@ -1,0 +1,102 @@
+"""Policies for a cloud in tests, signed by a key of their own, and statements of devices."""
+
+import base64
+import hashlib
+
+from nacl.signing import SigningKey
+
+from server.cloud.law.policies import accept_policy
+from server.cloud.storage import MIGRATIONS
+from server.core.cloud_policy import convert_policy, encode_policy, policy_key_name
+from server.core.encodings import encode_canonical_json
+from server.core.note import VerifierKey
+from server.storage.database import open_database
+
+SIGNER = SigningKey(bytes(32))
+KEY = VerifierKey(policy_key_name("id"), bytes(SIGNER.verify_key))
+#: Settings of a cloud that takes the policies below.
+LAW = {"policy_key": str(KEY), "country": "ID", "law_minutes": 1440}
+TEXT = b"We keep what your phone encrypts.\n"
+HOURS = {
+    "access": 70,
+    "export": 71,
+    "erase": 72,
+    "stop_after_withdrawal": 48,
+    "breach_notice": 73,
+}
+DAYS = {
+    "inactive": 730,
+    "notice": 30,
+    "quarantine": 90,
+    "revisions": 30,
+    "tombstones": 400,
+    "backups": 14,
+    "session_idle": 180,
+}
+VALUES = {
+    "schema": 1,
+    "region": "id",
+    "version": 1,
+    "from": 0,
+    "controller": {"name": "Example ROM", "contact": "privacy@rom.example"},
+    "laws": [{"name": "UU 27/2022", "articles": ["40", "43"]}],
+    "country": "ID",
+    "may_live_in": ["ID"],
+    "minimum_age": 13,
+    "guardian_below": 18,
+    "hours": HOURS,
+    "days": DAYS,
+    "transfer": {"allowed": False, "basis": ""},
+    "purposes": ["encrypted backup"],
+    "logs_days": 365,
+    "text": {"en": hashlib.sha256(TEXT).hexdigest()},
+}
+
+
+def make_policy(**changed):
+    """Return a policy with some members changed."""
+    return convert_policy({**VALUES, **changed})
+
+
+def sign(policy):
+    """Return the note of a policy."""
+    return encode_policy(policy, KEY, lambda text: SIGNER.sign(text).signature)
+
+
+def hash_policy(policy):
+    """Return the hash that statements name a policy by."""
+    text = sign(policy).rpartition(b"\n\n")[0] + b"\n"
+    return hashlib.sha256(text).hexdigest()
+
+
+POLICY = make_policy()
+
+
+async def keep_policies(place, *policies):
+    """Let a cloud's database hold policies, in their order."""
+    async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
+        for policy in policies:
+            await accept_policy(db, sign(policy), policy, {"en": TEXT}, 0)
+
+
+def make_statement(policy=POLICY, /, key=None, **changed):
+    """Return what a device sends to agree to a policy; `changed` are members of what it signs."""
+    key = key or SigningKey.generate()
+    says = {
+        "type": "consent",
+        "schema": 1,
+        "region": policy.region,
+        "version": policy.version,
+        "policy": hash_policy(policy),
+        "locale": "en",
+        "text": policy.text["en"],
+        "at_least": 18,
+        "guardian": False,
+        **changed,
+    }
+    statement = encode_canonical_json(says)
+    return {
+        "statement": statement.decode(),
+        "public_key": base64.b64encode(bytes(key.verify_key)).decode(),
+        "signature": base64.b64encode(key.sign(statement).signature).decode(),
+    }

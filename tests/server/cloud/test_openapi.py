@@ -1,0 +1,30 @@
+"""The page of the account door names every route that speaks JSON, with its types."""
+
+import msgspec
+
+from server.cloud.app import ROUTES
+from server.cloud.openapi import make_page, split_path
+
+
+def test_each_route_is_on_the_page():
+    """With body and answer as the handler has them; all references lead somewhere."""
+    page = make_page(ROUTES, "1")
+    named = {(path, method) for path, found in page["paths"].items() for method in found}
+    spoken = {(split_path(each.path)[0], each.method.lower()) for each in ROUTES if each.is_json}
+    assert named == spoken
+    consent = page["paths"]["/account/1/consents"]["post"]
+    (schema,) = consent["requestBody"]["content"].values()
+    name = schema["schema"]["$ref"].rpartition("/")[2]
+    assert set(page["components"]["schemas"][name]["properties"]) == {
+        *("statement", "public_key", "signature")
+    }
+    ids = [each["operationId"] for found in page["paths"].values() for each in found.values()]
+    assert len(ids) == len(set(ids))
+    assert "\\Z" not in msgspec.json.encode(page).decode()
+
+
+def test_patterns_are_parted_from_paths():
+    """Also such as have braces."""
+    path = "/a/{id:[A-Z]{2}}/{name}/{n:x{1,2}y{3}}"
+    patterns = {"id": "[A-Z]{2}", "name": "[^{}/]+", "n": "x{1,2}y{3}"}
+    assert split_path(path) == ("/a/{id}/{name}/{n}", patterns)

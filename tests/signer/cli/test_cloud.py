@@ -1,0 +1,68 @@
+"""`cloud policy`: the examples are signed and said in plain words; what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[3] / "deploy" / "cloud" / "policies"
+
+
+@pytest.fixture
+def sign(run, tmp_path):
+    """Return what signs a policy, and gives status, output and errors."""
+    keys = tmp_path / "keys"
+    assert run("keys", "new", "--keys", keys, "policy-1", "root-1")[0] == 0
+
+    def command(source, *more, key="policy-1", text="en=" + str(EXAMPLES / "id.en.md")):
+        words = ("cloud", "policy", "sign", source, "--key", key, "--keys", keys)
+        return run(*words, "--text", text, "--out", tmp_path / "made.policy", *more)
+
+    return command
+
+
+@pytest.mark.parametrize("region", ["br", "cn", "eu", "id", "in"])
+def test_each_example_is_signed_and_read(sign, run, run_json, tmp_path, region):
+    """Its numbers are said, and no deadline is longer than that of the other examples."""
+    text = f"en={EXAMPLES / region}.en.md"
+    status, output, _ = sign(EXAMPLES / f"{region}.toml", text=text)
+    assert status == 0
+    assert f"Policy of {region}" in output
+    key = output.split()[-1]
+    made = tmp_path / "made.policy"
+    shown = run_json("cloud", "policy", "show", made, "--policy-key", key)
+    assert set(shown["policy"]["hours"].values()) == {72}
+    status, output, _ = run("cloud", "policy", "show", made)
+    assert "nothing is processed 72 h later" in output
+    assert "signature is not checked" in output
+    other = key.replace(f"/{region}+", "/xx+")
+    assert run("cloud", "policy", "show", made, "--policy-key", other)[0] != 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("erase = 72", "erase = 0", "hours.erase"),
+        ("erase = 72", "", "erase"),
+        ("from = 2027-01-01T00:00:00Z", "from = 2027-01-01T00:00:00", "with its zone"),
+        ("schema = 1", "schema = 1\nmore = 1", "more"),
+        ("schema = 1", "schema = ", "not TOML"),
+        ("schema = 1", 'schema = 1\ntext = "x"', "--text"),
+    ],
+)
+def test_what_is_wrong_is_named(sign, tmp_path, old, new, sentence):
+    """And nothing is signed."""
+    source = tmp_path / "id.toml"
+    source.write_text((EXAMPLES / "id.toml").read_text().replace(old, new))
+    status, _, errors = sign(source)
+    assert (status, (tmp_path / "made.policy").exists()) == (1, False)
+    assert sentence in errors
+
+
+def test_only_a_policy_key_signs(sign, tmp_path):
+    """A key of another role says which one it takes."""
+    status, _, errors = sign(EXAMPLES / "id.toml", key="root-1")
+    assert status == 1
+    assert "keys new policy-1" in errors
+    (tmp_path / "bad.md").write_bytes(b"\xff")
+    status, _, errors = sign(EXAMPLES / "id.toml", text=f"en={tmp_path / 'bad.md'}")
+    assert (status, "UTF-8" in errors) == (1, True)
