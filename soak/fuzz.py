@@ -8,6 +8,7 @@ answer alike.
 `packs` lets them change a content pack; server, signer and phone must judge it alike.
 `packages` lets them change an OTA package: what the signer takes, a phone must take, and other
 readers must see alike.
+`cloud` gives them to the cloud's records door as a body.
 Whatever else is on the command line goes to libFuzzer.
 """
 
@@ -27,6 +28,7 @@ with atheris.instrument_imports(
         "server.core.content",
         "signer.ota",
         "client_sim.engine",
+        "server.cloud",
     ]
 ):
     import h11
@@ -35,6 +37,7 @@ with atheris.instrument_imports(
     from server.device.heads import END, plan_head
     from soak.agreement import check_input
     from soak.captures import check_capture
+    from soak.cloud_bodies import check_body
     from soak.two_ways import TwoWays
     from tests.changed_packages import fuzz_packages
     from tests.changed_packs import fuzz_packs
@@ -76,6 +79,11 @@ def fuzz_captures() -> Callable[[bytes], None]:
     return check_capture
 
 
+def fuzz_cloud_bodies() -> Callable[[bytes], None]:
+    """Return what tries octets as a body of the cloud."""
+    return check_body
+
+
 def fuzz_pack_judges() -> Callable[[bytes], object]:
     """Return what lets octets change a pack that is then judged."""
     return fuzz_packs
@@ -91,6 +99,7 @@ if __name__ == "__main__":
         "heads": fuzz_heads,
         "protocol": fuzz_protocol,
         "captures": fuzz_captures,
+        "cloud": fuzz_cloud_bodies,
         "packages": fuzz_package_readers,
         "packs": fuzz_pack_judges,
     }[sys.argv.pop(1)]()

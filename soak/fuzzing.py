@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).parents[1]
 #: Beside the environment it belongs to, as the Makefile names it.
 ATHERIS = REPOSITORY / Path(sys.prefix).name.replace(".venv", ".venv-fuzz")
 CORPUS = REPOSITORY / "fixtures" / "fuzz"
-TARGETS = ("heads", "protocol", "captures", "packs", "packages")
+TARGETS = ("heads", "protocol", "captures", "packs", "packages", "cloud")
 NICENESS = 10
 LAST = 4  # lines of a fuzzer that say how it ended
 

@@ -4,20 +4,22 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 import structlog
 
-from server.cli.cloud_folder import FOLDER, PATH
-from server.cli.cloud_law import account_group, breach_group, code_group
+from server.cli.cloud_accounts import account
+from server.cli.cloud_folder import FOLDER, PATH, PEPPER, find_pepper, print_escrow
+from server.cli.cloud_law import breach_group, code_group
+from server.cli.cloud_pepper import pepper as pepper_commands
 from server.cli.cloud_policy import GivenPolicy, policy_group, policy_options
-from server.cloud.folder import CloudFolder, load_cloud_settings, load_secrets, make_cloud
-from server.cloud.secrets import Secrets
+from server.cloud.folder import CloudFolder, load_cloud_settings, make_cloud
+from server.cloud.pepper.file import Pepper, load_pepper
 from server.cloud.settings import CloudSettings
 from server.observability import configure_logging, describe_unexpected
 
-CREDENTIAL = "cloud-pepper"
 log = structlog.get_logger()
 
 
@@ -30,7 +32,7 @@ def cloud() -> None:
     """
 
 
-for _group in (account_group, policy_group, code_group, breach_group):
+for _group in (account, pepper_commands, policy_group, code_group, breach_group):
     cloud.add_command(_group)
 
 
@@ -60,14 +62,11 @@ def init(folder: Path, pepper: Path, region: str, given: GivenPolicy, sign_up: s
     """
     given.check(region)
     chosen = given.settings | ({} if sign_up is None else {"sign_up": sign_up})
-    secret = make_cloud(CloudFolder(folder), pepper, region, os.urandom, **chosen)
+    drawn = make_cloud(CloudFolder(folder), pepper, region, os.urandom, **chosen)
     if given.note is not None:
         given.accept(folder, pepper)
     click.echo(f"{folder} is the cloud of {region}, and {pepper} is its pepper.")
-    click.echo("Keep these digits on paper, where neither of the two is:\n")
-    for start in range(0, len(secret), 32):
-        digits = secret[start : start + 32]
-        click.echo("  " + " ".join(digits[at : at + 4] for at in range(0, 32, 4)))
+    print_escrow(drawn)
     click.echo(f"\nNext: hening-server cloud run --folder {folder} --pepper {pepper}")
 
 
@@ -76,9 +75,7 @@ def init(folder: Path, pepper: Path, region: str, given: GivenPolicy, sign_up: s
     " /etc/hening/cloud-pepper"
 )
 @FOLDER
-@click.option(
-    "--pepper", type=PATH, help="The pepper's file.  [default: this unit's credential cloud-pepper]"
-)
+@PEPPER
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Its port; 0 takes a free one.")
 @click.option(
@@ -90,22 +87,17 @@ def run(folder: Path, pepper: Path | None, **options: str | int | None) -> None:
     """Serve owners' devices until SIGTERM."""
     found = CloudFolder(folder)
     settings = load_cloud_settings(found, os.environ, **options)
-    if pepper is None:
-        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-        if credentials is None:
-            raise click.UsageError(
-                f"--pepper names the pepper's file; a unit of systemd may have it as {CREDENTIAL}."
-            )
-        pepper = Path(credentials) / CREDENTIAL
-    secrets = load_secrets(pepper, settings.region, os.geteuid(), os.urandom)
+    read = load_pepper(find_pepper(pepper), os.geteuid())
     configure_logging()
-    asyncio.run(_serve(found, secrets, settings))
+    asyncio.run(_serve(found, read, settings))
 
 
-async def _serve(folder: CloudFolder, secrets: Secrets, settings: CloudSettings) -> None:
+async def _serve(folder: CloudFolder, pepper: Pepper, settings: CloudSettings) -> None:
     # Imported here, because they take aiohttp and the database's library with them.
     from server.cloud.app import serving
+    from server.cloud.metrics import CloudMetrics
     from server.cloud.storage.bodies import LocalBodies
+    from server.health import serving_health
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_exception_handler(
@@ -115,9 +107,13 @@ async def _serve(folder: CloudFolder, secrets: Secrets, settings: CloudSettings)
         loop.add_signal_handler(name, stop.set)
     bodies = LocalBodies(folder.bodies, os.urandom)
     place = folder.database(settings)
-    async with serving(place, bodies, secrets, settings, _now, os.urandom) as port:
-        click.echo(f"http://{settings.host}:{port}")
-        await stop.wait()
+    peppers = pepper.candidates(settings.region, os.urandom)
+    metrics = CloudMetrics()
+    health = serving_health(settings.metrics_port, metrics.registry, metrics.reasons)
+    async with serving(place, bodies, peppers, settings, _now, os.urandom, metrics=metrics) as port:
+        with health if settings.metrics_port else nullcontext():
+            click.echo(f"http://{settings.host}:{port}")
+            await stop.wait()
 
 
 def _now() -> int:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from server.cloud.folder import CloudFolder, load_cloud_settings, load_secrets
+from server.cloud.folder import CloudFolder, load_cloud_settings
+from server.cloud.pepper.escrow import encode_escrow
+from server.cloud.pepper.file import Pepper, load_pepper
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
     from server.storage.database import Sessions
 
 PATH = click.Path(path_type=Path)
+CREDENTIAL = "cloud-pepper"
 FOLDER = click.option(
     "--folder", required=True, type=PATH, help="The cloud's own folder, beside no other state."
 )
-PEPPER = click.option("--pepper", required=True, type=PATH, help="The pepper's file.")
+PEPPER = click.option(
+    "--pepper", type=PATH, help="The pepper's file.  [default: this unit's credential cloud-pepper]"
+)
 T = TypeVar("T")
 
 
@@ -28,8 +33,8 @@ def run_in_cloud(
     folder: Path, settings: CloudSettings, work: Callable[["Sessions"], Awaitable[T]]
 ) -> T:
     """Return what `work` returns of the open, migrated database of a cloud."""
-    from server.cloud.storage import MIGRATIONS  # noqa: PLC0415 - the database's library
-    from server.storage.database import open_database  # noqa: PLC0415
+    from server.cloud.storage import MIGRATIONS
+    from server.storage.database import open_database
 
     async def act() -> T:
         place = CloudFolder(folder).database(settings)
@@ -44,9 +49,27 @@ def load_settings(folder: Path) -> CloudSettings:
     return load_cloud_settings(CloudFolder(folder), os.environ)
 
 
-def open_secrets(pepper: Path, settings: CloudSettings) -> Secrets:
-    """Return what seals and signs in a cloud."""
-    return load_secrets(pepper, settings.region, os.geteuid(), os.urandom)
+def find_pepper(given: Path | None) -> Path:
+    """Return the pepper's file: as given, or the unit's credential; raises UsageError."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if given is None and credentials is None:
+        raise click.UsageError(
+            f"--pepper names the pepper's file; a unit of systemd may have it as {CREDENTIAL}."
+        )
+    return Path(credentials or "") / CREDENTIAL if given is None else given
+
+
+def open_peppers(pepper: Path | None, settings: CloudSettings) -> tuple[Secrets, ...]:
+    """Return what seals and signs in a cloud, for each pepper that its database may be under."""
+    read = load_pepper(find_pepper(pepper), os.geteuid())
+    return read.candidates(settings.region, os.urandom)
+
+
+def print_escrow(pepper: Pepper) -> None:
+    """Print the lines that restore a pepper."""
+    click.echo("Keep these lines on paper, where neither of the two is:\n")
+    for line in encode_escrow(pepper):
+        click.echo(f"  {line}")
 
 
 def epoch() -> int:

@@ -1,4 +1,4 @@
-"""`cloud code`, `cloud breach`, `cloud account`: who comes in, what owners are told, who goes."""
+"""`cloud code` and `cloud breach`: who comes in, and what owners are told."""
 
 import os
 from datetime import UTC, datetime
@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hening.times import UTC_TIMES, show_time
-from server.cli.cloud_folder import (
-    FOLDER,
-    PEPPER,
-    epoch,
-    load_settings,
-    open_secrets,
-    run_in_cloud,
-)
-from server.cloud.folder import CloudFolder
-from server.core.errors import FormatError
+from server.cli.cloud_folder import FOLDER, epoch, load_settings, run_in_cloud
 
 if TYPE_CHECKING:
     from server.storage.database import Sessions
@@ -47,7 +38,7 @@ def new(folder: Path, count: int, days: int) -> None:
 
     A name that ends in `-` and the code is its owner's to take, in any Etebase client.
     """
-    from server.cloud.accounts.codes import add_code, draw_code  # noqa: PLC0415 - as above
+    from server.cloud.accounts.codes import add_code, draw_code
 
     codes = [draw_code(os.urandom) for _ in range(count)]
 
@@ -76,8 +67,8 @@ def breach_group() -> None:
 @UTC_TIMES
 def found(folder: Path, at: datetime | None) -> None:
     """Note that a breach was found; the server's alarm rings until owners are told."""
-    from server.cloud.law.breaches import note_breach  # noqa: PLC0415 - as above
-    from server.cloud.law.policies import Policies  # noqa: PLC0415
+    from server.cloud.law.breaches import note_breach
+    from server.cloud.law.policies import Policies
 
     moment = epoch() if at is None else int(at.replace(tzinfo=UTC).timestamp())
     settings = load_settings(folder)
@@ -105,7 +96,7 @@ def found(folder: Path, at: datetime | None) -> None:
 @FOLDER
 def tell(number: int, text: str, folder: Path) -> None:
     """Tell owners of a breach: their devices and their page show TEXT from now on."""
-    from server.cloud.law.breaches import tell_breach  # noqa: PLC0415 - as above
+    from server.cloud.law.breaches import tell_breach
 
     if not text.strip() or len(text) > 2000 or not text.isprintable():
         raise click.UsageError("TEXT is one line of 1 to 2,000 characters.")
@@ -116,46 +107,3 @@ def tell(number: int, text: str, folder: Path) -> None:
 
     run_in_cloud(folder, load_settings(folder), work)
     click.echo(f"Owners are told of breach {number} from now on.")
-
-
-@click.group("account")
-def account_group() -> None:
-    """Erase accounts, by their random ids."""
-
-
-@account_group.command(
-    epilog="Example: hening-server cloud account erase 7Vq0cR1mT3uWx5yZ8aBdEg --folder /srv/cloud"
-    " --pepper /etc/hening/cloud-pepper --yes"
-)
-@click.argument("account", metavar="ID")
-@FOLDER
-@PEPPER
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(account: str, folder: Path, pepper: Path, yes: bool) -> None:
-    """Erase an account and all that is kept of it, as its owner could. There is no way back."""
-    from server.cloud.law.policies import Policies  # noqa: PLC0415 - as above
-    from server.cloud.law.rounds import Law  # noqa: PLC0415
-    from server.cloud.storage.bodies import LocalBodies  # noqa: PLC0415
-    from server.cloud.storage.models import Account  # noqa: PLC0415
-
-    if not yes:
-        click.confirm(f"Erase the account {account}, and all that is kept of it?", abort=True)
-    settings = load_settings(folder)
-    secrets = open_secrets(pepper, settings)
-    bodies = LocalBodies(CloudFolder(folder).bodies, os.urandom)
-
-    async def work(database: "Sessions") -> tuple[str, str]:
-        policies = Policies(database, settings.policy_key)
-        law = Law(database, bodies, secrets, policies, epoch, os.urandom)
-        async with database() as db:
-            if await db.get(Account, account) is None:
-                raise FormatError(f"there is no account {account}; nothing was changed.")
-        async with law.finishing():
-            row = await law.ask_to_erase(account)
-        return row.id, row.step
-
-    erasure, step = run_in_cloud(folder, settings, work)
-    if step == "done":
-        click.echo(f"The account is erased; its receipt is at /erasure/{erasure}.")
-    else:
-        click.echo(f"Its keys are erased. The cloud goes on with the rest: /erasure/{erasure}.")

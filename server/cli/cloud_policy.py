@@ -15,7 +15,7 @@ from server.cli.cloud_folder import (
     PEPPER,
     epoch,
     load_settings,
-    open_secrets,
+    open_peppers,
     run_in_cloud,
 )
 from server.cli.options import JSON
@@ -61,17 +61,18 @@ class GivenPolicy:
         if policy.region != region:
             raise FormatError(f"the policy is of {policy.region}, and this cloud of {region}.")
 
-    def accept(self, folder: Path, pepper: Path) -> Policy:
+    def accept(self, folder: Path, pepper: Path | None) -> Policy:
         """Keep the policy in the database of a cloud that is there."""
         # Imported here, because they take the database's library with them.
-        from server.cloud.law.policies import accept_policy, check_policy  # noqa: PLC0415
+        from server.cloud.law.policies import accept_policy, check_policy
 
         settings = load_settings(folder)
-        secrets = open_secrets(pepper, settings)
         if not settings.policy_key:
             raise FormatError(
                 f"{folder} has no policy_key: set it in cloud.toml to the key that signs policies."
             )
+        # A rotation of the pepper leaves the key of receipts as it is.
+        receipts = open_peppers(pepper, settings)[0].receipt_key
         note = self.note or b""
         policy = check_policy(
             note,
@@ -79,7 +80,7 @@ class GivenPolicy:
             decode_verifier_key(settings.policy_key),
             region=settings.region,
             country=settings.country,
-            receipts=secrets.receipt_key,
+            receipts=receipts,
         )
 
         async def work(database: "Sessions") -> None:
@@ -148,7 +149,7 @@ def policy_group() -> None:
 @FOLDER
 @PEPPER
 @UTC_TIMES
-def accept(file: Path, texts: tuple[str, ...], folder: Path, pepper: Path) -> None:
+def accept(file: Path, texts: tuple[str, ...], folder: Path, pepper: Path | None) -> None:
     """Let a newer version of the policy hold from its time on.
 
     From then on nothing is taken from a device until its owner has agreed to it; downloads, export
@@ -168,8 +169,8 @@ def accept(file: Path, texts: tuple[str, ...], folder: Path, pepper: Path) -> No
 @JSON
 def list_all(folder: Path, as_json: bool) -> None:
     """List the versions of the policy, and say which one holds."""
-    from server.cloud.law.policies import Policies  # noqa: PLC0415 - the database's library
-    from server.tables import print_table  # noqa: PLC0415
+    from server.cloud.law.policies import Policies
+    from server.tables import print_table
 
     settings = load_settings(folder)
 

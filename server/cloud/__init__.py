@@ -10,7 +10,12 @@ migrations. Nothing else of the server imports it but the command line, and it i
     records/    the Etebase API: collections, items, chunks, members, invitations
     blobs/      restic's REST protocol
     storage/    tables, migrations, and the larger bodies
-    secrets     the pepper, and what is sealed under it
+    secrets     what is sealed under the pepper, and hashed
+    pepper/     the pepper's file, its lines on paper, and its rotation
+    gate        refuses what is no ciphertext
+    rates       how many requests are taken
+    metrics     totals and outcomes, for machines
+    operator    accounts by their random ids, for the command line
 
 Read `storage.models` first, then `records.writing`.
 """

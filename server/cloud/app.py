@@ -1,6 +1,7 @@
 """The cloud as a whole: its doors on one socket, until the block ends."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -12,9 +13,12 @@ from server.cloud.door import Route, Services, make_app
 from server.cloud.law.policies import Policies, check_country
 from server.cloud.law.rounds import Law
 from server.cloud.law.routes import ROUTES as LAW
+from server.cloud.metrics import TOTALS_SECONDS, CloudMetrics
 from server.cloud.openapi import page_route
 from server.cloud.owner.page import add_page_routes
 from server.cloud.owner.routes import ROUTES as OWNER
+from server.cloud.pepper.rotation import choose_secrets
+from server.cloud.rates import Rates
 from server.cloud.records.routes import ROUTES as RECORDS
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
@@ -31,24 +35,37 @@ ROUTES = (*ACCOUNTS, *RECORDS, *OWNER, *LAW, page_route((*OWNER, *LAW)))
 async def serving(
     place: Place,
     bodies: Bodies,
-    secrets: Secrets,
+    peppers: Sequence[Secrets],
     settings: CloudSettings,
     now: Callable[[], int],
     entropy: Callable[[int], bytes],
     more: tuple[Route, ...] = (),
+    metrics: CloudMetrics | None = None,
 ) -> AsyncIterator[int]:
     """Serve on the database at `place` until the block ends; gives the port.
 
+    Of `peppers` the one counts that the database is under; there are two while one is rotated.
     `more` are routes beside the cloud's own, for tests.
     """
     async with open_database(place, migrations=MIGRATIONS) as database:
         generation = await _load_generation(database, entropy)
+        secrets = await choose_secrets(database, peppers)
         policies = Policies(database, settings.policy_key)
         signed = await policies.current(now())
         if signed is not None:
             check_country(signed.policy, settings.country)
-        law = Law(database, bodies, secrets, policies, now, entropy)
-        services = Services(database, bodies, secrets, settings, generation, now, entropy, law)
+        services = Services(
+            database,
+            bodies,
+            secrets,
+            settings,
+            generation,
+            now,
+            entropy,
+            rates=Rates(settings.requests_per_second, settings.logins_per_hour),
+            metrics=metrics or CloudMetrics(),
+            law=Law(database, bodies, secrets, policies, now, entropy),
+        )
         app = make_app((*ROUTES, *more), services)
         add_blob_routes(app, services)
         add_page_routes(app, services)
@@ -60,10 +77,27 @@ async def serving(
         await runner.setup()
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
-            async with law.going_round(settings.law_minutes):
+            async with services.law.going_round(settings.law_minutes), _counting(services):
                 yield runner.addresses[0][1]
         finally:
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def _counting(services: Services) -> AsyncIterator[None]:
+    metrics, mark = services.metrics, services.secrets.mark
+
+    async def count() -> None:
+        while True:
+            await metrics.count_totals(services.database, mark, services.now())
+            await asyncio.sleep(TOTALS_SECONDS)
+
+    counting = asyncio.create_task(count())
+    try:
+        yield
+    finally:
+        counting.cancel()
+        await asyncio.wait([counting])
 
 
 async def _load_generation(database: Sessions, entropy: Callable[[int], bytes]) -> bytes:

@@ -14,13 +14,17 @@ from typing import Any, Final
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.sessions import find_account
-from server.cloud.errors import CloudError, ItemsError
+from server.cloud.accounts.sessions import find_caller, prolong_session
+from server.cloud.errors import CloudError, ItemsError, RateError
 from server.cloud.law.consents import check_consent
 from server.cloud.law.rounds import Law
+from server.cloud.metrics import CloudMetrics
+from server.cloud.rates import Rates
 from server.cloud.secrets import Secrets
-from server.cloud.settings import CloudSettings
+from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage.bodies import Bodies
 from server.core.errors import HeningError
 from server.storage.database import Sessions
@@ -55,7 +59,14 @@ class Services:
     generation: bytes
     now: Callable[[], int]
     entropy: Callable[[int], bytes]
+    rates: Rates
+    metrics: CloudMetrics
     law: Law
+
+    async def session_seconds(self, db: AsyncSession) -> int:
+        """Return after how many seconds without use a device has to log in again."""
+        days = self.settings.session_days
+        return DAY * await self.law.limit_days(db, "session_idle", days)
 
     def draw(self, count: int) -> str:
         """Return `count` random bytes, as URL-safe base64."""
@@ -76,6 +87,7 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[object]]
+Handled = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +95,9 @@ class Route:
     """One address. `body` is the type of what a request holds, bytes for raw ones, None for none.
 
     `limit` is the most bytes that a body may have; `status` is that of success. With `is_json` it
-    speaks JSON and refuses with problem documents (RFC 9457), otherwise msgpack. With `uploads` the
-    owner must have agreed to the policy that holds. `media` is the type of an answer that is
-    `Sent`.
+    speaks JSON and refuses with problem documents (RFC 9457), otherwise msgpack. `for_pending`
+    routes answer a device that waits for an approval, too. With `uploads` the owner must have
+    agreed to the policy that holds. `media` is the type of an answer that is `Sent`.
     """
 
     method: str
@@ -95,6 +107,7 @@ class Route:
     limit: int = SMALL
     status: int = 200
     is_public: bool = False
+    for_pending: bool = False
     is_json: bool = False
     uploads: bool = False
     media: str = "text/plain"
@@ -124,7 +137,7 @@ class Problem(msgspec.Struct):
 
 def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
     """Return an application that answers `routes`, and everything else with a refusal."""
-    app = web.Application(client_max_size=1, middlewares=[_refuse_unknown])
+    app = web.Application(client_max_size=1, middlewares=[_refusing(services.metrics)])
     for route in routes:
         app.router.add_route(route.method, route.path, _bind(route, services))
     return app
@@ -138,11 +151,7 @@ def _bind(
             account, token = "", ""
             if not route.is_public:
                 token = _read_token(request)
-                async with services.database() as db:
-                    account = await find_account(db, token, services.now())
-                    if route.uploads:
-                        await check_consent(db, services.law.policies, account, services.now())
-                await services.law.note_use(account)
+                account = await _admit(services, token, route)
             body = await _read_body(request, route)
             call = Call(
                 services, account, token, request.match_info, request.query, request.host, body
@@ -155,6 +164,23 @@ def _bind(
             return refuse_as_problem(error) if route.is_json else refuse(error)
 
     return handle
+
+
+async def _admit(services: Services, token: str, route: Route) -> str:
+    """Return the account whose device asks; raises CloudError."""
+    now = services.now()
+    async with services.database() as db:
+        caller = await find_caller(db, token, now)
+        services.rates.count_request(caller.account, now)
+        caller.check_served(is_pending_served=route.for_pending)
+        if route.uploads:
+            await check_consent(db, services.law.policies, caller.account, now)
+        seconds = await services.session_seconds(db)
+    if caller.is_use_due(now, seconds):
+        async with services.database.begin() as db:
+            await prolong_session(db, caller, now + seconds)
+    await services.law.note_use(caller.account)
+    return caller.account
 
 
 async def send(request: web.Request, sent: Sent, status: int = 200) -> web.StreamResponse:
@@ -177,21 +203,26 @@ async def send(request: web.Request, sent: Sent, status: int = 200) -> web.Strea
     return response
 
 
-@web.middleware
-async def _refuse_unknown(request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
-    try:
-        response: web.StreamResponse = await handler(request)
-    except web.HTTPNotFound:
-        response = refuse(CloudError(404, "not_found", "there is nothing at this address."))
-    except web.HTTPMethodNotAllowed:
-        response = refuse(CloudError(405, "method_not_allowed", "this address has no such method."))
-    except ConnectionError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a refusal
-        response = refuse(error)
-    for name, value in FIXED_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+def _refusing(metrics: CloudMetrics) -> Middleware:
+    @web.middleware
+    async def refuse_unknown(request: web.Request, handler: Handled) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except web.HTTPNotFound:
+            response = refuse(CloudError(404, "not_found", "there is nothing at this address."))
+        except web.HTTPMethodNotAllowed:
+            sentence = "this address has no such method."
+            response = refuse(CloudError(405, "method_not_allowed", sentence))
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a refusal
+            response = refuse(error)
+        for name, value in FIXED_HEADERS.items():
+            response.headers.setdefault(name, value)
+        metrics.count(request.path, response.status)
+        return response
+
+    return refuse_unknown
 
 
 def refuse(error: Exception) -> web.Response:
@@ -207,7 +238,7 @@ def refuse(error: Exception) -> web.Response:
             ],
         }
         return _encode(document, found.status)
-    return _encode({"code": found.code, "detail": str(found)}, found.status)
+    return _retry(_encode({"code": found.code, "detail": str(found)}, found.status), found)
 
 
 def refuse_as_problem(error: Exception) -> web.Response:
@@ -215,7 +246,13 @@ def refuse_as_problem(error: Exception) -> web.Response:
     found = to_refusal(error)
     kind = URN + found.code.replace("_", "-")
     document = Problem(kind, HTTPStatus(found.status).phrase, found.status, str(found))
-    return _encode(document, found.status, PROBLEM)
+    return _retry(_encode(document, found.status, PROBLEM), found)
+
+
+def _retry(response: web.Response, refusal: CloudError) -> web.Response:
+    if isinstance(refusal, RateError):
+        response.headers["Retry-After"] = str(refusal.seconds)
+    return response
 
 
 def to_refusal(error: Exception) -> CloudError:

@@ -2,7 +2,8 @@
 
 HeningError
 └── CloudError        every refusal of a request; a door encodes it in its own form
-    └── ItemsError    refusals of single items, each with its uid
+    ├── ItemsError    refusals of single items, each with its uid
+    └── RateError     too many requests, and when to ask again
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,16 @@ class ItemsError(CloudError):
     def __init__(self, code: str, refusals: list[ItemRefusal]) -> None:
         super().__init__(409, code, "some items are not what the server has; fetch them first.")
         self.refusals = refusals
+
+
+class RateError(CloudError):
+    """Too many requests came; `seconds` later there is room for one."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            429, "too_many_requests", f"too many requests came; ask again in {seconds} s."
+        )
+        self.seconds = seconds
 
 
 def not_found(what: str) -> CloudError:

@@ -3,30 +3,27 @@
 FOLDER/cloud.toml     region, and settings
 FOLDER/cloud.sqlite   the database, unless the settings name another one
 FOLDER/bodies/        larger bodies
-PEPPER                two lines, `pepper HEX` and `salts HEX`; never a part of a back-up of FOLDER
+PEPPER                the pepper (`server.cloud.pepper.file`); never a part of a back-up of FOLDER
 """
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from server.cloud.secrets import PEPPER_BYTES, Secrets
+from server.cloud.pepper.file import Pepper, draw_pepper, write_pepper
 from server.cloud.settings import CloudSettings
 from server.core.errors import FormatError
 from server.storage.bounded import read_bounded
 from server.storage.durable import make_folder, write_durable
 from server.storage.errors import StorageError
-from server.storage.modes import is_private
 from server.storage.place import Place, PostgresAddress
 
 PREFIX = "HENING_CLOUD_"
 _LIMIT = 65_536
-_PEPPER = re.compile(rb"pepper ([0-9a-f]{64})\nsalts ([0-9a-f]{64})\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def make_cloud(
     region: str,
     entropy: Callable[[int], bytes],
     **chosen: str,
-) -> str:
+) -> Pepper:
     """Make a cloud for `region` and its pepper; returns the pepper, to be kept on paper.
 
     `chosen` are further settings. Raises StorageError where either is there already, or the pepper
@@ -74,12 +71,12 @@ def make_cloud(
             f"{pepper} is inside {folder.root}: a copy of that folder would hold the pepper, too."
             " Name a file elsewhere with --pepper."
         )
-    secret, salts = entropy(PEPPER_BYTES).hex(), entropy(PEPPER_BYTES).hex()
-    write_durable(pepper, f"pepper {secret}\nsalts {salts}\n".encode())
+    drawn = draw_pepper(entropy)
+    write_pepper(pepper, drawn)
     make_folder(folder.root)
     lines = [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]
     write_durable(folder.settings, "".join(lines).encode())
-    return secret
+    return drawn
 
 
 def load_cloud_settings(
@@ -103,23 +100,6 @@ def load_cloud_settings(
         if name.startswith(PREFIX)
     }
     return _convert(values | {name: each for name, each in overrides.items() if each is not None})
-
-
-def load_secrets(path: Path, region: str, user: int, entropy: Callable[[int], bytes]) -> Secrets:
-    """Read the pepper for a region; raises StorageError where others may read it, FormatError."""
-    try:
-        found = path.stat()
-    except FileNotFoundError as error:
-        raise StorageError(
-            f"{path} is not there: restore the pepper, without which no account opens."
-        ) from error
-    if not is_private(found, user):
-        raise StorageError(f"others may read or change {path}: run `chmod 600 {path}`.")
-    match = _PEPPER.fullmatch(read_bounded(path, _LIMIT))
-    if match is None:
-        raise FormatError(f"{path} holds no pepper; restore the file that `cloud init` made.")
-    pepper, salts = (bytes.fromhex(each.decode()) for each in match.groups())
-    return Secrets(region, pepper, salts, entropy)
 
 
 def _convert(values: Mapping[str, object]) -> CloudSettings:

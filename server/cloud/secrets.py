@@ -6,12 +6,13 @@ of its own, HKDF-SHA-256(pepper, info = purpose). Sealed values are
     12 bytes nonce ∥ AES-256-GCM(value, associated data = PLACE)
 
 where PLACE names region, table, row and column, so that no value can stand in for another one.
+A hash of a name cannot be made anew without the name, so a new pepper hashes the hash again.
 Source: docs/FORMATS.md section 17.
 """
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,26 +25,34 @@ from server.core.errors import FormatError, TrustError
 from server.core.note import VerifierKey
 
 PEPPER_BYTES = 32
-SALT_BYTES = 32
 _NONCE = 12
-_SEAL, _NAME, _CHALLENGE = (
+_MARK = 8
+_SEAL, _NAME, _CHALLENGE, _MARKING = (
     b"hening cloud seal 1",
     b"hening cloud name 1",
     b"hening cloud challenge 1",
+    b"hening cloud mark 1",
 )
 _SALT = b"hening cloud unknown name 1"
 _RECEIPTS, _QUARANTINE = b"hening cloud receipts 1", b"hening cloud quarantine 1"
+_DECOY = ("decoy", "decoy", "decoy")
 
 
 class Secrets:
     """Seals values of one region, and knows names again that it does not keep in clear.
 
-    `pepper` may be changed. `salts` is a key of its own that stays: by it names that are not there
-    get the same salt for ever, as names that are there do.
+    `pepper` may be changed; `earlier` are the name keys of the peppers before it, oldest first.
+    `salts` is a key of its own that stays: by it names that are not there get the same salt for
+    ever, as names that are there do. `mark` tells which pepper this is, and nothing of it.
     """
 
     def __init__(
-        self, region: str, pepper: bytes, salts: bytes, entropy: Callable[[int], bytes]
+        self,
+        region: str,
+        pepper: bytes,
+        salts: bytes,
+        entropy: Callable[[int], bytes],
+        earlier: Sequence[bytes] = (),
     ) -> None:
         if len(pepper) != PEPPER_BYTES or len(salts) != PEPPER_BYTES:
             raise FormatError(f"a pepper has {PEPPER_BYTES} bytes; restore the one that was made.")
@@ -51,8 +60,10 @@ class Secrets:
         self._entropy = entropy
         self._seal = AESGCM(_derive(pepper, _SEAL))
         self._challenge = AESGCM(_derive(pepper, _CHALLENGE))
-        self._name = _derive(pepper, _NAME)
+        self._names = (*earlier, derive_name_key(pepper))
         self._salts = _derive(salts, _SALT)
+        self._decoy = self.seal(bytes(PEPPER_BYTES), *_DECOY)
+        self.mark = _derive(pepper, _MARKING)[:_MARK]
         self._quarantine = _derive(salts, _QUARANTINE)
         self._receipts = SigningKey(_derive(salts, _RECEIPTS))
 
@@ -72,9 +83,20 @@ class Secrets:
                 " that belongs to the database."
             ) from error
 
+    def open_decoy(self) -> bytes:
+        """Open a value that means nothing: for a name that is not there the same work is done."""
+        return self.open(self._decoy, *_DECOY)
+
     def name_hash(self, name: str) -> bytes:
         """Return the 32 bytes by which a name, or an address, is found."""
-        return hmac.digest(self._name, name.encode(), hashlib.sha256)
+        found = name.encode()
+        for key in self._names:
+            found = hmac.digest(key, found, hashlib.sha256)
+        return found
+
+    def hash_again(self, found: bytes) -> bytes:
+        """Return the hash under this pepper of what `found` is the hash of under the one before."""
+        return hmac.digest(self._names[-1], found, hashlib.sha256)
 
     def unknown_salt(self, name: str) -> bytes:
         """Return the 32 bytes that are the salt of a name that is not there."""
@@ -107,6 +129,11 @@ class Secrets:
 
     def _place(self, table: str, row: str, column: str) -> bytes:
         return f"{self._region}|{table}|{row}|{column}".encode()
+
+
+def derive_name_key(pepper: bytes) -> bytes:
+    """Return the key by which a pepper hashes names."""
+    return _derive(pepper, _NAME)
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

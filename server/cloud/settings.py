@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+DAY = 24 * 60 * 60
+
 
 class SignUp(StrEnum):
     """Who may make an account."""
@@ -28,7 +30,12 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     page; empty for the name that a request used, without TLS.
     `law_minutes`: between two looks at what the policy's hours and days ask for.
     `quota`: bytes that an account may keep, 0 for any.
-    `session_days`: days until a device has to log in again.
+    `session_days`: days without use until a device has to log in again.
+    `requests_per_second`: of one account, all its devices and programs together; twenty seconds'
+    worth may come in one burst. A program that asks without end leaves room for other owners.
+    `logins_per_hour`: wrong attempts for one name; thirty may come in one burst. A password that is
+    guessed at this pace is not found; more attempts than these are not an owner's.
+    `metrics_port`: metrics, `/healthz` and `/readyz` on loopback; 0 for none.
     `idle_seconds`: how long a connection may be silent: a device computes its key meanwhile, which
     takes longer than servers usually wait.
     """
@@ -44,6 +51,9 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     law_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 1
     quota: Annotated[int, msgspec.Meta(ge=0)] = 15 << 30
     session_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 400
+    requests_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
+    logins_per_hour: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 60
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     idle_seconds: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 300
 
     def __repr__(self) -> str:

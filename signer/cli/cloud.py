@@ -123,7 +123,7 @@ def show(file: Path, key: str | None, as_json: bool) -> None:
 
 def _print_words(policy: Policy) -> None:
     # Imported here, because it takes rich with it.
-    from server.tables import print_table  # noqa: PLC0415
+    from server.tables import print_table
 
     print_table(f"Policy of {policy.region}", ("what", "it says"), describe_policy(policy))
 

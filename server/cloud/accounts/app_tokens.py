@@ -1,6 +1,7 @@
 """Tokens that an owner made for a program: for one door, and perhaps only to read."""
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,9 +9,10 @@ from enum import StrEnum
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.accounts.owners import refuse_pepper, refuse_suspended
 from server.cloud.errors import CloudError, not_found
 from server.cloud.secrets import Secrets
-from server.cloud.storage.models import Account, AppToken
+from server.cloud.storage.models import Account, AppToken, Site
 
 
 class Door(StrEnum):
@@ -80,15 +82,25 @@ async def find_visitor(
 ) -> Visitor:
     """Return who shows a name and a token; raises CloudError, the same for any that is wrong."""
     query = (
-        select(AppToken.account, AppToken.reads_only)
+        select(
+            AppToken.account,
+            AppToken.reads_only,
+            Account.name_hash,
+            Account.suspended,
+            Site.pepper,
+        )
+        .select_from(Site)
+        .join(AppToken, (AppToken.token_sha256 == _hash(token)) & (AppToken.door == door))
         .join(Account, Account.id == AppToken.account)
-        .where(AppToken.token_sha256 == _hash(token), AppToken.door == door)
-        .where(Account.name_hash == secrets.name_hash(name))
     )
     row = (await db.execute(query)).one_or_none()
-    if row is None:
+    if row is not None and row.pepper != secrets.mark:
+        raise refuse_pepper()
+    if row is None or not hmac.compare_digest(row.name_hash, secrets.name_hash(name)):
         raise CloudError(401, "invalid_token", "name and token do not belong together.")
-    return Visitor(*row)
+    if row.suspended:
+        raise refuse_suspended()
+    return Visitor(row.account, row.reads_only)
 
 
 def _hash(token: str) -> bytes:

@@ -5,7 +5,8 @@ A challenge is sealed for the server itself and holds `time ∥ name hash`. The 
     msgpack {username, challenge, host, action}
 
 with the Ed25519 key that Argon2id makes of password and salt. A name that is not there gets a salt
-and a challenge of the same form, and at last the same refusal.
+and a challenge of the same form, and at last the same refusal. The account door takes the same in
+JSON for everything that replaces keys: a stolen token alone replaces none.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _NOBODY = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a6
 """A valid public key, so that checking the signature of an unknown name takes as long (RFC 8032,
 section 7.1, test 1)."""
 
-Action = Literal["login", "changePassword"]
+Action = Literal["login", "changePassword", "setRecovery", "openRecovery", "useRecovery", "rotate"]
 
 
 class Response(msgspec.Struct):

@@ -1,18 +1,22 @@
-"""Accounts in the database: made, found by name, and given another password."""
+"""Accounts in the database: made, found by name, and given another password.
+
+A name that is not there costs the same statement and the same work as one that is.
+"""
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError
 from server.cloud.secrets import Secrets
 from server.cloud.storage.law_models import Quarantine
-from server.cloud.storage.models import Account
+from server.cloud.storage.models import Account, Site
 
 WEEK = 7 * 24 * 60 * 60
 
 TABLE = "accounts"
+_SEALED = ("name", "salt", "login_key", "wrap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,13 @@ class Owner:
     login_key: bytes
     wrap: bytes
     public_key: bytes
+    suspended: bool
+    approves_devices: bool
+
+    def check_served(self) -> None:
+        """Raise CloudError where the operator has suspended the account."""
+        if self.suspended:
+            raise refuse_suspended()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +50,38 @@ class NewOwner:
     public_key: bytes
 
 
-async def find_owner(db: AsyncSession, secrets: Secrets, name: str) -> Owner | None:
-    """Return the account of a name or an address, None where there is none."""
+async def find_owner(
+    db: AsyncSession, secrets: Secrets, name: str, *, to_write: bool = False
+) -> Owner | None:
+    """Return the account of a name or an address, None where there is none.
+
+    With `to_write` the pepper does not change before the transaction ends. Raises CloudError where
+    it has changed.
+    """
     known = secrets.name_hash(name)
-    query = select(Account).where((Account.name_hash == known) | (Account.address_hash == known))
-    return _open(secrets, await db.scalar(query))
+    is_known = or_(Account.name_hash == known, Account.address_hash == known)
+    return await _find(db, secrets, is_known, to_write=to_write)
 
 
-async def load_owner(db: AsyncSession, secrets: Secrets, account: str) -> Owner | None:
-    """Return the account of an id, None where there is none."""
-    return _open(secrets, await db.get(Account, account))
+async def load_owner(
+    db: AsyncSession, secrets: Secrets, account: str, *, to_write: bool = False
+) -> Owner | None:
+    """Return the account of an id, as `find_owner` does."""
+    return await _find(db, secrets, Account.id == account, to_write=to_write)
+
+
+async def hold_pepper(db: AsyncSession, secrets: Secrets) -> None:
+    """Let the pepper stay until the transaction ends; raises CloudError where it has changed."""
+    mark = await db.scalar(select(Site.pepper).with_for_update(read=True))
+    if mark != secrets.mark:
+        raise refuse_pepper()
 
 
 async def add_owner(
     db: AsyncSession, secrets: Secrets, owner: NewOwner, account: str, quota: int, now: int
 ) -> None:
     """Make an account of the id `account`; raises CloudError where the name is taken."""
-    if await find_owner(db, secrets, owner.name) is not None:
+    if await find_owner(db, secrets, owner.name, to_write=True) is not None:
         raise CloudError(409, "user_exists", "this name is taken; choose another one.")
     quarantined = select(Quarantine.until).where(
         Quarantine.name_hash == secrets.quarantine_hash(owner.name)
@@ -139,18 +165,55 @@ async def charge(db: AsyncSession, account: str, added: int) -> None:
     await db.execute(update(Account).where(Account.id == account).values(used=Account.used + added))
 
 
-def _open(secrets: Secrets, row: Account | None) -> Owner | None:
-    if row is None:
+def refuse_suspended() -> CloudError:
+    """Return the refusal of everything to an account that the operator has suspended."""
+    return CloudError(403, "account_suspended", "the operator has suspended this account.")
+
+
+def refuse_pepper() -> CloudError:
+    """Return the refusal of who would be looked for under a pepper that counts no more."""
+    return CloudError(
+        503, "pepper_rotated", "this server has to be restarted by its operator; try later."
+    )
+
+
+async def _find(
+    db: AsyncSession, secrets: Secrets, condition: ColumnElement[bool], *, to_write: bool
+) -> Owner | None:
+    # The row of the site is always there, so that there is a row for a name that is not.
+    query = (
+        select(
+            Site.pepper,
+            Account.id,
+            Account.public_key,
+            Account.suspended,
+            Account.approves_devices,
+            *(getattr(Account, column) for column in _SEALED),
+        )
+        .select_from(Site)
+        .outerjoin(Account, condition)
+    )
+    if to_write:
+        query = query.with_for_update(read=True, of=Site)
+    row = (await db.execute(query)).one()
+    if row.pepper != secrets.mark:
+        raise refuse_pepper()
+    opened = [
+        secrets.open_decoy()
+        if row.id is None
+        else secrets.open(getattr(row, column), TABLE, row.id, column)
+        for column in _SEALED
+    ]
+    if row.id is None:
         return None
-
-    def opened(column: str) -> bytes:
-        return secrets.open(getattr(row, column), TABLE, row.id, column)
-
+    name, salt, login_key, wrap = opened
     return Owner(
         id=row.id,
-        name=opened("name").decode(),
-        salt=opened("salt"),
-        login_key=opened("login_key"),
-        wrap=opened("wrap"),
+        name=name.decode(),
+        salt=salt,
+        login_key=login_key,
+        wrap=wrap,
         public_key=row.public_key,
+        suspended=row.suspended,
+        approves_devices=row.approves_devices,
     )

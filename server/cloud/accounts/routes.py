@@ -26,11 +26,9 @@ from server.cloud.accounts.sessions import add_session, end_others, end_session
 from server.cloud.door import Call, Route, Services, decode
 from server.cloud.errors import CloudError
 from server.cloud.owner.links import make_link
-from server.cloud.secrets import SALT_BYTES
 from server.cloud.settings import SignUp
 
 PREFIX = "/api/v1/authentication"
-DAY = 24 * 60 * 60
 ID_BYTES, TOKEN_BYTES = 16, 32
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=150)]
@@ -49,7 +47,7 @@ class SignUpRequest(msgspec.Struct):
     """What makes an account."""
 
     user: User
-    salt: Annotated[bytes, msgspec.Meta(min_length=16, max_length=64)]
+    salt: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
     loginPubkey: _Key  # noqa: N815 - the protocol's name
     pubkey: _Key
     encryptedContent: _Wrap  # noqa: N815
@@ -121,7 +119,7 @@ async def sign_up(call: Call) -> Login:
         if services.settings.sign_up is SignUp.CODE:
             await spend_code(db, owner.name, now)
         await add_owner(db, services.secrets, owner, account, quota, now)
-        token = await _add_session(services, db, account)
+        token = await open_session(services, db, account)
     return Login(token, Account(owner.name, "", owner.public_key, owner.wrap))
 
 
@@ -132,7 +130,7 @@ async def challenge(call: Call) -> Challenge:
         owner = await find_owner(db, services.secrets, name)
         if services.settings.sign_up is SignUp.CODE and await is_reserved(db, name, services.now()):
             raise CloudError(401, "user_not_init", "sign up: this name waits for its owner.")
-    unknown = services.secrets.unknown_salt(name)[:SALT_BYTES]
+    unknown = services.secrets.unknown_salt(name)
     salt = unknown if owner is None else owner.salt
     return Challenge(salt, make_challenge(services.secrets, name, services.now()))
 
@@ -141,14 +139,18 @@ async def log_in(call: Call) -> Login:
     """Check the signature of a challenge, and give the device a token."""
     services, now = call.services, call.services.now()
     claim = _read_claim(call, Response)
+    known = services.secrets.name_hash(claim.response.username)
+    services.rates.count_login(known, now)
     async with services.database() as db:
         owner = await find_owner(db, services.secrets, claim.response.username)
     key = None if owner is None else owner.login_key
     verify_claim(services.secrets, claim, "login", call.host, key, now)
     if owner is None:
         raise refuse_login()
+    services.rates.forgive_login(known, now)
+    owner.check_served()
     async with services.database.begin() as db:
-        token = await _add_session(services, db, owner.id)
+        token = await open_session(services, db, owner.id, is_pending=owner.approves_devices)
     return Login(token, _to_account(owner))
 
 
@@ -163,7 +165,7 @@ async def change_password(call: Call) -> None:
     services = call.services
     claim = _read_claim(call, PasswordResponse)
     async with services.database.begin() as db:
-        owner = await load_owner(db, services.secrets, call.account)
+        owner = await load_owner(db, services.secrets, call.account, to_write=True)
         is_own = owner is not None and owner.name == claim.response.username
         key = owner.login_key if owner is not None and is_own else None
         verify_claim(services.secrets, claim, "changePassword", call.host, key, services.now())
@@ -181,10 +183,13 @@ async def dashboard(call: Call) -> Link:
     return Link((await make_link(call)).url)
 
 
-async def _add_session(services: Services, db: AsyncSession, account: str) -> str:
-    session, token = services.draw(ID_BYTES), services.draw(TOKEN_BYTES)
-    days = await services.law.limit_days(db, "session_idle", services.settings.session_days)
-    await add_session(db, account, session, token, days * DAY, services.now())
+async def open_session(
+    services: Services, db: AsyncSession, account: str, *, is_pending: bool = False
+) -> str:
+    """Log a device in and return its token; `is_pending` where it waits for an approval."""
+    session, token, now = services.draw(ID_BYTES), services.draw(TOKEN_BYTES), services.now()
+    end = now + await services.session_seconds(db)
+    await add_session(db, account, session, token, now, end, is_pending=is_pending)
     return token
 
 
@@ -202,7 +207,7 @@ ROUTES = (
     Route("POST", f"{PREFIX}/signup/", sign_up, SignUpRequest, status=201, is_public=True),
     Route("POST", f"{PREFIX}/login_challenge/", challenge, ChallengeRequest, is_public=True),
     Route("POST", f"{PREFIX}/login/", log_in, SignedResponse, is_public=True),
-    Route("POST", f"{PREFIX}/logout/", log_out, status=204),
+    Route("POST", f"{PREFIX}/logout/", log_out, status=204, for_pending=True),
     Route("POST", f"{PREFIX}/change_password/", change_password, SignedResponse, status=204),
     Route("POST", f"{PREFIX}/dashboard_url/", dashboard),
 )

@@ -1,38 +1,87 @@
-"""Sessions: a device's token, known by its sha256 alone."""
+"""Sessions: a device's token, known by its sha256 alone, until it was not used for long."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.accounts.owners import refuse_suspended
 from server.cloud.errors import CloudError, not_found
-from server.cloud.storage.models import Session
+from server.cloud.settings import DAY
+from server.cloud.storage.models import Account, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A device that showed a valid token: its session, and what is known of its account."""
+
+    account: str
+    session: str
+    expires_at: int
+    is_pending: bool
+    is_suspended: bool
+
+    def check_served(self, *, is_pending_served: bool) -> None:
+        """Raise CloudError for a suspended account, and for a device that waits for approval."""
+        if self.is_suspended:
+            raise refuse_suspended()
+        if self.is_pending and not is_pending_served:
+            raise CloudError(
+                403, "device_not_approved", "approve this device on one that is logged in already."
+            )
+
+    def is_use_due(self, now: int, seconds: int) -> bool:
+        """Answer whether this use is to be noted: once a day, so that reading seldom writes."""
+        return self.expires_at < now + seconds - DAY
 
 
 async def add_session(
-    db: AsyncSession, account: str, session: str, token: str, seconds: int, now: int
+    db: AsyncSession,
+    account: str,
+    session: str,
+    token: str,
+    now: int,
+    end: int,
+    *,
+    is_pending: bool = False,
 ) -> None:
-    """Log a device in for `seconds`, as the session of the id `session` with a new `token`."""
+    """Log a device in until `end`, as the session of the id `session` with a new `token`."""
     await db.execute(
         insert(Session).values(
             id=session,
             account=account,
             token_sha256=_hash(token),
             created_at=now,
-            expires_at=now + seconds,
+            expires_at=end,
+            is_pending=is_pending,
         )
     )
 
 
-async def find_account(db: AsyncSession, token: str, now: int) -> str:
+async def find_caller(db: AsyncSession, token: str, now: int) -> Caller:
     """Return whose session a token is; raises CloudError for one that is not valid."""
-    query = select(Session.account).where(
-        Session.token_sha256 == _hash(token), Session.expires_at > now
+    query = (
+        select(
+            Session.account,
+            Session.id,
+            Session.expires_at,
+            Session.is_pending,
+            Account.suspended,
+        )
+        .join(Account, Account.id == Session.account)
+        .where(Session.token_sha256 == _hash(token), Session.expires_at > now)
     )
-    account = await db.scalar(query)
-    if account is None:
+    row = (await db.execute(query)).one_or_none()
+    if row is None:
         raise CloudError(401, "invalid_token", "this device is not logged in; log in again.")
-    return account
+    return Caller(*row)
+
+
+async def prolong_session(db: AsyncSession, caller: Caller, end: int) -> None:
+    """Let a session last until `end`, as it is used."""
+    await db.execute(update(Session).where(Session.id == caller.session).values(expires_at=end))
 
 
 async def end_session(db: AsyncSession, token: str) -> None:
@@ -40,15 +89,24 @@ async def end_session(db: AsyncSession, token: str) -> None:
     await db.execute(delete(Session).where(Session.token_sha256 == _hash(token)))
 
 
-async def list_sessions(
-    db: AsyncSession, account: str, token: str, now: int
-) -> list[tuple[str, int, int, bool]]:
-    """Return id, beginning, end and whether it is of `token`, of each session; newest first."""
-    query = select(
-        Session.id, Session.created_at, Session.expires_at, Session.token_sha256 == _hash(token)
-    ).where(Session.account == account, Session.expires_at > now)
-    rows = await db.execute(query.order_by(Session.created_at.desc(), Session.id))
-    return [(row[0], row[1], row[2], bool(row[3])) for row in rows]
+async def list_sessions(db: AsyncSession, account: str, now: int) -> Sequence[Session]:
+    """Return the sessions of an account that are not over, newest first."""
+    query = select(Session).where(Session.account == account, Session.expires_at > now)
+    return (await db.scalars(query.order_by(Session.created_at.desc(), Session.id))).all()
+
+
+def is_of(session: Session, token: str) -> bool:
+    """Answer whether a session is the one of `token`."""
+    return session.token_sha256 == _hash(token)
+
+
+async def find_session(db: AsyncSession, token: str) -> Session:
+    """Return the session of a token, which was valid when its request came; raises CloudError."""
+    query = select(Session).where(Session.token_sha256 == _hash(token)).with_for_update()
+    found = await db.scalar(query)
+    if found is None:
+        raise CloudError(401, "invalid_token", "this device is not logged in; log in again.")
+    return found
 
 
 async def end_session_of(db: AsyncSession, account: str, session: str) -> None:
@@ -56,6 +114,11 @@ async def end_session_of(db: AsyncSession, account: str, session: str) -> None:
     query = delete(Session).where(Session.account == account, Session.id == session)
     if not (await db.execute(query.returning(Session.id))).all():
         raise not_found("session")
+
+
+async def end_all(db: AsyncSession, account: str) -> None:
+    """Log all devices of an account out."""
+    await db.execute(delete(Session).where(Session.account == account))
 
 
 async def end_others(db: AsyncSession, account: str, token: str) -> None:

@@ -33,7 +33,7 @@ from server.cloud.blobs.vaults import (
     remove_vault,
 )
 from server.cloud.door import Services
-from server.cloud.errors import CloudError
+from server.cloud.errors import CloudError, RateError
 from server.cloud.law.consents import check_consent
 from server.core.errors import HeningError
 from server.storage.errors import StorageError
@@ -80,6 +80,7 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
             name, token = _read_basic(request)
             async with services.database() as db:
                 visitor = await find_visitor(db, services.secrets, name, token, Door.BLOBS)
+            services.rates.count_request(visitor.account, services.now())
             await services.law.note_use(visitor.account)
             return await handler(Ask(services, visitor, request))
         except (HeningError, OSError) as error:
@@ -170,7 +171,12 @@ async def put(ask: Ask) -> web.StreamResponse:
         vault = await find_vault(db, account, address.vault)
         await check_room(db, account, length or 0)
     name = None if address.is_config else address.name
-    receiving = Receiving(ask.request.content.iter_any(), name, limit)
+    receiving = Receiving(
+        ask.request.content.iter_any(),
+        name,
+        limit,
+        is_encrypted=address.type not in SMALL_TYPES and not address.is_config,
+    )
     bodies, stored = ask.services.bodies, f"blobs/{vault}/{ask.services.draw(16)}"
     await bodies.put(stored, receiving)
     async with ask.services.database.begin() as db:
@@ -221,7 +227,9 @@ def _read_range(text: str | None, length: int) -> tuple[int, int, int]:
 
 def _refuse(error: Exception) -> web.Response:
     if isinstance(error, CloudError):
-        headers = REALM if error.status == web.HTTPUnauthorized.status_code else {}
+        headers = dict(REALM) if error.status == web.HTTPUnauthorized.status_code else {}
+        if isinstance(error, RateError):
+            headers["Retry-After"] = str(error.seconds)
         return web.Response(status=error.status, text=f"{error}\n", headers=headers)
     status = 503 if isinstance(error, (StorageError, OSError)) else 500
     return web.Response(status=status, text="the server cannot store or read just now.\n")

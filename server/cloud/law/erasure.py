@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.cloud.accounts.owners import TABLE
+from server.cloud.accounts.owners import TABLE, hold_pepper
 from server.cloud.law.policies import Policies, Signed
 from server.cloud.law.receipts import DAY, Erased, make_erasure_receipt
 from server.cloud.law.schedule import ANNOUNCED
@@ -210,6 +210,7 @@ async def close_account(
     db: AsyncSession, secrets: Secrets, account: str, signed: Signed, now: int
 ) -> None:
     """Overwrite the keys of an account, quarantine its name, and log everything out."""
+    await hold_pepper(db, secrets)
     row = await db.scalar(select(Account).where(Account.id == account).with_for_update())
     if row is None or row.is_closed:
         return

@@ -78,7 +78,7 @@ async def show(visit: Visit, said: str = "") -> Sent:
     signed = await policies.current(now)
     async with services.database() as db:
         account = await db.get_one(Account, visit.account)
-        sessions = await list_sessions(db, visit.account, "", now)
+        sessions = await list_sessions(db, visit.account, now)
         consents = await list_consents(db, visit.account)
         notices = await list_notices(db, policies, visit.account, now)
         needs = signed is not None and account.consent_version < signed.policy.version

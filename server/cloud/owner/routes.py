@@ -1,4 +1,4 @@
-"""`/account/1/`: what is kept of an account, its devices, and tokens for programs."""
+"""`/account/1/`: what is kept of an account, and tokens for programs."""
 
 from typing import Annotated
 
@@ -11,14 +11,14 @@ from server.cloud.accounts.app_tokens import (
     list_app_tokens,
     remove_app_token,
 )
-from server.cloud.accounts.sessions import end_session_of, list_sessions
 from server.cloud.door import Call, Route
 from server.cloud.law.schedule import find_announced
+from server.cloud.owner.devices import ID, PREFIX
+from server.cloud.owner.devices import ROUTES as DEVICES
+from server.cloud.owner.keys import ROUTES as KEYS
 from server.cloud.owner.links import NewLink, make_link
 from server.cloud.storage.models import Account
 
-PREFIX = "/account/1"
-ID = "{id:[A-Za-z0-9_-]{22}}"
 MAX_TOKENS = 32
 """Tokens of programs that an account may have."""
 
@@ -32,15 +32,6 @@ class Usage(msgspec.Struct):
     used: int
     quota: int
     erases_at: int | None = None
-
-
-class Session(msgspec.Struct):
-    """A device that is logged in; `is_this` marks the one that asks. Times are epoch seconds."""
-
-    id: str
-    created_at: int
-    expires_at: int
-    is_this: bool
 
 
 class TokenRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,19 +64,6 @@ async def show_usage(call: Call) -> Usage:
         row = (await db.execute(query)).one()
         announced = await find_announced(db, call.account)
     return Usage(row.used, row.quota, None if announced is None else announced.begins_at)
-
-
-async def show_sessions(call: Call) -> list[Session]:
-    """List the devices that are logged in, newest first."""
-    async with call.services.database() as db:
-        rows = await list_sessions(db, call.account, call.token, call.services.now())
-    return [Session(*row) for row in rows]
-
-
-async def end(call: Call) -> None:
-    """Log a device out."""
-    async with call.services.database.begin() as db:
-        await end_session_of(db, call.account, call.path["id"])
 
 
 async def show_tokens(call: Call) -> list[Token]:
@@ -125,9 +103,9 @@ async def link(call: Call) -> NewLink:
 
 
 ROUTES = (
+    *DEVICES,
+    *KEYS,
     Route("GET", f"{PREFIX}/usage", show_usage, is_json=True),
-    Route("GET", f"{PREFIX}/sessions", show_sessions, is_json=True),
-    Route("DELETE", f"{PREFIX}/sessions/{ID}", end, status=204, is_json=True),
     Route("GET", f"{PREFIX}/app-tokens", show_tokens, is_json=True),
     Route("POST", f"{PREFIX}/app-tokens", make_token, TokenRequest, status=201, is_json=True),
     Route("DELETE", f"{PREFIX}/app-tokens/{ID}", remove_token, status=204, is_json=True),

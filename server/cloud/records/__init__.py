@@ -7,6 +7,7 @@
     reading   lists, updates and revisions
     chunks    bodies of items
     sharing   members and invitations
+    rotation  what an account keeps of its collections, under a new account key
     routes    addresses, and which of the above answers them
 
 Source: the API's public clients; docs/FORMATS.md section 17.

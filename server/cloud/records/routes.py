@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.cloud.accounts.owners import charge
 from server.cloud.door import Call, Route
 from server.cloud.errors import CloudError
+from server.cloud.gate import check_all, check_ciphertext
 from server.cloud.records import wire
 from server.cloud.records.access import SHARE, find_place
 from server.cloud.records.chunks import add_chunks, find_missing, keep_bodies, load_chunk
@@ -114,6 +115,7 @@ async def transaction(call: Call) -> None:
 async def put_chunk(call: Call) -> None:
     """Store a chunk for items to come."""
     services, collection, uid = call.services, call.path["collection"], call.path["chunk"]
+    check_ciphertext(call.body, f"the chunk {uid}")
     async with services.database() as db:
         place = await find_place(db, call.account, collection)
         place.check_may_write()
@@ -227,7 +229,7 @@ async def _write(call: Call, *, must_match: bool) -> None:
         await write_items(db, place, order, services.generation)
 
 
-async def _receive(call: Call, uid: str, asked: wire.Batch, *, must_match: bool) -> Order:
+async def _receive(call: Call, collection: str, asked: wire.Batch, *, must_match: bool) -> Order:
     """Store the larger bodies of a batch, and return what is left to do under the lock."""
     given = {
         chunk.uid: chunk.body
@@ -235,10 +237,12 @@ async def _receive(call: Call, uid: str, asked: wire.Batch, *, must_match: bool)
         for chunk in item.content.chunks
         if chunk.body is not None
     }
+    metas = [(f"the description of {item.uid}", item.content.meta) for item in asked.items]
+    await check_all([*metas, *((f"the chunk {uid}", body) for uid, body in given.items())])
     return Order(
         items=asked.items,
         deps=asked.deps or (),
-        chunks=await keep_bodies(call.services.bodies, _names(call, uid), given),
+        chunks=await keep_bodies(call.services.bodies, _names(call, collection), given),
         stoken=call.query.get("stoken"),
         must_match=must_match,
         now=call.services.now(),

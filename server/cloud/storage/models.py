@@ -3,7 +3,12 @@
 Ciphertext and keys come from clients and are never opened here. A collection counts its changes in
 `sequence`, an account those of all its collections in `changes`; both grow under the lock of their
 row, so that a reader who saw a number has seen all below it.
+
+Columns that are sealed or hashed under the pepper say so in `info`, by which its rotation finds
+them.
 """
+
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -17,6 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 UID = String(64)
+SEALED: Final = {"pepper": "sealed"}
+"""For a column that is sealed under its table, the primary key as text, and its own name."""
+HASHED: Final = {"pepper": "hashed"}
+"""For a column that holds `Secrets.name_hash` of something."""
 
 
 class Base(DeclarativeBase):
@@ -26,13 +35,15 @@ class Base(DeclarativeBase):
 class Site(Base):
     """What is true of the whole database, in one row.
 
-    `generation` is drawn anew when a backup is restored: cursors of before end with it.
+    `generation` is drawn anew when a backup is restored: cursors of before end with it. `pepper` is
+    the mark of the pepper that everything is sealed under.
     """
 
     __tablename__ = "site"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     generation: Mapped[bytes] = mapped_column(LargeBinary(4))
+    pepper: Mapped[bytes | None] = mapped_column(LargeBinary(8))
 
 
 class Account(Base):
@@ -40,19 +51,21 @@ class Account(Base):
 
     `wrap` holds the account's keys, encrypted by the owner's main key; `public_key` is the X25519
     key that invitations are encrypted to. `quota` and `used` are bytes; `quota` 0 is no limit.
-    `consent_version` is the policy's that the owner agreed to, 0 for none; `used_week` counts weeks
-    since 1970; a closed account is being erased and takes nothing any more.
+    `consent_version` is the version of the policy that the owner agreed to, 0 for none; `used_week`
+    counts weeks since 1970; a closed account is being erased and takes nothing any more. With
+    `approves_devices` a new session waits until a device signs for it. Nothing is served to a
+    `suspended` account.
     """
 
     __tablename__ = "accounts"
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
-    name_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    address_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
-    name: Mapped[bytes]
-    salt: Mapped[bytes]
-    login_key: Mapped[bytes]
-    wrap: Mapped[bytes]
+    name_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True, info=HASHED)
+    address_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True, info=HASHED)
+    name: Mapped[bytes] = mapped_column(info=SEALED)
+    salt: Mapped[bytes] = mapped_column(info=SEALED)
+    login_key: Mapped[bytes] = mapped_column(info=SEALED)
+    wrap: Mapped[bytes] = mapped_column(info=SEALED)
     public_key: Mapped[bytes] = mapped_column(LargeBinary(32))
     changes: Mapped[int] = mapped_column(BigInteger)
     quota: Mapped[int] = mapped_column(BigInteger)
@@ -61,10 +74,32 @@ class Account(Base):
     consent_version: Mapped[int] = mapped_column(server_default="0")
     used_week: Mapped[int] = mapped_column(server_default="0")
     is_closed: Mapped[bool] = mapped_column(server_default=false())
+    approves_devices: Mapped[bool] = mapped_column(server_default=false())
+    suspended: Mapped[bool] = mapped_column(server_default=false())
+
+
+class Recovery(Base):
+    """How an account is opened without its password.
+
+    `key` is the Ed25519 key of the recovery words, `wrap` the account's keys encrypted by them, and
+    `words` the words encrypted by the account's key, so that a device can show them again.
+    """
+
+    __tablename__ = "recoveries"
+
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    key: Mapped[bytes] = mapped_column(info=SEALED)
+    wrap: Mapped[bytes] = mapped_column(info=SEALED)
+    words: Mapped[bytes] = mapped_column(info=SEALED)
+    changed_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class Session(Base):
-    """One device that is logged in; its token is known by its sha256 alone."""
+    """One device that is logged in; its token is known by its sha256 alone.
+
+    It expires when it was not used for long. A session that `is_pending` waits for an approval by
+    another device. `key` is the device's Ed25519 key, `label` what the owner calls it, encrypted.
+    """
 
     __tablename__ = "sessions"
 
@@ -73,6 +108,9 @@ class Session(Base):
     token_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     created_at: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[int] = mapped_column(BigInteger)
+    is_pending: Mapped[bool] = mapped_column(server_default=false())
+    key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    label: Mapped[bytes | None]
 
 
 class Collection(Base):

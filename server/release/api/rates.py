@@ -8,60 +8,16 @@ is never refused for them.
 """
 
 import hashlib
-import math
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from server.core.buckets import MAX_BUCKETS, Bucket, Buckets
 from server.release.errors import RateError, Share
 
 BURST_SECONDS = 4  # of requests at the full rate that may come at once
 ACCOUNT_TOKENS = 2
 """What all tokens of an account may do, in tokens' worth: a browser beside a script."""
 HOURLY_BURSTS = 6  # of what an account may do in an hour a sixth may come at once
-MAX_BUCKETS = 10_000  # tokens, or accounts, in use at one time; the one unused for longest goes
-
-
-@dataclass(slots=True)
-class Bucket:
-    """Holds up to `size` and gains `rate` a second; times are of a monotonic clock in seconds."""
-
-    size: float
-    rate: float
-    level: float
-    at: float
-
-    def take(self, now: float) -> int:
-        """Take one; returns 0, or in how many seconds there will be one."""
-        wait = self.wait(now)
-        if not wait:
-            self.level -= 1
-        return wait
-
-    def wait(self, now: float) -> int:
-        """Return in how many seconds there will be one to take, 0 for now."""
-        self.level = min(self.size, self.level + max(0.0, now - self.at) * self.rate)
-        self.at = now
-        return 0 if self.level >= 1 else max(1, math.ceil((1 - self.level) / self.rate))
-
-
-class Buckets:
-    """One bucket for each name, full at first; each holds `size` and gains `rate` a second."""
-
-    def __init__(self, size: float, rate: float) -> None:
-        self._size = size
-        self._rate = rate
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
-
-    def find(self, name: str, now: float) -> Bucket:
-        """Return the bucket of `name`, as the one that was used last."""
-        bucket = self._buckets.pop(name, None)
-        if bucket is None:
-            bucket = Bucket(self._size, self._rate, self._size, now)
-        self._buckets[name] = bucket
-        if len(self._buckets) > MAX_BUCKETS:
-            self._buckets.popitem(last=False)
-        return bucket
 
 
 class Rates:

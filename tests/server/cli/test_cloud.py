@@ -1,5 +1,6 @@
 """`cloud init` and `cloud run` as an operator runs them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from server.cli import cli
+from server.cloud.pepper.escrow import decode_escrow
+from server.cloud.pepper.file import load_pepper
 
 PROGRAM = Path(sys.executable).with_name("hening-server")
 
@@ -23,7 +26,8 @@ def test_a_cloud_is_made_and_served_until_it_is_told_to_end(tmp_path):
     )
     assert made.exit_code == 0, made.output
     digits = pepper.read_text().split()[1]
-    assert digits in made.output.replace(" ", "").replace("\n", "")
+    lines = [line for line in made.output.splitlines() if line.startswith("  ")]
+    assert decode_escrow(lines) == load_pepper(pepper, os.geteuid())
     words = ["cloud", "run", "--folder", folder, "--pepper", pepper, "--port", "0"]
     with subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -86,14 +86,14 @@ class Device:
         """Agree to a policy; `changed` are members of what is signed."""
         return await self.ask("POST", "consents", make_statement(policy, key, **changed))
 
-    async def sign_up(self) -> tuple[int, object]:
-        """Make the account."""
+    async def sign_up(self, *, salt: bytes = b"") -> tuple[int, object]:
+        """Make the account, with a salt that is drawn or given."""
         status, answer = await self.call(
             "POST",
             "authentication/signup/",
             {
                 "user": {"username": self.name, "email": f"{self.name}@localhost"},
-                "salt": os.urandom(32),
+                "salt": salt or os.urandom(32),
                 "loginPubkey": bytes(self.key.verify_key),
                 "pubkey": os.urandom(32),
                 "encryptedContent": os.urandom(104),
@@ -122,6 +122,24 @@ class Device:
         if status == 200:
             self.token = answer["token"]
         return status, answer
+
+    async def sign(self, action: str, key: SigningKey | None = None, **more: object) -> dict:
+        """Return what the account door takes for `action`, signed by the password's key."""
+        _, challenge = await self.ask("POST", "recovery/challenge", {"username": self.name})
+        says = {
+            "username": self.name,
+            "challenge": challenge["challenge"],
+            "host": self.url.removeprefix("http://"),
+            "action": action,
+        }
+        response = msgspec.json.encode({**says, **more})
+        return {"response": response, "signature": (key or self.key).sign(response).signature}
+
+    async def set_recovery(self, words: SigningKey) -> None:
+        """Store words whose key is `words`."""
+        kept = {"key": bytes(words.verify_key), "wrap": b"by the words", "words": b"the words"}
+        signed = await self.sign("setRecovery", recovery=kept)
+        assert await self.ask("PUT", "recovery", signed) == (204, None)
 
     async def create(self, kind: bytes = b"type") -> dict:
         """Make a collection and return the item that describes it."""
@@ -171,7 +189,13 @@ class Cloud:
 
 @asynccontextmanager
 async def running(
-    place, folder: Path, more=(), bodies=None, policies=(POLICY,), **settings: object
+    place,
+    folder: Path,
+    more=(),
+    bodies=None,
+    policies=(POLICY,),
+    peppers=(),
+    **settings: object,
 ) -> AsyncIterator[Cloud]:
     """Run a cloud until the block ends, with policies that hold."""
     clock = Clock()
@@ -179,9 +203,9 @@ async def running(
     chosen = CloudSettings(**{**own, **settings})
     await keep_policies(place, *policies)
     bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
-    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
+    peppers = peppers or (Secrets("id", PEPPER, SALTS, os.urandom),)
     async with (
-        serving(place, bodies, secrets, chosen, clock, os.urandom, more) as port,
+        serving(place, bodies, peppers, chosen, clock, os.urandom, more) as port,
         aiohttp.ClientSession() as http,
     ):
         yield Cloud(f"http://127.0.0.1:{port}", clock, folder, http)

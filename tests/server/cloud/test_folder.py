@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from server.cloud.folder import CloudFolder, load_cloud_settings, load_secrets, make_cloud
+from server.cloud.folder import CloudFolder, load_cloud_settings, make_cloud
+from server.cloud.pepper.file import load_pepper
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
 
@@ -23,9 +24,9 @@ def test_what_is_made_is_read(made):
     environment = {"HENING_CLOUD_PORT": "1234", "HENING_PORT": "99", "HOME": "/"}
     settings = load_cloud_settings(folder, environment, sign_up="open", host=None)
     assert (settings.region, settings.port, settings.sign_up) == ("id", 1234, "open")
-    secrets = load_secrets(pepper, "id", os.geteuid(), os.urandom)
+    secrets = load_pepper(pepper, os.geteuid()).secrets("id", os.urandom)
     sealed = secrets.seal(b"name", "accounts", "1", "name")
-    again = load_secrets(pepper, "id", os.geteuid(), os.urandom)
+    again = load_pepper(pepper, os.geteuid()).secrets("id", os.urandom)
     assert again.open(sealed, "accounts", "1", "name") == b"name"
     assert pepper.stat().st_mode & 0o777 == 0o600
 
@@ -63,14 +64,14 @@ def test_a_pepper_that_others_may_read_is_refused(made):
     _, pepper = made
     pepper.chmod(0o640)
     with pytest.raises(StorageError, match="chmod 600"):
-        load_secrets(pepper, "id", os.geteuid(), os.urandom)
+        load_pepper(pepper, os.geteuid())
     pepper.chmod(0o600)
     pepper.write_bytes(b"pepper 00\n")
     with pytest.raises(FormatError, match="holds no pepper"):
-        load_secrets(pepper, "id", os.geteuid(), os.urandom)
+        load_pepper(pepper, os.geteuid())
     pepper.unlink()
     with pytest.raises(StorageError, match="restore the pepper"):
-        load_secrets(pepper, "id", os.geteuid(), os.urandom)
+        load_pepper(pepper, os.geteuid())
 
 
 def test_without_init_there_is_no_cloud(tmp_path):

@@ -2,8 +2,13 @@
 
 import hashlib
 import hmac
+import re
+from pathlib import Path
 
-from server.cloud.secrets import Secrets
+from nacl.encoding import RawEncoder
+from nacl.hash import blake2b
+
+from server.cloud.secrets import Secrets, derive_name_key
 
 PEPPER, SALTS = bytes(range(32)), bytes(range(32, 64))
 
@@ -29,3 +34,32 @@ def test_a_rotated_pepper_keeps_the_salts_of_names_that_are_not_there():
     after = Secrets("id", bytes(32), SALTS, bytes)
     assert before.unknown_salt("ani") == after.unknown_salt("ani")
     assert before.name_hash("ani") != after.name_hash("ani")
+
+
+def test_a_hash_under_a_rotated_pepper_is_a_hash_of_the_one_before():
+    """So that it can be made of the hash alone, in the order of the peppers."""
+    other = bytes(range(64, 96))
+    former = Secrets("id", PEPPER, SALTS, bytes)
+    following = Secrets("id", other, SALTS, bytes, [derive_name_key(PEPPER)])
+    key = derive(other, b"hening cloud name 1")
+    expected = hmac.digest(key, former.name_hash("ani"), hashlib.sha256)
+    assert following.name_hash("ani") == expected
+    assert following.hash_again(former.name_hash("ani")) == expected
+    assert former.mark == derive(PEPPER, b"hening cloud mark 1")[:8]
+
+
+def test_the_vectors_of_owners_keys_hold():
+    """Those of FORMATS, made by libsodium as the clients make them."""
+    page = (Path(__file__).parents[3] / "docs" / "FORMATS.md").read_text(encoding="utf-8")
+    key = bytes(range(32))
+
+    def derived(number, context):
+        salt, person = number.to_bytes(8, "little"), context.encode().ljust(8)
+        return blake2b(b"", 32, key, salt.ljust(16, b"\0"), person.ljust(16, b"\0"), RawEncoder)
+
+    rows = re.findall(r"^\| kdf\(K, (\d), `(\w+)`\) \| `(\w+)` \|$", page, re.MULTILINE)
+    assert len(rows) == 5
+    for number, context, value in rows:
+        assert derived(int(number), context).hex() == value
+    item = blake2b(derived(4, "Col"), 32, b"A" * 32, encoder=RawEncoder)
+    assert f"of 32 times `A` | `{item.hex()}` |" in page

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from server.release.api.rates import Bucket
+from server.core.buckets import Bucket
 from tests.server.console.browser import console_world
 from tests.server.world import PACKAGE_2
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from server.release.api.rates import Bucket, Rates
+from server.core.buckets import Bucket
+from server.release.api.rates import Rates
 from server.release.errors import RateError, Share
 from server.settings import Settings
 from tests.server.release.api.toys import TOYS

@@ -1,0 +1,163 @@
+"""`cloud account`: what an operator sees of accounts, by their random ids, and may stop."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli.cloud_folder import FOLDER, PEPPER, epoch, load_settings, open_peppers, run_in_cloud
+from server.cli.options import JSON
+from server.cloud.folder import CloudFolder
+from server.core.quantities import spell_size
+from server.tables import print_table
+
+if TYPE_CHECKING:
+    from server.cloud.operator import Row
+    from server.storage.database import Sessions
+
+ID = click.argument("account", metavar="ID")
+
+
+@click.group()
+def account() -> None:
+    """See how much accounts keep, by their random ids, and suspend or erase one.
+
+    Neither names nor what is stored can be seen here, or anywhere on the server.
+    """
+
+
+@account.command(
+    "list", epilog="Example: hening-server cloud account list --folder /var/lib/hening-cloud"
+)
+@FOLDER
+@JSON
+def list_all(folder: Path, as_json: bool) -> None:
+    """List accounts in the order of their ids."""
+
+    async def work(database: "Sessions") -> "list[Row]":
+        from server.cloud.operator import PAGE, list_accounts
+
+        rows: list[Row] = []
+        while True:
+            async with database() as db:
+                page = await list_accounts(db, rows[-1].id if rows else "", epoch())
+            rows += page
+            if len(page) < PAGE:
+                return rows
+
+    rows = run_in_cloud(folder, load_settings(folder), work)
+    if as_json:
+        click.echo(_encode(rows))
+    else:
+        _print(rows)
+
+
+@account.command(
+    epilog="Example: hening-server cloud account show ID --folder /var/lib/hening-cloud"
+)
+@ID
+@FOLDER
+@JSON
+def show(account: str, folder: Path, as_json: bool) -> None:
+    """Show the account ID."""
+
+    async def work(database: "Sessions") -> "Row":
+        from server.cloud.operator import show_account
+
+        async with database() as db:
+            return await show_account(db, account, epoch())
+
+    row = run_in_cloud(folder, load_settings(folder), work)
+    if as_json:
+        click.echo(_encode(row))
+    else:
+        _print([row])
+
+
+@account.command(
+    epilog="Example: hening-server cloud account suspend ID --folder /var/lib/hening-cloud"
+)
+@ID
+@FOLDER
+@click.option("--lift", is_flag=True, help="Serve the account again.")
+def suspend(account: str, folder: Path, lift: bool) -> None:
+    """Serve nothing to the account ID from now on. What it keeps stays."""
+
+    async def work(database: "Sessions") -> None:
+        from server.cloud.operator import suspend_account
+
+        async with database.begin() as db:
+            await suspend_account(db, account, is_suspended=not lift)
+
+    run_in_cloud(folder, load_settings(folder), work)
+    click.echo(f"The account {account} is {'served again' if lift else 'suspended'}.")
+
+
+@account.command(
+    epilog="Example: hening-server cloud account erase ID --folder /var/lib/hening-cloud --pepper"
+    " /etc/hening/cloud-pepper --yes"
+)
+@ID
+@FOLDER
+@PEPPER
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(account: str, folder: Path, pepper: Path | None, yes: bool) -> None:
+    """Erase the account ID and all that is kept of it, as its owner could. There is no way back."""
+    # Imported here, because they take the database's library with them.
+    from server.cloud.law.policies import Policies
+    from server.cloud.law.rounds import Law
+    from server.cloud.operator import show_account
+    from server.cloud.pepper.rotation import choose_secrets
+    from server.cloud.storage.bodies import LocalBodies
+
+    if not yes:
+        click.confirm(f"Erase the account {account}, and all that is kept of it?", abort=True)
+    settings = load_settings(folder)
+    peppers = open_peppers(pepper, settings)
+    bodies = LocalBodies(CloudFolder(folder).bodies, os.urandom)
+
+    async def work(database: "Sessions") -> tuple[str, str]:
+        async with database() as db:
+            await show_account(db, account, epoch())
+        secrets = await choose_secrets(database, peppers)
+        policies = Policies(database, settings.policy_key)
+        law = Law(database, bodies, secrets, policies, epoch, os.urandom)
+        async with law.finishing():
+            row = await law.ask_to_erase(account)
+        return row.id, row.step
+
+    erasure, step = run_in_cloud(folder, settings, work)
+    if step == "done":
+        click.echo(f"The account is erased; its receipt is at /erasure/{erasure}.")
+    else:
+        click.echo(f"Its keys are erased. The cloud goes on with the rest: /erasure/{erasure}.")
+
+
+def _encode(value: object) -> str:
+    import msgspec
+
+    return msgspec.json.encode(value).decode()
+
+
+def _print(rows: "Sequence[Row]") -> None:
+    columns = ("account", "kept", "of", "collections", "items", "vaults", "devices", "")
+    print_table(
+        "",
+        columns,
+        [
+            (
+                row.id,
+                spell_size(row.bytes),
+                spell_size(row.quota) if row.quota else "any",
+                str(row.collections),
+                str(row.items),
+                str(row.vaults),
+                str(row.sessions),
+                "suspended" if row.suspended else "",
+            )
+            for row in rows
+        ],
+        "There are no accounts.",
+    )

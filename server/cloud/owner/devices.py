@@ -1,0 +1,136 @@
+"""`/account/1/`: the devices of an account, their keys, and approval of new ones."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from server.cloud.accounts.devices import (
+    approve_session,
+    is_approval_on,
+    register_device,
+    set_approval,
+)
+from server.cloud.accounts.sessions import end_session_of, find_session, is_of, list_sessions
+from server.cloud.door import Call, Route
+
+PREFIX = "/account/1"
+ID = "{id:[A-Za-z0-9_-]{22}}"
+Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Label = Annotated[bytes, msgspec.Meta(min_length=1, max_length=512)]
+Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+
+
+class State(StrEnum):
+    """Whether a session is served."""
+
+    APPROVED = "approved"
+    PENDING = "pending"
+
+
+class Session(msgspec.Struct):
+    """A device that is logged in; `is_this` marks the one that asks. Times are epoch seconds.
+
+    `key` is the device's Ed25519 key, `label` what the owner calls it, encrypted by the account.
+    """
+
+    id: str
+    created_at: int
+    expires_at: int
+    is_this: bool
+    state: State
+    key: bytes | None
+    label: bytes | None
+
+
+class Device(msgspec.Struct, forbid_unknown_fields=True):
+    """The device that asks."""
+
+    key: Key
+    label: Label | None = None
+
+
+class Registered(msgspec.Struct):
+    """The session of the device that asks, and whether it is served."""
+
+    id: str
+    state: State
+
+
+class Approval(msgspec.Struct, forbid_unknown_fields=True):
+    """The signature of the device that approves."""
+
+    signature: Signature
+
+
+class Choices(msgspec.Struct, forbid_unknown_fields=True):
+    """What an owner chooses for the account."""
+
+    approves_devices: bool
+
+
+async def show_sessions(call: Call) -> list[Session]:
+    """List the devices that are logged in, newest first."""
+    async with call.services.database() as db:
+        rows = await list_sessions(db, call.account, call.services.now())
+    return [
+        Session(
+            row.id,
+            row.created_at,
+            row.expires_at,
+            is_of(row, call.token),
+            _state(is_pending=row.is_pending),
+            row.key,
+            row.label,
+        )
+        for row in rows
+    ]
+
+
+async def end(call: Call) -> None:
+    """Log a device out."""
+    async with call.services.database.begin() as db:
+        await end_session_of(db, call.account, call.path["id"])
+
+
+async def register(call: Call) -> Registered:
+    """Store the key of the device that asks, which may be one that waits for an approval."""
+    async with call.services.database.begin() as db:
+        session = await find_session(db, call.token)
+        await register_device(db, session, call.body.key, call.body.label)
+    return Registered(session.id, _state(is_pending=session.is_pending))
+
+
+async def approve(call: Call) -> None:
+    """Approve a device that waits."""
+    region, session = call.services.settings.region, call.path["id"]
+    async with call.services.database.begin() as db:
+        approving = await find_session(db, call.token)
+        await approve_session(db, approving, region, session, call.body.signature)
+
+
+async def show_choices(call: Call) -> Choices:
+    """Return what the owner chose."""
+    async with call.services.database() as db:
+        return Choices(await is_approval_on(db, call.account))
+
+
+async def choose(call: Call) -> None:
+    """Store what the owner chooses."""
+    async with call.services.database.begin() as db:
+        session = await find_session(db, call.token)
+        await set_approval(db, session, is_on=call.body.approves_devices)
+
+
+def _state(*, is_pending: bool) -> State:
+    return State.PENDING if is_pending else State.APPROVED
+
+
+ROUTES = (
+    Route("GET", f"{PREFIX}/sessions", show_sessions, is_json=True),
+    Route("DELETE", f"{PREFIX}/sessions/{ID}", end, status=204, is_json=True),
+    Route("POST", f"{PREFIX}/sessions/{ID}/approval", approve, Approval, status=204, is_json=True),
+    Route("PUT", f"{PREFIX}/device", register, Device, for_pending=True, is_json=True),
+    Route("GET", f"{PREFIX}/choices", show_choices, is_json=True),
+    Route("PUT", f"{PREFIX}/choices", choose, Choices, status=204, is_json=True),
+)

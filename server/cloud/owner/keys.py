@@ -1,0 +1,243 @@
+"""`/account/1/`: what opens an account, replaced: recovery words, and the account's own key.
+
+Each change is signed, as a login is, over JSON `{username, challenge, host, action, …}`: by the key
+of the password, or where that is lost by the key of the words.
+"""
+
+from typing import Annotated, TypeVar
+
+import msgspec
+from sqlalchemy import delete, update
+
+from server.cloud.accounts.login import Action, Claim, Response, make_challenge, verify_claim
+from server.cloud.accounts.owners import Owner, change_keys, find_owner, load_owner
+from server.cloud.accounts.recovery import Words, keep_words, load_words
+from server.cloud.accounts.routes import ChallengeRequest, SignedResponse, open_session
+from server.cloud.accounts.sessions import end_all, end_others
+from server.cloud.door import Call, Route, decode
+from server.cloud.errors import CloudError, not_found
+from server.cloud.owner.devices import PREFIX, Key
+from server.cloud.records import wire
+from server.cloud.records.rotation import MemberKey, NewWrap, rotate_wraps, withdraw_invitations
+from server.cloud.storage.models import Account, AppToken
+
+MAX_ROTATION = 4 * 1024 * 1024
+"""Bytes of a rotation: some thousand collections."""
+Kind = TypeVar("Kind", bound=Response)
+_Wrap = Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class Challenge(msgspec.Struct):
+    """What is to be signed."""
+
+    challenge: bytes
+
+
+class Recovery(msgspec.Struct):
+    """What is kept of the words: `words` are they themselves, encrypted by the account's key."""
+
+    key: Key
+    wrap: _Wrap
+    words: _Wrap
+
+
+class SetRecovery(Response):
+    """Signed by the password's key: other words."""
+
+    recovery: Recovery
+
+
+class UseRecovery(Response):
+    """Signed by the words' key: the keys of a new password."""
+
+    login_key: Key
+    wrap: _Wrap
+
+
+class Opened(msgspec.Struct):
+    """The account's keys, encrypted by the words; and its public key."""
+
+    wrap: bytes
+    public_key: bytes
+
+
+class Recovered(msgspec.Struct):
+    """The token of the one session that there is now."""
+
+    token: str
+
+
+class NewMember(msgspec.Struct):
+    """A collection's new key, encrypted to the public key of the member `username`."""
+
+    uid: wire.Uid
+    username: str
+    key: wire.Key
+
+
+class Rewrapped(msgspec.Struct):
+    """A collection's key and type, encrypted anew by the account's new key.
+
+    `members` are all other members of a collection that has another key of its own.
+    """
+
+    uid: wire.Uid
+    key: wire.Key
+    type: wire.Type
+    members: list[NewMember] = []
+
+
+class Rotate(Response):
+    """Signed by the password's key: everything that the account's key opens, encrypted anew."""
+
+    wrap: _Wrap
+    public_key: Key
+    collections: list[Rewrapped]
+    recovery: Recovery | None = None
+
+
+async def show_recovery(call: Call) -> Recovery:
+    """Return what is kept of the words, for a device that shows them again."""
+    async with call.services.database() as db:
+        found = await load_words(db, call.services.secrets, call.account)
+    if found is None:
+        raise not_found("recovery")
+    return Recovery(found.key, found.wrap, found.words)
+
+
+async def set_recovery(call: Call) -> None:
+    """Store other words."""
+    services = call.services
+    claim, asked = _read(call, SetRecovery)
+    async with services.database.begin() as db:
+        owner = await load_owner(db, services.secrets, call.account, to_write=True)
+        _verify_own(call, claim, "setRecovery", owner)
+        words = _to_words(asked.recovery)
+        await keep_words(db, services.secrets, call.account, words, services.now())
+
+
+async def challenge(call: Call) -> Challenge:  # noqa: RUF029 - a handler like the others
+    """Return a challenge for a name, whether or not it is there."""
+    services = call.services
+    return Challenge(make_challenge(services.secrets, call.body.username, services.now()))
+
+
+async def open_recovery(call: Call) -> Opened:
+    """Return the account's keys to a device that has the words."""
+    claim, _ = _read(call, Response)
+    owner, words = await _verify_words(call, claim, "openRecovery")
+    return Opened(words.wrap, owner.public_key)
+
+
+async def use_recovery(call: Call) -> Recovered:
+    """Store the keys of a new password, and log every other device and program out."""
+    services = call.services
+    claim, asked = _read(call, UseRecovery)
+    owner, _ = await _verify_words(call, claim, "useRecovery")
+    async with services.database.begin() as db:
+        await load_owner(db, services.secrets, owner.id, to_write=True)
+        await change_keys(db, services.secrets, owner.id, asked.login_key, asked.wrap)
+        await end_all(db, owner.id)
+        await db.execute(delete(AppToken).where(AppToken.account == owner.id))
+        return Recovered(await open_session(services, db, owner.id))
+
+
+async def rotate(call: Call) -> None:
+    """Store a new account key's wraps, all of them; other devices log in again."""
+    services, secrets = call.services, call.services.secrets
+    claim, asked = _read(call, Rotate)
+    async with services.database.begin() as db:
+        owner = await load_owner(db, secrets, call.account, to_write=True)
+        _verify_own(call, claim, "rotate", owner)
+        wraps = []
+        for each in asked.collections:
+            members = []
+            for member in each.members:
+                other = await find_owner(db, secrets, member.username)
+                if other is None:
+                    raise not_found("account")
+                members.append(MemberKey(member.uid, other.id, member.key))
+            wraps.append(NewWrap(each.uid, each.key, each.type, members))
+        await rotate_wraps(db, call.account, wraps)
+        if owner is not None:
+            await change_keys(db, secrets, call.account, owner.login_key, asked.wrap)
+        if asked.public_key != (owner and owner.public_key):
+            await withdraw_invitations(db, call.account)
+        mine = update(Account).where(Account.id == call.account)
+        await db.execute(mine.values(public_key=asked.public_key))
+        if asked.recovery is not None:
+            words = _to_words(asked.recovery)
+            await keep_words(db, secrets, call.account, words, services.now())
+        elif await load_words(db, secrets, call.account) is not None:
+            raise CloudError(409, "no_recovery", "the words have to wrap the new key, too.")
+        await end_others(db, call.account, call.token)
+
+
+def _read(call: Call, kind: type[Kind]) -> tuple[Claim, Kind]:
+    signed: SignedResponse = call.body
+    response: Kind = decode(signed.response, kind, is_json=True)
+    return Claim(signed.response, signed.signature, response), response
+
+
+def _verify_own(call: Call, claim: Claim, action: Action, owner: Owner | None) -> None:
+    """Raise CloudError unless the account's own password signed."""
+    services, name, now = call.services, claim.response.username, call.services.now()
+    known = services.secrets.name_hash(name)
+    services.rates.count_login(known, now)
+    key = owner.login_key if owner is not None and owner.name == name else None
+    verify_claim(services.secrets, claim, action, call.host, key, now)
+    services.rates.forgive_login(known, now)
+
+
+async def _verify_words(call: Call, claim: Claim, action: Action) -> tuple[Owner, Words]:
+    """Return the account that a response names; raises CloudError unless its words signed."""
+    services, secrets, now = call.services, call.services.secrets, call.services.now()
+    name = claim.response.username
+    known = secrets.name_hash(name)
+    services.rates.count_login(known, now)
+    async with services.database() as db:
+        owner = await find_owner(db, secrets, name)
+        words = await load_words(db, secrets, None if owner is None else owner.id)
+    key = None if words is None else words.key
+    verify_claim(secrets, claim, action, call.host, key, now)
+    if owner is None or words is None:
+        raise not_found("account")
+    services.rates.forgive_login(known, now)
+    owner.check_served()
+    return owner, words
+
+
+def _to_words(given: Recovery) -> Words:
+    return Words(given.key, given.wrap, given.words)
+
+
+_RECOVERY = f"{PREFIX}/recovery"
+ROUTES = (
+    Route("GET", _RECOVERY, show_recovery, is_json=True),
+    Route("PUT", _RECOVERY, set_recovery, SignedResponse, status=204, is_json=True),
+    Route(
+        "POST",
+        f"{_RECOVERY}/challenge",
+        challenge,
+        ChallengeRequest,
+        is_public=True,
+        is_json=True,
+    ),
+    Route(
+        "POST",
+        f"{_RECOVERY}/open",
+        open_recovery,
+        SignedResponse,
+        is_public=True,
+        is_json=True,
+    ),
+    Route(
+        "POST",
+        f"{_RECOVERY}/use",
+        use_recovery,
+        SignedResponse,
+        is_public=True,
+        is_json=True,
+    ),
+    Route("POST", f"{PREFIX}/rotate", rotate, SignedResponse, MAX_ROTATION, 204, is_json=True),
+)

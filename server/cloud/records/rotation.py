@@ -1,0 +1,109 @@
+"""A new account key: every collection's key wrapped anew, in one transaction.
+
+A device that was lost knows the old keys. The owner's device makes new ones, and the server takes
+them all or none: a collection that is not among them would be closed for ever. Where a shared
+collection gets another key, its other members are invited anew, as their clients know it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.errors import CloudError
+from server.cloud.records.access import READ, SHARE, note_change, note_for
+from server.cloud.storage.models import Account, Collection, Invitation, Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberKey:
+    """A collection's new key, encrypted to another member's public key; `uid` is an invitation."""
+
+    uid: str
+    account: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewWrap:
+    """What an account keeps of the collection `uid`: its key and type, encrypted anew.
+
+    `members` are all the other members where the collection's own key is another one.
+    """
+
+    uid: str
+    key: bytes
+    type: bytes
+    members: Sequence[MemberKey] = field(default=())
+
+
+async def rotate_wraps(db: AsyncSession, account: str, wraps: Sequence[NewWrap]) -> None:
+    """Replace what an account keeps of its collections; raises CloudError unless all are there."""
+    found = {uid: (number, access) for number, uid, access in await _lock(db, account)}
+    given = {wrap.uid: wrap for wrap in wraps}
+    if given.keys() != found.keys() or len(given) != len(wraps):
+        raise CloudError(
+            409, "collections_differ", "these are not all collections; list them, and try again."
+        )
+    for uid, (number, access) in found.items():
+        wrap = given[uid]
+        mine = (Member.collection == number) & (Member.account == account)
+        await db.execute(update(Member).where(mine).values(key=wrap.key, type=wrap.type))
+        if wrap.members:
+            await _invite_anew(db, account, number, access, wrap)
+        else:
+            await note_for(db, number, account)
+
+
+async def withdraw_invitations(db: AsyncSession, account: str) -> None:
+    """Remove invitations to an account: they are encrypted to a key that it has no more."""
+    await db.execute(delete(Invitation).where(Invitation.invited == account))
+
+
+async def _lock(db: AsyncSession, account: str) -> Sequence[tuple[int, str, int]]:
+    """Lock an account's collections, then the accounts of all their members, as writers do."""
+    query = (
+        select(Collection.id, Collection.uid, Member.access)
+        .join(Member, Member.collection == Collection.id)
+        .where(Member.account == account, Member.ended.is_(False))
+        .order_by(Collection.id)
+    )
+    rows = (await db.execute(query.with_for_update(of=Collection))).all()
+    members = select(Member.account).where(Member.collection.in_([row.id for row in rows]))
+    accounts = select(Account.id).where(Account.id.in_(members) | (Account.id == account))
+    await db.execute(accounts.order_by(Account.id).with_for_update())
+    return [(row.id, row.uid, row.access) for row in rows]
+
+
+async def _invite_anew(
+    db: AsyncSession, account: str, number: int, access: int, wrap: NewWrap
+) -> None:
+    if access != SHARE:
+        raise CloudError(403, "admin_access_required", "only a member with all rights may do this.")
+    query = select(Member.id, Member.account, Member.access).where(
+        Member.collection == number, Member.account != account, Member.ended.is_(False)
+    )
+    others = {row.account: row for row in (await db.execute(query)).all()}
+    if sorted(others) != sorted(member.account for member in wrap.members):
+        raise CloudError(
+            409, "members_differ", f"these are not all members of {wrap.uid}; list them again."
+        )
+    sequence = await db.scalar(select(Collection.sequence).where(Collection.id == number))
+    await note_change(db, number, (sequence or 0) + 1)
+    await db.execute(delete(Invitation).where(Invitation.collection == number))
+    for member in wrap.members:
+        other = others[member.account]
+        ended = update(Member).where(Member.id == other.id)
+        await db.execute(ended.values(ended=True, access=READ))
+        await db.execute(
+            insert(Invitation).values(
+                uid=member.uid,
+                collection=number,
+                inviting=account,
+                invited=member.account,
+                version=1,
+                access=other.access,
+                key=member.key,
+            )
+        )

@@ -1,0 +1,34 @@
+"""A body of the cloud's records door is decoded or refused in its own words, whatever it holds."""
+
+from typing import Any
+
+from server.cloud.accounts.login import PasswordResponse, Response
+from server.cloud.app import ROUTES
+from server.cloud.door import decode
+from server.cloud.errors import CloudError
+from server.cloud.gate import check_ciphertext
+from server.cloud.records.cursor import decode_changes, decode_sequence
+
+KINDS: tuple[Any, ...] = (
+    *(route.body for route in ROUTES if route.body not in {None, bytes} and not route.is_json),
+    Response,
+    PasswordResponse,
+)
+"""What bodies hold, and what is signed inside of some; an input's first byte chooses."""
+
+
+def check_body(octets: bytes) -> None:
+    """Decode an input as a body, and use it as cursor and chunk; raise all but CloudError."""
+    kind, body = KINDS[octets[0] % len(KINDS)] if octets else KINDS[0], octets[1:]
+    text = body.decode("latin-1")
+    for attempt in (
+        lambda: decode(body, kind),
+        lambda: decode_changes(text, b"1234", "account"),
+        lambda: decode_sequence(text, b"1234", "collection"),
+        lambda: check_ciphertext(body, "this"),
+    ):
+        try:
+            attempt()
+        except CloudError as error:
+            if "\n" in str(error) or len(str(error)) > 400 or not 400 <= error.status < 500:
+                raise AssertionError(f"{error} is not a sentence of a refusal") from error

@@ -1,0 +1,126 @@
+"""A cloud that is killed while an owner's keys are replaced: all of them are, or none."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+from click.testing import CliRunner
+from nacl.signing import SigningKey
+
+from server.cli import cli
+from tests.server.cloud.device import Device
+
+ROOT = Path(__file__).parents[3]
+WORDS = SigningKey(bytes(32))
+NEW = SigningKey(bytes(range(32)))
+ROTATION = "accounts,invitations,members,recoveries,sessions"
+RECOVERY = "accounts,app_tokens,sessions"
+
+
+@contextlib.contextmanager
+def serving(root, change="never"):
+    """Run the cloud in `root` until the block ends, or it is killed before `change`."""
+    program = [sys.executable, "-m", "tests.server.cloud.killed", root, change]
+    words = ["--folder", root / "cloud", "--pepper", root / "pepper", "--port", "0"]
+    with (
+        (root / "log").open("wb") as log,
+        subprocess.Popen(
+            [*program, "cloud", "run", *words, "--sign-up", "open"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Give a folder with a cloud."""
+    words = ["--folder", str(tmp_path / "cloud"), "--pepper", str(tmp_path / "pepper")]
+    assert CliRunner().invoke(cli, ["cloud", "init", *words, "--region", "id"]).exit_code == 0
+    return tmp_path
+
+
+async def rotate(device, collections):
+    """Send a new account key with wraps for `collections` and words."""
+    wraps = [{"uid": each, "key": b"new", "type": b"new"} for each in collections]
+    words = {"key": bytes(WORDS.verify_key), "wrap": b"new", "words": b"new"}
+    new = {"wrap": b"new", "public_key": b"N" * 32, "collections": wraps, "recovery": words}
+    return await device.ask("POST", "rotate", await device.sign("rotate", **new))
+
+
+async def recover(device, _collections):
+    """Use the words."""
+    keys = {"login_key": bytes(NEW.verify_key), "wrap": b"new"}
+    return await device.ask("POST", "recovery/use", await device.sign("useRecovery", WORDS, **keys))
+
+
+async def look(device, http, url):
+    """Return everything that a rotation or a recovery replaces, as a new device gets it."""
+    found = set()
+    for key in (device.key, NEW):
+        again = Device(http, url, "ani", key)
+        status, answer = await again.log_in()
+        if status == 200:
+            found.add(("login key", key is NEW))
+            found.add(("wrap", answer["user"]["encryptedContent"] == b"new"))
+            found.add(("public key", answer["user"]["pubkey"] == b"N" * 32))
+            _, listed = await again.call("GET", "collection/")
+            found |= {("collection", each["collectionKey"] == b"new") for each in listed["data"]}
+            _, words = await again.ask("GET", "recovery")
+            found.add(("words", words["words"] == "bmV3"))
+    kept = Device(http, url, "ani", device.key, device.second)
+    found.add(("sessions end", (await kept.call("GET", "collection/"))[0] == 401))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("action", "tables", "changed"),
+    [
+        (rotate, ROTATION, {"wrap", "public key", "collection", "words", "sessions end"}),
+        (recover, RECOVERY, {"login key", "wrap", "sessions end"}),
+    ],
+    ids=["rotate", "recover"],
+)
+def test_keys_are_replaced_together_or_not_at_all(root, action, tables, changed):
+    """Before the commit nothing is, after it everything; an answer that came is true."""
+
+    async def play(url, device, collections):
+        async with aiohttp.ClientSession() as http:
+            device.http, device.url = http, url
+            with contextlib.suppress(aiohttp.ClientError):
+                await action(device, collections)
+
+    async def see(url, device):
+        async with aiohttp.ClientSession() as http:
+            return await look(device, http, url)
+
+    async def prepare(url):
+        async with aiohttp.ClientSession() as http:
+            device = Device(http, url, "ani", SigningKey(b"O" * 32))
+            assert (await device.sign_up())[0] == 201
+            await device.set_recovery(WORDS)
+            second = Device(http, url, "ani", device.key)
+            await second.log_in()
+            device.second = second.token
+            return device, [(await device.create())["uid"] for _ in range(2)]
+
+    with serving(root) as url:
+        device, collections = asyncio.run(prepare(url))
+    for change, is_done in ((f"commit {tables}", False), (f"committed {tables}", True)):
+        with serving(root, change) as url:
+            asyncio.run(play(url, device, collections))
+        assert (root / "log").read_text().splitlines()[-1] == change
+        with serving(root) as url:
+            found = asyncio.run(see(url, device))
+        assert {name for name, is_new in found if is_new} == (changed if is_done else set())
+        assert len({name for name, _ in found}) == len(found)

@@ -1,0 +1,152 @@
+"""`cloud pepper` as an operator runs it: rotated, interrupted anywhere, and restored from paper."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from server.cli import cli
+from server.cloud.accounts.owners import NewOwner, add_owner, find_owner
+from server.cloud.pepper.file import load_pepper
+from server.cloud.pepper.rotation import choose_secrets
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.models import Site
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+
+ROOT = Path(__file__).parents[3]
+#: Each step of a rotation, and the change before which the process ends.
+STEPS = {
+    "the next pepper is drawn and not written": "create .tmp-pepper",
+    "the next pepper is written and not in its place": "rename .tmp-pepper > pepper",
+    "the file names the next pepper and nothing is sealed under it": "commit accounts,site",
+    "everything is sealed under the next pepper": "committed accounts,site",
+    "the former pepper is forgotten nowhere": "create .tmp-pepper",
+    "the file without the former pepper is not in its place": "rename .tmp-pepper > pepper",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Give a folder with a cloud, its pepper and one account; do not change it, copy it."""
+    root = tmp_path_factory.mktemp("made")
+    words = ["--folder", str(root / "cloud"), "--pepper", str(root / "pepper"), "--region", "id"]
+    assert CliRunner().invoke(cli, ["cloud", "init", *words]).exit_code == 0
+
+    drawn = candidates(root)
+
+    async def sign_up():
+        async with open_database(root / "cloud/cloud.sqlite", migrations=MIGRATIONS) as database:
+            async with database.begin() as db:
+                db.add(Site(id=1, generation=b"1234"))
+            secrets = await choose_secrets(database, drawn)
+            async with database.begin() as db:
+                key = bytes(32)
+                owner = NewOwner("ani", "ani@localhost", key, key, b"wrap", key)
+                await add_owner(db, secrets, owner, "A" * 22, 0, 0)
+
+    asyncio.run(sign_up())
+    return root
+
+
+@pytest.fixture
+def root(made, tmp_path):
+    """Give a copy."""
+    return shutil.copytree(made, tmp_path / "copy")
+
+
+def candidates(root):
+    """Return the secrets of the pepper's file."""
+    return load_pepper(root / "pepper", os.geteuid()).candidates("id", os.urandom)
+
+
+def is_whole(root):
+    """Answer whether a server that starts now knows the account, and its pepper."""
+    held = candidates(root)
+
+    async def look():
+        async with open_database(root / "cloud/cloud.sqlite", migrations=MIGRATIONS) as database:
+            secrets = await choose_secrets(database, held)
+            async with database() as db:
+                return await find_owner(db, secrets, "ani"), await find_owner(db, secrets, "budi")
+
+    found, unknown = asyncio.run(look())
+    return found is not None and (found.name, found.wrap, unknown) == ("ani", b"wrap", None)
+
+
+def words(root, command):
+    """Return the words of a command."""
+    return ["cloud", "pepper", command, "--folder", f"{root}/cloud", "--pepper", f"{root}/pepper"]
+
+
+def printed(output):
+    """Return the lines for paper."""
+    return [line for line in output.splitlines() if line.startswith("  ")]
+
+
+def rotate(root, last=0):
+    """Rotate in a process that is killed before the change `last`; return status and changes."""
+    program = [sys.executable, "-m", "tests.server.cloud.killed", root, str(last)]
+    done = subprocess.run(
+        [*program, *words(root, "rotate")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr.splitlines()
+
+
+def test_a_rotation_that_is_killed_anywhere_goes_on(root, tmp_path):
+    """Wherever it ends a server can start, and the next run ends it, with one pepper."""
+    before = load_pepper(root / "pepper", os.geteuid())
+    for last, change in enumerate(STEPS.values(), 1):
+        copy = shutil.copytree(root, tmp_path / f"{last}")
+        status, changes = rotate(copy, last)
+        assert (status, changes[-1]) == (-9, change)
+        assert is_whole(copy)
+        again = CliRunner().invoke(cli, words(copy, "rotate"))
+        assert again.exit_code == 0, again.output
+        after = load_pepper(copy / "pepper", os.geteuid())
+        assert (after.pepper != before.pepper, after.following) == (True, None)
+        assert after.salts == before.salts
+        assert is_whole(copy)
+    status, changes = rotate(root)
+    assert (status, changes) == (0, [*STEPS.values()])
+
+
+def test_a_lost_pepper_is_restored_from_paper(root):
+    """From the lines that the last rotation printed; those of before it are refused."""
+    old = CliRunner().invoke(cli, words(root, "rotate"))
+    new = CliRunner().invoke(cli, words(root, "rotate"))
+    before = (root / "pepper").read_bytes()
+    there = CliRunner().invoke(cli, words(root, "restore"), "\n".join(printed(new.output)))
+    assert "nothing was changed" in str(there.exception)
+    (root / "pepper").unlink()
+    wrong = CliRunner().invoke(cli, words(root, "restore"), "\n".join(printed(old.output)))
+    assert "not the one that the database is sealed under" in str(wrong.exception)
+    assert not (root / "pepper").exists()
+    right = CliRunner().invoke(cli, words(root, "restore"), "\n".join(printed(new.output)))
+    assert right.exit_code == 0, right.output
+    assert (root / "pepper").read_bytes() == before
+    assert (root / "pepper").stat().st_mode & 0o777 == 0o600
+    assert is_whole(root)
+
+
+def test_a_pepper_of_another_cloud_is_left_as_it_is(root, tmp_path):
+    """Neither the file nor the database is changed."""
+    other = tmp_path / "other"
+
+    made = ["--folder", str(other), "--pepper", str(tmp_path / "pepper"), "--region", "id"]
+    assert CliRunner().invoke(cli, ["cloud", "init", *made]).exit_code == 0
+    before = (tmp_path / "pepper").read_bytes()
+    shutil.copy2(tmp_path / "pepper", root / "other")
+    wrong = CliRunner().invoke(cli, [*words(root, "rotate")[:-1], f"{root}/other"])
+    assert isinstance(wrong.exception, StorageError)
+    assert (root / "other").read_bytes() == before
+    assert is_whole(root)

@@ -1,0 +1,109 @@
+"""Names that are there and names that are not: the same answers, statements and work.
+
+Times are compared by `soak/cloud_names.py`, where a machine is quiet.
+"""
+
+import os
+import re
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from nacl.signing import SigningKey, VerifyKey
+from sqlalchemy import Engine, event
+
+from server.cloud import secrets
+from tests.server.cloud.device import PEPPER, SALTS, Device, running
+
+CHALLENGE = "authentication/login_challenge/"
+
+
+class Work:
+    """Writes down statements and what is done with keys."""
+
+    def __init__(self, monkeypatch):
+        self.done = []
+        self._wrap(monkeypatch, secrets.hmac, "digest", lambda args: len(args[0]))
+        self._wrap(monkeypatch, VerifyKey, "verify", lambda _args: 0)
+
+        note = self.done.append
+
+        class Counted:
+            """AES-GCM that tells how often it is used."""
+
+            def __init__(self, key):
+                self._real = AESGCM(key)
+
+            def encrypt(self, *args):
+                """Encrypt."""
+                note("encrypt")
+                return self._real.encrypt(*args)
+
+            def decrypt(self, *args):
+                """Decrypt."""
+                note("decrypt")
+                return self._real.decrypt(*args)
+
+        monkeypatch.setattr(secrets, "AESGCM", Counted)
+
+        @event.listens_for(Engine, "before_cursor_execute")
+        def execute(_connection, _cursor, statement, *_rest):
+            note(re.sub(r"\s+", " ", statement))
+
+        self._listener = execute
+
+    def _wrap(self, monkeypatch, owner, name, describe):
+        real = getattr(owner, name)
+
+        def counted(*args):
+            self.done.append(f"{name} {describe(args)}")
+            return real(*args)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    def take(self):
+        """Return what was done since the last time."""
+        done = [*self.done]
+        self.done.clear()
+        return done
+
+    def end(self):
+        """Listen to statements no more."""
+        event.remove(Engine, "before_cursor_execute", self._listener)
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """Give what is written down; taken before the cloud, which makes its keys at its start."""
+    work = Work(monkeypatch)
+    yield work
+    work.end()
+
+
+@pytest.mark.parametrize("earlier", [(), (bytes(32),)], ids=["first pepper", "rotated"])
+async def test_the_same_work_is_done_for_each_name(work, place, tmp_path, earlier):
+    """A challenge, a wrong password, and wrong words; under whichever pepper."""
+    pepper = secrets.Secrets("id", PEPPER, SALTS, os.urandom, earlier)
+    async with running(place, tmp_path, peppers=(pepper,)) as cloud:
+        await compare(work, cloud)
+
+
+async def compare(work, cloud):
+    """Compare a name that is there with one that is not."""
+    owner = await cloud.device()
+    await owner.set_recovery(SigningKey.generate())
+    done, answers = {}, {}
+    for name in ("ani", "nobody"):
+        tried = Device(cloud.http, cloud.url, name, SigningKey.generate())
+        work.take()
+        challenge = await tried.call("POST", CHALLENGE, {"username": name})
+        done[name], answers[name] = [work.take()], [challenge[0]]
+        answers[name].append(await tried.log_in())
+        done[name].append(work.take())
+        signed = await tried.sign("useRecovery", login_key=bytes(32), wrap=b"wrap")
+        answers[name].append(await tried.ask("POST", "recovery/use", signed))
+        done[name].append(work.take())
+    assert answers["ani"] == answers["nobody"]
+    assert done["ani"] == done["nobody"]
+    statements = [each for each in done["ani"][0] if each.startswith("SELECT")]
+    assert (len(statements), done["ani"][0].count("decrypt")) == (1, 4)
+    assert "verify 0" in done["ani"][1]

@@ -1,0 +1,34 @@
+"""Runs hening-server and ends it with SIGKILL before a durable change.
+
+    python -m tests.server.cloud.killed ROOT CHANGE WORD …
+
+CHANGE is a number, or what a change is called. Changes of files below ROOT and commits are written
+to standard error, a line each.
+"""
+
+import os
+import signal
+import sys
+
+from server.cli import main
+from tests.crash.watch import watch
+
+
+def run(root, last):
+    """Run the command line's words."""
+    passed = 0
+
+    def point(change):
+        nonlocal passed
+        passed += 1
+        os.write(2, f"{change}\n".encode())
+        if last in {change, str(passed)}:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    watch(root, point)
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    found, change, *sys.argv[1:] = sys.argv[1:]
+    run(found, change)

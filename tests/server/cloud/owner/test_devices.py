@@ -1,0 +1,131 @@
+"""Approval: a new device is refused everything until one that is logged in signs for it."""
+
+import base64
+
+import msgspec
+import pytest
+from nacl.signing import SigningKey
+
+from server.cloud.accounts.devices import approval_text
+from server.cloud.door import JSON
+from tests.server.cloud.device import Device
+
+
+def encoded(data):
+    """Return bytes as JSON has them."""
+    return base64.b64encode(data).decode()
+
+
+@pytest.fixture
+async def first(cloud):
+    """Give a device with a key that approves others; `first.own` is its key."""
+    device = await cloud.device()
+    device.own = SigningKey.generate()
+    await device.set_recovery(SigningKey.generate())
+    await device.ask("PUT", "device", {"key": bytes(device.own.verify_key), "label": b"sealed"})
+    assert await device.ask("PUT", "choices", {"approves_devices": True}) == (204, None)
+    return device
+
+
+async def log_in_new(cloud, first):
+    """Return a new device with its session's id and its key, registered."""
+    new, own = Device(cloud.http, cloud.url, "ani", first.key), SigningKey.generate()
+    assert (await new.log_in())[0] == 200
+    status, registered = await new.ask("PUT", "device", {"key": bytes(own.verify_key)})
+    assert (status, registered["state"]) == (200, "pending")
+    return new, registered["id"], bytes(own.verify_key)
+
+
+async def test_a_new_device_waits_for_approval(cloud, first):
+    """It is served nothing but its registration; then everything."""
+    new, session, key = await log_in_new(cloud, first)
+    for method, path in (("GET", "sessions"), ("GET", "usage"), ("POST", "app-tokens")):
+        status, problem = await new.ask(method, path, {"door": "blobs"})
+        assert (status, problem["type"]) == (403, "urn:hening:problem:device-not-approved")
+    assert (await new.call("GET", "collection/"))[1]["code"] == "device_not_approved"
+    _, sessions = await first.ask("GET", "sessions")
+    (waiting,) = [each for each in sessions if each["state"] == "pending"]
+    assert (waiting["id"], waiting["key"]) == (session, encoded(key))
+    signature = first.own.sign(approval_text("id", session, key)).signature
+    path = f"sessions/{session}/approval"
+    assert await first.ask("POST", path, {"signature": signature}) == (204, None)
+    assert (await new.call("GET", "collection/"))[0] == 200
+    _, sessions = await new.ask("GET", "sessions")
+    assert [each["state"] for each in sessions] == ["approved", "approved"]
+
+
+async def test_no_other_signature_approves(cloud, first):
+    """Not of another key, for another session or key, nor by the device that waits."""
+    new, session, key = await log_in_new(cloud, first)
+    own, stranger = first.own, SigningKey.generate()
+    texts = [
+        (stranger, approval_text("id", session, key)),
+        (own, approval_text("de", session, key)),
+        (own, approval_text("id", session[::-1], key)),
+        (own, approval_text("id", session, bytes(32))),
+    ]
+    path = f"sessions/{session}/approval"
+    for signer, text in texts:
+        status, problem = await first.ask("POST", path, {"signature": signer.sign(text).signature})
+        assert (status, problem["type"]) == (403, "urn:hening:problem:bad-signature")
+    signature = own.sign(approval_text("id", session, key)).signature
+    assert (await new.ask("POST", path, {"signature": signature}))[0] == 403
+    other = await cloud.device("budi")
+    await other.ask("PUT", "device", {"key": bytes(own.verify_key)})
+    assert (await other.ask("POST", path, {"signature": signature}))[0] == 404
+    assert (await new.ask("GET", "usage"))[0] == 403
+
+
+async def test_a_device_that_waits_may_log_out(cloud, first):
+    """A session that was not asked for ends, from either side."""
+    new, session, _ = await log_in_new(cloud, first)
+    assert (await new.call("POST", "authentication/logout/"))[0] == 204
+    _, session, _ = await log_in_new(cloud, first)
+    assert await first.ask("DELETE", f"sessions/{session}") == (204, None)
+    assert len((await first.ask("GET", "sessions"))[1]) == 1
+
+
+async def test_a_device_has_one_key(first):
+    """Repeating it is no error; another one needs another login."""
+    asked = {"key": bytes(first.own.verify_key)}
+    assert (await first.ask("PUT", "device", asked))[0] == 200
+    status, problem = await first.ask("PUT", "device", {"key": bytes(32)})
+    assert (status, problem["type"]) == (409, "urn:hening:problem:device-has-key")
+
+
+async def test_nobody_is_locked_out_by_a_choice(cloud):
+    """Approval needs a device that can approve, and words for the day when all are lost."""
+    device, on = await cloud.device(), {"approves_devices": True}
+    problem = (await device.ask("PUT", "choices", on))[1]
+    assert problem["type"] == "urn:hening:problem:device-without-key"
+    await device.ask("PUT", "device", {"key": bytes(SigningKey.generate().verify_key)})
+    assert (await device.ask("PUT", "choices", on))[1]["type"] == "urn:hening:problem:no-recovery"
+    await device.set_recovery(SigningKey.generate())
+    assert await device.ask("PUT", "choices", on) == (204, None)
+    assert (await device.ask("GET", "choices"))[1] == on
+    await device.ask("PUT", "choices", {"approves_devices": False})
+    assert (await device.log_in())[0] == 200
+    assert (await device.call("GET", "collection/"))[0] == 200
+
+
+async def test_a_session_lasts_as_long_as_it_is_used(cloud):
+    """It is prolonged once a day, and over after so many days without use."""
+    day = 24 * 60 * 60
+    device = await cloud.device()
+    first = (await device.ask("GET", "sessions"))[1][0]["expires_at"]
+    cloud.clock.seconds += day
+    assert (await device.ask("GET", "sessions"))[1][0]["expires_at"] == first
+    for _ in range(5):
+        cloud.clock.seconds += 398 * day
+        assert (await device.call("GET", "collection/"))[0] == 200
+    cloud.clock.seconds += 400 * day
+    assert (await device.call("GET", "collection/"))[0] == 401
+
+
+async def test_refusals_are_problem_documents(cloud, first):
+    """Also those of a device that waits."""
+    new, _, _ = await log_in_new(cloud, first)
+    headers = {"Authorization": f"Token {new.token}"}
+    async with cloud.http.get(f"{cloud.url}/account/1/usage", headers=headers) as answer:
+        assert answer.content_type != JSON
+        assert msgspec.json.decode(await answer.read())["status"] == 403

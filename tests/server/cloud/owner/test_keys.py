@@ -1,0 +1,237 @@
+"""Recovery words and a new account key: signed, whole, and equal for names that are not there."""
+
+import os
+
+import pytest
+from nacl.signing import SigningKey
+
+from tests.server.cloud.device import Device, make_item, uid
+
+OPEN, USE = "recovery/open", "recovery/use"
+NEW_KEYS = {"login_key": bytes(SigningKey(bytes(32)).verify_key), "wrap": b"wrapped anew"}
+
+
+async def test_words_open_an_account(cloud):
+    """They give the keys, set a new password, and log everything else out."""
+    lost, words = await cloud.device(), SigningKey.generate()
+    await lost.set_recovery(words)
+    token = await lost.make_token()
+    found = Device(cloud.http, cloud.url, "ani", SigningKey(bytes(32)))
+    status, opened = await found.ask("POST", OPEN, await found.sign("openRecovery", words))
+    assert (status, opened["wrap"]) == (200, "YnkgdGhlIHdvcmRz")
+    signed = await found.sign("useRecovery", words, **NEW_KEYS)
+    status, recovered = await found.ask("POST", USE, signed)
+    assert status == 200
+    found.token = recovered["token"]
+    assert len((await found.ask("GET", "sessions"))[1]) == 1
+    assert (await lost.call("GET", "collection/"))[0] == 401
+    assert (await lost.log_in())[0] == 401
+    assert (await found.ask("GET", "app-tokens"))[1] == [], token
+    status, answer = await found.log_in()
+    assert (status, answer["user"]["encryptedContent"]) == (200, b"wrapped anew")
+
+
+async def test_words_open_an_account_whose_devices_are_all_lost(cloud):
+    """Its new session waits for no approval."""
+    lost, words = await cloud.device(), SigningKey.generate()
+    await lost.set_recovery(words)
+    await lost.ask("PUT", "device", {"key": bytes(32)})
+    assert (await lost.ask("PUT", "choices", {"approves_devices": True}))[0] == 204
+    found = Device(cloud.http, cloud.url, "ani")
+    _, recovered = await found.ask("POST", USE, await found.sign("useRecovery", words, **NEW_KEYS))
+    found.token = recovered["token"]
+    assert (await found.call("GET", "collection/"))[0] == 200
+
+
+async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
+    """A name that is not there, one without words, other words or action, an old challenge."""
+    owner, words = await cloud.device(), SigningKey.generate()
+    await owner.set_recovery(words)
+    await cloud.device("budi")
+
+    async def tried(name, key, action="useRecovery", **more):
+        device = Device(cloud.http, cloud.url, name)
+        signed = await device.sign(action, key, **NEW_KEYS, **more)
+        cloud.clock.seconds += wait
+        return await device.ask("POST", USE, signed)
+
+    wait = 0
+    answers = [
+        await tried("nobody", words),
+        await tried("budi", words),
+        await tried("ani", SigningKey.generate()),
+        await tried("ani", owner.key),
+        await tried("ani", words, "openRecovery"),
+        await tried("ani", words, "login"),
+        await tried("ani", words, username="budi"),
+        await tried("ani", words, host="other.example"),
+    ]
+    wait = 301
+    answers.append(await tried("ani", words))
+    assert [status for status, _ in answers] == [401] * 9
+    assert all(answer == answers[0] for answer in answers)
+    assert (await owner.log_in())[0] == 200
+
+
+async def test_a_token_alone_changes_no_words(cloud):
+    """The password's key signs, of the account whose token it is."""
+    device, other = await cloud.device(), await cloud.device("budi")
+    kept = {"key": bytes(32), "wrap": b"x", "words": b"y"}
+    for signed in (
+        await device.sign("setRecovery", SigningKey.generate(), recovery=kept),
+        await device.sign("login", recovery=kept),
+        await other.sign("setRecovery", recovery=kept),
+    ):
+        assert (await device.ask("PUT", "recovery", signed))[0] == 401
+    assert (await device.ask("GET", "recovery"))[0] == 404
+    await device.set_recovery(SigningKey.generate())
+    status, shown = await device.ask("GET", "recovery")
+    assert (status, shown["words"]) == (200, "dGhlIHdvcmRz")
+
+
+def rewrapped(*collections, **more):
+    """Return what a device sends for a new account key."""
+    wraps = [{"uid": each, "key": b"new " + each.encode(), "type": b"new"} for each in collections]
+    return {"wrap": b"new keys", "public_key": b"P" * 32, "collections": wraps, **more}
+
+
+async def test_a_new_account_key_wraps_everything_anew(cloud):
+    """All at once; other devices have to log in, and get the new keys then."""
+    device = await cloud.device()
+    second = Device(cloud.http, cloud.url, "ani", device.key)
+    await second.log_in()
+    own = [(await device.create())["uid"] for _ in range(3)]
+    item = make_item(b"stays")
+    await device.batch(own[0], item)
+    _, before = await device.call("GET", "collection/")
+    signed = await device.sign("rotate", **rewrapped(*own))
+    assert await device.ask("POST", "rotate", signed) == (204, None)
+    _, changed = await device.call("GET", f"collection/?stoken={before['stoken']}")
+    assert {each["item"]["uid"]: each["collectionKey"] for each in changed["data"]} == {
+        each: b"new " + each.encode() for each in own
+    }
+    assert all(each["collectionType"] == b"new" for each in changed["data"])
+    assert (await second.call("GET", "collection/"))[0] == 401
+    _, answer = await second.log_in()
+    assert answer["user"]["encryptedContent"] == b"new keys"
+    assert answer["user"]["pubkey"] == b"P" * 32
+    _, items = await second.call("GET", f"collection/{own[0]}/item/")
+    assert items["data"][0]["uid"] == item["uid"]
+
+
+async def test_a_collection_that_is_missing_stops_a_rotation(cloud):
+    """One too few, one too many, one twice: nothing is changed."""
+    device, other = await cloud.device(), await cloud.device("budi")
+    own = [(await device.create())["uid"] for _ in range(2)]
+    foreign = (await other.create())["uid"]
+    for collections in (own[:1], [*own, uid()], [*own, foreign], [*own, own[0]]):
+        signed = await device.sign("rotate", **rewrapped(*collections))
+        status, problem = await device.ask("POST", "rotate", signed)
+        assert (status, problem["type"]) == (409, "urn:hening:problem:collections-differ")
+    status, _ = await device.ask(
+        "POST", "rotate", await device.sign("rotate", SigningKey.generate(), **rewrapped(*own))
+    )
+    assert status == 401
+    _, listed = await device.call("GET", "collection/")
+    assert all(not each["collectionKey"].startswith(b"new") for each in listed["data"])
+    assert (await other.call("GET", "collection/"))[1]["data"][0]["collectionType"] == b"type"
+
+
+async def test_words_wrap_the_new_account_key_too(cloud):
+    """Otherwise they would open keys that open nothing."""
+    device, words = await cloud.device(), SigningKey.generate()
+    await device.set_recovery(words)
+    signed = await device.sign("rotate", **rewrapped())
+    status, problem = await device.ask("POST", "rotate", signed)
+    assert (status, problem["type"]) == (409, "urn:hening:problem:no-recovery")
+    kept = {"key": bytes(words.verify_key), "wrap": b"the new ones", "words": b"again"}
+    signed = await device.sign("rotate", **rewrapped(recovery=kept))
+    assert (await device.ask("POST", "rotate", signed))[0] == 204
+    _, opened = await device.ask("POST", OPEN, await device.sign("openRecovery", words))
+    assert opened["wrap"] == "dGhlIG5ldyBvbmVz"
+
+
+@pytest.fixture
+async def shared(cloud):
+    """Give two members of a collection, and its uid."""
+    owner, member = await cloud.device(), await cloud.device("budi")
+    collection = (await owner.create())["uid"]
+    await invite(owner, member, collection)
+    return owner, member, collection
+
+
+async def invite(owner, member, collection):
+    """Let `member` join a collection, to write."""
+    invitation = {
+        "uid": uid(),
+        "version": 1,
+        "accessLevel": 2,
+        "username": member.name,
+        "collection": collection,
+        "signedEncryptionKey": b"boxed",
+    }
+    assert (await owner.call("POST", "invitation/outgoing/", invitation))[0] == 201
+    await accept(member, invitation["uid"])
+
+
+async def accept(member, invitation):
+    """Accept an invitation."""
+    path = f"invitation/incoming/{invitation}/accept/"
+    answer = {"collectionType": b"theirs", "encryptionKey": b"theirs"}
+    assert (await member.call("POST", path, answer))[0] == 201
+
+
+async def test_members_of_a_collection_with_another_key_are_invited_anew(shared):
+    """Their clients know that: the membership ends, and an invitation has the new key."""
+    owner, member, collection = shared
+    invitation = uid()
+    asked = rewrapped(collection)
+    asked["collections"][0]["members"] = [{"uid": invitation, "username": "budi", "key": b"boxed"}]
+    _, before = await member.call("GET", "collection/")
+    assert (await owner.ask("POST", "rotate", await owner.sign("rotate", **asked)))[0] == 204
+    _, listed = await member.call("GET", f"collection/?stoken={before['stoken']}")
+    assert listed["removedMemberships"] == [{"uid": collection}]
+    assert (await member.call("GET", f"collection/{collection}/"))[0] == 404
+    _, incoming = await member.call("GET", "invitation/incoming/")
+    assert [each["accessLevel"] for each in incoming["data"]] == [2]
+    await accept(member, invitation)
+    assert (await member.batch(collection, make_item()))[0] == 200
+    assert (await owner.call("GET", f"collection/{collection}/"))[1]["collectionKey"][:3] == b"new"
+
+
+async def test_all_members_are_invited_anew_or_none(cloud, shared):
+    """One that is forgotten, one that is none, and a rotation by who may not share."""
+    owner, member, collection = shared
+    third = await cloud.device("citra")
+    await invite(owner, third, collection)
+    keys = {name: {"uid": uid(), "username": name, "key": b"k"} for name in ("budi", "citra")}
+    for members in (["budi"], ["budi", "citra", "ani"], ["budi", "budi"]):
+        asked = rewrapped(collection)
+        asked["collections"][0]["members"] = [
+            keys.get(name, {"uid": uid(), "username": name, "key": b"k"}) for name in members
+        ]
+        status, problem = await owner.ask("POST", "rotate", await owner.sign("rotate", **asked))
+        assert (status, problem["type"]) == (409, "urn:hening:problem:members-differ")
+    asked = rewrapped(collection)
+    asked["collections"][0]["members"] = [{"uid": uid(), "username": "ani", "key": b"k"}]
+    assert (await member.ask("POST", "rotate", await member.sign("rotate", **asked)))[0] == 403
+    assert (await third.call("GET", f"collection/{collection}/"))[0] == 200
+
+
+async def test_invitations_to_an_account_end_with_its_key(cloud):
+    """They are encrypted to the key that it has no more."""
+    owner, invited = await cloud.device(), await cloud.device("budi")
+    collection = (await owner.create())["uid"]
+    invitation = {
+        "uid": uid(),
+        "version": 1,
+        "accessLevel": 0,
+        "username": "budi",
+        "collection": collection,
+        "signedEncryptionKey": os.urandom(80),
+    }
+    await owner.call("POST", "invitation/outgoing/", invitation)
+    assert len((await invited.call("GET", "invitation/incoming/"))[1]["data"]) == 1
+    signed = await invited.sign("rotate", **rewrapped())
+    assert (await invited.ask("POST", "rotate", signed))[0] == 204
+    assert (await invited.call("GET", "invitation/incoming/"))[1]["data"] == []

@@ -1,0 +1,156 @@
+"""What belongs to another account is as good as not there, whatever is asked of it.
+
+Each route with a part in its path is asked by a stranger for what an owner has, and for what nobody
+has: the answers are equal, byte by byte, and the owner's things stay as they are.
+"""
+
+import hashlib
+import os
+import re
+
+import aiohttp
+import msgspec
+import pytest
+from nacl.signing import SigningKey
+
+from server.cloud.app import ROUTES
+from tests.server.cloud.device import HEADERS, change, make_item, uid
+
+PARTS = re.compile(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\})?[^{}]*)?\}")
+WITH_PARTS = [route for route in ROUTES if PARTS.search(route.path) and not route.is_public]
+BLOBS = [
+    (method, path)
+    for path in ("config", "data/", "data/{name}")
+    for method in ("HEAD", "GET", "POST", "DELETE")
+    if (method, path) not in {("POST", "data/"), ("DELETE", "data/"), ("HEAD", "data/")}
+] + [("DELETE", "")]
+
+
+def bodies(ids):
+    """Return a valid body for each route that takes one, by its handler's name."""
+    item = make_item(os.urandom(100))
+    item["uid"] = ids["item"]
+    return {
+        "batch": {"items": [item]},
+        "transaction": {"items": [change(item)], "deps": [{"uid": ids["item"], "etag": uid()}]},
+        "list_updates": [{"uid": ids["item"], "etag": uid()}],
+        "change_access": {"accessLevel": 1},
+        "accept": {"collectionType": b"type", "encryptionKey": b"key"},
+        "put_chunk": os.urandom(100),
+        "approve": {"signature": bytes(64)},
+    }
+
+
+async def ask(device, route, ids):
+    """Send a route's request; return the status and the bytes of the answer."""
+    path = PARTS.sub(lambda part: ids[part[1]], route.path)
+    body = bodies(ids).get(route.handler.__name__)
+    assert (body is None) == (route.body is None), f"give {route.path} a body here"
+    encode = msgspec.json.encode if route.is_json else msgspec.msgpack.encode
+    data = body if body is None or isinstance(body, bytes) else encode(body)
+    headers = {**HEADERS, "Authorization": f"Token {device.token}"}
+    address = f"{device.url}{path}"
+    async with device.http.request(route.method, address, data=data, headers=headers) as answer:
+        return answer.status, re.sub(rb"[A-Za-z0-9_-]{20,}", b"ID", await answer.read())
+
+
+@pytest.fixture
+async def owner(cloud):
+    """Give an owner with one of everything, and the ids of what there is."""
+    device = await cloud.device()
+    await device.set_recovery(SigningKey.generate())
+    collection = (await device.create())["uid"]
+    item = make_item(os.urandom(100))
+    await device.batch(collection, item)
+    await cloud.device("citra")
+    invitation = {
+        "uid": uid(),
+        "version": 1,
+        "accessLevel": 2,
+        "username": "citra",
+        "collection": collection,
+        "signedEncryptionKey": b"boxed",
+    }
+    assert (await device.call("POST", "invitation/outgoing/", invitation))[0] == 201
+    await device.make_token()
+    (token,) = (await device.ask("GET", "app-tokens"))[1]
+    (session,) = (await device.ask("GET", "sessions"))[1]
+    device.ids = {
+        "collection": collection,
+        "item": item["uid"],
+        "chunk": item["content"]["chunks"][0][0],
+        "invitation": invitation["uid"],
+        "name": "ani",
+        "id": token["id"],
+        "session": session["id"],
+    }
+    return device
+
+
+async def everything(device):
+    """Return all that an owner sees."""
+    collection = device.ids["collection"]
+    return [
+        await device.call("GET", f"collection/{collection}/"),
+        await device.call("GET", f"collection/{collection}/item/"),
+        await device.call("GET", f"collection/{collection}/member/"),
+        await device.call("GET", "invitation/outgoing/"),
+        await device.ask("GET", "app-tokens"),
+        await device.ask("GET", "sessions"),
+        await device.ask("GET", "usage"),
+    ]
+
+
+async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
+    """Every route that names something is refused as if it were not there."""
+    stranger = await cloud.device("budi")
+    await stranger.ask("PUT", "device", {"key": bytes(SigningKey.generate().verify_key)})
+    nobodys = {
+        part: "nobody" if part == "name" else os.urandom(16).hex()[:22] for part in owner.ids
+    }
+    before = await everything(owner)
+    assert len(WITH_PARTS) >= 21
+    for route in WITH_PARTS:
+        for one in (owner.ids, {**owner.ids, "id": owner.ids["session"]}):
+            theirs, nothing = await ask(stranger, route, one), await ask(stranger, route, nobodys)
+            assert theirs == nothing, route.path
+            assert theirs[0] in {404, 501}, (route.method, route.path)
+    assert await everything(owner) == before
+    assert (await stranger.call("GET", "collection/"))[1]["data"] == []
+    assert (await stranger.call("GET", "invitation/incoming/"))[1]["data"] == []
+
+
+async def test_the_same_routes_answer_the_owner(owner):
+    """So that the refusals above are for who asks, not for how."""
+    answered = {
+        route.handler.__name__
+        for route in WITH_PARTS
+        if route.method == "GET" and (await ask(owner, route, owner.ids))[0] == 200
+    }
+    assert answered >= {"get_collection", "list_items", "get_item", "get_chunk", "list_members"}
+
+
+async def test_a_program_of_another_account_learns_nothing(cloud):
+    """Vaults and objects of others are as good as not there, and stay."""
+    owner, stranger = await cloud.device(), await cloud.device("budi")
+    body = os.urandom(2000)
+    name = hashlib.sha256(body).hexdigest()
+    tokens = {each.name: await each.make_token() for each in (owner, stranger)}
+    logins = {name: aiohttp.encode_basic_auth(name, token) for name, token in tokens.items()}
+
+    async def send(method, path, vault, login):
+        address = f"{cloud.url}/blobs/{vault}/{path.format(name=name)}"
+        data = body if method == "POST" else None
+        headers = {"Authorization": login}
+        async with cloud.http.request(method, address, data=data, headers=headers) as answer:
+            return answer.status, await answer.read()
+
+    assert (await send("POST", "?create=true", "photos", logins["ani"]))[0] == 200
+    assert (await send("POST", "data/{name}", "photos", logins["ani"]))[0] == 200
+    for method, path in BLOBS:
+        theirs = await send(method, path, "photos", logins["budi"])
+        assert theirs == await send(method, path, "nothing", logins["budi"]), (method, path)
+        assert theirs[0] == 404, (method, path)
+    mixed = aiohttp.encode_basic_auth("ani", tokens["budi"])
+    assert (await send("GET", "data/{name}", "photos", mixed))[0] == 401
+    assert await send("GET", "data/{name}", "photos", logins["ani"]) == (200, body)

@@ -1,0 +1,86 @@
+"""Bodies of any bytes: decoded, or refused in the door's own words; and never a failure."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.cloud.app import ROUTES
+from soak.cloud_bodies import KINDS, check_body
+from tests.server.cloud.device import HEADERS, change, make_item, uid
+from tests.server.cloud.test_foreign_accounts import PARTS
+
+CORPUS = Path(__file__).parents[3] / "fixtures" / "fuzz" / "cloud"
+ITEM = make_item(b"body")
+CLAIM = {"username": "ani", "challenge": b"c" * 68, "host": "h", "action": "login"}
+VALID = (
+    {"items": [ITEM], "deps": [{"uid": uid(), "etag": uid()}]},
+    {"items": [change(ITEM)]},
+    {"item": ITEM, "collectionKey": b"k" * 72, "collectionType": b"type"},
+    [{"uid": uid(), "etag": None}],
+    {"response": msgspec.msgpack.encode(CLAIM), "signature": b"s" * 64},
+    {"username": "ani"},
+    CLAIM,
+)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.binary()
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def bodies(draw):
+    """Return bytes, values, or a valid body with a byte or a member changed."""
+    if draw(st.booleans()):
+        return draw(st.binary() | values.map(msgspec.msgpack.encode))
+    valid = draw(st.sampled_from(VALID))
+    if isinstance(valid, dict) and draw(st.booleans()):
+        return msgspec.msgpack.encode({**valid, draw(st.sampled_from([*valid])): draw(values)})
+    data = bytearray(msgspec.msgpack.encode(valid))
+    data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
+    return bytes(data)
+
+
+@given(kind=st.integers(0, len(KINDS) - 1), body=bodies())
+def test_a_body_is_decoded_or_refused(kind, body):
+    """Whatever it is taken for."""
+    check_body(bytes([kind]) + body)
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.iterdir()), ids=lambda path: path.name)
+def test_what_fuzzing_found(path):
+    """And what it starts from."""
+    check_body(path.read_bytes())
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_no_body_makes_a_route_fail(cloud):
+    """Each that takes one is given valid bodies of all kinds, and values of all types."""
+    device = await cloud.device()
+    collection = (await device.create())["uid"]
+    parts = {"collection": collection, "item": ITEM["uid"], "name": "nobody", "id": "A" * 22}
+    odd = (*VALID, None, [], {}, 1, b"", "text", [None], {"items": [None]}, {"uid": 2**64 - 1})
+    tried = 0
+    for route in ROUTES:
+        if route.body is None or "logout" in route.path:
+            continue
+        path = PARTS.sub(lambda part: parts.get(part[1], "A" * 32), route.path)
+        encode = msgspec.json.encode if route.is_json else msgspec.msgpack.encode
+        for body in odd:
+            headers = {**HEADERS, "Authorization": f"Token {device.token}"}
+            address, data = f"{cloud.url}{path}", encode(body)
+            async with cloud.http.request(
+                route.method, address, data=data, headers=headers
+            ) as answer:
+                assert answer.status < 500, (route.path, body, await answer.read())
+                tried += 1
+    assert tried > 200
+    assert (await device.call("GET", f"collection/{collection}/"))[0] == 200

@@ -1,0 +1,105 @@
+"""What passes the gate and what does not, measured: ciphertext does, containers and text do not."""
+
+import hashlib
+import lzma
+import os
+import random
+import zlib
+
+import aiohttp
+import pytest
+
+from server.cloud.gate import LEAST, MAX_SIGMA, looks_random, measure_sigma
+from tests.server.cloud.device import change, make_item
+
+DRAWN = random.Random(1)
+NOISE = DRAWN.randbytes(70_000)
+TEXT = b" ".join(
+    DRAWN.choice([b"saya", b"rumah", b"08123", b"jalan", b"ibu"]) for _ in range(90_000)
+)
+CARD = b"BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Ani %d\r\nTEL:+62 812 %d\r\nEND:VCARD\r\n"
+VCARD = b"".join(CARD % (DRAWN.randrange(10**6), DRAWN.randrange(10**8)) for _ in range(9000))
+AGE = (
+    b"age-encryption.org/v1\n-> X25519 TEiF0ypqr+bpvcqXNyCVJpL7OuwPdVwPL7KQEbFDOCc\n"
+    b"EmECAEcKN+n/Vs9SbWiV+Hu0r+E8R77DdWYyd83nw7U\n--- " + b"V" * 43 + b"\n"
+)
+#: A body, and the standard deviations that its first 64 KiB measure, from and to.
+PASSING = {
+    "ciphertext of 1 KiB": (NOISE[:1024], 0, 5),
+    "ciphertext of 64 KiB": (NOISE, 0, 5),
+    "an age file": (AGE + NOISE, 0, 5),
+    "text of less than 1 KiB": (TEXT[: LEAST - 1], 50, 2000),
+}
+REFUSED = {
+    "vCard": (VCARD, 5000, 50_000),
+    "text": (TEXT, 5000, 90_000),
+    "text of 1 KiB": (TEXT[:LEAST], 50, 2000),
+    "deflate": (zlib.compress(VCARD, 9), 20, 5000),
+    "zeros": (bytes(LEAST), 1000, 50_000),
+    "an age file's header before text": (AGE + TEXT, 5000, 90_000),
+    # Their bytes are as random ones; their beginnings tell.
+    "JPEG": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + NOISE, 0, MAX_SIGMA),
+    "LZMA": (lzma.compress(NOISE, lzma.FORMAT_ALONE), 0, MAX_SIGMA),
+    "xz": (lzma.compress(NOISE), 0, MAX_SIGMA),
+    "WebP": (b"RIFF\x00\x11\x01\x00WEBPVP8 " + NOISE, 0, MAX_SIGMA),
+    "HEIC": (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00" + NOISE, 0, MAX_SIGMA),
+    "ZIP": (b"PK\x03\x04\x14\x00\x00\x00\x08\x00" + NOISE, 0, MAX_SIGMA),
+    "PNG": (b"\x89PNG\r\n\x1a\n" + NOISE, 0, MAX_SIGMA),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_ciphertext_passes(name):
+    """And what is too short to tell."""
+    body, least, most = PASSING[name]
+    assert looks_random(body)
+    assert least <= measure_sigma(body.removeprefix(AGE)[: 64 * 1024]) <= most
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_ciphertext_is_refused(name):
+    """By its counts of bytes, or where these are as random ones by its beginning."""
+    body, least, most = REFUSED[name]
+    assert not looks_random(body)
+    assert least <= measure_sigma(body.removeprefix(AGE)[: 64 * 1024]) <= most
+
+
+def test_no_ciphertext_is_refused_by_chance():
+    """The largest of 3,000 bodies is far from the limit."""
+    sizes = (1024, 1064, 4096)
+    assert max(measure_sigma(DRAWN.randbytes(size)) for size in sizes for _ in range(1000)) < 5.5
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_each_door_refuses_it_and_keeps_nothing(cloud):
+    """Descriptions and chunks of items, chunks alone, and objects of vaults but those in clear."""
+    device = await cloud.device()
+    collection = (await device.create())["uid"]
+    item = make_item(os.urandom(100))
+    described = change(item, meta=TEXT[:2000])
+    path = f"collection/{collection}/item"
+    for refused in (
+        await device.batch(collection, make_item(TEXT[:5000])),
+        await device.batch(collection, *(make_item(NOISE) for _ in range(5)), make_item(VCARD)),
+        await device.batch(collection, item, described),
+        await device.call("PUT", f"{path}/{item['uid']}/chunk/{'c' * 43}/", raw=TEXT[:5000]),
+    ):
+        assert (refused[0], refused[1]["code"]) == (422, "not_ciphertext")
+    assert (await device.call("GET", f"{path}/"))[1]["data"] == []
+    token, root = await device.make_token(), f"{cloud.url}/blobs/photos"
+    login = {"headers": {"Authorization": aiohttp.encode_basic_auth("ani", token)}}
+    async with cloud.http.post(f"{root}/?create=true", **login) as made:
+        assert made.status == 200
+    for kind, body, status in (
+        ("data", TEXT[:200_000], 422),
+        ("data", TEXT[:5000], 422),
+        ("index", VCARD, 422),
+        ("keys", TEXT[:5000], 200),
+        ("data", NOISE, 200),
+    ):
+        name = hashlib.sha256(body).hexdigest()
+        async with cloud.http.post(f"{root}/{kind}/{name}", data=body, **login) as answer:
+            assert answer.status == status, kind
+        async with cloud.http.head(f"{root}/{kind}/{name}", **login) as answer:
+            assert answer.status == (200 if status == 200 else 404)
+    assert [each.name for each in (cloud.folder / "bodies").rglob(".tmp-*")] == []

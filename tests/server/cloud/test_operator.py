@@ -1,0 +1,119 @@
+"""What an operator sees: numbers by random ids and totals, and an account that may be stopped."""
+
+import os
+
+import aiohttp
+import pytest
+from prometheus_client import generate_latest
+
+from server.cloud.errors import CloudError
+from server.cloud.metrics import ROTATED, CloudMetrics
+from server.cloud.operator import list_accounts, show_account, suspend_account
+from server.cloud.secrets import Secrets
+from server.cloud.storage import MIGRATIONS
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item
+
+
+async def test_accounts_are_numbers(cloud, place):
+    """How much each keeps, and nothing of a name or of what it is."""
+    device, other = await cloud.device(), await cloud.device("budi")
+    collection = (await device.create())["uid"]
+    await device.batch(collection, make_item(os.urandom(1000)), make_item())
+    used = (await device.ask("GET", "usage"))[1]["used"]
+    async with open_database(place, migrations=MIGRATIONS) as database, database() as db:
+        first, second = sorted(await list_accounts(db, "", NOW), key=lambda row: -row.bytes)
+        assert (first.bytes, first.collections, first.items, first.sessions) == (used, 1, 3, 1)
+        assert (second.bytes, second.collections, second.vaults) == (0, 0, 0)
+        assert await show_account(db, first.id, NOW) == first
+        rest = await list_accounts(db, min(first.id, second.id), NOW)
+        assert [row.id for row in rest] == [max(first.id, second.id)]
+        assert (await show_account(db, first.id, NOW + 10**9)).sessions == 0
+        with pytest.raises(CloudError, match="there is no account"):
+            await show_account(db, "nobody", NOW)
+    assert other.name not in repr([first, second])
+
+
+async def test_a_suspended_account_is_served_nothing(cloud, place):
+    """From its next request on, at every door; and everything again afterwards."""
+    device, other = await cloud.device(), await cloud.device("budi")
+    token = aiohttp.encode_basic_auth("ani", await device.make_token())
+    async with open_database(place, migrations=MIGRATIONS) as database:
+
+        async def suspend(*, is_suspended):
+            async with database.begin() as db:
+                rows = await list_accounts(db, "", NOW)
+                (mine,) = [row.id for row in rows if row.id == account]
+                await suspend_account(db, mine, is_suspended=is_suspended)
+
+        async with database() as db:
+            ids = {row.id for row in await list_accounts(db, "", NOW)}
+        await device.create()
+        async with database() as db:
+            (account,) = [row.id for row in await list_accounts(db, "", NOW) if row.collections]
+        assert account in ids
+        await suspend(is_suspended=True)
+        status, answer = await device.call("GET", "collection/")
+        assert (status, answer["code"]) == (403, "account_suspended")
+        assert (await device.ask("GET", "usage"))[0] == 403
+        headers = {"Authorization": token}
+        async with cloud.http.get(f"{cloud.url}/blobs/x/data/", headers=headers) as refused:
+            assert refused.status == 403
+        kept = device.token
+        assert (await device.log_in())[1]["code"] == "account_suspended"
+        assert (await other.call("GET", "collection/"))[0] == 200
+        await suspend(is_suspended=False)
+        device.token = kept
+        assert (await device.call("GET", "collection/"))[0] == 200
+        assert (await device.log_in())[0] == 200
+        with pytest.raises(CloudError, match="there is no account"):
+            async with database.begin() as db:
+                await suspend_account(db, "nobody", is_suspended=True)
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_metrics_are_totals_and_outcomes(cloud, place):
+    """No label comes from a request, and none is of an account."""
+    device = await cloud.device()
+    metrics = CloudMetrics()
+    assert metrics.reasons()
+    async with open_database(place, migrations=MIGRATIONS) as database:
+        await metrics.count_totals(database, bytes(8), NOW)
+        assert metrics.reasons() == [ROTATED]
+        await metrics.count_totals(database, Secrets("id", PEPPER, SALTS, os.urandom).mark, NOW)
+    assert metrics.reasons() == []
+    for path, status in (
+        ("/api/v1/authentication/login/", 401),
+        ("/account/1/recovery/use", 200),
+        ("/api/v1/collection/", 200),
+        ("/api/v1/collection/", 507),
+        ("/blobs/photos/data/", 429),
+        ("/account/1/usage", 503),
+        (f"/{device.name}", 404),
+    ):
+        metrics.count(path, status)
+    lines = {
+        line
+        for line in generate_latest(metrics.registry).decode().splitlines()
+        if line.startswith("hening") and "_created" not in line
+    }
+    counts = {
+        *(("login", "refused"), ("login", "ok"), ("records", "ok"), ("records", "full")),
+        *(("blobs", "limited"), ("account", "failed"), ("none", "refused")),
+    }
+    assert lines == {
+        f'hening_cloud_requests_total{{door="{door}",outcome="{outcome}"}} 1.0'
+        for door, outcome in counts
+    } | {"hening_cloud_accounts 1.0", "hening_cloud_sessions 1.0", "hening_cloud_bytes 0.0"}
+
+
+async def test_a_database_that_does_not_answer_is_a_reason():
+    """Until it answers again."""
+    metrics = CloudMetrics()
+
+    def broken():
+        raise StorageError("the database is gone.")
+
+    await metrics.count_totals(broken, bytes(8), NOW)
+    assert metrics.reasons() == ["the database does not answer."]

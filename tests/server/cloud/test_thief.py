@@ -1,0 +1,129 @@
+"""A thief who has the database, the bodies and the program, but not the pepper.
+
+The same searches find everything in a copy whose columns are opened, so that they could fail.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import sqlite3
+
+import pytest
+from nacl.signing import SigningKey
+
+from server.cloud.secrets import Secrets, derive_name_key
+from tests.server.cloud.device import PEPPER, SALTS, Device, make_item
+
+NAMES = ("ani", "budi", "citra")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Give a SQLite database: a thief of the other kind reads the same columns."""
+    return tmp_path / "hening.sqlite"
+
+
+def read_all(path):
+    """Return each value of bytes or text in a database, by table and column."""
+    found = {}
+    with sqlite3.connect(path) as db:
+        tables = [
+            name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")
+        ]
+        for table in tables:
+            cursor = db.execute(f'SELECT * FROM "{table}"')
+            columns = [column for column, *_ in cursor.description]
+            for row in cursor:
+                for column, value in zip(columns, row, strict=True):
+                    data = value.encode() if isinstance(value, str) else value
+                    if isinstance(data, bytes):
+                        found.setdefault(f"{table}.{column}", set()).add(data)
+    return found
+
+
+def guess_names(values):
+    """Return those names whose hash by any key that the thief has, or by none, is in `values`."""
+    everything = {each for column in values.values() for each in column}
+    keys = {b"", bytes(32)} | {each for each in everything if len(each) <= 64}
+    guesses = {}
+    for name in NAMES:
+        text = name.encode()
+        guesses[name] = {text, hashlib.sha256(text).digest(), hashlib.blake2b(text).digest()}
+        for key in keys:
+            guesses[name].add(hmac.digest(key, text, hashlib.sha256))
+            guesses[name].add(hmac.digest(derive_name_key(key), text, hashlib.sha256))
+    return {name for name, hashes in guesses.items() if hashes & everything}
+
+
+def find_secrets(files, secrets):
+    """Return the names of those `secrets` that are in the bytes of `files`, in any usual form."""
+    return {
+        name
+        for name, secret in secrets.items()
+        for form in (secret, secret.hex().encode(), base64.b64encode(secret)[:-2])
+        if any(form in data for data in files)
+    }
+
+
+async def fill(cloud):
+    """Make accounts; return what a thief would want to have of the first."""
+    device = await cloud.device("ani")
+    await (await cloud.device("budi")).create()
+    await device.set_recovery(SigningKey(bytes(range(32))))
+    collection = (await device.create())["uid"]
+    await device.batch(collection, make_item(os.urandom(20_000)))
+    token = await device.make_token()
+    stranger = Device(cloud.http, cloud.url, "")
+    path = "authentication/login_challenge/"
+    _, challenge = await stranger.call("POST", path, {"username": "ani"})
+    return {
+        "salt": challenge["salt"],
+        "login key": bytes(device.key.verify_key),
+        "name and address": b"ani@localhost",
+        "recovery key": bytes(SigningKey(bytes(range(32))).verify_key),
+        "wrap": b"by the words",
+        "session's token": device.token.encode(),
+        "program's token": token.encode(),
+        "pepper": PEPPER,
+        "salts": SALTS,
+    }
+
+
+async def test_a_stolen_database_yields_no_name_no_salt_and_no_guess(cloud, place):
+    """Neither a value nor a hash that could be tried: without the salt no password can be."""
+    wanted = await fill(cloud)
+    values = read_all(place)
+    files = [path.read_bytes() for path in cloud.folder.rglob("*") if path.is_file()]
+    assert any(b"CREATE TABLE accounts" in data for data in files)
+    assert find_secrets(files, wanted) == set()
+    assert guess_names(values) == set()
+
+
+async def test_the_thief_finds_what_is_not_sealed(cloud, place):
+    """With the pepper, or in a database whose names were hashed without a key."""
+    wanted = await fill(cloud)
+    values = read_all(place)
+    assert guess_names({**values, "taken": {PEPPER}}) == {"ani", "budi"}
+    assert guess_names({**values, "plain": {hashlib.sha256(b"citra").digest()}}) == {"citra"}
+    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
+    with sqlite3.connect(place) as db:
+        rows = db.execute("SELECT id, salt, login_key, name FROM accounts").fetchall()
+    opened = [
+        secrets.open(value, "accounts", row[0], column)
+        for row in rows
+        for column, value in zip(("salt", "login_key", "name"), row[1:], strict=True)
+    ]
+    assert find_secrets(opened, wanted) == {"salt", "login key"}
+    assert b"ani" in opened
+
+
+async def test_equal_values_are_sealed_apart(cloud, place):
+    """Two accounts of one salt and key cannot be told from two of different ones."""
+    key, salt = SigningKey.generate(), os.urandom(32)
+    for name in ("ani", "budi"):
+        device = Device(cloud.http, cloud.url, name, key)
+        assert (await device.sign_up(salt=salt))[0] == 201
+    values = read_all(place)
+    for column in ("name", "salt", "login_key", "wrap"):
+        assert len(values[f"accounts.{column}"]) == 2
