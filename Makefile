@@ -82,6 +82,7 @@ bench: env peers
 	$(BIN)/python -m benchmarks.install
 	$(BIN)/python -m benchmarks.device
 	$(BIN)/python -m benchmarks.fleet
+	$(BIN)/python -m benchmarks.cloud
 
 # A long run with faults; status 1 where anything is unexplained. An input on which the fuzzer fails
 # is left in fixtures/fuzz.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the programs that the device plane is measured beside and with: on Debian, as root.
+# Installs the programs that the device plane and the cloud are measured beside and with: on Debian,
+# as root.
 set -euo pipefail
-declare -A packages=([nginx]=nginx [wrk]=wrk [h2load]=nghttp2-client)
+declare -A packages=([nginx]=nginx [wrk]=wrk [h2load]=nghttp2-client [restic]=restic [restic-rest-server]=restic-rest-server)
 missing=()
 for program in "${!packages[@]}"; do
   PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("${packages[$program]}")

@@ -83,6 +83,24 @@ def run_api_proxy(api: int, urgent: Path, folder: Path) -> Iterator[int]:
         yield port
 
 
+@contextlib.contextmanager
+def run_cloud_proxy(nodes: list[int], certificate: Path, key: Path, folder: Path) -> Iterator[int]:
+    """Run the cloud's proxy in front of nodes' ports until the block ends; gives its port."""
+    port = free_port()
+    shipped = "server 127.0.0.1:8090 max_fails=1 fail_timeout=2s;"
+    ours = {
+        shipped: "\n    ".join(shipped.replace("8090", str(node)) for node in nodes),
+        "listen 9443 ssl default_server;": f"listen 127.0.0.1:{port} ssl default_server;",
+        "/etc/hening/fullchain.pem": str(certificate),
+        "/etc/hening/privkey.pem": str(key),
+        # On a busy machine a node takes longer to answer a connection.
+        "proxy_connect_timeout 2s;": f"proxy_connect_timeout {LONG};",
+    }
+    user = "user root;" if certificate.stat().st_uid == 0 else ""
+    with run_site(_shipped("cloud.conf", ours), folder, port, user):
+        yield port
+
+
 PROXY = """
 server {{
     listen 127.0.0.1:{port};

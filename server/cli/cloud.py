@@ -11,6 +11,7 @@ import click
 import structlog
 
 from server.cli.cloud_accounts import account
+from server.cli.cloud_care import backup, check, migrate, restore, upkeep
 from server.cli.cloud_folder import FOLDER, PATH, PEPPER, find_pepper, print_escrow
 from server.cli.cloud_law import breach_group, code_group
 from server.cli.cloud_pepper import pepper as pepper_commands
@@ -19,6 +20,7 @@ from server.cloud.folder import CloudFolder, load_cloud_settings, make_cloud
 from server.cloud.pepper.file import Pepper, load_pepper
 from server.cloud.settings import CloudSettings
 from server.observability import configure_logging, describe_unexpected
+from server.processes.descriptors import raise_descriptor_limit
 
 log = structlog.get_logger()
 
@@ -89,6 +91,7 @@ def run(folder: Path, pepper: Path | None, **options: str | int | None) -> None:
     settings = load_cloud_settings(found, os.environ, **options)
     read = load_pepper(find_pepper(pepper), os.geteuid())
     configure_logging()
+    raise_descriptor_limit()
     asyncio.run(_serve(found, read, settings))
 
 
@@ -96,7 +99,7 @@ async def _serve(folder: CloudFolder, pepper: Pepper, settings: CloudSettings) -
     # Imported here, because they take aiohttp and the database's library with them.
     from server.cloud.app import serving
     from server.cloud.metrics import CloudMetrics
-    from server.cloud.storage.bodies import LocalBodies
+    from server.cloud.opening import open_bodies
     from server.health import serving_health
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -105,16 +108,20 @@ async def _serve(folder: CloudFolder, pepper: Pepper, settings: CloudSettings) -
     )
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    bodies = LocalBodies(folder.bodies, os.urandom)
+    bodies = open_bodies(folder, settings, os.urandom, time.time)
     place = folder.database(settings)
     peppers = pepper.candidates(settings.region, os.urandom)
     metrics = CloudMetrics()
     health = serving_health(settings.metrics_port, metrics.registry, metrics.reasons)
     async with serving(place, bodies, peppers, settings, _now, os.urandom, metrics=metrics) as port:
         with health if settings.metrics_port else nullcontext():
-            click.echo(f"http://{settings.host}:{port}")
+            click.echo(f"http{'s' if settings.tls_cert else ''}://{settings.host}:{port}")
             await stop.wait()
 
 
 def _now() -> int:
     return int(time.time())
+
+
+for command in (check, backup, restore, upkeep, migrate):
+    cloud.add_command(command)

@@ -1,6 +1,7 @@
 """`cloud account`: what an operator sees of accounts, by their random ids, and may stop."""
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,15 +109,15 @@ def erase(account: str, folder: Path, pepper: Path | None, yes: bool) -> None:
     # Imported here, because they take the database's library with them.
     from server.cloud.law.policies import Policies
     from server.cloud.law.rounds import Law
+    from server.cloud.opening import open_bodies
     from server.cloud.operator import show_account
     from server.cloud.pepper.rotation import choose_secrets
-    from server.cloud.storage.bodies import LocalBodies
 
     if not yes:
         click.confirm(f"Erase the account {account}, and all that is kept of it?", abort=True)
     settings = load_settings(folder)
     peppers = open_peppers(pepper, settings)
-    bodies = LocalBodies(CloudFolder(folder).bodies, os.urandom)
+    bodies = open_bodies(CloudFolder(folder), settings, os.urandom, time.time)
 
     async def work(database: "Sessions") -> tuple[str, str]:
         async with database() as db:

@@ -1,11 +1,12 @@
 """The cloud as a whole: its doors on one socket, until the block ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 
 from server.cloud.accounts.routes import ROUTES as ACCOUNTS
 from server.cloud.blobs.routes import add_blob_routes
@@ -15,6 +16,7 @@ from server.cloud.law.rounds import Law
 from server.cloud.law.routes import ROUTES as LAW
 from server.cloud.metrics import TOTALS_SECONDS, CloudMetrics
 from server.cloud.openapi import page_route
+from server.cloud.opening import load_tls
 from server.cloud.owner.page import add_page_routes
 from server.cloud.owner.routes import ROUTES as OWNER
 from server.cloud.pepper.rotation import choose_secrets
@@ -25,6 +27,8 @@ from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import Site
+from server.cloud.upkeep.retention import Retention, retention_of
+from server.cloud.upkeep.rounds import run_rounds
 from server.storage.database import Sessions, open_database
 from server.storage.place import Place
 
@@ -76,28 +80,46 @@ async def serving(
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-            async with services.law.going_round(settings.law_minutes), _counting(services):
+            await web.TCPSite(
+                runner, settings.host, settings.port, ssl_context=load_tls(settings)
+            ).start()
+            async with (
+                services.law.going_round(settings.law_minutes),
+                _beside(_count(services)),
+                _beside(_keep_up(services)),
+            ):
                 yield runner.addresses[0][1]
         finally:
             await runner.cleanup()
 
 
 @asynccontextmanager
-async def _counting(services: Services) -> AsyncIterator[None]:
-    metrics, mark = services.metrics, services.secrets.mark
-
-    async def count() -> None:
-        while True:
-            await metrics.count_totals(services.database, mark, services.now())
-            await asyncio.sleep(TOTALS_SECONDS)
-
-    counting = asyncio.create_task(count())
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
-        counting.cancel()
-        await asyncio.wait([counting])
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _count(services: Services) -> None:
+    while True:
+        await services.metrics.count_totals(
+            services.database, services.secrets.mark, services.now()
+        )
+        await asyncio.sleep(TOTALS_SECONDS)
+
+
+async def _keep_up(services: Services) -> None:
+    settings, policies = services.settings, services.law.policies
+
+    async def retention() -> Retention:
+        signed = await policies.current(services.now())
+        return retention_of(settings, None if signed is None else signed.policy.days)
+
+    seconds = settings.upkeep_minutes * 60
+    await run_rounds(services.database, services.bodies, retention, services.now, seconds)
 
 
 async def _load_generation(database: Sessions, entropy: Callable[[int], bytes]) -> bytes:
@@ -105,9 +127,7 @@ async def _load_generation(database: Sessions, entropy: Callable[[int], bytes]) 
         found: bytes | None = await db.scalar(select(Site.generation))
     if found is not None:
         return found
-    drawn = entropy(4)
-    async with database.begin() as db:
-        found = await db.scalar(select(Site.generation))
-        if found is None:  # no other node was faster
-            await db.execute(insert(Site).values(id=1, generation=drawn))
-    return drawn if found is None else found
+    with suppress(IntegrityError):  # another node was faster
+        async with database.begin() as db:
+            await db.execute(insert(Site).values(id=1, generation=entropy(4)))
+    return await _load_generation(database, entropy)

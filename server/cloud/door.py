@@ -29,6 +29,7 @@ from server.cloud.storage.bodies import Bodies
 from server.core.errors import HeningError
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
+from server.storage.room import is_full
 
 MSGPACK: Final = "application/msgpack"
 JSON: Final = "application/json"
@@ -67,6 +68,15 @@ class Services:
         """Return after how many seconds without use a device has to log in again."""
         days = self.settings.session_days
         return DAY * await self.law.limit_days(db, "session_idle", days)
+
+    def check_takes_more(self) -> None:
+        """Raise CloudError where nothing new is taken any more."""
+        if self.settings.closing:
+            raise CloudError(
+                403,
+                "region_closing",
+                "this region closes and takes nothing new: download what is here, and move.",
+            )
 
     def draw(self, count: int) -> str:
         """Return `count` random bytes, as URL-safe base64."""
@@ -259,6 +269,9 @@ def to_refusal(error: Exception) -> CloudError:
     """Return the refusal that answers a failure, whatever it is; tells the operator of it."""
     if isinstance(error, CloudError):
         return error
+    if is_full(error):
+        log.error("alarm", error=f"there is no room: {error}")
+        return CloudError(507, "no_room", "the server has no room just now; nothing was changed.")
     if isinstance(error, (StorageError, OSError)):
         log.error("storage fails", error=str(error))
         sentence = "the server cannot store or read just now; try again later."

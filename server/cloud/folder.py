@@ -2,7 +2,8 @@
 
 FOLDER/cloud.toml     region, and settings
 FOLDER/cloud.sqlite   the database, unless the settings name another one
-FOLDER/bodies/        larger bodies
+FOLDER/bodies/        larger bodies, unless they lie in S3
+FOLDER/spool/         bodies on their way to S3, in files without a name
 PEPPER                the pepper (`server.cloud.pepper.file`); never a part of a back-up of FOLDER
 """
 
@@ -41,6 +42,11 @@ class CloudFolder:
     def bodies(self) -> Path:
         """The folder of larger bodies."""
         return self.root / "bodies"
+
+    @property
+    def spool(self) -> Path:
+        """The folder in which bodies wait for S3."""
+        return self.root / "spool"
 
     def database(self, settings: CloudSettings) -> Place:
         """Return where the database is."""

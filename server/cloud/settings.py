@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+from server.storage.room import KEEP_FREE
+
 DAY = 24 * 60 * 60
 
 
@@ -22,13 +24,24 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `region`: which this cloud is for; it is a part of everything that is sealed, and never changes.
     `database_url`: a PostgreSQL database; empty for a SQLite file in the cloud's folder. It may
     hold a password, so no sentence quotes it.
-    `host`, `port`: where owners' devices reach it; port 0 takes any free one.
+    `host`, `port`: where owners' devices reach it; port 0 takes any free one. Beyond loopback it
+    needs `tls_cert` and `tls_key`, PEM files, or `behind_proxy` where a proxy speaks TLS.
+    `blobs_url`: `s3://BUCKET/PREFIX` for larger bodies; empty for the folder `bodies/`.
+    `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
+    `s3_key_id`, `s3_secret_file`: the key; without one, the machine's own.
+    `keep_free`: bytes of the disk that new bodies leave free: the database needs them, and what
+    frees room writes to it first.
+    `upkeep_minutes`: between two looks for what is to be removed; nodes take turns.
+    `revisions_days`, `tombstones_days`: days for which a replaced revision of an item is kept, and
+    a deleted item's tombstone, by which a device that was away learns of it.
+    `leftover_hours`: hours for which uploads that were not finished are kept, so that they can be.
     `sign_up`: `closed`, `code` (with a code that the operator made) or `open`.
     `policy_key`: the key that signs this region's policies; without one nothing is taken.
     `country`: where this cloud keeps its data, in two capital letters; the policy must allow it.
     `public_url`: where owners reach it, such as `https://cloud.rom.example`, for links to their
     page; empty for the name that a request used, without TLS.
     `law_minutes`: between two looks at what the policy's hours and days ask for.
+    `closing`: take nothing new, as this region ends; reading, removing and logging in go on.
     `quota`: bytes that an account may keep, 0 for any.
     `session_days`: days without use until a device has to log in again.
     `requests_per_second`: of one account, all its devices and programs together; twenty seconds'
@@ -44,11 +57,25 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_url: str = ""
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8090
+    tls_cert: str = ""
+    tls_key: str = ""
+    behind_proxy: bool = False
+    blobs_url: str = ""
+    s3_endpoint: str = ""
+    s3_region: str = "us-east-1"
+    s3_key_id: str = ""
+    s3_secret_file: str = ""
+    keep_free: Annotated[int, msgspec.Meta(ge=0)] = KEEP_FREE
+    upkeep_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 60
+    revisions_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 30
+    tombstones_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 400
+    leftover_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 24
     sign_up: SignUp = SignUp.CODE
     policy_key: str = ""
     country: Annotated[str, msgspec.Meta(pattern=r"^(?:[A-Z]{2})?\Z")] = ""
     public_url: Annotated[str, msgspec.Meta(pattern=r"^(?:https?://[^/\s]+)?\Z")] = ""
     law_minutes: Annotated[int, msgspec.Meta(ge=1, le=1440)] = 1
+    closing: bool = False
     quota: Annotated[int, msgspec.Meta(ge=0)] = 15 << 30
     session_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 400
     requests_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100

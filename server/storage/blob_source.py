@@ -16,9 +16,9 @@ from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, move_durable
 from server.storage.errors import StorageError
 from server.storage.modes import PRIVATE
+from server.storage.room import FULL
 
 READ = 1 << 20  # octets read in one go
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def open_source(source: Path, sha256: str, length: int) -> BinaryIO:

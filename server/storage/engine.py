@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from server.storage import one_hop
 from server.storage.errors import StorageError
 from server.storage.place import Place, PostgresAddress
+from server.storage.room import NoRoomError
 from server.storage.write_gate import WriteGate
 
 if TYPE_CHECKING:
@@ -203,4 +204,6 @@ def _fault(place: Place, error: BaseException) -> StorageError:
             f" stopped or hangs in the middle of a change has it; see which with `fuser {name}`,"
             " and let it go on or end it."
         )
+    if "disk is full" in reason or "No space left" in reason:
+        return NoRoomError(f"there is no room for the database {name}: make room on its disk.")
     return StorageError(f"the database {name} fails: {reason}; see that it is up and has room.")

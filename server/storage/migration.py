@@ -61,7 +61,7 @@ def _upgrade(place: Place, connection: Connection, migrations: Path, *, backup_m
     elif current is not None and not backup_made:
         raise StorageError(
             f"the database {place} is of another version: back it up with pg_dump, then run"
-            " `hening-server migrate --backup-made`."
+            f" `hening-server {'' if migrations == MIGRATIONS else 'cloud '}migrate --backup-made`."
         )
     config.attributes["connection"] = connection
     try:

@@ -3,6 +3,7 @@
 What cannot be kept is refused before an octet of it is moved. Pure.
 """
 
+import errno
 from dataclasses import dataclass
 
 from server.storage.errors import StorageError
@@ -10,8 +11,17 @@ from server.storage.errors import StorageError
 KEEP_FREE = 256 * 1024 * 1024  # octets; publishing, the log and the database need them
 
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a system call says where a disk, a quota or a file has no room left."""
+
+
 class NoRoomError(StorageError):
     """A quota or a disk that has no room for what is to come."""
+
+
+def is_full(error: Exception) -> bool:
+    """Answer whether an error says that there is no room."""
+    return isinstance(error, NoRoomError) or (isinstance(error, OSError) and error.errno in FULL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from tests.programs import PROGRAMS
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = ROOT / "deploy" / "Containerfile"
 STATE = "/var/lib/hening/state"
-UNITS = ("hening.service", "hening.socket", "hening-keys.service")
+UNITS = ("hening.service", "hening.socket", "hening-keys.service", "hening-cloud.service")
 pytestmark = pytest.mark.needs("dpkg-dev", "bare-root")
 
 # One person's ceremony, as the server's user.
@@ -194,8 +194,8 @@ def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one lif
     assert asked() == []
     assert list(state.iterdir()) == []
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
-    shown = run("stat --format %U:%G /var/lib/hening /var/lib/hening-keys")
-    assert shown == "hening:hening\nhening-keys:hening\n"
+    shown = run("stat --format %U:%G /var/lib/hening /var/lib/hening-keys /var/lib/hening-cloud")
+    assert shown == "hening:hening\nhening-keys:hening\nhening-cloud:hening-cloud\n"
     enabled = {link.name for link in links.glob("*.wants/hening*")}
     assert enabled == {"hening.service", "hening.socket"}
     for program in programs:
@@ -218,7 +218,7 @@ def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one lif
     (links / "sockets.target.wants" / "hening.socket").unlink()
     kept = listing(state)
     assert "99.0" in run("dpkg --install /newer.deb && dpkg --status hening | grep Version")
-    assert asked() == ["try-restart hening-keys.service hening.service"]
+    assert asked() == ["try-restart hening-keys.service hening.service hening-cloud.service"]
     assert listing(state) == kept
     assert stat.S_IMODE(state.stat().st_mode) == 0o750
     assert configuration.read_text() == written
@@ -226,7 +226,7 @@ def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one lif
 
     # 3. Removed: stopped first; state and configuration stay.
     run("dpkg --remove hening")
-    assert asked() == ["stop hening.socket hening.service hening-keys.service"]
+    assert asked() == ["stop hening.socket hening.service hening-keys.service hening-cloud.service"]
     assert not [program for program in programs if program.is_symlink()]
     assert listing(state) == kept
     assert configuration.read_text() == written

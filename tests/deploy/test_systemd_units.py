@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from server.cli.cloud import CREDENTIAL
+from server.cloud.folder import CloudFolder
 from server.device.limits import LIMITS
 from server.storage.layout import StateFolder
 from tests.programs import find
@@ -62,7 +64,12 @@ def test_nothing_is_wrong_with_them(installed):
 
 @pytest.mark.needs("systemd")
 @pytest.mark.parametrize(
-    ("name", "most"), [("hening.service", EXPOSURE), ("hening-keys.service", 1.0)]
+    ("name", "most"),
+    [
+        ("hening.service", EXPOSURE),
+        ("hening-keys.service", 1.0),
+        ("hening-cloud.service", EXPOSURE),
+    ],
 )
 def test_the_service_is_shut_in(name, most):
     """Its exposure is low, by systemd's own measure."""
@@ -104,6 +111,27 @@ def test_nothing_starts_before_there_is_a_root(name):
     else:
         state = StateFolder(Path(words[words.index("--state") + 1]))
         assert condition == str(state.trusted_root)
+
+
+def test_the_cloud_is_another_user_with_its_own_pepper():
+    """It needs no other unit, starts once it is made, and gets the pepper as a credential."""
+    cloud = unit("hening-cloud.service")
+    service, (start,) = cloud["Service"], cloud["Service"]["ExecStart"]
+    program, group, command, option, folder = start.split()
+    assert (program, option) == (INSTALLED, "--folder")
+    assert option in {
+        name for each in find("hening-server", group, command).params for name in each.opts
+    }
+    assert cloud["Unit"]["ConditionPathExists"] == [str(CloudFolder(Path(folder)).settings)]
+    assert not {"Requires", "BindsTo", "PartOf"} & cloud["Unit"].keys()
+    (credential,) = service["LoadCredential"]
+    name, _, path = credential.partition(":")
+    assert name == CREDENTIAL
+    assert not Path(path).is_relative_to(folder)
+    others = {
+        unit(each)["Service"]["User"][0] for each in ("hening.service", "hening-keys.service")
+    }
+    assert not others & set(service["User"])
 
 
 def test_a_socket_for_each_worker():

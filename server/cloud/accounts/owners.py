@@ -4,8 +4,18 @@ A name that is not there costs the same statement and the same work as one that 
 """
 
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Table,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError
@@ -17,6 +27,19 @@ WEEK = 7 * 24 * 60 * 60
 
 TABLE = "accounts"
 _SEALED = ("name", "salt", "login_key", "wrap")
+_ACCOUNTS = cast("Table", Account.__table__)
+_ADDED = bindparam("added", type_=BigInteger)
+_SUM = _ACCOUNTS.c.used + _ADDED
+# What an account frees is counted even while it is being erased.
+_HAS_ROOM = (_ADDED <= 0) | (
+    _ACCOUNTS.c.is_closed.is_(False) & ((_ACCOUNTS.c.quota == 0) | (_ACCOUNTS.c.quota >= _SUM))
+)
+_COUNT = (
+    update(_ACCOUNTS)
+    .where(_ACCOUNTS.c.id == bindparam("account"), _HAS_ROOM)
+    .values(used=_SUM)
+    .returning(_ACCOUNTS.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +184,10 @@ async def charge(db: AsyncSession, account: str, added: int) -> None:
 
     Raises CloudError above its quota.
     """
-    await check_room(db, account, added)
-    await db.execute(update(Account).where(Account.id == account).values(used=Account.used + added))
+    connection = await db.connection()
+    counted = await connection.execute(_COUNT, {"account": account, "added": added})
+    if not counted.all():
+        await check_room(db, account, added)
 
 
 def refuse_suspended() -> CloudError:

@@ -6,10 +6,10 @@ from typing import Final
 
 from server.cloud.errors import CloudError, not_found
 
-TYPES: Final = ("data", "keys", "locks", "snapshots", "index")
+LOCKS: Final = "locks"
+TYPES: Final = ("data", "keys", LOCKS, "snapshots", "index")
 CONFIG: Final = "config"
 """The one object of a vault without a type; its name is no hash."""
-LOCKS: Final = "locks"
 SMALL_TYPES: Final = frozenset({"keys", LOCKS})
 """Types whose bodies hold JSON in clear, or a few bytes."""
 _VAULT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")

@@ -32,11 +32,11 @@ from server.cloud.blobs.vaults import (
     remove_blob,
     remove_vault,
 )
-from server.cloud.door import Services
+from server.cloud.door import Services, to_refusal
 from server.cloud.errors import CloudError, RateError
 from server.cloud.law.consents import check_consent
+from server.cloud.storage.lease import may_remove_bodies
 from server.core.errors import HeningError
-from server.storage.errors import StorageError
 
 V1, V2 = "application/vnd.x.restic.rest.v1", "application/vnd.x.restic.rest.v2"
 REALM: Final = {"WWW-Authenticate": 'Basic realm="hening", charset="UTF-8"'}
@@ -92,6 +92,7 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
 async def create(ask: Ask) -> web.StreamResponse:
     """Make a vault."""
     ask.visitor.check_may_write()
+    ask.services.check_takes_more()
     if ask.request.query.get("create") != "true":
         raise CloudError(400, "bad_request", "a vault is made with ?create=true.")
     name = decode_vault(ask.request.match_info["vault"])
@@ -108,7 +109,8 @@ async def remove_all(ask: Ask) -> web.StreamResponse:
     name = decode_vault(ask.request.match_info["vault"])
     async with ask.services.database.begin() as db:
         bodies = await remove_vault(db, ask.visitor.account, name)
-    for body in bodies:
+        may_remove = await may_remove_bodies(db)
+    for body in bodies if may_remove else ():
         await ask.services.bodies.remove(body)
     return web.Response()
 
@@ -143,11 +145,13 @@ async def get(ask: Ask) -> web.StreamResponse:
     response.content_length = last - first + 1
     if status == web.HTTPPartialContent.status_code:
         response.headers["Content-Range"] = f"bytes {first}-{last}/{kept.length}"
+    pieces = ask.services.bodies.get(kept.stored, first, response.content_length)
+    begin = await anext(pieces, b"")  # before the answer begins: what is lost is refused
     await response.prepare(ask.request)
     try:
-        if response.content_length:
-            async for piece in ask.services.bodies.get(kept.stored, first, response.content_length):
-                await response.write(piece)
+        await response.write(begin)
+        async for piece in pieces:
+            await response.write(piece)
         await response.write_eof()
     except (HeningError, OSError):
         # The answer is begun: its end says that it is not whole.
@@ -161,6 +165,8 @@ async def put(ask: Ask) -> web.StreamResponse:
     """Keep an object: its body first, and what is told of it behind."""
     ask.visitor.check_may_write()
     address, account = _address(ask.request), ask.visitor.account
+    if address.type != LOCKS:  # without a lock nobody can read what is here
+        ask.services.check_takes_more()
     limit = MAX_SMALL if address.type in SMALL_TYPES or address.is_config else MAX_BODY
     length = ask.request.content_length
     if length is not None and length > limit:
@@ -191,7 +197,9 @@ async def remove(ask: Ask) -> web.StreamResponse:
     ask.visitor.check_may_write()
     async with ask.services.database.begin() as db:
         stored = await remove_blob(db, ask.visitor.account, _address(ask.request))
-    await ask.services.bodies.remove(stored)
+        may_remove = await may_remove_bodies(db)
+    if may_remove:
+        await ask.services.bodies.remove(stored)
     return web.Response()
 
 
@@ -226,10 +234,13 @@ def _read_range(text: str | None, length: int) -> tuple[int, int, int]:
 
 
 def _refuse(error: Exception) -> web.Response:
-    if isinstance(error, CloudError):
-        headers = dict(REALM) if error.status == web.HTTPUnauthorized.status_code else {}
-        if isinstance(error, RateError):
-            headers["Retry-After"] = str(error.seconds)
-        return web.Response(status=error.status, text=f"{error}\n", headers=headers)
-    status = 503 if isinstance(error, (StorageError, OSError)) else 500
-    return web.Response(status=status, text="the server cannot store or read just now.\n")
+    found = to_refusal(error)
+    headers = dict(REALM) if found.status == web.HTTPUnauthorized.status_code else {}
+    if isinstance(found, RateError):
+        headers["Retry-After"] = str(found.seconds)
+    return web.Response(
+        status=found.status,
+        text=f"{found}\
+",
+        headers=headers,
+    )

@@ -41,6 +41,7 @@ from server.cloud.records.access import note_for
 from server.cloud.secrets import Secrets
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.law_models import Erasure, Quarantine
+from server.cloud.storage.lease import may_remove_bodies
 from server.cloud.storage.models import (
     Account,
     Base,
@@ -65,7 +66,9 @@ REMOVED: Final = "removed"
 DONE: Final = "done"
 STEPS: Final = (ANNOUNCED, CLOSED, LISTED, EMPTIED, REMOVED, DONE)
 SLICE = 500
-"""Bodies or rows of one transaction."""
+"""Rows of one transaction."""
+BODIES = 20
+"""Bodies of one transaction: on SQLite other writers wait for it."""
 CONTENT: Final = frozenset({"collections", "members", "vaults"})
 """Tables of accounts that content hangs on; rows of the others go first."""
 ACCOUNTS: Final = Base.metadata.tables["accounts"]
@@ -124,14 +127,16 @@ class Eraser:
         ):
             query = select(table.id, table.stored).where(owned, table.stored.is_not(None))
             while True:
-                async with self.database() as db:
-                    found = (await db.execute(query.order_by(table.id).limit(SLICE))).all()
-                if not found:
-                    break
-                for _, name in found:
-                    if name is not None:
-                        await self._remove_body(name)
+                # In one transaction: no backup begins with rows whose bodies are gone.
                 async with self.database.begin() as db:
+                    found = (await db.execute(query.order_by(table.id).limit(BODIES))).all()
+                    if not found:
+                        break
+                    if not await may_remove_bodies(db):
+                        raise StorageError("a backup is made just now, which has these bodies")
+                    for _, name in found:
+                        if name is not None:
+                            await self._remove_body(name)
                     await db.execute(delete(table).where(table.id.in_(each.id for each in found)))
         async with self.database.begin() as db:
             await _pass(db, row, EMPTIED)

@@ -1,8 +1,9 @@
 """A collection as its caller may use it, and the counts that grow with each change of it."""
 
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError, not_found
@@ -10,6 +11,23 @@ from server.cloud.storage.models import Account, Collection, Member
 
 READ, SHARE, WRITE = 0, 1, 2
 """What a membership allows; to share allows to write, too. The numbers are the protocol's."""
+# Each write runs these. Made once and for tables, they take a third of what the ORM takes.
+_ACCOUNTS, _COLLECTIONS, _MEMBERS = (
+    cast("Table", model.__table__) for model in (Account, Collection, Member)
+)
+_IS_MEMBER = (_MEMBERS.c.collection == bindparam("place")) & _MEMBERS.c.ended.is_(False)
+_CHANGES = select(Account.changes).where(Account.id == Member.account).scalar_subquery()
+_SET_SEQUENCE = (
+    update(_COLLECTIONS)
+    .where(_COLLECTIONS.c.id == bindparam("place"))
+    .values(sequence=bindparam("to"))
+)
+_COUNT_CHANGE = (
+    update(_ACCOUNTS)
+    .where(_ACCOUNTS.c.id.in_(select(_MEMBERS.c.account).where(_IS_MEMBER)))
+    .values(changes=_ACCOUNTS.c.changes + 1)
+)
+_NOTE_CHANGE = update(_MEMBERS).where(_IS_MEMBER).values(change=_CHANGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +76,11 @@ async def find_place(db: AsyncSession, account: str, uid: str, *, is_locked: boo
 async def lock_accounts(db: AsyncSession, collection: int, *more: str) -> None:
     """Lock the accounts of a locked collection's members, and `more` of them.
 
-    It is done once, in the order of their ids, so that no two writers wait for each other.
+    It is done once, in the order of their ids, so that no two writers wait for each other. On
+    SQLite a transaction that writes is alone.
     """
+    if db.get_bind().dialect.name == "sqlite":
+        return
     members = select(Member.account).where(Member.collection == collection, Member.ended.is_(False))
     query = select(Account.id).where(Account.id.in_(members) | Account.id.in_(more))
     await db.execute(query.order_by(Account.id).with_for_update())
@@ -67,11 +88,10 @@ async def lock_accounts(db: AsyncSession, collection: int, *more: str) -> None:
 
 async def note_change(db: AsyncSession, collection: int, sequence: int) -> None:
     """Note that a locked collection is at `sequence` now, and for each member that it changed."""
-    await db.execute(
-        update(Collection).where(Collection.id == collection).values(sequence=sequence)
-    )
-    members = select(Member.account).where(Member.collection == collection, Member.ended.is_(False))
-    await note_for(db, collection, *(await db.scalars(members)))
+    connection, place = await db.connection(), {"place": collection}
+    await connection.execute(_SET_SEQUENCE, {**place, "to": sequence})
+    await connection.execute(_COUNT_CHANGE, place)
+    await connection.execute(_NOTE_CHANGE, place)
 
 
 async def note_for(db: AsyncSession, collection: int, *accounts: str) -> None:
@@ -79,10 +99,9 @@ async def note_for(db: AsyncSession, collection: int, *accounts: str) -> None:
     await db.execute(
         update(Account).where(Account.id.in_(accounts)).values(changes=Account.changes + 1)
     )
-    changes = select(Account.changes).where(Account.id == Member.account).scalar_subquery()
     await db.execute(
         update(Member)
         .where(Member.collection == collection, Member.account.in_(accounts))
-        .values(change=changes)
+        .values(change=_CHANGES)
         .execution_options(synchronize_session=False)
     )

@@ -3,18 +3,29 @@
 Small ones are in a row. Larger ones lie in the store of bodies, and are there before the row is.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import base64
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+import msgspec
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError, not_found
 from server.cloud.storage.bodies import Bodies, one_piece
-from server.cloud.storage.models import Chunk
+from server.cloud.storage.bulk import insert_rows
+from server.cloud.storage.models import Chunk, Item, Revision
+from server.cloud.storage.models import Collection as CollectionRow
 
 SMALL = 16 * 1024
 """Bytes of a body that is kept in its row."""
+_THERE = select(Chunk.uid).where(
+    Chunk.collection == bindparam("place"), Chunk.uid.in_(bindparam("uids", expanding=True))
+)
+_COLUMNS = ("collection", "uid", "length", "stored", "body", "written_at")
+NAME_BYTES = 16
+_DRAWN = 22  # characters that stand for as many bytes
 _SLICE = 4000  # parameters of one statement: PostgreSQL takes 32,767, SQLite as many
 
 
@@ -29,18 +40,20 @@ class NewChunk:
 
 
 async def keep_bodies(
-    bodies: Bodies, names: Iterator[str], given: dict[str, bytes]
+    bodies: Bodies, collection: str, draw: Callable[[int], str], given: dict[str, bytes]
 ) -> list[NewChunk]:
-    """Store those bodies that are large under the next of `names`, and return all as chunks.
+    """Store those bodies that are large under new names, and return all as chunks.
 
-    It is done before anything is locked; what no row names in the end is for upkeep to remove.
+    A name is drawn for each, so that removing one never meets a new one, and ends with the sha256
+    of the body, so that it can be verified without the keys. All is done before anything is
+    locked; what no row names in the end is for upkeep to remove.
     """
     chunks = []
     for uid, body in given.items():
         if len(body) <= SMALL:
             chunks.append(NewChunk(uid, len(body), None, body))
             continue
-        name = next(names)
+        name = f"chunks/{collection}/{draw(NAME_BYTES)}{_hash(body)}"
         await bodies.put(name, one_piece(body))
         chunks.append(NewChunk(uid, len(body), name, None))
     return chunks
@@ -49,28 +62,47 @@ async def keep_bodies(
 async def find_missing(db: AsyncSession, collection: int, uids: Collection[str]) -> set[str]:
     """Return which of `uids` the collection has no chunk of."""
     missing, asked = set(uids), list(uids)
+    connection = await db.connection()
     for start in range(0, len(asked), _SLICE):
-        found = select(Chunk.uid).where(
-            Chunk.collection == collection, Chunk.uid.in_(asked[start : start + _SLICE])
-        )
-        missing.difference_update(await db.scalars(found))
+        values = {"place": collection, "uids": asked[start : start + _SLICE]}
+        missing.difference_update((await connection.execute(_THERE, values)).scalars())
     return missing
 
 
-async def add_chunks(db: AsyncSession, collection: int, chunks: Iterable[NewChunk]) -> None:
+async def add_chunks(
+    db: AsyncSession, collection: int, chunks: Iterable[NewChunk], now: int
+) -> None:
     """Add chunks that a locked collection lacks."""
     rows = [
-        {
-            "collection": collection,
-            "uid": chunk.uid,
-            "length": chunk.length,
-            "stored": chunk.stored,
-            "body": chunk.body,
-        }
-        for chunk in chunks
+        (collection, chunk.uid, chunk.length, chunk.stored, chunk.body, now) for chunk in chunks
     ]
     if rows:
-        await (await db.connection()).execute(insert(Chunk), rows)
+        await insert_rows(db, Chunk, _COLUMNS, rows)
+
+
+async def load_used(db: AsyncSession, collection: int) -> set[str]:
+    """Return the uids of all chunks that a collection's revisions name, current and older ones."""
+    used: set[str] = set()
+    current = select(Item.chunks).where(Item.collection == collection)
+    older = select(Revision.chunks).join(Item, Item.id == Revision.item)
+    for query in (current, older.where(Item.collection == collection)):
+        for packed in await db.scalars(query):
+            used.update(msgspec.msgpack.decode(packed, type=list[str]))
+    return used
+
+
+async def note_ahead(db: AsyncSession, collection: int, uid: str, now: int) -> bool:
+    """Note that a client sent a chunk for items to come; answers whether it is there.
+
+    The collection is locked. A chunk that no item names in the end is for upkeep to remove.
+    """
+    await db.execute(
+        update(CollectionRow)
+        .where(CollectionRow.id == collection)
+        .values(sweep_at=func.coalesce(CollectionRow.sweep_at, now))
+    )
+    found = update(Chunk).where(Chunk.collection == collection, Chunk.uid == uid)
+    return bool((await db.execute(found.values(written_at=now).returning(Chunk.id))).all())
 
 
 async def load_lengths(db: AsyncSession, collection: int, uids: Sequence[str]) -> dict[str, int]:
@@ -106,6 +138,19 @@ async def load_chunk(db: AsyncSession, bodies: Bodies, collection: int, uid: str
     if uid not in found:
         raise not_found("chunk")
     return found[uid]
+
+
+def matches_name(stored: str, sha256: bytes) -> bool:
+    """Answer whether a body with this hash is the one that was stored under a name."""
+    return stored.rpartition("/")[2][_DRAWN:] == _encode(sha256)
+
+
+def _hash(body: bytes) -> str:
+    return _encode(hashlib.sha256(body).digest())
+
+
+def _encode(sha256: bytes) -> str:
+    return base64.urlsafe_b64encode(sha256).rstrip(b"=").decode()
 
 
 async def _load(bodies: Bodies, length: int, stored: str | None, body: bytes | None) -> bytes:

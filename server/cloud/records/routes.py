@@ -1,6 +1,6 @@
 """`/api/v1/collection/` and `/api/v1/invitation/`."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from sqlalchemy import insert, select
@@ -12,7 +12,14 @@ from server.cloud.errors import CloudError
 from server.cloud.gate import check_all, check_ciphertext
 from server.cloud.records import wire
 from server.cloud.records.access import SHARE, find_place
-from server.cloud.records.chunks import add_chunks, find_missing, keep_bodies, load_chunk
+from server.cloud.records.chunks import (
+    SMALL,
+    add_chunks,
+    find_missing,
+    keep_bodies,
+    load_chunk,
+    note_ahead,
+)
 from server.cloud.records.reading import Reader
 from server.cloud.records.sharing import Sharing
 from server.cloud.records.writing import Order, write_items
@@ -115,18 +122,25 @@ async def transaction(call: Call) -> None:
 async def put_chunk(call: Call) -> None:
     """Store a chunk for items to come."""
     services, collection, uid = call.services, call.path["collection"], call.path["chunk"]
+    services.check_takes_more()
     check_ciphertext(call.body, f"the chunk {uid}")
     async with services.database() as db:
         place = await find_place(db, call.account, collection)
         place.check_may_write()
-        _check_new(await find_missing(db, place.id, [uid]))
-    chunks = await keep_bodies(services.bodies, _names(call, collection), {uid: call.body})
+        is_new = bool(await find_missing(db, place.id, [uid]))
+    given = {uid: call.body} if is_new else {}
+    chunks = await keep_bodies(services.bodies, collection, services.draw, given)
     async with services.database.begin() as db:
         place = await find_place(db, call.account, collection, is_locked=True)
         place.check_may_write()
-        _check_new(await find_missing(db, place.id, [uid]))
-        await charge(db, place.owner, len(call.body))
-        await add_chunks(db, place.id, chunks)
+        is_there = await note_ahead(db, place.id, uid, services.now())
+        if not (is_there or chunks):  # upkeep removed it meanwhile
+            raise CloudError(503, "unavailable", "the chunk was just removed; send it again.")
+        if not is_there:
+            await charge(db, place.owner, len(call.body))
+            await add_chunks(db, place.id, chunks, services.now())
+    if is_there:
+        raise CloudError(409, "chunk_exists", "this chunk is here already.")
 
 
 async def get_chunk(call: Call) -> bytes:
@@ -220,17 +234,24 @@ async def disinvite(call: Call) -> None:
 
 async def _write(call: Call, *, must_match: bool) -> None:
     services, uid = call.services, call.path["collection"]
-    async with services.database() as db:
-        place = await find_place(db, call.account, uid)
-        place.check_may_write()
+    if any(_has_large(item) for item in call.body.items):
+        # Before their bodies are stored, which is before anything is locked.
+        async with services.database() as db:
+            place = await find_place(db, call.account, uid)
+            place.check_may_write()
     order = await _receive(call, uid, call.body, must_match=must_match)
     async with services.database.begin() as db:
         place = await find_place(db, call.account, uid, is_locked=True)
         await write_items(db, place, order, services.generation)
 
 
+def _has_large(item: wire.Item) -> bool:
+    return any(chunk.body is not None and len(chunk.body) > SMALL for chunk in item.content.chunks)
+
+
 async def _receive(call: Call, collection: str, asked: wire.Batch, *, must_match: bool) -> Order:
     """Store the larger bodies of a batch, and return what is left to do under the lock."""
+    call.services.check_takes_more()
     given = {
         chunk.uid: chunk.body
         for item in asked.items
@@ -242,27 +263,16 @@ async def _receive(call: Call, collection: str, asked: wire.Batch, *, must_match
     return Order(
         items=asked.items,
         deps=asked.deps or (),
-        chunks=await keep_bodies(call.services.bodies, _names(call, collection), given),
+        chunks=await keep_bodies(call.services.bodies, collection, call.services.draw, given),
         stoken=call.query.get("stoken"),
         must_match=must_match,
         now=call.services.now(),
     )
 
 
-def _names(call: Call, collection: str) -> Iterator[str]:
-    """Yield names for bodies, each of its own, so that removing one never meets a new one."""
-    while True:
-        yield f"chunks/{collection}/{call.services.draw(16)}"
-
-
 def _check_unique(found: int | None) -> None:
     if found is not None:
         raise CloudError(409, "unique_uid", "a collection of this uid is there already.")
-
-
-def _check_new(missing: set[str]) -> None:
-    if not missing:
-        raise CloudError(409, "chunk_exists", "this chunk is here already.")
 
 
 async def _list_invitations(call: Call, *, is_incoming: bool) -> wire.InvitationList:

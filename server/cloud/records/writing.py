@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import BindParameter, Row, bindparam, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Row,
+    bindparam,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import charge
@@ -19,9 +28,16 @@ from server.cloud.records.access import Place, note_change
 from server.cloud.records.chunks import NewChunk, add_chunks, find_missing
 from server.cloud.records.cursor import is_at
 from server.cloud.records.wire import Item, Known
+from server.cloud.storage.bulk import insert_rows
 from server.cloud.storage.models import Item as ItemRow
 from server.cloud.storage.models import Revision as RevisionRow
 
+_ROWS = select(ItemRow.id, ItemRow.uid, ItemRow.etag).where(
+    ItemRow.collection == bindparam("place"), ItemRow.uid.in_(bindparam("uids", expanding=True))
+)
+_COLUMNS = (
+    *("uid", "version", "key", "sequence", "etag", "meta", "deleted", "chunks", "written_at"),
+)
 _CONTENT = ("sequence", "etag", "meta", "deleted", "chunks", "written_at")
 
 
@@ -61,9 +77,9 @@ async def write_items(db: AsyncSession, place: Place, order: Order, generation: 
     chunks = await _choose_chunks(db, place, order, items)
     added = sum(len(item.content.meta) for item in items) + sum(each.length for each in chunks)
     await charge(db, place.owner, added)
-    await add_chunks(db, place.id, chunks)
+    await add_chunks(db, place.id, chunks, order.now)
     if replaced:
-        await _keep_revisions(db, list(replaced))
+        await _keep_revisions(db, list(replaced), order.now)
     values = [
         _values(item, place.sequence + number, order.now) for number, item in enumerate(items, 1)
     ]
@@ -71,9 +87,8 @@ async def write_items(db: AsyncSession, place: Place, order: Order, generation: 
     changed = [{**each, "row": rows[each["uid"]].id} for each in values if each["uid"] in rows]
     connection = await db.connection()
     if new:
-        await connection.execute(
-            insert(ItemRow), [{**each, "collection": place.id} for each in new]
-        )
+        added_rows = [(place.id, *(each[name] for name in _COLUMNS)) for each in new]
+        await insert_rows(db, ItemRow, ("collection", *_COLUMNS), added_rows)
     if changed:
         columns: dict[str, BindParameter[object]] = {name: bindparam(name) for name in _CONTENT}
         statement = update(ItemRow).where(ItemRow.id == bindparam("row")).values(columns)
@@ -89,10 +104,8 @@ def _check_once(items: Sequence[Item]) -> None:
 
 async def _load_rows(db: AsyncSession, place: Place, order: Order) -> Sequence[Row[int, str, str]]:
     uids = {item.uid for item in order.items} | {dep.uid for dep in order.deps}
-    query = select(ItemRow.id, ItemRow.uid, ItemRow.etag).where(
-        ItemRow.collection == place.id, ItemRow.uid.in_(uids)
-    )
-    return (await db.execute(query)).all()
+    connection = await db.connection()
+    return (await connection.execute(_ROWS, {"place": place.id, "uids": list(uids)})).all()
 
 
 def _check_known(code: str, known: Sequence[Known], etags: dict[str, str]) -> None:
@@ -136,9 +149,10 @@ async def _choose_chunks(
     return chosen
 
 
-async def _keep_revisions(db: AsyncSession, items: Sequence[int]) -> None:
-    columns = ("item", *_CONTENT)
-    old = select(ItemRow.id, *(getattr(ItemRow, name) for name in _CONTENT))
+async def _keep_revisions(db: AsyncSession, items: Sequence[int], now: int) -> None:
+    columns = ("item", *_CONTENT, "replaced_at")
+    content = (getattr(ItemRow, name) for name in _CONTENT)
+    old = select(ItemRow.id, *content, literal(now, BigInteger))
     await db.execute(insert(RevisionRow).from_select(columns, old.where(ItemRow.id.in_(items))))
 
 

@@ -6,23 +6,34 @@ A body has a name of segments, such as `chunks/COLLECTION/SHA256`. It is there a
 
 import asyncio
 import contextlib
+import itertools
 import os
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+import shutil
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-import obstore
-from obstore.store import S3Store
-
 from server.core.errors import FormatError
 from server.storage.bounded import TEMPORARY
-from server.storage.durable import make_folder, sync_folder
-from server.storage.s3_client import telling
+from server.storage.durable import find_temporary, make_folder, sync_folder
+from server.storage.room import Room, check_room
 
 PIECE = 256 * 1024
 """Bytes that are read or written at a time."""
+PAGE = 1000
+"""Bodies of one page of a list."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}(?:/[A-Za-z0-9_-]{1,128}){1,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """A body that is there: its name, its length in bytes, and since when, in epoch seconds."""
+
+    name: str
+    length: int
+    time: float
 
 
 class Bodies(Protocol):
@@ -32,10 +43,16 @@ class Bodies(Protocol):
         """Keep a body; one of the same name is replaced. An error of `pieces` goes on to here."""
 
     def get(self, name: str, first: int, length: int) -> AsyncIterator[bytes]:
-        """Yield `length` bytes from `first` on, which are there."""
+        """Yield `length` bytes from `first` on; raises FileNotFoundError where there are fewer."""
 
     async def remove(self, name: str) -> None:
         """Remove a body; one that is not there is no error."""
+
+    def pages(self) -> AsyncIterator[list[StoredBody]]:
+        """Yield all bodies that are there, in pages."""
+
+    async def sweep(self, before: float) -> int:
+        """Remove what uploads that ended before `before` left unfinished; returns how many."""
 
 
 async def one_piece(body: bytes) -> AsyncIterator[bytes]:  # noqa: RUF029 - as bodies come
@@ -44,17 +61,20 @@ async def one_piece(body: bytes) -> AsyncIterator[bytes]:  # noqa: RUF029 - as b
 
 
 class LocalBodies:
-    """Bodies as files below `folder`."""
+    """Bodies as files below `folder`; a new one leaves `keep_free` bytes of the disk free."""
 
-    def __init__(self, folder: Path, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, folder: Path, entropy: Callable[[int], bytes], *, keep_free: int = 0
+    ) -> None:
         self._folder = folder
         self._entropy = entropy
+        self._room = Room(keep_free=keep_free)
 
     async def put(self, name: str, pieces: AsyncIterable[bytes]) -> None:
-        """Write, flush and rename a file."""
-        path = self._folder / _check(name)
+        """Write, flush and rename a file; raises NoRoomError where the disk is too full."""
+        path = self._folder / check_name(name)
         temporary = path.with_name(f"{TEMPORARY}{self._entropy(8).hex()}")
-        file = await asyncio.to_thread(_create, temporary)
+        file = await asyncio.to_thread(_create, temporary, self._room)
         try:
             with file:
                 held = bytearray()
@@ -71,7 +91,7 @@ class LocalBodies:
 
     async def get(self, name: str, first: int, length: int) -> AsyncIterator[bytes]:
         """Read a file."""
-        file = await asyncio.to_thread(_open, self._folder / _check(name), first)
+        file = await asyncio.to_thread(_open, self._folder / check_name(name), first)
         with file:
             while length > 0:
                 piece = await asyncio.to_thread(file.read, min(PIECE, length))
@@ -82,44 +102,51 @@ class LocalBodies:
 
     async def remove(self, name: str) -> None:
         """Remove a file."""
-        await asyncio.to_thread((self._folder / _check(name)).unlink, missing_ok=True)
+        await asyncio.to_thread((self._folder / check_name(name)).unlink, missing_ok=True)
+
+    async def pages(self) -> AsyncIterator[list[StoredBody]]:
+        """List files; what has no name of a body is passed over."""
+        found = _walk(self._folder)
+        while page := await asyncio.to_thread(lambda: list(itertools.islice(found, PAGE))):
+            yield page
+
+    async def sweep(self, before: float) -> int:
+        """Remove temporary files that were written last before `before`."""
+        return await asyncio.to_thread(_sweep, self._folder, before)
 
 
-class S3Bodies:
-    """Bodies as objects of an S3-compatible `store`."""
-
-    def __init__(self, store: S3Store) -> None:
-        self._store = store
-
-    async def put(self, name: str, pieces: AsyncIterable[bytes]) -> None:
-        """Put an object; it is seen once all of it is there."""
-        with telling("take a body"):
-            await obstore.put_async(self._store, _check(name), pieces)
-
-    async def get(self, name: str, first: int, length: int) -> AsyncIterator[bytes]:
-        """Get a part of an object."""
-        with telling("give a body"):
-            end = first + length
-            found = await obstore.get_async(
-                self._store, _check(name), options={"range": (first, end)}
-            )
-            async for piece in found.stream(min_chunk_size=PIECE):
-                yield bytes(piece)
-
-    async def remove(self, name: str) -> None:
-        """Delete an object."""
-        with telling("remove a body"), contextlib.suppress(FileNotFoundError):
-            await obstore.delete_async(self._store, _check(name))
-
-
-def _check(name: str) -> str:
+def check_name(name: str) -> str:
+    """Return the name of a body; raises FormatError for another text."""
     if _NAME.fullmatch(name) is None:
         raise FormatError(f"{name[:80]!r} is no name of a body.")
     return name
 
 
-def _create(path: Path) -> BinaryIO:
+def _walk(folder: Path) -> Iterator[StoredBody]:
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            path = Path(parent, file)
+            name = str(path.relative_to(folder))
+            with contextlib.suppress(FileNotFoundError):
+                if _NAME.fullmatch(name) is not None:
+                    found = path.stat()
+                    yield StoredBody(name, found.st_size, found.st_mtime)
+
+
+def _sweep(folder: Path, before: float) -> int:
+    count = 0
+    for leftover in find_temporary(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if leftover.stat().st_mtime < before:
+                leftover.unlink()
+                count += 1
+    return count
+
+
+def _create(path: Path, room: Room) -> BinaryIO:
     make_folder(path.parent)
+    check_room(1, used=0, free=shutil.disk_usage(path.parent).free, room=room)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     return os.fdopen(descriptor, "wb", buffering=0)
 

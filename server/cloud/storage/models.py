@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -36,7 +37,8 @@ class Site(Base):
     """What is true of the whole database, in one row.
 
     `generation` is drawn anew when a backup is restored: cursors of before end with it. `pepper` is
-    the mark of the pepper that everything is sealed under.
+    the mark of the pepper that everything is sealed under. `looked_at` is when bodies were last
+    looked through for those that no row names.
     """
 
     __tablename__ = "site"
@@ -44,6 +46,20 @@ class Site(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     generation: Mapped[bytes] = mapped_column(LargeBinary(4))
     pepper: Mapped[bytes | None] = mapped_column(LargeBinary(8))
+    looked_at: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class Lease(Base):
+    """Who does what one process at a time may do, until when; `fence` grows with each holder.
+
+    `expires_at` is by the database's clock.
+    """
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    fence: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class Account(Base):
@@ -114,7 +130,10 @@ class Session(Base):
 
 
 class Collection(Base):
-    """One collection; the item of the same uid describes it. Its bytes count for `owner`."""
+    """One collection; the item of the same uid describes it. Its bytes count for `owner`.
+
+    From `sweep_at` on upkeep looks for chunks that no revision names; None where there are none.
+    """
 
     __tablename__ = "collections"
 
@@ -122,6 +141,7 @@ class Collection(Base):
     uid: Mapped[str] = mapped_column(UID, unique=True)
     owner: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
     sequence: Mapped[int] = mapped_column(BigInteger)
+    sweep_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Member(Base):
@@ -157,6 +177,12 @@ class Item(Base):
     __table_args__ = (
         UniqueConstraint("collection", "uid", name="uq_items_collection_uid"),
         Index("ix_items_collection_sequence", "collection", "sequence"),
+        Index(
+            "ix_items_tombstones",
+            "written_at",
+            sqlite_where=text("deleted"),
+            postgresql_where=text("deleted"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -173,10 +199,13 @@ class Item(Base):
 
 
 class Revision(Base):
-    """A revision that another one followed."""
+    """A revision that another one followed at `replaced_at`."""
 
     __tablename__ = "revisions"
-    __table_args__ = (UniqueConstraint("item", "etag", name="uq_revisions_item_etag"),)
+    __table_args__ = (
+        UniqueConstraint("item", "etag", name="uq_revisions_item_etag"),
+        Index("ix_revisions_replaced_at", "replaced_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     item: Mapped[int] = mapped_column(ForeignKey("items.id"))
@@ -186,16 +215,20 @@ class Revision(Base):
     deleted: Mapped[bool]
     chunks: Mapped[bytes]
     written_at: Mapped[int] = mapped_column(BigInteger)
+    replaced_at: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class Chunk(Base):
     """One chunk of a collection; without `body` it lies in the store of larger bodies.
 
-    There its name is `stored`.
+    There its name is `stored`. `written_at` is when a client sent it last.
     """
 
     __tablename__ = "chunks"
-    __table_args__ = (UniqueConstraint("collection", "uid", name="uq_chunks_collection_uid"),)
+    __table_args__ = (
+        UniqueConstraint("collection", "uid", name="uq_chunks_collection_uid"),
+        Index("ix_chunks_stored", "stored"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     collection: Mapped[int] = mapped_column(ForeignKey("collections.id"))
@@ -203,6 +236,7 @@ class Chunk(Base):
     length: Mapped[int] = mapped_column(BigInteger)
     stored: Mapped[str | None] = mapped_column(String(160))
     body: Mapped[bytes | None]
+    written_at: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class AppToken(Base):
@@ -236,7 +270,10 @@ class Blob(Base):
     """
 
     __tablename__ = "blobs"
-    __table_args__ = (UniqueConstraint("vault", "type", "name", name="uq_blobs_vault_type_name"),)
+    __table_args__ = (
+        UniqueConstraint("vault", "type", "name", name="uq_blobs_vault_type_name"),
+        Index("ix_blobs_stored", "stored"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     vault: Mapped[int] = mapped_column(ForeignKey("vaults.id"))

@@ -7,6 +7,7 @@ from nacl.signing import SigningKey
 
 from server.cloud.law.policies import accept_policy
 from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.law_models import PolicyRow
 from server.core.cloud_policy import convert_policy, encode_policy, policy_key_name
 from server.core.encodings import encode_canonical_json
 from server.core.note import VerifierKey
@@ -76,6 +77,8 @@ async def keep_policies(place, *policies):
     """Let a cloud's database hold policies, in their order."""
     async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
         for policy in policies:
+            if await db.get(PolicyRow, policy.version) is not None:
+                continue
             await accept_policy(db, sign(policy), policy, {"en": TEXT}, 0)
 
 

@@ -6,13 +6,12 @@ import hashlib
 import json
 import os
 import random
+import time
 import uuid
-from datetime import timedelta
 
 import pytest
 
-from server.cloud.storage.bodies import S3Bodies
-from server.storage.s3_client import open_store
+from server.cloud.storage.s3_bodies import S3Bodies
 from tests.server.cloud.device import running
 
 pytestmark = [pytest.mark.needs("restic"), pytest.mark.needs("seaweed")]
@@ -24,8 +23,7 @@ async def cloud(request, tmp_path):
     bodies = None
     if request.param == "s3":
         place = request.getfixturevalue("seaweed").place(f"cloud/{uuid.uuid4()}")
-        minute = timedelta(minutes=1)
-        bodies = S3Bodies(open_store(place, minute, minute, 3))
+        bodies = S3Bodies(place, tmp_path / "spool", time.time)
     async with running(tmp_path / "cloud.sqlite", tmp_path, bodies=bodies) as served:
         yield served
 

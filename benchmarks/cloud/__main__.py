@@ -1,0 +1,97 @@
+"""Measures the cloud's server against its goals.
+
+    python -m benchmarks.cloud [--files 1000] [--size 3000000] [--connections 10000] [--rounds 5]
+
+A node on SQLite and a folder is a process of its own. Ratios are medians of rounds in one run.
+Times of the clock say something on a machine with nothing else to do; CPU seconds do in any case.
+"""
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.cloud.batch import measure_batch, measure_nothing_new
+from benchmarks.cloud.memory import measure_idle, measure_uploads
+from benchmarks.cloud.node import running_node
+from benchmarks.cloud.owner import signed_up
+from benchmarks.cloud.restic import measure_restic, write_files
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What was seen, and the most that it may be."""
+
+    name: str
+    seen: float | None
+    most: float | None
+    unit: str
+
+
+def main() -> None:
+    """Run all and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cloud", description=__doc__)
+    parser.add_argument("--files", type=int, default=1000, help="files that restic backs up")
+    parser.add_argument("--size", type=int, default=3_000_000, help="bytes of each")
+    parser.add_argument("--uploads", type=int, default=50, help="uploads at one time")
+    parser.add_argument("--connections", type=int, default=10_000, help="idle connections")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    table = Table(title="The cloud's server", title_justify="left")
+    for column in ("must hold", "seen", "at most", ""):
+        table.add_column(column, justify="left" if column == "must hold" else "right")
+    with tempfile.TemporaryDirectory(prefix="hening-cloud-") as folder:
+        for goal in _measure(Path(folder), arguments):
+            seen = "not measured" if goal.seen is None else f"{goal.seen:.2f}"
+            most = "" if goal.most is None else f"{goal.most:g}"
+            is_missed = goal.seen is not None and goal.most is not None and goal.seen > goal.most
+            verdict = "missed" if is_missed else "" if most == "" else "holds"
+            table.add_row(goal.name, seen, f"{most} {goal.unit}", verdict)
+    Console().print(table)
+
+
+def _measure(folder: Path, arguments: argparse.Namespace) -> Iterator[Goal]:
+    for name in ("memory", "idle", "batch", "restic"):
+        (folder / name).mkdir()
+    with running_node(folder / "memory") as node:
+
+        async def upload() -> float:
+            async with signed_up(node.url) as owner:
+                return await measure_uploads(node, owner, arguments.uploads)
+
+        yield Goal(f"{arguments.uploads} parallel uploads", asyncio.run(upload()), 150, "MiB")
+    with running_node(folder / "idle") as node:
+        idle = asyncio.run(measure_idle(node, arguments.connections))
+        yield Goal(f"{arguments.connections:,} idle connections", idle, 400, "MiB")
+    with running_node(folder / "batch") as node:
+
+        async def write() -> tuple[float, float]:
+            async with signed_up(node.url) as owner:
+                batch = await measure_batch(node, owner, folder / "batch", arguments.rounds)
+                return batch, await measure_nothing_new(node, owner, 200)
+
+        batch, nothing = asyncio.run(write())
+        yield Goal("batch of 100 to decoding and bare SQLite, CPU", batch, 4, "")
+        yield Goal("nothing new, one request for each collection, CPU", nothing, 5, "ms")
+    write_files(folder / "files", arguments.files, arguments.size)
+    with running_node(folder / "restic") as node:
+
+        async def make_token() -> str:
+            async with signed_up(node.url) as owner:
+                return await owner.make_token()
+
+        token = asyncio.run(make_token())
+        restic = measure_restic(node, "owner", token, folder, folder / "files", arguments.rounds)
+        yield Goal(
+            "restic's backup to restic-rest-server, clock", restic and restic.clock, 1.15, ""
+        )
+        yield Goal("the same, CPU of client and server", restic and restic.cpu, None, "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""A node of the cloud in a process of its own, and what it costs."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.device.cpu import cpu_seconds, tree
+
+PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that listens at `url`."""
+
+    url: str
+    pid: int
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that it has had so far."""
+        return cpu_seconds(tree(self.pid))
+
+    def memory(self, which: str = "VmRSS") -> float:
+        """Return the MiB that it has in memory now, or with VmHWM had at most."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        (line,) = (line for line in lines if line.startswith(f"{which}:"))
+        return int(line.split()[1]) / 1024
+
+
+@contextlib.contextmanager
+def running_node(folder: Path) -> Iterator[Node]:
+    """Make a cloud on SQLite and a folder, and serve it until the block ends."""
+    words = ("--folder", str(folder / "cloud"), "--pepper", str(folder / "pepper"))
+    subprocess.run(  # noqa: S603 - our own program
+        [*PROGRAM, "init", *words, "--region", "id"], check=True, stdout=subprocess.DEVNULL
+    )
+    settings = {"HENING_CLOUD_SIGN_UP": "open", "HENING_CLOUD_QUOTA": "0"}
+    with subprocess.Popen(  # noqa: S603
+        [*PROGRAM, "run", *words, "--port", "0"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, **settings},
+        text=True,
+    ) as process:
+        try:
+            if process.stdout is None or not (url := process.stdout.readline().strip()):
+                raise SystemExit("the node does not start.")
+            yield Node(url, process.pid)
+        finally:
+            process.terminate()

@@ -1,0 +1,86 @@
+"""An owner's device without any cryptography but the login: it measures the server alone."""
+
+import base64
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import msgspec
+from nacl.signing import SigningKey
+
+MSGPACK = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
+
+
+def uid() -> str:
+    """Return a new uid as clients make them."""
+    return base64.urlsafe_b64encode(os.urandom(24)).decode()
+
+
+def make_items(count: int, meta: int = 100, body: int = 1024) -> list[dict[str, object]]:
+    """Return items as a client sends them: `meta` and `body` are bytes."""
+    return [
+        {
+            "uid": uid(),
+            "version": 1,
+            "content": {
+                "uid": uid(),
+                "meta": os.urandom(meta),
+                "chunks": [[uid(), os.urandom(body)]],
+                "deleted": False,
+            },
+            "etag": None,
+        }
+        for _ in range(count)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """An account's device with a collection, and a token for blobs."""
+
+    http: aiohttp.ClientSession
+    url: str
+    name: str
+    token: str
+    collection: str
+
+    async def call(self, method: str, path: str, body: bytes | None = None) -> object:
+        """Send a request to the records door; returns the answer, decoded."""
+        headers = {**MSGPACK, "Authorization": f"Token {self.token}"}
+        address = f"{self.url}/api/v1/{path}"
+        async with self.http.request(method, address, data=body, headers=headers) as answer:
+            data = await answer.read()
+            if answer.status >= 300:
+                raise SystemExit(f"{path} is answered with {answer.status}: {data!r}")
+            return msgspec.msgpack.decode(data) if data else None
+
+    async def make_token(self) -> str:
+        """Return a new token of the blobs door."""
+        headers = {"Authorization": f"Token {self.token}"}
+        address, asked = f"{self.url}/account/1/app-tokens", {"door": "blobs"}
+        async with self.http.post(address, json=asked, headers=headers) as answer:
+            return str((await answer.json())["token"])
+
+
+@asynccontextmanager
+async def signed_up(url: str, name: str = "owner") -> AsyncIterator[Owner]:
+    """Make an account with a collection; its connections end with the block."""
+    connector = aiohttp.TCPConnector(limit=0)
+    forever = aiohttp.ClientTimeout()
+    async with aiohttp.ClientSession(connector=connector, timeout=forever) as http:
+        body = {
+            "user": {"username": name, "email": ""},
+            "salt": os.urandom(32),
+            "loginPubkey": bytes(SigningKey.generate().verify_key),
+            "pubkey": os.urandom(32),
+            "encryptedContent": os.urandom(104),
+        }
+        owner = Owner(http, url, name, "", "")
+        made = await owner.call("POST", "authentication/signup/", msgspec.msgpack.encode(body))
+        item = make_items(1)[0]
+        owner = Owner(http, url, name, str(made["token"]), str(item["uid"]))  # type: ignore[index]
+        asked = {"item": item, "collectionKey": os.urandom(72), "collectionType": b"type"}
+        await owner.call("POST", "collection/", msgspec.msgpack.encode(asked))
+        yield owner

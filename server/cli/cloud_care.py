@@ -1,0 +1,225 @@
+"""`cloud check`, `backup`, `restore`, `upkeep` and `migrate`: what keeps a cloud whole."""
+
+import asyncio
+import dataclasses
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cloud.folder import CloudFolder, load_cloud_settings
+from server.core.quantities import spell_size, spell_span
+from server.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from server.cloud.copying.backup import Copied
+    from server.cloud.copying.check import Report
+    from server.cloud.copying.restore import Restored
+
+# What serves and stores is imported by the commands that need it: help does without.
+
+PATH = click.Path(path_type=Path)
+FOLDER = click.option("--folder", required=True, type=PATH, help="The cloud's folder.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
+@click.command(epilog="Example: hening-server cloud check --folder /var/lib/hening-cloud --read")
+@FOLDER
+@click.option("--read", is_flag=True, help="Read every body, and compare its hash.")
+@JSON
+def check(folder: Path, read: bool, as_json: bool) -> None:
+    """Compare the database with the bodies that it names; changes nothing.
+
+    It may run beside `cloud run`. Exit status 1 says that something is wrong. Bodies that no row
+    names are no fault: a crash leaves them, and upkeep removes them.
+    """
+    report = asyncio.run(_check(CloudFolder(folder), read=read))
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(report)))
+    else:
+        _tell_report(report)
+    if report.faults:
+        sys.exit(1)
+
+
+async def _check(folder: CloudFolder, *, read: bool) -> "Report":
+    from server.cloud.copying.check import check_cloud
+    from server.cloud.opening import open_bodies
+    from server.cloud.storage import MIGRATIONS
+    from server.storage.database import open_database
+    from server.storage.revision import is_current
+
+    settings = load_cloud_settings(folder, os.environ)
+    place = folder.database(settings)
+    if not await asyncio.to_thread(is_current, place, MIGRATIONS):
+        raise StorageError(
+            "the database is not made yet, or of an older version: `hening-server cloud run` or"
+            " `cloud migrate` makes it."
+        )
+    async with open_database(place, migrations=MIGRATIONS) as database:
+        bodies = open_bodies(folder, settings, os.urandom, time.time)
+        return await check_cloud(database, bodies, read=read)
+
+
+@click.command(
+    epilog="Example: hening-server cloud backup --folder /var/lib/hening-cloud --out /backup/cloud"
+)
+@FOLDER
+@click.option("--out", required=True, type=PATH, help="The backup's folder, new or to be renewed.")
+@JSON
+def backup(folder: Path, out: Path, as_json: bool) -> None:
+    """Copy database and bodies, all of one moment, beside `cloud run`.
+
+    Bodies that the backup has already are not copied again; those that are needed no more are
+    removed from it. A backup that is cut off leaves the one before it. The pepper is not in it:
+    keep that elsewhere.
+    """
+    done = asyncio.run(_back_up(CloudFolder(folder), out))
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(done)))
+        return
+    click.echo(
+        f"{out} holds {done.rows} rows; {done.bodies} bodies are new, {done.removed} were removed."
+    )
+    click.echo(
+        f"\nRestore: hening-server cloud restore --from {out} --folder FOLDER"
+        "\nThe pepper is not in it: keep a copy where neither this backup nor the cloud is."
+    )
+
+
+async def _back_up(folder: CloudFolder, out: Path) -> "Copied":
+    from server.cloud.copying.backup import BackupFolder, back_up
+    from server.cloud.opening import open_bodies
+    from server.cloud.storage import MIGRATIONS
+    from server.storage.database import open_database
+
+    settings = load_cloud_settings(folder, os.environ)
+    async with open_database(folder.database(settings), migrations=MIGRATIONS) as database:
+        bodies = open_bodies(folder, settings, os.urandom, time.time)
+        target = BackupFolder(out, os.urandom)
+        return await back_up(settings.region, database, bodies, target, int(time.time()))
+
+
+@click.command(
+    epilog="Example: hening-server cloud restore --from /backup/cloud --folder"
+    " /var/lib/hening-cloud"
+)
+@click.option("--from", "source", required=True, type=PATH, help="The backup.")
+@click.option("--folder", required=True, type=PATH, help="A cloud's folder, without a database.")
+@click.option(
+    "--keep-sessions",
+    is_flag=True,
+    help="Let devices and programs stay logged in: for a backup of this moment, as none was"
+    " locked out since.",
+)
+@JSON
+def restore(source: Path, folder: Path, keep_sessions: bool, as_json: bool) -> None:
+    """Make a cloud from a backup, and check that it is whole.
+
+    Where FOLDER has a cloud.toml, its settings say where database and bodies are to lie, such as
+    PostgreSQL and S3; the database must be empty. Devices have to log in again, and look at
+    everything once.
+    """
+    done = asyncio.run(_restore(source, CloudFolder(folder), keep_sessions=keep_sessions))
+    age = int(time.time()) - done.made_at
+    if as_json:
+        row = {"made_at": done.made_at, "rows": done.rows, "bodies": done.bodies}
+        click.echo(json.dumps({**row, **dataclasses.asdict(done.report)}))
+    else:
+        click.echo(f"{done.rows} rows and {done.bodies} bodies of {spell_span(age)} ago are here.")
+        _tell_report(done.report)
+        click.echo(
+            f"\nNext: hening-server cloud run --folder {folder} --pepper PEPPER, with the pepper"
+            "\nthat belongs to the backup."
+        )
+    if done.report.faults:
+        sys.exit(1)
+
+
+async def _restore(source: Path, folder: CloudFolder, *, keep_sessions: bool) -> "Restored":
+    from server.cloud.copying.backup import BackupFolder
+    from server.cloud.copying.restore import restore as restore_backup
+    from server.cloud.opening import open_bodies
+    from server.cloud.settings import CloudSettings
+
+    found = BackupFolder(source, os.urandom)
+    if folder.settings.exists():
+        settings = load_cloud_settings(folder, os.environ)
+    else:
+        settings = CloudSettings(region=found.read().region)
+    bodies = open_bodies(folder, settings, os.urandom, time.time)
+    return await restore_backup(
+        found, folder, settings, bodies, os.urandom, keep_sessions=keep_sessions
+    )
+
+
+@click.command(epilog="Example: hening-server cloud upkeep --folder /var/lib/hening-cloud")
+@FOLDER
+@JSON
+def upkeep(folder: Path, as_json: bool) -> None:
+    """Remove now what `cloud run` would remove within the next hour.
+
+    Expired sessions, old revisions and tombstones, chunks and bodies that nothing names, and what
+    uploads left unfinished.
+    """
+    done = asyncio.run(_keep_up(CloudFolder(folder)))
+    if as_json:
+        click.echo(json.dumps(done))
+        return
+    for name, count in done.items():
+        click.echo(f"{count:>8}  {name}")
+
+
+async def _keep_up(folder: CloudFolder) -> dict[str, int]:
+    from server.cloud.law.policies import Policies
+    from server.cloud.opening import open_bodies
+    from server.cloud.storage import MIGRATIONS
+    from server.cloud.upkeep.retention import retention_of
+    from server.cloud.upkeep.rounds import run_round
+    from server.storage.database import open_database
+
+    settings = load_cloud_settings(folder, os.environ)
+    async with open_database(folder.database(settings), migrations=MIGRATIONS) as database:
+        bodies = open_bodies(folder, settings, os.urandom, time.time)
+        now = int(time.time())
+        signed = await Policies(database, settings.policy_key).current(now)
+        retention = retention_of(settings, None if signed is None else signed.policy.days)
+        done = await run_round(database, bodies, retention, now)
+    if done is None:
+        raise StorageError("a node does it just now; see its log, or try again in a minute.")
+    return done
+
+
+@click.command(epilog="Example: hening-server cloud migrate --folder /var/lib/hening-cloud")
+@FOLDER
+@click.option("--backup-made", is_flag=True, help="The PostgreSQL database was backed up.")
+def migrate(folder: Path, backup_made: bool) -> None:
+    """Bring the database to this version.
+
+    A copy of a SQLite file is kept beside it. A PostgreSQL database with something in it is only
+    migrated with --backup-made.
+    """
+    from server.cloud.storage import MIGRATIONS
+    from server.storage.migration import migrate as migrate_database
+
+    found = CloudFolder(folder)
+    place = found.database(load_cloud_settings(found, os.environ))
+    changed = migrate_database(place, backup_made=backup_made, migrations=MIGRATIONS)
+    click.echo("The database was migrated." if changed else "The database is up to date.")
+
+
+def _tell_report(report: "Report") -> None:
+    click.echo(
+        f"{report.accounts} accounts, {report.items} items and {report.bodies} bodies"
+        f" ({spell_size(report.bytes)} in all); {report.spare} bodies that no row names."
+    )
+    for sentence in report.told:
+        click.echo(f"wrong: {sentence}")
+    if report.faults:
+        click.echo(f"{report.faults} faults.")
+    else:
+        click.echo("Nothing is wrong.")

@@ -1,0 +1,17 @@
+"""Copies of a cloud, and whether one is whole.
+
+    named      bodies as the database names them, and what they have to be
+    rows       the rows of a database into another one, on SQLite or PostgreSQL
+    check      whether rows and bodies belong together
+    backup     a copy of one moment, made beside nodes that run
+    restore    a cloud made from such a copy
+
+A backup is a folder of its own form, which `cloud run` does not take for a cloud:
+
+    backup.toml            region, time, and which database belongs to it
+    database-TIME.sqlite   all rows, also those of a PostgreSQL database
+    bodies/                bodies by name, also those of S3
+
+`backup.toml` is written last and replaces an older one, so that a backup that is cut off leaves the
+one before it. A body never changes: what is there is not copied again.
+"""

@@ -1,0 +1,157 @@
+"""Whether rows and bodies belong together; changes nothing, and may run beside nodes."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import Select, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cloud.copying.named import (
+    DamagedError,
+    NamedBody,
+    find_named,
+    pages_of_named,
+)
+from server.cloud.copying.rows import at_one_moment
+from server.cloud.records.chunks import load_used
+from server.cloud.storage.bodies import Bodies
+from server.cloud.storage.models import Account, Blob, Chunk, Collection, Item, Revision, Vault
+from server.storage.database import Sessions
+
+MOST = 50
+"""Faults that are told; all are counted."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found: numbers of what is there, faults, and bodies that no row names.
+
+    Those are no fault: a crash leaves them, and upkeep removes them.
+    """
+
+    accounts: int = 0
+    items: int = 0
+    bodies: int = 0
+    bytes: int = 0
+    spare: int = 0
+    faults: int = 0
+    told: list[str] = field(default_factory=list)
+
+    def blame(self, sentence: str) -> None:
+        """Count a fault."""
+        self.faults += 1
+        if len(self.told) < MOST:
+            self.told.append(sentence)
+
+
+async def check_cloud(database: Sessions, bodies: Bodies, *, read: bool) -> Report:
+    """Look at all of a cloud; with `read` each body is read, and its hash compared."""
+    report = Report()
+    async with database() as db:
+        await at_one_moment(db)
+        await _check_database(db, report)
+        report.accounts = await db.scalar(select(func.count(Account.id))) or 0
+        report.items = await db.scalar(select(func.count(Item.id))) or 0
+        await _check_chunks(db, report)
+        await _check_bytes(db, report)
+    suspects = await _compare(database, bodies, report)
+    await _check_named(database, bodies, report, read=read, is_suspect=suspects)
+    return report
+
+
+async def _check_database(db: AsyncSession, report: Report) -> None:
+    """Ask SQLite about its file; PostgreSQL looks after its own."""
+    if db.get_bind().dialect.name == "sqlite":
+        for (said,) in await db.execute(text("PRAGMA integrity_check(10)")):
+            if said != "ok":
+                report.blame(f"SQLite says of the database: {said}.")
+        for table, row, *_ in await db.execute(text("PRAGMA foreign_key_check")):
+            report.blame(f"row {row} of {table} names a row that is not there.")
+
+
+async def _check_chunks(db: AsyncSession, report: Report) -> None:
+    """Look for chunks that revisions name and no collection has."""
+    for collection, uid in (await db.execute(select(Collection.id, Collection.uid))).all():
+        there = set(await db.scalars(select(Chunk.uid).where(Chunk.collection == collection)))
+        for chunk in sorted(await load_used(db, collection) - there):
+            report.blame(f"the collection {uid} has no chunk {chunk}, which an item of it names.")
+
+
+async def _check_bytes(db: AsyncSession, report: Report) -> None:
+    """Compare what counts for each account with what it keeps."""
+    kept: Counter[str] = Counter()
+    for query in _sizes():
+        for account, count in await db.execute(query):
+            kept[account] += int(count)
+    for account, used in await db.execute(select(Account.id, Account.used)):
+        if used != kept[account]:
+            report.blame(f"the account {account} keeps {kept[account]} bytes, not {used}.")
+    report.bytes = kept.total()
+
+
+def _sizes() -> list[Select[str, int]]:
+    meta, older = func.sum(func.length(Item.meta)), func.sum(func.length(Revision.meta))
+    owner = Collection.owner
+    return [
+        select(owner, meta).join(Item, Item.collection == Collection.id).group_by(owner),
+        select(owner, older)
+        .join(Item, Item.collection == Collection.id)
+        .join(Revision, Revision.item == Item.id)
+        .group_by(owner),
+        select(owner, func.sum(Chunk.length))
+        .join(Chunk, Chunk.collection == Collection.id)
+        .group_by(owner),
+        select(Vault.account, func.sum(Blob.length))
+        .join(Blob, Blob.vault == Vault.id)
+        .group_by(Vault.account),
+    ]
+
+
+async def _compare(database: Sessions, bodies: Bodies, report: Report) -> bool:
+    """Compare the bodies that are there with rows; answers whether rows lack some."""
+    matched = 0
+    async for page in bodies.pages():
+        async with database() as db:
+            named = await find_named(db, [body.name for body in page])
+        for body in page:
+            length = named.get(body.name)
+            if length is None:
+                report.spare += 1
+            elif length != body.length:
+                report.blame(f"the body {body.name} has {body.length} bytes, not {length}.")
+            matched += length is not None
+    async with database() as db:
+        rows = await db.scalar(select(func.count(Blob.id))) or 0
+        rows += await db.scalar(select(func.count(Chunk.id)).where(Chunk.stored.is_not(None))) or 0
+    report.bodies = matched
+    return matched != rows
+
+
+async def _check_named(
+    database: Sessions, bodies: Bodies, report: Report, *, read: bool, is_suspect: bool
+) -> None:
+    """Read bodies whole, or where some are lacking the last byte of each."""
+    if not (read or is_suspect):
+        return
+    async for page in pages_of_named(database):
+        for body in page:
+            try:
+                async for _ in _read(bodies, body, is_whole=read):
+                    pass
+            except (FileNotFoundError, DamagedError) as error:
+                if await _is_still_named(database, body):
+                    is_damaged = isinstance(error, DamagedError)
+                    what = "has other bytes than it had" if is_damaged else "is not there"
+                    report.blame(f"the body {body.stored} {what}; restore it from a backup.")
+
+
+def _read(bodies: Bodies, body: NamedBody, *, is_whole: bool) -> AsyncIterator[bytes]:
+    if is_whole:
+        return body.verified(bodies.get(body.stored, 0, body.length))
+    return bodies.get(body.stored, max(body.length - 1, 0), min(body.length, 1))
+
+
+async def _is_still_named(database: Sessions, body: NamedBody) -> bool:
+    async with database() as db:
+        return body.stored in await find_named(db, [body.stored])

@@ -1,0 +1,167 @@
+"""Rows that nobody needs any more: sessions, revisions, tombstones, chunks.
+
+A collection's rows are removed under its lock, as they are written, and its owner's bytes with
+them.
+"""
+
+from collections.abc import Collection as Several
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from server.cloud.accounts.owners import charge
+from server.cloud.records.access import lock_accounts
+from server.cloud.records.chunks import load_used
+from server.cloud.storage.lease import may_remove_bodies
+from server.cloud.storage.models import Chunk, Collection, Invitation, Item, Member, Revision
+from server.cloud.storage.models import Session as SessionRow
+from server.cloud.upkeep.work import Work
+
+AT_ONCE = 200
+"""Rows that one transaction removes: on SQLite other writers wait for it."""
+
+
+async def remove_sessions(work: Work) -> int:
+    """Remove sessions that have expired; none lasts longer than the policy lets it now."""
+    last = work.now + work.retention.sessions
+    async with work.writing() as db:
+        longer = update(SessionRow).where(SessionRow.expires_at > last)
+        await db.execute(longer.values(expires_at=last))
+        gone = delete(SessionRow).where(SessionRow.expires_at <= work.now)
+        return len((await db.execute(gone.returning(SessionRow.id))).all())
+
+
+async def remove_revisions(work: Work) -> int:
+    """Remove revisions that another one replaced long ago."""
+    is_old = Revision.replaced_at < work.now - work.retention.revisions
+    old = select(Item.collection).join(Revision, Revision.item == Item.id).where(is_old).limit(1)
+    count = 0
+    while (collection := await _find(work, old)) is not None:
+        async with work.writing() as db:
+            owner = await _lock(db, collection)
+            query = select(Revision.id, func.length(Revision.meta)).join(
+                Item, Revision.item == Item.id
+            )
+            query = query.where(Item.collection == collection, is_old).limit(AT_ONCE)
+            rows = (await db.execute(query)).all()
+            await _remove(db, Revision.id, [row[0] for row in rows])
+            await charge(db, owner, -sum(row[1] for row in rows))
+            await _look_at(db, collection, work.now)
+            count += len(rows)
+    return count
+
+
+async def remove_tombstones(work: Work) -> int:
+    """Remove items that were deleted long ago, and collections whose own item was."""
+    is_old = Item.deleted.is_(True) & (Item.written_at < work.now - work.retention.tombstones)
+    old, count = select(Item.collection).where(is_old).limit(1), 0
+    while (collection := await _find(work, old)) is not None:
+        async with work.writing() as db:
+            owner = await _lock(db, collection)
+            own = select(Collection.uid).where(Collection.id == collection).scalar_subquery()
+            here = Item.collection == collection
+            whole = await db.scalar(select(Item.id).where(here, is_old, Item.uid == own))
+            query = select(Item.id).where(here if whole is not None else here & is_old)
+            # Its own item goes last: as long as that is there, the rest will be removed, too.
+            query = query.order_by(Item.uid == own).limit(AT_ONCE + 1)
+            found = (await db.scalars(query)).all()
+            items, is_whole = found[:AT_ONCE], whole is not None and len(found) <= AT_ONCE
+            await charge(db, owner, -await _remove_items(db, items))
+            await _look_at(db, collection, work.now)
+            stored = await _remove_collection(db, collection, owner) if is_whole else []
+            may_remove = await may_remove_bodies(db)
+        count += len(items)
+        await _remove_bodies(work, stored if may_remove else [])
+    return count
+
+
+async def remove_chunks(work: Work) -> int:
+    """Remove chunks that no revision names, unless a client may be about to write one."""
+    due, count = select(Collection.id).where(Collection.sweep_at <= work.now).limit(1), 0
+    while (collection := await _find(work, due)) is not None:
+        async with work.writing() as db:
+            owner = await _lock(db, collection)
+            unused = await _find_unused(db, collection)
+            limit = work.now - work.retention.leftovers
+            old = [chunk for chunk in unused if chunk.written_at <= limit][:AT_ONCE]
+            left = set(unused) - set(old)
+            again = min((chunk.written_at for chunk in left), default=None)
+            sweep_at = None if again is None else again + work.retention.leftovers
+            await db.execute(
+                update(Collection).where(Collection.id == collection).values(sweep_at=sweep_at)
+            )
+            await _remove(db, Chunk.id, [chunk.id for chunk in old])
+            await charge(db, owner, -sum(chunk.length for chunk in old))
+            may_remove = await may_remove_bodies(db)
+        count += len(old)
+        stored = [chunk.stored for chunk in old if chunk.stored is not None]
+        await _remove_bodies(work, stored if may_remove else [])
+    return count
+
+
+class _Unused(msgspec.Struct, frozen=True):
+    id: int
+    length: int
+    stored: str | None
+    written_at: int
+
+
+async def _find_unused(db: AsyncSession, collection: int) -> list[_Unused]:
+    used = await load_used(db, collection)
+    rows = select(Chunk.uid, Chunk.id, Chunk.length, Chunk.stored, Chunk.written_at).where(
+        Chunk.collection == collection
+    )
+    return [_Unused(*row[1:]) for row in await db.execute(rows) if row.uid not in used]
+
+
+async def _remove_items(db: AsyncSession, items: Sequence[int]) -> int:
+    """Remove items with their revisions; returns how many bytes these had."""
+    total = 0
+    for table, of_items in ((Revision, Revision.item), (Item, Item.id)):
+        query = select(func.coalesce(func.sum(func.length(table.meta)), 0))
+        total += int(await db.scalar(query.where(of_items.in_(items))) or 0)
+        await _remove(db, of_items, items)
+    return total
+
+
+async def _remove_collection(db: AsyncSession, collection: int, owner: str) -> list[str]:
+    """Remove a collection without items; returns the names of its bodies."""
+    chunks = select(Chunk.length, Chunk.stored).where(Chunk.collection == collection)
+    rows = (await db.execute(chunks)).all()
+    await charge(db, owner, -sum(row.length for row in rows))
+    for of_it in (Chunk.collection, Invitation.collection, Member.collection, Collection.id):
+        await _remove(db, of_it, [collection])
+    return [row.stored for row in rows if row.stored is not None]
+
+
+async def _find(work: Work, query: Select[int]) -> int | None:
+    async with work.database() as db:
+        found: int | None = await db.scalar(query)
+        return found
+
+
+async def _lock(db: AsyncSession, collection: int) -> str:
+    """Lock a collection and its members' accounts, in the order of its writers."""
+    query = select(Collection.owner).where(Collection.id == collection).with_for_update()
+    owner: str = (await db.scalars(query)).one()
+    await lock_accounts(db, collection, owner)
+    return owner
+
+
+async def _look_at(db: AsyncSession, collection: int, now: int) -> None:
+    await db.execute(update(Collection).where(Collection.id == collection).values(sweep_at=now))
+
+
+async def _remove(
+    db: AsyncSession, column: InstrumentedAttribute[int], values: Several[int]
+) -> None:
+    if values:
+        await db.execute(delete(column.class_).where(column.in_(values)))
+
+
+async def _remove_bodies(work: Work, stored: Iterable[str]) -> None:
+    for name in stored:
+        await work.bodies.remove(name)

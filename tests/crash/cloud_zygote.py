@@ -1,0 +1,215 @@
+"""Forks a process for each crash of a cloud: it runs one story and kills itself where it is told.
+
+A line of JSON on standard input names the story, its folder and the point of death; a line on
+standard output tells how the process ended, and which durable changes it made.
+"""
+
+import asyncio
+import json
+import os
+import pickle
+import re
+import signal
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nacl.signing import SigningKey
+
+from server.cloud.copying.backup import BackupFolder, back_up
+from server.cloud.copying.restore import restore
+from server.cloud.folder import CloudFolder
+from server.cloud.settings import CloudSettings
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.bodies import LocalBodies
+from server.cloud.upkeep.retention import Retention
+from server.cloud.upkeep.rounds import run_round
+from server.storage.database import open_database
+from server.storage.migration import migrate
+from tests.crash.watch import watch
+from tests.server.cloud.device import Device, running
+
+
+@dataclass
+class World:
+    """A cloud in a folder, what an owner stored in it, and what the owner is about to send."""
+
+    root: Path
+    seed: bytes = bytes(32)
+    login: dict = field(default_factory=dict)
+    collection: str = ""
+    stored: list = field(default_factory=list)
+    pending: list = field(default_factory=list)
+    new_collection: dict = field(default_factory=dict)
+    chunk: tuple = ()
+    objects: dict = field(default_factory=dict)
+    upload: tuple = ()
+    now: int = 0
+
+    @property
+    def folder(self):
+        """The cloud's folder."""
+        return CloudFolder(self.root / "cloud")
+
+    @property
+    def place(self):
+        """Where its database is."""
+        return self.folder.root / "cloud.sqlite"
+
+    @property
+    def bodies(self):
+        """Its bodies."""
+        return LocalBodies(self.folder.bodies, os.urandom)
+
+    @property
+    def backup(self):
+        """A backup of it."""
+        return BackupFolder(self.root / "backup", os.urandom)
+
+    def save(self):
+        """Write what is known of it into its folder."""
+        (self.root / "world").write_bytes(pickle.dumps(self))
+
+    @asynccontextmanager
+    async def device(self):
+        """Run the cloud, and give the owner's device; `vault` is the address of its vault."""
+        async with running(self.place, self.folder.root) as cloud:
+            device = Device(cloud.http, cloud.url, "ani", SigningKey(self.seed))
+            await device.log_in()
+            device.vault = f"{cloud.url}/blobs/photos/"
+            yield device
+
+    async def send(self, device, method, name, body=None):
+        """Ask the blobs door; returns the status and the answer."""
+        address = f"{device.vault}{name}"
+        headers = self.login
+        async with device.http.request(method, address, data=body, headers=headers) as answer:
+            return answer.status, await answer.read()
+
+
+def load(root):
+    """Return the world that lies in a folder."""
+    world = pickle.loads((root / "world").read_bytes())
+    world.root = root
+    return world
+
+
+async def write(world, start):
+    """Write items, one of them over another revision, with a large chunk."""
+    async with world.device() as device:
+        start()
+        return await device.batch(world.collection, *world.pending, way="transaction")
+
+
+async def create(world, start):
+    """Make a collection."""
+    async with world.device() as device:
+        start()
+        return await device.call("POST", "collection/", world.new_collection)
+
+
+async def send_ahead(world, start):
+    """Send a chunk for items to come."""
+    async with world.device() as device:
+        start()
+        address, body = world.chunk
+        return await device.call("PUT", f"{address}/", raw=body)
+
+
+async def upload(world, start):
+    """Send an object of a vault."""
+    async with world.device() as device:
+        start()
+        return await world.send(device, "POST", *world.upload)
+
+
+async def remove(world, start):
+    """Remove an object of a vault."""
+    async with world.device() as device:
+        start()
+        return await world.send(device, "DELETE", next(iter(world.objects)))
+
+
+async def remove_vault(world, start):
+    """Remove a vault with all that is in it."""
+    async with world.device() as device:
+        start()
+        return await world.send(device, "DELETE", "")
+
+
+async def keep_up(world, start):
+    """Remove what is needed no more, when all of it is old."""
+    async with open_database(world.place, migrations=MIGRATIONS) as database:
+        start()
+        return await run_round(database, world.bodies, Retention(), world.now)
+
+
+async def make_backup(world, start):
+    """Renew a backup."""
+    async with open_database(world.place, migrations=MIGRATIONS) as database:
+        start()
+        return await back_up("id", database, world.bodies, world.backup, world.now)
+
+
+async def make_again(world, start):
+    """Restore a backup into another folder."""
+    target, settings = CloudFolder(world.root / "again"), CloudSettings(region="id")
+    start()
+    bodies = LocalBodies(target.bodies, os.urandom)
+    return await restore(world.backup, target, settings, bodies, os.urandom, keep_sessions=True)
+
+
+async def bring_to_this_version(world, start):  # noqa: RUF029 - a story like the others
+    """Migrate the database."""
+    start()
+    return migrate(world.place, migrations=MIGRATIONS)
+
+
+STORIES = {
+    "transaction": write,
+    "collection": create,
+    "chunk": send_ahead,
+    "object": upload,
+    "removal": remove,
+    "vault": remove_vault,
+    "upkeep": keep_up,
+    "backup": make_backup,
+    "restore": make_again,
+    "migration": bring_to_this_version,
+}
+
+
+def main():
+    """Serve crashes until standard input ends."""
+    for line in sys.stdin:
+        job = json.loads(line)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            act(job, writer)
+            os._exit(0)
+        os.close(writer)
+        _, status = os.waitpid(child, 0)
+        with os.fdopen(reader) as passed:
+            changes = passed.read().splitlines()
+        ended = {"status": os.waitstatus_to_exitcode(status), "changes": changes}
+        sys.stdout.write(json.dumps(ended) + "\n")
+        sys.stdout.flush()
+
+
+def act(job, writer):
+    """Run a story, and die before the first change that `at` matches."""
+    root = Path(job["root"])
+
+    def point(change):
+        os.write(writer, f"{change}\n".encode())
+        if re.fullmatch(job["at"], change):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(STORIES[job["story"]](load(root), lambda: watch(root, point)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,432 @@
+"""A cloud's process killed with SIGKILL at each named point: nothing acknowledged is lost."""
+
+import asyncio
+import base64
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from alembic import command
+from nacl.signing import SigningKey
+from sqlalchemy import update
+
+from server.cloud.copying.backup import back_up
+from server.cloud.copying.check import check_cloud
+from server.cloud.copying.restore import restore
+from server.cloud.folder import CloudFolder
+from server.cloud.settings import CloudSettings
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.bodies import LocalBodies, one_piece
+from server.cloud.storage.models import Lease
+from server.cloud.upkeep.retention import DAY, Retention
+from server.cloud.upkeep.rounds import run_round
+from server.storage.database import open_database
+from server.storage.migration import load_migrations
+from server.storage.revision import with_connection
+from tests.crash.cloud_zygote import World
+from tests.server.cloud.device import Device, change, make_item, running, uid
+
+ROOT = Path(__file__).parents[2]
+BIG = 20_000
+_LOCKED = "accounts,collections"
+
+
+def _commit(before, after, tables):
+    """Return the points before and after a commit."""
+    return {before: f"commit {tables}", after: f"committed {tables}"}
+
+
+def _body(name, kind):
+    """Return the two points of a body that is written and renamed."""
+    return {
+        f"{name} is not begun": rf"create cloud/bodies/{kind}/.*",
+        f"{name} is written and has no name": rf"rename cloud/bodies/{kind}/.*",
+    }
+
+
+def _rows(name, table):
+    """Return the points before and after a commit of a table among others."""
+    return _commit(f"{name} not committed", f"{name} committed", rf"(?:\w+,)*{table}(?:,\w+)*")
+
+
+#: For each story its points: a name, and the durable change that it comes before.
+POINTS = {
+    "transaction": {**_body("a chunk", "chunks"), **_rows("items are", "items")},
+    "collection": _rows("a collection is", "collections"),
+    "chunk": {**_body("a chunk", "chunks"), **_rows("a chunk is", "chunks")},
+    "object": {**_body("an object", "blobs"), **_rows("an object is", "blobs")},
+    "removal": {
+        **_rows("a removal is", "blobs"),
+        "an object has no row and is there": r"remove cloud/bodies/blobs/.*",
+    },
+    "vault": {
+        **_rows("a removal is", "blobs"),
+        "objects have no rows and are there": r"remove cloud/bodies/blobs/.*",
+    },
+    "upkeep": {
+        **_commit("nobody keeps up", "the lease is taken", "leases"),
+        **_commit("sessions are there", "sessions are removed", "leases,sessions"),
+        **_commit("revisions are there", "revisions are removed", f"{_LOCKED},leases,revisions"),
+        **_commit("tombstones are there", "tombstones are removed", f"{_LOCKED},items,.*"),
+        **_commit("chunks are there", "chunks are removed", "accounts,chunks,collections,leases"),
+        "a chunk has no row and is there": r"remove cloud/bodies/chunks/[^/]+/\w.*",
+        "half a body is there": r"remove cloud/bodies/chunks/[^/]+/\.tmp-.*",
+        **_commit("bodies are looked at", "a spare body is found", "leases 2"),
+        "a spare body is there": r"remove cloud/bodies/blobs/.*",
+        **_commit("all are looked at", "that is noted", "leases,site"),
+        **_commit("the lease is not given back", "the lease is given back", "leases 3"),
+    },
+    "backup": {
+        **_commit("no backup is made", "bodies are kept", "leases"),
+        "the copy is not made": r"create backup/database-\d+\.sqlite",
+        "the copy has no tables": "commit .*alembic_version.*",
+        **_commit("rows are copied", "the copy has its rows", "accounts,.*"),
+        "a body is not copied": r"create backup/bodies/.*",
+        "a copied body has no name": r"rename backup/bodies/.*",
+        **_commit("all is copied", "bodies were kept", "leases 2"),
+        "the older backup counts": r"create backup/\.tmp-backup\.toml",
+        "the newer backup has no name": r"rename backup/\.tmp-backup\.toml > .*",
+        **_commit("the newer backup counts", "bodies may go", "leases 3"),
+        "the older copy is there": r"remove backup/database-\d+\.sqlite",
+        "a body of the older copy is there": r"remove backup/bodies/.*",
+    },
+    "restore": {
+        "nothing is restored": r"create again/\.tmp-restore\.sqlite",
+        "the database is not made": r"create again/cloud\.sqlite",
+        "the database has no tables": "commit .*alembic_version.*",
+        "a body is not restored": r"create again/bodies/.*",
+        "a restored body has no name": r"rename again/bodies/.*",
+        **_commit("bodies are restored", "rows are restored", "accounts,.*"),
+        "the copy is not needed any more": r"remove again/\.tmp-restore\.sqlite",
+        "there is no cloud": r"create again/\.tmp-cloud\.toml",
+        "the cloud has no name": r"rename again/\.tmp-cloud\.toml > .*",
+    },
+    "migration": {
+        "the older database is not kept": r"create cloud/cloud\.sqlite\.before-\d+",
+        "the migration is not committed": r"commit .*alembic_version.*",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def crash():
+    """Run a story in a process that dies where it is told; returns how it ended."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.cloud_zygote"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as zygote:
+
+        def run(world, story, at):
+            job = {"root": str(world.root), "story": story, "at": at}
+            print(json.dumps(job), file=zygote.stdin, flush=True)
+            return json.loads(zygote.stdout.readline())
+
+        yield run
+        zygote.stdin.close()
+
+
+async def prepare(root):
+    """Make a cloud in which an owner stored things, and note what the owner will send."""
+    world = World(root, now=int(time.time()) + 500 * DAY)
+    world.folder.root.mkdir()
+    async with running(world.place, world.folder.root) as cloud:
+        device = Device(cloud.http, cloud.url, "ani", SigningKey(world.seed))
+        await device.sign_up()
+        login = f"ani:{await device.make_token()}".encode()
+        world.login = {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
+        world.collection = (await device.create())["uid"]
+        item, other, gone = (make_item(os.urandom(BIG)) for _ in range(3))
+        await device.batch(world.collection, item, other, gone)
+        replacing = change(other, chunks=[[uid(), os.urandom(BIG)]])
+        await device.batch(world.collection, replacing, change(gone, deleted=True, chunks=[]))
+        world.stored = [item, replacing]
+        world.pending = [change(item, chunks=[[uid(), os.urandom(BIG)]]), make_item(b"small")]
+        keys = {"collectionKey": os.urandom(72), "collectionType": b"type"}
+        world.new_collection = {"item": make_item(), **keys}
+        address = f"collection/{world.collection}/item/{uid()}/chunk"
+        world.chunk = f"{address}/{uid()}", os.urandom(BIG)
+        device.vault = f"{cloud.url}/blobs/photos/"
+        assert (await world.send(device, "POST", "?create=true"))[0] == 200
+        *packs, last = (os.urandom(BIG) for _ in range(4))
+        world.objects = {_address(pack): pack for pack in packs}
+        for name, pack in world.objects.items():
+            assert (await world.send(device, "POST", name, pack))[0] == 200
+        world.upload = _address(last), last
+    return world
+
+
+def _address(pack):
+    return f"data/{hashlib.sha256(pack).hexdigest()}"
+
+
+async def before_upkeep(world):
+    """Leave half a body, and one that no row names, as a crash does."""
+    await world.bodies.put("blobs/1/spare", one_piece(b"spare"))
+    (world.folder.bodies / "chunks" / world.collection / ".tmp-1").write_bytes(b"half")
+
+
+async def before_backup(world):
+    """Make a backup, and change what is in the cloud."""
+    async with open_database(world.place, migrations=MIGRATIONS) as database:
+        await back_up("id", database, world.bodies, world.backup, world.now - 1)
+    async with world.device() as device:
+        assert (await world.send(device, "DELETE", next(iter(world.objects))))[0] == 200
+        assert (await world.send(device, "POST", *world.upload))[0] == 200
+    name, pack = world.upload
+    world.objects = {**dict(list(world.objects.items())[1:]), name: pack}
+
+
+async def before_restore(world):
+    """Make a backup."""
+    async with open_database(world.place, migrations=MIGRATIONS) as database:
+        await back_up("id", database, world.bodies, world.backup, world.now - 1)
+
+
+async def before_migration(world):
+    """Bring the database to the version before this one."""
+
+    def downgrade(connection):
+        config = load_migrations(MIGRATIONS)
+        config.attributes["connection"] = connection
+        command.downgrade(config, "-1")
+
+    await asyncio.to_thread(with_connection, world.place, downgrade)
+
+
+BEFORE = {
+    "upkeep": before_upkeep,
+    "backup": before_backup,
+    "restore": before_restore,
+    "migration": before_migration,
+}
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory, crash):
+    """Give the world before each story, and the changes of one that ran to its end."""
+    first, found = asyncio.run(prepare(tmp_path_factory.mktemp("cloud"))), {}
+
+    def give(story):
+        if story not in found:
+            world = copy_world(first, tmp_path_factory.mktemp(story) / "before")
+            if story in BEFORE:
+                asyncio.run(BEFORE[story](world))
+            copy = copy_world(world, world.root.with_name("after"))
+            ended = crash(copy, story, "")
+            assert ended["status"] == 0
+            found[story] = world, ended["changes"]
+        return found[story]
+
+    return give
+
+
+def copy_world(world, root):
+    """Return a copy of a world, in the folder `root`."""
+    shutil.copytree(world.root, root)
+    copy = dataclasses.replace(world, root=root)
+    copy.save()
+    return copy
+
+
+@pytest.mark.parametrize("story", POINTS)
+def test_every_change_has_one_name(worlds, story):
+    """No durable change of a story is without a name, and no name is without a change."""
+    found = set()
+    for each in worlds(story)[1]:
+        names = [name for name, text in POINTS[story].items() if re.fullmatch(text, each)]
+        assert len(names) == 1, each
+        found.update(names)
+    assert found == POINTS[story].keys()
+
+
+@pytest.mark.parametrize(
+    ("story", "point"),
+    [(story, point) for story, points in POINTS.items() for point in points],
+)
+def test_killed_at(worlds, crash, tmp_path, story, point):
+    """All or nothing of it happened; what was stored before is there; repeated, it ends."""
+    world = copy_world(worlds(story)[0], tmp_path / "killed")
+    assert crash(world, story, POINTS[story][point])["status"] == -9
+    asyncio.run(AFTER[story](world))
+    asyncio.run(check_whole(world))
+
+
+async def check_whole(world):
+    """Check that all is whole, and that once it is old a round leaves nothing too many."""
+    await expire_leases(world)
+    async with open_database(world.place, migrations=MIGRATIONS) as database:
+        await run_round(database, world.bodies, Retention(), world.now + 2 * DAY)
+        report = await check_cloud(database, world.bodies, read=True)
+    assert (report.told, report.spare) == ([], 0)
+    assert await asyncio.to_thread(lambda: list(world.folder.bodies.rglob(".tmp-*"))) == []
+
+
+async def expire_leases(world):
+    """Let a minute pass, after which a process that was killed holds no lease."""
+    async with (
+        open_database(world.place, migrations=MIGRATIONS) as database,
+        database.begin() as db,
+    ):
+        await db.execute(update(Lease).values(expires_at=0))
+
+
+async def read_items(device, world):
+    """Return the contents of a collection's items by uid."""
+    status, listed = await device.call("GET", f"collection/{world.collection}/item/")
+    assert status == 200
+    return {item["uid"]: item["content"] for item in listed["data"]}
+
+
+async def check_stored(device, world, *, but=()):
+    """Check that all is there that was stored before, but for what a story changes."""
+    found = await read_items(device, world)
+    for item in world.stored:
+        assert item["uid"] in but or found[item["uid"]] == item["content"]
+    for name, pack in world.objects.items():
+        assert name in but or await world.send(device, "GET", name) == (200, pack)
+
+
+async def after_transaction(world):
+    """Check that both items are old, or both new; send them again, and they are new."""
+    first, second = world.pending
+    async with world.device() as device:
+        await check_stored(device, world, but=(first["uid"],))
+        found = await read_items(device, world)
+        is_new = second["uid"] in found
+        expected = first if is_new else world.stored[0]
+        assert found[first["uid"]] == expected["content"]
+        answer = await device.batch(world.collection, first, second, way="transaction")
+        assert answer[0] == 200
+        found = await read_items(device, world)
+        assert [found[each["uid"]] for each in world.pending] == [
+            each["content"] for each in world.pending
+        ]
+
+
+async def after_collection(world):
+    """Make it again: it is there once."""
+    uid_of_it = world.new_collection["item"]["uid"]
+    async with world.device() as device:
+        await check_stored(device, world)
+        status, answer = await device.call("POST", "collection/", world.new_collection)
+        assert status == 201 or answer["code"] == "unique_uid"
+        _, listed = await device.call("GET", "collection/")
+        uids = [each["item"]["uid"] for each in listed["data"]]
+        assert sorted(uids) == sorted([world.collection, uid_of_it])
+
+
+async def after_chunk(world):
+    """Send it again: it is there."""
+    address, body = world.chunk
+    async with world.device() as device:
+        await check_stored(device, world)
+        assert (await device.call("PUT", f"{address}/", raw=body))[0] in {201, 409}
+        assert await device.call("GET", f"{address}/download/") == (200, body)
+
+
+async def after_object(world):
+    """Send it again: it is there."""
+    name, pack = world.upload
+    async with world.device() as device:
+        await check_stored(device, world)
+        assert (await world.send(device, "POST", name, pack))[0] == 200
+        assert await world.send(device, "GET", name) == (200, pack)
+
+
+async def after_removal(world):
+    """Remove it again: it is gone, and others are there."""
+    name = next(iter(world.objects))
+    async with world.device() as device:
+        await check_stored(device, world, but=(name,))
+        assert (await world.send(device, "DELETE", name))[0] in {200, 404}
+        assert (await world.send(device, "GET", name))[0] == 404
+
+
+async def after_vault(world):
+    """Remove it again: it is gone as a whole."""
+    async with world.device() as device:
+        await check_stored(device, world, but=tuple(world.objects))
+        there = [(await world.send(device, "GET", name))[0] for name in world.objects]
+        assert set(there) in ({200}, {404})
+        assert (await world.send(device, "DELETE", ""))[0] in {200, 404}
+        assert (await world.send(device, "GET", "data/"))[0] == 404
+
+
+async def after_upkeep(world):
+    """Check that what is needed is there."""
+    async with world.device() as device:
+        await check_stored(device, world)
+
+
+async def after_backup(world):
+    """Restore the older one or the newer one; make it again, and it is the newer one."""
+    newer = set(world.objects)
+    async with world.device() as device:
+        await check_stored(device, world)
+    again = await restored(world)
+    async with again.device() as device:
+        there = {n for n in newer if (await again.send(device, "GET", n))[0] == 200}
+        await check_stored(device, again, but=newer - there)
+        assert len(there) >= len(newer) - 1
+    await expire_leases(world)
+    async with open_database(world.place, migrations=MIGRATIONS) as database:
+        await back_up("id", database, world.bodies, world.backup, world.now + 1)
+    await check_restored(world)
+
+
+async def after_restore(world):
+    """Restore again: there is a whole cloud."""
+    if await asyncio.to_thread(CloudFolder(world.root / "again").settings.exists):
+        await asyncio.to_thread(shutil.rmtree, world.root / "again")
+    await check_restored(world)
+
+
+async def after_migration(world):
+    """Start the cloud, which migrates, and has everything."""
+    async with world.device() as device:
+        await check_stored(device, world)
+
+
+async def restored(world):
+    """Restore the backup; returns the world on what was restored."""
+    target, settings = CloudFolder(world.root / "again"), CloudSettings(region="id")
+    bodies = LocalBodies(target.bodies, os.urandom)
+    done = await restore(world.backup, target, settings, bodies, os.urandom, keep_sessions=True)
+    assert done.report.told == []
+    again = dataclasses.replace(world, root=world.root / "again-world")
+    await asyncio.to_thread(shutil.move, target.root, again.folder.root)
+    return again
+
+
+async def check_restored(world):
+    """Restore, and check that all is there."""
+    await asyncio.to_thread(shutil.rmtree, world.root / "again-world", ignore_errors=True)
+    again = await restored(world)
+    async with again.device() as device:
+        await check_stored(device, again)
+    await check_whole(again)
+
+
+AFTER = {
+    "transaction": after_transaction,
+    "collection": after_collection,
+    "chunk": after_chunk,
+    "object": after_object,
+    "removal": after_removal,
+    "vault": after_vault,
+    "upkeep": after_upkeep,
+    "backup": after_backup,
+    "restore": after_restore,
+    "migration": after_migration,
+}

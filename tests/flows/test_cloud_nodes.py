@@ -1,0 +1,224 @@
+"""Two nodes on PostgreSQL and S3 behind nginx with TLS, of which one is killed under load.
+
+The clients are the Etebase client and restic, neither written here. What they were told is stored
+is there afterwards, and nothing of it is seen by who has database, store, log and backup.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import ssl
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.nginx import run_cloud_proxy
+from tests.seaweed import BUCKET, KEY_ID, SECRET
+from tests.server.release.certificate import write_certificate
+
+pytestmark = [
+    pytest.mark.needs(name) for name in ("etebase", "restic", "postgresql", "seaweed", "nginx")
+]
+FOLDER = Path(__file__).parents[1] / "etebase"
+PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
+NAME, PASSWORD = "canary-owner-4711", "canary password of eight words"
+BATCHES = 20
+#: What no operator may find anywhere; notes, titles, names of files and collections begin so.
+CANARY = b"canary"
+
+
+@dataclass
+class Deployment:
+    """Nodes by number, with what each said; and where they keep things."""
+
+    folder: Path
+    nodes: dict = field(default_factory=dict)
+
+    async def start(self, number):
+        """Start a node; returns its port."""
+        words = ("run", "--folder", self.folder / "cloud", "--pepper", self.folder / "pepper")
+        with (self.folder / f"log-{number}").open("ab") as log:
+            node = await asyncio.create_subprocess_exec(
+                *PROGRAM,
+                *map(str, words),
+                "--port",
+                "0",
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        self.nodes[number] = node
+        address = (await node.stdout.readline()).decode()
+        return int(address.rpartition(":")[2])
+
+    async def command(self, *words):
+        """Run a command of the cloud; returns what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, *map(str, words), stdout=asyncio.subprocess.PIPE
+        )
+        said = (await process.communicate())[0].decode()
+        assert process.returncode == 0, said
+        return said
+
+    async def stop(self):
+        """End the nodes that run."""
+        for node in self.nodes.values():
+            with contextlib.suppress(ProcessLookupError):
+                node.terminate()
+            await node.wait()
+
+
+async def start_owner(mode, url, certificate, *words):
+    """Start the Etebase client's owner."""
+    return await asyncio.create_subprocess_exec(
+        "node",
+        "owner.cjs",
+        mode,
+        url,
+        NAME,
+        PASSWORD,
+        *words,
+        cwd=FOLDER,
+        env={**os.environ, "NODE_EXTRA_CA_CERTS": str(certificate)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+async def follow(owner):
+    """Yield what an owner tells."""
+    async for line in owner.stdout:
+        yield json.loads(line)
+
+
+async def start_restic(url, token, certificate, folder, *words):
+    """Start restic on the owner's vault."""
+    return await asyncio.create_subprocess_exec(
+        "restic",
+        "--cacert",
+        str(certificate),
+        *map(str, words),
+        env={
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+            "RESTIC_REPOSITORY": f"rest:{url}/blobs/photos/",
+            "RESTIC_REST_USERNAME": NAME,
+            "RESTIC_REST_PASSWORD": token,
+            "RESTIC_PASSWORD": PASSWORD,
+            "RESTIC_PROGRESS_FPS": "60",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+async def run_restic(*words):
+    """Run restic to its end."""
+    process = await start_restic(*words)
+    said = (await process.communicate())[0].decode()
+    assert process.returncode == 0, said
+
+
+def write_photos(folder):
+    """Write files that do not compress; returns their hashes by name."""
+    folder.mkdir()
+    draw = random.Random(4711)
+    for number in range(12):
+        (folder / f"canary-{number}.jpg").write_bytes(draw.randbytes(1_500_000))
+    return digests(folder)
+
+
+def digests(folder):
+    """Return the sha256 of each file."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*.jpg")}
+
+
+@pytest.fixture
+async def deployment(tmp_path, postgres, seaweed):
+    """Give two nodes' folder, with settings for PostgreSQL and S3."""
+    deployed = Deployment(tmp_path)
+    words = ("--folder", tmp_path / "cloud", "--pepper", tmp_path / "pepper", "--region", "id")
+    await deployed.command("init", *words)
+    (tmp_path / "secret").write_text(SECRET)
+    with (tmp_path / "cloud" / "cloud.toml").open("a") as settings:
+        settings.write(
+            f'database_url = "{postgres.make_database()}"\n'
+            f'blobs_url = "s3://{BUCKET}/cloud/{uuid.uuid4()}"\n'
+            f's3_endpoint = "{seaweed.endpoint}"\ns3_key_id = "{KEY_ID}"\n'
+            f's3_secret_file = "{tmp_path / "secret"}"\n'
+            'behind_proxy = true\nsign_up = "open"\n'
+        )
+    yield deployed
+    await deployed.stop()
+
+
+async def make_token(url, session, certificate):
+    """Make a token for restic."""
+    context = ssl.create_default_context(cafile=certificate)
+    headers = {"Authorization": f"Token {session}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.post(f"{url}/account/1/app-tokens", json={"door": "blobs"}, ssl=context) as answer,
+    ):
+        return (await answer.json())["token"]
+
+
+async def test_a_node_is_killed_under_load(deployment, tmp_path):
+    """Every write that was acknowledged is there, and the operator's views show nothing of it."""
+    certificate, key, _ = write_certificate(tmp_path, "localhost")
+    before = write_photos(tmp_path / "photos")
+    ports = [await deployment.start(number) for number in range(2)]
+    with run_cloud_proxy(ports, certificate, key, tmp_path / "nginx") as port:
+        url = f"https://localhost:{port}"
+        stored, failures = {}, 0
+        owner = await start_owner("write", url, certificate, str(BATCHES))
+        async for told in follow(owner):
+            assert "error" not in told, told
+            failures += "failed" in told
+            stored |= told.get("stored", {})
+            if "token" in told:
+                vault = (url, await make_token(url, told["token"], certificate), certificate)
+                await run_restic(*vault, tmp_path, "init")
+                words = ("backup", tmp_path / "photos", "--json")
+                restic = await start_restic(*vault, tmp_path, *words)
+            if len(stored) == 50:
+                # Both clients are at it, and half of their requests go to this node.
+                async for line in restic.stdout:
+                    if json.loads(line).get("bytes_done", 0) > 1_000_000:
+                        break
+                deployment.nodes[0].send_signal(signal.SIGKILL)
+        said = (await restic.communicate())[0].decode()
+        assert restic.returncode == 0, said
+        assert len(stored) == 10 * BATCHES
+        await owner.wait()
+        await check_all_is_there(vault, url, certificate, stored, tmp_path, before)
+        await check_nothing_is_seen(deployment, tmp_path)
+
+
+async def check_all_is_there(vault, url, certificate, stored, tmp_path, before):
+    """Let new devices read everything from the node that is left."""
+    reader = await start_owner("read", url, certificate)
+    told = [each async for each in follow(reader)]
+    assert told[-1] == {"done": True}
+    found = {each["found"]: each["length"] for each in told if "found" in each}
+    assert found == stored
+    await run_restic(*vault, tmp_path, "check", "--read-data")
+    await run_restic(*vault, tmp_path, "restore", "latest", "--target", tmp_path / "restored")
+    assert digests(tmp_path / "restored") == before
+
+
+async def check_nothing_is_seen(deployment, tmp_path):
+    """Look for canaries in all that an operator has: a backup holds database and bodies."""
+    folder = ("--folder", tmp_path / "cloud")
+    assert "Nothing is wrong." in await deployment.command("check", *folder, "--read")
+    await deployment.command("backup", *folder, "--out", tmp_path / "backup")
+    views = [path for path in (tmp_path / "backup").rglob("*") if path.is_file()]
+    assert len(views) > 10
+    for path in (*views, tmp_path / "log-0", tmp_path / "log-1"):
+        assert CANARY not in path.read_bytes()

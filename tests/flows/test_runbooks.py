@@ -1,0 +1,166 @@
+"""The runbooks of docs/RUNBOOKS.md: the documented commands run, and owners go on."""
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from server.cli import cli
+from server.cloud.folder import CloudFolder
+from server.cloud.storage.bodies import LocalBodies
+from tests.server.cloud.device import make_item, running
+
+PAGE = (Path(__file__).parents[2] / "docs" / "RUNBOOKS.md").read_text(encoding="utf-8")
+BODY = os.urandom(20_000)
+
+
+def commands(title):
+    """Return the blocks of commands of a section of the page."""
+    section = re.search(rf"^## {title}$.*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)[0]
+    blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    return [re.findall(r"^ *\$ (.*)$", block, re.MULTILINE) for block in blocks]
+
+
+async def play(lines):
+    """Run commands as the page has them; returns what they print."""
+    return await asyncio.to_thread(lambda: "".join(map(run, lines)))
+
+
+def run(line):
+    """Run one command; ours runs in this process, which saves its start."""
+    words = shlex.split(line)
+    if words[0] != "hening-server":
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        return done.stdout
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        cli.main(words[1:], prog_name="hening-server", standalone_mode=False)
+    return said.getvalue()
+
+
+@pytest.fixture
+def rehearsal(tmp_path, monkeypatch):
+    """Give an empty folder with a cloud, as the page says."""
+    monkeypatch.chdir(tmp_path)
+    run("hening-server cloud init --folder cloud --pepper pepper --region id")
+    return tmp_path
+
+
+def serve(folder, **settings):
+    """Serve the cloud of a folder."""
+    found = CloudFolder(folder)
+    bodies = LocalBodies(found.bodies, os.urandom, keep_free=settings.pop("keep_free", 0))
+    return running(folder / "cloud.sqlite", folder, bodies=bodies, **settings)
+
+
+async def begin(cloud):
+    """Let an owner store an item, and a program an object."""
+    device = await cloud.device()
+    device.collection = (await device.create())["uid"]
+    assert (await device.batch(device.collection, make_item(BODY)))[0] == 200
+    login = aiohttp.encode_basic_auth("ani", await device.make_token())
+    device.login = {"Authorization": login}
+    assert await send(device, "POST", "?create=true") == 200
+    assert await send(device, "POST", f"data/{hashlib.sha256(BODY).hexdigest()}", BODY) == 200
+    return device
+
+
+async def send(device, method, name, body=None):
+    """Ask the blobs door; returns the status."""
+    address = f"{device.url}/blobs/photos/{name}"
+    async with device.http.request(method, address, data=body, headers=device.login) as answer:
+        return answer.status
+
+
+async def count(device):
+    """Return how many items a device sees in its collection."""
+    status, listed = await device.call("GET", f"collection/{device.collection}/item/")
+    assert status == 200
+    return len(listed["data"])
+
+
+def on(device, cloud):
+    """Let a device speak to another server."""
+    device.http, device.url = cloud.http, cloud.url
+    return device
+
+
+async def test_restored_from_an_old_backup(rehearsal):
+    """What came after it is missing until a device sends it again; sessions have ended."""
+    later = make_item(BODY)
+    async with serve(rehearsal / "cloud") as cloud:
+        device = await begin(cloud)
+        await play(["hening-server cloud backup --folder cloud --out backup"])
+        assert (await device.batch(device.collection, later))[0] == 200
+    said = await play(commands("Restored from an old backup")[0])
+    assert said.count("Nothing is wrong.") == 2
+    async with serve(rehearsal / "cloud") as cloud:
+        assert (await on(device, cloud).ask("GET", "usage"))[0] == 401
+        await device.log_in()
+        assert await count(device) == 1
+        assert (await device.batch(device.collection, later))[0] == 200
+        assert await count(device) == 2
+
+
+async def test_disk_full(rehearsal):
+    """Uploads are refused, removals and reading are not; upkeep and check tell what is there."""
+    async with serve(rehearsal / "cloud") as cloud:
+        device = await begin(cloud)
+    async with serve(rehearsal / "cloud", keep_free=1 << 60) as cloud:
+        await on(device, cloud).log_in()
+        assert (await device.batch(device.collection, make_item(BODY)))[0] == 507
+        assert await count(device) == 1
+        assert "Nothing is wrong." in await play(commands("Disk full")[0])
+        assert await send(device, "DELETE", f"data/{hashlib.sha256(BODY).hexdigest()}") == 200
+
+
+async def test_moved_to_another_machine_or_store(rehearsal):
+    """The same sessions read and write on."""
+    first, second = commands("Moved to another machine or store")
+    async with serve(rehearsal / "cloud") as cloud:
+        device = await begin(cloud)
+        await play(first[:1])
+        assert (await device.batch(device.collection, make_item(BODY)))[0] == 200
+    await play(first[1:])
+    assert "Nothing is wrong." in await play(second)
+    await asyncio.to_thread(shutil.rmtree, rehearsal / "cloud")
+    async with serve(rehearsal / "moved") as cloud:
+        assert await count(on(device, cloud)) == 2
+        assert (await device.batch(device.collection, make_item(BODY)))[0] == 200
+
+
+async def test_region_closed(rehearsal):
+    """Nothing new is taken on any door; what is there is read and removed, and then nothing is."""
+    async with serve(rehearsal / "cloud") as cloud:
+        device = await begin(cloud)
+    async with serve(rehearsal / "cloud", closing=True) as cloud:
+        await on(device, cloud).log_in()
+        status, answer = await device.batch(device.collection, make_item(b"small"))
+        assert (status, answer["code"]) == (403, "region_closing")
+        address = f"collection/{device.collection}/item/{'a' * 24}/chunk/{'b' * 24}/"
+        assert (await device.call("PUT", address, raw=b"chunk"))[0] == 403
+        body = {"item": make_item(), "collectionKey": b"key", "collectionType": b"type"}
+        assert (await device.call("POST", "collection/", body))[0] == 403
+        assert (
+            await send(device, "POST", f"data/{hashlib.sha256(b'new').hexdigest()}", b"new") == 403
+        )
+        assert (
+            await send(device, "POST", f"locks/{hashlib.sha256(b'lock').hexdigest()}", b"lock")
+            == 200
+        )
+        assert await count(device) == 1
+        name = f"data/{hashlib.sha256(BODY).hexdigest()}"
+        assert await send(device, "GET", name) == 200
+        assert await send(device, "DELETE", name) == 200
+    await play(["hening-server cloud backup --folder cloud --out backup"])
+    await play(commands("Region closed")[0])
+    assert await asyncio.to_thread(lambda: list(rehearsal.iterdir())) == []

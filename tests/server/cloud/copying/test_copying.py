@@ -1,0 +1,271 @@
+"""A backup that is made beside a cloud, a cloud made from it, and whether they are whole."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from sqlalchemy import text
+
+from server.cloud.copying.backup import BackupFolder, back_up
+from server.cloud.copying.check import check_cloud
+from server.cloud.copying.named import DamagedError
+from server.cloud.copying.restore import restore
+from server.cloud.folder import CloudFolder
+from server.cloud.settings import CloudSettings
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.bodies import LocalBodies, one_piece
+from server.cloud.storage.lease import BACKUP, take_lease
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.place import PostgresAddress
+from tests.server.cloud.device import NOW, change, make_item, running
+
+BIG = 20_000
+SETTINGS = CloudSettings(region="id")
+
+
+@pytest.fixture
+async def database(cloud, place):
+    """Give the database of a cloud that runs."""
+    del cloud  # it has made the tables
+    async with open_database(place, migrations=MIGRATIONS) as sessions:
+        yield sessions
+
+
+@pytest.fixture
+def bodies(cloud):
+    """Give the bodies of a cloud that runs."""
+    return LocalBodies(cloud.folder / "bodies", os.urandom)
+
+
+@pytest.fixture
+def backup(tmp_path):
+    """Give a backup that is not made yet."""
+    return BackupFolder(tmp_path / "backup", os.urandom)
+
+
+@pytest.fixture
+async def owner(cloud):
+    """Give a device with a collection of large and small items, and a vault with a pack."""
+    device = await cloud.device()
+    collection = (await device.create())["uid"]
+    large, small = make_item(os.urandom(BIG)), make_item(b"small")
+    await device.batch(collection, large, small)
+    await device.batch(collection, change(small))
+    token = await device.make_token()
+    device.login = {"Authorization": aiohttp.encode_basic_auth("ani", token)}
+    device.collection, device.pack = collection, os.urandom(BIG)
+    vault = f"{cloud.url}/blobs/photos/"
+    async with cloud.http.post(f"{vault}?create=true", headers=device.login) as made:
+        assert made.status == 200
+    device.address = f"{vault}data/{hashlib.sha256(device.pack).hexdigest()}"
+    for address, body in ((device.address, device.pack), (f"{vault}config", b"config")):
+        async with cloud.http.post(address, data=body, headers=device.login) as put:
+            assert put.status == 200
+    return device
+
+
+async def make_backup(database, bodies, backup, now=NOW):
+    """Make a backup; returns what was copied."""
+    return await back_up("id", database, bodies, backup, now)
+
+
+@asynccontextmanager
+async def restored(backup, folder, settings=SETTINGS, *, keep_sessions=False):
+    """Restore a backup into a folder, and run the cloud that is there."""
+    target = CloudFolder(folder)
+    there = LocalBodies(target.bodies, os.urandom)
+    done = await restore(backup, target, settings, there, os.urandom, keep_sessions=keep_sessions)
+    assert (done.report.told, done.report.spare) == ([], 0)
+    async with running(target.database(settings), folder) as cloud:
+        yield cloud
+
+
+async def read_all(device):
+    """Return what a device sees: its items with their bodies."""
+    status, listed = await device.call("GET", f"collection/{device.collection}/item/")
+    assert status == 200
+    return sorted((item["uid"], item["content"]) for item in listed["data"])
+
+
+def files(folder):
+    """Return the contents of all files by name."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("target", ["sqlite", "postgresql"])
+@pytest.mark.needs("postgresql")
+async def test_what_is_backed_up_is_restored(
+    database, bodies, backup, owner, tmp_path, request, target
+):
+    """From either database into either: an owner finds everything, and writes on."""
+    before = await read_all(owner)
+    done = await make_backup(database, bodies, backup)
+    assert done.bodies == 3
+    settings = SETTINGS
+    if target == "postgresql":
+        address = request.getfixturevalue("postgres").make_database()
+        settings = CloudSettings(region="id", database_url=address)
+    async with restored(backup, tmp_path / "again", settings) as cloud:
+        owner.url = cloud.url
+        assert (await owner.ask("GET", "usage"))[0] == 401  # it has to log in again
+        await owner.log_in()
+        assert await read_all(owner) == before
+        assert (await owner.batch(owner.collection, make_item(os.urandom(BIG))))[0] == 200
+        assert (await owner.create())["uid"]
+        place = settings.database_url and PostgresAddress(settings.database_url)
+        async with open_database(
+            place or tmp_path / "again" / "cloud.sqlite", migrations=MIGRATIONS
+        ) as again:
+            there = LocalBodies(tmp_path / "again" / "bodies", os.urandom)
+            report = await check_cloud(again, there, read=True)
+    assert (report.faults, report.told, report.bodies) == (0, [], 4)
+
+
+async def test_only_what_is_new_is_copied(cloud, database, bodies, backup, owner):
+    """By name; what the cloud has no more leaves the backup, too."""
+    await make_backup(database, bodies, backup)
+    again = await make_backup(database, bodies, backup, NOW + 1)
+    assert (again.bodies, again.removed) == (0, 0)
+    async with cloud.http.delete(owner.address, headers=owner.login) as gone:
+        assert gone.status == 200
+    await owner.batch(owner.collection, make_item(os.urandom(BIG)))
+    last = await make_backup(database, bodies, backup, NOW + 2)
+    assert (last.bodies, last.removed) == (1, 1)
+    assert len(files(backup.root)) == 3 + 2
+    assert (await asyncio.to_thread(backup.read)).made_at == NOW + 2
+
+
+async def test_what_is_removed_while_a_backup_is_made_is_in_it(
+    cloud, database, bodies, backup, owner, tmp_path
+):
+    """An owner removes an object after the rows were copied, and before its body was."""
+    lease = await take_lease(database, BACKUP)
+    async with cloud.http.delete(owner.address, headers=owner.login) as gone:
+        assert gone.status == 200
+    assert len(files(cloud.folder / "bodies")) == 3
+    with pytest.raises(StorageError, match="another backup is made"):
+        await make_backup(database, bodies, backup)
+    await lease.release(database)
+    await make_backup(database, bodies, backup)
+    async with restored(backup, tmp_path / "again"):
+        assert len(files(tmp_path / "again" / "bodies")) == 2
+
+
+async def test_a_backup_that_is_cut_off_leaves_the_one_before(
+    database, bodies, backup, owner, tmp_path
+):
+    """A body of the cloud is damaged: nothing is taken for whole, and the older one is restored."""
+    await make_backup(database, bodies, backup)
+    await owner.batch(owner.collection, make_item(os.urandom(BIG)))
+    there = {each.name for each in [body async for page in bodies.pages() for body in page]}
+    (new,) = there - {each.name async for page in backup.bodies.pages() for each in page}
+    await bodies.put(new, one_piece(os.urandom(BIG)))
+    with pytest.raises(DamagedError, match=new):
+        await make_backup(database, bodies, backup, NOW + 1)
+    assert (await asyncio.to_thread(backup.read)).made_at == NOW
+    async with restored(backup, tmp_path / "again") as cloud:
+        owner.url = cloud.url
+        await owner.log_in()
+        assert len(await read_all(owner)) == 2
+
+
+async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, owner, tmp_path):
+    """Cursors end all the same."""
+    _, listed = await owner.call("GET", f"collection/{owner.collection}/item/")
+    await make_backup(database, bodies, backup)
+    async with restored(backup, tmp_path / "again", keep_sessions=True) as cloud:
+        owner.url = cloud.url
+        assert len(await read_all(owner)) == 2
+        path = f"collection/{owner.collection}/item/?stoken={listed['stoken']}"
+        status, answer = await owner.call("GET", path)
+        assert (status, answer["code"]) == (400, "bad_stoken")
+
+
+async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, tmp_path):
+    """Neither a body nor the database; there is no cloud then, until a whole one is restored."""
+    del owner
+    await make_backup(database, bodies, backup)
+    whole = tmp_path / "whole"
+    shutil.copytree(backup.root, whole)
+    for pattern in ("bodies/blobs/*/*", "bodies/chunks/*/*", "database-*.sqlite"):
+        path = max(backup.root.glob(pattern), key=lambda each: each.stat().st_size)
+        octets = path.read_bytes()
+        path.write_bytes(octets[:-1] + bytes([octets[-1] ^ 1]))
+        with pytest.raises(StorageError):
+            async with restored(backup, tmp_path / "again"):
+                raise AssertionError
+        assert not (tmp_path / "again" / "cloud.toml").exists()
+        path.write_bytes(octets)
+    async with restored(BackupFolder(whole, os.urandom), tmp_path / "again"):
+        pass
+
+
+async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place, cloud):
+    """Nor into another region, nor is a backup made over another region's, or over a cloud."""
+    await make_backup(database, bodies, backup)
+    other = CloudSettings(region="de")
+    with pytest.raises(StorageError, match="region id, and this cloud is de"):
+        await restore(
+            backup, CloudFolder(cloud.folder), other, bodies, os.urandom, keep_sessions=False
+        )
+    folder = CloudFolder(cloud.folder / "full")
+    settings = SETTINGS
+    if isinstance(place, PostgresAddress):
+        settings = CloudSettings(region="id", database_url=place.url)
+    else:
+        folder.root.mkdir()
+        folder.settings.write_text('region = "id"\n')
+        shutil.copy(place, folder.database(settings))
+        shutil.copy(f"{place}-wal", f"{folder.database(settings)}-wal")
+    with pytest.raises(StorageError, match="is not empty"):
+        await restore(backup, folder, settings, bodies, os.urandom, keep_sessions=False)
+    with pytest.raises(StorageError, match="backup of the region id"):
+        await back_up("de", database, bodies, backup, NOW)
+    (backup.root / "cloud.toml").touch()
+    with pytest.raises(StorageError, match="is a cloud, not a backup"):
+        await make_backup(database, bodies, backup)
+
+
+async def test_a_check_finds_what_is_wrong(database, bodies, owner):
+    """Bodies that are lost, cut, altered or too many; chunks and bytes that do not add up."""
+
+    async def look(*, read=False):
+        report = await check_cloud(database, bodies, read=read)
+        return report.told, report.spare
+
+    assert await look(read=True) == ([], 0)
+    names = sorted([each.name async for page in bodies.pages() for each in page])
+    whole = {
+        name: b"".join([p async for p in bodies.get(name, 0, n)])
+        for name, n in [(each.name, each.length) async for page in bodies.pages() for each in page]
+    }
+    pack, chunk = (
+        next(n for n in names if n.startswith(kind) and len(whole[n]) == BIG)
+        for kind in ("blobs", "chunks")
+    )
+    for name in (pack, chunk):
+        await bodies.put(name, one_piece(whole[name][:-1]))
+        (sentence,), _ = await look()
+        assert "has 19999 bytes, not 20000" in sentence
+        await bodies.put(name, one_piece(bytes(BIG)))
+        assert await look() == ([], 0)
+        (sentence,), _ = await look(read=True)
+        assert "has other bytes than it had" in sentence
+        await bodies.remove(name)
+        (sentence,), _ = await look()
+        assert sentence == f"the body {name} is not there; restore it from a backup."
+        await bodies.put(name, one_piece(whole[name]))
+    await bodies.put("blobs/1/spare", one_piece(b"spare"))
+    assert await look(read=True) == ([], 1)
+    async with database.begin() as db:
+        await db.execute(text("UPDATE accounts SET used = used + 1"))
+        await db.execute(text("DELETE FROM chunks WHERE body IS NOT NULL"))
+    told, _ = await look()
+    assert len(told) == 2
+    assert "keeps" in told[1]
+    assert f"the collection {owner.collection} has no chunk" in told[0]

@@ -1,0 +1,115 @@
+"""Stores of bodies: a folder and S3 behave alike."""
+
+import asyncio
+import errno
+import os
+import time
+import uuid
+
+import pytest
+
+from server.cloud.errors import CloudError
+from server.cloud.storage.bodies import PIECE, LocalBodies, one_piece
+from server.cloud.storage.s3_bodies import IN_MEMORY, PART, S3Bodies
+from server.core.errors import FormatError
+from server.storage.room import NoRoomError
+
+DAY = 24 * 60 * 60
+
+
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.needs("seaweed"))])
+def bodies(request, tmp_path):
+    """Give an empty store of either kind."""
+    if request.param == "folder":
+        return LocalBodies(tmp_path / "bodies", os.urandom)
+    place = request.getfixturevalue("seaweed").place(f"cloud/{uuid.uuid4()}")
+    return S3Bodies(place, tmp_path / "spool", time.time)
+
+
+async def read(bodies, name, first, length):
+    """Return a part of a body."""
+    return b"".join([piece async for piece in bodies.get(name, first, length)])
+
+
+async def names(bodies):
+    """Return names and lengths of all bodies."""
+    return {each.name: each.length async for page in bodies.pages() for each in page}
+
+
+@pytest.mark.parametrize("length", [0, 1, IN_MEMORY + 1, PART + 7])
+async def test_what_is_put_is_there(bodies, length):
+    """In whole and in part, listed with its length, until it is removed."""
+    body = os.urandom(length)
+    await bodies.put("blobs/1/a", one_piece(body))
+    assert await names(bodies) == {"blobs/1/a": length}
+    assert await read(bodies, "blobs/1/a", 0, length) == body
+    middle = length // 2
+    assert await read(bodies, "blobs/1/a", middle, length - middle) == body[middle:]
+    assert [each.time > time.time() - DAY async for page in bodies.pages() for each in page]
+    await bodies.remove("blobs/1/a")
+    await bodies.remove("blobs/1/a")
+    assert await names(bodies) == {}
+
+
+async def test_what_is_not_there_is_not_read(bodies):
+    """Nor is more read of a body than it has."""
+    await bodies.put("blobs/1/a", one_piece(b"body"))
+    for name, first, length in (("blobs/1/b", 0, 4), ("blobs/1/a", 0, 5), ("blobs/1/a", 2, 3)):
+        with pytest.raises(FileNotFoundError):
+            await read(bodies, name, first, length)
+
+
+async def test_a_body_that_ends_with_an_error_was_never_there(bodies):
+    """However much of it came."""
+
+    async def pieces():  # noqa: RUF029 - as bodies come
+        for _ in range(1 + PART // PIECE):
+            yield bytes(PIECE)
+        raise CloudError(400, "wrong_hash", "the body does not hash to its name.")
+
+    with pytest.raises(CloudError, match="does not hash"):
+        await bodies.put("blobs/1/a", pieces())
+    assert await names(bodies) == {}
+    assert await bodies.sweep(time.time() + DAY) == 0
+
+
+async def test_a_name_stays_within_the_store(bodies):
+    """Nothing that a path could make of it is taken."""
+    for name in ("a", "../a", "/etc/a", "a//b", "a/../b", "a/.tmp-b"):
+        with pytest.raises(FormatError, match="no name of a body"):
+            await bodies.put(name, one_piece(b"body"))
+
+
+async def test_half_a_body_is_swept_once_it_is_old(tmp_path):
+    """What a process left that was killed; what is there, and what still comes, stays."""
+    bodies, arrived, more = LocalBodies(tmp_path, os.urandom), asyncio.Event(), asyncio.Event()
+
+    async def pieces():
+        yield bytes(PIECE)
+        arrived.set()
+        await more.wait()
+
+    coming = asyncio.create_task(bodies.put("blobs/1/b", pieces()))
+    await arrived.wait()
+    old = tmp_path / "blobs" / "1" / ".tmp-old"
+    old.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    assert await bodies.sweep(time.time() - DAY) == 1
+    more.set()
+    await coming
+    assert await names(bodies) == {"blobs/1/b": PIECE}
+
+
+async def test_a_full_disk_takes_no_body(tmp_path, monkeypatch):
+    """Neither below what is to stay free nor where the disk itself refuses; nothing is left."""
+    with pytest.raises(NoRoomError, match="make room"):
+        await LocalBodies(tmp_path, os.urandom, keep_free=1 << 60).put("a/b", one_piece(b"body"))
+
+    def refuse(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bodies = LocalBodies(tmp_path, os.urandom)
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        await bodies.put("a/b", one_piece(b"body"))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -1,0 +1,197 @@
+"""What a round of upkeep removes, and what it leaves."""
+
+import os
+
+import pytest
+from sqlalchemy import func, select
+
+from server.cloud.storage import MIGRATIONS
+from server.cloud.storage.bodies import LocalBodies, one_piece
+from server.cloud.storage.lease import BACKUP, UPKEEP, take_lease
+from server.cloud.storage.models import Chunk, Collection, Item, Revision
+from server.cloud.storage.models import Session as SessionRow
+from server.cloud.upkeep.retention import DAY, HOUR, Retention
+from server.cloud.upkeep.rounds import run_round
+from server.storage.database import open_database
+from tests.server.cloud.device import change, make_item, uid
+
+RETENTION = Retention()
+BIG = 20_000
+
+
+@pytest.fixture
+async def database(cloud, place):
+    """Give the database of a cloud that runs."""
+    del cloud  # it has made the tables
+    async with open_database(place, migrations=MIGRATIONS) as sessions:
+        yield sessions
+
+
+@pytest.fixture
+def keep_up(cloud, database):
+    """Do a round when so many seconds have passed."""
+    bodies = LocalBodies(cloud.folder / "bodies", os.urandom)
+
+    async def run(seconds):
+        cloud.clock.seconds += seconds
+        return await run_round(database, bodies, RETENTION, cloud.clock.seconds)
+
+    return run
+
+
+@pytest.fixture
+async def device(cloud):
+    """Give an owner's device."""
+    return await cloud.device()
+
+
+async def count(database, table):
+    """Return how many rows a table has."""
+    async with database() as db:
+        return await db.scalar(select(func.count()).select_from(table))
+
+
+def bodies_of(cloud):
+    """Return the names of all bodies."""
+    return sorted(path.name for path in (cloud.folder / "bodies").rglob("*") if path.is_file())
+
+
+async def used(device):
+    """Return how many bytes count for the account."""
+    return (await device.ask("GET", "usage"))[1]["used"]
+
+
+async def test_a_replaced_revision_lives_thirty_days(cloud, database, device, keep_up):
+    """From when it was replaced; then it goes with its chunks, and its bytes count no more."""
+    collection = (await device.create())["uid"]
+    before = await used(device)
+    first = make_item(os.urandom(BIG))
+    await device.batch(collection, first)
+    cloud.clock.seconds += 100 * DAY
+    second = change(first, chunks=[[uid(), os.urandom(BIG)]])
+    assert (await device.batch(collection, second, way="transaction"))[0] == 200
+    assert not any((await keep_up(30 * DAY)).values())
+    assert await count(database, Revision) == 1
+    done = await keep_up(1)
+    assert (done["revisions"], done["chunks"]) == (1, 1)
+    assert await count(database, Revision) == 0
+    assert len(bodies_of(cloud)) == 1
+    assert await used(device) == before + 64 + BIG
+    _, listed = await device.call("GET", f"collection/{collection}/item/{first['uid']}/")
+    assert listed["content"]["chunks"] == second["content"]["chunks"]
+
+
+async def test_a_chunk_that_another_revision_names_stays(database, device, keep_up):
+    """It is one chunk for both."""
+    collection = (await device.create())["uid"]
+    item = make_item(b"small")
+    await device.batch(collection, item)
+    await device.batch(collection, change(item))
+    assert (await keep_up(31 * DAY))["revisions"] == 1
+    assert await count(database, Chunk) == 1
+
+
+async def test_a_tombstone_lives_400_days(database, device, keep_up):
+    """Then the item is gone; others stay."""
+    collection = (await device.create())["uid"]
+    gone, stays = make_item(b"gone"), make_item(b"stays")
+    await device.batch(collection, gone, stays)
+    await device.batch(collection, change(gone, deleted=True, chunks=[]))
+    assert (await keep_up(400 * DAY))["tombstones"] == 0
+    assert (await keep_up(1))["tombstones"] == 1
+    async with database() as db:
+        assert set(await db.scalars(select(Item.uid))) == {collection, stays["uid"]}
+
+
+async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up):
+    """With all that is in it; the account keeps nothing, and its other collection all."""
+    other = await device.create()
+    before = await used(device)
+    own = await device.create()
+    for _ in range(3):
+        items = [make_item(os.urandom(BIG if number == 0 else 10)) for number in range(80)]
+        assert (await device.batch(own["uid"], *items))[0] == 200
+    await device.batch(own["uid"], change(own, deleted=True))
+    await keep_up(400 * DAY + 1)
+    async with database() as db:
+        assert list(await db.scalars(select(Collection.uid))) == [other["uid"]]
+        assert list(await db.scalars(select(Item.uid))) == [other["uid"]]
+    await device.log_in()
+    assert await used(device) == before
+    assert bodies_of(cloud) == []
+
+
+async def test_a_chunk_that_was_sent_ahead_waits_a_day_for_its_item(
+    cloud, database, device, keep_up
+):
+    """Counted from when it was sent last, also where the answer was that it is there."""
+    collection = (await device.create())["uid"]
+    chunk, body = uid(), os.urandom(BIG)
+    address = f"collection/{collection}/item/{uid()}/chunk/{chunk}/"
+    assert (await device.call("PUT", address, raw=body))[0] == 201
+    assert (await keep_up(DAY - HOUR))["chunks"] == 0
+    assert (await device.call("PUT", address, raw=body))[0] == 409
+    assert (await keep_up(2 * HOUR))["chunks"] == 0
+    item = make_item()
+    item["content"]["chunks"] = [[chunk]]
+    late = await keep_up(DAY)
+    assert late["chunks"] == 1
+    assert bodies_of(cloud) == []
+    assert await count(database, Chunk) == 0
+    status, answer = await device.batch(collection, item)
+    assert (status, answer["code"]) == (400, "chunk_no_content")
+
+
+async def test_a_body_that_no_row_names_goes_after_a_day(cloud, device, keep_up):
+    """Once a day is looked; what is named stays, and so does what is younger."""
+    collection = (await device.create())["uid"]
+    await device.batch(collection, make_item(os.urandom(BIG)))
+    bodies = LocalBodies(cloud.folder / "bodies", os.urandom)
+    for name in ("old", "young"):
+        await bodies.put(f"blobs/1/{name}", one_piece(b"body"))
+    for path in (cloud.folder / "bodies").rglob("*"):
+        if path.name != "young":
+            os.utime(path, (1, 1))
+    young = cloud.folder / "bodies" / "blobs" / "1" / "young"
+    os.utime(young, (cloud.clock.seconds, cloud.clock.seconds))
+    assert (await keep_up(HOUR))["bodies"] == 1
+    assert len(bodies_of(cloud)) == 2
+    assert "young" in bodies_of(cloud)
+    assert (await keep_up(DAY - 1))["bodies"] == 0
+    assert (await keep_up(HOUR))["bodies"] == 1
+
+
+async def test_sessions_end(cloud, database, device, keep_up):
+    """Those that have expired are removed, and no other."""
+    cloud.clock.seconds += 300 * DAY
+    await device.log_in()
+    assert (await keep_up(100 * DAY))["sessions"] == 1
+    assert await count(database, SessionRow) == 1
+    assert (await device.ask("GET", "usage"))[0] == 200
+
+
+async def test_one_node_at_a_time(database, keep_up):
+    """Another one does nothing; a lease that was lost changes nothing."""
+    lease = await take_lease(database, UPKEEP)
+    assert await keep_up(1) is None
+    await lease.release(database)
+    assert await keep_up(1) is not None
+
+
+async def test_a_backup_keeps_bodies(cloud, database, device, keep_up):
+    """Rows go, their bodies stay until it is done; a later round removes them."""
+    token = await device.make_token()
+    collection = (await device.create())["uid"]
+    item = make_item(os.urandom(BIG))
+    await device.batch(collection, item)
+    await device.batch(collection, change(item, chunks=[]))
+    backup = await take_lease(database, BACKUP)
+    assert (await keep_up(31 * DAY))["chunks"] == 1
+    assert len(bodies_of(cloud)) == 1
+    for path in (cloud.folder / "bodies").rglob("*"):
+        os.utime(path, (1, 1))
+    assert (await keep_up(2 * DAY))["bodies"] == 0
+    await backup.release(database)
+    assert (await keep_up(2 * DAY))["bodies"] == 1
+    assert bodies_of(cloud) == []
+    assert token
