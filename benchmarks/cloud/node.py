@@ -8,8 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.device.cpu import cpu_seconds, tree
+from nacl.signing import SigningKey
 
+from benchmarks.device.cpu import cpu_seconds, tree
+from server.core.cloud_policy import policy_key_name
+from server.core.note import VerifierKey
+from signer.cloud.policy import make_policy, sign_policy
+
+ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
 
 
@@ -33,10 +39,19 @@ class Node:
 
 @contextlib.contextmanager
 def running_node(folder: Path) -> Iterator[Node]:
-    """Make a cloud on SQLite and a folder, and serve it until the block ends."""
+    """Make a cloud on SQLite and a folder, with a policy, and serve it until the block ends."""
+    folder.mkdir(exist_ok=True)
+    sources = ROOT / "deploy" / "cloud" / "policies"
+    text, note = sources / "id.en.md", folder / "policy"
+    source = (sources / "id.toml").read_bytes().replace(b"from = 2027", b"from = 2020")
+    policy = make_policy(source, {"en": text.read_bytes()})
+    key = SigningKey.generate()
+    name = VerifierKey(policy_key_name("id"), bytes(key.verify_key))
+    note.write_bytes(sign_policy(policy, name, lambda signed: key.sign(signed).signature))
+    given = ("--policy", str(note), "--policy-key", str(name), "--text", f"en={text}")
     words = ("--folder", str(folder / "cloud"), "--pepper", str(folder / "pepper"))
     subprocess.run(  # noqa: S603 - our own program
-        [*PROGRAM, "init", *words, "--region", "id"], check=True, stdout=subprocess.DEVNULL
+        [*PROGRAM, "init", *words, "--region", "id", *given], check=True, stdout=subprocess.DEVNULL
     )
     settings = {"HENING_CLOUD_SIGN_UP": "open", "HENING_CLOUD_QUOTA": "0"}
     with subprocess.Popen(  # noqa: S603

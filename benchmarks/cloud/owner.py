@@ -1,6 +1,7 @@
 """An owner's device without any cryptography but the login: it measures the server alone."""
 
 import base64
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 import aiohttp
 import msgspec
 from nacl.signing import SigningKey
+
+from server.core.cloud_policy import read_policy
+from server.core.encodings import encode_canonical_json
 
 MSGPACK = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
 
@@ -56,6 +60,34 @@ class Owner:
                 raise SystemExit(f"{path} is answered with {answer.status}: {data!r}")
             return msgspec.msgpack.decode(data) if data else None
 
+    async def agree(self, session: str) -> None:
+        """Agree to the region's policy, without which nothing is taken."""
+        async with self.http.get(f"{self.url}/policy/id") as answer:
+            text = (await answer.text()).rpartition("\n\n")[0] + "\n"
+        policy, key = read_policy(text), SigningKey.generate()
+        said = {
+            "type": "consent",
+            "schema": 1,
+            "region": "id",
+            "version": policy.version,
+            "policy": hashlib.sha256(text.encode()).hexdigest(),
+            "locale": "en",
+            "text": policy.text["en"],
+            "at_least": 18,
+            "guardian": False,
+        }
+        statement = encode_canonical_json(said)
+        body = {
+            "statement": statement.decode(),
+            "public_key": base64.b64encode(bytes(key.verify_key)).decode(),
+            "signature": base64.b64encode(key.sign(statement).signature).decode(),
+        }
+        headers = {"Authorization": f"Token {session}"}
+        address = f"{self.url}/account/1/consents"
+        async with self.http.post(address, json=body, headers=headers) as answer:
+            if answer.status != 201:
+                raise SystemExit(f"the consent is answered with {answer.status}")
+
     async def make_token(self) -> str:
         """Return a new token of the blobs door."""
         headers = {"Authorization": f"Token {self.token}"}
@@ -79,6 +111,7 @@ async def signed_up(url: str, name: str = "owner") -> AsyncIterator[Owner]:
         }
         owner = Owner(http, url, name, "", "")
         made = await owner.call("POST", "authentication/signup/", msgspec.msgpack.encode(body))
+        await owner.agree(str(made["token"]))  # type: ignore[index]
         item = make_items(1)[0]
         owner = Owner(http, url, name, str(made["token"]), str(item["uid"]))  # type: ignore[index]
         asked = {"item": item, "collectionKey": os.urandom(72), "collectionType": b"type"}

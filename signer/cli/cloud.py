@@ -66,6 +66,7 @@ def policy_commands() -> None:
 )
 @passphrase_option
 @json_option
+@UTC_TIMES
 @click.pass_obj
 def sign(
     surroundings: Surroundings,
@@ -109,6 +110,7 @@ def sign(
     help="Check the signature by this key, too.",
 )
 @json_option
+@UTC_TIMES
 def show(file: Path, key: str | None, as_json: bool) -> None:
     """Say a signed policy in plain words."""
     note = _read(file, MAX_NOTE)

@@ -1,7 +1,7 @@
 """A policy in plain words, as its signer and the region's operator read it."""
 
+from hening.times import show_second
 from server.core.cloud_policy import Policy
-from signer.moment import show_moment
 
 
 def describe_policy(policy: Policy) -> list[tuple[str, str]]:
@@ -9,7 +9,7 @@ def describe_policy(policy: Policy) -> list[tuple[str, str]]:
     hours, days = policy.hours, policy.days
     laws = "; ".join(f"{law.name} ({', '.join(law.articles)})" for law in policy.laws)
     return [
-        ("Region", f"{policy.region}, version {policy.version}, from {show_moment(policy.starts)}"),
+        ("Region", f"{policy.region}, version {policy.version}, from {show_second(policy.starts)}"),
         ("Controller", f"{policy.controller.name}, {policy.controller.contact}"),
         ("Laws", laws),
         ("Data live in", _places(policy)),

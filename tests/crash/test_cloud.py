@@ -22,11 +22,11 @@ from server.cloud.copying.backup import back_up
 from server.cloud.copying.check import check_cloud
 from server.cloud.copying.restore import restore
 from server.cloud.folder import CloudFolder
-from server.cloud.settings import CloudSettings
+from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.models import Lease
-from server.cloud.upkeep.retention import DAY, Retention
+from server.cloud.upkeep.retention import Retention
 from server.cloud.upkeep.rounds import run_round
 from server.storage.database import open_database
 from server.storage.migration import load_migrations

@@ -22,6 +22,7 @@ import pytest
 
 from tests.nginx import run_cloud_proxy
 from tests.seaweed import BUCKET, KEY_ID, SECRET
+from tests.server.cloud.policies import KEY, POLICY, TEXT, make_statement, sign
 from tests.server.release.certificate import write_certificate
 
 pytestmark = [
@@ -153,20 +154,27 @@ async def deployment(tmp_path, postgres, seaweed):
             f's3_endpoint = "{seaweed.endpoint}"\ns3_key_id = "{KEY_ID}"\n'
             f's3_secret_file = "{tmp_path / "secret"}"\n'
             'behind_proxy = true\nsign_up = "open"\n'
+            f'policy_key = "{KEY}"\ncountry = "{POLICY.country}"\n'
         )
+    (tmp_path / "policy").write_bytes(sign(POLICY))
+    (tmp_path / "text").write_bytes(TEXT)
+    policy = (tmp_path / "policy", "--text", f"en={tmp_path / 'text'}")
+    await deployed.command("policy", "accept", *policy, *words[:4])
     yield deployed
     await deployed.stop()
 
 
 async def make_token(url, session, certificate):
-    """Make a token for restic."""
+    """Agree to the policy, without which nothing is taken, and make a token for restic."""
     context = ssl.create_default_context(cafile=certificate)
     headers = {"Authorization": f"Token {session}"}
-    async with (
-        aiohttp.ClientSession(headers=headers) as http,
-        http.post(f"{url}/account/1/app-tokens", json={"door": "blobs"}, ssl=context) as answer,
-    ):
-        return (await answer.json())["token"]
+    account = f"{url}/account/1"
+    async with aiohttp.ClientSession(headers=headers) as http:
+        async with http.post(f"{account}/consents", json=make_statement(), ssl=context) as answer:
+            assert answer.status == 201
+        body = {"door": "blobs"}
+        async with http.post(f"{account}/app-tokens", json=body, ssl=context) as answer:
+            return (await answer.json())["token"]
 
 
 async def test_a_node_is_killed_under_load(deployment, tmp_path):

@@ -8,9 +8,9 @@ one request.
 from sqlalchemy import select, update
 
 from server.cloud.copying.named import find_named
+from server.cloud.settings import DAY
 from server.cloud.storage.lease import may_remove_bodies
 from server.cloud.storage.models import Site
-from server.cloud.upkeep.retention import DAY
 from server.cloud.upkeep.work import Work
 
 LOOK_SECONDS = DAY

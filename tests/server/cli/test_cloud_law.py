@@ -6,13 +6,13 @@ import os
 import re
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from server.cloud.accounts.owners import NewOwner, add_owner
-from server.cloud.folder import load_secrets
+from server.cloud.pepper.file import load_pepper
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.law_models import Breach, Code, Erasure
-from server.cloud.storage.models import Account
+from server.cloud.storage.models import Account, Site
 from server.core.note import verify_note
 from server.storage.database import open_database
 from tests.server.cloud.policies import KEY, TEXT, make_policy, sign
@@ -78,12 +78,13 @@ def test_an_account_is_erased_by_its_id(run, place, tmp_path):
     text = f"en={tmp_path / 'en.md'}"
     policy = ("--policy", tmp_path / "1.policy", "--policy-key", KEY, "--text", text)
     assert run("cloud", "init", *place, "--region", "id", *policy)[0] == 0
-    secrets = load_secrets(tmp_path / "pepper", "id", os.geteuid(), os.urandom)
+    secrets = load_pepper(tmp_path / "pepper", os.geteuid()).secrets("id", os.urandom)
 
     async def add():
         owner = NewOwner("ani", "", bytes(32), bytes(32), bytes(104), bytes(32))
         file = tmp_path / "cloud" / "cloud.sqlite"
         async with open_database(file, migrations=MIGRATIONS) as database, database.begin() as db:
+            await db.execute(insert(Site).values(id=1, generation=b"next", pepper=secrets.mark))
             await add_owner(db, secrets, owner, "a" * 22, 0, 0)
 
     asyncio.run(add())

@@ -5,12 +5,13 @@ import os
 import pytest
 from sqlalchemy import func, select
 
+from server.cloud.settings import DAY
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.lease import BACKUP, UPKEEP, take_lease
 from server.cloud.storage.models import Chunk, Collection, Item, Revision
 from server.cloud.storage.models import Session as SessionRow
-from server.cloud.upkeep.retention import DAY, HOUR, Retention
+from server.cloud.upkeep.retention import HOUR, Retention
 from server.cloud.upkeep.rounds import run_round
 from server.storage.database import open_database
 from tests.server.cloud.device import change, make_item, uid
