@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from hening.times import UTC_TIMES
 from server.core.cloud_policy import Policy
 from server.core.note import MAX_NOTE, decode_verifier_key
 from server.place_options import place_option
