@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.cli.cloud import CREDENTIAL
+from server.cli.cloud_folder import CREDENTIAL
 from server.cloud.folder import CloudFolder
 from server.device.limits import LIMITS
 from server.storage.layout import StateFolder
