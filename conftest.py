@@ -103,6 +103,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         "the Etebase client is not installed: run `make etebase` where there is npm",
     ),
     "restic": (lambda: shutil.which("restic") is not None, "restic is not installed"),
+    "age": (lambda: shutil.which("age") is not None, "age is not installed"),
     "interop": (
         lambda: find_spec("ed25519") is not None,
         "the package ed25519 is not installed: run `make interop` on Python 3.11",

@@ -12,7 +12,14 @@ import structlog
 
 from server.cli.cloud_accounts import account
 from server.cli.cloud_care import backup, check, migrate, restore, upkeep
-from server.cli.cloud_folder import FOLDER, PATH, PEPPER, find_pepper, print_escrow
+from server.cli.cloud_folder import (
+    ESCROW_TO,
+    FOLDER,
+    PATH,
+    PEPPER,
+    find_pepper,
+    print_escrow,
+)
 from server.cli.cloud_law import breach_group, code_group
 from server.cli.cloud_pepper import pepper as pepper_commands
 from server.cli.cloud_policy import GivenPolicy, policy_group, policy_options
@@ -53,14 +60,22 @@ for _group in (account, pepper_commands, policy_group, code_group, breach_group)
     type=click.Choice(["closed", "code", "open"]),
     help="Who may make an account.  [default: code]",
 )
-def init(folder: Path, pepper: Path, region: str, given: GivenPolicy, sign_up: str | None) -> None:
+@ESCROW_TO
+def init(
+    folder: Path,
+    pepper: Path,
+    region: str,
+    given: GivenPolicy,
+    sign_up: str | None,
+    recipient: str | None,
+) -> None:
     """Make the cloud of one region, and its pepper.
 
     Nothing is taken from devices before a policy holds: give it here, or with `cloud policy
     accept`.
 
-    The pepper seals names and keys in the database. It is printed once: keep it on paper, for
-    without it no account opens again.
+    The pepper seals names and keys in the database. It is printed once, in clear or with
+    --escrow-to sealed to your age key: keep that, for without it no account opens again.
     """
     given.check(region)
     chosen = given.settings | ({} if sign_up is None else {"sign_up": sign_up})
@@ -68,7 +83,7 @@ def init(folder: Path, pepper: Path, region: str, given: GivenPolicy, sign_up: s
     if given.note is not None:
         given.accept(folder, pepper)
     click.echo(f"{folder} is the cloud of {region}, and {pepper} is its pepper.")
-    print_escrow(drawn)
+    print_escrow(drawn, recipient)
     click.echo(f"\nNext: hening-server cloud run --folder {folder} --pepper {pepper}")
 
 

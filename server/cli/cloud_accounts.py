@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from server.storage.database import Sessions
 
 ID = click.argument("account", metavar="ID")
+WEEK = 7 * 24 * 60 * 60
 
 
 @click.group()
@@ -35,7 +37,10 @@ def account() -> None:
 @FOLDER
 @JSON
 def list_all(folder: Path, as_json: bool) -> None:
-    """List accounts in the order of their ids."""
+    """List accounts in the order of their ids.
+
+    The last use is the first day of a week: the server keeps no day.
+    """
 
     async def work(database: "Sessions") -> "list[Row]":
         from server.cloud.operator import PAGE, list_accounts
@@ -74,7 +79,7 @@ def show(account: str, folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(_encode(row))
     else:
-        _print([row])
+        _print_one(row)
 
 
 @account.command(
@@ -84,7 +89,7 @@ def show(account: str, folder: Path, as_json: bool) -> None:
 @FOLDER
 @click.option("--lift", is_flag=True, help="Serve the account again.")
 def suspend(account: str, folder: Path, lift: bool) -> None:
-    """Serve nothing to the account ID from now on. What it keeps stays."""
+    """Let the account ID only export and erase from now on. What it keeps stays."""
 
     async def work(database: "Sessions") -> None:
         from server.cloud.operator import suspend_account
@@ -143,22 +148,47 @@ def _encode(value: object) -> str:
 
 
 def _print(rows: "Sequence[Row]") -> None:
-    columns = ("account", "kept", "of", "collections", "items", "vaults", "devices", "")
+    columns = ("account", "kept", "last use", "policy", "collections", "items", "devices")
     print_table(
         "",
         columns,
         [
             (
-                row.id,
+                f"{row.id} suspended" if row.suspended else row.id,
                 spell_size(row.bytes),
-                spell_size(row.quota) if row.quota else "any",
+                _spell_week(row.used_week),
+                _spell_version(row.policy),
                 str(row.collections),
                 str(row.items),
-                str(row.vaults),
                 str(row.sessions),
-                "suspended" if row.suspended else "",
             )
             for row in rows
         ],
         "There are no accounts.",
     )
+
+
+def _print_one(row: "Row") -> None:
+    facts = (
+        ("account", row.id),
+        ("kept", spell_size(row.bytes)),
+        ("quota", spell_size(row.quota) if row.quota else "any"),
+        ("made in the week from", _spell_week(row.created_week)),
+        ("last use in the week from", _spell_week(row.used_week)),
+        ("policy agreed to", _spell_version(row.policy)),
+        ("collections", str(row.collections)),
+        ("items", str(row.items)),
+        ("vaults", str(row.vaults)),
+        ("devices", str(row.sessions)),
+        ("suspended", "yes" if row.suspended else "no"),
+    )
+    print_table("", ("", ""), facts)
+
+
+def _spell_version(version: int) -> str:
+    return str(version) if version else "none"
+
+
+def _spell_week(week: int) -> str:
+    """Return the first day of a week that is counted from 1970 on."""
+    return f"{datetime.fromtimestamp(week * WEEK, UTC):%Y-%m-%d}"

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from server.cli.cloud_folder import (
+    FOLDER,
+    PATH,
+    PEPPER,
+    epoch,
+    load_settings,
+    open_peppers,
+    run_in_cloud,
+)
+from server.cli.options import JSON
 from server.cloud.folder import CloudFolder, load_cloud_settings
 from server.core.quantities import spell_size, spell_span
 from server.storage.errors import StorageError
@@ -19,12 +29,9 @@ if TYPE_CHECKING:
     from server.cloud.copying.backup import Copied
     from server.cloud.copying.check import Report
     from server.cloud.copying.restore import Restored
+    from server.storage.database import Sessions
 
 # What serves and stores is imported by the commands that need it: help does without.
-
-PATH = click.Path(path_type=Path)
-FOLDER = click.option("--folder", required=True, type=PATH, help="The cloud's folder.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
 
 @click.command(epilog="Example: hening-server cloud check --folder /var/lib/hening-cloud --read")
@@ -106,10 +113,17 @@ async def _back_up(folder: CloudFolder, out: Path) -> "Copied":
 
 @click.command(
     epilog="Example: hening-server cloud restore --from /backup/cloud --folder"
-    " /var/lib/hening-cloud"
+    " /var/lib/hening-cloud --former /var/lib/hening-cloud.lost"
 )
 @click.option("--from", "source", required=True, type=PATH, help="The backup.")
 @click.option("--folder", required=True, type=PATH, help="A cloud's folder, without a database.")
+@click.option(
+    "--former",
+    type=PATH,
+    help="Folder of the cloud that this one takes the place of: its store says which accounts were"
+    " erased since the backup was made.",
+)
+@click.option("--no-former", is_flag=True, help="That store is lost, too.")
 @click.option(
     "--keep-sessions",
     is_flag=True,
@@ -117,20 +131,39 @@ async def _back_up(folder: CloudFolder, out: Path) -> "Copied":
     " locked out since.",
 )
 @JSON
-def restore(source: Path, folder: Path, keep_sessions: bool, as_json: bool) -> None:
+def restore(
+    source: Path,
+    folder: Path,
+    former: Path | None,
+    no_former: bool,
+    keep_sessions: bool,
+    as_json: bool,
+) -> None:
     """Make a cloud from a backup, and check that it is whole.
 
     Where FOLDER has a cloud.toml, its settings say where database and bodies are to lie, such as
     PostgreSQL and S3; the database must be empty. Devices have to log in again, and look at
-    everything once.
+    everything once. Accounts that were erased since are erased again before anything is served.
     """
-    done = asyncio.run(_restore(source, CloudFolder(folder), keep_sessions=keep_sessions))
+    if (former is None) is not no_former:
+        raise click.UsageError(
+            "name the folder of the former cloud with --former, so that no erased account comes"
+            " back; or say with --no-former that its store is lost, too."
+        )
+    done = asyncio.run(_restore(source, CloudFolder(folder), former, keep_sessions=keep_sessions))
     age = int(time.time()) - done.made_at
     if as_json:
-        row = {"made_at": done.made_at, "rows": done.rows, "bodies": done.bodies}
+        row = {
+            "made_at": done.made_at,
+            "rows": done.rows,
+            "bodies": done.bodies,
+            "erased": done.erased,
+        }
         click.echo(json.dumps({**row, **dataclasses.asdict(done.report)}))
     else:
         click.echo(f"{done.rows} rows and {done.bodies} bodies of {spell_span(age)} ago are here.")
+        if done.erased:
+            click.echo(f"{done.erased} of the accounts were erased since, and will be again.")
         _tell_report(done.report)
         click.echo(
             f"\nNext: hening-server cloud run --folder {folder} --pepper PEPPER, with the pepper"
@@ -140,7 +173,9 @@ def restore(source: Path, folder: Path, keep_sessions: bool, as_json: bool) -> N
         sys.exit(1)
 
 
-async def _restore(source: Path, folder: CloudFolder, *, keep_sessions: bool) -> "Restored":
+async def _restore(
+    source: Path, folder: CloudFolder, former: Path | None, *, keep_sessions: bool
+) -> "Restored":
     from server.cloud.copying.backup import BackupFolder
     from server.cloud.copying.restore import restore as restore_backup
     from server.cloud.opening import open_bodies
@@ -152,46 +187,60 @@ async def _restore(source: Path, folder: CloudFolder, *, keep_sessions: bool) ->
     else:
         settings = CloudSettings(region=found.read().region)
     bodies = open_bodies(folder, settings, os.urandom, time.time)
+    lost = None
+    if former is not None:
+        place = CloudFolder(former)
+        lost = open_bodies(place, load_settings(former), os.urandom, time.time)
     return await restore_backup(
-        found, folder, settings, bodies, os.urandom, keep_sessions=keep_sessions
+        found,
+        folder,
+        settings,
+        bodies,
+        os.urandom,
+        now=epoch(),
+        former=lost,
+        keep_sessions=keep_sessions,
     )
 
 
-@click.command(epilog="Example: hening-server cloud upkeep --folder /var/lib/hening-cloud")
+@click.command(
+    epilog="Example: hening-server cloud upkeep --folder /var/lib/hening-cloud --pepper"
+    " /etc/hening/cloud-pepper"
+)
 @FOLDER
+@PEPPER
 @JSON
-def upkeep(folder: Path, as_json: bool) -> None:
-    """Remove now what `cloud run` would remove within the next hour.
+def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
+    """Do now what `cloud run` would do by itself within the next hour.
 
-    Expired sessions, old revisions and tombstones, chunks and bodies that nothing names, and what
-    uploads left unfinished.
+    Announced erasures that are due; expired sessions, old revisions and tombstones, chunks and
+    bodies that nothing names, and what uploads left unfinished.
     """
-    done = asyncio.run(_keep_up(CloudFolder(folder)))
+    # Imported here, because they take the database's library with them.
+    from server.cloud.law.policies import Policies
+    from server.cloud.law.rounds import Law
+    from server.cloud.opening import open_bodies
+    from server.cloud.pepper.rotation import choose_secrets
+    from server.cloud.upkeep.rounds import run_round
+
+    settings = load_settings(folder)
+    peppers = open_peppers(pepper, settings)
+    bodies = open_bodies(CloudFolder(folder), settings, os.urandom, time.time)
+
+    async def work(database: "Sessions") -> dict[str, int] | None:
+        secrets = await choose_secrets(database, peppers)
+        policies = Policies(database, settings.policy_key)
+        law = Law(database, bodies, secrets, policies, epoch, os.urandom)
+        return await run_round(law, settings)
+
+    done = run_in_cloud(folder, settings, work)
+    if done is None:
+        raise StorageError("a node does it just now; see its log, or try again in a minute.")
     if as_json:
         click.echo(json.dumps(done))
         return
     for name, count in done.items():
         click.echo(f"{count:>8}  {name}")
-
-
-async def _keep_up(folder: CloudFolder) -> dict[str, int]:
-    from server.cloud.law.policies import Policies
-    from server.cloud.opening import open_bodies
-    from server.cloud.storage import MIGRATIONS
-    from server.cloud.upkeep.retention import retention_of
-    from server.cloud.upkeep.rounds import run_round
-    from server.storage.database import open_database
-
-    settings = load_cloud_settings(folder, os.environ)
-    async with open_database(folder.database(settings), migrations=MIGRATIONS) as database:
-        bodies = open_bodies(folder, settings, os.urandom, time.time)
-        now = int(time.time())
-        signed = await Policies(database, settings.policy_key).current(now)
-        retention = retention_of(settings, None if signed is None else signed.policy.days)
-        done = await run_round(database, bodies, retention, now)
-    if done is None:
-        raise StorageError("a node does it just now; see its log, or try again in a minute.")
-    return done
 
 
 @click.command(epilog="Example: hening-server cloud migrate --folder /var/lib/hening-cloud")

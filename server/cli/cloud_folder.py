@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from server.cloud.folder import CloudFolder, load_cloud_settings
+from server.cloud.pepper.age import check_recipient, seal_lines
 from server.cloud.pepper.escrow import encode_escrow
 from server.cloud.pepper.file import Pepper, load_pepper
 from server.cloud.secrets import Secrets
@@ -65,11 +66,33 @@ def open_peppers(pepper: Path | None, settings: CloudSettings) -> tuple[Secrets,
     return read.candidates(settings.region, os.urandom)
 
 
-def print_escrow(pepper: Pepper) -> None:
-    """Print the lines that restore a pepper."""
+def print_escrow(pepper: Pepper, recipient: str | None) -> None:
+    """Print the lines that restore a pepper, sealed to an age key where one is given."""
+    lines = encode_escrow(pepper)
+    if recipient is not None:
+        click.echo("Keep this file where neither of the two is; your age key opens it:\n")
+        click.echo(seal_lines(lines, recipient), nl=False)
+        return
     click.echo("Keep these lines on paper, where neither of the two is:\n")
-    for line in encode_escrow(pepper):
+    for line in lines:
         click.echo(f"  {line}")
+
+
+def _check_recipient(
+    _context: click.Context, _option: click.Parameter, given: str | None
+) -> str | None:
+    if given is not None:
+        check_recipient(given)
+    return given
+
+
+ESCROW_TO = click.option(
+    "--escrow-to",
+    "recipient",
+    metavar="AGE-KEY",
+    callback=_check_recipient,
+    help="Print the pepper sealed to this public key of age, and not in clear.",
+)
 
 
 def epoch() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from server.cli.cloud_folder import FOLDER, PEPPER, find_pepper, print_escrow
+from server.cli.cloud_folder import ESCROW_TO, FOLDER, PEPPER, find_pepper, print_escrow
 from server.cloud.folder import CloudFolder, load_cloud_settings
 from server.cloud.pepper.escrow import decode_escrow
 from server.cloud.pepper.file import begin_rotation, load_pepper, write_pepper
@@ -28,7 +28,8 @@ def pepper() -> None:
 )
 @FOLDER
 @PEPPER
-def rotate(folder: Path, pepper: Path | None) -> None:
+@ESCROW_TO
+def rotate(folder: Path, pepper: Path | None, recipient: str | None) -> None:
     """Seal everything under another pepper.
 
     Stop the service on every node first: one that runs on refuses logins until it is started again.
@@ -39,12 +40,14 @@ def rotate(folder: Path, pepper: Path | None) -> None:
     asyncio.run(_check(place, read.candidates(region, os.urandom)))
     begun = begin_rotation(path, read, os.urandom)
     click.echo("The new pepper counts once this command ends.")
-    print_escrow(begun.rotated())
+    print_escrow(begun.rotated(), recipient)
     former, following = begun.candidates(region, os.urandom)
     count = asyncio.run(_seal_again(place, former, following))
     write_pepper(path, begun.rotated())
     click.echo(f"\n{count} rows are sealed under it, and {path} holds it.")
-    click.echo("Next: destroy the paper of the former one, and start the service on every node.")
+    click.echo(
+        "Next: destroy what was kept of the former one, and start the service on every node."
+    )
 
 
 @pepper.command(
@@ -56,8 +59,9 @@ def rotate(folder: Path, pepper: Path | None) -> None:
 def restore(folder: Path, pepper: Path | None) -> None:
     """Make the pepper's file again from its lines on paper, typed or piped in.
 
-    An empty line, or the end of the input, ends them. The pepper has to be the one that the
-    database is sealed under.
+    An empty line, or the end of the input, ends them. Lines that were sealed to an age key come
+    from `age --decrypt --identity KEY FILE`. The pepper has to be the one that the database is
+    sealed under.
     """
     path, (region, place) = find_pepper(pepper), _find_database(folder)
     if os.path.lexists(path):

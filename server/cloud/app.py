@@ -27,7 +27,6 @@ from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import Site
-from server.cloud.upkeep.retention import Retention, retention_of
 from server.cloud.upkeep.rounds import run_rounds
 from server.storage.database import Sessions, open_database
 from server.storage.place import Place
@@ -73,6 +72,7 @@ async def serving(
         app = make_app((*ROUTES, *more), services)
         add_blob_routes(app, services)
         add_page_routes(app, services)
+        await services.law.close_due()
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -84,9 +84,9 @@ async def serving(
                 runner, settings.host, settings.port, ssl_context=load_tls(settings)
             ).start()
             async with (
-                services.law.going_round(settings.law_minutes),
+                services.law.finishing(),
                 _beside(_count(services)),
-                _beside(_keep_up(services)),
+                _beside(run_rounds(services.law, settings)),
             ):
                 yield runner.addresses[0][1]
         finally:
@@ -109,17 +109,6 @@ async def _count(services: Services) -> None:
             services.database, services.secrets.mark, services.now()
         )
         await asyncio.sleep(TOTALS_SECONDS)
-
-
-async def _keep_up(services: Services) -> None:
-    settings, policies = services.settings, services.law.policies
-
-    async def retention() -> Retention:
-        signed = await policies.current(services.now())
-        return retention_of(settings, None if signed is None else signed.policy.days)
-
-    seconds = settings.upkeep_minutes * 60
-    await run_rounds(services.database, services.bodies, retention, services.now, seconds)
 
 
 async def _load_generation(database: Sessions, entropy: Callable[[int], bytes]) -> bytes:

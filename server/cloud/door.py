@@ -106,8 +106,9 @@ class Route:
 
     `limit` is the most bytes that a body may have; `status` is that of success. With `is_json` it
     speaks JSON and refuses with problem documents (RFC 9457), otherwise msgpack. `for_pending`
-    routes answer a device that waits for an approval, too. With `uploads` the owner must have
-    agreed to the policy that holds. `media` is the type of an answer that is `Sent`.
+    routes answer a device that waits for an approval, too, and `for_suspended` ones an account that
+    the operator has suspended: the law's rights stay. With `uploads` the owner must have agreed to
+    the policy that holds. `media` is the type of an answer that is `Sent`.
     """
 
     method: str
@@ -118,6 +119,7 @@ class Route:
     status: int = 200
     is_public: bool = False
     for_pending: bool = False
+    for_suspended: bool = False
     is_json: bool = False
     uploads: bool = False
     media: str = "text/plain"
@@ -182,7 +184,9 @@ async def _admit(services: Services, token: str, route: Route) -> str:
     async with services.database() as db:
         caller = await find_caller(db, token, now)
         services.rates.count_request(caller.account, now)
-        caller.check_served(is_pending_served=route.for_pending)
+        caller.check_served(
+            is_pending_served=route.for_pending, is_suspended_served=route.for_suspended
+        )
         if route.uploads:
             await check_consent(db, services.law.policies, caller.account, now)
         seconds = await services.session_seconds(db)

@@ -20,15 +20,19 @@ from nacl.signing import SigningKey
 from server.cloud.copying.backup import BackupFolder, back_up
 from server.cloud.copying.restore import restore
 from server.cloud.folder import CloudFolder
+from server.cloud.law.policies import Policies
+from server.cloud.law.rounds import Law
+from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies
-from server.cloud.upkeep.retention import Retention
 from server.cloud.upkeep.rounds import run_round
 from server.storage.database import open_database
 from server.storage.migration import migrate
 from tests.crash.watch import watch
-from tests.server.cloud.device import Device, running
+from tests.server.cloud.device import PEPPER, SALTS, Device, running
+
+SETTINGS = CloudSettings(region="id")
 
 
 @dataclass
@@ -66,6 +70,13 @@ class World:
     def backup(self):
         """A backup of it."""
         return BackupFolder(self.root / "backup", os.urandom)
+
+    def law(self, database, later=0):
+        """Return its law without a policy, `later` seconds after now."""
+        secrets = Secrets("id", PEPPER, SALTS, os.urandom)
+        policies = Policies(database, "")
+        now = self.now + later
+        return Law(database, self.bodies, secrets, policies, lambda: now, os.urandom)
 
     def save(self):
         """Write what is known of it into its folder."""
@@ -141,8 +152,9 @@ async def remove_vault(world, start):
 async def keep_up(world, start):
     """Remove what is needed no more, when all of it is old."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
+        law = world.law(database)
         start()
-        return await run_round(database, world.bodies, Retention(), world.now)
+        return await run_round(law, SETTINGS)
 
 
 async def make_backup(world, start):
@@ -154,10 +166,19 @@ async def make_backup(world, start):
 
 async def make_again(world, start):
     """Restore a backup into another folder."""
-    target, settings = CloudFolder(world.root / "again"), CloudSettings(region="id")
+    target = CloudFolder(world.root / "again")
     start()
     bodies = LocalBodies(target.bodies, os.urandom)
-    return await restore(world.backup, target, settings, bodies, os.urandom, keep_sessions=True)
+    return await restore(
+        world.backup,
+        target,
+        SETTINGS,
+        bodies,
+        os.urandom,
+        now=world.now,
+        former=None,
+        keep_sessions=True,
+    )
 
 
 async def bring_to_this_version(world, start):  # noqa: RUF029 - a story like the others

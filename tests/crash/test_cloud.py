@@ -22,16 +22,15 @@ from server.cloud.copying.backup import back_up
 from server.cloud.copying.check import check_cloud
 from server.cloud.copying.restore import restore
 from server.cloud.folder import CloudFolder
-from server.cloud.settings import DAY, CloudSettings
+from server.cloud.settings import DAY
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.models import Lease
-from server.cloud.upkeep.retention import Retention
 from server.cloud.upkeep.rounds import run_round
 from server.storage.database import open_database
 from server.storage.migration import load_migrations
 from server.storage.revision import with_connection
-from tests.crash.cloud_zygote import World
+from tests.crash.cloud_zygote import SETTINGS, World
 from tests.server.cloud.device import Device, change, make_item, running, uid
 
 ROOT = Path(__file__).parents[2]
@@ -266,7 +265,7 @@ async def check_whole(world):
     """Check that all is whole, and that once it is old a round leaves nothing too many."""
     await expire_leases(world)
     async with open_database(world.place, migrations=MIGRATIONS) as database:
-        await run_round(database, world.bodies, Retention(), world.now + 2 * DAY)
+        await run_round(world.law(database, 2 * DAY), SETTINGS)
         report = await check_cloud(database, world.bodies, read=True)
     assert (report.told, report.spare) == ([], 0)
     assert await asyncio.to_thread(lambda: list(world.folder.bodies.rglob(".tmp-*"))) == []
@@ -400,9 +399,18 @@ async def after_migration(world):
 
 async def restored(world):
     """Restore the backup; returns the world on what was restored."""
-    target, settings = CloudFolder(world.root / "again"), CloudSettings(region="id")
+    target = CloudFolder(world.root / "again")
     bodies = LocalBodies(target.bodies, os.urandom)
-    done = await restore(world.backup, target, settings, bodies, os.urandom, keep_sessions=True)
+    done = await restore(
+        world.backup,
+        target,
+        SETTINGS,
+        bodies,
+        os.urandom,
+        now=world.now,
+        former=None,
+        keep_sessions=True,
+    )
     assert done.report.told == []
     again = dataclasses.replace(world, root=world.root / "again-world")
     await asyncio.to_thread(shutil.move, target.root, again.folder.root)

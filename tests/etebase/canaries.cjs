@@ -2,13 +2,16 @@
 const Etebase = require("etebase");
 const { getMainCryptoManager } = require("etebase/dist/lib-cjs/EncryptedModels");
 
-const { NAME, PASSWORD, CONTENT, TITLE, URL: server } = process.env;
+const { NAME, PASSWORD, CONTENT, TITLE, CONSENT, URL: server } = process.env;
 const encode = (bytes) => Buffer.from(bytes).toString("hex");
 
 async function main() {
   await Etebase.ready;
   const user = { username: NAME, email: `${NAME}@localhost` };
   const account = await Etebase.Account.signup(user, PASSWORD, server);
+  const headers = { Authorization: `Token ${account.authToken}` };
+  const agreed = await fetch(`${server}account/1/consents`, { method: "POST", headers, body: CONSENT });
+  if (agreed.status !== 201) throw new Error(await agreed.text());
   const collections = account.getCollectionManager();
   const collection = await collections.create("etebase.md.note", { name: TITLE }, CONTENT);
   await collections.upload(collection);

@@ -16,6 +16,7 @@ import pytest
 
 from server.cli import cli
 from server.cloud.folder import CloudFolder
+from server.cloud.pepper.file import load_pepper
 from server.cloud.storage.bodies import LocalBodies
 from tests.server.cloud.device import make_item, running
 
@@ -59,7 +60,9 @@ def serve(folder, **settings):
     """Serve the cloud of a folder."""
     found = CloudFolder(folder)
     bodies = LocalBodies(found.bodies, os.urandom, keep_free=settings.pop("keep_free", 0))
-    return running(folder / "cloud.sqlite", folder, bodies=bodies, **settings)
+    drawn = load_pepper(folder.parent / "pepper", os.geteuid())
+    peppers = drawn.candidates("id", os.urandom)
+    return running(folder / "cloud.sqlite", folder, bodies=bodies, peppers=peppers, **settings)
 
 
 async def begin(cloud):

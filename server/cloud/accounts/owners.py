@@ -52,13 +52,7 @@ class Owner:
     login_key: bytes
     wrap: bytes
     public_key: bytes
-    suspended: bool
     approves_devices: bool
-
-    def check_served(self) -> None:
-        """Raise CloudError where the operator has suspended the account."""
-        if self.suspended:
-            raise refuse_suspended()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +185,12 @@ async def charge(db: AsyncSession, account: str, added: int) -> None:
 
 
 def refuse_suspended() -> CloudError:
-    """Return the refusal of everything to an account that the operator has suspended."""
-    return CloudError(403, "account_suspended", "the operator has suspended this account.")
+    """Return the refusal of all but the law's rights to an account that is suspended."""
+    return CloudError(
+        403,
+        "account_suspended",
+        "the operator has suspended this account; you can still export and erase it.",
+    )
 
 
 def refuse_pepper() -> CloudError:
@@ -211,7 +209,6 @@ async def _find(
             Site.pepper,
             Account.id,
             Account.public_key,
-            Account.suspended,
             Account.approves_devices,
             *(getattr(Account, column) for column in _SEALED),
         )
@@ -239,6 +236,5 @@ async def _find(
         login_key=login_key,
         wrap=wrap,
         public_key=row.public_key,
-        suspended=row.suspended,
         approves_devices=row.approves_devices,
     )

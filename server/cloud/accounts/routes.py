@@ -148,7 +148,6 @@ async def log_in(call: Call) -> Login:
     if owner is None:
         raise refuse_login()
     services.rates.forgive_login(known, now)
-    owner.check_served()
     async with services.database.begin() as db:
         token = await open_session(services, db, owner.id, is_pending=owner.approves_devices)
     return Login(token, _to_account(owner))
@@ -207,7 +206,7 @@ ROUTES = (
     Route("POST", f"{PREFIX}/signup/", sign_up, SignUpRequest, status=201, is_public=True),
     Route("POST", f"{PREFIX}/login_challenge/", challenge, ChallengeRequest, is_public=True),
     Route("POST", f"{PREFIX}/login/", log_in, SignedResponse, is_public=True),
-    Route("POST", f"{PREFIX}/logout/", log_out, status=204, for_pending=True),
+    Route("POST", f"{PREFIX}/logout/", log_out, status=204, for_pending=True, for_suspended=True),
     Route("POST", f"{PREFIX}/change_password/", change_password, SignedResponse, status=204),
-    Route("POST", f"{PREFIX}/dashboard_url/", dashboard),
+    Route("POST", f"{PREFIX}/dashboard_url/", dashboard, for_suspended=True),
 )

@@ -23,9 +23,9 @@ class Caller:
     is_pending: bool
     is_suspended: bool
 
-    def check_served(self, *, is_pending_served: bool) -> None:
+    def check_served(self, *, is_pending_served: bool, is_suspended_served: bool) -> None:
         """Raise CloudError for a suspended account, and for a device that waits for approval."""
-        if self.is_suspended:
+        if self.is_suspended and not is_suspended_served:
             raise refuse_suspended()
         if self.is_pending and not is_pending_served:
             raise CloudError(

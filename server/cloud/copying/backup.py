@@ -3,15 +3,14 @@
 1. A lease says that a backup is made: from now on no body is removed that a row names.
 2. All rows are copied as they are at one moment. Each body that they name is there by then, for a
    body comes before its row.
-3. Bodies that the backup lacks are copied, each against its hash.
+3. Bodies that the backup lacks are copied, each against its hash; records of erasures, too.
 4. `backup.toml` names the new database; what the backup has no use for any more is removed.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,10 @@ import msgspec
 
 from server.cloud.copying.named import copy_missing, find_named
 from server.cloud.copying.rows import copy_rows
+from server.cloud.law.journal import copy_records
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import Bodies, LocalBodies
-from server.cloud.storage.lease import BACKUP, SECONDS, Lease, take_lease
+from server.cloud.storage.lease import BACKUP, SECONDS, prolonging, take_lease
 from server.core.errors import FormatError
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions, open_database
@@ -102,18 +102,22 @@ async def back_up(
             f"another backup is made just now, or one was cut off: wait for {SECONDS} seconds."
         )
     file = out.root / f"database-{now}.sqlite"
-    async with _held(lease, database):
-        await asyncio.to_thread(_remove_database, file)
-        await asyncio.to_thread(make_folder, out.root)
-        async with open_database(file, migrations=MIGRATIONS) as copy:
-            async with copy.begin() as db:
-                rows = await copy_rows(database, db)
-            count = await copy_missing(bodies, out.bodies, copy)
-        async with database.begin() as db:
-            await lease.prolong(db)  # still held, and so no body was removed
-        await asyncio.to_thread(sync_file, file)
-        manifest = Manifest(region, now, file.name, await asyncio.to_thread(hash_file, file))
-        await asyncio.to_thread(write_durable, out.manifest, manifest.encode())
+    try:
+        async with prolonging(lease, database):
+            await asyncio.to_thread(_remove_database, file)
+            await asyncio.to_thread(make_folder, out.root)
+            async with open_database(file, migrations=MIGRATIONS) as copy:
+                async with copy.begin() as db:
+                    rows = await copy_rows(database, db)
+                count = await copy_missing(bodies, out.bodies, copy)
+            await copy_records(bodies, out.bodies, now)
+            async with database.begin() as db:
+                await lease.prolong(db)  # still held, and so no body was removed
+            await asyncio.to_thread(sync_file, file)
+            manifest = Manifest(region, now, file.name, await asyncio.to_thread(hash_file, file))
+            await asyncio.to_thread(write_durable, out.manifest, manifest.encode())
+    finally:
+        await lease.release(database)
     return Copied(rows, count, await _tidy(out, file))
 
 
@@ -131,26 +135,6 @@ async def _tidy(out: BackupFolder, file: Path) -> int:
                     count += 1
     await bodies.sweep(float("inf"))
     return count
-
-
-@contextlib.asynccontextmanager
-async def _held(lease: Lease, database: Sessions) -> AsyncIterator[None]:
-    """Keep a lease until the end of the block."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(SECONDS / 4)
-            with contextlib.suppress(StorageError):  # at the end it is looked whether it held
-                async with database.begin() as db:
-                    await lease.prolong(db)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
-        await asyncio.wait([beating])
-        await lease.release(database)
 
 
 def hash_file(path: Path) -> str:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.copying.backup import BackupFolder, Manifest, hash_file
 from server.cloud.copying.check import Report, check_cloud
 from server.cloud.copying.named import copy_missing
 from server.cloud.copying.rows import copy_rows
 from server.cloud.folder import CloudFolder
+from server.cloud.law.journal import announce_again, copy_records
 from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import Bodies
@@ -34,11 +36,15 @@ GENERATION_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored: of when it is, how many rows and bodies, and what a check found."""
+    """What was restored: of when it is, how many rows and bodies, and what a check found.
+
+    `erased` accounts are there again and are erased before the cloud serves anything.
+    """
 
     made_at: int
     rows: int
     bodies: int
+    erased: int
     report: Report
 
 
@@ -49,9 +55,15 @@ async def restore(
     bodies: Bodies,
     entropy: Callable[[int], bytes],
     *,
+    now: int,
+    former: Bodies | None,
     keep_sessions: bool,
 ) -> Restored:
     """Make the cloud of `folder` from a backup; raises StorageError.
+
+    Accounts that were erased since the backup was made are announced for erasure, by the records
+    of the backup and of `former`, the store of the cloud that this one takes the place of; None
+    where that is lost, too.
 
     Devices and programs have to log in again unless `keep_sessions`: among their tokens may be one
     that was taken from a thief after the backup was made. Cursors end in either case, so that
@@ -79,12 +91,17 @@ async def restore(
                     " changed."
                 )
         count = await copy_missing(backup.bodies, bodies, copy)
-        rows = await _copy_database(copy, database, entropy, keep_sessions=keep_sessions)
+        for store in (backup.bodies, *([former] if former else ())):
+            records = await copy_records(store, bodies, now)
+        async with database.begin() as db:
+            rows = await copy_rows(copy, db)
+            erased = await announce_again(db, records)
+            await _begin_anew(db, entropy(GENERATION_BYTES), keep_sessions=keep_sessions)
         report = await check_cloud(database, bodies, read=False)
     if is_new:
         text = f'region = "{manifest.region}"\n'
         await asyncio.to_thread(write_durable, folder.settings, text.encode())
-    return Restored(manifest.made_at, rows, count, report)
+    return Restored(manifest.made_at, rows, count, erased, report)
 
 
 @asynccontextmanager
@@ -101,20 +118,12 @@ async def _opened(
         await asyncio.to_thread(_remove, source)
 
 
-async def _copy_database(
-    copy: Sessions,
-    database: Sessions,
-    entropy: Callable[[int], bytes],
-    *,
-    keep_sessions: bool,
-) -> int:
-    async with database.begin() as db:
-        rows = await copy_rows(copy, db)
-        await db.execute(update(Site).values(generation=entropy(GENERATION_BYTES), looked_at=0))
-        if not keep_sessions:
-            for table in (Session, AppToken):
-                await db.execute(delete(table))
-    return rows
+async def _begin_anew(db: AsyncSession, generation: bytes, *, keep_sessions: bool) -> None:
+    """End cursors, and sessions and tokens unless they are to be kept."""
+    await db.execute(update(Site).values(generation=generation, looked_at=0))
+    if not keep_sessions:
+        for table in (Session, AppToken):
+            await db.execute(delete(table))
 
 
 def _copy_verified(source: Path, target: Path, manifest: Manifest) -> None:

@@ -2,7 +2,8 @@
 
     announced   nothing has happened yet
     closed      keys are overwritten, the name is in quarantine, devices are logged out
-    listed      what there is to erase is counted, with a Merkle root of the bodies' names
+    listed      it is recorded outside the database (`journal`), and what there is to erase is
+                counted, with a Merkle root of the bodies' names
     emptied     bodies are removed from the store, each checked by asking for it
     removed     rows are removed, that of the account last
     done        absence is checked by reading, and the receipt is signed
@@ -34,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import TABLE, hold_pepper
+from server.cloud.law.journal import keep_record, record_of
 from server.cloud.law.policies import Policies, Signed
 from server.cloud.law.receipts import DAY, Erased, make_erasure_receipt
 from server.cloud.law.schedule import ANNOUNCED
@@ -89,7 +91,7 @@ class Eraser:
     async def erase(self, erasure: str) -> None:
         """Go on with an erasure until it is done; raises StorageError where a body stays."""
         steps = {
-            ANNOUNCED: self._close,
+            ANNOUNCED: self.close,
             CLOSED: self._list,
             LISTED: self._empty,
             EMPTIED: self._remove,
@@ -99,7 +101,8 @@ class Eraser:
             await steps[row.step](row)
             self.after_step(STEPS[STEPS.index(row.step) + 1])
 
-    async def _close(self, row: Erasure) -> None:
+    async def close(self, row: Erasure) -> None:
+        """Overwrite the keys of an account whose erasure is announced; there is no way back."""
         assert row.account is not None
         signed = await self._policy(row)
         async with self.database.begin() as db:
@@ -109,6 +112,8 @@ class Eraser:
 
     async def _list(self, row: Erasure) -> None:
         assert row.account is not None
+        forget_at = _forget_at(await self._policy(row), self.now())
+        await keep_record(self.bodies, record_of(row, row.account, forget_at))
         async with self.database() as db:
             names = await _list_bodies(db, row.account)
             tree = CompactTree().grow(leaf_hash(name.encode()) for name in names)
@@ -187,11 +192,9 @@ class Eraser:
             size=row.size or 0,
             root=row.root,
         )
-        days = signed.policy.days
-        kept = max(days.backups + signed.policy.logs_days, days.quarantine)
         receipt = make_erasure_receipt(self.secrets, erased, signed)
         async with self.database.begin() as db:
-            values = {"receipt": receipt, "account": None, "forget_at": now + (kept + 1) * DAY}
+            values = {"receipt": receipt, "account": None, "forget_at": _forget_at(signed, now)}
             await _pass(db, row, DONE, **values)
         log.info("an account is erased", reason=row.reason)
 
@@ -230,6 +233,13 @@ async def close_account(
     await db.execute(
         update(Member).where(Member.account == account).values(key=b"", type=b"", ended=True)
     )
+
+
+def _forget_at(signed: Signed, now: int) -> int:
+    """Return until when the record of an erasure is kept that is done now."""
+    days = signed.policy.days
+    kept = max(days.backups + signed.policy.logs_days, days.quarantine)
+    return now + (kept + 1) * DAY
 
 
 def _blank(secrets: Secrets, account: str) -> dict[str, object]:

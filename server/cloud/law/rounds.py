@@ -1,11 +1,12 @@
-"""What has its time: announcing, erasing, forgetting, and alarms; any node may do it at any time.
+"""What owners ask of the law, and what has its time: announcing, erasing, forgetting, alarms.
 
-Steps are repeatable, so that nodes need not agree on who does it.
+What has its time is done by rounds of upkeep (`server.cloud.upkeep`). Each of it is repeatable, so
+that a node may erase an account whose owner asks while another one does a round.
 """
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from server.cloud.law.erasure import DONE, Eraser
 from server.cloud.law.policies import Policies, Signed
 from server.cloud.law.receipts import Event
 from server.cloud.law.schedule import (
+    ANNOUNCED,
     Announcement,
     announce,
     announce_asked,
@@ -32,7 +34,6 @@ from server.cloud.secrets import Secrets
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.law_models import Code, Erasure, OwnerLink, Quarantine
 from server.cloud.storage.models import Account
-from server.core.cloud_policy import Policy
 from server.core.errors import HeningError
 from server.storage.database import Sessions
 
@@ -121,71 +122,96 @@ class Law:
         async with self.database.begin() as db:
             await lock_owner(db, account)
             await announce(db, asked)
-        task = asyncio.create_task(self._try_to_erase(asked.id, due_at=None))
+        task = asyncio.create_task(self._try(self._eraser().erase(asked.id), asked))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
         async with self.database() as db:
             return await db.get_one(Erasure, asked.id)
 
-    async def run_round(self) -> None:
-        """Do what is due, once; what fails is told and tried again in the next round."""
-        now = self.now()
+    async def close_due(self) -> None:
+        """Close the accounts whose erasure begins by now, before anything is served to them.
+
+        So one that was erased, and came back with a backup, is gone again.
+        """
+        for row in await self._list_due():
+            if row.step == ANNOUNCED:
+                await self._try(self._eraser().close(row), row)
+
+    async def announce_inactive(self) -> int:
+        """Announce the erasure of accounts that were not used for the policy's days."""
+        now, count = self.now(), 0
         signed = await self.policies.current(now)
-        if signed is not None:
-            await self._announce(signed.policy, now)
-            await self._check_breaches(signed.policy, now)
-        async with self.database() as db:
-            due = select(Erasure.id, Erasure.due_at).where(
-                Erasure.begins_at <= now, Erasure.step != DONE
-            )
-            rows = (await db.execute(due.order_by(Erasure.due_at))).all()
-        for row in rows:
-            await self._try_to_erase(row.id, row.due_at)
-        async with self.database.begin() as db:
-            await _forget(db, now)
-
-    async def _announce(self, policy: Policy, now: int) -> None:
-        while True:
+        while signed is not None:
             async with self.database() as db:
-                if not await find_inactive(db, policy, now):
-                    return
+                if not await find_inactive(db, signed.policy, now):
+                    break
             async with self.database.begin() as db:
-                for account in await find_inactive(db, policy, now):
-                    await announce(db, announce_inactive(account, self.draw(), policy, now))
+                for account in await find_inactive(db, signed.policy, now):
+                    found = announce_inactive(account, self.draw(), signed.policy, now)
+                    await announce(db, found)
+                    count += 1
+        return count
 
-    async def _check_breaches(self, policy: Policy, now: int) -> None:
+    async def erase_due(self) -> int:
+        """Erase what is due; what fails is logged, and is tried again in the next round."""
+        rows = await self._list_due()
+        for row in rows:
+            await self._try(self._eraser().erase(row.id), row)
+        return len(rows)
+
+    async def warn_of_breaches(self) -> int:
+        """Log an alarm for each breach of which owners have to be told within a day."""
+        now, count = self.now(), 0
+        signed = await self.policies.current(now)
+        if signed is None:
+            return 0
         async with self.database() as db:
             waiting = await list_breaches(db, are_told=False)
         for breach in waiting:
-            if find_deadline(breach, policy) - DAY <= now:
+            deadline = find_deadline(breach, signed.policy)
+            if deadline - DAY <= now:
+                count += 1
                 log.error(
                     "alarm",
                     error=f"owners are to be told of breach {breach.id} within the policy's hours:"
                     f" `hening-server cloud breach tell {breach.id}`",
-                    due=find_deadline(breach, policy),
+                    due=deadline,
                 )
+        return count
 
-    async def _try_to_erase(self, erasure: str, due_at: int | None) -> None:
-        eraser = Eraser(
+    async def forget(self) -> int:
+        """Remove records of erasures, names, codes and links that have had their time."""
+        now, count = self.now(), 0
+        async with self.database.begin() as db:
+            for column in (
+                *(Erasure.forget_at, Quarantine.until),
+                *(Code.expires_at, OwnerLink.expires_at),
+            ):
+                gone = delete(column.class_).where(column <= now).returning(column)
+                count += len((await db.execute(gone)).all())
+        return count
+
+    async def _list_due(self) -> Sequence[Erasure]:
+        due = select(Erasure).where(Erasure.begins_at <= self.now(), Erasure.step != DONE)
+        async with self.database() as db:
+            return (await db.scalars(due.order_by(Erasure.due_at))).all()
+
+    def _eraser(self) -> Eraser:
+        return Eraser(
             self.database, self.bodies, self.secrets, self.policies, self.now, self.after_step
         )
+
+    async def _try(self, work: Coroutine[None, None, None], row: Erasure | Announcement) -> None:
         try:
-            await eraser.erase(erasure)
+            await work
         except (HeningError, OSError) as error:
-            is_late = due_at is not None and due_at <= self.now()
+            is_late = row.due_at <= self.now()
             log.error(
                 "alarm" if is_late else "an erasure goes on later",
                 error=f"an erasure is late: {error}" if is_late else str(error),
-                erasure=erasure,
+                erasure=row.id,
             )
-
-    @asynccontextmanager
-    async def going_round(self, minutes: int) -> AsyncIterator[None]:
-        """Run a round now and then until the block ends; what it cuts off goes on next time."""
-        async with self.finishing():
-            self._tasks.add(asyncio.create_task(self._go_round(minutes)))
-            yield
 
     @asynccontextmanager
     async def finishing(self) -> AsyncIterator[None]:
@@ -197,24 +223,3 @@ class Law:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _go_round(self, minutes: int) -> None:
-        while True:
-            try:
-                await self.run_round()
-            except Exception as error:  # noqa: BLE001 - the next round may do better
-                log.error("alarm", error=describe(error))
-            await asyncio.sleep(minutes * 60)
-
-
-def describe(error: Exception) -> str:
-    """Return the sentence of an error of ours, and the kind of any other one."""
-    return str(error) if isinstance(error, (HeningError, OSError)) else type(error).__name__
-
-
-async def _forget(db: AsyncSession, now: int) -> None:
-    """Remove what has had its time."""
-    await db.execute(delete(Erasure).where(Erasure.forget_at <= now))
-    await db.execute(delete(Quarantine).where(Quarantine.until <= now))
-    for table in (Code, OwnerLink):
-        await db.execute(delete(table).where(table.expires_at <= now))

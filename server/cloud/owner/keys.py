@@ -203,7 +203,6 @@ async def _verify_words(call: Call, claim: Claim, action: Action) -> tuple[Owner
     if owner is None or words is None:
         raise not_found("account")
     services.rates.forgive_login(known, now)
-    owner.check_served()
     return owner, words
 
 

@@ -109,5 +109,5 @@ ROUTES = (
     Route("GET", f"{PREFIX}/app-tokens", show_tokens, is_json=True),
     Route("POST", f"{PREFIX}/app-tokens", make_token, TokenRequest, status=201, is_json=True),
     Route("DELETE", f"{PREFIX}/app-tokens/{ID}", remove_token, status=204, is_json=True),
-    Route("POST", f"{PREFIX}/owner-links", link, status=201, is_json=True),
+    Route("POST", f"{PREFIX}/owner-links", link, status=201, is_json=True, for_suspended=True),
 )

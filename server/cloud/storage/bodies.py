@@ -24,6 +24,8 @@ PIECE = 256 * 1024
 """Bytes that are read or written at a time."""
 PAGE = 1000
 """Bodies of one page of a list."""
+ERASED = "erased"
+"""The first segment of records of erasures (`server.cloud.law.journal`), which are no bodies."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}(?:/[A-Za-z0-9_-]{1,128}){1,3}")
 
 
@@ -48,8 +50,11 @@ class Bodies(Protocol):
     async def remove(self, name: str) -> None:
         """Remove a body; one that is not there is no error."""
 
-    def pages(self) -> AsyncIterator[list[StoredBody]]:
-        """Yield all bodies that are there, in pages."""
+    def pages(self, kind: str = "") -> AsyncIterator[list[StoredBody]]:
+        """Yield what is there in pages: all bodies, or what has `kind` as its first segment.
+
+        Records of erasures are no bodies, and come only where they are asked for.
+        """
 
     async def sweep(self, before: float) -> int:
         """Remove what uploads that ended before `before` left unfinished; returns how many."""
@@ -74,7 +79,9 @@ class LocalBodies:
         """Write, flush and rename a file; raises NoRoomError where the disk is too full."""
         path = self._folder / check_name(name)
         temporary = path.with_name(f"{TEMPORARY}{self._entropy(8).hex()}")
-        file = await asyncio.to_thread(_create, temporary, self._room)
+        # An erasure frees room: its record goes where no body may.
+        room = Room(keep_free=0) if name.startswith(f"{ERASED}/") else self._room
+        file = await asyncio.to_thread(_create, temporary, room)
         try:
             with file:
                 held = bytearray()
@@ -104,9 +111,9 @@ class LocalBodies:
         """Remove a file."""
         await asyncio.to_thread((self._folder / check_name(name)).unlink, missing_ok=True)
 
-    async def pages(self) -> AsyncIterator[list[StoredBody]]:
+    async def pages(self, kind: str = "") -> AsyncIterator[list[StoredBody]]:
         """List files; what has no name of a body is passed over."""
-        found = _walk(self._folder)
+        found = _walk(self._folder, kind)
         while page := await asyncio.to_thread(lambda: list(itertools.islice(found, PAGE))):
             yield page
 
@@ -122,9 +129,11 @@ def check_name(name: str) -> str:
     return name
 
 
-def _walk(folder: Path) -> Iterator[StoredBody]:
-    for parent, folders, files in os.walk(folder):
+def _walk(folder: Path, kind: str) -> Iterator[StoredBody]:
+    for parent, folders, files in os.walk(folder / kind):
         folders.sort()
+        if not kind and Path(parent) == folder and ERASED in folders:
+            folders.remove(ERASED)
         for file in sorted(files):
             path = Path(parent, file)
             name = str(path.relative_to(folder))

@@ -5,6 +5,9 @@ with each holder. A holder proves in each transaction that it is still the one: 
 for longer than its lease changes nothing when it goes on.
 """
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,6 +71,25 @@ async def take_lease(database: Sessions, name: str) -> Lease | None:
             return Lease(name, row.fence)
     except IntegrityError:  # another process made the row first
         return None
+
+
+@contextlib.asynccontextmanager
+async def prolonging(lease: Lease, database: Sessions) -> AsyncIterator[None]:
+    """Prolong a lease until the end of the block, whatever in it takes long."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(SECONDS / 4)
+            with contextlib.suppress(StorageError):  # its holder looks whether it held
+                async with database.begin() as db:
+                    await lease.prolong(db)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.wait([beating])
 
 
 async def may_remove_bodies(db: AsyncSession) -> bool:

@@ -69,8 +69,8 @@ class Account(Base):
     key that invitations are encrypted to. `quota` and `used` are bytes; `quota` 0 is no limit.
     `consent_version` is the version of the policy that the owner agreed to, 0 for none; `used_week`
     counts weeks since 1970; a closed account is being erased and takes nothing any more. With
-    `approves_devices` a new session waits until a device signs for it. Nothing is served to a
-    `suspended` account.
+    `approves_devices` a new session waits until a device signs for it. A `suspended` account can
+    export and erase what it keeps, and no more.
     """
 
     __tablename__ = "accounts"

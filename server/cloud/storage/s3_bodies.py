@@ -16,7 +16,7 @@ from typing import IO
 import obstore
 from obstore.store import S3Store
 
-from server.cloud.storage.bodies import PAGE, PIECE, StoredBody, check_name
+from server.cloud.storage.bodies import ERASED, PAGE, PIECE, StoredBody, check_name
 from server.storage.durable import make_folder
 from server.storage.s3_client import open_store, telling
 from server.storage.s3_place import S3Place
@@ -95,13 +95,14 @@ class S3Bodies:
         with telling("remove a body"), contextlib.suppress(FileNotFoundError):
             await obstore.delete_async(self._store, check_name(name))
 
-    async def pages(self) -> AsyncIterator[list[StoredBody]]:
+    async def pages(self, kind: str = "") -> AsyncIterator[list[StoredBody]]:
         """List objects."""
         with telling("list its bodies"):
-            async for page in obstore.list(self._store, chunk_size=PAGE):
+            async for page in obstore.list(self._store, prefix=kind or None, chunk_size=PAGE):
                 yield [
                     StoredBody(each["path"], each["size"], each["last_modified"].timestamp())
                     for each in page
+                    if kind or not each["path"].startswith(f"{ERASED}/")
                 ]
 
     async def sweep(self, before: float) -> int:

@@ -1,9 +1,9 @@
-"""What is removed by itself, and when.
+"""What is done by itself, and when: what the region's law asks for, and what is needed no more.
 
     retention   for how long things are kept: numbers that are passed in
     rows        sessions, revisions, tombstones and chunks that nobody needs any more
     bodies      bodies that no row names, and what uploads left unfinished
-    rounds      one round of all steps under a lease, and a round after another
+    rounds      the list of all steps, a round of them under a lease, and a round after another
 
 Each step removes a few rows in a transaction of its own, so that it may be cut off anywhere and
 others go on writing meanwhile. A body goes after its row: a crash leaves a body too many.

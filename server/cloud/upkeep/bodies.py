@@ -8,6 +8,7 @@ one request.
 from sqlalchemy import select, update
 
 from server.cloud.copying.named import find_named
+from server.cloud.law.journal import forget_records, load_records
 from server.cloud.settings import DAY
 from server.cloud.storage.lease import may_remove_bodies
 from server.cloud.storage.models import Site
@@ -23,11 +24,12 @@ async def sweep_uploads(work: Work) -> int:
 
 
 async def remove_bodies(work: Work) -> int:
-    """Remove old bodies that no row names, once a day."""
+    """Remove old bodies that no row names, and old records of erasures, once a day."""
     async with work.database() as db:
         if (await db.scalar(select(Site.looked_at)) or 0) > work.now - LOOK_SECONDS:
             return 0
-    limit, count = work.now - work.retention.leftovers, 0
+    limit = work.now - work.retention.leftovers
+    count = await forget_records(work.bodies, await load_records(work.bodies), work.now)
     async for page in work.bodies.pages():
         old = [body.name for body in page if body.time < limit]
         async with work.writing() as db:

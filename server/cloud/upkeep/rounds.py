@@ -1,15 +1,22 @@
-"""One round of upkeep under the lease, and a round after another."""
+"""One round of upkeep under the lease, and a round after another.
+
+All that has its time stands in one list: what the region's law asks for, and what is needed no
+more.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from server.cloud.storage.bodies import Bodies
-from server.cloud.storage.lease import UPKEEP, take_lease
+from server.cloud.law.rounds import Law
+from server.cloud.settings import CloudSettings
+from server.cloud.storage.lease import UPKEEP, prolonging, take_lease
 from server.cloud.upkeep.bodies import remove_bodies, sweep_uploads
-from server.cloud.upkeep.retention import Retention
+from server.cloud.upkeep.retention import retention_of
 from server.cloud.upkeep.rows import (
     remove_chunks,
     remove_revisions,
@@ -18,55 +25,96 @@ from server.cloud.upkeep.rows import (
 )
 from server.cloud.upkeep.work import Work
 from server.core.errors import HeningError
-from server.storage.database import Sessions
 
-Step = Callable[[Work], Awaitable[int]]
-STEPS: Final[dict[str, Step]] = {
-    "sessions": remove_sessions,
-    "revisions": remove_revisions,
-    "tombstones": remove_tombstones,
-    "chunks": remove_chunks,
-    "unfinished uploads": sweep_uploads,
-    "bodies": remove_bodies,
-}
-"""What a round does, in this order: what a step frees, a later one removes."""
 log = structlog.get_logger()
 
 
-async def run_round(
-    database: Sessions, bodies: Bodies, retention: Retention, now: int
-) -> dict[str, int] | None:
-    """Do all steps once; returns how much each removed, None where another node is at it.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step by what it counts; one `of_law` is done every `law_minutes`, not `upkeep_minutes`."""
 
-    Raises StorageError and OSError; what was removed before stays removed.
+    name: str
+    act: Callable[[Work], Awaitable[int]]
+    of_law: bool = False
+
+
+async def erase_due(work: Work) -> int:
+    """Erase what is due; a large account may take longer than a lease lasts."""
+    async with prolonging(work.lease, work.database):
+        return await work.law.erase_due()
+
+
+STEPS: Final = (
+    Step("announced erasures", lambda work: work.law.announce_inactive(), of_law=True),
+    Step("breaches to tell", lambda work: work.law.warn_of_breaches(), of_law=True),
+    Step("erasures", erase_due, of_law=True),
+    Step("forgotten records", lambda work: work.law.forget(), of_law=True),
+    Step("sessions", remove_sessions),
+    Step("revisions", remove_revisions),
+    Step("tombstones", remove_tombstones),
+    Step("chunks", remove_chunks),
+    Step("unfinished uploads", sweep_uploads),
+    Step("bodies", remove_bodies),
+)
+"""What a round does, in this order: what a step frees, a later one removes."""
+OF_LAW: Final = tuple(step for step in STEPS if step.of_law)
+
+
+async def run_round(
+    law: Law, settings: CloudSettings, steps: Sequence[Step] = STEPS
+) -> dict[str, int] | None:
+    """Do `steps` once; returns how much each did, None where another node is at it.
+
+    A step that fails keeps no later one from its work. Raises the first HeningError or OSError at
+    the end; what was done before stays done.
     """
-    lease = await take_lease(database, UPKEEP)
+    lease = await take_lease(law.database, UPKEEP)
     if lease is None:
         return None
+    done: dict[str, int] = {}
+    errors: list[Exception] = []
     try:
-        work = Work(database, bodies, lease, retention, now)
-        return {name: await step(work) for name, step in STEPS.items()}
+        now = law.now()
+        signed = await law.policies.current(now)
+        retention = retention_of(settings, None if signed is None else signed.policy.days)
+        work = Work(law, lease, retention, now)
+        for step in steps:
+            try:
+                done[step.name] = await step.act(work)
+            except (HeningError, OSError) as error:
+                errors.append(error)
     finally:
-        await lease.release(database)
+        await lease.release(law.database)
+    if errors:
+        raise errors[0]
+    return done
 
 
-async def run_rounds(
-    database: Sessions,
-    bodies: Bodies,
-    retention: Callable[[], Awaitable[Retention]],
-    now: Callable[[], int],
-    seconds: int,
-) -> None:
-    """Do a round every `seconds` until this is cancelled; a failed one is an alarm.
-
-    `retention` is asked anew for each, since a policy may begin to hold meanwhile.
-    """
-    while True:
-        await asyncio.sleep(seconds)
+async def run_rounds(law: Law, settings: CloudSettings) -> None:
+    """Do rounds until this is cancelled; a failed one is an alarm, and the next may do better."""
+    for minute in itertools.count(1):
+        await asyncio.sleep(60)
+        steps = choose_steps(minute, settings)
+        if not steps:
+            continue
         try:
-            done = await run_round(database, bodies, await retention(), now())
-        except (HeningError, OSError) as error:
-            log.error("alarm", error=f"upkeep failed: {error}")
+            done = await run_round(law, settings, steps)
+        except Exception as error:  # noqa: BLE001 - the next round may do better
+            log.error("alarm", error=f"upkeep failed: {describe(error)}")
             continue
         if done and any(done.values()):
-            log.info("upkeep", removed={name: count for name, count in done.items() if count})
+            log.info("upkeep", done={name: count for name, count in done.items() if count})
+
+
+def choose_steps(minute: int, settings: CloudSettings) -> tuple[Step, ...]:
+    """Return the steps that a node does `minute` minutes after it started."""
+    return tuple(
+        step
+        for step in STEPS
+        if minute % (settings.law_minutes if step.of_law else settings.upkeep_minutes) == 0
+    )
+
+
+def describe(error: Exception) -> str:
+    """Return the sentence of an error of ours, and the kind of any other one."""
+    return str(error) if isinstance(error, (HeningError, OSError)) else type(error).__name__

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.cloud.law.rounds import Law
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.lease import Lease
 from server.cloud.upkeep.retention import Retention
@@ -16,11 +17,20 @@ from server.storage.database import Sessions
 class Work:
     """One round of upkeep at `now`, epoch seconds, under a lease."""
 
-    database: Sessions
-    bodies: Bodies
+    law: Law
     lease: Lease
     retention: Retention
     now: int
+
+    @property
+    def database(self) -> Sessions:
+        """The database of the cloud."""
+        return self.law.database
+
+    @property
+    def bodies(self) -> Bodies:
+        """Its bodies."""
+        return self.law.bodies
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:

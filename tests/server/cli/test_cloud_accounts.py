@@ -30,6 +30,8 @@ def folder(tmp_path):
         quota=10**9,
         used=123_456,
         created_at=7 * 86_400,
+        used_week=2956,
+        consent_version=3,
         **sealed,
     )
 
@@ -52,13 +54,14 @@ def run(folder, *words):
 def test_accounts_are_shown_and_suspended(folder):
     """In a table of 80 columns, or as JSON."""
     listed = run(folder, "list")
-    assert "123 kB" in listed.output
+    assert listed.output.splitlines()[-1].split()[:5] == [ID, "123", "kB", "2026-08-27", "3"]
     assert max(map(len, listed.output.splitlines())) <= 80
     assert run(folder, "suspend", ID).output == f"The account {ID} is suspended.\n"
     shown = json.loads(run(folder, "show", ID, "--json").output)
     assert json.loads(run(folder, "list", "--json").output) == [shown]
     assert (shown["id"], shown["bytes"], shown["suspended"]) == (ID, 123_456, True)
-    assert shown["created_week"] == 1
+    assert (shown["created_week"], shown["used_week"], shown["policy"]) == (1, 2956, 3)
+    assert "2026-08-27" in run(folder, "show", ID).output
     assert "suspended" in run(folder, "list").output
     assert "served again" in run(folder, "suspend", ID, "--lift").output
     assert json.loads(run(folder, "show", ID, "--json").output)["suspended"] is False

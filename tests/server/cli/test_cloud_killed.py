@@ -13,6 +13,7 @@ from nacl.signing import SigningKey
 
 from server.cli import cli
 from tests.server.cloud.device import Device
+from tests.server.cloud.policies import policy_words
 
 ROOT = Path(__file__).parents[3]
 WORDS = SigningKey(bytes(32))
@@ -46,7 +47,8 @@ def serving(root, change="never"):
 def root(tmp_path):
     """Give a folder with a cloud."""
     words = ["--folder", str(tmp_path / "cloud"), "--pepper", str(tmp_path / "pepper")]
-    assert CliRunner().invoke(cli, ["cloud", "init", *words, "--region", "id"]).exit_code == 0
+    words += ["--region", "id", *policy_words(tmp_path)]
+    assert CliRunner().invoke(cli, ["cloud", "init", *words]).exit_code == 0
     return tmp_path
 
 
@@ -108,6 +110,7 @@ def test_keys_are_replaced_together_or_not_at_all(root, action, tables, changed)
         async with aiohttp.ClientSession() as http:
             device = Device(http, url, "ani", SigningKey(b"O" * 32))
             assert (await device.sign_up())[0] == 201
+            assert (await device.agree())[0] == 201
             await device.set_recovery(WORDS)
             second = Device(http, url, "ani", device.key)
             await second.log_in()

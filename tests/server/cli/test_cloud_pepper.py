@@ -138,6 +138,33 @@ def test_a_lost_pepper_is_restored_from_paper(root):
     assert is_whole(root)
 
 
+@pytest.mark.needs("age")
+def test_a_lost_pepper_is_restored_from_an_age_file(root, tmp_path):
+    """That a rotation printed in place of the lines; a key that cannot be used changes nothing."""
+    key = tmp_path / "key"
+    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+    told = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True, text=True)
+    before = (root / "pepper").read_bytes()
+    wrong = CliRunner().invoke(cli, [*words(root, "rotate"), "--escrow-to", "age1wrong"])
+    assert "is no age key" in str(wrong.exception)
+    assert (root / "pepper").read_bytes() == before
+    new = CliRunner().invoke(cli, [*words(root, "rotate"), "--escrow-to", told.stdout.strip()])
+    assert printed(new.output) == []
+    sealed = new.output[new.output.index("-----BEGIN AGE") :].partition("-----END")[0]
+    opened = subprocess.run(
+        ["age", "--decrypt", "--identity", key],
+        input=f"{sealed}-----END AGE ENCRYPTED FILE-----\n",
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    before = (root / "pepper").read_bytes()
+    (root / "pepper").unlink()
+    right = CliRunner().invoke(cli, words(root, "restore"), opened.stdout)
+    assert right.exit_code == 0, right.output
+    assert (root / "pepper").read_bytes() == before
+
+
 def test_a_pepper_of_another_cloud_is_left_as_it_is(root, tmp_path):
     """Neither the file nor the database is changed."""
     other = tmp_path / "other"

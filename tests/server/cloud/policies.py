@@ -73,6 +73,14 @@ def hash_policy(policy):
 POLICY = make_policy()
 
 
+def policy_words(folder):
+    """Return the options of `cloud init` for this policy, whose files are put into `folder`."""
+    (folder / "en.md").write_bytes(TEXT)
+    (folder / "1.policy").write_bytes(sign(POLICY))
+    text = f"en={folder / 'en.md'}"
+    return ["--policy", str(folder / "1.policy"), "--policy-key", str(KEY), "--text", text]
+
+
 async def keep_policies(place, *policies):
     """Let a cloud's database hold policies, in their order."""
     async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 
 from server.cloud.errors import CloudError
 from server.cloud.metrics import ROTATED, CloudMetrics
-from server.cloud.operator import list_accounts, show_account, suspend_account
+from server.cloud.operator import WEEK, list_accounts, show_account, suspend_account
 from server.cloud.secrets import Secrets
 from server.cloud.storage import MIGRATIONS
 from server.storage.database import open_database
@@ -26,6 +26,7 @@ async def test_accounts_are_numbers(cloud, place):
         first, second = sorted(await list_accounts(db, "", NOW), key=lambda row: -row.bytes)
         assert (first.bytes, first.collections, first.items, first.sessions) == (used, 1, 3, 1)
         assert (second.bytes, second.collections, second.vaults) == (0, 0, 0)
+        assert (first.used_week, first.policy) == (NOW // WEEK, 1)
         assert await show_account(db, first.id, NOW) == first
         rest = await list_accounts(db, min(first.id, second.id), NOW)
         assert [row.id for row in rest] == [max(first.id, second.id)]
@@ -35,7 +36,7 @@ async def test_accounts_are_numbers(cloud, place):
     assert other.name not in repr([first, second])
 
 
-async def test_a_suspended_account_is_served_nothing(cloud, place):
+async def test_a_suspended_account_is_not_served(cloud, place):
     """From its next request on, at every door; and everything again afterwards."""
     device, other = await cloud.device(), await cloud.device("budi")
     token = aiohttp.encode_basic_auth("ani", await device.make_token())
@@ -60,16 +61,31 @@ async def test_a_suspended_account_is_served_nothing(cloud, place):
         headers = {"Authorization": token}
         async with cloud.http.get(f"{cloud.url}/blobs/x/data/", headers=headers) as refused:
             assert refused.status == 403
-        kept = device.token
-        assert (await device.log_in())[1]["code"] == "account_suspended"
         assert (await other.call("GET", "collection/"))[0] == 200
         await suspend(is_suspended=False)
-        device.token = kept
         assert (await device.call("GET", "collection/"))[0] == 200
-        assert (await device.log_in())[0] == 200
         with pytest.raises(CloudError, match="there is no account"):
             async with database.begin() as db:
                 await suspend_account(db, "nobody", is_suspended=True)
+
+
+async def test_a_suspended_account_keeps_its_rights(cloud, place):
+    """A device logs in, exports, withdraws, and erases; the owner's page opens."""
+    device = await cloud.device()
+    async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
+        (row,) = await list_accounts(db, "", NOW)
+        await suspend_account(db, row.id, is_suspended=True)
+    assert (await device.log_in())[0] == 200
+    assert (await device.call("GET", "collection/"))[1]["code"] == "account_suspended"
+    for path in ("export", "consents", "notices"):
+        assert (await device.ask("GET", path))[0] == 200
+    assert (await device.call("POST", "authentication/dashboard_url/"))[0] == 200
+    status, link = await device.ask("POST", "owner-links")
+    assert status == 201
+    async with cloud.http.get(link["url"]) as page:
+        assert page.status == 200
+    assert (await device.ask("POST", "consents/withdrawal"))[0] == 200
+    assert (await device.ask("POST", "erasure"))[1]["step"] == "done"
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)

@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from server.cli import cli
+from tests.server.cloud.policies import make_statement, policy_words
 
 PROGRAM = Path(sys.executable).with_name("hening-server")
 CLIENT = Path(__file__).parents[2] / "etebase"
@@ -70,7 +71,10 @@ def test_nothing_of_an_owner_is_on_the_server(tmp_path):
     """Neither at rest nor in the process, after two logins and 145 KB of content."""
     folder, pepper, metrics = tmp_path / "cloud", tmp_path / "pepper", free_port()
     words = ["--folder", str(folder), "--pepper", str(pepper)]
-    assert CliRunner().invoke(cli, ["cloud", "init", *words, "--region", "id"]).exit_code == 0
+    policy = policy_words(tmp_path)
+    made = CliRunner().invoke(cli, ["cloud", "init", *words, "--region", "id", *policy])
+    assert made.exit_code == 0, made.output
+    consent = json.dumps(make_statement())
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(
@@ -86,7 +90,7 @@ def test_nothing_of_an_owner_is_on_the_server(tmp_path):
             client = subprocess.run(
                 ["node", "canaries.cjs"],
                 cwd=CLIENT,
-                env={**os.environ, **CANARIES, "URL": f"{url}/"},
+                env={**os.environ, **CANARIES, "URL": f"{url}/", "CONSENT": consent},
                 capture_output=True,
                 text=True,
                 check=False,

@@ -15,6 +15,7 @@ from server.cloud.copying.check import check_cloud
 from server.cloud.copying.named import DamagedError
 from server.cloud.copying.restore import restore
 from server.cloud.folder import CloudFolder
+from server.cloud.law.journal import load_records
 from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
@@ -23,6 +24,7 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.place import PostgresAddress
 from tests.server.cloud.device import NOW, change, make_item, running
+from tests.server.cloud.law.conftest import go_round, open_law
 
 BIG = 20_000
 SETTINGS = CloudSettings(region="id")
@@ -74,12 +76,28 @@ async def make_backup(database, bodies, backup, now=NOW):
     return await back_up("id", database, bodies, backup, now)
 
 
+async def restore_into(backup, folder, settings, bodies, *, former=None, keep_sessions=False):
+    """Restore a backup; returns what was restored."""
+    return await restore(
+        backup,
+        folder,
+        settings,
+        bodies,
+        os.urandom,
+        now=NOW,
+        former=former,
+        keep_sessions=keep_sessions,
+    )
+
+
 @asynccontextmanager
-async def restored(backup, folder, settings=SETTINGS, *, keep_sessions=False):
+async def restored(backup, folder, settings=SETTINGS, *, former=None, keep_sessions=False):
     """Restore a backup into a folder, and run the cloud that is there."""
     target = CloudFolder(folder)
     there = LocalBodies(target.bodies, os.urandom)
-    done = await restore(backup, target, settings, there, os.urandom, keep_sessions=keep_sessions)
+    done = await restore_into(
+        backup, target, settings, there, former=former, keep_sessions=keep_sessions
+    )
     assert (done.report.told, done.report.spare) == ([], 0)
     async with running(target.database(settings), folder) as cloud:
         yield cloud
@@ -186,6 +204,34 @@ async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, own
         assert (status, answer["code"]) == (400, "bad_stoken")
 
 
+@pytest.mark.parametrize("has_former", [True, False], ids=["former", "another backup"])
+async def test_what_was_erased_stays_erased(
+    cloud, database, bodies, backup, owner, tmp_path, has_former
+):
+    """By the former store's record, or a later backup's: nobody logs in, and upkeep ends it."""
+    other = await cloud.device("budi")
+    await make_backup(database, bodies, backup)
+    old = BackupFolder(tmp_path / "old", os.urandom)
+    await asyncio.to_thread(shutil.copytree, backup.root, old.root)
+    _, erased = await owner.ask("POST", "erasure")
+    assert erased["step"] == "done"
+    await make_backup(database, bodies, backup, NOW + 1)
+    former = bodies if has_former else backup.bodies
+    again = tmp_path / "again"
+    async with restored(old, again, former=former) as restarted:
+        for device, status in ((owner, 401), (other, 200)):
+            device.url = restarted.url
+            assert (await device.log_in())[0] == status
+        async with open_law(again / "cloud.sqlite", again, restarted.clock) as law:
+            await go_round(law)
+        async with cloud.http.get(f"{restarted.url}/erasure/{erased['id']}") as answer:
+            assert (await answer.json())["step"] == "done"
+        assert [path for path in files(again / "bodies") if "/erased/" not in path] == []
+    # The record is there for the next backup, and that one's restore.
+    there = LocalBodies(again / "bodies", os.urandom)
+    assert [record.id for record in await load_records(there)] == [erased["id"]]
+
+
 async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, tmp_path):
     """Neither a body nor the database; there is no cloud then, until a whole one is restored."""
     del owner
@@ -210,9 +256,7 @@ async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place,
     await make_backup(database, bodies, backup)
     other = CloudSettings(region="de")
     with pytest.raises(StorageError, match="region id, and this cloud is de"):
-        await restore(
-            backup, CloudFolder(cloud.folder), other, bodies, os.urandom, keep_sessions=False
-        )
+        await restore_into(backup, CloudFolder(cloud.folder), other, bodies)
     folder = CloudFolder(cloud.folder / "full")
     settings = SETTINGS
     if isinstance(place, PostgresAddress):
@@ -223,7 +267,7 @@ async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place,
         shutil.copy(place, folder.database(settings))
         shutil.copy(f"{place}-wal", f"{folder.database(settings)}-wal")
     with pytest.raises(StorageError, match="is not empty"):
-        await restore(backup, folder, settings, bodies, os.urandom, keep_sessions=False)
+        await restore_into(backup, folder, settings, bodies)
     with pytest.raises(StorageError, match="backup of the region id"):
         await back_up("de", database, bodies, backup, NOW)
     (backup.root / "cloud.toml").touch()

@@ -8,8 +8,10 @@ import pytest
 from server.cloud.law.policies import Policies
 from server.cloud.law.rounds import Law
 from server.cloud.secrets import Secrets
+from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies
+from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import open_database
 from tests.server.cloud.device import PEPPER, SALTS
 from tests.server.cloud.policies import KEY
@@ -23,6 +25,13 @@ async def open_law(place, folder, clock, after_step=lambda _step: None, bodies=N
     async with open_database(place, migrations=MIGRATIONS) as database:
         policies = Policies(database, str(KEY))
         yield Law(database, bodies, secrets, policies, clock, os.urandom, after_step)
+
+
+async def go_round(law):
+    """Do what has its time by the law, as a round of upkeep does it."""
+    done = await run_round(law, CloudSettings(region="id"), OF_LAW)
+    assert done is not None
+    return done
 
 
 @pytest.fixture

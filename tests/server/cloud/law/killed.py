@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from server.cloud.law.erasure import STEPS
-from tests.server.cloud.law.conftest import open_law
+from tests.server.cloud.law.conftest import go_round, open_law
 
 
 def main(folder, now):
@@ -37,7 +37,7 @@ async def erase(folder, now, step):
 
     place = folder / "cloud.sqlite"
     async with open_law(place, folder, lambda: now, after_step) as law:
-        await law.run_round()
+        await go_round(law)
 
 
 if __name__ == "__main__":

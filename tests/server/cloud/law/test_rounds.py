@@ -1,16 +1,22 @@
 """The numbers of a policy, each on a turned clock: to the second before, and at it."""
 
+import os
+
 import pytest
 import structlog
 from sqlalchemy import func, select
 
 from server.cloud.accounts.codes import add_code
 from server.cloud.law.breaches import note_breach, tell_breach
+from server.cloud.law.journal import forget_records, load_records
+from server.cloud.settings import CloudSettings
+from server.cloud.storage.bodies import LocalBodies
 from server.cloud.storage.law_models import Erasure, OwnerLink, Quarantine
+from server.cloud.upkeep.rounds import run_round
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
 from tests.server.cloud.device import NOW, Device, make_item
-from tests.server.cloud.law.conftest import open_law
+from tests.server.cloud.law.conftest import go_round, open_law
 from tests.server.cloud.policies import DAYS, HOURS
 
 HOUR, DAY, WEEK = 60 * 60, 24 * 60 * 60, 7 * 24 * 60 * 60
@@ -36,7 +42,7 @@ async def test_an_unused_account_is_announced_and_then_erased(cloud, law):
     first = (last + 1) * WEEK + DAYS["inactive"] * DAY
     for at, is_announced in ((first - 1, False), (first, True)):
         cloud.clock.seconds = at
-        await law.run_round()
+        await go_round(law)
         assert (await find_erasure(law) is not None) is is_announced
     found = await find_erasure(law)
     assert (found.reason, found.begins_at) == (
@@ -45,10 +51,10 @@ async def test_an_unused_account_is_announced_and_then_erased(cloud, law):
     )
     assert found.due_at == found.begins_at + HOURS["erase"] * HOUR
     cloud.clock.seconds = found.begins_at - 1
-    await law.run_round()
+    await go_round(law)
     assert (await find_erasure(law)).step == "announced"
     cloud.clock.seconds += 1
-    await law.run_round()
+    await go_round(law)
     assert (await find_erasure(law)).step == "done"
     assert (await device.log_in())[0] == 401
 
@@ -57,14 +63,14 @@ async def test_any_use_keeps_an_account(cloud, law):
     """Of a device, or a program; the notice is shown to it."""
     device = await cloud.device()
     cloud.clock.seconds += (DAYS["inactive"] + 14) * DAY
-    await law.run_round()
+    await go_round(law)
     assert await find_erasure(law) is not None
     again = Device(cloud.http, cloud.url, "ani", device.key)
     await again.log_in()
     assert (await again.ask("GET", "usage"))[1]["erases_at"] is None
     assert await find_erasure(law) is None
     cloud.clock.seconds += DAYS["notice"] * DAY
-    await law.run_round()
+    await go_round(law)
     assert await find_erasure(law) is None
 
 
@@ -74,10 +80,10 @@ async def test_a_withdrawal_is_over_within_its_hours(cloud, law):
     await device.ask("POST", "consents/withdrawal")
     due = NOW + HOURS["stop_after_withdrawal"] * HOUR
     cloud.clock.seconds = due - HOUR - 1
-    await law.run_round()
+    await go_round(law)
     assert (await device.ask("GET", "export"))[0] == 200
     cloud.clock.seconds += 1
-    await law.run_round()
+    await go_round(law)
     found = await find_erasure(law)
     assert (found.step, found.due_at, found.account) == ("done", due, None)
     assert (await device.ask("GET", "usage"))[0] == 401
@@ -86,24 +92,26 @@ async def test_a_withdrawal_is_over_within_its_hours(cloud, law):
 async def test_an_erasure_that_fails_goes_on_and_rings_in_time(cloud, law, place, tmp_path):
     """Whatever fails, it is tried again; after `erase` hours it is an alarm."""
 
-    class Broken:
+    class Broken(LocalBodies):
         async def remove(self, _name):
             raise StorageError("the store is away")
 
     device = await cloud.device()
     collection = (await device.create())["uid"]
-    await device.batch(collection, make_item(bytes(range(256)) * 100))
+    await device.batch(collection, make_item(os.urandom(20_000)))
     await device.ask("POST", "consents/withdrawal")
     due = (await find_erasure(law)).due_at
-    async with open_law(place, tmp_path, cloud.clock, bodies=Broken()) as broken:
+    async with open_law(
+        place, tmp_path, cloud.clock, bodies=Broken(tmp_path / "bodies", os.urandom)
+    ) as broken:
         for at, event in ((due - HOUR, "an erasure goes on later"), (due, "alarm")):
             cloud.clock.seconds = at
             with structlog.testing.capture_logs() as logs:
-                await broken.run_round()
+                await go_round(broken)
             assert [each["event"] for each in logs] == [event]
             assert "the store is away" in logs[0]["error"]
     assert (await find_erasure(law)).step == "listed"
-    await law.run_round()
+    await go_round(law)
     assert (await find_erasure(law)).step == "done"
 
 
@@ -113,14 +121,16 @@ async def test_records_of_erasures_and_names_are_forgotten(cloud, law):
     await device.ask("POST", "erasure")
     assert await count(law, Quarantine) == 1
     cloud.clock.seconds = NOW + DAYS["quarantine"] * DAY
-    await law.run_round()
+    await go_round(law)
     assert (await count(law, Quarantine), await count(law, Erasure)) == (0, 1)
     cloud.clock.seconds = NOW + (DAYS["backups"] + 365 + 1) * DAY - 1
-    await law.run_round()
+    await go_round(law)
     assert await count(law, Erasure) == 1
+    records = await load_records(law.bodies)
+    assert await forget_records(law.bodies, records, cloud.clock()) == 0
     cloud.clock.seconds += 1
-    await law.run_round()
-    assert await count(law, Erasure) == 0
+    assert (await run_round(law, CloudSettings(region="id")))["bodies"] == 1
+    assert (await count(law, Erasure), await load_records(law.bodies)) == (0, [])
 
 
 async def test_a_breach_is_told_within_its_hours(cloud, law):
@@ -132,7 +142,7 @@ async def test_a_breach_is_told_within_its_hours(cloud, law):
     for at, rings in ((deadline - DAY - 1, 0), (deadline - DAY, 1)):
         cloud.clock.seconds = at
         with structlog.testing.capture_logs() as logs:
-            await law.run_round()
+            await go_round(law)
         assert len(logs) == rings
     assert (await device.ask("GET", "notices"))[1] == []
     async with law.database.begin() as db:
@@ -142,7 +152,7 @@ async def test_a_breach_is_told_within_its_hours(cloud, law):
     assert (notice["kind"], notice["text"]) == ("breach", "Change your password.")
     assert (await later.ask("GET", "notices"))[1] == []
     with structlog.testing.capture_logs() as logs:
-        await law.run_round()
+        await go_round(law)
     assert logs == []
     with pytest.raises(FormatError, match="no breach 1"):
         async with law.database.begin() as db:
@@ -157,12 +167,15 @@ async def test_what_the_law_lets_owners_ask_is_answered_now(cloud):
 
 
 async def test_a_session_ends_after_the_policys_days(cloud):
-    """Where the settings say more."""
+    """Without use, and where the settings say more."""
     device = await cloud.device()
+    unused = Device(cloud.http, cloud.url, "ani", device.key)
+    await unused.log_in()
     cloud.clock.seconds += DAYS["session_idle"] * DAY - 1
     assert (await device.ask("GET", "usage"))[0] == 200
     cloud.clock.seconds += 1
-    assert (await device.ask("GET", "usage"))[0] == 401
+    assert (await unused.ask("GET", "usage"))[0] == 401
+    assert (await device.ask("GET", "usage"))[0] == 200
 
 
 async def test_links_and_codes_end(cloud, law):
@@ -172,5 +185,5 @@ async def test_links_and_codes_end(cloud, law):
     async with law.database.begin() as db:
         await add_code(db, "a" * 16, NOW + 600)
     cloud.clock.seconds += 600
-    await law.run_round()
+    await go_round(law)
     assert await count(law, OwnerLink) == 0

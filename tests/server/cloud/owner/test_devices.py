@@ -9,6 +9,7 @@ from nacl.signing import SigningKey
 from server.cloud.accounts.devices import approval_text
 from server.cloud.door import JSON
 from tests.server.cloud.device import Device
+from tests.server.cloud.policies import DAYS
 
 
 def encoded(data):
@@ -109,16 +110,16 @@ async def test_nobody_is_locked_out_by_a_choice(cloud):
 
 
 async def test_a_session_lasts_as_long_as_it_is_used(cloud):
-    """It is prolonged once a day, and over after so many days without use."""
-    day = 24 * 60 * 60
+    """It is prolonged once a day, and over after the policy's days without use."""
+    day, idle = 24 * 60 * 60, DAYS["session_idle"]
     device = await cloud.device()
     first = (await device.ask("GET", "sessions"))[1][0]["expires_at"]
     cloud.clock.seconds += day
     assert (await device.ask("GET", "sessions"))[1][0]["expires_at"] == first
     for _ in range(5):
-        cloud.clock.seconds += 398 * day
+        cloud.clock.seconds += (idle - 2) * day
         assert (await device.call("GET", "collection/"))[0] == 200
-    cloud.clock.seconds += 400 * day
+    cloud.clock.seconds += idle * day
     assert (await device.call("GET", "collection/"))[0] == 401
 
 

@@ -1,6 +1,7 @@
 """The owner's page: what it shows and does, and that it does without scripts."""
 
 import io
+import os
 import re
 import zipfile
 
@@ -48,7 +49,7 @@ async def test_the_page_shows_what_is_kept(cloud):
     second = Device(cloud.http, cloud.url, "ani", device.key)
     await second.log_in()
     collection = (await device.create())["uid"]
-    await device.batch(collection, make_item(bytes(5000)))
+    await device.batch(collection, make_item(os.urandom(5000)))
     page = await visit(device)
     status, body = await page.get()
     text = body.decode()

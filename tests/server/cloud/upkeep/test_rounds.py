@@ -5,18 +5,23 @@ import os
 import pytest
 from sqlalchemy import func, select
 
-from server.cloud.settings import DAY
+from server.cloud.law.policies import Policies
+from server.cloud.law.rounds import Law
+from server.cloud.secrets import Secrets
+from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.lease import BACKUP, UPKEEP, take_lease
 from server.cloud.storage.models import Chunk, Collection, Item, Revision
 from server.cloud.storage.models import Session as SessionRow
-from server.cloud.upkeep.retention import HOUR, Retention
-from server.cloud.upkeep.rounds import run_round
+from server.cloud.upkeep.retention import HOUR
+from server.cloud.upkeep.rounds import OF_LAW, STEPS, Step, choose_steps, run_round
+from server.cloud.upkeep.rows import remove_sessions
 from server.storage.database import open_database
-from tests.server.cloud.device import change, make_item, uid
+from server.storage.errors import StorageError
+from tests.server.cloud.device import PEPPER, SALTS, change, make_item, uid
 
-RETENTION = Retention()
+SETTINGS = CloudSettings(region="id")
 BIG = 20_000
 
 
@@ -28,14 +33,21 @@ async def database(cloud, place):
         yield sessions
 
 
+def make_law(cloud, database):
+    """Return a law without a policy, so that what is kept is up to the settings."""
+    bodies = LocalBodies(cloud.folder / "bodies", os.urandom)
+    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
+    return Law(database, bodies, secrets, Policies(database, ""), cloud.clock, os.urandom)
+
+
 @pytest.fixture
 def keep_up(cloud, database):
     """Do a round when so many seconds have passed."""
-    bodies = LocalBodies(cloud.folder / "bodies", os.urandom)
+    law = make_law(cloud, database)
 
     async def run(seconds):
         cloud.clock.seconds += seconds
-        return await run_round(database, bodies, RETENTION, cloud.clock.seconds)
+        return await run_round(law, SETTINGS)
 
     return run
 
@@ -196,3 +208,28 @@ async def test_a_backup_keeps_bodies(cloud, database, device, keep_up):
     assert (await keep_up(2 * DAY))["bodies"] == 1
     assert bodies_of(cloud) == []
     assert token
+
+
+async def test_a_step_that_fails_keeps_no_later_one_from_its_work(cloud, database, device):
+    """It is told at the end, and the lease is given back."""
+    cloud.clock.seconds += 401 * DAY
+    law = make_law(cloud, database)
+
+    async def fail(_work):  # noqa: RUF029 - a step like the others
+        raise StorageError("the store is away")
+
+    steps = (Step("bodies", fail), Step("sessions", remove_sessions))
+    with pytest.raises(StorageError, match="the store is away"):
+        await run_round(law, SETTINGS, steps)
+    assert await count(database, SessionRow) == 0
+    assert await run_round(law, SETTINGS) is not None
+    assert device.token
+
+
+def test_the_law_is_looked_at_more_often_than_the_rest():
+    """Each by its setting; a node begins a minute after it started."""
+    settings = CloudSettings(region="id", law_minutes=2, upkeep_minutes=3)
+    of_law, rest = set(OF_LAW), set(STEPS) - set(OF_LAW)
+    chosen = {minute: set(choose_steps(minute, settings)) for minute in range(1, 7)}
+    assert chosen == {1: set(), 2: of_law, 3: rest, 4: of_law, 5: set(), 6: of_law | rest}
+    assert {step.name for step in OF_LAW} >= {"announced erasures", "erasures"}
