@@ -93,7 +93,7 @@ def backup(folder: Path, out: Path, as_json: bool) -> None:
         f"{out} holds {done.rows} rows; {done.bodies} bodies are new, {done.removed} were removed."
     )
     click.echo(
-        f"\nRestore: hening-server cloud restore --from {out} --folder FOLDER"
+        f"\nRestore: hening-server cloud restore --from {out} --folder NEW --former {folder}"
         "\nThe pepper is not in it: keep a copy where neither this backup nor the cloud is."
     )
 

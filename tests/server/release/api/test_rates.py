@@ -143,6 +143,7 @@ def test_changes(clock):
 
 def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
     """The one unused for longest is forgotten; it begins with a full bucket again."""
+    monkeypatch.setattr("server.core.buckets.MAX_BUCKETS", 3)
     monkeypatch.setattr("server.release.api.rates.MAX_BUCKETS", 3)
     rates = Rates(1, 60, 60, clock)
     for token in "abcad":
