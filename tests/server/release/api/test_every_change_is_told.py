@@ -167,7 +167,6 @@ async def test_every_change_is_told(world):
 READING = """account list, backup, change list, change show, check, clock show, export, keys list,
 rollout preview, rollout show, session list, token list, trail export, trail list, trail verify"""
 KEY_PROCESS = "keys public, keys serve"  # no database; what it is asked for is told by who asks
-CLOUD = "cloud init, cloud run"  # a service of its own, with no trail of this server
 PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
 TOLD_BY_COMMANDS = {
     "account add": "account.create",
@@ -197,12 +196,16 @@ TOLD_BY_COMMANDS = {
 
 
 def test_every_command_is_in_the_table():
-    """Commands that change a server are told, as tests of each show; the others change nothing."""
-    names = {" ".join(words) for words, each in walk(cli) if not isinstance(each, click.Group)}
-    quiet = {
-        " ".join(each.split())
-        for each in f"{READING}, {KEY_PROCESS}, {CLOUD}, {PROPOSALS}".split(",")
+    """Commands that change a server are told, as tests of each show; the others change nothing.
+
+    The cloud is a service of its own, with no trail of this server.
+    """
+    names = {
+        " ".join(words)
+        for words, each in walk(cli)
+        if not isinstance(each, click.Group) and words[0] != "cloud"
     }
+    quiet = {" ".join(each.split()) for each in f"{READING}, {KEY_PROCESS}, {PROPOSALS}".split(",")}
     assert names == quiet | TOLD_BY_COMMANDS.keys()
 
 
