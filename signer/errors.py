@@ -7,11 +7,11 @@
     ├── ProposalError     a proposal or signature file that cannot be used as it is
     ├── ReleaseRefusal    a package that must not be signed, or not so
     ├── SurroundingsError a folder, file descriptor or token that is not there
-    │   └── MirrorAwayError  `signer.audit.errors`
-    ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.errors`
+    │   └── MirrorAwayError  `signer.audit.findings`
+    ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.findings`
     ├── ContentError      a pack that must not be signed: `signer.content.errors`
-    ├── SourceError       what a content pack is built from: `signer.content.sources.errors`
-    ├── AnswerError       a mirror's answer that breaks the format: `signer.audit.errors`
+    ├── SourceError       what a content pack is built from: `signer.content.sources.translations`
+    ├── AnswerError       a mirror's answer that breaks the format: `signer.audit.findings`
     └── OtaError          a package that is not sound: `signer.ota.errors`
 
 Where foreign errors become ours:
@@ -19,7 +19,7 @@ Where foreign errors become ours:
 - `server.core`'s HeningError: in `refusing`, at each public function that calls the core;
 - python-tuf's and securesystemslib's: in `server.core.metadata` and in `signer.signing`;
 - cryptography's: in `signer.keys.key_file`, `keystore` and `public_key_formats`;
-- python-pkcs11's: in `signer.keys.hsm_errors`;
+- python-pkcs11's: in `signer.keys.hsm`;
 
 OSError is never wrapped, but where SurroundingsError says more: both mean that the surroundings
 failed, which has an exit status of its own.

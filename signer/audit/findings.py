@@ -7,7 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.core.errors import HeningError
-from signer.audit.errors import AnswerError
+from signer.errors import SignerError, SurroundingsError
+
+
+class MemoryFileError(SignerError):
+    """The file that says what earlier audits saw cannot be used."""
+
+
+class AnswerError(SignerError):
+    """A file of the mirror that cannot be used."""
+
+
+class MirrorAwayError(SurroundingsError):
+    """The mirror does not answer, or not as a mirror would."""
+
 
 KEPT = 1000  # findings that are told in full; a mirror that is all wrong must not fill the memory
 

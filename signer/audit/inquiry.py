@@ -10,10 +10,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from server.core.names import is_online
-from signer.audit.entries import Entry
 from signer.audit.findings import Findings, Kind
-from signer.audit.heads import Head
-from signer.audit.tiles import Tiles
+from signer.audit.log_reader import Entry, Tiles
+from signer.audit.published import Head
 from signer.audit.whole_log import read_whole_log
 from signer.work_folder import WorkFolder
 

@@ -12,20 +12,23 @@ from server.core.metadata import verify_first_root
 from server.core.profile import log_verifier
 from server.core.tiles import WIDTH
 from server.core.tlog import leaf_hash
-from signer.audit.advance import advance_memory, load_records
-from signer.audit.compact_range import CompactRange
-from signer.audit.earlier import judge_late
-from signer.audit.entries import decode_entry
-from signer.audit.errors import AnswerError, MirrorAwayError
-from signer.audit.findings import Findings, Kind
-from signer.audit.heads import CHECKPOINT, Head, check_prefix, read_checkpoint, read_stapled, show
+from signer.audit.findings import AnswerError, Findings, Kind, MirrorAwayError
 from signer.audit.inquiry import Inquiry
-from signer.audit.ledger import Ledger
-from signer.audit.memory import Memory, Pending
+from signer.audit.ledger import Ledger, judge_late
+from signer.audit.log_reader import CompactRange, Tiles, decode_entry
+from signer.audit.memory import Memory, Pending, advance_memory, load_records
 from signer.audit.mirror import Mirror
-from signer.audit.published import Published, read_published
+from signer.audit.published import (
+    CHECKPOINT,
+    Head,
+    Published,
+    check_prefix,
+    read_checkpoint,
+    read_published,
+    read_stapled,
+    show,
+)
 from signer.audit.reconcile import ask_for_unserved, check_served, list_pending
-from signer.audit.tiles import Tiles
 
 Progress = Callable[[int, int], None]  # entries read, entries to read
 

@@ -7,6 +7,7 @@ file is replaced as a whole, so that a crash leaves the old or the new one.
 
 import base64
 import hashlib
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +23,10 @@ from server.core.errors import HeningError
 from server.core.metadata import verify_first_root
 from server.core.names import check_role
 from server.core.profile import check_root
-from signer.audit.compact_range import CompactRange
-from signer.audit.errors import MemoryFileError
+from signer.audit.findings import MemoryFileError
+from signer.audit.ledger import Ledger, Place, Record
+from signer.audit.log_reader import CompactRange
+from signer.audit.published import Head, Published, show
 from signer.durable import TEMPORARY, sync_folder, write_synced
 from signer.errors import refusing
 
@@ -181,4 +184,55 @@ def _refusal(reason: str) -> MemoryFileError:
     return MemoryFileError(
         f"The memory file cannot be used: {reason}. Restore it from a copy, or begin anew with"
         " another file."
+    )
+
+
+def load_records(memory: Memory) -> dict[str, Record]:
+    """Return what the ledger starts from."""
+    return {
+        role: Record(
+            highest=known.highest,
+            index=known.index,
+            kept={each.version: Place(each.index, each.sha256) for each in known.kept},
+        )
+        for role, known in memory.roles.items()
+    }
+
+
+def advance_memory(
+    memory: Memory,
+    newest: Head,
+    tree: CompactRange,
+    published: Published,
+    ledger: Ledger,
+    stapled: list[Head],
+    pending: list[Pending],
+    now: datetime,
+) -> Memory:
+    """Return the memory after an audit that ended at `newest`, whose tree is `tree`."""
+    proven = {(head.size, head.root.hex()) for head in stapled}
+    roles = {
+        role: RoleMemory(
+            current=published.current.get(role, 0),
+            highest=record.highest,
+            index=record.index,
+            kept=[
+                Logged(index=place.index, sha256=place.sha256, version=version)
+                for version, place in sorted(record.kept.items())
+                if version >= published.oldest_served(role)
+            ],
+        )
+        for role, record in ledger.records.items()
+    }
+    return Memory(
+        checkpoint=show(newest),
+        delegated=sorted(published.delegated | set(memory.delegated)),
+        hashes=[each.hex() for each in tree.hashes],
+        pending=pending,
+        pinned=memory.pinned,
+        proven=[SignedHead(size=size, root=root) for size, root in sorted(proven)],
+        roles=roles,
+        root=base64.b64encode(published.root_octets).decode(),
+        size=newest.size,
+        time=int(now.timestamp()),
     )

@@ -1,10 +1,18 @@
-"""Where an audit reads from: anything that has the public tree of docs/FORMATS.md section 8."""
+"""Where an audit reads from: a folder, or a mirror over HTTP(S) asked as a phone asks."""
 
+import socket
+import ssl
 import stat
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
-from signer.audit.errors import AnswerError, MirrorAwayError
+import h11
+
+from signer.audit.findings import AnswerError, MirrorAwayError
 
 
 class Mirror(Protocol):
@@ -39,3 +47,174 @@ class FolderMirror:
         if len(data) > limit:
             raise AnswerError(f"{path} is longer than the {limit} octets that it may have.")
         return data
+
+
+HEAD_LIMIT = 16_384
+ANSWER_SECONDS = 120.0  # for one file: 5 MB at the speed of a poor telephone line
+_SILENCE_SECONDS = 30.0
+_RECEIVE = 65_536
+# What framing (chunk sizes, gzip's own octets) may add to a body.
+_OVERHEAD = 65_536
+_ENDED = "it ended the connection without a whole answer"
+_PORTS = {"http": 80, "https": 443}
+
+
+class HttpMirror:
+    """The device plane of a server, or a copy of it on any web server."""
+
+    def __init__(
+        self, url: str, clock: Callable[[], float], *, seconds: float = ANSWER_SECONDS
+    ) -> None:
+        """Ask `url`, which is a scheme, a host and perhaps a port; `clock` counts seconds.
+
+        Raises AnswerError for any other URL. Nothing is sent before the first `fetch`.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _PORTS[parts.scheme]
+            (parts.hostname or "").encode("idna")  # as a look-up of the name will
+        except (ValueError, KeyError) as error:
+            raise AnswerError(f"{url[:200]!r} is no http or https URL.") from error
+        self._name = parts.hostname or ""
+        if not self._name or url.removesuffix("/") != f"{parts.scheme}://{parts.netloc}":
+            raise AnswerError(f"{url[:200]!r} is more than a scheme, a host and a port.")
+        if "@" in parts.netloc or not parts.netloc.isascii():
+            raise AnswerError("The URL of a mirror holds no user name and only ASCII.")
+        host = f"[{self._name}]" if ":" in self._name else self._name
+        self._host = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
+        self._port = port
+        self._is_tls = parts.scheme == "https"
+        self._clock = clock
+        self._seconds = seconds
+        self._socket: socket.socket | None = None
+        self._machine = h11.Connection(h11.CLIENT)
+
+    def fetch(self, path: str, limit: int) -> bytes | None:
+        """Return the decoded body of `path`; None for 404 and 410."""
+        try:
+            if self._socket is not None:
+                # A server may end an idle connection at any time, which is no refusal to answer.
+                with suppress(ConnectionError):
+                    return self._ask(path, limit)
+            return self._ask(path, limit)
+        except h11.ProtocolError as error:
+            raise self._away("does not speak HTTP/1.1") from error
+        except OSError as error:
+            raise self._away(f"cannot be asked: {error}") from error
+
+    def close(self) -> None:
+        """Close the connection; the next `fetch` opens another."""
+        opened, self._socket = self._socket, None
+        if opened is not None:
+            opened.close()
+
+    def _ask(self, path: str, limit: int) -> bytes | None:
+        try:
+            return self._exchange(path, limit, self._clock() + self._seconds)
+        except BaseException:
+            # What follows on a connection that went wrong cannot be told apart from the answer.
+            self.close()
+            raise
+
+    def _exchange(self, path: str, limit: int, deadline: float) -> bytes | None:
+        opened = self._socket or self._connect()
+        machine = self._machine
+        headers = [("Host", self._host), ("Accept-Encoding", "gzip")]
+        question = machine.send(h11.Request(method="GET", target=path, headers=headers))
+        opened.sendall(question or b"")
+        machine.send(h11.EndOfMessage())
+        response = self._next(opened, deadline)
+        if not isinstance(response, h11.Response):
+            raise ConnectionResetError(_ENDED)
+        is_there = self._check_status(response, path)
+        body = _Body(limit if is_there else HEAD_LIMIT, path, encoded=_is_gzip(response))
+        budget = limit + _OVERHEAD
+        while not isinstance(event := self._next(opened, deadline), h11.EndOfMessage):
+            assert isinstance(event, h11.Data)  # nothing else lies between head and end
+            budget -= len(event.data)
+            if budget < 0:
+                raise AnswerError(f"{path} is longer than the {limit} octets that it may have.")
+            body.feed(bytes(event.data))
+        octets = body.finish()
+        if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
+            machine.start_next_cycle()
+        else:
+            self.close()
+        return octets if is_there else None
+
+    def _connect(self) -> socket.socket:
+        opened = socket.create_connection(
+            (self._name, self._port), min(self._seconds, _SILENCE_SECONDS)
+        )
+        try:
+            if self._is_tls:
+                context = ssl.create_default_context()
+                opened = context.wrap_socket(opened, server_hostname=self._name)
+        except BaseException:
+            opened.close()
+            raise
+        self._socket = opened
+        self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+        return opened
+
+    def _next(self, opened: socket.socket, deadline: float) -> object:
+        """Return the parser's next event, once enough was received for one."""
+        while (event := self._machine.next_event()) is h11.NEED_DATA:
+            remaining = deadline - self._clock()
+            if remaining <= 0:
+                raise TimeoutError("it takes too long to answer")
+            opened.settimeout(min(remaining, _SILENCE_SECONDS))
+            octets = opened.recv(_RECEIVE)
+            if not octets:  # no answer ends so: one that does not say where it ends may be cut
+                raise ConnectionResetError(_ENDED)
+            self._machine.receive_data(octets)
+        return event
+
+    def _check_status(self, response: h11.Response, path: str) -> bool:
+        """Answer whether the file is there; every answer but yes and no is refused."""
+        status = response.status_code
+        if 300 <= status < 400:
+            raise self._away(f"redirects {path}, which an audit does not follow")
+        if status not in {200, 404, 410}:
+            raise self._away(f"answers {status} for {path}")
+        return status == 200
+
+    def _away(self, what: str) -> MirrorAwayError:
+        return MirrorAwayError(f"The mirror {self._host} {what}; try again later.")
+
+
+class _Body:
+    """Collects a body, decoding gzip as it comes so that a bomb is stopped when it opens."""
+
+    def __init__(self, limit: int, path: str, *, encoded: bool) -> None:
+        self._limit = limit
+        self._path = path
+        self._data = bytearray()
+        self._inflate = zlib.decompressobj(wbits=31) if encoded else None
+
+    def feed(self, data: bytes) -> None:
+        if self._inflate is not None:
+            try:
+                # One octet more than allowed is enough to see that there is more.
+                data = self._inflate.decompress(data, self._limit + 1 - len(self._data))
+            except zlib.error as error:
+                raise AnswerError(f"{self._path} comes as damaged gzip.") from error
+            if self._inflate.unused_data:
+                raise AnswerError(f"{self._path} goes on after its gzip data.")
+        self._data += data
+        if len(self._data) > self._limit:
+            raise AnswerError(
+                f"{self._path} is longer than the {self._limit} octets that it may have."
+            )
+
+    def finish(self) -> bytes:
+        if self._inflate is not None and not self._inflate.eof:
+            raise AnswerError(f"{self._path} comes as gzip that is cut short.")
+        return bytes(self._data)
+
+
+def _is_gzip(response: h11.Response) -> bool:
+    codings = [value for name, value in response.headers if name == b"content-encoding"]
+    if codings not in ([], [b"gzip"]):
+        raise AnswerError("The mirror answers in a content coding that was not asked for.")
+    return bool(codings)

@@ -8,11 +8,9 @@ from contextlib import suppress
 
 from server.core.tiles import WIDTH
 from server.core.tlog import leaf_hash
-from signer.audit.compact_range import CompactRange
-from signer.audit.entries import Entry, decode_entry
-from signer.audit.errors import AnswerError
-from signer.audit.heads import Head
-from signer.audit.tiles import Tiles
+from signer.audit.findings import AnswerError
+from signer.audit.log_reader import CompactRange, Entry, Tiles, decode_entry
+from signer.audit.published import Head
 
 
 def read_whole_log(

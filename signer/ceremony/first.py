@@ -10,8 +10,7 @@ from tuf.api.metadata import Root, Targets
 
 from server.core.metadata import decode_root, decode_targets
 from signer.bundle_writer import prepared_bundle
-from signer.ceremony.online_keys import OnlineKeys
-from signer.ceremony.plan import plan_ceremony
+from signer.ceremony.plan import OnlineKeys, plan_ceremony
 from signer.ceremony.policy import Policy
 from signer.errors import CeremonyError, refusing, resumable
 from signer.keys.keystore import Keystore, Passphrases

@@ -4,19 +4,79 @@ Source: docs/FORMATS.md section 2.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from tuf.api.metadata import DelegatedRole, Delegations, Root, Targets
 
+from server.core.encodings import decode_canonical_json
+from server.core.errors import FormatError, HeningError
 from server.core.names import check_codename, role_pattern
-from server.core.profile import check_delegated, check_root, check_targets
-from signer.ceremony.online_keys import OnlineKeys
+from server.core.note import VerifierKey, decode_verifier_key
+from server.core.profile import check_delegated, check_point, check_root, check_targets
 from signer.ceremony.policy import (
     MAX_EXPIRY_DAYS,
     Policy,
 )
 from signer.errors import CeremonyError, refusing
 from signer.keys.public_key import PublicKey, make_tuf_key
+
+MAX_ONLINE_KEYS = 4096
+_NAMES = {"latest", "log", "snapshot", "timestamp"}
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineKeys:
+    """Public halves: 64 hex digits for each online role, and the verifier key of the log."""
+
+    latest: str
+    snapshot: str
+    timestamp: str
+    log: VerifierKey
+
+
+def decode_online_keys(data: bytes) -> OnlineKeys:
+    """Read `public.json`; CeremonyError for a malformed file and for a key that is not sound."""
+    try:
+        return _decode(data)
+    except HeningError as error:
+        raise CeremonyError(
+            f"The file of online keys cannot be used: {str(error).removesuffix('.')};"
+            " give the public.json that `hening-server init` made."
+        ) from error
+
+
+def _decode(data: bytes) -> OnlineKeys:
+    value: Any = decode_canonical_json(data, limit=MAX_ONLINE_KEYS)
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"keys", "schema"}
+        or type(value["schema"]) is not int  # `true` equals 1
+        or value["schema"] != 1
+    ):
+        raise FormatError("it is not an object with `keys` and schema 1.")
+    keys = value["keys"]
+    if (
+        not isinstance(keys, dict)
+        or set(keys) != _NAMES
+        or not all(isinstance(key, str) for key in keys.values())
+    ):
+        raise FormatError("it must name latest, log, snapshot and timestamp.")
+    for name in ("latest", "snapshot", "timestamp"):
+        check_point(keys[name])
+    log = decode_verifier_key(keys["log"])
+    _check_distinct({**keys, "log": log.public.hex()})
+    return OnlineKeys(keys["latest"], keys["snapshot"], keys["timestamp"], log)
+
+
+def _check_distinct(keys: dict[str, str]) -> None:
+    # What one of them signs could otherwise be taken for what another did.
+    seen: dict[str, str] = {}
+    for name, public in sorted(keys.items()):
+        other = seen.setdefault(public, name)
+        if other != name:
+            raise FormatError(f"{other} and {name} are one key.")
 
 
 def check_expiry_days(roles: Collection[str], expiry_days: Mapping[str, int]) -> None:

@@ -107,9 +107,8 @@ def init(
     are, and the folder needs the public halves only.
     """
     from signer.ceremony.first import group_keys, init_repository
-    from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
-    from signer.ceremony.plan import plan_ceremony
-    from signer.proposal.change import Change
+    from signer.ceremony.plan import MAX_ONLINE_KEYS, decode_online_keys, plan_ceremony
+    from signer.proposal.document import Change
     from signer.proposal.review import ONE_SIGNATURE_OF_TABLES
     from signer.work_folder import WorkFolder
 

@@ -69,8 +69,8 @@ def holders(
     To rotate a key, add the new one and remove the old one. A role that would lack signatures
     afterwards is signed again in the same proposal.
     """
-    from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
-    from signer.proposal.change import Change
+    from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
+    from signer.proposal.document import Change
     from signer.signing import load_delegated, load_trusted
 
     keys = {key.name: key for key in ending.load_public_keys()}
@@ -118,8 +118,8 @@ def model(
     as_json: bool,
 ) -> None:
     """Add a model, signed by all keys CODENAME-N of the key folder."""
-    from signer.ceremony.model_plan import plan_model
-    from signer.proposal.change import Change
+    from signer.ceremony.changes import plan_model
+    from signer.proposal.document import Change
     from signer.signing import load_trusted
 
     keys = [key for key in ending.load_public_keys() if key.role == codename]
@@ -161,9 +161,9 @@ def online(
     A planned rotation is two changes: one with --overlap, and a later one without. After a theft,
     the one without --overlap alone.
     """
-    from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
-    from signer.ceremony.online_plan import plan_online
-    from signer.proposal.change import Change
+    from signer.ceremony.changes import plan_online
+    from signer.ceremony.plan import MAX_ONLINE_KEYS, decode_online_keys
+    from signer.proposal.document import Change
     from signer.signing import load_trusted
 
     with online.open("rb") as file:

@@ -26,7 +26,7 @@ from signer.errors import CeremonyError
 if TYPE_CHECKING:
     from tuf.api.metadata import Root, Targets
 
-    from signer.ceremony.renewal_plan import Expiry
+    from signer.ceremony.root_plan import Expiry
     from signer.signing import Trusted
     from signer.work_folder import WorkFolder
 
@@ -62,8 +62,8 @@ def renew(
     as_json: bool,
 ) -> None:
     """Sign roles again before they expire, with nothing else changed."""
-    from signer.ceremony.renewal_plan import list_expiries, plan_renewal
-    from signer.proposal.change import Change
+    from signer.ceremony.root_plan import list_expiries, plan_renewal
+    from signer.proposal.document import Change
     from signer.signing import load_trusted
 
     if sum((bool(roles), every, within is not None)) != 1:
@@ -91,7 +91,7 @@ def renew(
 @click.pass_obj
 def expiry(surroundings: Surroundings, repo: Path, within: int | None, as_json: bool) -> None:
     """List when each offline role expires, the soonest first."""
-    from signer.ceremony.renewal_plan import list_expiries
+    from signer.ceremony.root_plan import list_expiries
     from signer.signing import load_trusted
     from signer.work_folder import WorkFolder
 

@@ -48,7 +48,7 @@ def lifetimes(
     from tuf.api.metadata import Targets
 
     from signer.ceremony.root_plan import plan_lifetimes
-    from signer.proposal.change import Change
+    from signer.proposal.document import Change
     from signer.signing import load_trusted
 
     trusted = load_trusted(ending.folder, None)
@@ -124,10 +124,10 @@ def reset(
     from tuf.api.metadata import Targets
 
     from server.core.metadata import decode_targets
-    from signer.ceremony.holder_plan import HolderOrder, SignedRole
+    from signer.ceremony.changes import HolderOrder, SignedRole
     from signer.ceremony.root_plan import ResetOrder, latest_time, plan_reset
     from signer.content.pack_folder import list_files
-    from signer.proposal.change import Change
+    from signer.proposal.document import Change
     from signer.signing import load_delegated, load_trusted
 
     keys = {key.name: key for key in ending.load_public_keys()}

@@ -27,7 +27,7 @@ from signer.durable import write_once
 
 if TYPE_CHECKING:
     from signer.keys.public_key import PublicKey
-    from signer.proposal.change import Change
+    from signer.proposal.document import Change
     from signer.proposal.handover import Submitted
     from signer.proposal.propose import Proposed
     from signer.work_folder import WorkFolder

@@ -27,10 +27,10 @@ from signer.cli.failures import json_option
 from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER, collect
 from signer.cli.surroundings import Surroundings
+from signer.content.build import TITLES, Upstream, list_refused
 from signer.content.errors import ContentError
-from signer.content.sources.completeness import Completeness
-from signer.content.sources.left_out import LeftOut
-from signer.content.upstream import TITLES, Upstream, list_refused
+from signer.content.sources.built import LeftOut
+from signer.content.sources.translations import Completeness
 from signer.errors import refusing
 
 if TYPE_CHECKING:
@@ -108,9 +108,8 @@ def build(
     """
     from server.core.content.index import check_step
     from signer.content.extra import load_extra
-    from signer.content.loss import check_has_enough
     from signer.content.pack_folder import load_pack, make_pack, write_pack
-    from signer.content.validate import check_packs_to_sign
+    from signer.content.validate import check_has_enough, check_packs_to_sign
 
     upstream = Upstream(source, source_version, source_name, source_licence, years)
     if edited is not None and upstream != Upstream():

@@ -12,7 +12,7 @@ from server.core.quantities import spell_size
 
 if TYPE_CHECKING:
     from signer.content.diff import PackDifference
-    from signer.content.wording.entry import Words
+    from signer.content.wording import Words
 
 SHOWN = 40
 """Entries of each sort that `diff` shows unless all are asked for."""
@@ -22,7 +22,7 @@ _SORTS = ("added", "changed", "removed")
 
 def print_difference(difference: PackDifference, *, limit: int | None) -> None:
     """Print what differs, line by line; at most `limit` entries of each sort, None for all."""
-    from signer.content.wording.entry import compare_entries
+    from signer.content.wording import compare_entries
 
     click.echo(f"{difference}")
     for sort in _SORTS:
@@ -62,13 +62,13 @@ def difference_json(difference: PackDifference) -> dict[str, Any]:
 
 
 def _words_of(difference: PackDifference, key: str) -> list[Words]:
-    from signer.content.wording.entry import compare_entries
+    from signer.content.wording import compare_entries
 
     return compare_entries(difference.kind, difference.before.get(key), difference.after.get(key))
 
 
 def _print_words(words: Iterable[Words]) -> None:
-    from signer.proposal.release_review import quote
+    from signer.proposal.role_review import quote
 
     for name, before, after in words:
         for sign, value in (("-", before), ("+", after)):

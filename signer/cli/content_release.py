@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Targets
 
     from signer.content.pack_folder import PackFolder
-    from signer.proposal.change import Package
+    from signer.proposal.document import Package
 
 
 @click.command(
@@ -71,10 +71,9 @@ def release(
     --start, --end and --rollout stand in place of what the folders say. Parts and pictures that are
     published already are not sent again.
     """
-    from signer.content.agreement import check_links_that_stay
     from signer.content.pack_folder import list_files, load_pack
-    from signer.content.plan import plan_packs
-    from signer.proposal.change import Change
+    from signer.content.plan import check_links_that_stay, plan_packs
+    from signer.proposal.document import Change
 
     loaded = [load_pack(folder) for folder in folders]
     packs = [replace(p, members=with_dates(p.members, start, end, rollout)) for p in loaded]
@@ -120,7 +119,7 @@ def withdraw(
     version of the kind may follow.
     """
     from signer.content.plan import plan_withdrawal
-    from signer.proposal.change import Change
+    from signer.proposal.document import Change
 
     current = _load(surroundings, ending, KINDS[kind].role)
     planned = plan_withdrawal(current, kind, version, expiry(surroundings.now, expiry_days))
@@ -151,7 +150,7 @@ def schedule(
 ) -> None:
     """Change whose phones use a pack that is signed, and until when; it has the same octets."""
     from signer.content.plan import plan_pack_edit
-    from signer.proposal.change import Change
+    from signer.proposal.document import Change
 
     if no_end and end is not None:
         raise click.UsageError("--end and --no-end exclude each other.")
@@ -193,7 +192,7 @@ def _check(role: str, current: Targets, packs: Sequence[PackFolder], hosts: Sequ
 
 def new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list[Package]:
     """Return the files that `planned` lists and `current` does not, by hash."""
-    from signer.proposal.change import Package
+    from signer.proposal.document import Package
 
     known = {target.hashes["sha256"] for target in current.targets.values()}
     wanted = {target.hashes["sha256"] for target in planned.targets.values()} - known

@@ -43,9 +43,9 @@ def review(
     the proposal lists, and one with --before that is not what the proposal replaces.
     """
     from server.core.content.index import decode_index
-    from signer.content.agreement import check_is_proposed, find_replaced
     from signer.content.diff import diff_packs
     from signer.content.pack_folder import load_pack
+    from signer.content.plan import check_is_proposed, find_replaced
     from signer.content.validate import check_packs_to_sign
 
     proposed = load_proposal_file(surroundings, path, None)

@@ -15,11 +15,10 @@ from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_once
-from signer.keys.token_file import TokenKey
+from signer.keys.key_file import TokenKey
 
 if TYPE_CHECKING:
-    from signer.keys.public_key import PublicKey
-    from signer.keys.public_key_formats import Format
+    from signer.keys.public_key import Format, PublicKey
 
 
 @click.command(
@@ -83,8 +82,7 @@ def import_keys(
 
 
 def _load_files(files: tuple[Path, ...], name: str | None, holder: str) -> list[PublicKey]:
-    from signer.keys.public_key import PublicKey
-    from signer.keys.public_key_formats import MAX_FOREIGN_KEY, decode_any
+    from signer.keys.public_key import MAX_FOREIGN_KEY, PublicKey, decode_any
 
     if not files:
         raise click.UsageError("There is nothing to take; give a FILE, or --token.")
@@ -118,7 +116,7 @@ def _load_files(files: tuple[Path, ...], name: str | None, holder: str) -> list[
 @json_option
 def export_key(name: str, folder: Path, form: Format, out: Path | None, as_json: bool) -> None:
     """Give the public half of a key."""
-    from signer.keys.public_key_formats import encode_as
+    from signer.keys.public_key import encode_as
 
     key = open_keystore(folder).load_public_key(name)
     data = encode_as(key, form)

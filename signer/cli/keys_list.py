@@ -17,7 +17,7 @@ from signer.cli.output import print_json
 from signer.cli.parameters import FOLDER, KEY_NAME
 
 if TYPE_CHECKING:
-    from signer.keys.key_roles import KeyRole
+    from signer.keys.key_folder import KeyRole
     from signer.keys.keystore import Keystore
     from signer.keys.public_key import PublicKey
 
@@ -93,7 +93,7 @@ def _half_id(keyid: str) -> Text:
 
 def _find_roles(keys: Sequence[PublicKey], repo: Path | None) -> dict[str, list[KeyRole]] | None:
     # What only a variable or `hening.toml` names may not be made yet.
-    from signer.keys.key_roles import find_key_roles
+    from signer.keys.key_folder import find_key_roles
     from signer.signing import load_trusted
     from signer.work_folder import WorkFolder
 

@@ -15,9 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from hening.times import UTC_TIMES
 from server.core.names import check_role
 from server.core.tiles import WIDTH
-from signer.audit.errors import AnswerError, MemoryFileError
-from signer.audit.http_mirror import HttpMirror
-from signer.audit.mirror import FolderMirror, Mirror
+from signer.audit.findings import AnswerError, MemoryFileError
+from signer.audit.mirror import FolderMirror, HttpMirror, Mirror
 from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.log_output import (
     describe_audit,

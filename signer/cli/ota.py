@@ -13,8 +13,8 @@ from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE
 from signer.ota.errors import OtaError
-from signer.ota.facts import OtaFacts, PartitionFacts
 from signer.ota.metadata import BLOCK
+from signer.ota.summary import OtaFacts, PartitionFacts
 from signer.release.package_checks import Verdict, judge_package
 
 

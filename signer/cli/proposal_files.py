@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from signer.proposal.document import Proposal
     from signer.proposal.propose import Proposed
     from signer.proposal.review import RoleReview
-    from signer.proposal.signatures import SignatureFile
+    from signer.proposal.signing import SignatureFile
 
 
 def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None) -> Proposed:
     """Read and judge a proposal; with `root`, it must build on that one."""
-    from signer.proposal.context import check_anchor
-    from signer.proposal.document import MAX_PROPOSAL, decode_proposal
+    from signer.proposal.document import MAX_PROPOSAL, check_anchor, decode_proposal
     from signer.proposal.propose import load_proposal
 
     octets = read_limited(path, MAX_PROPOSAL)
@@ -40,7 +39,7 @@ def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None
 
 def load_signature_file(path: Path, identity: str) -> SignatureFile:
     """Read a signature file for the proposal `identity`; an error says which file it is."""
-    from signer.proposal.signatures import MAX_SIGNATURES, decode_signatures
+    from signer.proposal.signing import MAX_SIGNATURES, decode_signatures
 
     try:
         file = decode_signatures(read_limited(path, MAX_SIGNATURES))

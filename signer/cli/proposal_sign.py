@@ -34,7 +34,7 @@ from signer.errors import ProposalError
 
 if TYPE_CHECKING:
     from signer.proposal.document import Proposal
-    from signer.proposal.holder_record import HolderRecord
+    from signer.proposal.signing import HolderRecord
 
 root_option = click.option(
     "--root",
@@ -66,8 +66,8 @@ def review(
 
     Everything needed is in the file: no network, no working folder.
     """
+    from signer.proposal.accept import collect_signatures, tally_signatures
     from signer.proposal.review import review_transition
-    from signer.proposal.tally import collect_signatures, tally_signatures
 
     proposed = load_proposal_file(surroundings, path, root)
     names = choose_names(proposed.proposal, keys)
@@ -137,10 +137,14 @@ def sign(
     Writes a small file that goes back to whoever proposed. The proposal stays as it is. The key
     folder remembers the root that you trust, from the first time on, and what you have signed.
     """
-    from signer.proposal.holder_record import HolderRecord, list_versions
     from signer.proposal.review import review_transition
-    from signer.proposal.signatures import encode_signatures
-    from signer.proposal.signing import find_holdings, sign_proposal
+    from signer.proposal.signing import (
+        HolderRecord,
+        encode_signatures,
+        find_holdings,
+        list_versions,
+        sign_proposal,
+    )
 
     if as_json and not yes:
         raise click.UsageError(
@@ -194,8 +198,8 @@ def _check_past(
     proposal: Proposal, record: HolderRecord, root: Path | None, *, again: bool
 ) -> bytes:
     """Refuse a past that is not the holder's; return the root to trust from now on."""
-    from signer.proposal.context import check_anchor
-    from signer.proposal.holder_record import check_record, list_versions
+    from signer.proposal.document import check_anchor
+    from signer.proposal.signing import check_record, list_versions
 
     pinned = record.load_root()
     if not proposal.context and pinned is not None and not again:

@@ -91,7 +91,7 @@ def submit(
     """
     from signer.proposal.document import MAX_PROPOSAL, decode_proposal
     from signer.proposal.handover import collect_proposals, submit_proposals
-    from signer.remote.outgoing import make_outgoing
+    from signer.remote.submitter import make_outgoing
     from signer.work_folder import WorkFolder
 
     proposals = [decode_proposal(read_limited(path, MAX_PROPOSAL)) for path in paths]
@@ -142,7 +142,7 @@ def resubmit(
     been signed meanwhile, this brings all of them in one bundle.
     """
     from signer.proposal.handover import collect_versions, submit_versions
-    from signer.remote.outgoing import make_outgoing
+    from signer.remote.submitter import make_outgoing
     from signer.work_folder import WorkFolder
 
     if place is not None:

@@ -67,9 +67,10 @@ def withdraw(
     the channels that offer a withdrawn full package.
     """
     from server.core.release import decode_releases
+    from server.core.withdrawal import Withdrawal
+    from signer.release.checks import broken_ways
+    from signer.release.edits import plan_withdrawal, undrained
     from signer.release.policy import load_policy
-    from signer.release.ways import broken_ways
-    from signer.release.withdrawal import Withdrawal, plan_withdrawal, undrained
 
     if drain_days is not None and not drain:
         raise click.UsageError("--drain-days says how long to drain; give --drain, too.")
@@ -122,8 +123,8 @@ def promote(
     FROM and TO are CODENAME/REGION/CHANNEL. An incremental goes along where its source build is
     listed in TO or left the factory.
     """
+    from signer.release.edits import PromotionOrder, plan_promotion
     from signer.release.policy import load_policy
-    from signer.release.promotion import PromotionOrder, plan_promotion
 
     policy, where = load_policy(ending.repo), decode_channel(target)
     order = PromotionOrder(
@@ -169,8 +170,8 @@ def prune(
     and so does everything newer than those. Roll out a newer build first where an old one is
     offered.
     """
+    from signer.release.edits import plan_prune
     from signer.release.policy import load_policy
-    from signer.release.prune import plan_prune
 
     kept = load_policy(ending.repo).keep_builds if keep is None else keep
     current = _load(surroundings, ending, codename)
@@ -201,7 +202,7 @@ def retire(
 
     The empty role stays and is renewed like others. A newer build may bring the model back.
     """
-    from signer.release.prune import draining, plan_retirement
+    from signer.release.edits import draining, plan_retirement
 
     current = _load(surroundings, ending, codename)
     planned = plan_retirement(codename, current, expiry(surroundings.now, expiry_days))
@@ -232,8 +233,8 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Propose or sign; what is so already is submitted again, in case it never arrived."""
-    from signer.proposal.change import Change
-    from signer.release.edit import is_unchanged
+    from server.core.role_edit import is_unchanged
+    from signer.proposal.document import Change
     from signer.release.sign import submit_again
 
     if not is_unchanged(current, planned) or current.is_expired(surroundings.now):

@@ -24,7 +24,7 @@ from signer.cli.parameters import (
     complete_part,
 )
 from signer.ota.errors import OtaError
-from signer.ota.facts import OtaFacts
+from signer.ota.summary import OtaFacts
 from signer.release.package_checks import choose_codename
 from signer.release.proof import Proofs, load_proof
 
@@ -240,7 +240,7 @@ def inspect_request(request: Request, repo: Path) -> Inspected:
 
 
 def _hash_certificate(raw: bytes) -> str:
-    from signer.ota.certificate import decode_certificate
+    from signer.ota.signatures import decode_certificate
 
     return hashlib.sha256(decode_certificate(raw).der).hexdigest()
 

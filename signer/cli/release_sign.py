@@ -26,10 +26,10 @@ from signer.errors import ReleaseRefusal
 from signer.release.package_checks import Verdict
 
 if TYPE_CHECKING:
-    from signer.proposal.change import Change
-    from signer.release.judgement import JudgedRelease
+    from signer.proposal.document import Change
+    from signer.release.checks import Way
+    from signer.release.questions import JudgedRelease
     from signer.release.sign import SignedRelease
-    from signer.release.ways import Way
     from signer.work_folder import WorkFolder
 
 
@@ -201,8 +201,8 @@ def _is_of_server(out: Path) -> bool:
 def _plan_change(
     surroundings: Surroundings, inspected: Inspected, folder: WorkFolder, expiry_days: int
 ) -> Change:
-    from signer.proposal.change import Change, Package
-    from signer.release.edit import is_unchanged
+    from server.core.role_edit import is_unchanged
+    from signer.proposal.document import Change, Package
     from signer.release.plan import plan_release
     from signer.signing import load_delegated, load_trusted
 
@@ -227,7 +227,7 @@ def _plan_change(
 
 def _ways(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Way], str]:
     """Return the way of every listed build, or a sentence on why there is none."""
-    from signer.release.ways import plan_ways
+    from signer.release.checks import plan_ways
 
     order = inspected.order
     try:

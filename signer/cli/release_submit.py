@@ -34,7 +34,7 @@ def submit(
     server lacks are sent, and after an interruption the same command goes on where it was. Exit
     status 1 when the server refuses, with its reason; 3 when it stays away.
     """
-    from signer.remote.outgoing import load_outgoing
+    from signer.remote.submitter import load_outgoing
 
     outgoing = [load_outgoing(bundle) for bundle in bundles]
     hand_over(surroundings, Place(url, token_file, token_fd, ca), outgoing, as_json=as_json)

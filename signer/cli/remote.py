@@ -19,14 +19,12 @@ from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import EXISTING_FILE, FOLDER
 from signer.cli.surroundings import Surroundings
 from signer.errors import SignerError, SurroundingsError
-from signer.keys.narrow_file import SECRET, load_narrow
-from signer.remote.address import decode_address
-from signer.remote.connection import Connection
+from signer.keys.key_file import SECRET, load_narrow
+from signer.remote.connection import Connection, decode_address
 from signer.remote.server import Server
 
 if TYPE_CHECKING:
-    from signer.remote.outgoing import Outgoing
-    from signer.remote.submitter import Outcome
+    from signer.remote.submitter import Outcome, Outgoing
 
 TOKEN_LIMIT = 4096
 _TOKEN = re.compile(rb"[\x21-\x7e]{1,4096}")

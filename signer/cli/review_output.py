@@ -14,8 +14,8 @@ from server.core.content.invisible import escape_invisible
 from server.tables import print_table
 
 if TYPE_CHECKING:
+    from signer.proposal.accept import Tally
     from signer.proposal.review import RoleReview
-    from signer.proposal.tally import Tally
 
 MANY = 12
 

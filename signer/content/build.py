@@ -1,6 +1,7 @@
 """From a source to the entries of a kind: which builder reads what."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,14 +11,73 @@ from signer.content.sources.apn import load_apn
 from signer.content.sources.built import Built
 from signer.content.sources.ca import load_ca
 from signer.content.sources.emergency import load_emergency
-from signer.content.sources.features import load_features
 from signer.content.sources.greetings import OUR_TEXTS, load_greetings
 from signer.content.sources.holidays import load_holidays
-from signer.content.sources.notices import load_notices
-from signer.content.sources.themes import load_themes
-from signer.content.sources.wallpapers import load_wallpapers
+from signer.content.sources.news import load_features, load_notices
+from signer.content.sources.themes import load_themes, load_wallpapers
 from signer.content.sources.zones import load_zones
-from signer.content.upstream import OPTIONS, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a builder is given: file or folder, what that is called and its licence, and years.
+
+    `version` is that of the source, `licence` an SPDX expression; empty where nobody said it.
+    """
+
+    path: Path | None = None
+    version: str = ""
+    name: str = ""
+    licence: str = ""
+    years: Sequence[int] = ()
+
+
+OPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "path": "--source",
+        "version": "--source-version",
+        "name": "--source-name",
+        "licence": "--source-licence",
+        "years": "--year",
+    }
+)
+_NAMED = frozenset({"path", "version", "name", "licence"})
+_TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "apn": _NAMED,
+        "ca": _NAMED,
+        "emergency": frozenset(),
+        "features": frozenset({"path"}),
+        "greetings": frozenset({"path", "years"}),
+        "holidays": frozenset({"years"}),
+        "notices": frozenset({"path"}),
+        "themes": frozenset({"path"}),
+        "wallpapers": frozenset({"path"}),
+        "zones": _NAMED,
+    }
+)
+
+
+def list_refused(kind: str, upstream: Upstream) -> list[str]:
+    """Return the options of `upstream` that mean nothing for `kind`, or not without --source."""
+    taken = _TAKEN[kind] - (_NAMED if upstream.path is None else frozenset())
+    return [OPTIONS[each] for each in OPTIONS if getattr(upstream, each) and each not in taken]
+
+
+TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "apn": "Access points",
+        "ca": "Certificates",
+        "emergency": "Emergency numbers",
+        "features": "What is new",
+        "greetings": "Greetings",
+        "holidays": "Public holidays",
+        "notices": "Notices",
+        "themes": "Themes",
+        "wallpapers": "Wallpapers",
+        "zones": "Time zones",
+    }
+)
 
 
 def build_entries(kind: str, upstream: Upstream) -> Built:

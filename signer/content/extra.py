@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from signer.content.build import Upstream
 from signer.content.errors import ContentError
 from signer.content.pack_folder import PackFolder
 from signer.content.sources.built import Built
-from signer.content.upstream import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ def load_extra() -> Extra:
     """Import builders and the decoder of pictures; ContentError where they are not installed."""
     try:
         from signer.content.build import build_entries  # noqa: PLC0415 - the extra may be absent
-        from signer.content.decoding import check_decodes  # noqa: PLC0415 - the same
+        from signer.content.validate import check_decodes  # noqa: PLC0415 - the same
     except ImportError as error:
         raise ContentError(
             f"Packs are built with packages that are not installed here ({error.name} is missing):"

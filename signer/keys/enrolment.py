@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 from signer.durable import write_new
 from signer.errors import KeyStoreError, refusing, resumable
+from signer.keys.key_file import TokenKey, check_token_key, encode_token_file
 from signer.keys.key_name import check_holder
 from signer.keys.keystore import Keystore, Passphrases
 from signer.keys.public_key import PublicKey, check_distinct, encode_public_key, make_tuf_key
-from signer.keys.token_file import TokenKey, check_token_key, encode_token_file
 
 _ID_OCTETS = 8
 

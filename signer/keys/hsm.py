@@ -4,18 +4,56 @@ PKCS #11 counts a login for the whole process, so a token is opened once, and al
 that session. A PIN is asked for once and tried once: a token locks itself after a few wrong ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pkcs11
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
 from pkcs11.types import SignMixin
+from securesystemslib.signer import Key, SecretsHandler, Signature, Signer
 
-from signer.errors import KeyStoreError, SurroundingsError
-from signer.keys.hsm_errors import speaking
-from signer.keys.narrow_file import check_unchangeable
+from signer.errors import KeyStoreError, SignerError, SurroundingsError
+from signer.keys.key_file import check_unchangeable
+from signer.keys.public_key import PublicKey
+
+_REFUSALS: dict[type[exceptions.PKCS11Error], str] = {
+    exceptions.PinIncorrect: "refuses this PIN; it was tried once, and a few wrong ones lock it",
+    exceptions.PinLenRange: "refuses a PIN of this length; it was tried once",
+    exceptions.PinInvalid: "refuses this PIN; it was tried once",
+    exceptions.PinLocked: "is locked by too many wrong PINs; its security officer can unlock it",
+    exceptions.PinExpired: "wants a new PIN; set one with the token's own tool",
+    exceptions.UserPinNotInitialized: "has no PIN yet; set one with the token's own tool",
+    exceptions.MechanismInvalid: "cannot do this with ed25519 keys; use another token",
+    exceptions.KeySizeRange: "cannot do this with ed25519 keys; use another token",
+    exceptions.DomainParamsInvalid: "cannot do this with ed25519 keys; use another token",
+    exceptions.TokenWriteProtected: "is write-protected; lift that with the token's own tool",
+}
+
+
+@contextmanager
+def speaking(label: str) -> Iterator[None]:
+    """Turn what python-pkcs11 raises in here into a sentence about the token `label`."""
+    try:
+        yield
+    except SignerError:
+        raise
+    except exceptions.UserAlreadyLoggedIn as error:
+        raise SurroundingsError(
+            f"This program uses the token {label} already; close that key folder first."
+        ) from error
+    except exceptions.PKCS11Error as error:
+        if refusal := _REFUSALS.get(type(error)):
+            raise KeyStoreError(f"The token {label} {refusal}.") from error
+        raise SurroundingsError(
+            f"The token {label} failed ({type(error).__name__}); plug it in again and run the"
+            " command again."
+        ) from error
+
 
 # The object identifier id-Ed25519 of RFC 8410 in DER; tokens that only know the curve's name as a
 # string, as PKCS #11 3.0 also allows, take it as well.
@@ -225,3 +263,46 @@ def _text(label: str, pin: bytes) -> str:
     except UnicodeDecodeError:
         # Without its cause, which would quote the PIN.
         raise KeyStoreError(f"The PIN of the token {label} is not UTF-8; give it so.") from None
+
+
+class TokenSigner(Signer):
+    """Signs with the key `key_id` of a token's session, on behalf of the public half `key`."""
+
+    def __init__(self, key: PublicKey, session: TokenSession, key_id: bytes) -> None:
+        self._key = key
+        self._tuf_key = key.tuf_key
+        self._session = session
+        self._key_id = key_id
+
+    @property
+    def public_key(self) -> Key:
+        """The public half as TUF metadata holds it."""
+        return self._tuf_key
+
+    @classmethod
+    def from_priv_key_uri(
+        cls,
+        priv_key_uri: str,
+        public_key: Key,
+        secrets_handler: SecretsHandler | None = None,
+    ) -> Self:
+        """Refuse: tokens are opened by the key store, never by an address in a file."""
+        del public_key, secrets_handler  # the interface names them
+        raise KeyStoreError(f"{priv_key_uri!r} is not used: keys are opened by their key folder.")
+
+    def sign(self, payload: bytes) -> Signature:
+        """Return the token's signature after it verified here.
+
+        Another key under this id, or a token that miscalculates, is found before its signature
+        leaves the program.
+        """
+        signature = self._session.sign(self._key_id, payload)
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self._key.public))
+        try:
+            public.verify(signature, payload)
+        except InvalidSignature as error:
+            raise KeyStoreError(
+                f"What the token signed does not verify with {self._key.name}.pub; the key there"
+                " is another one, or the token is defective."
+            ) from error
+        return Signature(self._tuf_key.keyid, signature.hex())

@@ -1,13 +1,14 @@
-"""Private key files: Ed25519 in PKCS #8, encrypted under a passphrase, in PEM.
-
-The encryption is PBES2 with scrypt and AES-256-CBC (RFC 8018, RFC 7914), which `openssl pkey`
-reads. cryptography's own writer is not used: it stretches the passphrase with 2,048 rounds of
-PBKDF2 only, which a graphics card undoes for any passphrase that a person remembers.
-"""
+"""Private key files (Ed25519, PKCS #8, encrypted PEM), token files, and how they are read."""
 
 import base64
+import os
+import re
+import stat
 import textwrap
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from signer.errors import KeyStoreError
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from signer.errors import KeyStoreError, refusing
 
 MIN_PASSPHRASE, MAX_PASSPHRASE = 8, 1023
 # 16 MiB and about 50 ms for each guess: openssl's own choice, and the most that it reads unasked.
@@ -103,3 +105,140 @@ def _der(tag: int, *parts: bytes) -> bytes:
     body = b"".join(parts)
     length = [len(body)] if len(body) < 128 else [0x81, len(body)]
     return bytes([tag, *length]) + body
+
+
+MAX_TOKEN_FILE = 8192
+MAX_MODULE = 1024
+MAX_LABEL = 32  # octets; PKCS #11 pads every label to so many
+_ID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKey:
+    """A key pair on a PKCS #11 token.
+
+    `module` is the absolute path of the token's library, `label` the token's label, and `id` the
+    CKA_ID of both halves in lower-case hex.
+    """
+
+    module: str
+    label: str
+    id: str
+
+
+def check_token_key(key: TokenKey) -> None:
+    """Raise KeyStoreError unless the module path, the token's label and the id can be such."""
+    module = key.module
+    if (
+        not PurePosixPath(module).is_absolute()
+        or len(module) > MAX_MODULE
+        or not module.isprintable()
+    ):
+        raise KeyStoreError(
+            f"{module[:200]!r} is not the absolute path of a PKCS #11 module; give one like"
+            " /usr/lib/softhsm/libsofthsm2.so."
+        )
+    label = key.label
+    if (
+        not label.isprintable()
+        or not 1 <= len(label.encode()) <= MAX_LABEL
+        or label != label.strip()
+    ):
+        raise KeyStoreError(
+            f"{label[:64]!r} is not a token's label; give the label as the token's own tool"
+            f" shows it, at most {MAX_LABEL} octets."
+        )
+    if _ID.fullmatch(key.id) is None:
+        raise KeyStoreError(
+            f"{key.id[:64]!r} is not the id of a key on a token; give 1 to 64 octets in"
+            " lower-case hex, for example 01."
+        )
+
+
+def encode_token_file(key: TokenKey) -> bytes:
+    """Return the octets of `NAME.token`."""
+    check_token_key(key)
+    return encode_canonical_json(
+        {"id": key.id, "module": key.module, "schema": 1, "token": key.label}
+    )
+
+
+def decode_token_file(name: str, data: bytes) -> TokenKey:
+    """Read `NAME.token`; KeyStoreError for everything that `encode_token_file` does not write."""
+    with refusing(KeyStoreError):
+        value: Any = decode_canonical_json(data, limit=MAX_TOKEN_FILE)
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"id", "module", "schema", "token"}
+        or type(value["schema"]) is not int  # `true` equals 1
+        or value["schema"] != 1
+        or not all(isinstance(value[member], str) for member in ("id", "module", "token"))
+    ):
+        raise KeyStoreError(f"{name}.token is not a token file of schema 1.")
+    key = TokenKey(value["module"], value["token"], value["id"])
+    check_token_key(key)
+    return key
+
+
+SECRET = 0o077
+"""The mode bits that a file with a secret must not have."""
+TRUSTED = 0o022
+"""The mode bits that a file which others may read, but not change, must not have."""
+
+
+def load_narrow(path: Path, what: str, forbidden: int, limit: int) -> bytes:
+    """Return at most `limit` octets of a regular file of a trusted owner without `forbidden` bits.
+
+    Raises KeyStoreError, with `what` as the file's name in the sentence, also for a symbolic link:
+    what it leads to may change between two looks.
+    """
+    if path.is_symlink():
+        raise KeyStoreError(f"{what} is a symbolic link; put the file itself.")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        # Asked of the open file, so that what was checked is what is read.
+        status = os.fstat(descriptor)
+        mode = status.st_mode
+        if not stat.S_ISREG(mode):
+            raise KeyStoreError(f"{what} is not a regular file.")
+        _check_owner(path, what, status)
+        if mode & forbidden:
+            verb, narrow = ("read", "600") if forbidden & 0o044 else ("change", "644")
+            raise KeyStoreError(
+                f"Others may {verb} {what[:1].lower()}{what[1:]} (mode {stat.S_IMODE(mode):04o});"
+                f" run `chmod {narrow} {path}`, and make a new key if they could have."
+            )
+        return file.read(limit)
+
+
+def check_unchangeable(path: Path, what: str) -> None:
+    """Raise KeyStoreError when others may change the file at `path`, or put another in its place.
+
+    That is asked of the file and of its folder, and of those that a symbolic link leads to. Raises
+    OSError when there is nothing at `path`.
+    """
+    for place in dict.fromkeys((path, path.resolve())):
+        _check_place(place, what)
+        _check_place(place.parent, f"The folder of {what[:1].lower()}{what[1:]}")
+
+
+def _check_place(path: Path, what: str) -> None:
+    status = path.stat()
+    _check_owner(path, what, status)
+    # In a sticky folder, as /tmp is, nobody can put anything in the place of others' files.
+    if status.st_mode & TRUSTED and not (
+        stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    ):
+        raise KeyStoreError(
+            f"Others may change {what[:1].lower()}{what[1:]} (mode"
+            f" {stat.S_IMODE(status.st_mode):04o}); run `chmod go-w {path}`, after you have made"
+            " sure that it is what it should be."
+        )
+
+
+def _check_owner(path: Path, what: str, status: os.stat_result) -> None:
+    if status.st_uid not in {os.geteuid(), 0}:
+        raise KeyStoreError(
+            f"{what} belongs to another user (uid {status.st_uid}), who may change it; look at it,"
+            f" and if it is yours run `chown {os.geteuid()} {path}`."
+        )

@@ -4,8 +4,11 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from tuf.api.metadata import Root, Targets
 
 from signer.durable import TEMPORARY, sync_folder
 from signer.errors import KeyStoreError, SurroundingsError
@@ -111,3 +114,27 @@ class KeyFolder:
     def _load_public(self, name: str) -> PublicKey:
         with self.paths(name)[1].open("rb") as file:
             return decode_public_key(name, file.read(MAX_PUBLIC_FILE + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRole:
+    """A role that lists a key: how many signatures it asks for, and how many keys it lists."""
+
+    role: str
+    threshold: int
+    keys: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether one signature, and so the key alone, suffices."""
+        return self.threshold == 1
+
+
+def find_key_roles(keyid: str, root: Root, targets: Targets) -> list[KeyRole]:
+    """Return the roles of root, and those that targets delegates, that list the key id."""
+    delegated = {} if targets.delegations is None else targets.delegations.roles or {}
+    return [
+        KeyRole(name, role.threshold, len(set(role.keyids)))
+        for name, role in (*root.roles.items(), *delegated.items())
+        if keyid in role.keyids
+    ]

@@ -14,14 +14,21 @@ from securesystemslib.signer import CryptoSigner, Signer
 
 from signer.durable import replace_file, write_new
 from signer.errors import KeyStoreError, refusing, resumable
-from signer.keys.hsm import Tokens, TokenSession
-from signer.keys.key_file import check_passphrase, decode_key_file, encode_key_file
+from signer.keys.hsm import Tokens, TokenSession, TokenSigner
+from signer.keys.key_file import (
+    MAX_TOKEN_FILE,
+    SECRET,
+    TRUSTED,
+    check_passphrase,
+    check_unchangeable,
+    decode_key_file,
+    decode_token_file,
+    encode_key_file,
+    load_narrow,
+)
 from signer.keys.key_folder import KeyFolder
 from signer.keys.key_name import check_holder, check_key_name
-from signer.keys.narrow_file import SECRET, TRUSTED, check_unchangeable, load_narrow
 from signer.keys.public_key import PublicKey, encode_public_key, make_tuf_key
-from signer.keys.token_file import MAX_TOKEN_FILE, decode_token_file
-from signer.keys.token_signer import TokenSigner
 
 MAX_KEY_FILE = 16_384
 

@@ -4,10 +4,31 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.entry_names import check_name, check_names
-from signer.ota.errors import ContainerError
-from signer.ota.questions import RULES
-from signer.ota.sentences import show_name
+from signer.ota.errors import (
+    RULES,
+    ContainerError,
+    MetadataError,
+    SignatureError,
+    show_name,
+    show_names,
+)
+from signer.ota.metadata import (
+    MAX_METADATA,
+    MAX_METADATA_PB,
+    METADATA,
+    METADATA_PB,
+    Metadata,
+    check_agreement,
+    decode_pb,
+    decode_text,
+)
+from signer.ota.signatures import (
+    Certificate,
+    SignedFile,
+    decode_certificate,
+    decode_comment,
+    verify_cms,
+)
 from signer.ota.zip_records import (
     END64_LENGTH,
     END_LENGTH,
@@ -20,6 +41,8 @@ from signer.ota.zip_records import (
     End,
     Header,
     check_ends_agree,
+    check_name,
+    check_names,
     decode_directory,
     decode_end,
     decode_end64,
@@ -266,3 +289,61 @@ def _inflate(packed: bytes, entry: Entry) -> bytes:
     if not inflate.eof or inflate.unused_data:
         raise ContainerError(f"The zip entry {entry.shown} does not end where the zip says.")
     return data
+
+
+OTACERT = "META-INF/com/android/otacert"
+MAX_OTHER = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A package's zip and what it says about itself.
+
+    `unknown` names what either form of the metadata has and no one knows here. `signed_file` is
+    None when the package has no whole-file signature.
+    """
+
+    container: Container
+    metadata: Metadata
+    unknown: tuple[str, ...]
+    signed_file: SignedFile | None
+
+    @property
+    def has_metadata_pb(self) -> bool:
+        """Whether the metadata is there in both forms."""
+        return METADATA_PB in self.container.entries
+
+
+def load_front(stream: BinaryIO, container: Container, codename: str | None) -> Front:
+    """Read the metadata; with `codename` the package must be for it.
+
+    Raises OtaError for the first part that is malformed or contradicts another.
+    """
+    metadata = decode_text(load_entry(stream, container.entry(METADATA), MAX_METADATA))
+    unknown = metadata.unknown
+    if METADATA_PB in container.entries:  # packages made before Android 12 have none
+        binary = decode_pb(load_entry(stream, container.entries[METADATA_PB], MAX_METADATA_PB))
+        check_agreement(metadata, binary)
+        unknown += binary.unknown
+    if codename is not None and codename not in metadata.devices:
+        raise MetadataError(
+            f"The package is for {show_names(metadata.devices)}, not for {codename}."
+        )
+    return Front(container, metadata, unknown, decode_comment(container.comment, container.length))
+
+
+def check_otacert(stream: BinaryIO, container: Container, certificate: Certificate) -> None:
+    """Raise SignatureError when the package encloses another certificate than the given one."""
+    if OTACERT in container.entries:
+        enclosed = decode_certificate(load_entry(stream, container.entries[OTACERT], MAX_OTHER))
+        if enclosed.der != certificate.der:
+            raise SignatureError("The package's otacert is another certificate than the given one.")
+
+
+def verify_whole_file(
+    signed_file: SignedFile | None, digest: bytes, certificate: Certificate
+) -> None:
+    """Raise SignatureError unless the whole-file signature is the certificate's over `digest`."""
+    if signed_file is None:
+        raise SignatureError("The package has no whole-file signature.")
+    verify_cms(signed_file.cms, digest, certificate)

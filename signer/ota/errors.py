@@ -1,20 +1,27 @@
-"""Everything that reading an OTA package can refuse.
+"""What reading an OTA package can refuse and ask, and how names are shown in both."""
 
-Each error is one sentence that names what is wrong, so that a person can act on it.
-
-    OtaError
-    ├── ContainerError    the zip file itself
-    ├── MetadataError     META-INF/com/android/metadata and metadata.pb
-    ├── PropertiesError   property files and payload_properties.txt
-    ├── PayloadError      payload.bin: header, manifest, operations, data; transfer lists
-    ├── SignatureError    payload, metadata and whole-file signatures
-    └── UnsupportedError  well-formed, but of a kind this version does not handle
-"""
-
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from signer.errors import SignerError
-from signer.ota.questions import METADATA_AGREE, ONE_ZIP, PROPERTIES, RULES, WHOLE_FILE_SIGNATURE
+
+ONE_ZIP = "is one zip to every reader"
+METADATA_AGREE = "has metadata that agree"
+NO_SERIAL = "names no serial number"
+RULES = "follows its version's rules"
+PARTITION_HASHES = "has partition hashes"
+OFFSETS = "has true offsets"
+PROPERTIES = "has true payload properties"
+METADATA_SIGNATURE = "has a good metadata signature"
+PAYLOAD_SIGNATURE = "has a good payload signature"
+WHOLE_FILE_SIGNATURE = "has a good whole-file signature"
+
+# Called with each question whose answer is yes, in the order in which they are asked.
+Answered = Callable[[str], None]
+
+
+def ignore(_question: str) -> None:
+    """Take an answer that nobody waits for."""
 
 
 class OtaError(SignerError):
@@ -60,3 +67,25 @@ class SignatureError(OtaError):
 
 class UnsupportedError(OtaError):
     """The package may be good, but this version does not know its kind."""
+
+
+MAX_SENTENCE = 300  # characters
+_LONGEST, _MOST = 60, 3
+
+
+def show_name(name: str) -> str:
+    """Return a name as sentences show it: its first 60 characters, `?` for what does not print."""
+    shown = "".join(each if each.isprintable() else "?" for each in name[: _LONGEST + 1])
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
+
+def show_text(text: str) -> str:
+    """Return a value between quotes, at most 60 characters with what escapes those of no sign."""
+    shown = repr(text[: _LONGEST + 1])
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
+
+def show_names(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are."""
+    shown = ", ".join(map(show_name, names[:_MOST]))
+    return shown if len(names) <= _MOST else f"{shown} and {len(names) - _MOST} more"

@@ -4,26 +4,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 from signer.ota.block_package import load_block_hashes, load_block_package
-from signer.ota.certificate import Certificate, decode_certificate
-from signer.ota.container import load_container
-from signer.ota.errors import ContainerError
-from signer.ota.facts import OtaFacts, Signed
-from signer.ota.front import Front, check_otacert, load_front, verify_whole_file
-from signer.ota.hashing import Progress
-from signer.ota.metadata import BLOCK
-from signer.ota.package import load_package
-from signer.ota.package_hashes import PackageHashes, load_hashes, load_signed_hash
-from signer.ota.payload import Payload, load_payload_signature
-from signer.ota.questions import (
+from signer.ota.container import Front, check_otacert, load_container, load_front, verify_whole_file
+from signer.ota.errors import (
     METADATA_AGREE,
     NO_SERIAL,
     ONE_ZIP,
     PAYLOAD_SIGNATURE,
     Answered,
+    ContainerError,
     ignore,
 )
-from signer.ota.signatures import verify_signatures
-from signer.ota.summary import sum_up, sum_up_block
+from signer.ota.hashing import Progress
+from signer.ota.metadata import BLOCK
+from signer.ota.package import PackageHashes, load_hashes, load_package, load_signed_hash
+from signer.ota.payload import Payload, load_payload_signature
+from signer.ota.signatures import Certificate, decode_certificate, verify_signatures
+from signer.ota.summary import OtaFacts, Signed, sum_up, sum_up_block
 
 
 def inspect_ota(

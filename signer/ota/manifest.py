@@ -4,10 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from signer.ota.errors import PayloadError
-from signer.ota.extents import Extent
-from signer.ota.operation import Operation
-from signer.ota.operations import OPERATION_TYPES, operation_name
-from signer.ota.packed_operations import PackedOperations
+from signer.ota.operations import (
+    OPERATION_TYPES,
+    Extent,
+    Operation,
+    PackedOperations,
+    operation_name,
+)
 from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_fields, decode_message
 from signer.ota.schemas import EXTENT, MANIFEST, OPERATION
 

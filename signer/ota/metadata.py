@@ -6,10 +6,8 @@ from dataclasses import dataclass, field, fields
 from datetime import date
 
 from signer.ota import schemas
-from signer.ota.errors import MetadataError, UnsupportedError
+from signer.ota.errors import NO_SERIAL, MetadataError, UnsupportedError, show_text
 from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_message
-from signer.ota.questions import NO_SERIAL
-from signer.ota.sentences import show_text
 
 METADATA = "META-INF/com/android/metadata"
 AB, BLOCK = "AB", "BLOCK"

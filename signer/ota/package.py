@@ -1,15 +1,28 @@
-"""Loads the small parts of an OTA package and checks them against each other."""
+"""Loads the small parts of an OTA package, and compares them with each other and its bytes."""
 
+import zlib
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.certificate import Certificate
-from signer.ota.container import STORED, Container, load_entry
-from signer.ota.errors import ContainerError, MetadataError, PropertiesError
-from signer.ota.front import Front
+from signer.ota.container import STORED, Container, Entry, Front, load_entry
+from signer.ota.errors import (
+    METADATA_SIGNATURE,
+    OFFSETS,
+    PARTITION_HASHES,
+    PROPERTIES,
+    RULES,
+    Answered,
+    ContainerError,
+    MetadataError,
+    PayloadError,
+    PropertiesError,
+    ignore,
+)
+from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES, Metadata
 from signer.ota.payload import Payload, load_payload
-from signer.ota.payload_checks import check_manifest
+from signer.ota.payload_checks import HEAD, check_manifest, find_fault, operations_with_data
 from signer.ota.properties import (
     MAX_PROPERTIES,
     MAX_PROPERTY_FILES,
@@ -21,15 +34,7 @@ from signer.ota.properties import (
     decode_payload_properties,
     decode_property_files,
 )
-from signer.ota.questions import (
-    METADATA_SIGNATURE,
-    OFFSETS,
-    PARTITION_HASHES,
-    PROPERTIES,
-    RULES,
-    Answered,
-    ignore,
-)
+from signer.ota.signatures import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +120,176 @@ def _check_sizes(properties: PayloadProperties, payload: Payload) -> None:
         )
     if properties.metadata_hash != payload.metadata_hash:
         raise PropertiesError("METADATA_HASH is not the hash of the payload's header and manifest.")
+
+
+_PIECE = 1 << 20
+_WEIGHT = 0.4  # of a byte of a stored entry; what is deflated is little in most packages
+
+
+class UnpackedCrc:
+    """Size and checksum of an entry's unpacked bytes behind the interface of a hash.
+
+    `digest` is 8 bytes of size and 4 of CRC-32, big-endian; empty when the entry cannot be
+    unpacked, does not end where its packed bytes end, or goes on beyond its announced size.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+        self._inflate = None if entry.method == STORED else zlib.decompressobj(-zlib.MAX_WBITS)
+        self._size, self._crc, self._is_bad = 0, 0, False
+
+    def update(self, data: memoryview, /) -> None:
+        """Take the next packed bytes."""
+        if self._inflate is None:
+            self._take(data)
+            return
+        rest: bytes | memoryview = data
+        try:
+            while not self._is_bad:
+                if self._inflate.eof:
+                    self._is_bad = len(rest) > 0
+                    break
+                piece = self._inflate.decompress(rest, _PIECE)
+                self._take(piece)
+                # What comes out may wait inside although all that went in is consumed.
+                rest = self._inflate.unconsumed_tail or self._inflate.unused_data
+                if not rest and len(piece) < _PIECE:
+                    break
+        except zlib.error:
+            self._is_bad = True
+
+    def digest(self) -> bytes:
+        """Return size and checksum, or nothing."""
+        is_open = self._inflate is not None and not self._inflate.eof
+        return b"" if self._is_bad or is_open else encode_unpacked(self._size, self._crc)
+
+    def _take(self, data: bytes | memoryview) -> None:
+        self._size += len(data)
+        self._crc = zlib.crc32(data, self._crc)
+        self._is_bad = self._is_bad or self._size > self._entry.size
+
+
+def unpacked_entries(container: Container) -> Track:
+    """Return the track that follows every entry; its keys are the entries."""
+    entries = sorted(container.entries.values(), key=lambda each: each.offset)
+    runs = [Run(each.offset, each.offset + each.packed_size, each) for each in entries]
+    return Track(runs, _follow, _WEIGHT)
+
+
+def check_entries(container: Container, digests: Mapping[Hashable, bytes]) -> None:
+    """Raise ContainerError unless every entry unpacks to what the zip announces."""
+    for entry in container.entries.values():
+        if digests.get(entry) != encode_unpacked(entry.size, entry.crc):
+            raise ContainerError(
+                f"The bytes of {entry.shown} do not match the zip's size and checksum."
+            )
+
+
+def _follow(key: Hashable) -> UnpackedCrc:
+    if not isinstance(key, Entry):
+        raise TypeError("the runs of this track have entries as keys")
+    return UnpackedCrc(key)
+
+
+def encode_unpacked(size: int, crc: int) -> bytes:
+    """Return what `UnpackedCrc.digest` gives for bytes of that size and CRC-32."""
+    return size.to_bytes(8) + crc.to_bytes(4)
+
+
+FILE, SIGNED = "file", "signed"
+_PAYLOAD, _PAYLOAD_SIGNED = "payload", "blobs"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageHashes:
+    """SHA-256 of the file, of what its signature covers, and of what the payload's covers.
+
+    `signed_file` is empty when there is no whole-file signature, `signed_payload` when nobody wants
+    to verify one.
+    """
+
+    file: bytes
+    signed_file: bytes
+    signed_payload: bytes
+
+
+def load_hashes(
+    stream: BinaryIO, package: Package, progress: Progress | None, *, is_verified: bool
+) -> PackageHashes:
+    """Read the whole file; OtaError when its bytes are not as announced.
+
+    With `is_verified` it is also read for what the payload's signature covers.
+    """
+    tracks = [*_tracks(package), *([_signed_payload(package)] if is_verified else [])]
+    digests = hash_runs(stream, package.front.container.length, tracks, progress)
+    _check_digests(stream, package, digests)
+    return PackageHashes(digests[FILE], digests.get(SIGNED, b""), digests.get(_PAYLOAD_SIGNED, b""))
+
+
+def load_signed_hash(stream: BinaryIO, front: Front) -> bytes:
+    """Read the file for the hash that its signature covers; empty when it has no signature."""
+    if front.signed_file is None:
+        return b""
+    runs = [Run(0, front.signed_file.length, SIGNED)]
+    return hash_runs(stream, front.signed_file.length, [Track(runs)])[SIGNED]
+
+
+def whole_file_runs(front: Front) -> list[Run]:
+    """Return the runs of the file's own hash, which passes through that of its signed part."""
+    length, signed_file = front.container.length, front.signed_file
+    if signed_file is None:
+        return [Run(0, length, FILE)]
+    return [
+        Run(0, signed_file.length, FILE, mark=SIGNED),
+        Run(signed_file.length, length, FILE),
+    ]
+
+
+def _tracks(package: Package) -> list[Track]:
+    payload = package.payload
+    stop = payload.offset + payload.length
+    blobs = payload.offset + payload.header.blobs_offset
+    runs = [
+        whole_file_runs(package.front),
+        [Run(payload.offset, stop, _PAYLOAD)],
+        [
+            Run(
+                blobs + operation.data_offset,
+                blobs + operation.data_offset + operation.data_length,
+                index,
+            )
+            for index, (_, operation) in enumerate(operations_with_data(payload.manifest))
+        ],
+    ]
+    return [unpacked_entries(package.front.container), *(Track(each) for each in runs)]
+
+
+def _signed_payload(package: Package) -> Track:
+    """Return the runs that the payload signature covers; it skips the metadata signature."""
+    payload = package.payload
+    blobs = payload.offset + payload.header.blobs_offset
+    stop = blobs + payload.blobs_length - payload.manifest.signatures_size
+    front = payload.offset + payload.header.metadata_size
+    runs = [Run(payload.offset, front, _PAYLOAD_SIGNED), Run(blobs, stop, _PAYLOAD_SIGNED)]
+    return Track(runs)
+
+
+def _check_digests(stream: BinaryIO, package: Package, digests: Mapping[Hashable, bytes]) -> None:
+    blobs = package.payload.offset + package.payload.header.blobs_offset
+    for index, (partition, operation) in enumerate(operations_with_data(package.payload.manifest)):
+        announced = operation.data_hash or operation.is_known
+        if announced and digests.get(index) != operation.data_hash:
+            raise PayloadError(
+                f"The data of a {operation.name} in partition {partition.name} does not match its "
+                "hash."
+            )
+        stream.seek(blobs + operation.data_offset)
+        fault = find_fault(operation, stream.read(min(HEAD, operation.data_length)))
+        if fault:
+            raise PayloadError(
+                f"The data of a {operation.name} in partition {partition.name} {fault}, so phones"
+                " refuse it."
+            )
+    if digests.get(_PAYLOAD) != package.properties.file_hash:
+        raise PropertiesError("FILE_HASH is not the hash of payload.bin.")
+    check_entries(package.front.container, digests)

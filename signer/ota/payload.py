@@ -5,10 +5,9 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.certificate import Certificate
 from signer.ota.errors import PayloadError, UnsupportedError
 from signer.ota.manifest import MAX_MANIFEST, Manifest, decode_manifest
-from signer.ota.signatures import verify_signatures
+from signer.ota.signatures import Certificate, verify_signatures
 
 HEADER_LENGTH = 24
 MAX_SIGNATURE = 64 << 10

@@ -4,19 +4,22 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from signer.ota.errors import PayloadError
-from signer.ota.extents import Extent, check_extents, count_blocks, end_of
+import brotli
+
+from signer.ota.errors import PARTITION_HASHES, PayloadError, show_text
 from signer.ota.manifest import Manifest, Partition, PartitionInfo
-from signer.ota.operation import Operation
 from signer.ota.operations import (
     FULL_TYPES,
     IN_PLACE_TYPES,
     OPERATION_TYPES,
     SOURCE_HASH_MINOR_VERSION,
+    Extent,
+    Operation,
     OperationType,
+    check_extents,
+    count_blocks,
+    end_of,
 )
-from signer.ota.questions import PARTITION_HASHES
-from signer.ota.sentences import show_text
 
 BLOCK_SIZE = 4096
 MAX_PARTITION_SIZE = 64 << 30
@@ -204,3 +207,106 @@ def _check_data(manifest: Manifest, blobs_length: int) -> None:
             raise PayloadError("The payload's signature is not at the end of the payload.")
     if at != signed_end:
         raise PayloadError("The payload has bytes that belong to no operation.")
+
+
+HEAD = 48  # bytes: an xz stream's header, and its first block's up to the last filter
+_BLOCK = 4096
+_REPLACE_BZ, _SOURCE_BSDIFF, _REPLACE_XZ, _BROTLI_BSDIFF = 1, 5, 8, 10
+_BZIP2 = re.compile(rb"BZh[1-9]")
+_XZ_MAGIC, _XZ_HEADER = b"\xfd7zXZ\0", 12
+_NO_CHECK, _CRC32 = 0, 1
+_LZMA2, _BRANCHES = 0x21, {0x04, 0x07, 0x08}  # the latter of x86, ARM and ARM-Thumb
+_PATCH_HEADER, _STREAMS = 32, {0, 1, 2}
+
+
+def find_fault(operation: Operation, head: bytes) -> str:
+    """Return what is wrong with the first `HEAD` bytes of an operation's data, or nothing.
+
+    `head` has all the data if there are fewer. Types whose data have no form have no fault.
+    """
+    if operation.type == _REPLACE_BZ and not _BZIP2.match(head):
+        return "is no bzip2 stream"
+    if operation.type == _REPLACE_XZ:
+        return _xz_fault(head)
+    if operation.type in {_SOURCE_BSDIFF, _BROTLI_BSDIFF}:
+        return _patch_fault(head, _BLOCK * count_blocks(operation.targets))
+    return ""
+
+
+def _xz_fault(head: bytes) -> str:
+    if head[:7] != _XZ_MAGIC + b"\0" or len(head) < _XZ_HEADER:
+        return "is no xz stream"
+    if head[7] not in {_NO_CHECK, _CRC32}:
+        return "is an xz stream with another check than CRC32"
+    block = head[_XZ_HEADER:]
+    try:
+        # A stream without a block has its index here; that it is too short an installation tells.
+        knows = block[0] == 0 or _has_known_filters(block)
+    except IndexError:
+        return "is no xz stream"
+    return "" if knows else "is an xz stream with another filter than LZMA2 and a known branch's"
+
+
+def _has_known_filters(block: bytes) -> bool:
+    flags, at = block[1], 2
+    for has_size in (0x40, 0x80):
+        if flags & has_size:
+            while block[at] >= 0x80:
+                at += 1
+            at += 1
+    count = (flags & 3) + 1
+    if count == 2 and block[at] in _BRANCHES and block[at + 1] == 0:
+        count, at = 1, at + 2
+    return count == 1 and block[at] == _LZMA2
+
+
+def _patch_fault(head: bytes, size: int) -> str:
+    is_known = head[:8] == b"BSDIFF40" or (
+        head[:5] == b"BSDF2" and all(each in _STREAMS for each in head[5:8])
+    )
+    if not is_known or len(head) < _PATCH_HEADER:
+        return "is no patch of the forms BSDIFF40 and BSDF2"
+    # The top bit is the sign, so that a negative length is none of these either.
+    if int.from_bytes(head[24:32], "little") != size:
+        return f"is a patch of another length than the {size} bytes that it makes"
+    return ""
+
+
+_PIECE = 1 << 20
+
+
+class BrotliSize:
+    """The unpacked length of a brotli stream behind the interface of a hash.
+
+    `digest` is 8 bytes big-endian; empty when the stream cannot be unpacked, does not end where
+    its bytes end, or goes on beyond `limit`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._decoder = brotli.Decompressor()
+        self._size, self._is_bad = 0, False
+
+    def update(self, data: memoryview, /) -> None:
+        """Take the next packed bytes."""
+        rest: bytes | memoryview = data
+        try:
+            while not self._is_bad:
+                if self._decoder.is_finished():
+                    self._is_bad = len(rest) > 0
+                    break
+                piece = self._decoder.process(rest, output_buffer_limit=_PIECE)
+                self._size += len(piece)
+                self._is_bad = self._size > self._limit
+                # Without new input it goes on with what waits inside, until nothing comes.
+                rest = b""
+                if not piece and self._decoder.can_accept_more_data():
+                    break
+        except brotli.error:
+            self._is_bad = True
+
+    def digest(self) -> bytes:
+        """Return the length, or nothing."""
+        # A decoder that has failed does not answer any more.
+        is_whole = not self._is_bad and self._decoder.is_finished()
+        return self._size.to_bytes(8) if is_whole else b""

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from signer.ota.container import STORED, Container, Entry
-from signer.ota.errors import PropertiesError
+from signer.ota.errors import OFFSETS, PropertiesError, show_text
 from signer.ota.metadata import METADATA, METADATA_PB
-from signer.ota.questions import OFFSETS
-from signer.ota.sentences import show_text
 
 PAYLOAD = "payload.bin"
 PAYLOAD_PROPERTIES = "payload_properties.txt"

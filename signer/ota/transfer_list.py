@@ -6,14 +6,100 @@ from version 2 on the number of stashes and of stashed blocks, then one command 
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from signer.ota.block_ranges import Ranges, count_range_blocks, decode_ranges
-from signer.ota.errors import PayloadError, UnsupportedError
-from signer.ota.sentences import show_text
-from signer.ota.transfer_caps import MAX_TRANSFER_LIST
+from signer.ota.errors import PayloadError, UnsupportedError, show_text
+
+BLOCK_SIZE = 4096
+MAX_BLOCKS = (64 << 30) // BLOCK_SIZE
+MAX_RANGES = 100_000  # of one set; writers split what is longer
+_NUMBERS = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:,(?:0|[1-9][0-9]{0,8}))*")
+
+# Half-open: (first block, block after the last).
+Ranges = tuple[tuple[int, int], ...]
+
+
+def decode_ranges(text: str) -> Ranges:
+    """Decode one set; PayloadError unless it is ascending, disjoint and within 64 GiB."""
+    if text.count(",") > 2 * MAX_RANGES:
+        raise PayloadError(f"A transfer list has a set of more than {MAX_RANGES} ranges.")
+    if _NUMBERS.fullmatch(text) is None:
+        raise PayloadError(f"A transfer list has {show_text(text)}, which is no set of ranges.")
+    count, *numbers = map(int, text.split(","))
+    if count != len(numbers) or count % 2 or not count:
+        raise PayloadError(
+            f"A transfer list has {show_text(text)}, which counts its numbers wrongly."
+        )
+    ranges = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+    at = 0
+    for start, stop in ranges:
+        if not at <= start < stop:
+            raise PayloadError(
+                f"A transfer list has {show_text(text)}, whose ranges do not ascend."
+            )
+        at = stop
+    if at > MAX_BLOCKS:
+        raise PayloadError(f"A transfer list names block {at - 1}, beyond the largest partition.")
+    return ranges
+
+
+def count_range_blocks(ranges: Iterable[tuple[int, int]]) -> int:
+    """Return how many blocks the ranges have together."""
+    return sum(stop - start for start, stop in ranges)
+
+
+class BlockSet:
+    """Blocks that something has happened to: one byte a block, as far as anything has happened."""
+
+    def __init__(self) -> None:
+        self._blocks = bytearray()
+
+    def overlaps(self, ranges: Ranges) -> bool:
+        """Whether any of the blocks is in the set."""
+        return any(self._blocks.find(1, start, stop) >= 0 for start, stop in ranges)
+
+    def add(self, ranges: Ranges) -> None:
+        """Take these blocks in; those that are in the set already stay."""
+        for start, stop in ranges:
+            self._blocks.extend(bytes(max(0, stop - len(self._blocks))))
+            self._blocks[start:stop] = b"\1" * (stop - start)
+
+
+MAX_TRANSFER_LIST = 16 << 20
+MAX_LISTS_LENGTH = 32 << 20
+MAX_COMMANDS = 500_000
+MAX_PACKAGE_RANGES = 2_000_000
+# How often the lists may name the blocks of the largest partition; a recovery needs a few times.
+MAX_NAMED = 4 * MAX_BLOCKS
+
+
+class TransferCaps:
+    """Counts bytes, commands, ranges and named blocks of one list after the other."""
+
+    def __init__(self) -> None:
+        self._length, self._commands, self._ranges, self._named = 0, 0, 0, 0
+
+    def take(self, raw: bytes) -> None:
+        """Take the next list before it is decoded; PayloadError when all so far have too much."""
+        self._length += len(raw)
+        if self._length > MAX_LISTS_LENGTH:
+            raise PayloadError(f"The transfer lists are larger than {MAX_LISTS_LENGTH >> 20} MiB.")
+        self._commands += raw.count(b"\n")
+        if self._commands > MAX_COMMANDS:
+            raise PayloadError(f"The transfer lists have more than {MAX_COMMANDS} commands.")
+        # A set of ranges has a comma before each of its numbers, and commas are nowhere else.
+        self._ranges += raw.count(b",") // 2
+        if self._ranges > MAX_PACKAGE_RANGES:
+            raise PayloadError(f"The transfer lists have more than {MAX_PACKAGE_RANGES} ranges.")
+
+    def take_blocks(self, count: int, where: str) -> None:
+        """Take the blocks that a command names; PayloadError when all so far are too many."""
+        self._named += count
+        if self._named > MAX_NAMED:
+            raise PayloadError(f"The transfer list of {where} names its blocks too often.")
+
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")

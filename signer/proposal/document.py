@@ -1,11 +1,23 @@
-"""The proposal file as the signer reads and writes it: the codec of `server.core.proposal`.
-
-Here its refusals become the signer's, so that a command says them as its own.
-"""
+"""The proposal file as the signer reads and writes it, what it replaces and what it changes."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuf.api.metadata import Root, Targets
 
 from server.core import proposal as codec
+from server.core.errors import TrustError
+from server.core.metadata import (
+    decode_root,
+    encode_metadata,
+    verify_first_root,
+    verify_role,
+    verify_root,
+)
+from server.core.names import TOP_LEVEL_ROLES
+from server.core.profile import check_root, check_targets
 from server.core.proposal import (
     MAX_PROPOSAL,
     Hash,
@@ -16,6 +28,7 @@ from server.core.proposal import (
     proposal_id,
 )
 from server.core.release_texts import MAX_NOTE
+from server.core.role_content import check_role_alone
 from signer.errors import ProposalError, refusing
 
 __all__ = [
@@ -48,3 +61,102 @@ def decode_proposal(data: bytes) -> Proposal:
 def hash_unsigned(data: bytes) -> str:
     """Return the sha256 by which the unsigned octets of a role version are remembered."""
     return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A root, the targets role under it, and the delegated roles that a proposal speaks of."""
+
+    root: Root
+    targets: Targets
+    roles: Mapping[str, Targets]
+
+    def role(self, name: str) -> Root | Targets | None:
+        """Return a role by name, None for one that is not here."""
+        if name == "root":
+            return self.root
+        return self.targets if name == "targets" else self.roles.get(name)
+
+    def delegator(self, name: str) -> Root | Targets:
+        """Return the role that says who signs `name`."""
+        return self.root if name in TOP_LEVEL_ROLES else self.targets
+
+
+def verify_context(context: list[MetadataText]) -> State | None:
+    """Return the state that the context of a proposal shows, None where there is no context.
+
+    Raises an error of the core unless roots, targets and roles are signed by those who may; expiry
+    is not asked, because what is replaced may have expired.
+    """
+    if not context:
+        return None
+    files: dict[str, list[MetadataText]] = {"root": [], "targets": []}
+    for file in context:
+        files.setdefault(file.role, []).append(file)
+    root = _verify_roots(files.pop("root"))
+    targets: Targets = _verify_one(files.pop("targets"), root)
+    check_targets(root, targets)
+    roles = {role: _verify_one(versions, targets) for role, versions in files.items()}
+    for role, signed in roles.items():
+        check_role_alone(role, signed)
+    return State(root, targets, roles)
+
+
+def _verify_roots(files: list[MetadataText]) -> Root:
+    if not files:
+        raise TrustError("the proposal's context has no root.")
+    first, *later = files
+    root = verify_first_root(first.data).signed
+    for file in later:
+        root = verify_root(file.data, root, None).signed
+    if first.version + len(later) != root.version:
+        raise TrustError("the proposal's roots are not the versions that they are called.")
+    check_root(root)
+    return root
+
+
+def _verify_one(files: list[MetadataText], delegator: Root | Targets) -> Targets:
+    if len(files) != 1:
+        raise TrustError("the proposal's context does not have targets, and each role, once.")
+    (file,) = files
+    signed: Targets = verify_role(file.role, file.data, delegator, None).signed
+    if signed.version != file.version:
+        raise TrustError(f"{file.role} {file.version} in the context is another version.")
+    return signed
+
+
+def check_anchor(proposal: Proposal, pinned: bytes) -> None:
+    """Raise ProposalError unless the root `pinned`, signed or not, is in the proposal's chain.
+
+    What comes after it in the chain is believed by signatures, so the whole context is.
+    """
+    with refusing(ProposalError):
+        wanted = decode_root(pinned)
+        wanted.signatures.clear()
+        for file in proposal.context:
+            if (file.role, file.version) == ("root", wanted.signed.version):
+                root = decode_root(file.data)
+                root.signatures.clear()
+                if encode_metadata(root) == encode_metadata(wanted):
+                    return
+    raise ProposalError(
+        f"The proposal does not build on the root {wanted.signed.version} that you trust; do not"
+        " sign it, and ask where it is from."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A file that a change lists anew: where it lies, its length in octets and its sha256."""
+
+    path: Path
+    length: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The next version of each role that changes, unsigned, and the packages that go with them."""
+
+    roles: Mapping[str, Root | Targets]
+    packages: tuple[Package, ...] = ()

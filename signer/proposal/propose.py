@@ -10,9 +10,8 @@ from server.core.metadata import encode_metadata
 from server.core.names import TOP_LEVEL_ROLES
 from signer.errors import ProposalError, refusing
 from signer.keys.public_key import PublicKey
-from signer.proposal.change import Change
-from signer.proposal.consequences import changed_delegations
 from signer.proposal.document import (
+    Change,
     MetadataText,
     PackageFile,
     Proposal,
@@ -20,7 +19,7 @@ from signer.proposal.document import (
     encode_proposal,
     proposal_id,
 )
-from signer.proposal.trust import Transition, verify_proposal
+from signer.proposal.trust import Transition, changed_delegations, verify_proposal
 from signer.signing import load_trusted
 from signer.work_folder import WorkFolder
 

@@ -3,7 +3,7 @@
 Pure: a verified transition in, sentences out. What a reader must not miss is a warning.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,12 +14,73 @@ from server.core.content.kinds import CONTENT_ROLES
 from server.core.latest import delegated_roles, list_parts
 from server.core.names import is_online, is_part
 from signer.keys.public_key import group_key_id
-from signer.proposal.content_review import describe_packs
-from signer.proposal.context import State
-from signer.proposal.release_review import describe_releases
-from signer.proposal.root_review import describe_followed_reset, describe_root
+from signer.proposal.document import State
+from signer.proposal.role_review import (
+    describe_followed_reset,
+    describe_packs,
+    describe_releases,
+    describe_root,
+)
 from signer.proposal.trust import Transition
-from signer.proposal.unspoken import list_unspoken
+
+# Told elsewhere, or fixed by the profile.
+_TOLD = {
+    *("_type", "spec_version", "consistent_snapshot", "version", "expires"),
+    *("keys", "roles", "delegations", "targets", "custom"),
+}
+_TOLD_OF_DELEGATIONS = {"keys", "roles"}
+_TOLD_OF_A_ROLE = {"keyids", "threshold", "name", "paths", "path_hash_prefixes", "terminating"}
+_TOLD_OF_ROOT_CUSTOM = {"schema", "log", "lifetimes", "resets"}
+_TOLD_OF_CUSTOM = {"schema", "floor", "floor_time", "reset"}
+_TOLD_OF_CONTENT = {"schema", "hosts", "packs", "reset"}
+_TOLD_OF_PACK = {"version", "title", "sources", "start", "end", "rollout", "withdrawn"}
+_TOLD_OF_TARGET = {"length", "hashes", "custom"}
+
+
+def list_unspoken(
+    old: Root | Targets | None, new: Root | Targets, *, is_content: bool = False
+) -> list[str]:
+    """Return the names of the members that differ, sorted; `old` is None for a first version.
+
+    `is_content` says that they are of `tables` or `content`.
+    """
+    before = {} if old is None else dict(_unspoken(old, is_content=is_content))
+    after = dict(_unspoken(new, is_content=is_content))
+    return [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+
+
+def _unspoken(signed: Root | Targets, *, is_content: bool) -> Iterator[tuple[str, Any]]:
+    members: dict[str, Any] = signed.to_dict()
+    yield from _others("", members, _TOLD)
+    custom = members.get("custom", {})
+    if not isinstance(custom, dict):
+        yield "custom", custom
+    elif isinstance(signed, Root):
+        yield from _others("custom.", custom, _TOLD_OF_ROOT_CUSTOM)
+    elif is_content:
+        yield from _others("custom.", custom, _TOLD_OF_CONTENT)
+        for kind, pack in custom.get("packs", {}).items():
+            yield from _others(f"{kind}.", pack, _TOLD_OF_PACK)
+        for path, target in members["targets"].items():
+            yield from _others(f"{path}.", target, _TOLD_OF_TARGET)
+            yield from _others(f"{path}.custom.", target["custom"], {"schema"})
+    else:
+        yield from _others("custom.", custom, _TOLD_OF_CUSTOM)
+    delegations = members.get("delegations", {})
+    yield from _others("delegations.", delegations, _TOLD_OF_DELEGATIONS)
+    if isinstance(signed, Root):
+        roles = members["roles"]
+    else:
+        roles = {role["name"]: role for role in delegations.get("roles", [])}
+    for name, role in roles.items():
+        yield from _others(f"{name}.", role, _TOLD_OF_A_ROLE)
+
+
+def _others(prefix: str, members: dict[str, Any], told: set[str]) -> Iterator[tuple[str, Any]]:
+    for name, value in members.items():
+        if name not in told:
+            yield f"{prefix}{name}", value
+
 
 SOON = timedelta(days=7)
 # Twice the usual life.

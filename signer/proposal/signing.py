@@ -1,16 +1,76 @@
-"""Signs a proposal with the keys that one holder has."""
+"""Signs a proposal with the keys that one holder has, and remembers what was signed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
 
+import msgspec
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signer
 
-from signer.errors import ProposalError, SignerError
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.metadata import ROOT_LIMIT
+from server.core.names import check_role
+from server.core.release import Positive
+from signer.durable import replace_file
+from signer.errors import ProposalError, SignerError, refusing
 from signer.keys.keystore import Keystore, Passphrases
 from signer.keys.public_key import PublicKey
-from signer.proposal.signatures import RoleSignature, SignatureFile
+from signer.proposal.document import Hash, Proposal, hash_unsigned
 from signer.proposal.trust import Transition
+
+MAX_SIGNATURES = 16 * 1024 * 1024
+Hex128 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{128}\Z")]
+
+
+class RoleSignature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
+    """One key's signature of one role of a proposal."""
+
+    role: str
+    keyid: Hash
+    sig: Hex128
+
+
+class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The signatures that one holder made for the proposal with the id `proposal`."""
+
+    schema: Literal[1]
+    kind: Literal["signatures"]
+    proposal: Hash
+    signatures: Annotated[list[RoleSignature], msgspec.Meta(min_length=1, max_length=50_000)]
+
+
+def encode_signatures(file: SignatureFile) -> bytes:
+    """Return the octets of a signature file."""
+    with refusing(ProposalError):
+        data = encode_canonical_json(msgspec.to_builtins(file))
+    _check(file)
+    return data
+
+
+def decode_signatures(data: bytes) -> SignatureFile:
+    """Read a signature file; refuse anything but its one encoding. Nothing is verified yet."""
+    with refusing(ProposalError):
+        value = decode_canonical_json(data, limit=MAX_SIGNATURES)
+    try:
+        file = msgspec.convert(value, SignatureFile)
+    except msgspec.ValidationError as error:
+        raise ProposalError(
+            f"The file holds no signatures of schema 1: {error}; ask for the one that"
+            " `ceremony sign` wrote."
+        ) from error
+    _check(file)
+    return file
+
+
+def _check(file: SignatureFile) -> None:
+    pairs = [(signature.role, signature.keyid) for signature in file.signatures]
+    if sorted(set(pairs)) != pairs:
+        raise ProposalError("The signatures are not sorted and free of repetition.")
+    with refusing(ProposalError):
+        for role, _ in pairs:
+            check_role(role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +138,94 @@ def _sign(signer: Signer, transition: Transition, role: str) -> RoleSignature:
             " written, so look after the token or memory that it is in."
         ) from error
     return RoleSignature(role, signature.keyid, signature.signature)
+
+
+MAX_RECORD = 4 * 1024 * 1024
+
+
+class SignedVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest version of a role that was signed, and the sha256 of its unsigned octets."""
+
+    version: Positive
+    sha256: Hash
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was signed, by role."""
+
+    schema: Literal[1]
+    signed: Annotated[dict[str, SignedVersion], msgspec.Meta(max_length=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class HolderRecord:
+    """The memory of the key folder `folder`."""
+
+    folder: Path
+
+    def load_root(self) -> bytes | None:
+        """Return the pinned root, None where there is none yet."""
+        try:
+            with (self.folder / "root.json").open("rb") as file:
+                return file.read(ROOT_LIMIT + 1)
+        except FileNotFoundError:
+            return None
+
+    def pin_root(self, data: bytes) -> None:
+        """Trust a root from now on."""
+        replace_file(self.folder / "root.json", data)
+
+    def load_signed(self) -> dict[str, SignedVersion]:
+        """Return the newest version of each role that was signed here."""
+        try:
+            with (self.folder / "signed.json").open("rb") as file:
+                return decode_record(file.read(MAX_RECORD + 1))
+        except FileNotFoundError:
+            return {}
+
+    def note_signed(self, versions: Mapping[str, SignedVersion]) -> None:
+        """Remember versions that are about to be signed."""
+        replace_file(self.folder / "signed.json", encode_record({**self.load_signed(), **versions}))
+
+
+def encode_record(signed: Mapping[str, SignedVersion]) -> bytes:
+    """Return the octets of `signed.json`."""
+    with refusing(ProposalError):
+        return encode_canonical_json(msgspec.to_builtins(Record(1, dict(signed))))
+
+
+def decode_record(data: bytes) -> dict[str, SignedVersion]:
+    """Read `signed.json`; refuse anything but its one encoding."""
+    try:
+        with refusing(ProposalError):
+            record = msgspec.convert(decode_canonical_json(data, limit=MAX_RECORD), Record)
+    except (msgspec.ValidationError, ProposalError) as error:
+        raise ProposalError(
+            f"signed.json of the key folder cannot be read: {error}; restore it from a copy."
+        ) from error
+    return record.signed
+
+
+def list_versions(proposal: Proposal) -> dict[str, SignedVersion]:
+    """Return the versions that a proposal asks for."""
+    return {
+        file.role: SignedVersion(file.version, hash_unsigned(file.data))
+        for file in proposal.changes
+    }
+
+
+def check_record(wanted: Mapping[str, SignedVersion], signed: Mapping[str, SignedVersion]) -> None:
+    """Raise ProposalError when a holder has signed something newer, or something else, before."""
+    for role, version in wanted.items():
+        before = signed.get(role)
+        if before is None or before.version < version.version or before == version:
+            continue
+        if before.version > version.version:
+            raise ProposalError(
+                f"You have signed {role} {before.version} before, so a proposal for {role}"
+                f" {version.version} builds on an old state; ask for a new one."
+            )
+        raise ProposalError(
+            f"You have signed another {role} {version.version} before; sign this one only if that"
+            " one was dropped everywhere, with --again."
+        )

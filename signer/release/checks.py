@@ -4,18 +4,21 @@ The rules that server and signer share (docs/FORMATS.md section 3) refuse some o
 words of counters; here the sentence says which package it is and what to do about it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hening.times import show_second
 from server.core import build_rules
+from server.core.errors import ReleaseError
 from server.core.floor import Floor
 from server.core.names import Channel, decode_release_path
 from server.core.release import Release
+from server.core.way import find_way, offered_in
 from signer.errors import ReleaseRefusal, refusing
-from signer.ota.facts import OtaFacts
-from signer.ota.sentences import show_name
+from signer.ota.errors import show_name
+from signer.ota.summary import OtaFacts
 
 
 def check_dates(facts: OtaFacts, now: datetime) -> None:
@@ -142,3 +145,75 @@ def check_way(channel: Channel, counter: int, planned: Mapping[str, Release]) ->
     """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel."""
     with refusing(ReleaseRefusal):
         build_rules.check_way(channel, counter, planned)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a phone that runs `build` installs, in order, until it runs the newest build.
+
+    `counter` is 0 for a build that left the factory and is not listed.
+    """
+
+    build: str
+    counter: int
+    packages: tuple[str, ...]
+
+
+def plan_ways(
+    channel: Channel, releases: Mapping[str, Release], factory_builds: Iterable[str] = ()
+) -> list[Way]:
+    """Return the way of every older build of the channel, withdrawn ones included, oldest first.
+
+    The list is empty while the channel offers nothing. Raises ReleaseError when the newest build
+    cannot be reached.
+    """
+    offered = offered_in(channel, releases)
+    newest = max((release.counter for release in offered.values()), default=0)
+    if not newest:
+        return []
+    steps = find_way(channel, newest, releases)
+    running = {
+        release.fingerprint: release.counter
+        for path, release in releases.items()
+        if path.startswith(f"{channel}/")
+    }
+    known = {release.fingerprint: release.counter for release in releases.values()}
+    running |= {build: known.get(build, 0) for build in factory_builds}
+    return [
+        Way(build, counter, _packages(build, counter, steps, offered))
+        for build, counter in sorted(running.items(), key=lambda pair: (pair[1], pair[0]))
+        if counter < newest
+    ]
+
+
+def broken_ways(releases: Mapping[str, Release]) -> list[str]:
+    """Return a sentence for each channel whose newest build cannot be reached, by channel."""
+    channels = {
+        str(decode_release_path(path)[0]): decode_release_path(path)[0] for path in releases
+    }
+    sentences = []
+    for name in sorted(channels):
+        try:
+            plan_ways(channels[name], releases)
+        except ReleaseError as error:
+            sentences.append(str(error))
+    return sentences
+
+
+def _packages(
+    build: str, counter: int, steps: list[int], offered: Mapping[str, Release]
+) -> tuple[str, ...]:
+    packages: list[str] = []
+    while counter < steps[-1]:
+        fulls = {r.counter: path for path, r in offered.items() if r.type == "full"}
+        step = max(
+            each for each in steps if each > counter and offered[fulls[each]].min_counter <= counter
+        )
+        incrementals = sorted(
+            path
+            for path, release in offered.items()
+            if release.counter == step and build in release.source_builds
+        )
+        packages.append(incrementals[0] if incrementals else fulls[step])
+        build, counter = offered[fulls[step]].fingerprint, step
+    return tuple(packages)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from server.core.errors import FormatError
 from server.core.names import check_file_name
 from signer.errors import ReleaseRefusal
-from signer.ota.facts import OtaFacts
+from signer.ota.errors import show_name, show_names, show_text
 from signer.ota.metadata import BLOCK
 from signer.ota.operations import OPTIONAL_NAMES, VERITY
-from signer.ota.sentences import show_name, show_names, show_text
+from signer.ota.summary import OtaFacts
 
 _NO_PAYLOAD = "it has no payload"
 

@@ -13,11 +13,10 @@ from server.core.names import decode_channel, decode_release_path
 from server.core.release import Release, decode_release, decode_releases
 from server.core.release_texts import changelog_texts
 from signer.errors import ReleaseRefusal, refusing
-from signer.ota.facts import OtaFacts
-from signer.ota.sentences import show_name
+from signer.ota.errors import show_name
+from signer.ota.summary import OtaFacts
 from signer.release.checks import check_full, check_incrementals, check_way
-from signer.release.edit import next_role
-from signer.release.judgement import Book, JudgedRelease
+from signer.release.edits import next_role
 from signer.release.order import (
     ReleaseOrder,
     choose_counter,
@@ -25,13 +24,15 @@ from signer.release.order import (
     known_changelog,
     next_counter,
 )
-from signer.release.proof_checks import judge_proofs
 from signer.release.questions import (
+    Book,
+    JudgedRelease,
     judge_alone,
     judge_beside,
     judge_changelogs,
     judge_left_out,
     judge_partitions,
+    judge_proofs,
     judge_sources,
 )
 from signer.release.sources import ListedFulls, check_sources_used

@@ -13,7 +13,7 @@ import msgspec
 from server.core.encodings import MAX_INTEGER, decode_canonical_json
 from server.core.errors import HeningError
 from signer.errors import ReleaseRefusal
-from signer.ota.sentences import show_name
+from signer.ota.errors import show_name
 
 MAX_PROOF: Final = 64 * 1024  # bytes
 _NO_REPORT: Final = "is no report that `hening-device prove` writes; prove the package again."

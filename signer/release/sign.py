@@ -15,7 +15,7 @@ from signer.bundle_writer import Blob, Progress, prepared_bundle
 from signer.ceremony.policy import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS, expiry
 from signer.errors import ReleaseRefusal, WorkFolderError, refusing, resumable
 from signer.keys.keystore import Keystore, Passphrases
-from signer.ota.facts import OtaFacts
+from signer.ota.summary import OtaFacts
 from signer.release.order import ReleaseOrder
 from signer.release.plan import plan_release
 from signer.signing import load_delegated, load_role_signers, load_trusted, sign_role

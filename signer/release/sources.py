@@ -16,8 +16,8 @@ from server.core.encodings import MAX_INTEGER
 from server.core.names import decode_release_path
 from server.core.release import Release
 from signer.errors import ReleaseRefusal
-from signer.ota.facts import OtaFacts
-from signer.ota.sentences import show_name, show_names
+from signer.ota.errors import show_name, show_names
+from signer.ota.summary import OtaFacts
 
 
 @dataclass(frozen=True, slots=True)

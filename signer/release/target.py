@@ -5,8 +5,8 @@ from typing import Any
 
 from tuf.api.metadata import TargetFile
 
-from signer.ota.facts import OtaFacts
-from signer.release.edit import make_target
+from server.core.role_edit import make_target
+from signer.ota.summary import OtaFacts
 from signer.release.order import ReleaseOrder
 
 _PAYLOAD_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")

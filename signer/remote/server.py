@@ -11,8 +11,7 @@ from typing import Any
 
 import h11
 
-from signer.remote.connection import Answer, Connection
-from signer.remote.errors import ServerAwayError, ServerRefusal
+from signer.remote.connection import Answer, Connection, ServerAwayError, ServerRefusal
 
 PREFIX = "/api/v1"
 TRIES = 8  # in a row, without progress: two minutes in all

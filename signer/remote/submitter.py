@@ -1,14 +1,170 @@
 """Hands one bundle to a server: blobs that it lacks, then the signed metadata, then its result."""
 
-from collections.abc import Callable
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from signer.bundle_writer import Progress
-from signer.remote.blob_upload import has_blob, upload_blob
-from signer.remote.errors import ServerAwayError, ServerRefusal
-from signer.remote.outgoing import Outgoing
+from server.core.bundle import MAX_BUNDLE, decode_bundle
+from server.core.metadata import metadata_limit
+from server.core.names import metadata_name
+from signer.bundle_writer import Blob, Progress, describe_bundle
+from signer.errors import ReleaseRefusal, SignerError, refusing
+from signer.remote.connection import ServerAwayError, ServerRefusal
 from signer.remote.server import Server, decode_answer
+
+PART = 32 << 20
+"""Octets of one part: what a lost connection may cost, beside what the server had written."""
+_PIECE = 1 << 18
+_TUS = {"Tus-Resumable": "1.0.0"}
+_ANEW = 3  # announcements of one blob: the first, and others when an upload has expired
+
+
+def has_blob(server: Server, blob: Blob) -> bool:
+    """Answer whether the server has a blob already."""
+    answer = server.ask("GET", f"/blobs/{blob.sha256}", expected=(404,))
+    return answer.status == 200 and decode_answer(answer, server.name)["length"] == blob.length
+
+
+def upload_blob(
+    server: Server, blob: Blob, entropy: Callable[[int], bytes], advance: Callable[[int], None]
+) -> None:
+    """Send what the server lacks of a blob; `advance` is told how many octets it has.
+
+    Raises ReleaseRefusal for a file that is not the one that was inspected.
+    """
+    if blob.path.stat().st_size != blob.length:
+        raise _changed(blob)
+    key = f"hening-{blob.sha256}"
+    for _ in range(_ANEW):
+        path = _announce(server, blob, key)
+        if path and _send(server, blob, path, advance):
+            return
+        key = f"hening-{entropy(16).hex()}"
+    raise ServerAwayError(f"{server.name} forgets uploads before they end; look at its clock.")
+
+
+def _announce(server: Server, blob: Blob, key: str) -> str:
+    """Return the path of the upload; empty where the key has been used up without an answer."""
+    metadata = base64.b64encode(blob.sha256.encode()).decode()
+    headers = {
+        **_TUS,
+        "Idempotency-Key": key,
+        "Upload-Length": str(blob.length),
+        "Upload-Metadata": f"sha256 {metadata}",
+    }
+    answer = server.ask("POST", "/uploads", headers, expected=(409, 422))
+    if answer.status in {409, 422}:
+        return ""
+    return f"/uploads/{decode_answer(answer, server.name)['id']}"
+
+
+def _send(server: Server, blob: Blob, path: str, advance: Callable[[int], None]) -> bool:
+    """Send parts until all is there; False when the server knows the upload no more."""
+    known = -1
+    while True:
+        answer = server.ask("HEAD", path, _TUS, expected=(404, 409, 460))
+        if answer.status == 404:
+            return False
+        if answer.status == 460:
+            raise _changed(blob)
+        if answer.status == 409:
+            server.wait("somebody else is sending the same upload")
+            continue
+        offset = int(answer.headers["upload-offset"])
+        if offset > known:
+            known = offset
+            advance(offset)
+            server.progressed()
+        if offset == blob.length:
+            return True
+        length = min(PART, blob.length - offset)
+        headers = {
+            **_TUS,
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream",
+        }
+        pieces = _read(blob, offset, length, advance)
+        sent = server.attempt("PATCH", path, headers, pieces, length, (404, 409, 460))
+        if sent is not None and sent.status == 460:
+            raise _changed(blob)
+
+
+def _read(blob: Blob, offset: int, length: int, advance: Callable[[int], None]) -> Iterator[bytes]:
+    with blob.path.open("rb") as file:
+        file.seek(offset)
+        while length:
+            piece = file.read(min(_PIECE, length))
+            if not piece:
+                raise _changed(blob)
+            length -= len(piece)
+            offset += len(piece)
+            yield piece
+            advance(offset)
+
+
+def _changed(blob: Blob) -> ReleaseRefusal:
+    return ReleaseRefusal(
+        f"{blob.path.name} is not the file that was signed; put that one there and run the command"
+        " again."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What a submission says: `bundle.json`, the role files in its list's order, blobs."""
+
+    id: str
+    bundle: bytes
+    roles: tuple[bytes, ...]
+    blobs: tuple[Blob, ...]
+
+    @property
+    def length(self) -> int:
+        """Octets of what `pieces` gives."""
+        return len(self.bundle) + sum(map(len, self.roles))
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give the body of docs/FORMATS.md section 6 by which it is handed in."""
+        yield self.bundle
+        yield from self.roles
+
+
+def load_outgoing(folder: Path) -> Outgoing:
+    """Read a bundle that `--out` made; raises SignerError for a folder that is none."""
+    data = _read_file(folder / "bundle.json", MAX_BUNDLE)
+    with refusing(SignerError):
+        bundle = decode_bundle(data)
+    roles = []
+    for role in bundle.roles:
+        name = metadata_name(role.name, role.version)
+        octets = _read_file(folder / "metadata" / name, metadata_limit(role.name))
+        if hashlib.sha256(octets).hexdigest() != role.sha256:
+            raise SignerError(f"{folder / 'metadata' / name} is not the file that was signed.")
+        roles.append(octets)
+    blobs = [Blob(folder / "blobs" / b.sha256, b.length, b.sha256) for b in bundle.blobs]
+    return Outgoing(hashlib.sha256(data).hexdigest(), data, tuple(roles), tuple(blobs))
+
+
+def make_outgoing(roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob]) -> Outgoing:
+    """Return a bundle that lies nowhere: octets by role and version, blobs where they are."""
+    bundle_id, data = describe_bundle(roles, blobs)
+    files = tuple(octets for _, octets in sorted(roles.items()))
+    distinct = {blob.sha256: blob for blob in blobs}
+    return Outgoing(bundle_id, data, files, tuple(distinct.values()))
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    if not path.is_file():
+        raise SignerError(f"{path} is not there; name a folder that `--out` has made.")
+    with path.open("rb") as file:
+        octets = file.read(limit + 1)
+    if len(octets) > limit:
+        raise SignerError(f"{path} has more than {limit} octets.")
+    return octets
+
 
 MEDIA_TYPE = "application/vnd.hening.submission"
 _WAIT_SECONDS = 30  # that the server may wait with one answer

@@ -13,7 +13,7 @@ from securesystemslib.signer import CryptoSigner
 
 from demo.stage import StageError
 from fixtures.catalogue import Build
-from signer.remote.errors import ServerRefusal
+from signer.remote.connection import ServerRefusal
 from tests.attacks.custody import CHANNEL, DAY, PACKS, THIEF, YEAR
 from tests.attacks.role_thief import list_package, next_version, offer, plant, sign
 

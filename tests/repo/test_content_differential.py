@@ -15,7 +15,7 @@ from server.core.content.entries import check_entries as check_on_server
 from server.core.content.prose import check_is_seen, check_links_nowhere
 from server.core.errors import FormatError
 from signer.content.errors import ContentError as BuilderError
-from signer.content.prose import check_prose
+from signer.content.validate import check_prose
 from tests.client_sim.content.test_entries import paths, put
 from tests.server.core.content.samples import KINDS, b64, entries_of, tzif
 

@@ -30,7 +30,7 @@ from server.core.content.kinds import KINDS
 from server.core.errors import HeningError
 from server.release.people import accounts, permissions, principal, tokens, trail
 from server.storage import database
-from signer.proposal import document, signatures, trust
+from signer.proposal import document, signing, trust
 from tests.flows.test_package_rules import COUNTED
 from tests.package_vectors import RULES
 
@@ -281,9 +281,9 @@ def test_the_proposal_vectors_are_read_and_written():
     read = document.decode_proposal(proposal)
     assert document.encode_proposal(read) == proposal
     assert trust.decode_unsigned(read.changes[0]).signed.version == 2
-    file = signatures.decode_signatures(signed)
+    file = signing.decode_signatures(signed)
     assert file.proposal == identity
-    assert signatures.encode_signatures(file) == signed
+    assert signing.encode_signatures(file) == signed
 
 
 def test_the_members_of_a_proposal_are_those_of_the_page():
@@ -295,7 +295,7 @@ def test_the_members_of_a_proposal_are_those_of_the_page():
 def test_the_limits_of_a_proposal_are_those_of_the_page():
     """Octets and counts."""
     assert document.MAX_PROPOSAL == 256 * 2**20
-    assert signatures.MAX_SIGNATURES == 16 * 2**20
+    assert signing.MAX_SIGNATURES == 16 * 2**20
     assert f"at most {document.MAX_NOTE} characters" in section(10)
 
 

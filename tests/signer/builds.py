@@ -6,7 +6,7 @@ from pathlib import Path
 from tuf.api.metadata import Targets
 
 from server.core.names import Channel
-from signer.ota.facts import OtaFacts, PartitionFacts, Signed
+from signer.ota.summary import OtaFacts, PartitionFacts, Signed
 from signer.release.order import ReleaseOrder
 from signer.release.plan import plan_release
 

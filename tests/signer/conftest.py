@@ -13,11 +13,11 @@ from fixtures.catalogue import find_build
 from server.core.encodings import encode_canonical_json
 from server.core.note import VerifierKey
 from signer.ceremony.first import init_repository
-from signer.ceremony.online_keys import decode_online_keys
+from signer.ceremony.plan import decode_online_keys
 from signer.ceremony.policy import Policy
 from signer.keys.keystore import Keystore
-from signer.ota.facts import OtaFacts
 from signer.ota.inspect import inspect_ota
+from signer.ota.summary import OtaFacts
 from signer.work_folder import WorkFolder
 from tests.softhsm import PIN, SoftHsm, forget_module, make_softhsm
 

@@ -7,7 +7,7 @@ import pytest
 
 from server.core.names import Channel
 from signer.ceremony.first import init_repository
-from signer.ceremony.online_keys import decode_online_keys
+from signer.ceremony.plan import decode_online_keys
 from signer.ceremony.policy import Policy
 from signer.keys.keystore import Keystore
 from signer.release.plan import ReleaseOrder

@@ -5,18 +5,217 @@ and knows the country of those that have no network's numbers; `apns-conf.xml` (
 network for each access point.
 """
 
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
-from signer.content.sources.access_point import Aside
-from signer.content.sources.android_apns import read_android
-from signer.content.sources.built import Built, name_source
-from signer.content.sources.errors import SourceError
-from signer.content.sources.left_out import LeftOut
-from signer.content.sources.service_providers import read_providers
+from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.translations import SourceError
+
+TYPES = frozenset({
+    "cbs", "default", "dun", "emergency", "fota", "hipri", "ia", "ims", "mms", "supl", "xcap",
+})  # fmt: skip
+#: Members that are octets of a protocol, and how many they may have.
+MEMBERS = {
+    "apn": 100,
+    "mmsc": 200,
+    "mmsproxy": 100,
+    "password": 100,
+    "proxy": 100,
+    "user": 100,
+}
+PORTS = frozenset({"mmsport", "port"})
+MAX_CARRIER = 100
+NETWORK = re.compile(r"([0-9]{3})-([0-9]{2,3})")
+PRINTABLE = re.compile(r"[ -~]+")
+#: What no text of a pack may hold.
+FORBIDDEN = re.compile(r"[<>]|https?:|www\.|javascript:|data:", re.IGNORECASE)
+
+#: Why a reader leaves out what an entry does not have.
+NO_PLACE = "entries have no place for it"
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Where a reader tells what is not in the access points: notes, and what it left out."""
+
+    note: Note
+    left_out: LeftOut
+
+
+def make_access_point(
+    carrier: str, types: Iterable[str], words: dict[str, str | None], where: str, aside: Aside
+) -> dict[str, object] | None:
+    """Return the APN of FORMATS 15 with `words` of MEMBERS and PORTS, spaces around them removed.
+
+    What is empty is passed over, and a member that phones could not use is left out; without a
+    usable `apn` or type there is no access point, and None. `where` is for `aside`.
+    """
+    point: dict[str, object] = {"carrier": _shorten(carrier, where, aside.note)}
+    for name, word in words.items():
+        value = (word or "").strip()
+        if not value:
+            continue
+        if name in PORTS and value.isascii() and value.isdigit() and 0 < int(value) < 65536:
+            point[name] = int(value)
+        elif name in MEMBERS and len(value) <= MEMBERS[name] and PRINTABLE.fullmatch(value):
+            point[name] = value
+        else:
+            aside.left_out.add("a member that phones could not use", f"{where}: {name} {value!r}")
+    wanted = set(types)
+    for name in sorted(wanted - TYPES):
+        aside.left_out.add("a type without a meaning here", f"{where}: {name}")
+    point["types"] = sorted(wanted & TYPES)
+    if "apn" not in point or not point["types"]:
+        aside.left_out.add("an access point without a name of its own, or a type", where)
+        return None
+    return point
+
+
+def _shorten(carrier: str, where: str, note: Note) -> str:
+    """Return a carrier's name as one line of at most 100 characters."""
+    name = " ".join(unicodedata.normalize("NFC", FORBIDDEN.sub(" ", carrier)).split())
+    if len(name) > MAX_CARRIER:
+        note(f"{where}: the name is cut to {MAX_CARRIER} characters: {name}")
+        name = name[: MAX_CARRIER - 1].rstrip() + "…"
+    return name or "?"
+
+
+#: android.provider.Telephony.Carriers, AUTH_TYPE
+METHODS = {"0": "none", "1": "pap", "2": "chap", "3": "pap-chap"}
+PROTOCOLS = frozenset({"IP", "IPV6", "IPV4V6"})
+ANDROID_TAKEN = frozenset({
+    "apn", "authtype", "carrier", "carrier_enabled", "mcc", "mmsc", "mmsport", "mmsproxy", "mnc",
+    "password", "port", "protocol", "proxy", "type", "user",
+})  # fmt: skip
+WORDS = ("apn", "mmsc", "mmsport", "mmsproxy", "password", "port", "proxy", "user")
+
+
+def read_android(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield pairs of an entry's key and an access point, in the file's order."""
+    for number, element in enumerate(root.iterfind("apn"), start=1):
+        carrier = element.get("carrier") or ""
+        where = f"access point {number}, {carrier}"
+        for name in set(element.keys()) - ANDROID_TAKEN:
+            aside.left_out.add(NO_PLACE, name)
+        key = f"{element.get('mcc') or ''}-{element.get('mnc') or ''}"
+        if not NETWORK.fullmatch(key):
+            aside.left_out.add("an access point of no network", where)
+            continue
+        if element.get("carrier_enabled") == "false":
+            aside.left_out.add("an access point that the list disables", where)
+            continue
+        words = {name: element.get(name) for name in WORDS}
+        point = make_access_point(carrier, _types_of(element), words, where, aside)
+        if point is None:
+            continue
+        if (method := METHODS.get(element.get("authtype") or "")) is not None:
+            point["auth"] = method
+        if (protocol := element.get("protocol")) in PROTOCOLS:
+            point["protocol"] = protocol
+        yield key, point
+
+
+def _types_of(element: Element) -> set[str]:
+    """Return the types; none at all, or a star, is every type in Android."""
+    words = {word.strip().lower() for word in (element.get("type") or "*").split(",")}
+    return set(TYPES - {"emergency", "ia"}) if "*" in words else words - {""}
+
+
+#: What `usage` means in Android's words; without one an access point is for data.
+USAGES = {
+    None: ("default",),
+    "ia": ("ia",),
+    "internet": ("default", "supl"),
+    "mms": ("mms",),
+    "mms-internet-hipri": ("default", "mms", "supl", "hipri"),
+    "mms-internet-hipri-fota": ("default", "mms", "supl", "hipri", "fota"),
+    "wap": ("default",),
+}
+PROVIDERS_TAKEN = frozenset({
+    "apn", "authentication", "country", "gsm", "mmsc", "mmsproxy", "name", "network-id", "password",
+    "provider", "usage", "username",
+})  # fmt: skip
+
+
+def read_providers(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield pairs of an entry's key and an access point, those of primary providers first."""
+    providers = [
+        (country.get("code", "").upper(), provider)
+        for country in root.iterfind("country")
+        for provider in country.iterfind("provider")
+    ]
+    for tag in _list_left_out(root):
+        aside.left_out.add(NO_PLACE, f"<{tag}>")
+    for country, provider in sorted(providers, key=lambda pair: pair[1].get("primary") != "true"):
+        name = _name_of(provider)
+        where = f"{country}, {name or 'a provider without a name'}"
+        points = provider.findall("gsm/apn")
+        keys = list(_networks_of(provider, where, aside))
+        if keys and not points:
+            aside.note(f"{where}: no access points for {', '.join(keys)}")
+        for element in points:
+            point = _point_of(element, name, where, aside)
+            if point is not None:
+                yield from ((key, dict(point)) for key in keys or [country])
+
+
+def _list_left_out(element: Element) -> Iterator[str]:
+    """Yield the tags of the elements that are not taken over, those below them apart."""
+    for child in element:
+        if child.tag in PROVIDERS_TAKEN:
+            yield from _list_left_out(child)
+        else:
+            yield str(child.tag)
+
+
+def _networks_of(provider: Element, where: str, aside: Aside) -> Iterator[str]:
+    for network in provider.iterfind("gsm/network-id"):
+        key = f"{network.get('mcc')}-{network.get('mnc')}"
+        if NETWORK.fullmatch(key):
+            yield key
+        else:
+            aside.left_out.add("numbers that no network can have", f"{where}: {key}")
+
+
+def _point_of(
+    element: Element, provider: str, where: str, aside: Aside
+) -> dict[str, object] | None:
+    own = _name_of(element)
+    carrier = f"{provider}: {own}" if own and own not in provider else provider
+    usage = element.find("usage")
+    kind = None if usage is None else usage.get("type")
+    proxy, _, port = (element.findtext("mmsproxy") or "").strip().partition(":")
+    words = {
+        "apn": element.get("value"),
+        "mmsc": element.findtext("mmsc"),
+        "mmsport": port,
+        "mmsproxy": proxy,
+        "password": element.findtext("password"),
+        "user": element.findtext("username"),
+    }
+    types = {*USAGES.get(kind, (str(kind),)), *(("mms",) if words["mmsc"] else ())}
+    point = make_access_point(carrier, types, words, f"{where}, {words['apn']}", aside)
+    method = element.find("authentication")
+    if point is not None and method is not None and method.get("method") in {"chap", "pap"}:
+        point["auth"] = method.get("method")
+    return point
+
+
+def _name_of(element: Element) -> str:
+    """Return the name without a language, or the first of those with one."""
+    names = element.findall("name")
+    plain = [each for each in names if not each.keys()] or names
+    return " ".join((plain[0].text or "").split()) if plain else ""
+
 
 NAME = "mobile-broadband-provider-info"
 LICENCE = "CC-PDDC"

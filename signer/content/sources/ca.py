@@ -19,9 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from server.core.content.der import check_ca_certificate
 from server.core.errors import FormatError
-from signer.content.sources.built import Built, name_source
-from signer.content.sources.errors import SourceError
-from signer.content.sources.left_out import LeftOut
+from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.translations import SourceError
 
 NAME = "certifi"
 LICENCE = "MPL-2.0"

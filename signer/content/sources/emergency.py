@@ -11,9 +11,8 @@ from importlib.metadata import version
 from phonenumbers import SUPPORTED_REGIONS, SUPPORTED_SHORT_REGIONS, PhoneMetadata
 from phonenumbers.shortnumberinfo import connects_to_emergency_number
 
-from signer.content.sources.built import Built, name_source
-from signer.content.sources.errors import SourceError
-from signer.content.sources.left_out import LeftOut
+from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.translations import SourceError
 
 NAME = "phonenumbers"
 LICENCE = "Apache-2.0"

@@ -7,9 +7,8 @@ from importlib.metadata import version
 
 from holidays import PUBLIC, HolidayBase, country_holidays, list_supported_countries
 
-from signer.content.sources.built import Built, name_source
-from signer.content.sources.errors import SourceError
-from signer.content.sources.left_out import LeftOut
+from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.translations import SourceError
 
 NAME = "holidays"
 LICENCE = "MIT"

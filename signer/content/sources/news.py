@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from signer.content.sources.built import Built, name_source
-from signer.content.sources.checked import check_words
-from signer.content.sources.completeness import Completeness
-from signer.content.sources.errors import SourceError
-from signer.content.sources.marked import Marked
-from signer.content.sources.message import Message
-from signer.content.sources.messages import count_messages, read_messages
-from signer.content.sources.yaml_file import read_yaml
+from signer.content.sources.translations import (
+    Completeness,
+    Marked,
+    Message,
+    SourceError,
+    check_words,
+    count_messages,
+    read_messages,
+    read_yaml,
+)
 
 INDEX = "index.yaml"
 SEVERITIES = ("info", "important", "urgent")
@@ -87,3 +90,13 @@ def _count(wanted: dict[str, Marked], messages: Sequence[Message]) -> Completene
     """Count an entry as there in a locale that has its title; it has the body then, too."""
     counts = count_messages(messages)
     return Completeness({name: counts.get(f"{name}/title", {}) for name in wanted})
+
+
+def load_features(folder: Path) -> Built:
+    """Build the kind `features` from a folder, as `load_news` says."""
+    return load_news(folder, "feature")
+
+
+def load_notices(folder: Path) -> Built:
+    """Build the kind `notices` from a folder, as `load_news` says."""
+    return load_news(folder, "notice")

@@ -1,13 +1,142 @@
-"""Themes: from a YAML file with colours, titles and the names of wallpapers."""
+"""Themes and wallpapers: from YAML files and folders of images."""
 
+import hashlib
+import io
+import re
+import warnings
 from pathlib import Path
 
-from signer.content.sources.built import Built, name_source
-from signer.content.sources.marked import Marked
-from signer.content.sources.wallpapers import check_name, titles_of
-from signer.content.sources.yaml_file import read_yaml
+import blurhash
+from PIL import Image, ImageCms, ImageOps
 
-INDEX = "themes.yaml"
+from signer.content.sources.built import Built, name_source
+from signer.content.sources.translations import Marked, SourceError, check_words, read_yaml
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MODES = frozenset({"1", "CMYK", "L", "P", "RGB", "YCbCr"})
+MIN_SIDE, MAX_SIDE = 64, 4096
+MAX_OCTETS = 64 * 1024 * 1024
+QUALITY = 85
+#: Waves across and down of a placeholder, and the sides of what it is computed from.
+WAVES = (3, 4)
+SMALL = (36, 64)
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Return the pixels of an image in sRGB, as it is to be looked at.
+
+    SourceError, before any pixel is decoded, for a format, side or mode that no wallpaper has;
+    and for what cannot be decoded.
+    """
+    try:
+        if path.stat().st_size > MAX_OCTETS:
+            raise SourceError(f"{path} has more than {MAX_OCTETS} octets; scale it.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with Image.open(path, formats=FORMATS) as image:
+                _check_head(image, path)
+                return _to_srgb(ImageOps.exif_transpose(image), path)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise SourceError(f"{path} is far too large to be decoded; scale it.") from error
+    except (OSError, SyntaxError, ValueError, Warning) as error:
+        kinds = ", ".join(FORMATS)
+        raise SourceError(f"{path} is no whole image ({kinds}): {error}.") from error
+
+
+def encode_picture(image: Image.Image) -> bytes:
+    """Return the JPEG of an image in RGB, the same octets for the same pixels and Pillow."""
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=QUALITY, optimize=True, progressive=True)
+    return out.getvalue()
+
+
+def placeholder_of(image: Image.Image) -> str:
+    """Return the BlurHash of an image in RGB."""
+    small = image.resize(SMALL, Image.Resampling.BOX)
+    rows = [[small.getpixel((x, y)) for x in range(SMALL[0])] for y in range(SMALL[1])]
+    return str(blurhash.encode(rows, *WAVES))
+
+
+def _check_head(image: Image.Image, path: Path) -> None:
+    width, height = image.size
+    if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
+        raise SourceError(
+            f"{path} is {width}x{height}; a wallpaper has {MIN_SIDE} to {MAX_SIDE} on each side."
+        )
+    if getattr(image, "n_frames", 1) != 1:
+        raise SourceError(f"{path} moves; a wallpaper is one picture.")
+    if image.mode not in MODES or image.has_transparency_data:
+        raise SourceError(f"{path} ({image.mode}) has transparency or over 8 bits; flatten it.")
+
+
+def _to_srgb(image: Image.Image, path: Path) -> Image.Image:
+    """Return new pixels in RGB, converted from the profile of the image if it has one."""
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in {"CMYK", "L", "RGB"}:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError) as error:
+            raise SourceError(f"{path} has a colour profile that is not sound; drop it.") from error
+        image = converted or image
+    plain = Image.new("RGB", image.size)
+    plain.paste(image.convert("RGB"))
+    return plain
+
+
+WALLPAPERS = "wallpapers.yaml"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def load_wallpapers(folder: Path) -> Built:
+    """Build the kind `wallpapers`, with its pictures, from a folder with `wallpapers.yaml`.
+
+    The index has `source`, `version`, `licence` and `wallpapers`: name to `file`, `title` by
+    locale, `author`, `licence`. SourceError for an index or an image that is not as it should be.
+    """
+    head = {"licence", "source", "version", "wallpapers"}
+    index = read_yaml(folder / WALLPAPERS).members(head, ())
+    entries: dict[str, object] = {}
+    pictures: dict[str, bytes] = {}
+    for name, marked in sorted(index["wallpapers"].mapping().items()):
+        check_name(name, marked)
+        members = marked.members({"author", "file", "licence", "title"}, ())
+        file = members["file"].text()
+        if FILE.fullmatch(file) is None:
+            raise members["file"].error(f"{file!r} is no file of this folder")
+        image = read_picture(folder / file)
+        pictures[name] = encode_picture(image)
+        entries[name] = {
+            "author": members["author"].text(),
+            "height": image.height,
+            "length": len(pictures[name]),
+            "licence": members["licence"].text(),
+            "placeholder": placeholder_of(image),
+            "sha256": hashlib.sha256(pictures[name]).hexdigest(),
+            "title": titles_of(members["title"]),
+            "width": image.width,
+        }
+    source = name_source(*(index[each].text() for each in ("source", "version", "licence")))
+    return Built(entries, [source], pictures)
+
+
+def check_name(name: str, marked: Marked) -> None:
+    """Raise SourceError unless `name` may be that of a wallpaper or a theme."""
+    if NAME.fullmatch(name) is None:
+        raise marked.error(f"{name!r} is no name: small letters, digits and hyphens")
+
+
+def titles_of(marked: Marked) -> dict[str, str]:
+    """Return titles by locale, in the order of the locales."""
+    return {
+        locale: check_words(title.text(), title.where, 80)
+        for locale, title in sorted(marked.mapping().items())
+    }
+
+
+THEMES = "themes.yaml"
 COLOURS = ("background", "primary", "text")
 
 
@@ -18,7 +147,7 @@ def load_themes(folder: Path) -> Built:
     `licence`, the colours `light` and `dark`, and perhaps `wallpaper`. SourceError for another
     form; whether a text can be read on its background is for the check of the pack to say.
     """
-    index = read_yaml(folder / INDEX).members({"licence", "source", "themes", "version"}, ())
+    index = read_yaml(folder / THEMES).members({"licence", "source", "themes", "version"}, ())
     entries: dict[str, object] = {}
     for name, marked in sorted(index["themes"].mapping().items()):
         check_name(name, marked)

@@ -13,9 +13,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from signer.content.sources.built import Built, name_source
-from signer.content.sources.errors import SourceError
-from signer.content.sources.left_out import LeftOut
+from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.translations import SourceError
 
 NAME = "tzdata"
 LICENCE = "LicenseRef-public-domain"

@@ -24,7 +24,7 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from signer.audit.errors import AnswerError
+from signer.audit.findings import AnswerError
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ORIGIN = "log.example/hening"

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from signer.audit.compact_range import CompactRange
+from signer.audit.log_reader import CompactRange
 from tests.signer.audit.public_tree import mth
 
 LEAVES = [hashlib.sha256(b"\0leaf %d" % number).digest() for number in range(130)]

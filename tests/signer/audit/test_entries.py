@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.audit.entries import Entry, decode_bundle, decode_entry
-from signer.audit.errors import AnswerError
+from signer.audit.findings import AnswerError
+from signer.audit.log_reader import Entry, decode_bundle, decode_entry
 
 ROLES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True)
 VERSIONS = st.integers(1, 2**53 - 1)

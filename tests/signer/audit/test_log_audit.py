@@ -6,8 +6,7 @@ import pytest
 from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets
 
 from server.core.tlog import verify_consistency
-from signer.audit.errors import MirrorAwayError
-from signer.audit.findings import Kind
+from signer.audit.findings import Kind, MirrorAwayError
 from signer.audit.memory import begin_memory, decode_memory, encode_memory
 from tests.signer.audit.public_tree import (
     LOG_KEYS,

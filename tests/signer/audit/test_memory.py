@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.encodings import encode_canonical_json
-from signer.audit.errors import MemoryFileError
+from signer.audit.findings import MemoryFileError
 from signer.audit.log_audit import audit_log
 from signer.audit.memory import (
     MAX_MEMORY,

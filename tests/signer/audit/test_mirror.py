@@ -1,9 +1,23 @@
+import contextlib
+import gzip
+import ipaddress
 import os
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from signer.audit.errors import AnswerError, MirrorAwayError
-from signer.audit.mirror import FolderMirror
+from server.device.gate import GateMode, check_request
+from signer.audit.findings import AnswerError, MirrorAwayError
+from signer.audit.mirror import FolderMirror, HttpMirror
 
 
 def test_a_file_is_read_as_it_is(tmp_path):
@@ -42,3 +56,379 @@ def test_a_file_that_may_not_be_read_is_no_missing_file(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(PermissionError):
         FolderMirror(tmp_path).fetch("/file", 10)
+
+
+PATH = "/log/checkpoint"
+
+
+@contextlib.contextmanager
+def answering(*scripts, hold=0.0):
+    """Serve one connection after the other; each script holds the answers of one connection.
+
+    Yields the mirror and the octets of all requests as they come.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    requests, stop = [], threading.Event()
+
+    def serve():
+        for script in scripts:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                for answer in script:
+                    request = b""
+                    while not request.endswith(b"\r\n\r\n"):
+                        request += connection.recv(1) or b"(closed)\r\n\r\n"
+                    requests.append(request)
+                    for piece in [answer] if isinstance(answer, bytes) else answer:
+                        connection.sendall(piece)
+                stop.wait(hold)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    port = listener.getsockname()[1]
+    mirror = HttpMirror(f"http://127.0.0.1:{port}", time.monotonic, seconds=0.5)
+    try:
+        yield mirror, requests
+    finally:
+        stop.set()
+        mirror.close()
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def answer(body, *lines, status="200 OK"):
+    """Return the octets of a response."""
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines, "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+def test_a_request_is_a_phones_request_to_the_octet():
+    """Host and Accept-Encoding, nothing else, and one connection for all."""
+    with answering([answer(b"one"), answer(b"", status="404 Not Found"), answer(b"two")]) as (
+        mirror,
+        requests,
+    ):
+        assert mirror.fetch(PATH, 10) == b"one"
+        assert mirror.fetch("/metadata/2.root.json", 10) is None
+        assert mirror.fetch(PATH, 10) == b"two"
+    port = mirror._port
+    assert requests[0] == (
+        f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
+    )
+    assert len(requests) == 3
+
+
+def test_what_is_gone_is_not_there():
+    """410 is the answer for superseded versions."""
+    with answering([answer(b"gone", status="410 Gone")]) as (mirror, _):
+        assert mirror.fetch(PATH, 10) is None
+
+
+def test_gzip_is_decoded_up_to_the_limit():
+    """The limit holds for the decoded octets, and a bomb is stopped when it opens."""
+    packed = gzip.compress(b"x" * 1000, mtime=0)
+    bomb = gzip.compress(bytes(50_000_000))
+    encoding = "Content-Encoding: gzip"
+    with answering([answer(packed, encoding)], [answer(bomb, encoding)]) as (mirror, _):
+        assert mirror.fetch(PATH, 1000) == b"x" * 1000
+        mirror.close()
+        with pytest.raises(AnswerError, match="longer than the 1000 octets"):
+            mirror.fetch(PATH, 1000)
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        (answer(b"x" * 11), "longer than the 10 octets"),
+        (answer(b"no", "Content-Encoding: gzip"), "damaged gzip"),
+        (answer(gzip.compress(b"x", mtime=0)[:-3], "Content-Encoding: gzip"), "cut short"),
+        (answer(gzip.compress(b"x", mtime=0) + b"y", "Content-Encoding: gzip"), "goes on after"),
+        (answer(b"x", "Content-Encoding: br"), "not asked for"),
+    ],
+)
+def test_a_file_that_cannot_be_used(octets, reason):
+    """It is a finding about the file; the mirror itself answers."""
+    with answering([octets]) as (mirror, _), pytest.raises(AnswerError, match=reason):
+        mirror.fetch(PATH, 10)
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        (answer(b"", "Location: http://elsewhere/", status="302 Found"), "redirects"),
+        (answer(b"", status="500 Internal Server Error"), "answers 500"),
+        (answer(b"", status="400 Bad Request"), "answers 400"),
+        (answer(b"", status="206 Partial Content"), "answers 206"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", r"does not speak HTTP/1\.1"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 10_000, r"does not speak HTTP/1\.1"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "without a whole answer"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "without a whole answer"),
+        (b"", "without a whole answer"),
+    ],
+)
+def test_a_mirror_that_is_none(octets, reason):
+    """Redirects, failures and other protocols: the surroundings failed."""
+    with answering([octets], [octets]) as (mirror, _), pytest.raises(MirrorAwayError, match=reason):
+        mirror.fetch(PATH, 10)
+
+
+def test_endless_data_is_cut_off():
+    """No more than the limit and what framing adds is taken, however it is framed."""
+
+    def endless():
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        while True:
+            yield b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+
+    with answering([endless()]) as (mirror, _), pytest.raises(AnswerError, match="longer"):
+        mirror.fetch(PATH, 4096)
+
+
+def test_gzip_that_never_says_anything_is_cut_off():
+    """Empty blocks without end decode to nothing and count all the same."""
+
+    def endless():
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"
+        yield b"a\r\n\x1f\x8b\x08\0\0\0\0\0\0\x03\r\n"
+        while True:
+            yield b"5000\r\n" + b"\0\0\0\xff\xff" * 0x1000 + b"\r\n"
+
+    with answering([endless()]) as (mirror, _), pytest.raises(AnswerError, match="longer"):
+        mirror.fetch(PATH, 4096)
+
+
+def test_the_time_for_a_file_is_counted_from_the_question(monkeypatch):
+    """A clock that has gone on is asked before each wait."""
+    opened = FakeSocket(b"")
+    monkeypatch.setattr(socket, "create_connection", lambda *_arguments: opened)
+    mirror = HttpMirror("http://updates.example", iter([0.0, 200.0]).__next__)
+    with pytest.raises(MirrorAwayError, match="takes too long"):
+        mirror.fetch(PATH, 10)
+
+
+def test_endless_heads_are_cut_off():
+    """Interim answers and header lines without end."""
+
+    def endless():
+        yield b"HTTP/1.1 200 OK\r\n"
+        while True:
+            yield b"A: " + b"x" * 1000 + b"\r\n"
+
+    with answering([endless()]) as (mirror, _), pytest.raises(MirrorAwayError):
+        mirror.fetch(PATH, 4096)
+
+
+def test_a_mirror_that_hangs_is_given_up():
+    """Nothing at all, and an octet now and then: both end when the time is over."""
+
+    def trickle():
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"
+        while True:
+            time.sleep(0.02)
+            yield b"x"
+
+    for script in ([b""], [trickle()]):
+        with (
+            answering(script, hold=5) as (mirror, _),
+            pytest.raises(MirrorAwayError, match=r"too long|timed out"),
+        ):
+            mirror.fetch(PATH, 4096)
+
+
+def test_a_connection_that_was_closed_between_is_made_anew():
+    """A server may end an idle connection; the next question is asked on another."""
+    with answering([answer(b"one")], [answer(b"two")]) as (mirror, requests):
+        assert mirror.fetch(PATH, 10) == b"one"
+        assert mirror.fetch(PATH, 10) == b"two"
+    assert len(requests) == 2
+
+
+def test_a_connection_that_the_answer_ends_is_not_used_again():
+    """`Connection: close` is heeded."""
+    first = answer(b"one", "Connection: close")
+    with answering([first], [answer(b"two")]) as (mirror, _):
+        assert mirror.fetch(PATH, 10) == b"one"
+        assert mirror._socket is None
+        assert mirror.fetch(PATH, 10) == b"two"
+
+
+def test_nobody_listens():
+    """A refused connection and a name that does not exist."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for url in (f"http://127.0.0.1:{port}", "http://nowhere.invalid"):
+        with pytest.raises(MirrorAwayError):
+            HttpMirror(url, time.monotonic).fetch(PATH, 10)
+
+
+@contextlib.contextmanager
+def listening(serve):
+    """Give the port of a server that handles one connection with `serve`."""
+
+    def run():
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            serve(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_server_without_tls_is_no_https_mirror():
+    """The handshake fails, and nothing is asked in the clear."""
+    heard = []
+
+    def serve(connection):
+        heard.append(connection.recv(1000))
+        connection.sendall(answer(b"in the clear"))
+
+    with listening(serve) as port, pytest.raises(MirrorAwayError):
+        HttpMirror(f"https://127.0.0.1:{port}", time.monotonic).fetch(PATH, 10)
+    assert b"GET" not in heard[0]
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_certificate_must_be_one_that_the_system_trusts(is_trusted, tmp_path, monkeypatch):
+    """The same server is asked, or not, by what OpenSSL is told to trust."""
+    key, certificate = make_certificate()
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(key + certificate)
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(certificate if is_trusted else make_certificate()[1])
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+
+    def serve(connection):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(1000)
+            secure.sendall(answer(b"hello"))
+
+    with listening(serve) as port:
+        mirror = HttpMirror(f"https://127.0.0.1:{port}", time.monotonic)
+        if is_trusted:
+            assert mirror.fetch(PATH, 10) == b"hello"
+        else:
+            with pytest.raises(MirrorAwayError, match="CERTIFICATE_VERIFY_FAILED"):
+                mirror.fetch(PATH, 10)
+        mirror.close()
+
+
+def make_certificate():
+    """Return key and certificate of 127.0.0.1, both PEM, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mirror")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private, certificate.public_bytes(pem)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://updates.example", "updates.example"),
+        ("http://updates.example/", "updates.example"),
+        ("http://updates.example:80", "updates.example"),
+        ("https://updates.example:443", "updates.example"),
+        ("https://updates.example:80", "updates.example:80"),
+        ("http://[::1]:8080", "[::1]:8080"),
+    ],
+)
+def test_the_host_is_named_as_a_phone_names_it(url, host):
+    """With the port only where it is not the scheme's own."""
+    assert HttpMirror(url, time.monotonic)._host == host
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://updates.example",
+        "http://",
+        "http://user@updates.example",
+        "http://" + "a" * 64 + ".example",
+        "http://updates.example/mirror",
+        "http://updates.example?x",
+        "http://updates.example#x",
+        "http://updates.example:99999",
+        "http://updates.example:x",
+        "http://[::1",
+        "http://upd\u00e4tes.example",
+        "http://updates.example\r\nX: y",
+    ],
+)
+def test_what_is_no_url_of_a_mirror(url):
+    """A scheme, a host and a port; the tree lies at the root."""
+    with pytest.raises(AnswerError):
+        HttpMirror(url, time.monotonic)
+
+
+@given(st.text(max_size=40) | st.text(max_size=30).map("http://".__add__))
+def test_arbitrary_urls_are_refused_with_our_own_error(url):
+    """Whatever is typed."""
+    with contextlib.suppress(AnswerError):
+        HttpMirror(url, time.monotonic)
+
+
+class FakeSocket:
+    """A connection on which everything was received already."""
+
+    def __init__(self, octets):
+        self.octets = octets
+
+    def recv(self, size):
+        """Return what is left, then the end."""
+        piece, self.octets = self.octets[:size], self.octets[size:]
+        return piece
+
+    def sendall(self, octets):
+        """Take a request."""
+
+    def settimeout(self, seconds):
+        """Take a time."""
+
+    def close(self):
+        """End."""
+
+
+@settings(max_examples=300)
+@given(
+    st.binary(max_size=200)
+    | st.binary(max_size=100).map(b"HTTP/1.1 200 OK\r\n".__add__)
+    | st.binary(max_size=100).map(answer)
+    | st.binary(max_size=100).map(lambda data: answer(data, "Content-Encoding: gzip"))
+)
+def test_arbitrary_answers_are_octets_or_our_own_errors(octets):
+    """Whatever a server sends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "create_connection", lambda *_arguments: FakeSocket(octets))
+        mirror = HttpMirror("http://updates.example", time.monotonic)
+        with contextlib.suppress(AnswerError, MirrorAwayError):
+            assert len(mirror.fetch(PATH, 50) or b"") <= 50
+
+
+def test_the_request_is_of_the_strict_gates_language():
+    """The gate's strictest mode knows these octets."""
+    headers = [(b"Host", b"updates.example"), (b"Accept-Encoding", b"gzip")]
+    path = "/metadata/timestamp.json"
+    assert check_request("GET", path, (1, 1), headers, GateMode.STRICT) is False

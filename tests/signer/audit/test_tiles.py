@@ -3,8 +3,8 @@ import hashlib
 import pytest
 
 from server.core.tlog import verify_consistency
-from signer.audit.errors import AnswerError
-from signer.audit.tiles import Tiles
+from signer.audit.findings import AnswerError
+from signer.audit.log_reader import Tiles
 from tests.signer.audit.public_tree import DictMirror, leaf_hash_of, mth, tiles_of
 
 ENTRIES = [b"entry %d" % number for number in range(66_000)]

@@ -8,7 +8,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from server.core.bundle import decode_bundle
 from signer.ceremony.first import init_repository
-from signer.ceremony.online_keys import decode_online_keys
+from signer.ceremony.plan import decode_online_keys
 from signer.ceremony.policy import Policy
 from signer.errors import CeremonyError, KeyStoreError
 from signer.keys.keystore import Keystore

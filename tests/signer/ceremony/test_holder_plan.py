@@ -2,11 +2,11 @@ import os
 
 import pytest
 
-from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
 from signer.proposal.accept import accept_signatures
-from signer.proposal.change import Change
+from signer.proposal.document import Change
 from signer.proposal.propose import propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted

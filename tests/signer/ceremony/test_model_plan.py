@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from signer.ceremony.model_plan import plan_model
+from signer.ceremony.changes import plan_model
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
 from signer.signing import load_trusted

@@ -5,8 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from server.core.errors import ProfileError
 from server.core.note import VerifierKey
-from signer.ceremony.online_keys import decode_online_keys
-from signer.ceremony.online_plan import plan_online
+from signer.ceremony.changes import plan_online
+from signer.ceremony.plan import decode_online_keys
 from signer.errors import CeremonyError
 from signer.keys.public_key import make_tuf_key
 from signer.signing import load_trusted

@@ -15,7 +15,7 @@ def test_the_extra_is_loaded() -> None:
 
 def test_its_absence_is_told(monkeypatch) -> None:
     """With what to install."""
-    monkeypatch.delitem(sys.modules, "signer.content.decoding", raising=False)
+    monkeypatch.delitem(sys.modules, "signer.content.validate", raising=False)
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(
         ContentError, match=r"\(PIL is missing\): install hening with its extra `con"

@@ -5,9 +5,9 @@ from pkcs11 import Attribute, ObjectClass
 
 from signer.errors import KeyStoreError
 from signer.keys.enrolment import create_token_keys, enrol_public_keys, enrol_token_key
+from signer.keys.key_file import TokenKey
 from signer.keys.keystore import Keystore
 from signer.keys.public_key import PublicKey
-from signer.keys.token_file import TokenKey
 from tests.softhsm import PIN
 
 # RFC 8032 section 7.1, tests 1 and 2.

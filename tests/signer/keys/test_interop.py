@@ -11,11 +11,9 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 from tuf.api.metadata import Metadata, Targets
 
 from signer.keys.enrolment import create_token_keys, enrol_token_key
-from signer.keys.key_file import decode_key_file, encode_key_file
+from signer.keys.key_file import TokenKey, decode_key_file, encode_key_file
 from signer.keys.keystore import Keystore
-from signer.keys.public_key import PublicKey
-from signer.keys.public_key_formats import encode_as
-from signer.keys.token_file import TokenKey
+from signer.keys.public_key import PublicKey, encode_as
 from signer.signing import sign_role
 from tests.rfc8032 import VECTORS
 

@@ -8,9 +8,9 @@ from pkcs11 import Attribute
 
 from signer.errors import KeyStoreError
 from signer.keys.enrolment import create_token_keys, enrol_public_keys, enrol_token_key
+from signer.keys.key_file import TokenKey
 from signer.keys.keystore import Keystore
 from signer.keys.public_key import PublicKey
-from signer.keys.token_file import TokenKey
 from tests.rfc8032 import VECTORS
 from tests.signer.faults import FAULTS, run_all
 

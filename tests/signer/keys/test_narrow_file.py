@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from signer.errors import KeyStoreError
-from signer.keys.narrow_file import SECRET, TRUSTED, check_unchangeable, load_narrow
+from signer.keys.key_file import SECRET, TRUSTED, check_unchangeable, load_narrow
 
 
 def _make(folder, mode):

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from tuf.api.metadata import Key
 
 from signer.errors import KeyStoreError
-from signer.keys.public_key import PublicKey
-from signer.keys.public_key_formats import decode_any, encode_as
+from signer.keys.public_key import PublicKey, decode_any, encode_as
 
 # RFC 8032 section 7.1, test 1, and its key id; RFC 8410 section 4 gives the head of the PEM form.
 PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"

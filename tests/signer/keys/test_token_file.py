@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from server.core.encodings import encode_canonical_json
 from signer.errors import KeyStoreError
-from signer.keys.token_file import (
+from signer.keys.key_file import (
     TokenKey,
     check_token_key,
     decode_token_file,

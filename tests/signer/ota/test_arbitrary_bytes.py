@@ -20,11 +20,8 @@ from fixtures.newer import newer_packages
 from fixtures.repack import member_data, split_members
 from fixtures.signing import CERTIFICATE_FILE
 from fixtures.zip_writer import write_zip
-from signer.ota.block_ranges import decode_ranges
-from signer.ota.certificate import decode_certificate
+from signer.ota.block_package import check_transfer_list
 from signer.ota.container import DEFLATED, Entry, load_container, load_entry
-from signer.ota.der import decode_elements
-from signer.ota.entry_names import check_name
 from signer.ota.errors import OtaError
 from signer.ota.inspect import inspect_ota
 from signer.ota.manifest import decode_manifest
@@ -32,12 +29,17 @@ from signer.ota.metadata import METADATA, METADATA_PB, decode_pb, decode_text
 from signer.ota.payload import decode_header, load_payload
 from signer.ota.payload_checks import check_manifest
 from signer.ota.properties import decode_payload_properties, decode_property_files
-from signer.ota.signatures import decode_signatures, verify_signatures
-from signer.ota.transfer_caps import TransferCaps
-from signer.ota.transfer_checks import check_transfer_list
-from signer.ota.transfer_list import decode_transfer_list
-from signer.ota.whole_file import decode_comment, verify_cms
+from signer.ota.signatures import (
+    decode_certificate,
+    decode_comment,
+    decode_elements,
+    decode_signatures,
+    verify_cms,
+    verify_signatures,
+)
+from signer.ota.transfer_list import TransferCaps, decode_ranges, decode_transfer_list
 from signer.ota.zip_records import (
+    check_name,
     decode_directory,
     decode_end,
     decode_end64,

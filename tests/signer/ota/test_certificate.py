@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from signer.ota.certificate import decode_certificate
 from signer.ota.errors import SignatureError
+from signer.ota.signatures import decode_certificate
 
 pytestmark = pytest.mark.needs("openssl")
 

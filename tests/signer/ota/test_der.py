@@ -1,7 +1,7 @@
 import pytest
 
-from signer.ota.der import INTEGER, SEQUENCE, decode_elements, decode_integer, take
 from signer.ota.errors import SignatureError
+from signer.ota.signatures import INTEGER, SEQUENCE, decode_elements, decode_integer, take
 
 
 def test_elements() -> None:

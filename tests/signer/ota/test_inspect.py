@@ -14,8 +14,8 @@ from fixtures.repack import sealed, split_members, with_text
 from fixtures.signing import KEYS
 from fixtures.zip_writer import DEFLATED, STORED, Member, write_zip
 from signer.ota.errors import OtaError, SignatureError
-from signer.ota.facts import Signed
 from signer.ota.inspect import inspect_ota
+from signer.ota.summary import Signed
 
 NEWER = newer_packages(find_build("armani", "id", 2), find_build("armani", "id", 1))
 OTHER_CERTIFICATE = KEYS / "FIXTURE-ONLY-other.cert.pem"

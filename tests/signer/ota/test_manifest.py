@@ -3,8 +3,8 @@ import pytest
 from fixtures.protobuf_writer import bytes_field, varint_field
 from signer.ota import manifest as manifest_module
 from signer.ota.errors import PayloadError
-from signer.ota.extents import Extent
 from signer.ota.manifest import PartitionInfo, decode_manifest
+from signer.ota.operations import Extent
 
 
 def test_every_field_is_found() -> None:

@@ -1,4 +1,86 @@
-from signer.ota.operations import FULL_TYPES, OPERATION_TYPES, operation_name
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.ota.errors import PayloadError
+from signer.ota.operations import (
+    FULL_TYPES,
+    OPERATION_TYPES,
+    Extent,
+    Operation,
+    PackedOperations,
+    check_extents,
+    count_blocks,
+    end_of,
+    operation_name,
+)
+
+
+def test_arithmetic() -> None:
+    """Three blocks from block 7 end before block 10."""
+    assert end_of(Extent(7, 3)) == 10
+    assert count_blocks([Extent(7, 3), Extent(0, 2)]) == 5
+
+
+def test_extents_in_any_order() -> None:
+    """Neighbours do not overlap, whatever order they come in; the last block may be used."""
+    check_extents([Extent(5, 5), Extent(0, 5)], 10, "partition a")
+
+
+def test_faults_name_the_place() -> None:
+    """Overlaps and extents beyond the end are refused."""
+    with pytest.raises(PayloadError, match="a block of partition a twice"):
+        check_extents([Extent(4, 2), Extent(0, 5)], 10, "partition a")
+    with pytest.raises(PayloadError, match="beyond the end of partition a"):
+        check_extents([Extent(9, 2)], 10, "partition a")
+
+
+NUMBERS = st.integers(0, (1 << 64) - 1)
+EXTENTS = st.lists(st.builds(Extent, NUMBERS, NUMBERS), max_size=3).map(tuple)
+OPERATIONS = st.builds(
+    Operation,
+    *(NUMBERS, NUMBERS, NUMBERS, EXTENTS, EXTENTS, st.binary(max_size=40), st.binary(max_size=40)),
+    *(st.none() | NUMBERS, st.none() | NUMBERS),
+)
+
+
+@given(st.lists(OPERATIONS, max_size=6))
+def test_operations_come_back(operations: list[Operation]) -> None:
+    """Whatever they say, also nonsense; as often as they are asked for."""
+    packed = PackedOperations(operations)
+    assert len(packed) == len(operations)
+    assert list(packed) == operations
+    assert list(packed) == operations
+    assert all(each in packed for each in operations)
+
+
+def _copy(at: int) -> Operation:
+    extent = (Extent(at << 10, 1 << 10),)
+    return Operation(4, 0, 0, extent, extent, b"", at.to_bytes(32), None, None)
+
+
+def test_many_take_little_memory() -> None:
+    """A hundred thousand copies take less than 24 MiB, and a value is made when it is asked for."""
+    tracemalloc.start()
+    try:
+        packed = PackedOperations(map(_copy, range(100_000)))
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
+    assert sum(each.targets[0].count for each in packed) == 100_000 << 10
+
+
+def test_those_with_data_and_their_types() -> None:
+    """Both are known without making a value of every operation."""
+    packed = PackedOperations([_copy(0), _replacement(1), _copy(2), _replacement(3)])
+    assert list(packed.with_data()) == [_replacement(1), _replacement(3)]
+    assert packed.count_types() == {4: 2, 0: 2}
+
+
+def _replacement(at: int) -> Operation:
+    return Operation(0, at, 4096, (), (Extent(at, 1),), bytes(32), b"", None, None)
 
 
 def test_names_and_versions_are_those_of_the_format() -> None:

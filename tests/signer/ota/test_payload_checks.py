@@ -1,17 +1,27 @@
 """Rules for deltas; what full payloads must not do is covered by the hostile packages."""
 
+import bz2
+import lzma
+import struct
 from dataclasses import replace
 from typing import Any
 
+import brotli
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from signer.ota import payload_checks
 from signer.ota.errors import PayloadError
-from signer.ota.extents import Extent
 from signer.ota.manifest import Manifest, Partition, PartitionInfo
-from signer.ota.operation import Operation
-from signer.ota.operations import OPERATION_TYPES
-from signer.ota.packed_operations import PackedOperations
-from signer.ota.payload_checks import check_manifest, operations_with_data
+from signer.ota.operations import OPERATION_TYPES, Extent, Operation, PackedOperations
+from signer.ota.payload_checks import (
+    HEAD,
+    BrotliSize,
+    check_manifest,
+    find_fault,
+    operations_with_data,
+)
 
 HASH = b"h" * 32
 NUMBERS = {each.name: number for number, each in OPERATION_TYPES.items()}
@@ -192,3 +202,105 @@ def test_unsigned_payloads_end_with_their_data() -> None:
         check_manifest(unsigned, 31)
     with pytest.raises(PayloadError, match="a size and no place"):
         check_manifest(replace(unsigned, signatures_size=267), 30)
+
+
+SIZE = 2 * 4096
+DATA = bytes(range(256)) * 32
+LZMA2 = {"id": lzma.FILTER_LZMA2}
+X86, ARM, THUMB, DELTA = (
+    {"id": getattr(lzma, f"FILTER_{name}")} for name in ("X86", "ARM", "ARMTHUMB", "DELTA")
+)
+
+
+def _xz(*filters, check=lzma.CHECK_NONE):
+    return lzma.compress(DATA, check=check, filters=[*filters, LZMA2])
+
+
+def _patch(magic, size=SIZE):
+    return magic + struct.pack("<3Q", 1, 2, size)
+
+
+GOOD = [
+    (0, b"anything"),
+    (1, bz2.compress(DATA)),
+    (1, bz2.compress(DATA, 1)),
+    (8, _xz()),
+    (8, _xz(check=lzma.CHECK_CRC32)),
+    *[(8, _xz(each)) for each in (X86, ARM, THUMB)],
+    (5, _patch(b"BSDIFF40")),
+    (5, _patch(b"BSDF2\0\1\2")),
+    (10, _patch(b"BSDF2\2\2\2")),
+    (9, b"puff"),
+]
+BAD = [
+    (1, b"", "no bzip2 stream"),
+    (1, b"BZh0", "no bzip2 stream"),
+    (1, _xz(), "no bzip2 stream"),
+    (8, bz2.compress(DATA), "no xz stream"),
+    (8, _xz()[:12], "no xz stream"),
+    (8, _xz()[:14], "no xz stream"),
+    (8, lzma.compress(DATA, lzma.FORMAT_ALONE), "no xz stream"),
+    (8, _xz(check=lzma.CHECK_CRC64), "another check"),
+    (8, _xz(check=lzma.CHECK_SHA256), "another check"),
+    (8, _xz(DELTA), "another filter"),
+    (8, _xz(X86, ARM), "another filter"),
+    (8, _xz(X86 | {"start_offset": 16}), "another filter"),
+    (5, _patch(b"BSDIFF41"), "no patch"),
+    (5, _patch(b"BSDF2\0\1\3"), "no patch"),
+    (5, _patch(b"BSDIFF40")[:-1], "no patch"),
+    (5, _patch(b"BSDIFF40", SIZE - 1), "another length than the 8192 bytes"),
+    (10, _patch(b"BSDF2\2\2\2", SIZE | 1 << 63), "another length"),
+]
+
+
+def _with_data(kind, data):
+    return Operation(kind, 0, len(data), (), (Extent(0, 1), Extent(5, 1)), b"", b"", None, None)
+
+
+@pytest.mark.parametrize(("kind", "data"), GOOD)
+def test_data_of_their_type_have_no_fault(kind, data):
+    """Those that a phone takes, and types whose data nobody here knows."""
+    assert find_fault(_with_data(kind, data), data[:HEAD]) == ""
+
+
+@pytest.mark.parametrize(("kind", "data", "words"), BAD)
+def test_other_data_are_named(kind, data, words):
+    """Other compressors, checks, filters, patches and lengths."""
+    assert words in find_fault(_with_data(kind, data), data[:HEAD])
+
+
+def _digest(packed: bytes, limit: int, piece: int) -> bytes:
+    followed = BrotliSize(limit)
+    for at in range(0, len(packed), piece):
+        followed.update(memoryview(packed)[at : at + piece])
+    return followed.digest()
+
+
+@given(st.binary(max_size=3000), st.integers(1, 500))
+def test_length(data: bytes, piece: int) -> None:
+    """However the packed bytes are cut up, the answer is the length of the whole."""
+    assert _digest(brotli.compress(data, quality=4), 3000, piece) == len(data).to_bytes(8)
+
+
+def test_much_comes_out_of_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unpacked bytes are counted in pieces, so that they need no memory of their own size."""
+    monkeypatch.setattr(payload_checks, "_PIECE", 100)
+    packed = brotli.compress(bytes(500_000))
+    assert _digest(packed, 500_000, 3) == (500_000).to_bytes(8)
+    assert _digest(packed, 499_999, 3) == b""
+
+
+@pytest.mark.parametrize("piece", [1, 100])
+def test_what_cannot_be_unpacked(piece: int) -> None:
+    """Cut off, followed by something or no brotli at all: no answer."""
+    packed = brotli.compress(b"quiet, clear")
+    assert _digest(packed[:-1], 100, piece) == b""
+    assert _digest(packed + b"x", 100, piece) == b""
+    assert _digest(b"", 100, piece) == b""
+    assert _digest(b"\xff" * 20, 100, piece) == b""
+
+
+@given(st.binary(max_size=400))
+def test_arbitrary_bytes(raw: bytes) -> None:
+    """Noise has an answer or none, and raises nothing."""
+    assert len(_digest(raw, 1000, 50)) in {0, 8}

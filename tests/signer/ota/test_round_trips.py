@@ -29,15 +29,19 @@ from fixtures.zip_writer import (
     zip64_end,
 )
 from signer.ota.container import load_container, load_entry
-from signer.ota.der import decode_elements, decode_integer
-from signer.ota.extents import Extent
 from signer.ota.manifest import decode_manifest
 from signer.ota.metadata import check_agreement, decode_pb, decode_text
+from signer.ota.operations import Extent
 from signer.ota.payload import Header, decode_header, load_payload
 from signer.ota.properties import Span, decode_payload_properties, decode_property_files
 from signer.ota.protobuf import BYTES, VARINT, Field, Schema, decode_message, decode_varint
-from signer.ota.signatures import decode_signatures
-from signer.ota.whole_file import SignedFile, decode_comment
+from signer.ota.signatures import (
+    SignedFile,
+    decode_comment,
+    decode_elements,
+    decode_integer,
+    decode_signatures,
+)
 from signer.ota.zip_records import (
     End,
     decode_directory,

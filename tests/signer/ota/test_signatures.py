@@ -4,9 +4,8 @@ import pytest
 
 from fixtures.protobuf_writer import bytes_field, fixed32_field
 from fixtures.signing import sign_message
-from signer.ota.certificate import decode_certificate
 from signer.ota.errors import SignatureError
-from signer.ota.signatures import decode_signatures, verify_signatures
+from signer.ota.signatures import decode_certificate, decode_signatures, verify_signatures
 
 
 def _message(data: bytes, length: int) -> bytes:

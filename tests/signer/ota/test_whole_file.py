@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from signer.ota.certificate import Certificate, decode_certificate
 from signer.ota.errors import SignatureError
-from signer.ota.whole_file import SignedFile, decode_comment, verify_cms
+from signer.ota.signatures import (
+    Certificate,
+    SignedFile,
+    decode_certificate,
+    decode_comment,
+    verify_cms,
+)
 
 pytestmark = pytest.mark.needs("openssl")
 

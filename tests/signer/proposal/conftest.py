@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
-from signer.ceremony.renewal_plan import plan_renewal
+from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.root_plan import plan_renewal
 from signer.keys.keystore import Keystore
 from signer.keys.public_key import PublicKey
-from signer.proposal.change import Change
+from signer.proposal.document import Change
 from signer.proposal.propose import Proposed, propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted

@@ -6,18 +6,21 @@ import msgspec
 import pytest
 from tuf.api.metadata import Metadata
 
-from server.core.metadata import encode_metadata
+from server.core.metadata import encode_metadata, verify_role, verify_root
+from signer.ceremony.changes import HolderOrder
 from signer.ceremony.first import group_keys
-from signer.ceremony.holder_plan import HolderOrder
-from signer.ceremony.online_keys import decode_online_keys
-from signer.ceremony.plan import plan_ceremony
+from signer.ceremony.plan import decode_online_keys, plan_ceremony
 from signer.ceremony.policy import Policy
 from signer.errors import ProposalError, SurroundingsError, WorkFolderError
 from signer.keys.keystore import Keystore
-from signer.proposal.accept import accept_signatures, find_accepted
-from signer.proposal.change import Change
-from signer.proposal.context import check_anchor
-from signer.proposal.document import MetadataText, encode_proposal
+from signer.proposal.accept import (
+    accept_signatures,
+    assemble_files,
+    collect_signatures,
+    find_accepted,
+    tally_signatures,
+)
+from signer.proposal.document import Change, MetadataText, check_anchor, encode_proposal
 from signer.proposal.propose import load_proposal, propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted
@@ -229,3 +232,85 @@ def test_a_folder_that_is_there_is_not_begun_again(office, made_keys, online_fil
     proposed = propose_change(WorkFolder(office.folder.folder / "new"), Change(planned), keys, now)
     with pytest.raises(ProposalError, match="holds a repository already"):
         accept_signatures(office.folder, proposed, office.sign(proposed, "alice", "bob", "carol"))
+
+
+def collect(proposed, files):
+    """Return the signatures of `files` by role."""
+    return collect_signatures(proposed.transition, proposed.identity, files)
+
+
+def test_two_holders_reach_the_threshold(office) -> None:
+    """The octets carry both signatures and verify as a phone verifies them."""
+    proposed = office.renew("armani")
+    signatures = collect(proposed, office.sign(proposed, "alice", "bob"))
+    (data,) = assemble_files(proposed.transition, signatures).values()
+    signed = verify_role("armani", data, proposed.transition.after.targets, office.now)
+    assert signed.signed.version == 2
+    assert set(signed.signatures) == {office.public(f"armani-{n}").keyid for n in (1, 2)}
+
+
+def test_one_of_two_is_not_enough(office) -> None:
+    """Nothing half-signed is assembled, and the tally says who can still sign."""
+    proposed = office.renew("armani")
+    signatures = collect(proposed, office.sign(proposed, "alice"))
+    (tally,) = tally_signatures(proposed.transition, signatures)
+    assert (tally.role, tally.threshold, tally.missing) == ("armani", 2, 1)
+    assert tally.waiting == (office.public("armani-2").keyid,)
+    with pytest.raises(ProposalError, match="lacks the signatures"):
+        assemble_files(proposed.transition, signatures)
+
+
+def test_the_same_holder_twice_counts_once(office) -> None:
+    """A threshold is of distinct keys."""
+    proposed = office.renew("armani")
+    files = office.sign(proposed, "alice", "alice")
+    assert tally_signatures(proposed.transition, collect(proposed, files))[0].missing == 1
+
+
+def test_root_is_asked_of_old_and_new_holders(office, new_keys) -> None:
+    """Two of the old three and two of the new three: a signature of a key in both counts twice."""
+    added = new_keys.load_public_key("root-4")
+    removed = office.public("root-2").keyid
+    proposed = office.holders(HolderOrder((added,), (("root", removed),)))
+    signatures = collect(proposed, office.sign(proposed, "alice", "bob"))
+    old, new = tally_signatures(proposed.transition, signatures)
+    assert (old.judge, old.missing) == ("the old root", 0)
+    assert (new.judge, new.missing) == ("the new root", 1)
+    assert new.waiting == tuple(sorted((added.keyid, office.public("root-3").keyid)))
+    files = office.sign(proposed, "alice", "bob", "carol")
+    octets = assemble_files(proposed.transition, collect(proposed, files))
+    root = proposed.transition.before.root
+    assert verify_root(octets["root"], root, office.now).signed.version == 2
+
+
+def test_another_proposals_signatures_are_refused(office) -> None:
+    """A signature file names the proposal that its holder has seen."""
+    seen, other = office.renew("armani"), office.renew("armani", days={"armani": 100})
+    with pytest.raises(ProposalError, match="is for the proposal"):
+        collect(other, office.sign(seen, "alice"))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"role": "dior"}, "does not change"),
+        ({"keyid": "0" * 64}, "and may not"),
+        ({"sig": "0" * 128}, "does not hold"),
+    ],
+)
+def test_a_signature_that_is_no_good_is_refused(office, change, sentence) -> None:
+    """Of a role that is not changed, by a key that may not sign, over other octets."""
+    proposed = office.renew("armani")
+    (file,) = office.sign(proposed, "alice")
+    changed = [msgspec.structs.replace(file.signatures[0], **change)]
+    with pytest.raises(ProposalError, match=sentence):
+        collect(proposed, [msgspec.structs.replace(file, signatures=changed)])
+
+
+def test_a_signature_of_the_version_before_does_not_hold(office) -> None:
+    """What was signed for one proposal is worth nothing under another."""
+    seen, other = office.renew("armani"), office.renew("armani", days={"armani": 100})
+    (file,) = office.sign(seen, "alice")
+    moved = msgspec.structs.replace(file, proposal=other.identity)
+    with pytest.raises(ProposalError, match="does not hold"):
+        collect(other, [moved])

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signer.proposal.change import Change, Package
-from signer.proposal.content_review import describe_packs
+from signer.proposal.document import Change, Package
 from signer.proposal.propose import propose_change
-from signer.proposal.review import review_transition
-from signer.proposal.unspoken import list_unspoken
+from signer.proposal.review import list_unspoken, review_transition
+from signer.proposal.role_review import describe_packs
 from tests.server.core.content.samples import NEWS, entries_of, jpeg, make_pack_role, pack
 
 DAY = 86_400

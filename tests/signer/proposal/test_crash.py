@@ -2,11 +2,11 @@ import shutil
 
 import pytest
 
-from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
-from signer.ceremony.renewal_plan import plan_renewal
+from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.root_plan import plan_renewal
 from signer.keys.keystore import Keystore
 from signer.proposal.accept import accept_signatures
-from signer.proposal.change import Change
+from signer.proposal.document import Change
 from signer.proposal.handover import complete_kept, sign_at_once
 from signer.proposal.propose import load_proposal, propose_change
 from signer.signing import load_delegated, load_trusted

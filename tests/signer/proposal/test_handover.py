@@ -7,8 +7,7 @@ from server.core.bundle import decode_bundle
 from server.core.names import Channel
 from signer.errors import ProposalError
 from signer.proposal.accept import accept_signatures
-from signer.proposal.change import Change, Package
-from signer.proposal.document import PackageFile
+from signer.proposal.document import Change, Package, PackageFile
 from signer.proposal.handover import (
     _find_package,
     complete_kept,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from server.core.names import Channel
-from signer.proposal.release_review import describe_releases
+from signer.proposal.role_review import describe_releases
 from signer.release.plan import ReleaseOrder, plan_release
 from signer.signing import load_delegated, load_trusted
 

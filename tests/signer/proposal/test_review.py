@@ -1,11 +1,14 @@
+import copy
 import re
 from datetime import timedelta
 
-from signer.ceremony.holder_plan import HolderOrder
-from signer.ceremony.online_keys import OnlineKeys, decode_online_keys
-from signer.ceremony.online_plan import plan_online
-from signer.proposal.review import RENEWAL, count, review_transition
+import pytest
+
+from signer.ceremony.changes import HolderOrder, plan_online
+from signer.ceremony.plan import OnlineKeys, decode_online_keys
+from signer.proposal.review import RENEWAL, count, list_unspoken, review_transition
 from signer.signing import load_delegated, load_trusted
+from signer.work_folder import WorkFolder
 
 
 def review(office, proposed, at=None):
@@ -108,3 +111,43 @@ def test_small_numbers_are_words() -> None:
     assert [count(number, "key") for number in (1, 2, 9, 10)] == [
         *("one key", "two keys", "nine keys", "10 keys"),
     ]
+
+
+@pytest.fixture
+def trusted(repo):
+    """Return root and targets of a repository."""
+    return load_trusted(WorkFolder(repo), None)
+
+
+def test_everything_of_a_sound_role_is_told(trusted) -> None:
+    """First versions and renewals have nothing that the review is silent about."""
+    for signed in (trusted.root, trusted.targets):
+        assert list_unspoken(None, signed) == []
+        renewed = copy.deepcopy(signed)
+        renewed.version += 1
+        assert list_unspoken(signed, renewed) == []
+
+
+def test_members_of_root_are_named(trusted) -> None:
+    """At the top, in `custom`, and in a role."""
+    later = copy.deepcopy(trusted.root)
+    later.unrecognized_fields["mirrors"] = ["x"]
+    later.unrecognized_fields["custom"]["second"] = 1
+    later.roles["timestamp"].unrecognized_fields["limit"] = 1
+    assert list_unspoken(trusted.root, later) == ["custom.second", "mirrors", "timestamp.limit"]
+
+
+def test_members_of_targets_are_named(trusted) -> None:
+    """At the top, in the delegations, in one delegation, and a `custom` that is no object."""
+    later = copy.deepcopy(trusted.targets)
+    later.unrecognized_fields["custom"] = [1]
+    later.delegations.unrecognized_fields["order"] = "x"
+    later.delegations.roles["armani"].unrecognized_fields["min"] = 1
+    assert list_unspoken(trusted.targets, later) == ["armani.min", "custom", "delegations.order"]
+
+
+def test_a_member_that_goes_is_named(trusted) -> None:
+    """Taking something away is a change, too."""
+    before = copy.deepcopy(trusted.root)
+    before.unrecognized_fields["mirrors"] = ["x"]
+    assert list_unspoken(before, trusted.root) == ["mirrors"]

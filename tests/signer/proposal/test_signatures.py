@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.errors import ProposalError
-from signer.proposal.signatures import (
+from signer.proposal.signing import (
     RoleSignature,
     SignatureFile,
     decode_signatures,

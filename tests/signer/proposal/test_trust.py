@@ -5,10 +5,9 @@ import pytest
 from tuf.api.metadata import Metadata, TargetFile
 
 from server.core.metadata import encode_metadata
-from signer.ceremony.holder_plan import HolderOrder
+from signer.ceremony.changes import HolderOrder
 from signer.errors import ProposalError
-from signer.proposal.context import check_anchor
-from signer.proposal.document import MetadataText
+from signer.proposal.document import MetadataText, check_anchor
 from signer.proposal.trust import verify_proposal
 from tests.server.ceremony import release
 

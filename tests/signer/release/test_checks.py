@@ -6,7 +6,7 @@ from tuf.api.metadata import Targets
 
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
-from signer.ota.sentences import MAX_SENTENCE
+from signer.ota.errors import MAX_SENTENCE
 from signer.release.order import ReleaseOrder
 from signer.release.plan import judge_release, plan_release
 from tests.signer.builds import NOW

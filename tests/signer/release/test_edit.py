@@ -10,12 +10,18 @@ from server.core.errors import ReleaseError
 from server.core.floor import decode_floor
 from server.core.release import decode_releases
 from server.core.role_content import check_role_content
+from server.core.role_edit import is_unchanged, make_target
 from server.core.way import find_way, offered_in
+from server.core.withdrawal import Withdrawal
 from signer.errors import ReleaseRefusal
-from signer.release.edit import is_unchanged, make_target, next_role
-from signer.release.promotion import PromotionOrder, plan_promotion
-from signer.release.prune import plan_prune, plan_retirement
-from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from signer.release.edits import (
+    PromotionOrder,
+    next_role,
+    plan_promotion,
+    plan_prune,
+    plan_retirement,
+    plan_withdrawal,
+)
 from tests.signer.builds import (
     BETA,
     EXPIRES,

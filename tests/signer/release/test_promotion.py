@@ -1,9 +1,9 @@
 import pytest
 
 from server.core.names import Channel
+from server.core.withdrawal import Withdrawal
 from signer.errors import ReleaseRefusal
-from signer.release.promotion import PromotionOrder, plan_promotion
-from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from signer.release.edits import PromotionOrder, plan_promotion, plan_withdrawal
 from tests.signer.builds import (
     BETA,
     EXPIRES,

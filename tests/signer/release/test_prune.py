@@ -4,9 +4,9 @@ import pytest
 
 from server.core.floor import Floor, decode_floor
 from server.core.names import Channel
+from server.core.withdrawal import Withdrawal
 from signer.errors import ReleaseRefusal
-from signer.release.prune import draining, plan_prune, plan_retirement
-from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from signer.release.edits import draining, plan_prune, plan_retirement, plan_withdrawal
 from tests.signer.builds import (
     BETA,
     EXPIRES,

@@ -2,8 +2,9 @@ import pytest
 
 from server.core.errors import ReleaseError
 from server.core.release import decode_releases
-from signer.release.ways import Way, broken_ways, plan_ways
-from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from server.core.withdrawal import Withdrawal
+from signer.release.checks import Way, broken_ways, plan_ways
+from signer.release.edits import plan_withdrawal
 from tests.signer.builds import (
     BETA,
     EXPIRES,

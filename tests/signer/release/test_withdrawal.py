@@ -1,7 +1,8 @@
 import pytest
 
+from server.core.withdrawal import Withdrawal
 from signer.errors import ReleaseRefusal
-from signer.release.withdrawal import Withdrawal, plan_withdrawal, undrained
+from signer.release.edits import plan_withdrawal, undrained
 from tests.signer.builds import (
     BETA,
     EXPIRES,

@@ -13,8 +13,8 @@ from tuf.api.metadata import Metadata
 from server.settings import Settings
 from signer.cli import main
 from signer.cli.surroundings import Surroundings
-from signer.remote.outgoing import load_outgoing, make_outgoing
 from signer.remote.server import TRIES
+from signer.remote.submitter import load_outgoing, make_outgoing
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import until
 from tests.server.ceremony import release, write_bundle

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from signer.content.sources.errors import SourceError
-from signer.content.sources.messages import READERS
+from signer.content.sources.translations import READERS, SourceError
 
 GOOD = {
     ".csv": b'key,en,id\na/title,"Hello, ""you""",Halo\n"a/body","x\ny",\n',

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.content.sources.access_point import Aside, make_access_point
-from signer.content.sources.apn import load_apn
-from signer.content.sources.errors import SourceError
-from signer.content.sources.left_out import LeftOut
+from signer.content.sources.apn import Aside, load_apn, make_access_point
+from signer.content.sources.built import LeftOut
+from signer.content.sources.translations import SourceError
 from tests.content_rules import check_pack
 
 FOLDER = Path("/usr/share/mobile-broadband-provider-info")

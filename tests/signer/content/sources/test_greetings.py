@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from signer.content.sources import occasion_days
-from signer.content.sources.errors import SourceError
+from signer.content.sources import greetings
 from signer.content.sources.greetings import OUR_TEXTS, load_greetings
+from signer.content.sources.translations import SourceError
 from tests.content_rules import check_pack
 
 LANGUAGES = {"ar", "en", "es", "hi", "id", "ru", "zh"}
@@ -166,14 +166,14 @@ def test_how_many_texts_take_more_than_one_sms(tmp_path):
 def test_what_does_not_fit_together_is_refused(tmp_path, monkeypatch, index, texts, words):
     """With the file and the line of what is wrong."""
     countries = ["DE", "ID", "US"]
-    monkeypatch.setattr(occasion_days, "list_supported_countries", lambda **_: countries)
+    monkeypatch.setattr(greetings, "list_supported_countries", lambda **_: countries)
     with pytest.raises(SourceError, match=words):
         load_greetings([2026], make(tmp_path, index, texts))
 
 
 def test_a_language_needs_names_and_has_one_of_each(tmp_path, monkeypatch):
     """A text without its occasion's name could not be offered; two names contradict each other."""
-    monkeypatch.setattr(occasion_days, "list_supported_countries", lambda **_: ["DE", "ID", "US"])
+    monkeypatch.setattr(greetings, "list_supported_countries", lambda **_: ["DE", "ID", "US"])
     folder = make(tmp_path)
     (folder / "id.yaml").write_text("locale: id\nmessages:\n  day: X\n")
     with pytest.raises(SourceError, match=r"id.yaml, line 3: day has no name in id"):

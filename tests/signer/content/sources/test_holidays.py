@@ -3,8 +3,8 @@
 import holidays as package
 import pytest
 
-from signer.content.sources.errors import SourceError
 from signer.content.sources.holidays import load_holidays
+from signer.content.sources.translations import SourceError
 from tests.content_rules import check_pack
 
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from signer.content.sources.errors import SourceError
-from signer.content.sources.features import load_features
-from signer.content.sources.notices import load_notices
+from signer.content.sources.news import load_features, load_notices
+from signer.content.sources.translations import SourceError
 from tests.content_rules import check_pack
 
 INDEX = """\

@@ -3,8 +3,8 @@
 import pytest
 
 from fixtures.wallpapers import write_wallpapers
-from signer.content.sources.errors import SourceError
 from signer.content.sources.themes import load_themes
+from signer.content.sources.translations import SourceError
 from tests.content_rules import check_pack
 
 INDEX = """\

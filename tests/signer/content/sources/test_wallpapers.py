@@ -10,9 +10,8 @@ from PIL import Image, ImageCms
 
 from fixtures.wallpapers import write_wallpapers
 from server.core.content.picture import check_picture
-from signer.content.sources.errors import SourceError
-from signer.content.sources.picture import encode_picture, read_picture
-from signer.content.sources.wallpapers import load_wallpapers
+from signer.content.sources.themes import encode_picture, load_wallpapers, read_picture
+from signer.content.sources.translations import SourceError
 from tests.content_rules import check_pack
 
 RED = (200, 30, 40)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.content.sources.errors import SourceError
+from signer.content.sources.translations import SourceError
 from signer.content.sources.zones import load_zones
 from tests.content_rules import check_pack
 from tests.server.core.content.samples import FULL, tzif

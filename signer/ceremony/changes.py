@@ -1,0 +1,207 @@
+"""Decides the metadata that changes who may sign: holders, models, the server's online keys."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tuf.api.metadata import Role, Root, Targets
+
+from server.core.errors import TrustError
+from server.core.latest import delegated_roles
+from server.core.metadata import verify_role
+from server.core.names import check_codename, is_codename, is_latest, is_online
+from signer.ceremony.plan import OnlineKeys, check_expiry_days, make_delegation
+from signer.ceremony.policy import choose_expiry
+from signer.errors import CeremonyError, refusing
+from signer.keys.public_key import PublicKey, make_tuf_key
+
+_IN_ROOT = ("root", "targets")
+
+
+@dataclass(frozen=True, slots=True)
+class HolderOrder:
+    """What is to change: keys to enrol, pairs of role and key id to take away, thresholds.
+
+    An added key signs the role in its name.
+    """
+
+    add: tuple[PublicKey, ...] = ()
+    remove: tuple[tuple[str, str], ...] = ()
+    thresholds: Mapping[str, int] = field(default_factory=dict)
+    expiry_days: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles whose signers change."""
+        return frozenset(
+            {*(key.role for key in self.add), *(role for role, _ in self.remove), *self.thresholds}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRole:
+    """The current version of a role: its octets and what they say."""
+
+    data: bytes
+    signed: Targets
+
+
+def plan_holders(
+    order: HolderOrder, root: Root, roles: Mapping[str, SignedRole], now: datetime
+) -> dict[str, Root | Targets]:
+    """Return the next versions of the roles that `order` changes, and of those it leaves unsigned.
+
+    `roles` holds targets and every delegated role that `order` names. Raises CeremonyError for an
+    order that names no such role or key, changes nothing, or leaves fewer keys than signatures.
+    """
+    targets = roles["targets"].signed
+    delegations = targets.delegations
+    known = [*_IN_ROOT, *(delegations.roles or () if delegations else ())]
+    _check_names(order, known)
+    planned: dict[str, Root | Targets] = {}
+    if order.roles & set(_IN_ROOT):
+        planned["root"] = _edit(root, order, set(_IN_ROOT))
+    if order.roles - set(_IN_ROOT):
+        planned["targets"] = _edit(targets, order, set(known) - set(_IN_ROOT))
+    for role in ("targets", *sorted(order.roles - {"root", "targets"})):
+        above = planned.get("root" if role == "targets" else "targets")
+        if role not in planned and above is not None and not _is_signed(roles[role], role, above):
+            planned[role] = deepcopy(roles[role].signed)
+    check_expiry_days(tuple(planned), order.expiry_days)
+    for role, signed in planned.items():
+        signed.version += 1
+        signed.expires = choose_expiry(role, order.expiry_days, now)
+    return planned
+
+
+def _check_names(order: HolderOrder, known: list[str]) -> None:
+    if not order.roles:
+        raise CeremonyError("Nothing is to change; give --add, --remove or --threshold.")
+    for role in sorted(order.roles):
+        if is_online(role):
+            raise CeremonyError(f"{role} is signed by the server; use `ceremony online`.")
+        if role not in known:
+            raise CeremonyError(f"There is no role {role} here; `ceremony model` adds a model.")
+
+
+def _edit(delegator: Any, order: HolderOrder, roles: set[str]) -> Any:  # noqa: ANN401 - Root or Targets
+    edited = deepcopy(delegator)
+    for role, keyid in order.remove:
+        if role in roles:
+            if keyid not in edited.get_delegated_role(role).keyids:
+                raise CeremonyError(f"The key {keyid[:16]} does not sign {role}; choose one of it.")
+            edited.revoke_key(keyid, role)
+    for key in order.add:
+        if key.role in roles:
+            if key.keyid in edited.get_delegated_role(key.role).keyids:
+                raise CeremonyError(f"{key.name} signs {key.role} already; leave it away.")
+            edited.add_key(key.tuf_key, key.role)
+    for role, threshold in order.thresholds.items():
+        if role in roles:
+            edited.get_delegated_role(role).threshold = threshold
+    for role in sorted(order.roles & roles):
+        _check_reachable(role, edited.get_delegated_role(role))
+    return edited
+
+
+def _check_reachable(name: str, role: Role) -> None:
+    if not 1 <= role.threshold <= len(role.keyids):
+        raise CeremonyError(
+            f"{name} would ask for {role.threshold} signatures and have {len(role.keyids)} keys;"
+            f" add keys, or set --threshold {name}=N."
+        )
+
+
+def _is_signed(role: SignedRole, name: str, delegator: Root | Targets) -> bool:
+    try:
+        verify_role(name, role.data, delegator, None)
+    except TrustError:
+        return False
+    return True
+
+
+def plan_model(
+    codename: str,
+    keys: Sequence[PublicKey],
+    threshold: int,
+    targets: Targets,
+    expiry_days: Mapping[str, int],
+    now: datetime,
+) -> dict[str, Root | Targets]:
+    """Return the next version of targets and version 1 of the role `codename`.
+
+    Raises CeremonyError for a model that is there already, and for more signatures than keys.
+    """
+    with refusing(CeremonyError):
+        check_codename(codename)
+    check_expiry_days(("targets", codename), expiry_days)
+    edited = deepcopy(targets)
+    delegations = edited.delegations
+    if delegations is None or delegations.roles is None:
+        raise CeremonyError("The targets role has no delegations; restore the working folder.")
+    if codename in delegations.roles:
+        raise CeremonyError(f"{codename} is there already; `ceremony holders` changes it.")
+    if not 1 <= threshold <= len(keys):
+        raise CeremonyError(
+            f"{codename} would ask for {threshold} signatures and have {len(keys)} keys; make them"
+            f" with `keys new {codename}-N`, or set --threshold."
+        )
+    edited.version += 1
+    edited.expires = choose_expiry("targets", expiry_days, now)
+    delegations.keys.update({key.keyid: key.tuf_key for key in keys})
+    # Sorted among the models, which come before the common roles, as in the first ceremony.
+    roles = dict(delegations.roles)
+    common = [role for role in roles if not is_codename(role)]
+    roles[codename] = make_delegation(codename, [key.keyid for key in keys], threshold)
+    models = sorted(filter(is_codename, roles))
+    delegations.roles = {role: roles[role] for role in (*models, *common)}
+    empty = Targets(version=1, expires=choose_expiry(codename, expiry_days, now))
+    return {"targets": edited, codename: empty}
+
+
+def plan_online(
+    root: Root,
+    targets: Targets,
+    online: OnlineKeys,
+    *,
+    overlap: bool,
+    expiry_days: Mapping[str, int],
+    now: datetime,
+) -> dict[str, Root | Targets]:
+    """Return the next root and targets, of those the ones that change, that name the keys `online`.
+
+    With `overlap` the keys named now stay beside them; of the log's keys there is always one.
+    Raises CeremonyError when nothing changes.
+    """
+    new_root, new_targets = deepcopy(root), deepcopy(targets)
+    _name_keys(new_root, "snapshot", online.snapshot, overlap=overlap)
+    _name_keys(new_root, "timestamp", online.timestamp, overlap=overlap)
+    for role in delegated_roles(targets):
+        if is_latest(role):  # a split latest and its parts have the same keys
+            _name_keys(new_targets, role, online.latest, overlap=overlap)
+    new_root.unrecognized_fields["custom"]["log"] = str(online.log)
+    planned: dict[str, Root | Targets] = {}
+    if new_root != root:
+        planned["root"] = new_root
+    if new_targets != targets:
+        planned["targets"] = new_targets
+    if not planned:
+        raise CeremonyError("These online keys are named already; nothing is to change.")
+    check_expiry_days(tuple(planned), expiry_days)
+    for role, signed in planned.items():
+        signed.version += 1
+        signed.expires = choose_expiry(role, expiry_days, now)
+    return planned
+
+
+def _name_keys(delegator: Any, role: str, public: str, *, overlap: bool) -> None:  # noqa: ANN401
+    key = make_tuf_key(public)
+    before: Sequence[str] = list(delegator.get_delegated_role(role).keyids)
+    if key.keyid not in before:
+        delegator.add_key(key, role)
+    if not overlap:
+        for keyid in before:
+            if keyid != key.keyid:
+                delegator.revoke_key(keyid, role)

@@ -1,0 +1,222 @@
+"""What entries of packs say, in words for the person who is asked to sign them."""
+
+import base64
+import hashlib
+import io
+import json
+import struct
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
+
+from server.core.content.tzif import check_tzif
+from server.core.errors import FormatError
+
+
+def name_members(value: object, name: str = "") -> dict[str, str]:
+    """Return each value by the names that lead to it, such as `title en`.
+
+    A list of plain values is one text, `110, 112`; of another the elements are counted from 1.
+    """
+    if isinstance(value, dict) and value:
+        parts: list[tuple[str, object]] = [(str(key), value[key]) for key in sorted(value)]
+    elif isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        parts = [(str(number), each) for number, each in enumerate(value, start=1)]
+    else:
+        return {name or "value": show_plain(value)}
+    named: dict[str, str] = {}
+    for key, part in parts:
+        named |= name_members(part, f"{name} {key}".strip())
+    return named
+
+
+def show_plain(value: object) -> str:
+    """Return a text as it is, a list of plain values with commas, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value:
+        return ", ".join(show_plain(each) for each in value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def name_access_points(entry: dict[str, Any]) -> dict[str, str]:
+    """Return the members of all access points, such as `Telkomsel, internet: types`.
+
+    Those of one carrier and name are counted. `order` is the one in which phones offer them.
+    """
+    named: dict[str, str] = {}
+    order: list[str] = []
+    for point in entry["apns"]:
+        name = f"{point['carrier']}, {point['apn']}"
+        title, number = name, 1
+        while title in order:
+            number += 1
+            title = f"{name} ({number})"
+        order.append(title)
+        for member in sorted(point.keys() - {"carrier"}):
+            named[f"{title}: {member}"] = show_plain(point[member])
+    return named | ({"order": json.dumps(order, ensure_ascii=False)} if len(order) > 1 else {})
+
+
+def name_certificate(entry: dict[str, Any]) -> dict[str, str]:
+    """Return name, subject, issuer, validity and the DER's sha256; ValueError if it is none."""
+    der = base64.b64decode(entry["der"], validate=True)
+    with warnings.catch_warnings():
+        # Some roots that the whole web needs have the serial number 0, against RFC 5280.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+        except x509.InvalidVersion as error:
+            raise ValueError(str(error)) from error
+        first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        return {
+            "name": str(entry["name"]),
+            "subject": certificate.subject.rfc4514_string(),
+            "issuer": certificate.issuer.rfc4514_string(),
+            "valid": f"from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC",
+            "sha256": hashlib.sha256(der).hexdigest(),
+        }
+
+
+_HEADER = struct.Struct(">4sc15x6I")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime(1, 1, 3, tzinfo=UTC)
+_LAST = datetime(9999, 12, 29, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """A zone that can be asked, the instants at which it changes, its rule for later years."""
+
+    zone: ZoneInfo
+    instants: tuple[datetime, ...]
+    rule: str
+    sha256: str
+
+    def show(self, instant: datetime) -> str:
+        """Return offset and name of the time at an instant, such as `+07:00 WIB`."""
+        local = instant.astimezone(self.zone)
+        offset = str(local.isoformat())[len(local.replace(tzinfo=None).isoformat()) :]
+        return f"{offset} {local.tzname()}"
+
+
+def name_zone(entry: dict[str, Any]) -> dict[str, str]:
+    """Return what a zone says: the link, or its times; ValueError, FormatError where it is none."""
+    if "link" in entry:
+        return {"link": str(entry["link"])}
+    zone = _decode(entry)
+    at = "no change" if not zone.instants else f"{len(zone.instants)} changes"
+    last = [f"from {_moment(each)} on {zone.show(each)}" for each in zone.instants[-1:]]
+    return {
+        "times": ", ".join((f"{zone.show(_FIRST)} at first", at, *last)),
+        "rule for later years": zone.rule,
+        "sha256": zone.sha256,
+    }
+
+
+def compare_zones(
+    old: dict[str, Any], new: dict[str, Any]
+) -> list[tuple[str, str | None, str | None]]:
+    """Return name, value before and after of what differs between two zones with times.
+
+    Of the instants the first at which they differ is told, and how many there are.
+    """
+    before, after = _decode(old), _decode(new)
+    instants = [_FIRST, *sorted({*before.instants, *after.instants})]
+    differing = [each for each in instants if before.show(each) != after.show(each)]
+    found: list[tuple[str, str | None, str | None]] = []
+    if differing:
+        first = differing[0]
+        name = "at first" if first == _FIRST else f"from {_moment(first)} on"
+        found.append((name, before.show(first), after.show(first)))
+        count = f"{len(differing)} of {len(instants)}, the last from {_moment(differing[-1])} on"
+        found.append(("times that differ", None, count))
+    for name in ("rule", "sha256"):
+        values = getattr(before, name), getattr(after, name)
+        if values[0] != values[1]:
+            found.append(("rule for later years" if name == "rule" else name, *values))
+    return found
+
+
+def _decode(entry: dict[str, Any]) -> _Zone:
+    data = base64.b64decode(entry["tzif"], validate=True)
+    check_tzif(data)
+    *_, isut, isstd, leap, time, kinds, chars = _HEADER.unpack_from(data)
+    at = _HEADER.size + time * 5 + kinds * 6 + chars + leap * 8 + isstd + isut
+    count = _HEADER.unpack_from(data, at)[5]
+    seconds = struct.unpack_from(f">{count}q", data, at + _HEADER.size)
+    limits = [int((each - _EPOCH).total_seconds()) for each in (_FIRST, _LAST)]
+    return _Zone(
+        zone=ZoneInfo.from_file(io.BytesIO(data)),
+        instants=tuple(
+            _EPOCH + timedelta(seconds=each) for each in seconds if limits[0] < each < limits[1]
+        ),
+        rule=data[:-1].rpartition(b"\n")[2].decode(),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _moment(instant: datetime) -> str:
+    return f"{instant.replace(tzinfo=None).isoformat(' ')} UTC"
+
+
+Words = tuple[str, str | None, str | None]
+"""A member's name, its value before and after; None where it was not, or is not any more."""
+
+# What can go wrong with an entry that breaks the rules of its kind.
+_MALFORMED = (AttributeError, FormatError, KeyError, OverflowError, TypeError, ValueError)
+
+
+def compare_entries(kind: str, old: object, new: object) -> list[Words]:
+    """Return what differs between two entries of a kind, member by member.
+
+    None stands for an entry that is not there. One that breaks the rules of its kind is shown as it
+    stands, so this raises nothing; and two that differ never differ in nothing.
+    """
+    if kind == "zones" and isinstance(old, dict) and isinstance(new, dict):
+        with suppress(*_MALFORMED):
+            return compare_zones(old, new)
+    before, after = _name(kind, old), _name(kind, new)
+    names = [*before, *(name for name in after if name not in before)]
+    found: list[Words] = [
+        (name, before.get(name), after.get(name))
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+    # What looks alike in words, such as a value and a list of it alone, does not in JSON.
+    return found or [("entry", _show_json(old), _show_json(new))]
+
+
+def _show_json(entry: object) -> str:
+    return json.dumps(entry, ensure_ascii=False, sort_keys=True)
+
+
+def _name(kind: str, entry: object) -> dict[str, str]:
+    if entry is None:
+        return {}
+    try:
+        return _NAMERS.get(kind, name_members)(entry)
+    except _MALFORMED:
+        return name_members(entry)
+
+
+def _name_days(entry: dict[str, Any]) -> dict[str, str]:
+    return name_members(dict(entry["days"]))
+
+
+_NAMERS: Mapping[str, Callable[[Any], dict[str, str]]] = MappingProxyType(
+    {
+        "apn": name_access_points,
+        "ca": name_certificate,
+        "holidays": _name_days,
+        "zones": name_zone,
+    }
+)

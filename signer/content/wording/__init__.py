@@ -1,1 +1,0 @@
-"""What entries of packs say, in words for whoever is asked to sign them."""

@@ -1,0 +1,205 @@
+"""Edits of a codename role that add no package: promotion, withdrawal, pruning."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuf.api.metadata import TargetFile, Targets
+
+from hening.times import show_second
+from server.core import promotion, retirement, role_edit, withdrawal
+from server.core.errors import ReleaseError
+from server.core.floor import Floor, decode_floor
+from server.core.names import Channel, decode_release_path
+from server.core.promotion import Promotion
+from server.core.release import Release, decode_releases
+from server.core.way import find_way, offered_in
+from server.core.withdrawal import Withdrawal, named_paths
+from signer.errors import ReleaseRefusal, refusing
+from signer.release.changelog import check_locales
+
+
+def next_role(
+    codename: str,
+    current: Targets,
+    targets: Mapping[str, TargetFile],
+    expires: datetime,
+    floor: Floor | None = None,
+) -> Targets:
+    """Return what `server.core.role_edit.next_role` does; raises ReleaseRefusal."""
+    with refusing(ReleaseRefusal):
+        return role_edit.next_role(codename, current, targets, expires, floor)
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionOrder(promotion.PromotionOrder):
+    """Which build goes from where to where, and the locales that its changelog has to have."""
+
+    required_locales: tuple[str, ...] = ()
+
+
+def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -> Promotion:
+    """Return what `server.core.promotion.plan_promotion` does; raises ReleaseRefusal.
+
+    It is refused, too, where a changelog lacks a locale.
+    """
+    with refusing(ReleaseRefusal):
+        planned = promotion.plan_promotion(order, current, expires)
+        listed = decode_releases(planned.planned)
+    for path in planned.paths:
+        check_locales(listed[path].changelog, order.required_locales)
+    return planned
+
+
+def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> Targets:
+    """Return what `server.core.withdrawal.plan_withdrawal` does; raises ReleaseRefusal."""
+    with refusing(ReleaseRefusal):
+        return withdrawal.plan_withdrawal(order, current, expires)
+
+
+def undrained(order: Withdrawal, current: Targets, planned: Targets) -> list[str]:
+    """Return a sentence for each named package whose drain is not the one that is asked for.
+
+    It was withdrawn before, and a drain is granted with the withdrawal or never.
+    """
+    with refusing(ReleaseRefusal):
+        before, after = decode_releases(current), decode_releases(planned)
+        named = named_paths(order, before)
+    return [
+        f"{path} was withdrawn before, and a drain cannot be added or lengthened later: its octets"
+        f" are served {_until(release.drain_until or 0)}."
+        for path in named
+        if before[path].withdrawn
+        and ((release := after[path]).drain_until or 0) < (order.drain_until or 0)
+    ]
+
+
+def _until(drain_until: int) -> str:
+    return f"until {show_second(drain_until)}" if drain_until else "no more"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """The next version of the role, the paths that leave, and what holds the floor where it is.
+
+    `held_by` is a sentence on why nothing more leaves. `in_the_way` are incrementals of builds that
+    are not kept for their own sake: if they were withdrawn, the floor could rise to
+    `floor_without`.
+    """
+
+    planned: Targets
+    gone: tuple[str, ...]
+    floor: int
+    held_by: str
+    in_the_way: tuple[str, ...]
+    floor_without: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """A counter that must stay, and the sentence that says why."""
+
+    counter: int
+    reason: str
+
+
+def plan_prune(
+    codename: str, keep: int, current: Targets, now: datetime, expires: datetime
+) -> Pruning:
+    """Return the role without the builds that are older than everything that is needed.
+
+    Needed are the newest `keep` unwithdrawn builds of each channel, the stepping stones on the way
+    to them, what still drains at `now`, and every build from which an incremental starts that
+    stays listed and is not withdrawn. A channel whose builds are all withdrawn needs none of them.
+    """
+    if keep < 1:
+        raise ReleaseRefusal("At least one build is kept in each channel; give --keep 1 or more.")
+    with refusing(ReleaseRefusal):
+        releases, before = decode_releases(current), decode_floor(current)
+    needs = list(_needs(keep, releases, now))
+    if not needs:
+        raise ReleaseRefusal(
+            f"{codename} has no build that is offered anywhere; to take all out, retire the model"
+            " with `release retire`."
+        )
+    wanted = min(needs, key=lambda need: need.counter)
+    lowest, edges = wanted, _edges(releases)
+    while below := [
+        need for path, need in edges if releases[path].counter >= lowest.counter > need.counter
+    ]:
+        lowest = min(below, key=lambda need: need.counter)
+    gone = tuple(path for path, release in releases.items() if release.counter < lowest.counter)
+    floor = lowest.counter if gone else before.counter
+    with refusing(ReleaseRefusal):
+        planned = retirement.without(codename, gone, floor, current, expires)
+    return Pruning(
+        planned=planned,
+        gone=gone,
+        floor=floor,
+        held_by=lowest.reason,
+        in_the_way=tuple(
+            path
+            for path, need in edges
+            if releases[path].counter >= lowest.counter and need.counter < wanted.counter
+        ),
+        floor_without=wanted.counter,
+    )
+
+
+def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targets:
+    """Return what `server.core.retirement.plan_retirement` does; raises ReleaseRefusal."""
+    with refusing(ReleaseRefusal):
+        return retirement.plan_retirement(codename, current, expires)
+
+
+def draining(current: Targets, now: datetime) -> tuple[str, ...]:
+    """Return the paths that are withdrawn and whose octets are still served at `now`."""
+    with refusing(ReleaseRefusal):
+        releases = decode_releases(current)
+    return tuple(path for path, release in releases.items() if _drains(release, now))
+
+
+def _drains(release: Release, now: datetime) -> bool:
+    return release.withdrawn and (release.drain_until or 0) > now.timestamp()
+
+
+def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterator[_Need]:
+    edges = _edges(releases)
+    channels = sorted({decode_release_path(path)[0] for path in releases}, key=str)
+    for channel in channels:
+        offered = offered_in(channel, releases)
+        counters = sorted({release.counter for release in offered.values()}, reverse=True)
+        for counter in counters[:keep]:
+            reason = f"{channel} keeps its newest builds, counter {counter} among {keep}."
+            yield _Need(counter, reason)
+            used = {counter}
+            for stone in _stones(channel, counter, offered):
+                yield _Need(
+                    stone, f"{channel} reaches counter {counter} over the stepping stone {stone}."
+                )
+                used.add(stone)
+            for path, need in edges:
+                if path in offered and offered[path].counter in used:
+                    yield need
+    for path, release in releases.items():
+        if _drains(release, now):
+            yield _Need(release.counter, f"{path} is withdrawn and still drains.")
+
+
+def _stones(channel: Channel, counter: int, offered: Mapping[str, Release]) -> list[int]:
+    try:
+        return find_way(channel, counter, offered)[:-1]
+    except ReleaseError:
+        return []  # a stone was withdrawn: nobody is offered this build, so it needs none
+
+
+def _edges(releases: Mapping[str, Release]) -> list[tuple[str, _Need]]:
+    """Return each unwithdrawn incremental with each listed build that it starts from."""
+    by_build = {release.fingerprint: release.counter for release in releases.values()}
+    return [
+        (path, _Need(by_build[source], f"{path} starts from {source}, which stays listed."))
+        for path, release in releases.items()
+        if not release.withdrawn
+        for source in release.source_builds
+        if source in by_build
+    ]

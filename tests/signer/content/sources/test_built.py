@@ -1,0 +1,26 @@
+"""What builders leave out is told in one form."""
+
+from signer.content.sources.built import LeftOut
+
+
+def test_nothing_is_nothing() -> None:
+    """No line and no object."""
+    assert LeftOut().to_lines(10) == LeftOut().to_json() == []
+
+
+def test_it_is_counted_by_reason_and_named() -> None:
+    """In the order of letters, in whatever order it was found; long lists are cut for people."""
+    left_out = LeftOut()
+    left_out.add("too long", "b")
+    left_out.add("odd", "x")
+    left_out.add("too long", "a", 3)
+    left_out.add("too long", "b")
+    left_out.add("too long", "c")
+    assert left_out.to_json() == [
+        {"count": 1, "names": {"x": 1}, "reason": "odd"},
+        {"count": 6, "names": {"a": 3, "b": 2, "c": 1}, "reason": "too long"},
+    ]
+    assert left_out.to_lines(2) == [
+        "Left out (1): odd: x",
+        "Left out (6): too long: a (3); b (2); and 1 more, which --json has",
+    ]

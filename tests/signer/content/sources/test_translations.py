@@ -1,0 +1,159 @@
+"""Texts from YAML, CSV and PO: the same messages from each, and errors that name file and line."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.content.sources.translations import (
+    Completeness,
+    SourceError,
+    count_messages,
+    read_messages,
+    read_yaml,
+)
+
+YAML = """\
+locale: id
+messages:
+  hello: ["Halo", {text: "Apa kabar?", author: A, licence: CC0-1.0}]
+  hello/name: Sapaan
+"""
+CSV = 'key,id,zh-TW\nhello,Halo,\nhello,"Apa\nkabar?",您好\nhello/name,Sapaan,問候\n'
+PO = """\
+msgid ""
+msgstr ""
+"Language: zh_TW\\n"
+"Content-Type: text/plain; charset=UTF-8\\n"
+
+msgctxt "hello"
+msgid "Hello"
+msgstr "您好"
+
+#, fuzzy
+msgctxt "hello"
+msgid "How are you?"
+msgstr "好"
+
+msgctxt "hello/name"
+msgid "A greeting"
+msgstr ""
+"問"
+"候"
+
+msgctxt "bye"
+msgid "Bye"
+msgstr ""
+"""
+
+
+def read(folder, **files):
+    """Write files, name before the underscore and suffix after it, and read them all."""
+    for name, text in files.items():
+        stem, _, suffix = name.rpartition("_")
+        (folder / f"{stem}.{suffix}").write_text(text)
+    return read_messages(folder, but="index.yaml")
+
+
+def test_the_three_forms_say_the_same(tmp_path):
+    """A translator may work with an editor, a table or gettext's tools."""
+    found = read(tmp_path, a_yaml=YAML, b_csv=CSV, c_po=PO, index_yaml="- no messages")
+    assert [(each.locale, each.key, each.text) for each in found] == [
+        ("id", "hello", "Halo"),
+        ("id", "hello", "Apa kabar?"),
+        ("id", "hello/name", "Sapaan"),
+        ("id", "hello", "Halo"),
+        ("id", "hello", "Apa\nkabar?"),
+        ("zh-TW", "hello", "您好"),
+        ("id", "hello/name", "Sapaan"),
+        ("zh-TW", "hello/name", "問候"),
+        ("zh-TW", "hello", "您好"),
+        ("zh-TW", "hello/name", "問候"),
+    ]
+    assert [(each.author, each.licence) for each in found[:2]] == [("", ""), ("A", "CC0-1.0")]
+    assert found[1].where == f"{tmp_path}/a.yaml, line 3"
+    assert found[5].where == f"{tmp_path}/b.csv, line 4"
+
+
+def test_a_text_is_in_form_nfc_and_without_spaces_around_it(tmp_path):
+    """What an editor or another system wrote in two code points is one character."""
+    [found] = read(tmp_path, a_csv="key,es\nhola,  Sen\u0303or \n")
+    assert found.text == "Se\u00f1or"
+
+
+def test_yaml_guesses_no_types(tmp_path):
+    """Norwegian is no boolean, and a day is a text."""
+    (tmp_path / "a.yaml").write_text("no: [2026-01-01, on, 0x10, ~]")
+    found = read_yaml(tmp_path / "a.yaml").mapping()["no"].sequence()
+    assert [each.value for each in found] == ["2026-01-01", "on", "0x10", "~"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.yaml", "a: [", "line 1: no YAML"),
+        ("a.yaml", "", "is empty"),
+        ("a.yaml", "a: 1\na: 2", "line 2: a is there twice"),
+        ("a.yaml", "a: &x [1]\nb: *x", "line 1: an alias leads here"),
+        ("a.yaml", "a: !!python/object:os.system x", "tag .* is not allowed"),
+        ("a.yaml", "[" * 1000, "nested too deeply|no YAML"),
+        ("a.yaml", "a: \x07", "no YAML"),
+        ("a.yaml", "x" * 1_100_000, "more than 1048576 octets"),
+        ("a.yaml", "locale: id", "line 1: messages is missing"),
+        ("a.yaml", "locale: id\nmessages: {}\nlanguage: id", "line 3: language has no meaning"),
+        ("a.yaml", "locale: id\nmessages:\n  hello: ''", "line 3: a text is wanted"),
+        ("a.yaml", "locale: id\nmessages: hello", "line 2: members with names are wanted"),
+        (
+            "a.yaml",
+            "locale: Indonesian!\nmessages:\n  a: b",
+            "line 3: 'Indonesian!' is no language",
+        ),
+        ("a.csv", "", "line 1: the head must be"),
+        ("a.csv", "key,id,id\n", "line 1: the head must be"),
+        ("a.csv", "key,id\na,b\na\n", "line 3: 1 cells, and the head has 2"),
+        ("a.csv", 'key,id\na,"b"c\n', "line 2: no CSV"),
+        ("a.csv", "key,ID\na,b\n", "line 2: 'ID' is no language"),
+        ("a.po", PO + 'nonsense "x"\n', "line 24: no PO"),
+        ("a.po", PO.replace('msgctxt "hello"\n', "", 1), "line 6: the message has no context"),
+        ("a.po", PO.replace("zh_TW", ""), "line 6: '' is no language"),
+        (
+            "a.po",
+            PO + '\nmsgctxt "a"\nmsgid "b"\nmsgid_plural "c"\nmsgstr[0] "d"\n',
+            "no plurals",
+        ),
+    ],
+)
+def test_an_error_names_the_file_and_the_line(tmp_path, name, text, words):
+    """Whoever translates sees at once where to look."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SourceError, match=words) as caught:
+        read_messages(tmp_path, but="")
+    assert str(caught.value).startswith(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.csv", "a.po"])
+@given(octets=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_octets_are_messages_or_an_error(tmp_path_factory, name, octets):
+    """No reader fails with anything but SourceError."""
+    folder = tmp_path_factory.mktemp("any")
+    (folder / name).write_bytes(octets)
+    try:
+        found = read_messages(folder, but="")
+    except SourceError:
+        return
+    assert all(each.text for each in found)
+
+
+def test_what_a_language_lacks_is_a_table(tmp_path):
+    """A row for each key, a column for each language."""
+    counts = count_messages(read(tmp_path, b_csv=CSV + "bye,Dadah,\n"))
+    found = Completeness({key: counts[key] for key in ("hello", "bye")})
+    assert found.rows() == [["", "id", "zh-TW"], ["bye", "1", "-"], ["hello", "2", "1"]]
+    assert found.find_missing() == {"zh-TW": ["bye"]}
+
+
+def test_polib_reads_what_it_is_given_as_text_and_no_path(tmp_path):
+    """A file whose text is the name of another file is not that other file."""
+    (tmp_path / "other").write_text(PO)
+    (tmp_path / "a.po").write_text(str(tmp_path / "other"))
+    with pytest.raises(SourceError, match="no PO"):
+        read_messages(tmp_path, but="")

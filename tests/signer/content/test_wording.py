@@ -1,0 +1,183 @@
+"""What entries say, and what differs between two, in words."""
+
+import struct
+from itertools import starmap
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.core.content.kinds import KINDS
+from signer.content.wording import compare_entries
+from tests.server.core.content.samples import DER, NEWS, b64, entries_of, tzif
+
+POINT = {"apn": "internet", "carrier": "Telkomsel", "types": ["default"]}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
+    max_leaves=5,
+)
+
+
+def zone(*changes, rule=b"WIB-7"):
+    """Return a zone whose local mean time is +07:07:12 and that changes at some seconds."""
+    names = b"LMT\0WIB\0+09\0"
+    kinds = ((25_632, 0, 0), (25_200, 0, 4), (32_400, 0, 8))
+    data = struct.pack(f">{len(changes)}q", *(at for at, _ in changes))
+    data += bytes(number for _, number in changes)
+    data += b"".join(starmap(struct.Struct(">iBB").pack, kinds)) + names
+    head = b"TZif2" + bytes(15)
+    first = head + struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(6) + b"\0"
+    second = head + struct.pack(">6I", 0, 0, 0, len(changes), 3, len(names))
+    return {"tzif": b64(first + second + data + b"\n" + rule + b"\n")}
+
+
+def test_access_points_by_carrier_and_name() -> None:
+    """The members that changed, those that joined; two of one name are counted."""
+    old = {"apns": [POINT, {**POINT, "types": ["mms"]}]}
+    new = {
+        "apns": [{**POINT, "proxy": "10.0.0.1"}, {**POINT, "types": ["mms"]}, {**POINT, "apn": "x"}]
+    }
+    assert compare_entries("apn", old, new) == [
+        (
+            "order",
+            '["Telkomsel, internet", "Telkomsel, internet (2)"]',
+            '["Telkomsel, internet", "Telkomsel, internet (2)", "Telkomsel, x"]',
+        ),
+        ("Telkomsel, internet: proxy", None, "10.0.0.1"),
+        ("Telkomsel, x: apn", None, "x"),
+        ("Telkomsel, x: types", None, "default"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"apn": "a (2)"}, {"apn": "a"}),
+        ({"carrier": "A, b", "apn": "a"}, {"carrier": "A", "apn": "b, a"}),
+    ],
+)
+def test_no_name_hides_another(first, second) -> None:
+    """Names that read alike once they are put together are told apart all the same."""
+    points = [{**POINT, **each} for each in (first, second, second)]
+    before = [{**points[0], "proxy": "10.0.0.1"}, *points[1:]]
+    after = [points[0], {**points[1], "proxy": "10.0.0.1"}, points[2]]
+    words = compare_entries("apn", {"apns": before}, {"apns": after})
+    assert len([name for name, *_ in words if name.endswith(": proxy")]) == 2
+
+
+def test_a_certificate_by_subject_validity_and_sha256() -> None:
+    """As OpenSSL's `x509 -subject -dates -fingerprint` tells of the same file."""
+    words = {
+        name: (old, new)
+        for name, old, new in compare_entries("ca", None, {"der": b64(DER), "name": "Root"})
+    }
+    assert words == {
+        "name": (None, "Root"),
+        "subject": (None, "CN=Root"),
+        "issuer": (None, "CN=Root"),
+        "valid": (None, "from 2026-04-01 00:00:00 to 2026-04-02 00:00:00 UTC"),
+        "sha256": (None, "d1968add49edea4e2885c9b97129be0c4db65f219413588b7b3de8484383dfc5"),
+    }
+
+
+def test_texts_by_language() -> None:
+    """Of a notice; lines are told apart from other lines when they are shown, not here."""
+    new = {**NEWS, "title": {"en": "Other", "zh": "消息"}, "severity": "urgent"}
+    assert compare_entries("notices", NEWS, new) == [
+        ("severity", "info", "urgent"),
+        ("title en", "News", "Other"),
+        ("title id", "Kabar", None),
+        ("title zh", None, "消息"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "words"),
+    [
+        (
+            "emergency",
+            {"exact": True, "numbers": ["110", "112"]},
+            {"exact": True, "numbers": ["777"]},
+            [("numbers", "110, 112", "777")],
+        ),
+        (
+            "holidays",
+            {"days": [["2026-01-01", {"id": "Tahun Baru"}], ["2026-12-25", {"id": "Natal"}]]},
+            {"days": [["2026-12-25", {"id": "Natal", "en": "Christmas"}]]},
+            [("2026-01-01 id", "Tahun Baru", None), ("2026-12-25 en", None, "Christmas")],
+        ),
+        (
+            "greetings",
+            {"days": {"*": ["2026-01-01"]}, "name": {"en": "New Year"}},
+            {"days": {}, "name": {"en": "New Year"}},
+            [("days *", "2026-01-01", None), ("days", None, "{}")],
+        ),
+        ("zones", {"link": "Asia/Jakarta"}, {"link": "WIB"}, [("link", "Asia/Jakarta", "WIB")]),
+        (
+            "notices",
+            {"a": ["b, c"]},
+            {"a": ["b", "c"]},
+            [("entry", '{"a": ["b, c"]}', '{"a": ["b", "c"]}')],
+        ),
+    ],
+)
+def test_what_differs(kind, old, new, words) -> None:
+    """Members by their names, with the value before and after."""
+    assert compare_entries(kind, old, new) == words
+
+
+def test_zones_by_the_first_instant_that_differs() -> None:
+    """And how many; the rule for later years where it is another."""
+    old = zone((-1_000_000_000, 1), (0, 2), (86_400, 1))
+    new = zone((-1_000_000_000, 1), (0, 2), (172_800, 1), (259_200, 2), rule=b"<+09>-9")
+    found = compare_entries("zones", old, new)
+    assert found[:3] == [
+        ("from 1970-01-02 00:00:00 UTC on", "+07:00 WIB", "+09:00 +09"),
+        ("times that differ", None, "2 of 6, the last from 1970-01-04 00:00:00 UTC on"),
+        ("rule for later years", "WIB-7", "<+09>-9"),
+    ]
+    assert [name for name, *_ in found[3:]] == ["sha256"]
+
+
+def test_a_zone_alone() -> None:
+    """What holds at first and at last, and its rule."""
+    words = compare_entries("zones", None, zone((0, 2), (86_400, 1)))
+    assert words[0] == (
+        "times",
+        None,
+        "+07:07:12 LMT at first, 2 changes, from 1970-01-02 00:00:00 UTC on +07:00 WIB",
+    )
+    assert words[1] == ("rule for later years", None, "WIB-7")
+
+
+def test_a_zone_that_becomes_a_link() -> None:
+    """Is shown with what it was."""
+    words = compare_entries("zones", {"tzif": b64(tzif())}, {"link": "WIB"})
+    assert words[0] == ("times", "+07:00 +07 at first, no change", None)
+    assert words[-1] == ("link", None, "WIB")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_member_that_changes_is_told(kind) -> None:
+    """Whatever one of them is replaced by."""
+    for entry in entries_of(kind).values():
+        for member in entry:
+            assert compare_entries(kind, entry, {**entry, member: "x"})
+            assert compare_entries(kind, {**entry, member: ["x"]}, entry)
+
+
+@pytest.mark.parametrize("pair", [(False, [False]), ("a, b", ["a", "b"]), ({}, ["{}"]), ("1", 1)])
+def test_values_that_read_alike_are_told_apart(pair) -> None:
+    """A list of one value is written like the value, and text like what it spells."""
+    [(_, before, after)] = compare_entries("emergency", *pair)
+    assert before != after
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(sorted(KINDS)), JSON, JSON)
+def test_entries_of_any_form_are_shown(kind, old, new) -> None:
+    """Nobody has checked them before they are compared; two that differ never look alike."""
+    words = compare_entries(kind, old, new)
+    assert all(before != after for _, before, after in words) or old == new
+    assert words

@@ -1,0 +1,47 @@
+import pytest
+
+from fixtures.protobuf_writer import bytes_field
+from signer.errors import SignerError
+from signer.ota.errors import MAX_SENTENCE, show_name, show_names, show_text
+from signer.ota.manifest import decode_manifest
+from signer.ota.metadata import decode_pb, decode_text
+from signer.ota.payload_checks import check_manifest
+
+LONG = "\U000e0001" * 200
+
+
+def test_names_are_cut():
+    """A name has at most 60 characters, on one line, and a list three names."""
+    assert show_name("a\nb") == "a?b"
+    assert show_name("x" * 61) == "x" * 59 + "…"
+    assert show_names(["x"] * 5) == "x, x, x and 2 more"
+    assert len(show_names([LONG] * 9)) < 200
+
+
+def test_values_are_cut_after_they_were_escaped():
+    """A sign that does not print takes ten characters."""
+    assert show_text("yes") == "'yes'"
+    assert len(show_text(LONG)) == 60
+
+
+def _text(key):
+    head = "ota-type=AB\npre-device=a\npost-build=b\npost-build-incremental=1\n"
+    return f"{head}{key}=x{'y' * 60_000}\n"
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        lambda: check_manifest(decode_manifest(bytes_field(13, bytes_field(1, LONG))), 0),
+        lambda: decode_pb(bytes_field(6, bytes_field(5, LONG))),
+        lambda: decode_pb(bytes_field(6, bytes_field(5, "1") + bytes_field(6, LONG))),
+        lambda: decode_pb(bytes_field(4, bytes_field(1, LONG)) * 2),
+        lambda: decode_text(_text("post-timestamp").encode()),
+        lambda: decode_text(_text("ota-wipe").encode()),
+    ],
+)
+def test_what_a_package_says_makes_no_long_sentence(judge):
+    """Every value that a sentence shows is cut."""
+    with pytest.raises(SignerError) as caught:
+        judge()
+    assert len(str(caught.value)) <= MAX_SENTENCE
