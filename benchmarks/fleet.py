@@ -21,17 +21,16 @@ from benchmarks.device.load import fresh, kept
 from benchmarks.device.load.spec import FreshSpec, KeptSpec
 from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
 from benchmarks.device.wire import phone_request
-from client_sim.fleet.deciding import Decider
+from client_sim.fleet.deciding import Decider, Manners
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.fleet import Plan, run_fleet
-from client_sim.fleet.manners import Manners
 from client_sim.fleet.own_server import OwnServer
 from client_sim.fleet.population import Habits, draw_phones
 from client_sim.fleet.report import make_report
-from client_sim.fleet.sample import Sample
 from client_sim.fleet.survey import Survey, survey
 from client_sim.fleet.target import Target, find_target
+from client_sim.fleet.twins import Sample
 from client_sim.fleet.wheel import TICKS
 
 MODELS = 10

@@ -9,8 +9,8 @@ from client_sim.device.factory import create_phone
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.phone import Phone
 from client_sim.device.pointer import bucket
-from client_sim.device.vault import Vault
-from client_sim.engine.build import BuildFacts
+from client_sim.device.records import Vault
+from client_sim.engine.boot_state import BuildFacts
 from client_sim.persona import Persona
 from client_sim.world import Public
 from demo.stage import HOST, Stage

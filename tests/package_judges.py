@@ -11,17 +11,15 @@ from client_sim.device.errors import ReleaseError
 from client_sim.device.release import decode_release
 from client_sim.engine import manifest as phone_manifest
 from client_sim.engine import manifest_checks
-from client_sim.engine.build import BuildFacts
+from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import EngineError
-from client_sim.engine.fit import check_fit
-from client_sim.engine.install import install_package
-from client_sim.engine.install_stream import install_stream
+from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.package import (
     load_verified_payload,
     open_package,
     verify_package_signature,
 )
-from client_sim.engine.package_metadata import check_package_facts
+from client_sim.engine.package_metadata import check_fit, check_package_facts
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 from fixtures.signing import CERTIFICATE_FILE, SIGNATURES_LENGTH

@@ -15,10 +15,9 @@ from benchmarks.install_parts.memory import begin_peak, read_peak
 from client_sim.device.choose import Offer
 from client_sim.device.download import Downloads, PackageBlocks
 from client_sim.device.internet import RealWorld
-from client_sim.engine.build import BuildFacts
+from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.decompression import Compression, iter_decompressed
-from client_sim.engine.install import install_package
-from client_sim.engine.install_stream import install_stream
+from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.manifest import OperationType
 from client_sim.engine.payload import Payload, PayloadFile, decode_header, load_payload
 from client_sim.engine.slots import Slots

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any, Final
 
-from client_sim.content.shape import (
+from client_sim.content.kinds import (
     COUNTRY,
     check_ascending,
     read_ascii,

@@ -5,13 +5,11 @@ from typing import Any
 
 from client_sim.content.apn import check_apns
 from client_sim.content.ca import check_certificates
-from client_sim.content.emergency import check_emergency
+from client_sim.content.countries import check_emergency, check_holidays
 from client_sim.content.greetings import check_greetings
-from client_sim.content.holidays import check_holidays
 from client_sim.content.index import File
 from client_sim.content.notices import check_notices
-from client_sim.content.themes import check_themes
-from client_sim.content.wallpapers import check_wallpapers
+from client_sim.content.themes import check_themes, check_wallpapers
 from client_sim.content.zones import check_zones
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 import click
 
 from client_sim.content.kinds import KINDS, Kind
-from client_sim.content.locale import pick_text
 from client_sim.content.options import LOCALE_OPTION, show_table
 from client_sim.content.plan import plan_parts, plan_rollback
 from client_sim.content.record import Record
@@ -17,14 +16,15 @@ from client_sim.content.table_commands import (
     emergency_command,
     zone_command,
 )
+from client_sim.content.text import pick_text
 from client_sim.content.text_commands import (
     features_command,
     greetings_command,
     holidays_command,
     notices_command,
     themes_command,
+    wallpapers_group,
 )
-from client_sim.content.wallpaper_commands import wallpapers_group
 from client_sim.device.options import AS_JSON, PHONE, print_json
 
 _COLUMNS: Final = ("kind", "role", "used", "before", "next", "what it is", "from")

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from client_sim.content.locale import find_country, list_wider, pick_text
-from client_sim.content.shape import (
+from client_sim.content.kinds import (
     COUNTRY,
     check_ascending,
     check_locale,
@@ -19,7 +18,7 @@ from client_sim.content.shape import (
     read_match,
     read_object,
 )
-from client_sim.content.text import check_text, count_segments
+from client_sim.content.text import check_text, count_segments, find_country, list_wider, pick_text
 from client_sim.device.errors import ContentError
 
 _OCCASION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")

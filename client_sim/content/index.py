@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from client_sim.content.kinds import KINDS, PICTURES, Kind, kinds_of, part_path
-from client_sim.content.part import ENCODED_LIMIT, encode_canonical
-from client_sim.content.shape import (
+from client_sim.content.kinds import (
+    KINDS,
     NAME,
+    PICTURES,
+    Kind,
     check_ascending,
+    kinds_of,
+    part_path,
     read_integer,
     read_licence,
     read_list,
@@ -19,9 +22,10 @@ from client_sim.content.shape import (
     read_match,
     read_object,
 )
+from client_sim.content.part import ENCODED_LIMIT, encode_canonical
 from client_sim.content.text import HOST, check_name
 from client_sim.device.errors import ContentError
-from client_sim.device.names import MAX_INTEGER
+from client_sim.device.release import MAX_INTEGER
 
 PICTURE_LIMIT: Final = 8 * 1024 * 1024
 _INDEX_LIMIT: Final = 1024 * 1024

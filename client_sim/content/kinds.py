@@ -1,11 +1,19 @@
-"""The kinds of packs, their roles and numbers of parts, and where a key lies (FORMATS 15)."""
+"""The kinds of packs (FORMATS section 15), and how members of entries are read."""
 
+import base64
+import binascii
+import datetime as dt
 import hashlib
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+
+from client_sim.content.text import check_text
+from client_sim.device.errors import ContentError
+from client_sim.device.release import LOCALE, LOCALE_LIMIT
 
 ROLES: Final = ("tables", "content")
 """The roles with packs, in the order in which they are asked for."""
@@ -59,3 +67,112 @@ def part_of(key: str, parts: int) -> int:
 def part_path(kind: Kind, part: int) -> str:
     """Return the name of the target that is a part of a kind's pack."""
     return f"{kind.role}/{kind.name}/{part:02}.xz"
+
+
+COUNTRY: Final = re.compile(r"[A-Z]{2}")
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ASCII: Final = re.compile(r"[ -~]*")
+_LICENCE: Final = re.compile(r"[A-Za-z0-9.+:() -]{1,64}")
+_LOCALES_LIMIT: Final = 64
+
+
+def read_object(
+    what: str, value: object, members: Collection[str], optional: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return an object with all of `members`, perhaps some of `optional`, and no others."""
+    if not isinstance(value, dict) or not (set(members) <= value.keys() <= {*members, *optional}):
+        raise ContentError(f"{what} does not have the members that it should have.")
+    return value
+
+
+def read_map(what: str, value: object, fewest: int, most: int) -> dict[str, Any]:
+    """Return an object with `fewest` to `most` members of any name."""
+    if not isinstance(value, dict) or not fewest <= len(value) <= most:
+        raise ContentError(f"{what} is no object with {fewest} to {most} members.")
+    return value
+
+
+def read_list(what: str, value: object, fewest: int, most: int) -> list[Any]:
+    """Return a list of `fewest` to `most` items."""
+    if not isinstance(value, list) or not fewest <= len(value) <= most:
+        raise ContentError(f"{what} is no list of {fewest} to {most} items.")
+    return value
+
+
+def read_integer(what: str, value: object, lowest: int, highest: int) -> int:
+    """Return an integer from `lowest` to `highest`; true is none."""
+    if type(value) is not int or not lowest <= value <= highest:
+        raise ContentError(f"{what} is no integer from {lowest} to {highest}.")
+    return value
+
+
+def read_boolean(what: str, value: object) -> bool:
+    """Return a boolean."""
+    if type(value) is not bool:
+        raise ContentError(f"{what} is neither true nor false.")
+    return value
+
+
+def read_match(what: str, value: object, pattern: re.Pattern[str]) -> str:
+    """Return text that a pattern matches as a whole."""
+    if not isinstance(value, str) or pattern.fullmatch(value) is None:
+        raise ContentError(f"{what} does not have its form.")
+    return value
+
+
+def read_ascii(what: str, value: object, fewest: int, most: int) -> str:
+    """Return `fewest` to `most` printable ASCII characters."""
+    text = read_match(what, value, _ASCII)
+    if not fewest <= len(text) <= most:
+        raise ContentError(f"{what} does not have {fewest} to {most} characters.")
+    return text
+
+
+def read_licence(value: object) -> str:
+    """Return an SPDX expression."""
+    return read_match("A licence", value, _LICENCE)
+
+
+def read_day(what: str, value: object) -> str:
+    """Return a day `YYYY-MM-DD` of the calendar."""
+    day = read_match(what, value, _DAY)
+    try:
+        dt.date.fromisoformat(day)
+    except ValueError:
+        raise ContentError(f"{what} is no day of the calendar.") from None
+    return day
+
+
+def read_locales(what: str, value: object, limit: int, *, is_long: bool = False) -> dict[str, str]:
+    """Return texts of at most `limit` characters by locale, of 1 to 64 locales."""
+    texts = read_map(what, value, 1, _LOCALES_LIMIT)
+    for locale, text in texts.items():
+        check_locale(locale)
+        check_text(text, limit, is_long=is_long)
+    return texts
+
+
+def check_locale(text: str) -> None:
+    """Check the form of a locale."""
+    if len(text) > LOCALE_LIMIT or LOCALE.fullmatch(text) is None:
+        raise ContentError("A text is in a language that has no valid name.")
+
+
+def check_ascending(what: str, items: list[str]) -> None:
+    """Check that texts ascend without repetition."""
+    if any(after <= before for before, after in itertools.pairwise(items)):
+        raise ContentError(f"{what} do not ascend.")
+
+
+def decode_base64(what: str, value: object, limit: int) -> bytes:
+    """Return at most `limit` octets from the one base64 text that encodes them."""
+    if not isinstance(value, str) or len(value) > limit * 4 // 3 + 4:
+        raise ContentError(f"{what} is no base64 of at most {limit} octets.")
+    try:
+        octets = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise ContentError(f"{what} is no base64.") from None
+    if len(octets) > limit or base64.b64encode(octets).decode() != value:
+        raise ContentError(f"{what} is not the one base64 of at most {limit} octets.")
+    return octets

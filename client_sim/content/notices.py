@@ -6,17 +6,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from client_sim.content.locale import pick_text
-from client_sim.content.shape import (
+from client_sim.content.kinds import (
     read_day,
     read_list,
     read_locales,
     read_match,
     read_object,
 )
-from client_sim.content.text import check_link
+from client_sim.content.text import check_link, pick_text
 from client_sim.device.errors import ContentError
-from client_sim.device.names import is_codename
+from client_sim.device.release import is_codename
 
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SEVERITIES: Final = ("urgent", "important", "info")

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from client_sim.device.names import LOCALE, LOCALE_LIMIT
+from client_sim.device.release import LOCALE, LOCALE_LIMIT
 
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 

@@ -4,8 +4,7 @@ import json
 import lzma
 from typing import Any, Final
 
-from client_sim.content.kinds import KEY, Kind, part_of
-from client_sim.content.shape import read_map, read_object
+from client_sim.content.kinds import KEY, Kind, part_of, read_map, read_object
 from client_sim.device.errors import ContentError
 
 ENCODED_LIMIT: Final = 262_144

@@ -6,17 +6,198 @@ Source: docs/FORMATS.md section 15, Picture; ITU-T T.81 annex B.
 from dataclasses import dataclass, field
 from typing import Final
 
-from client_sim.content.jpeg_scan import (
-    BASELINE,
-    PROGRESSIVE,
-    Frame,
-    count_units,
-    read_frame,
-    read_scan,
-    skip_data,
-)
-from client_sim.content.jpeg_tables import Codes, read_codes, read_quantization
 from client_sim.device.errors import ContentError
+
+Codes = tuple[bool, int]
+"""A table of Huffman codes: whether it is for AC coefficients, and its number."""
+
+_ELEMENTS: Final = 64
+_LENGTHS: Final = 16
+_TABLES: Final = 4
+_DC_LIMIT: Final = 11
+_AC_SIZE_LIMIT: Final = 10
+"""Bits of a coefficient's difference, and of a coefficient, where samples have 8."""
+
+
+def read_quantization(body: bytes) -> list[int]:
+    """Return the numbers of a segment's quantization tables; raises ContentError."""
+    size = 1 + _ELEMENTS
+    if not body or len(body) % size:
+        raise ContentError("The picture has a quantization table of another length.")
+    tables = [body[at : at + size] for at in range(0, len(body), size)]
+    # A first octet of 4 and more is a number that there is not, or a table of 16 bits.
+    if any(table[0] >= _TABLES or 0 in table[1:] for table in tables):
+        raise ContentError("The picture has a quantization table that is none.")
+    return [table[0] for table in tables]
+
+
+def read_codes(body: bytes) -> list[Codes]:
+    """Return which tables of codes a segment has; raises ContentError."""
+    found = []
+    rest = body
+    while rest:
+        if len(rest) <= _LENGTHS or rest[0] & 0xEC:
+            raise ContentError("The picture has a table of codes that is none.")
+        is_ac, number = rest[0] >= 0x10, rest[0] & 3
+        counts = rest[1 : 1 + _LENGTHS]
+        end = 1 + _LENGTHS + sum(counts)
+        symbols = rest[1 + _LENGTHS : end]
+        if len(rest) < end or not _is_code(counts) or not _are_symbols(symbols, is_ac=is_ac):
+            raise ContentError("The picture has a table of codes that is none.")
+        found.append((is_ac, number))
+        rest = rest[end:]
+    if not found:
+        raise ContentError("The picture has a segment without a table of codes.")
+    return found
+
+
+def _is_code(counts: bytes) -> bool:
+    """Answer whether so many codes of 1, 2, … 16 bits begin differently, none being all ones."""
+    free = 1
+    for count in counts:
+        free = 2 * free - count
+        if free < 1:
+            return False
+    return True
+
+
+def _are_symbols(symbols: bytes, *, is_ac: bool) -> bool:
+    if len(set(symbols)) != len(symbols):
+        return False
+    return all(
+        symbol & 0x0F <= _AC_SIZE_LIMIT if is_ac else symbol <= _DC_LIMIT for symbol in symbols
+    )
+
+
+BASELINE: Final = 0xC0
+PROGRESSIVE: Final = 0xC2
+_BLOCK: Final = 8
+_LAST: Final = 63
+_LOWEST_BIT: Final = 13
+_BLOCKS_LIMIT: Final = 10
+"""Blocks of 8 times 8 samples that are coded together, of all components."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One of a picture's components: its number, its samples by unit, its quantization table."""
+
+    number: int
+    across: int
+    down: int
+    table: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture's size, its components, and whether it comes in scans that refine each other."""
+
+    is_progressive: bool
+    width: int
+    height: int
+    components: tuple[Component, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a scan codes, and with which codes."""
+
+    components: tuple[Component, ...]
+    codes: frozenset[Codes]
+
+
+def read_frame(marker: int, body: bytes) -> Frame:
+    """Return the frame of a segment SOF0 or SOF2; raises ContentError."""
+    count = body[5] if len(body) > 5 else 0
+    if count not in {1, 3} or len(body) != 6 + 3 * count or body[0] != 8:
+        raise ContentError("The picture does not have 8 bits and 1 or 3 components.")
+    components = tuple(
+        Component(body[at], body[at + 1] >> 4, body[at + 1] & 15, body[at + 2])
+        for at in range(6, len(body), 3)
+    )
+    sides = {side for each in components for side in (each.across, each.down)}
+    is_sound = (
+        [each.number for each in components] == list(range(1, count + 1))
+        and sides <= {1, 2, 3, 4}
+        and all(each.table < 4 for each in components)
+    )
+    if not is_sound:
+        raise ContentError("The picture has components that are none.")
+    height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+    return Frame(marker == PROGRESSIVE, width, height, components)
+
+
+def read_scan(frame: Frame, body: bytes) -> Scan:
+    """Return the scan of a segment SOS; raises ContentError."""
+    fault = ContentError("The picture has a scan that does not fit into its frame.")
+    count = body[0] if body else 0
+    if not 1 <= count <= len(frame.components) or len(body) != 4 + 2 * count:
+        raise fault
+    by_number = {each.number: each for each in frame.components}
+    numbers, tables = list(body[1:-3:2]), body[2:-3:2]
+    if numbers != sorted(set(numbers) & by_number.keys()):
+        raise fault
+    components = tuple(by_number[number] for number in numbers)
+    if count > 1 and sum(each.across * each.down for each in components) > _BLOCKS_LIMIT:
+        raise fault
+    first, last, before, bit = body[-3], body[-2], body[-1] >> 4, body[-1] & 15
+    has_dc = first == 0 and before == 0
+    has_ac = last > 0
+    if frame.is_progressive:
+        is_band = 1 <= first <= last <= _LAST and count == 1
+        is_bit = bit <= _LOWEST_BIT and before in {0, bit + 1}
+        is_sound = is_bit and (is_band or first == last == 0)
+    else:
+        is_sound = (first, last, before, bit) == (0, _LAST, 0, 0)
+    highest = 3 if frame.is_progressive else 1
+    codes = set()
+    for table in tables:
+        for is_ac, is_used, number in ((False, has_dc, table >> 4), (True, has_ac, table & 15)):
+            if number > (highest if is_used else 0):
+                raise fault
+            if is_used:
+                codes.add((is_ac, number))
+    if not is_sound:
+        raise fault
+    return Scan(components, frozenset(codes))
+
+
+def count_units(frame: Frame, scan: Scan) -> int:
+    """Return of how many units a scan's coded data consists, between which restarts may stand."""
+    across = max(each.across for each in frame.components)
+    down = max(each.down for each in frame.components)
+    if len(scan.components) > 1:
+        return _divide(frame.width, _BLOCK * across) * _divide(frame.height, _BLOCK * down)
+    (own,) = scan.components
+    columns = _divide(_divide(frame.width * own.across, across), _BLOCK)
+    return columns * _divide(_divide(frame.height * own.down, down), _BLOCK)
+
+
+def skip_data(data: bytes, at: int, restarts: int) -> int:
+    """Return where coded data ends: at the marker behind its last restart; raises ContentError.
+
+    Restarts are numbered 0 to 7 in a circle.
+    """
+    found, begin = 0, at
+    while True:
+        at = data.find(b"\xff", at)
+        following = data[at + 1 : at + 2]
+        if at < 0 or not following:
+            raise ContentError("The picture is cut short.")
+        if following == bytes((0xD0 + found % 8,)) and found < restarts and at > begin:
+            found, begin = found + 1, at + 2
+        elif following != b"\0":
+            break
+        at += 2
+    if found != restarts or at == begin:
+        raise ContentError("The picture does not restart where it says that it does.")
+    return at
+
+
+def _divide(number: int, by: int) -> int:
+    """Return a quotient, rounded up."""
+    return -(-number // by)
+
 
 SHORTEST: Final = 64
 LONGEST: Final = 4_096

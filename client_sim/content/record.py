@@ -1,11 +1,9 @@
-"""What a phone remembers of one kind, as one value of its state: written at once and whole.
+"""What a phone remembers of packs, as values of its state."""
 
-Canonical JSON (FORMATS section 1). The octets of parts are values of their own (`store.py`).
-"""
-
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal, get_args
 
@@ -107,3 +105,37 @@ def _decode_pack(value: Mapping[str, Any] | None) -> Pack | None:
             "pictures": {name: File(**file) for name, file in value["pictures"].items()},
         }
     )
+
+
+_CACHED_ROLE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The version of a role that has been seen to, 0 for none, and the records by kind."""
+
+    seen: int = 0
+    records: Mapping[str, Record] = field(default_factory=dict)
+
+
+def encode_holding(holding: Holding) -> bytes:
+    """Return the octets of what is remembered of a role."""
+    records = (b"%s %s" % (n.encode(), encode_record(r)) for n, r in holding.records.items())
+    body = b"".join((b"%d\n" % holding.seen, *sorted(records)))
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+@lru_cache(_CACHED_ROLE)
+def decode_holding(data: bytes) -> Holding:
+    """Return what `encode_holding` made octets of; raises StateError for others."""
+    digest, _, body = data.partition(b"\n")
+    damaged = StateError("The phone's record of public content is damaged.")
+    if hashlib.sha256(body).hexdigest().encode() != digest:
+        raise damaged
+    try:
+        seen, *lines = body.splitlines(keepends=True)
+        named = (line.partition(b" ") for line in lines)
+        records = {name.decode(): decode_record(record) for name, _, record in named}
+        return Holding(int(seen), records)
+    except ValueError:
+        raise damaged from None

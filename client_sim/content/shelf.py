@@ -11,9 +11,8 @@ from client_sim.content.kinds import KINDS
 from client_sim.content.store import Store
 from client_sim.content.zones import load_zone
 from client_sim.device.errors import StateError
-from client_sim.device.lock import hold_folder
 from client_sim.device.phone import Phone
-from client_sim.device.records import load_clock
+from client_sim.device.records import hold_folder, load_clock
 
 
 class Shelf:

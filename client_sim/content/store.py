@@ -11,12 +11,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
-from client_sim.content.holding import Holding, decode_holding, encode_holding
 from client_sim.content.index import Pack
 from client_sim.content.kinds import KINDS, ROLES, Kind, kinds_of
 from client_sim.content.part import decode_part
 from client_sim.content.plan import plan_use
-from client_sim.content.record import Record
+from client_sim.content.record import Holding, Record, decode_holding, encode_holding
 from client_sim.device.errors import ContentError, StateError, StorageError
 from client_sim.device.pointer import bucket
 from client_sim.device.records import load_secret

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from client_sim.content.apn import encode_android, find_apns
-from client_sim.content.emergency import find_emergency
+from client_sim.content.countries import find_emergency
 from client_sim.content.kinds import KINDS
 from client_sim.content.options import COUNTRY, read_moment, show_table
 from client_sim.content.zones import load_zone

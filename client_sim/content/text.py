@@ -1,13 +1,175 @@
-"""What text of a pack may hold, and how many SMS it takes (FORMATS section 15)."""
+"""What text of a pack may hold (FORMATS section 15), and which text an owner's language takes."""
 
 import re
+import string
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise, takewhile
 from typing import Final
 
-from client_sim.content.invisible import find_needless
-from client_sim.content.prose import has_entity, is_blank, leads_away
 from client_sim.device.errors import ContentError
+
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+# A black flag, two letters of a country, 1 to 4 of its part, all as tags, and the end of tags.
+_FLAG: Final = re.compile(
+    "\U0001f3f4[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,4}\U000e007f"
+)
+_KEYCAP: Final = re.compile("[0-9#*]\ufe0f\u20e3")
+# What is an emoji, and neither a symbol by its category nor among the pictographs.
+_OTHER_EMOJI: Final = frozenset("‼⁉\u2139↔◻◼◽◾⤴⤵〰〽")
+_VIRAMA: Final = 9  # canonical combining class
+_BEFORE_JOINED: Final = frozenset("\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+
+
+def find_needless(text: str) -> str | None:
+    """Return the first character that cannot be seen and is not needed where it stands, or None."""
+    if text.isascii():
+        return None
+    # Sequences with characters of their own become shorter ones that end and join like them.
+    left = _KEYCAP.sub("1", _FLAG.sub("\U0001f3f4\U0001f3fb", text))
+    for found in _INVISIBLE.finditer(left):
+        if not _is_needed(left, found.start()):
+            return found[0]
+    return None
+
+
+def _is_needed(text: str, at: int) -> bool:
+    before, after = text[at - 1 : at] if at else "", text[at + 1 : at + 2]
+    match text[at]:
+        case "\ufe0e" | "\ufe0f":
+            return _is_emoji(before)
+        case "\u200c":
+            return _is_virama(before) or (_is_arabic(_skip_marks(text[:at])) and _is_arabic(after))
+        case "\u200d":
+            is_joined = (_is_emoji(before) or before in _BEFORE_JOINED) and _is_emoji(after)
+            is_script = _is_virama(before) or _is_virama(after) or _is_arabic(before)
+            return bool(before) and (is_joined or is_script)
+        case _:
+            return False
+
+
+def _skip_marks(text: str) -> str:
+    """Return the last character that is no mark upon another."""
+    at = len(text)
+    while at and unicodedata.category(text[at - 1]) == "Mn":
+        at -= 1
+    return text[at - 1 : at] if at else ""
+
+
+def _is_emoji(character: str) -> bool:
+    if not character:
+        return False
+    is_pictograph = "\U0001f000" <= character <= "\U0001faff"
+    is_skin = "\U0001f3fb" <= character <= "\U0001f3ff"
+    is_symbol = unicodedata.category(character) == "So" or character in _OTHER_EMOJI
+    return (is_pictograph and not is_skin) or is_symbol
+
+
+def _is_virama(character: str) -> bool:
+    return bool(character) and unicodedata.combining(character) == _VIRAMA
+
+
+def _is_arabic(character: str) -> bool:
+    return bool(character) and unicodedata.bidirectional(character) == "AL"
+
+
+_ALPHANUMERIC: Final = string.ascii_letters + string.digits
+_OF_SCHEMES: Final = _ALPHANUMERIC + ".+-"
+_BEHIND_SCHEMES: Final = frozenset(_ALPHANUMERIC + "/+*#?%&@=~_")
+_BRAILLE_BLANK: Final = "\u2800"
+_IN_NO_ADDRESS: Final = re.compile(r"[^A-Za-z0-9.]")
+_NUMBER: Final = re.compile(r"[0-9]{1,3}")
+_IPV6: Final = re.compile(r"[A-Za-z0-9]::|::[A-Za-z0-9]|(?:[A-Za-z0-9]{1,4}:){7}[A-Za-z0-9]")
+# Domains of the top level that are not ASCII, as RFC 3492 writes them.
+_ENCODED: Final = (
+    "0zwm56d 11b4c3d 11b5bs3a9aj6g 1ck2e1b 1qqw23a 2scrj9c 30rr7y 3bst00m 3ds443g 3e0b707e "
+    "3hcrj9c 3pxu8k 42c2d9a 45br5cyl 45brj9c 45q11c 4dbrk0ce 4gbrim 54b7fta0cc 55qw42g 55qx5d "
+    "5su34j936bgsg 5tzm5g 6frz82g 6qq986b3xl 80adxhks 80akhbyknj4f 80ao21a 80aqecdr1a "
+    "80asehdb 80aswg 8y0a063a 90a3ac 90ae 90ais 9dbq2a 9et52u 9krt00a 9t4b11yi5a b4w605ferd "
+    "bck1b9a5dre4c c1avg c2br7g cck2b3b cckwcxetd cg4bki clchc0ea0b2g2a9gcd czr694b czrs0t "
+    "czru2d d1acj3b d1alf deba0ad e1a4c eckvdtc9d efvy88h fct429k fhbei fiq228c5hs fiq64b "
+    "fiqs8s fiqz9s fjq720a flw351e fpcrj9c3d fzc2c9e2c fzys8d69uvgm g2xx48c g6w251d gckr3f0f "
+    "gecrj9c gk3at1e h2breg3eve h2brj9c h2brj9c8c hgbk6aj7f53bba hlcj6aya9esc7a hxt814e "
+    "i1b6b1a6a2e imr513n io0a7i j1aef j1amh j6w193g jlq480n2rg jvr189m jxalpdlp kcrx77d1x4a "
+    "kgbechtv kprw13d kpry57d kput3i l1acc lgbbat1ad8j mgb9awbf mgba3a3ejt mgba3a4f16a "
+    "mgba7c0bbn0a mgbaam7a8h mgbab2bd mgbah1a3hjkrd mgbai9azgqp6j mgbayh7gpa mgbbh1a "
+    "mgbbh1a71e mgbc0a9azcg mgbca7dzdo mgbcpq6gpa1a mgberp4a5d4ar mgbgu82a mgbi4ecexp "
+    "mgbpl2fh mgbt3dhd mgbtx2b mgbx4cd0ab mix891f mk1bu44c mxtq1m ngbc5azd ngbe9e0a ngbrx "
+    "node nqv7f nqv7fs00ema nyqy26a o3cw4h ogbpf8fl otu796d p1acf p1ai pgbs0dh pssy2u q7ce6a "
+    "q9jyb4c qcka1pmc qxa6a qxam rhqv96g rovu88b rvc1e0am3e s9brj9c ses554g t60b56a tckwe "
+    "tiq49xqyj unup4y vermgensberater-ctb vermgensberatung-pwb vhquv vuq861b w4r85el8fhu5dnra "
+    "w4rs40l wgbh1c wgbl6a xhq521b xkc2al3hye2a xkc2dl3a5ee0h y9a3aq yfro4i67o ygbi2ammx "
+    "zckzah zfr164b"
+)
+_TOPS: Final = frozenset(name.encode().decode("punycode") for name in _ENCODED.split())
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether nothing of a text would be seen: spaces, marks upon nothing, what formats."""
+    return all(
+        character == _BRAILLE_BLANK or unicodedata.category(character)[0] in "ZMC"
+        for character in text
+    )
+
+
+def has_entity(text: str) -> bool:
+    """Tell whether a text has a character written as in HTML, plain or in other forms."""
+    for form in (text, unicodedata.normalize("NFKC", text)):
+        for piece in form.split("&")[1:]:
+            body, end, _ = piece.partition(";")
+            name = body.removeprefix("#")
+            if end and len(body) > 1 and name.isascii() and name.isalnum():
+                return True
+    return False
+
+
+def leads_away(text: str) -> bool:
+    """Tell whether a word looks like a link: by a scheme, or as a domain's name or an address.
+
+    Chinese sets a wide colon without a space, so that one is no scheme's.
+    """
+    forms = (text, unicodedata.normalize("NFKC", text.replace("\uff1a", " ")))
+    return any(_has_scheme(form) or _has_domain(form) or _has_address(form) for form in forms)
+
+
+def _has_scheme(text: str) -> bool:
+    for left, right in pairwise(text.split(":")):
+        name = left[len(left.rstrip(_OF_SCHEMES)) :]
+        behind = right.removeprefix("-")[:1]
+        if name and name[0] in string.ascii_letters and behind in _BEHIND_SCHEMES:
+            return True
+    return False
+
+
+def _has_domain(text: str) -> bool:
+    for left, right in pairwise(text.split(".")):
+        top = len(list(takewhile(string.ascii_letters.__contains__, right)))
+        ends = right[top : top + 1] not in string.digits or top == len(right)
+        label = "".join(takewhile(_is_of_words, right))
+        if left and (_is_of_words(left[-1]) or unicodedata.category(left[-1]) == "So"):
+            if top > 1 and ends:
+                return True
+            if label.casefold() in _TOPS:
+                return True
+    return False
+
+
+def _has_address(text: str) -> bool:
+    """Tell whether a host's number is there: four that dots join, or what only IPv6 looks like."""
+    for word in _IN_NO_ADDRESS.split(text):
+        are_numbers = [_NUMBER.fullmatch(part) is not None for part in word.split(".")]
+        if any(all(are_numbers[at : at + 4]) for at in range(len(are_numbers) - 3)):
+            return True
+    return _IPV6.search(text) is not None
+
+
+def _is_of_words(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LMN"
+
 
 HOST: Final = re.compile(
     r"(?=.{1,100}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+"
@@ -95,3 +257,28 @@ def _is_allowed(character: str) -> bool:
     if character in _KEPT_FORMATS:
         return True
     return unicodedata.category(character) not in _REFUSED and ord(character) & 0xFFFE != 0xFFFE
+
+
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+
+
+def list_wider(locale: str) -> Iterator[str]:
+    """Yield a locale, then without its last subtag, and so on, and English last."""
+    while locale:
+        yield locale
+        locale = locale.rpartition("-")[0]
+    yield "en"
+
+
+def pick_text(texts: Mapping[str, str], locale: str) -> str:
+    """Return the text in the nearest language, in whatever there is where there is none near."""
+    for wider in list_wider(locale):
+        if wider in texts:
+            return texts[wider]
+    return texts[min(texts)]
+
+
+def find_country(locale: str) -> str | None:
+    """Return the country in a locale, such as `ID` of `id-ID`, or None."""
+    subtags = locale.split("-")[1:]
+    return next((tag for tag in subtags if _COUNTRY.fullmatch(tag)), None)

@@ -1,18 +1,24 @@
-"""Themes: colours that can be read, and the wallpaper that goes with them."""
+"""Themes and wallpapers: colours that can be read, and pictures by the owner's choice."""
 
+import hashlib
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from client_sim.content.shape import (
+from client_sim.content.index import PICTURE_LIMIT, File
+from client_sim.content.kinds import (
     NAME,
+    read_integer,
     read_licence,
     read_locales,
     read_match,
     read_object,
 )
+from client_sim.content.picture import LONGEST, SHORTEST, check_picture
 from client_sim.content.text import check_text
 from client_sim.device.errors import ContentError
+from client_sim.transport import Connection
+from client_sim.world import World
 
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 _COLOURS: Final = ("background", "primary", "text")
@@ -56,3 +62,54 @@ def _find_luminance(colour: str) -> float:
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+_MEMBERS: Final = (
+    *("author", "height", "length", "licence", "placeholder", "sha256", "title", "width"),
+)
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# blurhash: 83 digits; the first one says how many waves there are, and so how many digits.
+_DIGITS: Final = (
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
+)
+
+
+def check_wallpapers(entries: Mapping[str, Any], pictures: Mapping[str, File]) -> None:
+    """Check the entries of a pack and the pictures beside it; raises ContentError."""
+    for key, entry in entries.items():
+        read_match("The name of a wallpaper", key, NAME)
+        wallpaper = read_object("A wallpaper", entry, _MEMBERS)
+        check_text(wallpaper["author"], 80)
+        read_licence(wallpaper["licence"])
+        read_locales("The title of a wallpaper", wallpaper["title"], 80)
+        for name in ("height", "width"):
+            read_integer(f"The {name} of a wallpaper", wallpaper[name], SHORTEST, LONGEST)
+        length = read_integer("The length of a picture", wallpaper["length"], 1, PICTURE_LIMIT)
+        digest = read_match("The hash of a picture", wallpaper["sha256"], _SHA256)
+        if not _is_placeholder(wallpaper["placeholder"]):
+            raise ContentError("The placeholder of a wallpaper is none.")
+        if pictures.get(key) != File(length, digest):
+            raise ContentError("A wallpaper's picture is not the one that the index lists.")
+    if pictures.keys() != entries.keys():
+        raise ContentError("The index lists a picture that no wallpaper has.")
+
+
+def _is_placeholder(value: object) -> bool:
+    if not isinstance(value, str) or len(value) < 6 or not set(value) <= set(_DIGITS):
+        return False
+    waves = _DIGITS.index(value[0])
+    return waves < 81 and len(value) == 4 + 2 * (waves % 9 + 1) * (waves // 9 + 1)
+
+
+def fetch_picture(world: World, file: File, entry: dict[str, Any], name: str) -> bytes:
+    """Return the picture of a wallpaper; shows the server which one (docs/PRIVACY.md).
+
+    Raises ContentError if it is not the signed one or no plain picture, and TransportError.
+    """
+    with Connection(world) as connection:
+        path = f"/targets/content/wallpapers/{file.sha256}.{name}.jpg"
+        data = connection.get(path, limit=file.length)
+    if len(data) != file.length or hashlib.sha256(data).hexdigest() != file.sha256:
+        raise ContentError(f"The picture of {name} is not the one that was signed.")
+    check_picture(data, entry["width"], entry["height"])
+    return data

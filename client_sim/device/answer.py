@@ -12,8 +12,33 @@ from typing import Final
 import h11
 
 from client_sim.device.errors import TransportError, UnreachableError
-from client_sim.device.pace import Pace
 from client_sim.world import Stream
+
+GRACE: Final = 30.0
+"""Seconds in which an answer may come as slowly as it likes."""
+
+SLOWEST: Final = 1_024
+"""Octets a second that an answer must bring on average after the grace."""
+
+
+class Pace:
+    """Watches one answer, which may take `seconds` in all."""
+
+    def __init__(self, now: Callable[[], float], seconds: float) -> None:
+        self._now = now
+        self._start = now()
+        self._seconds = seconds
+        self._received = 0
+
+    def check(self, octets: int) -> None:
+        """Count octets that arrived; raises TransportError if all that is too slow."""
+        self._received += octets
+        passed = self._now() - self._start
+        if passed > self._seconds:
+            raise TransportError("The server's answer takes too long; try again later.")
+        if self._received < SLOWEST * (passed - GRACE):
+            raise TransportError("The server's answer comes too slowly; try again later.")
+
 
 # Octets of a response head; our own server sends about 500.
 HEAD_LIMIT: Final = 16_384

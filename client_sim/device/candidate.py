@@ -1,21 +1,138 @@
 """A package in a file that no release states yet, and what its release would state of it."""
 
 import hashlib
+import io
 import os
-from collections.abc import Iterator
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
+
+import msgspec
 
 from client_sim.device.errors import InstallError, ReleaseError, StorageError
-from client_sim.device.names import DECIMAL, is_codename
-from client_sim.device.package_texts import METADATA, PROPERTIES, read_pairs, read_text
-from client_sim.device.proof_report import shorten
-from client_sim.device.release import Release, decode_release
-from client_sim.engine.apply import Progress
+from client_sim.device.release import DECIMAL, Release, decode_release, is_codename
+from client_sim.engine.apply import PartitionResult, Progress
 from client_sim.engine.errors import EngineError
+from client_sim.engine.manifest_checks import Rules
 from client_sim.engine.package_metadata import PackageMetadata, decode_metadata
 from client_sim.transport import BLOCK
+
+METADATA: Final = "META-INF/com/android/metadata"
+PROPERTIES: Final = "payload_properties.txt"
+_SMALL_ENTRY: Final = 64 * 1024
+# A zip's directory is read in one piece. One of a real package has some kilobytes.
+MAX_DIRECTORY_BYTES: Final = 1024 * 1024
+# What zipfile raises for a zip that is none.
+_MALFORMED: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError),
+    *(ValueError, OverflowError, MemoryError),
+)
+
+
+def read_text(path: Path, name: str) -> bytes:
+    """Return the entry `name` of the zip at `path`, one byte more than 64 KiB at the most.
+
+    Raises InstallError if there is none, StorageError if the file cannot be read.
+    """
+    try:
+        with _BoundedFile(path) as file:
+            return _read_entry(file, name)
+    except _MALFORMED:
+        raise InstallError(f"{path.name} is no OTA package with a readable {name}.") from None
+    except OSError as error:
+        reason = error.strerror or "the disk failed"
+        raise StorageError(f"{path.name} cannot be read: {reason}.") from error
+
+
+def _read_entry(file: "_BoundedFile", name: str) -> bytes:
+    with zipfile.ZipFile(file) as archive:
+        info = archive.getinfo(name)
+        # Other methods raise OSError for bad data, as a disk does that fails.
+        if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise zipfile.BadZipFile("another method")
+        with archive.open(info) as entry:
+            return entry.read(_SMALL_ENTRY + 1)
+
+
+class _BoundedFile(io.FileIO):
+    """A file of which no more is read in one piece than a sound zip needs, and nothing outside."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if whence == os.SEEK_SET and not 0 <= offset <= os.fstat(self.fileno()).st_size:
+            raise zipfile.BadZipFile("it points outside the file")
+        return super().seek(offset, whence)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            size = os.fstat(self.fileno()).st_size - self.tell()
+        if size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("its directory is too long")
+        return super().read(size) or b""
+
+
+def read_pairs(path: Path, name: str) -> Mapping[str, str]:
+    """Return the lines `key=value` of the entry `name`; raises as `read_text` does."""
+    lines = read_text(path, name)[:_SMALL_ENTRY].decode("utf-8", "replace").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+MAX_REFUSAL: Final = 300
+
+Way = Literal["stream", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedSource:
+    """The build that the phone ran: its fingerprint, and the sha256 of its full package."""
+
+    fingerprint: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What an installation of a package on a throw-away phone has shown.
+
+    `sha256` and `length` (bytes) are the package's, `certificate` is the sha256 of the DER form of
+    the certificate in the phone's image, `prover` the version of this program. `ways` are the
+    installations that were tried, in order; `rules` are the groups of rules that the last one
+    asked, as the engine noted them. `refusal` is why it failed, or empty, and then `partitions` are
+    what was written and read back.
+    """
+
+    certificate: str
+    codename: str
+    length: int
+    partitions: tuple[PartitionResult, ...]
+    prover: str
+    refusal: str
+    rules: tuple[Rules, ...]
+    sha256: str
+    source: ProvedSource | None
+    ways: tuple[Way, ...]
+    schema: Literal[1] = 1
+
+
+def encode_proof(proof: Proof) -> bytes:
+    """Encode a proof as the bytes of its report, canonical JSON."""
+    return msgspec.json.encode(proof, order="sorted") + b"\n"
+
+
+def make_printable(sentence: str) -> str:
+    """Return a refusal as a report can hold it: one printable line of at most 300 characters."""
+    return shorten(sentence, MAX_REFUSAL)
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """Return one printable line of at most `limit` characters."""
+    shown = "".join(each if each.isprintable() else "?" for each in text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
 
 _STATED: Final = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
 _CHUNK: Final = 1024 * 1024

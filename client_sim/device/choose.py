@@ -4,9 +4,21 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from client_sim.device import rules
 from client_sim.device.errors import PointerError
 from client_sim.device.pointer import PackageLink, Pointer, Step
+from client_sim.device.rules import (
+    Check,
+    find_step,
+    judge_failed,
+    judge_forward,
+    judge_halt,
+    judge_newer,
+    judge_package,
+    judge_pointer,
+    judge_share,
+    judge_step,
+    pick_package,
+)
 from client_sim.world import RunningBuild
 
 
@@ -40,7 +52,7 @@ class Decision:
     There is an offer if none failed.
     """
 
-    checks: tuple[rules.Check, ...]
+    checks: tuple[Check, ...]
     offer: Offer | None
 
     @property
@@ -79,7 +91,7 @@ def decide_update(
     that did not start on it, `unusable` the sha256 of incrementals that were of no use on it. With
     `retry_failed` the former stand in no way.
     """
-    checks: list[rules.Check] = []
+    checks: list[Check] = []
     asked = _ask(pointer, running, floor, secret, now, failed_builds, unusable, retry_failed)
     for found in asked:
         if isinstance(found, Offer):
@@ -115,23 +127,23 @@ def _ask(
     failed_builds: Collection[int],
     unusable: Collection[str],
     retry_failed: bool,
-) -> Iterator[rules.Check | Offer]:
+) -> Iterator[Check | Offer]:
     """Yield one check after the other and then the offer; a failed check is the last one taken."""
-    yield rules.judge_pointer(pointer)
+    yield judge_pointer(pointer)
     if pointer is None:
         return
     final = pointer.steps[-1]
-    yield rules.judge_newer(final, floor, running)
-    yield rules.judge_halt(pointer)
-    yield rules.judge_share(pointer, secret, now)
-    step = rules.find_step(pointer, floor)
-    yield rules.judge_step(step, final, floor)
+    yield judge_newer(final, floor, running)
+    yield judge_halt(pointer)
+    yield judge_share(pointer, secret, now)
+    step = find_step(pointer, floor)
+    yield judge_step(step, final, floor)
     if step is None:
         return
-    yield rules.judge_forward(step, running)
-    yield rules.judge_failed(step, failed_builds, retry_failed=retry_failed)
-    link = rules.pick_package(step, running.fingerprint, unusable)
-    yield rules.judge_package(step, link, running.fingerprint)
+    yield judge_forward(step, running)
+    yield judge_failed(step, failed_builds, retry_failed=retry_failed)
+    link = pick_package(step, running.fingerprint, unusable)
+    yield judge_package(step, link, running.fingerprint)
     yield _make_offer(step, link, final)
 
 

@@ -10,7 +10,7 @@ from client_sim.content.store import Store
 from client_sim.device.agreement import SignedTarget, check_agreement
 from client_sim.device.choose import Decision, Offer, decide_update
 from client_sim.device.errors import DeviceError, ExpiredError, PointerError, TrustError
-from client_sim.device.names import pointer_name
+from client_sim.device.limits import load_counter
 from client_sim.device.records import (
     forget_due,
     load_due,
@@ -21,7 +21,7 @@ from client_sim.device.records import (
     store_due,
 )
 from client_sim.device.refresh import refresh, refresh_codename
-from client_sim.device.resets import load_counter
+from client_sim.device.release import pointer_name
 from client_sim.device.rules import Check
 from client_sim.device.trust import Trust
 from client_sim.transport import Connection

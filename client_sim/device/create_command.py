@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from client_sim.device.image import Image, ImageFacts
-from client_sim.device.names import DECIMAL, MAX_INTEGER
 from client_sim.device.options import AS_JSON, FILE, PHONE, print_json, read_host, read_region
+from client_sim.device.release import DECIMAL, MAX_INTEGER
 from client_sim.persona import make_persona
 
 

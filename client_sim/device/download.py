@@ -13,9 +13,9 @@ from typing import Final
 
 from client_sim.device.choose import Offer
 from client_sim.device.errors import DownloadError, StorageError
-from client_sim.device.names import DECIMAL
-from client_sim.device.vault import Vault
-from client_sim.engine.disk import Disk
+from client_sim.device.records import Vault
+from client_sim.device.release import DECIMAL
+from client_sim.engine.journal import Disk
 from client_sim.transport import BLOCK, Connection
 
 _CHUNK: Final = 1024 * 1024

@@ -21,6 +21,10 @@
 Each message is one sentence that a person can act on.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from client_sim.engine.errors import AlteredError, EngineError, NotStreamableError
 from client_sim.errors import SimulatorError
 
 
@@ -90,3 +94,22 @@ class StateError(DeviceError):
 
 class StorageError(DeviceError):
     """The phone's disk failed."""
+
+
+@contextmanager
+def engine_refuses() -> Iterator[None]:
+    """Raise DownloadError, InstallError or StorageError for what the engine and its disk raise.
+
+    NotStreamableError passes.
+    """
+    try:
+        yield
+    except NotStreamableError:
+        # Not a refusal: the caller takes the other way.
+        raise
+    except AlteredError as error:
+        raise DownloadError(str(error)) from error
+    except EngineError as error:
+        raise InstallError(str(error)) from error
+    except OSError as error:
+        raise StorageError(f"The phone's disk failed: {error}.") from error

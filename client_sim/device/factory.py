@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from client_sim.device.candidate import METADATA, PROPERTIES, read_pairs
 from client_sim.device.errors import InstallError, StateError, StorageError
 from client_sim.device.image import Image, write_image
-from client_sim.device.names import DECIMAL
-from client_sim.device.package_texts import METADATA, PROPERTIES, read_pairs
 from client_sim.device.phone import Phone
+from client_sim.device.release import DECIMAL
 from client_sim.device.trust import Trust
 from client_sim.engine.apply import write_partitions
-from client_sim.engine.build import BuildFacts
+from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import EngineError
 from client_sim.engine.package import Package, load_verified_payload, open_package
 from client_sim.engine.signatures import load_certificate_key

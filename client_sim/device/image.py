@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from client_sim.device.errors import StateError, StorageError
-from client_sim.device.members import Members
-from client_sim.device.names import REGION, is_codename
+from client_sim.device.release import REGION, Members, is_codename
 
 _LIMIT: Final = 1024 * 1024
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9-]+(?:\.[a-z0-9-]+)*")

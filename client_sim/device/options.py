@@ -1,16 +1,25 @@
 """Options that several commands about a phone share, and how their texts are read."""
 
+import datetime as dt
 import ipaddress
 import json
 import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
-from client_sim.device.conditions import MINUTES_OF_A_DAY
+from client_sim.clock import read_clock
+from client_sim.device.conditions import MINUTES_OF_A_DAY, Conditions
 from client_sim.device.image import is_host
-from client_sim.device.names import REGION
+from client_sim.device.release import REGION
 
 FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -96,3 +105,129 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def print_json(value: object) -> None:
     """Print a value as JSON for programs."""
     click.echo(json.dumps(value, indent=2, sort_keys=True))
+
+
+@dataclass(frozen=True, slots=True)
+class StatedConditions:
+    """What the command line says; None where it says nothing."""
+
+    battery: int
+    is_charging: bool
+    is_metered: bool
+    free: int | None
+    minute: int | None
+
+    def complete(self, folder: Path) -> Conditions:
+        """Fill in the room on the disk of `folder` and this machine's time of day."""
+        return Conditions(
+            battery_percent=self.battery,
+            is_charging=self.is_charging,
+            is_metered=self.is_metered,
+            free_octets=shutil.disk_usage(folder).free if self.free is None else self.free,
+            local_minute=_read_minute_of_day() if self.minute is None else self.minute,
+        )
+
+
+_OPTIONS: Final = (
+    click.option(
+        "--battery",
+        default=100,
+        show_default=True,
+        type=click.IntRange(0, 100),
+        metavar="PERCENT",
+        help="What the battery holds.",
+    ),
+    click.option("--charging", is_flag=True, help="The phone is on its charger."),
+    click.option("--metered", is_flag=True, help="The network costs money."),
+    click.option(
+        "--free",
+        type=click.IntRange(min=0),
+        metavar="OCTETS",
+        help="The room on the phone's disk.  [default: what this machine has]",
+    ),
+    click.option(
+        "--local-time",
+        "minute",
+        callback=read_minute,
+        metavar="HH:MM",
+        help="The time of day at the phone.  [default: that of this machine]",
+    ),
+)
+
+
+def condition_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options and hand it what they say as `stated`."""
+
+    @wraps(command)
+    def call(
+        *arguments: Any,
+        battery: int,
+        charging: bool,
+        metered: bool,
+        free: int | None,
+        minute: int | None,
+        **options: Any,
+    ) -> object:
+        stated = StatedConditions(battery, charging, metered, free, minute)
+        return command(*arguments, stated=stated, **options)
+
+    decorated: Callable[..., Any] = call
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def _read_minute_of_day() -> int:
+    local = dt.datetime.fromtimestamp(read_clock(), dt.UTC).astimezone()
+    return local.hour * 60 + local.minute
+
+
+class Screen:
+    """Use as a context manager; `say` starts a step, `progress` tells how far it is in octets."""
+
+    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._quiet = quiet
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._sentence = ""
+        self._tenth = 0
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._console.is_terminal:
+            self._progress = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                DownloadColumn(),
+                console=self._console,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence and let `progress` speak about it."""
+        self._sentence, self._task, self._tenth = sentence, None, 0
+        if not self._quiet:
+            self._console.print(sentence, markup=False, soft_wrap=True)
+
+    def progress(self, done: int, total: int) -> None:
+        """Move the bar of the present step, or print a line at each tenth of it."""
+        if self._progress is None:
+            tenth = done * 10 // max(total, 1)
+            if not self._quiet and tenth > self._tenth:
+                self._tenth = tenth
+                self._console.print(f"{tenth * 10} %: {done} of {total} octets", soft_wrap=True)
+            return
+        if self._task is None:
+            word = self._sentence.partition(" ")[0]  # the sentence itself stands above the bar
+            self._task = self._progress.add_task(word, total=total)
+        self._progress.update(self._task, completed=done, total=total)

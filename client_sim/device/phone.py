@@ -15,27 +15,25 @@ from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions
 from client_sim.device.download import Downloads, Progress
-from client_sim.device.engine_errors import engine_refuses
-from client_sim.device.errors import InstallError
+from client_sim.device.errors import InstallError, engine_refuses
 from client_sim.device.image import load_image
 from client_sim.device.internet import RealWorld
-from client_sim.device.lock import hold_folder
+from client_sim.device.limits import load_counter
 from client_sim.device.records import (
+    Vault,
     forget_agreed,
     forget_unusable,
+    hold_folder,
     load_failed,
     load_floor,
     raise_floor,
     store_failed,
 )
 from client_sim.device.reset import finish_reset
-from client_sim.device.resets import load_counter
 from client_sim.device.rules import Check
 from client_sim.device.update import Installation, Report, Update, ask_conditions
-from client_sim.device.vault import Vault
-from client_sim.engine.boot_state import BootState
-from client_sim.engine.build import BuildFacts
-from client_sim.engine.disk import Disk
+from client_sim.engine.boot_state import BootState, BuildFacts
+from client_sim.engine.journal import Disk
 from client_sim.engine.slots import BootOutcome, Slots
 from client_sim.world import Event, Public, RunningBuild, World
 

@@ -10,11 +10,9 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Role, Root, Targets
 
 from client_sim.device.errors import LogError, ProfileError
-from client_sim.device.members import read_members
-from client_sim.device.names import CODENAME, is_codename
-from client_sim.device.parts import check_parts, is_part
-from client_sim.device.points import is_good_point
-from client_sim.device.tlog import LogKey, decode_log_key
+from client_sim.device.pointer import check_parts, is_part
+from client_sim.device.release import CODENAME, is_codename, read_members
+from client_sim.device.tlog import LogKey, decode_log_key, is_good_point
 
 _PUBLIC: Final = re.compile(r"[0-9a-f]{64}")
 _VKEY_LIMIT: Final = 256

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import click
 
+from client_sim.device.candidate import encode_proof
 from client_sim.device.errors import InstallError
-from client_sim.device.names import is_codename
-from client_sim.device.options import AS_JSON, FILE
-from client_sim.device.proof_report import encode_proof
-from client_sim.device.screen import Screen
-from client_sim.device.vault import replace_file
+from client_sim.device.options import AS_JSON, FILE, Screen
+from client_sim.device.records import replace_file
+from client_sim.device.release import is_codename
 from hening.version import find_version
 
 

@@ -1,21 +1,17 @@
-"""What a phone remembers between polls besides metadata and the owner's wishes (`wishes.py`).
+"""What a phone remembers between polls, in a folder that one process changes at a time."""
 
-secret    32 octets, made at first need, never sent
-due       when to poll next, epoch seconds as decimal text; gone once used
-floor     the highest counter that was ever marked successful, decimal
-failed    counters of builds that did not start, decimal, one a line
-unusable  sha256 of incrementals that were gone or did not fit, one a line; until a build is new
-clock     the newest time that the model's maintainers have signed, epoch seconds, decimal
-agreed    counter of the build that the owner has agreed to, decimal
-"""
-
+import fcntl
 import math
+import os
 import re
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
-from client_sim.device.errors import StateError
-from client_sim.device.names import DECIMAL, SHA256
+from client_sim.device.errors import StateError, StorageError
+from client_sim.device.release import DECIMAL, SHA256
+from client_sim.engine.journal import Disk
 
 State = MutableMapping[str, bytes]
 
@@ -134,3 +130,121 @@ def _decode_counter(octets: bytes) -> int:
     if not DECIMAL.fullmatch(text):
         raise StateError("A counter that the phone has stored is damaged; reset the phone.")
     return int(text)
+
+
+# Octets of one value: the largest is a role of 5,000,000.
+VALUE_LIMIT: Final = 8 * 1024 * 1024
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
+_NAME_LIMIT: Final = 96
+_TEMPORARY: Final = ".new"
+
+
+class Vault(MutableMapping[str, bytes]):
+    """Values by name in `directory`; a value is durable when the assignment returns.
+
+    A crash leaves the old value or the new one. Names are `[a-z0-9_-]` with single dots inside,
+    at most 96 octets; other names are KeyError when read and StorageError when written. A failing
+    disk is StorageError. `disk` is where changes are made, step by step.
+    """
+
+    def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
+        self._directory = directory
+        self._disk = disk or Disk()
+        try:
+            self._disk.make_directory(directory)
+        except OSError as error:
+            raise _failed(error) from error
+
+    def __getitem__(self, name: str) -> bytes:
+        if not _is_name(name):
+            raise KeyError(name)
+        try:
+            with (self._directory / name).open("rb") as file:
+                value = file.read(VALUE_LIMIT + 1)
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        except OSError as error:
+            raise _failed(error) from error
+        if len(value) > VALUE_LIMIT:
+            raise StorageError(f"The stored {name} is longer than anything the phone stores.")
+        return value
+
+    def __setitem__(self, name: str, value: bytes) -> None:
+        if not _is_name(name):
+            raise StorageError(f"{name!r} is not a name that the phone stores anything under.")
+        if len(value) > VALUE_LIMIT:
+            raise StorageError(f"The value for {name} is longer than anything the phone stores.")
+        try:
+            replace_file(self._directory / name, value, disk=self._disk)
+        except OSError as error:
+            raise _failed(error) from error
+
+    def __delitem__(self, name: str) -> None:
+        if not _is_name(name):
+            raise KeyError(name)
+        try:
+            self._disk.remove(self._directory / name)
+            self._disk.sync_directory(self._directory)
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        except OSError as error:
+            raise _failed(error) from error
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            return iter(sorted(p.name for p in self._directory.iterdir() if _is_name(p.name)))
+        except OSError as error:
+            raise _failed(error) from error
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def replace_file(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
+    """Write a file at once and whole, and durably; raises OSError."""
+    # One writer per folder, so one temporary name per file is enough; a crash leaves it behind and
+    # the next write takes it over.
+    disk = disk or Disk()
+    temporary = path.with_name(f".{path.name}{_TEMPORARY}")
+    with disk.create(temporary) as file:
+        disk.write(file, data)
+        disk.sync(file)
+    disk.replace(temporary, path)
+    disk.sync_directory(path.parent)
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= _NAME_LIMIT and _NAME.fullmatch(name) is not None
+
+
+def _failed(error: OSError) -> StorageError:
+    return StorageError(f"The phone's disk failed: {error}.")
+
+
+@contextmanager
+def hold_folder(directory: Path, *, waits: bool) -> Iterator[bool]:
+    """Hold the lock of a phone's folder, and say whether it is held; raises StorageError.
+
+    It waits for whoever has it, or, where it does not wait, is refused. What is locked is the
+    folder itself: no file has to be written or removed for it, and it is free again when the
+    process ends, however it does. Not to be nested: a second one waits for the first for ever.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise StorageError(f"The phone's disk failed: {error}.") from error
+    try:
+        is_held = _lock(descriptor, waits=waits)
+        yield is_held
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, waits: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise StorageError(f"The phone's disk failed: {error}.") from error
+    return True

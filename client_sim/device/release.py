@@ -1,14 +1,161 @@
-"""Reads a release: the `custom` object of a target of a codename role (FORMATS section 3)."""
+"""Reads releases (FORMATS section 3), and members of `custom` objects one by one."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from client_sim.device.errors import ReleaseError
-from client_sim.device.members import read_members
-from client_sim.device.names import DECIMAL, MAX_INTEGER, is_package_path
-from client_sim.engine.build import BuildFacts
+from client_sim.device.errors import DeviceError, ReleaseError
+from client_sim.engine.boot_state import BuildFacts
+
+CODENAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+REGION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
+FILE: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip")
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
+DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,15}")
+LOCALE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+LOCALE_LIMIT: Final = 16
+PRINTABLE: Final = re.compile(r"[!-~]+")
+MAX_INTEGER: Final = 2**53 - 1
+
+RESERVED: Final = frozenset(
+    {"root", "targets", "snapshot", "timestamp", "mirrors", "latest", "tables", "content"}
+)
+
+
+def is_codename(text: str) -> bool:
+    """Tell whether `text` names a model: a codename that is not reserved."""
+    return (
+        CODENAME.fullmatch(text) is not None
+        and text not in RESERVED
+        and not text.startswith("latest-")
+    )
+
+
+def pointer_name(codename: str, region: str, channel: str) -> str:
+    """Return the target that is the pointer of a model, region and channel."""
+    return f"latest/{codename}/{region}/{channel}"
+
+
+def is_package_path(text: str) -> bool:
+    """Tell whether `text` is `CODENAME/REGION/CHANNEL/FILE`."""
+    parts = text.split("/")
+    return (
+        len(parts) == 4
+        and is_codename(parts[0])
+        and REGION.fullmatch(parts[1]) is not None
+        and REGION.fullmatch(parts[2]) is not None
+        and FILE.fullmatch(parts[3]) is not None
+    )
+
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FINGERPRINT_LIMIT: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """An object of unknown content; every method raises `error` with the name of the object."""
+
+    what: str
+    error: type[DeviceError]
+    values: Mapping[str, object]
+
+    def fail(self, name: str) -> DeviceError:
+        """Return the error that says that a member is missing or wrong."""
+        return self.error(f"{self.what} has no valid member {name!r}, so it is not used.")
+
+    def schema(self, name: str) -> None:
+        """Check that the schema is 1."""
+        value = self.values.get(name)
+        if type(value) is not int:
+            raise self.fail(name)
+        if value != 1:
+            raise self.error(
+                f"{self.what} has schema {str(value)[:20]}, which this phone does not know."
+            )
+
+    def integer(self, name: str, lowest: int = 0, highest: int = MAX_INTEGER) -> int:
+        """Return an integer from `lowest` to `highest`."""
+        value = self.values.get(name)
+        if type(value) is not int or not lowest <= value <= highest:
+            raise self.fail(name)
+        return value
+
+    def boolean(self, name: str) -> bool:
+        """Return a boolean."""
+        value = self.values.get(name)
+        if type(value) is not bool:
+            raise self.fail(name)
+        return value
+
+    def text(self, name: str, limit: int) -> str:
+        """Return text of 1 to `limit` characters."""
+        value = self.values.get(name)
+        if not isinstance(value, str) or not 1 <= len(value) <= limit:
+            raise self.fail(name)
+        return value
+
+    def word(self, name: str, limit: int) -> str:
+        """Return 1 to `limit` printable ASCII characters without space."""
+        return self._check_word(name, self.values.get(name), limit)
+
+    def date(self, name: str) -> str:
+        """Return a valid day `YYYY-MM-DD`."""
+        value = self.values.get(name)
+        if not isinstance(value, str) or not _DATE.fullmatch(value) or not _is_day(value):
+            raise self.fail(name)
+        return value
+
+    def items(self, name: str, fewest: int, most: int) -> list[object]:
+        """Return a list of `fewest` to `most` items."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or not fewest <= len(value) <= most:
+            raise self.fail(name)
+        return value
+
+    def fingerprints(self, name: str, most: int) -> tuple[str, ...]:
+        """Return a list of at most `most` fingerprints."""
+        return tuple(
+            self._check_word(name, item, _FINGERPRINT_LIMIT) for item in self.items(name, 0, most)
+        )
+
+    def locales(self, name: str, limit: int) -> dict[str, str]:
+        """Return an object locale → text: at most 64, each of at most `limit` characters."""
+        value = self.values.get(name)
+        if not isinstance(value, dict) or len(value) > 64:
+            raise self.fail(name)
+        for locale, text in value.items():
+            if (
+                len(locale) > LOCALE_LIMIT
+                or not LOCALE.fullmatch(locale)
+                or not isinstance(text, str)
+                or len(text) > limit
+            ):
+                raise self.fail(name)
+        return dict(value)
+
+    def _check_word(self, name: str, value: object, limit: int) -> str:
+        if not isinstance(value, str) or len(value) > limit or not PRINTABLE.fullmatch(value):
+            raise self.fail(name)
+        return value
+
+
+def read_members(what: str, error: type[DeviceError], value: object) -> Members:
+    """Return the members of `value`; raises `error` if it is no JSON object."""
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise error(f"{what} is no JSON object, so it is not used.")
+    return Members(what, error, value)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
 
 _HASHES: Final = ("FILE_HASH", "METADATA_HASH")
 _SIZES: Final = ("FILE_SIZE", "METADATA_SIZE")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from client_sim.device.errors import StorageError
-from client_sim.device.lock import hold_folder
-from client_sim.engine.disk import Disk
+from client_sim.device.records import hold_folder
+from client_sim.engine.journal import Disk
 
 _MARK: Final = "reset"
 _WIPED: Final = ("state", "downloads", "personal", "slots/update")

@@ -11,14 +11,26 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 
 from client_sim.device.errors import LogError
-from client_sim.device.names import DECIMAL, MAX_INTEGER
-from client_sim.device.points import is_good_point
+from client_sim.device.release import DECIMAL, MAX_INTEGER
+
+
+@lru_cache(maxsize=256)
+def is_good_point(octets: bytes) -> bool:
+    """Tell whether 32 octets are the canonical encoding of a point in the main subgroup.
+
+    That refuses small order and non-canonical encodings (FORMATS section 2, rule 3), and points
+    of mixed order too, which no key generation makes.
+    """
+    return len(octets) == 32 and crypto_core_ed25519_is_valid_point(octets)
+
 
 PROOF_LIMIT: Final = 16_384
 CHECKPOINT_LIMIT: Final = 4_096

@@ -11,18 +11,18 @@ from tuf.api.metadata import DelegatedRole, Root, Snapshot, Targets, Timestamp
 from client_sim.device.agreement import SignedTarget
 from client_sim.device.errors import AgreementError, PointerError
 from client_sim.device.limits import (
+    apply_resets,
+    check_followed,
     check_new_version,
+    check_next_resets,
     pointers_signing_time,
     read_time,
     signing_time,
 )
-from client_sim.device.names import pointer_name
-from client_sim.device.parts import find_pointer_role
-from client_sim.device.pointer import Pointer, decode_pointer
+from client_sim.device.pointer import Pointer, decode_pointer, find_pointer_role
 from client_sim.device.profile import check_leaf_role, check_root, check_targets
 from client_sim.device.records import load_clock, raise_clock
-from client_sim.device.release import decode_release
-from client_sim.device.resets import apply_resets, check_followed, check_next_resets
+from client_sim.device.release import decode_release, pointer_name
 from client_sim.device.tlog import verify_proof
 from client_sim.device.workflow import Workflow
 

@@ -16,7 +16,7 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from client_sim.device.errors import ExpiredError, TrustError
-from client_sim.device.names import MAX_INTEGER
+from client_sim.device.release import MAX_INTEGER
 
 # 9999-12-31, the last day that TUF's date format can hold.
 _LAST_SECOND: Final = 253_402_214_400

@@ -16,17 +16,21 @@ from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions, judge_conditions
 from client_sim.device.download import Downloads, PackageBlocks, Progress
-from client_sim.device.engine_errors import engine_refuses
-from client_sim.device.errors import AgreementError, DownloadError, GoneError, InstallError
+from client_sim.device.errors import (
+    AgreementError,
+    DownloadError,
+    GoneError,
+    InstallError,
+    engine_refuses,
+)
 from client_sim.device.image import Image
 from client_sim.device.records import State, add_unusable, load_agreed, store_agreed
 from client_sim.device.release import Release
 from client_sim.device.rules import Check
 from client_sim.device.wishes import load_wishes
-from client_sim.engine.build import BuildFacts
+from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import NotStreamableError
-from client_sim.engine.install import install_package
-from client_sim.engine.install_stream import install_stream
+from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.slots import Slots
 from client_sim.transport import Connection
 from client_sim.world import World

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import click
 
-from client_sim.device.condition_options import StatedConditions, condition_options
-from client_sim.device.options import AS_JSON, PHONE, RESOLVE, print_json
-from client_sim.device.screen import Screen
+from client_sim.device.options import (
+    AS_JSON,
+    PHONE,
+    RESOLVE,
+    Screen,
+    StatedConditions,
+    condition_options,
+    print_json,
+)
 from client_sim.transport import host_header
 
 

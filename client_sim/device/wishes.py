@@ -9,7 +9,7 @@ from typing import Final
 
 from client_sim.device.conditions import MINUTES_OF_A_DAY, Wishes
 from client_sim.device.errors import StateError
-from client_sim.device.members import Members
+from client_sim.device.release import Members
 
 _NAME: Final = "wishes"
 _LIMIT: Final = 1024  # octets; the longest is below 100

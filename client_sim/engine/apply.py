@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from client_sim.engine.disk import Disk
 from client_sim.engine.errors import ApplyError
 from client_sim.engine.image_hash import is_image
+from client_sim.engine.journal import Disk
 from client_sim.engine.manifest import Partition
+from client_sim.engine.manifest_checks import Note, Rules, note_nothing
+from client_sim.engine.operations import Step, TargetImage, Workers, apply_step
 from client_sim.engine.payload import Payload
-from client_sim.engine.rules import Note, Rules, note_nothing
-from client_sim.engine.steps import Step, TargetImage, apply_step
-from client_sim.engine.workers import Workers
 
 Source = Callable[[str], Path]
 """Gives the path of the running slot's image of a partition."""

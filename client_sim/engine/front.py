@@ -4,15 +4,17 @@ All that decides whether the package may be installed lies there: who it is for,
 the manifest and its signature. A package whose parts lie otherwise is fetched whole.
 """
 
-from dataclasses import dataclass
-from typing import Final
+import io
+from dataclasses import dataclass, field
+from typing import Final, Protocol, Self
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from client_sim.engine.blocks import Blocks
-from client_sim.engine.edges import Edges
-from client_sim.engine.errors import NotStreamableError
+from client_sim.engine.errors import NotStreamableError, PackageError, SlotError
+from client_sim.engine.journal import Journal
+from client_sim.engine.manifest_checks import Note, note_nothing
 from client_sim.engine.package import Layout, check_payload_metadata, open_front
+from client_sim.engine.package_digests import PackageDigests
 from client_sim.engine.package_metadata import PackageMetadata
 from client_sim.engine.payload import (
     HEADER_SIZE,
@@ -21,7 +23,54 @@ from client_sim.engine.payload import (
     decode_header,
     load_payload,
 )
-from client_sim.engine.rules import Note, note_nothing
+from client_sim.engine.slots import Slots
+from client_sim.engine.target import are_created
+
+
+class Blocks(Protocol):
+    """The blocks of a package of `length` bytes; all have `size` bytes but the last one."""
+
+    @property
+    def length(self) -> int: ...  # noqa: D102 - an attribute, described above
+    @property
+    def size(self) -> int: ...  # noqa: D102 - the same
+
+    def read(self, index: int) -> bytes:
+        """Return the whole block number `index`, counted from 0."""
+        ...
+
+
+class Edges:
+    """A file of `length` bytes of which the first and the last ones are known.
+
+    Bytes of one read that lie before the known end read as zeros, in which nothing is ever found.
+    Reading anything else of the middle raises PackageError.
+    """
+
+    def __init__(self, length: int, head: bytes, tail: bytes = b"") -> None:
+        self._length = length
+        self._head = head
+        self._tail = tail
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to `offset`, counted from the start or, with SEEK_END, from the end."""
+        self._position = offset if whence == io.SEEK_SET else self._length + offset
+        return self._position
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return `size` bytes from the position on, less at the end."""
+        start = self._position
+        stop = self._length if size < 0 else min(start + size, self._length)
+        self._position = max(start, stop)
+        if stop <= len(self._head):
+            return self._head[start:stop]
+        known = self._length - len(self._tail)
+        if not known <= stop or stop == known:
+            raise PackageError("The package's parts do not lie where they can be read in passing.")
+        missing = max(0, known - start)
+        return bytes(missing) + self._tail[start + missing - known : stop - known]
+
 
 # What may lie before the payload, and behind it: it is held in memory.
 MAX_BEFORE_BYTES: Final = 1024 * 1024
@@ -85,3 +134,55 @@ def check_front(
     package = open_front(Edges(layout.length, head), layout, note)
     header = check_payload_metadata(package, key, note)
     return Front(head, package.metadata, load_payload(package.payload_file, header, note))
+
+
+@dataclass(slots=True)
+class Passage:
+    """Where the stream stands, and what of it waits for the rest of its operation.
+
+    `position` counts bytes of the package, `operation` is the next operation to begin, `pending`
+    the bytes from the start of its data to `position`; `carry` is where the pieces of them start
+    that are kept beside the journal. `fetched` are bytes behind `position` that came with the
+    package's head. `is_doubtful` says that a refusal came from bytes of several
+    blocks.
+    """
+
+    position: int
+    operation: int
+    pending: bytearray
+    digests: PackageDigests
+    carry: list[int] = field(default_factory=list)
+    fetched: bytes = b""
+    is_doubtful: bool = False
+
+    @classmethod
+    def begin(cls, front: Front, layout: Layout, fetched: bytes) -> Self:
+        """Return where a package stands of which nothing but its front has passed."""
+        digests = PackageDigests.begin(front.head, layout, front.payload)
+        return cls(len(front.head), 0, bytearray(), digests, fetched=fetched)
+
+    def take_fetched(self) -> bytes:
+        """Return `fetched` and hold it no longer."""
+        fetched, self.fetched = self.fetched, b""
+        return fetched
+
+
+def resume_passage(journal: Journal, front: Front, slots: Slots, block_size: int) -> Passage:
+    """Return where the journal's update stands; raises SlotError if the slot contradicts it."""
+    manifest = front.payload.manifest
+    carry = slots.journal.load_carry(journal)
+    if carry is None or not are_created(manifest, slots):
+        raise SlotError("What an update had kept on this phone is gone; start it again.")
+    operations = [each for partition in manifest.partitions for each in partition.operations]
+    starts = [each.data_offset for each in operations[journal.operation :] if each.data_length]
+    start = len(front.head) + starts[0] if starts else front.rest_offset
+    is_at_block = journal.position % block_size == 0 or journal.position == journal.length
+    if not is_at_block or journal.position - len(carry) != start:
+        raise SlotError("The state of the update on this phone contradicts itself; start it again.")
+    return Passage(
+        position=journal.position,
+        operation=journal.operation,
+        pending=bytearray(carry),
+        digests=PackageDigests.restore(journal.states),
+        carry=list(journal.carry),
+    )

@@ -6,15 +6,18 @@ checked before the first byte of an operation is written.
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Final
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import BinaryIO, Final, Self
 
 from client_sim.engine.bsdiff import apply_patch
-from client_sim.engine.decompression import Compression, iter_decompressed
-from client_sim.engine.disk import Disk
+from client_sim.engine.decompression import Compression, check_filters, iter_decompressed
 from client_sim.engine.errors import ApplyError, PackageError
-from client_sim.engine.manifest import BLOCK_SIZE, Extent, Operation, OperationType
-from client_sim.engine.xz_filters import check_filters
+from client_sim.engine.journal import Disk
+from client_sim.engine.manifest import BLOCK_SIZE, Extent, Operation, OperationType, Partition
 
 _CHUNK: Final = 256 * BLOCK_SIZE
 _ZERO_BLOCK: Final = bytes(BLOCK_SIZE)
@@ -144,3 +147,85 @@ def _write_sparse(target: BinaryIO, position: int, data: memoryview, disk: Disk)
         offset = stop
     if start is not None:
         disk.write_at(target, position + start, data[start:])
+
+
+_PATCHES: Final = (OperationType.SOURCE_BSDIFF, OperationType.BROTLI_BSDIFF)
+# That of `xz -9`, the largest that a decoder may take.
+_MAX_DICTIONARY: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TargetImage:
+    """One partition: what it must become, the open new image, and the open old one if any."""
+
+    partition: Partition
+    new: BinaryIO
+    old: BinaryIO | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation and the image that it writes to."""
+
+    operation: Operation
+    image: TargetImage
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes it holds while it is carried out."""
+        operation = self.operation
+        if operation.type in _PATCHES:
+            return operation.data_length + operation.src_bytes + 2 * operation.dst_bytes
+        if operation.type == OperationType.REPLACE_XZ:
+            # The decoder's dictionary, which holds no more than there is to decode.
+            return operation.data_length + min(operation.dst_bytes, _MAX_DICTIONARY)
+        return operation.data_length
+
+
+def apply_step(step: Step, data: bytes | bytearray, disk: Disk) -> None:
+    """Carry out one step; raises as `apply_operation` does."""
+    apply_operation(step.operation, data, step.image.old, step.image.new, disk)
+
+
+# Bytes that operations under way may hold together; a larger one runs alone.
+MEMORY_BYTES: Final = 8 * 1024 * 1024
+# What one that was begun takes beside its data: a package of 20 MB can have 200,000.
+_OVERHEAD_BYTES: Final = 4096
+# More than this many decoders at once would hold too much memory for their dictionaries.
+_MAX_THREADS: Final = 4
+
+
+class Workers:
+    """A context manager: leaving it waits until all that was begun has ended."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        count = threads or min(_MAX_THREADS, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="engine")
+        self._held = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True)
+
+    def start(self, job: Callable[[], None], memory: int) -> Future[None]:
+        """Let a thread do `job`, which holds `memory` bytes; waits until there is room for it."""
+        memory += _OVERHEAD_BYTES
+        with self._changed:
+            self._changed.wait_for(lambda: self._held == 0 or self._held + memory <= MEMORY_BYTES)
+            self._held += memory
+        future = self._pool.submit(job)
+        future.add_done_callback(lambda _: self._give_back(memory))
+        return future
+
+    def _give_back(self, memory: int) -> None:
+        with self._changed:
+            self._held -= memory
+            self._changed.notify_all()

@@ -13,8 +13,12 @@ from client_sim.engine.digest import Digest, open_digest
 from client_sim.engine.errors import AlteredError, PackageError
 from client_sim.engine.package import Layout
 from client_sim.engine.payload import Payload
-from client_sim.engine.signatures import find_payload_signature, verify_payload_digest
-from client_sim.engine.whole_file import find_signed_length, verify_whole_file
+from client_sim.engine.signatures import (
+    find_payload_signature,
+    find_signed_length,
+    verify_payload_digest,
+    verify_whole_file,
+)
 
 
 @dataclass(frozen=True, slots=True)

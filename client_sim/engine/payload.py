@@ -12,13 +12,24 @@ from here
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from client_sim.engine.errors import PackageError, UnsupportedError
 from client_sim.engine.manifest import Manifest, Operation, decode_manifest
-from client_sim.engine.manifest_checks import check_manifest
-from client_sim.engine.readable import Readable
-from client_sim.engine.rules import Note, Rules, note_nothing
+from client_sim.engine.manifest_checks import Note, Rules, check_manifest, note_nothing
+
+
+class Readable(Protocol):
+    """Bytes that can be read from anywhere; an open binary file is one."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to `offset`, counted from the start (0) or the end (2); return where that is."""
+        ...
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return `size` bytes from there on, less at the end, all with -1."""
+        ...
+
 
 HEADER_SIZE: Final = 24
 # A whole phone's manifest is a few hundred kilobytes.

@@ -6,6 +6,7 @@ signature in them that the phone's key made is enough, so that a package can be 
 change of keys. RSA PKCS#1 v1.5 with SHA-256.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
@@ -111,3 +112,138 @@ def _verify_any(key: rsa.RSAPublicKey, message: bytes, digest: bytes, what: str)
     raise SignatureError(
         f"The payload's {what} is not signed by the key in the phone's image, so do not install it."
     )
+
+
+INTEGER: Final = 0x02
+OCTETS: Final = 0x04
+OBJECT: Final = 0x06
+SEQUENCE: Final = 0x30
+SET: Final = 0x31
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element: its tag octet and its content."""
+
+    tag: int
+    content: bytes
+
+    def elements(self) -> list["Element"]:
+        """Return the elements inside; raises PackageError."""
+        return decode_elements(self.content)
+
+
+def decode_elements(data: bytes) -> list[Element]:
+    """Decode elements that fill `data` one after the other.
+
+    Raises PackageError for tags of several octets, lengths not in their shortest form or
+    indefinite, and anything cut short.
+    """
+    found = []
+    position = 0
+    while position < len(data):
+        element, position = _decode(data, position)
+        found.append(element)
+    return found
+
+
+def _decode(data: bytes, position: int) -> tuple[Element, int]:
+    if position + 2 > len(data) or data[position] & 0x1F == 0x1F:
+        raise PackageError("The package's signature is no DER.")
+    tag, length = data[position], data[position + 1]
+    position += 2
+    if length >= 0x80:
+        count = length & 0x7F
+        octets = data[position : position + count]
+        length = int.from_bytes(octets, "big")
+        if not 1 <= count <= 4 or len(octets) != count or octets[0] == 0 or length < 0x80:
+            raise PackageError("The package's signature is no DER.")
+        position += count
+    if length > len(data) - position:
+        raise PackageError("The package's signature is cut short.")
+    return Element(tag, data[position : position + length]), position + length
+
+
+_END_RECORD: Final = b"PK\x05\x06"
+# An end record without its comment.
+_END_RECORD_BYTES: Final = 22
+_FOOTER_BYTES: Final = 6
+MAX_TAIL_BYTES: Final = _END_RECORD_BYTES + 0xFFFF
+"""As much of a package's end as holds the longest comment."""
+
+_SIGNED_DATA: Final = bytes.fromhex("2a864886f70d010702")
+_SHA256: Final = bytes.fromhex("608648016503040201")
+_CONTEXT_0: Final = 0xA0
+_MAX_SIGNERS: Final = 16
+
+
+def find_signed_length(tail: bytes, length: int) -> int:
+    """Return how many bytes of a package of `length` bytes are signed; `tail` is its end.
+
+    Raises SignatureError if the zip's comment is not one with a signature.
+    """
+    footer = tail[-_FOOTER_BYTES:]
+    comment = int.from_bytes(footer[4:6], "little")
+    start = int.from_bytes(footer[0:2], "little")
+    if len(footer) < _FOOTER_BYTES or footer[2:4] != b"\xff\xff":
+        raise SignatureError("The package has no whole-file signature.")
+    if not _FOOTER_BYTES < start <= comment or comment + _END_RECORD_BYTES > len(tail):
+        raise SignatureError("The package's whole-file signature is not where it should be.")
+    record = tail[-comment - _END_RECORD_BYTES :]
+    # Were there a second one inside the comment, other readers could see another zip than we do.
+    if not record.startswith(_END_RECORD) or _END_RECORD in record[1:]:
+        raise SignatureError("The package does not end as a signed zip does.")
+    if record[20:22] != footer[4:6]:
+        raise SignatureError("The package's comment is not as long as it says.")
+    return length - comment - 2
+
+
+def verify_whole_file(tail: bytes, digest: bytes, key: rsa.RSAPublicKey) -> None:
+    """Verify the signature in `tail`, the end of a package whose signed bytes hash to `digest`.
+
+    Call `find_signed_length` first. Raises SignatureError if there is none by `key`, PackageError
+    if it is malformed.
+    """
+    start = int.from_bytes(tail[-_FOOTER_BYTES : -_FOOTER_BYTES + 2], "little")
+    for signature in _decode_signatures(tail[-start:-_FOOTER_BYTES]):
+        try:
+            key.verify(signature, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+        except InvalidSignature:
+            continue
+        return
+    raise SignatureError(
+        "The package is not signed by the key in the phone's image, so do not install it."
+    )
+
+
+def _decode_signatures(data: bytes) -> list[bytes]:
+    """Return the signatures of the signers of a CMS message that use SHA-256."""
+    (content,) = _expect(decode_elements(data), SEQUENCE)
+    kind, wrapped = _expect(content.elements(), OBJECT, _CONTEXT_0)
+    if kind.content != _SIGNED_DATA:
+        raise PackageError("The package's signature is no CMS signature.")
+    (signed,) = _expect(wrapped.elements(), SEQUENCE)
+    signers = signed.elements()[-1:]
+    (signers_set,) = _expect(signers, SET)
+    infos = signers_set.elements()
+    if len(infos) > _MAX_SIGNERS:
+        raise PackageError(f"The package has more than {_MAX_SIGNERS} whole-file signatures.")
+    return [each for each in map(_decode_signer, infos) if each is not None]
+
+
+def _decode_signer(info: Element) -> bytes | None:
+    parts = info.elements()
+    if info.tag != SEQUENCE or len(parts) < 5:
+        raise PackageError("The package's signature is malformed.")
+    # With signed attributes the signature would be over those; recovery does not take that.
+    _, _, algorithm, _, signature = _expect(parts, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, OCTETS)
+    names = algorithm.elements()
+    if not names or names[0].tag != OBJECT:
+        raise PackageError("The package's signature is malformed.")
+    return signature.content if names[0].content == _SHA256 else None
+
+
+def _expect(elements: list[Element], *tags: int) -> list[Element]:
+    if [element.tag for element in elements] != list(tags):
+        raise PackageError("The package's signature is malformed.")
+    return elements

@@ -22,16 +22,15 @@ from client_sim.engine.boot_state import (
     EMPTY_SLOT,
     MAX_STATE_BYTES,
     BootState,
+    BuildFacts,
     SlotName,
     SlotState,
     decode_boot_state,
     encode_boot_state,
 )
-from client_sim.engine.build import BuildFacts
-from client_sim.engine.disk import Disk
 from client_sim.engine.errors import SlotError
 from client_sim.engine.image_hash import is_image
-from client_sim.engine.journal import JournalFolder
+from client_sim.engine.journal import Disk, JournalFolder
 
 # How often a new build may be started before the bootloader gives it up.
 MAX_TRIES: Final = 3

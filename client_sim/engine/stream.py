@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from client_sim.engine.apply import Progress
-from client_sim.engine.blocks import Blocks
 from client_sim.engine.errors import EngineError
-from client_sim.engine.front import Front
+from client_sim.engine.front import Blocks, Front, Passage
 from client_sim.engine.journal import Journal
-from client_sim.engine.passage import Passage
+from client_sim.engine.operations import Step, Workers, apply_step
 from client_sim.engine.slots import Slots
-from client_sim.engine.steps import Step, apply_step
 from client_sim.engine.target import opened_steps
-from client_sim.engine.workers import Workers
 
 # Of the operations of one block, those that have ended are let go of beyond so many: a block can
 # hold the data of 100,000.

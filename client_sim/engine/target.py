@@ -8,9 +8,8 @@ from client_sim.engine.apply import PartitionResult, describe_result
 from client_sim.engine.errors import ApplyError
 from client_sim.engine.image_hash import is_image
 from client_sim.engine.manifest import Manifest
+from client_sim.engine.operations import Step, TargetImage, Workers
 from client_sim.engine.slots import Slots
-from client_sim.engine.steps import Step, TargetImage
-from client_sim.engine.workers import Workers
 
 
 def create_images(manifest: Manifest, slots: Slots) -> None:

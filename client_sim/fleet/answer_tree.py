@@ -1,16 +1,69 @@
 """What a phone asks next, by the sha256 of its answer: paths that the real code has gone once."""
 
 import hashlib
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from client_sim.device.choose import Offer
+from client_sim.device.pointer import Pointer, permille_at
+from client_sim.device.trust import Trust
 from client_sim.fleet.lines import Line
+from client_sim.fleet.population import Group
 
 if TYPE_CHECKING:
     from client_sim.device.release import Release
-    from client_sim.fleet.trust_state import TrustState
+
+
+class ShareWindow:
+    """The stretch of time, `since` to before `until`, in which `permille` of a thousand are in.
+
+    `decided` has what phones were offered in it, by their build and whether they are among those;
+    None where nothing was. Phones whose clocks differ move the window to and fro.
+    """
+
+    __slots__ = ("_by_permille", "decided", "final", "permille", "pointer", "since", "until")
+
+    def __init__(self, pointer: Pointer) -> None:
+        self.pointer = pointer
+        self.final = pointer.steps[-1].counter
+        self._by_permille: dict[int, dict[tuple[int, bool], Offer | None]] = {}
+        self.move(-math.inf)
+
+    def move(self, now: float) -> None:
+        """Let the window be the one in which `now` is."""
+        schedule = self.pointer.schedule
+        self.since = max((start for start, _ in schedule if start <= now), default=-math.inf)
+        self.until = min((start for start, _ in schedule if start > now), default=math.inf)
+        self.permille = permille_at(schedule, now)
+        self.decided = self._by_permille.setdefault(self.permille, {})
+
+
+class TrustState:
+    """What a phone holds: `vault` is its store, `trust` what the real code verified of it.
+
+    `index` numbers the states of a worker. `polls` has what a poll asks, by the role that holds the
+    pointer; `installs` what an install asks, by group, package and version of the role held;
+    `windows` what the pointers say now that were looked at, by the group's index.
+    """
+
+    __slots__ = ("index", "installs", "polls", "trust", "vault", "windows")
+
+    def __init__(self, index: int, vault: dict[str, bytes], trust: Trust | None) -> None:
+        self.index = index
+        self.vault = vault
+        self.trust = trust
+        self.polls: dict[str, Place] = {}
+        self.installs: dict[tuple[str, str, int], Place] = {}
+        self.windows: dict[int, ShareWindow | None] = {}
+
+    def find_pointer(self, group: Group) -> Pointer | None:
+        """Return the pointer of `group`; raises PointerError."""
+        assert self.trust is not None
+        return self.trust.find_pointer(group.codename, group.region, group.channel)
+
 
 ABSENT: Final = b"404"
 """Stands for the hash of a 404's body, in which nothing is verified."""

@@ -1,10 +1,77 @@
 """Answers cut out of the octets that a connection has brought."""
 
+from dataclasses import dataclass
 from typing import Final
+
+import h11
 
 from client_sim.device.answer import HEAD_LIMIT
 from client_sim.fleet.answer_tree import BODY_LIMIT
-from client_sim.fleet.heads import Came, Head, Heads
+
+_KEPT: Final = 4_096  # heads that are remembered; a server's differ by their date alone
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a phone looks at: `length` octets of body follow; `fault` says why it is refused."""
+
+    status: int
+    length: int
+    is_gzip: bool = False
+    content_range: bytes = b""
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """An answer: its head, its body as it came, and all its octets."""
+
+    head: Head
+    body: bytes
+    whole: bytes
+
+
+class Heads:
+    """Decodes heads, each distinct one once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Head] = {}
+
+    def find(self, octets: bytes) -> Head:
+        """Return the head whose octets, without the empty line behind it, are `octets`."""
+        head = self._known.get(octets)
+        if head is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            head = self._known[octets] = decode_head(octets)
+        return head
+
+
+def decode_head(octets: bytes) -> Head:
+    """Decode a head; what FORMATS section 9 refuses is one with a `fault`."""
+    if len(octets) > HEAD_LIMIT:
+        return Head(0, 0, fault="a head is too long")
+    machine = h11.Connection(h11.CLIENT)
+    machine.send(h11.Request(method="GET", target="/", headers=[("Host", "h")]))
+    machine.send(h11.EndOfMessage())
+    try:
+        machine.receive_data(octets + b"\r\n\r\n")
+        event = machine.next_event()
+    except h11.RemoteProtocolError:
+        return Head(0, 0, fault="an answer is no HTTP")
+    if not isinstance(event, h11.Response) or event.http_version != b"1.1":
+        return Head(0, 0, fault="an answer is not final, or not of HTTP/1.1")
+    fields = dict(event.headers)
+    length = fields.get(b"content-length", b"")
+    coding = fields.get(b"content-encoding", b"")
+    if not length.isdigit() or b"transfer-encoding" in fields:
+        return Head(event.status_code, 0, fault="an answer states no length")
+    if coding not in {b"", b"gzip"}:
+        return Head(event.status_code, 0, fault="an answer has another coding than gzip")
+    return Head(
+        event.status_code, int(length), coding == b"gzip", fields.get(b"content-range", b"")
+    )
+
 
 _END: Final = b"\r\n\r\n"
 

@@ -7,13 +7,10 @@ do so; it is what one core can ask of a server.
 from typing import Final, Protocol
 
 from client_sim.fleet.answer_tree import Edge
-from client_sim.fleet.answers import AnswerFault, Answers
-from client_sim.fleet.call import Call
-from client_sim.fleet.heads import Came
+from client_sim.fleet.answers import AnswerFault, Answers, Came
+from client_sim.fleet.call import BLOCKED, Call, Wire
 from client_sim.fleet.pair import Pair
-from client_sim.fleet.stopwatch import Stopwatch
-from client_sim.fleet.tally import Failure, Tally
-from client_sim.fleet.wire import BLOCKED, Wire
+from client_sim.fleet.tally import Failure, Stopwatch, Tally
 
 SIZE: Final = 8
 """Polls in a packet, at most."""

@@ -1,6 +1,24 @@
-"""The build that a release makes a phone run."""
+"""Made-up builds for a fleet's own server: partitions, payloads and small signed OTA zips."""
+
+import base64
+import hashlib
+import io
+import lzma
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import pkcs7
 
 from client_sim.device.release import Release
+from client_sim.engine.manifest import OperationType
 from client_sim.world import RunningBuild
 
 
@@ -13,3 +31,255 @@ def build_of(release: Release) -> RunningBuild:
         post_timestamp=release.post_timestamp,
         security_patch_level=release.security_patch_level,
     )
+
+
+BLOCK: Final = 4096
+"""Octets of a block; a partition is whole blocks."""
+
+SDK_LEVEL: Final = 34
+_OVERHEAD: Final = 4096  # octets of a package beside its images, about
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBuild:
+    """A build of `codename` with `images` by partition: `boot` compresses well, `system` not."""
+
+    codename: str
+    facts: RunningBuild
+    images: Mapping[str, bytes]
+
+
+def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
+    """Return build `counter` of a model, made at epoch second `made`.
+
+    Its package has about `size` octets, and one block of `system` at least.
+    """
+    facts = RunningBuild(
+        fingerprint=f"Hening/{codename}/{codename}:14/FLEET/{counter}:user/release-keys",
+        incremental=str(counter),
+        counter=counter,
+        post_timestamp=made,
+        security_patch_level=f"{datetime.fromtimestamp(made, UTC):%Y-%m-05}",
+    )
+    seed = f"hening fleet build {codename} {counter}".encode()
+    blocks = max(1, (size - _OVERHEAD) // BLOCK)
+    text = f"{facts.fingerprint}\n".encode()
+    images = {
+        "boot": (text * (2 * BLOCK // len(text) + 1))[: 2 * BLOCK],
+        "system": hashlib.shake_256(seed).digest(blocks * BLOCK),
+    }
+    return MadeBuild(codename, facts, images)
+
+
+def write_images(builds: Iterable[MadeBuild], folder: Path) -> dict[str, dict[str, Path]]:
+    """Write the partitions of all builds into a new folder; by fingerprint and partition."""
+    written: dict[str, dict[str, Path]] = {}
+    for build in builds:
+        place = folder / f"{build.codename}-{build.facts.counter}"
+        place.mkdir(parents=True)
+        files = {name: place / f"{name}.img" for name in build.images}
+        for name, file in files.items():
+            file.write_bytes(build.images[name])
+        written[build.facts.fingerprint] = files
+    return written
+
+
+_BITS: Final = 2048
+_LIFE: Final = timedelta(days=365)
+_TEXT: Final = b"signed by SignApk\0"  # what AOSP writes there
+_OPTIONS: Final = (
+    pkcs7.PKCS7Options.DetachedSignature,
+    pkcs7.PKCS7Options.Binary,
+    pkcs7.PKCS7Options.NoAttributes,
+)
+
+
+class PackageSigner:
+    """A new key and its certificate, which says that it begins at `now`, epoch seconds."""
+
+    def __init__(self, now: float) -> None:
+        self._key = rsa.generate_private_key(65537, _BITS)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hening fleet")])
+        begin = datetime.fromtimestamp(now, UTC)
+        builder = x509.CertificateBuilder(name, name, self._key.public_key(), 1)
+        builder = builder.not_valid_before(begin).not_valid_after(begin + _LIFE)
+        self._certificate = builder.sign(self._key, hashes.SHA256())
+        self.certificate = self._certificate.public_bytes(serialization.Encoding.PEM)
+
+    def sign(self, octets: bytes) -> bytes:
+        """Return an RSA signature of `octets`."""
+        return self._key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
+
+    def sign_zip(self, archive: bytes) -> bytes:
+        """Return a zip that has no comment with the whole-file signature as its comment."""
+        signed = archive[:-2]
+        builder = pkcs7.PKCS7SignatureBuilder().set_data(signed)
+        builder = builder.add_signer(self._certificate, self._key, hashes.SHA256())
+        message = builder.sign(serialization.Encoding.DER, list(_OPTIONS))
+        length = (len(_TEXT) + len(message) + 6).to_bytes(2, "little")
+        footer = (len(message) + 6).to_bytes(2, "little") + b"\xff\xff" + length
+        return signed + length + _TEXT + message + footer
+
+
+_VARINT: Final = 0
+_BYTES: Final = 2
+_FIXED32: Final = 5
+_RUN: Final = 64  # blocks that one operation writes at most
+
+
+@dataclass(frozen=True, slots=True)
+class MadePayload:
+    """A payload, and the values of `payload_properties.txt`.
+
+    `front` octets are header, manifest and metadata signature.
+    """
+
+    octets: bytes
+    front: int
+    properties: Mapping[str, str]
+
+
+def make_payload(build: MadeBuild, signer: PackageSigner) -> MadePayload:
+    """Write and sign a payload that makes all partitions of `build`."""
+    updates, data = b"", b""
+    for name, image in build.images.items():
+        fields = _field(1, name.encode()) + _field(7, _describe_payload(image))
+        for first in range(0, len(image) // BLOCK, _RUN):
+            operation, octets = _replace(image, first, len(data))
+            fields += _field(8, operation)
+            data += octets
+        updates += _field(13, fields)
+    room = len(_wrap(signer.sign(b"")))
+    manifest = _number(3, BLOCK) + _number(4, len(data)) + _number(5, room) + _number(12, 0)
+    manifest += updates + _number(14, build.facts.post_timestamp)
+    manifest += _field(18, build.facts.security_patch_level.encode())
+    metadata = struct.pack(">4sQQL", b"CrAU", 2, len(manifest), room) + manifest
+    octets = metadata + _wrap(signer.sign(metadata)) + data + _wrap(signer.sign(metadata + data))
+    properties = {
+        "FILE_HASH": _hash(octets),
+        "FILE_SIZE": str(len(octets)),
+        "METADATA_HASH": _hash(metadata),
+        "METADATA_SIZE": str(len(metadata)),
+    }
+    return MadePayload(octets, len(metadata) + room, properties)
+
+
+def _replace(image: bytes, first: int, offset: int) -> tuple[bytes, bytes]:
+    """Return the operation that writes a run of blocks, and its data, which lies at `offset`."""
+    blocks = min(_RUN, len(image) // BLOCK - first)
+    plain = image[first * BLOCK : (first + blocks) * BLOCK]
+    packed = lzma.compress(plain, lzma.FORMAT_XZ, lzma.CHECK_CRC32)
+    is_smaller = len(packed) < len(plain)
+    kind = OperationType.REPLACE_XZ if is_smaller else OperationType.REPLACE
+    data = packed if is_smaller else plain
+    fields = _number(1, kind) + _number(2, offset) + _number(3, len(data))
+    fields += _field(6, _number(1, first) + _number(2, blocks))
+    return fields + _field(8, hashlib.sha256(data).digest()), data
+
+
+def _describe_payload(image: bytes) -> bytes:
+    return _number(1, len(image)) + _field(2, hashlib.sha256(image).digest())
+
+
+def _wrap(signature: bytes) -> bytes:
+    """Return a `Signatures` message with one signature."""
+    size = _varint(3 << 3 | _FIXED32) + len(signature).to_bytes(4, "little")
+    return _field(1, _field(2, signature) + size)
+
+
+def _number(number: int, value: int) -> bytes:
+    return _varint(number << 3 | _VARINT) + _varint(value)
+
+
+def _field(number: int, octets: bytes) -> bytes:
+    return _varint(number << 3 | _BYTES) + _varint(len(octets)) + octets
+
+
+def _varint(value: int) -> bytes:
+    octets = bytearray()
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*octets, value])
+
+
+def _hash(octets: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(octets).digest()).decode()
+
+
+_DATE: Final = (2009, 1, 1, 0, 0, 0)  # so that nothing depends on the clock
+_HEADER: Final = 30  # octets of a local header in front of the name
+_METADATA: Final = "META-INF/com/android/metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class MadePackage:
+    """A package, and what a release says of it: FORMATS section 3."""
+
+    octets: bytes
+    property_files: str
+    payload_properties: Mapping[str, str]
+
+
+def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
+    """Write and sign the full package of `build`."""
+    payload = make_payload(build, signer)
+    properties = _lines(payload.properties)
+    entries = {
+        "META-INF/com/android/otacert": signer.certificate,
+        "payload.bin": payload.octets,
+        "payload_properties.txt": properties,
+    }
+    facts = _describe(build)
+    names = ""
+    # The metadata says how long it is itself; that settles once its digits are as many as before.
+    while True:
+        front = f"payload_metadata.bin:{_find(names)}:{payload.front}"
+        metadata = _lines(
+            {
+                **facts,
+                "ota-property-files": f"{front},{names}",
+                "ota-streaming-property-files": names,
+            }
+        )
+        archive, found = _write({**entries, _METADATA: metadata})
+        if found == names:
+            return MadePackage(signer.sign_zip(archive), names, payload.properties)
+        names = found
+
+
+def _write(entries: Mapping[str, bytes]) -> tuple[bytes, str]:
+    """Return a zip of stored entries, and where each but the first lies: its property files."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, octets in entries.items():
+            archive.writestr(zipfile.ZipInfo(name, _DATE), octets)
+        _, *infos = archive.infolist()
+    tokens = [
+        f"{info.filename.rpartition('/')[2]}:"
+        f"{info.header_offset + _HEADER + len(info.filename)}:{info.file_size}"
+        for info in infos
+    ]
+    return file.getvalue(), ",".join(tokens)
+
+
+def _find(names: str) -> str:
+    """Return where the payload begins, which stands first in `names`."""
+    return ":".join(names.split(":")[1:2])
+
+
+def _describe(build: MadeBuild) -> dict[str, str]:
+    facts = build.facts
+    return {
+        "ota-type": "AB",
+        "post-build": facts.fingerprint,
+        "post-build-incremental": facts.incremental,
+        "post-sdk-level": str(SDK_LEVEL),
+        "post-security-patch-level": facts.security_patch_level,
+        "post-timestamp": str(facts.post_timestamp),
+        "pre-device": build.codename,
+    }
+
+
+def _lines(values: Mapping[str, str]) -> bytes:
+    return "".join(f"{key}={value}\n" for key, value in values.items()).encode()

@@ -175,9 +175,9 @@ def fleet(
     from client_sim.fleet.fleet import Plan, fit_plan, run_fleet
     from client_sim.fleet.page import render_page
     from client_sim.fleet.report import make_report
-    from client_sim.fleet.sample import Sample, Wish, install_sample
-    from client_sim.fleet.screen import Screen
+    from client_sim.fleet.sentences import Screen
     from client_sim.fleet.survey import survey
+    from client_sim.fleet.twins import Sample, Wish, install_sample
 
     plan = Plan(
         devices=devices,

@@ -1,13 +1,14 @@
 """Each phone's own decision, by the phone's real code."""
 
 import hashlib
+from dataclasses import dataclass
 
 from client_sim.device.choose import Nothing, Offer, plan_update
 from client_sim.device.errors import PointerError
 from client_sim.device.pointer import bucket
+from client_sim.fleet.answer_tree import ShareWindow, TrustState
 from client_sim.fleet.population import Group, Phones
-from client_sim.fleet.share_window import ShareWindow
-from client_sim.fleet.trust_state import TrustState
+from client_sim.fleet.twins import Twinning
 from client_sim.world import RunningBuild
 
 
@@ -78,3 +79,24 @@ class Decider:
         if build not in builds:
             builds.append(build)
         self._phones.build[phone] = builds.index(build)
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How the phones of a run ask.
+
+    `host` as `Host` has it, `begin` of the simulated time in epoch seconds and its `length`,
+    `connections` open at once at most. `keep` keeps connections from poll to poll and sends the
+    questions of several polls together, which phones do not. Of the phones that install every
+    `download_every`th fetches its package. At most `polls_per_second` are begun, where that is
+    not 0. `twinning` says which of them the real update engine follows.
+    """
+
+    host: str
+    begin: float
+    length: float
+    connections: int = 128
+    keep: bool = False
+    download_every: int = 1
+    polls_per_second: float = 0.0
+    twinning: Twinning | None = None

@@ -7,18 +7,15 @@ A phone is a number. Only a phone that is asking has an object, its `Call`; what
 import time
 from typing import Final
 
-from client_sim.fleet.appointments import Appointments
 from client_sim.fleet.call import Call
-from client_sim.fleet.deciding import Decider
+from client_sim.fleet.deciding import Decider, Manners
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.lines import Lines
-from client_sim.fleet.manners import Manners
 from client_sim.fleet.population import FLAKY, Group, Phones
-from client_sim.fleet.stretches import Stretches
-from client_sim.fleet.tally import Failure, Tally
+from client_sim.fleet.tally import Failure, Stretches, Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.walk import Walk
-from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.wheel import TICKS, Appointments
 
 _NO_NETWORK: Final = 0.2  # share of the polls of a flaky phone
 _BREAKS: Final = 0.1  # share of its connections

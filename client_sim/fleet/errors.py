@@ -7,6 +7,9 @@
 What a server answers to a phone is no error: it is counted. Each message is one sentence.
 """
 
+from dataclasses import dataclass
+from typing import Final
+
 from client_sim.errors import SimulatorError
 
 
@@ -20,3 +23,36 @@ class TargetError(FleetError):
 
 class SurroundingsError(FleetError):
     """Something outside the fleet failed, so there is no report."""
+
+
+MISHAPS: Final = 20
+"""How many are told in full; all of them are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """A failure that the phones did not make themselves.
+
+    `hours` are simulated ones since the run began; `request` is what was asked last, without its
+    headers, or nothing; `detail` is what else is known.
+    """
+
+    why: str
+    hours: float
+    group: str
+    request: str
+    detail: str
+
+    def tell(self) -> str:
+        """Return it as a sentence."""
+        asked = f" after {self.request}" if self.request else ""
+        detail = f": {self.detail.rstrip('.')}" if self.detail else ""
+        return f"hour {self.hours:.2f}, {self.group}{asked}: {self.why}{detail}."
+
+
+def first_line(octets: bytes) -> str:
+    """Return what a request asks, with its range where it has one."""
+    line, _, rest = octets.decode("ascii").partition("\r\n")
+    request = line.removesuffix(" HTTP/1.1")
+    _, mark, block = rest.partition("Range: ")
+    return f"{request}  {block.strip()}" if mark else request

@@ -5,16 +5,13 @@ import ssl
 from collections import deque
 from typing import Final, Protocol
 
-from client_sim.fleet.answers import AnswerFault, Answers
+from client_sim.fleet.answers import AnswerFault, Answers, Came, Head
 from client_sim.fleet.batches import Batches, BatchSteps
-from client_sim.fleet.call import Call
-from client_sim.fleet.heads import Came, Head
+from client_sim.fleet.call import BLOCKED, ROOM, Call, Dialler, Wire
+from client_sim.fleet.deciding import Manners
 from client_sim.fleet.lines import Line
-from client_sim.fleet.manners import Manners
-from client_sim.fleet.stopwatch import Stopwatch
-from client_sim.fleet.tally import Failure, Tally
+from client_sim.fleet.tally import Failure, Stopwatch, Tally
 from client_sim.fleet.target import Target
-from client_sim.fleet.wire import BLOCKED, ROOM, Dialler, Wire
 
 PATIENCE: Final = 30.0
 """Seconds of the real clock after which an answer does not come any more."""

@@ -6,16 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from client_sim.fleet.clock_file import ClockFile
+from client_sim.fleet.deciding import Manners
 from client_sim.fleet.lines import LineCount, merge_lines
-from client_sim.fleet.manners import Manners
 from client_sim.fleet.population import Habits
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import STRANGE_CONNECTIONS, STRANGE_POLLS, STRANGE_WORKERS, Target
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.wheel import TICKS
-from client_sim.fleet.worker import Job
-from client_sim.fleet.workers import started
+from client_sim.fleet.workers import Job, started
 
 _WINDOW: Final = 300.0  # simulated seconds between two turns of a shared clock, at most
 _TURNS: Final = 4.0  # turns in a second of the real clock, at most

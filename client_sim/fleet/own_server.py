@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from client_sim.fleet.builds import write_images
 from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.errors import SurroundingsError
-from client_sim.fleet.held_signals import held_signals
-from client_sim.fleet.made_build import write_images
 from client_sim.fleet.own_site import BUILDS, Site, make_site, submit_site
 from client_sim.fleet.twins import Twinning
+from client_sim.fleet.workers import held_signals
 
 _PATIENCE: Final = 120.0  # seconds that a publication may take on a busy machine
 _PAUSE: Final = 0.05

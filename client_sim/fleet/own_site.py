@@ -15,9 +15,14 @@ from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
 from tuf.api.serialization.json import JSONSerializer
 
-from client_sim.fleet.made_build import SDK_LEVEL, MadeBuild, make_build
-from client_sim.fleet.made_package import MadePackage, make_package
-from client_sim.fleet.package_signer import PackageSigner
+from client_sim.fleet.builds import (
+    SDK_LEVEL,
+    MadeBuild,
+    MadePackage,
+    PackageSigner,
+    make_build,
+    make_package,
+)
 
 BUILDS: Final = 3
 """Builds of each model: an old one, the one that the fleet runs, and the one to roll out."""

@@ -1,12 +1,112 @@
 """The report as one page that needs nothing from elsewhere: no script, no style sheet, no image."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Final
 
 from jinja2 import Environment, StrictUndefined
 
-from client_sim.fleet.plot import Curve, draw
 from client_sim.fleet.report import Report
 from client_sim.fleet.sentences import summarise
+
+_WIDTH, _HEIGHT = 480, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 14, 44
+_GRID: Final = 4
+_TOPS: Final = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of `(x, y)`; `style` is a class of the page, `is_stepped` holds y until the next x."""
+
+    name: str
+    style: str
+    points: Sequence[tuple[float, float]]
+    is_stepped: bool = False
+
+
+def draw(title: str, x_unit: str, curves: Sequence[Curve], *, is_share: bool = False) -> str:
+    """Return an `<svg>` of `curves` over the same x from 0 on; shares are drawn as per cent."""
+    most_x = max((x for curve in curves for x, _ in curve.points), default=1.0) or 1.0
+    most_y = (
+        1.0 if is_share else _round_up(max((y for c in curves for _, y in c.points), default=1))
+    )
+    box = f"0 0 {_WIDTH} {_HEIGHT}"
+    parts = [f'<svg class="plot" viewBox="{box}" role="img" aria-label="{escape(title)}">']
+    for step in range(_GRID + 1):
+        share = step / _GRID
+        y = _y(share)
+        label = f"{share:.0%}" if is_share else _shorten(most_y * share)
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 5}" text-anchor="end">{label}</text>')
+    for x in find_ticks(most_x):
+        across = _LEFT + x / most_x * (_WIDTH - _LEFT - _RIGHT)
+        parts.append(
+            f'<text x="{across:.0f}" y="{_HEIGHT - 18}" text-anchor="middle">{_shorten(x)}</text>'
+        )
+    parts.append(
+        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 2}" text-anchor="end">{escape(x_unit)}</text>'
+    )
+    for curve in curves:
+        path = _path(curve, most_x, most_y)
+        parts.append(f'<path class="{curve.style}" d="{path}"><title>{escape(curve.name)}</title>')
+        parts.append("</path>")
+    return "".join([*parts, "</svg>"])
+
+
+def find_ticks(most: float) -> list[float]:
+    """Return 0 and the multiples of a round number up to `most`, three to six of them."""
+    power = 10.0 ** math.floor(math.log10(most))
+    step = next(
+        each
+        for part in (0.1, 1)
+        for times in (1, 2, 3, 6)
+        if most / (each := power * part * times) <= 5
+    )
+    return [step * index for index in range(int(most / step + 1e-9) + 1)]
+
+
+def _path(curve: Curve, most_x: float, most_y: float) -> str:
+    words: list[str] = []
+    for x, y in curve.points:
+        across = _LEFT + x / most_x * (_WIDTH - _LEFT - _RIGHT)
+        up = _y(min(1.0, y / most_y))
+        if not words:
+            words.append(f"M{across:.1f} {up}")
+        elif curve.is_stepped:
+            words.append(f"H{across:.1f}V{up}")
+        else:
+            words.append(f"L{across:.1f} {up}")
+    return "".join(words)
+
+
+def _y(share: float) -> float:
+    return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1)
+
+
+def _round_up(value: float) -> float:
+    """Return the next round number times a power of ten, whose quarters are round, too."""
+    power = 1.0
+    while power * 10 <= value:
+        power *= 10
+    while power > value > 0:
+        power /= 10
+    return next((power * each for each in _TOPS if power * each >= value), power * 10)
+
+
+def _shorten(value: float) -> str:
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:g}M"
+    return (
+        f"{value / 1000:g}k"
+        if value >= 10_000
+        else f"{value:.3g}"
+        if value < 1000
+        else f"{value:.0f}"
+    )
+
 
 _SHOWN: Final = 40  # requests in the table of the page; JSON has all
 

@@ -5,11 +5,11 @@ from itertools import accumulate, pairwise
 from typing import Any, Final
 
 from client_sim.device.pointer import permille_at
+from client_sim.fleet.errors import first_line
 from client_sim.fleet.fleet import Moment, Outcome
 from client_sim.fleet.lines import LineCount
-from client_sim.fleet.mishap import first_line
-from client_sim.fleet.sample import Sample
 from client_sim.fleet.tally import BINS, Failure
+from client_sim.fleet.twins import Sample
 from client_sim.lab.oracles.grammar import parse_requests
 
 _SHARES: Final = (0.0, *(each / 50 for each in range(1, 50)), 0.99, 0.995)

@@ -16,17 +16,44 @@ from client_sim.device.agreement import check_agreement
 from client_sim.device.choose import Offer
 from client_sim.device.errors import DeviceError, TransportError, UnreachableError
 from client_sim.device.internet import RealWorld
-from client_sim.device.names import pointer_name
 from client_sim.device.refresh import refresh, refresh_codename
+from client_sim.device.release import pointer_name
 from client_sim.device.trust import Trust
-from client_sim.fleet.answer_tree import End, Taken, grow
+from client_sim.fleet.answer_tree import ABSENT, End, Taken, TrustState, grow
 from client_sim.fleet.lines import Line
 from client_sim.fleet.population import Group
-from client_sim.fleet.recorder import Recorder
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.target import Target
-from client_sim.fleet.trust_state import TrustState
-from client_sim.world import Public
+from client_sim.transport import Connection, encode_request, host_header
+from client_sim.world import Public, World
+
+
+class Recorder(Connection):
+    """Asks as any phone does; `taken` are the answers that were taken, in their order."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.taken: list[Taken] = []
+        self._name = host_header(world.public)
+
+    def get(self, path: str, *, limit: int) -> bytes:
+        """Return a body as `Connection.get` does."""
+        body = super().get(path, limit=limit)
+        self._note(path, 200, hashlib.sha256(body).digest())
+        return body
+
+    def get_if_there(self, path: str, *, limit: int) -> bytes | None:
+        """Return a body or None as `Connection.get_if_there` does."""
+        body = super().get_if_there(path, limit=limit)
+        if body is None:
+            self._note(path, 404, ABSENT)
+        else:
+            self._note(path, 200, hashlib.sha256(body).digest())
+        return body
+
+    def _note(self, path: str, status: int, digest: bytes) -> None:
+        self.taken.append(Taken(encode_request(self._name, path), status, digest))
+
 
 _TIMESTAMP: Final = "role.timestamp"
 

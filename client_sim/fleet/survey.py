@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from client_sim.device.errors import DeviceError
 from client_sim.device.internet import RealWorld
-from client_sim.device.names import pointer_name
 from client_sim.device.pointer import Pointer
 from client_sim.device.refresh import refresh, refresh_codename
+from client_sim.device.release import pointer_name
 from client_sim.device.trust import Trust
 from client_sim.fleet.builds import build_of
 from client_sim.fleet.errors import SurroundingsError

@@ -1,5 +1,6 @@
 """What the phones of a worker did, in numbers that can be added up."""
 
+import time
 from array import array
 from collections import Counter
 from collections.abc import Iterable
@@ -7,7 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from client_sim.fleet.mishap import MISHAPS, Mishap
+from client_sim.fleet.errors import MISHAPS, Mishap
+from client_sim.fleet.lines import Lines
+from client_sim.fleet.wheel import TICKS
 
 BINS: Final = 96
 """Into how many stretches the simulated time of a run is cut for its curves."""
@@ -135,3 +138,63 @@ class Tally:
     def server_failures(self) -> int:
         """Return how many failures the phones did not make themselves."""
         return sum(count for why, count in self.failures.items() if why not in SIMULATED)
+
+
+_MOST: Final = 4_096  # latencies that are noted before they are counted together
+
+
+class Stopwatch:
+    """Notes latencies in `tally`.
+
+    `lost` are seconds in which this process did something else: its time stands still then.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self.lost = 0.0
+        self._tally = tally
+        self._noted: list[float] = []
+
+    def read(self) -> float:
+        """Return the time in seconds."""
+        return time.perf_counter() - self.lost
+
+    def note(self, seconds: float, times: int = 1) -> None:
+        """Note a latency, of so many polls."""
+        self._noted.extend([seconds] * times)
+        if len(self._noted) > _MOST:
+            self.count()
+
+    def count(self) -> None:
+        """Put what was noted last into its classes."""
+        self._tally.latencies.add(self._noted)
+        self._noted.clear()
+
+
+class Stretches:
+    """Notes in `tally` what was done in each of the `BINS` stretches of `length` seconds."""
+
+    def __init__(self, tally: Tally, lines: Lines, length: float) -> None:
+        self._tally = tally
+        self._lines = lines
+        self._ticks = length * TICKS
+        self._now = 0
+        self._ends = self._ticks / BINS
+
+    def find(self, tick: int) -> int:
+        """Return the stretch in which `tick` is."""
+        return min(BINS - 1, int(tick / self._ticks * BINS))
+
+    def move(self, tick: int) -> None:
+        """Let `tick` be now, which is never before what was."""
+        if tick >= self._ends:
+            self.count()
+            self._now = self.find(tick)
+            self._ends = (self._now + 1) * self._ticks / BINS
+
+    def count(self) -> None:
+        """Bring the sums up to date that follow from what was sent of each line."""
+        tally = self._tally
+        tally.requests, tally.sent = self._lines.total()
+        tally.untold = self._lines.untold()
+        tally.polled_in[self._now] = tally.polls - sum(tally.polled_in[: self._now])
+        tally.asked_in[self._now] = tally.requests - sum(tally.asked_in[: self._now])

@@ -8,24 +8,21 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from client_sim.fleet.answer_tree import Edge, End, Node, Place
-from client_sim.fleet.appointments import Appointments
+from client_sim.fleet.answer_tree import Edge, End, Node, Place, TrustState
+from client_sim.fleet.answers import Came
 from client_sim.fleet.builds import build_of
 from client_sim.fleet.call import Call, Load, Purpose
-from client_sim.fleet.deciding import Decider
+from client_sim.fleet.deciding import Decider, Manners
+from client_sim.fleet.errors import MISHAPS, Mishap, first_line
 from client_sim.fleet.exchange import Exchanges
-from client_sim.fleet.heads import Came
 from client_sim.fleet.lines import Lines
-from client_sim.fleet.manners import Manners
-from client_sim.fleet.mishap import MISHAPS, Mishap, first_line
 from client_sim.fleet.pair import Pair, Pairs
 from client_sim.fleet.population import Group, Phones
 from client_sim.fleet.school import School
-from client_sim.fleet.stretches import Stretches
-from client_sim.fleet.tally import SIMULATED, Failure, Tally
+from client_sim.fleet.tally import SIMULATED, Failure, Stretches, Tally
 from client_sim.fleet.target import Target
-from client_sim.fleet.trust_state import TrustState
 from client_sim.fleet.twins import Twins
+from client_sim.fleet.wheel import Appointments
 
 if TYPE_CHECKING:
     from client_sim.device.release import Release

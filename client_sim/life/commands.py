@@ -8,8 +8,7 @@ import click
 from client_sim.clock import read_clock, read_entropy
 from client_sim.device.options import AS_JSON, PHONE, print_json
 from client_sim.device.records import load_due
-from client_sim.life.errors import LifeError
-from client_sim.life.kinds import Kind
+from client_sim.life.happening import Kind, LifeError
 from client_sim.persona import PersonaError, make_persona
 from client_sim.tape import Tape
 from client_sim.world import Event

@@ -4,10 +4,8 @@ from pathlib import Path
 
 from client_sim.device.phone import Phone
 from client_sim.device.reset import reset_phone
-from client_sim.engine.build import BuildFacts
-from client_sim.life.errors import LifeError
-from client_sim.life.happening import happen
-from client_sim.life.kinds import Kind
+from client_sim.engine.boot_state import BuildFacts
+from client_sim.life.happening import Kind, LifeError, happen
 from client_sim.life.personal_store import PersonalStore
 from client_sim.persona import Persona
 from client_sim.tape import Tape

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from client_sim.device.vault import replace_file
-from client_sim.life.errors import LifeError
+from client_sim.device.records import replace_file
+from client_sim.life.happening import LifeError
 from client_sim.persona import PERSONA_LIMIT, Persona, decode_persona, encode_persona
 
 _FILE: Final = "persona.json"

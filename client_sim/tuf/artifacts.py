@@ -8,8 +8,8 @@ from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile, Targets
 
 from client_sim.device.errors import DownloadError, StorageError, TrustError
-from client_sim.device.updating import Source, update_role
-from client_sim.device.vault import replace_file
+from client_sim.device.records import replace_file
+from client_sim.device.refresh import Source, update_role
 from client_sim.device.workflow import Workflow
 from client_sim.tuf.web import Web
 

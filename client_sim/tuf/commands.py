@@ -156,7 +156,7 @@ def download_command(options: _Options) -> None:
 
 
 def _refresh(options: _Options) -> tuple[Metadata, Workflow]:
-    from client_sim.device.updating import update_top_level
+    from client_sim.device.refresh import update_top_level
     from client_sim.device.workflow import Workflow
     from client_sim.tuf.rules import NoRules
     from client_sim.tuf.web import Metadata, Web

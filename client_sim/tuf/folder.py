@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from client_sim.device.errors import StorageError
-from client_sim.device.vault import VALUE_LIMIT, replace_file
+from client_sim.device.records import VALUE_LIMIT, replace_file
 
 _PREFIX: Final = "role."
 _SUFFIX: Final = ".json"

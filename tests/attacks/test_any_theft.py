@@ -17,8 +17,8 @@ from securesystemslib.signer import CryptoSigner
 
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import DeviceError
+from client_sim.device.limits import load_counter
 from client_sim.device.records import forget_agreed, load_floor, raise_floor
-from client_sim.device.resets import load_counter
 from client_sim.transport import Connection
 from client_sim.world import RunningBuild
 from tests.client_sim.device.fake_world import FakeWorld

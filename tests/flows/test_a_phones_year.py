@@ -8,7 +8,7 @@ from client_sim.device.conditions import Conditions, Wishes
 from client_sim.device.errors import InstallError
 from client_sim.device.reset import reset_phone
 from client_sim.device.wishes import store_wishes
-from client_sim.life.kinds import EVERYDAY, KINDS_2014, Kind
+from client_sim.life.happening import EVERYDAY, KINDS_2014, Kind
 from client_sim.life.living import Life
 from client_sim.tape import Tape
 from demo.handsets import counter_of

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from client_sim.content.checks import check_entries as check_on_phone
 from client_sim.content.index import File
-from client_sim.content.prose import has_entity, is_blank, leads_away
+from client_sim.content.text import has_entity, is_blank, leads_away
 from client_sim.device.errors import ContentError
 from server.core.content.entries import check_entries as check_on_server
 from server.core.content.prose import check_is_seen, check_links_nowhere

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
-from client_sim.device.parts import find_pointer_role
+from client_sim.device.pointer import find_pointer_role
 from client_sim.engine import manifest_checks
 from client_sim.engine.bsdiff import apply_patch
 from client_sim.engine.manifest import OperationType

@@ -11,7 +11,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from client_sim.device import limits as phone
 from client_sim.device.errors import TrustError
-from client_sim.device.resets import check_followed
+from client_sim.device.limits import check_followed
 from server.core.errors import HeningError
 from server.core.metadata import encode_metadata
 from server.publisher.online_keys import create_online_keys, load_online_keys

@@ -17,8 +17,8 @@ from client_sim.device.errors import DeviceError
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.release import Release
 from client_sim.device.update import Update
-from client_sim.engine.build import BuildFacts
-from client_sim.engine.disk import Disk
+from client_sim.engine.boot_state import BuildFacts
+from client_sim.engine.journal import Disk
 from client_sim.engine.slots import Slots
 from client_sim.world import Client, Event, Factory, Public, World
 

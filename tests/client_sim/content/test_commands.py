@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from client_sim.cli import cli
 from client_sim.content.kinds import KINDS
 from client_sim.content.store import Store
-from client_sim.device.lock import hold_folder
 from client_sim.device.phone import Phone
+from client_sim.device.records import hold_folder
 from client_sim.device.reset import reset_phone
 from tests.client_sim.content.packs import put_file, put_pack
 from tests.client_sim.device import shop

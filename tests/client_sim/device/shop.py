@@ -8,7 +8,7 @@ from pathlib import Path
 
 from client_sim.device.factory import create_phone
 from client_sim.device.image import Image, ImageFacts
-from client_sim.engine.build import BuildFacts
+from client_sim.engine.boot_state import BuildFacts
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from tests.client_sim.device.fake_world import HOST

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from client_sim.cli import cli
 from client_sim.device.factory import create_phone
-from client_sim.engine.build import BuildFacts
+from client_sim.engine.boot_state import BuildFacts
 from fixtures.catalogue import find_build
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Repository

@@ -5,8 +5,8 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import DelegatedRole, Delegations, Role, SuccinctRoles, TargetFile
 
 from client_sim.device.errors import ProfileError
-from client_sim.device.points import is_good_point
 from client_sim.device.profile import check_leaf_role, check_root, check_targets
+from client_sim.device.tlog import is_good_point
 from tests.client_sim.device.repository_simulator import Log
 
 # Points of order 1, 2, 4, 8 and 8 in their canonical encodings (curve25519's torsion).

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from client_sim.device import candidate
+from client_sim.device.candidate import ProvedSource
 from client_sim.device.errors import InstallError, StateError, StorageError
-from client_sim.device.lock import hold_folder
-from client_sim.device.proof_report import ProvedSource
 from client_sim.device.prove import Request, prove
+from client_sim.device.records import hold_folder
 from client_sim.engine import front
 from fixtures.build import build_zip
 from fixtures.catalogue import Package, find_build

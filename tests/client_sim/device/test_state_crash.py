@@ -8,9 +8,9 @@ from securesystemslib.signer import CryptoSigner
 
 from client_sim.device.conditions import Wishes
 from client_sim.device.phone import Phone
-from client_sim.device.vault import Vault
+from client_sim.device.records import Vault
 from client_sim.device.wishes import store_wishes
-from client_sim.engine.disk import Disk
+from client_sim.engine.journal import Disk
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import Repository

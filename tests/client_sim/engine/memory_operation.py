@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.install_parts.memory import begin_peak, read_peak
-from client_sim.engine.disk import Disk
+from client_sim.engine.journal import Disk
 from client_sim.engine.manifest import (
     BLOCK_SIZE,
     Extent,
@@ -19,7 +19,7 @@ from client_sim.engine.manifest import (
     OperationType,
     Partition,
 )
-from client_sim.engine.steps import Step, TargetImage, apply_step
+from client_sim.engine.operations import Step, TargetImage, apply_step
 
 SIZE = 128 * 1024 * 1024
 DICTIONARY = 64 * 1024 * 1024  # the largest that a phone takes

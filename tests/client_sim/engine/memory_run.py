@@ -5,8 +5,7 @@ import zipfile
 from pathlib import Path
 
 from benchmarks.install_parts.memory import begin_peak, read_peak
-from client_sim.engine.install import install_package
-from client_sim.engine.install_stream import install_stream
+from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.slots import Slots
 from client_sim.transport import BLOCK
 from fixtures.catalogue import find_build

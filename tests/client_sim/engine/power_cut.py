@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
-from client_sim.engine.disk import Disk
+from client_sim.engine.journal import Disk
 
 
 class PowerCut(BaseException):

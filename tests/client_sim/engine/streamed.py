@@ -5,9 +5,8 @@ import io
 import zipfile
 from pathlib import Path
 
-from client_sim.engine.build import BuildFacts
-from client_sim.engine.install import install_package
-from client_sim.engine.install_stream import install_stream
+from client_sim.engine.boot_state import BuildFacts
+from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.slots import Slots
 from fixtures.build import build_zip
 from fixtures.catalogue import Build

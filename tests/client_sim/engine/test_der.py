@@ -3,8 +3,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.engine.der import INTEGER, SEQUENCE, Element, decode_elements
 from client_sim.engine.errors import EngineError, PackageError
+from client_sim.engine.signatures import INTEGER, SEQUENCE, Element, decode_elements
 
 
 @given(st.integers(0, 2**2000), st.integers(0, 2**64))

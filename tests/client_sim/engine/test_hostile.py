@@ -6,8 +6,7 @@ import zipfile
 import pytest
 
 from client_sim.engine.errors import EngineError
-from client_sim.engine.install import install_package
-from client_sim.engine.install_stream import install_stream
+from client_sim.engine.install import install_package, install_stream
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from fixtures.hostile_payloads import hostile_payloads

@@ -5,10 +5,9 @@ import shutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from client_sim.engine.build import BuildFacts
+from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import ApplyError, EngineError, PackageError, SignatureError
-from client_sim.engine.install import install_package
-from client_sim.engine.install_stream import install_stream
+from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.slots import BootOutcome, Slots
 from fixtures.catalogue import CODENAMES, find_build
 from tests.client_sim.engine.images import OLD, delta_part, noise

@@ -11,8 +11,7 @@ from client_sim.engine.errors import (
     PackageError,
     SignatureError,
 )
-from client_sim.engine.install import install_package
-from client_sim.engine.install_stream import install_stream
+from client_sim.engine.install import install_package, install_stream
 from client_sim.engine.slots import BootOutcome, Slots
 from fixtures.catalogue import CODENAMES, find_build
 from tests.client_sim.engine.images import NEW, OLD, delta_part, noise

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.engine.digest import STATE_BYTES
-from client_sim.engine.disk import Disk
 from client_sim.engine.journal import (
+    Disk,
     Journal,
     JournalFolder,
     decode_journal,

@@ -1,14 +1,23 @@
 import hashlib
+import io
 import lzma
+import threading
 from contextlib import ExitStack
 from tempfile import TemporaryFile
 
 import pytest
 
-from client_sim.engine.disk import Disk
 from client_sim.engine.errors import ApplyError, PackageError
-from client_sim.engine.manifest import Extent, Operation, OperationType
-from client_sim.engine.operations import apply_operation
+from client_sim.engine.journal import Disk
+from client_sim.engine.manifest import (
+    BLOCK_SIZE,
+    Extent,
+    ImageInfo,
+    Operation,
+    OperationType,
+    Partition,
+)
+from client_sim.engine.operations import MEMORY_BYTES, Step, TargetImage, Workers, apply_operation
 from tests.client_sim.engine.images import OLD, noise
 from tests.client_sim.engine.payload_builder import BLOCK, bsdf2, compress
 
@@ -121,3 +130,101 @@ def test_a_copy_from_more_blocks_than_it_fills_is_refused():
     """Nothing is cut off silently, even if the manifest's checks had let it through."""
     with pytest.raises(PackageError, match="too long"):
         _apply(OperationType.SOURCE_COPY, src=((0, 3),))
+
+
+MIB = 1024 * 1024
+
+
+def _step(kind, data, result):
+    operation = Operation(kind, 0, data, (), (Extent(0, result // BLOCK_SIZE),), None, None)
+    partition = Partition("system", ImageInfo(result, b""), None, (operation,))
+    return Step(operation, TargetImage(partition, io.BytesIO(), None))
+
+
+@pytest.mark.parametrize(
+    ("result", "memory"), [(2 * MIB, 2 * MIB), (64 * MIB, 64 * MIB), (256 * MIB, 64 * MIB)]
+)
+def test_an_xz_operation_counts_its_dictionary(result, memory):
+    """It holds as much as it has decoded, at most the 64 MiB of `xz -9`; the result is not held."""
+    assert _step(OperationType.REPLACE_XZ, 1000, result).memory == 1000 + memory
+
+
+def test_large_xz_operations_run_alone():
+    """However small their data is: two of 64 MiB together are beyond what threads may hold."""
+    step = _step(OperationType.REPLACE_XZ, 1000, 64 * MIB)
+    assert 2 * step.memory > MEMORY_BYTES
+
+
+@pytest.mark.parametrize("kind", [OperationType.REPLACE, OperationType.REPLACE_BZ])
+def test_other_data_counts_as_it_is(kind):
+    """Data is written piece by piece, however large the result is."""
+    assert _step(kind, 1000, 64 * MIB).memory == 1000
+
+
+def test_jobs_run_side_by_side_and_leaving_waits_for_them():
+    """Two jobs that need each other both come to their end."""
+    meeting, ended = threading.Barrier(2), []
+
+    def job():
+        meeting.wait()
+        ended.append(threading.get_ident())
+
+    with Workers(2) as workers:
+        for _ in range(2):
+            workers.start(job, 1)
+    assert len(set(ended)) == 2
+
+
+def test_what_they_hold_together_is_bounded():
+    """A job that would hold too much beside another waits for it; a larger one runs alone."""
+    held, most, lock = 0, 0, threading.Lock()
+
+    def make(memory):
+        def job():
+            nonlocal held, most
+            with lock:
+                held += memory
+                most = max(most, held)
+            with lock:
+                held -= memory
+
+        return job
+
+    with Workers(4) as workers:
+        for memory in [MEMORY_BYTES // 2 + 1] * 20 + [MEMORY_BYTES // 3] * 20:
+            workers.start(make(memory), memory)
+        assert workers.start(make(0), 10 * MEMORY_BYTES).result() is None
+    assert most <= MEMORY_BYTES
+
+
+def test_a_failure_is_told_and_gives_its_room_back():
+    """The error comes out of the future, and the next job has room."""
+
+    def fail():
+        raise OSError("no room")
+
+    with Workers(1) as workers:
+        failing = workers.start(fail, MEMORY_BYTES)
+        with pytest.raises(OSError, match="no room"):
+            failing.result()
+        assert workers.start(lambda: None, MEMORY_BYTES).result() is None
+
+
+def test_how_many_are_begun_is_bounded():
+    """Each takes memory itself, also one that holds no data."""
+    full = threading.Event()
+    with Workers(1) as workers:
+        wait_for, begun = workers._changed.wait_for, 1
+
+        def waiting(has_room):
+            if not has_room():
+                full.set()
+            return wait_for(has_room)
+
+        workers._changed.wait_for = waiting
+        workers.start(full.wait, 0)
+        while not full.is_set() and begun < 10_000:
+            workers.start(lambda: None, 0)
+            begun += 1
+        full.set()
+    assert begun <= MEMORY_BYTES // 4096 + 1

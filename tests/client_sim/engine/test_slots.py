@@ -4,8 +4,7 @@ from dataclasses import replace
 import pytest
 
 from client_sim.engine.apply import PartitionResult
-from client_sim.engine.boot_state import EMPTY_SLOT, encode_boot_state
-from client_sim.engine.build import BuildFacts
+from client_sim.engine.boot_state import EMPTY_SLOT, BuildFacts, encode_boot_state
 from client_sim.engine.errors import SlotError
 from client_sim.engine.slots import MAX_TRIES, BootOutcome, Slots
 from tests.client_sim.engine.images import noise

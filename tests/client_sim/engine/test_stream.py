@@ -2,8 +2,7 @@ import io
 import time
 from pathlib import Path
 
-from client_sim.engine.disk import Disk
-from client_sim.engine.journal import decode_journal
+from client_sim.engine.journal import Disk, decode_journal
 from client_sim.engine.manifest import BLOCK_SIZE
 from client_sim.engine.package import decode_layout, open_front
 from client_sim.engine.payload import decode_header, load_payload

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from client_sim.engine.errors import EngineError, PackageError, SignatureError
 from client_sim.engine.package import verify_package_signature
-from client_sim.engine.whole_file import find_signed_length, verify_whole_file
+from client_sim.engine.signatures import find_signed_length, verify_whole_file
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from fixtures.signing import load_key

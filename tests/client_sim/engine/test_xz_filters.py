@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from client_sim.engine.decompression import check_filters
 from client_sim.engine.errors import PackageError
-from client_sim.engine.xz_filters import check_filters
 
 LZMA2 = {"id": lzma.FILTER_LZMA2}
 DATA = bytes(range(256)) * 64

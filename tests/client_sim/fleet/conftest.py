@@ -4,10 +4,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from client_sim.fleet.deciding import Decider
+from client_sim.fleet.deciding import Decider, Manners
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
-from client_sim.fleet.manners import Manners
 from client_sim.fleet.population import Group, Habits, draw_phones
 from client_sim.fleet.target import Target
 from client_sim.fleet.wheel import TICKS

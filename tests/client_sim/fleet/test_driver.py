@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from client_sim.fleet.call import Call
+from client_sim.fleet.call import Call, Dialler
 from client_sim.fleet.population import Habits
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.wheel import TICKS
-from client_sim.fleet.wire import Dialler
 from tests.client_sim.device.repository_simulator import (
     DAY,
     START,

@@ -2,8 +2,8 @@
 
 import pytest
 
+from client_sim.fleet.deciding import Manners
 from client_sim.fleet.fleet import Plan, fit_plan, share_out
-from client_sim.fleet.manners import Manners
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.target import Target
 from tests.client_sim.fleet.conftest import GROUP, PLAIN, START

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.fleet.heads import Head, Heads, decode_head
+from client_sim.fleet.answers import Head, Heads, decode_head
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Encoding: gzip"
 

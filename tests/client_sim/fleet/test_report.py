@@ -1,15 +1,15 @@
 """What a run says, from what it did."""
 
 from client_sim.device.pointer import decode_pointer
+from client_sim.fleet.errors import Mishap
 from client_sim.fleet.fleet import Moment, Outcome, Plan
 from client_sim.fleet.lines import LineCount
-from client_sim.fleet.mishap import Mishap
 from client_sim.fleet.report import make_report, reached_share, report_to_dict
-from client_sim.fleet.sample import Sample
 from client_sim.fleet.sentences import summarise
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import BINS, Failure, Tally
 from client_sim.fleet.target import Target
+from client_sim.fleet.twins import Sample
 from client_sim.transport import encode_request
 from tests.client_sim.device.repository_simulator import START, make_pointer, make_step
 from tests.client_sim.fleet.conftest import GROUP, PLAIN

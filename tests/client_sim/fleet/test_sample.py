@@ -4,8 +4,8 @@ import pytest
 
 from client_sim.fleet.errors import FleetError
 from client_sim.fleet.population import Group
-from client_sim.fleet.sample import Wish, install_sample
 from client_sim.fleet.target import Target
+from client_sim.fleet.twins import Wish, install_sample
 from client_sim.world import RunningBuild
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Repository

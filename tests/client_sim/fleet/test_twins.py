@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from client_sim.fleet.made_build import make_build, write_images
-from client_sim.fleet.made_package import make_package
-from client_sim.fleet.package_signer import PackageSigner
+from client_sim.fleet.builds import PackageSigner, make_build, make_package, write_images
 from client_sim.fleet.population import Group
 from client_sim.fleet.tally import REASONS, Tally
 from client_sim.fleet.target import Target

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from client_sim.cli import cli
-from client_sim.life.kinds import Kind
+from client_sim.life.happening import Kind
 from client_sim.persona import make_persona
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Repository

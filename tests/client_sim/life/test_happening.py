@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.life.happening import happen
-from client_sim.life.kinds import Kind
+from client_sim.life.happening import Kind, happen
 from client_sim.persona import canaries, decode_persona, encode_persona, make_persona
 from client_sim.tape import Tape
 

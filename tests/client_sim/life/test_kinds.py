@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from client_sim.life.kinds import EVERYDAY, KINDS_2014, Kind, describe
+from client_sim.life.happening import EVERYDAY, KINDS_2014, Kind, describe
 from client_sim.persona import make_persona
 
 OWNER = make_persona(3)

@@ -1,7 +1,6 @@
 import pytest
 
-from client_sim.life.errors import LifeError
-from client_sim.life.kinds import Kind
+from client_sim.life.happening import Kind, LifeError
 from client_sim.life.living import Life
 from client_sim.life.personal_store import PersonalStore
 from client_sim.persona import make_persona

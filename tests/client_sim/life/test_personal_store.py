@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from client_sim.life.errors import LifeError
+from client_sim.life.happening import LifeError
 from client_sim.life.personal_store import PersonalStore
 from client_sim.persona import PERSONA_LIMIT, Note, PersonaError, make_persona
 

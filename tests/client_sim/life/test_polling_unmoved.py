@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.trace.tripwire import Tripwire
-from client_sim.life.happening import happen
-from client_sim.life.kinds import Kind
+from client_sim.life.happening import Kind, happen
 from client_sim.life.living import Life
 from client_sim.persona import make_persona
 from client_sim.tape import Tape

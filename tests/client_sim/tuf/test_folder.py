@@ -1,7 +1,7 @@
 import pytest
 
 from client_sim.device.errors import StorageError
-from client_sim.device.vault import VALUE_LIMIT
+from client_sim.device.records import VALUE_LIMIT
 from client_sim.tuf.folder import MetadataFolder
 
 

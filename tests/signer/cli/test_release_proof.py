@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.device.proof_report import encode_proof
+from client_sim.device.candidate import encode_proof
 from client_sim.device.prove import Request, prove
 from fixtures.signing import CERTIFICATE_FILE
 from hening.version import find_version

@@ -3,9 +3,9 @@
 import pytest
 
 from client_sim.content.kinds import KINDS
-from client_sim.content.pictures import fetch_picture
 from client_sim.content.plan import plan_picture
 from client_sim.content.store import Store
+from client_sim.content.themes import fetch_picture
 from client_sim.device.client import PollingClient
 from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.oracles.equality import judge_equality

@@ -1,0 +1,52 @@
+"""What a phone remembers of the packs of a role: one value, and whatever else is damage."""
+
+import hashlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_sim.content.record import Holding, Record, decode_holding, encode_holding, encode_record
+from client_sim.device.errors import StateError
+
+HOLDING = Holding(7, {"zones": Record(), "apn": Record(verdict="bad")})
+
+
+def seal(body):
+    """Return lines with the hash in front of them."""
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def test_what_is_remembered_is_lines_under_their_hash():
+    """The version, and each kind with its record, in ascending order."""
+    octets = encode_holding(HOLDING)
+    bad, none = encode_record(Record(verdict="bad")), encode_record(Record())
+    assert octets == seal(b"7\napn " + bad + b"zones " + none)
+    assert decode_holding(octets) == HOLDING
+
+
+@given(st.integers(0, 600), st.integers(1, 255))
+@settings(max_examples=50)
+def test_a_changed_octet_is_told(place, change):
+    """Wherever it is."""
+    octets = bytearray(encode_holding(HOLDING))
+    octets[place % len(octets)] ^= change
+    with pytest.raises(StateError, match="damaged"):
+        decode_holding(bytes(octets))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"x\n", b"1\nzones\n", b"1\nzones {}\n", b"1\n\xff " + encode_record(Record())]
+)
+def test_what_another_release_wrote_is_damage(body):
+    """Whole, but nothing that can be read."""
+    with pytest.raises(StateError, match="damaged"):
+        decode_holding(seal(body))
+
+
+@given(st.binary(max_size=80))
+@settings(max_examples=50)
+def test_whatever_is_read_is_a_holding_or_damage(octets):
+    """No other error."""
+    with pytest.raises(StateError, match="damaged"):
+        decode_holding(octets)

@@ -1,0 +1,67 @@
+"""Time zones are read without the C library, which trusts its octets, and answer by RFC 9636."""
+
+import datetime as dt
+import struct
+
+import pytest
+
+from client_sim.content.zones import decode_rule, decode_tzif
+from client_sim.device.errors import ContentError
+from tests.server.core.content.samples import tzif
+
+
+def at(text):
+    """Return the seconds of a time in UTC."""
+    return int(dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("rule", "moment", "offset", "name"),
+    [
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2027-03-28T00:59:59", 3600, "CET"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2027-03-28T01:00:00", 7200, "CEST"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2027-10-31T00:59:59", 7200, "CEST"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2027-10-31T01:00:00", 3600, "CET"),
+        # South of the equator summer goes over the end of the year.
+        ("NZST-12NZDT,M9.5.0,M4.1.0/3", "2027-12-31T23:00:00", 46_800, "NZDT"),
+        ("NZST-12NZDT,M9.5.0,M4.1.0/3", "2027-07-01T00:00:00", 43_200, "NZST"),
+        # J60 is the 1st of March in every year, 59 its 60th day: 29 February in 2028.
+        ("AAA0BBB,J60/0,J61/0", "2028-02-29T12:00:00", 0, "AAA"),
+        ("AAA0BBB,J60/0,J61/0", "2028-03-01T12:00:00", 3600, "BBB"),
+        ("AAA0BBB,59/0,60/0", "2028-02-29T12:00:00", 3600, "BBB"),
+        ("<+0545>-5:45", "2027-01-01T00:00:00", 20_700, "+0545"),
+    ],
+)
+def test_the_rule_for_later_years(rule, moment, offset, name):
+    """By hand: from the second of a change on, the other time holds."""
+    found = decode_rule(rule).find(at(moment))
+    assert (found.offset, found.name) == (offset, name)
+
+
+def test_a_rule_has_no_year_ten_thousand():
+    """No calendar goes so far, and that is a sentence."""
+    with pytest.raises(ContentError, match="No calendar"):
+        decode_rule("CET-1CEST,M3.5.0,M10.5.0/3").find(10**12)
+
+
+def zone_with(times, numbers, types, footer=b"UTC0"):
+    """Return a version 2 file with these transitions, all of whose times are called UTC."""
+    empty = tzif()[: 44 + 6 + 1]
+    rows = b"".join(struct.pack(">iBB", *row) for row in types)
+    head = b"TZif2" + bytes(15) + struct.pack(">6I", 0, 0, 0, len(times), len(types), 4)
+    body = struct.pack(f">{len(times)}q", *times) + bytes(numbers) + rows + b"UTC\0"
+    return empty + head + body + b"\n" + footer + b"\n"
+
+
+def test_a_zone_that_ends_in_summer_time():
+    """The C library of some Pythons reads behind its memory here; a phone must not die of it."""
+    octets = zone_with((1, 2), (1, 1), ((0, 0, 0), (3600, 1, 0), (0, 0, 0)))
+    zone = decode_tzif(octets)
+    assert [zone.find(second).offset for second in (0, 1, 2)] == [0, 3600, 0]
+    zone = decode_tzif(zone_with((1, 2), (1, 1), ((0, 0, 0), (3600, 1, 0), (0, 0, 0)), b""))
+    assert [zone.find(second).is_summer for second in (0, 1, 2, 10**12)] == [
+        False,
+        True,
+        True,
+        True,
+    ]

@@ -1,0 +1,96 @@
+import hashlib
+import zipfile
+
+import msgspec
+import pytest
+
+from client_sim.device import candidate
+from client_sim.device.candidate import (
+    METADATA,
+    Proof,
+    encode_proof,
+    make_printable,
+    read_pairs,
+    read_text,
+)
+from client_sim.device.errors import InstallError, StorageError
+from client_sim.engine.manifest_checks import Rules
+from fixtures.zip_writer import Member, write_zip
+from tests.client_sim.device.formats_page import json_vector
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Write a zip with a text and a thousand other names."""
+    path = tmp_path / "package.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(METADATA, "a=1\nb=2=3\nno pair\n")
+        for number in range(1000):
+            archive.writestr(f"{number:080}", b"")
+    return path
+
+
+def test_the_lines_of_an_entry(package):
+    """By key; what is no pair is left out."""
+    assert read_pairs(package, METADATA) == {"a": "1", "b": "2=3"}
+
+
+def test_a_long_directory_is_not_read(package, monkeypatch):
+    """A file that is all directory would take memory many times its size."""
+    monkeypatch.setattr(candidate, "MAX_DIRECTORY_BYTES", 100_000)
+    with pytest.raises(InstallError, match=r"package\.zip is no OTA package with a readable"):
+        read_text(package, METADATA)
+
+
+def test_a_long_entry_is_not_read_to_its_end(package):
+    """One byte more than is allowed shows that it is too long."""
+    with zipfile.ZipFile(package, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("long", bytes(10_000_000))
+    assert len(read_text(package, "long")) == 64 * 1024 + 1
+
+
+def test_what_is_not_there(package, tmp_path):
+    """An entry is the package's fault, a file the surroundings'."""
+    with pytest.raises(InstallError, match="readable other"):
+        read_text(package, "other")
+    with pytest.raises(StorageError, match=r"none\.zip cannot be read"):
+        read_text(tmp_path / "none.zip", METADATA)
+
+
+@pytest.mark.parametrize("method", [9, 12, 14, 93])
+def test_an_entry_of_another_method(package, method):
+    """Bad data of those can look like a disk that fails, so none is unpacked."""
+    data = package.read_bytes()
+    at = data.index(b"PK\x01\x02") + 10
+    package.write_bytes(data[:at] + method.to_bytes(2, "little") + data[at + 2 :])
+    with pytest.raises(InstallError, match="readable META-INF"):
+        read_text(package, METADATA)
+
+
+@pytest.mark.parametrize("offset", [1 << 31, (1 << 62), (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_an_entry_outside_the_file(tmp_path, offset):
+    """The directory can say any place, which is the package's fault and no disk's."""
+    member = write_zip([Member(METADATA, b"a=1\n")], zip64=True)
+    at = member.rindex(METADATA.encode()) + len(METADATA) + 4 + 16
+    path = tmp_path / "package.zip"
+    path.write_bytes(member[:at] + offset.to_bytes(8, "little") + member[at + 8 :])
+    with pytest.raises(InstallError, match="readable META-INF"):
+        read_text(path, METADATA)
+
+
+def test_the_vector_of_formats():
+    """The report of FORMATS section 14 is what is written of its values."""
+    data, digest = json_vector(14)
+    assert hashlib.sha256(data).hexdigest() == digest
+    proof = msgspec.json.decode(data, type=Proof)
+    assert encode_proof(proof) == data
+    assert (proof.ways, set(proof.rules)) == (("stream", "whole"), set(Rules))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "printed"),
+    [("It is.", "It is."), ("a\nb\x1b[2J", "a?b?[2J"), ("é" * 301, "é" * 299 + "…")],
+)
+def test_a_refusal_is_one_printable_line(sentence, printed):
+    """What a package's own bytes bring into a sentence cannot steer a terminal."""
+    assert make_printable(sentence) == printed

@@ -1,0 +1,205 @@
+"""What a root's resets do to a phone: once, before any expiry, and whenever it dies in between."""
+
+import hashlib
+
+import pytest
+
+from client_sim.content.kinds import KINDS
+from client_sim.content.record import Record
+from client_sim.content.store import Store
+from client_sim.device.client import PollingClient
+from client_sim.device.errors import ProfileError
+from client_sim.device.limits import Reset, load_counter, read_resets
+from client_sim.device.records import (
+    load_agreed,
+    load_clock,
+    load_failed,
+    load_floor,
+    raise_clock,
+    raise_floor,
+    store_agreed,
+    store_failed,
+)
+from client_sim.device.trust import Trust
+from tests.client_sim.device.fake_world import FakeWorld, PowerCutError
+from tests.client_sim.device.repository_simulator import DAY, START, Repository
+
+RESET = {"counter": 2, "number": 1, "time": START}
+LAST = 2**53 - 1
+
+
+def publish_resets(repository, resets, **followed):
+    """Publish a root with resets, and the roles that follow them by number."""
+    repository.signed["root"].unrecognized_fields["custom"]["resets"] = resets
+    repository.publish_root()
+    for name, number in followed.items():
+        custom = {"floor": 0, "schema": 1} if name == "armani" else {"hosts": [], "packs": {}}
+        custom |= {"reset": number, "schema": 1}
+        repository.signed[name].unrecognized_fields["custom"] = custom
+    repository.publish("targets", *followed)
+
+
+@pytest.fixture
+def poisoned(world):
+    """Give a phone whose clock and counter were pushed ahead."""
+    raise_clock(world.state, START + 3000 * DAY)
+    raise_floor(world.state, LAST)
+    store_failed(world.state, (1, LAST - 1))
+    store_agreed(world.state, LAST)
+    return world
+
+
+def test_a_reset_lowers_what_was_pushed_ahead(repository, poisoned):
+    """In the poll that brings it: its clock is right before anything is judged by it."""
+    assert PollingClient(poisoned).poll().failure is not None
+    publish_resets(repository, {"armani": RESET}, armani=1)
+    assert PollingClient(poisoned).poll().failure is None
+    state = poisoned.state
+    assert (load_clock(state), load_floor(state)) == (START, 2)
+    assert (load_failed(state), load_agreed(state)) == ((1,), None)
+
+
+def test_a_reset_is_applied_once(repository, poisoned):
+    """What grows after it stays, until the next one."""
+    publish_resets(repository, {"armani": RESET}, armani=1)
+    PollingClient(poisoned).poll()
+    raise_floor(poisoned.state, 7)
+    raise_clock(poisoned.state, START + DAY // 2)
+    PollingClient(poisoned).poll()
+    assert (load_clock(poisoned.state), load_floor(poisoned.state)) == (START + DAY // 2, 7)
+    publish_resets(repository, {"armani": {**RESET, "counter": 3, "number": 2}}, armani=2)
+    PollingClient(poisoned).poll()
+    assert (load_clock(poisoned.state), load_floor(poisoned.state)) == (START, 3)
+
+
+def test_a_reset_raises_nothing(repository, world):
+    """A phone that is below it stays there."""
+    raise_floor(world.state, 1)
+    publish_resets(repository, {"armani": {**RESET, "counter": 9}}, armani=1)
+    PollingClient(world).poll()
+    assert (load_clock(world.state), load_floor(world.state)) == (0, 1)
+
+
+def test_a_reset_of_another_model_is_none_of_this_phone(repository, poisoned):
+    """It may be healed by the next root only."""
+    publish_resets(repository, {"cancro": RESET})
+    assert PollingClient(poisoned).poll().failure is not None
+    assert load_floor(poisoned.state) == LAST
+
+
+def test_a_phone_that_dies_anywhere_is_healed_by_its_next_poll(repository):
+    """Power is lost before and after each change of what it stores."""
+    publish_resets(repository, {"armani": RESET}, armani=1)
+    for step in range(1, 40):
+        world = FakeWorld(repository)
+        raise_clock(world.state, START + 3000 * DAY)
+        raise_floor(world.state, LAST)
+        world.state.left = step
+        try:
+            PollingClient(world).poll()
+        except PowerCutError:
+            world.state.left = None
+            assert PollingClient(world).poll().failure is None
+            assert (load_clock(world.state), load_floor(world.state)) == (START, 2)
+        else:
+            break
+    assert step > 6
+
+
+def test_a_phone_that_stored_the_root_before_it_knew_of_resets_is_healed(repository, poisoned):
+    """Software that was updated later finds the reset in the root that it holds already."""
+    publish_resets(repository, {"armani": RESET}, armani=1)
+    poisoned.state["role.root"] = repository.files["/metadata/2.root.json"]
+    assert PollingClient(poisoned).poll().failure is None
+    assert load_floor(poisoned.state) == 2
+
+
+def test_an_image_that_brings_the_root_heals(repository, poisoned):
+    """It was flashed over what the phone had stored, before any poll met the root."""
+    publish_resets(repository, {"armani": RESET}, armani=1)
+    root = repository.files["/metadata/2.root.json"]
+    Trust(root, poisoned.state, now=START, built_at=0, codename="armani")
+    assert (load_clock(poisoned.state), load_floor(poisoned.state)) == (START, 2)
+
+
+def test_a_new_phone_has_nothing_to_take_back(repository):
+    """The reset in its image's root is remembered, and nothing else is."""
+    publish_resets(repository, {"armani": RESET}, armani=1)
+    state = {}
+    Trust(
+        repository.files["/metadata/2.root.json"], state, now=START, built_at=0, codename="armani"
+    )
+    assert state == {"reset": b"1 2 %d" % START}
+
+
+@pytest.mark.parametrize(
+    ("counter", "made", "counts"),
+    [(LAST, START, 2), (LAST, START - DAY, 2), (1, START, 1), (9, START + 1, 9)],
+)
+def test_a_build_from_before_a_reset_counts_no_more_than_it_allows(counter, made, counts):
+    """One that was made after it has a counter that was signed under it."""
+    assert load_counter({}, counter, made) == counter
+    assert load_counter({"reset": b"1 2 %d" % START}, counter, made) == counts
+    assert load_counter({"reset": b"damaged"}, counter, made) == counter
+
+
+def test_a_reset_of_content_forgets_its_packs(repository, world):
+    """Those of tables stay."""
+    store = Store(world.state)
+    part = hashlib.sha256(b"part").hexdigest()
+    store.keep_part(part, b"part")
+    for name in ("notices", "apn"):
+        store.keep(KINDS[name].role, {KINDS[name]: Record(fetched=frozenset({part}))}, seen=1)
+    publish_resets(repository, {"content": {"number": 1}}, content=1)
+    PollingClient(world).poll()
+    assert store.load(KINDS["notices"]) == Record()
+    assert store.load(KINDS["apn"]).fetched
+    assert world.state["reset.content"] == b"1"
+
+
+def test_a_role_that_does_not_follow_is_refused(repository, world):
+    """Of a model after the decision, of content at once, with a warning."""
+    publish_resets(repository, {"content": {"number": 1}})
+    outcome = PollingClient(world).poll()
+    assert outcome.failure is None
+    assert "does not follow reset 1" in " ".join(outcome.warnings)
+
+
+@pytest.mark.parametrize("number", [0, 2, 3])
+def test_a_root_that_does_not_continue_resets_is_refused(repository, world, number):
+    """After reset 1 comes 1 or 2, and a first one is 1."""
+    if number == 2:
+        publish_resets(repository, {"armani": {**RESET, "number": 2}}, armani=2)
+    else:
+        publish_resets(repository, {"armani": RESET}, armani=1)
+        resets = {"armani": {**RESET, "number": number}} if number else {}
+        publish_resets(repository, resets, armani=number)
+    assert isinstance(PollingClient(world).poll().failure, ProfileError)
+
+
+@pytest.mark.parametrize(
+    "resets",
+    [
+        [],
+        {"armani": 1},
+        {"armani": {"number": 1}},
+        {"armani": {**RESET, "number": 0}},
+        {"armani": {**RESET, "time": -1}},
+        {"tables": RESET},
+        {"tables": {"number": 1, "counter": None}},
+        {"latest": {"number": 1}},
+    ],
+)
+def test_malformed_resets_are_refused(repository, resets):
+    """As the server refuses them."""
+    root = repository.signed["root"]
+    root.unrecognized_fields["custom"]["resets"] = resets
+    with pytest.raises(ProfileError):
+        read_resets(root)
+
+
+def test_resets_are_read():
+    """Of a model with its values, of content without."""
+    root = Repository().signed["root"]
+    root.unrecognized_fields["custom"]["resets"] = {"armani": RESET, "tables": {"number": 4}}
+    assert read_resets(root) == {"armani": Reset(1, 2, START), "tables": Reset(4)}

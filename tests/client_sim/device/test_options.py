@@ -1,0 +1,41 @@
+import io
+import re
+
+from rich.console import Console
+
+from client_sim.device.options import Screen
+
+
+def _show(*, terminal, quiet=False):
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=80)
+    with Screen(quiet=quiet, console=console) as screen:
+        screen.say("Fetching [10] octets.")
+        for done in (5, 5, 10):
+            screen.progress(done, 10)
+        screen.say("Done.")
+    return file.getvalue()
+
+
+def test_lines_where_there_is_no_terminal():
+    """Sentences as they are, a line at each new tenth, no bars, no escapes."""
+    assert _show(terminal=False).splitlines() == [
+        "Fetching [10] octets.",
+        "50 %: 5 of 10 octets",
+        "100 %: 10 of 10 octets",
+        "Done.",
+    ]
+
+
+def test_bars_on_a_terminal():
+    """A bar with the first word of the step's sentence and how far it is, in one line."""
+    shown = re.sub("\x1b[^A-Za-z]*[A-Za-z]", "", _show(terminal=True))
+    assert "Fetching ━━" in shown
+    assert "━ 10/10 bytes" in shown
+    assert shown.count("Fetching [10] octets.") == 1
+    assert "Done." in shown
+
+
+def test_nothing_when_quiet():
+    """JSON output is not disturbed."""
+    assert not _show(terminal=True, quiet=True)

@@ -1,0 +1,35 @@
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine.errors import PackageError
+from client_sim.engine.front import Edges
+
+WHOLE = bytes(range(1, 101))
+
+
+@given(st.integers(0, 60), st.integers(60, 100), st.integers(0, 100), st.integers(0, 120))
+def test_what_is_known_reads_as_the_file_does(head, tail, start, size):
+    """Both ends read as they are, the middle as zeros in front of the end or not at all."""
+    edges = Edges(100, WHOLE[:head], WHOLE[tail:])
+    file = io.BytesIO(WHOLE)
+    assert edges.seek(start) == file.seek(start)
+    expected = file.read(size)
+    try:
+        found = edges.read(size)
+    except PackageError:
+        assert start + size > head
+        assert start + len(expected) <= tail
+        return
+    assert len(found) == len(expected)
+    unknown = (
+        max(0, min(tail, start + len(expected)) - start) if start + len(expected) > head else 0
+    )
+    assert found[unknown:] == expected[unknown:]
+    assert set(found[:unknown]) <= {0}
+
+
+def test_its_length_is_that_of_the_whole():
+    """Seeking to the end tells it."""
+    assert Edges(100, b"", b"").seek(0, 2) == 100

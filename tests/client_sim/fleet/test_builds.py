@@ -1,0 +1,75 @@
+"""Packages that a fleet makes itself, read by the engine and by the signer's own reader."""
+
+import hashlib
+import io
+
+import pytest
+
+from client_sim.engine.apply import write_partitions
+from client_sim.engine.errors import SignatureError
+from client_sim.engine.package import load_verified_payload, open_package
+from client_sim.engine.signatures import load_certificate_key
+from client_sim.fleet.builds import PackageSigner, make_build, make_package, write_images
+from signer.ota.inspect import inspect_ota
+
+NOW = 1_770_000_000
+MADE = NOW - 86_400
+
+
+@pytest.fixture(scope="module")
+def signer():
+    """Give a key for one run."""
+    return PackageSigner(NOW)
+
+
+def apply(package, certificate, folder):
+    """Return the partitions that the engine writes from a package."""
+    opened = open_package(
+        io.BytesIO(package.octets),
+        property_files=package.property_files,
+        payload_properties=package.payload_properties,
+    )
+    payload = load_verified_payload(opened, load_certificate_key(certificate))
+    folder.mkdir()
+    write_partitions(payload, lambda _name: folder, folder)
+    return {file.stem: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 600_000])
+def test_the_engine_makes_the_build_of_it(signer, tmp_path, size):
+    """Of one block and of several operations; about as large as was asked for."""
+    build = make_build("armani", 3, MADE, size)
+    package = make_package(build, signer)
+    assert apply(package, signer.certificate, tmp_path / "out") == dict(build.images)
+    assert max(size, 8192) - 8192 < len(package.octets) <= max(size, 8192)
+    written = write_images([build], tmp_path / "images")[build.facts.fingerprint]
+    assert {name: file.read_bytes() for name, file in written.items()} == dict(build.images)
+
+
+def test_the_signers_reader_takes_it(signer, tmp_path):
+    """Another reader of the format finds the same build, and the signatures good."""
+    build = make_build("armani", 3, MADE, 20_000)
+    package = make_package(build, signer)
+    file = tmp_path / "ota.zip"
+    file.write_bytes(package.octets)
+    found = inspect_ota(file, certificate=signer.certificate)
+    assert found.signed.payload
+    assert found.signed.whole_file
+    facts = found
+    assert facts.fingerprint == "Hening/armani/armani:14/FLEET/3:user/release-keys"
+    assert facts.post_timestamp == MADE
+    assert facts.sha256 == hashlib.sha256(package.octets).hexdigest()
+
+
+def test_another_runs_key_is_another_key(signer, tmp_path):
+    """What is signed in one run is refused in the next."""
+    package = make_package(make_build("armani", 3, MADE, 20_000), signer)
+    with pytest.raises(SignatureError):
+        apply(package, PackageSigner(NOW).certificate, tmp_path / "out")
+
+
+def test_builds_differ():
+    """By model and by counter, in every partition."""
+    builds = [make_build(name, number, MADE, 9000) for name in ("a", "b") for number in (1, 2)]
+    for partition in ("boot", "system"):
+        assert len({build.images[partition] for build in builds}) == 4

@@ -1,0 +1,96 @@
+"""One process of a fleet, told how far to go."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from client_sim.fleet.deciding import Manners
+from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.workers import Job, held_signals, started
+from tests.client_sim.device.repository_simulator import START
+from tests.client_sim.fleet.conftest import GROUP, LONGEST, PLAIN
+
+
+def make_job(town, first, count):
+    """Return the job of phones that have never polled."""
+    habits = PLAIN.__class__(current=0.5, older=0.0, fresh=1.0, flaky=0.0, skewed=0.0)
+    manners = Manners(town.target.host_header, float(START), float(LONGEST))
+    return Job(town.target, (GROUP,), habits, manners, {}, 7, first, count)
+
+
+def test_workers_poll_what_is_due_and_add_up(town):
+    """Within the longest interval all of both workers' phones, none of them before its time."""
+    with started([make_job(town, 0, 30), make_job(town, 30, 10)]) as workers:
+        ready = workers.ready()
+        assert [sum(each.by_group) for each in ready] == [30, 10]
+        assert 0 < sum(each.newest for each in ready) < 40
+        half = workers.advance(LONGEST * TICKS // 8)
+        assert 0 < half.polls < 40
+        whole = workers.advance(LONGEST * TICKS)
+        assert whole.polls >= 40
+        finished = workers.finish()
+    assert sum(each.tally.polls for each in finished) == whole.polls
+    assert all(each.cpu > 0 for each in finished)
+    asked = {line.octets.split(b" ")[1] for each in finished for line in each.lines}
+    assert b"/metadata/timestamp.json" in asked
+
+
+def test_a_worker_that_dies_is_said(town):
+    """With its number and what it ended with."""
+    with started([make_job(town, 0, 3)]) as workers:
+        workers.ready()
+        workers._processes[0].kill()
+        with pytest.raises(SurroundingsError, match="Worker 1 of the fleet ended with status -9"):
+            workers.advance(10)
+
+
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGINT])
+def number(request):
+    """Give a signal that a handler notes, and that handler's notes."""
+    came = []
+    before = signal.signal(request.param, lambda each, _frame: came.append(each))
+    yield request.param, came
+    signal.signal(request.param, before)
+
+
+def test_a_signal_comes_behind_the_block(number):
+    """Not in it, and once for each time that it was sent."""
+    sent, came = number
+    with held_signals():
+        os.kill(os.getpid(), sent)
+        os.kill(os.getpid(), sent)
+        assert came == []
+    assert came == [sent, sent]
+    os.kill(os.getpid(), sent)
+    assert came == [sent, sent, sent]
+
+
+def test_a_signal_comes_where_the_block_fails(number):
+    """Its handler is the one from before, and the fault goes on."""
+    sent, came = number
+
+    def fail():
+        with held_signals():
+            os.kill(os.getpid(), sent)
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        fail()
+    assert came == [sent]
+
+
+def test_a_thread_holds_nothing():
+    """Handlers run on the main thread; only that may set them."""
+    done = []
+
+    def hold():
+        with held_signals():
+            done.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+    assert done == [signal.getsignal(signal.SIGTERM)]
