@@ -13,12 +13,11 @@ from server.health import serving_health
 from server.instruments import Instruments
 from server.opening import Clock, open_blobs
 from server.phones import Given, Phones, renew_at, serving_phones
-from server.processes.lost import LostCollector
+from server.processes.supervisor import LostCollector
 from server.publish_loop import publish_for_ever
-from server.publisher.clock_keeper import ClockKeeper
-from server.publisher.clock_record import load_witness
+from server.publisher.alarms import Alarm
+from server.publisher.clock import ClockKeeper, load_witness
 from server.publisher.key_holder import load_keys
-from server.publisher.lives import Alarm
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
 from server.publisher.steady_clock import FAR, SteadyClock
@@ -26,14 +25,12 @@ from server.publisher.watchman import Watchman
 from server.release.api.operation import Services
 from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
-from server.release.submissions.ending import record_end
+from server.release.submissions.submissions import record_end
 from server.release.uploads.keeping import Keeping
-from server.release.uploads.quota import free_octets
-from server.release.webhooks.courier import Courier
-from server.release.webhooks.expiry import tell_expiring
-from server.release.webhooks.noticer import Noticer
+from server.release.uploads.limits import free_octets
+from server.release.webhooks.courier import Courier, WebhookMetrics
+from server.release.webhooks.noticer import Noticer, tell_expiring
 from server.release.webhooks.sender import Sender
-from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.settings import Settings
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database

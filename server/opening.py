@@ -10,13 +10,13 @@ from server.publisher.key_holder import load_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.release.rollouts.rollouts import Rollouts
-from server.release.submissions.ending import record_end
+from server.release.submissions.submissions import record_end
 from server.settings import Settings
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
-from server.storage.s3_place import S3Place, decode_place, load_secret
+from server.storage.s3_client import S3Place, decode_place, load_secret
 
 Clock = Callable[[], datetime]
 

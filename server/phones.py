@@ -18,10 +18,9 @@ from server.opening import Clock, open_place
 from server.processes.child import Place
 from server.processes.messages import Certificate, Duty
 from server.processes.priority import Nursery
-from server.processes.serving import Serving
+from server.processes.serving import Serving, load_certificate
 from server.processes.sockets import bind_tcp, bound_unix, share
 from server.processes.supervisor import Supervisor
-from server.processes.tls import load_certificate
 from server.settings import Settings
 from server.snapshot_watch import SnapshotWatch
 from server.storage.blobs import BlobReader

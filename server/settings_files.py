@@ -8,7 +8,7 @@ import msgspec
 
 from server.publisher.checks.finding import Finding, summarise
 from server.settings import Settings
-from server.storage.modes import is_private
+from server.storage.durable import is_private
 from server.storage.place import PostgresAddress
 
 NAMES = ("s3_secret_file", "oidc_client_secret_file", "tls_key", "api_key")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from server.device.holding import find_altered, leave_out
+from server.device.integrity import Trusted, find_altered, leave_out, verify_snapshot
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
-from server.device.trust import Trusted, verify_snapshot
 from server.publisher.publish_metrics import SWAPPED
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError

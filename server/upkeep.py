@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
-from server.publisher.clock_keeper import ClockKeeper
-from server.publisher.notices import Notice
+from server.publisher.alarms import Notice
+from server.publisher.clock import ClockKeeper
 from server.publisher.watchman import Watchman
 
 LOOK_SECONDS = 10.0  # between two rounds

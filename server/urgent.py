@@ -15,7 +15,7 @@ import structlog
 from server.instruments import Instruments
 from server.loop_thread import opened_in_thread
 from server.opening import Clock, open_blobs
-from server.publisher.precedence import Precedence
+from server.publisher.lease import Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
 from server.release.api.giving_way import GivingWay
@@ -24,8 +24,8 @@ from server.release.api.urgent import OtherLoop, serving_urgent
 from server.release.rollouts.rollouts import Rollouts
 from server.settings import Settings
 from server.storage.database import open_database
+from server.storage.engine import WriteGate
 from server.storage.layout import StateFolder
-from server.storage.write_gate import WriteGate
 
 SWITCH_SECONDS = 0.0001  # of Python's 0.005
 log = structlog.get_logger()

@@ -23,8 +23,7 @@ import aiohttp
 
 from server.publisher.published import load_published
 from server.release.people.accounts import create_account
-from server.release.people.permissions import Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Role, command_line_principal
 from server.release.people.tokens import create_token
 from server.storage.database import open_database
 from soak.held_up import ATTACKS, HALT

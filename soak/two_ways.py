@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.device.counts import Counts
-from server.device.documents import make_document
+from server.device.documents import Package, make_document
 from server.device.gate import GateMode
 from server.device.handover import HandoverServer
 from server.device.lane import Lane
 from server.device.plane import DevicePlane
-from server.device.role_files import Package
 from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
 from server.storage.blobs import BlobReader

@@ -1,7 +1,7 @@
 """What every builder's result must hold, by the rules that signer and server check packs with."""
 
-from server.core.content.entries import check_entries
 from server.core.content.part import encode_part, join_parts, split_entries
+from server.core.content.role import check_entries
 
 
 def check_pack(kind, entries, hosts=()) -> int:

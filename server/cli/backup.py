@@ -33,7 +33,7 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
 
     from server.opening import open_blobs
     from server.publisher.backup import back_up
-    from server.publisher.checks.modes import describe_wide
+    from server.publisher.checks.files import describe_wide
     from server.storage.database import open_database
 
     settings = read_settings(state, config)

@@ -28,7 +28,7 @@ def clock() -> None:
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show the clock, the newest signature, and whether the clock is believed."""
-    from server.publisher.clock_record import load_witness
+    from server.publisher.clock import load_witness
 
     witness, wall = load_witness(require_state(state)), now()
     is_ahead = witness.time is not None and wall - witness.time > FAR
@@ -60,7 +60,7 @@ def confirm(state: Path) -> None:
 
     A running server believes it within seconds.
     """
-    from server.publisher.clock_record import ClockRecord, load_witness, write_clock_record
+    from server.publisher.clock import ClockRecord, load_witness, write_clock_record
 
     folder = require_state(state)
     witness, wall = load_witness(folder), now()

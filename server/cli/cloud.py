@@ -27,7 +27,7 @@ from server.cloud.folder import CloudFolder, load_cloud_settings, make_cloud
 from server.cloud.pepper.file import Pepper, load_pepper
 from server.cloud.settings import CloudSettings
 from server.observability import configure_logging, describe_unexpected
-from server.processes.descriptors import raise_descriptor_limit
+from server.processes.sockets import raise_descriptor_limit
 
 log = structlog.get_logger()
 

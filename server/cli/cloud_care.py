@@ -58,7 +58,7 @@ async def _check(folder: CloudFolder, *, read: bool) -> "Report":
     from server.cloud.opening import open_bodies
     from server.cloud.storage import MIGRATIONS
     from server.storage.database import open_database
-    from server.storage.revision import is_current
+    from server.storage.migration import is_current
 
     settings = load_cloud_settings(folder, os.environ)
     place = folder.database(settings)

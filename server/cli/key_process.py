@@ -13,9 +13,9 @@ import click
 
 from server.cli.options import now
 from server.core.errors import FormatError, TrustError
-from server.processes.notify import notify
+from server.processes.systemd import notify
 from server.storage.bounded import read_bounded
-from server.storage.modes import is_private
+from server.storage.durable import is_private
 
 if TYPE_CHECKING:
     from server.keys.service import KeyService

@@ -28,12 +28,18 @@ from server.publisher.published import load_published
 from server.release.api.address import PREFIX
 from server.release.errors import NotFoundError
 from server.release.rollouts.changes import ChangeView, State
-from server.release.rollouts.operations import ChannelView, view_channel
-from server.release.rollouts.orders import Halt, Order, Pause, action_of
+from server.release.rollouts.orders import (
+    ChannelView,
+    Halt,
+    Order,
+    Pause,
+    Wish,
+    action_of,
+    view_channel,
+)
 from server.release.rollouts.preview import Preview, describe_state
 from server.release.rollouts.repeated import explain_unrecorded
 from server.release.rollouts.rollouts import Rollouts
-from server.release.rollouts.wish import Wish
 from server.settings import Settings
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder

@@ -13,8 +13,15 @@ import msgspec
 
 from server.cli.options import now
 from server.core.errors import FormatError
-from server.release.rollouts.plan import LATE_SECONDS, Plan, Stage
-from server.release.rollouts.windows import WEEKDAYS, Calendar, Weekday, Window
+from server.release.rollouts.plan import (
+    LATE_SECONDS,
+    WEEKDAYS,
+    Calendar,
+    Plan,
+    Stage,
+    Weekday,
+    Window,
+)
 
 SHARE = click.option(
     "--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%."

@@ -36,7 +36,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     import asyncio
 
     from server.opening import open_blobs
-    from server.publisher.log_verifiers import load_log_verifiers
+    from server.publisher.key_holder import load_log_verifiers
     from server.publisher.rebuild import rebuild as rebuild_database
     from server.release.restored import end_what_may_be_old
     from server.storage.database import open_database

@@ -22,7 +22,7 @@ def recorded(
 
     The block may put what came of it into the dict that it is given.
     """
-    from server.release.people.recording import recording
+    from server.release.people.trail import recording
     from server.storage.database import open_database
 
     actor = operator().actor  # reads files, so it comes before any loop runs

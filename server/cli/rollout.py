@@ -23,8 +23,7 @@ from server.tables import print_table
 
 if TYPE_CHECKING:
     from server.cli.ordering import MakeOrder
-    from server.release.rollouts.operations import ChannelView
-    from server.release.rollouts.orders import Offer
+    from server.release.rollouts.orders import ChannelView, Offer
 
 REASONS = click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
 
@@ -114,7 +113,7 @@ def show(state: Path, as_json: bool) -> None:
     """Show what every channel offers now, and to which share."""
     from server.cli.ordering import show_channel
     from server.publisher.published import load_published
-    from server.release.rollouts.operations import view_channel
+    from server.release.rollouts.orders import view_channel
 
     folder = require_state(state)
     published = load_published(folder.public)
@@ -152,7 +151,7 @@ def _describe_build(row: dict[str, Any]) -> str:
 def preview(channel: str, state: Path, as_json: bool) -> None:
     """Show what phones of each build are offered, and when which share of them."""
     from server.publisher.published import load_published
-    from server.release.rollouts.operations import view_channel
+    from server.release.rollouts.orders import view_channel
     from server.release.rollouts.preview import preview as make_preview
 
     folder, place = require_state(state), decode_channel(channel)

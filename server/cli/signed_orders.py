@@ -12,8 +12,7 @@ import click
 from server.cli.options import JSON, STATE, complete_channel, now, require_state
 from server.core.errors import FormatError
 from server.core.names import check_codename, decode_channel
-from server.storage.durable import write_immutable
-from server.storage.modes import READABLE
+from server.storage.durable import READABLE, write_immutable
 
 if TYPE_CHECKING:
     from server.release.rollouts.signed import Proposed

@@ -22,9 +22,8 @@ from server.cli.options import (
 )
 from server.cli.unsafe_clock import choose_clock
 from server.device.gate import GateMode
-from server.processes.activation import decode_activation, inherit_sockets
-from server.processes.descriptors import raise_descriptor_limit
-from server.processes.notify import notify
+from server.processes.sockets import raise_descriptor_limit
+from server.processes.systemd import decode_activation, inherit_sockets, notify
 from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
 from server.release.api.address import PREFIX
@@ -183,7 +182,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     from server.publisher.check import check_state
     from server.release.checks.check import check_control_plane
     from server.storage.database import open_database
-    from server.storage.revision import is_current
+    from server.storage.migration import is_current
 
     settings = read_settings(state, config)
     folder = require_state(state, settings)

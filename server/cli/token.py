@@ -14,7 +14,7 @@ from hening.times import UTC_TIMES, show_time
 from server.cli.in_database import run_in_database
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 from server.release.people.token_text import MAX_DAYS
 from server.tables import print_table
 

@@ -21,7 +21,7 @@ from server.storage.layout import StateFolder
 
 if TYPE_CHECKING:
     from server.publisher.build_names import BuildNames
-    from server.release.people.trail_verify import TrailState
+    from server.release.people.trail_query import TrailState
     from server.storage.control_models import Change
     from server.storage.database import Sessions
 
@@ -125,7 +125,7 @@ def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_jso
 
     Keep that head where the server's operators cannot change it: a chain made anew is whole, too.
     """
-    from server.release.people.trail_verify import verify_export, verify_trail
+    from server.release.people.trail_query import verify_export, verify_trail
 
     if file is not None and not is_given("state"):
         state = None

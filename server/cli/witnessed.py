@@ -18,7 +18,7 @@ def witnessed_clock(folder: StateFolder) -> Callable[[], datetime]:
     jumped, or no server runs; until a person says which, the time of that signature is used: a halt
     goes out, and nothing lives longer than it should. Call it before any loop runs.
     """
-    from server.publisher.clock_record import load_witness
+    from server.publisher.clock import load_witness
 
     witness = load_witness(folder).time
     wall = now()

@@ -9,7 +9,7 @@ from server.cloud.folder import CloudFolder
 from server.cloud.settings import CloudSettings
 from server.cloud.storage.bodies import Bodies, LocalBodies
 from server.core.errors import FormatError
-from server.storage.s3_place import decode_place, load_secret
+from server.storage.s3_client import decode_place, load_secret
 
 
 def open_bodies(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from server.core.errors import FormatError
-from server.release.api.exposure import is_loopback
 from server.release.api.problems import ProblemError
+from server.release.api.serving import is_loopback
 from server.settings import Settings
 
 PREFIX = "/console"

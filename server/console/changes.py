@@ -5,8 +5,7 @@ from server.console.order_texts import describe_windows, plan_of
 from server.console.page import Moved, Page, Shown, Visit
 from server.core.names import decode_channel
 from server.release.errors import PermissionDeniedError
-from server.release.people.permissions import Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import Permission, Principal
 from server.release.people.second_person import check_second_person
 from server.release.rollouts.changes import ChangeView, State
 

@@ -10,7 +10,7 @@ from server.console.page import Moved, Page, Shown, Visit
 from server.console.timeline import draw
 from server.release import errors
 from server.release.api.channels import ChannelState
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 from server.release.rollouts.changes import ChangeView
 
 _PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from server.release.api.decode import receive_octets
 from server.release.api.problems import ProblemError
-from server.release.api.receive import receive_octets
 
 FORM = "application/x-www-form-urlencoded"
 FORM_LIMIT = 65_536  # octets: some reasons of 500 characters each

@@ -11,7 +11,7 @@ from server.console.sign_in import Flow, SignIn
 from server.console.site import Console
 from server.release.api.listener import Answering
 from server.release.api.serving import Shared, Site
-from server.release.federation.client_secret import load_client_secret
+from server.release.federation.code_flow import load_client_secret
 from server.settings import Settings
 
 

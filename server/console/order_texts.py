@@ -5,8 +5,7 @@ from collections.abc import Callable
 from server.core.quantities import spell_span
 from server.release.rollouts.changes import ChangeView
 from server.release.rollouts.orders import Offer, Schedule
-from server.release.rollouts.plan import Plan
-from server.release.rollouts.windows import WEEKDAYS, Weekday
+from server.release.rollouts.plan import WEEKDAYS, Plan, Weekday
 
 _WORDS = {
     "offer": "offer {}",

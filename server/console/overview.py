@@ -9,10 +9,10 @@ from datetime import datetime
 from server.console.address import PREFIX
 from server.console.page import Page, Shown, Visit
 from server.core.names import is_online
-from server.publisher.lives import Life
+from server.publisher.alarms import Life
 from server.publisher.watchman import Seen
 from server.release.api.pagination import PageQuery
-from server.release.uploads.quota import free_octets
+from server.release.uploads.limits import free_octets
 
 EVERY = PageQuery(limit=1_000_000)  # the API's limit is for answers, and this is counted here
 SHOWN = 8  # of each list; the rest is a page away

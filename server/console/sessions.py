@@ -2,7 +2,7 @@
 
 from server.console.address import PREFIX
 from server.console.page import Moved, Page, Shown, Visit
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 from server.release.people.web_sessions import end_session, list_sessions
 
 _PATH = f"{PREFIX}/sessions"

@@ -24,8 +24,7 @@ from server.release.api.operation import path_regex
 from server.release.api.problems import ProblemError, describe
 from server.release.api.serving import Shared
 from server.release.errors import AuthenticationError
-from server.release.people.permissions import Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import Permission, Principal
 from server.release.people.web_sessions import find_session
 
 POLICY = (

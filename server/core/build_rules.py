@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from server.core.errors import ReleaseError
 from server.core.names import Channel, decode_release_path
+from server.core.pointer import MAX_INCREMENTALS, find_way, offered_in
 from server.core.release import Release
-from server.core.way import MAX_INCREMENTALS, find_way, offered_in
 
 
 def choose_min_counter(

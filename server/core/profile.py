@@ -14,10 +14,9 @@ from tuf.api.metadata import DelegatedRole, Key, Role, Root, Targets
 from server.core.encodings import is_sha256
 from server.core.errors import FormatError, ProfileError
 from server.core.latest import SPLITS, part_prefixes
-from server.core.limits import decode_lifetimes
+from server.core.limits import decode_lifetimes, decode_resets
 from server.core.names import COMMON_ROLES, is_codename, is_latest, is_part, role_pattern
 from server.core.note import VerifierKey, decode_verifier_key
-from server.core.resets import decode_resets
 
 
 def check_root(root: Root) -> None:

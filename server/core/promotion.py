@@ -17,9 +17,9 @@ from server.core.build_rules import (
 )
 from server.core.errors import ReleaseError
 from server.core.names import Channel, decode_channel, decode_release_path
+from server.core.pointer import offered_in
 from server.core.release import Release, decode_releases
 from server.core.role_edit import make_target, next_role
-from server.core.way import offered_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 from tuf.api.metadata import Targets
 
-from server.core.encodings import MAX_INTEGER, decode_base64, decode_decimal
+from server.core.encodings import MAX_INTEGER, check_schema, decode_base64, decode_decimal
 from server.core.errors import FormatError, ReleaseError
 from server.core.floor import decode_floor
 from server.core.names import decode_release_path
-from server.core.schema import check_schema
 
 Fingerprint = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")]
 Integer = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]

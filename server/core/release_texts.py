@@ -12,8 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from tuf.api.metadata import Targets
 
-from server.core.content.prose import check_has_no_scheme, check_is_seen
-from server.core.content.text import check_characters
+from server.core.content.text import check_characters, check_has_no_scheme, check_is_seen
 from server.core.errors import FormatError, ReleaseError
 from server.core.pointer import Pointer
 from server.core.release import decode_release

@@ -1,18 +1,19 @@
-"""The last stretch of every edit of a codename role: its next version, held against the rules.
+"""Edits of a codename role: its next version, builds that are taken out or withdrawn."""
 
-Every edit is a pure function from the current version and an order to the next version. The signer
-makes them to be signed at once or proposed, the control plane to be proposed.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tuf.api.metadata import TargetFile, Targets
 
-from server.core.floor import Floor, encode_floor
+from server.core.encodings import MAX_INTEGER
+from server.core.errors import HeningError, ReleaseError
+from server.core.floor import Floor, decode_floor, encode_floor
+from server.core.names import check_codename, decode_channel, decode_release_path
+from server.core.release import Release, decode_releases
 from server.core.release_texts import check_changelogs
-from server.core.role_content import check_role_content
+from server.core.succession import check_role_content
 
 
 def next_role(
@@ -54,3 +55,138 @@ def is_unchanged(current: Targets, planned: Targets) -> bool:
         planned.targets == current.targets
         and planned.unrecognized_fields == current.unrecognized_fields
     )
+
+
+def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targets:
+    """Return the role without any release; a release with a higher counter may follow one day.
+
+    The result equals `current` but for version and expiry when the model is retired already.
+    """
+    releases, before = decode_releases(current), decode_floor(current)
+    highest = max((release.counter for release in releases.values()), default=0)
+    floor = max(highest + 1, before.counter)
+    if floor > MAX_INTEGER:
+        raise ReleaseError(
+            f"{codename} cannot be retired, because no counter is left above {highest}; withdraw"
+            " its builds instead."
+        )
+    return without(codename, tuple(releases), floor, current, expires)
+
+
+def without(
+    codename: str, gone: Collection[str], floor: int, current: Targets, expires: datetime
+) -> Targets:
+    """Return the role without the paths `gone`, remembering that builds below `floor` have left."""
+    before, releases = decode_floor(current), decode_releases(current)
+    time = max([before.time, *(releases[path].post_timestamp for path in gone)])
+    targets = {path: each for path, each in current.targets.items() if path not in gone}
+    after = Floor(schema=1, counter=floor, time=time)
+    changed = None if after == before else after
+    return next_role(codename, current, targets, expires, changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What to withdraw from one model.
+
+    Each of `places` is `CODENAME` or `CODENAME/REGION/CHANNEL`, of which the build with `counter`
+    is withdrawn, or the path of one package. `drain_until`, in epoch seconds, is how long servers
+    go on serving the octets; None: they stop at once.
+    """
+
+    places: tuple[str, ...]
+    counter: int | None = None
+    drain_until: int | None = None
+
+    @property
+    def codename(self) -> str:
+        """The model; ReleaseError when the places are of several, or none is named."""
+        names = sorted({place.partition("/")[0] for place in self.places})
+        if len(names) != 1:
+            raise ReleaseError(
+                f"{len(names)} models are named; withdraw from one model at a time, because each"
+                " has keys of its own."
+            )
+        return names[0]
+
+
+def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> Targets:
+    """Return the next version of the role with the named releases withdrawn.
+
+    What is withdrawn already stays so, and drains no longer than it did; the result equals
+    `current` but for version and expiry when there is nothing to do. Raises ReleaseError for a
+    place at which nothing is listed, and for a full package without which the build's incrementals
+    would be left.
+    """
+    releases = decode_releases(current)
+    codename = order.codename
+    paths = named_paths(order, releases)
+    _check_no_rest(paths, releases)
+    targets = dict(current.targets)
+    for path in paths:
+        known, release = targets[path], releases[path]
+        custom = {**known.custom, "withdrawn": True}
+        custom.pop("drain_until", None)
+        until = order.drain_until
+        if until is not None and release.withdrawn:
+            until = min(until, release.drain_until or 0)
+        if until:
+            custom["drain_until"] = until
+        targets[path] = make_target(path, known.length, known.hashes["sha256"], custom, known)
+    return next_role(codename, current, targets, expires)
+
+
+def named_paths(order: Withdrawal, releases: Mapping[str, Release]) -> list[str]:
+    """Return the paths that an order names, sorted; raises ReleaseError where nothing is listed."""
+    return sorted({path for place in order.places for path in _find(order, place, releases)})
+
+
+def _find(order: Withdrawal, place: str, releases: Mapping[str, Release]) -> list[str]:
+    if place.endswith(".zip"):
+        if place not in releases:
+            raise ReleaseError(f"{place[:120]} is not listed.")
+        if order.counter not in (None, releases[place].counter):
+            raise ReleaseError(
+                f"{place} has counter {releases[place].counter}; leave the counter away."
+            )
+        return [place]
+    try:
+        (decode_channel if "/" in place else check_codename)(place)
+    except HeningError as error:
+        raise ReleaseError(
+            f"{place[:120]!r} is neither CODENAME, CODENAME/REGION/CHANNEL nor the path of a"
+            " package."
+        ) from error
+    if order.counter is None:
+        raise ReleaseError(f"{place} stands for builds; say which one by its counter.")
+    found = [
+        path
+        for path, release in releases.items()
+        if path.startswith(f"{place}/") and release.counter == order.counter
+    ]
+    if not found:
+        raise ReleaseError(
+            f"{place} lists no build with counter {order.counter}: look at its releases."
+        )
+    return found
+
+
+def _check_no_rest(paths: Sequence[str], releases: Mapping[str, Release]) -> None:
+    """Refuse to take a full package away from incrementals that stay."""
+    for path in paths:
+        withdrawn = releases[path]
+        if withdrawn.type != "full" or withdrawn.withdrawn:
+            continue
+        channel = decode_release_path(path)[0]
+        for other, release in releases.items():
+            if (
+                other not in paths
+                and decode_release_path(other)[0] == channel
+                and release.counter == withdrawn.counter
+                and not release.withdrawn
+            ):
+                raise ReleaseError(
+                    f"{path} is the full package of a build whose {other} would stay, and no"
+                    f" pointer can offer that; withdraw the build with"
+                    f" counter {withdrawn.counter} from {channel}."
+                )

@@ -5,12 +5,17 @@ Source: docs/FORMATS.md section 3.
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from tuf.api.metadata import TargetFile, Targets
 
-from server.core.errors import ReleaseError
+from server.core.content.index import check_index_succession, decode_index
+from server.core.content.kinds import CONTENT_ROLES
+from server.core.errors import FormatError, ReleaseError
 from server.core.floor import Floor, decode_floor
-from server.core.names import decode_release_path
+from server.core.limits import Reset, apply_reset, reset_number
+from server.core.names import decode_release_path, is_codename
+from server.core.profile import check_delegated
 from server.core.release import Release, decode_releases
 
 _CHANGING = frozenset({"changelog", "drain_until", "withdrawn"})
@@ -134,3 +139,45 @@ def _fixed(target: TargetFile) -> str:
     if isinstance(custom, dict):
         members["custom"] = {name: custom[name] for name in custom if name not in _CHANGING}
     return json.dumps(members, sort_keys=True)
+
+
+NO_RESETS: Mapping[str, Reset] = MappingProxyType({})
+
+
+def check_role_content(
+    name: str,
+    before: Targets | None,
+    after: Targets,
+    resets: Mapping[str, Reset] = NO_RESETS,
+) -> None:
+    """Raise an error of the core unless the role `name` may follow `before` with `after`.
+
+    `before` is None for the first version. `resets` are those of the root that both are under.
+    """
+    check_role_alone(name, after)
+    if before is not None and reset_number(after) != reset_number(before):
+        before = apply_reset(name, before, resets)
+        if reset_number(after) != reset_number(before):
+            raise ReleaseError(
+                f"{name} {after.version} follows reset {reset_number(after)}, which root does not"
+                " have."
+            )
+    if name in CONTENT_ROLES:
+        check_index_succession(name, before, after)
+    elif before is not None and is_codename(name):
+        check_succession(before, after)
+
+
+def check_role_alone(name: str, role: Targets) -> None:
+    """Raise an error of the core for what no version of the role `name` may list.
+
+    This is what can be asked of a version where the one before it is not at hand.
+    """
+    check_delegated(name, role)
+    if name in CONTENT_ROLES:
+        decode_index(name, role)
+    elif is_codename(name):
+        decode_releases(role)
+    else:
+        for path in role.targets:
+            raise FormatError(f"{name} lists {path[:80]!r}, and what it lists is for the server.")

@@ -4,10 +4,10 @@ Source: C2SP tlog-tiles: 256 hashes a tile, levels 0 to 63, the index in groups 
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from server.core.errors import FormatError
-from server.core.tlog import tree_hash
+from server.core.errors import FormatError, LogError
+from server.core.tlog import EMPTY_ROOT, node_hash, tree_hash
 
 WIDTH = 256
 
@@ -66,3 +66,104 @@ def changed_tiles(size: int, since: int) -> Iterator[tuple[int, int]]:
         return
     for index in range(since // WIDTH, -(-size // WIDTH)):
         yield index, min(WIDTH, size - index * WIDTH)
+
+
+LEVEL_BITS = 8  # a tile of 256 hashes is a perfect subtree of 8 levels
+HASH = 32  # octets
+ReadTile = Callable[[str], bytes]
+"""Returns the octets of the tile at a path below `log/`."""
+
+
+class GrowingTree:
+    """The tree of `size` leaves that lies in tiles, and what is appended to it."""
+
+    def __init__(self, size: int, read: ReadTile) -> None:
+        self._base = size
+        self._read = read
+        self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self.size = size
+
+    def append(self, leaf: bytes) -> None:
+        """Add a leaf's hash, and a hash to each level above whose tile below became full."""
+        level, index, value = 0, self.size, leaf
+        while True:
+            tile = self._tile(level, index // WIDTH)
+            tile.append(value)
+            if len(tile) < WIDTH:
+                break
+            level, index, value = level + 1, index // WIDTH, tree_hash(tile)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of the tree as it is now."""
+        return self._subtree(0, self.size) if self.size else EMPTY_ROOT
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """Return PATH(index) of RFC 6962 section 2.1.1; LogError when there is no such leaf."""
+        if not 0 <= index < self.size:
+            raise LogError(f"there is no leaf {index} in a tree of {self.size}.")
+        first, size, path = 0, self.size, list[bytes]()
+        while size > 1:
+            split = 1 << (size - 1).bit_length() - 1
+            if index < first + split:
+                path.append(self._subtree(first + split, size - split))
+                size = split
+            else:
+                path.append(self._subtree(first, split))
+                first, size = first + split, size - split
+        return path[::-1]
+
+    def consistency_proof(self, old: int, new: int) -> list[bytes]:
+        """Return PROOF(old, D[new]) of RFC 6962 section 2.1.2, of the first `new` leaves.
+
+        Raises LogError unless 0 < `old` <= `new` <= the tree's size.
+        """
+        if not 0 < old <= new <= self.size:
+            raise LogError(f"a tree of {self.size} proves nothing of {old} and {new} leaves.")
+        first, size, path, is_whole = 0, new, list[bytes](), True
+        while old != size:
+            split = 1 << (size - 1).bit_length() - 1
+            if old <= split:
+                path.append(self._subtree(first + split, size - split))
+                size = split
+            else:
+                path.append(self._subtree(first, split))
+                first, old, size, is_whole = first + split, old - split, size - split, False
+        if not is_whole:
+            path.append(self._subtree(first, size))
+        return path[::-1]
+
+    def new_tiles(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and octets of the hash tiles that the appended leaves have changed."""
+        level = 0
+        while self.size >> level * LEVEL_BITS:
+            width, before = self.size >> level * LEVEL_BITS, self._base >> level * LEVEL_BITS
+            for index, length in changed_tiles(width, before):
+                yield tile_path(level, index, length), b"".join(self._tile(level, index))
+            level += 1
+
+    def _subtree(self, first: int, size: int) -> bytes:
+        """Return the root of `size` leaves from `first` on; `first` is where such a tree begins."""
+        if size & (size - 1) == 0:
+            return self._perfect(first, size.bit_length() - 1)
+        split = 1 << (size - 1).bit_length() - 1
+        return node_hash(self._subtree(first, split), self._subtree(first + split, size - split))
+
+    def _perfect(self, first: int, height: int) -> bytes:
+        level, bits = divmod(height, LEVEL_BITS)
+        index = first >> level * LEVEL_BITS
+        tile, start = self._tile(level, index // WIDTH), index % WIDTH
+        return tree_hash(tile[start : start + (1 << bits)])
+
+    def _tile(self, level: int, index: int) -> list[bytes]:
+        """Return the hashes of a tile, from disk as far as they are published."""
+        known = self._tiles.get((level, index))
+        if known is not None:
+            return known
+        width = min(WIDTH, max(0, (self._base >> level * LEVEL_BITS) - index * WIDTH))
+        data = self._read(tile_path(level, index, width)) if width else b""
+        if len(data) != width * HASH:
+            raise LogError(f"a tile of {width} hashes has {len(data)} octets.")
+        tile = [data[at : at + HASH] for at in range(0, len(data), HASH)]
+        self._tiles[level, index] = tile
+        return tile

@@ -4,9 +4,10 @@ Trees are given as sequences of 32-octet leaf hashes; a proof is a list of hashe
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from server.core.errors import LogError
+from server.core.errors import FormatError, LogError
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -106,3 +107,43 @@ def _roots_from(
 def _split(size: int) -> int:
     """Return the largest power of two below `size`."""
     return 1 << (size - 1).bit_length() - 1
+
+
+@dataclass(frozen=True, slots=True)
+class CompactTree:
+    """A tree of `size` leaves; `subtrees` are 32-byte roots, that of the largest subtree first.
+
+    Raises FormatError for subtrees that no tree of that size has.
+    """
+
+    size: int = 0
+    subtrees: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size.bit_count() != len(self.subtrees) or any(
+            len(root) != len(EMPTY_ROOT) for root in self.subtrees
+        ):
+            raise FormatError(
+                f"a tree of {self.size} leaves has {self.size.bit_count()} perfect subtrees with"
+                " roots of 32 bytes."
+            )
+
+    def grow(self, leaves: Iterable[bytes]) -> "CompactTree":
+        """Return the tree with the hashes of further leaves at its end."""
+        size, subtrees = self.size, list(self.subtrees)
+        for leaf in leaves:
+            subtrees.append(leaf)
+            size += 1
+            for _ in range((size & -size).bit_length() - 1):
+                right = subtrees.pop()
+                subtrees[-1] = node_hash(subtrees[-1], right)
+        return CompactTree(size, tuple(subtrees))
+
+    def root(self) -> bytes:
+        """Return the root of the whole tree."""
+        if not self.subtrees:
+            return EMPTY_ROOT
+        *others, root = self.subtrees
+        for left in reversed(others):
+            root = node_hash(left, root)
+        return root

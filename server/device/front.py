@@ -8,11 +8,17 @@ from http import HTTPStatus
 from typing import Protocol
 
 from server.device.gate import GateMode, Reason
-from server.device.heads import Planned, PlannedFile, Remark, is_for_package, plan_head
+from server.device.heads import (
+    Planned,
+    PlannedFile,
+    Remark,
+    is_for_package,
+    is_phones,
+    plan_head,
+    plan_refusal,
+)
 from server.device.lane import Lane
 from server.device.plane import DevicePlane
-from server.device.refusals import plan_refusal
-from server.device.strict import is_phones
 from server.device.turns import SLOW_ANSWER, Turns
 
 HELD = 256 * 1024 * 1024  # octets that may wait for slow clients in a process

@@ -8,13 +8,26 @@ over to a complete parser, which may accept more but never something else. Pure.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
-from server.device.answer import choose, is_match, plan_answer
-from server.device.documents import encode_fields
-from server.device.gate import HOST, READ, REFUSED, TOLERATED, Headers, Reason
-from server.device.language import is_path
-from server.device.role_files import Package
+from server.device.answer import choose, is_match, plan_answer, refusal
+from server.device.documents import Package, encode_fields
+from server.device.gate import (
+    HOST,
+    READ,
+    REFUSED,
+    TOLERATED,
+    GateMode,
+    Headers,
+    Reason,
+    Refused,
+    check_request,
+    is_block,
+    is_path,
+    phone_request,
+    take_heads,
+)
 from server.device.served import Served
 from server.device.snapshot import Snapshot
 
@@ -144,3 +157,87 @@ _UNKNOWN = b"(?!(?i:%b|sec-.*):)([A-Za-z0-9-]{1,64}): %b" % (
 )
 _DIRECT = re.compile(b"(?:(?:%b|(?!)())\r\n){1,40}+\r\n" % _KNOWN)
 _EDGE = re.compile(b"(?:(?:%b|%b)\r\n){1,40}+\r\n" % (_KNOWN, _UNKNOWN))
+
+
+LINES = 4  # the last is empty
+
+
+def is_phones(head: bytes, snapshot: Snapshot) -> bool:
+    """Answer whether a head is of the request table: docs/FORMATS.md section 9.
+
+    Of a package it asks for a block, whose last octet depends on the package's length.
+    """
+    if take_heads(head) != (b"", True) or head.count(b"\r\n") != LINES:
+        return False
+    line, host, other = head.split(b"\r\n")[:3]
+    path, headers = line.split(b" ")[1].decode(), [_field(host), _field(other)]
+    try:
+        check_request("GET", path, (1, 1), headers, GateMode.STRICT)
+    except Refused:
+        return False
+    package = snapshot.packages.get(path)
+    return (
+        package is None
+        or phone_request(path) != "package"
+        or is_block(headers[1][1], package.length)
+    )
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b": ")
+    return name, value
+
+
+_HEAD = re.compile(
+    rb"(GET|HEAD) (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]{1,64}: [ -~]*+\r\n){1,40}+)\r\n"
+)
+_FRAMING = re.compile(
+    rb"^(?:connection: (?!(?:keep-alive|close)\r)"
+    rb"|(?:content-length|expect|http2-settings|transfer-encoding|upgrade): )",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What no parser takes twice; of others only a parser can tell what it does with two of them.
+_SINGLE = frozenset(
+    {
+        b"content-location",
+        b"content-range",
+        b"content-type",
+        b"etag",
+        b"host",
+        b"max-forwards",
+        b"server",
+        b"user-agent",
+    }
+)
+_ANSWERS = {
+    reason: (encode_fields(answer.headers), answer.body)
+    for reason, answer in ((reason, refusal(reason)) for reason in Reason)
+}
+
+
+def plan_refusal(head: bytes, mode: GateMode) -> Planned | None:
+    """Return the answer to a whole head that the gate refuses; None: others decide.
+
+    `head` ends with its empty line.
+    """
+    match = _HEAD.fullmatch(head)
+    if match is None or len(head) > LONGEST or _FRAMING.search(match[3]) is not None:
+        return None
+    lines = (line.partition(b": ") for line in match[3].split(b"\r\n")[:-1])
+    headers = [(name, value.strip(b" ")) for name, _, value in lines]
+    names = [name.lower() for name, _ in headers]
+    if len(set(names)) != len(names):
+        is_clear = any(names.count(name) > 1 for name in _SINGLE)
+        return _answer(Reason.MALFORMED) if is_clear else None
+    if b"host" not in names:
+        return None
+    try:
+        check_request(match[1].decode(), match[2].decode(), (1, 1), headers, mode)
+    except Refused as refused:
+        return _answer(refused.reason, is_head=match[1] == b"HEAD")
+    return None
+
+
+def _answer(reason: Reason, *, is_head: bool = False) -> Planned:
+    fields, body = _ANSWERS[reason]
+    return HTTPStatus.BAD_REQUEST.value, fields if is_head else fields + body, True, reason

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from server.device.file_answer import FileAnswer
+from server.device.downloads import FileAnswer
 from server.device.heads import END, UNKNOWN, PlannedFile, may_become_head
 from server.device.taking import untaken
 from server.device.turns import ANSWER, PIECE, SLOW_ANSWER

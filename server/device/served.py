@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from server.device.answer import not_there
 from server.device.documents import Document, encode_fields
-from server.device.gate import GateMode
-from server.device.language import phone_request
+from server.device.gate import GateMode, phone_request
 from server.device.snapshot import EMPTY, POINTERS, Snapshot
 
 Hit: TypeAlias = tuple[int, bytes]

@@ -13,10 +13,17 @@ from pathlib import Path
 from server.core.errors import FormatError
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
 from server.core.names import metadata_name
-from server.device.documents import Document, make_document
-from server.device.language import VERSIONED
-from server.device.log_files import LogFiles, load_log_files
-from server.device.role_files import Package, RoleFiles, blob_hashes, make_role_files
+from server.device.documents import (
+    Document,
+    LogFiles,
+    Package,
+    RoleFiles,
+    blob_hashes,
+    load_log_files,
+    make_document,
+    make_role_files,
+)
+from server.device.gate import VERSIONED
 from server.storage.blobs import BlobReader
 from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from tuf.api.metadata import Root
 
 from server.core.errors import FormatError, TrustError
+from server.core.limits import check_resets_follow
 from server.core.metadata import verify_first_root, verify_role, verify_root
 from server.core.names import is_latest, is_online
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
-from server.core.resets import check_resets_follow
 from server.publisher.key_choice import choose_keys
 from server.publisher.key_messages import Publish
 from server.publisher.online_keys import OnlineKeys

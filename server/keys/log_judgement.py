@@ -13,10 +13,9 @@ from server.core.checkpoint import (
     decode_checkpoint_text,
     decode_leaf,
 )
-from server.core.compact_tree import CompactTree
 from server.core.errors import FormatError, LogError
 from server.core.note import VerifierKey
-from server.core.tlog import leaf_hash, verify_consistency
+from server.core.tlog import CompactTree, leaf_hash, verify_consistency
 
 
 @dataclass(frozen=True, slots=True)

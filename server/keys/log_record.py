@@ -18,16 +18,15 @@ from typing import Annotated, Literal
 import msgspec
 
 from server.core.checkpoint import decode_leaf, encode_leaf
-from server.core.compact_tree import CompactTree
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError, LogError
 from server.core.names import is_latest
 from server.core.release import Integer
+from server.core.tlog import CompactTree
 from server.keys.log_judgement import SignedLog
 from server.publisher.plan import Publication
 from server.storage.bounded import read_bounded
-from server.storage.durable import sync_folder, write_durable
-from server.storage.modes import open_created
+from server.storage.durable import open_created, sync_folder, write_durable
 
 LIMIT = 16 << 20  # bytes of log.json: those of a site's first publication with every model
 MOST_EXPECTED = 1000

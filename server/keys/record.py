@@ -31,9 +31,15 @@ from server.publisher import staging
 from server.publisher.plan import Publication
 from server.publisher.published import PublicTree, Published
 from server.storage.bounded import read_bounded
-from server.storage.durable import make_folder, sweep_temporary, sync_folder, write_durable
+from server.storage.durable import (
+    OTHERS,
+    make_folder,
+    open_created,
+    sweep_temporary,
+    sync_folder,
+    write_durable,
+)
 from server.storage.errors import StorageError
-from server.storage.modes import OTHERS, open_created
 
 LIMIT = 65_536  # bytes of signed.json, which has a few hundred
 

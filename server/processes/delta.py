@@ -9,8 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from server.device.documents import Document
-from server.device.role_files import Package
+from server.device.documents import Document, Package
 from server.device.snapshot import Snapshot
 
 PIECE = 256 * 1024  # octets of the documents of one piece, where it has more than one

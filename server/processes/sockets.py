@@ -7,6 +7,7 @@ closed one would be reset. A Unix socket is one for all.
 
 import contextlib
 import errno
+import resource
 import socket
 import stat
 from collections.abc import Iterator, Sequence
@@ -157,3 +158,11 @@ def _check_stale(path: Path) -> None:
 def _close(sockets: Sequence[socket.socket]) -> None:
     for each in sockets:
         each.close()
+
+
+def raise_descriptor_limit() -> None:
+    """Take as many as the hard limit allows; processes that begin later inherit that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:  # as a service manager sets it, who may have forbidden to change it
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

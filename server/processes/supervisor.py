@@ -6,18 +6,57 @@ waits in one's queue is answered by whoever serves there next.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 import structlog
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from server.device.counts import Counts
 from server.device.snapshot import EMPTY, Snapshot
 from server.processes.child import Bounds, Child, Place, begin
 from server.processes.errors import ProcessError
 from server.processes.messages import Certificate, Duty
 from server.processes.priority import Nursery
-from server.processes.tally import Tally
+
+K = TypeVar("K")
+
+
+class Tally:
+    """Adds up workers' counts. Each tells its own from its start on, so none is added twice."""
+
+    def __init__(self) -> None:
+        self.total = Counts()
+        self._last: dict[int, Counts] = {}
+
+    def report(self, worker: int, counts: Counts) -> None:
+        """Take what the process `worker` has counted since it began."""
+        self.total.add(_growth(self._last.get(worker, Counts()), counts))
+        self._last[worker] = counts
+
+    def forget(self, worker: int) -> None:
+        """Note that the process ended: what it had open is closed, what it counted stays."""
+        last = self._last.pop(worker, Counts())
+        self.total.add(Counts(connections=-last.connections, downloads=-last.downloads))
+
+
+def _growth(before: Counts, after: Counts) -> Counts:
+    return Counts(
+        _difference(before.answers, after.answers),
+        _difference(before.refusals, after.refusals),
+        _difference(before.cuts, after.cuts),
+        after.unknown_headers - before.unknown_headers,
+        after.connections - before.connections,
+        after.downloads - before.downloads,
+    )
+
+
+def _difference(before: Mapping[K, int], after: Mapping[K, int]) -> dict[K, int]:
+    return {key: number - before.get(key, 0) for key, number in after.items()}
+
 
 FIRST_DELAY = 0.1  # seconds before a worker that ended is started again
 LAST_DELAY = 30.0
@@ -206,3 +245,16 @@ class Supervisor:
             former.drain(self._bounds.replaced)
             draining.append(self._attended[former])
         return True
+
+
+class LostCollector(Collector):
+    """Shows what `lost` returns; 0 where there are no workers."""
+
+    def __init__(self, lost: Callable[[], int]) -> None:
+        self._lost = lost
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the one family."""
+        family = CounterMetricFamily("hening_workers_lost", "Workers that ended and were not to")
+        family.add_metric([], self._lost())
+        yield family

@@ -9,6 +9,7 @@ phones.
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import signal
@@ -25,12 +26,12 @@ from server.core.errors import HeningError
 from server.device.limits import LIMITS
 from server.device.snapshot import EMPTY
 from server.observability import describe_unexpected
-from server.processes.channel import Channel, open_channel
 from server.processes.delta import Assembly, Piece, Whole
 from server.processes.errors import ChannelError
 from server.processes.messages import (
     PROTOCOL,
     WORKER_DECODER,
+    Channel,
     Counted,
     Drain,
     Duty,
@@ -39,12 +40,30 @@ from server.processes.messages import (
     Said,
     Start,
     ToWorker,
+    open_channel,
 )
-from server.processes.parent import die_with
 from server.processes.serving import Serving
 from server.storage.blobs import BlobReader
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import S3Blobs
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when process `parent` ends, or end now if it has ended.
+
+    Elsewhere than on Linux nothing is asked of the kernel. Raises OSError where it refuses.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL)) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    # It may have ended before the kernel was asked, and then no signal comes.
+    if os.getppid() != parent:
+        os._exit(1)
+
 
 BEAT_SECONDS = 1.0  # between two messages of counts, which are the sign of life as well
 

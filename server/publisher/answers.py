@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from server.storage.blob_threads import BlobThreads
+from server.storage.blobs import BlobThreads
 from server.storage.errors import StorageError
 
 ANSWER_SECONDS = 5  # until a store is too slow to be waited for

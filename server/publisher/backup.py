@@ -13,25 +13,123 @@ the next run into the same folder completes it, and copies only what is new.
 
 import asyncio
 import contextlib
+import os
+import shutil
 import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.publisher.file_copies import FileCopies
 from server.publisher.lease import Lease
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY
 from server.storage.database import Sessions
 from server.storage.durable import (
+    create_file,
     make_folder,
     move_durable,
     sweep_temporary,
+    sync_file,
     sync_folder,
     write_durable,
 )
 from server.storage.layout import StateFolder
-from server.storage.modes import create_file
 from server.storage.place import PostgresAddress
+
+_Seen = tuple[int, int]  # length in octets, and time of the last change in nanoseconds
+
+
+class FileCopies:
+    """Copies trusted root, public tree, results, staging and settings to another folder.
+
+    Files are replaced by renaming and never written to, so that each has been whole all the time.
+    The copy holds nothing that the state folder does not hold at the moment of `copy_rest`.
+    """
+
+    def __init__(self, folder: StateFolder, out: Path) -> None:
+        self._folder = folder
+        self._out = out
+        self._seen: dict[str, _Seen] = {}
+        self._there: set[str] = set()
+        self.copied: set[str] = set()
+
+    def copy_ahead(self) -> None:
+        """Copy what is there while others publish; what changes meanwhile is for `copy_rest`.
+
+        What is staged is left to `copy_rest`, and that of an earlier copy is removed: when it is
+        public by then a server that is restored would publish it again, over what came after it.
+        """
+        if self._out_of(self._folder.staging).exists():
+            shutil.rmtree(self._out_of(self._folder.staging))
+        for path, seen in self._list(self._lasting()):
+            with contextlib.suppress(FileNotFoundError):  # it was replaced or removed
+                self._copy(path, seen)
+
+    def copy_rest(self) -> None:
+        """Copy what is new since then; its caller sees to it that nothing changes."""
+        for path, seen in self._list((*self._lasting(), self._folder.staging)):
+            self._there.add(path)
+            if self._seen.get(path) != seen:
+                self._copy(path, seen)
+
+    def remove_others(self) -> None:
+        """Remove from the copy what `copy_rest` did not find; others may publish meanwhile."""
+        copied = StateFolder(self._out)
+        there = {str(self._out_of(Path(path))) for path in self._there}
+        for place in (copied.trusted_root.parent, copied.public, copied.results):
+            for path, _ in _walk(str(place)):
+                if path not in there:
+                    Path(path).unlink()
+        if str(copied.settings) not in there:
+            copied.settings.unlink(missing_ok=True)
+
+    def _out_of(self, path: Path) -> Path:
+        return self._out / path.relative_to(self._folder.root)
+
+    def _copy(self, path: str, seen: _Seen) -> None:
+        source = Path(path)
+        target = self._out_of(source)
+        present = target.stat() if target.exists() else None
+        if present is None or (present.st_size, present.st_mtime_ns) != seen:
+            make_folder(target.parent)
+            temporary = target.with_name(f"{TEMPORARY}{target.name}")
+            # Not its mode: what is open to others in an older state is not in the copy.
+            temporary.unlink(missing_ok=True)
+            create_file(temporary)
+            shutil.copyfile(source, temporary)
+            os.utime(temporary, ns=(seen[1], seen[1]))
+            sync_file(temporary)
+            move_durable(temporary, target)
+            self.copied.add(str(target.relative_to(self._out)))
+        self._seen[path] = seen
+
+    def _lasting(self) -> tuple[Path, ...]:
+        return (self._folder.trusted_root.parent, self._folder.public, self._folder.results)
+
+    def _list(self, places: Iterable[Path]) -> Iterator[tuple[str, _Seen]]:
+        """Yield every file of the places, in the order of the names in a folder, and settings."""
+        for place in places:
+            yield from _walk(str(place))
+        settings = self._folder.settings
+        if settings.exists():
+            found = settings.stat()
+            yield str(settings), (found.st_size, found.st_mtime_ns)
+
+
+def _walk(place: str) -> Iterator[tuple[str, _Seen]]:
+    """Walk fast, for everybody waits: without a `Path` for each of many thousand files."""
+    try:
+        with os.scandir(place) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path)
+        elif not entry.name.startswith(TEMPORARY):
+            with contextlib.suppress(FileNotFoundError):
+                stat = entry.stat()
+                yield entry.path, (stat.st_size, stat.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

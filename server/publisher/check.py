@@ -4,22 +4,25 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from server.publisher.checks.audit import check_audit
-from server.publisher.checks.blobs import check_blobs, check_records, hash_blobs
-from server.publisher.checks.database import check_database
-from server.publisher.checks.expiries import check_expiries, check_limits
+from server.publisher.checks.blobs import check_blobs, check_records, check_submissions, hash_blobs
+from server.publisher.checks.files import (
+    check_database,
+    check_lease,
+    check_modes,
+    check_staged,
+    check_tree,
+    check_uploads,
+)
 from server.publisher.checks.finding import Finding, confirm
-from server.publisher.checks.keys import check_keys
-from server.publisher.checks.lease import check_lease
+from server.publisher.checks.keys import check_audit, check_keys
 from server.publisher.checks.log import check_log
-from server.publisher.checks.modes import check_modes
-from server.publisher.checks.role_files import check_role_files
-from server.publisher.checks.roots import check_roots
+from server.publisher.checks.roles import (
+    check_expiries,
+    check_limits,
+    check_role_files,
+    check_roots,
+)
 from server.publisher.checks.site import Site, load_site
-from server.publisher.checks.staged import check_staged
-from server.publisher.checks.submissions import check_submissions
-from server.publisher.checks.tree import check_tree
-from server.publisher.checks.uploads import check_uploads
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder

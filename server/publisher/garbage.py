@@ -11,7 +11,8 @@ bundle that needs it brings it along. A store that falls silent ends the collect
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,8 +29,7 @@ from server.device.snapshot import SUPERSEDED
 from server.publisher.answers import answer_soon
 from server.publisher.lease import Lease
 from server.publisher.published import PublicTree, Published
-from server.storage.blob_threads import BlobThreads
-from server.storage.blobs import BlobStore, StoredBlob
+from server.storage.blobs import BlobStore, BlobThreads, StoredBlob
 from server.storage.bounded import read_bounded
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
@@ -188,3 +188,51 @@ def _waiting(incoming: Path) -> Iterator[str]:
 def _targets(role: str, data: bytes) -> Iterator[str]:
     for target in decode_targets(role, data).signed.targets.values():
         yield target.hashes.get("sha256", "")
+
+
+GRACE = timedelta(hours=1)
+_NAME = re.compile(r"([1-9][0-9]{0,15})\.([a-z0-9][a-z0-9_-]{0,31})\.json")
+
+
+def plan_drain(
+    written: Mapping[str, datetime], current: Mapping[str, int], now: datetime
+) -> list[str]:
+    """Return the names of the files to remove, of those in `metadata/`.
+
+    `written` gives for each name when it was written, `current` the version of each role that is
+    public, snapshot included. A file left the window when the version that pushed it out was
+    written; versions that were passed over push nothing. A role that is not listed is left alone.
+    """
+    versions: dict[str, list[int]] = {}
+    for name in written:
+        match = _NAME.fullmatch(name)
+        if match is not None and match[2] in current and match[2] != "root":
+            versions.setdefault(match[2], []).append(int(match[1]))
+    old = []
+    for role, found in versions.items():
+        served = range(max(1, current[role] - SUPERSEDED), current[role] + 1)
+        for version in sorted(found):
+            if version >= served.start:
+                continue
+            pushed_out = [
+                written[metadata_name(role, later)]
+                for later in found
+                if version + SUPERSEDED < later <= current[role]
+            ]
+            if pushed_out and now - min(pushed_out) >= GRACE:
+                old.append(metadata_name(role, version))
+    return sorted(old)
+
+
+def find_drained(public: Path, current: Mapping[str, int], now: datetime) -> list[Path]:
+    """Return the files to remove, as `plan_drain` says.
+
+    A crash leaves some of them, which the next run removes: nothing refers to any.
+    """
+    folder = public / "metadata"
+    written = {
+        path.name: datetime.fromtimestamp(path.lstat().st_mtime, now.tzinfo)
+        for path in folder.iterdir()
+        if _NAME.fullmatch(path.name)
+    }
+    return [folder / name for name in plan_drain(written, current, now)]

@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from server.core.note import VerifierKey
 from server.core.pointer import Pointer
+from server.core.profile import log_verifier
 from server.publisher.key_choice import choose_keys
 from server.publisher.key_socket import KeySocket
-from server.publisher.log_growth import SignedLeaves
+from server.publisher.log import SignedLeaves
 from server.publisher.online_keys import (
     OnlineKeys,
     create_next_keys,
@@ -15,7 +17,7 @@ from server.publisher.online_keys import (
     promote_next_key,
 )
 from server.publisher.plan import Publication, plan_publication
-from server.publisher.published import Published, Trust
+from server.publisher.published import Published, Trust, load_newest_root
 from server.publisher.verify import RoleVersion
 from server.storage.layout import StateFolder
 
@@ -84,3 +86,10 @@ def sign_publication(
     return plan_publication(
         trust, published, submitted, pointers, keys, now, renew=renew, used=logged
     )
+
+
+def load_log_verifiers(folder: StateFolder) -> list[VerifierKey]:
+    """Return those of the keys that are held, and the one that the newest public root names."""
+    held = [key.verifier for key in load_keys(folder).log_keys]
+    root = load_newest_root(folder.public)
+    return held if root is None else [*held, log_verifier(root)]

@@ -48,7 +48,7 @@ from server.publisher.key_messages import (
     encode_frame,
 )
 from server.publisher.key_messages import Signature as SignedText
-from server.publisher.log_growth import MAX_TILE, SignedLeaves, read_entries
+from server.publisher.log import MAX_TILE, SignedLeaves, read_entries
 from server.publisher.online_keys import ROLES, History, OnlineKeys, encode_public
 from server.publisher.plan import Publication
 from server.publisher.published import Published, load_published

@@ -16,7 +16,8 @@ import fcntl
 import functools
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
@@ -24,12 +25,40 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.publisher.precedence import Precedence
 from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import Sessions
-from server.storage.durable import make_folder
+from server.storage.durable import make_folder, open_created
 from server.storage.errors import StorageError
-from server.storage.modes import open_created
+
+
+class Precedence:
+    """Counts who wants the lease, or has it, to stop something; for all threads.
+
+    `is_overdue`: the other publisher has waited for so long that its turn is next.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self.is_overdue = False
+
+    def gives_way(self, *, is_urgent: bool) -> bool:
+        """Answer whether a publisher of that kind leaves the lease to the other one."""
+        if is_urgent:
+            return self.is_overdue
+        return self._count > 0 and not self.is_overdue
+
+    @contextlib.contextmanager
+    def wanted(self) -> Iterator[None]:
+        """Have others wait until the block ends."""
+        with self._lock:
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+
 
 LEASE_SECONDS = 30  # until another machine takes over from one that fell silent
 BEATS = 3  # in the life of a lease: two may fail

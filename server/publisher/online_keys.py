@@ -10,10 +10,11 @@ The only place outside the signer where a private key is in reach.
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,11 +29,11 @@ from securesystemslib.signer import CryptoSigner, Signer
 
 from server.core.encodings import encode_canonical_json
 from server.core.errors import TrustError
-from server.core.growing_tree import GrowingTree
 from server.core.note import VerifierKey, check_log_name
-from server.storage.durable import make_folder, move_durable, write_durable
+from server.core.tiles import GrowingTree
+from server.publisher.published import Published
+from server.storage.durable import is_private, make_folder, move_durable, write_durable
 from server.storage.errors import StorageError
-from server.storage.modes import is_private
 
 ROLES = ("latest", "snapshot", "timestamp")
 HOLDERS = (*ROLES, "log")
@@ -210,3 +211,23 @@ def _load(path: Path) -> Ed25519PrivateKey:
 def _log_key(origin: str, private: Ed25519PrivateKey) -> LogKey:
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return LogKey(VerifierKey(origin, public), private)
+
+
+Renewal = Literal["", "timestamp", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A change of key files.
+
+    `keys` are those that can sign once `apply` has made or renamed the files; `renew` says what
+    they are to sign afresh then, beside the log: empty for nothing at all.
+    """
+
+    keys: OnlineKeys
+    apply: Callable[[], object]
+    renew: Renewal
+
+
+PlanKeys = Callable[[OnlineKeys, Published | None, datetime], KeyChange]
+"""Decides by the keys that are held, what is published if anything is, and the time."""

@@ -21,14 +21,13 @@ from server.core.pointer import Pointer
 from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import LeafRefusedError
-from server.publisher.key_holder import load_keys, open_keys, sign_publication
+from server.publisher.key_holder import load_keys, load_log_verifiers, open_keys, sign_publication
 from server.publisher.lease import Lease
 from server.publisher.log import Leaf, Log
-from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time
 from server.publisher.published import PublicTree, Published, Trust
-from server.publisher.read_backs import ReadBacks
+from server.publisher.read_back import ReadBacks
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions

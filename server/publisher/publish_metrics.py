@@ -9,7 +9,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from server.core.pointer import Pointer
-from server.publisher.lives import Life
+from server.publisher.alarms import Life
 
 STEPS = ("1", "2", "3", "4", "5", "6", "7")
 STATES = ("offered", "paused", "halted")

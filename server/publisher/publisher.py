@@ -27,18 +27,15 @@ from server.core.bundle import Result
 from server.core.errors import HeningError
 from server.core.pointer import Pointer
 from server.publisher import incoming
-from server.publisher.drain import find_drained
 from server.publisher.errors import PublishError
-from server.publisher.garbage import Garbage, collect_garbage
-from server.publisher.key_change import PlanKeys
+from server.publisher.garbage import Garbage, collect_garbage, find_drained
 from server.publisher.key_choice import check_signable
-from server.publisher.lease import LEASE_SECONDS, Lease
+from server.publisher.lease import LEASE_SECONDS, Lease, Precedence
+from server.publisher.online_keys import PlanKeys
 from server.publisher.plan import plan_refresh
-from server.publisher.precedence import Precedence
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published
-from server.publisher.read_back import ReadBack
-from server.publisher.read_backs import ReadBacks
+from server.publisher.read_back import ReadBack, ReadBacks
 from server.publisher.submissions import Submissions, TellEnd
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions

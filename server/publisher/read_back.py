@@ -4,14 +4,26 @@ A difference is an alarm; nothing is taken back, because the timestamp that phon
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
-from server.core.errors import FormatError
-from server.core.metadata import TIMESTAMP_LIMIT, decode_timestamp
-from server.core.names import metadata_name
+import aiohttp
+from tuf.api.metadata import TargetFile
+
+from server.core.errors import FormatError, HeningError
+from server.core.metadata import TIMESTAMP_LIMIT, decode_targets, decode_timestamp, metadata_limit
+from server.core.names import (
+    TOP_LEVEL_ROLES,
+    hashed_target_path,
+    is_codename,
+    is_latest,
+    metadata_name,
+)
 from server.device.snapshot import SUPERSEDED
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
@@ -19,8 +31,92 @@ from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobReader
 from server.storage.bounded import read_bounded
 
-if TYPE_CHECKING:
-    import aiohttp
+BLOCK = 8 * 1024 * 1024  # octets: what phones ask for at once
+ZIP_MAGIC = b"PK\x03\x04"
+
+
+async def check_targets(
+    session: aiohttp.ClientSession,
+    base_url: str,
+    file: RoleVersion,
+    public: Path,
+    blobs: BlobReader | None,
+) -> None:
+    """Raise PublishError unless the targets that are new in a role are answered as phones need it.
+
+    What the version before lists was read back with that one. Without `blobs` the octets of targets
+    beyond a block are not compared. Raises StorageError or OSError where the store cannot be read.
+    """
+    if file.role in TOP_LEVEL_ROLES or is_latest(file.role):
+        return
+    for path, target in (await asyncio.to_thread(_new_targets, public, file)).items():
+        url = f"{base_url}/targets/{hashed_target_path(path, target.hashes['sha256'])}"
+        if is_codename(file.role):
+            await _check_package(session, url, target, blobs)
+        else:
+            await _check_whole(session, url, target)
+
+
+async def _check_whole(session: aiohttp.ClientSession, url: str, target: TargetFile) -> None:
+    async with session.get(url, headers={"Accept-Encoding": "gzip"}) as response:
+        if (response.status, response.content_length) != (HTTPStatus.OK, target.length):
+            raise PublishError(f"{url} does not answer with what was published.")
+        data = await response.content.readexactly(target.length)
+    if hashlib.sha256(data).hexdigest() != target.hashes["sha256"]:
+        raise PublishError(f"{url} answers with other octets than were published.")
+
+
+async def _check_package(
+    session: aiohttp.ClientSession, url: str, target: TargetFile, blobs: BlobReader | None
+) -> None:
+    sha256, size = target.hashes["sha256"], min(BLOCK, target.length)
+    if size == 0:  # no range is in it
+        return
+    async with session.get(url, headers={"Range": f"bytes=0-{size - 1}"}) as response:
+        where = response.headers.get("Content-Range")
+        wanted = (HTTPStatus.PARTIAL_CONTENT, f"bytes 0-{size - 1}/{target.length}")
+        if (response.status, where) != wanted:
+            raise PublishError(f"{url} does not answer a range request rightly.")
+        digest = base64.b64encode(bytes.fromhex(sha256)).decode()
+        if response.headers.get("Repr-Digest", f"sha-256=:{digest}:") != f"sha-256=:{digest}:":
+            raise PublishError(f"{url} answers with the digest of something else.")
+        data = await response.content.readexactly(size)
+    if not data.startswith(ZIP_MAGIC):
+        raise PublishError(f"{url} is not a zip file.")
+    if size == target.length:
+        is_right = hashlib.sha256(data).hexdigest() == sha256
+    else:
+        is_right = blobs is None or data == await _first_block(blobs, sha256)
+    if not is_right:
+        raise PublishError(f"{url} answers with other octets than were published.")
+
+
+async def _first_block(blobs: BlobReader, sha256: str) -> bytes:
+    async with blobs.open_range(sha256, 0, BLOCK) as pieces:
+        return b"".join([piece async for piece in pieces])
+
+
+def _new_targets(public: Path, file: RoleVersion) -> dict[str, TargetFile]:
+    """Return the targets that can be asked for and that the version before does not list so."""
+    before = _load_before(public, file)
+    return {
+        path: target
+        for path, target in decode_targets(file.role, file.data).signed.targets.items()
+        if before.get(path) != target.hashes
+        and not target.unrecognized_fields.get("custom", {}).get("withdrawn")
+    }
+
+
+def _load_before(public: Path, file: RoleVersion) -> Mapping[str, Mapping[str, str]]:
+    metadata = public / "metadata"
+    versions = (int(path.name.split(".")[0]) for path in metadata.glob(f"*.{file.role}.json"))
+    newest = max((version for version in versions if version < file.version), default=0)
+    if not newest:
+        return {}
+    data = read_bounded(metadata / metadata_name(file.role, newest), metadata_limit(file.role))
+    targets = decode_targets(file.role, data).signed.targets
+    return {path: target.hashes for path, target in targets.items()}
+
 
 # The phone's own requests, so that a strict gate answers too.
 METADATA_HEADERS = {"Accept-Encoding": "gzip"}
@@ -73,7 +169,7 @@ class HttpReadBack:
         # Most commands read back from disk; HTTP alone takes a quarter of a second to import.
         import aiohttp  # noqa: PLC0415
 
-        from server.publisher.target_read_back import check_targets  # noqa: PLC0415
+        from server.publisher.read_back import check_targets  # noqa: PLC0415
 
         try:
             async with aiohttp.ClientSession(
@@ -154,3 +250,67 @@ def _is_superseded(public: Path, file: RoleVersion) -> bool:
     there = (public / "metadata").glob(f"*.{file.role}.json")
     newest = max((int(path.name.partition(".")[0]) for path in there), default=0)
     return file.version < newest - SUPERSEDED
+
+
+STEP = 7
+
+
+class ReadBacks:
+    """Reads publications back in tasks of their own; `alarm` is told what is not as it should be.
+
+    As a context manager it waits at the end for those under way, so that a command can tell what
+    they found; where the block failed they are stopped.
+    """
+
+    def __init__(
+        self,
+        read_back: ReadBack,
+        alarm: Callable[[str], None],
+        after_step: Callable[[int], None],
+    ) -> None:
+        self._read_back = read_back
+        self._alarm = alarm
+        self._after_step = after_step
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def begin(self, publication: Publication) -> None:
+        """Read back what is public now, and do not wait for it."""
+        task = asyncio.create_task(self._look(publication))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def wait(self) -> None:
+        """Wait until all that were begun have ended."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def stop(self) -> None:
+        """End those that are under way."""
+        for task in self._under_way:
+            task.cancel()
+        await self.wait()
+
+    async def __aenter__(self) -> Self:
+        """Give these read-backs."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Wait for what was begun, or after an error stop it."""
+        await (self.wait() if kind is None else self.stop())
+
+    async def _look(self, publication: Publication) -> None:
+        try:
+            await self._read_back(publication)
+        except HeningError as error:
+            self._alarm(str(error))
+        except Exception as error:  # noqa: BLE001 - nobody waits for this task who could tell
+            self._alarm(
+                f"snapshot {publication.snapshot_version} is public and could not be read back:"
+                f" {error!r}."
+            )
+        self._after_step(STEP)

@@ -13,7 +13,6 @@ from datetime import datetime
 
 from server.core.errors import TrustError
 from server.publisher.errors import PublishError
-from server.publisher.key_change import KeyChange
 from server.publisher.key_choice import (
     check_signable,
     discard_next,
@@ -22,7 +21,7 @@ from server.publisher.key_choice import (
     promote_next,
 )
 from server.publisher.key_holder import open_keys
-from server.publisher.online_keys import OnlineKeys
+from server.publisher.online_keys import KeyChange, OnlineKeys
 from server.publisher.plan import newest_signature
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher

@@ -28,16 +28,14 @@ from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import incoming
 from server.publisher.answers import answer_soon
-from server.publisher.content_packs import check_content
 from server.publisher.errors import PublishError
-from server.publisher.incoming import Submission
+from server.publisher.incoming import Submission, check_content
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published, Trust
-from server.publisher.retraction import follow_roles
+from server.publisher.rollout import follow_roles
 from server.publisher.verify import RoleVersion, verify_submission
-from server.storage.blob_threads import BlobThreads
-from server.storage.blobs import BlobStore
+from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.errors import StorageError

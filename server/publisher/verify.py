@@ -11,12 +11,17 @@ from itertools import groupby
 from tuf.api.metadata import Root, Targets
 
 from server.core.errors import TrustError
-from server.core.limits import check_lifetimes, check_limits
+from server.core.limits import (
+    check_follows_reset,
+    check_lifetimes,
+    check_limits,
+    check_resets_follow,
+    decode_resets,
+)
 from server.core.metadata import check_expiry, verify_first_root, verify_role, verify_root
 from server.core.names import is_latest
 from server.core.profile import check_root, check_targets
-from server.core.resets import check_follows_reset, check_resets_follow, decode_resets
-from server.core.role_content import check_role_content
+from server.core.succession import check_role_content
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import choose_keys
 from server.publisher.online_keys import OnlineKeys

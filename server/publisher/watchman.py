@@ -11,15 +11,22 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.core.errors import HeningError
 from server.core.names import is_online
-from server.publisher.ahead import AheadFinder
-from server.publisher.alarm_book import AGAIN, AlarmBook
+from server.publisher.alarms import (
+    AGAIN,
+    AheadFinder,
+    Alarm,
+    AlarmBook,
+    Life,
+    Notice,
+    notice_of,
+    plan_alarms,
+    plan_lives,
+    plan_room_notices,
+)
 from server.publisher.incoming import list_submissions
-from server.publisher.key_holder import load_keys
+from server.publisher.key_holder import load_keys, load_log_verifiers
 from server.publisher.lease import Lease
-from server.publisher.lives import Alarm, Life, plan_alarms, plan_lives
 from server.publisher.log import Log
-from server.publisher.log_verifiers import load_log_verifiers
-from server.publisher.notices import Notice, notice_of, plan_room_notices
 from server.publisher.plan import newest_signature
 from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.published import PublicTree, Published

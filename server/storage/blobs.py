@@ -4,13 +4,28 @@ A hash is verified once, when a blob comes in. The device plane is given a `Blob
 nothing of the rest. Implementations: `local_blobs`, `s3_blobs`.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator
+import asyncio
+import contextlib
+import contextvars
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, ParamSpec, Protocol, TypeVar
 
-from server.storage.modes import PRIVATE
+from server.core.errors import FormatError, HeningError
+from server.storage.bounded import TEMPORARY
+from server.storage.durable import PRIVATE, make_folder, move_durable
+from server.storage.errors import StorageError
+from server.storage.room import FULL
 
 PIECE = 64 * 1024  # octets given in one go: small enough that downloads do not starve polls
 
@@ -93,3 +108,112 @@ class BlobStore(BlobReader, Protocol):
 
     def sweep(self) -> None:
         """Remove what crashed ingests left, and nothing of those that are under way."""
+
+
+READ = 1 << 20  # octets read in one go
+
+
+def open_source(source: Path, sha256: str, length: int) -> BinaryIO:
+    """Open a blob that was submitted; its length is known before an octet of it is copied.
+
+    Raises FormatError for what is no regular file, or has another length.
+    """
+    sentence = f"the blob {sha256[:16]} is not a regular file."
+    try:  # without waiting, for a pipe would never answer
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOENT, errno.ENXIO}:
+            raise FormatError(sentence) from error
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise FormatError(sentence)
+    if found.st_size != length:
+        os.close(descriptor)
+        raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_checked(pieces: Iterator[bytes], sha256: str, length: int) -> Iterator[bytes]:
+    """Yield `pieces`; raises FormatError at their end unless they are the blob.
+
+    Whoever makes something of the pieces must finish it only when the iteration has ended.
+    """
+    digest, left = hashlib.sha256(), length
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            break
+        digest.update(piece)
+        yield piece
+    if left:
+        raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
+    if digest.hexdigest() != sha256:
+        raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")
+
+
+def read_pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
+    """Yield at most `length` octets of a file; one that grows meanwhile is not followed."""
+    while length and (piece := file.read(min(READ, length))):
+        length -= len(piece)
+        yield piece
+
+
+def write_blob(
+    pieces: Iterator[bytes], sha256: str, length: int, target: Path, mode: int = PRIVATE
+) -> None:
+    """Write a blob under a temporary name, and under its own once it is whole and its hash holds.
+
+    What is refused or finds the disk full leaves nothing.
+    """
+    make_folder(target.parent, mode)
+    # A name of its own, for two may write the same blob; locked, so that `sweep_unlocked` knows it.
+    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as writer:
+            fcntl.flock(writer, fcntl.LOCK_EX)
+            os.fchmod(descriptor, mode)  # the file was created with 0600, or less by a umask
+            for piece in read_checked(pieces, sha256, length):
+                writer.write(piece)
+            writer.flush()
+            os.fsync(writer.fileno())
+    except (HeningError, OSError) as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise StorageError(
+                f"there is no room for the blob {sha256[:16]} of {length} octets: make room."
+            ) from error
+        raise
+    move_durable(temporary, target)
+
+
+def sweep_unlocked(folder: Path) -> None:
+    """Remove the temporary files below `folder` that nobody writes any more."""
+    for leftover in folder.rglob(f"{TEMPORARY}*"):
+        with contextlib.suppress(OSError), leftover.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            leftover.unlink()
+
+
+MOST = 8  # threads: they wait for a disk or a network
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BlobThreads:
+    """A few threads of one owner, begun when needed; what finds none free waits for its turn.
+
+    A store that falls silent keeps whoever asks it for as long as a minute. The threads of
+    `asyncio.to_thread` are few, and each publication, halts among them, needs one now.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="blobs")
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what `asyncio.to_thread` does; who is cancelled leaves a call under way to itself."""
+        call = partial(contextvars.copy_context().run, function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)

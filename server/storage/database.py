@@ -7,10 +7,9 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from server.storage.engine import WRITES, make_engine
+from server.storage.engine import WRITES, WriteGate, make_engine
+from server.storage.migration import MIGRATIONS, is_current
 from server.storage.place import Place
-from server.storage.revision import MIGRATIONS, is_current
-from server.storage.write_gate import WriteGate
 
 
 class Sessions:
@@ -59,7 +58,7 @@ async def open_database(
 
 def _migrate(place: Place, migrations: Path) -> None:
     if not is_current(place, migrations):
-        # Imported here, because it takes alembic with it: see `server.storage.revision`.
+        # Imported here, because it takes alembic with it: see `server.storage.migration`.
         from server.storage.migration import migrate  # noqa: PLC0415
 
         migrate(place, migrations=migrations)

@@ -7,17 +7,67 @@ the next start; a crash after it leaves the new file.
 import contextlib
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from server.storage.bounded import TEMPORARY
 from server.storage.errors import StorageError
-from server.storage.modes import PRIVATE, create_folder, open_created
+
+PRIVATE = 0o600
+"""A file of the state folder or of a back-up: it may hold a secret, or say what is to come."""
+READABLE = 0o644
+"""A file of a static mirror, which another user's web server reads, or one that goes round."""
+OTHERS = 0o077
+"""The mode bits that a private file or folder must not have."""
+
+
+def is_private(found: os.stat_result, user: int) -> bool:
+    """Answer whether a file with a secret keeps it from others than its owner and `user`.
+
+    Another user than root reads root's file by its group or an access control list, which shows
+    in the group's bits. systemd gives credentials like this.
+    """
+    forbidden = 0o027 if found.st_uid == 0 != user else OTHERS
+    return not found.st_mode & forbidden
+
+
+def folder_mode(mode: int) -> int:
+    """Return the mode of a folder whose files have `mode`: who may read them may enter it."""
+    return mode | (mode & 0o444) >> 2
+
+
+def open_created(path: Path, flags: int, mode: int = PRIVATE) -> int:
+    """Return a descriptor of the file `path`, which is created with `mode` if it is missing."""
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, mode)
+    present = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    if mode & ~present:  # taken by the umask; a wider file of an older version stays as it is
+        os.fchmod(descriptor, present | mode)
+    return descriptor
+
+
+def create_file(path: Path, mode: int = PRIVATE) -> None:
+    """Create an empty file with `mode` for a library that opens it by name, unless it exists."""
+    with contextlib.suppress(FileExistsError):
+        os.close(open_created(path, os.O_WRONLY | os.O_EXCL, mode))
+
+
+def create_folder(path: Path, mode: int = PRIVATE) -> None:
+    """Create a folder for files of `mode`, unless it exists; its parent must exist."""
+    try:
+        path.mkdir(folder_mode(mode))
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    present = stat.S_IMODE(path.stat().st_mode)
+    if folder_mode(mode) & ~present:
+        path.chmod(present | folder_mode(mode))
 
 
 def write_durable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Make `path` hold `data` instead of what it held; a crash leaves one or the other.
 
-    File and missing folders are created with `mode`, as `server.storage.modes` says.
+    File and missing folders are created with `mode`, as `server.storage.durable` says.
     """
     make_folder(path.parent, mode)
     temporary = path.with_name(f"{TEMPORARY}{path.name}")

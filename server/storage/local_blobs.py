@@ -11,18 +11,18 @@ from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from server.core.encodings import check_sha256
 from server.core.errors import FormatError
-from server.storage.blob_source import (
+from server.storage.blobs import (
+    PIECE,
+    StoredBlob,
     open_source,
     read_checked,
     read_pieces,
     sweep_unlocked,
     write_blob,
 )
-from server.storage.blobs import PIECE, StoredBlob
 from server.storage.bounded import TEMPORARY
-from server.storage.durable import make_folder, move_durable
+from server.storage.durable import PRIVATE, make_folder, move_durable
 from server.storage.errors import StorageError
-from server.storage.modes import PRIVATE
 from server.storage.open_files import OpenFiles
 
 READ = 4 * PIECE  # octets: one way to a thread and back for four pieces

@@ -4,25 +4,72 @@ A SQLite file is copied first, as a part of the migration. A PostgreSQL database
 copy, so that its migration waits until somebody says that it was backed up (ADR 32).
 """
 
+import asyncio
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
+from server.storage.durable import create_file
+from server.storage.engine import BUSY_SECONDS, WRITES, begin_by_hand, make_engine, name_faults
 from server.storage.errors import StorageError
-from server.storage.modes import create_file
 from server.storage.place import Place, PostgresAddress
-from server.storage.revision import (
-    MIGRATIONS,
-    is_current,
-    newest_revision,
-    read_revision,
-    with_connection,
-)
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+T = TypeVar("T")
+
+
+def is_current(place: Place, migrations: Path = MIGRATIONS) -> bool:
+    """Answer whether a database is of the newest of `migrations`; changes nothing."""
+    if not isinstance(place, PostgresAddress) and not place.exists():
+        return False
+    newest = newest_revision(migrations)
+    return with_connection(place, lambda c: read_revision(c) == newest, writes=False)
+
+
+def newest_revision(migrations: Path = MIGRATIONS) -> str:
+    """Return the newest revision that there is a migration to; their files begin with it."""
+    return max(file.stem.partition("_")[0] for file in (migrations / "versions").glob("*.py"))
+
+
+def read_revision(connection: Connection) -> str | None:
+    """Return the revision that alembic noted in the database; None where it is empty."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def with_connection(place: Place, work: Callable[[Connection], T], *, writes: bool = True) -> T:
+    """Return what `work` returns of a connection, whose transaction is committed then."""
+    if isinstance(place, PostgresAddress):
+        return asyncio.run(_with_postgres(place, work))
+    engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": BUSY_SECONDS})
+    begin_by_hand(engine)
+    name_faults(engine, place)
+    try:
+        with engine.execution_options(**{WRITES: writes}).begin() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()
+
+
+async def _with_postgres(address: PostgresAddress, work: Callable[[Connection], T]) -> T:
+    """Do the same on PostgreSQL; the loop is this call's own, so that `work` may block it."""
+    engine = make_engine(address)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    finally:
+        await engine.dispose()
+
 
 ONE_AT_A_TIME = 0x68656E696E67
 """The advisory lock of whoever migrates; "hening" in ASCII."""

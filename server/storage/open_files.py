@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.storage.blob_threads import BlobThreads
+from server.storage.blobs import BlobThreads
 from server.storage.errors import StorageError
 
 

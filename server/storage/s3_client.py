@@ -1,16 +1,131 @@
 """The library's client of an S3-compatible store, and its errors turned into ours."""
 
 import contextlib
+import hashlib
+import hmac
 import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+from xml.sax.saxutils import unescape
 
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from server.core.encodings import check_sha256
+from server.core.errors import FormatError
+from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError
-from server.storage.s3_place import S3Place
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
+
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class S3Key:
+    """An access key; its secret does not show where the object is printed."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+def sign_request(
+    method: str,
+    host: str,
+    path: str,
+    query: Mapping[str, str],
+    key: S3Key,
+    region: str,
+    now: datetime,
+) -> tuple[str, dict[str, str]]:
+    """Return request target and headers of a signed request without a body.
+
+    `path` is not encoded yet; `now` is in UTC.
+    """
+    time = now.strftime("%Y%m%dT%H%M%SZ")
+    target = quote(path, safe="/-_.~")
+    arguments = "&".join(
+        f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}"
+        for name, value in sorted(query.items())
+    )
+    headers = {"host": host, "x-amz-content-sha256": EMPTY, "x-amz-date": time}
+    listed = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    canonical = f"{method}\n{target}\n{arguments}\n{lines}\n{listed}\n{EMPTY}"
+    scope = f"{time[:8]}/{region}/s3/aws4_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}"
+    signer = f"AWS4{key.secret}".encode()
+    for part in scope.split("/"):
+        signer = hmac.digest(signer, part.encode(), "sha256")
+    signature = hmac.digest(signer, text.encode(), "sha256").hex()
+    credential = f"Credential={key.id}/{scope}, SignedHeaders={listed}, Signature={signature}"
+    headers["authorization"] = f"AWS4-HMAC-SHA256 {credential}"
+    return f"{target}?{arguments}" if arguments else target, headers
+
+
+SECRET_LIMIT = 1024  # octets; AWS has 40
+_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9._-]+)*)/?")
+_ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_REGION = re.compile(r"[a-z0-9-]{1,32}")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Place:
+    """A prefix in a bucket behind an endpoint. `key` is None where the machine has a role."""
+
+    bucket: str
+    prefix: str
+    endpoint: str
+    region: str
+    key: S3Key | None
+
+    def credential(self) -> "S3Credential":
+        """Return the key in the library's form; it does not expire."""
+        if self.key is None:
+            raise FormatError("there is no S3 key in the settings.")
+        return {
+            "access_key_id": self.key.id,
+            "secret_access_key": self.key.secret,
+            "token": None,
+            "expires_at": None,
+        }
+
+
+def decode_place(url: str, endpoint: str, region: str, key_id: str, secret: str) -> S3Place:
+    """Read `s3://BUCKET/PREFIX` and what goes with it; raises FormatError.
+
+    Without an endpoint it is AWS's of the region; without a key, the library looks for one: in
+    `AWS_*` variables, or the role of the machine.
+    """
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise FormatError("blobs_url is not of the form s3://BUCKET/PREFIX.")
+    if _REGION.fullmatch(region) is None:
+        raise FormatError("s3_region is not the name of a region, such as eu-central-1.")
+    endpoint = endpoint.rstrip("/") or f"https://s3.{region}.amazonaws.com"
+    if _ENDPOINT.fullmatch(endpoint) is None:
+        raise FormatError("s3_endpoint is not of the form https://HOST:PORT.")
+    if bool(key_id) != bool(secret):
+        raise FormatError("s3_key_id and a secret go together: set both or neither.")
+    key = S3Key(key_id, secret) if key_id else None
+    return S3Place(match[1], match[2].strip("/"), endpoint, region, key)
+
+
+def load_secret(file: Path) -> str:
+    """Read a secret from a file that holds nothing else, such as a systemd credential."""
+    try:
+        return read_bounded(file, SECRET_LIMIT).decode("ascii").strip()
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{file} does not hold an S3 secret.") from error
+
 
 _STATUS = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
 
@@ -66,3 +181,73 @@ def telling(what: str) -> Iterator[None]:
         status = _STATUS.search(str(error))
         reason = status[1].strip() if status else "it does not answer, or not to the end"
         raise StorageError(f"the S3 store does not {what}: {reason}.") from error
+
+
+SECONDS = 30.0  # how long one request may take
+LIMIT = 8 * 1024 * 1024  # octets of an answer: a thousand uploads take under one
+_UPLOAD = re.compile(r"<Upload>(.*?)</Upload>", re.DOTALL)
+_FIELDS = [re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Key", "UploadId", "Initiated")]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One unfinished upload: its key, S3's name for it, and when it was begun."""
+
+    key: str
+    id: str
+    begun: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class S3Uploads:
+    """The unfinished uploads below `prefix` of one bucket."""
+
+    endpoint: str
+    bucket: str
+    prefix: str
+    region: str
+    key: S3Key
+    clock: Callable[[], datetime]
+
+    def abort(self, age: timedelta) -> int:
+        """Abort every upload begun at least `age` ago and return how many; raises StorageError.
+
+        One answer of S3 is looked at, which holds a thousand; the next time there are fewer.
+        """
+        old = [each for each in self.list() if self.clock() - each.begun >= age]
+        for upload in old:
+            self._ask("DELETE", f"/{self.bucket}/{upload.key}", {"uploadId": upload.id})
+        return len(old)
+
+    def list(self) -> list[Upload]:
+        """Return the unfinished uploads, a thousand at most."""
+        answer = self._ask("GET", f"/{self.bucket}", {"uploads": "", "prefix": self.prefix})
+        found = []
+        for entry in _UPLOAD.findall(answer):
+            key, upload, begun = (field.search(entry) for field in _FIELDS)
+            if key and upload and begun and key[1].startswith(self.prefix):
+                time = datetime.fromisoformat(begun[1])
+                found.append(Upload(unescape(key[1]), unescape(upload[1]), time))
+        return found
+
+    def _ask(self, method: str, path: str, query: Mapping[str, str]) -> str:
+        address = urlsplit(self.endpoint)
+        target, headers = sign_request(
+            method, address.netloc, path, query, self.key, self.region, self.clock()
+        )
+        connect = HTTPSConnection if address.scheme == "https" else HTTPConnection
+        connection = connect(address.netloc, timeout=SECONDS)
+        try:
+            connection.request(method, target, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read(LIMIT)
+        except (OSError, HTTPException) as error:
+            raise StorageError("the S3 store does not answer: look at its endpoint.") from error
+        finally:
+            connection.close()
+        # An upload that was aborted by somebody else meanwhile is gone, as it should be.
+        if answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND:
+            raise StorageError(
+                f"the S3 store refuses to sweep unfinished uploads: {answer.status}."
+            )
+        return body.decode(errors="replace")

@@ -33,7 +33,7 @@ from server.core.names import check_role, is_latest, metadata_name
 from server.core.note import MAX_NOTE, VerifierKey
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
-from server.core.role_content import check_role_alone
+from server.core.succession import check_role_alone
 from server.core.tlog import EMPTY_ROOT, verify_consistency
 from signer.audit.findings import AnswerError, Findings, Kind
 from signer.audit.log_reader import Tiles

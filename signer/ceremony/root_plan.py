@@ -13,10 +13,18 @@ from tuf.api.metadata import Root, Targets
 
 from server.core.content.kinds import CONTENT_ROLES
 from server.core.floor import decode_floor
-from server.core.limits import MAX_LIFETIME_DAYS, SKEW, Lifetimes, check_lifetimes, decode_lifetimes
+from server.core.limits import (
+    MAX_LIFETIME_DAYS,
+    SKEW,
+    Lifetimes,
+    Reset,
+    apply_reset,
+    check_lifetimes,
+    decode_lifetimes,
+    decode_resets,
+)
 from server.core.names import is_codename
 from server.core.release import decode_releases
-from server.core.resets import Reset, apply_reset, decode_resets
 from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
 from signer.ceremony.plan import check_expiry_days
 from signer.ceremony.policy import choose_expiry

@@ -67,7 +67,7 @@ def withdraw(
     the channels that offer a withdrawn full package.
     """
     from server.core.release import decode_releases
-    from server.core.withdrawal import Withdrawal
+    from server.core.role_edit import Withdrawal
     from signer.release.checks import broken_ways
     from signer.release.edits import plan_withdrawal, undrained
     from signer.release.policy import load_policy

@@ -19,9 +19,8 @@ import msgspec
 
 from server.core.content.index import Pack, decode_pack
 from server.core.content.kinds import KINDS
-from server.core.content.part import encode_part, join_parts, split_entries
+from server.core.content.part import ENCODED_LIMIT, encode_part, join_parts, split_entries
 from server.core.content.picture import PICTURE_LIMIT
-from server.core.content.xz import ENCODED_LIMIT
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError
 from signer.content.errors import ContentError

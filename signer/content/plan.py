@@ -10,10 +10,10 @@ from typing import Any
 
 from tuf.api.metadata import TargetFile, Targets
 
-from server.core.content.entries import check_entries
 from server.core.content.index import decode_index, targets_of
 from server.core.content.kinds import KINDS, part_path, picture_path
-from server.core.role_content import check_role_content
+from server.core.content.role import check_entries
+from server.core.succession import check_role_content
 from signer.content.errors import ContentError
 from signer.content.pack_folder import PackFolder
 from signer.errors import refusing

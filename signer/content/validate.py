@@ -12,10 +12,9 @@ from typing import Any
 
 from PIL import Image
 
-from server.core.content.entries import check_entries
-from server.core.content.entry import entry_error
+from server.core.content.kinds import entry_error
 from server.core.content.picture import check_picture
-from server.core.content.role import check_themes
+from server.core.content.role import check_entries, check_themes
 from server.core.errors import FormatError
 from signer.content.errors import ContentError
 from signer.content.pack_folder import PackFolder

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 from cryptography.utils import CryptographyDeprecationWarning
 
-from server.core.content.tzif import check_tzif
+from server.core.content.zones import check_tzif
 from server.core.errors import FormatError
 
 

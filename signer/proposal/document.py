@@ -28,7 +28,7 @@ from server.core.proposal import (
     proposal_id,
 )
 from server.core.release_texts import MAX_NOTE
-from server.core.role_content import check_role_alone
+from server.core.succession import check_role_alone
 from signer.errors import ProposalError, refusing
 
 __all__ = [

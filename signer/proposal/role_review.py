@@ -11,9 +11,15 @@ from server.core.content.index import Index, Pack, decode_index, targets_of
 from server.core.content.invisible import escape_invisible
 from server.core.content.kinds import KINDS
 from server.core.floor import NO_FLOOR, decode_floor
-from server.core.limits import MAX_LIFETIME_DAYS, Lifetimes, decode_lifetimes
+from server.core.limits import (
+    MAX_LIFETIME_DAYS,
+    Lifetimes,
+    Reset,
+    decode_lifetimes,
+    decode_resets,
+    reset_number,
+)
 from server.core.release import Release, decode_releases
-from server.core.resets import Reset, decode_resets, reset_number
 from signer.release.checks import broken_ways
 
 

@@ -14,7 +14,14 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from server.core.errors import TrustError
 from server.core.latest import delegated_roles
-from server.core.limits import MAX_LIFETIME_DAYS, check_limits
+from server.core.limits import (
+    MAX_LIFETIME_DAYS,
+    Reset,
+    check_follows_reset,
+    check_limits,
+    check_resets_follow,
+    decode_resets,
+)
 from server.core.metadata import (
     check_expiry,
     decode_root,
@@ -25,8 +32,7 @@ from server.core.metadata import (
 from server.core.names import TOP_LEVEL_ROLES, is_codename, is_latest
 from server.core.profile import check_root, check_targets
 from server.core.release_texts import check_changelogs
-from server.core.resets import Reset, check_follows_reset, check_resets_follow, decode_resets
-from server.core.role_content import check_role_content
+from server.core.succession import check_role_content
 from signer.errors import ProposalError, refusing
 from signer.proposal.document import MetadataText, PackageFile, Proposal, State, verify_context
 

@@ -7,14 +7,14 @@ from datetime import datetime
 from tuf.api.metadata import TargetFile, Targets
 
 from hening.times import show_second
-from server.core import promotion, retirement, role_edit, withdrawal
+from server.core import promotion, role_edit
 from server.core.errors import ReleaseError
 from server.core.floor import Floor, decode_floor
 from server.core.names import Channel, decode_release_path
+from server.core.pointer import find_way, offered_in
 from server.core.promotion import Promotion
 from server.core.release import Release, decode_releases
-from server.core.way import find_way, offered_in
-from server.core.withdrawal import Withdrawal, named_paths
+from server.core.role_edit import Withdrawal, named_paths
 from signer.errors import ReleaseRefusal, refusing
 from signer.release.changelog import check_locales
 
@@ -52,9 +52,9 @@ def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -
 
 
 def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> Targets:
-    """Return what `server.core.withdrawal.plan_withdrawal` does; raises ReleaseRefusal."""
+    """Return what `server.core.role_edit.plan_withdrawal` does; raises ReleaseRefusal."""
     with refusing(ReleaseRefusal):
-        return withdrawal.plan_withdrawal(order, current, expires)
+        return role_edit.plan_withdrawal(order, current, expires)
 
 
 def undrained(order: Withdrawal, current: Targets, planned: Targets) -> list[str]:
@@ -131,7 +131,7 @@ def plan_prune(
     gone = tuple(path for path, release in releases.items() if release.counter < lowest.counter)
     floor = lowest.counter if gone else before.counter
     with refusing(ReleaseRefusal):
-        planned = retirement.without(codename, gone, floor, current, expires)
+        planned = role_edit.without(codename, gone, floor, current, expires)
     return Pruning(
         planned=planned,
         gone=gone,
@@ -147,9 +147,9 @@ def plan_prune(
 
 
 def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targets:
-    """Return what `server.core.retirement.plan_retirement` does; raises ReleaseRefusal."""
+    """Return what `server.core.role_edit.plan_retirement` does; raises ReleaseRefusal."""
     with refusing(ReleaseRefusal):
-        return retirement.plan_retirement(codename, current, expires)
+        return role_edit.plan_retirement(codename, current, expires)
 
 
 def draining(current: Targets, now: datetime) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import re
 import pytest
 import structlog
 
-from server.release.api import listener, receive
+from server.release.api import decode, listener
 from server.release.api.operation import Reply
 from server.settings import Settings
 from tests.server.release.api.toys import FAILURES, MADE, TOYS, Toy, operation
@@ -189,7 +189,7 @@ async def test_a_slow_head(fresh, monkeypatch):
 
 async def test_a_slow_body(api, monkeypatch):
     """Whoever does not finish its body is told so and cut off."""
-    monkeypatch.setattr(receive, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(decode, "BODY_SECONDS", 0.3)
     answer = await send(api, POST + b"Content-Length: 30\r\n\r\n{")
     assert statuses(answer) == [408]
 

@@ -16,10 +16,10 @@ from client_sim.device.errors import LogError as PhoneLogError
 from client_sim.device.tlog import decode_log_key, verify_checkpoint
 from server.core.checkpoint import decode_checkpoint, decode_leaf, encode_checkpoint, encode_leaf
 from server.core.errors import HeningError
-from server.core.growing_tree import GrowingTree
 from server.core.metadata import decode_timestamp
 from server.core.pointer import encode_pointer
 from server.core.profile import log_verifier
+from server.core.tiles import GrowingTree
 from server.core.tlog import leaf_hash
 from server.publisher.errors import PublishError
 from server.publisher.key_holder import load_keys, open_keys

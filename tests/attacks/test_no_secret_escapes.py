@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from server.release.people.accounts import create_account, disable_account
-from server.release.people.permissions import Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Role, command_line_principal
 from server.release.people.token_text import checksum
 from server.release.people.tokens import create_token, revoke_token
 from server.storage.database import open_database

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from server.release.errors import QuotaError
-from server.release.uploads.checksum import decode_checksum
-from server.release.uploads.reception import BATCH
+from server.release.uploads.headers import decode_checksum
+from server.release.uploads.partial import BATCH
 from tests.server.release.uploads.desk import LIMITS, principal
 
 #: Three batches, so that some are on disk when the process dies in the middle of the part.

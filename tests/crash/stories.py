@@ -14,10 +14,9 @@ from server.publisher.online_keys import HOLDERS
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.release.rollouts.orders import Halt, Offer
 from server.release.rollouts.plan import Plan, Stage
-from server.release.webhooks.courier import Courier
+from server.release.webhooks.courier import Courier, WebhookMetrics
 from server.release.webhooks.noticer import Noticer
 from server.release.webhooks.sender import Sender
-from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from tests.crash.sender import ROOMY, send_rest

@@ -28,8 +28,7 @@ from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.models import Lease
 from server.cloud.upkeep.rounds import run_round
 from server.storage.database import open_database
-from server.storage.migration import load_migrations
-from server.storage.revision import with_connection
+from server.storage.migration import load_migrations, with_connection
 from tests.crash.cloud_zygote import SETTINGS, World
 from tests.server.cloud.device import Device, change, make_item, running, uid
 

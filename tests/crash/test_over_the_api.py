@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.people.tokens import create_token
-from server.release.people.trail_verify import verify_trail
-from server.release.rollouts.operations import view_channel
+from server.release.people.trail_query import verify_trail
+from server.release.rollouts.orders import view_channel
 from server.storage.control_models import Account, Token, TrailEntry
 from server.storage.database import open_database
 from tests.crash.after import check_public_log

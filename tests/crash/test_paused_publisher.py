@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from server.publisher.key_change import KeyChange
+from server.publisher.online_keys import KeyChange
 from server.publisher.publisher import Publisher
 from server.storage import engine
 from server.storage.control_models import Lease as LeaseRow

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from server.release.api import listener, operation, pagination, receive
+from server.release.api import decode, listener, operation, pagination
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.metrics import CLASSES, ApiMetrics
 from server.release.api.problems import STATUSES
 from server.release.errors import Share
-from server.release.rollouts import wish
+from server.release.rollouts import orders
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -44,12 +44,12 @@ def test_the_limits_are_those_of_the_code():
     limits = (operation.BODY_LIMIT, operation.WIDE_BODY_LIMIT, operation.URGENT_BODY_LIMIT)
     assert limits == (16 * 1024, 64 * 1024, 4 * 1024)
     assert "at most 16 KiB, 64 KiB for accounts, 4 KiB for halts, pauses and cancels" in SECTION
-    assert f"have at most {wish.MAX_WORDS:,} bytes together" in PAGE
+    assert f"have at most {orders.MAX_WORDS:,} bytes together" in PAGE
     line = (
         f"{listener.LINE_LIMIT:,} bytes a line, {listener.HEADER_LIMIT} headers,"
         f" {listener.HEAD_LIMIT // 1024} KiB a head;"
         f" {listener.IDLE_SECONDS:.0f} s for a head or between requests,"
-        f" {receive.BODY_SECONDS:.0f} s for a body of JSON; `api_connections` connections"
+        f" {decode.BODY_SECONDS:.0f} s for a body of JSON; `api_connections` connections"
     )
     assert line in SECTION
     assert f"an answer for {listener.STALL_SECONDS:.0f} s is cut off" in SECTION

@@ -11,8 +11,8 @@ from client_sim.content.checks import check_entries as check_on_phone
 from client_sim.content.index import File
 from client_sim.content.text import has_entity, is_blank, leads_away
 from client_sim.device.errors import ContentError
-from server.core.content.entries import check_entries as check_on_server
-from server.core.content.prose import check_is_seen, check_links_nowhere
+from server.core.content.role import check_entries as check_on_server
+from server.core.content.text import check_is_seen, check_links_nowhere
 from server.core.errors import FormatError
 from signer.content.errors import ContentError as BuilderError
 from signer.content.validate import check_prose

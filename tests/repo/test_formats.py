@@ -25,10 +25,10 @@ from server.core import (
     release,
     tlog,
 )
-from server.core.content import greetings, jpeg_frame, part, picture, xz
+from server.core.content import greetings, part, picture
 from server.core.content.kinds import KINDS
 from server.core.errors import HeningError
-from server.release.people import accounts, permissions, principal, tokens, trail
+from server.release.people import accounts, principal, tokens, trail
 from server.storage import database
 from signer.proposal import document, signing, trust
 from tests.flows.test_package_rules import COUNTED
@@ -326,7 +326,7 @@ async def test_the_token_vector_is_what_is_made(tmp_path):
     path = tmp_path / "hening.sqlite"
     async with database.open_database(path) as sessions, sessions.begin() as session:
         await accounts.create_account(
-            session, root, name="ani", role=permissions.Role.VIEWER, codenames=["*"], at=0
+            session, root, name="ani", role=principal.Role.VIEWER, codenames=["*"], at=0
         )
         issued = await tokens.create_token(
             session, root, lambda _: next(octets), account="ani", label="x", expires_at=9, at=0
@@ -390,7 +390,7 @@ def test_the_parts_of_keys_are_those_of_section_15():
 def test_the_limits_of_section_15_are_those_of_the_code():
     """Of a part encoded and decoded, of its entries, of a picture's sides."""
     text = section(15)
-    for limit in (xz.ENCODED_LIMIT, xz.DECODED_LIMIT, part.MAX_ENTRIES, jpeg_frame.MAX_SIDE):
+    for limit in (part.ENCODED_LIMIT, part.DECODED_LIMIT, part.MAX_ENTRIES, picture.MAX_SIDE):
         assert f"{limit:,}" in text
     assert f"at most {picture.MAX_SCANS} scans" in text
     assert f"at most {greetings.MAX_SEGMENTS} SMS segments" in text

@@ -5,15 +5,16 @@ import re
 import pytest
 
 from server.device.gate import (
+    PHONE,
     READ,
     REFUSED,
     TOLERATED,
     GateMode,
     Refused,
     check_request,
+    phone_request,
 )
 from server.device.handover import RESPONSE_HEADERS
-from server.device.language import PHONE, phone_request
 from tests.repo.test_request_table import HEADERS, PAGE, TABLE, paths_of
 
 COLUMNS = {"read": READ, "tolerated unread": TOLERATED, "refused": REFUSED}

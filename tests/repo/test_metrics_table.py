@@ -5,11 +5,11 @@ from pathlib import Path
 
 from server.device.counts import Counts, CountsCollector
 from server.instruments import Instruments
-from server.processes.lost import LostCollector
+from server.processes.supervisor import LostCollector
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.metrics import ApiMetrics
 from server.release.api.urgent import urgent_operations
-from server.release.webhooks.webhook_metrics import WebhookMetrics
+from server.release.webhooks.courier import WebhookMetrics
 from tests.server.world import clock
 
 ROOT = Path(__file__).parents[2]

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from server.release.api.catalogue import OPERATIONS as DECLARED
-from server.release.people.permissions import (
+from server.release.people.principal import (
     CONTENT_ROLES,
     ROLE_PERMISSIONS,
     WHOLE_PERMISSIONS,
     Permission,
+    Principal,
     Role,
 )
-from server.release.people.principal import Principal
 
 PAGE = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
 

@@ -15,7 +15,7 @@ from server.app import running
 from server.device.gate import GateMode
 from server.observability import FIELDS
 from server.publish_loop import TICK_SECONDS
-from server.publisher.clock_record import load_clock_record
+from server.publisher.clock import load_clock_record
 from server.publisher.plan import newest_signature
 from server.publisher.publisher import Publisher
 from server.settings import Settings

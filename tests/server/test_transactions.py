@@ -11,7 +11,7 @@ from server.publisher.log import Log
 from server.publisher.rebuild import ROWS
 from server.release.webhooks import deliveries, noticer
 from server.release.webhooks.directory import MAX_WEBHOOKS
-from server.release.webhooks.noticing import View
+from server.release.webhooks.noticer import View
 from server.storage.control_models import Account, Delivery, Webhook
 from server.storage.database import open_database
 from server.storage.models import LogEntry

@@ -11,8 +11,7 @@ import pytest
 from server.app import running
 from server.loop_thread import opened_in_thread
 from server.release.people.accounts import create_account
-from server.release.people.permissions import Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Role, command_line_principal
 from server.release.people.tokens import create_token
 from server.settings import Settings
 from server.storage.database import open_database

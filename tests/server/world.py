@@ -14,16 +14,16 @@ from tuf.ngclient import FetcherInterface, Updater
 from server.core.bundle import decode_result
 from server.core.names import decode_channel
 from server.core.release import decode_releases
+from server.publisher.key_holder import load_log_verifiers
 from server.publisher.lease import LEASE_SECONDS, Lease
 from server.publisher.log import Log
-from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
 from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.publisher.rebuild import rebuild
 from server.publisher.rollout import plan_offer
-from server.release.submissions.ending import record_end
+from server.release.submissions.submissions import record_end
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.durable import make_folder, write_durable

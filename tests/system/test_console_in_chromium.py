@@ -12,8 +12,7 @@ import pytest_asyncio
 
 from server.app import running
 from server.release.people.accounts import change_account, create_account
-from server.release.people.permissions import Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Role, command_line_principal
 from server.release.people.tokens import create_token
 from server.settings import Settings
 from server.storage.database import open_database

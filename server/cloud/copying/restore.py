@@ -26,9 +26,8 @@ from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import AppToken, Session, Site
 from server.storage.bounded import TEMPORARY
 from server.storage.database import Sessions, open_database
-from server.storage.durable import make_folder, write_durable
+from server.storage.durable import create_file, make_folder, write_durable
 from server.storage.errors import StorageError
-from server.storage.modes import create_file
 from server.storage.place import PostgresAddress
 
 GENERATION_BYTES = 4

@@ -56,8 +56,7 @@ from server.cloud.storage.models import (
     Revision,
     Vault,
 )
-from server.core.compact_tree import CompactTree
-from server.core.tlog import leaf_hash
+from server.core.tlog import CompactTree, leaf_hash
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 

@@ -16,9 +16,8 @@ from pathlib import Path
 from server.cloud.secrets import PEPPER_BYTES, Secrets, derive_name_key
 from server.core.errors import FormatError
 from server.storage.bounded import read_bounded
-from server.storage.durable import write_durable
+from server.storage.durable import is_private, write_durable
 from server.storage.errors import StorageError
-from server.storage.modes import is_private
 
 _LIMIT = 65_536
 _FORM = re.compile(

@@ -18,9 +18,7 @@ from obstore.store import S3Store
 
 from server.cloud.storage.bodies import ERASED, PAGE, PIECE, StoredBody, check_name
 from server.storage.durable import make_folder
-from server.storage.s3_client import open_store, telling
-from server.storage.s3_place import S3Place
-from server.storage.s3_uploads import S3Uploads
+from server.storage.s3_client import S3Place, S3Uploads, open_store, telling
 
 IN_MEMORY = 512 * 1024
 """Bytes of a body that are in memory while it is received."""

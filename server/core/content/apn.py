@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from server.core.content.entry import convert_entries
-from server.core.content.keys import is_country
+from server.core.content.kinds import convert_entries, is_country
 from server.core.content.part import Entries
 from server.core.content.text import Text, check_name
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from server.core.content.entry import convert_entries
-from server.core.content.keys import is_country
+from server.core.content.kinds import convert_entries, is_country
 from server.core.content.part import Entries
 
 Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2,8}\Z")]

@@ -4,17 +4,46 @@ Source: docs/FORMATS.md section 15.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated
 
 import msgspec
 
-from server.core.content.entry import convert_entries, entry_error
-from server.core.content.keys import is_country
+from server.core.content.kinds import convert_entries, entry_error, is_country
 from server.core.content.part import Entries
-from server.core.content.sms import count_segments
 from server.core.content.text import Licence, Localized, Text, check_localized, check_text
 from server.core.release import Day, Locale, check_day
+
+_DEFAULT = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENSION = frozenset("\f^{}\\[~]|€")
+
+
+def count_segments(text: str) -> int:
+    """Return the number of SMS segments of `text`, at least 1.
+
+    In the GSM 7-bit default alphabet 160 septets are one segment and 153 fit into each of several;
+    any other text takes UTF-16 units, 70 or 67. What takes two units is not split.
+    """
+    if all(character in _DEFAULT or character in _EXTENSION for character in text):
+        return _segments((2 if character in _EXTENSION else 1 for character in text), 160, 153)
+    return _segments((2 if ord(character) > 0xFFFF else 1 for character in text), 70, 67)
+
+
+def _segments(units: Iterable[int], alone: int, each: int) -> int:
+    sizes = list(units)
+    if sum(sizes) <= alone:
+        return 1
+    segments, used = 1, 0
+    for size in sizes:
+        if used + size > each:
+            segments, used = segments + 1, 0
+        used += size
+    return segments
+
 
 MAX_SEGMENTS = 4
 _OCCASION = r"[a-z0-9][a-z0-9-]{0,31}"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from server.core.content.entry import convert_entries
+from server.core.content.kinds import convert_entries
 from server.core.content.part import Entries
 from server.core.content.text import Localized, check_localized
 from server.core.release import Day, check_day

@@ -13,6 +13,7 @@ import msgspec
 from tuf.api.metadata import TargetFile, Targets
 
 from server.core.content.kinds import KINDS, part_paths
+from server.core.content.part import ENCODED_LIMIT
 from server.core.content.picture import PICTURE_LIMIT
 from server.core.content.text import (
     Licence,
@@ -22,12 +23,10 @@ from server.core.content.text import (
     check_localized,
     check_name,
 )
-from server.core.content.xz import ENCODED_LIMIT
-from server.core.encodings import encode_canonical_json
+from server.core.encodings import check_schema, encode_canonical_json
 from server.core.errors import FormatError, HeningError, ReleaseError
 from server.core.pointer import Permille
 from server.core.release import Integer, Positive
-from server.core.schema import check_schema
 
 INDEX_LIMIT = 1_048_576
 VERSION_STEP = 1_000

@@ -3,11 +3,15 @@
 Source: docs/FORMATS.md section 15.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, TypeVar
 
-from server.core.errors import FormatError
+import msgspec
+
+from server.core.errors import FormatError, HeningError
 
 CONTENT_ROLES = ("tables", "content")
 
@@ -56,3 +60,52 @@ def part_paths(kind: str) -> list[str]:
 def picture_path(name: str) -> str:
     """Return the target path of the picture of a wallpaper."""
     return f"content/wallpapers/{name}.jpg"
+
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+
+
+def is_country(text: str) -> bool:
+    """Answer whether `text` is two capital letters."""
+    return _COUNTRY.fullmatch(text) is not None
+
+
+def check_name(text: str) -> None:
+    """Raise ValueError unless `text` may name a picture or a theme."""
+    if _NAME.fullmatch(text) is None:
+        raise ValueError(f"{text[:64]!r} is no name of lower-case letters, digits and `-`")
+
+
+_T = TypeVar("_T")
+
+
+def convert_entry(kind: str, key: str, entry: object, form: type[_T]) -> _T:
+    """Return `entry` as a `form`; FormatError, with kind and key, where it is malformed."""
+    try:
+        return msgspec.convert(entry, form)
+    except (msgspec.ValidationError, ValueError, HeningError) as error:
+        raise entry_error(kind, key, str(error)) from error
+
+
+def convert_entries(
+    kind: str,
+    entries: Mapping[str, Any],
+    form: type[_T],
+    check: Callable[[str, _T], None] | None = None,
+) -> dict[str, _T]:
+    """Return all entries as `form`; `check` looks at each with its key."""
+    converted = {}
+    for key, entry in entries.items():
+        converted[key] = convert_entry(kind, key, entry, form)
+        if check is not None:
+            try:
+                check(key, converted[key])
+            except (ValueError, HeningError) as error:
+                raise entry_error(kind, key, str(error)) from error
+    return converted
+
+
+def entry_error(kind: str, key: str, rule: str) -> FormatError:
+    """Return the error that says which rule an entry breaks."""
+    return FormatError(f"the entry {key[:64]!r} of {kind}: {rule.rstrip('.')}.")

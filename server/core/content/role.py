@@ -3,19 +3,58 @@
 Source: docs/FORMATS.md section 15. Server and signer ask the same question here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tuf.api.metadata import Targets
 
-from server.core.content.entries import check_entries
-from server.core.content.entry import entry_error
+from server.core.content import (
+    apn,
+    ca,
+    emergency,
+    greetings,
+    holidays,
+    news,
+    themes,
+    wallpapers,
+    zones,
+)
 from server.core.content.index import Index, decode_index, targets_of
-from server.core.content.kinds import part_paths, picture_path
-from server.core.content.part import Entries, join_parts
+from server.core.content.kinds import entry_error, part_paths, picture_path
+from server.core.content.part import Entries, check_key, join_parts
 from server.core.content.picture import check_picture
 from server.core.content.wallpapers import decode_wallpapers
 from server.core.errors import FormatError
+
+_CHECKS: Mapping[str, Callable[[str, Entries], None]] = MappingProxyType(
+    {
+        "apn": apn.check_entries,
+        "ca": ca.check_entries,
+        "emergency": emergency.check_entries,
+        "greetings": greetings.check_entries,
+        "holidays": holidays.check_entries,
+        "themes": themes.check_entries,
+        "wallpapers": wallpapers.check_entries,
+        "zones": zones.check_entries,
+    }
+)
+
+
+def check_entries(kind: str, entries: Entries, hosts: Collection[str]) -> None:
+    """Raise FormatError, naming kind, key and rule, unless `entries` are a whole pack of `kind`.
+
+    `hosts` are those to which links may lead.
+    """
+    for key in entries:
+        check_key(key)
+    if kind in {"features", "notices"}:
+        news.check_entries(kind, entries, hosts)
+    elif kind in _CHECKS:
+        _CHECKS[kind](kind, entries)
+    else:
+        raise FormatError(f"{kind[:40]!r} is no kind of pack.")
+
 
 Read = Callable[[str], bytes]
 """Returns the octets of a target, by path, as many as it has and hashed."""

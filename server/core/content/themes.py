@@ -7,8 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from server.core.content.entry import convert_entries
-from server.core.content.keys import check_name
+from server.core.content.kinds import check_name, convert_entries
 from server.core.content.part import Entries
 from server.core.content.text import Licence, Localized, Text, check_localized, check_text
 

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from server.core.content.entry import convert_entries
-from server.core.content.jpeg_frame import MAX_SIDE, MIN_SIDE
-from server.core.content.keys import check_name
+from server.core.content.kinds import check_name, convert_entries
 from server.core.content.part import Entries
-from server.core.content.picture import PICTURE_LIMIT
+from server.core.content.picture import MAX_SIDE, MIN_SIDE, PICTURE_LIMIT
 from server.core.content.text import Licence, Localized, Text, check_localized, check_text
 from server.core.encodings import check_sha256
 

@@ -11,7 +11,7 @@ from server.release.api.address import PREFIX
 from server.release.api.operation import WIDE_BODY_LIMIT, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.people import accounts
-from server.release.people.permissions import Permission, Role
+from server.release.people.principal import Permission, Role
 from server.release.people.trail import lock_trail
 from server.storage.control_models import Account
 

@@ -12,7 +12,14 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from server.release.api.decode import decode_body, decode_query
+from server.release.api.catalogue import Route, Routes
+from server.release.api.decode import (
+    BODY_SECONDS,
+    decode_body,
+    decode_query,
+    invite_body,
+    receive_body,
+)
 from server.release.api.idempotency import Answer, Request, answer_lost, read_key
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import (
@@ -23,10 +30,7 @@ from server.release.api.operation import (
     Services,
 )
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
-from server.release.api.receive import BODY_SECONDS, invite_body, receive_body
-from server.release.api.routes import Route, Routes
-from server.release.people.permissions import STOPPING, Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import STOPPING, Permission, Principal
 from server.release.people.trail import describe as describe_entry
 from server.release.rollouts.etag import read_if_match
 from server.storage.control_models import TrailEntry

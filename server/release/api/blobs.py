@@ -7,7 +7,7 @@ import msgspec
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
 from server.release.errors import NotFoundError
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 
 
 class BlobView(msgspec.Struct, frozen=True):

@@ -1,8 +1,12 @@
 """All operations of the API: each resource is a module, listed here and nowhere else."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -21,7 +25,8 @@ from server.release.api import (
 )
 from server.release.api.address import PREFIX
 from server.release.api.openapi import make_page
-from server.release.api.operation import Call, Operation, Reply
+from server.release.api.operation import Call, Operation, Reply, path_regex
+from server.release.api.problems import ProblemError
 
 RESOURCES = (
     status,
@@ -71,3 +76,88 @@ OPERATIONS = with_schema(
     tuple(operation for resource in RESOURCES for operation in resource.OPERATIONS)
 )
 """Every operation, in the order in which the schema shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An operation, the values of its path, and the query as it was sent."""
+
+    operation: Operation
+    path: Mapping[str, str]
+    query: str
+
+
+class Routes:
+    """All operations by path. GET answers HEAD, and OPTIONS says what a path takes."""
+
+    def __init__(self, operations: tuple[Operation, ...]) -> None:
+        by_path: dict[str, dict[str, Operation]] = {}
+        for operation in operations:
+            methods = by_path.setdefault(operation.path, {})
+            if operation.method in methods:
+                raise TypeError(f"{operation.method} {operation.path} is there twice")
+            methods[operation.method] = operation
+        # A literal segment wins over a parameter, whatever the order of declaration.
+        self._paths = [
+            (path_regex(path), by_path[path])
+            for path in sorted(by_path, key=lambda path: (path.count("{"), path))
+        ]
+
+    def find(self, method: str, target: str) -> Route:
+        """Return the route; raises ProblemError 404 or 405."""
+        path, _, query = target.partition("?")
+        try:
+            decoded = "/".join(_decode(segment) for segment in path.split("/"))
+        except ValueError as error:
+            raise _nothing() from error
+        for regex, methods in self._paths:
+            found = regex.fullmatch(decoded)
+            if found is None:
+                continue
+            operation = methods.get(method)
+            if operation is None and method == "HEAD":
+                operation = methods.get("GET")
+            if operation is None and method == "OPTIONS":
+                return Route(_options(methods), MappingProxyType({}), query)
+            if operation is None:
+                raise ProblemError(
+                    405,
+                    "method-not-allowed",
+                    f"This path takes {_allow(methods)}: use one of them.",
+                    {"Allow": _allow(methods)},
+                )
+            return Route(operation, MappingProxyType(found.groupdict()), query)
+        raise _nothing()
+
+
+def _decode(segment: str) -> str:
+    value = unquote(segment, errors="strict")
+    if "/" in value:
+        raise ValueError("a segment holds a slash")
+    return value
+
+
+def _allow(methods: Mapping[str, Any]) -> str:
+    allowed = {*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+    return ", ".join(sorted(allowed))
+
+
+def _options(methods: Mapping[str, Operation]) -> Operation:
+    async def options(_call: Call) -> Reply:
+        return Reply(status=204, headers={"Allow": _allow(methods)})
+
+    some = next(iter(methods.values()))
+    return Operation(
+        method="OPTIONS",
+        path=some.path,
+        permission=None,
+        public=True,
+        summary="What the path takes",
+        handler=options,
+        status=204,
+        reply_headers=some.reply_headers,
+    )
+
+
+def _nothing() -> ProblemError:
+    return ProblemError(404, "not-found", "There is nothing here: see /api/v1/openapi.json.")

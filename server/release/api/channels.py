@@ -29,12 +29,20 @@ from server.release.api.operation import (
     Reply,
 )
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.people.permissions import Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import Permission, Principal
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.etag import ANY, channel_etag
-from server.release.rollouts.operations import ChannelView
-from server.release.rollouts.orders import Halt, Note, Offer, Order, Pause, Resume, Schedule
+from server.release.rollouts.orders import (
+    ChannelView,
+    Halt,
+    Note,
+    Offer,
+    Order,
+    Pause,
+    Resume,
+    Schedule,
+    Wish,
+)
 from server.release.rollouts.plan import Moment, Plan
 from server.release.rollouts.preview import Preview, Share, describe_state, preview
 from server.release.rollouts.repeated import explain_unrecorded
@@ -44,7 +52,6 @@ from server.release.rollouts.signed import (
     needs_signature,
     propose_for_channel,
 )
-from server.release.rollouts.wish import Wish
 
 _PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
 Permille = Annotated[int, msgspec.Meta(ge=0, le=1000, description="Of the fleet.")]

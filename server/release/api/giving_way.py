@@ -9,8 +9,8 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 
 LONGEST = 1.0  # seconds in a row: several times what a halt takes when it has the interpreter
 SHORTEST = 0.1  # seconds: a halt gets on in them, and what waits goes on as soon after
@@ -111,3 +111,32 @@ class GivingWay:
             self._next = loop.call_later(self._closure.left, self._let_in)
         else:
             self._next = loop.call_soon(self._let_in)
+
+
+AT_ONCE = 2  # of an account: a cancel does not wait for the halt that it was sent after
+
+
+@dataclass(slots=True)
+class _Account:
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    requests: int = 0  # that have a turn or wait for one
+
+
+class AccountTurns:
+    """The turns of one loop."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, _Account] = {}
+
+    @contextlib.asynccontextmanager
+    async def taken(self, name: str) -> AsyncIterator[None]:
+        """Wait for a turn of the account `name`, and have it until the block ends."""
+        account = self._accounts.setdefault(name, _Account())
+        account.requests += 1
+        try:
+            async with account.turns:
+                yield
+        finally:
+            account.requests -= 1
+            if not account.requests:
+                del self._accounts[name]

@@ -27,8 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.api.problems import ProblemError
 from server.release.errors import RateError, Share
-from server.release.people.claim import CLAIM, Claim
 from server.release.people.token_text import redact
+from server.release.people.trail import CLAIM, Claim
 from server.storage.control_models import IdempotencyKey
 from server.storage.database import Sessions
 

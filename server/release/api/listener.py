@@ -18,9 +18,8 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 
 from server.core.buckets import Bucket
-from server.release.api.connections import choose_leaving
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
-from server.release.api.rates import BURST_SECONDS
+from server.release.api.rates import BURST_SECONDS, choose_leaving
 from server.release.errors import Share
 from server.release.people.principal import Principal
 

@@ -14,22 +14,19 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 
-from server.publisher.notices import Notice
+from server.publisher.alarms import Notice
 from server.publisher.publisher import Publisher
-from server.release.api.account_turns import AccountTurns
 from server.release.api.address import PREFIX
-from server.release.api.giving_way import GivingWay
+from server.release.api.giving_way import AccountTurns, GivingWay
 from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
 from server.release.errors import Share
-from server.release.people.permissions import Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import Permission, Principal
 from server.release.rollouts.etag import is_match
 from server.release.rollouts.rollouts import Rollouts
-from server.release.submissions.limits import SubmissionLimits
+from server.release.submissions.intake import SubmissionLimits
 from server.release.submissions.submissions import Submissions
-from server.release.uploads.limits import limits_of
-from server.release.uploads.quota import free_octets
+from server.release.uploads.limits import free_octets, limits_of
 from server.release.uploads.uploads import Uploads
 from server.settings import Settings
 from server.storage.database import Sessions

@@ -25,7 +25,7 @@ from server.release.errors import (
     TooLargeError,
 )
 from server.release.people.token_text import redact
-from server.release.uploads.errors import OffsetError, UploadChecksumError, UploadStalledError
+from server.release.uploads.limits import OffsetError, UploadChecksumError, UploadStalledError
 from server.storage.errors import StorageError
 
 MEDIA_TYPE = "application/problem+json"

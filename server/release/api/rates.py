@@ -8,8 +8,9 @@ is never refused for them.
 """
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from server.core.buckets import MAX_BUCKETS, Bucket, Buckets
 from server.release.errors import RateError, Share
@@ -108,3 +109,37 @@ def _digest(secret: str) -> str:
 def _refuse(wait: int, share: Share) -> None:
     if wait:
         raise RateError(f"Too many requests: ask again in {wait} s.", wait, share)
+
+
+TOKENLESS = ""
+"""The holder of connections over which no valid token came."""
+
+
+class Slot(Protocol):
+    """A connection: `account` and `token` are of the last valid token that came over it."""
+
+    account: str
+    token: str
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request of it is being answered."""
+
+
+def choose_leaving(slots: Sequence[Slot]) -> int | None:
+    """Return the index of the connection that gives way, None where the new one does.
+
+    `slots` are all but the new one, the oldest first. Of the largest holder's connections those of
+    its largest token go first, idle ones before busy ones, and the oldest of them. With n slots and
+    k holders, no holder of n // k or fewer connections loses one, nor of a single one.
+    """
+    held = Counter(slot.account for slot in slots)
+    held[TOKENLESS] += 1  # the new one
+    largest = max(held, key=lambda account: (held[account], account == TOKENLESS))
+    own = [index for index, slot in enumerate(slots) if slot.account == largest]
+    tokens = Counter(slots[index].token for index in own)
+    return min(
+        own,
+        key=lambda index: (-tokens[slots[index].token], slots[index].is_busy, index),
+        default=None,
+    )

@@ -3,20 +3,20 @@
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from server.core.errors import FormatError
 from server.release.api.admission import Admission, Authenticate, no_token
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.certificates import Certificates
-from server.release.api.exposure import load_tls
 from server.release.api.listener import Answering, listening
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Operation, Services
@@ -29,6 +29,103 @@ from server.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from server.release.federation.provider import Provider
+
+LOOK_SECONDS = 10.0
+Identity = tuple[tuple[int, int, int], ...]
+log = structlog.get_logger()
+
+
+class Certificates:
+    """Keeps a listening `context` to the files it was loaded from.
+
+    `load` makes a context of the files as they are; raises FormatError for what cannot be used.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, load: Callable[[], ssl.SSLContext | None], files: list[Path]
+    ) -> None:
+        self._load = load
+        self._files = files
+        self._current = context
+        self._read: Identity | None = None
+        self._refused: Identity | None = None
+        # A context of its own for each reading: a pair that does not fit breaks none that does.
+        context.sni_callback = self._choose
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Read the files where they changed; what cannot be used is an alarm, once."""
+        found: Identity | None = None
+        try:
+            found = await asyncio.to_thread(self._identify)
+            if found in {self._read, self._refused}:
+                return
+            fresh = await asyncio.to_thread(self._load)
+            if fresh is not None:
+                self._current = fresh
+        except (FormatError, OSError) as error:
+            if found is None or found != self._refused:
+                log.error("alarm", error=f"the certificate stays the former one: {error}")
+            self._refused = found
+            return
+        if self._read is not None:
+            log.info("the certificate was read again")
+        self._read, self._refused = found, None
+
+    def _identify(self) -> Identity:
+        stats = [file.stat() for file in self._files]
+        return tuple((stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in stats)
+
+    def _choose(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        connection.context = self._current
+
+
+def is_loopback(host: str) -> bool:
+    """Answer whether only this machine reaches `host`; names but localhost may lead anywhere."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return the API's TLS, or None where it speaks plainly.
+
+    Raises FormatError where tokens would cross a network in the clear, and for a certificate and
+    key that cannot be used. Reads files.
+    """
+    if bool(settings.api_cert) != bool(settings.api_key):
+        raise FormatError("api_cert and api_key go together: name both files, or neither.")
+    if not settings.api_cert:
+        if not is_loopback(settings.api_host) and not settings.api_behind_proxy:
+            raise FormatError(
+                f"the API would send tokens in the clear on {settings.api_host}: set api_cert and"
+                " api_key, or api_behind_proxy where a proxy on the way speaks TLS."
+            )
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_cert_chain(settings.api_cert, settings.api_key, password=_no_password)
+    except (OSError, ssl.SSLError) as error:
+        raise FormatError(
+            f"api_cert and api_key cannot be used: {error}; they are PEM files without a password."
+        ) from error
+    return context
+
+
+def _no_password() -> str:
+    """Answer for a key that is encrypted: OpenSSL would ask the terminal else."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +240,11 @@ def token_verifier(services: Services, provider: "Provider | None") -> Authentic
 def _with_logins(
     services: Services, provider: "Provider", verify_token: Authenticate
 ) -> Authenticate:
-    from server.release.federation import login  # noqa: PLC0415 - needed with a provider alone
+    from server.release.federation import code_flow  # noqa: PLC0415 - needed with a provider alone
 
     async def verify(secret: str) -> Principal:
         if secret.count(".") == 2:
-            return await login.log_in(services.sessions, provider, secret)
+            return await code_flow.log_in(services.sessions, provider, secret)
         return await verify_token(secret)
 
     return verify

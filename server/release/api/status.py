@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from server.publisher.alarms import Notice
 from server.publisher.incoming import list_submissions
-from server.publisher.notices import Notice
 from server.publisher.published import load_published
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 
 VERSION = version("hening")  # which takes a millisecond to find
 

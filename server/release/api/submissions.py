@@ -8,12 +8,11 @@ import msgspec
 from server.core.bundle import MAX_BUNDLE
 from server.core.errors import HeningError
 from server.release.api.address import PREFIX
+from server.release.api.decode import check_media_type, stream_body
 from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.api.receive import check_media_type, stream_body
-from server.release.people.permissions import Permission
-from server.release.submissions.state import SubmissionState
-from server.release.submissions.submissions import MAX_WAIT
+from server.release.people.principal import Permission
+from server.release.submissions.submissions import MAX_WAIT, SubmissionState
 
 MEDIA_TYPE = "application/vnd.hening.submission"
 

@@ -8,10 +8,9 @@ from aiohttp import web
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 from server.release.people.trail import describe
-from server.release.people.trail_query import TrailFilter, export_trail, query_trail
-from server.release.people.trail_verify import load_head
+from server.release.people.trail_query import TrailFilter, export_trail, load_head, query_trail
 
 JSON_LINES = "application/jsonl"
 Text = Annotated[str, msgspec.Meta(max_length=200)]

@@ -15,13 +15,17 @@ from aiohttp import web
 from server.core.encodings import decode_decimal
 from server.core.errors import FormatError
 from server.release.api.address import PREFIX
+from server.release.api.decode import check_media_type
 from server.release.api.operation import Call, Header, Operation, Reply
 from server.release.api.problems import ProblemError
-from server.release.api.receive import check_media_type
-from server.release.people.permissions import Permission
-from server.release.uploads.checksum import ALGORITHMS, decode_checksum
-from server.release.uploads.metadata import decode_upload_metadata, encode_upload_metadata
-from server.release.uploads.state import UploadState
+from server.release.people.principal import Permission
+from server.release.uploads.headers import (
+    ALGORITHMS,
+    decode_checksum,
+    decode_upload_metadata,
+    encode_upload_metadata,
+)
+from server.release.uploads.uploads import UploadState
 
 VERSION = "1.0.0"
 MEDIA_TYPE = "application/offset+octet-stream"

@@ -23,11 +23,10 @@ from server.release.api.address import OPERATOR, decode_operator
 from server.release.api.admission import JWT_DOTS, Authenticate, no_token, read_bearer
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.exposure import load_tls
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Call, Operation, Services, work_in_turn
 from server.release.api.problems import ProblemError
-from server.release.api.serving import make_provider, renewing, token_verifier
+from server.release.api.serving import load_tls, make_provider, renewing, token_verifier
 from server.release.api.urgent_listener import (
     BACKLOG,
     UrgentServer,
@@ -36,11 +35,10 @@ from server.release.api.urgent_listener import (
     vouch,
 )
 from server.release.errors import AuthenticationError
-from server.release.people.permissions import STOPPING
-from server.release.people.principal import Principal, command_line_principal
+from server.release.people.principal import STOPPING, Principal, command_line_principal
 from server.settings import Settings
+from server.storage.durable import PRIVATE, create_folder
 from server.storage.errors import StorageError
-from server.storage.modes import PRIVATE, create_folder
 
 BODY_SECONDS = 1.0  # for a body to arrive
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown

@@ -7,9 +7,9 @@ import msgspec
 
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 from server.release.webhooks import directory
-from server.release.webhooks.addresses import MAX_URL
+from server.release.webhooks.sender import MAX_URL
 from server.storage.control_models import Delivery, Webhook
 
 Subscribed = Literal[

@@ -1,22 +1,170 @@
 """The trail, and whether accounts, tokens, sessions, orders and webhooks are as it says."""
 
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import msgspec
 from sqlalchemy import select
 
-from server.core.errors import HeningError
+from server.core.errors import FormatError, HeningError
 from server.publisher.checks.finding import Finding, confirm, summarise
-from server.release.checks.rows import (
-    compare_accounts,
-    compare_changes,
-    compare_sessions,
-    compare_tokens,
-    compare_webhooks,
-)
-from server.release.checks.told import Told
+from server.release.checks.told import Told, ToldChange
+from server.release.people.accounts import account_codenames, tell_codenames
+from server.release.people.tokens import fingerprint
 from server.release.people.trail import describe
-from server.release.people.trail_query import read_trail
-from server.release.people.trail_verify import verify_trail
+from server.release.people.trail_query import read_trail, verify_trail
+from server.release.webhooks.directory import webhook_fingerprint
 from server.storage.control_models import Account, Change, Token, Webhook, WebSession
 from server.storage.database import Sessions
+
+BY_HAND = "somebody wrote to the database by hand"
+
+
+def compare_accounts(told: Told, rows: Iterable[Account]) -> Iterator[str]:
+    """Yield a sentence for each account that is not what the trail made of it."""
+    known = {row.name: row for row in rows}
+    for name in sorted(told.accounts.keys() - known.keys()):
+        yield f"the account {name} is gone, and accounts are never deleted: {BY_HAND}; restore it."
+    for name, row in sorted(known.items()):
+        account = told.accounts.get(name)
+        remedy = f"{BY_HAND}; set it right with `hening-server account`."
+        if account is None:
+            yield f"nobody made the account {name} by the trail: {BY_HAND}; disable it."
+            continue
+        if row.role != account.role:
+            yield f"the account {name} is {row.role}, and {account.role} by the trail: {remedy}"
+        try:
+            codenames = tell_codenames(account_codenames(row))
+        except FormatError:
+            codenames = []
+        if codenames != account.codenames:
+            yield f"the account {name} has other codenames than by the trail: {remedy}"
+        if (row.subject or None) != (account.subject or None):
+            yield f"the account {name} has another login than by the trail: {remedy}"
+        if (row.disabled_at is not None) != account.is_disabled:
+            is_, was = ("disabled", "open") if row.disabled_at else ("open", "disabled")
+            yield f"the account {name} is {is_}, and {was} by the trail: {remedy}"
+
+
+def compare_tokens(told: Told, rows: Iterable[Token]) -> Iterator[str]:
+    """Yield a sentence for each token that is not what the trail made of it."""
+    known = {row.id: row for row in rows}
+    for identity in sorted(told.tokens.keys() - known.keys()):
+        yield f"the token {identity} is gone, and tokens are never deleted: {BY_HAND}; restore it."
+    for identity, row in sorted(known.items()):
+        token = told.tokens.get(identity)
+        remedy = f"{BY_HAND}; revoke it."
+        if token is None:
+            yield f"nobody made the token {identity} of {row.account} by the trail: {remedy}"
+            continue
+        differing = [
+            what
+            for what, is_same in (
+                ("account", row.account == token.account),
+                ("label", row.label == token.label),
+                ("rights", _read_list(row.permissions) == token.permissions),
+                ("secret", fingerprint(row) == token.fingerprint),
+                ("expiry", row.expires_at == token.expires_at),
+                ("revocation", row.revoked_at == token.revoked_at),
+            )
+            if not is_same
+        ]
+        if differing:
+            yield (
+                f"the token {identity} of {row.account} has another {' and '.join(differing)} than"
+                f" by the trail: {remedy}"
+            )
+
+
+def compare_sessions(told: Told, rows: Iterable[WebSession]) -> Iterator[str]:
+    """Yield a sentence for each session of the console that nobody began, or that was ended."""
+    for row in sorted(rows, key=lambda row: row.id):
+        session = told.sessions.get(row.id)
+        if session is None or (row.account, row.token or "login") != (session.account, session.by):
+            yield (
+                f"nobody began the session {row.id} of {row.account} by the trail: {BY_HAND};"
+                " end it with `hening-server session end`."
+            )
+        elif session.is_ended and row.ended_at is None:
+            yield (
+                f"the session {row.id} of {row.account} was ended, and is open: {BY_HAND}; end it"
+                " with `hening-server session end`."
+            )
+
+
+def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
+    """Yield a sentence for each order that is not what the trail tells of it."""
+    known = {row.id: row for row in rows}
+    for identity in sorted(told.changes.keys() - known.keys()):
+        lost = told.changes[identity]
+        yield (
+            f"the change {identity} ({lost.action} of {lost.subject}) is gone: {BY_HAND};"
+            " restore it, or give the order again."
+        )
+    for identity, row in sorted(known.items()):
+        change = told.changes.get(identity)
+        if change is None:
+            yield (
+                f"nobody gave the order {identity} ({row.action} of {row.subject}) by the trail:"
+                f" {BY_HAND}; cancel it."
+            )
+        elif differing := differences(row, change):
+            remedy = "restore the row" if row.finished_at else "cancel it, and give the order again"
+            yield (
+                f"the change {identity} ({row.action} of {row.subject}) has {differing} than by the"
+                f" trail: {BY_HAND}; {remedy}."
+            )
+
+
+def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
+    """Yield a sentence for each webhook that nobody made, or that was changed since."""
+    for row in sorted(rows, key=lambda row: row.id):
+        webhook = told.webhooks.get(row.id)
+        remedy = f"{BY_HAND}; disable it, and make another."
+        if webhook is None:
+            yield f"nobody made the webhook {row.id} by the trail: {remedy}"
+            continue
+        differing = [
+            what
+            for what, is_same in (
+                ("address or secret", webhook_fingerprint(row) == webhook.fingerprint),
+                ("choice of events", _read_list(row.events) == webhook.events),
+                ("state", (row.disabled_at is not None) == webhook.is_disabled),
+            )
+            if not is_same
+        ]
+        if differing:
+            what = " and ".join(differing)
+            yield f"the webhook {row.id} has another {what} than by the trail: {remedy}"
+
+
+def differences(row: Change, told: ToldChange) -> str:
+    """Return in what an order's row differs from what the trail tells; nothing where it agrees."""
+    sha256 = hashlib.sha256(row.arguments.encode()).hexdigest()
+    approval = (row.approved_by, row.approved_at) == (told.approved_by, told.approved_at)
+    differing = [
+        what
+        for what, is_same in (
+            ("channel", (row.action, row.subject) == (told.action, told.subject)),
+            ("order", sha256 == told.sha256),
+            ("time", row.due_at == told.due_at),
+            (
+                "proposer",
+                (row.proposed_by, row.proposed_at) == (told.proposed_by, told.proposed_at),
+            ),
+            ("approval", approval),
+            ("state", (row.state, row.finished_at) == (told.state, told.finished_at)),
+        )
+        if not is_same
+    ]
+    return f"another {' and '.join(differing)}" if differing else ""
+
+
+def _read_list(text: str) -> list[str]:
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except msgspec.DecodeError:
+        return []
 
 
 async def check_control_plane(sessions: Sessions) -> list[Finding]:

@@ -8,15 +8,23 @@ server keeps nothing for those who only begin.
 import base64
 import hashlib
 import hmac
+import os
+import stat
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from server.core.errors import FormatError
+from server.core.errors import FormatError, TrustError
 from server.release.errors import AuthenticationError
-from server.release.federation.fetch import check_address, post_form
-from server.release.federation.provider import Provider
+from server.release.federation.identity import LEEWAY_SECONDS, issued_at
+from server.release.federation.provider import Provider, check_address, post_form
+from server.release.people.accounts import account_codenames, find_by_subject
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
+from server.storage.bounded import read_bounded
+from server.storage.database import Sessions
+from server.storage.durable import is_private
 from server.storage.errors import StorageError
 
 Post = Callable[
@@ -151,3 +159,45 @@ def _endpoint(page: Mapping[str, Any], name: str) -> str:
 
 def _refused() -> AuthenticationError:
     return AuthenticationError("the login did not hold: begin again.")
+
+
+SECRET_LIMIT = 1024  # octets
+
+
+def load_client_secret(file: Path) -> str:
+    """Read the secret from a file that holds nothing else, such as a systemd credential.
+
+    Raises TrustError where others may read it, FormatError for what is no secret.
+    """
+    secret = read_bounded(file, SECRET_LIMIT)
+    found = file.stat()
+    if not is_private(found, os.geteuid()):
+        mode = stat.S_IMODE(found.st_mode)
+        raise TrustError(f"{file} has mode {mode:04o}: run `chmod 600 {file}`, others may read it.")
+    text = secret.decode("ascii", errors="replace").strip()
+    if not text or not text.isascii() or not text.isprintable():
+        raise FormatError(f"{file} does not hold a client secret.")
+    return text
+
+
+LOGIN = "login"
+"""What the trail has in place of a token's id."""
+
+
+async def log_in(sessions: Sessions, provider: Provider, text: str) -> Principal:
+    """Return who an ID token belongs to, with the rights that the account holds now.
+
+    Nobody gets an account by logging in. Raises AuthenticationError with one sentence for a token
+    that does not hold, a subject that nobody set, and an account that is disabled, or was after the
+    token was made.
+    """
+    subject = await provider.verify(text)
+    async with sessions() as session:
+        account = await find_by_subject(session, subject)
+    # The provider's clock may be ahead: what it made just before must not count as made after.
+    ended = None if account is None else account.logins_from
+    is_over = ended is not None and issued_at(text) <= ended + LEEWAY_SECONDS
+    if account is None or account.disabled_at is not None or is_over:
+        raise AuthenticationError("this needs a valid token: ask an admin for one.")
+    role = Role(account.role)
+    return Principal(account.name, role, ROLE_PERMISSIONS[role], account_codenames(account), LOGIN)

@@ -16,13 +16,14 @@ from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.names import is_codename
 from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
-from server.release.people.permissions import (
+from server.release.people.principal import (
     CONTENT_ROLES,
+    EVERY_CODENAME,
     ROLE_PERMISSIONS,
     Permission,
+    Principal,
     Role,
 )
-from server.release.people.principal import EVERY_CODENAME, Principal
 from server.release.people.token_text import redact
 from server.release.people.trail import lock_trail, record
 from server.storage.control_models import Account, Token, WebSession

@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import decode_canonical_json
 from server.release.errors import PermissionDeniedError
-from server.release.people.permissions import Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import Permission, Principal
 from server.release.people.trail import DETAIL_LIMIT
 from server.storage.control_models import TrailEntry
 

@@ -28,8 +28,13 @@ from server.release.people.accounts import (
     list_accounts,
     load_account,
 )
-from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
-from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.principal import (
+    EVERY_CODENAME,
+    ROLE_PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+)
 from server.release.people.token_text import FORM, MAX_DAYS, checksum, is_token
 from server.release.people.trail import lock_trail, record
 from server.storage.control_models import Account, Token

@@ -5,19 +5,59 @@ records. The row `trail_head` is the one lock of all writers: whoever updates it
 SQLite and PostgreSQL alike, and it remembers where the trail ends.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import update
+from sqlalchemy import CursorResult, func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
-from server.core.errors import FormatError
-from server.release.people.claim import note_effect
+from server.core.errors import FormatError, HeningError
+from server.release.errors import ConflictError
 from server.release.people.token_text import holds_token
-from server.storage.control_models import TrailEntry, TrailHead
+from server.storage.control_models import IdempotencyKey, TrailEntry, TrailHead
+from server.storage.database import Sessions
 from server.storage.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An account's key, and which attempt at its request this is."""
+
+    account: str
+    key: str
+    attempt: str
+
+
+CLAIM: ContextVar[Claim | None] = ContextVar("CLAIM", default=None)
+"""The request that is being served; None where it has no key, and outside of requests."""
+
+
+async def note_effect(session: AsyncSession, index: int) -> None:
+    """Write entry `index` of the trail down as what the present request did, unless it did more.
+
+    Raises ConflictError where the request was taken over: the transaction must be rolled back.
+    """
+    claim = CLAIM.get()
+    if claim is None:
+        return
+    statement = (
+        update(IdempotencyKey)
+        .where(
+            IdempotencyKey.account == claim.account,
+            IdempotencyKey.key == claim.key,
+            IdempotencyKey.attempt == claim.attempt,
+        )
+        .values(effect=func.coalesce(IdempotencyKey.effect, index))
+    )
+    if cast("CursorResult[Any]", await session.execute(statement)).rowcount != 1:
+        raise ConflictError("a repetition with the same key took this request over: ask there.")
+
 
 NO_ENTRY = "0" * 64
 """What the first entry is chained to."""
@@ -100,3 +140,51 @@ def describe(entry: TrailEntry) -> dict[str, Any]:
         "sha256": entry.sha256,
         "subject": entry.subject,
     }
+
+
+_SENTENCE_LIMIT = 500
+
+
+@contextlib.asynccontextmanager
+async def recording(
+    sessions: Sessions,
+    clock: Callable[[], datetime],
+    *,
+    actor: str,
+    action: str,
+    subjects: Sequence[str],
+    detail: Mapping[str, Any],
+) -> AsyncIterator[dict[str, Any]]:
+    """Record what the block does, one entry a subject before it and one after it.
+
+    The block may put what came of it into the dict that it is given. Where it raises, the second
+    entry says `failed` with the error's sentence, or for an error of none of our kinds its class.
+    """
+    indices: list[int] = []
+    outcome: dict[str, Any] = {}
+
+    async def tell(stage: str, added: Mapping[str, Any]) -> None:
+        at = int(clock().timestamp())
+        async with sessions.begin() as session:
+            for number, subject in enumerate(subjects):
+                began = {"began": indices[number]} if stage != "begun" else {}
+                entry = await record(
+                    session,
+                    at=at,
+                    actor=actor,
+                    action=action,
+                    subject=subject,
+                    detail={"stage": stage, **began, **added},
+                )
+                if stage == "begun":
+                    indices.append(entry.index)
+
+    await tell("begun", detail)
+    try:
+        yield outcome
+    except Exception as error:
+        known = isinstance(error, HeningError)
+        sentence = str(error)[:_SENTENCE_LIMIT] if known else type(error).__name__
+        await tell("failed", {"error": sentence})
+        raise
+    await tell("done", outcome)

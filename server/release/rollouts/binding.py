@@ -7,17 +7,20 @@ that it is bound to what its author saw. Halting is bound to nothing: it wins ov
 from collections.abc import Callable
 
 import msgspec
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.names import Channel, decode_channel
 from server.core.pointer import Pointer
+from server.release.checks.check import differences
+from server.release.checks.told import Told
 from server.release.errors import ConflictError
 from server.release.people.accounts import account_codenames
-from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Permission, Principal, Role
+from server.release.people.trail import describe
+from server.release.rollouts.etag import hash_pointer
 from server.release.rollouts.orders import RAISING, Halt, Order, Resume
-from server.release.rollouts.pointer_hash import hash_pointer
-from server.storage.control_models import Account, Change
+from server.storage.control_models import Account, Change, TrailEntry
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -97,3 +100,28 @@ async def _check_person(
 
 def _build(seen: Seen, name: Callable[[int], str]) -> str:
     return name(seen.counter) if seen.counter else "nothing"
+
+
+async def check_recorded(session: AsyncSession, change: Change) -> None:
+    """Raise ConflictError for a row that was made, altered or approved beside the trail.
+
+    Whoever writes to the database can write to the trail, too; but then it says so for ever.
+    """
+    told = Told()
+    query = (
+        select(TrailEntry)
+        .where(
+            TrailEntry.subject == change.subject,
+            TrailEntry.detail.contains(f'"change":"{change.id}"', autoescape=True),
+        )
+        .order_by(TrailEntry.index)
+    )
+    for entry in await session.scalars(query):
+        told.add(describe(entry))
+    known = told.changes.get(change.id)
+    differing = "no entry in it" if known is None else differences(change, known)
+    if differing:
+        raise ConflictError(
+            f"the change {change.id} is not the one that the trail tells ({differing}): somebody"
+            " wrote to the database by hand. Run `hening-server check`, and give the order again."
+        )

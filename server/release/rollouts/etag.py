@@ -48,3 +48,10 @@ def check_if_match(if_match: str, etag: str) -> None:
         raise PreconditionError(
             "the channel has changed meanwhile: look at it again, and repeat with its new ETag."
         )
+
+
+def hash_pointer(pointer: Pointer | None) -> str:
+    """Return the sha256 by which an intent remembers a pointer, of None an empty text."""
+    if pointer is None:
+        return ""
+    return hashlib.sha256(encode_canonical_json(encode_pointer(pointer))).hexdigest()

@@ -27,7 +27,7 @@ from server.publisher.build_names import BuildNames
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.release.people.trail import lock_trail
-from server.release.rollouts.binding import check_people, check_seen
+from server.release.rollouts.binding import check_people, check_recorded, check_seen
 from server.release.rollouts.changes import (
     Intent,
     Outcome,
@@ -36,7 +36,7 @@ from server.release.rollouts.changes import (
     read_arguments,
     read_outcome,
 )
-from server.release.rollouts.etag import check_if_match
+from server.release.rollouts.etag import check_if_match, hash_pointer
 from server.release.rollouts.ledger import (
     find_course,
     find_open,
@@ -45,12 +45,9 @@ from server.release.rollouts.ledger import (
     sentence,
     settle,
 )
-from server.release.rollouts.operations import carry_out, view_channel
-from server.release.rollouts.orders import Halt
-from server.release.rollouts.pointer_hash import hash_pointer
-from server.release.rollouts.recorded import check_recorded
+from server.release.rollouts.orders import Halt, carry_out, view_channel
 from server.release.webhooks.deliveries import enqueue
-from server.release.webhooks.noticing import make_halted
+from server.release.webhooks.noticer import make_halted
 from server.storage.bounded import read_bounded
 from server.storage.control_models import Change
 from server.storage.database import Sessions

@@ -19,8 +19,7 @@ from server.publisher.build_names import BuildNames
 from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
 from server.release.errors import ConflictError, PermissionDeniedError
-from server.release.people.permissions import Permission
-from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.principal import EVERY_CODENAME, Permission, Principal
 from server.release.people.second_person import check_second_person
 from server.release.people.trail import lock_trail
 from server.release.rollouts.binding import Seen, see
@@ -48,8 +47,22 @@ from server.release.rollouts.ledger import (
     sentence,
     settle,
 )
-from server.release.rollouts.operations import ChannelView, Edited, carry_out, view_channel
-from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Pause, Schedule
+from server.release.rollouts.orders import (
+    RAISING,
+    ChannelView,
+    Edited,
+    Halt,
+    Offer,
+    Order,
+    Pause,
+    Schedule,
+    Wish,
+    carry_out,
+    check_allowed,
+    check_due,
+    check_words,
+    view_channel,
+)
 from server.release.rollouts.plan import check_plan
 from server.release.rollouts.preview import Preview, preview
 from server.release.rollouts.repeated import (
@@ -59,7 +72,6 @@ from server.release.rollouts.repeated import (
     find_answer,
     is_repetition,
 )
-from server.release.rollouts.wish import Wish, check_allowed, check_due, check_words
 from server.storage.control_models import Change
 from server.storage.database import Sessions
 from server.storage.errors import StorageError

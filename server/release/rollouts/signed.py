@@ -18,9 +18,7 @@ from server.core.names import Channel, metadata_name
 from server.core.promotion import PromotionOrder, plan_promotion
 from server.core.proposal import MetadataText, Proposal, encode_proposal, proposal_id
 from server.core.release import Fingerprint, Integer, Positive
-from server.core.retirement import plan_retirement
-from server.core.role_edit import is_unchanged
-from server.core.withdrawal import Withdrawal, plan_withdrawal
+from server.core.role_edit import Withdrawal, is_unchanged, plan_retirement, plan_withdrawal
 from server.publisher.published import Published, load_published
 from server.release.errors import ConflictError, NeedsSignatureError, NotFoundError
 from server.release.rollouts.orders import Note

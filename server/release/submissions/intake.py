@@ -4,9 +4,19 @@ Source: docs/FORMATS.md section 6. What is held in memory is one role file and o
 socket, however much there is to come.
 """
 
+import os
+import shutil
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
 
+from server.core.bundle import Bundle
 from server.core.errors import FormatError
+from server.core.metadata import metadata_limit
+from server.release.errors import QuotaError, TooLargeError
+from server.storage.bounded import TEMPORARY
+from server.storage.durable import make_folder, open_created, sync_folder
+from server.storage.room import KEEP_FREE
 
 
 class Intake:
@@ -55,3 +65,107 @@ class Intake:
         octets = bytes(self._held[:length])
         del self._held[:length]
         return octets
+
+
+PREFIX = f"{TEMPORARY}api-"
+"""Not the signer's own temporary names: what is under way there is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nameless:
+    """A bundle that has no name yet; its `receipt` stands in the trail once it was received."""
+
+    incoming: Path
+    submission: str
+    receipt: str
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.incoming / f"{PREFIX}{self.submission}-{self.receipt}"
+
+    def reveal(self) -> None:
+        """Give it its name; where the same bundle waits already it is not needed."""
+        target = self.incoming / self.submission
+        if target.is_dir():
+            self.remove()
+        else:
+            self.path.rename(target)
+        sync_folder(self.incoming)
+
+    def remove(self) -> None:
+        """Remove it; what cannot be removed now is removed the next time."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def find_nameless(incoming: Path) -> list[Nameless]:
+    """Return the bundles without a name, also such as are being written."""
+    names = [path.name.removeprefix(PREFIX) for path in incoming.glob(f"{PREFIX}*")]
+    parts = [name.partition("-") for name in sorted(names)]
+    return [Nameless(incoming, submission, receipt) for submission, _, receipt in parts]
+
+
+def begin_bundle(temporary: Path) -> None:
+    """Make the folder that `write_role` fills."""
+    make_folder(temporary / "metadata")
+
+
+def write_role(temporary: Path, name: str, octets: bytes) -> None:
+    """Write one role file; on return its octets survive a power cut."""
+    _write(temporary / "metadata" / name, octets)
+
+
+def complete_bundle(temporary: Path, data: bytes) -> None:
+    """Write `bundle.json` after the role files; on return all of it survives a power cut."""
+    _write(temporary / "bundle.json", data)
+    sync_folder(temporary / "metadata")
+    sync_folder(temporary)
+
+
+def _write(path: Path, octets: bytes) -> None:
+    with os.fdopen(open_created(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+COPIES = 3
+"""Of a role file until it is public: in `incoming`, staged, and in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionLimits:
+    """`octets`: of all role files of one submission; `keep_free`: octets left on the disk."""
+
+    octets: int = 256 << 20
+    keep_free: int = KEEP_FREE
+
+
+def check_size(bundle: Bundle, limits: SubmissionLimits) -> int:
+    """Return how many octets the role files of a bundle have in all.
+
+    Raises FormatError for one that no reader would take, TooLargeError for too many in all.
+    """
+    for role in bundle.roles:
+        if role.length > metadata_limit(role.name):
+            raise FormatError(
+                f"{role.name} {role.version} has {role.length} octets, and readers take"
+                f" {metadata_limit(role.name)}: sign one that lists less."
+            )
+    total = sum(role.length for role in bundle.roles)
+    if total > limits.octets:
+        raise TooLargeError(
+            f"the role files have {total} octets, and {limits.octets} are taken at once: make"
+            " bundles of fewer roles, or have the operator raise `submission_limit`."
+        )
+    return total
+
+
+def check_free(total: int, free: int, limits: SubmissionLimits) -> None:
+    """Raise QuotaError unless `total` octets of role files fit on a disk with `free` octets."""
+    lacking = COPIES * total + limits.keep_free - free
+    if lacking > 0:
+        raise QuotaError(
+            f"the disk has no room for role files of {total} octets, {lacking} are lacking: have"
+            " the operator make room, or lower `keep_free`."
+        )

@@ -14,37 +14,71 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.core.bundle import MAX_BUNDLE, Bundle, RoleFile, decode_bundle
+from server.core.bundle import MAX_BUNDLE, Bundle, Result, RoleFile, decode_bundle
 from server.core.encodings import check_sha256
 from server.core.errors import FormatError
 from server.core.names import metadata_name
-from server.publisher.incoming import list_submissions
+from server.publisher.incoming import is_finished, list_submissions
 from server.release.errors import ConflictError, NotFoundError
-from server.release.people.permissions import Permission
-from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.principal import EVERY_CODENAME, Permission, Principal
+from server.release.people.token_text import redact
 from server.release.people.trail import record
-from server.release.submissions.intake import Intake
-from server.release.submissions.limits import SubmissionLimits, check_free, check_size
-from server.release.submissions.state import SubmissionState, state_of, waits
-from server.release.submissions.writing import (
+from server.release.submissions.intake import (
+    Intake,
     Nameless,
+    SubmissionLimits,
     begin_bundle,
+    check_free,
+    check_size,
     complete_bundle,
     find_nameless,
     write_role,
 )
-from server.storage.blob_threads import BlobThreads
-from server.storage.blobs import BlobStore
+from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.control_models import TrailEntry
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
-from server.storage.models import Blob
+from server.storage.models import Blob, Submission
 from server.storage.models import Submission as Row
+
+Status = Literal["waiting", "published", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionState:
+    """One bundle: `snapshot` is the version that shows it, 0 else; `finished_at` epoch seconds."""
+
+    id: str
+    status: Status
+    reason: str = ""
+    snapshot: int = 0
+    finished_at: int = 0
+
+    @property
+    def key(self) -> str:
+        """The key by which submissions are listed, the newest first: a waiting one has no end."""
+        return f"{self.finished_at or 10**15:016d}.{self.id}"
+
+
+def waits(folder: StateFolder, submission_id: str) -> bool:
+    """Answer whether a bundle lies in `incoming` without its result. Reads the disk."""
+    bundle = folder.incoming / submission_id
+    return bundle.is_dir() and not is_finished(bundle, folder.results)
+
+
+def state_of(row: Submission) -> SubmissionState:
+    """Return what the publisher wrote down about a bundle."""
+    status: Status = "published" if row.status == "published" else "refused"
+    return SubmissionState(row.id, status, row.reason, row.snapshot, row.finished_at)
+
 
 _NAMED_IN_TRAIL = 200  # roles of a bundle; the bundle's id is a hash of all of them
 RECEIVE = "submission.receive"
@@ -264,3 +298,23 @@ async def _receive(intake: Intake, role: RoleFile, temporary: Path) -> None:
     if hashlib.sha256(octets).hexdigest() != role.sha256:
         raise FormatError(f"{name} is not the file that the bundle names.")
     await asyncio.to_thread(write_role, temporary, name, octets)
+
+
+ACTOR = "server"
+
+
+async def record_end(session: AsyncSession, result: Result) -> None:
+    """Record that a bundle was published or refused, and why.
+
+    Who handed it in is in the entry `submission.receive`; a bundle that was laid into `incoming/`
+    has none. A reason may quote what was handed in, and a token has no place in the trail.
+    """
+    is_published = result.status == "published"
+    await record(
+        session,
+        at=result.time,
+        actor=ACTOR,
+        action="submission.publish" if is_published else "submission.refuse",
+        subject=result.id,
+        detail={"snapshot": result.snapshot} if is_published else {"reason": redact(result.reason)},
+    )

@@ -9,11 +9,9 @@ from sqlalchemy import delete
 
 from server.core.errors import FormatError
 from server.release.people.trail import record
-from server.release.uploads.errors import UploadBusyError, UploadChecksumError
-from server.release.uploads.partial import PartialFile
-from server.release.uploads.threads import to_end, to_its_end
-from server.storage.blob_threads import BlobThreads
-from server.storage.blobs import BlobStore
+from server.release.uploads.limits import UploadBusyError, UploadChecksumError
+from server.release.uploads.partial import PartialFile, to_end, to_its_end
+from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder

@@ -8,22 +8,25 @@ crash in the middle leaves `ID.from`, and whoever opens the file next cuts it ba
 writer holds a lock on the file, which the kernel releases when the process dies.
 """
 
+import asyncio
 import contextlib
 import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 from server.core.encodings import decode_decimal
 from server.core.errors import FormatError
-from server.release.errors import QuotaError
-from server.release.uploads.errors import UploadBusyError
+from server.release.errors import QuotaError, TooLargeError
+from server.release.uploads.headers import Checksum
+from server.release.uploads.limits import UploadBusyError, UploadStalledError
+from server.storage.blobs import BlobThreads
 from server.storage.bounded import read_bounded
-from server.storage.durable import make_folder, sync_folder, write_durable
+from server.storage.durable import make_folder, open_created, sync_folder, write_durable
 from server.storage.errors import StorageError
-from server.storage.modes import open_created
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
@@ -159,3 +162,104 @@ def _surroundings() -> Iterator[None]:
                 "the disk is full: what arrived is kept, go on when there is room."
             ) from error
         raise StorageError(f"an upload cannot be kept: {error.strerror or error}.") from error
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_THREADS = BlobThreads()
+"""Of all uploads: clients may send many at once, and publishing needs the loop's own threads."""
+
+
+async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Run `function` in a thread; when the caller is cancelled, first wait for it.
+
+    A file is not closed, and not unlocked, under a thread that still writes to it.
+    """
+    return await to_its_end(_THREADS.run(function, *arguments, **options))
+
+
+async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
+    """Await a call in another thread; when the caller is cancelled, first wait for it."""
+    work = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
+BEYOND = (
+    "the part goes beyond the length that the upload announced: send what is left of it, or"
+    " announce another upload."
+)
+BATCH = 1 << 20
+"""Octets that are gathered before a thread writes them: pieces of a socket have about 64 KiB."""
+
+
+async def receive(
+    file: PartialFile,
+    pieces: AsyncIterator[bytes],
+    room: int,
+    checksum: Checksum | None,
+    silence: float,
+) -> None:
+    """Append the octets of one part, at most `room`; on return they survive a power cut.
+
+    Whatever ends it early, a connection that is lost or pauses for `silence` seconds among it, what
+    arrived stays, and survives, too; but with a `checksum`, or of a part that is longer than
+    `room`, nothing stays. The error that ended it goes on to the caller.
+    """
+    start, is_whole = file.offset, False
+    if checksum is not None:
+        await to_end(file.begin)
+    try:
+        try:
+            await _copy(file, pieces, room, checksum, silence)
+        except TooLargeError:
+            await to_end(file.cut, start)
+            raise
+        if checksum is not None:
+            checksum.check()
+        is_whole = True
+    finally:
+        if checksum is not None and not is_whole:
+            await to_end(file.cut, start)
+        await to_end(file.settle)
+
+
+async def _copy(
+    file: PartialFile,
+    pieces: AsyncIterator[bytes],
+    room: int,
+    checksum: Checksum | None,
+    silence: float,
+) -> None:
+    batch = bytearray()
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(silence):
+                    piece = await anext(pieces, None)
+            except TimeoutError as error:
+                raise UploadStalledError(
+                    "the part paused for too long: what arrived is kept, go on from there."
+                ) from error
+            if piece is None:
+                break
+            room -= len(piece)
+            if room < 0:
+                raise TooLargeError(BEYOND)
+            batch += piece
+            if len(batch) >= BATCH:
+                # What cannot be written is not tried once more below.
+                full, batch = bytes(batch), bytearray()
+                await to_end(_take, file, full, checksum)
+    finally:
+        if batch:
+            await to_end(_take, file, bytes(batch), checksum)
+
+
+def _take(file: PartialFile, data: bytes, checksum: Checksum | None) -> None:
+    if checksum is not None:
+        checksum.feed(data)
+    file.write(data)

@@ -5,8 +5,8 @@ import contextlib
 
 from sqlalchemy import select
 
-from server.release.uploads.errors import UploadBusyError, UploadChecksumError
 from server.release.uploads.hold import Holder
+from server.release.uploads.limits import UploadBusyError, UploadChecksumError
 from server.release.uploads.partial import arrived, is_upload_name, remove_unheld
 from server.storage.control_models import Upload
 from server.storage.database import Sessions

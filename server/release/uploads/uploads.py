@@ -13,6 +13,7 @@ So whoever is told that an upload is whole, or sees that by its offset, can name
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,25 +21,46 @@ from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.errors import NotFoundError, TooLargeError
-from server.release.people.permissions import Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import Permission, Principal
 from server.release.people.trail import record
-from server.release.uploads.checksum import Checksum
-from server.release.uploads.errors import OffsetError
+from server.release.uploads.headers import Checksum
 from server.release.uploads.hold import Holder
-from server.release.uploads.limits import Limits
-from server.release.uploads.partial import arrived, is_upload_name
-from server.release.uploads.quota import check_blob_quota, check_quota, check_space
-from server.release.uploads.reception import BEYOND, receive
-from server.release.uploads.state import UploadState, state_of
+from server.release.uploads.limits import (
+    Limits,
+    OffsetError,
+    check_blob_quota,
+    check_quota,
+    check_space,
+)
+from server.release.uploads.partial import BEYOND, arrived, is_upload_name, receive
 from server.release.uploads.upkeep import recover_uploads, sweep_uploads
-from server.storage.blob_threads import BlobThreads
-from server.storage.blobs import BlobStore
+from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
 from server.storage.durable import sweep_temporary
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
+
+
+@dataclass(frozen=True, slots=True)
+class UploadState:
+    """One upload: `offset` of `length` octets have arrived; `expires_at` in epoch seconds."""
+
+    id: str
+    sha256: str
+    length: int
+    offset: int
+    expires_at: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all octets are there and verified: the blob can be named."""
+        return self.offset == self.length
+
+
+def state_of(upload: Upload, offset: int) -> UploadState:
+    """Return the state of a row whose octets so far are `offset`."""
+    return UploadState(upload.id, upload.sha256, upload.length, offset, upload.expires_at)
 
 
 class Uploads:

@@ -9,22 +9,50 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from server.release.webhooks.backoff import decode_retry_after, plan_retry
 from server.release.webhooks.deliveries import (
     Message,
     claim,
+    decode_retry_after,
     find_due,
     forget_old,
     measure_queue,
+    plan_retry,
     record_failure,
     record_success,
 )
 from server.release.webhooks.directory import switch_off
-from server.release.webhooks.sender import Attempt, Sender
-from server.release.webhooks.signature import sign_message
-from server.release.webhooks.webhook_metrics import WebhookMetrics
+from server.release.webhooks.sender import Attempt, Sender, sign_message
 from server.storage.database import Sessions
+
+RESULTS = ("delivered", "failed", "given-up")
+
+
+class WebhookMetrics:
+    """What became of attempts, and what waits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attempts = Counter(
+            "hening_webhook_attempts",
+            "Attempts to deliver an event by how they ended; given-up is the last of a delivery",
+            ["result"],
+            registry=registry,
+        )
+        self.switched_off = Counter(
+            "hening_webhooks_switched_off",
+            "Webhooks that were switched off because they took nothing",
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "hening_webhook_waiting", "Events that wait to be delivered", registry=registry
+        )
+        self.oldest = Gauge(
+            "hening_webhook_oldest_seconds", "How long the oldest of them waits", registry=registry
+        )
+        for result in RESULTS:
+            self.attempts.labels(result)
+
 
 TICK_SECONDS = 0.5
 AT_ONCE = 16  # webhooks served at the same time

@@ -14,13 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.errors import FormatError
 from server.release.errors import ConflictError, NotFoundError
-from server.release.people.permissions import Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import Permission, Principal
 from server.release.people.trail import record
-from server.release.webhooks.addresses import check_url
 from server.release.webhooks.deliveries import enqueue_for
 from server.release.webhooks.event import SUBSCRIBABLE, PingData, make_event
-from server.release.webhooks.signature import make_secret
+from server.release.webhooks.sender import check_url, make_secret
 from server.storage.control_models import Delivery, Webhook
 from server.storage.database import Sessions
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
-from server.core.content.der import check_ca_certificate
+from server.core.content.ca import check_ca_certificate
 from server.core.errors import FormatError
 from signer.content.sources.built import Built, LeftOut, name_source
 from signer.content.sources.translations import SourceError

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from holidays import list_supported_countries
 
-from server.core.content.sms import count_segments
+from server.core.content.greetings import count_segments
 from signer.content.sources import holidays
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.holidays import english_days

@@ -11,7 +11,7 @@ from pathlib import Path
 import polib
 import yaml
 
-from server.core.content.sms import count_segments
+from server.core.content.greetings import count_segments
 from server.core.content.text import check_text
 from server.core.errors import FormatError
 from signer.content.errors import ContentError

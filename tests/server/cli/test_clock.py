@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.publisher.clock_record import load_clock_record
+from server.publisher.clock import load_clock_record
 from server.publisher.plan import newest_signature
 from tests.server.world import PACKAGE_2
 

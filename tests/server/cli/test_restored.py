@@ -9,8 +9,7 @@ import pytest
 
 from server.release.errors import AuthenticationError
 from server.release.people.accounts import create_account
-from server.release.people.permissions import Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Role, command_line_principal
 from server.release.people.tokens import authenticate, create_token, revoke_token
 from server.release.people.web_sessions import Origin, begin_session, list_sessions
 from server.release.rollouts.changes import State

@@ -3,8 +3,7 @@
 import pytest
 
 from server.console.order_texts import describe_windows
-from server.release.rollouts.plan import Plan, Stage
-from server.release.rollouts.windows import WEEKDAYS, Calendar, Window
+from server.release.rollouts.plan import WEEKDAYS, Calendar, Plan, Stage, Window
 
 DASH = "\N{EN DASH}"
 

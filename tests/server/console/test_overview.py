@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from server.publisher.lives import plan_alarms, plan_lives
+from server.publisher.alarms import plan_alarms, plan_lives
 from server.publisher.watchman import Seen
 
 

@@ -15,8 +15,7 @@ from server.console.forms import csrf_token
 from server.console.overview import Overview
 from server.console.sign_in import SignIn
 from server.release.people.accounts import create_account
-from server.release.people.permissions import Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Role, command_line_principal
 from tests.server.console.browser import console_world
 from tests.server.world import PACKAGE_2
 

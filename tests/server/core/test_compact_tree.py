@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.compact_tree import CompactTree
 from server.core.errors import FormatError
-from server.core.tlog import leaf_hash, tree_hash
+from server.core.tlog import CompactTree, leaf_hash, tree_hash
 
 LEAVES = [leaf_hash(b"%d" % number) for number in range(140)]
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from client_sim.device import tlog as phone
 from server.core.errors import LogError
-from server.core.growing_tree import GrowingTree
-from server.core.tiles import plan_tiles
+from server.core.tiles import GrowingTree, plan_tiles
 from server.core.tlog import inclusion_proof, tree_hash, verify_consistency, verify_inclusion
 
 ENTRIES = [b"entry %d" % number for number in range(66_100)]

@@ -4,8 +4,7 @@ import pytest
 
 from server.core.errors import ProfileError, ReleaseError
 from server.core.floor import Floor, decode_floor
-from server.core.profile import check_root
-from server.core.resets import (
+from server.core.limits import (
     Reset,
     apply_reset,
     check_follows_reset,
@@ -13,7 +12,8 @@ from server.core.resets import (
     decode_resets,
     reset_number,
 )
-from server.core.role_content import check_role_content
+from server.core.profile import check_root
+from server.core.succession import check_role_content
 from tests.server.core.test_release import build
 from tests.server.core.tuf_objects import make_role, make_root
 

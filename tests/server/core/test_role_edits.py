@@ -12,9 +12,7 @@ from server.core.names import Channel, decode_channel
 from server.core.promotion import PromotionOrder, plan_promotion
 from server.core.proposal import decode_proposal
 from server.core.release import decode_releases
-from server.core.retirement import plan_retirement
-from server.core.role_edit import is_unchanged
-from server.core.withdrawal import Withdrawal, plan_withdrawal
+from server.core.role_edit import Withdrawal, is_unchanged, plan_retirement, plan_withdrawal
 from tests.server.ceremony import release
 
 STABLE = decode_channel("armani/id/stable")

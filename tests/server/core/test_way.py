@@ -4,8 +4,8 @@ import pytest
 
 from server.core.errors import ReleaseError
 from server.core.names import decode_channel
+from server.core.pointer import find_way, offered_in
 from server.core.release import decode_release
-from server.core.way import find_way, offered_in
 from tests.server.core.test_release import DELTA, build
 
 CHANNEL = decode_channel("armani/id/stable")

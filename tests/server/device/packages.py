@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from server.device.role_files import Package
+from server.device.documents import Package
 from server.device.snapshot import Snapshot
 from server.storage.local_blobs import LocalBlobs
 from tests.server.device.served import serve_snapshot

@@ -13,9 +13,8 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.documents import make_document
+from server.device.documents import Package, make_document
 from server.device.limits import Limits
-from server.device.role_files import Package
 from server.device.snapshot import Snapshot
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until

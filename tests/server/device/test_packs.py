@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from server.device.language import is_path
+from server.device.gate import is_path
 from tests.server.core.content.samples import PICTURE, entries_of
 from tests.server.device.served import request, serve
 from tests.server.device.test_lane import GZIP, ask_both

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.ranges import ByteRange, Unsatisfiable, plan_range
+from server.device.answer import ByteRange, Unsatisfiable, plan_range
 from tests.server.device.packages import OCTETS, URL, serve_octets
 
 ETAG = '"sha256-abc"'

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.device.gate import REFUSED, GateMode
-from server.device.heads import LONGEST
-from server.device.refusals import plan_refusal
+from server.device.heads import LONGEST, plan_refusal
 
 PATH = b"/metadata/timestamp.json"
 HOST = b"Host: updates.example"

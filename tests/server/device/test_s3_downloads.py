@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.device.limits import Limits
-from server.storage.s3_blobs import S3Blobs
-from server.storage.s3_reader import WINDOW, S3Reader
+from server.storage.s3_blobs import WINDOW, S3Blobs, S3Reader
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.patience import PATIENCE, until
 from tests.server.device.packages import URL, package_snapshot

@@ -12,7 +12,7 @@ from server.publisher.publisher import Publisher
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import S3Blobs
-from server.storage.s3_place import S3Place
+from server.storage.s3_client import S3Place
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.server.ceremony import release
 from tests.server.device.served import request, serve

@@ -5,11 +5,11 @@ import socket
 import time
 
 from server.device.counts import Counts
+from server.device.documents import Package
 from server.device.gate import GateMode
 from server.device.limits import Limits
 from server.device.listener import listening
 from server.device.plane import DevicePlane
-from server.device.role_files import Package
 from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
 from server.storage.local_blobs import LocalBlobs

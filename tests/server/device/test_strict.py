@@ -2,10 +2,10 @@
 
 import pytest
 
+from server.device.documents import Package
 from server.device.gate import BLOCK
-from server.device.role_files import Package
+from server.device.heads import is_phones
 from server.device.snapshot import Snapshot
-from server.device.strict import is_phones
 
 PACKAGE = f"/targets/armani/id/stable/{'0' * 64}.a.zip"
 PART = f"/targets/tables/zones/{'0' * 64}.03.xz"

@@ -10,8 +10,8 @@ from securesystemslib.signer import CryptoSigner
 from server.core.errors import TrustError
 from server.core.metadata import decode_snapshot, decode_timestamp
 from server.device.documents import make_document
+from server.device.integrity import verify_snapshot
 from server.device.snapshot import EMPTY, load_snapshot
-from server.device.trust import verify_snapshot
 from server.storage.local_blobs import LocalBlobs
 from tests.server.world import PACKAGE_2
 

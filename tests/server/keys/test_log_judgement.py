@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.checkpoint import encode_checkpoint, encode_leaf
-from server.core.compact_tree import CompactTree
 from server.core.errors import FormatError, LogError
 from server.core.note import VerifierKey
-from server.core.tlog import leaf_hash, tree_hash
+from server.core.tlog import CompactTree, leaf_hash, tree_hash
 from server.keys.log_judgement import (
     SignedLog,
     UnexpectedLeafError,

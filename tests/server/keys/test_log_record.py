@@ -6,9 +6,8 @@ import os
 import pytest
 
 from server.core.checkpoint import encode_leaf
-from server.core.compact_tree import CompactTree
 from server.core.errors import FormatError, LogError
-from server.core.tlog import leaf_hash
+from server.core.tlog import CompactTree, leaf_hash
 from server.keys import log_record as module
 from server.keys.log_judgement import SignedLog
 from server.keys.log_record import LogRecord

@@ -8,11 +8,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.device.documents import make_document
-from server.device.role_files import Package
+from server.device.documents import Package, make_document
 from server.device.snapshot import EMPTY, Snapshot
-from server.processes.channel import LIMIT, encode_message
 from server.processes.delta import NAMES, PIECE, Assembly, Piece, Whole, apply_delta, plan_delta
+from server.processes.messages import LIMIT, encode_message
 
 NAME = st.sampled_from([f"/metadata/{number}.x.json" for number in range(12)])
 DOCUMENT = st.binary(max_size=8).map(partial(make_document, "/metadata/1.x.json", mutable=False))

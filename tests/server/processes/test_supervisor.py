@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
+from server.device.counts import Counts
 from server.device.gate import GateMode
 from server.device.limits import Limits
 from server.device.snapshot import EMPTY, load_snapshot
@@ -21,7 +24,7 @@ from server.processes.errors import ChannelError, ProcessError
 from server.processes.messages import Duty
 from server.processes.priority import Nursery
 from server.processes.sockets import bind_tcp
-from server.processes.supervisor import LAST_DELAY, Supervisor, restart_delay
+from server.processes.supervisor import LAST_DELAY, Supervisor, Tally, restart_delay
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
 from tests.server.processes.service import ask_in_loop, is_worker
@@ -222,3 +225,35 @@ async def test_a_channel_that_speaks_nonsense():
     assert b"no message of this version" in await reader.read()
     assert await process.wait() == 1
     writer.close()
+
+
+REPORTS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 5), st.integers(0, 5)), max_size=12)
+
+
+@given(REPORTS)
+def test_any_reports(reports):
+    """The sum is that of the last reports; what ended counts, and has nothing open any more."""
+    tally = Tally()
+    served, opened = dict.fromkeys((1, 2, 3), 0), dict.fromkeys((1, 2, 3), 0)
+    for worker, more, connections in reports:
+        served[worker] += more
+        opened[worker] = connections
+        counts = Counts(unknown_headers=served[worker], connections=connections)
+        counts.answers[200] = served[worker]
+        tally.report(worker, counts)
+    assert tally.total.answers[200] == tally.total.unknown_headers == sum(served.values())
+    assert tally.total.connections == sum(opened.values())
+    tally.forget(1)
+    assert tally.total.answers[200] == sum(served.values())
+    assert tally.total.connections == opened[2] + opened[3]
+
+
+def test_a_number_that_is_given_again():
+    """Another process of the same number begins to count from nothing."""
+    tally = Tally()
+    for number in (5, 3):
+        counts = Counts()
+        counts.answers[404] = number
+        tally.report(7, counts)
+        tally.forget(7)
+    assert tally.total.answers[404] == 8

@@ -12,9 +12,16 @@ from server.device.documents import make_document
 from server.device.gate import GateMode
 from server.device.limits import Limits
 from server.device.snapshot import EMPTY, load_snapshot
-from server.processes.channel import open_channel
 from server.processes.delta import Whole, plan_delta
-from server.processes.messages import MAIN_DECODER, PROTOCOL, Drain, Duty, Ready, Start
+from server.processes.messages import (
+    MAIN_DECODER,
+    PROTOCOL,
+    Drain,
+    Duty,
+    Ready,
+    Start,
+    open_channel,
+)
 from server.processes.sockets import bind_tcp
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE

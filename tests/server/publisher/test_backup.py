@@ -12,9 +12,8 @@ import pytest
 
 from server.app import running
 from server.core.metadata import decode_timestamp
-from server.publisher import backup, file_copies
-from server.publisher.backup import Copied, back_up
-from server.publisher.file_copies import FileCopies
+from server.publisher import backup
+from server.publisher.backup import Copied, FileCopies, back_up
 from server.publisher.lease import Lease
 from server.publisher.publisher import Publisher
 from server.publisher.rebuild import Rebuilt
@@ -163,7 +162,7 @@ async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
         assert go.wait(60)
         return real(source, target, **options)
 
-    monkeypatch.setattr(file_copies.shutil, "copyfile", take_long)
+    monkeypatch.setattr(backup.shutil, "copyfile", take_long)
     path = CHANNEL.pointer_path
 
     def halt(published):

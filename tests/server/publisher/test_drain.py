@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.drain import plan_drain
+from server.publisher.garbage import plan_drain
 from server.publisher.publisher import Publisher
 from server.storage.local_blobs import LocalBlobs
 from tests.server.log_invariant import check_log

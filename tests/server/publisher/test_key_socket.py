@@ -10,8 +10,8 @@ import pytest
 
 from server.core.checkpoint import encode_leaf
 from server.core.errors import FormatError, TrustError
-from server.core.growing_tree import GrowingTree
 from server.core.note import VerifierKey
+from server.core.tiles import GrowingTree
 from server.core.tlog import leaf_hash, tree_hash
 from server.publisher.errors import LeafRefusedError, PublishError
 from server.publisher.key_holder import KeyFolder, load_keys, load_signed_leaves, open_keys
@@ -31,7 +31,7 @@ from server.publisher.key_messages import (
     encode_frame,
 )
 from server.publisher.key_socket import KeySocket, LogHalf
-from server.publisher.log_growth import SignedLeaves
+from server.publisher.log import SignedLeaves
 from server.publisher.online_keys import History, encode_public, load_online_keys
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder

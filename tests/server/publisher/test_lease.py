@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from server.publisher import lease as module
-from server.publisher.lease import Lease, LeaseLostError
-from server.publisher.precedence import Precedence
+from server.publisher.lease import Lease, LeaseLostError, Precedence
 from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import open_database
 from server.storage.errors import StorageError

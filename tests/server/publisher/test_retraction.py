@@ -9,8 +9,7 @@ from server.core.names import decode_channel
 from server.core.release import decode_releases
 from server.publisher.errors import PublishError
 from server.publisher.published import Trust
-from server.publisher.retraction import follow_roles
-from server.publisher.rollout import plan_halt, plan_offer, plan_pause
+from server.publisher.rollout import follow_roles, plan_halt, plan_offer, plan_pause
 from tests.server.ceremony import release
 
 CHANNEL = decode_channel("armani/id/stable")

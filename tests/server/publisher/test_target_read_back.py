@@ -10,7 +10,7 @@ import pytest
 
 from server.device.gate import GateMode
 from server.publisher.errors import PublishError
-from server.publisher.target_read_back import check_targets
+from server.publisher.read_back import check_targets
 from server.publisher.verify import RoleVersion
 from server.storage.local_blobs import LocalBlobs
 from tests.server.core.content.samples import entries_of
@@ -61,7 +61,7 @@ def test_every_octet_of_what_fits_into_a_block(world, at):
 
 def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
     """It is compared with the store; what is behind it is not read, however long that is."""
-    monkeypatch.setattr("server.publisher.target_read_back.BLOCK", 1000)
+    monkeypatch.setattr("server.publisher.read_back.BLOCK", 1000)
     store = LocalBlobs(tmp_path / "blobs")
     shutil.copytree(world.folder.blobs, tmp_path / "blobs")
     alter(world, PACKAGE_1, 1000)

@@ -14,8 +14,7 @@ from server.core.errors import FormatError
 from server.storage.blobs import PIECE, StoredBlob
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
-from server.storage.s3_blobs import PART, S3Blobs
-from server.storage.s3_reader import WINDOW
+from server.storage.s3_blobs import PART, WINDOW, S3Blobs
 
 SMALL = b"package" * 1000
 LARGE = array("I", range(2 * PART // 4 + 25_000)).tobytes()  # three parts, the last short

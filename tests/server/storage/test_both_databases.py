@@ -13,9 +13,14 @@ from sqlalchemy.exc import IntegrityError
 
 from server.storage.control_models import Account, Token
 from server.storage.database import open_database
-from server.storage.migration import load_migrations, migrate
+from server.storage.migration import (
+    is_current,
+    load_migrations,
+    migrate,
+    newest_revision,
+    with_connection,
+)
 from server.storage.models import Blob, LogEntry
-from server.storage.revision import is_current, newest_revision, with_connection
 
 EVERY = {*Account.metadata.tables, "alembic_version"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.publisher.publisher import Publisher
-from server.storage.blob_source import open_source, read_pieces, write_blob
+from server.storage.blobs import open_source, read_pieces, write_blob
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from tests.server.ceremony import release
@@ -24,7 +24,7 @@ SHA256 = hashlib.sha256(BIG).hexdigest()
 HOLD = """
 import sys
 from pathlib import Path
-from server.storage.blob_source import write_blob
+from server.storage.blobs import write_blob
 def pieces():
     yield b"PK"
     print("begun", flush=True)

@@ -11,9 +11,8 @@ from sqlalchemy import text
 from server.storage.control_models import Account, TrailHead
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.migration import load_migrations, migrate
+from server.storage.migration import is_current, load_migrations, migrate
 from server.storage.place import PostgresAddress
-from server.storage.revision import is_current
 from tests.server.storage.test_both_databases import go_down, on
 
 MANY = 600  # more than a batch of any query

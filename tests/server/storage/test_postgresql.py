@@ -8,10 +8,9 @@ from sqlalchemy import select
 from server.core.errors import FormatError
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.migration import migrate
+from server.storage.migration import is_current, migrate
 from server.storage.models import Blob
 from server.storage.place import PostgresAddress
-from server.storage.revision import is_current
 from tests.postgres import PASSWORD
 from tests.server.storage.test_both_databases import go_down
 

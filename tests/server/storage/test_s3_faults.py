@@ -16,7 +16,7 @@ import pytest
 from server.core.errors import FormatError
 from server.storage.errors import StorageError
 from server.storage.s3_blobs import PART, S3Blobs
-from server.storage.s3_signature import S3Key
+from server.storage.s3_client import S3Key
 from tests.fault_proxy import Fault, run_fault_proxy
 
 pytestmark = pytest.mark.needs("seaweed")
@@ -28,7 +28,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from server.storage.s3_blobs import S3Blobs
-from server.storage.s3_place import decode_place
+from server.storage.s3_client import decode_place
 from tests.seaweed import KEY_ID, SECRET
 url, endpoint, source, sha256, length = sys.argv[1:]
 place = decode_place(url, endpoint, "us-east-1", KEY_ID, SECRET)

@@ -6,9 +6,8 @@ import pytest
 from tuf.api.metadata import Targets
 
 from server.core.floor import Floor, decode_floor
-from server.core.limits import decode_lifetimes
-from server.core.resets import Reset, decode_resets, reset_number
-from server.core.role_content import check_role_content
+from server.core.limits import Reset, decode_lifetimes, decode_resets, reset_number
+from server.core.succession import check_role_content
 from signer.ceremony.changes import HolderOrder, SignedRole
 from signer.ceremony.root_plan import (
     ResetOrder,

@@ -8,11 +8,10 @@ from tuf.api.metadata import TargetFile
 
 from server.core.errors import ReleaseError
 from server.core.floor import decode_floor
+from server.core.pointer import find_way, offered_in
 from server.core.release import decode_releases
-from server.core.role_content import check_role_content
-from server.core.role_edit import is_unchanged, make_target
-from server.core.way import find_way, offered_in
-from server.core.withdrawal import Withdrawal
+from server.core.role_edit import Withdrawal, is_unchanged, make_target
+from server.core.succession import check_role_content
 from signer.errors import ReleaseRefusal
 from signer.release.edits import (
     PromotionOrder,

@@ -1,7 +1,7 @@
 import pytest
 
 from server.core.names import Channel
-from server.core.withdrawal import Withdrawal
+from server.core.role_edit import Withdrawal
 from signer.errors import ReleaseRefusal
 from signer.release.edits import PromotionOrder, plan_promotion, plan_withdrawal
 from tests.signer.builds import (

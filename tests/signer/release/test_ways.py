@@ -2,7 +2,7 @@ import pytest
 
 from server.core.errors import ReleaseError
 from server.core.release import decode_releases
-from server.core.withdrawal import Withdrawal
+from server.core.role_edit import Withdrawal
 from signer.release.checks import Way, broken_ways, plan_ways
 from signer.release.edits import plan_withdrawal
 from tests.signer.builds import (

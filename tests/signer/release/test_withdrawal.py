@@ -1,6 +1,6 @@
 import pytest
 
-from server.core.withdrawal import Withdrawal
+from server.core.role_edit import Withdrawal
 from signer.errors import ReleaseRefusal
 from signer.release.edits import plan_withdrawal, undrained
 from tests.signer.builds import (

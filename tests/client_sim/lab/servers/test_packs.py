@@ -12,7 +12,7 @@ from client_sim.lab.servers.entries import PICTURE, make_bad_entry, make_entries
 from client_sim.lab.servers.pack_histories import HISTORIES, make_history
 from client_sim.lab.servers.packs import PARTS, ROLES, describe_packs, encode_parts
 from client_sim.lab.servers.repository import Repository
-from server.core.content.entries import check_entries
+from server.core.content.role import check_entries
 from server.core.errors import FormatError
 
 EVERY = tuple(PARTS)

@@ -12,8 +12,7 @@ from server.cloud.law.erasure import STEPS
 from server.cloud.law.receipts import hash_account
 from server.cloud.storage import law_models
 from server.cloud.storage.models import Base, Lease
-from server.core.compact_tree import CompactTree
-from server.core.tlog import leaf_hash
+from server.core.tlog import CompactTree, leaf_hash
 from tests.server.cloud.blobs.test_routes import BODY, NAME, Program
 from tests.server.cloud.device import NOW, Device, change, make_item, running
 from tests.server.cloud.law.conftest import go_round, open_law

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.content.xz import decode_xz, encode_xz
+from server.core.content.part import decode_xz, encode_xz
 from server.core.errors import FormatError
 
 LZMA2 = {"id": lzma.FILTER_LZMA2, "preset": 6}

@@ -14,8 +14,12 @@ import pytest_asyncio
 
 from server.release.api.catalogue import OPERATIONS
 from server.release.people.accounts import create_account, disable_account
-from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import (
+    ROLE_PERMISSIONS,
+    Permission,
+    Role,
+    command_line_principal,
+)
 from server.release.people.tokens import create_token, revoke_token
 from server.release.rollouts.changes import Arguments, State, make_change
 from server.release.rollouts.orders import Resume

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from server.cli import cli
 from server.release.api.catalogue import OPERATIONS
-from server.release.people.trail_verify import verify_trail
+from server.release.people.trail_query import verify_trail
 from server.storage.control_models import TrailEntry
 from tests.programs import walk
 from tests.server.release.api.test_submissions import TUS, TYPE, body_of, text

@@ -12,8 +12,7 @@ from server.release.api.idempotency import Answer, Idempotency, Request
 from server.release.api.operation import Reply
 from server.release.api.problems import ProblemError
 from server.release.errors import ConflictError, RateError
-from server.release.people.claim import note_effect
-from server.release.people.trail import record
+from server.release.people.trail import note_effect, record
 from server.storage.control_models import Account, IdempotencyKey, TrailEntry
 from server.storage.database import open_database
 from server.storage.errors import StorageError

@@ -3,11 +3,10 @@
 import msgspec
 import pytest
 
-from server.release.api.catalogue import OPERATIONS
+from server.release.api.catalogue import OPERATIONS, Routes
 from server.release.api.operation import Operation, Reply
 from server.release.api.problems import ProblemError
-from server.release.api.routes import Routes
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 
 PUBLIC = {"get_health", "get_openapi", "tell_upload_protocol"}
 

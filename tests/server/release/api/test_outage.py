@@ -6,7 +6,7 @@ import functools
 import pytest
 from sqlalchemy import select
 
-from server.release.people.trail_verify import verify_trail
+from server.release.people.trail_query import verify_trail
 from server.storage.control_models import TrailEntry
 from server.storage.layout import StateFolder
 from tests.server.log_invariant import check_log

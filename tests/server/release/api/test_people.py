@@ -5,11 +5,10 @@ import json
 import pytest
 import pytest_asyncio
 
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import ROLE_PERMISSIONS, Role, command_line_principal
 from server.release.people.token_text import is_token
 from server.release.people.tokens import create_token
-from server.release.people.trail_verify import verify_export
+from server.release.people.trail_query import verify_export
 from tests.server.release.api_world import api_world
 
 DAY = 86_400

@@ -1,9 +1,14 @@
 """Buckets: what one token may do, and what all guesses together may."""
 
+from collections import Counter
+from dataclasses import dataclass
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.core.buckets import Bucket
-from server.release.api.rates import Rates
+from server.release.api.rates import TOKENLESS, Rates, choose_leaving
 from server.release.errors import RateError, Share
 from server.settings import Settings
 from tests.server.release.api.toys import TOYS
@@ -182,3 +187,66 @@ async def test_a_halt_gets_through_guesses(world, monkeypatch):
         for token, status in (("approver", 404), ("engineer", 404), ("viewer", 403)):
             assert (await api.call("POST", cancel, token=token, body={})).status == status
         assert (await api.call("GET", channel, token="approver")).status == 429
+
+
+@dataclass
+class Slot:
+    """A connection."""
+
+    account: str = TOKENLESS
+    token: str = ""
+    is_busy: bool = False
+
+
+ANI, BEN = Slot("ani", "a"), Slot("ben", "b")
+UNKNOWN = Slot()
+
+
+def test_tokenless_connections_give_way_first():
+    """As many as an account has, the new one among them, they are the largest holder."""
+    assert choose_leaving([ANI, UNKNOWN, UNKNOWN]) == 1
+    assert choose_leaving([ANI, ANI, UNKNOWN]) == 2
+
+
+def test_the_largest_account_gives_way():
+    """It loses the oldest of its connections, and an account that has fewer keeps its own."""
+    assert choose_leaving([BEN, ANI, ANI, ANI]) == 1
+
+
+def test_idle_before_busy():
+    """Of one holder an idle connection goes first, and a busy one only where all are."""
+    busy = Slot("ani", "a", is_busy=True)
+    assert choose_leaving([BEN, busy, ANI]) == 2
+    assert choose_leaving([BEN, busy, busy]) == 1
+
+
+def test_the_largest_token_of_the_account():
+    """A leaked token with many connections costs the account's other tokens none."""
+    leaked = Slot("ani", "leaked", is_busy=True)
+    assert choose_leaving([ANI, leaked, leaked, BEN]) == 1
+
+
+def test_the_new_one():
+    """Where each account has a single connection the new one gives way."""
+    assert choose_leaving([ANI, BEN]) is None
+
+
+@given(st.integers(1, 12), st.lists(st.tuples(st.sampled_from("abcde"), st.booleans())))
+def test_a_holder_within_its_share_loses_none(limit, openings):
+    """Whatever comes in which order: of n slots and k holders, n // k connections are safe.
+
+    Each step opens a connection; it may show a token of an account at once, or never.
+    """
+    slots = []
+    for account, shows in openings:
+        if len(slots) == limit:
+            before = Counter(slot.account for slot in slots)
+            before[TOKENLESS] += 1
+            leaving = choose_leaving(slots)
+            loser = TOKENLESS if leaving is None else slots[leaving].account
+            assert before[loser] > limit // len(before)
+            assert loser == TOKENLESS or before[loser] > 1
+            if leaving is None:
+                continue
+            del slots[leaving]
+        slots.append(Slot(account, account) if shows else Slot())

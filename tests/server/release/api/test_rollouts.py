@@ -10,9 +10,8 @@ import pytest
 
 from server.core.proposal import decode_proposal
 from server.release.api.operation import URGENT_BODY_LIMIT
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
-from server.release.rollouts import wish
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.rollouts import orders
 from server.settings import Settings
 from tests.server.release.api_world import api_world
 from tests.server.world import FIRST, PACKAGE_2, SECOND
@@ -167,7 +166,7 @@ async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
     """
     reason = {f"{letter}{letter}-Latn-AA": "b" * 496 for letter in "abcdefg"}
     text = {"reason": reason, "note": ""}
-    spare = wish.MAX_WORDS - len(msgspec.json.encode(text))
+    spare = orders.MAX_WORDS - len(msgspec.json.encode(text))
     body = {**text, "note": "a" * spare}
     if action == "pause":
         body = {**body, "due_at": 9_999_999_999, "dry_run": False}

@@ -1,10 +1,14 @@
 """The control plane in the running process."""
 
 import asyncio
+import contextlib
 import os
+import shutil
+import ssl
 
 import aiohttp
 import pytest
+import structlog
 
 import server.app
 from server import publish_loop
@@ -12,15 +16,16 @@ from server.app import running
 from server.core.errors import FormatError
 from server.publisher.publisher import Publisher
 from server.release.api.operation import Reply
+from server.release.api.serving import Certificates, is_loopback, load_tls
 from server.release.people.accounts import create_account
-from server.release.people.permissions import Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Role, command_line_principal
 from server.release.people.tokens import create_token
 from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.server.release.api.toys import Toy, operation
 from tests.server.release.api_world import api_world
+from tests.server.release.certificate import write_certificate
 from tests.server.world import PACKAGE_2
 
 ON = Settings(port=0, api_port=0)
@@ -150,3 +155,184 @@ async def test_the_end_waits_for_handlers(fresh):
         asyncio.get_running_loop().call_later(0.1, release.set)
     assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
     writer.close()
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Make two certificates with their keys; returns their folders by name."""
+    folders = {name: tmp_path / name for name in ("first", "second")}
+    for folder in folders.values():
+        folder.mkdir()
+        write_certificate(folder)
+    return folders
+
+
+class Site:
+    """A TLS server whose certificate lies in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.port = 0
+
+    def settings(self):
+        """Return the settings that name the files."""
+        cert, key = self.folder / "cert.pem", self.folder / "key.pem"
+        return Settings(api_port=0, api_cert=str(cert), api_key=str(key))
+
+    async def connect(self):
+        """Return a connection and the certificate that it was given."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
+        return reader, writer, writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+
+
+def der(folder):
+    """Return the octets of a certificate in a folder."""
+    return ssl.PEM_cert_to_DER_cert((folder / "cert.pem").read_text())
+
+
+@contextlib.asynccontextmanager
+async def serving(folder):
+    """Echo over TLS; gives the site and what keeps its certificate."""
+    site = Site(folder)
+    context = await asyncio.to_thread(load_tls, site.settings())
+    files = [folder / "cert.pem", folder / "key.pem"]
+    certificates = Certificates(context, lambda: load_tls(site.settings()), files)
+
+    async def echo(reader, writer):
+        while data := await reader.read(100):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
+    async with server:
+        site.port = server.sockets[0].getsockname()[1]
+        await certificates.look()
+        yield site, certificates
+
+
+def copy(folder, to, *names):
+    """Replace files as a renewal does."""
+    for name in names:
+        shutil.copy(folder / name, to / "new")
+        (to / "new").replace(to / name)
+
+
+async def test_a_renewed_certificate(made, tmp_path):
+    """Connections that stand go on; the next one is given the new one; it is said once."""
+    live = tmp_path / "live"
+    shutil.copytree(made["first"], live)
+    async with serving(live) as (site, certificates):
+        reader, writer, given = await site.connect()
+        assert given == der(made["first"])
+        copy(made["second"], live, "cert.pem", "key.pem")
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(2):
+                await certificates.look()
+        assert [entry["event"] for entry in logs] == ["the certificate was read again"]
+        _, other, given = await site.connect()
+        assert given == der(made["second"])
+        writer.write(b"still there")
+        assert await reader.readexactly(11) == b"still there"
+        for each in (writer, other):
+            each.close()
+            await each.wait_closed()
+
+
+@pytest.mark.parametrize("harm", ["half", "gone", "rubbish"])
+async def test_files_that_cannot_be_used(made, tmp_path, harm):
+    """The former certificate stays, one alarm is raised, and what is whole then counts."""
+    live = tmp_path / "live"
+    shutil.copytree(made["first"], live)
+    async with serving(live) as (site, certificates):
+        if harm == "half":
+            copy(made["second"], live, "cert.pem")
+        elif harm == "gone":
+            (live / "key.pem").unlink()
+        else:
+            (live / "cert.pem").write_text("rubbish")
+        with structlog.testing.capture_logs() as logs:
+            await certificates.look()
+            _, writer, given = await site.connect()
+            assert given == der(made["first"])
+            copy(made["second"], live, "cert.pem", "key.pem")
+            await certificates.look()
+        assert [entry["event"] for entry in logs] == ["alarm", "the certificate was read again"]
+        assert "stays the former one" in logs[0]["error"]
+        _, other, given = await site.connect()
+        assert given == der(made["second"])
+        for each in (writer, other):
+            each.close()
+            await each.wait_closed()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Write a certificate for 127.0.0.1, its key, and the key with a password."""
+    return write_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_is_plain(host):
+    """On this machine alone tokens need no TLS."""
+    assert is_loopback(host)
+    assert load_tls(Settings(api_host=host, api_port=0)) is None
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "10.0.0.1", "192.168.1.1", "example.org", "", "localhost.example"]
+)
+def test_beyond_loopback(host):
+    """Anywhere else it is TLS, or a proxy that somebody answers for."""
+    assert not is_loopback(host)
+    with pytest.raises(FormatError, match="in the clear"):
+        load_tls(Settings(api_host=host, api_port=0))
+    assert load_tls(Settings(api_host=host, api_port=0, api_behind_proxy=True)) is None
+
+
+@pytest.mark.parametrize("given", ["api_cert", "api_key"])
+def test_half_a_pair(given):
+    """A certificate without its key is a mistake, on loopback too."""
+    with pytest.raises(FormatError, match="go together"):
+        load_tls(Settings(api_port=0, **{given: "file.pem"}))
+
+
+def test_files_that_are_none(tmp_path):
+    """Missing files and files that are no PEM are one sentence."""
+    file = tmp_path / "file.pem"
+    with pytest.raises(FormatError, match="cannot be used"):
+        load_tls(Settings(api_port=0, api_cert=str(file), api_key=str(file)))
+    file.write_text("rubbish")
+    with pytest.raises(FormatError, match="cannot be used"):
+        load_tls(Settings(api_port=0, api_cert=str(file), api_key=str(file)))
+
+
+def test_tls(certificate):
+    """The pair gives a context that speaks TLS 1.3."""
+    cert, key, _ = certificate
+    context = load_tls(
+        Settings(api_host="0.0.0.0", api_port=0, api_cert=str(cert), api_key=str(key))
+    )
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_3
+
+
+def test_a_key_with_a_password(certificate):
+    """It is refused, and nobody is asked on a terminal."""
+    cert, _, encrypted = certificate
+    with pytest.raises(FormatError, match="cannot be used"):
+        load_tls(Settings(api_port=0, api_cert=str(cert), api_key=str(encrypted)))
+
+
+async def test_over_tls(fresh, certificate):
+    """A client that trusts the certificate is served; one that speaks plainly is not."""
+    cert, key, _ = certificate
+    settings = Settings(api_port=0, api_cert=str(cert), api_key=str(key))
+    trusting = await asyncio.to_thread(ssl.create_default_context, cafile=str(cert))
+    async with api_world(fresh, settings=settings) as api:
+        url = f"https://127.0.0.1:{api.port}/api/v1/health"
+        async with api.session.get(url, ssl=trusting) as response:
+            assert response.status == 200
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await api.call("GET", "/health", token=None)

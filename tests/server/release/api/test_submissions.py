@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.people.trail import record
 from server.release.submissions.submissions import RECEIVE
 from server.settings import Settings
@@ -248,7 +247,7 @@ def fail(*_args, **_more):
 
 
 @pytest.mark.parametrize(
-    ("step", "left"), [("writing.Nameless.reveal", 1), ("submissions.record", 0)]
+    ("step", "left"), [("intake.Nameless.reveal", 1), ("submissions.record", 0)]
 )
 async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, left):
     """The publisher passes over a bundle without a name; the next start ends what is recorded."""
@@ -269,7 +268,7 @@ async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, le
 async def test_a_bundle_without_a_name_that_comes_again(api, world, monkeypatch):
     """It gets its name without a second entry in the trail."""
     bundle_id, body = body_of(world.second_release(), [])
-    monkeypatch.setattr("server.release.submissions.writing.Nameless.reveal", fail)
+    monkeypatch.setattr("server.release.submissions.intake.Nameless.reveal", fail)
     assert (await hand_in(api, bundle_id, body)).status == 503
     monkeypatch.undo()
     answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(3)))

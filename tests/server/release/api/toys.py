@@ -21,7 +21,7 @@ from server.release.errors import (
     RateError,
     TooLargeError,
 )
-from server.release.people.permissions import Permission
+from server.release.people.principal import Permission
 from server.storage.errors import StorageError
 
 ERRORS = {

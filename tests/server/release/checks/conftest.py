@@ -12,8 +12,7 @@ from server.release.people.accounts import (
     disable_account,
     enable_account,
 )
-from server.release.people.permissions import Permission, Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Permission, Role, command_line_principal
 from server.release.people.tokens import create_token, revoke_token
 from server.release.people.web_sessions import Origin, begin_session, end_session
 from server.release.rollouts.orders import Offer, Pause, Schedule

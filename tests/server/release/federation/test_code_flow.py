@@ -2,13 +2,23 @@
 
 import base64
 import hashlib
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from server.core.errors import FormatError, TrustError
 from server.release.errors import AuthenticationError
-from server.release.federation.code_flow import Attempt, CodeFlow
+from server.release.federation.code_flow import Attempt, CodeFlow, load_client_secret, log_in
 from server.release.federation.identity import Expected
+from server.release.people.accounts import (
+    change_account,
+    create_account,
+    disable_account,
+    enable_account,
+)
+from server.release.people.principal import Role, command_line_principal
+from server.storage.database import open_database
 from server.storage.errors import StorageError
 
 ISSUER = "https://login.example"
@@ -170,3 +180,76 @@ async def test_endpoints_that_cannot_be_used(endpoint):
     """No login goes over plain HTTP, or to nowhere."""
     with pytest.raises(StorageError):
         await flow(Provider(authorization_endpoint=endpoint)).begin(ATTEMPT)
+
+
+def write(tmp_path, octets, mode=0o600):
+    """Write a file."""
+    file = tmp_path / "secret"
+    file.write_bytes(octets)
+    file.chmod(mode)
+    return file
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_secret(tmp_path, mode):
+    """What the file holds, without the end of its line."""
+    assert load_client_secret(write(tmp_path, b"a b+c/\n", mode)) == "a b+c/"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_file_that_others_may_read(tmp_path, mode):
+    """It is refused, and the sentence says what to do and not what is in it."""
+    with pytest.raises(TrustError, match="chmod 600") as refused:
+        load_client_secret(write(tmp_path, b"canary", mode))
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("octets", [b"", b"\n", b"\xff", b"a\nb", b"x" * 1025])
+def test_what_is_no_secret(tmp_path, octets):
+    """Empty, binary, several lines, or too long."""
+    with pytest.raises(FormatError):
+        load_client_secret(write(tmp_path, octets))
+
+
+NOW = 1_800_000_000
+
+
+class Believing:
+    """A provider whose every token holds; who it is about stands in it."""
+
+    async def verify(self, text):
+        """Return the subject."""
+        return json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "=="))["sub"]
+
+
+def login(at):
+    """Return an ID token as a provider makes it at a time; its signature is not looked at."""
+    claims = json.dumps({"iat": at, "sub": "subject-of-ani"}).encode()
+    return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.x"
+
+
+async def test_a_disabled_account_ends_its_logins_for_good(place):
+    """Also where it is enabled again; only a login of a minute later opens it."""
+    operator = command_line_principal("root")
+    async with open_database(place) as sessions:
+
+        async def may(at):
+            try:
+                return (await log_in(sessions, Believing(), login(at))).actor
+            except AuthenticationError:
+                return None
+
+        async with sessions.begin() as session:
+            for name in ("boss", "ani"):
+                await create_account(
+                    session, operator, name=name, role=Role.ADMIN, codenames=["*"], at=NOW
+                )
+            await change_account(session, operator, name="ani", subject="subject-of-ani", at=NOW)
+        assert await may(NOW) == "ani/login"
+        async with sessions.begin() as session:
+            await disable_account(session, operator, name="ani", at=NOW + 100)
+        assert [await may(at) for at in (NOW, NOW + 100, NOW + 1000)] == [None] * 3
+        async with sessions.begin() as session:
+            await enable_account(session, operator, name="ani", at=NOW + 110)
+        assert [await may(at) for at in (NOW, NOW + 100, NOW + 160)] == [None] * 3
+        assert await may(NOW + 161) == "ani/login"

@@ -7,8 +7,7 @@ import shutil
 import pytest
 
 from server.release.people.accounts import create_account
-from server.release.people.permissions import Role
-from server.release.people.principal import command_line_principal
+from server.release.people.principal import Role, command_line_principal
 from server.storage.database import open_database
 from server.storage.migration import migrate
 

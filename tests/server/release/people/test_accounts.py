@@ -21,8 +21,7 @@ from server.release.people.accounts import (
     list_accounts,
     load_account,
 )
-from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Permission, Principal, Role
 from server.release.people.tokens import create_token, list_tokens
 from server.storage.control_models import TrailEntry
 

@@ -15,12 +15,17 @@ from server.release.people.accounts import (
     enable_account,
     list_accounts,
 )
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.people.tokens import authenticate, create_token, list_tokens, page_tokens
 from server.release.people.trail import record
-from server.release.people.trail_query import TrailFilter, export_trail, query_trail
-from server.release.people.trail_verify import load_head, verify_export, verify_trail
+from server.release.people.trail_query import (
+    TrailFilter,
+    export_trail,
+    load_head,
+    query_trail,
+    verify_export,
+    verify_trail,
+)
 from server.storage.control_models import TrailEntry
 from server.storage.database import open_database
 

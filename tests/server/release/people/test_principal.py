@@ -3,9 +3,11 @@
 import pytest
 
 from server.release.errors import PermissionDeniedError
-from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import (
+    ROLE_PERMISSIONS,
+    Permission,
     Principal,
+    Role,
     command_line_principal,
 )
 

@@ -9,8 +9,7 @@ from server.release.people.accounts import (
     disable_account,
     enable_account,
 )
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.people.second_person import check_second_person, find_hands
 from server.release.people.tokens import create_token
 

@@ -15,8 +15,7 @@ from server.release.errors import (
     PermissionDeniedError,
 )
 from server.release.people.accounts import change_account, disable_account
-from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Permission, Principal, Role
 from server.release.people.token_text import holds_token, is_token, redact
 from server.release.people.tokens import (
     authenticate,

@@ -7,8 +7,13 @@ import pytest
 from server.core.errors import FormatError
 from server.release.people import trail_query
 from server.release.people.trail import record
-from server.release.people.trail_query import TrailFilter, export_trail, query_trail, read_trail
-from server.release.people.trail_verify import verify_export
+from server.release.people.trail_query import (
+    TrailFilter,
+    export_trail,
+    query_trail,
+    read_trail,
+    verify_export,
+)
 
 NOW = 1_800_000_000
 ENTRIES = [

@@ -9,8 +9,7 @@ from sqlalchemy import text
 from server.core.encodings import encode_canonical_json
 from server.release.errors import TrailError
 from server.release.people.trail import record
-from server.release.people.trail_query import export_trail
-from server.release.people.trail_verify import TrailState, verify_export, verify_trail
+from server.release.people.trail_query import TrailState, export_trail, verify_export, verify_trail
 
 NOW = 1_800_000_000
 COUNT = 5

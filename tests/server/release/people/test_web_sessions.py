@@ -15,8 +15,13 @@ from server.release.people.accounts import (
     disable_account,
     enable_account,
 )
-from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
-from server.release.people.principal import Principal, command_line_principal
+from server.release.people.principal import (
+    ROLE_PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+    command_line_principal,
+)
 from server.release.people.tokens import create_token, revoke_token
 from server.release.people.web_sessions import (
     BegunSession,

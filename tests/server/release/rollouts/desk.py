@@ -8,11 +8,10 @@ from sqlalchemy import select
 
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
-from server.release.people.trail_verify import verify_trail
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.people.trail_query import verify_trail
+from server.release.rollouts.orders import Wish
 from server.release.rollouts.rollouts import Rollouts
-from server.release.rollouts.wish import Wish
 from server.storage.control_models import Account, TrailEntry
 from server.storage.database import open_database
 from tests.server.world import CHANNEL

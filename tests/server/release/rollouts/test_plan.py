@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from server.core.errors import FormatError
 from server.release.rollouts.plan import (
     MAX_STAGES,
+    Calendar,
     Plan,
     Stage,
+    Window,
     check_plan,
     course_of,
     expand,
+    is_open,
     lay_out,
+    load_zone,
 )
-from server.release.rollouts.windows import Calendar, Window, is_open, load_zone
 from tests.server.release.rollouts.pointers import make_pointer
 
 HOUR, DAY = 3600, 86_400

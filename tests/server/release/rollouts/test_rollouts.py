@@ -17,13 +17,12 @@ from server.release.errors import (
     PreconditionError,
     RateError,
 )
-from server.release.people.permissions import Role
+from server.release.people.principal import Role
 from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
-from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
+from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule, Wish
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
-from server.release.rollouts.wish import Wish
 from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person
 from tests.server.world import CHANNEL, PACKAGE_2
 

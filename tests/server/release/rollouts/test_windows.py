@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.core.errors import FormatError
-from server.release.rollouts.windows import (
+from server.release.rollouts.plan import (
     WEEKDAYS,
     Calendar,
     Window,

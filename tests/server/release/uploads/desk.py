@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.uploads.limits import Limits
 from server.release.uploads.uploads import Uploads
 from server.storage.control_models import Account, TrailEntry

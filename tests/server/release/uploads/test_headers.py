@@ -6,9 +6,8 @@ import hashlib
 import pytest
 
 from server.core.errors import FormatError
-from server.release.uploads.checksum import decode_checksum
-from server.release.uploads.errors import UploadChecksumError
-from server.release.uploads.metadata import METADATA_LIMIT, decode_upload_metadata
+from server.release.uploads.headers import METADATA_LIMIT, decode_checksum, decode_upload_metadata
+from server.release.uploads.limits import UploadChecksumError
 
 # `printf abc | sha256sum`
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

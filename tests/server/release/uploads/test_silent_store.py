@@ -15,7 +15,7 @@ from server.core.bundle import BlobFile, Bundle, RoleFile
 from server.publisher.rollout import plan_halt
 from server.release.api.operation import Services
 from server.settings import Settings
-from server.storage.blob_threads import MOST
+from server.storage.blobs import MOST
 from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs

@@ -21,9 +21,9 @@ from server.release.errors import (
     RateError,
     TooLargeError,
 )
-from server.release.people.permissions import Role
-from server.release.uploads.checksum import decode_checksum
-from server.release.uploads.errors import (
+from server.release.people.principal import Role
+from server.release.uploads.headers import decode_checksum
+from server.release.uploads.limits import (
     OffsetError,
     UploadBusyError,
     UploadChecksumError,

@@ -9,14 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from server.publisher.build_names import BuildName
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
-from server.release.webhooks.courier import Courier
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.webhooks.courier import Courier, WebhookMetrics
 from server.release.webhooks.deliveries import enqueue
 from server.release.webhooks.directory import create_webhook, load_webhook
 from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
 from server.release.webhooks.sender import Sender
-from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.place import PostgresAddress

@@ -8,8 +8,7 @@ from sqlalchemy import select
 
 from server.core.errors import FormatError
 from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.webhooks import directory
 from server.release.webhooks.directory import (
     create_webhook,

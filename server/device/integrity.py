@@ -1,0 +1,272 @@
+"""Which files of a snapshot are as they were signed, and if it follows from the root."""
+
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tuf.api.metadata import Metadata, Root, Targets
+
+from server.core.checkpoint import (
+    Checkpoint,
+    decode_checkpoint,
+    decode_leaf,
+    decode_proof,
+    encode_leaf,
+)
+from server.core.errors import FormatError, LogError, TrustError
+from server.core.metadata import decode_root, verify_first_root, verify_role, verify_root
+from server.core.names import metadata_name
+from server.core.note import VerifierKey
+from server.core.profile import log_verifier
+from server.core.tiles import WIDTH, decode_entries, tile_path
+from server.core.tlog import leaf_hash, verify_inclusion
+from server.device.documents import Document
+from server.device.gate import VERSIONED
+from server.device.snapshot import Snapshot
+
+
+class Proofs:
+    """Verifies what the log's `key` has signed; its entries are in tiles among `documents`."""
+
+    def __init__(self, documents: Mapping[str, Document], key: VerifierKey) -> None:
+        self._documents = documents
+        self._key = key
+        self._checkpoints: dict[bytes, Checkpoint] = {}  # the proofs of a publication share one
+        self._entries: dict[int, list[bytes]] = {}
+
+    def is_signed(self, checkpoint: bytes) -> bool:
+        """Answer whether the log's key has signed `checkpoint`."""
+        try:
+            self._checkpoint(checkpoint)
+        except (FormatError, LogError):
+            return False
+        return True
+
+    def is_shown(self, proof: bytes, entry: bytes) -> bool:
+        """Answer whether `proof` shows that `entry` is in the log."""
+        try:
+            found = decode_proof(proof)
+            head = self._checkpoint(found.checkpoint)
+            verify_inclusion(leaf_hash(entry), found.index, head.size, found.hashes, head.root)
+        except (FormatError, LogError):
+            return False
+        return True
+
+    def read_entry(self, proof: bytes) -> bytes:
+        """Return the entry of the log that `proof` points to; empty where there is none."""
+        try:
+            index, at = divmod(decode_proof(proof).index, WIDTH)
+            if index not in self._entries:
+                self._entries[index] = self._read_tile(index)
+            return self._entries[index][at]
+        except (FormatError, IndexError):
+            return b""
+
+    def _read_tile(self, index: int) -> list[bytes]:
+        """Return the entries of the widest tile: which it is, an altered checkpoint cannot say."""
+        for width in range(WIDTH, 0, -1):
+            tile = self._documents.get(f"/log/{tile_path('entries', index, width)}")
+            if tile is not None:
+                return decode_entries(tile.identity.body, width)
+        return []
+
+    def _checkpoint(self, note: bytes) -> Checkpoint:
+        if note not in self._checkpoints:
+            self._checkpoints[note] = decode_checkpoint(note, self._key)
+        return self._checkpoints[note]
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What was verified of a snapshot: its root, its targets, and the version of each role.
+
+    Of roots those that follow the `pinned` version were.
+    """
+
+    pinned: int
+    root: Root
+    targets: Targets
+    versions: Mapping[str, int]
+
+
+def verify_snapshot(snapshot: Snapshot, pinned: bytes, before: Trusted | None) -> Trusted:
+    """Verify each current version of `snapshot`, from the `pinned` root on.
+
+    Versions in `before` whose keys are the same are not verified again. Raises TrustError or
+    FormatError.
+    """
+    root = verify_first_root(pinned).signed if before is None else before.root
+    first = root.version if before is None else before.pinned
+    if snapshot.root < root.version:
+        raise TrustError(f"root {root.version} is trusted, and {snapshot.root} is the newest.")
+    for version in range(root.version + 1, snapshot.root + 1):
+        root = verify_root(_body(snapshot, "root", version), root, None).signed
+    timestamp = snapshot.documents["/metadata/timestamp.json"].identity.body
+    named = verify_role("timestamp", timestamp, root, None).signed.snapshot_meta.version
+    meta = _verify(snapshot, "snapshot", named, root).signed.meta
+    versions = {name.removesuffix(".json"): each.version for name, each in meta.items()}
+    targets = None if before is None or root is not before.root else before.targets
+    if targets is None or targets.version != versions["targets"]:
+        targets = _verify(snapshot, "targets", versions["targets"], root).signed
+    for role, version in versions.items():
+        if role != "targets" and not _is_signed_by(role, version, targets, before):
+            _verify(snapshot, role, version, targets)
+    return Trusted(first, root, targets, versions)
+
+
+def _verify(
+    snapshot: Snapshot, role: str, version: int, delegator: Root | Targets
+) -> Metadata[Any]:
+    metadata = verify_role(role, _body(snapshot, role, version), delegator, None)
+    if metadata.signed.version != version:
+        raise TrustError(f"{metadata_name(role, version)} is {role} {metadata.signed.version}.")
+    return metadata
+
+
+def _is_signed_by(role: str, version: int, targets: Targets, before: Trusted | None) -> bool:
+    return (
+        before is not None
+        and before.versions.get(role) == version
+        and _delegation(role, targets) == _delegation(role, before.targets)
+    )
+
+
+def _delegation(role: str, targets: Targets) -> object:
+    """Return what of `targets` decides whether a version of `role` is signed."""
+    delegations = targets.delegations
+    delegated = (delegations.roles or {}).get(role) if delegations else None
+    # A key's id is the hash of the key: server/core/profile.py.
+    return delegated and (delegated.keyids, delegated.threshold)
+
+
+def _body(snapshot: Snapshot, role: str, version: int) -> bytes:
+    path = f"/metadata/{metadata_name(role, version)}"
+    if path not in snapshot.documents:
+        raise TrustError(f"{path} is named by the metadata and not there.")
+    return snapshot.documents[path].identity.body
+
+
+_CHECKPOINT = "/log/checkpoint"
+_PROOF = "/log/proof/"
+
+
+def find_altered(snapshot: Snapshot, previous: Snapshot, trusted: Trusted) -> frozenset[str]:
+    """Return the paths of what does not hold, given what `verify_snapshot` returned.
+
+    Files that `previous` has as well were held, and are not looked at again.
+    """
+    documents, known = snapshot.documents, previous.documents
+    fresh = {path for path, each in documents.items() if known.get(path) is not each}
+    proofs = Proofs(documents, log_verifier(trusted.root))
+    altered = set[str]()
+    if _CHECKPOINT in fresh and not proofs.is_signed(documents[_CHECKPOINT].identity.body):
+        altered.add(_CHECKPOINT)
+    versions = _versions(fresh)
+    for role, version in versions:
+        if role != "snapshot":
+            is_verified = _is_verified(role, version, snapshot, trusted)
+            altered.update(_find_logged(role, version, documents, proofs, is_verified=is_verified))
+    superseded = {each for role, each in versions if role == "snapshot"}
+    superseded.discard(snapshot.current["snapshot"])
+    if superseded:
+        roots = _read_roots(documents, altered)
+        unsigned = {each for each in superseded if not _is_signed(each, documents, roots)}
+        altered.update(_metadata("snapshot", each) for each in unsigned)
+    return frozenset(altered)
+
+
+def leave_out(snapshot: Snapshot, paths: frozenset[str]) -> Snapshot:
+    """Return the snapshot without the files at `paths`; the next one looks for them again."""
+
+    def keep(documents: Mapping[str, Document]) -> dict[str, Document]:
+        return {path: each for path, each in documents.items() if path not in paths}
+
+    if not paths:
+        return snapshot
+    roles = {
+        role: replace(each, documents=keep(each.documents), is_whole=False)
+        for role, each in snapshot.roles.items()
+        if not each.documents.keys().isdisjoint(paths)
+    }
+    log = snapshot.log
+    if not log.documents.keys().isdisjoint(paths):
+        log = replace(log, documents=keep(log.documents), versions={})
+    documents = keep(snapshot.documents)
+    return replace(snapshot, documents=documents, roles={**snapshot.roles, **roles}, log=log)
+
+
+def _versions(paths: set[str]) -> set[tuple[str, int]]:
+    """Return role and version of each metadata file or proof among `paths`."""
+    versions = set()
+    for path in paths:
+        if path.startswith(_PROOF):
+            role, _, version = path.removeprefix(_PROOF).rpartition(".")
+            versions.add((role, int(version)))
+        elif (match := VERSIONED.fullmatch(path)) is not None:
+            versions.add((match[2], int(match[1])))
+    return versions
+
+
+def _is_verified(role: str, version: int, snapshot: Snapshot, trusted: Trusted) -> bool:
+    """Answer whether `verify_snapshot` has verified this version by its signatures."""
+    if role == "root":
+        return version > trusted.pinned
+    return snapshot.current.get(role) == version
+
+
+def _find_logged(
+    role: str,
+    version: int,
+    documents: Mapping[str, Document],
+    proofs: Proofs,
+    *,
+    is_verified: bool,
+) -> Iterator[str]:
+    """Yield which of a version and its proof does not hold."""
+    path, proof_path = _metadata(role, version), f"{_PROOF}{role}.{version}"
+    metadata, proof = documents.get(path), documents.get(proof_path)
+    shown = b"" if proof is None else proof.identity.body
+    if metadata is not None:
+        sha256 = hashlib.sha256(metadata.identity.body).hexdigest()
+        if proofs.is_shown(shown, encode_leaf(role, version, sha256)):
+            return
+        if not is_verified:
+            yield path
+    if proof is None:
+        return
+    # What is verified is what was signed, so that a proof of other octets is of no use.
+    entry = b"" if is_verified else proofs.read_entry(shown)
+    if not _is_of(entry, role, version) or not proofs.is_shown(shown, entry):
+        yield proof_path
+
+
+def _is_of(entry: bytes, role: str, version: int) -> bool:
+    try:
+        return decode_leaf(entry)[:2] == (role, version)
+    except FormatError:
+        return False
+
+
+def _read_roots(documents: Mapping[str, Document], altered: Collection[str]) -> list[Root]:
+    """Return the roots that hold, the newest first."""
+    matches = (VERSIONED.fullmatch(path) for path in documents.keys() - altered)
+    versions = sorted((int(m[1]) for m in matches if m and m[2] == "root"), reverse=True)
+    return [
+        decode_root(documents[_metadata("root", version)].identity.body).signed
+        for version in versions
+    ]
+
+
+def _is_signed(version: int, documents: Mapping[str, Document], roots: Collection[Root]) -> bool:
+    """Answer whether a version of `snapshot` is signed as any of `roots` asks for."""
+    data = documents[_metadata("snapshot", version)].identity.body
+    for root in roots:
+        with contextlib.suppress(FormatError, TrustError):
+            return bool(verify_role("snapshot", data, root, None).signed.version == version)
+    return False
+
+
+def _metadata(role: str, version: int) -> str:
+    return f"/metadata/{metadata_name(role, version)}"

@@ -1,0 +1,284 @@
+"""How much of each role's lifetime is used up, what exceeds a limit, which alarms were said."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from tuf.api.metadata import Snapshot, Targets, Timestamp
+
+from server.core.errors import HeningError
+from server.core.limits import ONLINE_LIFETIMES, SKEW, TIMESTAMP_LIFETIME, find_excess
+from server.core.metadata import decode_role, metadata_limit
+from server.core.names import is_latest, is_online, metadata_name
+from server.core.quantities import spell_size
+from server.publisher.plan import LATEST_LIFE, SNAPSHOT_LIFE, TIMESTAMP_LIFE
+from server.publisher.published import Published
+from server.storage.bounded import read_bounded
+from server.storage.room import Room
+
+Severity = Literal["warning", "critical", "expired"]
+SEVERITIES = ("expired", "critical", "warning")  # the worst first
+ONLINE_LIVES = {
+    "latest": LATEST_LIFE,  # and each of its parts
+    "snapshot": SNAPSHOT_LIFE,
+    "timestamp": TIMESTAMP_LIFE,
+}
+ROOT_LIFE = timedelta(days=365)
+OFFLINE_LIFE = timedelta(days=90)  # where nothing says when a role was signed
+GRACE = timedelta(hours=1)
+WARNING, CRITICAL = 0.5, 0.8
+# Of an offline role: its signers may be away for a weekend, and first need a week to be found.
+WARNING_LEFT, CRITICAL_LEFT = timedelta(days=7), timedelta(days=3)
+Begun = Mapping[str, datetime]
+"""When the current version of an offline role was logged: it carries no time of signing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One role's current version: from when to when it lives."""
+
+    role: str
+    version: int
+    begun: datetime
+    expires: datetime
+
+    def used(self, now: datetime) -> float:
+        """Return the share of the life that is over, 0 to 1."""
+        life = self.expires - self.begun
+        if life <= timedelta() or now >= self.expires:
+            return 1.0
+        return max(0.0, (now - self.begun) / life)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A role whose life runs out: the share that is over, what is left, how bad, what to do."""
+
+    role: str
+    version: int
+    share: float
+    left: timedelta
+    expires: datetime
+    severity: Severity
+    what_to_do: str
+
+    def __str__(self) -> str:
+        what = (
+            "is expired since"
+            if self.severity == "expired"
+            else f"has used {self.share:.0%} of its life and expires in {_spell(self.left)}, on"
+        )
+        return f"{self.role} {what} {self.expires:%Y-%m-%d %H:%M} UTC: {self.what_to_do}."
+
+
+def _spell(left: timedelta) -> str:
+    """Return whole days, or hours where there is no whole day."""
+    count, unit = (left.days, "day") if left.days else (int(left.total_seconds() // 3600), "hour")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def plan_lives(published: Published, begun: Begun) -> list[Life]:
+    """Return the life of every role that is public, root and online ones included."""
+    signed = {
+        "root": published.root,
+        "targets": published.targets,
+        **published.roles,
+        "snapshot": published.snapshot,
+        "timestamp": published.timestamp,
+    }
+    lives = []
+    for name, role in signed.items():
+        usual = _usual_life(name)
+        start = None if is_online(name) else begun.get(name)
+        lives.append(Life(name, role.version, start or role.expires - usual, role.expires))
+    return lives
+
+
+def _usual_life(role: str) -> timedelta:
+    if is_latest(role):
+        return LATEST_LIFE
+    return ONLINE_LIVES.get(role, ROOT_LIFE if role == "root" else OFFLINE_LIFE)
+
+
+def plan_alarms(lives: list[Life], now: datetime) -> list[Alarm]:
+    """Return what is due at `now`, the worst first."""
+    return sorted(
+        _alarms(lives, now),
+        key=lambda alarm: (SEVERITIES.index(alarm.severity), -alarm.share, alarm.role),
+    )
+
+
+def _alarms(lives: list[Life], now: datetime) -> Iterator[Alarm]:
+    for life in lives:
+        renewed = is_online(life.role)  # by this server
+        share, left = life.used(now), life.expires - now
+        severity: Severity
+        if now >= life.expires:
+            severity = "expired"
+        elif share >= CRITICAL or (not renewed and left <= CRITICAL_LEFT):
+            severity = "critical"
+        elif _is_due(life, now, left, renewed=renewed):
+            severity = "warning"
+        else:
+            continue
+        remedy = (
+            "this server fails to renew it, its log says why"
+            if renewed
+            else f"sign it again (`hening-signer ceremony renew {life.role}`) and submit it"
+        )
+        yield Alarm(life.role, life.version, share, left, life.expires, severity, remedy)
+
+
+def _is_due(life: Life, now: datetime, left: timedelta, *, renewed: bool) -> bool:
+    if renewed:
+        return life.used(now - GRACE) >= WARNING
+    return life.used(now) >= WARNING or left <= WARNING_LEFT
+
+
+SCARCE = 4  # times keep_free: less is a warning
+NEARLY = 0.9  # of the quota
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One sentence that says what is wrong and what to do.
+
+    `subject`: a role, `clock`, `disk`, `limits`, `log`, `quota` or `server`.
+    """
+
+    subject: str
+    severity: Severity
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def notice_of(alarm: Alarm) -> Notice:
+    """Return the notice of a role whose life runs out."""
+    return Notice(alarm.role, alarm.severity, str(alarm))
+
+
+def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
+    """Yield what is to be said of a disk with `free` octets, and of `used` octets of blobs."""
+    if free < SCARCE * room.keep_free:
+        is_short = free < room.keep_free
+        left, kept = spell_size(free), spell_size(room.keep_free)
+        yield Notice(
+            "disk",
+            "critical" if is_short else "warning",
+            f"{left} are free on the disk, and"
+            + (
+                f" below {kept} (`keep_free`) bundles and uploads are refused: make room."
+                if is_short
+                else f" at {kept} (`keep_free`) bundles and uploads will be refused: make room in"
+                " time."
+            ),
+        )
+    if room.quota and used >= NEARLY * room.quota:
+        yield Notice(
+            "quota",
+            "critical" if used >= room.quota else "warning",
+            f"packages take {spell_size(used)} of the {spell_size(room.quota)} that `blob_quota`"
+            " allows: collect garbage with `gc`, or raise it.",
+        )
+
+
+AGAIN = timedelta(days=1)
+
+
+class AlarmBook:
+    """Remembers what was said. What is in order again is forgotten."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[Severity, datetime]] = {}
+
+    def due(self, notices: Sequence[Notice], now: datetime) -> list[Notice]:
+        """Return those of `notices`, all that hold at `now`, that are to be said now."""
+        due = []
+        said = {}
+        for notice in notices:
+            severity, at = self._said.get(notice.subject, ("", now))
+            if severity != notice.severity or not timedelta() <= now - at < AGAIN:
+                due.append(notice)
+                at = now
+            said[notice.subject] = (notice.severity, at)
+        self._said = said
+        return due
+
+
+_LIFETIMES = {**ONLINE_LIFETIMES, "timestamp": TIMESTAMP_LIFETIME}
+_LISTED = 3  # of a role's excesses: a wrong one is often followed by others
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What of a role's published version is ahead, in a sentence that says what to do."""
+
+    role: str
+    sentence: str
+
+
+@dataclass(slots=True)
+class AheadFinder:
+    """Finds what is ahead in the tree below `public`.
+
+    A version that exceeded nothing exceeds nothing later, so that it is looked at once.
+    """
+
+    public: Path
+    _sound: set[tuple[str, int]] = field(default_factory=set)
+
+    def find(self, published: Published, now: datetime) -> list[Ahead]:
+        """Return what is ahead at `now`; reads only the files of roles that are."""
+        return [*self._find_online(published, now), *self._find_offline(published, now)]
+
+    def _find_offline(self, published: Published, now: datetime) -> Iterator[Ahead]:
+        seen = set()
+        for name, role in {"targets": published.targets, **published.roles}.items():
+            if is_latest(name):
+                continue
+            seen.add((name, role.version))
+            if (name, role.version) in self._sound:
+                continue
+            excess = find_excess(name, role, published.root, now)
+            if not excess:
+                self._sound.add((name, role.version))
+                continue
+            command = "renew" if name == "targets" else "reset"  # of targets there is no reset
+            more = f" {len(excess) - _LISTED} more like these." if len(excess) > _LISTED else ""
+            yield Ahead(
+                name,
+                f"{' '.join(excess[:_LISTED])}{more}"
+                f" {self._tell_signers(name, role.version)} Phones refuse it: take it back with"
+                f" `hening-signer ceremony {command} {name}`, and with other keys where those were"
+                " stolen.",
+            )
+        self._sound &= seen
+
+    def _find_online(self, published: Published, now: datetime) -> Iterator[Ahead]:
+        latest = {name: role for name, role in published.roles.items() if is_latest(name)}
+        online: dict[str, Timestamp | Snapshot | Targets] = {
+            "timestamp": published.timestamp,
+            "snapshot": published.snapshot,
+            **latest,
+        }
+        for name, role in online.items():
+            if role.expires > now + _LIFETIMES.get(name, ONLINE_LIFETIMES["latest"]) + SKEW:
+                yield Ahead(
+                    name,
+                    f"{name} {role.version} expires on {role.expires:%Y-%m-%d}, so a clock that was"
+                    f" ahead signed it, or a thief. {self._tell_signers(name, role.version)}"
+                    " Change that key (`hening-server keys new`).",
+                )
+
+    def _tell_signers(self, name: str, version: int) -> str:
+        path = self.public / "metadata" / metadata_name(name, version)
+        try:
+            metadata = decode_role(name, read_bounded(path, metadata_limit(name)))
+        except (HeningError, OSError):
+            return "Its signatures cannot be read."
+        keys = [keyid[:16] for keyid in metadata.signatures]
+        return f"It was signed by the key{'s' if len(keys) > 1 else ''} {', '.join(keys)}."

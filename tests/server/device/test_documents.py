@@ -1,0 +1,108 @@
+"""The log in memory: what is read anew after it grew is what a fresh look finds."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from server.core.errors import FormatError
+from server.device.documents import LogFiles, load_log_files
+from server.publisher.online_keys import create_next_keys, load_online_keys
+from server.storage.restating import begin_restating, end_restating, load_restating
+from tests.server.world import open_log
+
+
+async def append(world, *batches, look=lambda _size: None):
+    """Append batches of role versions, and look after each."""
+    async with open_log(world.folder) as log:
+        size = 0
+        for count in batches:
+            numbers = range(size + 1, size + count + 1)
+            size += count
+            batch = [("armani", n, hashlib.sha256(b"%d" % n).hexdigest()) for n in numbers]
+            await log.append(batch, world.keys.log_keys, 1)
+            await asyncio.to_thread(look, size)
+
+
+async def restate(world, keys):
+    """Sign every proof again, with the keys that are held."""
+    async with open_log(world.folder) as log:
+        await log.restate(keys, ())
+
+
+def load(world, version, previous):
+    """Look at the log when `version` of its one role is current."""
+    checkpoint = (world.folder.public / "log/checkpoint").read_bytes()
+    return load_log_files(world.folder.public, checkpoint, {"armani": version}, previous)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_growth_is_followed(fresh, every):
+    """Whether each size is seen or some are passed over, across the border of a tile."""
+    seen, looks = LogFiles(), 0
+
+    def look(size):
+        nonlocal seen, looks
+        looks += 1
+        if looks % every == 0:
+            seen = load(fresh, size, seen)
+            whole = load(fresh, size, LogFiles())
+            assert seen.documents == whole.documents
+            on_disk = {p for p in (fresh.folder.public / "log").rglob("*") if p.is_file()}
+            assert len(seen.documents) == len(on_disk) - 1  # all but the checkpoint
+
+    asyncio.run(append(fresh, 1, 2, 250, 2, 1, 1, 30, 225, 1, look=look))
+    assert looks == 9
+
+
+def test_proofs_of_what_is_not_public_yet(fresh):
+    """A version that was appended and not published shows its proof with its timestamp."""
+    asyncio.run(append(fresh, 3))
+    before = load(fresh, 2, LogFiles())
+    assert "/log/proof/armani.3" not in before.documents
+    after = load(fresh, 3, before)
+    assert after.documents.keys() - before.documents.keys() == {"/log/proof/armani.3"}
+
+
+def test_proofs_that_are_being_signed_again(fresh):
+    """Until that has ended every look reads them all, and once more after it."""
+    asyncio.run(append(fresh, 2))
+    public = fresh.folder.public
+    before = load(fresh, 2, LogFiles())
+    create_next_keys(fresh.folder.keys, ["log"])
+    begin_restating(public)
+    half = load(fresh, 2, before)
+    assert half.documents == before.documents
+    asyncio.run(restate(fresh, load_online_keys(fresh.folder.keys).log_keys))
+    assert load_restating(public) == 2
+    after = load(fresh, 2, half)
+    for path in ("/log/proof/armani.1", "/log/proof/armani.2"):
+        assert after.documents[path].identity.body == (public / path[1:]).read_bytes()
+        assert after.documents[path] != half.documents[path]
+
+
+def test_how_often_proofs_were_signed_again(fresh):
+    """The number is odd in between; beginning and ending twice changes nothing."""
+    public = fresh.folder.public
+    assert load_restating(public) == 0
+    end_restating(public)
+    assert not (public / "proofs.json").exists()
+    for step, number in (
+        (begin_restating, 1),
+        (begin_restating, 1),
+        (end_restating, 2),
+        (end_restating, 2),
+        (begin_restating, 3),
+    ):
+        step(public)
+        assert load_restating(public) == number
+    (public / "proofs.json").write_bytes(b'{"restated":-1}\n')
+    with pytest.raises(FormatError, match=r"proofs\.json is malformed"):
+        load_restating(public)
+
+
+@pytest.mark.parametrize("checkpoint", [b"", b"log\n3", b"log\n03\n\n", b"log\n 3\n\n"])
+def test_a_checkpoint_without_a_size(fresh, checkpoint):
+    """It is refused, so that the last good picture is served on."""
+    with pytest.raises(FormatError):
+        load_log_files(fresh.folder.public, checkpoint, {}, LogFiles())

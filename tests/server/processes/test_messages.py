@@ -1,0 +1,133 @@
+"""Messages between processes, however the octets come, and whatever comes instead of them."""
+
+import asyncio
+import contextlib
+import socket
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.processes.errors import ChannelError
+from server.processes.messages import LIMIT, Messages, encode_message, open_channel
+
+
+class Word(msgspec.Struct, frozen=True, tag="word"):
+    """A message."""
+
+    text: str
+    octets: bytes = b""
+
+
+class Number(msgspec.Struct, frozen=True, tag="number"):
+    """Another message."""
+
+    value: int
+
+
+DECODER = msgspec.msgpack.Decoder(Word | Number)
+MESSAGES = st.lists(
+    st.builds(Word, st.text(), st.binary(max_size=300))
+    | st.builds(Number, st.integers(-(2**63), 2**64 - 1)),
+    max_size=6,
+)
+
+
+@given(MESSAGES, st.data())
+def test_any_cut(messages, data):
+    """What was sent arrives, in its order, in whatever pieces the octets come."""
+    octets = b"".join(map(encode_message, messages))
+    places = st.integers(0, len(octets))
+    cuts = sorted({0, len(octets), *data.draw(st.lists(places, max_size=10))})
+    reader, found = Messages(DECODER), []
+    for start, end in pairwise(cuts):
+        found += reader.feed(octets[start:end])
+    assert found == messages
+    assert reader.is_between
+
+
+@given(MESSAGES.filter(bool), st.data())
+def test_an_end_within_a_message(messages, data):
+    """What was whole is there; the rest is known to be none."""
+    octets = b"".join(map(encode_message, messages))
+    last = len(encode_message(messages[-1]))
+    reader = Messages(DECODER)
+    cut = data.draw(st.integers(1, last - 1))
+    assert list(reader.feed(octets[:-cut])) == messages[:-1]
+    assert not reader.is_between
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_octets(octets):
+    """They are messages, the beginning of one, or refused with the package's own error."""
+    reader = Messages(DECODER)
+    with contextlib.suppress(ChannelError):
+        list(reader.feed(octets))
+
+
+@given(st.binary(max_size=40))
+def test_arbitrary_octets_in_a_frame(octets):
+    """The same where the length is right, so that the decoder sees all of them."""
+    reader = Messages(DECODER)
+    try:
+        (message,) = reader.feed(len(octets).to_bytes(4, "big") + octets)
+    except ChannelError:
+        return
+    assert isinstance(message, Word | Number)
+
+
+def test_the_limit():
+    """A message of exactly the limit passes; one octet more is neither sent nor waited for."""
+    room = LIMIT - len(msgspec.msgpack.encode(Word("", bytes(70_000)))) + 70_000
+    largest = Word("", bytes(room))
+    octets = encode_message(largest)
+    assert len(octets) == LIMIT + 4
+    assert list(Messages(DECODER).feed(octets)) == [largest]
+    with pytest.raises(ChannelError, match="over the limit"):
+        encode_message(Word("", bytes(room + 1)))
+    with pytest.raises(ChannelError, match="was announced"):
+        list(Messages(DECODER).feed((LIMIT + 1).to_bytes(4, "big")))
+
+
+def test_deep_nesting():
+    """It is refused as what it is."""
+    octets = b"\x91" * 100_000
+    with pytest.raises(ChannelError):
+        list(Messages(DECODER).feed(len(octets).to_bytes(4, "big") + octets))
+
+
+async def test_both_ends():
+    """Each hears the other; a reader that is slow makes the sender wait, and loses nothing."""
+    ours, theirs = socket.socketpair()
+    one, other = await open_channel(DECODER, ours), await open_channel(DECODER, theirs)
+    sent = [Word(str(number), bytes(100_000)) for number in range(50)]
+
+    async def send():
+        for word in sent:
+            await one.send(word)
+
+    sending = asyncio.create_task(send())
+    await asyncio.sleep(0)
+    await other.send(Number(7))
+    assert await one.receive() == [Number(7)]
+    assert not sending.done()
+    found = []
+    while len(found) < len(sent):
+        found += await other.receive()
+    assert found == sent
+    await sending
+    one.close()
+    assert await other.receive() == []
+    other.close()
+
+
+async def test_an_end_that_dies_within_a_message():
+    """The other sees the end, and no message."""
+    ours, theirs = socket.socketpair()
+    other = await open_channel(DECODER, theirs)
+    ours.send(encode_message(Word("half"))[:-2])
+    ours.close()
+    assert await other.receive() == []
+    other.close()

@@ -1,0 +1,91 @@
+"""Sockets that were passed: the variables are read strictly, the descriptors looked at."""
+
+import os
+import socket
+from contextlib import closing
+
+import pytest
+
+from server.processes.errors import ActivationError
+from server.processes.systemd import MOST, decode_activation, inherit_sockets, notify
+
+
+def test_passed_to_this_process():
+    """As many as are announced, from descriptor 3 on."""
+    told = {"LISTEN_PID": "4711", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}
+    assert decode_activation(told, 4711) == range(3, 5)
+    assert decode_activation({**told, "LISTEN_FDS": "0"}, 4711) == range(3, 3)
+    assert len(decode_activation({**told, "LISTEN_FDS": str(MOST)}, 4711)) == MOST
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"LISTEN_FDS": "2"},
+        {"LISTEN_PID": "4711"},
+        {"LISTEN_PID": "4712", "LISTEN_FDS": "2"},
+        {"LISTEN_PID": "4712", "LISTEN_FDS": "rubbish"},
+    ],
+)
+def test_nothing_for_this_process(told):
+    """Variables that a parent forgot to remove are not ours."""
+    assert len(decode_activation(told, 4711)) == 0
+
+
+@pytest.mark.parametrize("name", ["LISTEN_PID", "LISTEN_FDS"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "-1", "+1", "1 ", " 1", "1_0", "0x1", "1.0", "\u00b2", "\u0661", "99999999", "9" * 5000],
+)
+def test_malformed_variables(name, text):
+    """One encoding of a number is taken, within bounds; all else is refused by name."""
+    told = {"LISTEN_PID": "4711", "LISTEN_FDS": "1", name: text}
+    with pytest.raises(ActivationError, match=f"{name} is no number from 0 to"):
+        decode_activation(told, 4711)
+
+
+def test_listening_sockets():
+    """They are taken as they are, and passed on no further."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as passed:
+        descriptor = os.dup(passed.fileno())
+        os.set_inheritable(descriptor, True)
+        (taken,) = inherit_sockets(range(descriptor, descriptor + 1))
+        with closing(taken):
+            assert taken.getsockname() == passed.getsockname()
+            assert not os.get_inheritable(taken.fileno())
+            assert not taken.getblocking()
+
+
+@pytest.mark.parametrize("kind", ["file", "closed", "datagrams", "not listening", "a connection"])
+def test_what_cannot_be_served_on(kind, tmp_path):
+    """Each is refused with its descriptor's number, before anything is served."""
+    with (
+        closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams,
+        closing(socket.socket()) as idle,
+        (tmp_path / "file").open("wb") as file,
+    ):
+        one, other = socket.socketpair()
+        with closing(one), closing(other):
+            source = {"datagrams": datagrams, "not listening": idle, "a connection": one}
+            descriptor = os.dup(source.get(kind, file).fileno())
+            if kind == "closed":
+                os.close(descriptor)
+            with pytest.raises(ActivationError, match=f"{descriptor} .*(no socket|not listen)"):
+                inherit_sockets(range(descriptor, descriptor + 1))
+
+
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_a_manager_hears(tmp_path, is_abstract):
+    """At a path, and at a name of Linux' abstract kind."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"\0{address}" if is_abstract else address)
+        notify(f"@{address}" if is_abstract else address, "READY=1")
+        assert manager.recv(100) == b"READY=1"
+
+
+@pytest.mark.parametrize("address", ["", "vsock:1:2", "/nowhere/at/all", "@nobody-is-here"])
+def test_nobody_hears(address):
+    """No manager, one of another kind, or one that is gone: no error."""
+    notify(address, "READY=1")

@@ -1,0 +1,129 @@
+"""What becomes of a submission stands in the trail, once for each time that it was handed in."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from server.core.bundle import Result
+from server.publisher import incoming
+from server.publisher.publisher import Publisher
+from server.release.people.token_text import checksum
+from server.release.people.trail_query import verify_trail
+from server.release.submissions.submissions import record_end
+from server.storage.control_models import TrailEntry
+from server.storage.database import open_database
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
+
+SHA256 = "ab" * 32
+
+
+def trail(world):
+    """Return actor, action, subject and detail of each entry, after the chain was verified."""
+
+    async def read():
+        async with open_database(world.folder.database) as sessions, sessions() as session:
+            await verify_trail(session)
+            found = await session.scalars(select(TrailEntry).order_by(TrailEntry.index))
+            return [(e.actor, e.action, e.subject, json.loads(e.detail)) for e in found]
+
+    return asyncio.run(read())
+
+
+def test_a_bundle_that_is_published(world):
+    """One entry, by the server, with the snapshot that shows it."""
+    before = trail(world)
+    bundle = world.submit(world.second_release(), [PACKAGE_2])
+    world.run(Publisher.process_incoming)
+    snapshot = world.published().snapshot.version
+    entry = ("server", "submission.publish", bundle, {"snapshot": snapshot})
+    assert trail(world) == [*before, entry]
+
+
+def test_a_bundle_that_is_refused_twice(world):
+    """One entry each time, with the reason."""
+    before = trail(world)
+    for _ in range(2):
+        bundle = world.submit({("cancro", 3): world.ceremony.role("cancro", 3)})
+        world.run(Publisher.process_incoming)
+    reason = world.result(bundle).reason
+    assert reason
+    entry = ("server", "submission.refuse", bundle, {"reason": reason})
+    assert trail(world) == [*before, entry, entry]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_result_that_could_not_be_written(world, monkeypatch, version):
+    """The bundle is processed again and told of once, whether it is published or refused."""
+    before, write = trail(world), incoming.write_result
+
+    def fail(_results, _result):
+        raise OSError(28, "No space left on device")
+
+    bundle = world.submit({("cancro", version): world.ceremony.role("cancro", version)})
+    monkeypatch.setattr(incoming, "write_result", fail)
+    for _ in range(2):
+        assert world.run(Publisher.process_incoming) == []
+    monkeypatch.setattr(incoming, "write_result", write)
+    assert [result.id for result in world.run(Publisher.process_incoming)] == [bundle]
+    assert len(trail(world)) == len(before) + 1
+
+
+def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
+    """A bundle that others overtake meanwhile ends as the trail says, with the snapshot of then."""
+    before, write, now = trail(world), incoming.write_result, world.now()
+    monkeypatch.setattr(world, "now", lambda: now + world.ahead)
+    fourth = {
+        FIRST: (PACKAGE_1, release(1)),
+        SECOND: (PACKAGE_2, release(2)),
+    }
+    early = world.submit({("armani", 4): world.ceremony.role("armani", 4, fourth)}, [PACKAGE_2])
+    good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
+    snapshot = world.published().snapshot.version
+
+    def fail(_results, _result):
+        raise OSError(28, "No space left on device")
+
+    async def act(publisher):
+        monkeypatch.setattr(incoming, "write_result", fail)
+        assert await publisher.process_incoming() == []
+        monkeypatch.setattr(incoming, "write_result", write)
+        third = world.submit(world.second_release(), [PACKAGE_2])
+        assert [each.id for each in await publisher.process_incoming()] == [third]
+        world.ahead += timedelta(seconds=2)
+        assert {each.id for each in await publisher.process_incoming()} == {early, good}
+        return third
+
+    third = world.run(act)
+    time, reason = int(now.timestamp()), "armani 4 was submitted; 3 comes next."
+    assert world.result(early) == Result(
+        id=early, status="refused", reason=reason, snapshot=0, time=time
+    )
+    assert world.result(good) == Result(
+        id=good, status="published", reason="", snapshot=snapshot + 1, time=time
+    )
+    assert world.published().roles["armani"].version == 3
+    told = [entry[1:] for entry in trail(world)[len(before) :]]
+    assert sorted(told[:2]) == [
+        ("submission.publish", good, {"snapshot": snapshot + 1}),
+        ("submission.refuse", early, {"reason": reason}),
+    ]
+    assert told[2:] == [("submission.publish", third, {"snapshot": snapshot + 2})]
+    assert list(world.folder.incoming.iterdir()) == []
+
+
+async def test_a_reason_that_quotes_a_token(place):
+    """The entry is written, without the secret: nothing may hold up publishing for ever."""
+    token = f"hening_{'0a' * 6}_{'0b' * 32}"
+    token += checksum(token)
+    reason = f"the role {token} is unknown."
+    async with open_database(place) as sessions, sessions.begin() as session:
+        await record_end(
+            session, Result(id=SHA256, status="refused", reason=reason, snapshot=0, time=7)
+        )
+        entry = (await session.scalars(select(TrailEntry))).one()
+        assert "0b0b" not in entry.detail
+        assert "is unknown" in entry.detail

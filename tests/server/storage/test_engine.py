@@ -1,0 +1,156 @@
+"""Turns at the gate: one at a time, in order, what is urgent first."""
+
+import asyncio
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from server.storage.database import open_database
+from server.storage.engine import IN_A_ROW, WriteGate
+from server.storage.errors import StorageError
+
+SECONDS = 60.0
+
+
+def waiting(gate, pool, order, name, *, is_urgent):
+    """Begin to wait in a thread, and return when the gate knows of it."""
+    queue = gate._urgent if is_urgent else gate._ordinary
+    before = len(queue)
+
+    def wait():
+        assert gate.take(SECONDS, is_urgent=is_urgent)
+        order.append(name)
+        gate.give()
+
+    done = pool.submit(wait)
+    while len(queue) == before:
+        threading.Event().wait(0.001)
+    return done
+
+
+def test_what_is_urgent_comes_first():
+    """Whatever came before it; within a class the order is that of arrival."""
+    gate, order = WriteGate(), []
+    assert gate.take(0, is_urgent=False)
+    with ThreadPoolExecutor(5) as pool:
+        for name in ("one", "two"):
+            waiting(gate, pool, order, name, is_urgent=False)
+        for name in ("halt", "pause"):
+            waiting(gate, pool, order, name, is_urgent=True)
+        gate.give()
+    assert order == ["halt", "pause", "one", "two"]
+
+
+def test_what_is_urgent_does_not_come_first_for_ever():
+    """After so many turns one that waits has its own."""
+    gate, order = WriteGate(), []
+    assert gate.take(0, is_urgent=False)
+    with ThreadPoolExecutor(IN_A_ROW + 3) as pool:
+        waiting(gate, pool, order, "one", is_urgent=False)
+        for _ in range(IN_A_ROW + 1):
+            waiting(gate, pool, order, "halt", is_urgent=True)
+        gate.give()
+    assert order == ["halt"] * IN_A_ROW + ["one", "halt"]
+
+
+def test_who_waits_too_long_has_no_turn():
+    """And the turn of the next is not lost by that."""
+    gate = WriteGate()
+    assert gate.take(0, is_urgent=False)
+    assert not gate.take(0, is_urgent=True)
+    assert not gate.take(0, is_urgent=False)
+    gate.give()
+    assert gate.take(0, is_urgent=False)
+
+
+@pytest.fixture
+async def both(tmp_path):
+    """Give ordinary and urgent sessions on one file, and their gate."""
+    gate, place = WriteGate(), tmp_path / "hening.sqlite"
+    async with (
+        open_database(place, gate) as ordinary,
+        open_database(place, gate, is_urgent=True) as urgent,
+    ):
+        yield ordinary, urgent, gate
+
+
+@contextlib.asynccontextmanager
+async def writing(sessions):
+    """Give a transaction that has written."""
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE leases SET expires_at = 0"))
+        yield session
+
+
+async def write(sessions, order=None, name=""):
+    """Write in a transaction."""
+    async with writing(sessions):
+        if order is not None:
+            order.append(name)
+
+
+async def until_waiting(queue, count):
+    """Wait until so many wait at the gate."""
+
+    async def is_so():
+        return await asyncio.sleep(0.001, len(queue) >= count)
+
+    while not await is_so():
+        pass
+
+
+async def test_transactions_take_turns(both):
+    """An urgent transaction waits for the one under way, and for none of those that wait."""
+    ordinary, urgent, gate = both
+    order = []
+    async with writing(ordinary):
+        tasks = [asyncio.create_task(write(ordinary, order, f"{n}")) for n in range(3)]
+        await until_waiting(gate._ordinary, 3)
+        tasks.append(asyncio.create_task(write(urgent, order, "halt")))
+        await until_waiting(gate._urgent, 1)
+    await asyncio.gather(*tasks)
+    assert order[0] == "halt"
+    assert sorted(order[1:]) == ["0", "1", "2"]
+
+
+async def test_reading_takes_no_turn(both):
+    """A question is answered while others write."""
+    ordinary, urgent, _ = both
+    async with writing(urgent), ordinary() as session:
+        await session.execute(text("SELECT 1 FROM leases"))
+
+
+async def test_a_turn_ends_with_its_transaction(both):
+    """Committed, failed, or cancelled while it waits or works: the next one writes."""
+    ordinary, urgent, gate = both
+    with pytest.raises(ZeroDivisionError):
+        async with writing(ordinary):
+            1 / 0  # noqa: B018 - it raises
+    await write(urgent)
+    working = asyncio.Event()
+
+    async def stay():
+        async with writing(ordinary):
+            working.set()
+            await asyncio.Event().wait()
+
+    holder = asyncio.create_task(stay())
+    await working.wait()
+    waiter = asyncio.create_task(write(ordinary))
+    await until_waiting(gate._ordinary, 1)
+    waiter.cancel()
+    holder.cancel()
+    await asyncio.gather(holder, waiter, return_exceptions=True)
+    await write(urgent)
+
+
+async def test_a_turn_that_does_not_come_is_a_locked_database(both, monkeypatch):
+    """The sentence is the one for a transaction that hangs."""
+    monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
+    ordinary, urgent, _ = both
+    async with writing(ordinary):
+        with pytest.raises(StorageError, match="is locked for over"):
+            await write(urgent)
