@@ -10,10 +10,10 @@ from pathlib import Path
 import structlog
 
 from server.core.errors import FormatError
+from server.device.answer import phone_host
 from server.device.counts import Counts
-from server.device.limits import LIMITS
-from server.device.served import phone_host
 from server.device.snapshot import EMPTY
+from server.device.turns import LIMITS
 from server.opening import Clock, open_place
 from server.processes.child import Place
 from server.processes.messages import Certificate, Duty

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from server.device.answer import Served, make_served
 from server.device.counts import Counts
 from server.device.documents import Package, make_document
 from server.device.gate import GateMode
 from server.device.handover import HandoverServer
 from server.device.lane import Lane
 from server.device.plane import DevicePlane
-from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
 from server.storage.blobs import BlobReader
 from soak.memory_transport import MemoryTransport

@@ -21,7 +21,8 @@ def walk(command, *words):
     yield words, command
     if isinstance(command, click.Group):
         for word, below in command.commands.items():
-            yield from walk(below, *words, word)
+            if not below.hidden:  # a former name
+                yield from walk(below, *words, word)
 
 
 def find(program, *words):

@@ -59,14 +59,14 @@ for command in (
     LazyCommand("export", "server.cli.export:export", "Write what phones may ask for as files."),
     LazyCommand(
         "gc",
-        "server.cli.gc:gc",
+        "server.cli.maintenance:gc",
         "Remove blobs that no served metadata, waiting bundle or upload names.",
     ),
     LazyCommand("migrate", "server.cli.init:migrate", "Bring the database to this version."),
-    LazyCommand("rebuild", "server.cli.rebuild:rebuild", "Fill the database again."),
+    LazyCommand("rebuild", "server.cli.maintenance:rebuild", "Fill the database again."),
     LazyCommand(
         "backup",
-        "server.cli.backup:backup",
+        "server.cli.maintenance:backup",
         "Copy database, metadata, log, results and packages.",
     ),
     LazyCommand("account", "server.cli.account:account", "Manage who may use the control plane."),

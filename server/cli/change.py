@@ -13,12 +13,12 @@ import click
 import msgspec
 
 from hening.times import UTC_TIMES
-from server.cli.change_output import print_change, print_changes
-from server.cli.operator import operator
+from server.cli.clock import witnessed_clock
+from server.cli.database import operator
 from server.cli.options import JSON, STATE, complete_channel, read_settings, require_state
-from server.cli.orders import PUBLIC_URL
+from server.cli.output import print_change, print_changes
+from server.cli.rollout import PUBLIC_URL
 from server.cli.urgent import ask_server
-from server.cli.witnessed import witnessed_clock
 from server.core.content.invisible import escape_invisible
 from server.core.names import decode_channel
 from server.release.api.address import PREFIX
@@ -149,7 +149,7 @@ def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]])
 
 
 def _tell(change: ChangeView, *, as_json: bool) -> None:
-    from server.console.order_texts import describe_order
+    from server.console.texts import describe_order
 
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(change)))

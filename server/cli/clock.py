@@ -1,16 +1,25 @@
 """`clock`: whether the machine's clock is believed, and a person's word that it is right."""
 
+import ipaddress
 import json
+import mmap
+import struct
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import msgspec
 
-from hening.times import UTC_TIMES, show_second
+from hening.times import UTC_TIMES, show_second, show_time
+from server.cli.database import record_once
 from server.cli.options import JSON, STATE, now, require_state
-from server.cli.recorded import record_once
 from server.publisher.errors import PublishError
 from server.publisher.steady_clock import FAR, JUMP
+from server.settings import Settings
+from server.storage.durable import write_immutable
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
 
 
 @click.group(epilog="Example: hening-server clock show --state var/server")
@@ -75,3 +84,106 @@ def confirm(state: Path) -> None:
     record_once(folder, "clock.confirm", "clock", {"clock": at, "vouched": before})
     write_clock_record(folder, ClockRecord(witness.record.doubted, max(at, witness.record.doubted)))
     click.echo(f"The clock is confirmed: {show_second(wall)}.")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FORM = struct.Struct("<Q")
+_MARK = b"The clock of this state is simulated.\n"
+
+
+Clock = Callable[[], datetime]
+
+
+def choose_clock(
+    file: Path | None, true: Clock, folder: StateFolder, settings: Settings, *, has_sockets: bool
+) -> tuple[Clock, Callable[[], float] | None]:
+    """Return the clock of `run`, and what counts seconds without jumps where that is another one.
+
+    Raises PublishError where the state has lived by the other kind of clock.
+    """
+    if file is None:
+        check_true_clock(folder)
+        return true, None
+    take_unsafe_clock(folder, settings, has_sockets=has_sockets)
+    clock = open_unsafe_clock(file)
+    return clock, lambda: clock().timestamp()
+
+
+def open_unsafe_clock(file: Path) -> Clock:
+    """Return the clock that `file` is; raises StorageError where it holds no time."""
+    try:
+        with file.open("rb") as opened:
+            view = mmap.mmap(opened.fileno(), _FORM.size, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{file} is no clock of 8 bytes: {error}.") from error
+
+    def clock() -> datetime:
+        return _EPOCH + timedelta(microseconds=_FORM.unpack_from(view)[0])
+
+    return clock
+
+
+def check_true_clock(folder: StateFolder) -> None:
+    """Raise PublishError where the state was served by a simulated clock before."""
+    if _mark(folder).exists():
+        raise PublishError(
+            f"{folder.root} belongs to a simulation, and what it signed is of days that have not"
+            " come: make another state with `hening-server init`."
+        )
+
+
+def take_unsafe_clock(folder: StateFolder, settings: Settings, *, has_sockets: bool) -> None:
+    """Mark a state as a simulation's; raises PublishError where it could be anything else.
+
+    It listens on loopback alone, uses neither PostgreSQL nor S3 nor sockets of somebody else, and
+    has published nothing under the true clock.
+    """
+    hosts = [settings.host] + [settings.api_host] * (settings.api_port is not None)
+    if not all(_is_loopback(host) for host in hosts):
+        raise PublishError(
+            "--unsafe-clock is for simulations on this machine: listen on 127.0.0.1 alone."
+        )
+    if settings.database_url or settings.blobs_url or settings.socket or has_sockets:
+        raise PublishError(
+            "--unsafe-clock is for simulations on this machine: leave the database, the blobs and"
+            " the sockets of a real server away."
+        )
+    if folder.public.exists() and not _mark(folder).exists():
+        raise PublishError(
+            f"{folder.root} has been published from by the true clock, which it keeps: make another"
+            " state for the simulation."
+        )
+    write_immutable(_mark(folder), _MARK)
+
+
+def _mark(folder: StateFolder) -> Path:
+    return folder.root / "simulated"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def witnessed_clock(folder: StateFolder) -> Callable[[], datetime]:
+    """Return the clock to publish with, and say on standard error where it is not the machine's.
+
+    A running server signs every hour. So a clock that is far ahead of the newest signature has
+    jumped, or no server runs; until a person says which, the time of that signature is used: a halt
+    goes out, and nothing lives longer than it should. Call it before any loop runs.
+    """
+    from server.publisher.clock import load_witness
+
+    witness = load_witness(folder).time
+    wall = now()
+    if witness is None or wall - witness <= FAR:
+        return now
+    click.echo(
+        f"hening-server: the clock says {show_time(wall)}, and the newest signature is of"
+        f" {show_time(witness)}, whose time is used: where the clock is right, run"
+        " `hening-server clock confirm` and then this again.",
+        err=True,
+    )
+    return lambda: witness

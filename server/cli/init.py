@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from server.cli.database import record_once
 from server.cli.options import STATE, now, open_state, require_state
-from server.cli.recorded import record_once
 from server.publisher.errors import PublishError
 from server.storage.bounded import read_bounded
 from server.storage.durable import make_folder, write_immutable

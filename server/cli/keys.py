@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from server.cli.clock import witnessed_clock
+from server.cli.database import recorded
 from server.cli.key_process import public, serve
 from server.cli.options import JSON, STATE, require_state
-from server.cli.orders import PUBLIC_URL
-from server.cli.recorded import recorded
-from server.cli.witnessed import witnessed_clock
+from server.cli.rollout import PUBLIC_URL
 from server.core.names import ONLINE_ROLES
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder

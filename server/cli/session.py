@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hening.times import UTC_TIMES, show_time
-from server.cli.in_database import run_in_database
-from server.cli.operator import operator
+from server.cli.database import operator, run_in_database
 from server.cli.options import JSON, STATE, now, require_state
 from server.tables import print_table
 

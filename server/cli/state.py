@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from hening.times import UTC_TIMES, show_time
+from server.cli.clock import choose_clock
 from server.cli.options import (
     CONFIG,
     JSON,
@@ -20,7 +21,6 @@ from server.cli.options import (
     require_state,
     settings_file,
 )
-from server.cli.unsafe_clock import choose_clock
 from server.device.gate import GateMode
 from server.processes.sockets import raise_descriptor_limit
 from server.processes.systemd import decode_activation, inherit_sockets, notify
@@ -97,7 +97,7 @@ def run(
     import uvloop
 
     from server.app import running
-    from server.console.address import PREFIX as CONSOLE
+    from server.console.page import PREFIX as CONSOLE
     from server.observability import configure_logging, describe_unexpected
     from server.phones import Given
     from server.processes.priority import Nursery, give_way

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
+from rich.text import Text
 
-from hening.times import UTC_TIMES
-from server.cli.in_database import run_in_database
+from hening.times import UTC_TIMES, show_time
+from server.cli.database import run_in_database
 from server.cli.options import JSON, STATE, require_state
-from server.cli.trail_output import print_entries
+from server.core.content.invisible import escape_invisible
 from server.core.errors import HeningError
 from server.place_options import is_given, place_option
 from server.storage.layout import StateFolder
@@ -22,8 +24,30 @@ from server.storage.layout import StateFolder
 if TYPE_CHECKING:
     from server.publisher.build_names import BuildNames
     from server.release.people.trail_query import TrailState
+    from server.release.rollouts.changes import ChangeView
     from server.storage.control_models import Change
     from server.storage.database import Sessions
+
+_INDENT = 4
+
+
+def print_entries(rows: Sequence[Mapping[str, Any]], changes: Mapping[str, ChangeView]) -> None:
+    """Print entries; `changes` has the orders that they are about, by id."""
+    from server.console.texts import describe_details, describe_entry
+
+    console = Console(highlight=False)
+    for row in rows:
+        head = (str(row["index"]), show_time(row["at"]), row["actor"], row["action"])
+        console.print(Text(escape_invisible("  ".join(head)), style="bold"))
+        change = changes.get(row["detail"].get("change", ""))
+        said = describe_entry(row["action"], row["subject"], change)
+        more = describe_details(row["action"], row["at"], row["detail"], change, show_time)
+        for line in (said, more):
+            text = Text(escape_invisible(line))
+            for part in text.wrap(console, console.width - _INDENT) if line else ():
+                part.rstrip()
+                console.print(Text(" " * _INDENT) + part)
+
 
 TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%MZ"])
 _HEAD = re.compile(r"([1-9][0-9]{0,15}):([0-9a-f]{64})")

@@ -1,8 +1,7 @@
 """Orders: what waits for a second person or for its time, and what became of the others."""
 
-from server.console.address import PREFIX
-from server.console.order_texts import describe_windows, plan_of
-from server.console.page import Moved, Page, Shown, Visit
+from server.console.page import PREFIX, Moved, Page, Shown, Visit
+from server.console.texts import describe_windows, plan_of
 from server.core.names import decode_channel
 from server.release.errors import PermissionDeniedError
 from server.release.people.principal import Permission, Principal

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from server.console.address import PREFIX
 from server.console.forms import reasons
-from server.console.order_texts import describe_windows, plan_of
-from server.console.page import Moved, Page, Shown, Visit
-from server.console.timeline import draw
+from server.console.overview import draw
+from server.console.page import PREFIX, Moved, Page, Shown, Visit
+from server.console.texts import describe_windows, plan_of
 from server.release import errors
 from server.release.api.channels import ChannelState
 from server.release.people.principal import Permission

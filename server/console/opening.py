@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from server.console import changes, channels, sessions, trail
-from server.console.address import find_address
-from server.console.cookies import Cookies
 from server.console.overview import Overview, Surroundings
+from server.console.page import find_address
 from server.console.rendering import Pages
-from server.console.sign_in import Flow, SignIn
+from server.console.sign_in import Cookies, Flow, SignIn
 from server.console.site import Console
 from server.release.api.listener import Answering
 from server.release.api.serving import Shared, Site

@@ -3,11 +3,16 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from server.console.desk import Desk
+from server.core.errors import FormatError
 from server.release.api.operation import Services
+from server.release.api.problems import ProblemError
+from server.release.api.serving import is_loopback
+from server.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +73,58 @@ class Page:
     handler: Handler
     is_open: bool = False
     is_urgent: bool = False
+
+
+PREFIX = "/console"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The origin that an operator named, or empty for any name of this machine's loopback."""
+
+    url: str
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers speak TLS, so that cookies may be bound to that."""
+        return self.url.startswith("https://")
+
+    def origin(self, host: str) -> str:
+        """Return the origin of a request with the header `Host: host`.
+
+        Without a named origin a name that could lead elsewhere is refused (421): it is what DNS
+        rebinding brings.
+        """
+        if self.url:
+            return self.url
+        try:
+            name = urlsplit(f"http://{host}").hostname or ""
+        except ValueError:
+            name = ""
+        if not is_loopback(name):
+            raise ProblemError(
+                421, "misdirected", "The console is here as 127.0.0.1 alone: see console_url."
+            )
+        return f"http://{host}"
+
+
+def find_address(settings: Settings) -> Address:
+    """Return where browsers find the console; raises FormatError where the settings do not say."""
+    url = settings.console_url.rstrip("/")
+    if not url:
+        if settings.api_cert or settings.api_behind_proxy or not is_loopback(settings.api_host):
+            raise FormatError(
+                "the console must know its address: set console_url, such as"
+                " https://control.example."
+            )
+        return Address("")
+    parts = urlsplit(url)
+    is_plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if (parts.scheme != "https" and not is_plain) or url != f"{parts.scheme}://{parts.netloc}":
+        raise FormatError(
+            "console_url is https://HOST, with a port if need be and without a path; http is for"
+            " loopback alone."
+        )
+    if "@" in parts.netloc or parts.netloc != parts.netloc.lower() or not parts.hostname:
+        raise FormatError("console_url is https://HOST in lower case, without a user.")
+    return Address(url)

@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from server.console.address import PREFIX
+from server.console.page import PREFIX
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_size, spell_span
 

@@ -1,7 +1,6 @@
 """Sessions: where somebody is signed in, and ending that."""
 
-from server.console.address import PREFIX
-from server.console.page import Moved, Page, Shown, Visit
+from server.console.page import PREFIX, Moved, Page, Shown, Visit
 from server.release.people.principal import Permission
 from server.release.people.web_sessions import end_session, list_sessions
 

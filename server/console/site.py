@@ -11,13 +11,11 @@ from urllib.parse import quote, unquote
 import structlog
 from aiohttp import web
 
-from server.console.address import PREFIX, Address
-from server.console.cookies import Cookies, Door
 from server.console.desk import Desk
 from server.console.forms import csrf_token, decode_fields, receive_form
-from server.console.page import Moved, Page, Shown, Visit
+from server.console.page import PREFIX, Address, Moved, Page, Shown, Visit
 from server.console.rendering import Pages
-from server.console.sign_in import HOME, PATH
+from server.console.sign_in import HOME, PATH, Cookies, Door
 from server.release.api.app import locate
 from server.release.api.listener import vouch
 from server.release.api.operation import path_regex

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from server.console.address import PREFIX
-from server.console.page import Page, Shown, Visit
+from server.console.page import PREFIX, Page, Shown, Visit
 from server.console.rendering import moment
-from server.console.trail_texts import describe_details, describe_entry
+from server.console.texts import describe_details, describe_entry
 from server.release.api.trail import Entry
 from server.release.errors import NotFoundError, PermissionDeniedError
 from server.release.rollouts.changes import ChangeView

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
-from server.device.answer import choose, is_match, plan_answer, refusal
+from server.device.answer import Served, choose, is_match, plan_answer, refusal
 from server.device.documents import Package, encode_fields
 from server.device.gate import (
     HOST,
@@ -28,7 +28,6 @@ from server.device.gate import (
     phone_request,
     take_heads,
 )
-from server.device.served import Served
 from server.device.snapshot import Snapshot
 
 LONGEST = 2048  # octets of a head that is read here; a browser's has under 1,000

@@ -8,12 +8,11 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from server.device.answer import Answer, failure, plan_answer, refusal
+from server.device.answer import Answer, Served, failure, plan_answer, refusal
 from server.device.counts import Counts
 from server.device.downloads import Downloads
 from server.device.gate import GateMode, Reason, Refused, check_request, is_block
-from server.device.limits import LIMITS, Limits
-from server.device.served import Served
+from server.device.turns import LIMITS, Limits
 from server.storage.blobs import BlobReader
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from server.device.counts import Counts
 from server.device.gate import GateMode
-from server.device.limits import Limits
+from server.device.turns import Limits
 from server.processes.delta import Piece, Whole
 from server.processes.errors import ChannelError
 from server.storage.s3_client import S3Place

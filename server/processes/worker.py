@@ -23,8 +23,8 @@ from typing import Any, NoReturn
 import uvloop
 
 from server.core.errors import HeningError
-from server.device.limits import LIMITS
 from server.device.snapshot import EMPTY
+from server.device.turns import LIMITS
 from server.observability import describe_unexpected
 from server.processes.delta import Assembly, Piece, Whole
 from server.processes.errors import ChannelError

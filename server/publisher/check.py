@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from server.publisher.checks.blobs import check_blobs, check_records, check_submissions, hash_blobs
+from server.publisher.checks.blobs import (
+    check_audit,
+    check_blobs,
+    check_keys,
+    check_records,
+    check_submissions,
+    hash_blobs,
+)
 from server.publisher.checks.files import (
     check_database,
     check_lease,
@@ -14,7 +21,6 @@ from server.publisher.checks.files import (
     check_uploads,
 )
 from server.publisher.checks.finding import Finding, confirm
-from server.publisher.checks.keys import check_audit, check_keys
 from server.publisher.checks.log import check_log
 from server.publisher.checks.roles import (
     check_expiries,

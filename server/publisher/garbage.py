@@ -26,8 +26,8 @@ from server.core.errors import HeningError
 from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import metadata_name
 from server.device.snapshot import SUPERSEDED
-from server.publisher.answers import answer_soon
 from server.publisher.lease import Lease
+from server.publisher.publish_metrics import answer_soon
 from server.publisher.published import PublicTree, Published
 from server.storage.blobs import BlobStore, BlobThreads, StoredBlob
 from server.storage.bounded import read_bounded

@@ -1,15 +1,18 @@
 """Metrics of publishing; labels are roles that exist, steps, results and states, nothing else."""
 
+import asyncio
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from server.core.pointer import Pointer
 from server.publisher.alarms import Life
+from server.storage.blobs import BlobThreads
+from server.storage.errors import StorageError
 
 STEPS = ("1", "2", "3", "4", "5", "6", "7")
 STATES = ("offered", "paused", "halted")
@@ -106,3 +109,24 @@ def _state(pointer: Pointer) -> Literal["offered", "paused", "halted"]:
     if pointer.halted:
         return "halted"
     return "paused" if pointer.paused else "offered"
+
+
+ANSWER_SECONDS = 5  # until a store is too slow to be waited for
+
+T = TypeVar("T")
+
+
+async def answer_soon(threads: BlobThreads, ask: Callable[[], T]) -> T:
+    """Ask a store of blobs while the lease is held: whoever halts a rollout waits for it.
+
+    Raises what `ask` raises, and StorageError where it lasts. It goes on in one of
+    `threads` then. Never called in a transaction, which would hold everybody's database for as
+    long.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await threads.run(ask)
+    except TimeoutError as error:
+        raise StorageError(
+            f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: look at it."
+        ) from error

@@ -27,11 +27,11 @@ from server.core.metadata import ROOT_LIMIT
 from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import incoming
-from server.publisher.answers import answer_soon
 from server.publisher.errors import PublishError
 from server.publisher.incoming import Submission, check_content
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps
+from server.publisher.publish_metrics import answer_soon
 from server.publisher.published import Published, Trust
 from server.publisher.rollout import follow_roles
 from server.publisher.verify import RoleVersion, verify_submission

@@ -19,9 +19,8 @@ try:
     from hening.version import version_option
     from server.core.errors import HeningError
     from server.place_options import explain_option
-    from signer.cli.failures import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
-    from signer.cli.hardening import harden_process, take_environment
-    from signer.cli.surroundings import Surroundings
+    from signer.cli.output import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
+    from signer.cli.surroundings import Surroundings, harden_process, take_environment
     from signer.errors import Interrupted, SignerError, SurroundingsError
 except KeyboardInterrupt:
     sys.stderr.write("hening-signer: Stopped.\n")

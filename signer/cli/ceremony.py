@@ -11,14 +11,12 @@ from signer.cli.ceremony_changes import MAX_KEYS, holders, model, online
 from signer.cli.ceremony_renewal import expiry, renew
 from signer.cli.ceremony_root import lifetimes, reset
 from signer.cli.change import NEW_FILE, Ending, finish_change
-from signer.cli.failures import json_option
-from signer.cli.keystores import open_keystore
-from signer.cli.output import print_json
+from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collect
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.proposal_sign import review, sign
 from signer.cli.proposal_submit import accept, resubmit, submit
-from signer.cli.surroundings import Surroundings
+from signer.cli.surroundings import Surroundings, open_keystore
 from signer.errors import CeremonyError
 
 

@@ -11,7 +11,7 @@ import click
 from signer.ceremony.policy import MODEL_THRESHOLD
 from signer.cli.ceremony_renewal import expires_option
 from signer.cli.change import Ending, change_options, finish_change
-from signer.cli.failures import json_option
+from signer.cli.output import json_option
 from signer.cli.parameters import (
     CODENAME,
     EXISTING_FILE,

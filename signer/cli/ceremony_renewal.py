@@ -13,8 +13,7 @@ from server.place_options import place_option
 from server.tables import print_table
 from signer.ceremony.policy import MAX_EXPIRY_DAYS
 from signer.cli.change import Ending, change_options, finish_change
-from signer.cli.failures import json_option
-from signer.cli.output import print_json
+from signer.cli.output import json_option, print_json
 from signer.cli.parameters import (
     FOLDER,
     NumberAssignment,

@@ -12,7 +12,7 @@ from signer.cli.ceremony_renewal import expires_option, load_roles
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.content_options import PACK
 from signer.cli.content_release import new_files
-from signer.cli.failures import json_option
+from signer.cli.output import json_option
 from signer.cli.parameters import KEY_NAME, ROLE_KEY, NumberAssignment, collect
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError, refusing

@@ -16,13 +16,11 @@ import click
 
 from hening.times import UTC_TIMES
 from server.place_options import is_given, place_option
-from signer.cli.keystores import open_keystore
-from signer.cli.output import print_json, progress_bar
+from signer.cli.output import Steps, print_json, progress_bar
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.review_output import print_review, review_json
-from signer.cli.steps import Steps
-from signer.cli.surroundings import Surroundings
+from signer.cli.surroundings import Surroundings, open_keystore
 from signer.durable import write_once
 
 if TYPE_CHECKING:

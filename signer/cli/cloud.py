@@ -11,9 +11,7 @@ from hening.times import UTC_TIMES
 from server.core.cloud_policy import Policy
 from server.core.note import MAX_NOTE, decode_verifier_key
 from server.place_options import place_option
-from signer.cli.failures import json_option
-from signer.cli.keystores import open_keystore
-from signer.cli.output import print_json
+from signer.cli.output import json_option, print_json
 from signer.cli.parameters import (
     EXISTING_FILE,
     FOLDER,
@@ -23,7 +21,7 @@ from signer.cli.parameters import (
     collect,
 )
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.surroundings import Surroundings
+from signer.cli.surroundings import Surroundings, open_keystore
 from signer.cloud.policy import (
     MAX_SOURCE,
     MAX_TEXT,

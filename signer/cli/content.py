@@ -15,8 +15,7 @@ from server.tables import print_table
 from signer.cli.content_build import build, diff, validate
 from signer.cli.content_release import release, schedule, withdraw
 from signer.cli.content_review import review
-from signer.cli.failures import json_option
-from signer.cli.output import print_json
+from signer.cli.output import json_option, print_json
 from signer.cli.parameters import FOLDER
 from signer.errors import WorkFolderError, refusing
 

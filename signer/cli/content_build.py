@@ -12,7 +12,6 @@ import click
 from server.core.content.invisible import escape_invisible
 from server.core.quantities import spell_size
 from server.tables import print_table
-from signer.cli.content_difference import SHOWN, difference_json, print_difference
 from signer.cli.content_options import (
     KIND,
     PACK,
@@ -23,8 +22,8 @@ from signer.cli.content_options import (
     title_option,
     with_dates,
 )
-from signer.cli.failures import json_option
-from signer.cli.output import print_json
+from signer.cli.content_review import SHOWN, difference_json, print_difference
+from signer.cli.output import json_option, print_json
 from signer.cli.parameters import FOLDER, collect
 from signer.cli.surroundings import Surroundings
 from signer.content.build import TITLES, Upstream, list_refused

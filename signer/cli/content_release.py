@@ -22,7 +22,7 @@ from signer.cli.content_options import (
     start_option,
     with_dates,
 )
-from signer.cli.failures import json_option
+from signer.cli.output import json_option
 from signer.cli.release_order import expires_option
 from signer.cli.surroundings import Surroundings
 from signer.errors import WorkFolderError, refusing

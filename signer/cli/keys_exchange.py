@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from server.place_options import place_option
-from signer.cli.failures import json_option
-from signer.cli.keystores import HOLDER, open_keystore
-from signer.cli.output import print_json
+from signer.cli.output import json_option, print_json
 from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.surroundings import Surroundings
+from signer.cli.surroundings import HOLDER, Surroundings, open_keystore
 from signer.durable import write_once
 from signer.keys.key_file import TokenKey
 

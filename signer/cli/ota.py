@@ -9,8 +9,7 @@ import msgspec
 from hening.times import UTC_TIMES, show_second
 from server.core.quantities import spell_size
 from server.tables import print_table
-from signer.cli.failures import REFUSED, json_option, report
-from signer.cli.output import print_json, progress_bar
+from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
 from signer.cli.parameters import CODENAME, EXISTING_FILE
 from signer.ota.errors import OtaError
 from signer.ota.metadata import BLOCK

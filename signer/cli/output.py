@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import click
@@ -16,7 +17,11 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from hening.times import use_utc
+from server.core.content.invisible import escape_invisible
+from server.core.errors import HeningError
 from server.core.quantities import spell_size
+from signer.errors import SignerError
 
 _LINE_EACH = 1 << 30
 
@@ -67,3 +72,58 @@ def _line_printer(description: str) -> Callable[[int, int], None]:
             click.echo(f"{description}: {spell_size(done)} of {spell_size(total)}", err=True)
 
     return show
+
+
+class Steps:
+    """Measures the steps of one command with a clock that gives seconds and never goes back."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure what is done inside; `name` says what it is, for example `signing`."""
+        begin = self._clock()
+        yield
+        self.seconds[name] = round(self._clock() - begin, 3)
+
+    def print(self) -> None:
+        """Print the steps on one line, where they took a second or more."""
+        if sum(self.seconds.values()) < 1:
+            return
+        times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
+        click.echo(f"Took: {times}.")
+
+
+DONE, REFUSED, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 130
+
+
+def describe(error: SignerError | HeningError | OSError) -> str:
+    """Return the one sentence that tells a person what happened and what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}; mend that and run the command again."
+
+
+def report(sentence: str) -> None:
+    """Print a sentence on standard error, under the program's name."""
+    click.echo(f"hening-signer: {escape_invisible(sentence, lines=True)}", err=True)
+
+
+def json_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option `--json`, with which a failure is JSON on standard output, too."""
+
+    @wraps(command)
+    def run(*arguments: Any, as_json: bool, **options: Any) -> None:
+        if as_json:
+            use_utc()
+        try:
+            command(*arguments, as_json=as_json, **options)
+        except (SignerError, HeningError, OSError) as error:
+            if as_json:
+                print_json({"error": describe(error)})
+            raise
+
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(run)

@@ -11,24 +11,21 @@ import click
 from hening.times import UTC_TIMES
 from server.place_options import place_option
 from signer.cli.change import NEW_FILE
-from signer.cli.failures import json_option
-from signer.cli.keystores import open_keystore
-from signer.cli.output import print_json
+from signer.cli.output import Steps, json_option, print_json
 from signer.cli.parameters import (
     EXISTING_FILE,
     FOLDER,
     KEY_NAME,
 )
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.proposal_files import (
+from signer.cli.proposal_submit import (
     choose_names,
     load_proposal_file,
     load_signature_file,
     print_proposal,
 )
 from signer.cli.review_output import print_tallies, review_json, tally_json
-from signer.cli.steps import Steps
-from signer.cli.surroundings import Surroundings
+from signer.cli.surroundings import Surroundings, open_keystore
 from signer.durable import write_once
 from signer.errors import ProposalError
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from signer.cli.failures import describe, json_option
-from signer.cli.output import print_json
+from signer.cli.output import describe, json_option, print_json
 from signer.cli.parameters import CODENAME, FOLDER, CheckedText
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings

@@ -11,8 +11,7 @@ import click
 from server.core.names import decode_channel
 from signer.ceremony.policy import expiry
 from signer.cli.change import Ending, change_options, finish_change
-from signer.cli.failures import json_option
-from signer.cli.output import print_json
+from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, CheckedText, collect, complete_channel
 from signer.cli.release_order import changelog_option, expires_option, factory_option
 from signer.cli.surroundings import Surroundings

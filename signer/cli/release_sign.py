@@ -15,13 +15,11 @@ from server.place_options import is_given, place_option
 from server.tables import print_table
 from signer.ceremony.policy import ROLE_EXPIRY_DAYS, expiry
 from signer.cli.change import Ending, change_options, finish_change
-from signer.cli.failures import REFUSED, json_option, report
-from signer.cli.keystores import open_keystore
-from signer.cli.output import print_json, progress_bar
+from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases
 from signer.cli.release_order import Inspected, Request, inspect_request, order_options
-from signer.cli.surroundings import Surroundings
+from signer.cli.surroundings import Surroundings, open_keystore
 from signer.errors import ReleaseRefusal
 from signer.release.package_checks import Verdict
 

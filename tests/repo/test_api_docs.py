@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from server.release.api import decode, listener, operation, pagination
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.metrics import CLASSES, ApiMetrics
 from server.release.api.problems import STATUSES
+from server.release.api.status import CLASSES, ApiMetrics
 from server.release.errors import Share
 from server.release.rollouts import orders
 

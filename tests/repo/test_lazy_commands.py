@@ -12,6 +12,7 @@ LAZY_COMMANDS = {
     f"{program} {name}": command
     for program, cli in PROGRAMS.items()
     for name, command in cli.commands.items()
+    if not command.hidden
 }
 #: What serves, stores, signs and draws: no list of commands, help or wrong argument needs it.
 SLOW = {

@@ -7,7 +7,7 @@ from server.device.counts import Counts, CountsCollector
 from server.instruments import Instruments
 from server.processes.supervisor import LostCollector
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.metrics import ApiMetrics
+from server.release.api.status import ApiMetrics
 from server.release.api.urgent import urgent_operations
 from server.release.webhooks.courier import WebhookMetrics
 from tests.server.world import clock

@@ -21,7 +21,6 @@ from server.release.api.decode import (
     receive_body,
 )
 from server.release.api.idempotency import Answer, Request, answer_lost, read_key
-from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import (
     MATCH_REQUIRED,
     Call,
@@ -30,6 +29,7 @@ from server.release.api.operation import (
     Services,
 )
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
+from server.release.api.status import ApiMetrics
 from server.release.people.principal import STOPPING, Permission, Principal
 from server.release.people.trail import describe as describe_entry
 from server.release.rollouts.etag import read_if_match

@@ -14,13 +14,13 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from server.core.errors import FormatError
-from server.release.api.admission import Admission, Authenticate, no_token
 from server.release.api.app import Api
+from server.release.api.arrivals import Admission, Authenticate, no_token
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.listener import Answering, listening
-from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
+from server.release.api.status import ApiMetrics
 from server.release.people.principal import Principal
 from server.release.people.token_text import is_token
 from server.release.people.tokens import authenticate

@@ -20,13 +20,13 @@ from prometheus_client import CollectorRegistry
 
 from server.processes.sockets import bound_unix
 from server.release.api.address import OPERATOR, decode_operator
-from server.release.api.admission import JWT_DOTS, Authenticate, no_token, read_bearer
 from server.release.api.app import Api
+from server.release.api.arrivals import JWT_DOTS, Authenticate, no_token, read_bearer
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Call, Operation, Services, work_in_turn
 from server.release.api.problems import ProblemError
 from server.release.api.serving import load_tls, make_provider, renewing, token_verifier
+from server.release.api.status import ApiMetrics
 from server.release.api.urgent_listener import (
     BACKLOG,
     UrgentServer,

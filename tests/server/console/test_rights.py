@@ -10,10 +10,9 @@ import pytest
 import pytest_asyncio
 
 from server.console import changes, channels, sessions, trail
-from server.console.cookies import Cookies
 from server.console.forms import csrf_token
 from server.console.overview import Overview
-from server.console.sign_in import SignIn
+from server.console.sign_in import Cookies, SignIn
 from server.release.people.accounts import create_account
 from server.release.people.principal import Role, command_line_principal
 from tests.server.console.browser import console_world

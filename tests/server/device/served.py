@@ -11,14 +11,14 @@ from pathlib import Path
 import uvloop
 from prometheus_client import CollectorRegistry, generate_latest
 
+from server.device.answer import Served as Answers
+from server.device.answer import make_served
 from server.device.counts import Counts, CountsCollector
 from server.device.gate import GateMode
-from server.device.limits import LIMITS
 from server.device.listener import listening
 from server.device.plane import DevicePlane
-from server.device.served import Served as Answers
-from server.device.served import make_served
 from server.device.snapshot import EMPTY, load_snapshot
+from server.device.turns import LIMITS
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.device.documents import Package, make_document
-from server.device.limits import Limits
 from server.device.snapshot import Snapshot
+from server.device.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
 from tests.server.device.packages import (

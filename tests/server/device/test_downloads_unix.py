@@ -6,7 +6,7 @@ import time
 import pytest
 import uvloop
 
-from server.device.limits import Limits
+from server.device.turns import Limits
 from tests.patience import until
 from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets
 from tests.server.device.served import read_response, request

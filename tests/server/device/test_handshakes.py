@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from server.device.limits import Limits
+from server.device.turns import Limits
 from tests.patience import until
 from tests.server.device.packages import OCTETS, serve_octets
 from tests.server.device.served import read_response, request

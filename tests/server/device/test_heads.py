@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.device.answer import Served, make_served
 from server.device.documents import Package, make_document
 from server.device.gate import READ, REFUSED, TOLERATED, GateMode
 from server.device.heads import LONGEST, is_for_package, may_become_head, plan_head
-from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
 
 DOCUMENT = make_document("/metadata/timestamp.json", b"{}" * 99, mutable=True)

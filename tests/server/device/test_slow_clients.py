@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from server.device.answer import Served, make_served
 from server.device.documents import make_document
 from server.device.gate import GateMode
-from server.device.limits import Limits
-from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
+from server.device.turns import Limits
 from tests.patience import PATIENCE, until
 from tests.server.device.served import HOST, read_response, request, serve
 from tests.server.device.test_answers import PACKAGE

@@ -4,14 +4,14 @@ import asyncio
 import socket
 import time
 
+from server.device.answer import Served, make_served
 from server.device.counts import Counts
 from server.device.documents import Package
 from server.device.gate import GateMode
-from server.device.limits import Limits
 from server.device.listener import listening
 from server.device.plane import DevicePlane
-from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
+from server.device.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.device.handover import RESPONSE_HEADERS
-from server.device.limits import Limits
+from server.device.turns import Limits
 from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request, serve
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from server.device.documents import make_document
 from server.device.gate import GateMode
-from server.device.limits import Limits
 from server.device.snapshot import EMPTY, load_snapshot
+from server.device.turns import Limits
 from server.processes.delta import Whole, plan_delta
 from server.processes.messages import (
     MAIN_DECODER,

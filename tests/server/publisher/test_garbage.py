@@ -260,7 +260,7 @@ async def test_a_halt_beside_a_collection(world, monkeypatch):
 
 async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
     """No database waits for a removal: the halt is public, and the collection ends."""
-    monkeypatch.setattr("server.publisher.answers.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("server.publisher.publish_metrics.ANSWER_SECONDS", 0.1)
     stray, path = await asyncio.to_thread(put, world, STRAY, 8), CHANNEL.pointer_path
     begun, go = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()

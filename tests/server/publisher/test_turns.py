@@ -123,7 +123,7 @@ async def test_a_blob_that_goes_before_its_turn(slow):
 
 async def test_a_store_that_falls_silent(slow, monkeypatch):
     """What is asked of it under the lease is asked for a moment; then the bundle is put off."""
-    monkeypatch.setattr("server.publisher.answers.ANSWER_SECONDS", 0)
+    monkeypatch.setattr("server.publisher.publish_metrics.ANSWER_SECONDS", 0)
     slow.blobs.go.set()
     async with slow.publisher() as publisher:
         assert await publisher.process_incoming() == []

@@ -17,8 +17,8 @@ from server.release.api import arrivals, listener, urgent_listener
 from server.release.api.address import OPERATOR
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.giving_way import AT_ONCE, GivingWay
-from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
+from server.release.api.status import ApiMetrics
 from server.release.api.urgent import OtherLoop, UrgentAdmission, serving_urgent
 from server.release.api.urgent_listener import UrgentServer
 from server.release.errors import AuthenticationError, Share

@@ -1,18 +1,59 @@
-"""Changes that a command makes, told in the trail."""
+"""Work in the database of a state folder, as the user who runs the command, and its records."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import os
+import pwd
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from server.cli.in_database import run_in_database
-from server.cli.operator import operator
 from server.cli.options import now
+from server.release.people.principal import Principal, command_line_principal
 from server.storage.layout import StateFolder
 
 if TYPE_CHECKING:
     from server.storage.database import Sessions
+
+T = TypeVar("T")
+
+
+def run_in_database(folder: StateFolder, work: Callable[[Sessions], Awaitable[T]]) -> T:
+    """Return what `work` returns of the open, migrated database of a state folder."""
+    import asyncio
+
+    from server.storage.database import open_database
+
+    async def act() -> T:
+        async with open_database(folder.database) as sessions:
+            return await work(sessions)
+
+    return asyncio.run(act())
+
+
+LOGIN = Path("/proc/self/loginuid")
+_UNSET = 2**32 - 1
+
+
+def operator() -> Principal:
+    """Return the principal of this command: the user who logged in, or else the process's user.
+
+    Linux keeps who logged in across `su` and `sudo`, so that the trail names a person and not root.
+    The environment is not asked: anybody can set it.
+    """
+    uid = os.getuid()
+    try:
+        login = int(LOGIN.read_text())
+    except (OSError, ValueError):
+        login = _UNSET
+    if login != _UNSET:
+        uid = login
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    return command_line_principal(name[:64])
 
 
 def recorded(

@@ -1,9 +1,10 @@
-"""Changes as people read them: the order, its build, who gave it, and what became of it."""
+"""Changes and previews as people read them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -11,14 +12,17 @@ from rich.text import Text
 
 from hening.times import show_day, show_time
 from server.core.content.invisible import escape_invisible
+from server.core.quantities import spell_size
+from server.tables import print_table
 
 if TYPE_CHECKING:
     from server.release.rollouts.changes import ChangeView
+    from server.release.rollouts.preview import BuildWay, Preview
 
 
 def print_changes(changes: list[ChangeView]) -> None:
     """Print one paragraph for each change; its first line has what `approve` asks for."""
-    from server.console.order_texts import describe_order
+    from server.console.texts import describe_order
 
     console = Console(highlight=False)
     for number, change in enumerate(changes):
@@ -36,7 +40,7 @@ def print_changes(changes: list[ChangeView]) -> None:
 
 def print_change(change: ChangeView) -> None:
     """Print everything that is on record of one change."""
-    from server.console.order_texts import describe_order
+    from server.console.texts import describe_order
 
     console = Console(highlight=False)
     order = describe_order(change)
@@ -51,7 +55,7 @@ def print_change(change: ChangeView) -> None:
 
 
 def _facts(change: ChangeView) -> list[tuple[str, str]]:
-    from server.console.order_texts import describe_plan, describe_windows, plan_of
+    from server.console.texts import describe_plan, describe_windows, plan_of
     from server.release.rollouts.orders import Halt, Pause
 
     reasons = change.order.reason if isinstance(change.order, Pause | Halt) else {}
@@ -83,3 +87,51 @@ def _describe_build(change: ChangeView) -> list[str]:
     build = change.build
     lines = [] if build is None else [build.facts(show_day), build.changelog]
     return [line for line in lines if line]
+
+
+_ENDS = {
+    "current": "nothing newer is offered",
+    "halted": "nothing, it is halted",
+    "unreachable": "the way ends here: a step is gone",
+}
+
+
+def print_preview(preview: Preview) -> None:
+    """Print what is offered, to which shares, and what phones of each build install."""
+    click.echo(f"{preview.channel}: {preview.build.title}, {preview.state}")
+    for line in (preview.build.facts(show_day), preview.build.changelog):
+        if line:
+            click.echo(f"  {escape_invisible(line)}")
+    click.echo()
+    print_table(
+        "",
+        ("from", "share"),
+        [(show_time(share.start), f"{share.permille / 10:g}%") for share in preview.shares],
+    )
+    click.echo()
+    print_table(
+        "",
+        ("a phone that runs", "installs", "downloads"),
+        [
+            (
+                _name(way.build, way.counter),
+                _describe(way),
+                spell_size(way.length) if way.hops else "",
+            )
+            for way in preview.ways
+        ],
+    )
+
+
+def _name(build: str, counter: int) -> str:
+    from server.publisher.build_names import version_of
+
+    return f"{version_of(build)} (build {counter})" if counter else build
+
+
+def _describe(way: BuildWay) -> str:
+    hops = [
+        f"{_name(hop.build, hop.counter)}, {hop.type}, {spell_size(hop.length)}" for hop in way.hops
+    ]
+    end = _ENDS.get(way.end)
+    return "; then ".join([*hops, *([] if end is None else [end])])

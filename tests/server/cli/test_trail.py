@@ -1,6 +1,6 @@
 import pytest
 
-from server.cli.trail_output import print_entries
+from server.cli.trail import print_entries
 
 HASH = "0123456789abcdef" * 4
 

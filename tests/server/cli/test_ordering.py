@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.cli.waiting import PATIENCE_SECONDS, wait_for_bundles
+from server.cli.ordering import PATIENCE_SECONDS, wait_for_bundles
 from server.publisher.errors import PublishError
 from server.publisher.incoming import list_submissions
 from server.publisher.publisher import Publisher

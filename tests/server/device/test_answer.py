@@ -2,8 +2,8 @@
 
 import pytest
 
+from server.device.answer import Served, make_served, phone_host
 from server.device.gate import GateMode
-from server.device.served import Served, make_served, phone_host
 from server.device.snapshot import EMPTY, load_snapshot
 from server.storage.local_blobs import LocalBlobs
 from tests.server.world import PACKAGE_2

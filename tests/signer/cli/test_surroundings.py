@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.cli.hardening import take_environment
+from signer.cli.surroundings import take_environment
 from signer.keys.key_file import decode_key_file
 from tests.leaks import Leaks, seed_forms
 from tests.softhsm import make_softhsm

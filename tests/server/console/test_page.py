@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.console.address import find_address
+from server.console.page import find_address
 from server.core.errors import FormatError
 from server.release.api.problems import ProblemError
 from server.settings import Settings, load_settings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.console.order_texts import describe_windows
+from server.console.texts import describe_windows
 from server.release.rollouts.plan import WEEKDAYS, Calendar, Plan, Stage, Window
 
 DASH = "\N{EN DASH}"

@@ -1,0 +1,200 @@
+"""Commands that keep a state folder in order: `backup`, `rebuild`, `gc`."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli.clock import witnessed_clock
+from server.cli.database import operator, record_once, recorded
+from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings, require_state
+from server.core.quantities import spell_size
+from server.publisher.errors import PublishError
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+if TYPE_CHECKING:
+    from server.publisher.backup import Copied
+    from server.publisher.garbage import Garbage
+    from server.publisher.rebuild import Rebuilt
+    from server.release.restored import Ended
+
+
+@click.command(epilog="Example: hening-server backup --state var/server --out /backup/hening")
+@STATE
+@CONFIG
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The copy, new or to be renewed."
+)
+@JSON
+def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
+    """Copy database, metadata, log, results and packages, all of one moment, beside `run`.
+
+    Not in it: private keys, which want an encrypted copy of their own, what waits in
+    STATE/incoming, a PostgreSQL database, which is dumped before, and blobs that lie in S3. What
+    others may read of an older copy is named with the command that narrows it.
+    """
+    import asyncio
+
+    from server.opening import open_blobs
+    from server.publisher.backup import back_up
+    from server.publisher.checks.files import describe_wide
+    from server.storage.database import open_database
+
+    settings = read_settings(state, config)
+    folder = require_state(state, settings)
+    blobs = None if settings.blobs_url else open_blobs(folder, settings, now)
+
+    async def work() -> Copied:
+        async with open_database(folder.database) as sessions:
+            return await back_up(folder, sessions, blobs, out)
+
+    done = asyncio.run(work())
+    for sentence in describe_wide(StateFolder(out)):
+        click.echo(f"hening-server: {sentence}", err=True)
+    if as_json:
+        row = {"files": done.files, "blobs": done.blobs, "database": done.database}
+        click.echo(json.dumps(row))
+        return
+    click.echo(f"{done.files} new files and {done.blobs} new blobs are in {out}.")
+    if not done.database:
+        click.echo("The PostgreSQL database is not: dump it before, and after a restore rebuild.")
+
+
+@click.command(epilog="Example: hening-server rebuild --state var/server")
+@STATE
+@CONFIG
+@click.option("--keep-tokens", is_flag=True, help="No token was revoked since the back-up.")
+@JSON
+def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) -> None:
+    """Fill the database again from the log's tiles, the blobs and the results; stop `run` first.
+
+    What the database has stays, and must agree. Every blob without a record is hashed. Accounts,
+    tokens, the trail and what waits are in the database alone: restore them from its back-up.
+
+    A back-up does not know what was carried out, cancelled or revoked since: every order that is
+    open is cancelled, and every token and session ends, unless with --keep-tokens.
+    """
+    import asyncio
+
+    from server.opening import open_blobs
+    from server.publisher.key_holder import load_log_verifiers
+    from server.publisher.rebuild import rebuild as rebuild_database
+    from server.release.restored import end_what_may_be_old
+    from server.storage.database import open_database
+
+    settings = read_settings(state, config)
+    folder = open_state(state, settings)
+    if not folder.trusted_root.exists():
+        raise StorageError(f"there is no server state in {state}: restore it from its back-up.")
+    blobs = open_blobs(folder, settings, now)
+    known = load_log_verifiers(folder)
+
+    principal = operator()
+
+    async def work() -> tuple[Rebuilt, Ended]:
+        async with open_database(folder.database) as sessions:
+            at = int(now().timestamp())
+            done = await rebuild_database(folder, sessions, blobs, known, at)
+            ended = await end_what_may_be_old(sessions, principal, at, keep_tokens=keep_tokens)
+            return done, ended
+
+    done, ended = asyncio.run(work())
+    added = {"leaves": done.leaves, "blobs": done.blobs, "submissions": done.submissions}
+    record_once(folder, "server.rebuild", "database", added)
+    if as_json:
+        row = {**added, "cancelled": ended.orders, "revoked": ended.tokens}
+        click.echo(json.dumps({**row, "sessions": ended.sessions, "damaged": list(done.damaged)}))
+    else:
+        click.echo(
+            f"{done.leaves} leaves of the log, {done.blobs} blobs and {done.submissions}"
+            " submissions were added."
+        )
+        if any((ended.orders, ended.tokens, ended.sessions)):
+            click.echo(
+                f"{ended.orders} orders were cancelled, {ended.tokens} tokens revoked and"
+                f" {ended.sessions} sessions ended, which may be older than what became of them."
+            )
+    if done.damaged:
+        raise PublishError(
+            f"{len(done.damaged)} blobs do not hash to their names, {done.damaged[0][:16]} first:"
+            " restore or submit them again."
+        )
+
+
+_GRACE = re.compile(r"([0-9]{1,5})([dhm])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def _decode_grace(_context: click.Context, _option: click.Parameter, value: str) -> timedelta:
+    match = _GRACE.fullmatch(value)
+    if match is None:
+        raise click.BadParameter("it is a number with d, h or m, such as 7d.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+@click.command(epilog="Example: hening-server gc --state var/server --grace 14d --dry-run")
+@STATE
+@click.option(
+    "--grace",
+    default="7d",
+    show_default=True,
+    callback=_decode_grace,
+    help="How long ago a blob must have come, such as 7d, 12h or 30m.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@CONFIG
+@JSON
+def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_json: bool) -> None:
+    """Remove blobs that no served metadata, waiting bundle or upload names."""
+    import asyncio
+
+    from server.opening import open_blobs, open_publisher
+    from server.publisher.read_back import DiskReadBack
+
+    settings = read_settings(state, config)
+    folder = require_state(state, settings)
+    alarms: list[str] = []
+    clock = witnessed_clock(folder)
+    # A dry run changes nothing, so there is nothing to tell.
+    detail = {"grace_seconds": int(grace.total_seconds())}
+    telling = recorded(folder, "server.gc", () if dry_run else ("blobs",), detail)
+
+    async def collect() -> Garbage:
+        blobs = open_blobs(folder, settings, now)
+        read_back = DiskReadBack(folder.public)
+        async with (
+            telling as outcome,
+            open_publisher(folder, clock, read_back, alarms.append, blobs) as publisher,
+        ):
+            found = await publisher.collect_garbage(grace, dry_run=dry_run)
+            outcome.update(removed=len(found.removed), octets=found.octets)
+            return found
+
+    garbage = asyncio.run(collect())
+    if as_json:
+        removed = [{"length": blob.length, "sha256": blob.sha256} for blob in garbage.removed]
+        click.echo(
+            json.dumps(
+                {
+                    "dry_run": dry_run,
+                    "named": garbage.named,
+                    "octets": garbage.octets,
+                    "removed": removed,
+                    "young": garbage.young,
+                }
+            )
+        )
+        return
+    for blob in garbage.removed:
+        click.echo(f"{blob.sha256}  {blob.length}")
+    verb = "would be removed" if dry_run else "removed"
+    click.echo(
+        f"{len(garbage.removed)} blobs {verb} ({spell_size(garbage.octets)});"
+        f" {garbage.named} are named, {garbage.young} are too young."
+    )
