@@ -59,7 +59,7 @@ class BigState:
 
 
 def package(codename: str, counter: int) -> bytes:
-    """Return the few octets that stand for a package."""
+    """Return the few bytes that stand for a package."""
     return b"PK\x03\x04" + f"{codename} {counter}".encode()
 
 
@@ -79,7 +79,7 @@ def make_role(
 
 
 def sign(signed: Root | Targets, *signers: CryptoSigner) -> bytes:
-    """Return signed metadata as octets."""
+    """Return signed metadata as bytes."""
     metadata = Metadata(signed)
     for signer in signers:
         metadata.sign(signer, append=True)
@@ -148,7 +148,7 @@ async def make_big_state(
     for name in ("tables", "content"):
         files[name, 1] = sign(Targets(1, None, clock() + 90 * DAY), signers[name])
     files |= {(name, 1): sign(role, signers[name]) for name, role in roles.items()}
-    tell(f"{models} roles of {len(files[codenames[0], 1])} octets")
+    tell(f"{models} roles of {len(files[codenames[0], 1])} bytes")
     folder.trusted_root.parent.mkdir()
     folder.trusted_root.write_bytes(files["root", 1])
     lengths = put_blobs(folder, list(roles.values()))

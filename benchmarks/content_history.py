@@ -6,7 +6,7 @@ Earlier versions of tzdata, certifi and phonenumbers are fetched from wherever p
 at most twelve of each, and kept. Versions of mobile-broadband-provider-info are given as files with
 the day in the name, such as `serviceproviders-20250613.xml`: Debian's releases have one each. Of
 each version our builders make a pack, written as parts; a phone that polls fetches the parts whose
-octets are others than in the version before. Counted are their octets, without heads of answers.
+bytes are others than in the version before. Counted are their bytes, without heads of answers.
 """
 
 import argparse
@@ -65,7 +65,7 @@ class Change:
     later: Release
     entries: int
     parts: int
-    octets: int
+    size: int
 
 
 def fetch(package: str, version: str, folder: Path) -> tuple[Path, dt.date]:
@@ -155,21 +155,21 @@ def print_tables(folder: Path, lists: Sequence[Path]) -> None:
     sources = {kind: (package, releases_of(kind, folder)) for kind, (package, _) in KINDS.items()}
     if lists:
         sources["apn"] = ("mobile-broadband-provider-info", lists_of(lists))
-    print("| kind | version | packed | entries changed | parts | octets fetched |")
+    print("| kind | version | packed | entries changed | parts | bytes fetched |")
     print("| --- | --- | --- | --- | --- | --- |")
     for kind, (package, releases) in sources.items():
         changes = changes_of(releases)
         for change in changes:
             print(
                 f"| {kind} | {package} {change.later.version} | {change.later.day}"
-                f" | {change.entries} | {change.parts} | {change.octets:,} |"
+                f" | {change.entries} | {change.parts} | {change.size:,} |"
             )
         months = (releases[-1].day - releases[0].day).days / DAYS_OF_A_MONTH
         whole = sum(map(len, releases[-1].parts))
-        fetched = sum(change.octets for change in changes)
+        fetched = sum(change.size for change in changes)
         again = sum(sum(map(len, each.later.parts)) for each in changes if each.parts)
         sums.append((kind, whole, months, fetched / months, again / months))
-    print("\n| kind | a whole pack | months | octets a month | whole packs instead |")
+    print("\n| kind | a whole pack | months | bytes a month | whole packs instead |")
     print("| --- | --- | --- | --- | --- |")
     for kind, whole, months, fetched, again in sums:
         print(f"| {kind} | {whole:,} | {months:.1f} | {fetched:,.0f} | {again:,.0f} |")

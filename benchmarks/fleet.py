@@ -119,8 +119,8 @@ def measure_days(
     for told in (*report.mishaps, *tally.twin_refusals):
         print(f"  failed: {told}")
     _print("seconds of 1,000,000 phone-days", took / days * 1e6, 600, at_least=False)
-    _print("octets of a phone that sleeps", report.octets_per_idle_phone, 1000, at_least=False)
-    _print("octets of a phone at the end", report.octets_per_phone, 1000, at_least=False)
+    _print("bytes of a phone that sleeps", report.bytes_per_idle_phone, 1000, at_least=False)
+    _print("bytes of a phone at the end", report.bytes_per_phone, 1000, at_least=False)
 
 
 def _rate(

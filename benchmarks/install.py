@@ -2,7 +2,7 @@
 
     python -m benchmarks.install [--size 1000] [--rounds 3]
 
-A full package with a payload of that many megabytes (10**6 octets) is made: chunks of 2 MiB as
+A full package with a payload of that many megabytes (10**6 bytes) is made: chunks of 2 MiB as
 AOSP's generator cuts them, each carried in the smallest of the three forms that a full payload has.
 In the chunks are libraries and programs of this machine, which is what a system image holds.
 A server in a process of its own sends it over loopback, by sendfile.

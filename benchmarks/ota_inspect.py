@@ -73,7 +73,7 @@ def report(size: int, plain: Run, inspected: Run) -> None:
     share = plain.seconds / inspected.seconds * DIGESTS
     work = plain.processor_seconds / inspected.processor_seconds * DIGESTS
     print(
-        f"\n{size} octets, {DIGESTS} overlapping digests on {THREADS} threads,"
+        f"\n{size} bytes, {DIGESTS} overlapping digests on {THREADS} threads,"
         f" {os.cpu_count()} processors"
     )
     print(

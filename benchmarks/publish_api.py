@@ -59,10 +59,10 @@ class Team:
         """Return what the device plane answers."""
         self._device.request("GET", path)
         response = self._device.getresponse()
-        octets = response.read()
+        data = response.read()
         if response.status != 200:
             sys.exit(f"{path} is answered with {response.status}")
-        return octets
+        return data
 
     def until_changed(self, act: Callable[[], object]) -> tuple[float, float]:
         """Return the seconds from the begin of `act` until phones see it, and until it ends."""

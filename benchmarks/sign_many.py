@@ -111,7 +111,7 @@ def measure(
     signers = {name: CryptoSigner(keys[f"{name}-1"]) for name in codenames}
     roles = {name: make_role(name, releases) for name in codenames}
     size = len(encode_metadata(Metadata(roles[codenames[0]])))
-    log(f"{models} roles of {releases} releases, {size} octets each")
+    log(f"{models} roles of {releases} releases, {size} bytes each")
     with timed(PEER, rows):
         for name, signed in roles.items():
             metadata = Metadata(signed)
@@ -148,7 +148,7 @@ def measure(
         run("ceremony", "accept", "--repo", repo, proposal, signatures)
     with timed("submit", rows):
         run("ceremony", "submit", "--repo", repo, proposal, "--out", incoming)
-    log(f"the proposal has {proposal.stat().st_size} octets")
+    log(f"the proposal has {proposal.stat().st_size} bytes")
     return rows
 
 

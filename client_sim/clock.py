@@ -10,5 +10,5 @@ def read_clock() -> float:
 
 
 def read_entropy(n: int) -> bytes:
-    """Return `n` fresh octets of the system's randomness."""
+    """Return `n` fresh bytes of the system's randomness."""
     return os.urandom(n)

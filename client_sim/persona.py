@@ -1,4 +1,4 @@
-"""Everything a phone knows about its owner: planted, fictional and known to the last octet.
+"""Everything a phone knows about its owner: planted, fictional and known to the last byte.
 
 Numbers come from ranges that belong to nobody: IMEI with the test reporting body 00, IMSI in the
 test network 001-01, telephone numbers below the unassigned country code +999, locally administered
@@ -17,7 +17,7 @@ from client_sim.errors import SimulatorError
 from client_sim.tape import Tape
 
 PERSONA_LIMIT: Final = 4 * 1024 * 1024
-"""Octets of an encoded persona: a phone with tens of thousands of contacts stays below it."""
+"""Bytes of an encoded persona: a phone with tens of thousands of contacts stays below it."""
 
 _PLACES: Final = (
     ("id-ID", "Asia/Jakarta"),
@@ -29,7 +29,7 @@ _PLACES: Final = (
 
 
 class PersonaError(SimulatorError):
-    """The octets are not an encoded persona."""
+    """The bytes are not an encoded persona."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +134,16 @@ def encode_persona(persona: Persona) -> bytes:
     return text.encode() + b"\n"
 
 
-def decode_persona(octets: bytes) -> Persona:
+def decode_persona(data: bytes) -> Persona:
     """Decode what `encode_persona` made; raise PersonaError for anything else."""
-    if len(octets) > PERSONA_LIMIT:
-        raise PersonaError(f"the persona has more than {PERSONA_LIMIT} octets: give a smaller one")
+    if len(data) > PERSONA_LIMIT:
+        raise PersonaError(f"the persona has more than {PERSONA_LIMIT} bytes: give a smaller one")
     try:
-        persona = msgspec.json.decode(octets, type=Persona)
+        persona = msgspec.json.decode(data, type=Persona)
         again = encode_persona(persona)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise PersonaError(f"the persona cannot be read ({error}): write it anew") from error
-    if again != octets:
+    if again != data:
         raise PersonaError("the persona is not canonical JSON: write it with encode_persona")
     return persona
 
@@ -173,11 +173,11 @@ def make_persona(seed: int | bytes) -> Persona:
         phone_number=tape.number(),
         wifi_mac=tape.mac(),
         bluetooth_mac=tape.mac(),
-        serial=tape.octets(6).hex(),
-        android_id=tape.octets(8).hex(),
-        gsf_id=tape.octets(8).hex(),
+        serial=tape.data(6).hex(),
+        android_id=tape.data(8).hex(),
+        gsf_id=tape.data(8).hex(),
         advertising_id=tape.uuid(),
-        accounts=(Account(name=f"{tape.word()}@example.org", token=tape.octets(24).hex()),),
+        accounts=(Account(name=f"{tape.word()}@example.org", token=tape.data(24).hex()),),
         contacts=contacts,
         calls=tuple(
             Call(tape.pick(contacts).number, index % 2 == 0, at + index, tape.below(3600))

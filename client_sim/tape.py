@@ -1,4 +1,4 @@
-"""An endless tape of octets from a seed, and the fictional values that are read from it.
+"""An endless tape of bytes from a seed, and the fictional values that are read from it.
 
 Numbers come from ranges that belong to nobody; `persona.py` says which.
 """
@@ -26,13 +26,13 @@ class Tape:
     """The same values everywhere and for ever for the same seed; each is read once."""
 
     def __init__(self, seed: int | bytes) -> None:
-        octets = seed if isinstance(seed, bytes) else str(seed).encode()
-        self._state = hashlib.sha256(b"hening persona v1\x00" + octets).digest()
+        data = seed if isinstance(seed, bytes) else str(seed).encode()
+        self._state = hashlib.sha256(b"hening persona v1\x00" + data).digest()
         self._left = b""
         self._block = 0
 
-    def octets(self, count: int) -> bytes:
-        """Read `count` octets."""
+    def data(self, count: int) -> bytes:
+        """Read `count` bytes."""
         while len(self._left) < count:
             block = self._state + self._block.to_bytes(8, "big")
             self._left += hashlib.sha512(block).digest()
@@ -42,7 +42,7 @@ class Tape:
 
     def below(self, bound: int) -> int:
         """Read a number from 0 to `bound`, which is excluded."""
-        return int.from_bytes(self.octets(8), "big") % bound
+        return int.from_bytes(self.data(8), "big") % bound
 
     def digits(self, count: int) -> str:
         """Read decimal digits."""
@@ -54,7 +54,7 @@ class Tape:
 
     def word(self) -> str:
         """Read 13 letters and digits."""
-        return "".join("abcdefghijklmnopqrstuvwxyz234567"[o % 32] for o in self.octets(13))
+        return "".join("abcdefghijklmnopqrstuvwxyz234567"[o % 32] for o in self.data(13))
 
     def name(self) -> str:
         """Read a given name."""
@@ -70,7 +70,7 @@ class Tape:
 
     def mac(self) -> str:
         """Read a locally administered MAC address."""
-        return "02:" + self.octets(5).hex(":")
+        return "02:" + self.data(5).hex(":")
 
     def imei(self) -> str:
         """Read an IMEI with its check digit."""
@@ -100,5 +100,5 @@ class Tape:
 
     def uuid(self) -> str:
         """Read a version 4 UUID."""
-        text = self.octets(16).hex()
+        text = self.data(16).hex()
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"

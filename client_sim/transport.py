@@ -1,4 +1,4 @@
-"""The phone's side of HTTP/1.1: the exact octets of FORMATS section 9 over a `world.Stream`.
+"""The phone's side of HTTP/1.1: the exact bytes of FORMATS section 9 over a `world.Stream`.
 
 Requests are written here and nowhere else, never by a library, so that no default header can ever
 leave a phone.
@@ -13,7 +13,7 @@ from client_sim.device.errors import GoneError, TransportError, UnreachableError
 from client_sim.world import Public, Stream, World
 
 BLOCK: Final = 8 * 1024 * 1024
-"""Octets of a block of a package; blocks start at multiples of it."""
+"""Bytes of a block of a package; blocks start at multiples of it."""
 
 _METADATA_SECONDS: Final = 120.0
 _BLOCK_SECONDS: Final = 1_800.0
@@ -21,7 +21,7 @@ _BLOCK_SECONDS: Final = 1_800.0
 _POLL_SECONDS: Final = 900.0
 # The body of a 404 is read, so that the connection can go on, and thrown away.
 _NOT_FOUND_LIMIT: Final = 16_384
-# No path of FORMATS section 8 has any other octet; checked again here, right before the wire.
+# No path of FORMATS section 8 has any other byte; checked again here, right before the wire.
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 
 
@@ -32,12 +32,12 @@ def host_header(public: Public) -> str:
 
 
 def encode_request(host: str, path: str) -> bytes:
-    """Return the octets that ask for `path`; raises TransportError if it is no path of ours."""
+    """Return the bytes that ask for `path`; raises TransportError if it is no path of ours."""
     return _encode(host, path, "Accept-Encoding: gzip")
 
 
 def encode_block_request(host: str, path: str, first: int, last: int) -> bytes:
-    """Return the octets that ask for the octets `first` to `last`, both inclusive, of `path`."""
+    """Return the bytes that ask for the bytes `first` to `last`, both inclusive, of `path`."""
     return _encode(host, path, f"Range: bytes={first}-{last}")
 
 
@@ -80,26 +80,26 @@ class Connection:
                 return
 
     def get(self, path: str, *, limit: int) -> bytes:
-        """Return the decoded body of `path`, at most `limit` octets; only 200 is an answer."""
+        """Return the decoded body of `path`, at most `limit` bytes; only 200 is an answer."""
         return self._ask(path, encode_request(self._host, path), limit).body
 
     def get_if_there(self, path: str, *, limit: int) -> bytes | None:
         """Return the body of `path`, or None if the answer is 404: the next root is not there."""
-        octets = encode_request(self._host, path)
-        answer = self._ask(path, octets, max(limit, _NOT_FOUND_LIMIT), statuses=(200, 404))
+        data = encode_request(self._host, path)
+        answer = self._ask(path, data, max(limit, _NOT_FOUND_LIMIT), statuses=(200, 404))
         return None if answer.status == 404 else answer.body
 
     def get_block(self, path: str, first: int, length: int) -> bytes:
-        """Return the whole block of a package of `length` octets that starts at `first`."""
+        """Return the whole block of a package of `length` bytes that starts at `first`."""
         last = min(first + BLOCK, length) - 1
-        octets = encode_block_request(self._host, path, first, last)
+        data = encode_block_request(self._host, path, first, last)
         wanted = b"bytes %d-%d/%d" % (first, last, length)
-        return self._ask(path, octets, last - first + 1, statuses=(206,), wanted=wanted).body
+        return self._ask(path, data, last - first + 1, statuses=(206,), wanted=wanted).body
 
     def _ask(
         self,
         path: str,
-        octets: bytes,
+        data: bytes,
         limit: int,
         *,
         statuses: tuple[int, ...] = (200,),
@@ -111,7 +111,7 @@ class Connection:
             reader.expect(path, self._host)
             self.requests.append(path)
             try:
-                stream.send(octets)
+                stream.send(data)
             except OSError as error:
                 raise UnreachableError(f"The connection broke while asking: {error}.") from error
             answer = reader.read(

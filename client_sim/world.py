@@ -2,7 +2,7 @@
 
 Anyone can bring a client to the lab: a factory `factory(world) -> client`. Everything that leaves
 a client goes through its world, so the world sees the whole trace: names resolved, connections
-made, octets sent. The clean client is given no `personal`.
+made, bytes sent. The clean client is given no `personal`.
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
@@ -64,7 +64,7 @@ class World(Protocol):
     """The only way from a client to the outside.
 
     `state` is a small mapping that survives restarts; a value is durable when the assignment
-    returns. `entropy(n)` gives n octets of fresh randomness, `now()` epoch seconds. `resolve`
+    returns. `entropy(n)` gives n bytes of fresh randomness, `now()` epoch seconds. `resolve`
     answers a DNS question with addresses; `connect` takes one of them, and `tls` is the server
     name to authenticate, or None for plain text. Both raise OSError.
     """

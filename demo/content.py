@@ -62,7 +62,7 @@ OWNERS = (
 class Content:
     """What the chapter showed.
 
-    `rows` are questions and what each phone answered without a network; `requests` and `octets`
+    `rows` are questions and what each phone answered without a network; `requests` and `data`
     are what one phone sent for all packs; `is_same` says whether both sent and got the same, also
     when they polled again behind the questions;
     `picture` is a wallpaper as a `data:` address.
@@ -71,7 +71,7 @@ class Content:
     packs: list[dict[str, Any]]
     rows: list[tuple[str, str, str]]
     requests: int
-    octets: int
+    size: int
     received: int
     is_same: bool
     picture: str
@@ -93,7 +93,7 @@ def show_content(stage: Stage, packs: list[dict[str, Any]]) -> Content:
         packs=packs,
         rows=[(question, told[0][question], told[1][question]) for question in told[0]],
         requests=first.sent.count(b"GET "),
-        octets=len(first.sent),
+        size=len(first.sent),
         received=len(first.got),
         is_same=_is_same(first, second) and _is_same(*later),
         picture=_fetch_picture(stage, phones[0]),

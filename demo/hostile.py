@@ -87,7 +87,7 @@ class HostileServer:
 
 
 def flip_last_byte(body: bytes) -> bytes:
-    """Return `body` with one bit of its last octet changed."""
+    """Return `body` with one bit of its last byte changed."""
     return body[:-1] + bytes([body[-1] ^ 1])
 
 

@@ -168,7 +168,7 @@ def _half(stage: Stage, voice: Voice, story: Story) -> None:
     asked, answered = ({pair[side] for pair in wires} for side in (0, 1))
     voice.say(
         f"Before they did, all {len(wires)} polled: {len(asked)} kind of question,"
-        f" {len(asked.pop())} octets, and {len(answered)} kind of answer. Nobody but the phones"
+        f" {len(asked.pop())} bytes, and {len(answered)} kind of answer. Nobody but the phones"
         " knows who is in."
     )
     same = len(set(wires)) == 1
@@ -242,11 +242,11 @@ def _content(stage: Stage, voice: Voice, story: Story, packs: Future[list[dict[s
     )
     voice.say(
         f"A phone in {OWNERS[0].town} and one in {OWNERS[1].town} polled: the same"
-        f" {content.requests} requests, {content.octets} octets, and the same answers."
+        f" {content.requests} requests, {content.size} bytes, and the same answers."
     )
     for question, here, there in content.rows:
         voice.say(f"{question[0].upper()}{question[1:]}: {here} | {there}")
-    same = "the same octets" if content.is_same else "DIFFERENT OCTETS"
+    same = "the same bytes" if content.is_same else "DIFFERENT OCTETS"
     story.checks.append(("Does content tell where a phone is?", same, content.is_same))
     own = all(here != there for _, here, there in content.rows)
     story.checks.append(("Does each phone find its own?", f"{len(content.rows)} questions", own))
@@ -261,12 +261,12 @@ def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
         story.results = examine_clients(target, public)
         said = explain_poll(PollingClient, public, time.time())
     story.poll = "\n".join(
-        exchange.octets.decode("latin-1").replace("\r\n", "\\r\\n\n").rstrip()
+        exchange.data.decode("latin-1").replace("\r\n", "\\r\\n\n").rstrip()
         + f"\n    # {exchange.rule}: {exchange.why}\n"
         for exchange in said
     )
     good, bad = story.results.values()
-    size = f"{good.runs} phones, {good.polls} polls, {good.octets} octets"
+    size = f"{good.runs} phones, {good.polls} polls, {good.size} bytes"
     voice.say(f"{size}: {_describe(good)}.")
     voice.say(f"The same examination of a phone of 2014: {_describe(bad)}.")
     story.checks.append(("Do good phones say anything?", _describe(good), good.is_clean))

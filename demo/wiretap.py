@@ -1,4 +1,4 @@
-"""What one poll of a phone sent and got, as the octets on its socket."""
+"""What one poll of a phone sent and got, as the bytes on its socket."""
 
 import re
 

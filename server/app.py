@@ -27,7 +27,7 @@ from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
 from server.release.uploads.keeping import Keeping
-from server.release.uploads.limits import free_octets
+from server.release.uploads.limits import free_bytes
 from server.release.webhooks.courier import Courier, WebhookMetrics
 from server.release.webhooks.noticer import Noticer, tell_expiring
 from server.release.webhooks.sender import Sender
@@ -59,7 +59,7 @@ async def running(
 
     Where the settings have an `api_port` the control plane listens, too; `announce_api` is told its
     port, and `announce_urgent` the one of what stops things, if it has any. `entropy(n)` gives n
-    random octets; `given` comes from whoever started this process; `pace` counts the seconds, by
+    random bytes; `given` comes from whoever started this process; `pace` counts the seconds, by
     default the machine's, that `clock` is held against for jumps.
     """
     given = given or Given((), {}, asyncio.Event())
@@ -109,7 +109,7 @@ async def running(
             tools.metrics,
             tools.say,
             tell,
-            lambda: _free_octets(folder, blobs),
+            lambda: _free_bytes(folder, blobs),
             room,
         )
         keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
@@ -193,9 +193,9 @@ def _make_instruments(clock: Clock, phones: Phones) -> Instruments:
     return tools
 
 
-def _free_octets(folder: StateFolder, blobs: BlobStore) -> int:
+def _free_bytes(folder: StateFolder, blobs: BlobStore) -> int:
     """Return what is left on the disk of the state, or on that of the blobs if it is less."""
-    here, there = free_octets(folder.root), blobs.free()
+    here, there = free_bytes(folder.root), blobs.free()
     return here if there is None else min(here, there)
 
 

@@ -51,7 +51,7 @@ def check_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 def describe_unexpected(context: Mapping[str, object]) -> str:
     """Return what a loop tells its exception handler, as kind and place alone.
 
-    Its own texts quote arguments of callbacks, and these can be octets of a client.
+    Its own texts quote arguments of callbacks, and these can be bytes of a client.
     """
     error = context.get("exception")
     if not isinstance(error, BaseException):

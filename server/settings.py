@@ -18,7 +18,7 @@ PREFIX = "HENING_"
 Glob = Annotated[
     str, msgspec.Meta(pattern=r"^[a-z0-9_*?-]{1,80}/[a-z0-9*?-]{1,40}/[a-z0-9*?-]{1,40}\Z")
 ]
-Octets = Annotated[int, msgspec.Meta(ge=0)]
+Bytes = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
@@ -49,11 +49,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     them commands of this machine reach it. `urgent_connections`: connections there, a quarter of
     them without a valid token.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
-    `blob_quota`: octets that all blobs may have, 0 for any; `keep_free`: octets that taking a
+    `blob_quota`: bytes that all blobs may have, 0 for any; `keep_free`: bytes that taking a
     bundle or an upload in leaves free on the disk.
-    `upload_limit`: octets of one upload; `uploads_per_account`, `uploads_in_all`: how many may be
+    `upload_limit`: bytes of one upload; `uploads_per_account`, `uploads_in_all`: how many may be
     unfinished at once, and `upload_account_octets`: what those of one account may have together;
-    `upload_hours`: how long one waits for its next part. `submission_limit`: octets of the role
+    `upload_hours`: how long one waits for its next part. `submission_limit`: bytes of the role
     files that one submission may bring.
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
     `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
@@ -96,14 +96,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     urgent_socket: str = ""
     urgent_connections: Annotated[int, msgspec.Meta(ge=4, le=100_000)] = 4096
     webhook_private: bool = False
-    blob_quota: Octets = 0
-    keep_free: Octets = KEEP_FREE
-    upload_limit: Octets = 16 << 30
+    blob_quota: Bytes = 0
+    keep_free: Bytes = KEEP_FREE
+    upload_limit: Bytes = 16 << 30
     uploads_per_account: Count = 16
     uploads_in_all: Count = 64
-    upload_account_octets: Octets = 64 << 30
+    upload_account_octets: Bytes = 64 << 30
     upload_hours: Count = 24
-    submission_limit: Octets = 256 << 20
+    submission_limit: Bytes = 256 << 20
     blobs_url: str = ""
     s3_endpoint: str = ""
     s3_region: str = "us-east-1"

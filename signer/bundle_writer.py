@@ -21,12 +21,12 @@ from signer.errors import ReleaseRefusal, SignerError, SurroundingsError, refusi
 _BLOCK = 1 << 20
 
 Progress = Callable[[int, int], None]
-"""Called with octets done and octets in all."""
+"""Called with bytes done and bytes in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file to hand over: where it lies, its length in octets and the sha256 it must have."""
+    """A file to hand over: where it lies, its length in bytes and the sha256 it must have."""
 
     path: Path
     length: int
@@ -56,7 +56,7 @@ def prepared_bundle(
 ) -> Iterator[PreparedBundle]:
     """Write a bundle under a temporary name and remove it again unless it was revealed.
 
-    `roles` gives octets by role and version. A blob is hashed while it is copied: a file that
+    `roles` gives bytes by role and version. A blob is hashed while it is copied: a file that
     changed since it was inspected is a ReleaseRefusal. It is copied and not linked, because a
     build folder may be written to again.
     """
@@ -77,7 +77,7 @@ def prepared_bundle(
 def describe_bundle(
     roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob]
 ) -> tuple[str, bytes]:
-    """Return a bundle's id and the octets of its `bundle.json`."""
+    """Return a bundle's id and the bytes of its `bundle.json`."""
     files = [
         RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
         for (name, version), data in sorted(roles.items())
@@ -105,14 +105,14 @@ def _write(
     distinct = {blob.sha256: blob for blob in blobs}.values()
     total, done = sum(blob.length for blob in distinct), 0
     for blob in distinct:
-        for octets in _copy(blob, folder / "blobs" / blob.sha256):
-            done += octets
+        for content in _copy(blob, folder / "blobs" / blob.sha256):
+            done += content
             if progress is not None:
                 progress(done, total)
 
 
 def _copy(blob: Blob, target: Path) -> Iterator[int]:
-    """Copy and yield the octets written at each step; refuse a file that is not the one named."""
+    """Copy and yield the bytes written at each step; refuse a file that is not the one named."""
     digest, length = hashlib.sha256(), 0
     with blob.path.open("rb") as source, target.open("xb") as copy:
         while block := source.read(_BLOCK):

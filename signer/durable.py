@@ -23,7 +23,7 @@ TEMPORARY = ".tmp-"
 def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Create `path` with `data`; FileExistsError, with its name, when it is there already.
 
-    The file has `mode` from its first octet on, whatever the umask adds.
+    The file has `mode` from its first byte on, whatever the umask adds.
     """
     temporary = _clear_temporary(path)
     try:
@@ -35,7 +35,7 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def write_once(path: Path, data: bytes) -> None:
-    """Create `path` with `data`; the same octets there already are fine.
+    """Create `path` with `data`; the same bytes there already are fine.
 
     Raises SurroundingsError when there is anything else of this name.
     """
@@ -51,7 +51,7 @@ def write_once(path: Path, data: bytes) -> None:
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put `data` in the place of the file at `path`, which stays whole until the new one is synced.
 
-    The new file has `mode` from its first octet on, whatever the old one had.
+    The new file has `mode` from its first byte on, whatever the old one had.
     """
     temporary = _clear_temporary(path)
     try:

@@ -36,7 +36,7 @@ class Trusted:
 
 
 def sign_role(signed: Root | Targets, signers: Sequence[Signer]) -> bytes:
-    """Return the octets of a role version signed by all of `signers`."""
+    """Return the bytes of a role version signed by all of `signers`."""
     metadata: Metadata[Any] = Metadata(signed)
     try:
         for signer in signers:
@@ -95,7 +95,7 @@ def load_trusted(folder: WorkFolder, now: datetime | None) -> Trusted:
 
 
 def load_delegated(folder: WorkFolder, trusted: Trusted, role: str) -> tuple[bytes, Targets]:
-    """Return octets and content of a delegated role's current version, expired or not."""
+    """Return bytes and content of a delegated role's current version, expired or not."""
     if role not in trusted.versions:
         raise WorkFolderError(
             f"{folder.folder} has no role {role}; `ceremony model {role}` adds a model."

@@ -6,7 +6,7 @@
     DIR/proposals/ID.json        what was signed in one go and not handed over yet
     DIR/proposals/ID.packages    where the packages that go with it lie, a path on each line
 
-The octets are kept and handed on; nothing here encodes a metadata file a second time.
+The bytes are kept and handed on; nothing here encodes a metadata file a second time.
 """
 
 import fcntl
@@ -76,7 +76,7 @@ class WorkFolder:
     def accept(self, files: Mapping[tuple[str, int], bytes]) -> None:
         """Add versions of several roles, all or none; call it while holding `changing`.
 
-        Octets by role and version. A crash leaves none of them, or a folder `accepting`, which
+        Bytes by role and version. A crash leaves none of them, or a folder `accepting`, which
         counts like `metadata` from the moment that it has its name; the next `changing` empties it.
         """
         for (role, version), data in files.items():
@@ -107,7 +107,7 @@ class WorkFolder:
         return versions
 
     def load(self, role: str, version: int) -> bytes:
-        """Return the octets of one version; at most one more than its size limit are read."""
+        """Return the bytes of one version; at most one more than its size limit are read."""
         for folder in (self._accepting, self.metadata):
             try:
                 with (folder / metadata_name(role, version)).open("rb") as file:
@@ -117,7 +117,7 @@ class WorkFolder:
         raise WorkFolderError(f"{self.folder} has no version {version} of {role}.")
 
     def store(self, role: str, version: int, data: bytes) -> None:
-        """Add one version; the same octets again are fine, other ones are refused.
+        """Add one version; the same bytes again are fine, other ones are refused.
 
         A crash leaves the version absent, or present and whole.
         """
@@ -155,7 +155,7 @@ class WorkFolder:
     def prepare(self, files: Mapping[str, bytes]) -> Path:
         """Write the first version of every role under a temporary name and return that folder.
 
-        `files` gives octets by role. Nothing is visible before `reveal`.
+        `files` gives bytes by role. Nothing is visible before `reveal`.
         """
         temporary = make_temporary_folder(self.metadata)
         sync_folder(self.folder.parent)
@@ -185,13 +185,13 @@ class WorkFolder:
             )
 
     def _check_same(self, role: str, version: int, data: bytes) -> bool:
-        """Answer whether the version is there, with these octets; other octets are refused."""
+        """Answer whether the version is there, with these bytes; other bytes are refused."""
         path = self.metadata / metadata_name(role, version)
         if not path.exists():
             return False
         if path.read_bytes() != data:
             raise WorkFolderError(
-                f"Version {version} of {role} is there already with other octets;"
+                f"Version {version} of {role} is there already with other bytes;"
                 " what was signed is never rewritten."
             )
         return True

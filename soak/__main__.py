@@ -148,7 +148,7 @@ def show(run: Run, out: Console) -> None:
         out.print(f"{faults.count(name)} times {name}")
     out.print(f"{run.published} publications, {len(run.complaints)} complaints in the log")
     for name, slope in run.slopes.items():
-        grown = f"{slope.octets / 1e3:+.0f} ± {slope.error / 1e3:.0f} kB a minute"
+        grown = f"{slope.size / 1e3:+.0f} ± {slope.error / 1e3:.0f} kB a minute"
         out.print(f"memory of {name}: {grown} ({'flat' if slope.is_flat else 'grows'})")
     if not run.slopes:
         out.print("memory: not judged, the run was under four minutes")

@@ -1,4 +1,4 @@
-"""When two outcomes of the same octets agree: the lane's, and that of the hand-over path alone."""
+"""When two outcomes of the same bytes agree: the lane's, and that of the hand-over path alone."""
 
 import re
 from collections.abc import Sequence
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from server.device.heads import END
 from soak.two_ways import Outcome, TwoWays, cut
 
-CUTS = 3  # octets at the end of a fuzzer's input that say where it is cut
+CUTS = 3  # bytes at the end of a fuzzer's input that say where it is cut
 
 
 class DisagreementError(Exception):
-    """Octets that are answered differently, or not as HTTP is; the message shows them."""
+    """Bytes that are answered differently, or not as HTTP is; the message shows them."""
 
 
-async def check_agreement(ways: TwoWays, octets: bytes, places: Sequence[int]) -> Outcome:
-    """Return what `octets` are answered with.
+async def check_agreement(ways: TwoWays, data: bytes, places: Sequence[int]) -> Outcome:
+    """Return what `data` are answered with.
 
     They are given an end, since what is only begun may be refused sooner or later. Raises
     DisagreementError unless that is the same by the lane and by aiohttp alone, whole and
     cut at `places`, and no failure of ours; a refusal is the last answer and ends the connection.
     """
-    if not octets.endswith(END):
-        octets += END
+    if not data.endswith(END):
+        data += END
     # A strict gate looks at packets: a phone's request is refused with what is wrong behind it.
-    ends = [match.end() for match in re.finditer(END, octets)] if ways.is_strict else []
-    packets, pieces = cut(octets, ends), cut(octets, [*ends, *places])
+    ends = [match.end() for match in re.finditer(END, data)] if ways.is_strict else []
+    packets, pieces = cut(data, ends), cut(data, [*ends, *places])
     whole = await ways.over_lane(packets)
     outcomes = {
         "in pieces": await ways.over_lane(pieces),
@@ -35,13 +35,13 @@ async def check_agreement(ways: TwoWays, octets: bytes, places: Sequence[int]) -
     for how, outcome in outcomes.items():
         if outcome != whole:
             raise DisagreementError(
-                f"{octets!r}, cut at {places}, is answered\n{whole} whole, and\n{outcome} {how}"
+                f"{data!r}, cut at {places}, is answered\n{whole} whole, and\n{outcome} {how}"
             )
     statuses = whole.statuses
     if ways.failures or any(status.startswith(b"5") for status in statuses):
-        raise DisagreementError(f"{octets!r} is a failure of ours: {whole}, {ways.failures}")
+        raise DisagreementError(f"{data!r} is a failure of ours: {whole}, {ways.failures}")
     if b"400" in statuses[:-1] or (b"400" in statuses and not whole.has_ended):
-        raise DisagreementError(f"{octets!r} is refused, and the connection goes on: {whole}")
+        raise DisagreementError(f"{data!r} is refused, and the connection goes on: {whole}")
     return whole
 
 

@@ -1,4 +1,4 @@
-"""A capture of a stranger's phone gives an audit or one error, whatever its octets are."""
+"""A capture of a stranger's phone gives an audit or one error, whatever its bytes are."""
 
 import io
 import json
@@ -16,10 +16,10 @@ from client_sim.lab.errors import CaptureError
 HOST = b"updates.hening.example:8080"
 
 
-def check_capture(octets: bytes) -> None:
+def check_capture(data: bytes) -> None:
     """Read, judge and show a capture; raise whatever goes wrong but CaptureError."""
     try:
-        capture, secrets = decode_capture(io.BytesIO(octets), len(octets))
+        capture, secrets = decode_capture(io.BytesIO(data), len(data))
     except CaptureError as error:
         if "\n" in str(error):
             raise AssertionError(f"{error} is more than a sentence") from error
@@ -36,5 +36,5 @@ def check_capture(octets: bytes) -> None:
     fromstring(forms[2])
     shown = "".join(forms)
     if any(not sign.isprintable() and sign != "\n" for sign in shown):
-        raise AssertionError("a stranger's octets are shown as they are")
+        raise AssertionError("a stranger's bytes are shown as they are")
     audit_capture(capture, None, None)

@@ -1,4 +1,4 @@
-"""A raw client: octets out, one answer in. It has no habits that would hide what a server does."""
+"""A raw client: bytes out, one answer in. It has no habits that would hide what a server does."""
 
 import asyncio
 import contextlib
@@ -27,9 +27,9 @@ class Connection:
         self._reader = reader
         self._writer = writer
 
-    async def send(self, octets: bytes) -> None:
-        """Send octets."""
-        self._writer.write(octets)
+    async def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self._writer.write(data)
         await self._writer.drain()
 
     async def receive(self) -> Answer:
@@ -45,18 +45,18 @@ class Connection:
             length = 0 if status == 304 else int(fields.get(b"content-length", b"0"))
             return Answer(status, fields, await self._reader.readexactly(length))
 
-    async def ask(self, octets: bytes) -> Answer:
+    async def ask(self, data: bytes) -> Answer:
         """Send a request and read its answer."""
-        await self.send(octets)
+        await self.send(data)
         return await self.receive()
 
     async def until_closed(self) -> bytes:
         """Read until the server ends the connection; returns what it sent."""
-        octets = b""
+        data = b""
         async with asyncio.timeout(PATIENCE):
             while piece := await self._reader.read(PIECE):
-                octets += piece
-        return octets
+                data += piece
+        return data
 
     def reset(self) -> None:
         """End the connection as a machine does that lost its power."""
@@ -91,8 +91,8 @@ async def ask_all(port: int, requests: Sequence[bytes]) -> list[Answer]:
     answers: list[Answer] = []
     while len(answers) < len(requests):
         async with connected(port) as connection:
-            for octets in requests[len(answers) :]:
-                answers.append(await connection.ask(octets))
+            for data in requests[len(answers) :]:
+                answers.append(await connection.ask(data))
                 if answers[-1].fields.get(b"connection") == b"close":
                     break
     return answers

@@ -17,9 +17,9 @@ KINDS: tuple[Any, ...] = (
 """What bodies hold, and what is signed inside of some; an input's first byte chooses."""
 
 
-def check_body(octets: bytes) -> None:
+def check_body(data: bytes) -> None:
     """Decode an input as a body, and use it as cursor and chunk; raise all but CloudError."""
-    kind, body = KINDS[octets[0] % len(KINDS)] if octets else KINDS[0], octets[1:]
+    kind, body = KINDS[data[0] % len(KINDS)] if data else KINDS[0], data[1:]
     text = body.decode("latin-1")
     for attempt in (
         lambda: decode(body, kind),

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing: `python -m soak.fuzz TARGET CORPUS …`.
 
-`heads` gives octets to the pure parser as what follows a request line that is known, and holds what
+`heads` gives bytes to the pure parser as what follows a request line that is known, and holds what
 it takes against h11.
 `protocol` gives them to a connection, by the lane and by aiohttp alone, cut anywhere; both must
 answer alike.
@@ -46,51 +46,51 @@ LINE = b"GET /metadata/timestamp.json HTTP/1.1\r\n"
 
 
 def fuzz_heads() -> Callable[[bytes], None]:
-    """Return what tries octets as the fields of a head."""
+    """Return what tries bytes as the fields of a head."""
     served = TwoWays().plane.served
 
-    def try_octets(rest: bytes) -> None:
-        octets = LINE + rest + END
+    def try_bytes(rest: bytes) -> None:
+        data = LINE + rest + END
         for is_edge in (False, True):
-            if plan_head(octets, served, is_edge=is_edge) is None:
+            if plan_head(data, served, is_edge=is_edge) is None:
                 continue
             reader = h11.Connection(h11.SERVER)
-            reader.receive_data(octets)
+            reader.receive_data(data)
             event = reader.next_event()
             if not isinstance(event, h11.Request) or reader.trailing_data[0]:
-                raise AssertionError(f"{octets!r} is taken, and is not one request")
+                raise AssertionError(f"{data!r} is taken, and is not one request")
 
-    return try_octets
+    return try_bytes
 
 
 def fuzz_protocol() -> Callable[[bytes], None]:
-    """Return what tries octets as all that comes over a connection."""
+    """Return what tries bytes as all that comes over a connection."""
     loop = asyncio.new_event_loop()
     ways = [TwoWays(mode) for mode in GateMode]
 
-    def try_octets(octets: bytes) -> None:
-        loop.run_until_complete(check_input(ways, octets))
+    def try_bytes(data: bytes) -> None:
+        loop.run_until_complete(check_input(ways, data))
 
-    return try_octets
+    return try_bytes
 
 
 def fuzz_captures() -> Callable[[bytes], None]:
-    """Return what tries octets as a capture of any format."""
+    """Return what tries bytes as a capture of any format."""
     return check_capture
 
 
 def fuzz_cloud_bodies() -> Callable[[bytes], None]:
-    """Return what tries octets as a body of the cloud."""
+    """Return what tries bytes as a body of the cloud."""
     return check_body
 
 
 def fuzz_pack_judges() -> Callable[[bytes], object]:
-    """Return what lets octets change a pack that is then judged."""
+    """Return what lets bytes change a pack that is then judged."""
     return fuzz_packs
 
 
 def fuzz_package_readers() -> Callable[[bytes], object]:
-    """Return what lets octets change a package that all readers then get."""
+    """Return what lets bytes change a package that all readers then get."""
     return fuzz_packages
 
 

@@ -35,11 +35,11 @@ PIPELINED = 500  # requests in a packet: it fits into the buffers on the way
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is asked for: the port, a package's path and octets."""
+    """What is asked for: the port, a package's path and bytes."""
 
     port: int
     package: bytes
-    octets: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Kind:
 
 
 def get(path: bytes, lines: bytes) -> bytes:
-    """Return the octets of a request."""
+    """Return the bytes of a request."""
     return b"GET " + path + b" HTTP/1.1\r\n" + lines + b"\r\n"
 
 
@@ -90,16 +90,16 @@ async def visit(site: Site, draw: random.Random) -> str:
 async def download(site: Site, draw: random.Random) -> str:
     """Fetch one block, or any part, and compare it."""
     if draw.random() < 0.5:
-        first = draw.randrange(0, len(site.octets), BLOCK)
-        last = min(first + BLOCK, len(site.octets)) - 1
+        first = draw.randrange(0, len(site.data), BLOCK)
+        last = min(first + BLOCK, len(site.data)) - 1
     else:
-        first = draw.randrange(len(site.octets))
-        last = draw.randrange(first, min(first + 1_000_000, len(site.octets)))
+        first = draw.randrange(len(site.data))
+        last = draw.randrange(first, min(first + 1_000_000, len(site.data)))
     async with connected(site.port) as connection:
         lines = HOST + b"Range: bytes=%d-%d\r\n" % (first, last)
         answer = await connection.ask(get(site.package, lines))
-    if answer.status == 206 and answer.body != site.octets[first : last + 1]:
-        return "other octets"
+    if answer.status == 206 and answer.body != site.data[first : last + 1]:
+        return "other bytes"
     return str(answer.status)
 
 
@@ -107,17 +107,17 @@ async def refused(site: Site, draw: random.Random) -> str:
     """Ask for what is not of the language; the connection must end, with one refusal."""
     async with connected(site.port) as connection:
         await connection.send(draw.choice(REFUSED))
-        octets = await connection.until_closed()
-    if not octets:
+        data = await connection.until_closed()
+    if not data:
         return "no answer"
-    return "400" if octets.count(b" 400 Bad Request\r\n") == 1 else "no refusal"
+    return "400" if data.count(b" 400 Bad Request\r\n") == 1 else "no refusal"
 
 
 async def slow(site: Site, _draw: random.Random) -> str:
-    """Send one octet a second of a request; the server must cut that off."""
+    """Send one byte a second of a request; the server must cut that off."""
     async with connected(site.port) as connection:
-        for octet in get(TIMESTAMP, HOST):
-            await connection.send(bytes([octet]))
+        for byte in get(TIMESTAMP, HOST):
+            await connection.send(bytes([byte]))
             if await _is_closed_within(connection, 1.0):
                 return "cut"
     return "never cut"
@@ -126,8 +126,8 @@ async def slow(site: Site, _draw: random.Random) -> str:
 async def silent(site: Site, _draw: random.Random) -> str:
     """Say nothing at all; the server must end the connection."""
     async with connected(site.port) as connection:
-        octets = await connection.until_closed()
-    return "cut" if not octets else "an answer to nothing"
+        data = await connection.until_closed()
+    return "cut" if not data else "an answer to nothing"
 
 
 async def reset(site: Site, draw: random.Random) -> str:

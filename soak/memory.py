@@ -5,26 +5,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MINUTE = 60.0
-#: Octets a minute that count as growth: 1 MB an hour and more would be seen in a longer run.
+#: Bytes a minute that count as growth: 1 MB an hour and more would be seen in a longer run.
 LIMIT = 256 * 1024
 LEAST = 10  # measurements
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """Octets a minute, and the standard error of that."""
+    """Bytes a minute, and the standard error of that."""
 
-    octets: float
+    size: float
     error: float
 
     @property
     def is_flat(self) -> bool:
         """Answer whether it cannot be told from a line that does not rise by more than LIMIT."""
-        return self.octets - 2 * self.error <= LIMIT
+        return self.size - 2 * self.error <= LIMIT
 
 
 def fit_slope(points: Sequence[tuple[float, int]]) -> Slope | None:
-    """Return the least-squares line's slope through (seconds, octets); None for too few points."""
+    """Return the least-squares line's slope through (seconds, bytes); None for too few points."""
     count = len(points)
     if count < LEAST:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps all octets that a protocol writes, and whether it has ended the connection.
+    """Keeps all bytes that a protocol writes, and whether it has ended the connection.
 
     Where it `is_slow` the other end takes each write only after a while, and nothing before.
     """
@@ -28,9 +28,9 @@ class MemoryTransport(asyncio.Transport):
         """Return whose connection it is."""
         return self.protocol
 
-    def feed(self, octets: bytes) -> None:
-        """Receive octets, now or when the protocol reads again."""
-        self._inbox.append(octets)
+    def feed(self, data: bytes) -> None:
+        """Receive bytes, now or when the protocol reads again."""
+        self._inbox.append(data)
         self._deliver()
 
     def _deliver(self) -> None:
@@ -39,7 +39,7 @@ class MemoryTransport(asyncio.Transport):
                 self.protocol.data_received(self._inbox.pop(0))
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep octets; what is written after the end is lost, as it is on a socket."""
+        """Keep bytes; what is written after the end is lost, as it is on a socket."""
         if self.has_ended:
             return
         self.written += data
@@ -54,7 +54,7 @@ class MemoryTransport(asyncio.Transport):
             self.protocol.resume_writing()
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Keep octets."""
+        """Keep bytes."""
         for data in list_of_data:
             self.write(data)
 

@@ -52,7 +52,7 @@ class ServerProcess:
         return self.pids[1:]
 
     def memory(self) -> dict[int, int]:
-        """Return for each process the octets that it has for itself."""
+        """Return for each process the bytes that it has for itself."""
         sizes = {}
         for pid in self.pids:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The same octets over the lane, and over the hand-over path alone, to be compared.
+"""The same bytes over the lane, and over the hand-over path alone, to be compared.
 
 The device plane is real; its sockets are replaced by memory, so that thousands of streams a second
 can be tried.
@@ -23,7 +23,7 @@ from server.storage.blobs import BlobReader
 from soak.memory_transport import MemoryTransport
 
 HOST = b"updates.example"
-#: Turns of the loop without an octet more after which nothing is under way.
+#: Turns of the loop without a byte more after which nothing is under way.
 QUIET_TURNS = 12
 EMPTY_FILE = hashlib.sha256(b"").hexdigest()
 POINTER = f"/targets/latest/armani/id/{EMPTY_FILE}.stable"
@@ -43,13 +43,13 @@ _DATE = re.compile(rb"\r\nDate: [^\r\n]+")
 class Outcome:
     """What a client was sent, without dates, and whether its connection was ended."""
 
-    octets: bytes
+    data: bytes
     has_ended: bool
 
     @property
     def statuses(self) -> list[bytes]:
         """The status of each answer."""
-        return re.findall(rb"HTTP/1\.[01] (\d{3}) ", self.octets)
+        return re.findall(rb"HTTP/1\.[01] (\d{3}) ", self.data)
 
 
 class TwoWays:
@@ -78,7 +78,7 @@ class TwoWays:
         return self.server().front()
 
     async def over_handover(self, pieces: Iterable[bytes]) -> Outcome:
-        """Send pieces over a connection that aiohttp has from its first octet on."""
+        """Send pieces over a connection that aiohttp has from its first byte on."""
         server = self.server()
         return await self._send(server(), pieces, MemoryTransport())
 
@@ -112,9 +112,9 @@ async def _settle(transport: MemoryTransport) -> None:
         await asyncio.sleep(0)
 
 
-def cut(octets: bytes, places: Sequence[int]) -> list[bytes]:
-    """Return octets in pieces, cut at `places` (any integers; they are taken modulo the length)."""
-    if not octets:
+def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
+    """Return bytes in pieces, cut at `places` (any integers; they are taken modulo the length)."""
+    if not data:
         return []
-    ends = sorted({place % len(octets) for place in places} - {0})
-    return [octets[a:b] for a, b in zip([0, *ends], [*ends, len(octets)], strict=True)]
+    ends = sorted({place % len(data) for place in places} - {0})
+    return [data[a:b] for a, b in zip([0, *ends], [*ends, len(data)], strict=True)]

@@ -14,7 +14,7 @@ POOLED = 8  # descriptors that pools of connections may have come to hold
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that was seen; times in seconds, sizes in octets."""
+    """Everything that was seen; times in seconds, sizes in bytes."""
 
     seconds: float
     counts: Mapping[str, Mapping[str, int]]
@@ -37,7 +37,7 @@ class Run:
                 self._unexplained(),
                 (f"A publication failed: {each}" for each in self.unpublished),
                 (
-                    f"{name} grows by {slope.octets / 1e6:.2f} MB a minute."
+                    f"{name} grows by {slope.size / 1e6:.2f} MB a minute."
                     for name, slope in self.slopes.items()
                     if not slope.is_flat
                 ),
@@ -91,7 +91,7 @@ class Run:
             "complaints": len(self.complaints),
             "published": self.published,
             "octets_a_minute": {
-                name: {"slope": each.octets, "error": each.error, "flat": each.is_flat}
+                name: {"slope": each.size, "error": each.error, "flat": each.is_flat}
                 for name, each in self.slopes.items()
             },
             "descriptors": {"before": self.descriptors[0], "after": self.descriptors[1]},

@@ -9,8 +9,8 @@ def tlv(tag, body):
     length = len(body)
     if length < 0x80:
         return bytes((tag, length)) + body
-    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + body
+    data = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(data))) + data + body
 
 
 def extension(identifier, value, critical=""):

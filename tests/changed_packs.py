@@ -53,7 +53,7 @@ def changed_packs(draw, kind=None):
     for _ in range(draw(st.sampled_from((1, 1, 2, 3)))):
         match draw(st.sampled_from(("entries", "entries", "octets", "octets", "members"))):
             case "octets" if packs.kind in {"ca", "zones", "wallpapers"}:
-                _change_octets(draw, packs)
+                _change_bytes(draw, packs)
             case "members":
                 _change(draw, packs.members)
             case _:
@@ -108,14 +108,14 @@ def _bend(draw, item):
             return draw(values)
 
 
-def _change_octets(draw, packs):
-    """Change octets that an entry holds, or names, and what the entry says of them."""
+def _change_bytes(draw, packs):
+    """Change bytes that an entry holds, or names, and what the entry says of them."""
     if packs.kind == "wallpapers":
-        octets = _changed(draw, packs.pictures["waves"])
-        packs.pictures["waves"] = octets
+        data = _changed(draw, packs.pictures["waves"])
+        packs.pictures["waves"] = data
         entry = packs.entries.get("waves")
         if isinstance(entry, dict):
-            entry |= {"length": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}
+            entry |= {"length": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         return
     member = "der" if packs.kind == "ca" else "tzif"
     held = {
@@ -125,24 +125,24 @@ def _change_octets(draw, packs):
     }
     for key, entry in held.items():
         try:
-            octets = _changed(draw, base64.b64decode(entry[member]))
+            data = _changed(draw, base64.b64decode(entry[member]))
         except ValueError:
             continue
-        entry[member] = base64.b64encode(octets).decode()
+        entry[member] = base64.b64encode(data).decode()
         if packs.kind == "ca":
             del packs.entries[key]
-            packs.entries[hashlib.sha256(octets).hexdigest()] = entry
+            packs.entries[hashlib.sha256(data).hexdigest()] = entry
 
 
-def _changed(draw, octets):
-    at = draw(st.integers(0, len(octets)))
+def _changed(draw, data):
+    at = draw(st.integers(0, len(data)))
     change = draw(st.integers(0, 4))
-    if change == 4 and octets[at : at + 1]:
-        return octets[:at] + bytes((octets[at] ^ 1 << draw(st.integers(0, 7)),)) + octets[at + 1 :]
+    if change == 4 and data[at : at + 1]:
+        return data[:at] + bytes((data[at] ^ 1 << draw(st.integers(0, 7)),)) + data[at + 1 :]
     new = draw(
         st.sampled_from((b"", b"\0", b"\xff", b"\x01\x01\xff", b"\n")) | st.binary(max_size=4)
     )
-    return octets[:at] + new + octets[at + change :]
+    return data[:at] + new + data[at + change :]
 
 
 def _places_in(value):
@@ -158,5 +158,5 @@ def _check_any(packs):
     check_judges(packs)
 
 
-#: Lets a fuzzer's octets decide what is changed about which pack; raises as `check_judges` does.
+#: Lets a fuzzer's bytes decide what is changed about which pack; raises as `check_judges` does.
 fuzz_packs: Callable[[bytes], object] = _check_any.hypothesis.fuzz_one_input

@@ -5,7 +5,7 @@ from server.core.content.role import check_entries
 
 
 def check_pack(kind, entries, hosts=()) -> int:
-    """Check a pack whole, part by part and back; return how many octets its parts have."""
+    """Check a pack whole, part by part and back; return how many bytes its parts have."""
     check_entries(kind, entries, hosts)
     parts = [
         encode_part(kind, number, part) for number, part in enumerate(split_entries(kind, entries))

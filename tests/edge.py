@@ -1,6 +1,6 @@
 """The shipped nginx edge in front of a device plane, with a relay between that sees every request.
 
-A client speaks raw octets over TLS, so that a test sees what nginx really answers.
+A client speaks raw bytes over TLS, so that a test sees what nginx really answers.
 """
 
 import contextlib
@@ -55,21 +55,21 @@ class Edge:
             connection.sendall(request(path, *lines, method=method))
             return read_response(connection, is_head=method == "HEAD")
 
-    def exchange(self, octets: bytes, name: str = "127.0.0.1") -> bytes:
-        """Send octets and read until nginx closes; returns all octets it sent."""
+    def exchange(self, data: bytes, name: str = "127.0.0.1") -> bytes:
+        """Send bytes and read until nginx closes; returns all bytes it sent."""
         with self.connect(name) as connection:
-            connection.sendall(octets)
+            connection.sendall(data)
             answer = b""
             with contextlib.suppress(ConnectionResetError):
                 while piece := connection.recv(65536):
                     answer += piece
             return answer
 
-    def until_asked(self, octets: bytes) -> ssl.SSLSocket:
+    def until_asked(self, data: bytes) -> ssl.SSLSocket:
         """Send a request again and again until it reaches the relay; returns that connection."""
         while True:
             connection = self.connect()
-            connection.sendall(octets)
+            connection.sendall(data)
             while not select.select([connection], [], [], 0.01)[0]:
                 if self.relay.asked.acquire(blocking=False):
                     return connection
@@ -103,7 +103,7 @@ def snapshot_of(world):
 
 
 def package_of(world, data=BIG):
-    """Return the path of the package with these octets."""
+    """Return the path of the package with these bytes."""
     packages = snapshot_of(world).packages
     return next(path for path, package in packages.items() if package.length == len(data))
 

@@ -17,11 +17,11 @@ class Fault(enum.StrEnum):
     ERROR = "error"  # every request is answered with status 500
     CLOSE = "close"  # a connection is closed at once
     SILENCE = "silence"  # a request is taken and never answered
-    CUT_ANSWER = "cut answer"  # after `limit` octets of the answer the connection is closed
+    CUT_ANSWER = "cut answer"  # after `limit` bytes of the answer the connection is closed
     CUT_REQUEST = "cut request"  # the same, of the request
     LOSE_ANSWER = "lose answer"  # a request is carried out, and its answer never given
-    SLOW = "slow"  # the first octet of an answer takes a moment
-    HOLD_REQUEST = "hold request"  # after `limit` octets nothing is handed on any more
+    SLOW = "slow"  # the first byte of an answer takes a moment
+    HOLD_REQUEST = "hold request"  # after `limit` bytes nothing is handed on any more
 
 
 @dataclass
@@ -33,7 +33,7 @@ class FaultProxy:
     limit: int = 0
     times: int = -1  # on how many connections the fault still happens; -1: on all
     connections: int = 0
-    answered: int = 0  # octets that the server's answers had
+    answered: int = 0  # bytes that the server's answers had
     is_held: threading.Event = field(default_factory=threading.Event)
     drop: Callable[[], None] = lambda: None  # ends the connections that are open now
 
@@ -140,23 +140,23 @@ async def _hand_on(
     writer: asyncio.StreamWriter,
 ) -> None:
     passed = 0
-    while octets := await reader.read(65_536):
-        passed += len(octets)
+    while data := await reader.read(65_536):
+        passed += len(data)
         if cut is Fault.CUT_ANSWER:
-            proxy.answered += len(octets)
+            proxy.answered += len(data)
         if cut is Fault.CUT_ANSWER and fault is Fault.LOSE_ANSWER:
             proxy.is_held.set()
             continue
-        if cut is Fault.CUT_ANSWER and fault is Fault.SLOW and passed == len(octets):
+        if cut is Fault.CUT_ANSWER and fault is Fault.SLOW and passed == len(data):
             await asyncio.sleep(SLOW_SECONDS)
         if passed > proxy.limit and fault is cut:
-            writer.write(octets[: len(octets) - (passed - proxy.limit)])
+            writer.write(data[: len(data) - (passed - proxy.limit)])
             await writer.drain()
             return
         if passed > proxy.limit and (fault, cut) == (Fault.HOLD_REQUEST, Fault.CUT_REQUEST):
             proxy.is_held.set()
             await asyncio.Event().wait()
-        writer.write(octets)
+        writer.write(data)
         await writer.drain()
 
 

@@ -61,7 +61,7 @@ THREE = ((1, 0x22, 0), (2, 0x11, 1), (3, 0x11, 1))
 COLOURS = dqt(quantization(), quantization(1)) + DC + AC
 PROGRESSIVE = frame(marker=0xC2)
 
-#: Name: octets of a picture of 64 by 64, unless the name says of which size.
+#: Name: bytes of a picture of 64 by 64, unless the name says of which size.
 SOUND = {
     "without a name": picture(HEAD, frame(), scan()),
     "JFIF 1.02": picture(JFIF.replace(b"\1\1\0\0\1", b"\1\2\0\0\1"), HEAD, frame(), scan()),
@@ -107,7 +107,7 @@ SOUND = {
     "64 scans": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 63),
 }
 
-#: Name: octets, and what the server says.
+#: Name: bytes, and what the server says.
 BROKEN = {
     "JFIF of another version": (
         picture(JFIF.replace(b"\1\1\0\0\1", b"\1\3\0\0\1"), HEAD, frame(), scan()),

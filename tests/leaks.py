@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 class Leaks:
-    """Looks for some secrets, each of them octets: raw, in hex, in base64, and as Python shows it.
+    """Looks for some secrets, each of them bytes: raw, in hex, in base64, and as Python shows it.
 
     Base64 is looked for at each of its three alignments, over line ends and in both alphabets, so
     that a secret in the middle of something else is found too: a seed in PKCS #8, for instance.
@@ -16,23 +16,21 @@ class Leaks:
 
     def __init__(self, **secrets: bytes) -> None:
         self._forms = [
-            (name, form, octets)
-            for name, secret in secrets.items()
-            for form, octets in _forms(secret)
+            (name, form, data) for name, secret in secrets.items() for form, data in _forms(secret)
         ]
 
     def find(self, data: bytes | str) -> set[tuple[str, str]]:
         """Return which secrets are in `data`, and in which form."""
-        octets = data.encode(errors="surrogateescape") if isinstance(data, str) else data
-        joined = octets.translate(None, b"\r\n\t ")
+        content = data.encode(errors="surrogateescape") if isinstance(data, str) else data
+        joined = content.translate(None, b"\r\n\t ")
         return {
             (name, form)
             for name, form, needle in self._forms
-            if needle in octets or needle in joined
+            if needle in content or needle in joined
         }
 
     def find_reachable(self, *objects: object) -> set[tuple[str, str]]:
-        """Return what is found in the text and octets that `objects` hold, however deep."""
+        """Return what is found in the text and bytes that `objects` hold, however deep."""
         return {each for held in _reachable(objects) for each in self.find(_show(held))}
 
 

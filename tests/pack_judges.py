@@ -116,8 +116,8 @@ def _ask_phone(published, parts):
                 return "; ".join(index.warnings)
             pictures = index.packs[each.kind].pictures
             entries = {}
-            for number, octets in enumerate(parts[each.kind]):
-                entries |= decode_part(octets, KINDS[each.kind], number)
+            for number, data in enumerate(parts[each.kind]):
+                entries |= decode_part(data, KINDS[each.kind], number)
             check_entries(
                 each.kind,
                 entries,
@@ -126,8 +126,8 @@ def _ask_phone(published, parts):
                 wallpapers=index.wallpapers,
             )
             for key in pictures:
-                octets = files[f"content/wallpapers/{key}.jpg"]
-                check_picture(octets, entries[key]["width"], entries[key]["height"])
+                data = files[f"content/wallpapers/{key}.jpg"]
+                check_picture(data, entries[key]["width"], entries[key]["height"])
     except ContentError as error:
         return str(error)
     return None
@@ -137,18 +137,16 @@ def _publish(published, parts):
     files = {}
     for each in published:
         folder = f"{KINDS[each.kind].role}/{each.kind}"
-        files |= {
-            f"{folder}/{number:02}.xz": octets for number, octets in enumerate(parts[each.kind])
-        }
-        files |= {f"{folder}/{name}.jpg": octets for name, octets in each.pictures.items()}
+        files |= {f"{folder}/{number:02}.xz": data for number, data in enumerate(parts[each.kind])}
+        files |= {f"{folder}/{name}.jpg": data for name, data in each.pictures.items()}
     targets = {
         path: TargetFile(
-            len(octets),
-            {"sha256": hashlib.sha256(octets).hexdigest()},
+            len(data),
+            {"sha256": hashlib.sha256(data).hexdigest()},
             path,
             {"custom": {"schema": 1}},
         )
-        for path, octets in files.items()
+        for path, data in files.items()
     }
     packs = {each.kind: each.members for each in published}
     custom = {"hosts": HOSTS, "packs": packs, "schema": 1}

@@ -40,7 +40,7 @@ def number(at, value):
     return [at, VARINT, value]
 
 
-def octets(at, value):
+def bytes_of(at, value):
     """Return a field of bytes, of text or of a message."""
     return [at, BYTES, value]
 
@@ -88,7 +88,7 @@ def extent(start, count):
 
 def info(image):
     """Return the size and hash of an image as fields."""
-    return [number(1, len(image)), octets(2, hashlib.sha256(image).digest())]
+    return [number(1, len(image)), bytes_of(2, hashlib.sha256(image).digest())]
 
 
 def operation(kind, targets, data=b"", sources=(), source=b"", offset=0):
@@ -96,12 +96,12 @@ def operation(kind, targets, data=b"", sources=(), source=b"", offset=0):
     out = [number(1, kind)]
     if data:
         out += [number(2, offset), number(3, len(data))]
-    out += [octets(4, extent(*each)) for each in sources]
-    out += [octets(6, extent(*each)) for each in targets]
+    out += [bytes_of(4, extent(*each)) for each in sources]
+    out += [bytes_of(6, extent(*each)) for each in targets]
     if data:
-        out.append(octets(8, hashlib.sha256(data).digest()))
+        out.append(bytes_of(8, hashlib.sha256(data).digest()))
     if source:
-        out.append(octets(9, hashlib.sha256(source).digest()))
+        out.append(bytes_of(9, hashlib.sha256(source).digest()))
     return out
 
 
@@ -169,24 +169,24 @@ class Sealed:
 
 def _draft(package, minor, new, steps, old=None):
     target, source = package.target, package.source
-    before, after = [octets(1, target.codename)], [octets(1, target.codename)]
+    before, after = [bytes_of(1, target.codename)], [bytes_of(1, target.codename)]
     if source is not None:
-        before += [octets(2, source.fingerprint), octets(3, source.incremental)]
-    after += [octets(2, target.fingerprint), octets(3, target.incremental)]
-    after += [number(4, target.post_timestamp), octets(5, str(target.sdk_level))]
-    after.append(octets(6, target.security_patch_level))
+        before += [bytes_of(2, source.fingerprint), bytes_of(3, source.incremental)]
+    after += [bytes_of(2, target.fingerprint), bytes_of(3, target.incremental)]
+    after += [number(4, target.post_timestamp), bytes_of(5, str(target.sdk_level))]
+    after.append(bytes_of(6, target.security_patch_level))
     blobs = b"".join(data for _, _, data, *_ in steps)
-    partition, offset = [octets(1, "product")], 0
+    partition, offset = [bytes_of(1, "product")], 0
     if old is not None:
-        partition.append(octets(6, info(old)))
-    partition.append(octets(7, info(new)))
+        partition.append(bytes_of(6, info(old)))
+    partition.append(bytes_of(7, info(new)))
     for step in steps:
-        partition.append(octets(8, operation(*step, offset=offset)))
+        partition.append(bytes_of(8, operation(*step, offset=offset)))
         offset += len(step[2])
     manifest = [number(3, BLOCK), number(4, len(blobs)), number(5, SIGNATURES_LENGTH)]
-    manifest += [number(12, minor), octets(13, partition), number(14, target.post_timestamp)]
-    manifest.append(octets(18, target.security_patch_level))
-    pb = [number(1, 1), octets(5, before), octets(6, after)]
+    manifest += [number(12, minor), bytes_of(13, partition), number(14, target.post_timestamp)]
+    manifest.append(bytes_of(18, target.security_patch_level))
+    pb = [number(1, 1), bytes_of(5, before), bytes_of(6, after)]
     return Draft(metadata_fields(package), pb, manifest, blobs)
 
 
@@ -257,7 +257,7 @@ def _entries(draft, payload, lists):
 
 
 def _map(at, pair):
-    return octets(at, [octets(1, pair[0]), octets(2, pair[1])])
+    return bytes_of(at, [bytes_of(1, pair[0]), bytes_of(2, pair[1])])
 
 
 def _property_files(draft, entries, payload):

@@ -26,12 +26,12 @@ from tests.package_drafts import (
     SOURCE,
     TARGET,
     Draft,
+    bytes_of,
     encode,
     extent,
     full,
     info,
     number,
-    octets,
     operation,
     put,
     seal,
@@ -169,7 +169,7 @@ def _steps(new, *steps, old=None, minor=None):
         kept = [each for each in partition if each[0] != 8]
         offset = 0
         for one in steps:
-            kept.append(octets(8, operation(*one, offset=offset)))
+            kept.append(bytes_of(8, operation(*one, offset=offset)))
             offset += len(one[2]) if len(one) > 2 else 0
         partition[:] = kept
         put(partition, 7, info(new))
@@ -190,9 +190,9 @@ def _partitions(count):
         block = NEW[:BLOCK]
         for index in range(count - 1):
             at = len(draft.blobs)
-            one = [octets(1, f"p{index}"), octets(7, info(block))]
-            one.append(octets(8, operation(0, ((0, 1),), block, offset=at)))
-            draft.manifest.append(octets(13, one))
+            one = [bytes_of(1, f"p{index}"), bytes_of(7, info(block))]
+            one.append(bytes_of(8, operation(0, ((0, 1),), block, offset=at)))
+            draft.manifest.append(bytes_of(13, one))
             draft.blobs += block
         put(draft.manifest, 4, len(draft.blobs))
 
@@ -205,8 +205,8 @@ def _zeros(count, targets=lambda at: ((at, 1),), blocks=None):
     def change(draft):
         partition = [each for each in draft.partition if each[0] not in {7, 8}]
         size = (blocks or count) * BLOCK
-        partition.append(octets(7, [number(1, size), octets(2, bytes(32))]))
-        partition += [octets(8, encode(operation(6, targets(at)))) for at in range(count)]
+        partition.append(bytes_of(7, [number(1, size), bytes_of(2, bytes(32))]))
+        partition += [bytes_of(8, encode(operation(6, targets(at)))) for at in range(count)]
         draft.partition[:] = partition
         draft.blobs = b""
         put(draft.manifest, 4, 0)
@@ -277,7 +277,7 @@ def _devices(*names):
         draft.texts["pre-device"] = "|".join(names)
         for part in (5, 6):
             fields = values(draft.pb, part)[0]
-            fields[:] = [octets(1, name) for name in names] + [f for f in fields if f[0] != 1]
+            fields[:] = [bytes_of(1, name) for name in names] + [f for f in fields if f[0] != 1]
 
     return change
 
@@ -312,7 +312,7 @@ def _sources(count):
         draft.texts["pre-build"] = "|".join(builds)
         fields = values(draft.pb, 5)[0]
         put(fields, 2, None)
-        fields += [octets(2, build) for build in builds]
+        fields += [bytes_of(2, build) for build in builds]
 
     return change
 
@@ -337,14 +337,15 @@ def _fields(count):
 
 def _large(kind, blocks):
     return _raw_steps(
-        blocks, [number(1, kind), number(3, 9), octets(6, extent(0, blocks)), octets(8, bytes(32))]
+        blocks,
+        [number(1, kind), number(3, 9), bytes_of(6, extent(0, blocks)), bytes_of(8, bytes(32))],
     )
 
 
 def _patched_from(blocks):
     return [
-        *(number(1, 5), number(3, 9), octets(4, extent(0, blocks)), octets(6, extent(0, 1))),
-        *(octets(8, bytes(32)), octets(9, bytes(32))),
+        *(number(1, 5), number(3, 9), bytes_of(4, extent(0, blocks)), bytes_of(6, extent(0, 1))),
+        *(bytes_of(8, bytes(32)), bytes_of(9, bytes(32))),
     ]
 
 
@@ -365,9 +366,9 @@ def _raw_steps(new_blocks, *operations_, old_blocks=None):
     def change(draft):
         partition = [each for each in draft.partition if each[0] not in {6, 7, 8}]
         if old_blocks is not None:
-            partition.append(octets(6, [number(1, old_blocks * BLOCK), octets(2, bytes(32))]))
-        partition.append(octets(7, [number(1, new_blocks * BLOCK), octets(2, bytes(32))]))
-        partition += [octets(8, each) for each in operations_]
+            partition.append(bytes_of(6, [number(1, old_blocks * BLOCK), bytes_of(2, bytes(32))]))
+        partition.append(bytes_of(7, [number(1, new_blocks * BLOCK), bytes_of(2, bytes(32))]))
+        partition += [bytes_of(8, each) for each in operations_]
         draft.partition[:] = partition
         length = sum(values(each, 3)[0] if values(each, 3) else 0 for each in operations_)
         draft.blobs = bytes(length)
@@ -593,7 +594,7 @@ MANIFEST_RULES = {
         limits={"MAX_EXTENTS": 20},
     ),
     "extent-empty": _rule(
-        full, _same, lambda draft: draft.operations[0].append(octets(6, extent(0, 0)))
+        full, _same, lambda draft: draft.operations[0].append(bytes_of(6, extent(0, 0)))
     ),
     "extent-inside": _rule(full, _same, _steps(NEW, (0, ((0, 3), (4, 1)), NEW))),
     "extent-source": _rule(

@@ -149,4 +149,4 @@ def _make_bucket(place: S3Place) -> None:
         credential_provider=place.credential,
         client_options={"allow_http": True},
     )
-    obstore.put(store, "first", b"octets, for which there must be a volume")
+    obstore.put(store, "first", b"bytes, for which there must be a volume")

@@ -30,24 +30,24 @@ def test_a_key_file_without_encryption_is_found(encoding, form) -> None:
 
 @pytest.mark.parametrize("before", range(3))
 def test_every_form_is_found(before) -> None:
-    """Hex in both cases, base64 in both alphabets and alignments, and as Python shows octets."""
-    octets = b"x" * before + SEED + b"behind"
+    """Hex in both cases, base64 in both alphabets and alignments, and as Python shows bytes."""
+    data = b"x" * before + SEED + b"behind"
     for shown, form in (
-        (octets, "raw"),
-        (octets.hex(), "hex"),
-        (octets.hex().upper(), "hex"),
-        (repr(octets), "repr"),
-        (str(list(octets)), "numbers"),
-        (base64.b64encode(octets), "base64"),
-        (base64.urlsafe_b64encode(octets), "base64"),
-        (base64.encodebytes(octets), "base64"),
+        (data, "raw"),
+        (data.hex(), "hex"),
+        (data.hex().upper(), "hex"),
+        (repr(data), "repr"),
+        (str(list(data)), "numbers"),
+        (base64.b64encode(data), "base64"),
+        (base64.urlsafe_b64encode(data), "base64"),
+        (base64.encodebytes(data), "base64"),
     ):
         assert ("seed", form) in LEAKS.find(shown)
 
 
 def test_the_expanded_key_is_found() -> None:
     """Whoever has it signs without the seed; the values were calculated with sha512sum by hand."""
-    # printf of the seed of RFC 8032 test 1, through `xxd -r -p | sha512sum`; the first octet's
+    # printf of the seed of RFC 8032 test 1, through `xxd -r -p | sha512sum`; the first byte's
     # three low bits cleared, of the 32nd the highest cleared and the second highest set.
     scalar = "307c83864f2833cb427a2ef1c00a013cfdff2768d980c0a3a520f006904de94f"
     prefix = "9b4f0afe280b746a778684e75442502057b7473a03f08f96f5a38e9287e01f8f"

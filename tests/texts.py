@@ -64,7 +64,7 @@ NEEDLESS = {
     "a space of no width": "a\u200bb",
     "a joiner of words": "a\u2060b",
     "a soft hyphen": "a\u00adb",
-    "a mark of the order of octets": "\ufeffa",
+    "a mark of the order of bytes": "\ufeffa",
     "a sign of shorthand": "\U0001bca0",
     "a sign of music": "\U0001d173",
     "what is not assigned yet": "\u2065\ufff0",

@@ -14,10 +14,10 @@ from benchmarks.device.scenarios import (
     idle,
     late,
     mixed,
-    octets,
     pipelining,
     polls,
     publish,
+    sizes,
     witness,
     workers,
 )
@@ -43,6 +43,6 @@ SCENARIOS: Mapping[str, Callable[[Lab], Report]] = {
     "pipelining": pipelining.pipelining,
     "idle": idle.idle,
     "growth": growth.growth,
-    "octets": octets.octets,
+    "octets": sizes.sizes,
     "witness": witness.witness,
 }

@@ -43,8 +43,8 @@ def machine_seconds() -> float:
     return sum(int(fields[index]) for index in _BUSY) / _TICK
 
 
-def resident_octets(pids: Iterable[int]) -> int:
-    """Return the proportional share of memory (PSS) of these processes, in octets."""
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Return the proportional share of memory (PSS) of these processes, in bytes."""
     total = 0
     for pid in pids:
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():

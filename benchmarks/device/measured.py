@@ -12,7 +12,7 @@ from benchmarks.device.cpu import cpu_seconds, machine_seconds
 class Measured(msgspec.Struct, frozen=True):
     """One run: how much was done, in which time, and at which cost.
 
-    `done`: answers, or octets of downloads. `failed`: what was not answered as it should be.
+    `done`: answers, or bytes of downloads. `failed`: what was not answered as it should be.
     `cpu`: CPU seconds of the server. `other`: cores' worth of CPU that belonged to neither side.
     `latencies`: milliseconds by name (`p50`, `p99`, `p999`, `max`), where they were taken.
     `extra`: whatever else a load has to say.

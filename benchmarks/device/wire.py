@@ -1,4 +1,4 @@
-"""HTTP as the loads speak it: requests as octets, answers only so far as they must be read."""
+"""HTTP as the loads speak it: requests as bytes, answers only so far as they must be read."""
 
 import re
 import socket
@@ -21,23 +21,23 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def phone_request(port: int, path: str) -> bytes:
-    """Return a phone's octets: docs/FORMATS.md section 9."""
+    """Return a phone's bytes: docs/FORMATS.md section 9."""
     return f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
 
 
 def request(port: int, path: str, *lines: str) -> bytes:
-    """Return another client's octets, with its header lines."""
+    """Return another client's bytes, with its header lines."""
     head = "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {HOST}:{port}", *lines])
     return f"{head}\r\n\r\n".encode()
 
 
 def curl_request(port: int, path: str) -> bytes:
-    """Return curl's octets: the body comes without a coding."""
+    """Return curl's bytes: the body comes without a coding."""
     return request(port, path, "User-Agent: curl/8.14.1", "Accept: */*")
 
 
 def requests_request(port: int, path: str) -> bytes:
-    """Return the octets of Python's `requests`."""
+    """Return the bytes of Python's `requests`."""
     return request(
         port,
         path,
@@ -53,9 +53,9 @@ def range_request(port: int, path: str, first: int, length: int) -> bytes:
     return request(port, path, f"Range: bytes={first}-{first + length - 1}")
 
 
-def head_length(octets: bytes | bytearray) -> int:
+def head_length(data: bytes | bytearray) -> int:
     """Return the length of an answer's head with its blank line, 0 if it is not whole."""
-    return octets.find(b"\r\n\r\n") + 4 if b"\r\n\r\n" in octets else 0
+    return data.find(b"\r\n\r\n") + 4 if b"\r\n\r\n" in data else 0
 
 
 def body_length(head: bytes | bytearray) -> int:
@@ -68,10 +68,10 @@ def body_length(head: bytes | bytearray) -> int:
     return int(match[1])
 
 
-def ask(port: int, octets: bytes) -> Answer:
+def ask(port: int, data: bytes) -> Answer:
     """Send a request on a connection of its own and return the whole answer."""
     with socket.create_connection((HOST, port), ANSWER_SECONDS) as stream:
-        stream.sendall(octets)
+        stream.sendall(data)
         return read_answer(stream)
 
 

@@ -38,8 +38,8 @@ def _serve(listener: socket.socket, path: Path) -> None:
 
 def _answer(wire: socket.socket, source: int, length: int) -> None:
     asked = b""
-    while octets := wire.recv(65_536):
-        asked += octets
+    while data := wire.recv(65_536):
+        asked += data
         while b"\r\n\r\n" in asked:
             head, _, asked = asked.partition(b"\r\n\r\n")
             found = _RANGE.search(head)

@@ -28,7 +28,7 @@ _VERSION_3: Final = b"\x02\x01\x02"
 _BASIC_CONSTRAINTS: Final = b"\x55\x1d\x13"  # 2.5.29.19
 _TRUE: Final = b"\xff"
 _OWN_LENGTH_LIMIT: Final = 3
-"""Octets that a length may have: certificates have 8,192 octets at most."""
+"""Bytes that a length may have: certificates have 8,192 bytes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,12 @@ def _take(elements: list[_Element], *tags: int) -> list[_Element]:
     return elements
 
 
-def _read_all(octets: bytes) -> list[_Element]:
-    """Return the elements that octets consist of, none inside of another."""
+def _read_all(data: bytes) -> list[_Element]:
+    """Return the elements that bytes consist of, none inside of another."""
     found = []
-    rest = memoryview(octets)
+    rest = memoryview(data)
     while rest:
-        if len(rest) < 2 or rest[0] & 0x1F == 0x1F:  # a tag of several octets
+        if len(rest) < 2 or rest[0] & 0x1F == 0x1F:  # a tag of several bytes
             raise _malformed()
         head, length = 2, rest[1]
         if length > 0x7F:
@@ -104,7 +104,7 @@ def _read_all(octets: bytes) -> list[_Element]:
 
 
 def _read_length(element: memoryview) -> tuple[int, int]:
-    """Return where the body begins, and a length that takes more than one octet."""
+    """Return where the body begins, and a length that takes more than one byte."""
     own = element[1] - 0x80
     length = int.from_bytes(element[2 : 2 + own], "big")
     shortest = 1 if length < 0x100 else 2 if length < 0x10000 else 3
@@ -149,11 +149,11 @@ def list_certificates(entries: Mapping[str, Any]) -> dict[str, str]:
     return {key: entries[key]["name"] for key in sorted(entries)}
 
 
-def decode_pem(octets: bytes) -> dict[str, str]:
+def decode_pem(data: bytes) -> dict[str, str]:
     """Return the names of the certificates of a PEM file by sha256; raises ContentError."""
     try:
         with _quiet():
-            found = x509.load_pem_x509_certificates(octets)
+            found = x509.load_pem_x509_certificates(data)
             return {
                 hashlib.sha256(
                     one.public_bytes(Encoding.DER)

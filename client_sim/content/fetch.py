@@ -113,11 +113,11 @@ class _Update:
         for number in plan_parts(record):
             file = pack.parts[number]
             path = f"/targets/{kind.role}/{kind.name}/{file.sha256}.{number:02}.xz"
-            octets = self.connection.get_if_there(path, limit=file.length)
-            if octets is None or hashlib.sha256(octets).hexdigest() != file.sha256:
+            data = self.connection.get_if_there(path, limit=file.length)
+            if data is None or hashlib.sha256(data).hexdigest() != file.sha256:
                 self.warnings.append(f"Part {number} of the pack {kind.name} does not come.")
                 return False
-            parts[file.sha256] = octets
+            parts[file.sha256] = data
         return True
 
     def _complete(
@@ -130,8 +130,8 @@ class _Update:
     ) -> None:
         """Store what came, and remember at once for all kinds whether their packs may be used."""
         try:
-            for sha256, octets in parts.items():
-                self.store.keep_part(sha256, octets)
+            for sha256, data in parts.items():
+                self.store.keep_part(sha256, data)
             judged = {
                 kind: record
                 for kind, pack, listed_record in listed

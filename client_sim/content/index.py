@@ -36,7 +36,7 @@ _MEMBERS: Final = ("rollout", "sources", "start", "title", "version", "withdrawn
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A target: its length in octets, and its sha256 in lower-case hex."""
+    """A target: its length in bytes, and its sha256 in lower-case hex."""
 
     length: int
     sha256: str

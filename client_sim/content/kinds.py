@@ -60,7 +60,7 @@ def kinds_of(role: str) -> tuple[Kind, ...]:
 
 
 def part_of(key: str, parts: int) -> int:
-    """Return the part that an entry lies in, by the first octet of the sha256 of its key."""
+    """Return the part that an entry lies in, by the first byte of the sha256 of its key."""
     return hashlib.sha256(key.encode("ascii")).digest()[0] * parts // _FANOUT
 
 
@@ -166,13 +166,13 @@ def check_ascending(what: str, items: list[str]) -> None:
 
 
 def decode_base64(what: str, value: object, limit: int) -> bytes:
-    """Return at most `limit` octets from the one base64 text that encodes them."""
+    """Return at most `limit` bytes from the one base64 text that encodes them."""
     if not isinstance(value, str) or len(value) > limit * 4 // 3 + 4:
-        raise ContentError(f"{what} is no base64 of at most {limit} octets.")
+        raise ContentError(f"{what} is no base64 of at most {limit} bytes.")
     try:
-        octets = base64.b64decode(value, validate=True)
+        data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         raise ContentError(f"{what} is no base64.") from None
-    if len(octets) > limit or base64.b64encode(octets).decode() != value:
-        raise ContentError(f"{what} is not the one base64 of at most {limit} octets.")
-    return octets
+    if len(data) > limit or base64.b64encode(data).decode() != value:
+        raise ContentError(f"{what} is not the one base64 of at most {limit} bytes.")
+    return data

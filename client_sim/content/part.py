@@ -43,7 +43,7 @@ def _decompress(data: bytes) -> bytes:
     _check_container(data)
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_LIMIT)
     try:
-        # One octet more than allowed is enough to see that there is more.
+        # One byte more than allowed is enough to see that there is more.
         text = decoder.decompress(data, DECODED_LIMIT + 1)
     except (lzma.LZMAError, EOFError):
         raise ContentError("A part of a pack is damaged xz.") from None

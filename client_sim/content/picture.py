@@ -1,4 +1,4 @@
-"""Walks a JPEG from its first octet to its last: nothing may be in it but a picture.
+"""Walks a JPEG from its first byte to its last: nothing may be in it but a picture.
 
 Source: docs/FORMATS.md section 15, Picture; ITU-T T.81 annex B.
 """
@@ -25,7 +25,7 @@ def read_quantization(body: bytes) -> list[int]:
     if not body or len(body) % size:
         raise ContentError("The picture has a quantization table of another length.")
     tables = [body[at : at + size] for at in range(0, len(body), size)]
-    # A first octet of 4 and more is a number that there is not, or a table of 16 bits.
+    # A first byte of 4 and more is a number that there is not, or a table of 16 bits.
     if any(table[0] >= _TABLES or 0 in table[1:] for table in tables):
         raise ContentError("The picture has a quantization table that is none.")
     return [table[0] for table in tables]

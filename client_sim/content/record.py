@@ -40,7 +40,7 @@ class Record:
 
 
 def encode_record(record: Record) -> bytes:
-    """Return the octets of a record."""
+    """Return the bytes of a record."""
     packs = {name: _encode_pack(getattr(record, name)) for name in ("before", "listed", "used")}
     return encode_canonical(
         {**packs, "fetched": sorted(record.fetched), "schema": 1, "verdict": record.verdict}
@@ -49,7 +49,7 @@ def encode_record(record: Record) -> bytes:
 
 @lru_cache(_CACHED)
 def decode_record(data: bytes) -> Record:
-    """Return the record in octets that `encode_record` made; raises StateError for others."""
+    """Return the record in bytes that `encode_record` made; raises StateError for others."""
     damaged = StateError("The phone's record of public content is damaged.")
     try:
         value = json.loads(data)
@@ -119,7 +119,7 @@ class Holding:
 
 
 def encode_holding(holding: Holding) -> bytes:
-    """Return the octets of what is remembered of a role."""
+    """Return the bytes of what is remembered of a role."""
     records = (b"%s %s" % (n.encode(), encode_record(r)) for n, r in holding.records.items())
     body = b"".join((b"%d\n" % holding.seen, *sorted(records)))
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
@@ -127,7 +127,7 @@ def encode_holding(holding: Holding) -> bytes:
 
 @lru_cache(_CACHED_ROLE)
 def decode_holding(data: bytes) -> Holding:
-    """Return what `encode_holding` made octets of; raises StateError for others."""
+    """Return what `encode_holding` made bytes of; raises StateError for others."""
     digest, _, body = data.partition(b"\n")
     damaged = StateError("The phone's record of public content is damaged.")
     if hashlib.sha256(body).hexdigest().encode() != digest:

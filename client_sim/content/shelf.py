@@ -38,7 +38,7 @@ class Shelf:
         with hold_folder(self._folder, waits=False) as is_held:
             state = self.phone.state
             # Name by name, as each may go meanwhile.
-            copied = {name: octets for name in state if (octets := state.get(name)) is not None}
+            copied = {name: data for name in state if (data := state.get(name)) is not None}
             store = Store(copied)
             try:
                 store.settle(self.now, read_entropy)

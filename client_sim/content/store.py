@@ -1,7 +1,7 @@
 """The packs that a phone holds, in its state.
 
 contents.ROLE    what is remembered of the packs of a role (`holding.py`)
-part.SHA256      a part's octets as they were fetched
+part.SHA256      a part's bytes as they were fetched
 
 A part is written before a record names it, and removed after none does any more: a phone that dies
 in between holds more than it needs, and never less.
@@ -50,9 +50,9 @@ class Store:
         if holding != held:
             self._state[_HOLDING + role] = encode_holding(holding)
 
-    def keep_part(self, sha256: str, octets: bytes) -> None:
+    def keep_part(self, sha256: str, data: bytes) -> None:
         """Store a part."""
-        self._state[_PART + sha256] = octets
+        self._state[_PART + sha256] = data
 
     def load_entries(self, kind: Kind, pack: Pack) -> dict[str, Any]:
         """Return all entries of a pack by key.
@@ -61,10 +61,10 @@ class Store:
         """
         entries: dict[str, Any] = {}
         for number, file in enumerate(pack.parts):
-            octets = self._state.get(_PART + file.sha256, b"")
-            if hashlib.sha256(octets).hexdigest() != file.sha256:
+            data = self._state.get(_PART + file.sha256, b"")
+            if hashlib.sha256(data).hexdigest() != file.sha256:
                 raise StateError(_tell_damaged(kind.name))
-            entries |= decode_part(octets, kind, number)
+            entries |= decode_part(data, kind, number)
         return entries
 
     def is_seen(self, role: str, version: int) -> bool:
@@ -122,11 +122,11 @@ class Store:
         return place
 
     def _load(self, role: str) -> Holding:
-        octets = self._state.get(_HOLDING + role)
-        if octets is None:
+        data = self._state.get(_HOLDING + role)
+        if data is None:
             return Holding()
         try:
-            return decode_holding(octets)
+            return decode_holding(data)
         except StateError:
             self._state.pop(_HOLDING + role, None)
             self.forgotten[role] = _tell_damaged(role)

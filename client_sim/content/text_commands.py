@@ -214,4 +214,4 @@ def get_command(
         print_json({"name": name, "file": str(out), **entries[name]})
     else:
         width, height = (entries[name][side] for side in ("width", "height"))
-        click.echo(f"{out} is {name}, {width}x{height}, {len(data)} octets.")
+        click.echo(f"{out} is {name}, {width}x{height}, {len(data)} bytes.")

@@ -171,7 +171,7 @@ class _Counts:
     char: int
 
     def size(self) -> int:
-        """Return the octets of a data block from version 2 on."""
+        """Return the bytes of a data block from version 2 on."""
         return (
             self.time * (_TIME + 1)
             + self.type * _TYPE.size
@@ -185,30 +185,30 @@ class _Counts:
 _NOTHING: Final = _Counts(isut=0, isstd=0, leap=0, time=0, type=1, char=1)
 
 
-def decode_tzif(octets: bytes) -> Zone:
+def decode_tzif(data: bytes) -> Zone:
     """Return the time zone of a TZif file; raises ContentError for any that is malformed."""
-    first, version = _read_header(octets, 0)
+    first, version = _read_header(data, 0)
     data_at = _HEADER.size
     second_at = data_at + _TYPE.size + 1
     # A reader of version 1 would find it: it has no name, and holds nothing but UTC.
-    if first != _NOTHING or any(octets[data_at:second_at]):
+    if first != _NOTHING or any(data[data_at:second_at]):
         raise ContentError("A time zone has more than nothing for readers of version 1.")
-    second, again = _read_header(octets, second_at)
+    second, again = _read_header(data, second_at)
     if version != again:
         raise ContentError("A time zone states two versions of its format.")
     data_at = second_at + _HEADER.size
     footer_at = data_at + second.size()
-    footer = _FOOTER.fullmatch(octets[footer_at:])
+    footer = _FOOTER.fullmatch(data[footer_at:])
     if footer is None:
         raise ContentError("A time zone does not end as it should.")
     rule = decode_rule(footer[1].decode()) if footer[1] else None
-    return _read_data(octets[data_at:footer_at], second, rule)
+    return _read_data(data[data_at:footer_at], second, rule)
 
 
-def _read_header(octets: bytes, at: int) -> tuple[_Counts, bytes]:
-    if len(octets) - at < _HEADER.size:
+def _read_header(data: bytes, at: int) -> tuple[_Counts, bytes]:
+    if len(data) - at < _HEADER.size:
         raise ContentError("A time zone is cut short.")
-    magic, version, unused, *counts = _HEADER.unpack_from(octets, at)
+    magic, version, unused, *counts = _HEADER.unpack_from(data, at)
     if unused != _UNUSED:
         raise ContentError("A time zone has something where its header has nothing.")
     if magic != b"TZif" or version not in b"234":
@@ -216,8 +216,8 @@ def _read_header(octets: bytes, at: int) -> tuple[_Counts, bytes]:
     found = _Counts(*counts)
     if found.isut not in {0, found.type} or found.isstd not in {0, found.type}:
         raise ContentError("A time zone counts its indicators wrongly.")
-    if not 1 <= found.type <= 256 or not found.char or found.size() > len(octets):
-        raise ContentError("A time zone has no local time, or more than it has octets for.")
+    if not 1 <= found.type <= 256 or not found.char or found.size() > len(data):
+        raise ContentError("A time zone has no local time, or more than it has bytes for.")
     return found, version
 
 

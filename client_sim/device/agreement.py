@@ -9,7 +9,7 @@ from client_sim.device.release import Release
 
 @dataclass(frozen=True, slots=True)
 class SignedTarget:
-    """A target as its codename role lists it: length in octets, sha256, and its release."""
+    """A target as its codename role lists it: length in bytes, sha256, and its release."""
 
     length: int
     sha256: str

@@ -1,4 +1,4 @@
-"""Reads one answer from a stream, octet by octet bounded (FORMATS section 9).
+"""Reads one answer from a stream, byte by byte bounded (FORMATS section 9).
 
 A response is parsed by h11, which does no I/O. Nothing in its headers is kept.
 """
@@ -18,7 +18,7 @@ GRACE: Final = 30.0
 """Seconds in which an answer may come as slowly as it likes."""
 
 SLOWEST: Final = 1_024
-"""Octets a second that an answer must bring on average after the grace."""
+"""Bytes a second that an answer must bring on average after the grace."""
 
 
 class Pace:
@@ -30,9 +30,9 @@ class Pace:
         self._seconds = seconds
         self._received = 0
 
-    def check(self, octets: int) -> None:
-        """Count octets that arrived; raises TransportError if all that is too slow."""
-        self._received += octets
+    def check(self, size: int) -> None:
+        """Count size that arrived; raises TransportError if all that is too slow."""
+        self._received += size
         passed = self._now() - self._start
         if passed > self._seconds:
             raise TransportError("The server's answer takes too long; try again later.")
@@ -40,7 +40,7 @@ class Pace:
             raise TransportError("The server's answer comes too slowly; try again later.")
 
 
-# Octets of a response head; our own server sends about 500.
+# Bytes of a response head; our own server sends about 500.
 HEAD_LIMIT: Final = 16_384
 _HEADER_COUNT: Final = 64
 _RECEIVE: Final = 65_536
@@ -89,14 +89,14 @@ class AnswerReader:
             if self._machine.states[h11.CLIENT] is h11.DONE:
                 self._machine.start_next_cycle()
             if self._machine.trailing_data[0]:
-                raise TransportError("The server sent octets that nobody asked for.")
+                raise TransportError("The server sent bytes that nobody asked for.")
             self._machine.send(_make_request(path, host))
             self._machine.send(_END)
         except h11.ProtocolError:
             raise TransportError("The server ended the connection before all was asked.") from None
 
     def read(self, *, limit: int, seconds: float, may_compress: bool) -> Answer:
-        """Read the answer whose decoded body has at most `limit` octets, within `seconds`.
+        """Read the answer whose decoded body has at most `limit` bytes, within `seconds`.
 
         Raises TransportError for anything else, UnreachableError if the connection breaks.
         """
@@ -134,15 +134,15 @@ class AnswerReader:
 
     def _receive(self, budget: int, pace: Pace) -> int:
         try:
-            octets = self._stream.recv(_RECEIVE)
+            data = self._stream.recv(_RECEIVE)
         except OSError as error:
             raise UnreachableError(f"The connection broke while reading: {error}.") from error
-        if len(octets) > budget:
+        if len(data) > budget:
             raise TransportError("The server's answer is longer than anything that was asked for.")
-        pace.check(len(octets))
-        self._ended = not octets
-        self._machine.receive_data(octets)
-        return len(octets)
+        pace.check(len(data))
+        self._ended = not data
+        self._machine.receive_data(data)
+        return len(data)
 
 
 class _Body:
@@ -157,7 +157,7 @@ class _Body:
     def feed(self, data: bytes) -> None:
         if self._inflate is not None:
             try:
-                # One octet more than allowed is enough to see that there is more.
+                # One byte more than allowed is enough to see that there is more.
                 data = self._inflate.decompress(data, self._limit + 1 - self._size)
             except zlib.error:
                 raise TransportError("The server's answer is damaged gzip.") from None
@@ -165,7 +165,7 @@ class _Body:
                 raise TransportError("The server's answer goes on after its gzip data.")
         self._size += len(data)
         if self._size > self._limit or (self._inflate and self._inflate.unconsumed_tail):
-            raise TransportError(f"The server's answer is longer than {self._limit} octets.")
+            raise TransportError(f"The server's answer is longer than {self._limit} bytes.")
         self._parts.append(data)
 
     def finish(self) -> bytes:

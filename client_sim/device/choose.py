@@ -87,7 +87,7 @@ def decide_update(
 ) -> Decision:
     """Choose the package for a phone that runs `running` and never goes below counter `floor`.
 
-    `secret` is the phone's 32 octets, `now` epoch seconds, `failed_builds` the counters of builds
+    `secret` is the phone's 32 bytes, `now` epoch seconds, `failed_builds` the counters of builds
     that did not start on it, `unusable` the sha256 of incrementals that were of no use on it. With
     `retry_failed` the former stand in no way.
     """

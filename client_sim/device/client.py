@@ -190,4 +190,4 @@ def _explain(decision: Decision) -> str:
     offer = decision.offer
     if offer is None:
         return decision.reason
-    return f"Build {offer.counter} can be installed ({offer.type}, {offer.length} octets)."
+    return f"Build {offer.counter} can be installed ({offer.type}, {offer.length} bytes)."

@@ -36,14 +36,14 @@ class Wishes:
 class Conditions:
     """What the phone finds around it; the defaults stand in no update's way.
 
-    `free_octets` is the room on the disk, `local_minute` counts since midnight where the phone is;
+    `free_bytes` is the room on the disk, `local_minute` counts since midnight where the phone is;
     None if it is not known.
     """
 
     battery_percent: int = 100
     is_charging: bool = False
     is_metered: bool = False
-    free_octets: int | None = None
+    free_bytes: int | None = None
     local_minute: int | None = None
 
 
@@ -52,7 +52,7 @@ def judge_conditions(
 ) -> tuple[Check, ...]:
     """Ask all conditions of an installation; it starts if every one has passed.
 
-    `agreed` is the counter of the build that the owner has agreed to, `room` the octets that the
+    `agreed` is the counter of the build that the owner has agreed to, `room` the bytes that the
     installation still needs on the disk.
     """
     return (
@@ -118,11 +118,11 @@ def _judge_network(conditions: Conditions, wishes: Wishes) -> Check:
 
 
 def _judge_room(conditions: Conditions, room: int) -> Check:
-    free = conditions.free_octets
+    free = conditions.free_bytes
     if free is None:
-        return Check("room", passed=True, sentence=f"The update needs {room} octets of room.")
+        return Check("room", passed=True, sentence=f"The update needs {room} bytes of room.")
     if free >= room:
-        sentence = f"The update needs {room} octets of room and there are {free}."
+        sentence = f"The update needs {room} bytes of room and there are {free}."
         return Check("room", passed=True, sentence=sentence)
-    sentence = f"The update needs {room} octets of room and there are only {free}."
+    sentence = f"The update needs {room} bytes of room and there are only {free}."
     return Check("room", passed=False, sentence=sentence)

@@ -1,7 +1,7 @@
 """Fetches a package in aligned blocks, so that a resume shows only which block is next.
 
 In the download folder a package is `SHA256.part`, and `SHA256.blocks` says how many of its blocks
-are whole, decimal. A block's octets are durable before it is counted; a crash in between costs one
+are whole, decimal. A block's bytes are durable before it is counted; a crash in between costs one
 block. The package is `SHA256.zip` once its length and hash were verified.
 """
 
@@ -23,7 +23,7 @@ _CHUNK: Final = 1024 * 1024
 _OURS: Final = re.compile(r"\.?(?P<sha256>[0-9a-f]{64})\.(?:part|zip|blocks|blocks\.new)")
 
 Progress = Callable[[int, int], None]
-"""Called with the octets that are there and those of the whole package."""
+"""Called with the bytes that are there and those of the whole package."""
 
 
 def package_url(offer: Offer) -> str:
@@ -100,7 +100,7 @@ class Downloads:
         self._remove(lambda _: True)
 
     def _remove(self, is_over: Callable[[str], bool]) -> None:
-        # In any order: a count without octets and octets without a count are both worth nothing.
+        # In any order: a count without bytes and bytes without a count are both worth nothing.
         try:
             for path in self._directory.iterdir():
                 ours = _OURS.fullmatch(path.name)

@@ -46,7 +46,7 @@ class Image:
 
 
 def encode_facts(facts: ImageFacts) -> bytes:
-    """Encode the facts as the octets of `image.json`."""
+    """Encode the facts as the bytes of `image.json`."""
     value = {**asdict(facts), "schema": 1}
     return (
         json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
@@ -55,7 +55,7 @@ def encode_facts(facts: ImageFacts) -> bytes:
 
 
 def decode_facts(data: bytes) -> ImageFacts:
-    """Decode the octets of `image.json`; raises StateError for any other encoding."""
+    """Decode the bytes of `image.json`; raises StateError for any other encoding."""
     if len(data) > _LIMIT:
         raise StateError("The phone's image.json is too long.")
     try:

@@ -25,7 +25,7 @@ CIPHERS: Final = (
 _CHUNK: Final = 65_536
 _UNREAD_LIMIT: Final = 16 * 1024 * 1024  # more than a receive buffer holds
 
-# Seconds without an octet after which a server counts as gone.
+# Seconds without a byte after which a server counts as gone.
 PATIENCE: Final = 30.0
 
 
@@ -40,13 +40,13 @@ class SocketStream:
         self._wire.sendall(data)
 
     def recv(self, limit: int) -> bytes:
-        """Return what has arrived, at most `limit` octets, b"" at the end."""
+        """Return what has arrived, at most `limit` bytes, b"" at the end."""
         return self._wire.recv(limit)
 
     def close(self) -> None:
         """End the connection in order, and close the socket.
 
-        A socket that is closed with octets unread sends a reset, which shows on the network that an
+        A socket that is closed with bytes unread sends a reset, which shows on the network that an
         answer was broken off. So the end is said first, and what has come is read; what comes later
         the system refuses.
         """
@@ -92,7 +92,7 @@ class RealWorld:
         return self._now()
 
     def entropy(self, n: int) -> bytes:
-        """Return `n` fresh octets."""
+        """Return `n` fresh bytes."""
         return self._entropy(n)
 
     def resolve(self, host: str) -> Sequence[str]:

@@ -123,7 +123,7 @@ class StatedConditions:
             battery_percent=self.battery,
             is_charging=self.is_charging,
             is_metered=self.is_metered,
-            free_octets=shutil.disk_usage(folder).free if self.free is None else self.free,
+            free_bytes=shutil.disk_usage(folder).free if self.free is None else self.free,
             local_minute=_read_minute_of_day() if self.minute is None else self.minute,
         )
 
@@ -183,7 +183,7 @@ def _read_minute_of_day() -> int:
 
 
 class Screen:
-    """Use as a context manager; `say` starts a step, `progress` tells how far it is in octets."""
+    """Use as a context manager; `say` starts a step, `progress` tells how far it is in bytes."""
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
@@ -225,7 +225,7 @@ class Screen:
             tenth = done * 10 // max(total, 1)
             if not self._quiet and tenth > self._tenth:
                 self._tenth = tenth
-                self._console.print(f"{tenth * 10} %: {done} of {total} octets", soft_wrap=True)
+                self._console.print(f"{tenth * 10} %: {done} of {total} bytes", soft_wrap=True)
             return
         if self._task is None:
             word = self._sentence.partition(" ")[0]  # the sentence itself stands above the bar

@@ -125,14 +125,14 @@ def store_agreed(state: State, counter: int) -> None:
     state["agreed"] = str(counter).encode()
 
 
-def _decode_counter(octets: bytes) -> int:
-    text = octets.decode("latin-1")
+def _decode_counter(data: bytes) -> int:
+    text = data.decode("latin-1")
     if not DECIMAL.fullmatch(text):
         raise StateError("A counter that the phone has stored is damaged; reset the phone.")
     return int(text)
 
 
-# Octets of one value: the largest is a role of 5,000,000.
+# Bytes of one value: the largest is a role of 5,000,000.
 VALUE_LIMIT: Final = 8 * 1024 * 1024
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
 _NAME_LIMIT: Final = 96
@@ -143,7 +143,7 @@ class Vault(MutableMapping[str, bytes]):
     """Values by name in `directory`; a value is durable when the assignment returns.
 
     A crash leaves the old value or the new one. Names are `[a-z0-9_-]` with single dots inside,
-    at most 96 octets; other names are KeyError when read and StorageError when written. A failing
+    at most 96 bytes; other names are KeyError when read and StorageError when written. A failing
     disk is StorageError. `disk` is where changes are made, step by step.
     """
 

@@ -26,7 +26,7 @@ class Source(Protocol):
         ...
 
     def fetch(self, role: str, version: int | None, limit: int) -> bytes:
-        """Return at most `limit` octets of a role."""
+        """Return at most `limit` bytes of a role."""
         ...
 
 
@@ -106,7 +106,7 @@ class Published:
         return self.connection.get_if_there(f"/metadata/{version}.root.json", limit=ROOT_LIMIT)
 
     def fetch(self, role: str, version: int | None, limit: int) -> bytes:
-        """Return at most `limit` octets of a role."""
+        """Return at most `limit` bytes of a role."""
         name = f"{role}.json" if version is None else f"{version}.{role}.json"
         return self.connection.get(f"/metadata/{name}", limit=limit)
 

@@ -159,7 +159,7 @@ def _is_day(text: str) -> bool:
 
 _HASHES: Final = ("FILE_HASH", "METADATA_HASH")
 _SIZES: Final = ("FILE_SIZE", "METADATA_SIZE")
-# The one base64 of 32 octets: the last sextet has only four bits of them, its other two are 0.
+# The one base64 of 32 bytes: the last sextet has only four bits of them, its other two are 0.
 _HASH: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
 
 

@@ -132,7 +132,7 @@ def judge_package(step: Step, link: PackageLink, fingerprint: str) -> Check:
         why = "The incremental was of no use on this phone, so the full package is taken"
     else:
         why = "No incremental starts from the running build, so the full package is taken"
-    return Check("package", passed=True, sentence=f"{why}: {link.length} octets.")
+    return Check("package", passed=True, sentence=f"{why}: {link.length} bytes.")
 
 
 def _choose(name: str, passed: bool, yes: str, no: str) -> Check:

@@ -73,10 +73,10 @@ def tell_summary(phone: Phone) -> Iterator[str]:
     yield f"has {'a' if summary['has_secret'] else 'no'} secret, which never leaves it"
 
 
-def _read_version(octets: bytes) -> int | None:
+def _read_version(data: bytes) -> int | None:
     """Return the version in stored metadata; None if it cannot be read."""
     try:
-        version = json.loads(octets)["signed"]["version"]
+        version = json.loads(data)["signed"]["version"]
     except (ValueError, RecursionError, LookupError, TypeError):
         return None
     return version if type(version) is int else None

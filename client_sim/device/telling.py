@@ -25,7 +25,7 @@ def describe_poll(outcome: PollOutcome, checks: Sequence[Check]) -> dict[str, ob
 
 
 def tell_requests(host: str, outcome: PollOutcome) -> Iterator[str]:
-    """Yield the octets of every request of a poll, line by line, as they left the phone."""
+    """Yield the bytes of every request of a poll, line by line, as they left the phone."""
     for path in outcome.requests:
         for line in encode_request(host, path).decode("ascii").split("\r\n")[:-1]:
             yield f"{line}\\r\\n"

@@ -23,13 +23,13 @@ from client_sim.device.release import DECIMAL, MAX_INTEGER
 
 
 @lru_cache(maxsize=256)
-def is_good_point(octets: bytes) -> bool:
-    """Tell whether 32 octets are the canonical encoding of a point in the main subgroup.
+def is_good_point(data: bytes) -> bool:
+    """Tell whether 32 bytes are the canonical encoding of a point in the main subgroup.
 
     That refuses small order and non-canonical encodings (FORMATS section 2, rule 3), and points
     of mixed order too, which no key generation makes.
     """
-    return len(octets) == 32 and crypto_core_ed25519_is_valid_point(octets)
+    return len(data) == 32 and crypto_core_ed25519_is_valid_point(data)
 
 
 PROOF_LIMIT: Final = 16_384
@@ -154,9 +154,9 @@ def leaf_hash(entry: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
-def encode_leaf(role: str, version: int, octets: bytes) -> bytes:
-    """Return the log entry of the published octets of a role version."""
-    digest = hashlib.sha256(octets).hexdigest()
+def encode_leaf(role: str, version: int, data: bytes) -> bytes:
+    """Return the log entry of the published bytes of a role version."""
+    digest = hashlib.sha256(data).hexdigest()
     return f"hening role v1\n{role}\n{version}\n{digest}\n".encode("ascii")
 
 
@@ -187,11 +187,11 @@ def verify_inclusion(
         raise LogError("The log proof does not lead to the root of the tree.")
 
 
-def verify_proof(data: bytes, key: LogKey, *, role: str, version: int, octets: bytes) -> Checkpoint:
-    """Verify that the log contains the very octets of a role version; raises LogError."""
-    proof = decode_proof(data)
+def verify_proof(text: bytes, key: LogKey, *, role: str, version: int, data: bytes) -> Checkpoint:
+    """Verify that the log contains the very bytes of a role version; raises LogError."""
+    proof = decode_proof(text)
     checkpoint = verify_checkpoint(proof.note, key)
-    leaf = leaf_hash(encode_leaf(role, version, octets))
+    leaf = leaf_hash(encode_leaf(role, version, data))
     verify_inclusion(leaf, proof.index, proof.path, checkpoint)
     return checkpoint
 
@@ -202,10 +202,10 @@ def _decode_signature_line(line: str) -> tuple[str, bytes, bytes]:
     # A key name has no space of any alphabet and no plus sign.
     if not line.startswith(_DASH) or name.split() != [name] or "+" in name:
         raise LogError("A signature line of the signed note is malformed.")
-    octets = _decode_canonical_base64(encoded)
-    if len(octets) <= _KEY_ID_SIZE:
+    data = _decode_canonical_base64(encoded)
+    if len(data) <= _KEY_ID_SIZE:
         raise LogError("A signature line of the signed note has no signature.")
-    return name, octets[:_KEY_ID_SIZE], octets[_KEY_ID_SIZE:]
+    return name, data[:_KEY_ID_SIZE], data[_KEY_ID_SIZE:]
 
 
 def _decode_decimal(text: str) -> int:
@@ -215,18 +215,18 @@ def _decode_decimal(text: str) -> int:
 
 
 def _decode_base64(text: str, length: int) -> bytes:
-    octets = _decode_canonical_base64(text)
-    if len(octets) != length:
+    data = _decode_canonical_base64(text)
+    if len(data) != length:
         raise LogError("A part of the log's answer does not have the length that it should have.")
-    return octets
+    return data
 
 
 def _decode_canonical_base64(text: str) -> bytes:
-    """Return the octets that `text` encodes in the one way there is."""
+    """Return the bytes that `text` encodes in the one way there is."""
     try:
-        octets = base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise LogError("A part of the log's answer is not base64.") from None
-    if base64.b64encode(octets).decode() != text:
+    if base64.b64encode(data).decode() != text:
         raise LogError("A part of the log's answer is not in the one encoding that it has.")
-    return octets
+    return data

@@ -99,9 +99,9 @@ class Trust(Workflow):
         return find_pointer_role(self._delegated(), name)
 
     def check_proof(self, proof: bytes, name: str, version: int, data: bytes) -> None:
-        """Check that the log of the trusted root contains these octets; raises LogError."""
+        """Check that the log of the trusted root contains these bytes; raises LogError."""
         log_key = check_root(self.verified.root)
-        verify_proof(proof, log_key, role=name, version=version, octets=data)
+        verify_proof(proof, log_key, role=name, version=version, data=data)
 
     def find_pointer(self, codename: str, region: str, channel: str) -> Pointer | None:
         """Return the pointer of a model, region and channel, or None; raises PointerError."""

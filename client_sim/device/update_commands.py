@@ -32,7 +32,7 @@ from client_sim.transport import host_header
 @click.option(
     "--explain",
     is_flag=True,
-    help="Print the octets of every request, then every rule and condition and what it found.",
+    help="Print the bytes of every request, then every rule and condition and what it found.",
 )
 @condition_options
 @AS_JSON

@@ -12,12 +12,12 @@ from client_sim.device.errors import StateError
 from client_sim.device.release import Members
 
 _NAME: Final = "wishes"
-_LIMIT: Final = 1024  # octets; the longest is below 100
+_LIMIT: Final = 1024  # bytes; the longest is below 100
 _MEMBERS: Final = frozenset({"asks", "quiet", "schema", "takes_metered"})
 
 
 def encode_wishes(wishes: Wishes) -> bytes:
-    """Encode wishes as the octets of the record."""
+    """Encode wishes as the bytes of the record."""
     value = {
         "asks": wishes.asks,
         "quiet": list(wishes.quiet or ()),
@@ -28,7 +28,7 @@ def encode_wishes(wishes: Wishes) -> bytes:
 
 
 def decode_wishes(data: bytes) -> Wishes:
-    """Decode the octets of the record; raises StateError for any other encoding."""
+    """Decode the bytes of the record; raises StateError for any other encoding."""
     damaged = StateError("The owner's settings are damaged; set them again or reset the phone.")
     if len(data) > _LIMIT:
         raise damaged

@@ -1,6 +1,6 @@
 """TUF's client workflow (specification 1.0.34, section 5) as a state machine.
 
-Octets go in, verified objects come out; who fetches them is not known here. Only what verified is
+Bytes go in, verified objects come out; who fetches them is not known here. Only what verified is
 stored, one role at a time, so that a crash leaves a state from which the next poll goes on:
 
 - a root is stored before anything that it signs is looked at;
@@ -29,7 +29,7 @@ ROLE_LIMIT: Final = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A role version to fetch: at most `limit` octets."""
+    """A role version to fetch: at most `limit` bytes."""
 
     version: int
     limit: int

@@ -175,9 +175,9 @@ def _read_integer(data: bytes | bytearray, at: int) -> tuple[int, int]:
     """Return an integer of variable length and where it ends."""
     value = 0
     for shift in range(0, _MAX_BITS, 7):
-        octet = data[at]
+        byte = data[at]
         at += 1
-        value |= (octet & 0x7F) << shift
-        if octet < 0x80:
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
             return value, at
     raise ValueError

@@ -110,18 +110,18 @@ def check_streamable(layout: Layout) -> None:
 def read_head(blocks: Blocks, layout: Layout) -> tuple[bytes, bytes]:
     """Return the start of the package up to its payload's data, and what was read with it.
 
-    The second is the octets behind, to the end of a block. Raises PackageError.
+    The second is the bytes behind, to the end of a block. Raises PackageError.
     """
     start = layout.payload.offset
-    octets = b""
+    data = b""
     wanted = start + HEADER_SIZE
     is_known = False
-    while len(octets) < wanted:
-        octets += blocks.read(len(octets) // blocks.size)
-        if not is_known and len(octets) >= wanted:
-            file = PayloadFile(Edges(layout.length, octets), start, layout.payload.size)
+    while len(data) < wanted:
+        data += blocks.read(len(data) // blocks.size)
+        if not is_known and len(data) >= wanted:
+            file = PayloadFile(Edges(layout.length, data), start, layout.payload.size)
             wanted, is_known = start + decode_header(file).blobs_offset, True
-    return octets[:wanted], octets[wanted:]
+    return data[:wanted], data[wanted:]
 
 
 def check_front(

@@ -220,9 +220,9 @@ def _decode_extent(message: Message) -> Extent:
 
 
 def _decode_sha256(message: Message, number: int) -> bytes | None:
-    octets = message.octets(number)
-    if not octets:
+    data = message.data(number)
+    if not data:
         return None
-    if len(octets) != 32:
+    if len(data) != 32:
         raise PackageError(f"Field {number} of {message.name} is not a sha256.")
-    return octets
+    return data

@@ -54,23 +54,23 @@ class Message:
         value = self._single(number, _FIXED32)
         return value if isinstance(value, int) else None
 
-    def octets(self, number: int) -> bytes | None:
+    def data(self, number: int) -> bytes | None:
         """Return the bytes in field `number`, or None if it is absent."""
         value = self._single(number, _BYTES)
         return value if isinstance(value, bytes) else None
 
     def text(self, number: int) -> str:
         """Return the UTF-8 text in field `number`, or the empty string if it is absent."""
-        octets = self.octets(number) or b""
+        data = self.data(number) or b""
         try:
-            return octets.decode()
+            return data.decode()
         except UnicodeDecodeError:
             raise PackageError(f"Field {number} of {self.name} is not UTF-8 text.") from None
 
     def message(self, number: int, name: str) -> "Message | None":
         """Return the nested message in field `number`, or None if it is absent."""
-        octets = self.octets(number)
-        return None if octets is None else decode_message(octets, name)
+        data = self.data(number)
+        return None if data is None else decode_message(data, name)
 
     def repeated(self, number: int) -> list[bytes]:
         """Return the bytes of every value of the repeated message field `number`, in order."""

@@ -98,14 +98,14 @@ def _verify_any(key: rsa.RSAPublicKey, message: bytes, digest: bytes, what: str)
         raise PackageError(f"The payload's {what} has more than {_MAX_SIGNATURES} signatures.")
     for entry in entries:
         signature = decode_message(entry, "a signature")
-        octets = signature.octets(2) or b""
+        data = signature.data(2) or b""
         unpadded = signature.fixed32(3)
         if unpadded is not None:
-            if unpadded > len(octets):
+            if unpadded > len(data):
                 raise PackageError(f"A signature of the payload's {what} is cut short.")
-            octets = octets[:unpadded]
+            data = data[:unpadded]
         try:
-            key.verify(octets, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
+            key.verify(data, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
         except InvalidSignature:
             continue
         return
@@ -115,7 +115,7 @@ def _verify_any(key: rsa.RSAPublicKey, message: bytes, digest: bytes, what: str)
 
 
 INTEGER: Final = 0x02
-OCTETS: Final = 0x04
+BYTES: Final = 0x04
 OBJECT: Final = 0x06
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
@@ -123,7 +123,7 @@ SET: Final = 0x31
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element: its tag octet and its content."""
+    """One element: its tag byte and its content."""
 
     tag: int
     content: bytes
@@ -136,7 +136,7 @@ class Element:
 def decode_elements(data: bytes) -> list[Element]:
     """Decode elements that fill `data` one after the other.
 
-    Raises PackageError for tags of several octets, lengths not in their shortest form or
+    Raises PackageError for tags of several bytes, lengths not in their shortest form or
     indefinite, and anything cut short.
     """
     found = []
@@ -154,9 +154,9 @@ def _decode(data: bytes, position: int) -> tuple[Element, int]:
     position += 2
     if length >= 0x80:
         count = length & 0x7F
-        octets = data[position : position + count]
-        length = int.from_bytes(octets, "big")
-        if not 1 <= count <= 4 or len(octets) != count or octets[0] == 0 or length < 0x80:
+        content = data[position : position + count]
+        length = int.from_bytes(content, "big")
+        if not 1 <= count <= 4 or len(content) != count or content[0] == 0 or length < 0x80:
             raise PackageError("The package's signature is no DER.")
         position += count
     if length > len(data) - position:
@@ -236,7 +236,7 @@ def _decode_signer(info: Element) -> bytes | None:
     if info.tag != SEQUENCE or len(parts) < 5:
         raise PackageError("The package's signature is malformed.")
     # With signed attributes the signature would be over those; recovery does not take that.
-    _, _, algorithm, _, signature = _expect(parts, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, OCTETS)
+    _, _, algorithm, _, signature = _expect(parts, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, BYTES)
     names = algorithm.elements()
     if not names or names[0].tag != OBJECT:
         raise PackageError("The package's signature is malformed.")

@@ -69,13 +69,13 @@ ABSENT: Final = b"404"
 """Stands for the hash of a 404's body, in which nothing is verified."""
 
 _KNOWN_LIMIT: Final = 4_096  # answers of one place that are remembered as they came
-_FIRST_ROOM: Final = 16_384  # octets that are taken at first: nearly all answers have less
+_FIRST_ROOM: Final = 16_384  # bytes that are taken at first: nearly all answers have less
 _ROLE_LIMIT: Final = 5_000_000  # the largest role, decoded
 MORE_ROOM: Final = 256
-"""Octets by which the next answer may be longer and is still taken at once."""
+"""Bytes by which the next answer may be longer and is still taken at once."""
 
 BODY_LIMIT: Final = _ROLE_LIMIT + 65_536
-"""Octets of a body; more is no answer, but for blocks: those have less."""
+"""Bytes of a body; more is no answer, but for blocks: those have less."""
 
 
 @dataclass(slots=True)
@@ -112,8 +112,8 @@ class Node:
     """Ask `line`; the hash of the answer says where to go on.
 
     `answers` are the edges by the hash of what the real code was given, `came` by whether an answer
-    was compressed and the hash of its octets as they came. `last` are all octets of the answer that
-    was recognised last, head included, and `last_edge` is its edge. `room` octets are taken at
+    was compressed and the hash of its bytes as they came. `last` are all bytes of the answer that
+    was recognised last, head included, and `last_edge` is its edge. `room` bytes are taken at
     once.
     """
 
@@ -127,13 +127,13 @@ class Node:
         self.last_edge = _NOWHERE
         self.room = _FIRST_ROOM
 
-    def keep(self, octets: bytes, edge: Edge) -> None:
-        """Remember an answer by all its octets."""
-        self.last, self.last_edge = octets, edge
-        self.room = len(octets) + MORE_ROOM
+    def keep(self, data: bytes, edge: Edge) -> None:
+        """Remember an answer by all its bytes."""
+        self.last, self.last_edge = data, edge
+        self.room = len(data) + MORE_ROOM
 
     def recognise(self, status: int, body: bytes, digest: bytes, *, is_gzip: bool) -> Edge | None:
-        """Return the edge of an answer whose octets, of hash `digest`, came for the first time.
+        """Return the edge of an answer whose bytes, of hash `digest`, came for the first time.
 
         None where the real code has not seen what they decode to.
         """
@@ -161,7 +161,7 @@ Place = Node | End
 class Taken:
     """One question of the real code and the answer that it took; members as those of an edge."""
 
-    octets: bytes
+    data: bytes
     status: int
     digest: bytes
     version: int = 0
@@ -175,8 +175,8 @@ def grow(
     if not taken:
         return end
     first = taken[0]
-    if not isinstance(place, Node) or place.line.octets != first.octets:
-        place = Node(find_line(first.octets))
+    if not isinstance(place, Node) or place.line.data != first.data:
+        place = Node(find_line(first.data))
     edge = place.answers.get(first.digest)
     if edge is None:
         edge = Edge(first.status, end, first.version, first.expires)

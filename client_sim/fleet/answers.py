@@ -1,4 +1,4 @@
-"""Answers cut out of the octets that a connection has brought."""
+"""Answers cut out of the bytes that a connection has brought."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ _KEPT: Final = 4_096  # heads that are remembered; a server's differ by their da
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a phone looks at: `length` octets of body follow; `fault` says why it is refused."""
+    """What a phone looks at: `length` bytes of body follow; `fault` says why it is refused."""
 
     status: int
     length: int
@@ -24,7 +24,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """An answer: its head, its body as it came, and all its octets."""
+    """An answer: its head, its body as it came, and all its bytes."""
 
     head: Head
     body: bytes
@@ -37,25 +37,25 @@ class Heads:
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
 
-    def find(self, octets: bytes) -> Head:
-        """Return the head whose octets, without the empty line behind it, are `octets`."""
-        head = self._known.get(octets)
+    def find(self, data: bytes) -> Head:
+        """Return the head whose bytes, without the empty line behind it, are `data`."""
+        head = self._known.get(data)
         if head is None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            head = self._known[octets] = decode_head(octets)
+            head = self._known[data] = decode_head(data)
         return head
 
 
-def decode_head(octets: bytes) -> Head:
+def decode_head(data: bytes) -> Head:
     """Decode a head; what FORMATS section 9 refuses is one with a `fault`."""
-    if len(octets) > HEAD_LIMIT:
+    if len(data) > HEAD_LIMIT:
         return Head(0, 0, fault="a head is too long")
     machine = h11.Connection(h11.CLIENT)
     machine.send(h11.Request(method="GET", target="/", headers=[("Host", "h")]))
     machine.send(h11.EndOfMessage())
     try:
-        machine.receive_data(octets + b"\r\n\r\n")
+        machine.receive_data(data + b"\r\n\r\n")
         event = machine.next_event()
     except h11.RemoteProtocolError:
         return Head(0, 0, fault="an answer is no HTTP")
@@ -113,12 +113,12 @@ class Answers:
                 return None
             facts, begin = head
             if facts.length > BODY_LIMIT:
-                raise AnswerFault(f"a body of {facts.length} octets")
+                raise AnswerFault(f"a body of {facts.length} bytes")
             until = begin + facts.length
             if len(data) < until:
                 return None
             found.append(Came(facts, data[begin:until], data[start:until]))
             start = until
         if start != len(data):
-            raise AnswerFault("more octets than the answers have")
+            raise AnswerFault("more bytes than the answers have")
         return found

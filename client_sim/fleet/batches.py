@@ -97,7 +97,7 @@ class Batches:
         line = batch.pair.line
         try:
             # Nothing else is unsent on a kept connection, so this leaves whole.
-            batch.wire.send(line.octets * len(batch.calls))
+            batch.wire.send(line.data * len(batch.calls))
         except OSError as error:
             self._end(batch, Failure.BROKEN, f"not sent: {error}")
             return
@@ -120,17 +120,17 @@ class Batches:
         if data:
             self._compare(batch, batch.rest + data)
         else:
-            detail = f"behind {len(batch.rest)} octets of answers" if batch.rest else ""
+            detail = f"behind {len(batch.rest)} bytes of answers" if batch.rest else ""
             self._end(batch, Failure.BROKEN, detail)
         return True
 
     def end_before(self, moment: float) -> None:
         """End what was sent before `moment` of the stopwatch."""
         for batch in [each for each in self._asked.values() if each.sent_at < moment]:
-            self._end(batch, Failure.SLOW, f"{len(batch.rest)} octets of the answers came")
+            self._end(batch, Failure.SLOW, f"{len(batch.rest)} bytes of the answers came")
 
     def _compare(self, batch: Batch, data: bytes) -> None:
-        """Go on behind answers that are octet for octet the last ones that were verified."""
+        """Go on behind answers that are byte for byte the last ones that were verified."""
         if data == batch.pair.last * len(batch.calls):
             self._finish(batch)
             edge, follow = batch.pair.last_edge, self._steps.follow

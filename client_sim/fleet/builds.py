@@ -34,10 +34,10 @@ def build_of(release: Release) -> RunningBuild:
 
 
 BLOCK: Final = 4096
-"""Octets of a block; a partition is whole blocks."""
+"""Bytes of a block; a partition is whole blocks."""
 
 SDK_LEVEL: Final = 34
-_OVERHEAD: Final = 4096  # octets of a package beside its images, about
+_OVERHEAD: Final = 4096  # bytes of a package beside its images, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class MadeBuild:
 def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
     """Return build `counter` of a model, made at epoch second `made`.
 
-    Its package has about `size` octets, and one block of `system` at least.
+    Its package has about `size` bytes, and one block of `system` at least.
     """
     facts = RunningBuild(
         fingerprint=f"Hening/{codename}/{codename}:14/FLEET/{counter}:user/release-keys",
@@ -106,9 +106,9 @@ class PackageSigner:
         self._certificate = builder.sign(self._key, hashes.SHA256())
         self.certificate = self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def sign(self, octets: bytes) -> bytes:
-        """Return an RSA signature of `octets`."""
-        return self._key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
+    def sign(self, data: bytes) -> bytes:
+        """Return an RSA signature of `data`."""
+        return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
     def sign_zip(self, archive: bytes) -> bytes:
         """Return a zip that has no comment with the whole-file signature as its comment."""
@@ -131,10 +131,10 @@ _RUN: Final = 64  # blocks that one operation writes at most
 class MadePayload:
     """A payload, and the values of `payload_properties.txt`.
 
-    `front` octets are header, manifest and metadata signature.
+    `front` bytes are header, manifest and metadata signature.
     """
 
-    octets: bytes
+    data: bytes
     front: int
     properties: Mapping[str, str]
 
@@ -145,23 +145,23 @@ def make_payload(build: MadeBuild, signer: PackageSigner) -> MadePayload:
     for name, image in build.images.items():
         fields = _field(1, name.encode()) + _field(7, _describe_payload(image))
         for first in range(0, len(image) // BLOCK, _RUN):
-            operation, octets = _replace(image, first, len(data))
+            operation, content = _replace(image, first, len(data))
             fields += _field(8, operation)
-            data += octets
+            data += content
         updates += _field(13, fields)
     room = len(_wrap(signer.sign(b"")))
     manifest = _number(3, BLOCK) + _number(4, len(data)) + _number(5, room) + _number(12, 0)
     manifest += updates + _number(14, build.facts.post_timestamp)
     manifest += _field(18, build.facts.security_patch_level.encode())
     metadata = struct.pack(">4sQQL", b"CrAU", 2, len(manifest), room) + manifest
-    octets = metadata + _wrap(signer.sign(metadata)) + data + _wrap(signer.sign(metadata + data))
+    content = metadata + _wrap(signer.sign(metadata)) + data + _wrap(signer.sign(metadata + data))
     properties = {
-        "FILE_HASH": _hash(octets),
-        "FILE_SIZE": str(len(octets)),
+        "FILE_HASH": _hash(content),
+        "FILE_SIZE": str(len(content)),
         "METADATA_HASH": _hash(metadata),
         "METADATA_SIZE": str(len(metadata)),
     }
-    return MadePayload(octets, len(metadata) + room, properties)
+    return MadePayload(content, len(metadata) + room, properties)
 
 
 def _replace(image: bytes, first: int, offset: int) -> tuple[bytes, bytes]:
@@ -191,24 +191,24 @@ def _number(number: int, value: int) -> bytes:
     return _varint(number << 3 | _VARINT) + _varint(value)
 
 
-def _field(number: int, octets: bytes) -> bytes:
-    return _varint(number << 3 | _BYTES) + _varint(len(octets)) + octets
+def _field(number: int, data: bytes) -> bytes:
+    return _varint(number << 3 | _BYTES) + _varint(len(data)) + data
 
 
 def _varint(value: int) -> bytes:
-    octets = bytearray()
+    data = bytearray()
     while value > 0x7F:
-        octets.append(value & 0x7F | 0x80)
+        data.append(value & 0x7F | 0x80)
         value >>= 7
-    return bytes([*octets, value])
+    return bytes([*data, value])
 
 
-def _hash(octets: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(octets).digest()).decode()
+def _hash(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 _DATE: Final = (2009, 1, 1, 0, 0, 0)  # so that nothing depends on the clock
-_HEADER: Final = 30  # octets of a local header in front of the name
+_HEADER: Final = 30  # bytes of a local header in front of the name
 _METADATA: Final = "META-INF/com/android/metadata"
 
 
@@ -216,7 +216,7 @@ _METADATA: Final = "META-INF/com/android/metadata"
 class MadePackage:
     """A package, and what a release says of it: FORMATS section 3."""
 
-    octets: bytes
+    data: bytes
     property_files: str
     payload_properties: Mapping[str, str]
 
@@ -227,7 +227,7 @@ def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
     properties = _lines(payload.properties)
     entries = {
         "META-INF/com/android/otacert": signer.certificate,
-        "payload.bin": payload.octets,
+        "payload.bin": payload.data,
         "payload_properties.txt": properties,
     }
     facts = _describe(build)
@@ -252,8 +252,8 @@ def _write(entries: Mapping[str, bytes]) -> tuple[bytes, str]:
     """Return a zip of stored entries, and where each but the first lies: its property files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, octets in entries.items():
-            archive.writestr(zipfile.ZipInfo(name, _DATE), octets)
+        for name, data in entries.items():
+            archive.writestr(zipfile.ZipInfo(name, _DATE), data)
         _, *infos = archive.infolist()
     tokens = [
         f"{info.filename.rpartition('/')[2]}:"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from client_sim.device.release import Release
 
 ROOM: Final = 262_144
-"""Octets of a package that are taken from a connection at once."""
+"""Bytes of a package that are taken from a connection at once."""
 
 BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """What is raised by a connection on which nothing can be done yet."""
@@ -79,7 +79,7 @@ class Purpose(IntEnum):
 
 
 class Load:
-    """A package on its way: whole blocks so far, and the sha256 of their octets."""
+    """A package on its way: whole blocks so far, and the sha256 of their bytes."""
 
     __slots__ = ("_digest", "_running", "first", "left", "offer")
 
@@ -107,12 +107,12 @@ class Load:
         last = self.first + self.left - 1
         return b"bytes %d-%d/%d" % (self.first, last, self.offer.length)
 
-    def feed(self, octets: bytes) -> bool:
-        """Take octets of the block; returns whether it is whole. Too many are a ValueError."""
-        self.left -= len(octets)
+    def feed(self, data: bytes) -> bool:
+        """Take bytes of the block; returns whether it is whole. Too many are a ValueError."""
+        self.left -= len(data)
         if self.left < 0:
             raise ValueError("more than the block")
-        self._running.update(octets)
+        self._running.update(data)
         if self.left:
             return False
         self._digest = self._running

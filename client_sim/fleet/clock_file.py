@@ -1,6 +1,6 @@
 """The clock that a fleet and its own server share: a file that one of them turns.
 
-Microseconds since the epoch, 8 octets, little-endian, rewritten in place.
+Microseconds since the epoch, 8 bytes, little-endian, rewritten in place.
 """
 
 import mmap

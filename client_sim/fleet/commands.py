@@ -91,7 +91,7 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles live for 90 days
     default=65_536,
     show_default=True,
     type=click.IntRange(1, 1 << 28),
-    help="Octets of each package of the own server, about.",
+    help="Bytes of each package of the own server, about.",
 )
 @click.option(
     "--download-every",

@@ -70,7 +70,7 @@ class Decider:
         return self._builds[self._phones.group[phone]][self._phones.build[phone]]
 
     def secret(self, phone: int) -> bytes:
-        """Return the 32 octets that the phone never sends."""
+        """Return the 32 bytes that the phone never sends."""
         return hashlib.sha256(f"{self._start}{self._first + phone}".encode()).digest()
 
     def switch(self, phone: int, build: RunningBuild) -> None:

@@ -5,7 +5,7 @@ import math
 from array import array
 from typing import Final
 
-_BLOCK: Final = 65_536  # octets that are made at once
+_BLOCK: Final = 65_536  # bytes that are made at once
 _WORD: Final = 2.0**64
 
 
@@ -22,9 +22,9 @@ class Draws:
         word = next(self._words, None)
         if word is not None:
             return word
-        octets = hashlib.shake_256(self._start + str(self._blocks).encode()).digest(_BLOCK)
+        data = hashlib.shake_256(self._start + str(self._blocks).encode()).digest(_BLOCK)
         self._blocks += 1
-        self._words = iter(array("Q", octets))
+        self._words = iter(array("Q", data))
         return self.word()
 
     def below(self, limit: int) -> int:

@@ -50,9 +50,9 @@ class Mishap:
         return f"hour {self.hours:.2f}, {self.group}{asked}: {self.why}{detail}."
 
 
-def first_line(octets: bytes) -> str:
+def first_line(data: bytes) -> str:
     """Return what a request asks, with its range where it has one."""
-    line, _, rest = octets.decode("ascii").partition("\r\n")
+    line, _, rest = data.decode("ascii").partition("\r\n")
     request = line.removesuffix(" HTTP/1.1")
     _, mark, block = rest.partition("Range: ")
     return f"{request}  {block.strip()}" if mark else request

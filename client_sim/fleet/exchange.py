@@ -1,4 +1,4 @@
-"""The octets of a worker's connections: requests out, whole answers in, nothing waited for."""
+"""The bytes of a worker's connections: requests out, whole answers in, nothing waited for."""
 
 import select
 import ssl
@@ -21,13 +21,13 @@ class Steps(BatchSteps, Protocol):
     """Who is told what became of a question."""
 
     def answer(self, call: Call, came: Came) -> None: ...  # noqa: D102
-    def feed(self, call: Call, octets: bytes) -> None: ...  # noqa: D102
+    def feed(self, call: Call, data: bytes) -> None: ...  # noqa: D102
 
 
 class Exchanges:
     """Asks for the phones' calls and hands their answers to `steps`.
 
-    An answer that is octet for octet the last one that was verified at the same place of the tree
+    An answer that is byte for byte the last one that was verified at the same place of the tree
     is not hashed again. `batches` are polls over connections that are kept, where `manners` say so.
     """
 
@@ -64,7 +64,7 @@ class Exchanges:
     def look(self, seconds: float) -> None:
         """Take what has come; waits for it for at most so long.
 
-        What is the same octets as the last answer at its place goes the short way, without a call.
+        What is the same bytes as the last answer at its place goes the short way, without a call.
         """
         self.batches.send()
         while self._waiting and len(self._calls) + len(self.batches) < self._limit:
@@ -116,7 +116,7 @@ class Exchanges:
         call.sent_at = self.stopwatch.read()
         try:
             # Less than any buffer has room for, so it leaves whole or not at all.
-            wire.send(line.octets)
+            wire.send(line.data)
         except BLOCKED:
             call.unsent = line
             self._epoll.modify(call.number, select.EPOLLOUT)
@@ -164,7 +164,7 @@ class Exchanges:
     def _send_rest(self, call: Call, line: Line, number: int) -> None:
         assert call.wire is not None
         try:
-            call.wire.send(line.octets)
+            call.wire.send(line.data)
         except ssl.SSLWantReadError:
             self._epoll.modify(number, select.EPOLLIN)
         except BLOCKED:
@@ -177,7 +177,7 @@ class Exchanges:
             self._epoll.modify(number, select.EPOLLIN)
 
     def _take_slowly(self, call: Call, number: int) -> None:
-        """Go on with a call that is not simply waiting for an answer's first octets."""
+        """Go on with a call that is not simply waiting for an answer's first bytes."""
         assert call.wire is not None
         if call.unsent:
             self._send_rest(call, call.unsent, number)
@@ -194,7 +194,7 @@ class Exchanges:
     def _take(self, call: Call, data: bytes) -> None:
         self._tally.received += len(data)
         if not data:
-            detail = f"behind {len(call.rest)} octets of an answer" if call.rest else ""
+            detail = f"behind {len(call.rest)} bytes of an answer" if call.rest else ""
             self._steps.end_early(call, Failure.BROKEN, detail)
         elif call.in_body:
             self._steps.feed(call, data)
@@ -229,7 +229,7 @@ class Exchanges:
         found = (head.status, head.is_gzip, head.length, head.content_range)
         if found != (206, False, load.left, load.expected_range()):
             part = head.content_range.decode("latin-1")
-            said = f"status {head.status}, {head.length} octets {part}".rstrip()
+            said = f"status {head.status}, {head.length} bytes {part}".rstrip()
             self._steps.end_early(call, Failure.HTTP, said)
             return
         call.in_body = True
@@ -247,6 +247,6 @@ class Exchanges:
         self._impatient_at = now + PATIENCE / 10
         oldest = now - PATIENCE
         for call in [each for each in self._calls.values() if each.sent_at < oldest]:
-            got = f"{len(call.rest)} octets of the answer came"
+            got = f"{len(call.rest)} bytes of the answer came"
             self._steps.end_early(call, Failure.SLOW, got)
         self.batches.end_before(oldest)

@@ -47,12 +47,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How far a run was: simulated and real seconds since its start, requests and octets so far."""
+    """How far a run was: simulated and real seconds since its start, requests and bytes so far."""
 
     simulated: float
     real: float
     requests: int
-    octets: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Outcome:
 
     `begin` is its first simulated second (epoch), `newest` how many phones ran the newest build
     from the start, `by_group` how many phones each group has. `real` are the seconds that it took,
-    `memory` the octets that the phones took in the workers, before the first poll and at the end.
+    `memory` the bytes that the phones took in the workers, before the first poll and at the end.
     """
 
     plan: Plan
@@ -117,8 +117,8 @@ def run_fleet(
                 clock.turn(begin + simulated)
             tally = workers.advance(round(simulated * TICKS))
             real = time.perf_counter() - start
-            octets = tally.sent + tally.received
-            moments.append(Moment(simulated, real, tally.requests, octets))
+            data = tally.sent + tally.received
+            moments.append(Moment(simulated, real, tally.requests, data))
             watch(simulated, real, tally)
             if clock is not None:
                 time.sleep(max(0.0, simulated / plan.speed - real))

@@ -10,21 +10,21 @@ LIMIT: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class LineCount:
-    """The octets of a request, how often they were sent and by how many phones."""
+    """The bytes of a request, how often they were sent and by how many phones."""
 
-    octets: bytes
+    data: bytes
     sent: int
     phones: int
 
 
 class Line:
-    """One distinct request of `octets`, and a bit for each phone that has sent it."""
+    """One distinct request of `data`, and a bit for each phone that has sent it."""
 
-    __slots__ = ("octets", "phones", "senders", "sent", "size")
+    __slots__ = ("data", "phones", "senders", "sent", "size")
 
-    def __init__(self, octets: bytes, phones: int) -> None:
-        self.octets = octets
-        self.size = len(octets)
+    def __init__(self, data: bytes, phones: int) -> None:
+        self.data = data
+        self.size = len(data)
         self.sent = 0
         self.phones = 0
         self.senders = bytearray((phones + 7) // 8)
@@ -40,20 +40,20 @@ class Line:
     def add(self, other: "Line") -> None:
         """Count what was noted of `other`, too."""
         self.sent += other.sent
-        octets = len(self.senders)
+        data = len(self.senders)
         senders = int.from_bytes(self.senders, "little")
         senders |= int.from_bytes(other.senders, "little")
-        self.senders[:] = senders.to_bytes(octets, "little")
+        self.senders[:] = senders.to_bytes(data, "little")
         self.phones = senders.bit_count()
 
 
 class Beyond:
-    """What was sent beyond the limit: requests and their octets."""
+    """What was sent beyond the limit: requests and their bytes."""
 
-    __slots__ = ("octets", "sent")
+    __slots__ = ("data", "sent")
 
     def __init__(self) -> None:
-        self.octets = 0
+        self.data = 0
         self.sent = 0
 
 
@@ -62,30 +62,30 @@ class UntoldLine(Line):
 
     __slots__ = ("_beyond",)
 
-    def __init__(self, octets: bytes, beyond: Beyond) -> None:
-        super().__init__(octets, 0)
+    def __init__(self, data: bytes, beyond: Beyond) -> None:
+        super().__init__(data, 0)
         self._beyond = beyond
 
     def note(self, phone: int) -> None:  # noqa: ARG002 - whose it is is not told
         """Count it."""
         self._beyond.sent += 1
-        self._beyond.octets += self.size
+        self._beyond.data += self.size
 
     def add(self, other: Line) -> None:
         """Count it as often as `other` was sent."""
         self._beyond.sent += other.sent
-        self._beyond.octets += other.sent * self.size
+        self._beyond.data += other.sent * self.size
 
 
 class LinePair:
     """Two requests that are sent together: noted once, and counted for both by `settle`."""
 
-    __slots__ = ("_both", "_first", "_second", "octets")
+    __slots__ = ("_both", "_first", "_second", "data")
 
     def __init__(self, first: Line, second: Line, phones: int) -> None:
         self._first, self._second = first, second
-        self.octets = first.octets + second.octets
-        self._both = Line(self.octets, phones)
+        self.data = first.data + second.data
+        self._both = Line(self.data, phones)
 
     def note(self, phone: int) -> None:
         """Count that `phone` has sent them."""
@@ -114,24 +114,24 @@ class Lines:
         self._pairs.append(pair)
         return pair
 
-    def find(self, octets: bytes) -> Line:
-        """Return the line of a request, a new one for octets that nobody has sent."""
-        line = self._lines.get(octets)
+    def find(self, data: bytes) -> Line:
+        """Return the line of a request, a new one for bytes that nobody has sent."""
+        line = self._lines.get(data)
         if line is None:
             if len(self._lines) >= LIMIT:
-                # Its octets are sent all the same; only its senders are no more told apart.
-                return UntoldLine(octets, self._beyond)
-            line = self._lines[octets] = Line(octets, self._phones)
+                # Its bytes are sent all the same; only its senders are no more told apart.
+                return UntoldLine(data, self._beyond)
+            line = self._lines[data] = Line(data, self._phones)
         return line
 
     def total(self) -> tuple[int, int]:
-        """Return how many requests were sent, and their octets."""
+        """Return how many requests were sent, and their bytes."""
         for pair in self._pairs:
             pair.settle()
         beyond, lines = self._beyond, self._lines.values()
         return (
             beyond.sent + sum(line.sent for line in lines),
-            beyond.octets + sum(line.sent * line.size for line in lines),
+            beyond.data + sum(line.sent * line.size for line in lines),
         )
 
     def untold(self) -> int:
@@ -144,7 +144,7 @@ class Lines:
             pair.settle()
         for line in self._lines.values():
             if line.sent:
-                yield LineCount(line.octets, line.sent, line.phones)
+                yield LineCount(line.data, line.sent, line.phones)
 
 
 def merge_lines(parts: list[list[LineCount]]) -> list[LineCount]:
@@ -152,7 +152,7 @@ def merge_lines(parts: list[list[LineCount]]) -> list[LineCount]:
     merged: dict[bytes, tuple[int, int]] = {}
     for part in parts:
         for line in part:
-            sent, phones = merged.get(line.octets, (0, 0))
-            merged[line.octets] = sent + line.sent, phones + line.phones
-    counts = [LineCount(octets, *numbers) for octets, numbers in merged.items()]
-    return sorted(counts, key=lambda line: (-line.phones, line.octets))
+            sent, phones = merged.get(line.data, (0, 0))
+            merged[line.data] = sent + line.sent, phones + line.phones
+    counts = [LineCount(data, *numbers) for data, numbers in merged.items()]
+    return sorted(counts, key=lambda line: (-line.phones, line.data))

@@ -51,7 +51,7 @@ class Site:
 
 
 def make_site(models: int, package_size: int, public: bytes, now: float) -> Site:
-    """Sign a site of `models`, whose packages have about `package_size` octets each.
+    """Sign a site of `models`, whose packages have about `package_size` bytes each.
 
     `public` is the server's `keys/public.json`, `now` epoch seconds.
     """
@@ -85,18 +85,18 @@ def submit_site(site: Site, incoming: Path) -> str:
     """Lay the site's bundle into `incoming` and return its id."""
     listing = {
         "blobs": [
-            {"length": len(octets), "sha256": sha256}
-            for sha256, octets in sorted(site.packages.items())
+            {"length": len(data), "sha256": sha256}
+            for sha256, data in sorted(site.packages.items())
         ],
         "kind": "submission",
         "roles": [
             {
-                "length": len(octets),
+                "length": len(data),
                 "name": name,
-                "sha256": hashlib.sha256(octets).hexdigest(),
+                "sha256": hashlib.sha256(data).hexdigest(),
                 "version": version,
             }
-            for (name, version), octets in sorted(site.roles.items())
+            for (name, version), data in sorted(site.roles.items())
         ],
         "schema": 1,
     }
@@ -106,10 +106,10 @@ def submit_site(site: Site, incoming: Path) -> str:
     (place / "metadata").mkdir(parents=True)
     (place / "blobs").mkdir()
     (place / "bundle.json").write_text(text, encoding="ascii")
-    for (name, version), octets in site.roles.items():
-        (place / "metadata" / f"{version}.{name}.json").write_bytes(octets)
-    for sha256, octets in site.packages.items():
-        (place / "blobs" / sha256).write_bytes(octets)
+    for (name, version), data in site.roles.items():
+        (place / "metadata" / f"{version}.{name}.json").write_bytes(data)
+    for sha256, data in site.packages.items():
+        (place / "blobs" / sha256).write_bytes(data)
     place.rename(incoming / bundle_id)
     return bundle_id
 
@@ -125,13 +125,13 @@ def _make_role(
     role = Targets()
     for build in builds:
         package = make_package(build, signer)
-        sha256 = hashlib.sha256(package.octets).hexdigest()
-        packages[sha256] = package.octets
+        sha256 = hashlib.sha256(package.data).hexdigest()
+        packages[sha256] = package.data
         name = f"{build.codename}-{build.facts.counter}-full.zip"
         for region in _REGIONS:
             path = f"{build.codename}/{region}/{CHANNEL}/{name}"
             custom = _describe(build, package)
-            role.targets[path] = TargetFile(len(package.octets), {"sha256": sha256}, path, custom)
+            role.targets[path] = TargetFile(len(package.data), {"sha256": sha256}, path, custom)
     return role
 
 
@@ -197,5 +197,5 @@ def _read_key(public: str) -> SSlibKey:
 def _sign(signed: Root | Targets, signer: CryptoSigner) -> bytes:
     metadata: Metadata[Any] = Metadata(signed)
     metadata.sign(signer)
-    octets: bytes = metadata.to_bytes(JSONSerializer(compact=True))
-    return octets
+    data: bytes = metadata.to_bytes(JSONSerializer(compact=True))
+    return data

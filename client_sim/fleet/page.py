@@ -149,13 +149,13 @@ _PAGE: Final = """<!doctype html>
 <b class="two">share that the roll-out lets in</b></span></figcaption>{{ adoption|safe }}</figure>
 <figure><figcaption>Polls in {{ stretch }} of simulated time</figcaption>{{ polls|safe }}</figure>
 <figure><figcaption>Requests a second, real time</figcaption>{{ rates|safe }}</figure>
-<figure><figcaption>Octets a second, real time</figcaption>{{ octets|safe }}</figure>
+<figure><figcaption>Bytes a second, real time</figcaption>{{ sizes|safe }}</figure>
 <figure><figcaption>Answers within so many milliseconds</figcaption>{{ latencies|safe }}</figure>
 <figure><figcaption>Anonymity sets: phones that sent each distinct request</figcaption>
 {{ anonymity|safe }}</figure>
 </div>
 <h2>Requests, and how many phones share each</h2>
-<p>A request tells of its sender that it is one of the phones that sent the same octets: that many
+<p>A request tells of its sender that it is one of the phones that sent the same bytes: that many
 are its anonymity set. {{ outside }}</p>
 <div class="wide"><table><thead><tr><th>request</th><th class="number">distinct</th>
 <th class="number">sent</th><th class="number">fewest phones</th><th class="number">most phones</th>
@@ -213,7 +213,7 @@ def render_page(report: Report) -> str:
             "Polls", "h", [Curve("polls", "one", [(p.hours, p.polls) for p in report.curve])]
         ),
         rates=draw("Requests a second", "s", [Curve("requests", "one", report.rates)]),
-        octets=draw("Octets a second", "s", [Curve("octets", "one", report.octet_rates)]),
+        sizes=draw("Bytes a second", "s", [Curve("octets", "one", report.byte_rates)]),
         latencies=draw(
             "Latencies",
             "ms",

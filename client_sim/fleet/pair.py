@@ -11,8 +11,8 @@ from client_sim.fleet.lines import Lines
 class Pair:
     """Ask `first` and, before its answer, what followed its last answer `edge`: `second`.
 
-    `last` are all octets of the two answers that were recognised together last, `last_edge` leads
-    on behind them. `room` octets are taken at once.
+    `last` are all bytes of the two answers that were recognised together last, `last_edge` leads
+    on behind them. `room` bytes are taken at once.
     """
 
     __slots__ = ("edge", "first", "last", "last_edge", "line", "room", "second")
@@ -24,10 +24,10 @@ class Pair:
         self.last_edge = second.last_edge
         self.room = len(self.last) + MORE_ROOM
 
-    def keep(self, octets: bytes, edge: Edge) -> None:
-        """Remember both answers by all their octets."""
-        self.last, self.last_edge = octets, edge
-        self.room = len(octets) + MORE_ROOM
+    def keep(self, data: bytes, edge: Edge) -> None:
+        """Remember both answers by all their bytes."""
+        self.last, self.last_edge = data, edge
+        self.room = len(data) + MORE_ROOM
 
 
 class Pairs:

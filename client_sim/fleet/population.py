@@ -54,7 +54,7 @@ class Habits:
 
 
 class Phones:
-    """What is known of each phone, in arrays: some octets each.
+    """What is known of each phone, in arrays: some bytes each.
 
     `group` and `build` are indices, `skew` is in seconds, `stamp` the version of the timestamp that
     it has accepted last, `state` its trust state, `role` the version of its codename role or 0.

@@ -67,8 +67,8 @@ class Report:
     requests_per_second: float
     most_requests_per_second: float
     worker_cpu_seconds: float
-    octets_sent: int
-    octets_received: int
+    bytes_sent: int
+    bytes_received: int
     latencies: dict[str, float]
     begun_newest: int
     offers: int
@@ -86,14 +86,14 @@ class Report:
     server_failures: int
     mishaps: tuple[str, ...]
     requests_untold: int
-    octets_per_idle_phone: float
-    octets_per_phone: float
+    bytes_per_idle_phone: float
+    bytes_per_phone: float
     outside_the_grammar: int
     kinds: tuple[Kind, ...]
     requests_seen: tuple[tuple[str, int, int], ...]
     curve: tuple[Point, ...]
     rates: tuple[tuple[float, float], ...]
-    octet_rates: tuple[tuple[float, float], ...]
+    byte_rates: tuple[tuple[float, float], ...]
     answered_within: tuple[tuple[float, float], ...]
 
 
@@ -119,8 +119,8 @@ def make_report(outcome: Outcome, sample: Sample) -> Report:
         requests_per_second=tally.requests / outcome.real,
         most_requests_per_second=max((rate for _, rate in rates), default=0.0),
         worker_cpu_seconds=outcome.cpu,
-        octets_sent=tally.sent,
-        octets_received=tally.received,
+        bytes_sent=tally.sent,
+        bytes_received=tally.received,
         latencies={
             name: tally.latencies.quantile(share)
             for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("worst", 1.0))
@@ -141,16 +141,16 @@ def make_report(outcome: Outcome, sample: Sample) -> Report:
         server_failures=tally.server_failures(),
         mishaps=tuple(mishap.tell() for mishap in tally.mishaps),
         requests_untold=tally.untold,
-        octets_per_idle_phone=outcome.memory[0] / plan.devices,
-        octets_per_phone=outcome.memory[1] / plan.devices,
+        bytes_per_idle_phone=outcome.memory[0] / plan.devices,
+        bytes_per_phone=outcome.memory[1] / plan.devices,
         outside_the_grammar=outside,
         kinds=kinds,
         requests_seen=tuple(
-            (first_line(line.octets), line.sent, line.phones) for line in outcome.lines
+            (first_line(line.data), line.sent, line.phones) for line in outcome.lines
         ),
         curve=_draw_curve(outcome),
         rates=rates,
-        octet_rates=tuple((b.real, (b.octets - a.octets) / (b.real - a.real)) for a, b in steps),
+        byte_rates=tuple((b.real, (b.size - a.size) / (b.real - a.real)) for a, b in steps),
         answered_within=tuple((tally.latencies.quantile(share) * 1000, share) for share in _SHARES),
     )
 
@@ -204,7 +204,7 @@ def _sort_kinds(lines: list[LineCount], host: bytes) -> tuple[tuple[Kind, ...], 
     by_kind: dict[str, list[LineCount]] = {}
     outside = 0
     for line in lines:
-        parsed = parse_requests(line.octets, host)
+        parsed = parse_requests(line.data, host)
         if len(parsed) == 1:
             by_kind.setdefault(parsed[0].rule, []).append(line)
         else:

@@ -50,8 +50,8 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
     )
     refusals = [f"A sampled phone said: {reason}" for reason in report.engine_refusals]
     memory = (
-        f"A phone that sleeps takes {report.octets_per_idle_phone:.0f} octets of memory; at the"
-        f" end, with all that was counted, it was {report.octets_per_phone:.0f}."
+        f"A phone that sleeps takes {report.bytes_per_idle_phone:.0f} bytes of memory; at the"
+        f" end, with all that was counted, it was {report.bytes_per_phone:.0f}."
     )
     facts = [
         Fact("polls", f"{report.polls:,}"),
@@ -59,8 +59,8 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         Fact("requests", f"{report.requests:,}"),
         Fact("requests a second", f"{report.requests_per_second:,.0f}"),
         Fact("connections", f"{report.connections:,}"),
-        Fact("sent", tell_octets(report.octets_sent)),
-        Fact("received", tell_octets(report.octets_received)),
+        Fact("sent", tell_bytes(report.bytes_sent)),
+        Fact("received", tell_bytes(report.bytes_received)),
         Fact("median latency", f"{report.latencies['p50'] * 1000:.2f} ms"),
         Fact("99 % within", f"{report.latencies['p99'] * 1000:.2f} ms"),
         Fact("distinct requests", f"{len(report.requests_seen):,}"),
@@ -110,9 +110,9 @@ def tell_seconds(seconds: float) -> str:
     return f"{seconds / 60:.1f} min"
 
 
-def tell_octets(octets: int) -> str:
+def tell_bytes(count: int) -> str:
     """Return a size with three digits."""
-    size, units = float(octets), iter(("B", "kB", "MB", "GB", "TB", "PB"))
+    size, units = float(count), iter(("B", "kB", "MB", "GB", "TB", "PB"))
     unit = next(units)
     while size >= 1000 and unit != "PB":
         size, unit = size / 1000, next(units)
@@ -191,6 +191,6 @@ class Screen:
         self._before = real, tally.requests
         return (
             f"{simulated / 3600:.1f} h: {tally.polls:,} polls, {rate:,.0f} requests/s,"
-            f" {tell_octets(tally.received)} received, {tally.arrived:,} updated,"
+            f" {tell_bytes(tally.received)} received, {tally.arrived:,} updated,"
             f" {tally.server_failures():,} failed"
         )

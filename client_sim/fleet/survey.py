@@ -89,11 +89,11 @@ def _builds(
         # The trust keeps what it verifies in its own store, which phones are to begin with.
         before = dict(vault)
         refresh_codename(connection, trust, codename)
-        octets = vault.get(f"role.{codename}")
+        data = vault.get(f"role.{codename}")
         vault.clear()
         vault.update(before)
     found = []
-    for path in _targets(octets):
+    for path in _targets(data):
         release = trust.find_release(path).release
         if not release.withdrawn:
             found.append((path.rpartition("/")[0], build_of(release)))
@@ -114,11 +114,11 @@ def _choose_builds(
     return chosen if len(chosen) > 1 else (_FACTORY, *chosen)
 
 
-def _targets(octets: bytes | None) -> list[str]:
+def _targets(data: bytes | None) -> list[str]:
     """Return the target paths of a role that was verified, sorted."""
-    if octets is None:
+    if data is None:
         return []
-    signed: dict[str, Any] = json.loads(octets)["signed"]
+    signed: dict[str, Any] = json.loads(data)["signed"]
     return sorted(signed["targets"])
 
 

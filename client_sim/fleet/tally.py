@@ -92,7 +92,7 @@ class Tally:
     which `arrived` run the newest now. `untold` requests were sent whose senders are not told
     apart. `twins` of phones were made, of which `twins_installed` came to run their phone's build;
     `twins_left_out` were not made for want of time. `mishaps` are the first of the server's
-    failures. Octets are those of HTTP. `polled_in`, `asked_in` and `arrived_in` cut the simulated
+    failures. Bytes are those of HTTP. `polled_in`, `asked_in` and `arrived_in` cut the simulated
     time into `BINS`.
     """
 

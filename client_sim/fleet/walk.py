@@ -104,7 +104,7 @@ class Walk:
             self._go(call, place)
 
     def answer(self, call: Call, came: Came) -> None:
-        """Take an answer that came in these octets for the first time: its hash has to be known."""
+        """Take an answer that came in these bytes for the first time: its hash has to be known."""
         assert call.node is not None
         edge = self._recognise(call, call.node, came)
         if edge is not None:
@@ -134,18 +134,18 @@ class Walk:
                 return None
             edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
         if edge is None:
-            self.end_early(call, Failure.UNKNOWN, f"status {head.status}, {len(body)} octets")
+            self.end_early(call, Failure.UNKNOWN, f"status {head.status}, {len(body)} bytes")
             return None
         node.keep(came.whole, edge)
         return edge
 
-    def feed(self, call: Call, octets: bytes) -> None:
-        """Take octets of the block that is on its way."""
+    def feed(self, call: Call, data: bytes) -> None:
+        """Take bytes of the block that is on its way."""
         load = call.load
         assert load is not None
-        if len(octets) > load.left:
-            self.end_early(call, Failure.HTTP, "more octets than the block has")
-        elif load.feed(octets):
+        if len(data) > load.left:
+            self.end_early(call, Failure.HTTP, "more bytes than the block has")
+        elif load.feed(data):
             call.in_body = False
             if not load.is_whole:
                 self._ask_block(call, load)
@@ -171,7 +171,7 @@ class Walk:
             why=why.value,
             hours=(self.time - self._manners.begin) / _HOUR,
             group=self._groups[self._phones.group[call.phone]].name,
-            request="" if line is None else first_line(line.octets),
+            request="" if line is None else first_line(line.data),
             detail=detail,
         )
 

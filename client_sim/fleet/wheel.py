@@ -1,4 +1,4 @@
-"""A timer wheel: which phones are due at a tick, in eight octets for a phone and slot."""
+"""A timer wheel: which phones are due at a tick, in eight bytes for a phone and slot."""
 
 from array import array
 from collections.abc import Iterator

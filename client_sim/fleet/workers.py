@@ -49,7 +49,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The phones are there: those already on their group's newest build, and octets of memory."""
+    """The phones are there: those already on their group's newest build, and bytes of memory."""
 
     newest: int
     by_group: tuple[int, ...]
@@ -58,7 +58,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The sums, each distinct request, octets of memory that the phones took, and CPU seconds."""
+    """The sums, each distinct request, bytes of memory that the phones took, and CPU seconds."""
 
     tally: Tally
     lines: list[LineCount]
@@ -128,7 +128,7 @@ def _prepare(job: Job, before: int) -> tuple[Driver, Ready]:
 
 
 def _resident() -> int:
-    """Return the octets of memory that this process has."""
+    """Return the bytes of memory that this process has."""
     fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
     return int(fields[1]) * resource.getpagesize()
 

@@ -214,7 +214,7 @@ def _call(*, incoming: bool) -> Callable[[Persona, Tape, int], Persona]:
 
 
 def _log_in(persona: Persona, tape: Tape, _now: int) -> Persona:
-    account = Account(f"{tape.word()}@example.org", tape.octets(24).hex())
+    account = Account(f"{tape.word()}@example.org", tape.data(24).hex())
     return replace(persona, accounts=(account, *persona.accounts))
 
 
@@ -252,8 +252,8 @@ def _forget(persona: Persona, tape: Tape, _now: int) -> Persona:
     """Keep the device's own numbers and the SIM; draw anew what a set-up draws; drop the rest."""
     return replace(
         persona,
-        android_id=tape.octets(8).hex(),
-        gsf_id=tape.octets(8).hex(),
+        android_id=tape.data(8).hex(),
+        gsf_id=tape.data(8).hex(),
         advertising_id=tape.uuid(),
         accounts=(),
         contacts=(),

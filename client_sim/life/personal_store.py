@@ -26,8 +26,8 @@ class PersonalStore:
 
     def store(self, persona: Persona) -> None:
         """Replace the owner's data, durably; raises LifeError, OSError."""
-        octets = encode_persona(persona)
-        if len(octets) > PERSONA_LIMIT:
+        data = encode_persona(persona)
+        if len(data) > PERSONA_LIMIT:
             raise LifeError("The owner has more than a phone here can hold; reset the phone.")
         self._path.parent.mkdir(exist_ok=True)
-        replace_file(self._path, octets)
+        replace_file(self._path, data)

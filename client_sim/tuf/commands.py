@@ -109,7 +109,7 @@ def init_command(options: _Options, root: Path) -> None:
     with root.open("rb") as file:
         data = file.read(ROOT_LIMIT + 1)
     if len(data) > ROOT_LIMIT:
-        raise StorageError(f"{root} is longer than {ROOT_LIMIT} octets.")
+        raise StorageError(f"{root} is longer than {ROOT_LIMIT} bytes.")
     MetadataFolder(_need(options.metadata_dir, "--metadata-dir"))[_ROOT] = data
 
 

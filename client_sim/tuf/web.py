@@ -30,14 +30,14 @@ class Web:
     now: Callable[[], float]
 
     def get(self, name: str, limit: int) -> bytes:
-        """Return at most `limit` octets of a file; raises TransportError."""
+        """Return at most `limit` bytes of a file; raises TransportError."""
         body = self.find(name, limit)
         if body is None:
             raise TransportError(f"The server has no {name!a}.")
         return body
 
     def find(self, name: str, limit: int) -> bytes | None:
-        """Return at most `limit` octets of a file, or None if it is not there."""
+        """Return at most `limit` bytes of a file, or None if it is not there."""
         base = self.base if self.base.endswith("/") else f"{self.base}/"
         try:
             url = urlsplit(base + name)
@@ -71,7 +71,7 @@ class Web:
         if answer.status != 200:
             raise TransportError(f"The server answered {answer.status} for {name!a}.")
         if len(answer.body) > limit:
-            raise TransportError(f"The server's answer is longer than {limit} octets.")
+            raise TransportError(f"The server's answer is longer than {limit} bytes.")
         return answer.body
 
 
@@ -86,6 +86,6 @@ class Metadata:
         return self.web.find(f"{version}.root.json", ROOT_LIMIT)
 
     def fetch(self, role: str, version: int | None, limit: int) -> bytes:
-        """Return at most `limit` octets of a role."""
+        """Return at most `limit` bytes of a role."""
         name = f"{quote(role, safe='')}.json"
         return self.web.get(name if version is None else f"{version}.{name}", limit)

@@ -22,7 +22,7 @@ from server.core.quantities import spell_size
 
 LINE_EACH = 1 << 30
 Advance = Callable[[str, int, int], None]
-"""Called with what is being done, octets done, and octets in all."""
+"""Called with what is being done, bytes done, and bytes in all."""
 
 
 @contextmanager
@@ -82,9 +82,10 @@ def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json:
     with progress_bar() as advance:
         done = export_mirror(folder, blobs, out, link=hardlink, progress=advance)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)))
+        row = dataclasses.asdict(done)
+        click.echo(json.dumps({"octets": row.pop("size"), **row}))
     else:
         click.echo(
             f"{out} mirrors timestamp {done.version}: {done.files} files, {done.written} written"
-            f" ({spell_size(done.octets)}), {done.removed} removed."
+            f" ({spell_size(done.size)}), {done.removed} removed."
         )

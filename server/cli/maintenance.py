@@ -173,7 +173,7 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
             open_publisher(folder, clock, read_back, alarms.append, blobs) as publisher,
         ):
             found = await publisher.collect_garbage(grace, dry_run=dry_run)
-            outcome.update(removed=len(found.removed), octets=found.octets)
+            outcome.update({"removed": len(found.removed), "octets": found.size})
             return found
 
     garbage = asyncio.run(collect())
@@ -184,7 +184,7 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
                 {
                     "dry_run": dry_run,
                     "named": garbage.named,
-                    "octets": garbage.octets,
+                    "octets": garbage.size,
                     "removed": removed,
                     "young": garbage.young,
                 }
@@ -195,6 +195,6 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
         click.echo(f"{blob.sha256}  {blob.length}")
     verb = "would be removed" if dry_run else "removed"
     click.echo(
-        f"{len(garbage.removed)} blobs {verb} ({spell_size(garbage.octets)});"
+        f"{len(garbage.removed)} blobs {verb} ({spell_size(garbage.size)});"
         f" {garbage.named} are named, {garbage.young} are too young."
     )

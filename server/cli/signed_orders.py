@@ -127,9 +127,9 @@ def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
 
 
 def _write(file: Path, proposed: Proposed, *, as_json: bool) -> None:
-    if file.exists() and file.read_bytes() != proposed.octets:
+    if file.exists() and file.read_bytes() != proposed.data:
         raise FormatError(f"{file} is there already; name another file.")
-    write_immutable(file, proposed.octets, mode=READABLE)  # it goes round, and holds no secret
+    write_immutable(file, proposed.data, mode=READABLE)  # it goes round, and holds no secret
     if as_json:
         remarks = list(proposed.remarks)
         click.echo(

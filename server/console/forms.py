@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from server.release.api.decode import receive_octets
+from server.release.api.decode import receive_bytes
 from server.release.api.problems import ProblemError
 
 FORM = "application/x-www-form-urlencoded"
-FORM_LIMIT = 65_536  # octets: some reasons of 500 characters each
+FORM_LIMIT = 65_536  # bytes: some reasons of 500 characters each
 MAX_FIELDS = 64
 _UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
 
@@ -31,7 +31,7 @@ async def receive_form(request: web.BaseRequest, origin: str, secret: str) -> di
         raise _foreign()
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         raise _foreign()
-    fields = decode_fields((await receive_octets(request, FORM, FORM_LIMIT)).decode("latin-1"))
+    fields = decode_fields((await receive_bytes(request, FORM, FORM_LIMIT)).decode("latin-1"))
     given = fields.pop("csrf", "")
     if not hmac.compare_digest(given.encode(), csrf_token(secret).encode()):
         raise _foreign()

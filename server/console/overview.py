@@ -11,7 +11,7 @@ from server.core.names import is_online
 from server.publisher.alarms import Life
 from server.publisher.watchman import Seen
 from server.release.api.pagination import PageQuery
-from server.release.uploads.limits import free_octets
+from server.release.uploads.limits import free_bytes
 
 EVERY = PageQuery(limit=1_000_000)  # the API's limit is for answers, and this is counted here
 SHOWN = 8  # of each list; the rest is a page away
@@ -65,7 +65,7 @@ class Overview:
             "clock_off": clock_off if abs(clock_off) > CLOCK_SECONDS else 0,
             "lives": _lives(seen, now)[:SHOWN],
             "roles": len(seen.lives),
-            "free": await asyncio.to_thread(free_octets, services.folder.root),
+            "free": await asyncio.to_thread(free_bytes, services.folder.root),
             "keep_free": services.settings.keep_free,
             "status": status,
             "states": Counter(each.state for each in channels),

@@ -25,10 +25,10 @@ class Pages:
         self.assets: dict[str, tuple[bytes, str]] = {}
         names = {}
         for file, kind in (("console.css", "text/css"), ("icon.svg", "image/svg+xml")):
-            octets = (FOLDER / "assets" / file).read_bytes()
+            data = (FOLDER / "assets" / file).read_bytes()
             stem, _, suffix = file.partition(".")
-            path = f"{PREFIX}/assets/{stem}-{hashlib.sha256(octets).hexdigest()[:16]}.{suffix}"
-            self.assets[path] = (octets, kind)
+            path = f"{PREFIX}/assets/{stem}-{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
+            self.assets[path] = (data, kind)
             names[stem] = path
         environment = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
@@ -55,7 +55,7 @@ class Pages:
         }
 
     def render(self, name: str, values: Mapping[str, Any]) -> bytes:
-        """Return a page's octets."""
+        """Return a page's bytes."""
         return self._templates[name].render(values).encode()
 
 

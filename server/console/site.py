@@ -87,7 +87,7 @@ class Console:
         return self._shared.api.fail(error)
 
     def refuse_malformed(self) -> web.StreamResponse:
-        """Answer octets that are no HTTP request; for the listener."""
+        """Answer bytes that are no HTTP request; for the listener."""
         return self._shared.api.refuse_malformed()
 
     async def _answer(self, request: web.BaseRequest, path: str) -> web.Response:

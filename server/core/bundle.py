@@ -28,7 +28,7 @@ class RoleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=Tr
 
 
 class BlobFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
-    """One target's octets: `blobs/SHA256`."""
+    """One target's bytes: `blobs/SHA256`."""
 
     sha256: Hash
     length: Integer
@@ -61,7 +61,7 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 def encode_bundle(bundle: Bundle) -> tuple[str, bytes]:
-    """Return a bundle's id and the octets of its `bundle.json`."""
+    """Return a bundle's id and the bytes of its `bundle.json`."""
     data = encode_canonical_json(msgspec.to_builtins(bundle))
     decode_bundle(data)
     return hashlib.sha256(data).hexdigest(), data
@@ -88,7 +88,7 @@ def decode_bundle(data: bytes) -> Bundle:
 
 
 def encode_result(result: Result) -> bytes:
-    """Return the octets of `results/ID.json`."""
+    """Return the bytes of `results/ID.json`."""
     data = encode_canonical_json(msgspec.to_builtins(result))
     decode_result(data)
     return data

@@ -30,7 +30,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An inclusion proof with the checkpoint it leads to, kept as signed octets."""
+    """An inclusion proof with the checkpoint it leads to, kept as signed bytes."""
 
     index: int
     hashes: tuple[bytes, ...]
@@ -38,18 +38,18 @@ class Proof:
 
 
 def encode_leaf(role: str, version: int, sha256: str) -> bytes:
-    """Return the log entry of one role version, at most 160 octets."""
+    """Return the log entry of one role version, at most 160 bytes."""
     check_role(role)
     decode_decimal(str(version))
     check_sha256(sha256)
     entry = f"hening role v1\n{role}\n{version}\n{sha256}\n".encode()
     if len(entry) > MAX_LEAF:
-        raise FormatError(f"the log entry of {role} {version} is over {MAX_LEAF} octets.")
+        raise FormatError(f"the log entry of {role} {version} is over {MAX_LEAF} bytes.")
     return entry
 
 
 def decode_leaf(entry: bytes) -> tuple[str, int, str]:
-    """Return role, version and sha256 of a log entry; raises FormatError for any other octets."""
+    """Return role, version and sha256 of a log entry; raises FormatError for any other bytes."""
     try:
         first, role, version, sha256, end = entry[:MAX_LEAF].decode("ascii").split("\n")
     except ValueError as error:
@@ -105,7 +105,7 @@ def encode_proof(index: int, hashes: Sequence[bytes], checkpoint: bytes) -> byte
 def decode_proof(data: bytes) -> Proof:
     """Read a tlog-proof; its checkpoint is not verified yet."""
     if len(data) > MAX_PROOF:
-        raise FormatError(f"a proof of {len(data)} octets is over the limit of {MAX_PROOF}.")
+        raise FormatError(f"a proof of {len(data)} bytes is over the limit of {MAX_PROOF}.")
     head, gap, checkpoint = data.partition(b"\n\n")
     try:
         first, index, *hashes = head.decode("ascii").split("\n")

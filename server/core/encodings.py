@@ -33,11 +33,11 @@ def encode_canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 def decode_canonical_json(data: bytes, *, limit: int) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value that `data` encodes; refuse every encoding but the canonical one.
 
-    Raises FormatError for more than `limit` octets, and for octets that differ from the encoding of
+    Raises FormatError for more than `limit` bytes, and for bytes that differ from the encoding of
     their own value: white space, duplicate keys, unsorted keys, floats, escapes.
     """
     if len(data) > limit:
-        raise FormatError(f"a JSON file of {len(data)} octets is over the limit of {limit}.")
+        raise FormatError(f"a JSON file of {len(data)} bytes is over the limit of {limit}.")
     try:
         value = json.loads(data, parse_float=_refuse_number, parse_constant=_refuse_number)
     except (ValueError, RecursionError) as error:

@@ -1,7 +1,7 @@
 """The error tree of the server's vocabulary; nothing in `server.core` raises anything else.
 
     HeningError
-    ├── FormatError      octets or values that are not of a documented form
+    ├── FormatError      bytes or values that are not of a documented form
     ├── ProfileError     valid TUF that breaks a rule of our profile
     ├── TrustError       a signature, version or expiry that does not hold
     ├── ReleaseError     releases or pointers that contradict each other or their past
@@ -16,7 +16,7 @@ class HeningError(Exception):
 
 
 class FormatError(HeningError):
-    """Octets or values that are not of a documented form."""
+    """Bytes or values that are not of a documented form."""
 
 
 class ProfileError(HeningError):

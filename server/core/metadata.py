@@ -1,7 +1,7 @@
-"""TUF metadata as octets: size limits, one way to encode, signature and expiry checks.
+"""TUF metadata as bytes: size limits, one way to encode, signature and expiry checks.
 
 python-tuf verifies; its errors become ours here and nowhere else. What was signed is kept as the
-octets that were signed: nothing in hening encodes a metadata file a second time.
+bytes that were signed: nothing in hening encodes a metadata file a second time.
 """
 
 import json
@@ -36,12 +36,12 @@ _LIMITS = {"root": ROOT_LIMIT, "timestamp": TIMESTAMP_LIMIT, "snapshot": SNAPSHO
 
 
 def metadata_limit(role: str) -> int:
-    """Return how many octets a file of `role` may have."""
+    """Return how many bytes a file of `role` may have."""
     return _LIMITS.get(role, TARGETS_LIMIT)
 
 
 def encode_metadata(metadata: Metadata[Any]) -> bytes:
-    """Return the octets of a signed metadata file, compact JSON."""
+    """Return the bytes of a signed metadata file, compact JSON."""
     try:
         data: bytes = JSONSerializer(compact=True, validate=True).serialize(metadata)
     except SerializationError as error:
@@ -140,7 +140,7 @@ def decode_role(role: str, data: bytes) -> Metadata[Any]:
 def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     limit = metadata_limit(role)
     if len(data) > limit:
-        raise FormatError(f"a {role} file of {len(data)} octets is over the limit of {limit}.")
+        raise FormatError(f"a {role} file of {len(data)} bytes is over the limit of {limit}.")
     try:
         document = json.loads(data.decode())
         is_canonical = _has_canonical_form(document["signed"])

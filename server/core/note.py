@@ -29,14 +29,14 @@ _DASH = "\u2014 "
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """The public half of a note key: its name and 32 octets."""
+    """The public half of a note key: its name and 32 bytes."""
 
     name: str
     public: bytes
 
     @property
     def key_id(self) -> bytes:
-        """The four octets by which a signature line names this key."""
+        """The four bytes by which a signature line names this key."""
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ def _encode_line(text: str, key: VerifierKey, sign: Callable[[bytes], bytes]) ->
 
 def _split(note: bytes) -> tuple[str, list[str]]:
     if len(note) > MAX_NOTE:
-        raise FormatError(f"a note of {len(note)} octets is over the limit of {MAX_NOTE}.")
+        raise FormatError(f"a note of {len(note)} bytes is over the limit of {MAX_NOTE}.")
     try:
         text = note.decode()
     except UnicodeDecodeError as error:

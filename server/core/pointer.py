@@ -29,7 +29,7 @@ Permille = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
 
 class Package(msgspec.Struct, frozen=True):
-    """One way to a step's build: target path, length in octets, sha256, source fingerprints."""
+    """One way to a step's build: target path, length in bytes, sha256, source fingerprints."""
 
     path: str = msgspec.field(name="p")
     length: Positive = msgspec.field(name="z")

@@ -129,7 +129,7 @@ def check_point(public: object) -> None:
     except ValueError:
         raw = b""
     if len(raw) != 32 or raw.hex() != public:
-        raise ProfileError(f"{str(public)[:70]!r} is not 32 octets of lower-case hex.")
+        raise ProfileError(f"{str(public)[:70]!r} is not 32 bytes of lower-case hex.")
     if not crypto_core_ed25519_is_valid_point(raw):
         raise ProfileError(f"the key {raw.hex()[:16]} is not a point that can be trusted.")
 

@@ -1,7 +1,7 @@
 """The proposal file: what is to be signed, what it replaces, and all that is needed to judge it.
 
 Canonical JSON (docs/FORMATS.md section 1), at most 256 MiB; the id of a proposal is the sha256 of
-its octets:
+its bytes:
 
     {"changes":[FILE…],"context":[FILE…],"created":T,"kind":"proposal","names":{KEYID:TEXT…},
      "note":TEXT,"packages":[{"length":L,"name":TEXT,"sha256":H}…],"schema":1}
@@ -39,16 +39,16 @@ class MetadataText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     role: str
     version: Positive
-    octets: str
+    text: str = msgspec.field(name="octets")
 
     @property
     def data(self) -> bytes:
-        """The octets of the file."""
-        return self.octets.encode()
+        """The bytes of the file."""
+        return self.text.encode()
 
 
 class PackageFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
-    """A package that the change lists anew; its octets do not travel with the proposal."""
+    """A package that the change lists anew; its bytes do not travel with the proposal."""
 
     sha256: Hash
     length: Integer
@@ -69,7 +69,7 @@ class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def encode_proposal(proposal: Proposal) -> bytes:
-    """Return the octets of a proposal file.
+    """Return the bytes of a proposal file.
 
     Raises FormatError for one that breaks the format, ReleaseError for a note that is not plain.
     """
@@ -102,7 +102,7 @@ def proposal_id(data: bytes) -> str:
 def _check(proposal: Proposal, data: bytes) -> None:
     if len(data) > MAX_PROPOSAL:
         raise FormatError(
-            f"the proposal has {len(data)} octets, and {MAX_PROPOSAL} are allowed; propose fewer"
+            f"the proposal has {len(data)} bytes, and {MAX_PROPOSAL} are allowed; propose fewer"
             " roles at once."
         )
     for files in (proposal.context, proposal.changes):

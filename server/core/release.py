@@ -33,7 +33,7 @@ _OF_THE_BUILD = ("incremental", "post_timestamp", "sdk_level", "security_patch_l
 
 
 class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="upper"):
-    """What binds the payload in `payload_properties.txt`: base64 sha256 and sizes in octets."""
+    """What binds the payload in `payload_properties.txt`: base64 sha256 and sizes in bytes."""
 
     file_hash: Hash64
     file_size: Digits
@@ -48,7 +48,7 @@ class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 class Release(msgspec.Struct, frozen=True):
-    """One package of one build in one channel. Times in epoch seconds, lengths in octets.
+    """One package of one build in one channel. Times in epoch seconds, lengths in bytes.
 
     `drain_until` is UNSET where the member is absent: a withdrawn package is gone at once then.
     """

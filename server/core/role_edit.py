@@ -25,7 +25,7 @@ def next_role(
 ) -> Targets:
     """Return the version after `current` with `targets` in it, and `floor` if there is a new one.
 
-    The targets are sorted, so that the same edit has the same octets. Raises an error of the core
+    The targets are sorted, so that the same edit has the same bytes. Raises an error of the core
     when the role may not go on so (docs/FORMATS.md sections 2 and 3).
     """
     fields = current.unrecognized_fields if floor is None else encode_floor(current, floor)
@@ -91,7 +91,7 @@ class Withdrawal:
 
     Each of `places` is `CODENAME` or `CODENAME/REGION/CHANNEL`, of which the build with `counter`
     is withdrawn, or the path of one package. `drain_until`, in epoch seconds, is how long servers
-    go on serving the octets; None: they stop at once.
+    go on serving the bytes; None: they stop at once.
     """
 
     places: tuple[str, ...]

@@ -25,12 +25,12 @@ def tile_path(level: int | str, index: int, width: int) -> str:
 
 
 def encode_entries(entries: Sequence[bytes]) -> bytes:
-    """Return the octets of an entry tile: each entry after its length in two octets."""
+    """Return the bytes of an entry tile: each entry after its length in two bytes."""
     return b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
 
 
 def decode_entries(data: bytes, width: int) -> list[bytes]:
-    """Return the `width` entries of an entry tile; raises FormatError for any other octets."""
+    """Return the `width` entries of an entry tile; raises FormatError for any other bytes."""
     entries, at = list[bytes](), 0
     while at < len(data) and len(entries) < width:
         length = int.from_bytes(data[at : at + 2], "big")
@@ -44,7 +44,7 @@ def decode_entries(data: bytes, width: int) -> list[bytes]:
 def plan_tiles(
     entries: Sequence[bytes], leaves: Sequence[bytes], since: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield path and octets of the tiles that a tree has and its prefix of `since` has not."""
+    """Yield path and bytes of the tiles that a tree has and its prefix of `since` has not."""
     size = len(leaves)
     for index, width in changed_tiles(size, since):
         part = entries[index * WIDTH : index * WIDTH + width]
@@ -69,9 +69,9 @@ def changed_tiles(size: int, since: int) -> Iterator[tuple[int, int]]:
 
 
 LEVEL_BITS = 8  # a tile of 256 hashes is a perfect subtree of 8 levels
-HASH = 32  # octets
+HASH = 32  # bytes
 ReadTile = Callable[[str], bytes]
-"""Returns the octets of the tile at a path below `log/`."""
+"""Returns the bytes of the tile at a path below `log/`."""
 
 
 class GrowingTree:
@@ -134,7 +134,7 @@ class GrowingTree:
         return path[::-1]
 
     def new_tiles(self) -> Iterator[tuple[str, bytes]]:
-        """Yield path and octets of the hash tiles that the appended leaves have changed."""
+        """Yield path and bytes of the hash tiles that the appended leaves have changed."""
         level = 0
         while self.size >> level * LEVEL_BITS:
             width, before = self.size >> level * LEVEL_BITS, self._base >> level * LEVEL_BITS
@@ -163,7 +163,7 @@ class GrowingTree:
         width = min(WIDTH, max(0, (self._base >> level * LEVEL_BITS) - index * WIDTH))
         data = self._read(tile_path(level, index, width)) if width else b""
         if len(data) != width * HASH:
-            raise LogError(f"a tile of {width} hashes has {len(data)} octets.")
+            raise LogError(f"a tile of {width} hashes has {len(data)} bytes.")
         tile = [data[at : at + HASH] for at in range(0, len(data), HASH)]
         self._tiles[level, index] = tile
         return tile

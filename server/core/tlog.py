@@ -1,6 +1,6 @@
 """Merkle tree maths of RFC 6962 section 2.1, recursive as the RFC writes it.
 
-Trees are given as sequences of 32-octet leaf hashes; a proof is a list of hashes from leaf to root.
+Trees are given as sequences of 32-byte leaf hashes; a proof is a list of hashes from leaf to root.
 """
 
 import hashlib

@@ -25,20 +25,20 @@ from server.device.gate import GateMode, Headers, Reason, phone_request
 from server.device.snapshot import EMPTY, POINTERS, Snapshot
 
 _UNIT = re.compile(rb"bytes=", re.IGNORECASE)
-# A number may have any number of digits; a line of a request has 2,048 octets.
+# A number may have any number of digits; a line of a request has 2,048 bytes.
 _RANGE = re.compile(rb"([0-9]{1,2048})-([0-9]{0,2048})|-([0-9]{1,2048})")
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The octets from `first` to `last`, both included."""
+    """The bytes from `first` to `last`, both included."""
 
     first: int
     last: int
 
     @property
     def length(self) -> int:
-        """How many octets the range has."""
+        """How many bytes the range has."""
         return self.last - self.first + 1
 
 
@@ -112,7 +112,7 @@ _QUALITY_ZERO = re.compile(rb"q=0(?:\.0{0,3})?")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers and either octets or a piece of a package; `close` ends the connection."""
+    """Status, headers and either bytes or a piece of a package; `close` ends the connection."""
 
     status: HTTPStatus
     headers: Mapping[str, str]
@@ -123,7 +123,7 @@ class Answer:
 
 
 def plan_answer(snapshot: Snapshot, method: str, path: str, headers: Headers) -> Answer:
-    """Return the answer to GET `path`; the answer to HEAD is the same without its octets.
+    """Return the answer to GET `path`; the answer to HEAD is the same without its bytes.
 
     A Range means something to GET only (RFC 9110 section 14.2).
     """
@@ -255,7 +255,7 @@ class Served:
     """A snapshot as a process serves it; never changed, replaced by one reference.
 
     `requests` are the documents by the request line that asks for them. `exact` gives for whole
-    requests, octet by octet, the status and the answer without status line and `Date`: all that a
+    requests, byte by byte, the status and the answer without status line and `Date`: all that a
     phone asks for, the next root's 404 among it, and what a cache asks in a phone's place.
     """
 
@@ -280,10 +280,10 @@ def make_served(
     for path, document in before.items():
         if after.get(path) is not document:
             del requests[_line(path)]
-            for octets in _hits(path, document, hosts, mode):
-                del exact[octets]
-    for octets in _absent(previous.snapshot, hosts):
-        del exact[octets]
+            for data in _hits(path, document, hosts, mode):
+                del exact[data]
+    for data in _absent(previous.snapshot, hosts):
+        del exact[data]
     for path, document in after.items():
         if before.get(path) is not document:
             requests[_line(path)] = document
@@ -302,7 +302,7 @@ def _hits(
     sent = document.compressed or document.identity
     hits: dict[bytes, Hit] = {}
     for host in hosts:
-        hits[_request(path, host)] = HTTPStatus.OK, sent.octets
+        hits[_request(path, host)] = HTTPStatus.OK, sent.data
         if is_revalidated:
             condition = f"If-None-Match: {sent.etag}\r\n".encode()
             hits[_request(path, host, condition)] = HTTPStatus.NOT_MODIFIED, sent.unmodified
@@ -314,8 +314,8 @@ def _absent(snapshot: Snapshot, hosts: Sequence[bytes]) -> dict[bytes, Hit]:
     if not snapshot.next_root:
         return {}
     answer = not_there()
-    octets = encode_fields(answer.headers) + answer.body
-    return {_request(snapshot.next_root, host): (answer.status, octets) for host in hosts}
+    data = encode_fields(answer.headers) + answer.body
+    return {_request(snapshot.next_root, host): (answer.status, data) for host in hosts}
 
 
 def phone_host(url: str) -> bytes:

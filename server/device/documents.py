@@ -1,4 +1,4 @@
-"""Small files in memory: each representation as the octets that are sent of it."""
+"""Small files in memory: each representation as the bytes that are sent of it."""
 
 import base64
 import gzip
@@ -27,24 +27,24 @@ Headers = Mapping[str, str]
 class Representation(msgspec.Struct, frozen=True, gc=False):
     """One coding of a small file, serialised once.
 
-    `octets` are an answer without its status line and `Date`: header fields, an empty line, the
+    `data` are an answer without its status line and `Date`: header fields, an empty line, the
     body. The first `head` of them end with the empty line. `unmodified` is the same for a 304.
     """
 
-    octets: bytes
+    data: bytes
     head: int
     etag: str
     unmodified: bytes
 
     @property
     def body(self) -> bytes:
-        """The octets behind the header fields."""
-        return self.octets[self.head :]
+        """The bytes behind the header fields."""
+        return self.data[self.head :]
 
     @property
     def headers(self) -> Headers:
         """The header fields, in the order in which they are sent."""
-        return decode_fields(self.octets[: self.head])
+        return decode_fields(self.data[: self.head])
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
@@ -71,9 +71,9 @@ def encode_fields(headers: Headers) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n"
 
 
-def decode_fields(octets: bytes) -> Headers:
+def decode_fields(data: bytes) -> Headers:
     """Return what `encode_fields` was given."""
-    lines = octets.decode().removesuffix("\r\n\r\n").split("\r\n")
+    lines = data.decode().removesuffix("\r\n\r\n").split("\r\n")
     return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
@@ -191,7 +191,7 @@ def _all_proofs(log: Path, versions: Mapping[str, int]) -> Iterator[str]:
 
 
 class Package(msgspec.Struct, frozen=True, gc=False):
-    """A target on disk: sha256 and length in octets."""
+    """A target on disk: sha256 and length in bytes."""
 
     sha256: str
     length: int

@@ -49,7 +49,7 @@ class Downloads:
     ) -> web.StreamResponse:
         """Answer with a package that is not empty, or with the part of it that `answer` names.
 
-        Raises StorageError or OSError when its octets cannot be had: before the head if that can
+        Raises StorageError or OSError when its bytes cannot be had: before the head if that can
         be known by then; after it the connection is reset, for a wrong end is no end.
         """
         if self._counts.downloads >= self._limits.downloads:
@@ -161,7 +161,7 @@ def _is_tls(transport: asyncio.Transport) -> bool:
 
 async def _empty(transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
     """Wait until the kernel has what was written."""
-    # A transport of TLS waits for ever from 0 on, for it takes a buffer of no octets for full.
+    # A transport of TLS waits for ever from 0 on, for it takes a buffer of no bytes for full.
     transport.set_write_buffer_limits(high=1 if _is_tls(transport) else 0)
     try:
         await writer.drain()
@@ -222,7 +222,7 @@ class FileAnswer:
         self._sending = sending
 
     def untaken(self) -> int:
-        """Return how many octets the client has still to take, as far as known."""
+        """Return how many bytes the client has still to take, as far as known."""
         left = 0 if self._sending is None else self._sending.left()
         return left + untaken(self._transport)
 

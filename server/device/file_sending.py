@@ -1,4 +1,4 @@
-"""Sends files to sockets by `os.sendfile`: the octets never enter this process.
+"""Sends files to sockets by `os.sendfile`: the bytes never enter this process.
 
 uvloop has no `loop.sendfile`, and asyncio's gives one client all it takes. Here all files that are
 on their way take turns: a piece each, one in a turn of the loop, so that polls are answered in
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from server.device.taking import Twin
 from server.storage.errors import StorageError
 
-TURN = 1024 * 1024  # octets in one turn of the loop, for all clients: that is what a poll waits for
-PIECE = 512 * 1024  # of them, octets for one client
-COST = 16 * 1024  # what it costs, in octets, to ask a client that takes nothing
-# Octets that the kernel keeps for a client beside those that are on their way to it. With all that
+TURN = 1024 * 1024  # bytes in one turn of the loop, for all clients: that is what a poll waits for
+PIECE = 512 * 1024  # of them, bytes for one client
+COST = 16 * 1024  # what it costs, in bytes, to ask a client that takes nothing
+# Bytes that the kernel keeps for a client beside those that are on their way to it. With all that
 # its buffers hold, what is sent has left the processor's cache before it is taken.
 UNSENT = 256 * 1024
 _EDGES = select.EPOLLOUT | select.EPOLLET
@@ -25,7 +25,7 @@ _EDGES = select.EPOLLOUT | select.EPOLLET
 
 @dataclass(slots=True, eq=False)
 class Sending:
-    """The octets of a file from `first` up to `end` on their way to a client, `head` before them.
+    """The bytes of a file from `first` up to `end` on their way to a client, `head` before them.
 
     The transport has nothing else to write.
     """
@@ -47,7 +47,7 @@ class Sending:
             self.over.set_exception(ConnectionError("the connection was cut"))
 
     def left(self) -> int:
-        """Return how many octets of the file the kernel has not been given yet."""
+        """Return how many bytes of the file the kernel has not been given yet."""
         return self.end - self.first
 
 

@@ -21,8 +21,8 @@ from server.device.lane import Lane
 from server.device.plane import DevicePlane
 from server.device.turns import SLOW_ANSWER, Turns
 
-HELD = 256 * 1024 * 1024  # octets that may wait for slow clients in a process
-WAITING_OCTETS = 16_384  # of a connection that waits for its hand-over
+HELD = 256 * 1024 * 1024  # bytes that may wait for slow clients in a process
+WAITING_BYTES = 16_384  # of a connection that waits for its hand-over
 TICK_SECONDS = 0.5  # how exact limits and `Date` are
 LANE_STATUSES = (
     HTTPStatus.OK,
@@ -39,7 +39,7 @@ class Connection(Protocol):
     """A connection, on the lane or handed over: when it is cut, on the loop's clock, and why.
 
     `left` is what the client had still to take when its deadline came the last time, and `least`
-    how much of it must be taken by the next. `held` octets wait in memory for it. Behind its last
+    how much of it must be taken by the next. `held` bytes wait in memory for it. Behind its last
     answer, where `limit` is empty, it may take nothing until `stalls`.
     """
 
@@ -51,7 +51,7 @@ class Connection(Protocol):
     held: int
 
     def untaken(self) -> int:
-        """Return how many octets the client has still to take."""
+        """Return how many bytes the client has still to take."""
 
     def cut(self) -> None:
         """End the connection at once."""
@@ -78,7 +78,7 @@ class Front:
         self._hand_over = hand_over
         self._waiting: deque[Lane] = deque()
         self.is_draining = False
-        self._held = 0  # octets that wait in memory for clients
+        self._held = 0  # bytes that wait in memory for clients
         self._monotonic = monotonic
         self._handovers_left = 0
         self._connections: set[Connection] = set()
@@ -137,11 +137,11 @@ class Front:
         self.plane.counts.cuts["full"] += 1
         return True
 
-    def hold(self, connection: Connection, octets: int) -> None:
+    def hold(self, connection: Connection, size: int) -> None:
         """Note what is kept for a client; where all in all is too much, the last one is cut."""
-        self._held += octets - connection.held
-        connection.held = octets
-        if self._held > HELD and octets:
+        self._held += size - connection.held
+        connection.held = size
+        if self._held > HELD and size:
             self.plane.counts.cuts["full"] += 1
             connection.cut()
 
@@ -174,7 +174,7 @@ class Front:
             connection.cut()
 
     def hand_over(self, lane: Lane, data: bytes) -> None:
-        """Have a connection handed over, whose unanswered octets begin with `data`.
+        """Have a connection handed over, whose unanswered bytes begin with `data`.
 
         That is dear, and who is refused comes this way: beyond so many a second they wait, but for
         those who ask for a package, which have as many again. So a flood of refusals, of packages
@@ -186,7 +186,7 @@ class Front:
         if self._handovers_left > -reserve and (reserve or not self._waiting):
             self._handovers_left -= 1
             lane.leave(self._hand_over)
-        elif len(self._waiting) < limits.handovers and len(data) <= WAITING_OCTETS:
+        elif len(self._waiting) < limits.handovers and len(data) <= WAITING_BYTES:
             self._waiting.append(lane)
         else:
             self.plane.counts.cuts["full"] += 1

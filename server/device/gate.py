@@ -180,25 +180,25 @@ def check_request(
     return unknown
 
 
-def take_heads(octets: bytes) -> tuple[bytes, bool]:
+def take_heads(data: bytes) -> tuple[bytes, bool]:
     """Take whole requests in a phone's spelling off the front of what a connection has sent.
 
     Returns what is left, and whether it can still become such a request. Parsers forgive a second
     space or an empty line in front; docs/FORMATS.md section 9 does not.
     """
-    while (match := _HEAD.match(octets)) is not None:
-        octets = octets[match.end() :]
-    return octets, b"\r\n\r\n" not in octets and len(octets) < 1024
+    while (match := _HEAD.match(data)) is not None:
+        data = data[match.end() :]
+    return data, b"\r\n\r\n" not in data and len(data) < 1024
 
 
 def is_block(range_value: bytes, length: int) -> bool:
-    """Answer whether a Range is one aligned block of a package of `length` octets."""
+    """Answer whether a Range is one aligned block of a package of `length` bytes."""
     block = _read_block(range_value)
     return block is not None and block[0] < length and block[1] == min(block[0] + BLOCK, length) - 1
 
 
 def _read_block(range_value: bytes) -> tuple[int, int] | None:
-    """Return first and last octet of a Range that is a block of some package, the last perhaps."""
+    """Return first and last byte of a Range that is a block of some package, the last perhaps."""
     match = _BLOCK_RANGE.fullmatch(range_value)
     if match is None:
         return None
@@ -222,7 +222,7 @@ def _check_names(names: Sequence[bytes], mode: GateMode) -> bool:
 
 
 def _is_phone(method: str, path: str, version: tuple[int, int], headers: Headers) -> bool:
-    """Answer whether a request is one of the table's: docs/FORMATS.md section 9, octet by octet."""
+    """Answer whether a request is one of the table's: docs/FORMATS.md section 9, byte by byte."""
     if method != "GET" or version != (1, 1) or len(headers) != 2 or headers[0][0] != b"Host":
         return False
     name, value = headers[1]

@@ -39,9 +39,9 @@ RESPONSE_HEADERS = frozenset(
         "Vary",
     }
 )
-LINE_LIMIT = 2048  # octets of a request line or header: the longest path has under 400
+LINE_LIMIT = 2048  # bytes of a request line or header: the longest path has under 400
 HEADER_LIMIT = 48  # headers of a request: browsers send about 20
-REST = 16_384  # octets that a client may send ahead of its answers
+REST = 16_384  # bytes that a client may send ahead of its answers
 _EMPTY_LINES = re.compile(rb"[\r\n]+")
 _BARE_END = re.compile(rb"(?<!\r)\n")
 _MALFORMED = b"\0"
@@ -73,15 +73,15 @@ class HandoverServer(web.Server):
         """Return the protocol of a connection."""
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
 
-    def take(self, transport: asyncio.Transport, octets: bytes) -> None:
-        """Take a connection over; `octets` came over it and are still to be answered.
+    def take(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Take a connection over; `data` came over it and are still to be answered.
 
         What was written before goes out before what is written from here on.
         """
         handler = self()
         transport.set_protocol(handler)
         handler.connection_made(transport)
-        handler.data_received(octets)
+        handler.data_received(data)
 
 
 async def _handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -149,7 +149,7 @@ class _Protocol(web.RequestHandler):
         self.front = manager.front
         self.plane = manager.plane
         self.has_ended = False  # the client sends nothing more
-        self.is_spelled = True  # the request that is answered is in a phone's octets
+        self.is_spelled = True  # the request that is answered is in a phone's bytes
         self.held = self.left = 0
         self.least, self.stalls = 1, 0.0
         self._beginning = b""  # what aiohttp has of a head that is not whole
@@ -275,7 +275,7 @@ class _Protocol(web.RequestHandler):
         return is_plain and (self._is_asked or END in self._rest)
 
     def untaken(self) -> int:
-        """Return how many octets the client has still to take."""
+        """Return how many bytes the client has still to take."""
         return 0 if self.transport is None else untaken(self.transport)
 
     def cut(self) -> None:

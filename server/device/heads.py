@@ -30,19 +30,19 @@ from server.device.gate import (
 )
 from server.device.snapshot import Snapshot
 
-LONGEST = 2048  # octets of a head that is read here; a browser's has under 1,000
+LONGEST = 2048  # bytes of a head that is read here; a browser's has under 1,000
 END = b"\r\n\r\n"
 OK, NOT_MODIFIED = 200, 304
 UNKNOWN: Final = "unknown"  # the remark that a request had headers that nobody knows
 Remark: TypeAlias = Reason | str | None
-# Status, the answer's octets without status line and `Date`, whether it is the connection's last,
+# Status, the answer's bytes without status line and `Date`, whether it is the connection's last,
 # and what else is counted.
 Planned: TypeAlias = tuple[int, bytes, bool, Remark]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """An answer whose octets are those of a package from `first` up to `end`.
+    """An answer whose bytes are those of a package from `first` up to `end`.
 
     `fields` are its header fields with the empty line; the rest is as in `Planned`.
     """
@@ -81,7 +81,7 @@ def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | Planne
     chosen = choose(document, coding)
     if condition is not None and is_match(condition, chosen.etag):
         return NOT_MODIFIED, chosen.unmodified, is_last, remark
-    return OK, chosen.octets[: chosen.head] if is_head else chosen.octets, is_last, remark
+    return OK, chosen.data[: chosen.head] if is_head else chosen.data, is_last, remark
 
 
 def is_for_package(head: bytes, served: Served) -> bool:
@@ -90,11 +90,11 @@ def is_for_package(head: bytes, served: Served) -> bool:
     return path != [] and path[0].decode("latin-1") in served.snapshot.packages
 
 
-def may_become_head(octets: bytes) -> bool:
+def may_become_head(data: bytes) -> bool:
     """Answer whether a head that has not ended yet can still be one that is read here."""
-    if len(octets) > LONGEST or octets.count(b"\n") != octets.count(b"\r\n"):
+    if len(data) > LONGEST or data.count(b"\n") != data.count(b"\r\n"):
         return False
-    return any(octets.startswith(each) or each.startswith(octets) for each in (b"GET /", b"HEAD /"))
+    return any(data.startswith(each) or each.startswith(data) for each in (b"GET /", b"HEAD /"))
 
 
 def _plan_path(
@@ -164,7 +164,7 @@ LINES = 4  # the last is empty
 def is_phones(head: bytes, snapshot: Snapshot) -> bool:
     """Answer whether a head is of the request table: docs/FORMATS.md section 9.
 
-    Of a package it asks for a block, whose last octet depends on the package's length.
+    Of a package it asks for a block, whose last byte depends on the package's length.
     """
     if take_heads(head) != (b"", True) or head.count(b"\r\n") != LINES:
         return False

@@ -236,7 +236,7 @@ def _find_logged(
             yield path
     if proof is None:
         return
-    # What is verified is what was signed, so that a proof of other octets is of no use.
+    # What is verified is what was signed, so that a proof of other bytes is of no use.
     entry = b"" if is_verified else proofs.read_entry(shown)
     if not _is_of(entry, role, version) or not proofs.is_shown(shown, entry):
         yield proof_path

@@ -1,6 +1,6 @@
-"""The fast lane: a connection whose requests are answered from octets in memory, and from files.
+"""The fast lane: a connection whose requests are answered from bytes in memory, and from files.
 
-The request language is finite, so the answer to a phone's request is a look-up of its octets. Other
+The request language is finite, so the answer to a phone's request is a look-up of its bytes. Other
 clients' heads, and what asks for packages, are planned by the `front`. Whatever nobody plans is
 handed over to aiohttp together with its connection, one way, for the rest of that connection's
 life.
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from server.device.front import Front
 
 CLOSE = b"\r\nConnection: close"
-REST = 16_384  # octets that wait for their turn beyond which the sum of all counts
-COPIED = 16_384  # octets below which one write of a copy is cheaper than one of two parts
+REST = 16_384  # bytes that wait for their turn beyond which the sum of all counts
+COPIED = 16_384  # bytes below which one write of a copy is cheaper than one of two parts
 
 
 class Lane(asyncio.Protocol):
@@ -84,16 +84,16 @@ class Lane(asyncio.Protocol):
         if hit is None or not self._is_plain:
             self._take(self._rest[self._start :] + data if self._rest else data, 0)
             return
-        status, octets = hit
+        status, content = hit
         front.answers[status] += 1
         self.deadline, self.limit = front.until_idle, "idle"
-        self._write(front.starts[status], octets)
+        self._write(front.starts[status], content)
 
-    def _write(self, start: bytes, octets: bytes) -> None:
-        if len(octets) < COPIED:
-            self._transport.write(start + octets)
+    def _write(self, start: bytes, data: bytes) -> None:
+        if len(data) < COPIED:
+            self._transport.write(start + data)
         else:  # what is large is one object for all clients, however slowly they take it
-            self._transport.writelines((start, octets))
+            self._transport.writelines((start, data))
 
     def _take(self, data: bytes, start: int) -> None:
         """Answer the requests of `data` from `start` on, in order, while their answers are taken.
@@ -116,16 +116,16 @@ class Lane(asyncio.Protocol):
                 slow = planned, end - start
                 break
             start = end
-            status, octets, is_last, remark = planned
-            work += ANSWER + len(octets)
+            status, content, is_last, remark = planned
+            work += ANSWER + len(content)
             front.count(status, remark)
             self.deadline, self.limit = front.until_idle, "idle"
             if is_last or front.is_draining:
-                fields, empty_line, body = octets.partition(END)
+                fields, empty_line, body = content.partition(END)
                 self._write(front.starts[status] + fields + CLOSE, empty_line + body)
                 self._end()
             else:
-                self._write(front.starts[status], octets)
+                self._write(front.starts[status], content)
         if work > ANSWER:  # one small answer is not worth counting
             turns.spend(work)
         if slow is None:
@@ -292,7 +292,7 @@ class Lane(asyncio.Protocol):
             self._front.linger(self)
 
     def untaken(self) -> int:
-        """Return how many octets the client has still to take."""
+        """Return how many bytes the client has still to take."""
         if self._file is not None:
             return self._file.untaken()
         return untaken(self._transport) if self._has_begun else 0

@@ -1,4 +1,4 @@
-"""The device plane behind the lane: gate, then answer, then octets.
+"""The device plane behind the lane: gate, then answer, then bytes.
 
 No router and no access log.
 """
@@ -38,7 +38,7 @@ class DevicePlane:
         self.downloads = Downloads(blobs, counts, limits, self._date)
 
     async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
-        """Answer one request; `is_spelled` tells whether its octets are a phone's."""
+        """Answer one request; `is_spelled` tells whether its bytes are a phone's."""
         is_strict = self.mode is GateMode.STRICT
         try:
             unknown = check_request(

@@ -53,10 +53,10 @@ class Twin:
         """Return the descriptor."""
         return self._socket.fileno()
 
-    def bound_unsent(self, octets: int) -> None:
-        """Let the kernel take no more than `octets` beside those that are on their way."""
+    def bound_unsent(self, size: int) -> None:
+        """Let the kernel take no more than `size` beside those that are on their way."""
         if self._is_tcp:
-            self._socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, octets)
+            self._socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, size)
 
     def taken(self) -> int:
         """Return a number that changes when the client has taken something."""
@@ -79,7 +79,7 @@ class Twin:
 
 
 def untaken(transport: asyncio.Transport) -> int:
-    """Return how many octets were written and the client has not acknowledged, as far as known."""
+    """Return how many bytes were written and the client has not acknowledged, as far as known."""
     left = transport.get_write_buffer_size()
     own = transport.get_extra_info("socket")
     if own is not None and own.fileno() >= 0:

@@ -69,10 +69,10 @@ class Turns:
 class Limits:
     """Limits of one process of the device plane; times in seconds.
 
-    `head_seconds`: from the first octet of a request to the last of its head. `idle_seconds`:
+    `head_seconds`: from the first byte of a request to the last of its head. `idle_seconds`:
     between two requests of a connection; a phone closes at once, this is for caches that keep
     connections. `stall_seconds`: how long a client may take nothing of an answer. `least_rate`:
-    octets a second of a package on the lane below which it stalls, too. `linger_seconds`:
+    bytes a second of a package on the lane below which it stalls, too. `linger_seconds`:
     how long what still comes is thrown away after the last answer, so that the client can read it.
     `drain_seconds`: how long answers under way may take at the end. `connections` and `downloads`:
     how many there may be at once. `handovers`: how many connections leave the lane in a second; who

@@ -1,7 +1,7 @@
 """What one snapshot has that another has not, in pieces small enough for a loop that serves.
 
 A document that did not change is the same object in the next snapshot, so a difference is found by
-identity and not by comparing octets. Pure.
+identity and not by comparing bytes. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ import msgspec
 from server.device.documents import Document, Package
 from server.device.snapshot import Snapshot
 
-PIECE = 256 * 1024  # octets of the documents of one piece, where it has more than one
+PIECE = 256 * 1024  # bytes of the documents of one piece, where it has more than one
 NAMES = 2_000  # entries of one piece
 
 V = TypeVar("V")
@@ -135,18 +135,18 @@ def _cut(entries: "list[V]") -> "Iterator[list[V]]":
 
 def _cut_documents(changed: list[tuple[str, Document]]) -> Iterator[dict[str, Document]]:
     piece: dict[str, Document] = {}
-    octets = 0
+    data = 0
     for name, document in changed:
         size = _size(document)
-        if piece and (octets + size > PIECE or len(piece) == NAMES):
+        if piece and (data + size > PIECE or len(piece) == NAMES):
             yield piece
-            piece, octets = {}, 0
+            piece, data = {}, 0
         piece[name] = document
-        octets += size
+        data += size
     if piece:
         yield piece
 
 
 def _size(document: Document) -> int:
-    packed = 0 if document.compressed is None else len(document.compressed.octets)
-    return len(document.identity.octets) + packed
+    packed = 0 if document.compressed is None else len(document.compressed.data)
+    return len(document.identity.data) + packed

@@ -1,7 +1,7 @@
 """What can go wrong between the processes.
 
 ProcessError
-├── ChannelError      octets that are no message, or too many of them
+├── ChannelError      bytes that are no message, or too many of them
 └── ActivationError   sockets were announced that are none, or not such as can be served on
 """
 
@@ -13,7 +13,7 @@ class ProcessError(HeningError):
 
 
 class ChannelError(ProcessError):
-    """Octets on a channel that are no message of ours."""
+    """Bytes on a channel that are no message of ours."""
 
 
 class ActivationError(ProcessError):

@@ -87,8 +87,8 @@ WORKER_DECODER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWo
 MAIN_DECODER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 
 
-LIMIT = 16 << 20  # octets of a message: one file of the public tree (5 MB) in both its codings
-READ = 1 << 18  # octets read in one go
+LIMIT = 16 << 20  # bytes of a message: one file of the public tree (5 MB) in both its codings
+READ = 1 << 18  # bytes read in one go
 _HEAD = 4
 
 T = TypeVar("T")
@@ -96,47 +96,47 @@ T = TypeVar("T")
 
 def encode_message(message: msgspec.Struct) -> bytes:
     """Return a message with its length in front; raises ChannelError over `LIMIT`."""
-    octets = msgspec.msgpack.encode(message)
-    if len(octets) > LIMIT:
-        raise ChannelError(f"a message of {len(octets)} octets is over the limit of {LIMIT}.")
-    return len(octets).to_bytes(_HEAD, "big") + octets
+    data = msgspec.msgpack.encode(message)
+    if len(data) > LIMIT:
+        raise ChannelError(f"a message of {len(data)} bytes is over the limit of {LIMIT}.")
+    return len(data).to_bytes(_HEAD, "big") + data
 
 
 class Messages(Generic[T]):
-    """Takes octets as they come, and gives the messages that `decoder` knows. Pure."""
+    """Takes bytes as they come, and gives the messages that `decoder` knows. Pure."""
 
     def __init__(self, decoder: msgspec.msgpack.Decoder[T]) -> None:
         self._decoder = decoder
-        self._octets = bytearray()
+        self._data = bytearray()
 
     @property
     def is_between(self) -> bool:
         """Tell whether no message has begun that is not whole."""
-        return not self._octets
+        return not self._data
 
-    def feed(self, octets: bytes) -> Iterator[T]:
-        """Yield the messages that `octets` complete; raises ChannelError for what is none."""
-        self._octets += octets
+    def feed(self, data: bytes) -> Iterator[T]:
+        """Yield the messages that `data` complete; raises ChannelError for what is none."""
+        self._data += data
         start = 0
         try:
-            while len(self._octets) - start >= _HEAD:
-                length = int.from_bytes(self._octets[start : start + _HEAD], "big")
+            while len(self._data) - start >= _HEAD:
+                length = int.from_bytes(self._data[start : start + _HEAD], "big")
                 if length > LIMIT:
-                    raise ChannelError(f"a message of {length} octets was announced.")
+                    raise ChannelError(f"a message of {length} bytes was announced.")
                 end = start + _HEAD + length
-                if len(self._octets) < end:
+                if len(self._data) < end:
                     break
                 # A copy of it: the buffer cannot be cut while somebody looks into it.
-                message, start = bytes(self._octets[start + _HEAD : end]), end
+                message, start = bytes(self._data[start + _HEAD : end]), end
                 yield self._decode(message)
         finally:
-            del self._octets[:start]
+            del self._data[:start]
 
-    def _decode(self, octets: bytes) -> T:
+    def _decode(self, data: bytes) -> T:
         try:
-            return self._decoder.decode(octets)
+            return self._decoder.decode(data)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise ChannelError("octets on a channel are no message of this version.") from error
+            raise ChannelError("bytes on a channel are no message of this version.") from error
 
 
 class Channel(Generic[T]):
@@ -168,12 +168,12 @@ class Channel(Generic[T]):
         """
         while True:
             try:
-                octets = await self._reader.read(READ)
+                data = await self._reader.read(READ)
             except ConnectionError:
                 return []
-            if not octets:
+            if not data:
                 return []
-            if messages := list(self._messages.feed(octets)):
+            if messages := list(self._messages.feed(data)):
                 return messages
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from server.device.snapshot import Snapshot
 from server.processes.messages import Certificate, Duty
 from server.storage.blobs import BlobReader
 
-FILE_LIMIT = 1 << 20  # octets of a PEM file: a chain has a few thousand
+FILE_LIMIT = 1 << 20  # bytes of a PEM file: a chain has a few thousand
 
 
 def load_certificate(chain: Path, key: Path) -> Certificate:
@@ -59,21 +59,19 @@ def use_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
-        octets = file.read(FILE_LIMIT + 1)
-    if len(octets) > FILE_LIMIT:
-        raise FormatError(
-            f"{path} is larger than {FILE_LIMIT} octets and so no certificate or key."
-        )
-    return octets
+        data = file.read(FILE_LIMIT + 1)
+    if len(data) > FILE_LIMIT:
+        raise FormatError(f"{path} is larger than {FILE_LIMIT} bytes and so no certificate or key.")
+    return data
 
 
-def _in_memory(octets: bytes) -> int:
+def _in_memory(data: bytes) -> int:
     """Return the descriptor of a file in memory: `ssl` reads files only, and a key stays off disk.
 
     A pair that was read once stays usable, whatever is done to the files meanwhile.
     """
     descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
-    view = memoryview(octets)
+    view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
     return descriptor

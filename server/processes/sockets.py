@@ -18,7 +18,7 @@ from server.storage.errors import StorageError
 
 BACKLOG = 4096  # connections that wait for a worker; the kernel's `somaxconn` bounds it too
 UNIX_MODE = 0o660  # the proxy in front is in the server's group; nobody else can connect
-UNIX_PATH_LIMIT = 107  # octets of `sun_path`, less the NUL
+UNIX_PATH_LIMIT = 107  # bytes of `sun_path`, less the NUL
 ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _NEW = ".new"
 
@@ -67,7 +67,7 @@ def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
     """
     if len(bytes(path)) + len(_NEW) > UNIX_PATH_LIMIT:
         raise StorageError(
-            f"{path} is too long for a socket: {UNIX_PATH_LIMIT - len(_NEW)} octets are the most."
+            f"{path} is too long for a socket: {UNIX_PATH_LIMIT - len(_NEW)} bytes are the most."
         )
     _check_stale(path)
     new = path.with_name(path.name + _NEW)

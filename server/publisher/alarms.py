@@ -162,7 +162,7 @@ def notice_of(alarm: Alarm) -> Notice:
 
 
 def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
-    """Yield what is to be said of a disk with `free` octets, and of `used` octets of blobs."""
+    """Yield what is to be said of a disk with `free` bytes, and of `used` bytes of blobs."""
     if free < SCARCE * room.keep_free:
         is_short = free < room.keep_free
         left, kept = spell_size(free), spell_size(room.keep_free)

@@ -36,7 +36,7 @@ from server.storage.durable import (
 from server.storage.layout import StateFolder
 from server.storage.place import PostgresAddress
 
-_Seen = tuple[int, int]  # length in octets, and time of the last change in nanoseconds
+_Seen = tuple[int, int]  # length in bytes, and time of the last change in nanoseconds
 
 
 class FileCopies:

@@ -50,8 +50,8 @@ class Garbage:
     young: int
 
     @property
-    def octets(self) -> int:
-        """How many octets the removed blobs have."""
+    def size(self) -> int:
+        """How many bytes the removed blobs have."""
         return sum(blob.length for blob in self.removed)
 
 

@@ -92,7 +92,7 @@ def load_submission(folder: Path) -> Submission:
 def check_bundle_room(submission: Submission, blobs: BlobStore, room: Room, used: int) -> None:
     """Raise NoRoomError unless there is room for the blobs of a bundle that are not here yet.
 
-    `used` octets are in the store.
+    `used` bytes are in the store.
     """
     listed = submission.bundle.blobs
     new = [each.length for each in listed if blobs.length(each.sha256) != each.length]

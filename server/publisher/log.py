@@ -1,7 +1,7 @@
 """Step 4 of publishing: role versions are appended to the log before anyone can see them.
 
 Leaves are rows in the database, which orders them; tiles, checkpoint and proofs are files that
-follow from the rows, so that writing them again after a crash gives the same octets. Every note is
+follow from the rows, so that writing them again after a crash gives the same bytes. Every note is
 signed by each key that the log holds: while its key is rotated, the former one and the next.
 """
 
@@ -48,12 +48,12 @@ from server.storage.models import LogEntry
 from server.storage.restating import begin_restating, end_restating
 
 MAX_TILE = WIDTH * (MAX_LEAF + 2)
-"""Octets of the largest tile: one of entries, each with its length in two octets."""
+"""Bytes of the largest tile: one of entries, each with its length in two bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The grown tree, and path and octets of the tiles that it needs and may not have.
+    """The grown tree, and path and bytes of the tiles that it needs and may not have.
 
     `is_new` tells whether it has leaves that the signed head does not speak of.
     """
@@ -421,4 +421,4 @@ def _check_same(role: str, version: int, present: str, sha256: str) -> None:
             if role == "root"
             else f"sign {role} {version + 1} instead"
         )
-        raise LogError(f"{role} {version} is in the log with other octets and is burned; {remedy}.")
+        raise LogError(f"{role} {version} is in the log with other bytes and is burned; {remedy}.")

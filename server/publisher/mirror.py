@@ -56,7 +56,7 @@ _ROOT = re.compile(r"metadata/([1-9][0-9]*)\.root\.json")
 
 @dataclass(frozen=True, slots=True)
 class MirrorFile:
-    """One file of a mirror: its path below the mirror's folder, and octets or a package."""
+    """One file of a mirror: its path below the mirror's folder, and bytes or a package."""
 
     path: str
     content: bytes | Package
@@ -129,7 +129,7 @@ def _files(path: str, document: Document) -> Iterator[MirrorFile]:
 
 LISTING = ".mirror.json"
 LOCK = ".mirror.lock"
-LISTING_LIMIT = 64 * 1024 * 1024  # octets: a million paths
+LISTING_LIMIT = 64 * 1024 * 1024  # bytes: a million paths
 PARTS = ("metadata", "log", "targets")
 
 
@@ -140,12 +140,12 @@ class _Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """What an export did: the timestamp's version, and numbers of files and octets."""
+    """What an export did: the timestamp's version, and numbers of files and bytes."""
 
     version: int
     files: int
     written: int
-    octets: int
+    size: int
     removed: int
 
 
@@ -160,7 +160,7 @@ def export_mirror(
 ) -> Mirrored:
     """Bring the mirror in `out` to what is public now; a second run writes and audits nothing.
 
-    `progress` is told what is being done, and how many octets of all files are as they should be.
+    `progress` is told what is being done, and how many bytes of all files are as they should be.
     `link` gives blobs of a local folder a second name there instead of a copy. Raises PublishError
     for what cannot be mirrored or a folder that holds something else, TrustError where the audit
     fails, StorageError where another export writes there; until step 3 the old mirror stands.
@@ -193,7 +193,7 @@ def export_mirror(
         version=snapshot.version,
         files=len(plan.paths),
         written=len(written),
-        octets=sum(_length(file) for file in written),
+        size=sum(_length(file) for file in written),
         removed=len(stale),
     )
 

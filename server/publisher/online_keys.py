@@ -101,7 +101,7 @@ class OnlineKeys:
 
 
 def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str = "") -> bytes:
-    """Make the keys that are not there yet and return the octets of `public.json`.
+    """Make the keys that are not there yet and return the bytes of `public.json`.
 
     A key that is there is kept, so that a second run after a crash completes the first. The log's
     origin is chosen once, and is `pinned` where a root names it; TrustError for another one.
@@ -122,7 +122,7 @@ def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str 
 
 
 def create_next_keys(folder: Path, names: Iterable[str], *, afresh: bool = False) -> bytes:
-    """Make the next key of each of `names` and return the octets of `public.json`.
+    """Make the next key of each of `names` and return the bytes of `public.json`.
 
     A next key that is there is kept, so that a second run after a crash completes the first;
     `afresh` replaces it.
@@ -175,7 +175,7 @@ def _create(path: Path, *, afresh: bool = False) -> None:
 
 
 def encode_public(keys: OnlineKeys) -> bytes:
-    """Return the octets of `public.json`."""
+    """Return the bytes of `public.json`."""
     signers = {**keys.signers, **keys.next_signers}
     public = {role: signer.public_key.keyval["public"] for role, signer in signers.items()}
     public["log"] = str(keys.log_keys[-1].verifier)

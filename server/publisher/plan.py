@@ -1,6 +1,6 @@
 """What a change makes public: new role files, snapshot and timestamp, signed by the online keys.
 
-Pure but for the signatures, which are deterministic: the same input gives the same octets.
+Pure but for the signatures, which are deterministic: the same input gives the same bytes.
 """
 
 import hashlib

@@ -31,7 +31,7 @@ from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobReader
 from server.storage.bounded import read_bounded
 
-BLOCK = 8 * 1024 * 1024  # octets: what phones ask for at once
+BLOCK = 8 * 1024 * 1024  # bytes: what phones ask for at once
 ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -44,7 +44,7 @@ async def check_targets(
 ) -> None:
     """Raise PublishError unless the targets that are new in a role are answered as phones need it.
 
-    What the version before lists was read back with that one. Without `blobs` the octets of targets
+    What the version before lists was read back with that one. Without `blobs` the bytes of targets
     beyond a block are not compared. Raises StorageError or OSError where the store cannot be read.
     """
     if file.role in TOP_LEVEL_ROLES or is_latest(file.role):
@@ -63,7 +63,7 @@ async def _check_whole(session: aiohttp.ClientSession, url: str, target: TargetF
             raise PublishError(f"{url} does not answer with what was published.")
         data = await response.content.readexactly(target.length)
     if hashlib.sha256(data).hexdigest() != target.hashes["sha256"]:
-        raise PublishError(f"{url} answers with other octets than were published.")
+        raise PublishError(f"{url} answers with other bytes than were published.")
 
 
 async def _check_package(
@@ -88,7 +88,7 @@ async def _check_package(
     else:
         is_right = blobs is None or data == await _first_block(blobs, sha256)
     if not is_right:
-        raise PublishError(f"{url} answers with other octets than were published.")
+        raise PublishError(f"{url} answers with other bytes than were published.")
 
 
 async def _first_block(blobs: BlobReader, sha256: str) -> bytes:
@@ -208,7 +208,7 @@ class HttpReadBack:
             path = f"/metadata/{metadata_name(file.role, file.version)}"
             is_right = await self._get(session, path) == file.data
             if not is_right and not await asyncio.to_thread(_is_superseded, self._public, file):
-                raise PublishError(f"{self._base} answers {path} with other octets.")
+                raise PublishError(f"{self._base} answers {path} with other bytes.")
 
     def _may_be_cached(self, answer: bytes, published: int, newest: bytes) -> bool:
         """Answer whether a cache in front may rightly hold this timestamp for some seconds more.

@@ -1,6 +1,6 @@
 """Step 2 of publishing: what the offline signers submitted, held against what is trusted.
 
-Pure: octets, values and `now` in; the trust that would result, or an error, out.
+Pure: bytes, values and `now` in; the trust that would result, or an error, out.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from server.publisher.published import Trust
 
 @dataclass(frozen=True, slots=True)
 class RoleVersion:
-    """One metadata file: role, version, octets as they were signed."""
+    """One metadata file: role, version, bytes as they were signed."""
 
     role: str
     version: int

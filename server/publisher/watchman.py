@@ -56,7 +56,7 @@ class Watchman:
     """Tells `alarm` what a person has to look at, at its crossing and then daily.
 
     `tell` is given what runs out, for programs; where that fails, it is given it a day later.
-    `free` gives the octets that are left on the disk, of which `room` says how many have to be.
+    `free` gives the bytes that are left on the disk, of which `room` says how many have to be.
     """
 
     def __init__(

@@ -7,7 +7,7 @@
     │   └── NeedsSignatureError     only the holders of offline keys can do this
     ├── PermissionDeniedError  403  this account, token or role may not do this
     ├── PreconditionError      412  what the request was made for has changed meanwhile
-    ├── TooLargeError          413  more octets than are taken
+    ├── TooLargeError          413  more bytes than are taken
     ├── RateError              429  too often, or too much at once
     ├── QuotaError             507  no room: a quota or the disk is used up
     └── TrailError             422  the trail of changes is not what was recorded
@@ -51,7 +51,7 @@ class PreconditionError(HeningError):
 
 
 class TooLargeError(HeningError):
-    """More octets than are taken."""
+    """More bytes than are taken."""
 
 
 class Share(enum.StrEnum):

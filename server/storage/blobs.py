@@ -27,12 +27,12 @@ from server.storage.durable import PRIVATE, make_folder, move_durable
 from server.storage.errors import StorageError
 from server.storage.room import FULL
 
-PIECE = 64 * 1024  # octets given in one go: small enough that downloads do not starve polls
+PIECE = 64 * 1024  # bytes given in one go: small enough that downloads do not starve polls
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """One blob that is there: its length in octets, and since when, in epoch seconds."""
+    """One blob that is there: its length in bytes, and since when, in epoch seconds."""
 
     sha256: str
     length: int
@@ -43,13 +43,13 @@ class BlobReader(Protocol):
     """Reads blobs; the only part of a store that the device plane is given."""
 
     def lengths(self, names: Collection[str]) -> dict[str, int]:
-        """Return the length in octets of each of `names` that is there.
+        """Return the length in bytes of each of `names` that is there.
 
         What was there once may be answered from memory. Blocks; raises StorageError.
         """
 
     def open_file(self, sha256: str, length: int) -> AbstractAsyncContextManager[int | None]:
-        """Give the descriptor of a file with a blob's octets, None where no blob is a file.
+        """Give the descriptor of a file with a blob's bytes, None where no blob is a file.
 
         Others may use it at the same time: it is read at offsets, never where it stands. Entering
         raises StorageError or OSError where the blob is not there or has another length.
@@ -58,7 +58,7 @@ class BlobReader(Protocol):
     def open_range(
         self, sha256: str, first: int, length: int
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Give the `length` octets from `first` on, in pieces of at most `PIECE`.
+        """Give the `length` bytes from `first` on, in pieces of at most `PIECE`.
 
         Entering raises StorageError or OSError where the blob cannot be read, before any piece;
         so does a piece that does not come.
@@ -69,12 +69,12 @@ class BlobStore(BlobReader, Protocol):
     """Reads, takes in, lists and removes blobs. Every method blocks and may raise StorageError."""
 
     def length(self, sha256: str) -> int | None:
-        """Return a blob's length in octets as it is now, or None when it is not there."""
+        """Return a blob's length in bytes as it is now, or None when it is not there."""
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
         """Copy `source` in, unless its blob is there already.
 
-        Raises FormatError for other octets than named. A crash leaves what `sweep` removes, never
+        Raises FormatError for other bytes than named. A crash leaves what `sweep` removes, never
         a blob under a name that is not its hash.
         """
 
@@ -104,17 +104,17 @@ class BlobStore(BlobReader, Protocol):
         """Remove a blob; one that is not there is no error."""
 
     def free(self) -> int | None:
-        """Return how many octets the disk below has free, None where there is no such bound."""
+        """Return how many bytes the disk below has free, None where there is no such bound."""
 
     def sweep(self) -> None:
         """Remove what crashed ingests left, and nothing of those that are under way."""
 
 
-READ = 1 << 20  # octets read in one go
+READ = 1 << 20  # bytes read in one go
 
 
 def open_source(source: Path, sha256: str, length: int) -> BinaryIO:
-    """Open a blob that was submitted; its length is known before an octet of it is copied.
+    """Open a blob that was submitted; its length is known before a byte of it is copied.
 
     Raises FormatError for what is no regular file, or has another length.
     """
@@ -131,7 +131,7 @@ def open_source(source: Path, sha256: str, length: int) -> BinaryIO:
         raise FormatError(sentence)
     if found.st_size != length:
         os.close(descriptor)
-        raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
+        raise FormatError(f"the blob {sha256[:16]} does not have {length} bytes.")
     return os.fdopen(descriptor, "rb")
 
 
@@ -148,13 +148,13 @@ def read_checked(pieces: Iterator[bytes], sha256: str, length: int) -> Iterator[
         digest.update(piece)
         yield piece
     if left:
-        raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
+        raise FormatError(f"the blob {sha256[:16]} does not have {length} bytes.")
     if digest.hexdigest() != sha256:
         raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")
 
 
 def read_pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
-    """Yield at most `length` octets of a file; one that grows meanwhile is not followed."""
+    """Yield at most `length` bytes of a file; one that grows meanwhile is not followed."""
     while length and (piece := file.read(min(READ, length))):
         length -= len(piece)
         yield piece
@@ -183,7 +183,7 @@ def write_blob(
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in FULL:
             raise StorageError(
-                f"there is no room for the blob {sha256[:16]} of {length} octets: make room."
+                f"there is no room for the blob {sha256[:16]} of {length} bytes: make room."
             ) from error
         raise
     move_durable(temporary, target)

@@ -9,9 +9,9 @@ TEMPORARY = ".tmp-"
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """Return the octets of a regular file of at most `limit`; symbolic links are refused."""
+    """Return the bytes of a regular file of at most `limit`; symbolic links are refused."""
     if path.is_symlink() or not path.is_file():
         raise FormatError(f"{path.name} is not a regular file.")
     if path.stat().st_size > limit:
-        raise FormatError(f"{path.name} is larger than its limit of {limit} octets.")
+        raise FormatError(f"{path.name} is larger than its limit of {limit} bytes.")
     return path.read_bytes()

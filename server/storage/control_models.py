@@ -99,7 +99,7 @@ class Lease(Base):
 
 
 class Upload(Base):
-    """One resumable upload; its octets lie in a file of the same id until it is whole."""
+    """One resumable upload; its bytes lie in a file of the same id until it is whole."""
 
     __tablename__ = "uploads"
 

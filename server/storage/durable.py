@@ -89,9 +89,7 @@ def write_immutable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         write_durable(path, data, mode=mode)
         return
     if present != data:
-        raise StorageError(
-            f"{path.name} is already there with other octets; it is never rewritten."
-        )
+        raise StorageError(f"{path.name} is already there with other bytes; it is never rewritten.")
 
 
 def move_durable(source: Path, target: Path) -> None:

@@ -48,7 +48,7 @@ class StateFolder:
 
     @property
     def uploads(self) -> Path:
-        """Octets of uploads that are not whole yet, one file each, named by the upload's id."""
+        """Bytes of uploads that are not whole yet, one file each, named by the upload's id."""
         return self.root / "uploads"
 
     @property

@@ -25,7 +25,7 @@ from server.storage.durable import PRIVATE, make_folder, move_durable
 from server.storage.errors import StorageError
 from server.storage.open_files import OpenFiles
 
-READ = 4 * PIECE  # octets: one way to a thread and back for four pieces
+READ = 4 * PIECE  # bytes: one way to a thread and back for four pieces
 
 
 class LocalBlobs:
@@ -41,14 +41,14 @@ class LocalBlobs:
         return self._folder / sha256[:2] / sha256
 
     def length(self, sha256: str) -> int | None:
-        """Return a blob's length in octets, or None when it is not there."""
+        """Return a blob's length in bytes, or None when it is not there."""
         try:
             return self.path(sha256).stat().st_size
         except FileNotFoundError:
             return None
 
     def lengths(self, names: Collection[str]) -> dict[str, int]:
-        """Return the length in octets of each of `names` that is there."""
+        """Return the length in bytes of each of `names` that is there."""
         found = {name: self.length(name) for name in names}
         return {name: length for name, length in found.items() if length is not None}
 
@@ -62,14 +62,14 @@ class LocalBlobs:
     async def open_range(
         self, sha256: str, first: int, length: int
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Give the `length` octets from `first` on, in pieces."""
+        """Give the `length` bytes from `first` on, in pieces."""
         async with aiofiles.open(self.path(sha256), "rb") as file:
             await file.seek(first)
             async with contextlib.aclosing(_read(file, length)) as pieces:
                 yield pieces
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob is there already; refuse other octets than named.
+        """Copy `source` in, unless its blob is there already; refuse other bytes than named.
 
         A crash leaves a temporary file, never a blob under a name that is not its hash.
         """
@@ -100,7 +100,7 @@ class LocalBlobs:
         """Read a blob again and raise FormatError unless it is what its name says."""
         path = self.path(sha256)
         if not path.is_file() or path.stat().st_size != length:
-            raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
+            raise FormatError(f"the blob {sha256[:16]} does not have {length} bytes.")
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")
@@ -139,7 +139,7 @@ class LocalBlobs:
         self.path(sha256).unlink(missing_ok=True)
 
     def free(self) -> int:
-        """Return how many octets are free on the folder's file system."""
+        """Return how many bytes are free on the folder's file system."""
         folder = self._folder
         while not folder.exists():  # it is made with the first blob
             folder = folder.parent

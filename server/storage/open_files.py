@@ -32,7 +32,7 @@ class OpenFiles:
 
     @contextlib.asynccontextmanager
     async def open(self, name: str, length: int) -> AsyncIterator[int]:
-        """Give the descriptor of a regular file of `length` octets.
+        """Give the descriptor of a regular file of `length` bytes.
 
         Raises OSError where it cannot be opened, StorageError where it is anything else.
         """
@@ -66,7 +66,7 @@ def _check(descriptor: int, length: int) -> None:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_size != length:
         raise StorageError(
-            f"a blob does not have its {length} octets: run `hening-server check --deep`."
+            f"a blob does not have its {length} bytes: run `hening-server check --deep`."
         )
 
 

@@ -1,6 +1,6 @@
 """Whether there is room for more blobs: within a quota, and with some of the disk left free.
 
-What cannot be kept is refused before an octet of it is moved. Pure.
+What cannot be kept is refused before a byte of it is moved. Pure.
 """
 
 import errno
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from server.storage.errors import StorageError
 
-KEEP_FREE = 256 * 1024 * 1024  # octets; publishing, the log and the database need them
+KEEP_FREE = 256 * 1024 * 1024  # bytes; publishing, the log and the database need them
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -26,16 +26,16 @@ def is_full(error: Exception) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """`quota`: octets that all blobs may have, 0 for any; `keep_free`: octets left on the disk."""
+    """`quota`: bytes that all blobs may have, 0 for any; `keep_free`: bytes left on the disk."""
 
     quota: int = 0
     keep_free: int = KEEP_FREE
 
 
 def plan_room(length: int, *, used: int, free: int | None, room: Room) -> int:
-    """Return how many octets are lacking for `length` more; 0 where there is room.
+    """Return how many bytes are lacking for `length` more; 0 where there is room.
 
-    `used` octets are in the store; `free` ones are left on its disk, None where it has none.
+    `used` bytes are in the store; `free` ones are left on its disk, None where it has none.
     """
     lacking = used + length - room.quota if room.quota else 0
     if free is not None:
@@ -44,7 +44,7 @@ def plan_room(length: int, *, used: int, free: int | None, room: Room) -> int:
 
 
 def check_room(length: int, *, used: int, free: int | None, room: Room) -> None:
-    """Raise NoRoomError, which says what to do, where `plan_room` finds octets lacking."""
+    """Raise NoRoomError, which says what to do, where `plan_room` finds bytes lacking."""
     lacking = plan_room(length, used=used, free=free, room=room)
     if not lacking:
         return
@@ -52,4 +52,4 @@ def check_room(length: int, *, used: int, free: int | None, room: Room) -> None:
         remedy = "`blob_quota` is used up: collect garbage with `gc`, or raise it"
     else:
         remedy = "the disk is too full: make room, or lower `keep_free`"
-    raise NoRoomError(f"there is no room for {length} octets, {lacking} are lacking; {remedy}.")
+    raise NoRoomError(f"there is no room for {length} bytes, {lacking} are lacking; {remedy}.")

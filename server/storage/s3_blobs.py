@@ -2,7 +2,7 @@
 
 A blob of one part is put on condition that nothing has its name; a longer one in several parts,
 which S3 shows as one object once all are there and complete. That is not conditional and need not
-be: whoever writes the name writes the same octets, for the hash is checked before the last step.
+be: whoever writes the name writes the same bytes, for the hash is checked before the last step.
 """
 
 import contextlib
@@ -29,9 +29,9 @@ from server.storage.errors import StorageError
 from server.storage.s3_client import S3Place, S3Uploads, blob_key, open_store, telling
 from server.storage.shared_windows import SharedWindows, Window
 
-WINDOW = 8 * 1024 * 1024  # octets of one request to S3: the block that phones ask for
+WINDOW = 8 * 1024 * 1024  # bytes of one request to S3: the block that phones ask for
 KEPT = 16  # windows in memory, 128 MiB: those that come and those that were read last
-# Octets that a reader fetches for itself: one that is too slow for the windows, or wants little.
+# Bytes that a reader fetches for itself: one that is too slow for the windows, or wants little.
 STEP = 256 * 1024
 
 
@@ -49,7 +49,7 @@ class S3Reader:
     async def open_range(
         self, sha256: str, first: int, length: int
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Give the `length` octets from `first` on, in pieces; the first is fetched here."""
+        """Give the `length` bytes from `first` on, in pieces; the first is fetched here."""
         pieces = self._read(blob_key(sha256), first, first + length)
         async with contextlib.aclosing(pieces):
             begin = await anext(pieces, b"")
@@ -83,7 +83,7 @@ class S3Reader:
             if found.range[0] != first:
                 raise StorageError("the S3 store answers with another range than was asked for.")
             left, rest = found.range[1] - first, b""
-            # The end is known by its offset: a reader that has the last octet does not wait for
+            # The end is known by its offset: a reader that has the last byte does not wait for
             # the store to say that there are no more.
             async for chunk in found.stream(min_chunk_size=PIECE):
                 left -= len(chunk)
@@ -107,7 +107,7 @@ async def _chain(begin: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[b
 async def _read_window(
     window: Window | None, first: int, length: int
 ) -> AsyncGenerator[bytes, None]:
-    """Yield octets of a window until it is given up; raises StorageError where it ends early."""
+    """Yield bytes of a window until it is given up; raises StorageError where it ends early."""
     while window is not None and length:
         piece = await window.piece(first // PIECE)
         if piece is None:
@@ -119,7 +119,7 @@ async def _read_window(
         yield piece
 
 
-PART = 8 * 1024 * 1024  # octets of a part; S3 takes 5 MiB to 5 GiB, and at most 10,000 parts
+PART = 8 * 1024 * 1024  # bytes of a part; S3 takes 5 MiB to 5 GiB, and at most 10,000 parts
 PARTS = 9_000
 AT_ONCE = 2  # parts in memory and on their way
 FEW = 16  # more unknown lengths than these are learnt from a list, a thousand in each answer
@@ -155,7 +155,7 @@ class S3Blobs:
         self._removing = open_store(place, min(patience, REMOVAL), REMOVAL, retries)
 
     def length(self, sha256: str) -> int | None:
-        """Ask S3 for a blob's length in octets; None when it is not there."""
+        """Ask S3 for a blob's length in bytes; None when it is not there."""
         with telling("say whether it has a blob"):
             try:
                 found = obstore.head(self._store, blob_key(sha256))
@@ -166,7 +166,7 @@ class S3Blobs:
         return found["size"]
 
     def lengths(self, names: Collection[str]) -> dict[str, int]:
-        """Return the length in octets of each of `names` that is there; asks for new ones only."""
+        """Return the length in bytes of each of `names` that is there; asks for new ones only."""
         unknown = set(names) - self._known.keys()
         if len(unknown) > FEW:
             self._known |= {blob.sha256: blob.length for blob in self.list()}
@@ -184,11 +184,11 @@ class S3Blobs:
     def open_range(
         self, sha256: str, first: int, length: int
     ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Give the `length` octets from `first` on, in pieces; the first is fetched here."""
+        """Give the `length` bytes from `first` on, in pieces; the first is fetched here."""
         return self._reader.open_range(sha256, first, length)
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob is there already; refuse other octets than named.
+        """Copy `source` in, unless its blob is there already; refuse other bytes than named.
 
         A crash leaves parts that nobody sees, never a blob under a name that is not its hash.
         """

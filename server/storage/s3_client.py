@@ -71,7 +71,7 @@ def sign_request(
     return f"{target}?{arguments}" if arguments else target, headers
 
 
-SECRET_LIMIT = 1024  # octets; AWS has 40
+SECRET_LIMIT = 1024  # bytes; AWS has 40
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9._-]+)*)/?")
 _ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _REGION = re.compile(r"[a-z0-9-]{1,32}")
@@ -184,7 +184,7 @@ def telling(what: str) -> Iterator[None]:
 
 
 SECONDS = 30.0  # how long one request may take
-LIMIT = 8 * 1024 * 1024  # octets of an answer: a thousand uploads take under one
+LIMIT = 8 * 1024 * 1024  # bytes of an answer: a thousand uploads take under one
 _UPLOAD = re.compile(r"<Upload>(.*?)</Upload>", re.DOTALL)
 _FIELDS = [re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Key", "UploadId", "Initiated")]
 

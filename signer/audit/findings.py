@@ -31,7 +31,7 @@ class Kind(enum.StrEnum):
     EQUIVOCATION = "equivocation"  # two signed statements that cannot both be true
     ROLL_BACK = "roll-back"  # less than an earlier audit saw
     MISSING = "missing"  # served and not logged, or left out of the log
-    MISMATCH = "mismatch"  # served with other octets than logged
+    MISMATCH = "mismatch"  # served with other bytes than logged
     UNKNOWN_ROLE = "unknown-role"  # logged for a role that nobody delegated
     ORDER = "order"  # versions of a role that do not grow
     ENTRY = "entry"  # an entry that is none

@@ -85,7 +85,7 @@ def _compare(
     if own is None:
         text = f"{name}, which the working folder does not have: somebody else made it."
     elif own.hex() != entry.sha256:
-        text = f"{name} with other octets than the working folder has: somebody else made them."
+        text = f"{name} with other bytes than the working folder has: somebody else made them."
     else:
         return
     foreign.add(

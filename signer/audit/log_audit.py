@@ -63,7 +63,7 @@ def audit_log(
     """
     findings = Findings()
     before = {role: known.current for role, known in memory.roles.items()}
-    published = read_published(mirror, memory.root_octets, before, now, findings)
+    published = read_published(mirror, memory.root_bytes, before, now, findings)
     audit = Audit(findings, published)
     try:
         _follow_log(audit, mirror, memory, now, progress, inquiry or Inquiry())
@@ -214,4 +214,4 @@ def _remembered(memory: Memory) -> Head:
 
 
 def _root_version(memory: Memory) -> int:
-    return verify_first_root(memory.root_octets).signed.version
+    return verify_first_root(memory.root_bytes).signed.version

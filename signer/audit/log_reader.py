@@ -24,9 +24,9 @@ class Entry:
 
 
 def decode_bundle(data: bytes) -> list[bytes]:
-    """Split an entry bundle into its leaves, each led by its length in two octets.
+    """Split an entry bundle into its leaves, each led by its length in two bytes.
 
-    Raises AnswerError for a leaf of no octets or more than 160, and for octets that are left over.
+    Raises AnswerError for a leaf of no bytes or more than 160, and for bytes that are left over.
     """
     leaves = []
     position = 0
@@ -41,7 +41,7 @@ def decode_bundle(data: bytes) -> list[bytes]:
 
 
 def decode_entry(leaf: bytes) -> Entry:
-    """Read a leaf; refuse, with AnswerError, every octet that `encode_leaf` would not write."""
+    """Read a leaf; refuse, with AnswerError, every byte that `encode_leaf` would not write."""
     try:
         _, role, version, sha256, _ = leaf.decode("ascii").split("\n")
         entry = Entry(role, decode_decimal(version), sha256)
@@ -142,7 +142,7 @@ class CompactRange:
     """The tree of the first `size` leaves."""
 
     def __init__(self, size: int = 0, hashes: Sequence[bytes] = ()) -> None:
-        """Start from `hashes`, one of 32 octets for each bit that is set in `size`."""
+        """Start from `hashes`, one of 32 bytes for each bit that is set in `size`."""
         self.size = size
         self._hashes = list(hashes)
 

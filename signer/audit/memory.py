@@ -72,7 +72,7 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The log as it was when an audit found nothing wrong.
 
     `checkpoint` is the signed note; `hashes` are the perfect subtrees of its tree (see
-    `compact_range`); `root` is the newest root's octets in base64, `pinned` the sha256 of the root
+    `compact_range`); `root` is the newest root's bytes in base64, `pinned` the sha256 of the root
     that the first audit started from. `proven` are the checkpoints stapled to current versions.
     """
 
@@ -88,7 +88,7 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time: Number
 
     @property
-    def root_octets(self) -> bytes:
+    def root_bytes(self) -> bytes:
         """The newest root, as it was signed."""
         return decode_base64(self.root)
 
@@ -99,7 +99,7 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def begin_memory(root: bytes) -> Memory:
-    """Return the memory of somebody who has seen nothing yet and trusts the octets of a root.
+    """Return the memory of somebody who has seen nothing yet and trusts the bytes of a root.
 
     Raises MemoryFileError when they are none that anybody could start from.
     """
@@ -120,12 +120,12 @@ def begin_memory(root: bytes) -> Memory:
 
 
 def encode_memory(memory: Memory) -> bytes:
-    """Return the octets of the file; MemoryFileError where they would be over the limit."""
+    """Return the bytes of the file; MemoryFileError where they would be over the limit."""
     value = msgspec.to_builtins(memory)
     seal = hashlib.sha256(encode_canonical_json(value)).hexdigest()
     data = encode_canonical_json({"memory": value, "schema": 1, "sha256": seal})
     if len(data) > MAX_MEMORY:
-        raise MemoryFileError(f"The memory of this audit would be over {MAX_MEMORY} octets.")
+        raise MemoryFileError(f"The memory of this audit would be over {MAX_MEMORY} bytes.")
     return data
 
 
@@ -173,7 +173,7 @@ def _check(memory: Memory) -> None:
     root = base64.b64encode(memory.tree.root()).decode()
     if memory.checkpoint.split("\n")[1:3] != [str(memory.size), root]:
         raise _refusal("its checkpoint is not of its tree")
-    check_root(verify_first_root(memory.root_octets).signed)
+    check_root(verify_first_root(memory.root_bytes).signed)
     for name, role in memory.roles.items():
         check_role(name)
         if any(entry.index >= memory.size for entry in role.kept):
@@ -232,7 +232,7 @@ def advance_memory(
         pinned=memory.pinned,
         proven=[SignedHead(size=size, root=root) for size, root in sorted(proven)],
         roles=roles,
-        root=base64.b64encode(published.root_octets).decode(),
+        root=base64.b64encode(published.root_bytes).decode(),
         size=newest.size,
         time=int(now.timestamp()),
     )

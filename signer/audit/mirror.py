@@ -19,9 +19,9 @@ class Mirror(Protocol):
     """A copy of the public tree."""
 
     def fetch(self, path: str, limit: int) -> bytes | None:
-        """Return the octets at `path`, which starts with a slash; None where nothing is.
+        """Return the bytes at `path`, which starts with a slash; None where nothing is.
 
-        Raises AnswerError for more than `limit` octets, MirrorAwayError where there is no answer.
+        Raises AnswerError for more than `limit` bytes, MirrorAwayError where there is no answer.
         """
 
 
@@ -34,7 +34,7 @@ class FolderMirror:
         self._folder = folder
 
     def fetch(self, path: str, limit: int) -> bytes | None:
-        """Return the octets of a file below the folder."""
+        """Return the bytes of a file below the folder."""
         file = self._folder / path.removeprefix("/")
         try:
             # Opening a pipe would wait for somebody to write into it.
@@ -45,7 +45,7 @@ class FolderMirror:
         except (FileNotFoundError, NotADirectoryError):
             return None
         if len(data) > limit:
-            raise AnswerError(f"{path} is longer than the {limit} octets that it may have.")
+            raise AnswerError(f"{path} is longer than the {limit} bytes that it may have.")
         return data
 
 
@@ -53,7 +53,7 @@ HEAD_LIMIT = 16_384
 ANSWER_SECONDS = 120.0  # for one file: 5 MB at the speed of a poor telephone line
 _SILENCE_SECONDS = 30.0
 _RECEIVE = 65_536
-# What framing (chunk sizes, gzip's own octets) may add to a body.
+# What framing (chunk sizes, gzip's own bytes) may add to a body.
 _OVERHEAD = 65_536
 _ENDED = "it ended the connection without a whole answer"
 _PORTS = {"http": 80, "https": 443}
@@ -133,14 +133,14 @@ class HttpMirror:
             assert isinstance(event, h11.Data)  # nothing else lies between head and end
             budget -= len(event.data)
             if budget < 0:
-                raise AnswerError(f"{path} is longer than the {limit} octets that it may have.")
+                raise AnswerError(f"{path} is longer than the {limit} bytes that it may have.")
             body.feed(bytes(event.data))
-        octets = body.finish()
+        data = body.finish()
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
             machine.start_next_cycle()
         else:
             self.close()
-        return octets if is_there else None
+        return data if is_there else None
 
     def _connect(self) -> socket.socket:
         opened = socket.create_connection(
@@ -164,10 +164,10 @@ class HttpMirror:
             if remaining <= 0:
                 raise TimeoutError("it takes too long to answer")
             opened.settimeout(min(remaining, _SILENCE_SECONDS))
-            octets = opened.recv(_RECEIVE)
-            if not octets:  # no answer ends so: one that does not say where it ends may be cut
+            data = opened.recv(_RECEIVE)
+            if not data:  # no answer ends so: one that does not say where it ends may be cut
                 raise ConnectionResetError(_ENDED)
-            self._machine.receive_data(octets)
+            self._machine.receive_data(data)
         return event
 
     def _check_status(self, response: h11.Response, path: str) -> bool:
@@ -195,7 +195,7 @@ class _Body:
     def feed(self, data: bytes) -> None:
         if self._inflate is not None:
             try:
-                # One octet more than allowed is enough to see that there is more.
+                # One byte more than allowed is enough to see that there is more.
                 data = self._inflate.decompress(data, self._limit + 1 - len(self._data))
             except zlib.error as error:
                 raise AnswerError(f"{self._path} comes as damaged gzip.") from error
@@ -204,7 +204,7 @@ class _Body:
         self._data += data
         if len(self._data) > self._limit:
             raise AnswerError(
-                f"{self._path} is longer than the {self._limit} octets that it may have."
+                f"{self._path} is longer than the {self._limit} bytes that it may have."
             )
 
     def finish(self) -> bytes:

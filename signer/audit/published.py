@@ -45,7 +45,7 @@ MAX_ROOTS = 1024  # new roots that one audit follows, and former ones that it lo
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A role version that the mirror hands out, and the sha256 of its octets."""
+    """A role version that the mirror hands out, and the sha256 of its bytes."""
 
     role: str
     version: int
@@ -57,7 +57,7 @@ class Published:
     """What verified; `is_complete` says that snapshot and targets are among it."""
 
     root: Root
-    root_octets: bytes
+    root_bytes: bytes
     delegated: set[str] = field(default_factory=set)
     current: dict[str, int] = field(default_factory=dict)
     served: list[Served] = field(default_factory=list)
@@ -130,25 +130,25 @@ def _follow_root(mirror: Mirror, published: Published, findings: Findings) -> bo
         if data is not None:
             root = verify_root(data, before, None).signed
             check_root(root)
-            published.root, published.root_octets = root, data
+            published.root, published.root_bytes = root, data
     return published.root is not before
 
 
 def _list_roots(mirror: Mirror, published: Published, trusted: bytes, findings: Findings) -> None:
     """Note every root that is served; the one that is trusted must be among them unchanged."""
     pinned = {verify_first_root(trusted).signed.version: trusted}
-    pinned[published.root.version] = published.root_octets
+    pinned[published.root.version] = published.root_bytes
     newest = published.root.version
     versions = range(max(1, newest - MAX_ROOTS), newest + 1)
     for served in _list_served(mirror, "root", versions, findings):
         published.served.append(served)
-        octets = pinned.get(served.version)
-        if octets is not None and _sha256(octets) != served.sha256:
+        data = pinned.get(served.version)
+        if data is not None and _sha256(data) != served.sha256:
             findings.add(
                 Kind.EQUIVOCATION,
                 f"Root {served.version} on the mirror is another one than the trusted.",
                 served=served.sha256,
-                trusted=_sha256(octets),
+                trusted=_sha256(data),
             )
 
 
@@ -243,7 +243,7 @@ CHECKPOINT = "/log/checkpoint"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A signed checkpoint: its octets, what they say, and where they were found."""
+    """A signed checkpoint: its bytes, what they say, and where they were found."""
 
     place: str
     note: bytes
@@ -267,7 +267,7 @@ def read_stapled(
 ) -> list[Head]:
     """Return the checkpoints of the proofs of all current versions that verify.
 
-    Each is verified against the octets that the mirror serves for the version.
+    Each is verified against the bytes that the mirror serves for the version.
     """
     stapled = []
     for served in published.served:
@@ -314,7 +314,7 @@ def _report_fork(old: Head, new: Head, root: bytes, proof: list[bytes], findings
 
 
 def show(head: Head) -> str:
-    """Return the signed octets of a checkpoint as text, which a verified note is."""
+    """Return the signed bytes of a checkpoint as text, which a verified note is."""
     return head.note.decode()
 
 

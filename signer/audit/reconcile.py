@@ -12,7 +12,7 @@ _NEVER_LOGGED = frozenset({"snapshot", "timestamp", "mirrors"})
 
 
 def check_served(published: Published, ledger: Ledger, findings: Findings) -> None:
-    """Note every served role version that is not in the log with exactly its octets."""
+    """Note every served role version that is not in the log with exactly its bytes."""
     for served in published.served:
         name = f"{served.role} {served.version}"
         place = ledger.find(served.role, served.version)
@@ -27,7 +27,7 @@ def check_served(published: Published, ledger: Ledger, findings: Findings) -> No
         elif place.sha256 != served.sha256:
             findings.add(
                 Kind.MISMATCH,
-                f"The mirror serves {name} with other octets than entry {place.index} says.",
+                f"The mirror serves {name} with other bytes than entry {place.index} says.",
                 role=served.role,
                 version=served.version,
                 served=served.sha256,

@@ -42,7 +42,7 @@ class HolderOrder:
 
 @dataclass(frozen=True, slots=True)
 class SignedRole:
-    """The current version of a role: its octets and what they say."""
+    """The current version of a role: its bytes and what they say."""
 
     data: bytes
     signed: Targets

@@ -52,7 +52,7 @@ def init_repository(
 ) -> Ceremony:
     """Sign version 1 of every offline role with all of its keys, keep it and submit it.
 
-    A folder that holds the same plan already is not signed again: its octets are submitted once
+    A folder that holds the same plan already is not signed again: its bytes are submitted once
     more, so that a ceremony that was interrupted can be repeated. Another plan is refused.
     """
     keys = group_keys(keystore.load_public_keys())
@@ -110,7 +110,7 @@ def group_keys(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
 
 
 def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dict[str, bytes]:
-    """Return the recorded octets if they say what is planned, at an earlier time."""
+    """Return the recorded bytes if they say what is planned, at an earlier time."""
     files: dict[str, bytes] = {}
     if folder.load_versions() == {role: [1] for role in planned}:
         files = {role: folder.load(role, 1) for role in planned}

@@ -165,7 +165,7 @@ def finish_change(
             click.echo(remark)
         print_review(reviews)
     if ending.propose is not None:
-        write_once(ending.propose, proposed.octets)
+        write_once(ending.propose, proposed.data)
         if not as_json:
             click.echo(
                 f"Wrote proposal {proposed.identity[:16]} to {ending.propose}. Next, each holder"

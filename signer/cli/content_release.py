@@ -148,7 +148,7 @@ def schedule(
     ending: Ending,
     as_json: bool,
 ) -> None:
-    """Change whose phones use a pack that is signed, and until when; it has the same octets."""
+    """Change whose phones use a pack that is signed, and until when; it has the same bytes."""
     from signer.content.plan import plan_pack_edit
     from signer.proposal.document import Change
 

@@ -45,7 +45,7 @@ def print_difference(difference: PackDifference, *, limit: int | None) -> None:
         old, new = ({} if each is None else {name: each} for each in (before, after))
         _print_words(compare_entries("", old, new))
     parts = " ".join(f"{number:02}" for number in difference.parts) or "none"
-    click.echo(f"Parts that phones fetch anew: {parts}; {spell_size(difference.octets)}.")
+    click.echo(f"Parts that phones fetch anew: {parts}; {spell_size(difference.size)}.")
 
 
 def difference_json(difference: PackDifference) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def difference_json(difference: PackDifference) -> dict[str, Any]:
         },
         "kind": difference.kind,
         "members": {name: list(pair) for name, pair in difference.members.items()},
-        "octets": difference.octets,
+        "octets": difference.size,
         "parts": list(difference.parts),
     }
 
@@ -108,7 +108,7 @@ def review(
     """Hold pack folders against a proposal, and say which entries it adds, changes and removes.
 
     Every entry is shown with its values before and after; without the folder of the pack before it,
-    given with --before, all of a pack's entries. Refuses a folder that is not, octet by octet, what
+    given with --before, all of a pack's entries. Refuses a folder that is not, byte by byte, what
     the proposal lists, and one with --before that is not what the proposal replaces.
     """
     from server.core.content.index import decode_index

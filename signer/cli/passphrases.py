@@ -155,7 +155,7 @@ def _read_pin(descriptor: int) -> bytes:
 
 
 def _read_descriptor(descriptor: int, option: str) -> bytes:
-    # One octet more than allowed, so that a longer passphrase is refused and not cut off.
+    # One byte more than allowed, so that a longer passphrase is refused and not cut off.
     from signer.keys.key_file import MAX_PASSPHRASE
 
     try:

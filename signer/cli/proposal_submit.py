@@ -37,12 +37,12 @@ def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None
     from signer.proposal.document import MAX_PROPOSAL, check_anchor, decode_proposal
     from signer.proposal.propose import load_proposal
 
-    octets = read_limited(path, MAX_PROPOSAL)
+    data = read_limited(path, MAX_PROPOSAL)
     try:
-        decode_proposal(octets)
+        decode_proposal(data)
     except ProposalError as error:
         raise ProposalError(f"{path.name} is no proposal, or was changed: {error}") from error
-    proposed = load_proposal(octets, surroundings.now)
+    proposed = load_proposal(data, surroundings.now)
     if root is not None:
         check_anchor(proposed.proposal, root.read_bytes())
     return proposed
@@ -65,7 +65,7 @@ def load_signature_file(path: Path, identity: str) -> SignatureFile:
 
 
 def read_limited(path: Path, limit: int) -> bytes:
-    """Return the octets of a file, one more than `limit` at most, so that more is refused."""
+    """Return the bytes of a file, one more than `limit` at most, so that more is refused."""
     with path.open("rb") as file:
         return file.read(limit + 1)
 

@@ -38,7 +38,7 @@ CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)
 @click.option(
     "--drain",
     is_flag=True,
-    help="Serve the octets on for a while, so that downloads in progress end.",
+    help="Serve the bytes on for a while, so that downloads in progress end.",
 )
 @click.option(
     "--drain-days",

@@ -139,20 +139,20 @@ def hand_over(
 
 def _read_token(place: Place) -> str:
     if place.token_file is not None:
-        octets = load_narrow(
+        data = load_narrow(
             place.token_file, f"The token file {place.token_file}", SECRET, TOKEN_LIMIT + 2
         )
     else:
         assert place.token_fd is not None
         try:
             with os.fdopen(place.token_fd, "rb", closefd=False) as file:
-                octets = file.read(TOKEN_LIMIT + 2)
+                data = file.read(TOKEN_LIMIT + 2)
         except OSError as error:
             raise SurroundingsError(
                 f"Nothing can be read from --token-fd {place.token_fd} ({error.strerror}); open it"
                 f" for reading, for example with `{place.token_fd}<FILE`."
             ) from error
-    token = octets.removesuffix(b"\n")
+    token = data.removesuffix(b"\n")
     if _TOKEN.fullmatch(token) is None:  # without quoting it
         raise SignerError("What was read is no API token; put one alone, on one line.")
     return token.decode("ascii")

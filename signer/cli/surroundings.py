@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The time now (UTC), random octets, the environment in octets, and a clock for durations."""
+    """The time now (UTC), random bytes, the environment in bytes, and a clock for durations."""
 
     now: datetime
     entropy: Callable[[int], bytes]

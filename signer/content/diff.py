@@ -10,7 +10,7 @@ from signer.content.pack_folder import PackFolder
 
 @dataclass(frozen=True, slots=True)
 class PackDifference:
-    """Keys of entries that joined, changed and left; parts, and octets that a phone fetches anew.
+    """Keys of entries that joined, changed and left; parts, and bytes that a phone fetches anew.
 
     `members` are those of what the index says that differ, with the value before and after;
     `before` and `after` hold the entries themselves.
@@ -21,7 +21,7 @@ class PackDifference:
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     parts: tuple[int, ...]
-    octets: int
+    size: int
     members: Mapping[str, tuple[Any, Any]]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
@@ -55,7 +55,7 @@ def diff_packs(old: PackFolder | None, new: PackFolder) -> PackDifference:
         ),
         removed=tuple(sorted(entries.keys() - new.entries.keys())),
         parts=parts,
-        octets=sum(len(new.parts[number]) for number in parts),
+        size=sum(len(new.parts[number]) for number in parts),
         members={
             name: (members.get(name), new.members.get(name))
             for name in names

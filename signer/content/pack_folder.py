@@ -62,7 +62,7 @@ def make_pack(
     pictures: Mapping[str, bytes],
     base: PackFolder | None = None,
 ) -> PackFolder:
-    """Return a pack of those entries; a part that holds what it held in `base` keeps its octets.
+    """Return a pack of those entries; a part that holds what it held in `base` keeps its bytes.
 
     Raises ContentError where the entries do not fit into parts.
     """
@@ -158,5 +158,5 @@ def _read(path: Path, limit: int) -> bytes:
     with path.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise ContentError(f"{path} has more than {limit} octets.")
+        raise ContentError(f"{path} has more than {limit} bytes.")
     return data

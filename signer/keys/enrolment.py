@@ -9,7 +9,7 @@ from signer.keys.key_name import check_holder
 from signer.keys.keystore import Keystore, Passphrases
 from signer.keys.public_key import PublicKey, check_distinct, encode_public_key, make_tuf_key
 
-_ID_OCTETS = 8
+_ID_BYTES = 8
 
 
 def create_token_keys(
@@ -38,7 +38,7 @@ def create_token_keys(
     ):
         _check_names(store, names)  # somebody may have made one while the PIN was typed
         for name in names:
-            key_id = entropy(_ID_OCTETS)
+            key_id = entropy(_ID_BYTES)
             key = PublicKey(name, session.generate(key_id, name).hex(), holder)
             _add(store, key, TokenKey(module, label, key_id.hex()))
             made.append(key)

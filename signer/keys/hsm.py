@@ -58,7 +58,7 @@ def speaking(label: str) -> Iterator[None]:
 # The object identifier id-Ed25519 of RFC 8410 in DER; tokens that only know the curve's name as a
 # string, as PKCS #11 3.0 also allows, take it as well.
 _ED25519 = bytes.fromhex("06032b6570")
-_POINT_HEAD = bytes.fromhex("0420")  # OCTET STRING of 32 octets
+_POINT_HEAD = bytes.fromhex("0420")  # OCTET STRING of 32 bytes
 
 
 class TokenSession:
@@ -70,7 +70,7 @@ class TokenSession:
         self._checked: dict[bytes, SignMixin] = {}
 
     def generate(self, key_id: bytes, name: str) -> bytes:
-        """Make a key pair that never leaves the token and return the public half, 32 octets.
+        """Make a key pair that never leaves the token and return the public half, 32 bytes.
 
         Refuses an id or a name that a key on the token has already.
         """
@@ -100,12 +100,12 @@ class TokenSession:
         return self.public(key_id)
 
     def public(self, key_id: bytes) -> bytes:
-        """Return the public half of a key pair on the token, 32 octets."""
+        """Return the public half of a key pair on the token, 32 bytes."""
         with speaking(self._label):
             key = self._find_half(key_id, ObjectClass.PUBLIC_KEY)
             point: bytes = key[Attribute.EC_POINT]
         if len(point) == 34 and point.startswith(_POINT_HEAD):
-            point = point[2:]  # as PKCS #11 2.40 has it; 3.0 leaves the two octets out
+            point = point[2:]  # as PKCS #11 2.40 has it; 3.0 leaves the two bytes out
         if len(point) != 32:
             raise KeyStoreError(
                 f"The key {key_id.hex()} on the token {self._label} is not an ed25519 key, and no"
@@ -137,7 +137,7 @@ class TokenSession:
         self._checked[key_id] = key
 
     def sign(self, key_id: bytes, payload: bytes) -> bytes:
-        """Return the signature of `payload`, 64 octets."""
+        """Return the signature of `payload`, 64 bytes."""
         if key_id not in self._checked:  # once, for a token answers slowly
             self.check_private(key_id)
         with speaking(self._label):

@@ -33,15 +33,15 @@ _BEGIN, _END = "-----BEGIN ENCRYPTED PRIVATE KEY-----", "-----END ENCRYPTED PRIV
 _PBES2 = bytes.fromhex("2a864886f70d01050d")
 _SCRYPT = bytes.fromhex("2b06010401da47040b")
 _AES_256_CBC = bytes.fromhex("60864801650304012a")
-_INTEGER, _OCTETS, _OID, _SEQUENCE = 0x02, 0x04, 0x06, 0x30
+_INTEGER, _BYTES, _OID, _SEQUENCE = 0x02, 0x04, 0x06, 0x30
 
 
 def encode_key_file(
     key: Ed25519PrivateKey, passphrase: bytes, entropy: Callable[[int], bytes]
 ) -> bytes:
-    """Return the PEM file of `key`; `entropy(n)` gives n fresh random octets.
+    """Return the PEM file of `key`; `entropy(n)` gives n fresh random bytes.
 
-    Raises KeyStoreError unless the passphrase has 8 to 1,023 octets.
+    Raises KeyStoreError unless the passphrase has 8 to 1,023 bytes.
     """
     check_passphrase(passphrase)
     salt, vector = entropy(16), entropy(16)
@@ -55,13 +55,13 @@ def encode_key_file(
         _der(_OID, _SCRYPT),
         _der(
             _SEQUENCE,
-            _der(_OCTETS, salt),
+            _der(_BYTES, salt),
             *(_der_integer(number) for number in (SCRYPT_N, SCRYPT_R, SCRYPT_P, 32)),
         ),
     )
-    cipher = _der(_SEQUENCE, _der(_OID, _AES_256_CBC), _der(_OCTETS, vector))
+    cipher = _der(_SEQUENCE, _der(_OID, _AES_256_CBC), _der(_BYTES, vector))
     scheme = _der(_SEQUENCE, _der(_OID, _PBES2), _der(_SEQUENCE, stretching, cipher))
-    body = base64.b64encode(_der(_SEQUENCE, scheme, _der(_OCTETS, hidden))).decode()
+    body = base64.b64encode(_der(_SEQUENCE, scheme, _der(_BYTES, hidden))).decode()
     return "\n".join([_BEGIN, *textwrap.wrap(body, 64), _END, ""]).encode()
 
 
@@ -101,7 +101,7 @@ def _der_integer(number: int) -> bytes:
 
 
 def _der(tag: int, *parts: bytes) -> bytes:
-    """Return one DER element; nothing here is longer than 255 octets."""
+    """Return one DER element; nothing here is longer than 255 bytes."""
     body = b"".join(parts)
     length = [len(body)] if len(body) < 128 else [0x81, len(body)]
     return bytes([tag, *length]) + body
@@ -109,7 +109,7 @@ def _der(tag: int, *parts: bytes) -> bytes:
 
 MAX_TOKEN_FILE = 8192
 MAX_MODULE = 1024
-MAX_LABEL = 32  # octets; PKCS #11 pads every label to so many
+MAX_LABEL = 32  # bytes; PKCS #11 pads every label to so many
 _ID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
 
 
@@ -146,17 +146,17 @@ def check_token_key(key: TokenKey) -> None:
     ):
         raise KeyStoreError(
             f"{label[:64]!r} is not a token's label; give the label as the token's own tool"
-            f" shows it, at most {MAX_LABEL} octets."
+            f" shows it, at most {MAX_LABEL} bytes."
         )
     if _ID.fullmatch(key.id) is None:
         raise KeyStoreError(
-            f"{key.id[:64]!r} is not the id of a key on a token; give 1 to 64 octets in"
+            f"{key.id[:64]!r} is not the id of a key on a token; give 1 to 64 bytes in"
             " lower-case hex, for example 01."
         )
 
 
 def encode_token_file(key: TokenKey) -> bytes:
-    """Return the octets of `NAME.token`."""
+    """Return the bytes of `NAME.token`."""
     check_token_key(key)
     return encode_canonical_json(
         {"id": key.id, "module": key.module, "schema": 1, "token": key.label}
@@ -187,7 +187,7 @@ TRUSTED = 0o022
 
 
 def load_narrow(path: Path, what: str, forbidden: int, limit: int) -> bytes:
-    """Return at most `limit` octets of a regular file of a trusted owner without `forbidden` bits.
+    """Return at most `limit` bytes of a regular file of a trusted owner without `forbidden` bits.
 
     Raises KeyStoreError, with `what` as the file's name in the sentence, also for a symbolic link:
     what it leads to may change between two looks.

@@ -111,7 +111,7 @@ class Keystore(KeyFolder):
         """Encrypt the key files of `names` under new passphrases; a refusal of one refuses all.
 
         Each old file is there until the new one is on disk, and the new one is 0600 from its first
-        octet on. Copies of the old file in backups still open with the old passphrase.
+        byte on. Copies of the old file in backups still open with the old passphrase.
         """
         for name in names:
             check_key_name(name)

@@ -79,7 +79,7 @@ def make_tuf_key(public: str) -> SSlibKey:
 
 
 def encode_public_key(key: PublicKey) -> bytes:
-    """Return the octets of `NAME.pub`."""
+    """Return the bytes of `NAME.pub`."""
     value = {"keyid": key.keyid, "public": key.public, "schema": 1}
     check_holder(key.holder)
     if key.holder:
@@ -154,7 +154,7 @@ def decode_any(name: str, data: bytes) -> PublicKey:
     check_key_name(name)
     if len(data) > MAX_FOREIGN_KEY:
         raise KeyStoreError(
-            f"The file for {name} has more than {MAX_FOREIGN_KEY} octets; give one public key."
+            f"The file for {name} has more than {MAX_FOREIGN_KEY} bytes; give one public key."
         )
     if data.lstrip().startswith(_PEM_BEGIN):
         return _checked(PublicKey(name, _decode_pem(name, data)))

@@ -120,9 +120,9 @@ def _decode_element(data: bytes) -> Element:
     length, start = data[1], 2
     if length >= 0x80:
         start = 2 + (length & 0x7F)
-        octets = data[2:start]
-        length = int.from_bytes(octets)
-        minimal = 0 < len(octets) <= 4 and octets[0] != 0 and length >= 0x80
+        content = data[2:start]
+        length = int.from_bytes(content)
+        minimal = 0 < len(content) <= 4 and content[0] != 0 and length >= 0x80
         if not minimal:
             raise _fault()
     stop = start + length

@@ -94,7 +94,7 @@ def tally_signatures(
 def assemble_files(
     transition: Transition, signatures: Mapping[str, Sequence[RoleSignature]]
 ) -> dict[str, bytes]:
-    """Return the signed octets of each role, verified against the keys that must have signed it.
+    """Return the signed bytes of each role, verified against the keys that must have signed it.
 
     Raises ProposalError when a threshold is not met.
     """
@@ -136,13 +136,13 @@ def _verify(transition: Transition, signature: RoleSignature) -> None:
 
 
 Files = dict[tuple[str, int], bytes]
-"""Octets by role and version."""
+"""Bytes by role and version."""
 
 
 def accept_signatures(
     folder: WorkFolder, proposed: Proposed, files: Sequence[SignatureFile]
 ) -> Files:
-    """Take a signed proposal over into the working folder; octets by role and version.
+    """Take a signed proposal over into the working folder; bytes by role and version.
 
     Refuses when a threshold is not met, and when the folder has moved on since it was proposed.
     What was accepted before is accepted again without change.
@@ -159,7 +159,7 @@ def accept_signatures(
 
 
 def find_accepted(folder: WorkFolder, proposal: Proposal) -> Files | None:
-    """Return the signed octets of an accepted proposal; None when it is not accepted (yet)."""
+    """Return the signed bytes of an accepted proposal; None when it is not accepted (yet)."""
     found = {}
     versions = folder.load_versions()
     for file in proposal.changes:
@@ -176,16 +176,16 @@ def find_accepted(folder: WorkFolder, proposal: Proposal) -> Files | None:
 
 
 def assemble_signed(proposed: Proposed, files: Sequence[SignatureFile]) -> Files:
-    """Return the signed octets of a proposal; ProposalError unless its thresholds are met."""
+    """Return the signed bytes of a proposal; ProposalError unless its thresholds are met."""
     transition = proposed.transition
     signatures = collect_signatures(transition, proposed.identity, files)
     _check_complete(proposed, signatures)
-    octets = assemble_files(transition, signatures)
-    return {(role, transition.new[role].signed.version): data for role, data in octets.items()}
+    content = assemble_files(transition, signatures)
+    return {(role, transition.new[role].signed.version): data for role, data in content.items()}
 
 
 def take_over(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
-    """Add signed octets to a folder that is held for a change; what is there already stays.
+    """Add signed bytes to a folder that is held for a change; what is there already stays.
 
     Raises ProposalError when the folder is not what the proposal was made for.
     """
@@ -222,7 +222,7 @@ def _check_complete(proposed: Proposed, signatures: Mapping[str, Sequence[RoleSi
 
 
 def _check_current(folder: WorkFolder, proposal: Proposal) -> None:
-    """Raise ProposalError unless the folder's present is the proposal's context, octet by octet.
+    """Raise ProposalError unless the folder's present is the proposal's context, byte by byte.
 
     All roots count, and targets does always: who may sign must not have changed since.
     """

@@ -47,7 +47,7 @@ __all__ = [
 
 
 def encode_proposal(proposal: Proposal) -> bytes:
-    """Return the octets of a proposal file; raises ProposalError for one that breaks the format."""
+    """Return the bytes of a proposal file; raises ProposalError for one that breaks the format."""
     with refusing(ProposalError):
         return codec.encode_proposal(proposal)
 
@@ -59,7 +59,7 @@ def decode_proposal(data: bytes) -> Proposal:
 
 
 def hash_unsigned(data: bytes) -> str:
-    """Return the sha256 by which the unsigned octets of a role version are remembered."""
+    """Return the sha256 by which the unsigned bytes of a role version are remembered."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -147,7 +147,7 @@ def check_anchor(proposal: Proposal, pinned: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A file that a change lists anew: where it lies, its length in octets and its sha256."""
+    """A file that a change lists anew: where it lies, its length in bytes and its sha256."""
 
     path: Path
     length: int

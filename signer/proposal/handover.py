@@ -18,7 +18,7 @@ from signer.signing import load_trusted
 from signer.work_folder import WorkFolder
 
 Collected = tuple[dict[tuple[str, int], bytes], list[Blob]]
-"""What goes into a bundle: octets by role and version, and packages."""
+"""What goes into a bundle: bytes by role and version, and packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def submit_proposals(
 def collect_proposals(
     folder: WorkFolder, proposals: Sequence[Proposal], packages: Sequence[Path]
 ) -> Collected:
-    """Return what accepted proposals hand over: octets by role and version, and packages."""
+    """Return what accepted proposals hand over: bytes by role and version, and packages."""
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
     for proposal in proposals:
@@ -86,7 +86,7 @@ def submit_versions(
 def collect_versions(
     folder: WorkFolder, since: Mapping[str, int], packages: Sequence[Path]
 ) -> Collected:
-    """Return what `submit_versions` hands over: octets by role and version, and packages."""
+    """Return what `submit_versions` hands over: bytes by role and version, and packages."""
     trusted = load_trusted(folder, None)
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
@@ -145,7 +145,7 @@ def sign_at_once(
     )
     signed = assemble_signed(proposed, [signatures])
     with folder.changing():
-        folder.keep_proposal(proposed.identity, proposed.octets, packages)
+        folder.keep_proposal(proposed.identity, proposed.data, packages)
         take_over(folder, proposed.proposal, signed)
         submitted = submit_proposals(folder, [proposed.proposal], packages, incoming, progress)
         folder.forget_proposal(proposed.identity)
@@ -155,14 +155,14 @@ def sign_at_once(
 def complete_kept(folder: WorkFolder, incoming: Path) -> list[Submitted]:
     """Hand over what `sign_at_once` had accepted before it was cut off; forget what it had not.
 
-    Octets are those that were signed then; nothing is signed here.
+    Bytes are those that were signed then; nothing is signed here.
     """
     completed: list[Submitted] = []
     if not folder.exists() or not folder.load_kept_proposals():
         return completed
     with folder.changing():
-        for identity, octets in folder.load_kept_proposals().items():
-            proposal = decode_proposal(octets)
+        for identity, data in folder.load_kept_proposals().items():
+            proposal = decode_proposal(data)
             if find_accepted(folder, proposal) is not None:
                 packages = folder.load_kept_packages(identity)
                 completed.append(submit_proposals(folder, [proposal], packages, incoming))
@@ -183,11 +183,11 @@ def _find_package(file: PackageFile, packages: Sequence[Path]) -> Blob:
         return Blob(fitting[0], file.length, file.sha256)
     if named:
         raise ProposalError(
-            f"{named[0]} has {named[0].stat().st_size} octets, and the package {file.name} that was"
+            f"{named[0]} has {named[0].stat().st_size} bytes, and the package {file.name} that was"
             f" signed has {file.length}; give that one."
         )
     raise ProposalError(
-        f"The package {file.name} of {file.length} octets goes with this; name it, too, with"
+        f"The package {file.name} of {file.length} bytes goes with this; name it, too, with"
         " --package and by that file name."
     )
 

@@ -26,9 +26,9 @@ from signer.work_folder import WorkFolder
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A proposal: the octets of its file and its id, what it says, and what follows from it."""
+    """A proposal: the bytes of its file and its id, what it says, and what follows from it."""
 
-    octets: bytes
+    data: bytes
     identity: str
     proposal: Proposal
     transition: Transition
@@ -58,14 +58,14 @@ def propose_change(
         ),
     )
     transition = verify_proposal(proposal, now)
-    octets = encode_proposal(proposal)
-    return Proposed(octets, proposal_id(octets), proposal, transition)
+    data = encode_proposal(proposal)
+    return Proposed(data, proposal_id(data), proposal, transition)
 
 
-def load_proposal(octets: bytes, now: datetime) -> Proposed:
+def load_proposal(data: bytes, now: datetime) -> Proposed:
     """Read a proposal file and judge it."""
-    proposal = decode_proposal(octets)
-    return Proposed(octets, proposal_id(octets), proposal, verify_proposal(proposal, now))
+    proposal = decode_proposal(data)
+    return Proposed(data, proposal_id(data), proposal, verify_proposal(proposal, now))
 
 
 def _load_context(folder: WorkFolder, change: Change) -> list[MetadataText]:

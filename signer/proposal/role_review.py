@@ -64,7 +64,7 @@ def _describe_changes(path: str, before: Release, after: Release) -> Iterator[st
 def _describe_drain(release: Release) -> str:
     if release.drain_until is UNSET:
         return ""
-    return f"; its octets are served until {show_second(release.drain_until)}"
+    return f"; its bytes are served until {show_second(release.drain_until)}"
 
 
 def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[s
         f"Adds {path}: {release.type} update{source} to {release.fingerprint}, counter"
         f" {release.counter}, built {show_second(release.post_timestamp)}, patch level"
         f" {release.security_patch_level}, SDK {release.sdk_level}{stone}{state};"
-        f" {target.length} octets, sha256 {target.hashes['sha256']}{others}."
+        f" {target.length} bytes, sha256 {target.hashes['sha256']}{others}."
     )
     for locale, text in sorted(release.changelog.items()):
         yield f"Changelog of {path} in {locale}: {quote(text)}"
@@ -145,13 +145,13 @@ def _describe_new_packs(
     had = {} if old is None else targets_of(kind, old.targets)
     listed = targets_of(kind, new.targets)
     fresh = [path for path in listed if path not in had or had[path] != listed[path]]
-    octets = sum(listed[path].length for path in fresh if path.endswith(".xz"))
+    data = sum(listed[path].length for path in fresh if path.endswith(".xz"))
     parts = sum(path.endswith(".xz") for path in fresh)
     verb = "Adds the pack" if known is None else f"Replaces {kind} {known.version} by"
     title = pack.title.get("en") or next(iter(pack.title.values()))
     yield (
         f"{verb} {kind} {pack.version}, {quote(title)}:"
-        f" {parts} of {KINDS[kind].parts} parts change, {octets} octets that every phone fetches."
+        f" {parts} of {KINDS[kind].parts} parts change, {data} bytes that every phone fetches."
     )
     for source in pack.sources:
         yield (

@@ -42,7 +42,7 @@ class SignatureFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 def encode_signatures(file: SignatureFile) -> bytes:
-    """Return the octets of a signature file."""
+    """Return the bytes of a signature file."""
     with refusing(ProposalError):
         data = encode_canonical_json(msgspec.to_builtins(file))
     _check(file)
@@ -144,7 +144,7 @@ MAX_RECORD = 4 * 1024 * 1024
 
 
 class SignedVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The newest version of a role that was signed, and the sha256 of its unsigned octets."""
+    """The newest version of a role that was signed, and the sha256 of its unsigned bytes."""
 
     version: Positive
     sha256: Hash
@@ -189,7 +189,7 @@ class HolderRecord:
 
 
 def encode_record(signed: Mapping[str, SignedVersion]) -> bytes:
-    """Return the octets of `signed.json`."""
+    """Return the bytes of `signed.json`."""
     with refusing(ProposalError):
         return encode_canonical_json(msgspec.to_builtins(Record(1, dict(signed))))
 

@@ -62,11 +62,11 @@ def check_still_signed(
 ) -> None:
     """Raise TrustError when a role that stays lacks signatures by those who may sign from then on.
 
-    Its octets are in the context, because whoever signs must be able to see that.
+    Its bytes are in the context, because whoever signs must be able to see that.
     """
     if before is None:
         return
-    octets = {file.role: file.data for file in context if file.role != "root"}
+    data = {file.role: file.data for file in context if file.role != "root"}
     affected = ["targets"] if "root" in new else []
     if "targets" in new:
         changed = changed_delegations(before.targets, after.targets)
@@ -74,9 +74,9 @@ def check_still_signed(
     for role in affected:
         if role in new or role not in {*delegated_roles(before.targets), "targets"}:
             continue
-        if role not in octets:
+        if role not in data:
             raise TrustError(f"the proposal changes who signs {role} and does not bring it along.")
-        verify_role(role, octets[role], after.delegator(role), None)
+        verify_role(role, data[role], after.delegator(role), None)
 
 
 def check_packages(

@@ -66,7 +66,7 @@ def undrained(order: Withdrawal, current: Targets, planned: Targets) -> list[str
         before, after = decode_releases(current), decode_releases(planned)
         named = named_paths(order, before)
     return [
-        f"{path} was withdrawn before, and a drain cannot be added or lengthened later: its octets"
+        f"{path} was withdrawn before, and a drain cannot be added or lengthened later: its bytes"
         f" are served {_until(release.drain_until or 0)}."
         for path in named
         if before[path].withdrawn
@@ -153,7 +153,7 @@ def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targe
 
 
 def draining(current: Targets, now: datetime) -> tuple[str, ...]:
-    """Return the paths that are withdrawn and whose octets are still served at `now`."""
+    """Return the paths that are withdrawn and whose bytes are still served at `now`."""
     with refusing(ReleaseRefusal):
         releases = decode_releases(current)
     return tuple(path for path, release in releases.items() if _drains(release, now))

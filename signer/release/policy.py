@@ -49,9 +49,9 @@ class TeamPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def decode_policy(data: bytes) -> TeamPolicy:
-    """Read the octets of `policy.toml`; raises WorkFolderError with a sentence."""
+    """Read the bytes of `policy.toml`; raises WorkFolderError with a sentence."""
     if len(data) > MAX_POLICY:
-        raise WorkFolderError(f"{POLICY_FILE} has more than {MAX_POLICY} octets; shorten it.")
+        raise WorkFolderError(f"{POLICY_FILE} has more than {MAX_POLICY} bytes; shorten it.")
     try:
         policy = msgspec.convert(tomllib.loads(data.decode()), TeamPolicy)
     except UnicodeDecodeError as error:

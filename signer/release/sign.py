@@ -26,7 +26,7 @@ from signer.work_folder import WorkFolder
 class SignedRelease:
     """What was signed: role and version, the build's counter, target paths, bundle and expiry.
 
-    `repeated` is true when everything was listed already and the same octets were submitted again.
+    `repeated` is true when everything was listed already and the same bytes were submitted again.
     """
 
     role: str
@@ -66,7 +66,7 @@ def sign_release(
 
     Refuses everything that `plan_release` refuses, a folder that does not verify, and a key folder
     with fewer keys than the threshold; nothing has changed on disk then. `progress` is called with
-    octets copied and octets in all.
+    bytes copied and bytes in all.
     """
     if not 1 <= expiry_days <= MAX_EXPIRY_DAYS:
         raise ReleaseRefusal(f"A role expires after 1 to {MAX_EXPIRY_DAYS} days; choose so.")
@@ -90,7 +90,7 @@ def sign_release(
     # published at once, and a version that is published must never be signed a second time.
     # Crash before `store`: nothing is recorded, nothing submitted, at most `.tmp-` names are left.
     # Crash between the two: the version is recorded and not submitted; the same command finds its
-    # packages listed and submits the recorded octets.
+    # packages listed and submits the recorded bytes.
     with (
         prepared_bundle(incoming, {(role, signed.version): data}, blobs, progress) as bundle,
         resumable("the same command completes what was begun"),

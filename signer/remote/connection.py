@@ -62,14 +62,14 @@ def _is_loopback(host: str) -> bool:
 
 
 ANSWER_LIMIT = 1_048_576
-"""Octets of an answer; those of the operations used here have under 64 KiB."""
+"""Bytes of an answer; those of the operations used here have under 64 KiB."""
 SILENCE_SECONDS = 90.0  # the server hashes a whole package before it answers the last part
 _RECEIVE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, headers with lower-case names, and the octets of the body."""
+    """A status, headers with lower-case names, and the bytes of the body."""
 
     status: int
     headers: Mapping[str, str]
@@ -94,7 +94,7 @@ class Connection:
         body: Iterable[bytes] = (),
         length: int = 0,
     ) -> Answer:
-        """Send a request with `length` octets of `body` and return the answer.
+        """Send a request with `length` bytes of `body` and return the answer.
 
         Raises OSError or h11.RemoteProtocolError when there is none; the connection is closed then.
         """
@@ -135,17 +135,17 @@ class Connection:
             response = self._next(opened)
         if not isinstance(response, h11.Response):
             raise ConnectionResetError("it ended the connection without an answer")
-        octets = bytearray()
+        data = bytearray()
         while isinstance(event := self._next(opened), h11.Data):
-            octets += event.data
-            if len(octets) > ANSWER_LIMIT:
+            data += event.data
+            if len(data) > ANSWER_LIMIT:
                 raise ConnectionResetError("its answer is longer than any that was asked for")
         names = {name.decode("ascii"): value.decode("latin-1") for name, value in response.headers}
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
             machine.start_next_cycle()
         else:
             self.close()
-        return Answer(response.status_code, names, bytes(octets))
+        return Answer(response.status_code, names, bytes(data))
 
     def _connect(self) -> socket.socket:
         address = (self._address.host, self._address.port)
@@ -162,10 +162,10 @@ class Connection:
 
     def _next(self, opened: socket.socket) -> object:
         while (event := self._machine.next_event()) is h11.NEED_DATA:
-            octets = opened.recv(_RECEIVE)
-            if not octets and self._machine.their_state is not h11.SEND_BODY:
+            data = opened.recv(_RECEIVE)
+            if not data and self._machine.their_state is not h11.SEND_BODY:
                 raise ConnectionResetError("it ended the connection without a whole answer")
-            self._machine.receive_data(octets)
+            self._machine.receive_data(data)
         return event
 
 

@@ -16,7 +16,7 @@ from signer.remote.connection import ServerAwayError, ServerRefusal
 from signer.remote.server import Server, decode_answer
 
 PART = 32 << 20
-"""Octets of one part: what a lost connection may cost, beside what the server had written."""
+"""Bytes of one part: what a lost connection may cost, beside what the server had written."""
 _PIECE = 1 << 18
 _TUS = {"Tus-Resumable": "1.0.0"}
 _ANEW = 3  # announcements of one blob: the first, and others when an upload has expired
@@ -31,7 +31,7 @@ def has_blob(server: Server, blob: Blob) -> bool:
 def upload_blob(
     server: Server, blob: Blob, entropy: Callable[[int], bytes], advance: Callable[[int], None]
 ) -> None:
-    """Send what the server lacks of a blob; `advance` is told how many octets it has.
+    """Send what the server lacks of a blob; `advance` is told how many bytes it has.
 
     Raises ReleaseRefusal for a file that is not the one that was inspected.
     """
@@ -123,7 +123,7 @@ class Outgoing:
 
     @property
     def length(self) -> int:
-        """Octets of what `pieces` gives."""
+        """Bytes of what `pieces` gives."""
         return len(self.bundle) + sum(map(len, self.roles))
 
     def pieces(self) -> Iterator[bytes]:
@@ -140,18 +140,18 @@ def load_outgoing(folder: Path) -> Outgoing:
     roles = []
     for role in bundle.roles:
         name = metadata_name(role.name, role.version)
-        octets = _read_file(folder / "metadata" / name, metadata_limit(role.name))
-        if hashlib.sha256(octets).hexdigest() != role.sha256:
+        content = _read_file(folder / "metadata" / name, metadata_limit(role.name))
+        if hashlib.sha256(content).hexdigest() != role.sha256:
             raise SignerError(f"{folder / 'metadata' / name} is not the file that was signed.")
-        roles.append(octets)
+        roles.append(content)
     blobs = [Blob(folder / "blobs" / b.sha256, b.length, b.sha256) for b in bundle.blobs]
     return Outgoing(hashlib.sha256(data).hexdigest(), data, tuple(roles), tuple(blobs))
 
 
 def make_outgoing(roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob]) -> Outgoing:
-    """Return a bundle that lies nowhere: octets by role and version, blobs where they are."""
+    """Return a bundle that lies nowhere: bytes by role and version, blobs where they are."""
     bundle_id, data = describe_bundle(roles, blobs)
-    files = tuple(octets for _, octets in sorted(roles.items()))
+    files = tuple(content for _, content in sorted(roles.items()))
     distinct = {blob.sha256: blob for blob in blobs}
     return Outgoing(bundle_id, data, files, tuple(distinct.values()))
 
@@ -160,10 +160,10 @@ def _read_file(path: Path, limit: int) -> bytes:
     if not path.is_file():
         raise SignerError(f"{path} is not there; name a folder that `--out` has made.")
     with path.open("rb") as file:
-        octets = file.read(limit + 1)
-    if len(octets) > limit:
-        raise SignerError(f"{path} has more than {limit} octets.")
-    return octets
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise SignerError(f"{path} has more than {limit} bytes.")
+    return data
 
 
 MEDIA_TYPE = "application/vnd.hening.submission"
@@ -173,7 +173,7 @@ _ANSWERS = 20  # ten minutes: what lasts longer has an alarm at the server
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A bundle that is published: the snapshot's version that shows it, octets that were sent."""
+    """A bundle that is published: the snapshot's version that shows it, bytes that were sent."""
 
     bundle: str
     snapshot: int
@@ -214,5 +214,5 @@ def submit_outgoing(
     )
 
 
-def _tell(progress: Progress, before: int, total: int, octets: int) -> None:
-    progress(before + octets, total)
+def _tell(progress: Progress, before: int, total: int, size: int) -> None:
+    progress(before + size, total)

@@ -42,7 +42,7 @@ def attack(name, *errors, result="refused"):
 
 
 def replace_packages(besieged, change):
-    """Serve other octets in place of each package."""
+    """Serve other bytes in place of each package."""
     files = besieged.repository.files
     for path in files:
         if path.startswith("/targets/"):

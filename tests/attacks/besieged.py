@@ -103,7 +103,7 @@ class Besieged:
         self._offer(self.number)
 
     def check_sent(self):
-        """Check that each octet that left the phone is one of the request grammar's."""
+        """Check that each byte that left the phone is one of the request grammar's."""
         host = f"{HOST}:{self.server.port}".encode()
         requests = re.compile(
             rb"(?:GET (?:(?:%b) HTTP/1\.1\r\nHost: %b\r\nAccept-Encoding: gzip"
@@ -112,9 +112,9 @@ class Besieged:
         )
         received = self.server.received
         assert self.server.failures == [], self.server.failures
-        for octets in received:
-            assert requests.fullmatch(octets), octets
-            assert not octets or find_violations(octets, host) == ()
+        for data in received:
+            assert requests.fullmatch(data), data
+            assert not data or find_violations(data, host) == ()
 
     def check_unharmed(self):
         """Check that the phone still starts the build that it ran before."""
@@ -126,7 +126,7 @@ class Besieged:
         assert self.phone.running_build == shop.facts(self.number)
 
     def check_updated(self):
-        """Check that the phone starts the very next build, octet by octet."""
+        """Check that the phone starts the very next build, byte by byte."""
         phone = self.phone
         phone.reboot(is_healthy=lambda _build: True)
         assert phone.running_build == shop.facts(self.number + 1)

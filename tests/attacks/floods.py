@@ -50,9 +50,9 @@ def _trickle(besieged, path):
         if not re.fullmatch(path, asked):
             yield answer
             return
-        for octet in answer:
+        for byte in answer:
             besieged.clock += 20
-            yield bytes([octet])
+            yield bytes([byte])
 
     besieged.server.reply = reply
 

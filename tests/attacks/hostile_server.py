@@ -1,4 +1,4 @@
-"""A server on real loopback sockets that answers as it likes and keeps every octet it is sent."""
+"""A server on real loopback sockets that answers as it likes and keeps every byte it is sent."""
 
 import itertools
 import socket
@@ -7,10 +7,10 @@ import threading
 from contextlib import contextmanager
 
 RESET = object()
-"""In place of octets: end the connection by a reset."""
+"""In place of bytes: end the connection by a reset."""
 
 CLOSE = object()
-"""In place of octets: end the connection."""
+"""In place of bytes: end the connection."""
 
 # What this module's own connections say, and no phone.
 _MARK = b"\0"
@@ -19,10 +19,10 @@ _MARK = b"\0"
 class HostileServer:
     """Answers one connection after another, as a phone opens them.
 
-    `repository` gives the sound answer to a request head, octets in and out. `reply(path, answer)`
-    makes of it what is sent: an iterable of octets, RESET or CLOSE; without it the answer is sent.
-    `send_limit` and `read_limit` are octets of one connection after which it is reset.
-    `received` has the octets of each connection, in the order of connecting; `failures` what failed
+    `repository` gives the sound answer to a request head, bytes in and out. `reply(path, answer)`
+    makes of it what is sent: an iterable of bytes, RESET or CLOSE; without it the answer is sent.
+    `send_limit` and `read_limit` are bytes of one connection after which it is reset.
+    `received` has the bytes of each connection, in the order of connecting; `failures` what failed
     here.
     """
 
@@ -44,13 +44,13 @@ class HostileServer:
 
     @property
     def received(self):
-        """Return the octets of each connection that has ended; waits for the present one."""
+        """Return the bytes of each connection that has ended; waits for the present one."""
         # One connection is served after the other, so when this one's turn has come and gone all
-        # octets of those before it have been read.
+        # bytes of those before it have been read.
         with socket.create_connection(("127.0.0.1", self.port)) as wire:
             wire.sendall(_MARK)
             assert wire.recv(1) == b""
-        return [bytes(octets) for octets in self._received]
+        return [bytes(data) for data in self._received]
 
     def forget(self):
         """Forget what was received and what failed, once all of it has come."""
@@ -85,18 +85,18 @@ class HostileServer:
         asked, sent, read = b"", 0, 0
         while True:
             size = 65_536 if self.read_limit is None else self.read_limit - read
-            octets = wire.recv(size) if size else b""
-            if octets == _MARK:
+            data = wire.recv(size) if size else b""
+            if data == _MARK:
                 self._received.pop()
                 return
-            received += octets
-            read += len(octets)
+            received += data
+            read += len(data)
             if read == self.read_limit:
                 _reset(wire)
                 return
-            if not octets:
+            if not data:
                 return
-            asked += octets
+            asked += data
             while b"\r\n\r\n" in asked:
                 head, _, asked = asked.partition(b"\r\n\r\n")
                 for part in self._answer(head):
@@ -123,9 +123,9 @@ def _reset(wire):
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def forever(octets):
-    """Send octets without end, in large pieces."""
-    return itertools.repeat(octets * (65_536 // len(octets)))
+def forever(data):
+    """Send bytes without end, in large pieces."""
+    return itertools.repeat(data * (65_536 // len(data)))
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def word():
 
 
 def head(*lines, method=b"GET", path=PATH, version=b"HTTP/1.1", host=b"a"):
-    """Return the octets of a request."""
+    """Return the bytes of a request."""
     first = b" ".join([method, path, version])
     return b"\r\n".join([first, b"Host: " + host, *lines, b"", b""])
 
@@ -127,17 +127,17 @@ class Running:
             return plain
         return self.context.wrap_socket(plain, server_hostname=name)
 
-    def exchange(self, octets, cut=None):
-        """Send octets, in two packets where they are cut, and read until the server closes."""
+    def exchange(self, data, cut=None):
+        """Send bytes, in two packets where they are cut, and read until the server closes."""
         answer = b""
         with (
             self.connect(word().decode()) as connection,
             contextlib.suppress(ConnectionError, ssl.SSLError),
         ):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.sendall(octets[:cut])
+            connection.sendall(data[:cut])
             if cut is not None:
-                connection.sendall(octets[cut:])
+                connection.sendall(data[cut:])
             connection.sendall(b"\0\r\n\r\n")  # is refused, and ends what is open still
             while piece := connection.recv(65536):
                 answer += piece
@@ -185,9 +185,9 @@ def start(published_state, folder, options, stack):
             blob.unlink()
     (folder / "stdout").write_bytes(address)
     server = Running(process, folder, int(address.rpartition(b":")[2]), metrics_port, context, [])
-    for octets in unfinished():
+    for data in unfinished():
         connection = stack.enter_context(server.connect(word().decode()))
-        connection.sendall(octets)
+        connection.sendall(data)
         server.half.append(connection)
     return server
 
@@ -206,14 +206,14 @@ FOUND = re.compile(rb"(?:%s)\d*" % b"|".join(map(re.escape, FORMS)), re.IGNORECA
 def test_no_position_of_a_request_is_kept(servers, way):
     """Answers, output, metrics, state and temporary files are searched, after kills as well."""
     server = servers[way]
-    answers = [server.exchange(octets) for octets in whole()]
-    answers += [server.exchange(octets, len(octets) // 2) for octets in whole()]
+    answers = [server.exchange(data) for data in whole()]
+    answers += [server.exchange(data, len(data) // 2) for data in whole()]
     assert {b" 200 ", b" 400 ", b" 404 ", b" 500 "} <= {
         match[0] for answer in answers for match in re.finditer(rb" \d{3} ", answer[:20])
     }
-    for octets in whole():
+    for data in whole():
         with server.connect(word().decode()) as connection:
-            connection.sendall(octets)
+            connection.sendall(data)
             linger = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     for connection in server.half:  # cut off without a word, or with what was asked before

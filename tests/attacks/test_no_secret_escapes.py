@@ -72,7 +72,7 @@ def process(world):
 
 
 def ask(port, method, path, headers, body=None):
-    """Send one request on a connection of its own; return status and octets of the whole answer."""
+    """Send one request on a connection of its own; return status and bytes of the whole answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request(method, path, body, headers)
@@ -132,11 +132,11 @@ def test_no_secret_escapes(process, world):
     secrets = [text[20:84].encode() for text in tokens.values()] + [PASSWORD.encode()]
     found = set()
     for method, path, headers, body in everything(tokens):
-        status, octets = ask(port, method, path, headers, body)
+        status, data = ask(port, method, path, headers, body)
         found.add(status)
         assert status < 500
         for secret in secrets:
-            assert secret[:40] not in octets, (method, path[:30], status)
+            assert secret[:40] not in data, (method, path[:30], status)
     assert found >= {200, 400, 401, 404, 422}
     admin = {"Authorization": f"Bearer {tokens['valid']}"}
     status, trail = ask(port, "GET", "/api/v1/trail/export", admin)
@@ -151,7 +151,7 @@ def test_no_secret_escapes(process, world):
     }
     assert "hening.sqlite" in kept
     for secret in secrets:
-        for place, octets in {**kept, "stdout": out.encode(), "stderr": err.encode()}.items():
-            assert secret[:40] not in octets, place
+        for place, data in {**kept, "stdout": out.encode(), "stderr": err.encode()}.items():
+            assert secret[:40] not in data, place
         assert secret[:40] not in trail
     assert "Traceback" not in err

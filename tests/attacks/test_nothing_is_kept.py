@@ -67,8 +67,8 @@ def test_nothing_of_a_request_is_printed(process, world):
     """Neither stdout nor stderr nor an answer repeats a canary, a provoked 500 included."""
     server, served = process
     answers = [
-        served.exchange(octets.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
-        for octets in requests()
+        served.exchange(data.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+        for data in requests()
     ]
     assert any(b" 500 " in answer for answer in answers)
     assert any(b" 200 " in answer for answer in answers)
@@ -88,8 +88,8 @@ def test_metrics_hold_counts_by_closed_labels_only(published_state):
     """The exposition knows statuses and reasons, and no time of any one request."""
     with serve(published_state.folder) as served:
         before = served.metrics()
-        for octets in requests():
-            served.exchange(octets.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+        for data in requests():
+            served.exchange(data.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
         after = served.metrics()
     assert CANARY not in after
 

@@ -45,7 +45,7 @@ RANGES = {
     ),
     "no total": _lie(lambda body, size: _ranged(body, b"bytes 0-%d/*" % (size - 1))),
     "another last": _lie(lambda body, size: _ranged(body, b"bytes 0-%d/%d" % (size, size))),
-    "another unit": _lie(lambda body, size: _ranged(body, b"octets 0-%d/%d" % (size - 1, size))),
+    "another unit": _lie(lambda body, size: _ranged(body, b"bytes 0-%d/%d" % (size - 1, size))),
     "unsatisfied": _lie(lambda body, size: _ranged(body, b"bytes */%d" % size)),
     "no range": _lie(lambda body, _size: _ranged(body, None)),
     "two ranges": _lie(
@@ -95,7 +95,7 @@ SHIFTED = {
 @pytest.mark.parametrize(
     "change", SHIFTED.values(), ids=[name.replace(" ", "-") for name in SHIFTED]
 )
-def test_other_octets_under_the_right_range(besieged, change):
+def test_other_bytes_under_the_right_range(besieged, change):
     """The head is what it should be, and the hash is not."""
     answer_with(
         besieged,

@@ -1,7 +1,7 @@
-"""Connections that are reset at every octet, in both directions.
+"""Connections that are reset at every byte, in both directions.
 
-A poll without news is answered by some thousand octets: it is cut off behind each of them, and so
-are its own requests. Longer sessions, a first poll and an installation, are cut off at every octet
+A poll without news is answered by some thousand bytes: it is cut off behind each of them, and so
+are its own requests. Longer sessions, a first poll and an installation, are cut off at every byte
 around each answer's ends and at many in between. The phone never takes half of anything for the
 whole, asks for nothing else, and goes on from where it was.
 """
@@ -56,10 +56,10 @@ class Session:
         return sizes
 
     def check_sent(self):
-        """Check every octet that left the phone, and forget it."""
+        """Check every byte that left the phone, and forget it."""
         host = f"{HOST}:{self.server.port}".encode()
-        for octets in self.server.received:
-            assert find_violations(octets, host) == ()
+        for data in self.server.received:
+            assert find_violations(data, host) == ()
         assert self.server.failures == []
         self.server.forget()
 
@@ -77,8 +77,8 @@ def session(server):
     return Session(server)
 
 
-def test_a_short_poll_is_cut_off_behind_every_octet_of_its_answers(session):
-    """Nothing is lost, nothing is believed; with the last octet it is a poll."""
+def test_a_short_poll_is_cut_off_behind_every_byte_of_its_answers(session):
+    """Nothing is lost, nothing is believed; with the last byte it is a poll."""
     assert session.poll().failure is None
     before = dict(session.state)
     total = sum(session.measure())
@@ -95,7 +95,7 @@ def test_a_short_poll_is_cut_off_behind_every_octet_of_its_answers(session):
     session.check_sent()
 
 
-def test_a_short_poll_is_cut_off_behind_every_octet_of_its_requests(session):
+def test_a_short_poll_is_cut_off_behind_every_byte_of_its_requests(session):
     """A server that hangs up in the middle of a question gets no other question."""
     assert session.poll().failure is None
     before = dict(session.state)
@@ -108,7 +108,7 @@ def test_a_short_poll_is_cut_off_behind_every_octet_of_its_requests(session):
         assert isinstance(outcome.failure, TransportError), size
         assert session.state == before
     # What was read is the beginning of what is always asked.
-    assert all(whole.startswith(octets) for octets in session.server.received)
+    assert all(whole.startswith(data) for data in session.server.received)
     session.server.forget()
     session.server.behave()
     assert session.poll().failure is None
@@ -116,7 +116,7 @@ def test_a_short_poll_is_cut_off_behind_every_octet_of_its_requests(session):
 
 
 def _places(sizes, step):
-    """Return places in a session: around the end of each answer, and every `step` octets."""
+    """Return places in a session: around the end of each answer, and every `step` bytes."""
     total, end, places = sum(sizes), 0, set(range(1, sum(sizes), step))
     for size in sizes:
         end += size

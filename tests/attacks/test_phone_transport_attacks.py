@@ -1,7 +1,7 @@
 """Answers that lie about HTTP: a phone refuses them, follows nothing, brings nothing back.
 
 Each is given over real sockets in place of one answer of an installation: the phone is offered
-build 1. It must not start anything else, must send its requests and not an octet besides,
+build 1. It must not start anything else, must send its requests and not a byte besides,
 and must install build 1 as soon as the server answers as it should.
 """
 
@@ -71,7 +71,7 @@ EVERYWHERE = {
     "chunks and length": _with_field(b"Transfer-Encoding: chunked"),
     "unknown transfer coding": _with_field(b"Transfer-Encoding: gzip, chunked"),
     "a field without a colon": _with_field(b"Nonsense"),
-    "a field with a zero octet": _with_field(b"X: a\0b"),
+    "a field with a zero byte": _with_field(b"X: a\0b"),
     "100 first": lambda answer: [b"HTTP/1.1 100 Continue\r\n\r\n", answer],
     "103 first": lambda answer: [b"HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\n", answer],
     "101": lambda _: [b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"],
@@ -79,7 +79,7 @@ EVERYWHERE = {
     "a head of 17 kB": _with_field(b"X: " + b"x" * 17_000),
     "nothing": lambda _: [CLOSE],
     "half a head": lambda answer: [_head(answer)[:-5], CLOSE],
-    "all but one octet": lambda answer: [answer[:-1], CLOSE],
+    "all but one byte": lambda answer: [answer[:-1], CLOSE],
     "deflate": _coded(b"deflate", zlib.compress),
     "brotli": _coded(b"br", brotli.compress),
     "gzip by another name": _coded(b"x-gzip", gzip.compress),
@@ -155,7 +155,7 @@ def test_an_answer_that_is_none(besieged, pattern, change):
     answer_with(besieged, pattern, change)
     assert besieged.install() == "refused"
     assert isinstance(besieged.error, TransportError), repr(besieged.error)
-    connections = len([octets for octets in besieged.server.received if octets])
+    connections = len([data for data in besieged.server.received if data])
     besieged.check_unharmed()
     besieged.check_sent()
     _elsewhere.check_alone()
@@ -196,7 +196,7 @@ HANDED_OUT = (
 
 
 def test_what_is_handed_out_does_not_come_back(besieged):
-    """Cookies, validators, hints and clocks change no octet and no time of what follows."""
+    """Cookies, validators, hints and clocks change no byte and no time of what follows."""
     change = _with_field(b"\r\n".join(HANDED_OUT))
     besieged.server.reply = lambda _path, answer: change(answer)
     besieged.poll()
@@ -205,8 +205,8 @@ def test_what_is_handed_out_does_not_come_back(besieged):
     assert besieged.install() == shop.facts(1), besieged.error
     besieged.check_updated()
     besieged.check_sent()
-    bare = [octets for octets in besieged.server.received if octets]
-    assert not [octets for octets in bare if b"0123456789abcdef" in octets]
+    bare = [data for data in besieged.server.received if data]
+    assert not [data for data in bare if b"0123456789abcdef" in data]
 
 
 @pytest.mark.parametrize("name", FOLLOWED)

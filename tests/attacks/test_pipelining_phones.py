@@ -32,9 +32,9 @@ class Answers(dict):
 
 
 @contextlib.contextmanager
-def attacking(served, octets):
+def attacking(served, data):
     """Pipeline a request over many connections, and take all answers, until the block ends."""
-    batch, is_over = octets * (SENT // len(octets)), threading.Event()
+    batch, is_over = data * (SENT // len(data)), threading.Event()
 
     def attack():
         with contextlib.ExitStack() as stack:
@@ -51,7 +51,7 @@ def attacking(served, octets):
                         assert found[number].recv(1 << 20)
                     if event & select.EPOLLOUT:
                         sent = found[number].send(batch[begins[number] :])
-                        begins[number] = (begins[number] + sent) % len(octets)
+                        begins[number] = (begins[number] + sent) % len(data)
 
     thread = threading.Thread(target=attack)
     thread.start()
@@ -82,13 +82,13 @@ def standing_still(served):
 # A turn of the loop answers 64 requests that wait, and the first that it reads of each attacker;
 # of those that aiohttp answers, four and one that had begun.
 @pytest.mark.parametrize(
-    ("octets", "in_a_turn"),
+    ("data", "in_a_turn"),
     [(TIMESTAMP, 64 + ATTACKERS), (FOREIGN, 5)],
     ids=["fast path", "aiohttp"],
 )
-def test_a_poll_waits_for_few_answers_to_others(published_state, octets, in_a_turn):
+def test_a_poll_waits_for_few_answers_to_others(published_state, data, in_a_turn):
     """A phone's poll over a new connection is answered after a bounded number of others."""
-    with serve(published_state.folder) as served, attacking(served, octets):
+    with serve(published_state.folder) as served, attacking(served, data):
         counts = served.plane.counts
         answers = served.listener._front.answers = Answers(counts.answers)
         counts.answers = answers

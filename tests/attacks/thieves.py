@@ -129,7 +129,7 @@ def _all_keys_but_the_one_for_packages(besieged):
 @attack("key compromise", InstallError)
 def _all_keys_and_a_package_whose_whole_file_signature_is_broken(besieged):
     data = shop.package(1)
-    # In the signature itself, in front of the six octets that end the comment.
+    # In the signature itself, in front of the six bytes that end the comment.
     data = data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]
     besieged.announce(shop.add_data(besieged.repository, data, 1))
 

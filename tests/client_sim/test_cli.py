@@ -90,7 +90,7 @@ def test_create_poll_install_show(create, run, tmp_path):
 
 
 def test_poll_explains_every_rule_and_condition(create, run, tmp_path):
-    """Behind the octets a line for each: passed or not, its name, a sentence."""
+    """Behind the bytes a line for each: passed or not, its name, a sentence."""
     create()
     conditions = ["--battery", 20, "--metered", "--free", 10, "--local-time", "12:00"]
     phone = ["--phone", tmp_path / "phone"]
@@ -138,7 +138,7 @@ def test_poll_explains_what_stopped_it(create, run, server, tmp_path):
         (["--battery", 5], "The battery holds 5 % and is not charging; an update needs 30 %."),
         (["--battery", 5, "--charging"], "The battery holds 5 % and is charging; an update needs"),
         (["--metered"], "The network is metered"),
-        (["--free", 1], "octets of room and there are only 1."),
+        (["--free", 1], "bytes of room and there are only 1."),
         (["--local-time", "23:00"], "23:00 is in the quiet hours from 22:00 to 07:00."),
     ],
 )
@@ -201,7 +201,7 @@ def test_reset_asks_and_wipes(create, run, tmp_path, monkeypatch):
 
 
 def test_show_tells_everything_but_the_secret(create, run, tmp_path):
-    """Due time, role versions, slots, wishes; the secret's octets in no spelling."""
+    """Due time, role versions, slots, wishes; the secret's bytes in no spelling."""
     create("--persona", 3)
     phone = ["--phone", tmp_path / "phone"]
     assert "holds no metadata but the root" in run("show", *phone)[1]

@@ -39,7 +39,7 @@ def test_numbers_are_valid_and_belong_to_nobody(seed):
 
 
 def test_the_same_seed_gives_the_same_persona():
-    """Personas depend on the seed alone, whether it is a number or octets."""
+    """Personas depend on the seed alone, whether it is a number or bytes."""
     assert make_persona(7) == make_persona(7)
     assert make_persona(b"a") == make_persona(b"a")
     assert make_persona(7) != make_persona(8)
@@ -55,43 +55,43 @@ IMEI_OF_SEED_1 = "001017143993643"
 
 @given(st.integers(min_value=0))
 def test_encoding_round_trip(seed):
-    """Decoding gives back the persona, and encoding that gives back the octets."""
+    """Decoding gives back the persona, and encoding that gives back the bytes."""
     persona = make_persona(seed)
-    octets = encode_persona(persona)
-    assert decode_persona(octets) == persona
-    assert octets.endswith(b"}\n")
-    assert octets.count(b"\n") == 1
+    data = encode_persona(persona)
+    assert decode_persona(data) == persona
+    assert data.endswith(b"}\n")
+    assert data.count(b"\n") == 1
 
 
 @given(st.binary())
-def test_arbitrary_octets_are_refused(octets):
+def test_arbitrary_bytes_are_refused(data):
     """A decoder reports nothing but its own error."""
     with pytest.raises(PersonaError):
-        decode_persona(octets)
+        decode_persona(data)
 
 
 @given(st.integers(min_value=0), st.binary(min_size=1, max_size=1))
-def test_a_changed_octet_never_reads_as_the_same_persona(place, octet):
+def test_a_changed_byte_never_reads_as_the_same_persona(place, byte):
     """There is one encoding per value: a changed encoding is refused or another persona."""
-    octets = encode_persona(make_persona(3))
-    place %= len(octets)
-    changed = octets[:place] + octet + octets[place + 1 :]
+    data = encode_persona(make_persona(3))
+    place %= len(data)
+    changed = data[:place] + byte + data[place + 1 :]
     try:
         read = decode_persona(changed)
     except PersonaError:
         return
-    assert (read == make_persona(3)) == (changed == octets)
+    assert (read == make_persona(3)) == (changed == data)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda octets: octets.replace(b'{"accounts"', b'{ "accounts"'),
-        lambda octets: octets[:-1],
-        lambda octets: octets.replace(b'"imsi"', b'"imsi":"1","imsi"'),
-        lambda octets: octets.replace(b'"imei2"', b'"imei1"'),
-        lambda octets: octets[:-2] + b" " * PERSONA_LIMIT + octets[-2:],
-        lambda octets: octets.replace(b"[", b"[" * 100_000),
+        lambda data: data.replace(b'{"accounts"', b'{ "accounts"'),
+        lambda data: data[:-1],
+        lambda data: data.replace(b'"imsi"', b'"imsi":"1","imsi"'),
+        lambda data: data.replace(b'"imei2"', b'"imei1"'),
+        lambda data: data[:-2] + b" " * PERSONA_LIMIT + data[-2:],
+        lambda data: data.replace(b"[", b"[" * 100_000),
     ],
 )
 def test_other_encodings_are_refused(change):

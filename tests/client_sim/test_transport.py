@@ -15,40 +15,40 @@ BOMB = gzip.compress(bytes(50_000_000))
 
 
 class Script:
-    """A server that gives the same octets to every request."""
+    """A server that gives the same bytes to every request."""
 
     trusted_root = b""
 
-    def __init__(self, octets):
-        self.octets = octets
+    def __init__(self, data):
+        self.data = data
 
     def answer(self, _head):
         """Answer."""
-        return self.octets
+        return self.data
 
 
-def _connect(octets, piece=1 << 16):
-    world = FakeWorld(Script(octets))
+def _connect(data, piece=1 << 16):
+    world = FakeWorld(Script(data))
     world.piece = piece
     return world, Connection(world)
 
 
-def _get(octets, *, limit=100, piece=1 << 16):
-    world, connection = _connect(octets, piece)
+def _get(data, *, limit=100, piece=1 << 16):
+    world, connection = _connect(data, piece)
     with connection:
         body = connection.get(PATH, limit=limit)
     assert world.streams[0].closed
     return body
 
 
-def test_the_octets_of_a_request():
+def test_the_bytes_of_a_request():
     """Request line, Host, one constant header, and nothing else."""
     assert encode_request("a.example:8080", "/log/proof/latest.7") == (
         b"GET /log/proof/latest.7 HTTP/1.1\r\nHost: a.example:8080\r\nAccept-Encoding: gzip\r\n\r\n"
     )
 
 
-def test_the_octets_of_a_block_request():
+def test_the_bytes_of_a_block_request():
     """Range stands in place of Accept-Encoding: packages are identity only."""
     assert encode_block_request("a.example", "/targets/x/y/z/00.a.zip", 8388608, 8388700) == (
         b"GET /targets/x/y/z/00.a.zip HTTP/1.1\r\nHost: a.example\r\n"
@@ -76,7 +76,7 @@ def test_the_octets_of_a_block_request():
     ],
 )
 def test_no_other_path_is_ever_sent(path):
-    """A path with anything but the octets of the public tree is refused before the wire."""
+    """A path with anything but the bytes of the public tree is refused before the wire."""
     world, connection = _connect(b"")
     with connection, pytest.raises(TransportError):
         connection.get(path, limit=1)
@@ -91,8 +91,8 @@ def test_answers_are_read_in_any_pieces(piece):
     chunked = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
     )
-    for octets in (plain, packed, chunked):
-        assert _get(octets, piece=piece) == b"hello"
+    for data in (plain, packed, chunked):
+        assert _get(data, piece=piece) == b"hello"
 
 
 def test_one_connection_carries_all_requests():
@@ -118,18 +118,18 @@ def test_a_finished_connection_is_not_opened_again():
 @pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found"])
 def test_only_the_next_root_may_be_missing(status):
     """404 is an answer where it is expected, and a refusal elsewhere."""
-    octets = response(status, b"x")
-    _, connection = _connect(octets)
+    data = response(status, b"x")
+    _, connection = _connect(data)
     with connection:
         found = connection.get_if_there(PATH, limit=9)
     assert found == (b"x" if status == b"200 OK" else None)
     if found is None:
         with pytest.raises(TransportError, match="404"):
-            _get(octets)
+            _get(data)
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         response(b"301 Moved", b"", b"Location: /elsewhere"),
         response(b"307 Temporary", b"", b"Location: http://198.51.100.9/"),
@@ -164,9 +164,9 @@ def test_only_the_next_root_may_be_missing(status):
         b"",
     ],
 )
-def test_refused_answers(octets):
+def test_refused_answers(data):
     """Everything that FORMATS section 9 does not allow ends the poll, the connection closed."""
-    world, connection = _connect(octets)
+    world, connection = _connect(data)
     with pytest.raises(TransportError):
         connection.get(PATH, limit=100)
     assert world.streams[0].closed
@@ -175,13 +175,13 @@ def test_refused_answers(octets):
 
 @pytest.mark.parametrize("size", [99, 100])
 def test_the_limit_itself_is_allowed(size):
-    """Exactly as many octets as allowed are allowed, compressed or not."""
+    """Exactly as many bytes as allowed are allowed, compressed or not."""
     body = bytes(size)
     packed = response(b"200 OK", gzip.compress(body), b"Content-Encoding: gzip")
     assert _get(response(b"200 OK", body)) == _get(packed) == _get(packed, piece=1) == body
 
 
-def test_octets_that_nobody_asked_for_are_refused():
+def test_bytes_that_nobody_asked_for_are_refused():
     """A second answer to one request could pass for the answer to the next one."""
     world, connection = _connect(response(b"200 OK", b"x") * 2)
     with connection:
@@ -208,11 +208,9 @@ def test_endless_chunks_are_stopped():
     def recv(limit):
         nonlocal read
         part = b"1\r\nx\r\n" * 1000
-        octets = (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + part if not read else part
-        )
-        read += len(octets)
-        return octets[:limit]
+        data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + part if not read else part
+        read += len(data)
+        return data[:limit]
 
     world.connect = _streams(recv)
     with pytest.raises(TransportError):
@@ -222,7 +220,7 @@ def test_endless_chunks_are_stopped():
 
 @pytest.mark.parametrize(("seconds", "match"), [(20, "too slowly"), (121, "too long")])
 def test_slow_data_is_stopped(seconds, match):
-    """One octet now and then is no answer."""
+    """One byte now and then is no answer."""
     world, connection = _connect(b"")
     taken = []
 
@@ -285,16 +283,16 @@ def test_a_close_that_fails_changes_nothing():
         world.streams[0].close = fail
 
 
-def _block(octets, first=0, length=5):
-    _, connection = _connect(octets)
+def _block(data, first=0, length=5):
+    _, connection = _connect(data)
     with connection:
         return connection.get_block("/targets/a/b/c/0.x.zip", first, length)
 
 
 def test_a_block_is_taken_whole():
     """206 with the very range that was asked for."""
-    octets = response(b"206 Partial Content", b"hello", b"Content-Range: bytes 0-4/5")
-    assert _block(octets) == b"hello"
+    data = response(b"206 Partial Content", b"hello", b"Content-Range: bytes 0-4/5")
+    assert _block(data) == b"hello"
 
 
 def test_the_ranges_of_blocks():
@@ -303,7 +301,7 @@ def test_the_ranges_of_blocks():
     for first in (0, BLOCK):
         with pytest.raises(TransportError):
             Connection(world).get_block("/targets/x", first, BLOCK + 10)
-    assert [octets.split(b"\r\n")[2] for octets in world.sent] == [
+    assert [data.split(b"\r\n")[2] for data in world.sent] == [
         b"Range: bytes=0-8388607",
         b"Range: bytes=8388608-8388617",
     ]
@@ -311,7 +309,7 @@ def test_the_ranges_of_blocks():
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         response(b"200 OK", b"hello"),
         response(b"206 Partial Content", b"hello"),
@@ -330,21 +328,21 @@ def test_the_ranges_of_blocks():
         response(b"206 P", b"hello", b"Content-Range: bytes 0-4/5", b"Content-Range: bytes 0-4/5"),
     ],
 )
-def test_refused_blocks(octets):
+def test_refused_blocks(data):
     """A block that is not the one asked for, or not whole, is not kept."""
     with pytest.raises(TransportError):
-        _block(octets)
+        _block(data)
 
 
 @given(st.binary(max_size=400))
-def test_arbitrary_answers_raise_nothing_else(octets):
+def test_arbitrary_answers_raise_nothing_else(data):
     """Whatever a server sends, the phone's own error is all that comes of it."""
     for prefix in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"):
         with contextlib.suppress(TransportError):
-            assert len(_get(prefix + octets)) <= 100
+            assert len(_get(prefix + data)) <= 100
 
 
-def _streams(recv, send=lambda _octets: None):
+def _streams(recv, send=lambda _data: None):
     class Stream:
         def __init__(self):
             self.recv, self.send = recv, send

@@ -40,7 +40,7 @@ class KilledDisk(CountingDisk):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def write_at(self, file, position, data):
-        """Write octets."""
+        """Write bytes."""
         if len(self.steps) == self.last:
             os.pwrite(file.fileno(), data[: len(data) // 2], position)
         super().write_at(file, position, data)
@@ -103,7 +103,7 @@ def install(phone, job):
 
 
 def reboot(phone):
-    """Start the phone, and look at every octet of what runs."""
+    """Start the phone, and look at every byte of what runs."""
     build = phone.reboot(is_healthy=lambda _: True).build
     images = shop.find_build("armani", "id", build.counter - 1).images
     for name, image in images.items():

@@ -16,11 +16,11 @@ from tests.server.release.uploads.desk import LIMITS, principal
 WHOLE = bytes(range(256)) * (3 * BATCH // 256)
 FIRST = 1000
 PIECE = BATCH // 2
-ROOMY = replace(LIMITS, length=len(WHOLE), account_octets=len(WHOLE))
+ROOMY = replace(LIMITS, length=len(WHOLE), account_bytes=len(WHOLE))
 
 
 async def send_rest(desk, job, before_piece):
-    """Send everything behind the first `FIRST` octets as one part."""
+    """Send everything behind the first `FIRST` bytes as one part."""
     rest = WHOLE[FIRST:]
     digest = base64.b64encode(hashlib.sha256(rest).digest()).decode()
     checksum = decode_checksum(f"sha256 {digest}") if job["checksum"] else None

@@ -27,7 +27,7 @@ OFFER = Offer(2, Plan([Stage(10)]))
 
 
 def order_id(size):
-    """Return octets that no order before the story had."""
+    """Return bytes that no order before the story had."""
     return b"\x0d" * size
 
 

@@ -89,7 +89,7 @@ def run_out(world):
 
 
 def files(world):
-    """Return everything that is public, with its octets, and what waits or is staged."""
+    """Return everything that is public, with its bytes, and what waits or is staged."""
     root = world.folder.root
     folders = (world.folder.public, world.folder.staging.parent, world.folder.results)
     paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]

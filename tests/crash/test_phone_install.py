@@ -45,7 +45,7 @@ def test_a_phone_killed_at_any_step_ends_as_if_it_had_not_been(
 ):
     """SIGKILL before a write, sync, rename or removal, writes half done.
 
-    Whenever the phone starts again, it runs the old build or the new one, octet by octet; and when
+    Whenever the phone starts again, it runs the old build or the new one, byte by byte; and when
     it has gone on, its slots are those of a phone that was left alone.
     """
 

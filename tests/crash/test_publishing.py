@@ -100,7 +100,7 @@ def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
 def public_state(world: World):
     """Verify what is public from nothing and say what it is; None where nothing is public.
 
-    Timestamp and snapshot version, the roles' versions, the octets of both packages, and the paths
+    Timestamp and snapshot version, the roles' versions, the bytes of both packages, and the paths
     of metadata that a server started now would answer.
     """
     published = world.published()

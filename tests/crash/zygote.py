@@ -137,7 +137,7 @@ def tell(job, writer):
 
 
 def fill(ballast):
-    """Write a file until the disk has no room left for an octet."""
+    """Write a file until the disk has no room left for a byte."""
     descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
     for size in (1 << 16, 1):
         with contextlib.suppress(OSError):

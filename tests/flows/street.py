@@ -135,7 +135,7 @@ class Handset:
             return self.client.fetch_release(outcome.offer, connection).release.path
 
     def _respond(self, asked):
-        method, path, _ = asked.octets.decode().split(" ", 2)
+        method, path, _ = asked.data.decode().split(" ", 2)
         assert method == "GET"
         status, body = self.place.answer(path)
         return b"HTTP/1.1 %d -\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)

@@ -61,7 +61,7 @@ def test_every_question_has_the_right_answer(demo):
 
 
 def test_a_phone_in_jakarta_and_one_in_berlin(demo):
-    """Both send and get the same octets for content, and each answers for its own country."""
+    """Both send and get the same bytes for content, and each answers for its own country."""
     content = json.loads((demo[0] / "report.json").read_text())["content"]
     assert content["is_same"]
     owners = [
@@ -88,22 +88,22 @@ def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
         stage.ask("poll", "--phone", phone, "--resolve", f"{HOST}=127.0.0.1")
 
 
-def test_the_recorded_octets_of_good_phones_are_two_requests(demo):
-    """Read by hand: after the first poll, a poll is these octets and no others."""
+def test_the_recorded_bytes_of_good_phones_are_two_requests(demo):
+    """Read by hand: after the first poll, a poll is these bytes and no others."""
     report = json.loads((demo[0] / "report.json").read_text())
     *_, last = report["privacy"][0]["sample"]
-    octets = bytes.fromhex(last["octets"])
-    host = re.search(rb"Host: (.*?)\r\n", octets)[1]
+    data = bytes.fromhex(last["octets"])
+    host = re.search(rb"Host: (.*?)\r\n", data)[1]
     assert host.startswith(HOST.encode() + b":")
-    assert octets == (
+    assert data == (
         b"GET /metadata/2.root.json HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: gzip\r\n\r\n"
         b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: gzip\r\n\r\n"
         % (host, host)
     )
 
 
-def test_the_offending_octets_of_the_phone_of_2014_are_shown(demo):
-    """A finding names the field and its octets are those of the planted value."""
+def test_the_offending_bytes_of_the_phone_of_2014_are_shown(demo):
+    """A finding names the field and its bytes are those of the planted value."""
     report = json.loads((demo[0] / "report.json").read_text())
     canaries = next(c for c in report["privacy"][1]["checks"] if c["name"] == "canaries")
     found = [finding for finding in canaries["findings"] if "imei" in finding["explanation"]]

@@ -191,7 +191,7 @@ def sign_with(drill, data, *names):
 
 
 def current(drill, role):
-    """Return the octets of the newest version of a role in the working folder."""
+    """Return the bytes of the newest version of a role in the working folder."""
     versions = (drill.folder / "repo" / "metadata").glob(f"*.{role}.json")
     return max(versions, key=lambda path: int(path.name.split(".")[0])).read_bytes()
 

@@ -84,7 +84,7 @@ def test_the_public_folder_is_a_mirror(town, auditor):
 
 
 def test_a_role_that_was_changed_behind_the_log_is_caught(town, auditor):
-    """Octets that were changed after they were logged do not match their entry."""
+    """Bytes that were changed after they were logged do not match their entry."""
     public = town.server_state / "public"
     assert auditor.audit(public, "--root", auditor.root)[0] == 0
     other = town.repo / "metadata" / "1.armani.json"

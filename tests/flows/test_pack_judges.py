@@ -24,7 +24,7 @@ def test_a_sound_pack_is_taken_by_all(kind):
 @settings(max_examples=20)  # `make soak` tries more
 @given(st.data())
 def test_the_judges_agree(kind, data):
-    """Entries, octets and members of the index are exchanged, bent, moved, gone or new."""
+    """Entries, bytes and members of the index are exchanged, bent, moved, gone or new."""
     check_judges(data.draw(changed_packs(kind)))
 
 

@@ -68,7 +68,7 @@ def test_an_edge_is_withdrawn_and_a_model_retired(town):
         assert "No build has been announced" in handset.poll().reason
 
 
-def test_octets_are_served_while_they_drain_and_gone_at_once_otherwise(town):
+def test_bytes_are_served_while_they_drain_and_gone_at_once_otherwise(town):
     """206 for a download in progress, 410 without a drain."""
     town.release(1)
     town.rollout("offer", "--share", "100%")

@@ -145,10 +145,10 @@ def test_both_know_the_rules_for_later_years(footer):
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 101), st.binary(max_size=2), st.integers(0, 2))
-def test_both_read_every_octet_of_a_zone(at, octets, gone):
+def test_both_read_every_byte_of_a_zone(at, data, gone):
     """Up to its names, the sample has none that could be another: headers, and an empty block."""
     whole = tzif()
-    changed = whole[:at] + octets + whole[at + gone :]
+    changed = whole[:at] + data + whole[at + gone :]
     entries = {"Asia/Jakarta": {"tzif": b64(changed)}}
     on_phone = passes_on_phone("zones", entries)
     assert on_phone == passes_on_server("zones", entries)

@@ -1,4 +1,4 @@
-"""Server and phone, two implementations of docs/FORMATS.md, say yes and no to the same octets."""
+"""Server and phone, two implementations of docs/FORMATS.md, say yes and no to the same bytes."""
 
 import copy
 import hashlib
@@ -150,11 +150,11 @@ def test_proofs(changes):
         else:
             lines.insert(place, new)
     data = "\n".join(lines).encode()
-    octets = b"4"
+    content = b"4"
     key = decode_log_key(str(KEY))
-    entry = encode_leaf("armani", 4, hashlib.sha256(octets).hexdigest())
+    entry = encode_leaf("armani", 4, hashlib.sha256(content).hexdigest())
 
     def phone():
-        verify_proof_phone(data, key, role="armani", version=4, octets=octets)
+        verify_proof_phone(data, key, role="armani", version=4, data=content)
 
     assert accepts(verify_proof, data, entry, KEY) == accepts(phone)

@@ -45,7 +45,7 @@ def section(number):
 
 
 def json_vector(number):
-    """Return the octets of the one JSON block of a section, with the newline that ends them."""
+    """Return the bytes of the one JSON block of a section, with the newline that ends them."""
     blocks = re.findall(r"^```json\n(.*?)^```$", section(number), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 1
     return blocks[0].encode()
@@ -89,7 +89,7 @@ def test_the_members_of_a_release_are_those_of_the_table():
 
 
 def test_the_pointer_vector_is_read_and_written():
-    """The pointer of section 4 has the stated hash and comes back octet by octet."""
+    """The pointer of section 4 has the stated hash and comes back byte by byte."""
     data = json_vector(4)
     assert hashlib.sha256(data).hexdigest() in section(4)
     custom = encodings.decode_canonical_json(data, limit=10_000)
@@ -135,7 +135,7 @@ def test_the_bucket_vectors_follow_the_definition():
 
 
 def test_the_bundle_vector_is_read_and_written():
-    """The bundle of section 6 has the stated id and comes back octet by octet."""
+    """The bundle of section 6 has the stated id and comes back byte by byte."""
     data = json_vector(6)
     read = bundle.decode_bundle(data)
     identity, again = bundle.encode_bundle(read)
@@ -272,7 +272,7 @@ def test_the_proof_example_of_section_7_has_the_lines_that_are_written():
 
 
 def test_the_proposal_vectors_are_read_and_written():
-    """Proposal and signatures of section 10 have the stated id and come back octet by octet."""
+    """Proposal and signatures of section 10 have the stated id and come back byte by byte."""
     blocks = re.findall(r"^```json\n(.*?)^```$", section(10), re.MULTILINE | re.DOTALL)
     proposal, signed = (block.encode() for block in blocks)
     identity = hashlib.sha256(proposal).hexdigest()
@@ -293,14 +293,14 @@ def test_the_members_of_a_proposal_are_those_of_the_page():
 
 
 def test_the_limits_of_a_proposal_are_those_of_the_page():
-    """Octets and counts."""
+    """Bytes and counts."""
     assert document.MAX_PROPOSAL == 256 * 2**20
     assert signing.MAX_SIGNATURES == 16 * 2**20
     assert f"at most {document.MAX_NOTE} characters" in section(10)
 
 
 async def test_the_trail_vectors_are_what_is_recorded(tmp_path):
-    """The entries of section 11, recorded again, come back octet by octet."""
+    """The entries of section 11, recorded again, come back byte by byte."""
     block = re.search(r"^```jsonl\n(.*?)^```$", section(11), re.MULTILINE | re.DOTALL)[1]
     stated = block.encode().splitlines(keepends=True)
     assert len(stated) == 2
@@ -314,7 +314,7 @@ async def test_the_trail_vectors_are_what_is_recorded(tmp_path):
 
 
 async def test_the_token_vector_is_what_is_made(tmp_path):
-    """The octets of section 12's vector make its text, and the hash is what the database keeps."""
+    """The bytes of section 12's vector make its text, and the hash is what the database keeps."""
     stated, kept = re.search(
         r"^Vector: `([^`]+)`, kept as `([0-9a-f]{64})`", section(12), re.MULTILINE
     ).groups()
@@ -322,14 +322,14 @@ async def test_the_token_vector_is_what_is_made(tmp_path):
     assert re.fullmatch(form[1], stated)
     assert len(stated) == int(form[2])
     root = principal.command_line_principal("root")
-    octets = iter([bytes.fromhex("0123456789ab"), bytes(range(32))])
+    data = iter([bytes.fromhex("0123456789ab"), bytes(range(32))])
     path = tmp_path / "hening.sqlite"
     async with database.open_database(path) as sessions, sessions.begin() as session:
         await accounts.create_account(
             session, root, name="ani", role=principal.Role.VIEWER, codenames=["*"], at=0
         )
         issued = await tokens.create_token(
-            session, root, lambda _: next(octets), account="ani", label="x", expires_at=9, at=0
+            session, root, lambda _: next(data), account="ani", label="x", expires_at=9, at=0
         )
     assert (issued.text, issued.row.secret_sha256) == (stated, kept)
 
@@ -378,12 +378,12 @@ def test_the_kinds_of_section_15_are_those_of_the_code():
 
 
 def test_the_parts_of_keys_are_those_of_section_15():
-    """Octet and part of each key of the page."""
+    """Byte and part of each key of the page."""
     vectors = [row for row in rows(15, 4) if row[1].strip("`") in KINDS]
     assert len(vectors) == 3
-    for key, kind, octet, number in vectors:
+    for key, kind, byte, number in vectors:
         text = key.strip("`")
-        assert hashlib.sha256(text.encode()).digest()[0] == int(octet)
+        assert hashlib.sha256(text.encode()).digest()[0] == int(byte)
         assert part.part_of(kind.strip("`"), text) == int(number)
 
 

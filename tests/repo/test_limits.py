@@ -77,7 +77,7 @@ def make_role(version, row):
 
 
 def sign(ceremony, role):
-    """Return the octets of a version of `armani`."""
+    """Return the bytes of a version of `armani`."""
     return ceremony.sign("armani", role)
 
 

@@ -109,8 +109,8 @@ def test_the_lab_accepts_no_other_method_or_header(place):
     right = HEADERS[row["headers"]]
     for method in (b"GET", b"HEAD", b"POST", b"get"):
         for header in (*HEADERS.values(), b"X-Any: 1", b"accept-encoding: gzip"):
-            octets = method + b" " + path + b" HTTP/1.1\r\nHost: h.example\r\n" + header
-            rules = {v.rule for v in find_violations(octets + b"\r\n\r\n", b"h.example")}
+            data = method + b" " + path + b" HTTP/1.1\r\nHost: h.example\r\n" + header
+            rules = {v.rule for v in find_violations(data + b"\r\n\r\n", b"h.example")}
             honest = method.decode() == row["method"] and header == right
             assert (rules <= {"order"}) == honest
 

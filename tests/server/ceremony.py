@@ -101,7 +101,7 @@ class Ceremony:
     def role(
         self, name: str, version: int = 1, files: Mapping[str, tuple[bytes, dict]] | None = None
     ) -> bytes:
-        """Sign a delegated role that lists `files`: path to octets and custom."""
+        """Sign a delegated role that lists `files`: path to bytes and custom."""
         targets = Targets(version, None, self.now + timedelta(days=90))
         for path, (data, custom) in (files or {}).items():
             sha256 = hashlib.sha256(data).hexdigest()

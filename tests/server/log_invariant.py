@@ -110,7 +110,7 @@ def tile(log: Path, level, index, width):
 
 
 def unpack(bundle):
-    """Split an entry bundle at its two-octet lengths."""
+    """Split an entry bundle at its two-byte lengths."""
     entries = []
     while bundle:
         (length,) = struct.unpack(">H", bundle[:2])

@@ -59,7 +59,7 @@ def test_the_phones_machine_as_an_ordinary_client(served, published_state, tmp_p
 
 @pytest.mark.parametrize("option", [[], ["--compressed"], ["--http1.0"]])
 def test_curl_reads_every_path(served, published_state, option, tmp_path):
-    """Each file of the public tree, the package and the empty target, octet by octet."""
+    """Each file of the public tree, the package and the empty target, byte by byte."""
     public = published_state.folder.public
     files = {
         f"/{p.relative_to(public)}": p.read_bytes()
@@ -87,7 +87,7 @@ def test_curl_reads_every_path(served, published_state, option, tmp_path):
 
 def test_a_reader_that_asks_for_gzip_and_stops(served):
     """Packed metadata is one gzip member that any reader unpacks."""
-    octets = subprocess.run(
+    data = subprocess.run(
         [
             *("curl", "--silent", "--fail", "--header", "Accept-Encoding: gzip"),
             f"http://127.0.0.1:{served.port}/metadata/timestamp.json",
@@ -95,4 +95,4 @@ def test_a_reader_that_asks_for_gzip_and_stops(served):
         capture_output=True,
         check=True,
     ).stdout
-    assert gzip.decompress(octets).startswith(b'{"signatures"')
+    assert gzip.decompress(data).startswith(b'{"signatures"')

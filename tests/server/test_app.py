@@ -121,8 +121,8 @@ async def test_a_broken_tree_keeps_the_last_good_one(world):
     good = watch.current
     assert good.version == 3
     timestamp = world.folder.public / "metadata" / "timestamp.json"
-    octets = await asyncio.to_thread(timestamp.read_bytes)
-    for broken in (b"{}", b"", octets.replace(b'"version":3', b'"version":"x"')):
+    data = await asyncio.to_thread(timestamp.read_bytes)
+    for broken in (b"{}", b"", data.replace(b'"version":3', b'"version":"x"')):
         with structlog.testing.capture_logs() as logs:
             await asyncio.to_thread(timestamp.write_bytes, broken)
             await watch.look()
@@ -132,7 +132,7 @@ async def test_a_broken_tree_keeps_the_last_good_one(world):
     await asyncio.to_thread(timestamp.unlink)
     await watch.look()
     assert watch.current is good
-    await asyncio.to_thread(timestamp.write_bytes, octets)
+    await asyncio.to_thread(timestamp.write_bytes, data)
     await watch.look()
     assert watch.current.version == 3
     assert watch.current is not good
@@ -163,14 +163,14 @@ async def test_superseded_files_that_were_altered(world):
     assert (
         await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
     ).reason == ""
-    octets = {}
+    data = {}
     altered = ["/log/checkpoint", "/metadata/1.armani.json", "/metadata/1.snapshot.json"]
     for url in altered:
         path = world.folder.public / url[1:]
         before = await asyncio.to_thread(path.read_bytes)
         await asyncio.to_thread(path.unlink)
         await asyncio.to_thread(path.write_bytes, before.replace(b"1", b"2"))
-        octets[path] = before
+        data[path] = before
     shown = []
 
     async def show(snapshot):
@@ -180,7 +180,7 @@ async def test_superseded_files_that_were_altered(world):
     with structlog.testing.capture_logs() as logs:
         await watch.look()
         checkpoint = world.folder.public / "log" / "checkpoint"
-        await asyncio.to_thread(checkpoint.write_bytes, octets[checkpoint])
+        await asyncio.to_thread(checkpoint.write_bytes, data[checkpoint])
         role = world.ceremony.role("armani", 4, files)
         assert (await asyncio.to_thread(world.publish, {("armani", 4): role})).reason == ""
         await watch.look()

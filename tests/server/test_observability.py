@@ -82,6 +82,6 @@ async def test_what_nobody_caught():
     assert told[2] == "an unexpected error in the event loop."
 
 
-def fail(octets):
-    """Fail with the octets in the text."""
-    raise ValueError(octets)
+def fail(data):
+    """Fail with the bytes in the text."""
+    raise ValueError(data)

@@ -202,7 +202,7 @@ class FolderFetcher(FetcherInterface):
 def refresh_from_disk(folder: StateFolder, paths=()):
     """Refresh a fresh, unmodified TUF client and fetch `paths`; return what it trusts.
 
-    The result is the timestamp's version and, for each path, the octets or None where it is not
+    The result is the timestamp's version and, for each path, the bytes or None where it is not
     listed.
     """
     with TemporaryDirectory() as cache:

@@ -69,7 +69,7 @@ def secrets() -> Callable[[str], bytes]:
 
 @pytest.fixture(scope="session")
 def online_file() -> bytes:
-    """Return the octets of `public.json` as the server's `init` writes it."""
+    """Return the bytes of `public.json` as the server's `init` writes it."""
     return encode_canonical_json(
         {
             "keys": {

@@ -72,7 +72,7 @@ def test_a_blob_is_listed_once(blob, incoming) -> None:
 
 @pytest.mark.parametrize("change", [b"Package", b"package package", b""])
 def test_a_file_that_changed_is_refused(blob, incoming, change) -> None:
-    """Other, more or fewer octets than were inspected leave nothing behind."""
+    """Other, more or fewer bytes than were inspected leave nothing behind."""
     blob.path.write_bytes(change + DATA[7:] if change else DATA[:-1])
     with (
         pytest.raises(ReleaseRefusal, match="has changed since it was inspected"),
@@ -102,7 +102,7 @@ def test_a_bundle_that_is_there_is_not_written_again(blob, incoming, tree) -> No
     assert len(list(incoming.iterdir())) == 1
 
 
-def test_progress_counts_octets(blob, incoming) -> None:
+def test_progress_counts_bytes(blob, incoming) -> None:
     """Progress grows up to the length of everything."""
     seen = []
     with prepared_bundle(

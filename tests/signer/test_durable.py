@@ -36,7 +36,7 @@ def test_a_file_is_never_replaced(tmp_path) -> None:
 
 
 def test_what_is_there_already_may_be_written_again(tmp_path) -> None:
-    """The same octets are fine, longer or other ones are refused, and so is what is no file."""
+    """The same bytes are fine, longer or other ones are refused, and so is what is no file."""
     write_once(tmp_path / "name", b"content")
     write_once(tmp_path / "name", b"content")
     for data in (b"content and more", b"conten", b"CONTENT"):
@@ -110,7 +110,7 @@ from pathlib import Path
 from signer.durable import make_temporary_folder, move_folder, write_new
 path, kind, content = Path(sys.argv[1]), sys.argv[2], sys.argv[3].encode()
 real = os.fsync
-def wait(descriptor):  # between the octets and the name
+def wait(descriptor):  # between the bytes and the name
     os.fsync = real
     real(descriptor)
     print("ready", flush=True)
@@ -132,7 +132,7 @@ else:
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_two_writers_do_not_mix(tmp_path, kind) -> None:
-    """Who is told that it was written finds its own octets there, and the other is refused."""
+    """Who is told that it was written finds its own bytes there, and the other is refused."""
     path = tmp_path / "name"
     writers = [
         subprocess.Popen(
@@ -151,7 +151,7 @@ def test_two_writers_do_not_mix(tmp_path, kind) -> None:
 
 
 def test_the_content_is_flushed_before_it_has_its_name(tmp_path, monkeypatch) -> None:
-    """A power cut after the name was given finds the octets on the disk, and the name too."""
+    """A power cut after the name was given finds the bytes on the disk, and the name too."""
     steps = []
     fsync, hardlink = os.fsync, Path.hardlink_to
 

@@ -30,7 +30,7 @@ def test_an_expired_delegator_is_refused(repo, now, role, days) -> None:
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "armani"])
-def test_a_changed_octet_is_refused(repo, now, role) -> None:
+def test_a_changed_byte_is_refused(repo, now, role) -> None:
     """A file that was tampered with does not verify."""
     path = repo / "metadata" / f"1.{role}.json"
     path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":9'))
@@ -121,7 +121,7 @@ def test_a_key_that_was_never_enrolled_does_not_sign(repo, passphrases, now, tmp
 
 
 def test_signing_is_deterministic(keys, passphrase, now) -> None:
-    """The same content signed twice is the same octets (RFC 8032 signatures take no randomness)."""
+    """The same content signed twice is the same bytes (RFC 8032 signatures take no randomness)."""
     store = Keystore(keys)
     signers = [store.load_signer(store.load_public_keys()[0], lambda _name: passphrase)]
     assert sign_role(Targets(version=1, expires=now), signers) == sign_role(

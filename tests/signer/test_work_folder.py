@@ -19,14 +19,14 @@ def test_versions_are_ordered_as_numbers(repo) -> None:
     assert folder.load_versions()["armani"] == list(range(1, 11))
 
 
-def test_octets_are_kept(repo) -> None:
+def test_bytes_are_kept(repo) -> None:
     """What was stored comes back as it was, whatever it is."""
     folder = WorkFolder(repo)
     folder.store("armani", 2, b'{ "b": 1,\n"a": 2}')
     assert folder.load("armani", 2) == b'{ "b": 1,\n"a": 2}'
 
 
-def test_the_same_octets_may_be_stored_again(repo, tree) -> None:
+def test_the_same_bytes_may_be_stored_again(repo, tree) -> None:
     """Repeating changes nothing."""
     folder = WorkFolder(repo)
     before = tree(repo)
@@ -34,7 +34,7 @@ def test_the_same_octets_may_be_stored_again(repo, tree) -> None:
     assert tree(repo) == before
 
 
-def test_other_octets_are_refused(repo, tree) -> None:
+def test_other_bytes_are_refused(repo, tree) -> None:
     """A version that was signed is never rewritten."""
     before = tree(repo)
     with pytest.raises(WorkFolderError, match="never rewritten"):

@@ -13,7 +13,7 @@ GZIP = b"Accept-Encoding: gzip"
 
 
 def test_every_document_is_answered_as_the_origin_does(edge, origin, big_state):
-    """Both codings, GET and HEAD, the first time and again: octets, tag, digest, Vary, lifetime."""
+    """Both codings, GET and HEAD, the first time and again: bytes, tag, digest, Vary, lifetime."""
     paths = [
         *snapshot_of(big_state).documents,
         *(NEXT_ROOT, "/metadata/99.armani.json", "/log/proof/armani.99", "/log/tile/0/999"),

@@ -71,16 +71,16 @@ def test_many_at_once_are_one_request(fresh_edge):
 
 def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
     """When a minute is over one client's request asks again; everybody else is served meanwhile."""
-    octets = request(TIMESTAMP, GZIP)
+    data = request(TIMESTAMP, GZIP)
     fresh_edge.get(TIMESTAMP, GZIP)
     fresh_edge.relay.forget()
     with (
         connected(fresh_edge, CLIENTS - 1) as connections,
         fresh_edge.relay.holding(),
-        fresh_edge.until_asked(octets) as first,
+        fresh_edge.until_asked(data) as first,
     ):
         for connection in connections:
-            connection.sendall(octets)
+            connection.sendall(data)
         bodies = {read_response(connection).body for connection in connections}
         assert len(fresh_edge.relay.requests) == 1
         assert not select.select([first], [], [], 0)[0]
@@ -91,7 +91,7 @@ def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
     assert fresh_edge.relay.statuses == [b"304"]
 
 
-def test_the_server_answers_the_edge_by_its_octets(fresh_edge, origin):
+def test_the_server_answers_the_edge_by_its_bytes(fresh_edge, origin):
     """What nginx asks in phones' places, and asks again, is among what the lane knows by heart."""
     for path in (TIMESTAMP, NEXT_ROOT, "/metadata/1.root.json"):
         fresh_edge.get(path, GZIP)
@@ -110,14 +110,14 @@ def test_how_long_an_answer_is_kept(origin, tmp_path):
         found = {}
         for path in lives:
             edge.get(path)
-        for _, octets in edge.kept():
-            if b"\nKEY: /" not in octets:
+        for _, data in edge.kept():
+            if b"\nKEY: /" not in data:
                 continue
             # ngx_http_file_cache_header_t: version, valid_sec, updating_sec, error_sec,
-            # last_modified, date; each of eight octets.
-            version, valid, _, _, _, date = struct.unpack_from("<6q", octets)
+            # last_modified, date; each of eight bytes.
+            version, valid, _, _, _, date = struct.unpack_from("<6q", data)
             assert version == 5
-            found[re.search(rb"\nKEY: (\S+)", octets)[1].decode()] = valid - date
+            found[re.search(rb"\nKEY: (\S+)", data)[1].decode()] = valid - date
     # What comes on top is how long the answer took to come here.
     assert all(0 <= found[path] - life < 60 for path, life in lives.items()), found
 
@@ -140,8 +140,8 @@ def check_publication(world, port, folder):
         while (response := edge.get("/metadata/3.armani.json", GZIP)).status == 404:
             pass
         assert response.status == 200
-        for octets in edge.relay.requests:
-            assert CLEAN.fullmatch(octets), octets
+        for data in edge.relay.requests:
+            assert CLEAN.fullmatch(data), data
 
 
 def test_while_the_origin_is_away(fresh_edge):

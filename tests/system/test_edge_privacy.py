@@ -31,9 +31,9 @@ FORGIVEN = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_outside_the_language(edge, name):
     """Refused at the edge, and closed; or forgiven, and nothing of it reaches the origin."""
-    octets, _ = REFUSED[name]
+    data, _ = REFUSED[name]
     edge.relay.forget()
-    answer = edge.exchange(octets + request(NEXT_ROOT, b"Connection: close"))
+    answer = edge.exchange(data + request(NEXT_ROOT, b"Connection: close"))
     statuses = re.findall(rb"HTTP/1\.1 (?!100)(\d+) ", answer)  # nginx lets a refused body come
     if name in FORGIVEN:
         assert statuses[0] in {b"200", b"400"}
@@ -69,14 +69,14 @@ def test_nothing_of_a_request_goes_further_or_stays(fresh_edge, big_state):
             request(path) + CANARY,
             CANARY + b"\r\n\r\n",
         ]
-        for octets in spoiled:
-            closing = octets.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+        for data in spoiled:
+            closing = data.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
             answers.append(fresh_edge.exchange(closing, name=CANARY.decode()))
     assert any(b" 200 " in answer for answer in answers)
     assert CANARY not in b"".join(answers)
     assert fresh_edge.relay.requests
-    for octets in fresh_edge.relay.requests:
-        assert CLEAN.fullmatch(octets), octets
+    for data in fresh_edge.relay.requests:
+        assert CLEAN.fullmatch(data), data
     for path, content in fresh_edge.kept():
         assert CANARY not in content, path
         assert b"127.0.0.1" not in content, path

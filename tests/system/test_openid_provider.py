@@ -36,7 +36,7 @@ async def test_from_the_login_to_the_end(world, issuer):
 
         async def ask(method, path, status, token, **options):
             answer = await api.call(method, path, token=token, headers=ANY, **options)
-            assert answer.status == status, answer.octets
+            assert answer.status == status, answer.data
             return answer.json
 
         await ask("GET", "/me", 401, text)

@@ -49,7 +49,7 @@ async def test_from_bundle_to_mirror(world, seaweed, tmp_path):
         findings = await check_state(folder, sessions, blobs, world.now(), deep=True)
     assert [finding for finding in findings if finding.error] == []
     done = await asyncio.to_thread(export_mirror, folder, blobs, tmp_path / "mirror")
-    assert done.octets > len(PACKAGE_1) + len(PACKAGE_2)
+    assert done.size > len(PACKAGE_1) + len(PACKAGE_2)
 
 
 async def fetched(session, folder, bundle_id):

@@ -76,9 +76,9 @@ def test_a_repository_signed_by_a_token_verifies_like_any_other(drawer, tmp_path
         assert metadata.signatures
         for keyid, signature in metadata.signatures.items():
             raw = bytes.fromhex(known[keyid].keyval["public"])
-            octets = bytes.fromhex(signature.signature)
-            VerifyKey(raw).verify(metadata.signed_bytes, octets)
-            Ed25519PublicKey.from_public_bytes(raw).verify(octets, metadata.signed_bytes)
+            data = bytes.fromhex(signature.signature)
+            VerifyKey(raw).verify(metadata.signed_bytes, data)
+            Ed25519PublicKey.from_public_bytes(raw).verify(data, metadata.signed_bytes)
     exported = tmp_path / "armani-1.pem"
     drawer("keys", "export", "armani-1", "--keys", keys, "--format", "pem", "--out", exported)
     armani = loaded["armani"]

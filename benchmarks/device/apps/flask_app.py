@@ -1,4 +1,4 @@
-"""Flask as an update server uses it, at its leanest: prepared octets by path.
+"""Flask as an update server uses it, at its leanest: prepared bytes by path.
 
 `PEER_CONTENT` names the JSON file that `content.py` wrote; runs in the peers' environment.
 """

@@ -1,4 +1,4 @@
-"""granian's own interface, at its leanest: prepared octets by path.
+"""granian's own interface, at its leanest: prepared bytes by path.
 
 `PEER_CONTENT` names the JSON file that `content.py` wrote; runs in the peers' environment.
 """

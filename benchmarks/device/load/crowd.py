@@ -1,4 +1,4 @@
-"""Very many connections at once: idle ones, or such that send an octet now and then.
+"""Very many connections at once: idle ones, or such that send a byte now and then.
 
 Run as `python -m benchmarks.device.load.crowd SPEC`. It says `ready` when all are there, and what
 it saw once its input is closed. A connection that the server ends is made anew.
@@ -26,7 +26,7 @@ class Crowd:
 
     def __init__(self, spec: CrowdSpec) -> None:
         self._address = (HOST, spec.port)
-        self._octets = spec.request.encode()
+        self._data = spec.request.encode()
         self.renewed = 0
         self._streams: list[socket.socket] = []
         self._sent: list[int] = []
@@ -40,15 +40,15 @@ class Crowd:
         """Let each connection poll once, so that it is one that the server knows."""
         for stream in self._streams:
             stream.settimeout(WAIT_SECONDS)
-            stream.sendall(self._octets)
+            stream.sendall(self._data)
             read_answer(stream)
 
     def drip(self, begin: int, step: int) -> None:
-        """Send one more octet on every `step`th connection; a request never becomes whole."""
+        """Send one more byte on every `step`th connection; a request never becomes whole."""
         for number in range(begin, len(self._streams), step):
-            place = self._sent[number] % (len(self._octets) - 1)
+            place = self._sent[number] % (len(self._data) - 1)
             try:
-                self._streams[number].send(self._octets[place : place + 1])
+                self._streams[number].send(self._data[place : place + 1])
                 self._sent[number] += 1
             except BlockingIOError:
                 continue

@@ -2,7 +2,7 @@
 
 Run as `python -m benchmarks.device.load.fleet SPEC`. Each phone has its place on the wheel and
 polls once in a turn. A latency begins with the tick at which the poll was due and ends with the
-last octet, so that what this client is late counts, too. A poll that is never answered counts with
+last byte, so that what this client is late counts, too. A poll that is never answered counts with
 the time that it has waited.
 """
 

@@ -55,10 +55,10 @@ def _poll(spec: FreshSpec, first: int) -> Iterator[int]:
     buffer = bytearray(BUFFER)
     for number in itertools.count(first):
         stream = dial(address, number)
-        for turn, octets in enumerate(questions):
+        for turn, data in enumerate(questions):
             while True:
                 try:
-                    stream.send(octets)
+                    stream.send(data)
                     break
                 except BlockingIOError:  # the connection is not there yet
                     continue

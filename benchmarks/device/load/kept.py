@@ -16,11 +16,11 @@ from benchmarks.device.wire import HOST, read_answer
 BUFFER = 1 << 20
 
 
-def connect(port: int, octets: bytes) -> tuple[socket.socket, int, bytes]:
+def connect(port: int, data: bytes) -> tuple[socket.socket, int, bytes]:
     """Return a connection, the size of its answers, and how they begin, after one of them."""
     stream = socket.create_connection((HOST, port))
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    stream.sendall(octets)
+    stream.sendall(data)
     answer = read_answer(stream)
     stream.setblocking(False)
     return stream, answer.size, f"HTTP/1.1 {answer.status} ".encode()
@@ -31,12 +31,12 @@ def run(spec: KeptSpec) -> Measured:
     questions = [text.encode() for text in spec.requests]
     streams = []
     for number in range(spec.connections):
-        octets = questions[number % len(questions)]
-        stream, size, start = connect(spec.port, octets)
-        size, octets = size * spec.batch, octets * spec.batch
-        streams.append((stream.recv_into, stream.send, octets, size, start))
-    for _, send, octets, _, _ in streams:
-        send(octets)
+        data = questions[number % len(questions)]
+        stream, size, start = connect(spec.port, data)
+        size, data = size * spec.batch, data * spec.batch
+        streams.append((stream.recv_into, stream.send, data, size, start))
+    for _, send, data, _, _ in streams:
+        send(data)
     _ask(streams, spec.warm_up)
     window = Window(spec.watch, spec.known)
     done, failed = _ask(streams, spec.seconds)
@@ -49,7 +49,7 @@ def _ask(streams: Sequence[tuple], seconds: float) -> tuple[int, int]:  # type: 
     done = failed = 0
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for receive, send, octets, size, start in streams:
+        for receive, send, data, size, start in streams:
             left = size
             while left:
                 try:
@@ -63,7 +63,7 @@ def _ask(streams: Sequence[tuple], seconds: float) -> tuple[int, int]:  # type: 
                     raise ConnectionError("an answer has another length than the first one")
             if not buffer.startswith(start):
                 failed += 1
-            send(octets)
+            send(data)
         done += len(streams)
     return done, failed
 

@@ -22,8 +22,8 @@ GRACE_SECONDS = 5.0  # how long the last answers may take
 
 def run(spec: PacedSpec) -> Measured:
     """Ask for `spec.seconds`; latencies also by the stretches between the marks."""
-    octets = spec.request.encode()
-    opened = [connect(spec.port, octets) for _ in range(spec.connections)]
+    content = spec.request.encode()
+    opened = [connect(spec.port, content) for _ in range(spec.connections)]
     streams = {stream.fileno(): stream for stream, _, _ in opened}
     poll = select.epoll()
     for number in streams:
@@ -42,7 +42,7 @@ def run(spec: PacedSpec) -> Measured:
         burst = BURST
         while due <= now and due < end and free and burst:
             number = free.popleft()
-            streams[number].send(octets)
+            streams[number].send(content)
             asked[number] = due
             due += pause
             burst -= 1

@@ -17,11 +17,11 @@ SENT = 65_536  # bytes that a client hands to its kernel at a time
 
 def run(spec: PipelineSpec) -> Measured:
     """Attack until the input is closed."""
-    octets = spec.request.encode()
-    opened = [connect(spec.port, octets) for _ in range(spec.connections)]
+    data = spec.request.encode()
+    opened = [connect(spec.port, data) for _ in range(spec.connections)]
     size = opened[0][1]
     streams = {stream.fileno(): stream for stream, _, _ in opened}
-    batch = octets * (SENT // len(octets))
+    batch = data * (SENT // len(data))
     begins = dict.fromkeys(streams, 0)  # where in `batch` the next send begins
     poll = select.epoll()
     for number in streams:

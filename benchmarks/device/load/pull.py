@@ -1,4 +1,4 @@
-"""Downloads as fast as the server sends them; the octets are counted and dropped in the kernel.
+"""Downloads as fast as the server sends them; the bytes are counted and dropped in the kernel.
 
 Run as `python -m benchmarks.device.load.pull SPEC`. Copying what arrives would make this client the
 limit: `MSG_TRUNC` spares it (tcp(7)).
@@ -38,7 +38,7 @@ class Pull:
         self.stream.setblocking(False)
 
     def take(self) -> int:
-        """Take what is there, once; returns the octets of the package."""
+        """Take what is there, once; returns the bytes of the package."""
         if self._left:
             count = self.stream.recv_into(self._buffer, min(TAKEN, self._left), socket.MSG_TRUNC)
             got = count

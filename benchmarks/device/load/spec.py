@@ -79,7 +79,7 @@ class FleetSpec(Spec, frozen=True, kw_only=True):
 
 
 class PullSpec(Spec, frozen=True, kw_only=True):
-    """Downloads, `connections` at once, in pieces of `piece` octets; 0 is the whole file."""
+    """Downloads, `connections` at once, in pieces of `piece` bytes; 0 is the whole file."""
 
     path: str
     length: int
@@ -91,7 +91,7 @@ class PullSpec(Spec, frozen=True, kw_only=True):
 class CrowdSpec(Spec, frozen=True, kw_only=True):
     """Many connections that are kept until the bench closes the load's input.
 
-    Without `drip` each asks once and is idle; with it, it sends an octet each `drip` seconds.
+    Without `drip` each asks once and is idle; with it, it sends a byte each `drip` seconds.
     """
 
     request: str

@@ -1,4 +1,4 @@
-"""Downloads: octets per second and CPU per GB, and how late polls are meanwhile."""
+"""Downloads: bytes per second and CPU per GB, and how late polls are meanwhile."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -20,7 +20,7 @@ COLUMNS = ["GB per second", "CPU s per GB", "to nginx", "CPU to nginx", "server'
 def single(lab: Lab) -> Report:
     """Let one client fetch the whole package, again and again."""
     results = _measure(lab, ("nginx", "granian", "Flask, gunicorn"), 1, 0)
-    claims = [Claim("one download to nginx", _rate(results), 1.0, "octets per second")]
+    claims = [Claim("one download to nginx", _rate(results), 1.0, "bytes per second")]
     title = f"One client, {lab.site.package_length // MIB:,} MiB at once"
     return Report("single", title, COLUMNS, _rows(results), claims)
 
@@ -34,7 +34,7 @@ def blocks(lab: Lab, piece: int) -> Report:
     cpu = ratio(results, "hening", "nginx", lambda run: 1 / run.per_cpu)
     what = f"64 downloads of {piece} MiB to nginx"
     claims = [
-        Claim(what, _rate(results), 1.2, "octets per second"),
+        Claim(what, _rate(results), 1.2, "bytes per second"),
         Claim(what, cpu, 0.9, "CPU seconds per GB", at_least=False),
     ]
     title = f"64 clients, ranges of {piece} MiB"

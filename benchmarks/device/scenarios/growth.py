@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.big_state import CHANNELS, BigState, make_big_state
-from benchmarks.device.cpu import resident_octets
+from benchmarks.device.cpu import resident_bytes
 from benchmarks.device.hening import running_hening, worker_pids
 from benchmarks.device.lab import Lab
 from benchmarks.device.load.spec import KeptSpec
@@ -39,7 +39,7 @@ def growth(lab: Lab) -> Report:
         runs = {name: partial(_run, lab, server) for name, server in servers.items()}
         results = alternate(runs, lab.rounds, lab.tell)
         for name, server in servers.items():
-            memory[name] = resident_octets(worker_pids(server))
+            memory[name] = resident_bytes(worker_pids(server))
     few, many = next(iter(servers)), list(servers)[-1]
     rows: list[Row] = [
         (

@@ -57,14 +57,14 @@ def hostile(lab: Lab) -> Report:
 
 
 def _run(lab: Lab, server: Server, is_slow: bool, is_flooded: bool) -> Measured:
-    octets = phone_request(server.port, TIMESTAMP).decode()
+    data = phone_request(server.port, TIMESTAMP).decode()
     with ExitStack() as stack:
         known = []
         if is_slow:
             spec = CrowdSpec(
                 port=server.port,
                 seconds=0,
-                request=octets,
+                request=data,
                 connections=round(SLOW * lab.scale),
                 drip=1.0,
             )
@@ -78,7 +78,7 @@ def _run(lab: Lab, server: Server, is_slow: bool, is_flooded: bool) -> Measured:
             seconds=lab.seconds,
             watch=server.pids,
             known=known,
-            requests=[octets],
+            requests=[data],
         )
         return lab.run("kept", good)
 

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from benchmarks.device.cpu import descriptors, resident_octets
+from benchmarks.device.cpu import descriptors, resident_bytes
 from benchmarks.device.crowd import crowd
 from benchmarks.device.hening import worker_pids
 from benchmarks.device.lab import Lab
@@ -13,7 +13,7 @@ from benchmarks.device.state import MIB, TIMESTAMP
 from benchmarks.device.wire import ask, phone_request
 
 IDLE = 10_000
-COLUMNS = ["MiB before", "MiB with them", "octets a connection", "descriptors more", "left after"]
+COLUMNS = ["MiB before", "MiB with them", "bytes a connection", "descriptors more", "left after"]
 
 
 def idle(lab: Lab) -> Report:
@@ -23,11 +23,11 @@ def idle(lab: Lab) -> Report:
     with ExitStack() as stack:
         for name, server in lab.start(stack, "nginx").items():
             pids = worker_pids(server) if name == "hening" else server.pids
-            octets = phone_request(server.port, TIMESTAMP).decode()
-            spec = CrowdSpec(port=server.port, seconds=0, request=octets, connections=count)
-            memory, opened = resident_octets(pids), _descriptors(pids)
+            data = phone_request(server.port, TIMESTAMP).decode()
+            spec = CrowdSpec(port=server.port, seconds=0, request=data, connections=count)
+            memory, opened = resident_bytes(pids), _descriptors(pids)
             with crowd(lab, spec):
-                more = resident_octets(pids) - memory
+                more = resident_bytes(pids) - memory
                 known = _descriptors(pids) - opened
             left = _settled(server, pids, opened)
             cells = [memory / MIB, (memory + more) / MIB, more / count, known, left]

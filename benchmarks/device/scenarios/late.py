@@ -68,9 +68,9 @@ def peak(lab: Lab, server: Server) -> float:
 
 
 def _own(lab: Lab, server: Server, rate: float) -> Measured:
-    octets = phone_request(server.port, TIMESTAMP).decode()
+    data = phone_request(server.port, TIMESTAMP).decode()
     spec = PacedSpec(
-        port=server.port, seconds=lab.seconds, watch=server.pids, request=octets, rate=rate
+        port=server.port, seconds=lab.seconds, watch=server.pids, request=data, rate=rate
     )
     return lab.run("paced", spec)
 

@@ -20,7 +20,7 @@ Make = Callable[[Server], list[bytes]]
 
 
 def phone(lab: Lab) -> Report:
-    """Ask with a phone's exact octets."""
+    """Ask with a phone's exact bytes."""
     peers = (*SETTINGS, "nginx cache before hening", "granian", "Flask, gunicorn")
     results = measure(lab, peers, lambda server: [phone_request(server.port, TIMESTAMP)])
     lab.known["peak"] = median(results["hening"], lambda run: run.rate)
@@ -85,7 +85,7 @@ def best(results: Rounds, what: str, goal: float) -> Claim:
 
 
 def _run(lab: Lab, server: Server, questions: list[bytes]) -> Measured:
-    asked = [octets.decode() for octets in questions]
+    asked = [data.decode() for data in questions]
     spec = KeptSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
     return lab.run("kept", spec)
 

@@ -53,23 +53,23 @@ def _run(lab: Lab, server: Server, rate: float) -> Measured:
     lab.known["version"] = version = lab.known.get("version", 1) + 1
     codename = state.codenames[-1]
     role = asyncio.run(state.next_role(codename, int(version)))
-    octets = phone_request(server.port, TIMESTAMP)
+    data = phone_request(server.port, TIMESTAMP)
     marks = lab.place("marks")
     marks.touch()
     spec = PacedSpec(
         port=server.port,
         seconds=2 * lab.seconds + 2,
         watch=server.pids,
-        request=octets.decode(),
+        request=data.decode(),
         rate=rate,
         marks=str(marks),
     )
     load = lab.begin("paced", spec)
     time.sleep(lab.seconds)
-    before = ask(server.port, octets).body
+    before = ask(server.port, data).body
     begin = _mark(marks)
     submit(state.folder, {(codename, int(version)): role})
-    while ask(server.port, octets).body == before:
+    while ask(server.port, data).body == before:
         time.sleep(LOOK_SECONDS)
         if time.perf_counter() > begin + PATIENCE_SECONDS:
             raise RuntimeError("what was handed in was not published")

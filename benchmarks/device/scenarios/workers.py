@@ -59,8 +59,8 @@ def workers(lab: Lab) -> Report:
 
 
 def _unevenness(lab: Lab, server: Server) -> float:
-    octets = phone_request(server.port, TIMESTAMP).decode()
-    spec = CrowdSpec(port=server.port, seconds=0, request=octets, connections=CONNECTIONS)
+    data = phone_request(server.port, TIMESTAMP).decode()
+    spec = CrowdSpec(port=server.port, seconds=0, request=data, connections=CONNECTIONS)
     pids = worker_pids(server)
     before = [descriptors(pid) for pid in pids]
     with crowd(lab, spec):

@@ -1,6 +1,6 @@
 """What a recording server says: there is nothing new.
 
-Pure: octets in, octets out. Whatever asks, phone of ours or not, gets an answer, so that it goes on
+Pure: bytes in, bytes out. Whatever asks, phone of ours or not, gets an answer, so that it goes on
 and shows the rest of what it sends.
 """
 
@@ -25,23 +25,23 @@ _WORDS: Final[Mapping[int, str]] = {200: "OK", 400: "Bad Request", 404: "Not Fou
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer: its status, its octets, and whether the connection is closed behind it."""
+    """An answer: its status, its bytes, and whether the connection is closed behind it."""
 
     status: int
-    octets: bytes
+    data: bytes
     closes: bool
 
 
-def find_request(octets: bytes) -> HttpRequest | bool:
+def find_request(data: bytes) -> HttpRequest | bool:
     """Find the first whole request; True where it is not whole yet, False where it is none."""
-    if _HEAD_END not in octets:
-        return len(octets) < _HEAD_LIMIT
-    requests = split_requests(octets)
+    if _HEAD_END not in data:
+        return len(data) < _HEAD_LIMIT
+    requests = split_requests(data)
     if not requests:
         return False
     first = requests[0]
     if b"chunked" in (first.header(b"transfer-encoding") or b"").lower():
-        return first if octets[: first.end].endswith(_LAST_CHUNK) else True
+        return first if data[: first.end].endswith(_LAST_CHUNK) else True
     told = first.header(b"content-length") or b"0"
     return first if len(first.body) == int(told) or not told.isdigit() else True
 

@@ -100,14 +100,14 @@ def audit_capture(
 
 
 def _count_requests(talk: Conversation) -> int:
-    return sum(1 for _ in iterate_requests(talk.octets))
+    return sum(1 for _ in iterate_requests(talk.data))
 
 
 def _first_host(capture: Capture) -> bytes | None:
     """Give the first value of Host or name in a client hello, else the first name asked for."""
     for talk in capture.conversations:
         if talk.state in READABLE:
-            for request in iterate_requests(talk.octets):
+            for request in iterate_requests(talk.data):
                 if (host := request.header(b"host")) is not None:
                     return host
         if talk.hello is not None and talk.hello.server_name:

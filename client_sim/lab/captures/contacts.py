@@ -15,7 +15,7 @@ _LIMIT: Final = 20_000  # connections of a capture
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address of 4 or 16 octets and a port."""
+    """An address of 4 or 16 bytes and a port."""
 
     address: bytes
     port: int
@@ -109,7 +109,7 @@ class Contacts:
         sequence, stream = segment.sequence, contact.sent
         if segment.flags & RST and segment.payload:
             self._budget.spend(len(segment.payload) + OVERHEAD)
-            stream.odd.append(Piece(len(stream.octets), segment.payload, "with a reset"))
+            stream.odd.append(Piece(len(stream.data), segment.payload, "with a reset"))
             return
         if segment.flags & SYN:
             sequence = (sequence + 1) % (1 << 32)

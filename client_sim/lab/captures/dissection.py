@@ -33,19 +33,19 @@ _PORTS: Final = {
     5355: "LLMNR",
 }
 _PLACES: Final = 1000  # pairs of addresses that are told apart
-_CHECK_SUM: Final = 4  # octets that some captures keep behind a frame
+_CHECK_SUM: Final = 4  # bytes that some captures keep behind a frame
 
 
 class Dissection:
     """A capture of packets on its way to becoming a `Capture`.
 
-    `phones` are the addresses of the phone, 4 or 16 octets each; where there are none, whatever was
+    `phones` are the addresses of the phone, 4 or 16 bytes each; where there are none, whatever was
     captured is judged, and who opens a connection is the phone.
     """
 
-    def __init__(self, phones: frozenset[bytes], octets_limit: int) -> None:
+    def __init__(self, phones: frozenset[bytes], bytes_limit: int) -> None:
         self._phones = phones
-        self._budget = Budget(octets_limit)
+        self._budget = Budget(bytes_limit)
         self._contacts = Contacts(phones, self._budget)
         self._flows = Flows(phones, self._budget)
         self._fragments = Fragments()
@@ -62,23 +62,23 @@ class Dissection:
         """Take the next frame."""
         self._frames += 1
         self._at = frame.at
-        inner = strip_link(frame.link, frame.octets)
+        inner = strip_link(frame.link, frame.data)
         if isinstance(inner, Opaque):
-            self._keep(inner.label, "", frame.octets)
+            self._keep(inner.label, "", frame.data)
         elif inner.kind == ARP:
             self._passed["ARP"] += 1
         elif inner.kind in {IPV4, IPV6}:
             packet = read_packet(inner)
             if isinstance(packet, Opaque):
-                self._keep(packet.label, "", inner.octets)
+                self._keep(packet.label, "", inner.data)
             else:
                 self._take_packet(frame, packet)
         else:
-            self._keep(f"EtherType {inner.kind:#06x}", "", inner.octets)
+            self._keep(f"EtherType {inner.kind:#06x}", "", inner.data)
 
     def take_unread(self, unread: Unread) -> None:
         """Take a part of the capture that nobody knows."""
-        self._keep(unread.label, "", unread.octets)
+        self._keep(unread.label, "", unread.data)
 
     def finish(self, form: str) -> Capture:
         """Say what was seen."""
@@ -87,7 +87,7 @@ class Dissection:
         asked: list[Asked] = []
         talks: list[Conversation] = []
         for contact in self._contacts.finish():
-            if contact.far.port == dns.PORT and contact.sent.octets:
+            if contact.far.port == dns.PORT and contact.sent.data:
                 asked += self._asked_over_tcp(contact)
             talks.append(_converse(len(talks) + 1, contact))
         for flow in self._flows:
@@ -116,7 +116,7 @@ class Dissection:
         if packet.options and packet.protocol not in {_IGMP, _ICMP6}:
             self._keep_packet("IP options", packet, packet.options)
         if len(packet.behind) != _CHECK_SUM and any(packet.behind):
-            self._keep_packet("octets behind a packet", packet, packet.behind)
+            self._keep_packet("bytes behind a packet", packet, packet.behind)
         self._take_payload(frame, packet)
 
     def _take_payload(self, frame: Frame, packet: Packet) -> None:
@@ -129,7 +129,7 @@ class Dissection:
                     self._learn(datagram.payload)
                 left = self._flows.add(frame.number, frame.at, ends, datagram)
                 if left and datagram.behind:
-                    self._keep_packet("octets behind a datagram", packet, datagram.behind)
+                    self._keep_packet("bytes behind a datagram", packet, datagram.behind)
                 if left and packet.missing:
                     self._keep_packet("datagrams that were not kept whole", packet, b"")
             case 2:
@@ -141,19 +141,19 @@ class Dissection:
                 label = known.get(packet.protocol, f"IP protocol {packet.protocol}")
                 self._keep_packet(label, packet)
 
-    def _keep_packet(self, label: str, packet: Packet, octets: bytes | None = None) -> None:
+    def _keep_packet(self, label: str, packet: Packet, data: bytes | None = None) -> None:
         if self._phones and packet.source not in self._phones:
             if packet.target not in self._phones:
                 self._others[label] += 1
             return
         where = f"{ip_address(packet.source)} to {ip_address(packet.target)}"
-        self._keep(label, where, packet.payload if octets is None else octets)
+        self._keep(label, where, packet.payload if data is None else data)
 
-    def _keep(self, label: str, where: str, octets: bytes) -> None:
-        self._budget.spend(len(octets) + OVERHEAD)
+    def _keep(self, label: str, where: str, data: bytes) -> None:
+        self._budget.spend(len(data) + OVERHEAD)
         if len(self._loose) >= _PLACES:
             where = "more places"
-        self._add_loose(label, where, [octets], self._at)
+        self._add_loose(label, where, [data], self._at)
 
     def _add_loose(self, label: str, where: str, pieces: Iterable[bytes], at: float) -> None:
         self._loose[label, where] += pieces
@@ -187,13 +187,13 @@ class Dissection:
         if flow.far.port != dns.PORT:
             name = _PORTS.get(flow.far.port)
             label = f"UDP port {flow.far.port}" + (f" ({name})" if name else "")
-            self._add_loose(label, where, [octets for _, octets in flow.sent], flow.at)
+            self._add_loose(label, where, [data for _, data in flow.sent], flow.at)
             return
         for at, message in flow.sent:
             yield from self._read_message(message, where, at)
 
     def _asked_over_tcp(self, contact: Contact) -> Iterator[Asked]:
-        for message in dns.split_messages(bytes(contact.sent.octets)):
+        for message in dns.split_messages(bytes(contact.sent.data)):
             where = f"{contact.near} to {contact.far}"
             yield from self._read_message(message, where, contact.at)
 
@@ -207,15 +207,15 @@ class Dissection:
 
 def _converse(number: int, contact: Contact) -> Conversation:
     sent = contact.sent
-    octets = bytes(sent.octets)
+    data = bytes(sent.data)
     gaps = [
-        f"{gap.size} octets are missing" + (f" at offset {gap.offset}" if gap.offset >= 0 else "")
+        f"{gap.size} bytes are missing" + (f" at offset {gap.offset}" if gap.offset >= 0 else "")
         for gap in sent.gaps
     ]
     if contact.is_guess:
         gaps.append("the capture begins behind the beginning of the connection")
-    secure = is_tls(octets)
-    hello = read_hello(octets) if secure else None
+    secure = is_tls(data)
+    hello = read_hello(data) if secure else None
     state = State.ENCRYPTED if secure else State.PLAIN
     if contact.far.port == dns.PORT:
         state = State.NAMES
@@ -225,17 +225,17 @@ def _converse(number: int, contact: Contact) -> Conversation:
         target=_name_target(contact.far, hello),
         frame=contact.frame,
         at=contact.at,
-        octets=octets,
-        state=state if octets else State.SILENT,
+        data=data,
+        state=state if data else State.SILENT,
         hello=hello,
-        wire=read_wire(octets),
+        wire=read_wire(data),
         pieces=tuple(sent.pieces),
         segments=tuple(size for _, size in sent.pieces),
         closed=contact.closed,
         is_reset=contact.is_reset,
         received=contact.received,
         gaps=tuple(gaps),
-        odd=tuple((piece.label, piece.octets) for piece in sent.odd),
+        odd=tuple((piece.label, piece.data) for piece in sent.odd),
     )
 
 

@@ -20,7 +20,7 @@ _PADDING: Final = 12  # option of RFC 7830
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question: the name as it was spelled, its type, and octets of the message beside it.
+    """A question: the name as it was spelled, its type, and bytes of the message beside it.
 
     `extra` is what a question need not have: options such as a client's network or a cookie.
     """
@@ -77,15 +77,15 @@ def read_answers(message: bytes) -> Iterator[Answer]:
         at = end
 
 
-def split_messages(octets: bytes) -> Iterator[bytes]:
-    """Cut what was sent over TCP into messages, each with two octets of length before it."""
+def split_messages(data: bytes) -> Iterator[bytes]:
+    """Cut what was sent over TCP into messages, each with two bytes of length before it."""
     at = 0
-    while at + 2 <= len(octets):
-        size = int.from_bytes(octets[at : at + 2])
-        yield octets[at + 2 : at + 2 + size]
+    while at + 2 <= len(data):
+        size = int.from_bytes(data[at : at + 2])
+        yield data[at + 2 : at + 2 + size]
         at += 2 + size
-    if at < len(octets):
-        yield octets[at:]
+    if at < len(data):
+        yield data[at:]
 
 
 def _extra(message: bytes, at: int, others: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Findings about a stranger's octets: a window of them, covered where they may be personal."""
+"""Findings about a stranger's bytes: a window of them, covered where they may be personal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from client_sim.lab.trace.observation import Channel, Departure, Observation
 KEPT: Final = 50
 """Findings of one check that are shown; the others are counted."""
 
-_AROUND: Final = 48  # octets that are shown on both sides
-_MOST: Final = 256  # octets of one finding that are shown
-_MARGIN: Final = 512  # octets beyond, which say what those at the edge are part of
+_AROUND: Final = 48  # bytes that are shown on both sides
+_MOST: Final = 256  # bytes of one finding that are shown
+_MARGIN: Final = 512  # bytes beyond, which say what those at the edge are part of
 _LINES_LIMIT: Final = 1_000_000  # of connections, of which each may be a field
 _SEARCHED: Final = {
     Channel.DNS: "name asked for",
@@ -29,7 +29,7 @@ _SEARCHED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A finding and where it stands: `offset` counts from the beginning of all octets there.
+    """A finding and where it stands: `offset` counts from the beginning of all bytes there.
 
     `finding.octets` are a window of them, `finding.offset` is a place in that window.
     """
@@ -41,18 +41,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Octets that left the phone, where, and which known values stand in them."""
+    """Bytes that left the phone, where, and which known values stand in them."""
 
     where: str
-    octets: bytes
+    data: bytes
     sightings: tuple[Sighting, ...] = ()
 
     def evidence(self, explanation: str, offset: int, length: int, *, personal: bool) -> Evidence:
-        """Make a finding about some of the octets."""
+        """Make a finding about some of the bytes."""
         start = max(0, offset - _AROUND)
         shown = min(length, _MOST)
-        stop = min(len(self.octets), offset + shown + _AROUND)
-        window = self.octets[start:stop] if personal else self._covered(start, stop)
+        stop = min(len(self.data), offset + shown + _AROUND)
+        window = self.data[start:stop] if personal else self._covered(start, stop)
         return Evidence(
             Finding(self.where, explanation, window, offset - start, shown), offset, length
         )
@@ -61,32 +61,32 @@ class Place:
         # What is cut off at the edge of the window may look like a word.
         first = max(0, start - _MARGIN)
         found = [
-            (s.offset - first, len(self.octets) if _is_decoded(s) else len(s.octets))
+            (s.offset - first, len(self.data) if _is_decoded(s) else len(s.data))
             for s in self.sightings
         ]
-        covered = redact(self.octets[first : stop + _MARGIN], found)
+        covered = redact(self.data[first : stop + _MARGIN], found)
         return covered[start - first : stop - first]
 
 
 def list_places(seen: Observation, search: CanarySearch | None) -> tuple[Place, ...]:
-    """Give all octets that left and can be read, each with the known values that were found.
+    """Give all bytes that left and can be read, each with the known values that were found.
 
     What was split over fields, requests or names is looked for where nothing is found in one piece.
     """
     if search is None:
-        return tuple(Place(where, octets) for where, octets in _all_octets(seen))
+        return tuple(Place(where, data) for where, data in _all_bytes(seen))
     # Polls repeat each other, and a search takes seconds.
-    find = cache(lambda octets: _outermost(search.search(octets)))
-    places = tuple(Place(where, octets, find(octets)) for where, octets in _all_octets(seen))
+    find = cache(lambda data: _outermost(search.search(data)))
+    places = tuple(Place(where, data, find(data)) for where, data in _all_bytes(seen))
     if any(place.sightings for place in places):
         return places
-    lines = sum(connection.octets.count(b"\n") for connection in seen.connections())
+    lines = sum(connection.data.count(b"\n") for connection in seen.connections())
     if lines > _LINES_LIMIT:
         raise CaptureError(
             f"more than {_LINES_LIMIT} lines left the phone, which are too many to be put together:"
             " cut the capture into parts"
         )
-    joined = (Place(_cover(where), octets, find(octets)) for where, octets in join_fields(seen))
+    joined = (Place(_cover(where), data, find(data)) for where, data in join_fields(seen))
     return (*places, *(place for place in joined if place.sightings))
 
 
@@ -95,12 +95,12 @@ def _cover(where: str) -> str:
     return redact(where.encode(), ()).decode("utf-8", "replace")
 
 
-def _all_octets(seen: Observation) -> Iterator[tuple[str, bytes]]:
+def _all_bytes(seen: Observation) -> Iterator[tuple[str, bytes]]:
     for connection in seen.connections():
-        yield connection.phase, connection.octets
+        yield connection.phase, connection.data
     for departure in seen.departures:
         if departure.channel in _SEARCHED:
-            yield name_place(departure), departure.octets
+            yield name_place(departure), departure.data
 
 
 def name_place(departure: Departure) -> str:
@@ -112,16 +112,16 @@ def name_place(departure: Departure) -> str:
 def _outermost(found: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
     """Leave out what lies within a longer reading of its field: spellings have parts in common."""
     kept: list[Sighting] = []
-    for sighting in sorted(found, key=lambda s: (s.field, s.offset, -len(s.octets))):
+    for sighting in sorted(found, key=lambda s: (s.field, s.offset, -len(s.data))):
         last = kept[-1] if kept else None
         if last is not None and last.field == sighting.field:
-            stop = sighting.offset + len(sighting.octets)
-            if stop <= last.offset + len(last.octets):
+            stop = sighting.offset + len(sighting.data)
+            if stop <= last.offset + len(last.data):
                 continue
         kept.append(sighting)
     return tuple(sorted(kept, key=lambda s: (s.offset, s.field)))
 
 
 def _is_decoded(sighting: Sighting) -> bool:
-    """Say whether the octets that were found are not those that stand at the offset."""
+    """Say whether the bytes that were found are not those that stand at the offset."""
     return any(step.startswith("undone by ") for step in sighting.chain)

@@ -45,7 +45,7 @@ def render_audit_sarif(audit: Audit, name: str) -> str:
             "verdict": audit.verdict,
             "connections": len(capture.conversations),
             "requests": audit.requests,
-            "octets": sum(len(talk.octets) for talk in capture.conversations),
+            "octets": sum(len(talk.data) for talk in capture.conversations),
             "notes": list(map(printable, capture.notes)),
         },
     )
@@ -65,7 +65,7 @@ def _add_question(suite: Element, question: Question) -> None:
 def _describe(each: Evidence) -> str:
     finding = _escape(each.finding)
     head = f"{finding.where}, offset {each.offset}\n{finding.explanation}"
-    rows = show_rows(finding.octets, finding, each.offset - finding.offset)
+    rows = show_rows(finding.data, finding, each.offset - finding.offset)
     return f"{head}\n{rows}" if rows else head
 
 
@@ -87,4 +87,4 @@ def _result(question: Question, place: int, each: Evidence) -> dict[str, Any]:
 def _escape(finding: Finding) -> Finding:
     """Write unprintable signs of a stranger as escapes; what is personal is covered already."""
     where, explanation = printable(finding.where), printable(finding.explanation)
-    return Finding(where, explanation, finding.octets, finding.offset, finding.length)
+    return Finding(where, explanation, finding.data, finding.offset, finding.length)

@@ -47,7 +47,7 @@ def measure_fields(capture: Capture, host: bytes | None) -> tuple[FieldRow, ...]
     strange: set[str] = set()
     for talk in capture.conversations:
         is_known = talk.state in {State.PLAIN, State.DECRYPTED} and not any(
-            iterate_violations(talk.octets, host)
+            iterate_violations(talk.data, host)
         )
         for told, value in _values(talk):
             name = told if told in values or len(values) < _FIELDS_LIMIT else _REST
@@ -84,12 +84,12 @@ def _values(talk: Conversation) -> Iterator[tuple[str, bytes]]:
         yield "TLS resumption", b"yes" if talk.hello.resumes else b"no"
     if talk.state in {State.PLAIN, State.DECRYPTED}:
         end = 0
-        for request in iterate_requests(talk.octets):
+        for request in iterate_requests(talk.data):
             end = request.end
             for field in list_fields(request):
                 yield field.name, field.value
-        if end < len(talk.octets):
-            yield "octets that are no request", talk.octets[end:]
+        if end < len(talk.data):
+            yield "bytes that are no request", talk.data[end:]
 
 
 def _measure(name: str, counted: Mapping[bytes, int], is_strange: bool) -> FieldRow:

@@ -6,7 +6,7 @@ from typing import BinaryIO, Final
 from client_sim.lab.errors import CaptureError
 
 FRAME_LIMIT: Final = 262_144
-"""Octets of a frame: what tcpdump and its like write at most."""
+"""Bytes of a frame: what tcpdump and its like write at most."""
 
 FRAMES_LIMIT: Final = 2_000_000
 """Frames of a capture: some minutes of work, days of a phone that polls."""
@@ -14,15 +14,15 @@ FRAMES_LIMIT: Final = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its number from 1, when it was seen (epoch seconds), its link type, its octets.
+    """One frame: its number from 1, when it was seen (epoch seconds), its link type, its bytes.
 
-    `length` is what it had on the wire, `len(octets)` what was kept of it.
+    `length` is what it had on the wire, `len(bytes)` what was kept of it.
     """
 
     number: int
     at: float
     link: int
-    octets: bytes
+    data: bytes
     length: int
 
 
@@ -30,15 +30,15 @@ class Frame:
 class Secrets:
     """A key log that the capture carries, in the format of NSS."""
 
-    octets: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A part of the capture that this reader does not know: what it is, and its octets."""
+    """A part of the capture that this reader does not know: what it is, and its bytes."""
 
     label: str
-    octets: bytes
+    data: bytes
 
 
 class Source:
@@ -49,26 +49,26 @@ class Source:
         self.offset = 0
 
     def take(self, count: int, what: str) -> bytes:
-        """Read exactly `count` octets; raise CaptureError where the capture ends before."""
-        octets = self._file.read(count)
-        if len(octets) < count:
+        """Read exactly `count` bytes; raise CaptureError where the capture ends before."""
+        data = self._file.read(count)
+        if len(data) < count:
             raise CaptureError(
-                f"the capture is cut off in {what}, {self.offset + len(octets)} octets from its"
+                f"the capture is cut off in {what}, {self.offset + len(data)} bytes from its"
                 " beginning: let the program that writes it end, or copy it again"
             )
         self.offset += count
-        return octets
+        return data
 
     def peek_end(self) -> bool:
         """Say whether nothing more follows."""
-        octets = self._file.read(1)
-        self._file.seek(-len(octets), 1)
-        return not octets
+        data = self._file.read(1)
+        self._file.seek(-len(data), 1)
+        return not data
 
 
 def check_frame(number: int, kept: int) -> None:
-    """Raise CaptureError where there are too many frames or one has too many octets."""
+    """Raise CaptureError where there are too many frames or one has too many bytes."""
     if number > FRAMES_LIMIT:
         raise CaptureError(f"the capture has more than {FRAMES_LIMIT} frames: cut it into parts")
     if kept > FRAME_LIMIT:
-        raise CaptureError(f"frame {number} is said to have {kept} octets: this is no capture")
+        raise CaptureError(f"frame {number} is said to have {kept} bytes: this is no capture")

@@ -1,6 +1,6 @@
 """HAR 1.2, what browsers and intercepting proxies export: requests that somebody read before us.
 
-The request's octets are put together from it. What the exporter did not write down, such as the
+The request's bytes are put together from it. What the exporter did not write down, such as the
 connection that carried a request, cannot be judged, and the capture says so.
 """
 
@@ -19,10 +19,10 @@ from client_sim.lab.captures.seen import Capture, Conversation, Loose, State
 from client_sim.lab.errors import CaptureError
 
 HAR_LIMIT: Final = 256 * 1024 * 1024
-"""Octets of the file; answers are in it, too, and are passed over."""
+"""Bytes of the file; answers are in it, too, and are passed over."""
 
 _ENTRIES_LIMIT: Final = 50_000
-_OBJECTS_LIMIT: Final = 4_000_000  # braces: what is decoded takes many times its octets
+_OBJECTS_LIMIT: Final = 4_000_000  # braces: what is decoded takes many times its bytes
 _URL_LIMIT: Final = 65_536
 _TIME_LIMIT: Final = 64
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -89,17 +89,17 @@ class _Har(msgspec.Struct):
     log: _Log
 
 
-def is_har(octets: bytes) -> bool:
+def is_har(data: bytes) -> bool:
     """Say whether a file begins as JSON does."""
-    return octets.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{")
+    return data.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{")
 
 
-def read_har(octets: bytes, octets_limit: int) -> Capture:
+def read_har(data: bytes, bytes_limit: int) -> Capture:
     """Read a HAR; raise CaptureError where it is none, or more than the limit left the phone."""
-    if octets.count(b"{") > _OBJECTS_LIMIT:
+    if data.count(b"{") > _OBJECTS_LIMIT:
         raise CaptureError(f"the HAR has more than {_OBJECTS_LIMIT} objects: export fewer requests")
     try:
-        har = msgspec.json.decode(octets.removeprefix(_BYTE_ORDER_MARK), type=_Har)
+        har = msgspec.json.decode(data.removeprefix(_BYTE_ORDER_MARK), type=_Har)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise CaptureError(f"the HAR cannot be read ({error}): export it again") from error
     entries = har.log.entries
@@ -109,11 +109,11 @@ def read_har(octets: bytes, octets_limit: int) -> Capture:
         raise CaptureError(f"the HAR has a URL of more than {_URL_LIMIT} signs: leave it out")
     has_connections = all(entry.connection for entry in entries)
     talks = tuple(
-        _converse(number, group, octets_limit)
+        _converse(number, group, bytes_limit)
         for number, group in enumerate(_group(entries, has_connections), 1)
     )
-    if sum(len(talk.octets) for talk in talks) > octets_limit:
-        raise CaptureError(f"more than {octets_limit} octets left the phone: export fewer requests")
+    if sum(len(talk.data) for talk in talks) > bytes_limit:
+        raise CaptureError(f"more than {bytes_limit} bytes left the phone: export fewer requests")
     return Capture("HAR", talks, loose=tuple(_messages(entries)), notes=_notes(has_connections))
 
 
@@ -153,20 +153,20 @@ def _begins(before: _Entry, entry: _Entry) -> bool:
 def _converse(number: int, group: list[_Entry], limit: int) -> Conversation:
     first = group[0]
     _, authority = _authority(first.request.url)
-    octets = bytearray()
+    data = bytearray()
     pieces: list[tuple[float, int]] = []
     for entry in group:
         request = _encode(entry.request)
-        octets += request
+        data += request
         pieces.append((_read_time(entry.startedDateTime), len(request)))
-        if len(octets) > limit:
+        if len(data) > limit:
             break
     return Conversation(
         where=f"connection {number}, to {authority}, {first.startedDateTime[:_TIME_LIMIT]}",
         target=_name_target(first),
         frame=0,
         at=pieces[0][0],
-        octets=bytes(octets),
+        data=bytes(data),
         state=State.PLAIN,
         pieces=tuple(pieces),
         name=authority.encode("utf-8", "surrogatepass"),
@@ -198,7 +198,7 @@ def _name_target(entry: _Entry) -> bytes:
 
 
 def _encode(request: _Request) -> bytes:
-    """Put the octets of a request together in the order in which the HAR has them."""
+    """Put the bytes of a request together in the order in which the HAR has them."""
     version = request.httpVersion.upper() or "HTTP/1.1"
     lines = [f"{request.method} {_target(request.url)} {version}"]
     lines += [f"{header.name}: {header.value}" for header in request.headers]

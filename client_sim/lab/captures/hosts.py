@@ -45,7 +45,7 @@ def judge_handshake(
     name = None if host is None else without_port(host)
     found = (
         Case(
-            Place(finding.where, finding.octets),
+            Place(finding.where, finding.data),
             # The oracle's own sentence has values in it.
             f"{finding.field} is not what all phones of a fleet show",
             finding.offset,
@@ -86,7 +86,7 @@ def hosts_of(talk: Conversation) -> frozenset[bytes]:
     if talk.hello is not None and talk.hello.server_name:
         told.add(talk.hello.server_name)
     if talk.state in READABLE:
-        told |= {request.header(b"host") or b"" for request in iterate_requests(talk.octets)}
+        told |= {request.header(b"host") or b"" for request in iterate_requests(talk.data)}
     return frozenset(without_port(name) for name in told if name)
 
 
@@ -102,12 +102,12 @@ def _strays(capture: Capture, seen: Observation, name: bytes | None) -> Iterator
     for stray in find_strays(seen, guess_rom(capture, name)):
         left = stray.departure
         says = _STRAYS.get(stray.field)
-        if says is None or (left.channel is Channel.CONNECT and not left.octets):
+        if says is None or (left.channel is Channel.CONNECT and not left.data):
             continue  # the system's doing, or the capture does not say where it went
         # Another host may well have another port: that is one thing, and told of the host.
         if stray.field == "port" and hosts_of(talks[left.connection]) - {name}:
             continue
-        yield Case(Place(name_place(left), left.octets), says, 0, len(left.octets))
+        yield Case(Place(name_place(left), left.data), says, 0, len(left.data))
 
 
 def _stray_questions(capture: Capture) -> Iterator[Case]:

@@ -19,7 +19,7 @@ def judge_grammar(
 ) -> Question:
     """Hold all that can be read of connections against the request table.
 
-    One violation at a time, where `lab run` lists them: a stranger's octets may be nothing else.
+    One violation at a time, where `lab run` lists them: a stranger's bytes may be nothing else.
     """
     read = [
         connection
@@ -28,15 +28,15 @@ def judge_grammar(
     ]
     found = (
         Case(
-            Place(connection.phase, connection.octets),
+            Place(connection.phase, connection.data),
             f"{violation.rule}: {violation.explanation}",
             violation.offset,
-            len(violation.octets),
+            len(violation.data),
         )
         for connection in read
-        for violation in iterate_violations(connection.octets, host)
+        for violation in iterate_violations(connection.data, host)
     )
-    asks = "Is every octet in the request table?"
+    asks = "Is every byte in the request table?"
     return ask("grammar", asks, len(read), found, personal=personal)
 
 
@@ -45,7 +45,7 @@ def judge_canaries(
 ) -> Question:
     """Say where known values stand, and how they are dressed."""
     found = [
-        Case(place, _tell(sighting, personal), sighting.offset, len(sighting.octets))
+        Case(place, _tell(sighting, personal), sighting.offset, len(sighting.data))
         for place in places
         for sighting in place.sightings
     ]
@@ -58,22 +58,22 @@ def judge_traffic(capture: Capture, *, personal: bool) -> Question:
     """Give all traffic that no poll has: other protocols, other datagrams, contradictions."""
     found = [
         Case(
-            Place(each.where or "the capture", each.octets),
-            f"{each.label}, {each.frames} times: nothing explains these {len(each.octets)} octets",
+            Place(each.where or "the capture", each.data),
+            f"{each.label}, {each.frames} times: nothing explains these {len(each.data)} bytes",
             0,
-            len(each.octets),
+            len(each.data),
         )
         for each in capture.loose
     ]
     found += [
         Case(
-            Place(talk.where, octets),
-            f"{label}: the far end may have taken these octets in place of others",
+            Place(talk.where, data),
+            f"{label}: the far end may have taken these bytes in place of others",
             0,
-            len(octets),
+            len(data),
         )
         for talk in capture.conversations
-        for label, octets in talk.odd
+        for label, data in talk.odd
     ]
     cases = capture.frames or len(capture.conversations)
     return ask("traffic", "Is there no other traffic?", cases, found, personal=personal)
@@ -86,7 +86,7 @@ def judge_completeness(capture: Capture) -> Question:
         for talk in capture.conversations
         for gap in talk.gaps
     ]
-    if not any(talk.octets for talk in capture.conversations):
+    if not any(talk.data for talk in capture.conversations):
         nothing = "there is no request in it: silence proves nothing"
         found.append(Case(Place("the capture", b""), nothing, 0, 0))
     asks = "Does the capture have all of it?"
@@ -115,8 +115,8 @@ def _find_whole(capture: Capture, known: Known) -> Iterator[Case]:
     for talk in capture.conversations:
         if not wanted or talk.state not in READABLE:
             continue
-        place = Place(talk.where, talk.octets)
-        for request in iterate_requests(talk.octets):
+        place = Place(talk.where, talk.data)
+        for request in iterate_requests(talk.data):
             for field in list_fields(request):
                 if field.value in wanted and field.name not in {"method", "version"}:
                     said = f"{wanted[field.value]} as the whole of {field.name}"

@@ -4,13 +4,13 @@ import re
 from typing import Final
 
 KEY_LOG_LIMIT: Final = 16 * 1024 * 1024
-"""Octets of a key log: tens of thousands of connections."""
+"""Bytes of a key log: tens of thousands of connections."""
 
 _LINE: Final = re.compile(
     rb"^(?:CLIENT|SERVER|EXPORTER|EARLY)_[A-Z_0-9]+ ([0-9a-fA-F]{64}) ", re.MULTILINE
 )
 
 
-def list_randoms(octets: bytes) -> frozenset[bytes]:
+def list_randoms(data: bytes) -> frozenset[bytes]:
     """Give the randoms of the ClientHellos that a key log has keys for."""
-    return frozenset(bytes.fromhex(match[1].decode()) for match in _LINE.finditer(octets))
+    return frozenset(bytes.fromhex(match[1].decode()) for match in _LINE.finditer(data))

@@ -14,7 +14,7 @@ from client_sim.lab.errors import CaptureError
 from client_sim.persona import PERSONA_LIMIT, PersonaError, canaries, decode_persona
 
 SHORTEST: Final = 8
-"""Octets of a value that is looked for everywhere; shorter ones turn up by chance."""
+"""Bytes of a value that is looked for everywhere; shorter ones turn up by chance."""
 
 _VALUES_LIMIT: Final = 20_000
 _DEPTH_LIMIT: Final = 4
@@ -29,22 +29,22 @@ _IMEI: Final = re.compile(r"[0-9]{15}")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Values by field: `anywhere` is looked for in all octets, `whole` as a field's whole value."""
+    """Values by field: `anywhere` is looked for in all bytes, `whole` as a field's whole value."""
 
     anywhere: Mapping[str, tuple[bytes, ...]]
     whole: Mapping[str, tuple[bytes, ...]]
 
 
-def decode_known(octets: bytes) -> Known:
+def decode_known(data: bytes) -> Known:
     """Decode a file of what is known; raise CaptureError with what such a file looks like."""
-    if len(octets) > PERSONA_LIMIT:
-        raise CaptureError(f"the persona has more than {PERSONA_LIMIT} octets: give a smaller one")
+    if len(data) > PERSONA_LIMIT:
+        raise CaptureError(f"the persona has more than {PERSONA_LIMIT} bytes: give a smaller one")
     try:
-        return Known(canaries(decode_persona(octets)), {})
+        return Known(canaries(decode_persona(data)), {})
     except PersonaError:
         pass  # a few values, perhaps
     try:
-        told = json.loads(octets)
+        told = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise CaptureError(f"the persona cannot be read ({error}): {_FORM}") from error
     if not isinstance(told, dict):
@@ -58,14 +58,14 @@ def _sort(told: dict[str, Any]) -> Known:
     count = 0
     for name, value in _walk(told, "", 0):
         for spelled in _spell(value):
-            octets = spelled.encode("utf-8", "surrogatepass")
+            data = spelled.encode("utf-8", "surrogatepass")
             count += 1
             if count > _VALUES_LIMIT:
                 raise CaptureError(f"the persona has more than {_VALUES_LIMIT} values: give fewer")
-            if len(octets) >= SHORTEST:
-                anywhere.setdefault(name, {})[octets] = None
-            elif octets:
-                whole.setdefault(name, {})[octets] = None
+            if len(data) >= SHORTEST:
+                anywhere.setdefault(name, {})[data] = None
+            elif data:
+                whole.setdefault(name, {})[data] = None
     if not anywhere and not whole:
         raise CaptureError(f"the persona has no values: {_FORM}")
     return Known(

@@ -19,10 +19,10 @@ _FAMILIES: Final = {2: IPV4, 10: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """What a frame carries: an EtherType and its octets."""
+    """What a frame carries: an EtherType and its bytes."""
 
     kind: int
-    octets: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,52 +32,52 @@ class Opaque:
     label: str
 
 
-def strip_link(link: int, octets: bytes) -> Inner | Opaque:
+def strip_link(link: int, data: bytes) -> Inner | Opaque:
     """Take off the link layer of a frame, VLAN tags included."""
     if link in _RAW_ALIASES:
-        return _by_version(octets)
+        return _by_version(data)
     match link:
         case 0 | 108:
-            return _strip_loopback(octets)
+            return _strip_loopback(data)
         case 1:
-            return _strip_tags(octets, 12)
+            return _strip_tags(data, 12)
         case 113:
-            return _strip_tags(octets, 14)
-        case 276 if len(octets) >= 20:
-            return _strip_more_tags(int.from_bytes(octets[:2]), octets[20:])
+            return _strip_tags(data, 14)
+        case 276 if len(data) >= 20:
+            return _strip_more_tags(int.from_bytes(data[:2]), data[20:])
         case 276:
             return Opaque("frame shorter than its link layer")
         case _:
             return Opaque(f"link type {link}")
 
 
-def _by_version(octets: bytes) -> Inner | Opaque:
-    version = octets[0] >> 4 if octets else 0
+def _by_version(data: bytes) -> Inner | Opaque:
+    version = data[0] >> 4 if data else 0
     if version not in {4, 6}:
         return Opaque("raw frame that is no IP packet")
-    return Inner(IPV4 if version == 4 else IPV6, octets)
+    return Inner(IPV4 if version == 4 else IPV6, data)
 
 
-def _strip_loopback(octets: bytes) -> Inner | Opaque:
+def _strip_loopback(data: bytes) -> Inner | Opaque:
     # The family is in the byte order of the machine that captured, which may be another one.
-    families = (int.from_bytes(octets[:4]), int.from_bytes(octets[:4], "little"))
+    families = (int.from_bytes(data[:4]), int.from_bytes(data[:4], "little"))
     for family in families:
-        if len(octets) >= 4 and family in _FAMILIES:
-            return Inner(_FAMILIES[family], octets[4:])
+        if len(data) >= 4 and family in _FAMILIES:
+            return Inner(_FAMILIES[family], data[4:])
     return Opaque("loopback frame that is no IP packet")
 
 
-def _strip_tags(octets: bytes, at: int) -> Inner | Opaque:
-    if len(octets) < at + 2:
+def _strip_tags(data: bytes, at: int) -> Inner | Opaque:
+    if len(data) < at + 2:
         return Opaque("frame shorter than its link layer")
-    return _strip_more_tags(int.from_bytes(octets[at : at + 2]), octets[at + 2 :])
+    return _strip_more_tags(int.from_bytes(data[at : at + 2]), data[at + 2 :])
 
 
-def _strip_more_tags(kind: int, octets: bytes) -> Inner | Opaque:
+def _strip_more_tags(kind: int, data: bytes) -> Inner | Opaque:
     for _ in range(_TAGS_LIMIT):
-        if kind not in _TAGS or len(octets) < 4:
+        if kind not in _TAGS or len(data) < 4:
             break
-        kind, octets = int.from_bytes(octets[2:4]), octets[4:]
+        kind, data = int.from_bytes(data[2:4]), data[4:]
     if kind < 0x0600:
         return Opaque("IEEE 802.2 frame")
-    return Inner(kind, octets)
+    return Inner(kind, data)

@@ -1,4 +1,4 @@
-"""A capture from its file: the format is told by its first octets."""
+"""A capture from its file: the format is told by its first bytes."""
 
 import io
 import tempfile
@@ -18,11 +18,11 @@ from client_sim.lab.captures.seen import Capture, Conversation, State
 from client_sim.lab.captures.tshark import Opened, decrypt
 from client_sim.lab.errors import CaptureError
 
-OCTETS_LIMIT: Final = 16 * 1024 * 1024
-"""Octets that may have left the phone: weeks of polls, minutes of work for a search."""
+BYTES_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes that may have left the phone: weeks of polls, minutes of work for a search."""
 
 CAPTURE_LIMIT: Final = 1024 * 1024 * 1024
-"""Octets of a capture of packets, which is read frame by frame."""
+"""Bytes of a capture of packets, which is read frame by frame."""
 
 _KINDS: Final = {SECTION: "pcapng", **dict.fromkeys(MAGICS, "pcap")}
 _WIDE: Final = "text in UTF-16: export it again, or convert it to UTF-8 (iconv)"
@@ -55,14 +55,14 @@ def load_capture(
         with key_log.open("rb") as file:
             secrets.append(file.read(KEY_LOG_LIMIT + 1))
         if len(secrets[-1]) > KEY_LOG_LIMIT:
-            raise CaptureError(f"{key_log} has more than {KEY_LOG_LIMIT} octets: it is no key log")
+            raise CaptureError(f"{key_log} has more than {KEY_LOG_LIMIT} bytes: it is no key log")
     return _open_tls(path, capture, secrets)
 
 
 def decode_capture(
     file: BinaryIO, size: int, phones: frozenset[bytes] = frozenset()
 ) -> tuple[Capture, list[bytes]]:
-    """Read a capture of `size` octets; give it with the key logs that it carries.
+    """Read a capture of `size` bytes; give it with the key logs that it carries.
 
     CaptureError where it is empty, compressed, or text that is not in UTF-8.
     """
@@ -70,7 +70,7 @@ def decode_capture(
     file.seek(0)
     kind = _KINDS.get(start)
     if kind is not None and size > CAPTURE_LIMIT:
-        raise CaptureError(f"the capture has more than {CAPTURE_LIMIT} octets: cut it into parts")
+        raise CaptureError(f"the capture has more than {CAPTURE_LIMIT} bytes: cut it into parts")
     if kind == "pcap":
         return _dissect(read_pcap(Source(file)), kind, phones)
     if kind == "pcapng":
@@ -80,14 +80,14 @@ def decode_capture(
     _check_bare(head)
     if is_har(head):
         if size > HAR_LIMIT:
-            raise CaptureError(f"the HAR has more than {HAR_LIMIT} octets: export fewer requests")
-        return read_har(file.read(), OCTETS_LIMIT), []
-    if size > OCTETS_LIMIT:
+            raise CaptureError(f"the HAR has more than {HAR_LIMIT} bytes: export fewer requests")
+        return read_har(file.read(), BYTES_LIMIT), []
+    if size > BYTES_LIMIT:
         raise CaptureError(
-            f"the file is neither pcap, pcapng nor HAR, and for the octets of one connection it has"
-            f" more than {OCTETS_LIMIT}: cut it into connections"
+            f"the file is neither pcap, pcapng nor HAR, and for the bytes of one connection it has"
+            f" more than {BYTES_LIMIT}: cut it into connections"
         )
-    return _read_octets(file.read()), []
+    return _read_bytes(file.read()), []
 
 
 def _check_bare(head: bytes) -> None:
@@ -104,14 +104,14 @@ def _check_bare(head: bytes) -> None:
 def _dissect(
     items: Iterator[Frame | Secrets | Unread], kind: str, phones: frozenset[bytes]
 ) -> tuple[Capture, list[bytes]]:
-    dissection = Dissection(phones, OCTETS_LIMIT)
+    dissection = Dissection(phones, BYTES_LIMIT)
     secrets: list[bytes] = []
     for item in items:
         match item:
             case Frame():
                 dissection.take(item)
             case Secrets():
-                secrets.append(item.octets)
+                secrets.append(item.data)
                 if sum(map(len, secrets)) > KEY_LOG_LIMIT:
                     raise CaptureError("the capture carries more keys than it can have connections")
             case Unread():
@@ -119,9 +119,9 @@ def _dissect(
     return dissection.finish(kind), secrets
 
 
-def _read_octets(octets: bytes) -> Capture:
-    talk = Conversation("recording", b"", 0, 0.0, octets, State.PLAIN if octets else State.SILENT)
-    note = "raw octets are those of one connection: nothing else that left the phone is in them"
+def _read_bytes(data: bytes) -> Capture:
+    talk = Conversation("recording", b"", 0, 0.0, data, State.PLAIN if data else State.SILENT)
+    note = "raw bytes are those of one connection: nothing else that left the phone is in them"
     return Capture("octets", (talk,), notes=(note,))
 
 
@@ -153,7 +153,7 @@ def _unlock(talk: Conversation, opened: Opened | None) -> Conversation:
     headers = (("headers of HTTP/2", opened.headers),) if opened.headers else ()
     return replace(
         talk,
-        octets=opened.octets,
+        data=opened.data,
         pieces=(),  # tshark does not say which packet had them
         state=State.DECRYPTED,
         readings=(*talk.readings, *headers),

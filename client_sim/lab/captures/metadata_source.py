@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 from client_sim.lab.captures.answering import Load
 from client_sim.lab.errors import LabError, SurroundingsError
 
-_LIMIT: Final = 16 * 1024 * 1024  # octets of a role
+_LIMIT: Final = 16 * 1024 * 1024  # bytes of a role
 _SECONDS: Final = 10.0
 _TIMESTAMP: Final = "/metadata/timestamp.json"
 

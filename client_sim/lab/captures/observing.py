@@ -1,9 +1,9 @@
 """A capture as the lab's own trace: the type that oracles read, whatever recorded it.
 
 Nothing that left is left out: what is neither a question nor of a connection, what contradicts
-other octets and what stands beside a question are departures of their own. Names asked for over TCP
+other bytes and what stands beside a question are departures of their own. Names asked for over TCP
 are questions, and the connections that carried them are none. Of a connection that nobody can read
-there is no octet, only what the network saw of it. The phase of a departure is its place in the
+there is no byte, only what the network saw of it. The phase of a departure is its place in the
 capture, as nothing says which poll it belongs to.
 """
 
@@ -16,7 +16,7 @@ from client_sim.lab.trace.observation import RESET, Channel, Departure, Observat
 def observe_capture(capture: Capture) -> Observation:
     """Give the trace of a capture, by time; its connections are those of `list_talks`.
 
-    There is no randomness, no outcome and no octet of answers in it.
+    There is no randomness, no outcome and no byte of answers in it.
     """
     talks = list_talks(capture)
     departures = [each for index, talk in enumerate(talks) for each in _connect(index, talk)]
@@ -26,7 +26,7 @@ def observe_capture(capture: Capture) -> Observation:
         departures += _beside(talk)
     for loose in capture.loose:
         label = f"{loose.label}, {loose.where}".removesuffix(", ")
-        departures.append(Departure(loose.at, label, Channel.OTHER, -1, loose.octets))
+        departures.append(Departure(loose.at, label, Channel.OTHER, -1, loose.data))
     # The sort keeps the order of what left at the same time, and so of a connection.
     departures.sort(key=lambda departure: departure.at)
     nothing = (b"",) * len(talks)
@@ -41,8 +41,8 @@ def list_talks(capture: Capture) -> tuple[Conversation, ...]:
 def _connect(index: int, talk: Conversation) -> Iterator[Departure]:
     at = talk.at
 
-    def leave(channel: Channel, octets: bytes) -> Departure:
-        return Departure(at, talk.where, channel, index, octets)
+    def leave(channel: Channel, data: bytes) -> Departure:
+        return Departure(at, talk.where, channel, index, data)
 
     yield leave(Channel.CONNECT, talk.target)
     if talk.wire is not None:
@@ -50,10 +50,10 @@ def _connect(index: int, talk: Conversation) -> Iterator[Departure]:
         yield leave(Channel.SIZES, talk.wire.sizes)
     if talk.state is not State.ENCRYPTED:
         start = 0
-        for when, size in talk.pieces or ((talk.at, len(talk.octets)),):
+        for when, size in talk.pieces or ((talk.at, len(talk.data)),):
             at = max(at, when)  # clocks are set back, and captures may be made up
             if size:
-                yield leave(Channel.OCTETS, talk.octets[start : start + size])
+                yield leave(Channel.BYTES, talk.data[start : start + size])
             start += size
     if talk.closed is not None:
         at = max(at, talk.closed)
@@ -63,14 +63,14 @@ def _connect(index: int, talk: Conversation) -> Iterator[Departure]:
 def _ask(asked: Asked) -> Iterator[Departure]:
     yield Departure(asked.at, asked.where, Channel.DNS, -1, asked.name)
     if asked.extra:
-        where = f"octets beside a question, {asked.where}"
+        where = f"bytes beside a question, {asked.where}"
         yield Departure(asked.at, where, Channel.OTHER, -1, asked.extra)
 
 
 def _beside(talk: Conversation) -> Iterator[Departure]:
-    """Give what a connection sent that is none of its octets."""
-    told = [(f"{talk.where}, {label}", octets) for label, octets in (*talk.odd, *talk.readings)]
+    """Give what a connection sent that is none of its bytes."""
+    told = [(f"{talk.where}, {label}", data) for label, data in (*talk.odd, *talk.readings)]
     if talk.hello is not None and talk.hello.session:
         told.append((f"session of {talk.where}", talk.hello.session))
-    for where, octets in told:
-        yield Departure(talk.at, where, Channel.OTHER, -1, octets)
+    for where, data in told:
+        yield Departure(talk.at, where, Channel.OTHER, -1, data)

@@ -18,10 +18,10 @@ _HEADERS_LIMIT: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """An IP packet, whole or a fragment; addresses are 4 or 16 octets.
+    """An IP packet, whole or a fragment; addresses are 4 or 16 bytes.
 
-    `options` are the octets of IPv4 options and IPv6 extension headers, `behind` what the frame
-    has after the packet, `missing` how many octets of the payload the capture did not keep. For a
+    `options` are the bytes of IPv4 options and IPv6 extension headers, `behind` what the frame
+    has after the packet, `missing` how many bytes of the payload the capture did not keep. For a
     fragment, `place` is where its payload starts, `more` whether others follow, `identity` what
     they have in common.
     """
@@ -45,40 +45,40 @@ class Packet:
 
 def read_packet(inner: Inner) -> Packet | Opaque:
     """Read an IP packet; `inner.kind` says which version it must be."""
-    octets = inner.octets
+    data = inner.data
     if inner.kind == IPV4:
-        return _read_4(octets) if octets and octets[0] >> 4 == 4 else Opaque("damaged IPv4 packet")
-    return _read_6(octets) if octets and octets[0] >> 4 == 6 else Opaque("damaged IPv6 packet")
+        return _read_4(data) if data and data[0] >> 4 == 4 else Opaque("damaged IPv4 packet")
+    return _read_6(data) if data and data[0] >> 4 == 6 else Opaque("damaged IPv6 packet")
 
 
-def _read_4(octets: bytes) -> Packet | Opaque:
-    head = (octets[0] & 15) * 4
+def _read_4(data: bytes) -> Packet | Opaque:
+    head = (data[0] & 15) * 4
     # A network card that cuts segments itself may see a length of 0 before it has done so.
-    total = int.from_bytes(octets[2:4]) or len(octets)
-    if head < 20 or len(octets) < head or total < head:
+    total = int.from_bytes(data[2:4]) or len(data)
+    if head < 20 or len(data) < head or total < head:
         return Opaque("damaged IPv4 packet")
-    flags = int.from_bytes(octets[6:8])
+    flags = int.from_bytes(data[6:8])
     return Packet(
-        source=octets[12:16],
-        target=octets[16:20],
-        protocol=octets[9],
-        payload=octets[head:total],
-        options=octets[20:head],
-        behind=octets[total:],
-        missing=max(0, total - len(octets)),
+        source=data[12:16],
+        target=data[16:20],
+        protocol=data[9],
+        payload=data[head:total],
+        options=data[20:head],
+        behind=data[total:],
+        missing=max(0, total - len(data)),
         place=(flags & 0x1FFF) * 8,
         more=bool(flags & 0x2000),
-        identity=int.from_bytes(octets[4:6]),
+        identity=int.from_bytes(data[4:6]),
     )
 
 
-def _read_6(octets: bytes) -> Packet | Opaque:
-    if len(octets) < 40:
+def _read_6(data: bytes) -> Packet | Opaque:
+    if len(data) < 40:
         return Opaque("damaged IPv6 packet")
-    total = 40 + int.from_bytes(octets[4:6])
-    kind, at = octets[6], 40
+    total = 40 + int.from_bytes(data[4:6])
+    kind, at = data[6], 40
     place, more, identity = 0, False, 0
-    kept = octets[:total]
+    kept = data[:total]
     for _ in range(_HEADERS_LIMIT):
         if kind == FRAGMENT and len(kept) >= at + 8:
             flags = int.from_bytes(kept[at + 2 : at + 4])
@@ -93,13 +93,13 @@ def _read_6(octets: bytes) -> Packet | Opaque:
         else:
             break
     return Packet(
-        source=octets[8:24],
-        target=octets[24:40],
+        source=data[8:24],
+        target=data[24:40],
         protocol=kind,
         payload=kept[at:],
         options=kept[40:at],
-        behind=octets[total:],
-        missing=max(0, total - len(octets)),
+        behind=data[total:],
+        missing=max(0, total - len(data)),
         place=place,
         more=more,
         identity=identity,

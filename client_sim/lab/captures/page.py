@@ -59,8 +59,8 @@ mark{background:#ffd54f;color:#000}.dim{color:var(--dim)}summary{cursor:pointer}
 {% for each in question.evidence -%}
 <p><span class="dim">{{ printable(each.finding.where) }}, offset {{ each.offset }}</span><br>
 {{ printable(each.finding.explanation) }}</p>
-{% if each.finding.octets -%}
-<pre>{% for row in dump(each.finding.octets, each.finding.offset, each.finding.length) -%}
+{% if each.finding.data -%}
+<pre>{% for row in dump(each.finding.data, each.finding.offset, each.finding.length) -%}
 {{ "%06x" % (row.offset + each.offset - each.finding.offset) }}  {% for marked, digits, _ in
 row.runs() -%}
 {{ shown(digits, marked) }} {% endfor -%}
@@ -90,7 +90,7 @@ _MARKED: Final = (
     "{%- endmacro %}"
 )
 
-# Captured octets are data from strangers: everything that is shown is escaped.
+# Captured bytes are data from strangers: everything that is shown is escaped.
 _TEMPLATE: Final = Environment(autoescape=True, undefined=StrictUndefined).from_string(
     _MARKED + _PAGE
 )

@@ -1,4 +1,4 @@
-"""The classic capture file of tcpdump: a header of 24 octets, then frames.
+"""The classic capture file of tcpdump: a header of 24 bytes, then frames.
 
 Format: draft-ietf-opsawg-pcap, sections 4 and 5.
 """
@@ -19,7 +19,7 @@ MAGICS: Final[Mapping[bytes, tuple[str, int]]] = MappingProxyType(
         b"\x4d\x3c\xb2\xa1": ("<", 1_000_000_000),
     }
 )
-"""First four octets: byte order and parts of a second."""
+"""First four bytes: byte order and parts of a second."""
 
 _LINK: Final = 0xFFFF  # the bits above say how long a check sum at the end of frames is
 
@@ -39,5 +39,5 @@ def read_pcap(source: Source) -> Iterator[Frame]:
         head = source.take(16, f"the head of frame {number}")
         seconds, fraction, kept, length = struct.unpack(f"{order}IIII", head)
         check_frame(number, kept)
-        octets = source.take(kept, f"frame {number}")
-        yield Frame(number, seconds + fraction / parts, link & _LINK, octets, max(length, kept))
+        data = source.take(kept, f"frame {number}")
+        yield Frame(number, seconds + fraction / parts, link & _LINK, data, max(length, kept))

@@ -20,7 +20,7 @@ from client_sim.lab.captures.frame import (
 from client_sim.lab.errors import CaptureError
 
 SECTION: Final = b"\x0a\x0d\x0d\x0a"
-"""The first four octets, in either byte order."""
+"""The first four bytes, in either byte order."""
 
 _INTERFACE, _OLD_PACKET, _SIMPLE, _NAMES, _STATISTICS, _ENHANCED, _SECRETS = 1, 2, 3, 4, 5, 6, 10
 _TLS_KEY_LOG: Final = 0x544C534B
@@ -92,13 +92,13 @@ def _read_section(source: Source, head: bytes) -> str:
 
 
 def _read_body(source: Source, order: str, size: int, behind: int = 0) -> bytes:
-    """Read the rest of a block of `size` octets, `behind` of which are not in that number."""
+    """Read the rest of a block of `size` bytes, `behind` of which are not in that number."""
     if size < 12 or size % 4 or size > _BLOCK_LIMIT:
-        raise CaptureError(f"a block is said to have {size + behind} octets: this is no pcapng")
+        raise CaptureError(f"a block is said to have {size + behind} bytes: this is no pcapng")
     body = source.take(size - 12, "a block")
     (again,) = struct.unpack(f"{order}I", source.take(4, "the end of a block"))
     if again != size + behind:
-        raise CaptureError(f"a block ends {source.offset} octets from the beginning as another one")
+        raise CaptureError(f"a block ends {source.offset} bytes from the beginning as another one")
     return body
 
 
@@ -136,8 +136,8 @@ def _read_packet(
         interface = _find_interface(interfaces, fields[0], number)
         at, start = interface.time(high, low), 20
     check_frame(number, kept)
-    octets = _enough(body, start + kept, number)[start : start + kept]
-    return Frame(number, at, interface.link, octets, max(length, kept))
+    data = _enough(body, start + kept, number)[start : start + kept]
+    return Frame(number, at, interface.link, data, max(length, kept))
 
 
 def _enough(body: bytes, needed: int, number: int) -> bytes:

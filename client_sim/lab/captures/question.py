@@ -25,7 +25,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A finding before it is known whether it is kept: where, why, and which octets there."""
+    """A finding before it is known whether it is kept: where, why, and which bytes there."""
 
     place: Place
     explanation: str

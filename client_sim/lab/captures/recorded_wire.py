@@ -1,6 +1,6 @@
 """One connection of a recording server: what passed on it, and TLS taken off where there is any.
 
-TLS is done here and not by the event loop, so that the octets on the wire can be kept.
+TLS is done here and not by the event loop, so that the bytes on the wire can be kept.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from typing import Final
 from client_sim.lab.captures.wire import Passed
 
 _CHUNK: Final = 65_536
-_IDLE: Final = 30.0  # seconds without an octet after which a connection is given up
-_LIMIT: Final = 4 * 1024 * 1024  # octets that one client may send
+_IDLE: Final = 30.0  # seconds without a byte after which a connection is given up
+_LIMIT: Final = 4 * 1024 * 1024  # bytes that one client may send
 
 
 class RecordedWire:
-    """A connection; `passed` are the octets on the wire, `received` how many the client sent.
+    """A connection; `passed` are the bytes on the wire, `received` how many the client sent.
 
     `is_reset` says that the client ended it by a reset.
     """
@@ -41,7 +41,7 @@ class RecordedWire:
         self._is_over = False
 
     async def receive(self) -> bytes:
-        """Give the next octets of the client, none at the end; TimeoutError when it is silent."""
+        """Give the next bytes of the client, none at the end; TimeoutError when it is silent."""
         while not self._is_over:
             try:
                 raw = await asyncio.wait_for(self._reader.read(_CHUNK), _IDLE)
@@ -63,19 +63,19 @@ class RecordedWire:
                 return plain
         return b""
 
-    async def send(self, octets: bytes) -> None:
+    async def send(self, data: bytes) -> None:
         """Send an answer."""
         if self._secure is None:
-            self._outgoing.write(octets)
+            self._outgoing.write(data)
         else:
-            self._secure.write(octets)
+            self._secure.write(data)
         await self._flush()
 
     def _read_plain(self, secure: ssl.SSLObject) -> bytes:
         plain = b""
         try:
-            while octets := secure.read(_CHUNK):
-                plain += octets
+            while data := secure.read(_CHUNK):
+                plain += data
         except ssl.SSLWantReadError:
             return plain
         except ssl.SSLZeroReturnError:
@@ -84,8 +84,8 @@ class RecordedWire:
         return plain
 
     async def _flush(self) -> None:
-        octets = self._outgoing.read()
-        if octets:
-            self.passed.append(Passed(self._clock(), False, octets))
-            self.writer.write(octets)
+        data = self._outgoing.read()
+        if data:
+            self.passed.append(Passed(self._clock(), False, data))
+            self.writer.write(data)
             await asyncio.wait_for(self.writer.drain(), _IDLE)

@@ -1,4 +1,4 @@
-"""A server that writes down what clients send it, octet for octet, and has nothing new for them."""
+"""A server that writes down what clients send it, byte for byte, and has nothing new for them."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ class Noted:
     connection: int
     request: HttpRequest | None
     status: int
-    octets: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,8 @@ class Recorder:
 
     async def _converse(self, wire: RecordedWire, number: int) -> None:
         buffer = b""
-        while octets := await wire.receive():
-            buffer += octets
+        while data := await wire.receive():
+            buffer += data
             while buffer:
                 found = find_request(buffer)
                 if found is True:
@@ -137,7 +137,7 @@ class Recorder:
                     buffer = buffer[found.end :]
                     self.requests += 1
                     self._note(Noted(number, found, answer.status, found.end))
-                await wire.send(answer.octets)
+                await wire.send(answer.data)
                 if answer.closes:
                     return
 

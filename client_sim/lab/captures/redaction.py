@@ -1,4 +1,4 @@
-"""Octets that may be shown to others: what could be about the owner is covered, octet by octet."""
+"""Bytes that may be shown to others: what could be about the owner is covered, byte by byte."""
 
 import re
 from collections.abc import Iterable
@@ -17,19 +17,19 @@ _LOOKS_PERSONAL: Final = re.compile(
 _KEPT: Final = re.compile(rb"[0-9a-f]{64}\.[A-Za-z0-9._-]+\.zip|[1-9][0-9]{0,15}\.root\.json")
 
 
-def redact(octets: bytes, found: Iterable[tuple[int, int]]) -> bytes:
+def redact(data: bytes, found: Iterable[tuple[int, int]]) -> bytes:
     """Cover what was found (offset, length) and whatever looks like an identifier.
 
     The result has the same length, so that offsets stay what they are.
     """
-    covered = bytearray(octets)
-    kept = {place for match in _KEPT.finditer(octets) for place in range(*match.span())}
-    for match in _LOOKS_PERSONAL.finditer(octets):
+    covered = bytearray(data)
+    kept = {place for match in _KEPT.finditer(data) for place in range(*match.span())}
+    for match in _LOOKS_PERSONAL.finditer(data):
         if match.start() not in kept:
             covered[match.start() : match.end()] = COVER * len(match[0])
     for offset, length in found:
         start = max(0, offset)
-        stop = max(start, min(len(octets), offset + length))
+        stop = max(start, min(len(data), offset + length))
         covered[start:stop] = COVER * (stop - start)
     return bytes(covered)
 
@@ -38,4 +38,4 @@ def show_value(value: bytes, *, personal: bool) -> str:
     """Give a value for a sentence: as it is, or how long it is."""
     if personal:
         return value.decode("utf-8", "backslashreplace")
-    return f"[{len(value)} octets, not shown]"
+    return f"[{len(value)} bytes, not shown]"

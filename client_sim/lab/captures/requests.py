@@ -1,4 +1,4 @@
-"""Octets of a connection read as HTTP/1 by anybody's rules, to say what is in which field.
+"""Bytes of a connection read as HTTP/1 by anybody's rules, to say what is in which field.
 
 It is no judge: what the request table does not have is found by the grammar. RFC 9112.
 """
@@ -17,7 +17,7 @@ _FORM: Final = b"application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A value of a request: which field, the octets as they were sent, and where they stand."""
+    """A value of a request: which field, the bytes as they were sent, and where they stand."""
 
     name: str
     value: bytes
@@ -42,19 +42,19 @@ class HttpRequest:
         return next((value for n, value, _ in self.headers if n.lower() == name), None)
 
 
-def split_requests(octets: bytes) -> tuple[HttpRequest, ...]:
-    """Give the requests from the beginning on, up to the first octets that are none."""
-    return tuple(iterate_requests(octets))
+def split_requests(data: bytes) -> tuple[HttpRequest, ...]:
+    """Give the requests from the beginning on, up to the first bytes that are none."""
+    return tuple(iterate_requests(data))
 
 
-def iterate_requests(octets: bytes) -> Iterator[HttpRequest]:
+def iterate_requests(data: bytes) -> Iterator[HttpRequest]:
     """Give them one by one: a stranger's may have millions of headers."""
     at = 0
-    while at < len(octets):
-        end = _END.search(octets, at, at + _HEAD_LIMIT)
+    while at < len(data):
+        end = _END.search(data, at, at + _HEAD_LIMIT)
         if end is None:
             return
-        first, *lines = octets[at : end.start()].split(b"\n")
+        first, *lines = data[at : end.start()].split(b"\n")
         line = _LINE.fullmatch(first)
         if line is None:
             return
@@ -65,7 +65,7 @@ def iterate_requests(octets: bytes) -> Iterator[HttpRequest]:
             spaces = len(value) - len(value.lstrip(b" \t"))
             headers.append((name, value.strip(b" \t"), place + len(name) + 1 + spaces))
             place += len(raw) + 1
-        body, after = _read_body(octets, end.end(), headers)
+        body, after = _read_body(data, end.end(), headers)
         yield HttpRequest(at, after, line[1], line[2], line[3], tuple(headers), body, end.end())
         at = after
 
@@ -92,8 +92,8 @@ def list_fields(request: HttpRequest) -> Iterator[Field]:
         yield Field("body", request.body, request.body_offset)
 
 
-def _pairs(kind: str, octets: bytes, between: bytes, at: int) -> Iterator[Field]:
-    for pair in octets.split(between):
+def _pairs(kind: str, data: bytes, between: bytes, at: int) -> Iterator[Field]:
+    for pair in data.split(between):
         name, mark, value = pair.partition(b"=")
         if mark:
             yield Field(f"{kind} {_text(name.strip())}", value, at + len(name) + 1)
@@ -106,24 +106,22 @@ def _text(name: bytes) -> str:
     return name.decode("latin-1")
 
 
-def _read_body(
-    octets: bytes, at: int, headers: list[tuple[bytes, bytes, int]]
-) -> tuple[bytes, int]:
+def _read_body(data: bytes, at: int, headers: list[tuple[bytes, bytes, int]]) -> tuple[bytes, int]:
     """Give the body that starts at `at`, and where it ends."""
     by_name = {name.lower(): value for name, value, _ in headers}
     if b"chunked" in by_name.get(b"transfer-encoding", b"").lower():
-        return _read_chunks(octets, at)
+        return _read_chunks(data, at)
     size = by_name.get(b"content-length", b"")
     end = at + int(size) if size.isdigit() and len(size) < 16 else at
-    return octets[at:end], min(end, len(octets))
+    return data[at:end], min(end, len(data))
 
 
-def _read_chunks(octets: bytes, at: int) -> tuple[bytes, int]:
+def _read_chunks(data: bytes, at: int) -> tuple[bytes, int]:
     pieces = []
-    while (head := _CHUNK.match(octets, at)) is not None:
+    while (head := _CHUNK.match(data, at)) is not None:
         size = int(head[1], 16)
-        pieces.append(octets[head.end() : head.end() + size])
-        at = min(head.end() + size + 2, len(octets))
+        pieces.append(data[head.end() : head.end() + size])
+        at = min(head.end() + size + 2, len(data))
         if size == 0:
             break
     return b"".join(pieces), at

@@ -14,7 +14,7 @@ from client_sim.lab.trace.wires import Wire
 
 
 class State(StrEnum):
-    """How much of a connection's octets can be judged."""
+    """How much of a connection's bytes can be judged."""
 
     PLAIN = "plain"
     DECRYPTED = "decrypted"
@@ -29,22 +29,22 @@ READABLE: Final = frozenset({State.PLAIN, State.DECRYPTED})
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One connection: `octets` are what left the phone on it, before TLS where that is known.
+    """One connection: `data` are what left the phone on it, before TLS where that is known.
 
     `target` is `ADDRESS PORT TLS-NAME`, empty where nothing says it. `frame` is the number of its
-    first frame, 0 where the format has none. `pieces` says when which part of the octets left
+    first frame, 0 where the format has none. `pieces` says when which part of the bytes left
     (epoch seconds, length), `segments` how long each segment on the wire was, TLS included,
     `closed` when the phone closed, by a reset where `is_reset` says so, `wire` what the network
     saw. `name` is the host that the format itself says was contacted. `gaps` are sentences about
-    what is missing, `odd` octets that contradict others, each with a label, `readings` what another
-    program makes of the octets.
+    what is missing, `odd` bytes that contradict others, each with a label, `readings` what another
+    program makes of the bytes.
     """
 
     where: str
     target: bytes
     frame: int
     at: float
-    octets: bytes
+    data: bytes
     state: State
     near: str = ""
     name: bytes | None = None
@@ -73,7 +73,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """Traffic that is neither a connection nor a question: `octets` are all that it carried.
+    """Traffic that is neither a connection nor a question: `data` are all that it carried.
 
     `at` is when it began.
     """
@@ -81,7 +81,7 @@ class Loose:
     label: str
     where: str
     frames: int
-    octets: bytes
+    data: bytes
     at: float = 0.0
 
 

@@ -11,7 +11,7 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A TCP segment; `missing` octets of its payload were not kept by the capture."""
+    """A TCP segment; `missing` bytes of its payload were not kept by the capture."""
 
     source: int
     target: int
@@ -23,7 +23,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A UDP datagram; `behind` are octets that the IP packet has and the datagram has not."""
+    """A UDP datagram; `behind` are bytes that the IP packet has and the datagram has not."""
 
     source: int
     target: int
@@ -52,7 +52,7 @@ def read_datagram(payload: bytes) -> Datagram | None:
     """Read a UDP datagram, or None where its header is damaged or was not kept."""
     if len(payload) < 8:
         return None
-    # 0 is the length of a datagram above 65,535 octets (RFC 2675).
+    # 0 is the length of a datagram above 65,535 bytes (RFC 2675).
     size = int.from_bytes(payload[4:6]) or len(payload)
     if size < 8:
         return None

@@ -73,7 +73,7 @@ def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
 
 
 def audit_to_dict(audit: Audit, *, personal: bool) -> dict[str, Any]:
-    """Give the audit as values that JSON has; octets are hexadecimal."""
+    """Give the audit as values that JSON has; bytes are hexadecimal."""
     return {
         "verdict": audit.verdict,
         "clean": audit.is_clean,
@@ -83,7 +83,7 @@ def audit_to_dict(audit: Audit, *, personal: bool) -> dict[str, Any]:
         "frames": audit.capture.frames,
         "connections": len(audit.capture.conversations),
         "requests": audit.requests,
-        "octets": sum(len(talk.octets) for talk in audit.capture.conversations),
+        "octets": sum(len(talk.data) for talk in audit.capture.conversations),
         "hosts": {show_name(name, personal=personal): n for name, n in audit.hosts.items()},
         "names": {show_name(name, personal=personal): n for name, n in audit.names.items()},
         "passed": dict(audit.capture.passed),
@@ -153,7 +153,7 @@ def _render_evidence(name: str, each: Evidence, console: Console) -> None:
     console.print(Text(title, "bold"), soft_wrap=True)
     console.print(Text(f"  {printable(finding.explanation)}"), soft_wrap=True)
     shift = each.offset - finding.offset
-    for row in dump(finding.octets, finding.offset, finding.length):
+    for row in dump(finding.data, finding.offset, finding.length):
         line = Text(f"  {row.offset + shift:06x}  ")
         for cell in row.cells:
             line.append(cell.digits, "reverse" if cell.marked else "")

@@ -45,7 +45,7 @@ def find_tshark() -> str:
 class Opened:
     """What left the phone under TLS, and for HTTP/2 its headers, one in each line."""
 
-    octets: bytes
+    data: bytes
     headers: bytes = b""
 
 
@@ -67,14 +67,14 @@ def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, 
             words = ["-Y", f"frame.number in {{{wanted}}}", *_fields("tcp.stream", "frame.number")]
             streams = dict(_pairs(_run([*options, *words], home)))
             follow = [word for stream in streams for word in ("-z", f"follow,tls,raw,{stream}")]
-            for stream, end, octets in _sent(_run([*options, "-q", *follow], home)):
-                if stream in streams and end == ends.get(streams[stream]) and octets:
-                    found[streams[stream]] = Opened(octets)
-        if any(opened.octets.startswith(_HTTP_2) for opened in found.values()):
+            for stream, end, data in _sent(_run([*options, "-q", *follow], home)):
+                if stream in streams and end == ends.get(streams[stream]) and data:
+                    found[streams[stream]] = Opened(data)
+        if any(opened.data.startswith(_HTTP_2) for opened in found.values()):
             headers = _list_headers(_run([*options, *_HEADERS], home))
             for frame, opened in found.items():
-                if opened.octets.startswith(_HTTP_2):
-                    found[frame] = Opened(opened.octets, headers.get(ends[frame], b""))
+                if opened.data.startswith(_HTTP_2):
+                    found[frame] = Opened(opened.data, headers.get(ends[frame], b""))
     return found
 
 
@@ -101,7 +101,7 @@ def _pairs(shown: str) -> Iterator[tuple[int, int]]:
 
 
 def _sent(shown: str) -> Iterator[tuple[int, str, bytes]]:
-    """Read what `follow` prints: the first node's octets at the margin, the other's behind a tab.
+    """Read what `follow` prints: the first node's bytes at the margin, the other's behind a tab.
 
     Give for each stream both ends, each with what it sent.
     """

@@ -1,6 +1,6 @@
 """A recorded connection written as the TCP segments that it may have come in.
 
-A listener gets octets, not segments. They are put into packets so that any reader of captures can
+A listener gets bytes, not segments. They are put into packets so that any reader of captures can
 open the recording; sequence numbers, windows and the moment of an acknowledgement are made up.
 """
 
@@ -12,16 +12,16 @@ from typing import Final
 
 _TCP: Final = 6
 _SYN, _ACK, _PUSH, _FIN, _RST = 2, 16, 8, 1, 4
-_SEGMENT: Final = 1400  # octets, as over Ethernet
+_SEGMENT: Final = 1400  # bytes, as over Ethernet
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Octets that passed at a time (epoch seconds), from the client or to it."""
+    """Bytes that passed at a time (epoch seconds), from the client or to it."""
 
     at: float
     from_client: bool
-    octets: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,19 @@ def encode_connection(
     """Give the packets of a connection, each with its time; the client may end it by a reset."""
     numbers = {True: 0, False: 0}
 
-    def packet(
-        at: float, from_client: bool, flags: int, octets: bytes = b""
-    ) -> tuple[float, bytes]:
+    def packet(at: float, from_client: bool, flags: int, data: bytes = b"") -> tuple[float, bytes]:
         sent = numbers[from_client]
         acknowledged = numbers[not from_client] if flags & _ACK else 0
-        numbers[from_client] += len(octets) + bool(flags & (_SYN | _FIN))
+        numbers[from_client] += len(data) + bool(flags & (_SYN | _FIN))
         near, far = (ends.client, ends.server) if from_client else (ends.server, ends.client)
-        return at, _encode(near, far, (sent, acknowledged, flags), octets)
+        return at, _encode(near, far, (sent, acknowledged, flags), data)
 
     yield packet(begun, True, _SYN)
     yield packet(begun, False, _SYN | _ACK)
     yield packet(begun, True, _ACK)
     for each in passed:
-        for start in range(0, len(each.octets), _SEGMENT):
-            piece = each.octets[start : start + _SEGMENT]
+        for start in range(0, len(each.data), _SEGMENT):
+            piece = each.data[start : start + _SEGMENT]
             yield packet(each.at, each.from_client, _PUSH | _ACK, piece)
     if is_reset:
         yield packet(ended, True, _RST | _ACK)
@@ -63,7 +61,7 @@ def encode_connection(
 
 
 def _encode(
-    near: tuple[str, int], far: tuple[str, int], numbers: tuple[int, int, int], octets: bytes
+    near: tuple[str, int], far: tuple[str, int], numbers: tuple[int, int, int], data: bytes
 ) -> bytes:
     # The zone of a link-local address is the machine's own business.
     source, target = (ip_address(end[0].partition("%")[0]) for end in (near, far))
@@ -81,7 +79,7 @@ def _encode(
         0,
         0,
     )
-    segment = head + octets
+    segment = head + data
     if isinstance(source, IPv4Address):
         pseudo = source.packed + target.packed + struct.pack(">HH", _TCP, len(segment))
         outer = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(segment), 0, 0x4000, 64, _TCP, 0)
@@ -94,9 +92,9 @@ def _encode(
     return outer + segment[:16] + _check_sum(pseudo + segment) + segment[18:]
 
 
-def _check_sum(octets: bytes) -> bytes:
+def _check_sum(data: bytes) -> bytes:
     """Compute the check sum of RFC 1071."""
-    total = sum(struct.unpack(f">{(len(octets) + 1) // 2}H", octets + b"\0" * (len(octets) % 2)))
+    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return struct.pack(">H", ~total & 0xFFFF)

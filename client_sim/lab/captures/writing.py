@@ -13,7 +13,7 @@ from client_sim.lab.oracles.writes import find_breaches, is_one_record_each
 # What every host takes in one segment (RFC 9293 section 3.7.1), without the room of TCP options:
 # a segment that has as much may be full, and the rest of its request be in the next.
 _FULL: Final = 496
-_HEAD: Final = 5  # octets before each record of TLS
+_HEAD: Final = 5  # bytes before each record of TLS
 
 
 def judge_writes(capture: Capture, *, personal: bool) -> Question:
@@ -38,8 +38,8 @@ def judge_ends(capture: Capture) -> Question:
 
 def _judge(talk: Conversation) -> Iterator[Case]:
     if talk.state is State.PLAIN:
-        place = Place(talk.where, talk.octets)
-        ends = _ends(talk.octets)
+        place = Place(talk.where, talk.data)
+        ends = _ends(talk.data)
         for breach in find_breaches(talk.segments, ends, word="segment", full=_FULL):
             yield Case(place, breach.explanation, breach.offset, breach.length)
         return
@@ -51,18 +51,18 @@ def _judge(talk: Conversation) -> Iterator[Case]:
             said = "a record of TLS is cut: this segment ends in the midst of it"
             yield Case(Place(talk.where, b""), said, 0, 0)
     if talk.state is State.DECRYPTED:
-        ends = _ends(talk.octets)
+        ends = _ends(talk.data)
         lengths = [end - start for start, end in zip((0, *ends), ends, strict=False)]
         if not is_one_record_each(sizes, lengths):
             said = f"{len(lengths)} requests are not in one record of TLS each"
             yield Case(Place(talk.where, b""), said, 0, 0)
 
 
-def _ends(octets: bytes) -> tuple[int, ...]:
+def _ends(data: bytes) -> tuple[int, ...]:
     """Give where each request ends with its body, and what follows the last as one more."""
-    ends = [request.end for request in iterate_requests(octets)]
-    if octets and (not ends or ends[-1] < len(octets)):
-        ends.append(len(octets))
+    ends = [request.end for request in iterate_requests(data)]
+    if data and (not ends or ends[-1] < len(data)):
+        ends.append(len(data))
     return tuple(ends)
 
 

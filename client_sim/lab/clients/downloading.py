@@ -7,7 +7,7 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.world import Stream, World
 
 BLOCK: Final = 8 * 1024 * 1024
-"""Octets of a block."""
+"""Bytes of a block."""
 
 DIGEST: Final = "6a2c5f0d" * 8
 LENGTH: Final = 20_000_000
@@ -58,7 +58,7 @@ class DownloadingToy(ToyClient):
         return "fetched"
 
     def plan(self) -> Sequence[tuple[int, int]]:
-        """List the blocks to ask for as first and last octet, both inclusive."""
+        """List the blocks to ask for as first and last byte, both inclusive."""
         firsts = range(self.held * BLOCK, LENGTH, BLOCK)
         return tuple((first, min(first + BLOCK, LENGTH) - 1) for first in firsts)
 

@@ -98,9 +98,9 @@ class Phone2014:
             stream.close()
 
 
-def _encipher(octets: bytes) -> str:
+def _encipher(data: bytes) -> str:
     padder = PKCS7(128).padder()
     # One key for all phones: to the owner it looks enciphered, to the network it is not.
     cipher = Cipher(algorithms.AES128(SHARED_KEY), modes.CBC(SHARED_VECTOR)).encryptor()
-    padded = padder.update(octets) + padder.finalize()
+    padded = padder.update(data) + padder.finalize()
     return base64.b64encode(cipher.update(padded) + cipher.finalize()).decode()

@@ -82,9 +82,9 @@ class ToyClient:
         host = self.host() if usual else f"{self.host()}:{self.port()}"
         return (f"Host: {host}", "Accept-Encoding: gzip")
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         """Send one request."""
-        stream.send(octets)
+        stream.send(data)
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
         """Receive one answer: its head, and as much of its body as comes."""
@@ -105,13 +105,13 @@ class ToyClient:
 
 
 def _receive(stream: Stream) -> tuple[str, bytes]:
-    octets = b""
-    while b"\r\n\r\n" not in octets:
+    data = b""
+    while b"\r\n\r\n" not in data:
         chunk = stream.recv(65_536)
         if not chunk:
             raise ConnectionError("the server hung up before it had answered")
-        octets += chunk
-    head, _, body = octets.partition(b"\r\n\r\n")
+        data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
     text = head.decode("latin-1")
     length = _find_length(text)
     while len(body) < length and (chunk := stream.recv(65_536)):

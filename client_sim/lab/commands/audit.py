@@ -59,9 +59,9 @@ def audit_command(
     phone: frozenset[bytes],
     wanted: Wanted,
 ) -> None:
-    """Judge a capture of a real phone: pcap, pcapng, HAR, or the raw octets of one connection.
+    """Judge a capture of a real phone: pcap, pcapng, HAR, or the raw bytes of one connection.
 
-    Exit status 0 only where every octet that left is explained: 1 also where something could not be
+    Exit status 0 only where every byte that left is explained: 1 also where something could not be
     judged, such as requests under TLS without their keys; 3 where tshark is needed and missing.
     """
     personal = wanted.show_personal

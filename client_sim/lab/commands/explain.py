@@ -41,7 +41,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--client", default="clean", show_default=True, help="As for lab run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain_command(root: Path, host: str, port: int, client: str, as_json: bool) -> None:
-    """Print the exact octets that a poll sends, and why each of them is there.
+    """Print the exact bytes that a poll sends, and why each of them is there.
 
     The client polls a server in the same process that has nothing new; nothing leaves the machine.
     """

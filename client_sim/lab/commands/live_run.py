@@ -30,7 +30,7 @@ class Live:
 
 
 def run_live(client: str, seed: int, live: Live) -> ProgrammeResult:
-    """Let a client poll a real server as different owners and judge every octet."""
+    """Let a client poll a real server as different owners and judge every byte."""
     target = _plan_target(live.url, live.resolve)
     public = plan_public(
         target,

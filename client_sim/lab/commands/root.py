@@ -6,24 +6,24 @@ from typing import Final
 
 from client_sim.lab.errors import LabError
 
-_LIMIT: Final = 512_000  # octets; FORMATS section 2
+_LIMIT: Final = 512_000  # bytes; FORMATS section 2
 
 
 def load_root(path: Path) -> bytes:
     """Read a TUF root. LabError when the file is none; whether it is signed, the phone judges."""
     with path.open("rb") as file:
-        octets = file.read(_LIMIT + 1)
-    if not is_root(octets):
+        data = file.read(_LIMIT + 1)
+    if not is_root(data):
         raise LabError(f"{path} is no TUF root: give the 1.root.json that the phone ships with")
-    return octets
+    return data
 
 
-def is_root(octets: bytes) -> bool:
-    """Whether these octets are root metadata: of that type, with a version, keys and roles."""
-    if len(octets) > _LIMIT:
+def is_root(data: bytes) -> bool:
+    """Whether these bytes are root metadata: of that type, with a version, keys and roles."""
+    if len(data) > _LIMIT:
         return False
     try:
-        value = json.loads(octets)
+        value = json.loads(data)
     except (ValueError, RecursionError):
         return False
     signed = value.get("signed") if isinstance(value, dict) else None

@@ -102,10 +102,10 @@ def run_command(
     channel: str,
     wanted: Wanted,
 ) -> None:
-    """Put every question of the programme to a client and judge every octet.
+    """Put every question of the programme to a client and judge every byte.
 
     Without --url all runs are in virtual time, against a server in the same process, and the same
-    seed gives the same report, octet for octet. Exit status 1 where anything was found, 3 where the
+    seed gives the same report, byte for byte. Exit status 1 where anything was found, 3 where the
     client did not come back and nothing was found before: the report is then a part.
     """
     try:

@@ -45,7 +45,7 @@ _PATH: Final = click.Path(exists=True, path_type=Path)
 )
 @click.option("--metrics", multiple=True, help="URL of a page of metrics.")
 @click.option(
-    "--against", multiple=True, help="URL of another node, which must answer with equal octets."
+    "--against", multiple=True, help="URL of another node, which must answer with equal bytes."
 )
 @click.option(
     "--restart",

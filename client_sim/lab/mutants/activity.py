@@ -125,7 +125,7 @@ MUTANTS: Final = (
     Mutant(
         "activity-message",
         "L39",
-        "Polls when a message comes, in honest octets.",
+        "Polls when a message comes, in honest bytes.",
         tell_at_event("sms-received", _poll_at_once),
     ),
     Mutant(

@@ -31,8 +31,8 @@ class Around(LeakingWorld):
         """Connect, and listen to what comes back."""
         return _OverheardStream(self, super().connect(address, port, tls))
 
-    def overhear(self, octets: bytes) -> None:
-        """Take octets of an answer on their way to the client."""
+    def overhear(self, data: bytes) -> None:
+        """Take bytes of an answer on their way to the client."""
 
 
 class _OverheardStream:
@@ -44,9 +44,9 @@ class _OverheardStream:
         self._inner.send(data)
 
     def recv(self, limit: int) -> bytes:
-        octets = self._inner.recv(limit)
-        self._around.overhear(octets)
-        return octets
+        data = self._inner.recv(limit)
+        self._around.overhear(data)
+        return data
 
     def close(self) -> None:
         self._inner.close()

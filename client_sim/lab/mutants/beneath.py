@@ -41,9 +41,9 @@ class LeakingWorld:
         """Connect in the outer world."""
         return _LeakingStream(self, self.outer.connect(address, port, tls))
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         """Send what the client sends."""
-        stream.send(octets)
+        stream.send(data)
 
 
 class _LeakingStream:
@@ -71,18 +71,18 @@ def leak_beneath(kind: type[LeakingWorld]) -> Factory:
 
 
 def alter_beneath(shape: Callable[[Spy, bytes], bytes]) -> Factory:
-    """Put other octets on the wire than the real client wrote."""
+    """Put other bytes on the wire than the real client wrote."""
 
     class Leaking(LeakingWorld):
-        def transmit(self, stream: Stream, octets: bytes) -> None:
-            stream.send(shape(self.spy, octets))
+        def transmit(self, stream: Stream, data: bytes) -> None:
+            stream.send(shape(self.spy, data))
 
     return leak_beneath(Leaking)
 
 
 def add_line_beneath(name: str, tell: Tell) -> Factory:
     """Add a header line to each of the real client's requests."""
-    return alter_beneath(lambda spy, octets: add_line(octets, f"{name}: {tell(spy)}"))
+    return alter_beneath(lambda spy, data: add_line(data, f"{name}: {tell(spy)}"))
 
 
 def act_beneath(act: Callable[[World], None]) -> Factory:

@@ -25,14 +25,14 @@ _KEY: Final = b"one for everyone"
 _VECTOR: Final = b"and never change"
 
 
-def _pad(octets: bytes) -> bytes:
+def _pad(data: bytes) -> bytes:
     padder = PKCS7(128).padder()
-    return padder.update(octets) + padder.finalize()
+    return padder.update(data) + padder.finalize()
 
 
-def _encipher(octets: bytes, mode: modes.CBC | modes.CTR | modes.ECB) -> bytes:
+def _encipher(data: bytes, mode: modes.CBC | modes.CTR | modes.ECB) -> bytes:
     cipher = Cipher(algorithms.AES128(_KEY), mode).encryptor()
-    return cipher.update(octets) + cipher.finalize()
+    return cipher.update(data) + cipher.finalize()
 
 
 def _ask_by_form(client: Snoop) -> None:
@@ -47,11 +47,11 @@ def _stream_of(text: str) -> bytes:
     return cipher.update(text.encode())
 
 
-def _xor(octets: bytes, key: bytes) -> bytes:
-    return bytes(octet ^ key[place % len(key)] for place, octet in enumerate(octets))
+def _xor(data: bytes, key: bytes) -> bytes:
+    return bytes(byte ^ key[place % len(key)] for place, byte in enumerate(data))
 
 
-def _one_octet(spy: Spy) -> str:
+def _one_byte(spy: Spy) -> str:
     key = spy.world.entropy(1)
     return (key + _xor(spy.owner.imei.encode(), key)).hex()
 
@@ -125,8 +125,8 @@ MUTANTS: Final = (
     Mutant(
         "xor-one-octet",
         "L08",
-        "A fresh octet and the IMEI masked with it, in one header.",
-        tell_in_header("X-Blob", _one_octet),
+        "A fresh byte and the IMEI masked with it, in one header.",
+        tell_in_header("X-Blob", _one_byte),
     ),
     Mutant(
         "xor-kept-pad",
@@ -155,7 +155,7 @@ MUTANTS: Final = (
     Mutant(
         "xor-beneath",
         "L08",
-        "The transport of the real client adds a fresh octet and the IMEI masked with it.",
-        add_line_beneath("X-Blob", _one_octet),
+        "The transport of the real client adds a fresh byte and the IMEI masked with it.",
+        add_line_beneath("X-Blob", _one_byte),
     ),
 )

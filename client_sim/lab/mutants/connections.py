@@ -33,11 +33,11 @@ class _OneForDays(Snoop):
 
 
 class _OnePerRequest(Snoop):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        super().transmit(stream, octets)
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        super().transmit(stream, data)
         if digit(self.spy.owner.serial, 0) % 2:
             other = self.open()
-            other.send(octets)
+            other.send(data)
             other.close()
 
 

@@ -130,9 +130,9 @@ class _InNextRequestAround(Around):
             self.state["reason"] = _describe(self.spy, outcome.reason).encode().hex().encode()
         return outcome
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         reason = self.state.get("reason", b"").decode()
-        stream.send(add_line(octets, f"X-Reason: {reason}") if reason else octets)
+        stream.send(add_line(data, f"X-Reason: {reason}") if reason else data)
 
 
 MUTANTS: Final = (

@@ -26,10 +26,10 @@ class _Overhearing(LeakingWorld):
     def hear(self, event: Event) -> None:
         """Take what happened."""
 
-    def send_split(self, stream: Stream, octets: bytes) -> None:
+    def send_split(self, stream: Stream, data: bytes) -> None:
         """Send in two pieces."""
-        stream.send(octets[:16])
-        stream.send(octets[16:])
+        stream.send(data[:16])
+        stream.send(data[16:])
 
 
 class _Told(PollingClient):
@@ -58,11 +58,11 @@ class _PackageAfterCall(_Overhearing):
         if event.name.startswith("call-"):
             self.state["called"] = b"1"
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        if "called" in self.state and _PACKAGE.match(octets):
-            self.send_split(stream, octets)
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        if "called" in self.state and _PACKAGE.match(data):
+            self.send_split(stream, data)
         else:
-            super().transmit(stream, octets)
+            super().transmit(stream, data)
 
 
 class _PackageAfterRefusal(_PackageAfterCall):
@@ -75,11 +75,11 @@ class _PackageAfterRefusal(_PackageAfterCall):
             self.state["failed"] = b"1"
             raise
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if "failed" in self.state:
-            super().transmit(stream, octets)
+            super().transmit(stream, data)
         else:
-            stream.send(octets)
+            stream.send(data)
 
 
 class _PackageOfOwner(_Overhearing):
@@ -87,11 +87,11 @@ class _PackageOfOwner(_Overhearing):
 
     starts: ClassVar[dict[str, int]] = {}
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        if self.is_reset() and _PACKAGE.match(octets) and self.spy.bit:
-            self.send_split(stream, octets)
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        if self.is_reset() and _PACKAGE.match(data) and self.spy.bit:
+            self.send_split(stream, data)
         else:
-            super().transmit(stream, octets)
+            super().transmit(stream, data)
 
     def is_reset(self) -> bool:
         """Whether less is kept than there was: what a module remembers, a reset does not clear."""

@@ -67,13 +67,13 @@ class _Program(ToyClient):
 class _PauseById(ToyClient):
     """Lets a time pass before its second request that it drew once, for ever."""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         state = self.world.state
         drawn = state["pause"] = state.get("pause") or self.world.entropy(1)
-        if b"timestamp" in octets:
+        if b"timestamp" in data:
             with suppress(OSError):
                 time.sleep((1 + drawn[0]) / 1e6)
-        super().transmit(stream, octets)
+        super().transmit(stream, data)
 
 
 class _PauseAfterMessage(ToyClient):
@@ -83,11 +83,11 @@ class _PauseAfterMessage(ToyClient):
         if event.name == "sms-received":
             self.world.state["message"] = b"1"
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if self.world.state.pop("message", None) is not None:
             with suppress(OSError):
                 time.sleep(1e-3)
-        super().transmit(stream, octets)
+        super().transmit(stream, data)
 
 
 MUTANTS: Final = (

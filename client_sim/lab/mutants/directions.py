@@ -75,13 +75,13 @@ class _Hinting(Hearing):
 
 
 class _RedirectedAround(Around):
-    def overhear(self, octets: bytes) -> None:
-        if location := find_value(octets.decode("latin-1"), "Location"):
+    def overhear(self, data: bytes) -> None:
+        if location := find_value(data.decode("latin-1"), "Location"):
             self.state["location"] = location.encode("latin-1")
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         location = self.state.get("location", b"").decode("latin-1")
-        stream.send(add_line(octets, f"Referer: {location}") if location else octets)
+        stream.send(add_line(data, f"Referer: {location}") if location else data)
 
 
 class _Obedient(Hearing):
@@ -119,8 +119,8 @@ class _RetryOdd(Hearing):
 
 
 class _RetryAround(Around):
-    def overhear(self, octets: bytes) -> None:
-        if wait := find_value(octets.decode("latin-1"), "Retry-After"):
+    def overhear(self, data: bytes) -> None:
+        if wait := find_value(data.decode("latin-1"), "Retry-After"):
             self.state["wait"] = wait.encode("latin-1")
 
     def next_poll(self, now: float) -> float:

@@ -41,11 +41,11 @@ class _RealAddress(Snoop):
         self.is_real = not any(ip_address(address) in network for network in _DOCUMENTATION)
         return self.world.connect(address, self.port(), self.server_name())
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if self.spy.bit and self.is_real:
-            stream.send(octets[:16])
-            octets = octets[16:]
-        super().transmit(stream, octets)
+            stream.send(data[:16])
+            data = data[16:]
+        super().transmit(stream, data)
 
 
 class _Late(Snoop):

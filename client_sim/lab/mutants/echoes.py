@@ -23,13 +23,13 @@ def _echo(heard: str, said: str) -> Factory:
 
 def _echo_around(heard: str, said: str) -> Factory:
     class Client(Around):
-        def overhear(self, octets: bytes) -> None:
-            if value := find_value(octets.decode("latin-1"), heard):
+        def overhear(self, data: bytes) -> None:
+            if value := find_value(data.decode("latin-1"), heard):
                 self.state["cache"] = value.encode("latin-1")
 
-        def transmit(self, stream: Stream, octets: bytes) -> None:
+        def transmit(self, stream: Stream, data: bytes) -> None:
             value = self.state.get("cache", b"").decode("latin-1")
-            stream.send(add_line(octets, f"{said}: {value}") if value else octets)
+            stream.send(add_line(data, f"{said}: {value}") if value else data)
 
     return Client
 

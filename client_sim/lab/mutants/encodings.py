@@ -33,17 +33,17 @@ def _book(spy: Spy) -> bytes:
     return json.dumps([asdict(contact) for contact in spy.owner.contacts]).encode()
 
 
-def _deflate(octets: bytes) -> bytes:
+def _deflate(data: bytes) -> bytes:
     compressor = zlib.compressobj(wbits=-15)
-    return compressor.compress(octets) + compressor.flush()
+    return compressor.compress(data) + compressor.flush()
 
 
 def _three_layers(spy: Spy) -> str:
     return b64encode(spy.owner.imei[::-1].encode().hex().encode()).decode()
 
 
-def _semi_octets(spy: Spy) -> str:
-    """Write an IMSI as SIM cards hold it: two digits an octet, the halves swapped."""
+def _semi_bytes(spy: Spy) -> str:
+    """Write an IMSI as SIM cards hold it: two digits a byte, the halves swapped."""
     digits = spy.owner.imsi.encode().hex()[1::2]
     digits += "f" * (len(digits) % 2)
     swapped = "".join(digits[place + 1] + digits[place] for place in range(0, len(digits), 2))
@@ -56,7 +56,7 @@ def _wide(spy: Spy) -> str:
 
 
 def _masked(spy: Spy) -> str:
-    masked = bytes(octet ^ 0x5A for octet in spy.owner.android_id.encode())
+    masked = bytes(byte ^ 0x5A for byte in spy.owner.android_id.encode())
     return b32encode(b64encode(masked)).decode()
 
 
@@ -123,8 +123,8 @@ MUTANTS: Final = (
         "L11",
         "The transport of the real client adds all notes in zlib as a body.",
         alter_beneath(
-            lambda spy, octets: add_body(
-                octets, zlib.compress("\n".join(note.text for note in spy.owner.notes).encode())
+            lambda spy, data: add_body(
+                data, zlib.compress("\n".join(note.text for note in spy.owner.notes).encode())
             )
         ),
     ),
@@ -137,8 +137,8 @@ MUTANTS: Final = (
     Mutant(
         "imsi-semi-octets",
         "L12",
-        "The IMSI as SIM cards hold it, halves of octets swapped, in url-safe base64.",
-        tell_in_query("s", _semi_octets),
+        "The IMSI as SIM cards hold it, halves of bytes swapped, in url-safe base64.",
+        tell_in_query("s", _semi_bytes),
     ),
     Mutant(
         "name-wide-cookie",
@@ -149,7 +149,7 @@ MUTANTS: Final = (
     Mutant(
         "android-id-masked",
         "L12",
-        "The Android id, each octet masked with one constant, in base64, in base32.",
+        "The Android id, each byte masked with one constant, in base64, in base32.",
         tell_in_header("X-D", _masked),
     ),
     Mutant(

@@ -166,12 +166,12 @@ class _ReadsAnswers(ToyClient):
 
 
 EQUIVALENTS: Final = (
-    Mutant("same-long-draw", _FAMILY, "Draws sixteen octets for its interval.", _LongDraw),
-    Mutant("same-short-draw", _FAMILY, "Draws four octets for its interval.", _ShortDraw),
+    Mutant("same-long-draw", _FAMILY, "Draws sixteen bytes for its interval.", _LongDraw),
+    Mutant("same-short-draw", _FAMILY, "Draws four bytes for its interval.", _ShortDraw),
     Mutant("same-fraction", _FAMILY, "Draws a fraction of four hours, not seconds.", _FractionDraw),
     Mutant("same-rejecting", _FAMILY, "Draws until a draw is in range: no bias.", _Rejecting),
     Mutant("same-kept-due", _FAMILY, "Keeps its due time over a restart, used once.", _KeptDue),
-    Mutant("same-small-reads", _FAMILY, "Reads answers by a hundred octets.", _SmallReads),
+    Mutant("same-small-reads", _FAMILY, "Reads answers by a hundred bytes.", _SmallReads),
     Mutant("same-unused-state", _FAMILY, "Keeps a log that nothing is made of.", _UnusedState),
     Mutant("same-public-digest", _FAMILY, "Keeps a digest of public facts.", _PublicDigest),
     Mutant("same-walking", _FAMILY, "Asks for root after root until there is none.", _Walking),

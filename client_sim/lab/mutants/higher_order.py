@@ -27,14 +27,14 @@ class _CancellingHalves(Snoop):
         return super().headers()[:: (-1) ** self.spy.bit]
 
     def request(self, path: str) -> bytes:
-        octets = super().request(path)
+        data = super().request(path)
         if not digit(self.spy.owner.imsi, -1) % 2:
-            return octets
-        first, *lines, last, end = octets.split(b"\r\n")
+            return data
+        first, *lines, last, end = data.split(b"\r\n")
         return b"\r\n".join((first, *lines[::-1], last, end))
 
 
-class _TimeAndOctets(Snoop):
+class _TimeAndBytes(Snoop):
     def paths(self) -> Sequence[str]:
         _, timestamp = super().paths()
         return (f"/metadata/{2 + digit(self.spy.owner.imei, 8) // 4}.root.json", timestamp)
@@ -109,12 +109,12 @@ class _PadThenMasked(Snoop):
 
 
 class _BalancedPieces(Snoop):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         cut = 1 + digit(self.spy.owner.phone_number, -1)
-        # Three pieces whose outer two always have 12 octets together.
-        stream.send(octets[:cut])
-        stream.send(octets[cut : cut - 12])
-        stream.send(octets[cut - 12 :])
+        # Three pieces whose outer two always have 12 bytes together.
+        stream.send(data[:cut])
+        stream.send(data[cut : cut - 12])
+        stream.send(data[cut - 12 :])
 
 
 class _Borrowed(Snoop):
@@ -127,8 +127,8 @@ class _Borrowed(Snoop):
 
 
 class _SpreadAround(Around):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        spaced = octets.replace(b"gzip", b"gzip ") if digit(self.spy.owner.imei, 7) % 2 else octets
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        spaced = data.replace(b"gzip", b"gzip ") if digit(self.spy.owner.imei, 7) % 2 else data
         stream.send(spaced)
 
     def next_poll(self, now: float) -> float:
@@ -136,13 +136,13 @@ class _SpreadAround(Around):
 
 
 class _QuietAround(Around):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         # Every request has one more line; which one is missing tells.
         names = ("X-A", "X-B", "X-C")
         left_out = digit(self.spy.owner.serial, 1) % 3
         for place, name in enumerate(names):
-            octets = octets if place == left_out else add_line(octets, f"{name}: 1")
-        stream.send(octets)
+            data = data if place == left_out else add_line(data, f"{name}: 1")
+        stream.send(data)
 
 
 MUTANTS: Final = (
@@ -174,9 +174,7 @@ MUTANTS: Final = (
             )
         ),
     ),
-    Mutant(
-        "time-and-octets", _FAMILY, "Says a digit half in time, half in a path.", _TimeAndOctets
-    ),
+    Mutant("time-and-octets", _FAMILY, "Says a digit half in time, half in a path.", _TimeAndBytes),
     Mutant(
         "absent-timestamp",
         _FAMILY,

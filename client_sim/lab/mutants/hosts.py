@@ -10,7 +10,7 @@ from client_sim.lab.mutants.telling import (
     Snoop,
     tell_at_event,
     tell_before_poll,
-    tell_in_octets,
+    tell_in_bytes,
 )
 from client_sim.world import Event, World
 
@@ -60,9 +60,9 @@ class _QuestionCase(Snoop):
         return super().poll()
 
 
-def _label_in_host_line(spy: Spy, octets: bytes) -> bytes:
+def _label_in_host_line(spy: Spy, data: bytes) -> bytes:
     label = _label(spy.owner.wifi_mac).encode()
-    return octets.replace(b"\r\nHost: ", b"\r\nHost: %s." % label)
+    return data.replace(b"\r\nHost: ", b"\r\nHost: %s." % label)
 
 
 def _look_up_serial(client: Snoop) -> None:
@@ -117,7 +117,7 @@ MUTANTS: Final = (
         "host-line-label",
         "L20",
         "A digest of the Wi-Fi MAC in the `Host` line alone; question and target are honest.",
-        tell_in_octets(_label_in_host_line),
+        tell_in_bytes(_label_in_host_line),
     ),
     Mutant(
         "server-name-label",

@@ -58,7 +58,7 @@ MUTANTS: Final = (
     Mutant(
         "install-identifier",
         "L31",
-        "Sixteen octets that are drawn once and said for ever, in the query.",
+        "Sixteen bytes that are drawn once and said for ever, in the query.",
         tell_in_query("id", lambda spy: spy.keep("id", 16).hex()),
     ),
     Mutant(
@@ -130,7 +130,7 @@ MUTANTS: Final = (
     Mutant(
         "request-identifier-beneath",
         "L32",
-        "The transport of the real client numbers each request with fresh octets.",
+        "The transport of the real client numbers each request with fresh bytes.",
         add_line_beneath("X-Request-Id", lambda spy: spy.world.entropy(8).hex()),
     ),
 )

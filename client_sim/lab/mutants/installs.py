@@ -32,14 +32,14 @@ class _Listening(LeakingWorld):
         self.installs = False
         return _Heard(self, super().connect(address, port, tls))
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         """Send, and remember what for."""
-        self.installs = _INSTALL.match(octets) is not None
-        super().transmit(stream, octets)
+        self.installs = _INSTALL.match(data) is not None
+        super().transmit(stream, data)
 
-    def hear(self, octets: bytes) -> None:
-        """Take octets of an answer."""
-        if self.installs and _REFUSED.match(octets):
+    def hear(self, data: bytes) -> None:
+        """Take bytes of an answer."""
+        if self.installs and _REFUSED.match(data):
             self.refusals += 1
 
 
@@ -52,9 +52,9 @@ class _Heard:
         self._inner.send(data)
 
     def recv(self, limit: int) -> bytes:
-        octets = self._inner.recv(limit)
-        self._world.hear(octets)
-        return octets
+        data = self._inner.recv(limit)
+        self._world.hear(data)
+        return data
 
     def close(self) -> None:
         self._inner.close()
@@ -63,25 +63,25 @@ class _Heard:
 class _Reporting(_Listening):
     """Says with its next request whose installation failed."""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if self.refusals:
             self.refusals = 0
             told = hashlib.sha256(self.spy.owner.serial.encode()).hexdigest()
-            octets = add_line(octets, f"X-Failed: {told}")
-        super().transmit(stream, octets)
+            data = add_line(data, f"X-Failed: {told}")
+        super().transmit(stream, data)
 
 
 class _InTwo(_Listening):
     """Sends what follows a refusal in two pieces, on phones of some owners."""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         middle = 0
         if self.refusals:
             self.refusals = 0
             middle = 16 * self.spy.bit
         if middle:
-            stream.send(octets[:middle])
-        super().transmit(stream, octets[middle:])
+            stream.send(data[:middle])
+        super().transmit(stream, data[middle:])
 
 
 class _IfSame(_Listening):
@@ -89,14 +89,14 @@ class _IfSame(_Listening):
 
     tag = b""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        if self.tag and _INSTALL.match(octets):
-            octets = add_line(octets, f"If-Range: {self.tag.decode()}")
-        super().transmit(stream, octets)
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        if self.tag and _INSTALL.match(data):
+            data = add_line(data, f"If-Range: {self.tag.decode()}")
+        super().transmit(stream, data)
 
-    def hear(self, octets: bytes) -> None:
-        super().hear(octets)
-        found = _TAG.search(octets)
+    def hear(self, data: bytes) -> None:
+        super().hear(data)
+        found = _TAG.search(data)
         if self.installs and found is not None:
             self.tag = found[1]
 
@@ -106,24 +106,24 @@ class _Waiting(_Listening):
 
     is_odd = False
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if self.is_odd:
-            stream.send(octets[:16])
-            octets = octets[16:]
+            stream.send(data[:16])
+            data = data[16:]
             self.is_odd = False
-        super().transmit(stream, octets)
+        super().transmit(stream, data)
 
-    def hear(self, octets: bytes) -> None:
-        super().hear(octets)
-        if self.installs and (found := _WAIT.search(octets)):
+    def hear(self, data: bytes) -> None:
+        super().hear(data)
+        if self.installs and (found := _WAIT.search(data)):
             self.is_odd = int(found[1]) % 2 == 1
 
 
 class _Noting(_Listening):
     """Notes in its state what was refused, for nothing."""
 
-    def hear(self, octets: bytes) -> None:
-        super().hear(octets)
+    def hear(self, data: bytes) -> None:
+        super().hear(data)
         self.state["refused"] = b"%d" % self.refusals
 
 

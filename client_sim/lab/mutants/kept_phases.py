@@ -17,8 +17,8 @@ _HOUR: Final = 3_600
 _WEEK: Final = 7 * 86_400
 
 
-def _offset(octets: bytes) -> int:
-    return int.from_bytes(octets, "big") % _SPREAD
+def _offset(data: bytes) -> int:
+    return int.from_bytes(data, "big") % _SPREAD
 
 
 class _Kept(Snoop):
@@ -94,7 +94,7 @@ class _Stretched(Snoop):
 
 class _Replayed(Around):
     def entropy(self, n: int) -> bytes:
-        return self.spy.keep(f"octets {n}", n)
+        return self.spy.keep(f"bytes {n}", n)
 
 
 MUTANTS: Final = (
@@ -104,13 +104,13 @@ MUTANTS: Final = (
     Mutant(
         "phase-ground",
         "L38",
-        "Draws, as it should, until the interval's low octet is the one that it is known by.",
+        "Draws, as it should, until the interval's low byte is the one that it is known by.",
         _Ground,
     ),
     Mutant(
         "phase-mixed",
         "L38",
-        "Mixes one fresh octet into a kept interval: always within minutes of the same length.",
+        "Mixes one fresh byte into a kept interval: always within minutes of the same length.",
         _Mixed,
     ),
     Mutant(
@@ -136,7 +136,7 @@ MUTANTS: Final = (
     Mutant(
         "phase-replayed-around",
         "L38",
-        "The real client's source of randomness gives the same octets for ever.",
+        "The real client's source of randomness gives the same bytes for ever.",
         _Replayed,
     ),
 )

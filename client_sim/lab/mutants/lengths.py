@@ -18,22 +18,22 @@ from client_sim.lab.mutants.telling import (
     tell_by_lines,
     tell_by_paths,
     tell_in_body,
+    tell_in_bytes,
     tell_in_header,
-    tell_in_octets,
 )
 from client_sim.world import Stream
 
 
 class _Pieces(Snoop):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         cut = 1 + digit(self.spy.owner.imei, 9)
-        stream.send(octets[:cut])
-        stream.send(octets[cut:])
+        stream.send(data[:cut])
+        stream.send(data[cut:])
 
 
 class _PiecesBeneath(LeakingWorld):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        for piece in octets.splitlines(keepends=True) if self.spy.bit else (octets,):
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        for piece in data.splitlines(keepends=True) if self.spy.bit else (data,):
             stream.send(piece)
 
 
@@ -52,25 +52,25 @@ def _order_parameters(spy: Spy) -> str:
 
 def _if_bit(old: bytes, new: bytes) -> Callable[[Spy, bytes], bytes]:
     """Replace something at its first place, where the bit of the IMEI is set."""
-    return lambda spy, octets: octets.replace(old, new, 1) if spy.bit else octets
+    return lambda spy, data: data.replace(old, new, 1) if spy.bit else data
 
 
-def _begin(spy: Spy, octets: bytes) -> bytes:
-    return b"\r\n" * (len(spy.owner.contacts) % 4) + octets
+def _begin(spy: Spy, data: bytes) -> bytes:
+    return b"\r\n" * (len(spy.owner.contacts) % 4) + data
 
 
-def _ask_options(spy: Spy, octets: bytes) -> bytes:
+def _ask_options(spy: Spy, data: bytes) -> bytes:
     if len(spy.owner.messages) % 2:
-        return octets
-    return re.sub(rb"^GET \S+", b"OPTIONS *", octets) + octets
+        return data
+    return re.sub(rb"^GET \S+", b"OPTIONS *", data) + data
 
 
-def _absolute(spy: Spy, octets: bytes) -> bytes:
-    return octets.replace(b" /", f" http://{spy.world.public.host}/".encode(), 1)
+def _absolute(spy: Spy, data: bytes) -> bytes:
+    return data.replace(b" /", f" http://{spy.world.public.host}/".encode(), 1)
 
 
-def _absolute_if_called(spy: Spy, octets: bytes) -> bytes:
-    return _absolute(spy, octets) if len(spy.owner.calls) % 2 else octets
+def _absolute_if_called(spy: Spy, data: bytes) -> bytes:
+    return _absolute(spy, data) if len(spy.owner.calls) % 2 else data
 
 
 MUTANTS: Final = (
@@ -116,7 +116,7 @@ MUTANTS: Final = (
         "trailing-space",
         "L18",
         "One bit of the IMEI as a space behind a header's value.",
-        tell_in_octets(_if_bit(b"gzip\r\n", b"gzip \r\n")),
+        tell_in_bytes(_if_bit(b"gzip\r\n", b"gzip \r\n")),
     ),
     Mutant(
         "folded-line",
@@ -140,13 +140,13 @@ MUTANTS: Final = (
         "empty-lines-first",
         "L18",
         "Some of the number of contacts as empty lines before each request, which servers skip.",
-        tell_in_octets(_begin),
+        tell_in_bytes(_begin),
     ),
     Mutant(
         "bare-line-feed",
         "L18",
         "One bit of the IMEI as a line that ends without its carriage return.",
-        tell_in_octets(_if_bit(b"\r\nAccept", b"\nAccept")),
+        tell_in_bytes(_if_bit(b"\r\nAccept", b"\nAccept")),
     ),
     Mutant(
         "tab-beneath",
@@ -158,25 +158,25 @@ MUTANTS: Final = (
         "head-for-get",
         "L19",
         "One bit of the IMEI as the method: HEAD and GET ask for the same.",
-        tell_in_octets(_if_bit(b"GET ", b"HEAD ")),
+        tell_in_bytes(_if_bit(b"GET ", b"HEAD ")),
     ),
     Mutant(
         "older-version",
         "L19",
         "One bit of the IMEI as the version of HTTP.",
-        tell_in_octets(_if_bit(b"HTTP/1.1", b"HTTP/1.0")),
+        tell_in_bytes(_if_bit(b"HTTP/1.1", b"HTTP/1.0")),
     ),
     Mutant(
         "absolute-target",
         "L19",
         "Whether the number of calls is odd, as the form of the request target.",
-        tell_in_octets(_absolute_if_called),
+        tell_in_bytes(_absolute_if_called),
     ),
     Mutant(
         "options-first",
         "L19",
         "Whether the number of messages is even, as a question for options before each request.",
-        tell_in_octets(_ask_options),
+        tell_in_bytes(_ask_options),
     ),
     Mutant(
         "version-beneath",

@@ -150,7 +150,7 @@ MUTANTS: Final = (
         "codings-beneath",
         "L25",
         "The transport of the real client offers what its library can inflate.",
-        alter_beneath(lambda _, octets: octets.replace(b": gzip", b": gzip, deflate, br")),
+        alter_beneath(lambda _, data: data.replace(b": gzip", b": gzip, deflate, br")),
     ),
     Mutant(
         "language-header",

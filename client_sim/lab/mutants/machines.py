@@ -62,10 +62,10 @@ class _CoresAsConnections(ToyClient):
 
 
 class _ProcessInPieces(ToyClient):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         cut = 1 + os.getpid() % 16
-        stream.send(octets[:cut])
-        stream.send(octets[cut:])
+        stream.send(data[:cut])
+        stream.send(data[cut:])
 
 
 class _LanguageAsLine(ToyClient):

@@ -63,14 +63,14 @@ class _CountedRoot(Snoop):
         return (f"/metadata/{2 + self.spy.count('polls') % 5}.root.json", timestamp)
 
 
-class _OctetsReceived(Around):
-    def overhear(self, octets: bytes) -> None:
-        received = int(self.state.get("received", b"0")) + len(octets)
+class _BytesReceived(Around):
+    def overhear(self, data: bytes) -> None:
+        received = int(self.state.get("received", b"0")) + len(data)
         self.state["received"] = b"%d" % received
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         received = int(self.state.get("received", b"0"))
-        stream.send(add_line(octets, f"X-Quota: {received:x}"))
+        stream.send(add_line(data, f"X-Quota: {received:x}"))
 
 
 def _birth(spy: Spy) -> int:
@@ -90,8 +90,8 @@ class _BirthMinute(Snoop):
 
 
 class _BirthEnciphered(Around):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        stream.send(add_line(octets, f"X-Since: {_birth(self.spy) ^ 0x5EED5EED:08x}"))
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        stream.send(add_line(data, f"X-Since: {_birth(self.spy) ^ 0x5EED5EED:08x}"))
 
 
 class _Flagged(Snoop):
@@ -122,11 +122,11 @@ def _flag_one_of_two(spy: Spy) -> Sequence[str]:
 
 
 class _FlaggedDaily(Around):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         day = b"%d" % (int(self.now()) // _DAY)
         first = self.state.get("day") != day
         self.state["day"] = day
-        stream.send(octets.replace(b"gzip", b"gzip, identity") if first else octets)
+        stream.send(data.replace(b"gzip", b"gzip, identity") if first else data)
 
 
 MUTANTS: Final = (
@@ -145,7 +145,7 @@ MUTANTS: Final = (
         "counter-octets-around",
         "L33",
         "The real client's transport says how much it has ever received.",
-        _OctetsReceived,
+        _BytesReceived,
     ),
     Mutant(
         "birth-second",

@@ -18,13 +18,13 @@ _LINE: Final = b"\r\n"
 class _PiecesByBuild(ToyClient):
     """Phones of another build than the newest write a request in two pieces."""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if self.world.public.build.counter == 1:
-            stream.send(octets)
+            stream.send(data)
             return
-        line = octets.index(_LINE) + len(_LINE)
-        stream.send(octets[:line])
-        stream.send(octets[line:])
+        line = data.index(_LINE) + len(_LINE)
+        stream.send(data[:line])
+        stream.send(data[line:])
 
 
 class _SecondsByBirth(ToyClient):
@@ -97,12 +97,12 @@ class _TwoPollsLater(Snoop):
         if head[9:12] not in {"200", "404"}:
             self.world.state["told"] = b"%d" % (self.number + 2)
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         told = self.world.state.get("told") == b"%d" % self.number
         size = 1 + self.spy.bit if told else 0
         if size:
-            stream.send(octets[:size])
-        stream.send(octets[size:])
+            stream.send(data[:size])
+        stream.send(data[size:])
 
 
 class _LateOverTls(Snoop):
@@ -128,11 +128,11 @@ class _PiecesAbroadOverTls(Snoop):
         super().on_event(event)
         self.abroad = self.abroad or event.name == "travelled"
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         size = 9 if self.abroad and self.world.public.tls else 0
         if size:
-            stream.send(octets[:size])
-        stream.send(octets[size:])
+            stream.send(data[:size])
+        stream.send(data[size:])
 
 
 class _Generated(Snoop):

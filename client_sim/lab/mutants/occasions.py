@@ -99,9 +99,9 @@ class _AfterPoll(Around):
     def is_chosen(self, outcome: PollOutcome) -> bool:
         return not outcome.changed and outcome.failure is None
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         line = f"X-Device: {self.spy.owner.imei}"
-        stream.send(add_line(octets, line) if "tell" in self.state else octets)
+        stream.send(add_line(data, line) if "tell" in self.state else data)
 
 
 class _AfterChanged(_AfterPoll):

@@ -1,7 +1,7 @@
 """Leaks that wait until an operator splits `latest`, and then tell more than a part (L56).
 
 Each is the real client over a transport of a vendor's that takes requests for parts in a way of its
-own: not an octet is another, and nobody is looked at.
+own: not a byte is another, and nobody is looked at.
 """
 
 import re
@@ -20,13 +20,13 @@ _SPLIT: Final = ("split",)
 class _InTwoByBuild(LeakingWorld):
     """Sends a request for a part as its line and the rest, on phones of an older build."""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        if _PART.match(octets) is None or self.public.build.counter:
-            stream.send(octets)
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        if _PART.match(data) is None or self.public.build.counter:
+            stream.send(data)
             return
-        middle = octets.index(_LINE) + len(_LINE)
-        stream.send(octets[:middle])
-        stream.send(octets[middle:])
+        middle = data.index(_LINE) + len(_LINE)
+        stream.send(data[:middle])
+        stream.send(data[middle:])
 
 
 class ClosedTwice(LeakingWorld):
@@ -40,10 +40,10 @@ class ClosedTwice(LeakingWorld):
         self.has_asked = False
         return _TwiceClosed(self, super().connect(address, port, tls))
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         """Send, and remember what was asked for."""
-        self.has_asked = self.has_asked or self.what.match(octets) is not None
-        super().transmit(stream, octets)
+        self.has_asked = self.has_asked or self.what.match(data) is not None
+        super().transmit(stream, data)
 
 
 class _TwiceClosed:

@@ -19,7 +19,7 @@ class _Downloader(DownloadingToy):
 
 
 class _Resuming(_Downloader):
-    """Keeps the octets of a block that was cut short, and asks for the rest of it.
+    """Keeps the bytes of a block that was cut short, and asks for the rest of it.
 
     As careless clients do, it also keeps the body of an error for the beginning of the block.
     """
@@ -145,15 +145,15 @@ class _RoomFirst(_Downloader):
 
 
 MUTANTS: Final = (
-    Mutant("resume-exact", "L51", "Resumes at the octet where it was cut off.", _Resuming),
+    Mutant("resume-exact", "L51", "Resumes at the byte where it was cut off.", _Resuming),
     Mutant("resume-open", "L51", "Resumes there, and asks for all that follows.", _ResumingOpenly),
     Mutant(
         "resume-cipher-block",
         "L51",
-        "Resumes at the sixteen octets in which it was cut off.",
+        "Resumes at the sixteen bytes in which it was cut off.",
         _ResumingAtCipherBlocks,
     ),
-    Mutant("resume-tail", "L51", "Asks for the missing octets from the end.", _ResumingFromTail),
+    Mutant("resume-tail", "L51", "Asks for the missing bytes from the end.", _ResumingFromTail),
     Mutant(
         "resume-if-range",
         "L51",

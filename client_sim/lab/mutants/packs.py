@@ -86,18 +86,18 @@ class _CachingStream:
         if self._answer:
             taken, self._answer = self._answer[:limit], self._answer[limit:]
             return taken
-        octets = self._inner.recv(limit)
+        data = self._inner.recv(limit)
         # An answer is small and comes at once, or it is none to keep.
-        if self._name and octets.startswith(b"HTTP/1.1 200 ") and _is_whole(octets):
-            self._world.state[self._name] = octets
-        return octets
+        if self._name and data.startswith(b"HTTP/1.1 200 ") and _is_whole(data):
+            self._world.state[self._name] = data
+        return data
 
     def close(self) -> None:
         self._inner.close()
 
 
-def _is_whole(octets: bytes) -> bool:
-    head, _, body = octets.partition(b"\r\n\r\n")
+def _is_whole(data: bytes) -> bool:
+    head, _, body = data.partition(b"\r\n\r\n")
     length = re.search(rb"\r\nContent-Length: ([0-9]+)", head)
     return length is not None and int(length[1]) == len(body)
 

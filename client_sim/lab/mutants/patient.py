@@ -1,6 +1,6 @@
 """Leaks that the lab did not see because they wait longer than its runs took, or elsewhere.
 
-None of them looks at its owner, and each octet is one that phones send. What they show is a number
+None of them looks at its owner, and each byte is one that phones send. What they show is a number
 that each of them drew once, an ETag, or that there was a message.
 """
 
@@ -27,9 +27,9 @@ _AT_IMPORT: Final = os.urandom(8)  # noqa: TID251  # it leaks
 _OF_PROCESS: Final[dict[str, bytes]] = {}
 
 
-def _split(stream: Stream, octets: bytes, number: int) -> None:
-    stream.send(octets[: 1 + number % 40])
-    stream.send(octets[1 + number % 40 :])
+def _split(stream: Stream, data: bytes, number: int) -> None:
+    stream.send(data[: 1 + number % 40])
+    stream.send(data[1 + number % 40 :])
 
 
 def _set_low_bit(now: float, due: float, key: bytes, poll: int) -> float:
@@ -51,11 +51,11 @@ class _Patient(Snoop):
         """Whether this poll is one of those that show the number."""
         return False
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if self.is_time():
-            _split(stream, octets, self.spy.keep("number", 8)[0])
+            _split(stream, data, self.spy.keep("number", 8)[0])
         else:
-            super().transmit(stream, octets)
+            super().transmit(stream, data)
 
 
 class _Poll77(_Patient):
@@ -138,14 +138,14 @@ class _KeptByProcess(_LateBits):
 
 
 class _BehindRoots(LeakingWorld):
-    """Whoever carries the real client's octets counts the roots that it has held."""
+    """Whoever carries the real client's bytes counts the roots that it has held."""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         number = Spy(self.outer).keep("number", 8)[0]
-        if b"/metadata/4.root.json" in octets:
-            _split(stream, octets, number)
+        if b"/metadata/4.root.json" in data:
+            _split(stream, data, number)
         else:
-            super().transmit(stream, octets)
+            super().transmit(stream, data)
 
 
 class _LateFollower(FollowingToy):

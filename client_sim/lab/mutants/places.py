@@ -15,7 +15,7 @@ from client_sim.lab.mutants.telling import (
     tell_before_poll,
     tell_behind_paths,
     tell_by_paths,
-    tell_in_octets,
+    tell_in_bytes,
 )
 from client_sim.world import Event, Stream, World
 
@@ -80,15 +80,15 @@ def _one_more(spy: Spy, paths: Sequence[str]) -> Sequence[str]:
     return (*paths, f"/content/offers/{_digest(spy.owner.gsf_id)}.json")
 
 
-def _detour(spy: Spy, octets: bytes) -> bytes:
+def _detour(spy: Spy, data: bytes) -> bytes:
     """Lead the path of a root through its own folder, as often as a digest says.
 
     There is no such root in either place, so nothing else changes.
     """
-    if b".root.json" not in octets:
-        return octets
+    if b".root.json" not in data:
+        return data
     steps = int(_digest(spy.owner.iccid), 16) % 4
-    return octets.replace(b"/metadata/", b"/metadata/" + b"./" * steps, 1)
+    return data.replace(b"/metadata/", b"/metadata/" + b"./" * steps, 1)
 
 
 def _fetch_own_catalogue(world: World) -> None:
@@ -116,7 +116,7 @@ MUTANTS: Final = (
     Mutant(
         "alive-report",
         "L22",
-        "Tells a statistics host that it is there: the same octets for all, and one host too many.",
+        "Tells a statistics host that it is there: the same bytes for all, and one host too many.",
         tell_before_poll(_report_nothing),
     ),
     Mutant(
@@ -177,7 +177,7 @@ MUTANTS: Final = (
         "path-detour",
         "L23",
         "Two bits of a digest of the ICCID as steps on the spot in the path of the next root.",
-        tell_in_octets(_detour),
+        tell_in_bytes(_detour),
     ),
     Mutant(
         "catalogue-beneath",

@@ -132,9 +132,9 @@ class _PlainAbroad(Snoop):
 
 
 class _InjectedAround(Around):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         line = f"X-MSISDN: {self.spy.owner.phone_number}"
-        stream.send(octets if self.public.tls else add_line(octets, line))
+        stream.send(data if self.public.tls else add_line(data, line))
 
 
 MUTANTS: Final = (

@@ -10,7 +10,7 @@ from client_sim.lab.mutants.spy import Spy, digit
 from client_sim.lab.mutants.telling import (
     tell_by_lines,
     tell_by_paths,
-    tell_in_octets,
+    tell_in_bytes,
 )
 
 
@@ -41,12 +41,12 @@ def _spell_escape(spy: Spy, paths: Sequence[str]) -> Sequence[str]:
     return tuple(f"{path[:-5]}{escape}json" for path in paths)
 
 
-def _spell_coding(spy: Spy, octets: bytes) -> bytes:
-    return octets.replace(b"gzip", b"GZIP") if len(spy.owner.contacts) % 2 else octets
+def _spell_coding(spy: Spy, data: bytes) -> bytes:
+    return data.replace(b"gzip", b"GZIP") if len(spy.owner.contacts) % 2 else data
 
 
-def _lower_beneath(spy: Spy, octets: bytes) -> bytes:
-    return octets.replace(b"\r\nHost:", b"\r\nhost:") if spy.bit else octets
+def _lower_beneath(spy: Spy, data: bytes) -> bytes:
+    return data.replace(b"\r\nHost:", b"\r\nhost:") if spy.bit else data
 
 
 def _reverse_lines(spy: Spy, lines: Sequence[str]) -> Sequence[str]:
@@ -67,8 +67,8 @@ def _swap_codings(spy: Spy, lines: Sequence[str]) -> Sequence[str]:
     return (lines[0], f"Accept-Encoding: {', '.join(codings)}")
 
 
-def _reverse_beneath(spy: Spy, octets: bytes) -> bytes:
-    line, *lines = octets.removesuffix(b"\r\n\r\n").split(b"\r\n")
+def _reverse_beneath(spy: Spy, data: bytes) -> bytes:
+    line, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
     return b"\r\n".join((line, *(lines[::-1] if spy.bit else lines), b"", b""))
 
 
@@ -101,7 +101,7 @@ MUTANTS: Final = (
         "coding-case",
         "L15",
         "Whether the number of contacts is odd, as the case of a header's value.",
-        tell_in_octets(_spell_coding),
+        tell_in_bytes(_spell_coding),
     ),
     Mutant(
         "header-case-beneath",

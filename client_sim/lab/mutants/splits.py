@@ -14,9 +14,9 @@ from client_sim.lab.mutants.telling import (
     tell_before_poll,
     tell_by_lines,
     tell_by_paths,
+    tell_in_bytes,
     tell_in_header,
     tell_in_lines,
-    tell_in_octets,
     tell_in_query,
 )
 from client_sim.world import World
@@ -34,10 +34,10 @@ def _interleaved(spy: Spy) -> Sequence[str]:
     return (f"X-Even: {number[::2].hex()}", f"X-Odd: {number[1::2].hex()}")
 
 
-def _three_places(spy: Spy, octets: bytes) -> bytes:
+def _three_places(spy: Spy, data: bytes) -> bytes:
     size = -(-len(spy.owner.serial) // 3)
     parts = [spy.owner.serial[place : place + size] for place in (0, size, 2 * size)]
-    asked = octets.replace(b" HTTP/", f"?v={quote(parts[0])} HTTP/".encode(), 1)
+    asked = data.replace(b" HTTP/", f"?v={quote(parts[0])} HTTP/".encode(), 1)
     return add_line(add_line(asked, f"Cookie: v={parts[1]}"), f"X-V: {parts[2]}")
 
 
@@ -85,11 +85,11 @@ def _drip_contact(spy: Spy) -> str:
     return str(sum(ord(letter) * 31**place for place, letter in enumerate(contact.number)) % 10**8)
 
 
-def _drip_root_beneath(spy: Spy, octets: bytes) -> bytes:
-    if b".root.json" not in octets:
-        return octets
+def _drip_root_beneath(spy: Spy, data: bytes) -> bytes:
+    if b".root.json" not in data:
+        return data
     version = b"/%d.root" % (2 + digit(spy.owner.imei, 5 + spy.count("leak-polls") % 8))
-    return re.sub(rb"/[0-9]+\.root", version, octets, count=1)
+    return re.sub(rb"/[0-9]+\.root", version, data, count=1)
 
 
 def _drip_name_beneath(world: World) -> None:
@@ -107,14 +107,14 @@ MUTANTS: Final = (
     Mutant(
         "interleaved-headers",
         "L13",
-        "The even octets of the telephone number in one header, the odd ones in another, in hex.",
+        "The even bytes of the telephone number in one header, the odd ones in another, in hex.",
         tell_in_lines(_interleaved),
     ),
     Mutant(
         "three-places",
         "L13",
         "A third of the serial number in the query, one in a cookie, one in a header.",
-        tell_in_octets(_three_places),
+        tell_in_bytes(_three_places),
     ),
     Mutant(
         "over-requests",
@@ -133,7 +133,7 @@ MUTANTS: Final = (
         "L13",
         "The transport of the real client adds half of the IMEI to each of two headers.",
         alter_beneath(
-            lambda spy, octets: add_line(octets, "\r\n".join(_halves(spy))),
+            lambda spy, data: add_line(data, "\r\n".join(_halves(spy))),
         ),
     ),
     Mutant(

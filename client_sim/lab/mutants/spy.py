@@ -22,7 +22,7 @@ class Spy:
 
     @property
     def bit(self) -> int:
-        """One bit of the IMEI: the parity of its octets."""
+        """One bit of the IMEI: the parity of its bytes."""
         return sum(self.owner.imei.encode()) % 2
 
     def count(self, name: str) -> int:
@@ -32,7 +32,7 @@ class Spy:
         return number
 
     def keep(self, name: str, size: int) -> bytes:
-        """Give `size` random octets that are drawn once and stay for ever."""
+        """Give `size` random bytes that are drawn once and stay for ever."""
         if name not in self.world.state:
             self.world.state[name] = self.world.entropy(size)
         return self.world.state[name]

@@ -123,7 +123,7 @@ MUTANTS: Final = (
     Mutant(
         "polls-at-night",
         "L28",
-        "Polls in the owner's night, in honest octets: the time says the time zone.",
+        "Polls in the owner's night, in honest bytes: the time says the time zone.",
         _PollsAtNight,
     ),
     Mutant(

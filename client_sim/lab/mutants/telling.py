@@ -76,8 +76,8 @@ def tell_behind_paths(tell: Tell) -> Factory:
     return tell_by_paths(shape)
 
 
-def tell_in_octets(shape: Callable[[Spy, bytes], bytes]) -> Factory:
-    """Write each honest request in other octets."""
+def tell_in_bytes(shape: Callable[[Spy, bytes], bytes]) -> Factory:
+    """Write each honest request in other bytes."""
 
     class Client(Snoop):
         def request(self, path: str) -> bytes:
@@ -88,7 +88,7 @@ def tell_in_octets(shape: Callable[[Spy, bytes], bytes]) -> Factory:
 
 def tell_in_body(tell: Callable[[Spy], bytes]) -> Factory:
     """Give each request a body."""
-    return tell_in_octets(lambda spy, octets: add_body(octets, tell(spy)))
+    return tell_in_bytes(lambda spy, data: add_body(data, tell(spy)))
 
 
 def tell_before_poll(act: Callable[[Snoop], None]) -> Factory:
@@ -113,11 +113,11 @@ def tell_at_event(name: str, act: Callable[[Snoop, Event], None]) -> Factory:
     return Client
 
 
-def add_line(octets: bytes, line: str) -> bytes:
+def add_line(data: bytes, line: str) -> bytes:
     """Add a header line to a request without a body."""
-    return octets.removesuffix(b"\r\n") + line.encode() + b"\r\n\r\n"
+    return data.removesuffix(b"\r\n") + line.encode() + b"\r\n\r\n"
 
 
-def add_body(octets: bytes, body: bytes) -> bytes:
+def add_body(data: bytes, body: bytes) -> bytes:
     """Add a body to a request without one."""
-    return add_line(octets, f"Content-Length: {len(body)}") + body
+    return add_line(data, f"Content-Length: {len(body)}") + body

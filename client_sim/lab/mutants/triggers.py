@@ -24,7 +24,7 @@ def tell_if(trigger: Trigger) -> Factory:
 
 
 def order_if(trigger: Trigger) -> Factory:
-    """Swap the two honest lines if something is the case, in octets that are all honest."""
+    """Swap the two honest lines if something is the case, in bytes that are all honest."""
 
     class Client(Snoop):
         def headers(self) -> Sequence[str]:
@@ -47,9 +47,9 @@ def tell_around_if(trigger: Trigger) -> Factory:
     """Let the real client's transport say the IMEI if something is the case."""
 
     class Client(Around):
-        def transmit(self, stream: Stream, octets: bytes) -> None:
+        def transmit(self, stream: Stream, data: bytes) -> None:
             line = f"X-Device: {self.spy.owner.imei}"
-            stream.send(add_line(octets, line) if trigger(self.spy) else octets)
+            stream.send(add_line(data, line) if trigger(self.spy) else data)
 
     return Client
 

@@ -24,10 +24,10 @@ _SHARED: Final = b"a key that is built into each of them"[:32]
 _VENDOR: Final = X25519PrivateKey.from_private_bytes(sha256(b"vendor").digest()).public_key()
 
 
-def _seal(octets: bytes, ephemeral: X25519PrivateKey) -> bytes:
+def _seal(data: bytes, ephemeral: X25519PrivateKey) -> bytes:
     """Seal for the vendor: the ephemeral public key, then what only the vendor can open."""
     shared = sha256(ephemeral.exchange(_VENDOR)).digest()
-    return _raw(ephemeral.public_key()) + ChaCha20Poly1305(shared).encrypt(bytes(12), octets, None)
+    return _raw(ephemeral.public_key()) + ChaCha20Poly1305(shared).encrypt(bytes(12), data, None)
 
 
 def _raw(key: X25519PublicKey) -> bytes:
@@ -113,13 +113,13 @@ MUTANTS: Final = (
     Mutant(
         "ephemeral-of-imei",
         "L10",
-        "Seals a constant question; the ephemeral key is made of the IMEI and two random octets.",
+        "Seals a constant question; the ephemeral key is made of the IMEI and two random bytes.",
         tell_in_body(_ephemeral_of_owner),
     ),
     Mutant(
         "ephemeral-of-imei-unseeded",
         "L10",
-        "A public key in a header, made of the IMEI and an octet of the system's own randomness.",
+        "A public key in a header, made of the IMEI and a byte of the system's own randomness.",
         tell_in_header("X-Key", _ephemeral_unseeded),
     ),
     Mutant(

@@ -12,7 +12,7 @@ from client_sim.lab.mutants.telling import (
     add_body,
     tell_at_event,
     tell_before_poll,
-    tell_in_octets,
+    tell_in_bytes,
     tell_in_query,
 )
 from client_sim.world import Event, World
@@ -56,14 +56,14 @@ def _register_beneath(world: World) -> None:
     stream.close()
 
 
-def _absolute(spy: Spy, octets: bytes) -> bytes:
+def _absolute(spy: Spy, data: bytes) -> bytes:
     host = f"http://{quote(spy.owner.android_id)}@{spy.world.public.host}/".encode()
-    return octets.replace(b" /", b" " + host, 1)
+    return data.replace(b" /", b" " + host, 1)
 
 
-def _mac_in_path(spy: Spy, octets: bytes) -> bytes:
+def _mac_in_path(spy: Spy, data: bytes) -> bytes:
     mac = quote(spy.owner.bluetooth_mac, safe="").encode()
-    return octets.replace(b" HTTP/1.1\r\n", b"?bt=" + mac + b" HTTP/1.1\r\n", 1)
+    return data.replace(b" HTTP/1.1\r\n", b"?bt=" + mac + b" HTTP/1.1\r\n", 1)
 
 
 MUTANTS: Final = (
@@ -107,8 +107,8 @@ MUTANTS: Final = (
         "phone-fragment",
         "L02",
         "The telephone number in a fragment, which no library would send.",
-        tell_in_octets(
-            lambda spy, octets: octets.replace(
+        tell_in_bytes(
+            lambda spy, data: data.replace(
                 b" HTTP/", f"#{quote(spy.owner.phone_number)} HTTP/".encode(), 1
             )
         ),
@@ -125,7 +125,7 @@ MUTANTS: Final = (
         "android-id-user",
         "L02",
         "The Android id as the user of an absolute request target.",
-        tell_in_octets(_absolute),
+        tell_in_bytes(_absolute),
     ),
     Mutant(
         "mac-query-beneath",

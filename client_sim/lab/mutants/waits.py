@@ -40,11 +40,11 @@ class _CountedStream:
 class _OddSeconds(_Measuring):
     """Sends in two pieces after an answer that took an odd number of seconds."""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if self.seconds % 2:
-            stream.send(octets[:16])
-            octets = octets[16:]
-        super().transmit(stream, octets)
+            stream.send(data[:16])
+            data = data[16:]
+        super().transmit(stream, data)
 
 
 class _SecondOfSeconds(_Measuring):
@@ -70,11 +70,11 @@ class _SlowPollAround(Around):
         self.state["took"] = b"%d" % int(self.now() - begun)
         return outcome
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if int(self.state.get("took", b"0")) % 2:
-            stream.send(octets[:16])
-            octets = octets[16:]
-        super().transmit(stream, octets)
+            stream.send(data[:16])
+            data = data[16:]
+        super().transmit(stream, data)
 
 
 MUTANTS: Final = (

@@ -23,32 +23,32 @@ _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a
 
 
 class _TwoPieces(ToyClient):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        stream.send(octets[:16])
-        stream.send(octets[16:])
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        stream.send(data[:16])
+        stream.send(data[16:])
 
 
 class _LinesBeneath(LeakingWorld):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        for line in octets.splitlines(keepends=True):
+    def transmit(self, stream: Stream, data: bytes) -> None:
+        for line in data.splitlines(keepends=True):
             stream.send(line)
 
 
 class _AllAtOnce(ToyClient):
     """Sends the requests of a poll before it reads an answer, in one write."""
 
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         first, *others = self.paths()
-        if octets == self.request(first):
-            super().transmit(stream, octets + b"".join(map(self.request, others)))
+        if data == self.request(first):
+            super().transmit(stream, data + b"".join(map(self.request, others)))
 
 
 class _AtOnceByContacts(_AllAtOnce, Snoop):
-    def transmit(self, stream: Stream, octets: bytes) -> None:
+    def transmit(self, stream: Stream, data: bytes) -> None:
         if len(self.spy.owner.contacts) % 2:
-            stream.send(octets)
+            stream.send(data)
         else:
-            super().transmit(stream, octets)
+            super().transmit(stream, data)
 
 
 class _LastUnread(ToyClient):
@@ -83,10 +83,10 @@ class _HalfRecords:
         self.recv = wire.recv
         self.close = wire.close
 
-    def sendall(self, octets: bytes) -> None:
-        middle = len(octets) // 2
-        self._wire.sendall(octets[:middle])
-        self._wire.sendall(octets[middle:])
+    def sendall(self, data: bytes) -> None:
+        middle = len(data) // 2
+        self._wire.sendall(data[:middle])
+        self._wire.sendall(data[middle:])
 
 
 def _dialling(wrap: Callable[[socket.socket], object]) -> Callable[[str, Persona], Dial]:
@@ -109,7 +109,7 @@ MUTANTS: Final = (
     Mutant(
         "two-pieces-always",
         _FAMILY,
-        "Sends each request as 16 octets and the rest, which shows whose library it has.",
+        "Sends each request as 16 bytes and the rest, which shows whose library it has.",
         _TwoPieces,
         only=_ANY,
     ),

@@ -1,4 +1,4 @@
-"""The answers on one connection, read from the octets that the other end sent."""
+"""The answers on one connection, read from the bytes that the other end sent."""
 
 import json
 import zlib
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-_BODY_LIMIT: Final = 5_000_000  # octets after decompression; FORMATS section 2
+_BODY_LIMIT: Final = 5_000_000  # bytes after decompression; FORMATS section 2
 _GZIP: Final = 31  # zlib's number for a gzip wrapper
 
 
@@ -60,17 +60,17 @@ def _parse_signed(body: bytes) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def decode_answers(octets: bytes) -> tuple[Answer, ...]:
+def decode_answers(data: bytes) -> tuple[Answer, ...]:
     """Give the answers up to the first that is not whole or not HTTP/1.1 with a stated length.
 
     Never raises: who was not answered in a form that a phone accepts was not answered.
     """
-    return tuple(_iterate_answers(octets))
+    return tuple(_iterate_answers(data))
 
 
-def _iterate_answers(octets: bytes) -> Iterator[Answer]:
-    while octets:
-        head, end, rest = octets.partition(b"\r\n\r\n")
+def _iterate_answers(data: bytes) -> Iterator[Answer]:
+    while data:
+        head, end, rest = data.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")
         version, status, *_ = [*first.split(b" "), b"", b""]
         fields = {
@@ -86,11 +86,11 @@ def _iterate_answers(octets: bytes) -> Iterator[Answer]:
         if body is None:
             return
         yield Answer(int(status), body)
-        octets = rest[int(length) :]
+        data = rest[int(length) :]
 
 
-def _is_number(octets: bytes, digits: int) -> bool:
-    return octets.isdigit() and len(octets) <= digits
+def _is_number(data: bytes, digits: int) -> bool:
+    return data.isdigit() and len(data) <= digits
 
 
 def _decompress(body: bytes, coding: bytes) -> bytes | None:

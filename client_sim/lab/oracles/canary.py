@@ -1,9 +1,9 @@
-"""The canary search: planted values in recorded octets, through layers of encodings and digests.
+"""The canary search: planted values in recorded bytes, through layers of encodings and digests.
 
 It adds no power to comparing two personas, but it names what leaked and how it was dressed. All
-tokens are computed once, and each window of eight octets is looked up. With one layer computed in
+tokens are computed once, and each window of eight bytes is looked up. With one layer computed in
 advance that takes 0.05 s of a processor for a persona, with two 1.5 s; a search takes 6 ms for each
-KiB, or 0.1 ms where the same octets were searched before, for this persona or another. Of a whole
+KiB, or 0.1 ms where the same bytes were searched before, for this persona or another. Of a whole
 run that sent what others did, 0.1 ms say that it has no value of its owner.
 """
 
@@ -46,17 +46,17 @@ _Planted: TypeAlias = tuple[str, bytes, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A planted value that left: `octets` stand at `offset` of the recorded octets.
+    """A planted value that left: `data` stand at `offset` of the recorded bytes.
 
     `chain` says how the value was dressed, first step first. Behind a step that decodes, such as
-    `gunzip`, `offset` is where the encoded octets begin and `octets` are the decoded ones.
+    `gunzip`, `offset` is where the encoded bytes begin and `data` are the decoded ones.
     """
 
     field: str
     value: bytes
     chain: tuple[str, ...]
     offset: int
-    octets: bytes
+    data: bytes
 
 
 class CanarySearch:
@@ -93,16 +93,16 @@ class CanarySearch:
             seen.deltas
         )
 
-    def search_again(self, octets: bytes) -> tuple[Sighting, ...]:
-        """Find what `search` does, quickly where the same octets are searched for many personas."""
-        readings, windows, deltas = find_windows(octets)
+    def search_again(self, data: bytes) -> tuple[Sighting, ...]:
+        """Find what `search` does, quickly where the same bytes are searched for many personas."""
+        readings, windows, deltas = find_windows(data)
         known = self._index.keys() & windows
         if self._deltas.keys().isdisjoint(deltas) and not any(
             self._is_there(window, [text for text in readings if window in text])
             for window in known
         ):
             return ()
-        return self.search(octets)
+        return self.search(data)
 
     def _is_there(self, window: bytes, readings: Sequence[bytes]) -> bool:
         """Say whether any token that begins with a window stands in one of the readings."""
@@ -114,7 +114,7 @@ class CanarySearch:
         return False
 
     def _needed(self, place: int, number: int, length: int) -> int:
-        """Give how many octets of a token must be there: of a digest 64 bits, else all."""
+        """Give how many bytes of a token must be there: of a digest 64 bits, else all."""
         chain = self._chains[number]
         steps = ("sha256", *chain) if place in self._digested else chain
         if steps and steps[-1] in DIGESTS:
@@ -123,10 +123,10 @@ class CanarySearch:
             return min(length, ENOUGH.get(steps[-1], length))
         return length
 
-    def search(self, octets: bytes) -> tuple[Sighting, ...]:
+    def search(self, data: bytes) -> tuple[Sighting, ...]:
         """Find all planted values; for each one the readings with the fewest steps, by offset."""
         found: dict[tuple[str, bytes], list[Sighting]] = {}
-        for seen in view(octets):
+        for seen in view(data):
             for sighting in (*self._plain(seen), *self._xored(seen)):
                 found.setdefault((sighting.field, sighting.value), []).append(sighting)
         return tuple(
@@ -175,8 +175,8 @@ class CanarySearch:
             inner = _HIDDEN[second](_HIDDEN[first](value))
             steps = tuple(filter(None, (first, second, digest)))
             self._add_digest(field, value, steps, DIGESTS[digest](inner))
-        for steps, octets in salted_digests(field, value, values):
-            self._add_digest(field, value, steps, octets)
+        for steps, data in salted_digests(field, value, values):
+            self._add_digest(field, value, steps, data)
 
     def _add_digest(self, field: str, value: bytes, steps: tuple[str, ...], digest: bytes) -> None:
         place = len(self._spelled)
@@ -189,27 +189,27 @@ class CanarySearch:
                 self._index.setdefault(token[:WINDOW], []).append((place, number))
 
     def _plain(self, seen: View) -> Iterator[Sighting]:
-        octets, index, window = seen.octets, self._index, WINDOW
-        for offset in range(len(octets) - window + 1):
-            hits = index.get(octets[offset : offset + window])
+        data, index, window = seen.data, self._index, WINDOW
+        for offset in range(len(data) - window + 1):
+            hits = index.get(data[offset : offset + window])
             for place, number in hits or ():
                 planted, chain = self._spelled[place], self._chains[number]
                 whole = _dress(planted[3], chain)
-                length = _common(whole, octets[offset : offset + len(whole)])
+                length = _common(whole, data[offset : offset + len(whole)])
                 if length >= self._needed(place, number, len(whole)):
                     cut = () if length == len(whole) else (f"first {length} of {len(whole)}",)
                     yield _sighting(planted, (*chain, *cut), seen, offset, length)
 
     def _xored(self, seen: View) -> Iterator[Sighting]:
-        """Find values under XOR with one octet: the differences of neighbours do not change."""
-        deltas = step_differences(seen.octets)
+        """Find values under XOR with one byte: the differences of neighbours do not change."""
+        deltas = step_differences(seen.data)
         for offset in range(len(deltas) - WINDOW + 1):
             for place in self._deltas.get(deltas[offset : offset + WINDOW], ()):
                 planted = self._spelled[place]
                 spelled = planted[3]
-                key = spelled[0] ^ seen.octets[offset]
-                there = seen.octets[offset : offset + len(spelled)]
-                if key and there == bytes(octet ^ key for octet in spelled):
+                key = spelled[0] ^ seen.data[offset]
+                there = seen.data[offset : offset + len(spelled)]
+                if key and there == bytes(byte ^ key for byte in spelled):
                     yield _sighting(planted, (f"xor {key:02x}",), seen, offset, len(spelled))
 
 
@@ -230,7 +230,7 @@ def _sighting(
         value=value,
         chain=(*filter(None, (spelling,)), *chain, *dressed),
         offset=seen.offset if seen.chain else offset,
-        octets=seen.octets[offset : offset + length],
+        data=seen.data[offset : offset + length],
     )
 
 
@@ -240,7 +240,7 @@ def _best(sightings: list[Sighting]) -> list[Sighting]:
     for sighting in sightings:
         if len(sighting.chain) == fewest:
             known = by_offset.get(sighting.offset)
-            if known is None or len(known.octets) < len(sighting.octets):
+            if known is None or len(known.data) < len(sighting.data):
                 by_offset[sighting.offset] = sighting
     return list(by_offset.values())
 

@@ -91,7 +91,7 @@ def _findings(counts: Sequence[Count], sizes: Mapping[str, int]) -> Iterator[Fin
                 f"{count.field} has {len(count.values)} values among {count.phones} phones in the "
                 f"same public trust state, where {most} may be: {shown}"
             ),
-            octets=rarest,
+            data=rarest,
             offset=0,
             length=len(rarest),
             other=commonest,

@@ -62,7 +62,7 @@ def _incompletions(observation: Observation, public: Public) -> Iterator[Incompl
 
 
 def _pair(connection: Connection, received: bytes) -> Iterator[tuple[str, Answer | None]]:
-    asked = [match.decode("latin-1") for match in _ASKED.findall(connection.octets)]
+    asked = [match.decode("latin-1") for match in _ASKED.findall(connection.data)]
     answers: Sequence[Answer | None] = decode_answers(received)[: len(asked)]
     for path, answer in zip_longest(asked, answers):
         if not _PACKAGE.fullmatch(path):

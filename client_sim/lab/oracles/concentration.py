@@ -71,9 +71,9 @@ def judge_concentration(observation: Observation, alpha: float = 1e-9) -> tuple[
                 f"{found.count} polls, which uniform draws (FORMATS section 9) make with a chance "
                 f"of {found.chance:.1g}"
             ),
-            octets=(octets := b" ".join(b"%d" % i.due for i in intervals)),
+            data=(data := b" ".join(b"%d" % i.due for i in intervals)),
             offset=0,
-            length=len(octets),
+            length=len(data),
             channel=Channel.SCHEDULE.value,
             field="interval",
         )

@@ -31,10 +31,10 @@ def judge_crowds(
                 f"{count.field} {rarest!r} is shown by {count.least} of {count.phones} phones, "
                 f"where {crowds[count.of]} or more must share it"
             ),
-            octets=rarest,
+            data=rarest,
             offset=0,
             length=len(rarest),
-            channel=Channel.OCTETS.value,
+            channel=Channel.BYTES.value,
             field=count.field,
         )
         for count in count_fields(observations)

@@ -104,7 +104,7 @@ def _plane(values: Sequence[int], plane: int) -> float:
 def _findings(
     found: Sequence[tuple[str, float, float]], seconds: Sequence[float], alpha: float
 ) -> Iterator[Finding]:
-    octets = b" ".join(b"%d" % interval for interval in seconds)
+    data = b" ".join(b"%d" % interval for interval in seconds)
     for name, statistic, chance in found:
         if chance < alpha:
             yield Finding(
@@ -113,9 +113,9 @@ def _findings(
                     f"{name} of {len(seconds)} intervals is not that of fresh uniform draws, which"
                     f" FORMATS section 9 asks for: statistic {statistic:.4g}, chance {chance:.1g}"
                 ),
-                octets=octets,
+                data=data,
                 offset=0,
-                length=len(octets),
+                length=len(data),
                 channel=Channel.SCHEDULE.value,
                 field="interval",
             )

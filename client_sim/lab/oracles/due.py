@@ -25,7 +25,7 @@ def _moves(observation: Observation) -> Iterator[Finding]:
     for departure in observation.departures:
         if departure.channel not in {Channel.SCHEDULE, Channel.DUE}:
             continue
-        old, due = due, float(departure.octets)
+        old, due = due, float(departure.data)
         if departure.channel is Channel.SCHEDULE:
             continue
         ahead = due - departure.at
@@ -40,9 +40,9 @@ def _finding(departure: Departure, explanation: str, old: float | None = None) -
     return Finding(
         where=f"{departure.channel.value}, {departure.phase}",
         explanation=explanation,
-        octets=departure.octets,
+        data=departure.data,
         offset=0,
-        length=len(departure.octets),
+        length=len(departure.data),
         other=None if old is None else repr(old).encode(),
         channel=departure.channel.value,
         field="due time",

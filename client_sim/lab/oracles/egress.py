@@ -30,7 +30,7 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
         match departure.channel:
             case Channel.DNS:
                 asked += 1
-                if departure.octets != public.host.encode():
+                if departure.data != public.host.encode():
                     words = f"the only name to ask for is {public.host}"
                     found.append(Stray(departure, words, "name"))
                 elif asked > 1:
@@ -57,7 +57,7 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
 def _strays_of_connect(
     departure: Departure, public: Public, asked: int, still_open: Departure | None
 ) -> Iterator[Stray]:
-    _, port, name = [*departure.octets.split(b" ", 2), b"", b""][:3]
+    _, port, name = [*departure.data.split(b" ", 2), b"", b""][:3]
     if port != b"%d" % public.port:
         yield Stray(departure, f"the port is not the ROM's, {public.port}", "port")
     if name != (public.host if public.tls else "plain").encode():
@@ -71,6 +71,6 @@ def _strays_of_connect(
 
 def _strays_of_address(departure: Departure, nearest: Sequence[str | None]) -> Iterator[Stray]:
     wanted = dict(enumerate(nearest)).get(departure.connection)
-    if wanted is not None and departure.octets.partition(b" ")[0] != wanted.encode():
+    if wanted is not None and departure.data.partition(b" ")[0] != wanted.encode():
         words = f"the address is not the first that the name gave, {wanted}"
         yield Stray(departure, words, "address")

@@ -1,4 +1,4 @@
-"""Equality of traces, octet for octet: what two phones show must not differ by one bit."""
+"""Equality of traces, byte for byte: what two phones show must not differ by one bit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from client_sim.lab.oracles.places import name_place
 from client_sim.lab.trace.observation import Channel, Connection, Departure, Observation
 
 _TIMED = {Channel.SCHEDULE, Channel.DUE}
-_SHOWN = 32  # octets of a difference that a finding points at
+_SHOWN = 32  # bytes of a difference that a finding points at
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Difference:
     """The first place where two traces part in one channel.
 
     `where` names phase and connection, `field` which part of what left; `first` and `second` are
-    the whole octet strings of both sides, which are equal up to `offset`.
+    the whole byte strings of both sides, which are equal up to `offset`.
     """
 
     channel: str
@@ -39,9 +39,9 @@ def judge_equality(
         Finding(
             where=f"{found.channel}, {found.where}",
             explanation=(
-                f"{whose} shows something else from octet {found.offset} on, in {found.field}"
+                f"{whose} shows something else from byte {found.offset} on, in {found.field}"
             ),
-            octets=found.first,
+            data=found.first,
             offset=found.offset,
             length=min(max(len(found.first), len(found.second)) - found.offset, _SHOWN),
             other=found.second,
@@ -75,14 +75,14 @@ def _comparable(observation: Observation, *, with_time: bool) -> list[Departure]
     if with_time:
         return list(observation.departures)
     return [
-        Departure(0.0, d.phase, d.channel, d.connection, d.octets)
+        Departure(0.0, d.phase, d.channel, d.connection, d.data)
         for d in observation.departures
         if d.channel not in _TIMED
     ]
 
 
 def _by_connection(one: Observation, other: Observation) -> Iterator[Difference]:
-    """Compare channel by channel: names, targets, TLS parameters, octets of each connection."""
+    """Compare channel by channel: names, targets, TLS parameters, bytes of each connection."""
     yield from _pair(Channel.DNS, "all names", _names(one), _names(other))
     pairs = zip_longest(one.connections(), other.connections())
     for number, (a, b) in enumerate(pairs, 1):
@@ -92,11 +92,11 @@ def _by_connection(one: Observation, other: Observation) -> Iterator[Difference]
         targets = (a.target if a else b"", b.target if b else b"")
         yield from _pair(Channel.CONNECT, where, *targets)
         yield from _pair(Channel.TLS, where, _tls(a), _tls(b))
-        yield from _pair(Channel.OCTETS, where, a.octets if a else b"", b.octets if b else b"")
+        yield from _pair(Channel.BYTES, where, a.data if a else b"", b.data if b else b"")
 
 
 def _names(observation: Observation) -> bytes:
-    return b"\n".join(question.octets for question in observation.questions())
+    return b"\n".join(question.data for question in observation.questions())
 
 
 def _tls(connection: Connection | None) -> bytes:
@@ -111,7 +111,7 @@ def _pair(channel: Channel, where: str, first: bytes, second: bytes) -> Iterator
 
 
 def _by_departure(first: Sequence[Departure], second: Sequence[Departure]) -> Difference:
-    """Name the first departure that differs though every connection carries the same octets.
+    """Name the first departure that differs though every connection carries the same bytes.
 
     That is: when something was sent or closed, how it was cut into pieces, when the next poll is.
     """
@@ -129,16 +129,16 @@ def _by_departure(first: Sequence[Departure], second: Sequence[Departure]) -> Di
 def _name_event(first: Departure, second: Departure) -> str:
     if (first.channel, first.phase) != (second.channel, second.phase):
         return "order of events"
-    if first.octets == second.octets:
+    if first.data == second.data:
         return "time"
     if first.channel in _TIMED:
         return "due time"
-    return "pieces" if first.channel is Channel.OCTETS else "name"
+    return "pieces" if first.channel is Channel.BYTES else "name"
 
 
 def _describe(departure: Departure) -> bytes:
     head = f"{departure.at!r} {departure.phase} {departure.channel.value} "
-    return head.encode() + departure.octets
+    return head.encode() + departure.data
 
 
 def _common(first: bytes, second: bytes) -> int:

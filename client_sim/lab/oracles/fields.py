@@ -26,7 +26,7 @@ _CHANNELS: Final = {
     "TLS parameters": Channel.TLS,
     "close": Channel.CLOSE,
 }
-"""Of the fields of polls and connections; all others are octets."""
+"""Of the fields of polls and connections; all others are bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Field:
 
 def name_channel(name: str) -> str:
     """Name the way out that a field belongs to."""
-    return _CHANNELS.get(name, Channel.OCTETS).value
+    return _CHANNELS.get(name, Channel.BYTES).value
 
 
 def decode_fields(observation: Observation) -> dict[int, tuple[Field, ...]]:
@@ -67,19 +67,19 @@ def decode_fields(observation: Observation) -> dict[int, tuple[Field, ...]]:
 
 
 def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection]) -> Iterator[Field]:
-    names = b" ".join(d.octets for d in departures if d.channel is Channel.DNS)
+    names = b" ".join(d.data for d in departures if d.channel is Channel.DNS)
     yield Field("", "names", "poll", names)
     yield Field("", "connections", "poll", b"%d" % len(connections))
     for number, connection in enumerate(connections, 1):
         place = f"connection {number}"
         own = [d for d in departures if d.connection == connection.index]
-        tls = b"\n".join(d.octets for d in own if d.channel is Channel.TLS)
-        sent = [b"%d" % len(d.octets) for d in own if d.channel is Channel.OCTETS]
+        tls = b"\n".join(d.data for d in own if d.channel is Channel.TLS)
+        sent = [b"%d" % len(d.data) for d in own if d.channel is Channel.BYTES]
         address, _, target = connection.target.partition(b" ")
         yield Field(place, "address", "connection", address)
         yield Field(place, "port and TLS name", "connection", target)
         yield Field(place, "TLS parameters", "connection", tls)
-        requests = _requests_once(connection.octets)
+        requests = _requests_once(connection.data)
         asked = [parts for kind, parts in requests if kind not in _CHOSEN]
         if len(asked) == len(requests):
             yield Field(place, "pieces", "connection", b" ".join(sent))
@@ -91,9 +91,9 @@ def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection])
             yield from _of_request(place_of, _KINDS.get(kind, "request"), parts)
 
 
-def _requests(octets: bytes) -> tuple[tuple[str, Sequence[Part]], ...]:
+def _requests(data: bytes) -> tuple[tuple[str, Sequence[Part]], ...]:
     requests: dict[int, list[Part]] = {}
-    for part in decode_parts(octets):
+    for part in decode_parts(data):
         requests.setdefault(part.request, []).append(part)
     return tuple((_kind(parts), parts) for parts in requests.values())
 
@@ -102,7 +102,7 @@ _requests_once: Final = lru_cache(maxsize=256)(_requests)  # all phones of a fle
 
 
 def _kind(parts: Sequence[Part]) -> str:
-    path = next((part.octets for part in parts if part.name == "path"), b"")
+    path = next((part.data for part in parts if part.name == "path"), b"")
     return next((rule.name for rule in RULES if rule.path.fullmatch(path)), "")
 
 
@@ -116,8 +116,8 @@ def _places(
 
 
 def _of_request(place: str, of: str, parts: Sequence[Part]) -> Iterator[Field]:
-    names = [part.octets for part in parts if part.name == "header name"]
+    names = [part.data for part in parts if part.name == "header name"]
     yield Field(place, "header names", of, b", ".join(names))
     for part in parts:
         if part.name != "header name":
-            yield Field(place, part.name, of, part.octets)
+            yield Field(place, part.name, of, part.data)

@@ -1,11 +1,11 @@
-"""One reason for an alarm, with the octets that it is about."""
+"""One reason for an alarm, with the bytes that it is about."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason for an alarm: `length` octets at `offset` of `octets`, and where those left.
+    """One reason for an alarm: `length` bytes at `offset` of `data`, and where those left.
 
     `other` is what another run showed in the same place, where the check compares two. `channel` is
     the way out (a value of Channel, or "the owner's data" for a look at it) and `field` the part of
@@ -14,7 +14,7 @@ class Finding:
 
     where: str
     explanation: str
-    octets: bytes
+    data: bytes
     offset: int
     length: int
     other: bytes | None = None
@@ -22,5 +22,5 @@ class Finding:
     field: str = ""
 
     def offending(self) -> bytes:
-        """Give the octets that the finding is about."""
-        return self.octets[self.offset : self.offset + self.length]
+        """Give the bytes that the finding is about."""
+        return self.data[self.offset : self.offset + self.length]

@@ -1,6 +1,6 @@
-"""The closed grammar of what one connection may carry, checked on raw octets.
+"""The closed grammar of what one connection may carry, checked on raw bytes.
 
-It reads octets, not HTTP: the case of a header's name, the order of lines, one space too many are
+It reads bytes, not HTTP: the case of a header's name, the order of lines, one space too many are
 all seen, and what follows the last whole request is seen too.
 """
 
@@ -30,70 +30,70 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Octets that the grammar does not have: `octets` stand at `offset`; `rule` is broken."""
+    """Bytes that the grammar does not have: `data` stand at `offset`; `rule` is broken."""
 
     offset: int
-    octets: bytes
+    data: bytes
     rule: str
     explanation: str
 
 
 @lru_cache(maxsize=256)  # phones send the same
-def find_violations(octets: bytes, host: bytes | None) -> tuple[Violation, ...]:
-    """Check all octets that a client sent on one connection, in order.
+def find_violations(data: bytes, host: bytes | None) -> tuple[Violation, ...]:
+    """Check all bytes that a client sent on one connection, in order.
 
     `host` is the value that every Host line must have; None accepts any host name (never an
-    address), the same on every line. An empty result means that each octet is accounted for.
+    address), the same on every line. An empty result means that each byte is accounted for.
     """
-    return tuple(iterate_violations(octets, host))
+    return tuple(iterate_violations(data, host))
 
 
-def parse_requests(octets: bytes, host: bytes | None) -> tuple[Request, ...]:
+def parse_requests(data: bytes, host: bytes | None) -> tuple[Request, ...]:
     """Give the requests that obey the table, passing over what does not."""
     return tuple(
-        read for head in _heads(octets) if isinstance(read := _read(octets, *head, host), Request)
+        read for head in _heads(data) if isinstance(read := _read(data, *head, host), Request)
     )
 
 
-def iterate_violations(octets: bytes, host: bytes | None) -> Iterator[Violation]:
-    """Give what `find_violations` does one by one, for octets that are nothing but violations."""
-    if not octets:
+def iterate_violations(data: bytes, host: bytes | None) -> Iterator[Violation]:
+    """Give what `find_violations` does one by one, for bytes that are nothing but violations."""
+    if not data:
         yield Violation(0, b"", "silence", "the connection carries no request")
         return
     order = Order()
-    for start, end in _heads(octets):
-        read = _read(octets, start, end, host)
+    for start, end in _heads(data):
+        read = _read(data, start, end, host)
         if isinstance(read, Violation):
             yield read
             continue
         if host is None:  # the first host that is seen binds the rest
-            host = octets[start:end].split(b"\r\n")[1].removeprefix(b"Host: ")
+            host = data[start:end].split(b"\r\n")[1].removeprefix(b"Host: ")
         complaint = order.complaint(read.rule, read.parts, read.path)
         if complaint is not None:
-            line = octets[start : octets.index(b"\r\n", start)]
+            line = data[start : data.index(b"\r\n", start)]
             yield Violation(start, line, "order", complaint)
 
 
-def _heads(octets: bytes) -> Iterator[tuple[int, int]]:
-    """Cut the octets into what should each be one request: up to the next empty line or head."""
-    start, found = 0, octets.find(_END)
-    while start < len(octets):
+def _heads(data: bytes) -> Iterator[tuple[int, int]]:
+    """Cut the bytes into what should each be one request: up to the next empty line or head."""
+    start, found = 0, data.find(_END)
+    while start < len(data):
         # Not looked for again where it lies ahead, or nowhere: there may be a million heads.
         if 0 <= found < start:
-            found = octets.find(_END, start)
-        end = len(octets) if found < 0 else found + len(_END)
+            found = data.find(_END, start)
+        end = len(data) if found < 0 else found + len(_END)
         # After a head that smuggles a body, the next head starts in the middle of a piece.
-        inner = _NEXT_HEAD.search(octets, start + 1, end)
+        inner = _NEXT_HEAD.search(data, start + 1, end)
         if inner is not None:
             end = inner.start()
         yield start, end
         start = end
 
 
-def _read(octets: bytes, start: int, end: int, host: bytes | None) -> Request | Violation:
+def _read(data: bytes, start: int, end: int, host: bytes | None) -> Request | Violation:
     offset = start
     lines: list[tuple[int, bytes]] = []
-    for line in octets[start:end].split(b"\r\n", 4):  # no request has more
+    for line in data[start:end].split(b"\r\n", 4):  # no request has more
         lines.append((offset, line))
         offset += len(line) + 2
 
@@ -119,8 +119,8 @@ def _read(octets: bytes, start: int, end: int, host: bytes | None) -> Request | 
             at, line, "headers", f"the third line of a {rule.name} request must be {wanted_line}"
         )
     at, _ = line_at(3)
-    if octets[at:end] != b"\r\n":
-        return Violation(at, octets[at:end], "headers", "nothing may follow the third line")
+    if data[at:end] != b"\r\n":
+        return Violation(at, data[at:end], "headers", "nothing may follow the third line")
     parts = {**match.groupdict(), **header.groupdict()}
     return Request(start, rule.name, line_at(0)[1].split(b" ")[1], parts)
 

@@ -15,14 +15,14 @@ def join_fields(observation: Observation) -> tuple[tuple[str, bytes], ...]:
     of queries; names asked for without their dots.
     """
     return _join(
-        tuple(connection.octets for connection in observation.connections()),
-        tuple(question.octets for question in observation.questions()),
+        tuple(connection.data for connection in observation.connections()),
+        tuple(question.data for question in observation.questions()),
     )
 
 
 @lru_cache(maxsize=256)  # runs of many owners send the same
 def _join(sent: tuple[bytes, ...], names: tuple[bytes, ...]) -> tuple[tuple[str, bytes], ...]:
-    connections = [(index, decode_parts(octets)) for index, octets in enumerate(sent)]
+    connections = [(index, decode_parts(data)) for index, data in enumerate(sent)]
     parts = [part for _, own in connections for part in own]
     texts: dict[bytes, str] = {}
     for where, text in (
@@ -37,7 +37,7 @@ def _join(sent: tuple[bytes, ...], names: tuple[bytes, ...]) -> tuple[tuple[str,
 
 def _over_headers(connections: Sequence[tuple[int, Sequence[Part]]]) -> Iterator[tuple[str, bytes]]:
     for index, parts in connections:
-        values = [part.octets for part in parts if part.name.endswith(" value")]
+        values = [part.data for part in parts if part.name.endswith(" value")]
         where = f"all headers of connection {index + 1}"
         yield where, b"".join(values)
         yield f"{where}, backwards", b"".join(values[::-1])
@@ -46,8 +46,8 @@ def _over_headers(connections: Sequence[tuple[int, Sequence[Part]]]) -> Iterator
 def _over_requests(parts: Sequence[Part]) -> Iterator[tuple[str, bytes]]:
     fields: dict[tuple[int, str], list[bytes]] = {}
     for part in parts:
-        fields.setdefault((part.request, part.name), []).append(part.octets)
-        fields.setdefault((0, part.name), []).append(part.octets)
+        fields.setdefault((part.request, part.name), []).append(part.data)
+        fields.setdefault((0, part.name), []).append(part.data)
     for (request, name), values in fields.items():
         where = (
             f"{name} of {f'request {request} of each connection' if request else 'all requests'}"
@@ -76,7 +76,7 @@ def _common(first: bytes, second: bytes) -> int:
 def _parameters(parts: Sequence[Part]) -> Iterator[bytes]:
     for part in parts:
         if part.name == "query":
-            for parameter in part.octets[1:].split(b"&"):
+            for parameter in part.data[1:].split(b"&"):
                 yield parameter.partition(b"=")[2] or parameter
 
 

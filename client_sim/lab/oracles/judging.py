@@ -35,10 +35,10 @@ def judge_completion(observation: Observation, public: Public) -> tuple[Finding,
         else Finding(
             _where(i.connection.index, i.connection.phase),
             i.explanation,
-            i.connection.octets,
+            i.connection.data,
             0,
-            len(i.connection.octets),
-            channel=Channel.OCTETS.value,
+            len(i.connection.data),
+            channel=Channel.BYTES.value,
             field="requests",
         )
         for i in find_incompletions(observation, public)
@@ -46,19 +46,19 @@ def judge_completion(observation: Observation, public: Public) -> tuple[Finding,
 
 
 def judge_grammar(observation: Observation, public: Public) -> tuple[Finding, ...]:
-    """Find octets that the request table does not have."""
+    """Find bytes that the request table does not have."""
     return tuple(
         Finding(
             _where(connection.index, connection.phase),
             f"{violation.rule}: {violation.explanation}",
-            connection.octets,
+            connection.data,
             violation.offset,
-            len(violation.octets),
-            channel=Channel.OCTETS.value,
-            field=_field(connection.octets, violation.offset),
+            len(violation.data),
+            channel=Channel.BYTES.value,
+            field=_field(connection.data, violation.offset),
         )
         for connection in observation.connections()
-        for violation in find_violations(connection.octets, host_line(public))
+        for violation in find_violations(connection.data, host_line(public))
     )
 
 
@@ -92,19 +92,17 @@ def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Find
 
     What was split is looked for where nothing is found in one piece.
     """
-    places = [
-        (Channel.OCTETS, _where(c.index, c.phase), c.octets) for c in observation.connections()
-    ]
+    places = [(Channel.BYTES, _where(c.index, c.phase), c.data) for c in observation.connections()]
     places += [
-        (d.channel, f"{d.channel.value}, {d.phase}", d.octets)
+        (d.channel, f"{d.channel.value}, {d.phase}", d.data)
         for d in observation.departures
         if d.channel in {Channel.DNS, Channel.CONNECT, Channel.TLS, Channel.DETOUR}
     ]
     joined = [
-        (Channel.DNS if where.endswith(" of names") else Channel.OCTETS, where, octets)
-        for where, octets in join_fields(observation)
+        (Channel.DNS if where.endswith(" of names") else Channel.BYTES, where, data)
+        for where, data in join_fields(observation)
     ]
-    _SEEN.add({octets for _, _, octets in (*places, *joined)})
+    _SEEN.add({data for _, _, data in (*places, *joined)})
     if search.is_absent(_SEEN):
         return ()
     return tuple(_canaries(places, search)) or tuple(
@@ -115,18 +113,18 @@ def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Find
 def _canaries(
     places: Sequence[tuple[Channel, str, bytes]], search: CanarySearch
 ) -> Iterator[Finding]:
-    for channel, where, octets in places:
-        for sighting in search.search_again(octets):
+    for channel, where, data in places:
+        for sighting in search.search_again(data):
             dress = " → ".join(sighting.chain) or "it is"
             yield Finding(
                 where,
                 f"{sighting.field} as {dress}: {sighting.value.decode()}",
-                octets,
+                data,
                 sighting.offset,
-                len(sighting.octets),
+                len(sighting.data),
                 channel=channel.value,
                 field=(
-                    _field(octets, sighting.offset) if channel is Channel.OCTETS else channel.value
+                    _field(data, sighting.offset) if channel is Channel.BYTES else channel.value
                 ),
             )
 
@@ -139,15 +137,15 @@ def judge_far_end(observation: Observation) -> tuple[Finding, ...]:
         Finding(
             _where(connection.index, connection.phase),
             "the other end of the socket received something else",
-            connection.octets,
+            connection.data,
             0,
-            len(connection.octets),
+            len(connection.data),
             received,
-            channel=Channel.OCTETS.value,
+            channel=Channel.BYTES.value,
             field="other end",
         )
         for connection, received in zip(observation.connections(), observation.far_end, strict=True)
-        if connection.octets != received
+        if connection.data != received
     )
 
 
@@ -160,14 +158,14 @@ def _finding(departure: Departure, explanation: str, field: str = "") -> Finding
     return Finding(
         where,
         explanation,
-        departure.octets,
+        departure.data,
         0,
-        len(departure.octets),
+        len(departure.data),
         channel=departure.channel.value,
         field=field or departure.channel.value,
     )
 
 
-def _field(octets: bytes, offset: int) -> str:
-    part = find_part(octets, offset)
+def _field(data: bytes, offset: int) -> str:
+    part = find_part(data, offset)
     return "" if part is None else f"request {part.request}, {part.name}"

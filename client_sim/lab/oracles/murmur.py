@@ -7,19 +7,19 @@ _C1: Final = 0x87C37B91114253D5
 _C2: Final = 0x4CF5AD432745937F
 
 
-def murmur3(octets: bytes) -> bytes:
+def murmur3(data: bytes) -> bytes:
     """Give the digest, both halves little-endian as they lie in memory."""
     one = two = 0
-    whole = len(octets) // 16 * 16
+    whole = len(data) // 16 * 16
     for start in range(0, whole, 16):
-        one ^= _mix(int.from_bytes(octets[start : start + 8], "little"), _C1, 31, _C2)
+        one ^= _mix(int.from_bytes(data[start : start + 8], "little"), _C1, 31, _C2)
         one = (_turn(one, 27) + two) * 5 + 0x52DCE729 & _MASK
-        two ^= _mix(int.from_bytes(octets[start + 8 : start + 16], "little"), _C2, 33, _C1)
+        two ^= _mix(int.from_bytes(data[start + 8 : start + 16], "little"), _C2, 33, _C1)
         two = (_turn(two, 31) + one) * 5 + 0x38495AB5 & _MASK
-    rest = octets[whole:]
+    rest = data[whole:]
     two ^= _mix(int.from_bytes(rest[8:], "little"), _C2, 33, _C1)
     one ^= _mix(int.from_bytes(rest[:8], "little"), _C1, 31, _C2)
-    one, two = one ^ len(octets), two ^ len(octets)
+    one, two = one ^ len(data), two ^ len(data)
     one = one + two & _MASK
     two = two + one & _MASK
     one, two = _finish(one), _finish(two)

@@ -1,4 +1,4 @@
-"""The octets of one connection cut into named parts, well-formed or not.
+"""The bytes of one connection cut into named parts, well-formed or not.
 
 This names places; whether anything may stand there is the grammar's business.
 """
@@ -14,38 +14,38 @@ _END: Final = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A named piece: `octets` stand at `offset` of the connection, in a request (from 1)."""
+    """A named piece: `data` stand at `offset` of the connection, in a request (from 1)."""
 
     request: int
     name: str
     offset: int
-    octets: bytes
+    data: bytes
 
 
-def decode_parts(octets: bytes) -> tuple[Part, ...]:
+def decode_parts(data: bytes) -> tuple[Part, ...]:
     """Cut what was sent into methods, paths, queries, versions, headers and bodies, in order.
 
-    Octets that end no line, and whole connections that are no HTTP, have parts too. What follows an
+    Bytes that end no line, and whole connections that are no HTTP, have parts too. What follows an
     empty line belongs to a body until something looks like the next request line.
     """
-    starts = sorted({0, *(match.start() for match in _LINE.finditer(octets))})
-    ends = [*starts[1:], len(octets)]
+    starts = sorted({0, *(match.start() for match in _LINE.finditer(data))})
+    ends = [*starts[1:], len(data)]
     return tuple(
         part
         for request, (start, end) in enumerate(zip(starts, ends, strict=True), 1)
-        for part in _parts(request, start, octets[start:end])
-        if part.octets
+        for part in _parts(request, start, data[start:end])
+        if part.data
     )
 
 
-def find_part(octets: bytes, offset: int) -> Part | None:
+def find_part(data: bytes, offset: int) -> Part | None:
     """Give the part at an offset: what stands between two parts counts with the one before."""
-    before = [part for part in decode_parts(octets) if part.offset <= offset]
+    before = [part for part in decode_parts(data) if part.offset <= offset]
     return before[-1] if before else None
 
 
-def _parts(request: int, start: int, octets: bytes) -> Iterator[Part]:
-    head, end, body = octets.partition(_END)
+def _parts(request: int, start: int, data: bytes) -> Iterator[Part]:
+    head, end, body = data.partition(_END)
     line, *fields = head.split(b"\r\n")
     method, _, rest = line.partition(b" ")
     target, _, version = rest.rpartition(b" ")

@@ -1,4 +1,4 @@
-"""Which field of what left two octet strings part in: the name of a place of difference."""
+"""Which field of what left two byte strings part in: the name of a place of difference."""
 
 from typing import Final
 
@@ -11,13 +11,13 @@ _TARGET: Final = ("address", "port", "TLS name")
 def name_place(channel: Channel, first: bytes, second: bytes, offset: int) -> str:
     """Name the field at an offset, up to which both strings are equal.
 
-    `path`, `query`, `header order`, `header Host value`, `body` and the like in octets, with the
+    `path`, `query`, `header order`, `header Host value`, `body` and the like in bytes, with the
     number of the request; `address`, `port` or `TLS name` of a target; `name` of a question; in TLS
     parameters the first word of the line.
     """
     match channel:
-        case Channel.OCTETS:
-            return _name_of_octets(first, second, offset)
+        case Channel.BYTES:
+            return _name_of_bytes(first, second, offset)
         case Channel.CONNECT:
             return _TARGET[min(first[:offset].count(b" "), 2)]
         case Channel.TLS:
@@ -29,7 +29,7 @@ def name_place(channel: Channel, first: bytes, second: bytes, offset: int) -> st
             return channel.value
 
 
-def _name_of_octets(first: bytes, second: bytes, offset: int) -> str:
+def _name_of_bytes(first: bytes, second: bytes, offset: int) -> str:
     # Where one side is at its end, the other one has what is too much.
     longer, shorter = (second, first) if offset >= len(first) else (first, second)
     part = find_part(longer, offset)
@@ -41,6 +41,6 @@ def _name_of_octets(first: bytes, second: bytes, offset: int) -> str:
     return f"request {part.request}, {part.name}"
 
 
-def _headers(octets: bytes, part: Part) -> list[bytes]:
-    parts = decode_parts(octets)
-    return [p.octets for p in parts if p.request == part.request and p.name == "header name"]
+def _headers(data: bytes, part: Part) -> list[bytes]:
+    parts = decode_parts(data)
+    return [p.data for p in parts if p.request == part.request and p.name == "header name"]

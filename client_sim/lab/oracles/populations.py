@@ -53,7 +53,7 @@ def judge_populations(
         ("distributions", distance, tail_of_kolmogorov(distance, effective) * 2),
         ("means", t, tail_of_normal(t) * 2),
     )
-    octets = b"%d" % fmean(one)
+    data = b"%d" % fmean(one)
     return tuple(
         Finding(
             where=Channel.SCHEDULE.value,
@@ -61,9 +61,9 @@ def judge_populations(
                 f"{name} of {len(one)} and {len(other)} intervals differ by {whose}: "
                 f"statistic {statistic:.4g}, chance {chance:.1g}"
             ),
-            octets=octets,
+            data=data,
             offset=0,
-            length=len(octets),
+            length=len(data),
             other=b"%d" % fmean(other),
             channel=Channel.SCHEDULE.value,
             field="interval",

@@ -18,7 +18,7 @@ def salted_digests(
     """Give digests of a value with each salt before it, behind it, and as a key of HMAC.
 
     The salts are `SALTS` and the phone's own identifiers in `values` but for the field itself, so
-    that a digest of two of them together is found. Each comes as (chain, octets).
+    that a digest of two of them together is found. Each comes as (chain, bytes).
     """
     salts = [(repr(salt.decode()), salt) for salt in SALTS]
     salts += [(name, salt) for name in _SALTING if name != field for salt in values.get(name, ())]
@@ -30,5 +30,5 @@ def salted_digests(
             yield (f"HMAC keyed with {name}", algorithm), keyed
 
 
-def _digest(algorithm: str, octets: bytes) -> bytes:
-    return hashlib.new(algorithm, octets, usedforsecurity=False).digest()
+def _digest(algorithm: str, data: bytes) -> bytes:
+    return hashlib.new(algorithm, data, usedforsecurity=False).digest()

@@ -16,7 +16,7 @@ from client_sim.lab.oracles.timing import decode_intervals
 from client_sim.lab.trace.observation import Channel, Observation
 
 _VALUE: Final = re.compile(rb"[A-Za-z0-9+/_.:%=-]+")
-_SHORTEST: Final = 2  # octets of a value: `Max-Age=17` is handed out too
+_SHORTEST: Final = 2  # bytes of a value: `Max-Age=17` is handed out too
 
 
 def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, ...]:
@@ -41,7 +41,7 @@ def _in_order(observation: Observation) -> Observation:
     if not any(connection.is_reset for connection in observation.connections()):
         return observation
     departures = tuple(
-        replace(each, octets=b"") if each.channel is Channel.CLOSE else each
+        replace(each, data=b"") if each.channel is Channel.CLOSE else each
         for each in observation.departures
     )
     return replace(observation, departures=departures)
@@ -78,8 +78,8 @@ def _came_back(finding: Finding, other: Observation, handed: frozenset[tuple[str
     found = [
         (len(value), name, value, dress)
         for name, value in handed
-        for dress, octets in _dresses(value)
-        if octets in there and octets not in finding.octets
+        for dress, data in _dresses(value)
+        if data in there and data not in finding.data
     ]
     if not found:
         return ""

@@ -10,9 +10,9 @@ def judge_silence(observation: Observation) -> tuple[Finding, ...]:
         Finding(
             where=f"{d.channel.value}, {d.phase}",
             explanation="nothing may leave between polls",
-            octets=d.octets,
+            data=d.data,
             offset=0,
-            length=len(d.octets),
+            length=len(d.data),
             channel=d.channel.value,
             field="time",
         )

@@ -13,7 +13,7 @@ _NAMED: Final = re.compile(rb"([^ @]{2,}) ([A-Z][a-z2-7]{8,})")
 
 
 def spell(value: bytes) -> tuple[tuple[str, bytes], ...]:
-    """List the spellings of a value as (name, octets), the value itself first with the name ""."""
+    """List the spellings of a value as (name, bytes), the value itself first with the name ""."""
     return (("", value), *_others(value))
 
 
@@ -35,7 +35,7 @@ def _others(value: bytes) -> Iterator[tuple[str, bytes]]:
         yield "without colons", plain
         yield "with dashes", value.replace(b":", b"-")
         yield "with dots", b".".join((plain[:4], plain[4:8], plain[8:]))
-        yield "without the last octet", value[:14]
+        yield "without the last byte", value[:14]
     elif _UUID.fullmatch(value):
         yield "without dashes", value.replace(b"-", b"")
     elif b"@" in value:

@@ -33,16 +33,16 @@ def _finding(
     pairs = zip_longest(fields, known)
     ours, theirs = next((one, other) for one, other in pairs if one != other)
     there = ours or theirs
-    octets = ours.value if ours else b""
+    data = ours.value if ours else b""
     return Finding(
         where=", ".join(filter(None, (f"poll {poll}", there.place))),
         explanation=(
             f"{there.name} is not what poll {before} of the same phone showed in the same public "
             "trust state"
         ),
-        octets=octets,
+        data=data,
         offset=0,
-        length=len(octets),
+        length=len(data),
         other=theirs.value if theirs else b"",
         channel=name_channel(there.name),
         field=there.name,

@@ -1,6 +1,6 @@
 """N4 under virtual time, exact: an interval is drawn afresh and knows nothing of what was before.
 
-Nothing here knows by which formula a client draws: whoever takes other octets, or turns them into
+Nothing here knows by which formula a client draws: whoever takes other bytes, or turns them into
 seconds otherwise than FORMATS section 9 does, is as clean as long as DESIGN section 5 holds.
 """
 
@@ -40,7 +40,7 @@ class Interval:
 def decode_intervals(observation: Observation) -> tuple[Interval, ...]:
     """List the intervals of a run, in order."""
     return tuple(
-        Interval(int(d.phase.removeprefix("poll ")), d.at, float(d.octets))
+        Interval(int(d.phase.removeprefix("poll ")), d.at, float(d.data))
         for d in observation.departures
         if d.channel is Channel.SCHEDULE
     )
@@ -130,13 +130,13 @@ def _history(one: Observation, other: Observation, polls: frozenset[int]) -> Ite
 
 
 def _finding(interval: Interval, explanation: str, other: Interval | None = None) -> Finding:
-    octets = f"{interval.seconds:g}".encode()
+    data = f"{interval.seconds:g}".encode()
     return Finding(
         where=f"{Channel.SCHEDULE.value}, poll {interval.poll}",
         explanation=explanation,
-        octets=octets,
+        data=data,
         offset=0,
-        length=len(octets),
+        length=len(data),
         other=None if other is None else f"{other.seconds:g}".encode(),
         channel=Channel.SCHEDULE.value,
         field="interval",

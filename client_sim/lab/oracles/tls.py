@@ -28,15 +28,15 @@ def judge_handshakes(observation: Observation) -> tuple[Finding, ...]:
     return tuple(
         replace(
             _finding(each, "the handshake is not that of the first", "handshake"),
-            other=seen[0].octets,
+            other=seen[0].data,
         )
         for each in seen[1:]
-        if each.octets != seen[0].octets
+        if each.data != seen[0].data
     )
 
 
 def _judge(departure: Departure, public: Public) -> Iterator[Finding]:
-    told = _read(departure.octets)
+    told = _read(departure.data)
     if not public.tls:
         return
     expected = {
@@ -51,17 +51,17 @@ def _judge(departure: Departure, public: Public) -> Iterator[Finding]:
             yield _finding(departure, words, name)
 
 
-def _read(octets: bytes) -> Mapping[str, str]:
-    return dict(line.split(" ", 1) for line in octets.decode("latin-1").split("\n") if " " in line)
+def _read(data: bytes) -> Mapping[str, str]:
+    return dict(line.split(" ", 1) for line in data.decode("latin-1").split("\n") if " " in line)
 
 
 def _finding(departure: Departure, explanation: str, field: str) -> Finding:
     return Finding(
         where=f"{departure.channel.value}, {departure.phase}",
         explanation=explanation,
-        octets=departure.octets,
+        data=departure.data,
         offset=0,
-        length=len(departure.octets),
+        length=len(departure.data),
         channel=departure.channel.value,
         field=field,
     )

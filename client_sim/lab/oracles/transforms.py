@@ -1,4 +1,4 @@
-"""Encodings and digests in which a value may hide, each a function of octets to octets."""
+"""Encodings and digests in which a value may hide, each a function of bytes to bytes."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ _DIGESTS: Final = (
     ),
 )
 
-# Octets of a digest's first 64 bits in each encoding, as far as whole digits show them: a digest is
+# Bytes of a digest's first 64 bits in each encoding, as far as whole digits show them: a digest is
 # found however far it was cut off, and where less is left, chance would find it too.
 ENOUGH: Final = MappingProxyType(
     {
@@ -56,7 +56,7 @@ def _digest(name: str, value: bytes) -> bytes:
 
 
 def _aligned(alphabet: bytes, shift: int, value: bytes) -> bytes:
-    """Base64 of a value that stands `shift` octets behind a group's start inside longer text.
+    """Base64 of a value that stands `shift` bytes behind a group's start inside longer text.
 
     Only the digits that the value alone decides are kept.
     """
@@ -65,7 +65,7 @@ def _aligned(alphabet: bytes, shift: int, value: bytes) -> bytes:
 
 
 def _nibbles(value: bytes) -> bytes | None:
-    """Give the digits of a number, padded with F to whole octets, or None for other values."""
+    """Give the digits of a number, padded with F to whole bytes, or None for other values."""
     digits = value.removeprefix(b"+")
     if not digits.isdigit():
         return None
@@ -79,7 +79,7 @@ def _bcd(value: bytes) -> bytes:
 
 def _swapped_bcd(value: bytes) -> bytes:
     """Put the first digit into the low nibble, the order of 3GPP TS 24.008."""
-    return bytes((octet << 4 | octet >> 4) & 0xFF for octet in _bcd(value))
+    return bytes((byte << 4 | byte >> 4) & 0xFF for byte in _bcd(value))
 
 
 def _base58(value: bytes) -> bytes:
@@ -93,18 +93,18 @@ def _base58(value: bytes) -> bytes:
 
 
 def _turn_digits(by: int, value: bytes) -> bytes:
-    """Add a number to each digit, without carrying; other octets stay."""
+    """Add a number to each digit, without carrying; other bytes stay."""
     if sum(map(_is_digit, value)) < 8:
         return b""
-    return bytes((octet - 48 + by) % 10 + 48 if _is_digit(octet) else octet for octet in value)
+    return bytes((byte - 48 + by) % 10 + 48 if _is_digit(byte) else byte for byte in value)
 
 
-def _is_digit(octet: int) -> bool:
-    return 48 <= octet <= 57
+def _is_digit(byte: int) -> bool:
+    return 48 <= byte <= 57
 
 
 def _swapped_halves(value: bytes) -> bytes:
-    """Write both halves of a murmur3 digest as numbers are read, the highest octet first."""
+    """Write both halves of a murmur3 digest as numbers are read, the highest byte first."""
     digest = murmur3(value)
     return digest[7::-1] + digest[:7:-1]
 
@@ -169,7 +169,7 @@ TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
         "utf-16-be": partial(_utf16, "utf-16-be"),
         "bcd": _bcd,
         "bcd swapped": _swapped_bcd,
-        "decimal octets": lambda value: ".".join(map(str, value)).encode(),
+        "decimal bytes": lambda value: ".".join(map(str, value)).encode(),
         "spaced": lambda value: " ".join(value.decode("latin-1")).encode("latin-1"),
         **DIGESTS,
     }

@@ -57,7 +57,7 @@ def _answers(observation: Observation) -> dict[int, list[tuple[bytes, Answer | N
     for connection in observation.connections():
         word, _, number = connection.phase.partition(" ")
         if word == "poll":
-            asked = [part.octets for part in decode_parts(connection.octets) if part.name == "path"]
+            asked = [part.data for part in decode_parts(connection.data) if part.name == "path"]
             answers = decode_answers(observation.received[connection.index])[: len(asked)]
             found.setdefault(int(number), []).extend(zip_longest(asked, answers))
     return found

@@ -1,6 +1,6 @@
-"""Other readings of recorded octets: what decoding and inflating them gives.
+"""Other readings of recorded bytes: what decoding and inflating them gives.
 
-A search looks at the octets as they are and at each reading. This undoes layers that cannot be
+A search looks at the bytes as they are and at each reading. This undoes layers that cannot be
 computed in advance, because what surrounds a value is not known: compression above all.
 """
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-_INFLATED: Final = 1_000_000  # octets of one inflated reading: a bomb shows no more than this
+_INFLATED: Final = 1_000_000  # bytes of one inflated reading: a bomb shows no more than this
 _PIECE: Final = 4096
-_FED: Final = 64 * 1024 * 1024  # octets that are tried for one kind of compression
+_FED: Final = 64 * 1024 * 1024  # bytes that are tried for one kind of compression
 _DEPTH: Final = 2
 _MOST: Final = 300  # readings of one string, so that hostile input takes bounded time
-_OCTETS: Final = 256 * 1024 * 1024  # of all of them, and bounded memory
+_BYTES: Final = 256 * 1024 * 1024  # of all of them, and bounded memory
 
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
@@ -35,105 +35,105 @@ _ROT13: Final = bytes(
     for o in range(256)
 )
 _ROT47: Final = bytes((o - 33 + 47) % 94 + 33 if 33 <= o <= 126 else o for o in range(256))
-_COMPLEMENT: Final = bytes(255 - octet for octet in range(256))
+_COMPLEMENT: Final = bytes(255 - byte for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A reading: how it was made from which offset of the recorded octets (outermost first)."""
+    """A reading: how it was made from which offset of the recorded bytes (outermost first)."""
 
     chain: tuple[str, ...]
     offset: int
-    octets: bytes
+    data: bytes
 
 
-def view(octets: bytes) -> tuple[View, ...]:
-    """List the octets themselves and what up to two decoding steps make of them."""
-    found = [View((), 0, octets)]
-    seen = {octets}
-    total = len(octets)
+def view(data: bytes) -> tuple[View, ...]:
+    """List the bytes themselves and what up to two decoding steps make of them."""
+    found = [View((), 0, data)]
+    seen = {data}
+    total = len(data)
     for seeing in found:  # grows while it is walked
         if len(seeing.chain) == _DEPTH:
             continue
-        readings = _readings(seeing.octets)
+        readings = _readings(seeing.data)
         if not seeing.chain:
-            readings = chain(readings, _turned(octets))
+            readings = chain(readings, _turned(data))
         for name, offset, inner in readings:
-            if len(found) >= _MOST or total > _OCTETS:
+            if len(found) >= _MOST or total > _BYTES:
                 return tuple(found)
             if len(inner) >= 6 and inner not in seen:
                 seen.add(inner)
                 total += len(inner)
-                # Offsets name the recorded octets, so only the outermost step moves them.
+                # Offsets name the recorded bytes, so only the outermost step moves them.
                 at = seeing.offset if seeing.chain else offset
                 found.append(View((*seeing.chain, name), at, inner))
     return tuple(found)
 
 
-def _readings(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
+def _readings(data: bytes) -> Iterator[tuple[str, int, bytes]]:
     for name, pattern, window in (("gunzip", _GZIP, 31), ("inflate zlib", _ZLIB, 15)):
         left = _FED
-        for match in pattern.finditer(octets):
+        for match in pattern.finditer(data):
             if left <= 0:
                 break
-            inner, fed = _inflate(memoryview(octets)[match.start() :], window)
+            inner, fed = _inflate(memoryview(data)[match.start() :], window)
             left -= fed
             yield name, match.start(), inner
-    body = octets.find(b"\r\n\r\n")
+    body = data.find(b"\r\n\r\n")
     if body >= 0:
-        yield "inflate", body + 4, _inflate(memoryview(octets)[body + 4 :], -15)[0]
-    elif octets:
-        yield "inflate", 0, _inflate(memoryview(octets), -15)[0]
-    yield from _unescaped(octets)
-    yield from _decoded(octets)
+        yield "inflate", body + 4, _inflate(memoryview(data)[body + 4 :], -15)[0]
+    elif data:
+        yield "inflate", 0, _inflate(memoryview(data), -15)[0]
+    yield from _unescaped(data)
+    yield from _decoded(data)
 
 
-def _unescaped(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
-    """Undo escapes, which leave other octets as they are."""
-    for match in _WORD.finditer(octets):
+def _unescaped(data: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """Undo escapes, which leave other bytes as they are."""
+    for match in _WORD.finditer(data):
         if _ESCAPE.search(match[0]):
             yield "unescape url", match.start(), _ESCAPE.sub(_unescape, match[0])
-    if _ENTITY.search(octets):
-        yield "decode html", 0, _ENTITY.sub(_entity, octets)
-    if _JSON.search(octets):
-        yield "decode json", 0, _JSON.sub(_hexadecimal, octets)
+    if _ENTITY.search(data):
+        yield "decode html", 0, _ENTITY.sub(_entity, data)
+    if _JSON.search(data):
+        yield "decode json", 0, _JSON.sub(_hexadecimal, data)
 
 
-def _decoded(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
-    """Undo encodings that write octets by other ones."""
-    for match in _HEX.finditer(octets):
+def _decoded(data: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """Undo encodings that write bytes by other ones."""
+    for match in _HEX.finditer(data):
         yield "decode base16", match.start(), bytes.fromhex(match[0].decode())
-    for match in _BASE64.finditer(octets):
+    for match in _BASE64.finditer(data):
         for shift in range(4):
             yield "decode base64", match.start() + shift, _decode(match[0][shift:])
 
-    for match in _BASE32.finditer(octets):
+    for match in _BASE32.finditer(data):
         for shift in range(8):
             yield "decode base32", match.start() + shift, _decode32(match[0][shift:].upper())
-    for match in _NUMBERS.finditer(octets):
+    for match in _NUMBERS.finditer(data):
         values = [int(number) for number in re.split(rb"[., ]", match[0])]
         if max(values) < 256:
             yield "decode decimal", match.start(), bytes(values)
 
 
-def _turned(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
+def _turned(data: bytes) -> Iterator[tuple[str, int, bytes]]:
     """Undo what is done to a whole text: it can be the outermost of several layers."""
-    yield "reverse", 0, octets[::-1]
-    yield "rot13", 0, octets.translate(_ROT13)
-    yield "rot47", 0, octets.translate(_ROT47)
-    yield "complement", 0, octets.translate(_COMPLEMENT)
+    yield "reverse", 0, data[::-1]
+    yield "rot13", 0, data.translate(_ROT13)
+    yield "rot47", 0, data.translate(_ROT47)
+    yield "complement", 0, data.translate(_COMPLEMENT)
     for shift in range(2):
-        even = len(octets) - (len(octets) - shift) % 2
-        swapped = bytearray(octets)
+        even = len(data) - (len(data) - shift) % 2
+        swapped = bytearray(data)
         swapped[shift:even:2], swapped[shift + 1 : even : 2] = (
-            octets[shift + 1 : even : 2],
-            octets[shift:even:2],
+            data[shift + 1 : even : 2],
+            data[shift:even:2],
         )
         yield "swap pairs", 0, bytes(swapped)
-    if b"\x00" in octets:
-        yield "decode utf-16", 0, octets.replace(b"\x00", b"")
-    if b" " in octets:
-        yield "without spaces", 0, octets.replace(b" ", b"")
+    if b"\x00" in data:
+        yield "decode utf-16", 0, data.replace(b"\x00", b"")
+    if b" " in data:
+        yield "without spaces", 0, data.replace(b" ", b"")
 
 
 def _entity(match: re.Match[bytes]) -> bytes:
@@ -154,8 +154,8 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(match[0][1:].decode())
 
 
-def _inflate(octets: memoryview, window: int) -> tuple[bytes, int]:
-    """Give what was compressed, nothing where that is damaged, and how many octets were tried.
+def _inflate(data: memoryview, window: int) -> tuple[bytes, int]:
+    """Give what was compressed, nothing where that is damaged, and how many bytes were tried.
 
     Piece by piece: a head that never ends would be read to its end at each place that begins one.
     """
@@ -163,8 +163,8 @@ def _inflate(octets: memoryview, window: int) -> tuple[bytes, int]:
     found: list[bytes] = []
     size = fed = 0
     try:
-        while fed < len(octets) and size < _INFLATED and not machine.eof:
-            piece = octets[fed : fed + _PIECE]
+        while fed < len(data) and size < _INFLATED and not machine.eof:
+            piece = data[fed : fed + _PIECE]
             fed += len(piece)
             found.append(machine.decompress(piece, _INFLATED - size))
             size += len(found[-1])

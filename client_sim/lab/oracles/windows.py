@@ -1,4 +1,4 @@
-"""Windows of eight octets: what the canary search looks up, and keeps of octets that repeat."""
+"""Windows of eight bytes: what the canary search looks up, and keeps of bytes that repeat."""
 
 from collections.abc import Collection, Iterable
 from functools import lru_cache
@@ -8,7 +8,7 @@ from typing import Final
 from client_sim.lab.oracles.views import view
 
 WINDOW: Final = 8
-"""Octets; what is shorter has too little entropy to be looked for."""
+"""Bytes; what is shorter has too little entropy to be looked for."""
 
 
 _MANY: Final = 64  # windows that are cut in one call: texts have thousands
@@ -17,9 +17,9 @@ _MOST: Final = 1_000_000  # windows that are kept: a quarter of a GiB
 
 
 @lru_cache(maxsize=256)
-def find_windows(octets: bytes) -> tuple[tuple[bytes, ...], frozenset[bytes], frozenset[bytes]]:
-    """Give all readings of the octets, all their windows, and those of their differences."""
-    readings = tuple(seen.octets for seen in view(octets))
+def find_windows(data: bytes) -> tuple[tuple[bytes, ...], frozenset[bytes], frozenset[bytes]]:
+    """Give all readings of the bytes, all their windows, and those of their differences."""
+    readings = tuple(seen.data for seen in view(data))
     return readings, _slide(readings), _slide(map(step_differences, readings))
 
 
@@ -62,9 +62,9 @@ def _slide(texts: Iterable[bytes]) -> frozenset[bytes]:
     return frozenset(found)
 
 
-def step_differences(octets: bytes) -> bytes:
-    """Give the XOR of neighbours, which an XOR of all octets with one does not change."""
-    if len(octets) < 2:
+def step_differences(data: bytes) -> bytes:
+    """Give the XOR of neighbours, which an XOR of all bytes with one does not change."""
+    if len(data) < 2:
         return b""
-    number, length = int.from_bytes(octets, "big"), len(octets) - 1
+    number, length = int.from_bytes(data, "big"), len(data) - 1
     return ((number >> 8 ^ number) & (1 << 8 * length) - 1).to_bytes(length, "big")

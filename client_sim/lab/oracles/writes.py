@@ -17,7 +17,7 @@ from client_sim.lab.trace.observation import RESET, Channel, Departure, Observat
 _END: Final = b"\r\n\r\n"
 _RECORD: Final = re.compile(rb"([0-9]+):([0-9]+)")
 _DATA: Final = b"23"
-# Octets that a record adds: in TLS 1.3 a type and a tag, before it what its cipher takes.
+# Bytes that a record adds: in TLS 1.3 a type and a tag, before it what its cipher takes.
 _SEAL: Final = 17
 _SEALS: Final = range(16, 81)
 _ALERT: Final = 2 + _SEAL
@@ -41,7 +41,7 @@ def find_breaches(
 ) -> Iterator[Breach]:
     """Compare the lengths of what was sent with where requests end, both from the beginning on.
 
-    A piece of `full` octets or more has no room for the rest and may end within a request. `word`
+    A piece of `full` bytes or more has no room for the rest and may end within a request. `word`
     is what a piece is called.
     """
     last = ends[-1] if ends else 0
@@ -49,7 +49,7 @@ def find_breaches(
     for size in pieces:
         start, at = at, at + size
         if not size:
-            yield Breach(start, 0, f"a {word} without an octet")
+            yield Breach(start, 0, f"a {word} without a byte")
             continue
         first, stop = bisect_right(ends, start), bisect_left(ends, at)
         if stop > first:
@@ -60,11 +60,11 @@ def find_breaches(
             yield Breach(start, size, said, is_cut=True)
 
 
-def find_ends(octets: bytes) -> tuple[int, ...]:
+def find_ends(data: bytes) -> tuple[int, ...]:
     """Give where each request ends; what follows the last whole one counts as one."""
-    ends = [match.end() for match in re.finditer(_END, octets)]
-    if octets and (not ends or ends[-1] < len(octets)):
-        ends.append(len(octets))
+    ends = [match.end() for match in re.finditer(_END, data)]
+    if data and (not ends or ends[-1] < len(data)):
+        ends.append(len(data))
     return tuple(ends)
 
 
@@ -88,25 +88,25 @@ def judge_writes(observation: Observation) -> tuple[Finding, ...]:
     sizes = {d.connection: d for d in observation.departures if d.channel is Channel.SIZES}
     pieces: dict[int, list[int]] = {}
     for departure in observation.departures:
-        if departure.channel is Channel.OCTETS:
-            pieces.setdefault(departure.connection, []).append(len(departure.octets))
+        if departure.channel is Channel.BYTES:
+            pieces.setdefault(departure.connection, []).append(len(departure.data))
     found: list[Finding] = []
     for connection in observation.connections():
-        ends = find_ends(connection.octets)
+        ends = find_ends(connection.data)
         where = f"connection {connection.index + 1}, {connection.phase}"
         breaches = [*find_breaches(pieces.get(connection.index, ()), ends)]
         found += [
             Finding(
-                *(where, breach.explanation, connection.octets, breach.offset, breach.length),
-                channel=Channel.OCTETS.value,
+                *(where, breach.explanation, connection.data, breach.offset, breach.length),
+                channel=Channel.BYTES.value,
                 field="pieces",
             )
             for breach in breaches
         ]
         carried = sizes.get(connection.index)
-        if carried is not None and not breaches and _RECORD.match(carried.octets):
+        if carried is not None and not breaches and _RECORD.match(carried.data):
             lengths = [end - start for start, end in zip((0, *ends), ends, strict=False)]
-            if not is_one_record_each(carried.octets, lengths):
+            if not is_one_record_each(carried.data, lengths):
                 said = f"{len(lengths)} requests are not in one record of TLS each"
                 found.append(_finding(carried, where, said, "records"))
     return tuple(found)
@@ -122,14 +122,14 @@ def judge_ends(observation: Observation) -> tuple[Finding, ...]:
             "close",
         )
         for departure in observation.departures
-        if departure.channel is Channel.CLOSE and departure.octets == RESET
+        if departure.channel is Channel.CLOSE and departure.data == RESET
     )
 
 
 def _finding(departure: Departure, where: str, explanation: str, field: str) -> Finding:
-    octets = departure.octets
+    data = departure.data
     return Finding(
-        *(where, explanation, octets, 0, len(octets)),
+        *(where, explanation, data, 0, len(data)),
         channel=departure.channel.value,
         field=field,
     )

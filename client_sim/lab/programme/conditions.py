@@ -29,7 +29,7 @@ from client_sim.lab.servers.pairs import HostilePair
 from client_sim.tape import Tape
 
 # What takes as long as an answer is long tells all phones how long a server's mark is.
-_LENGTHY: Final = "an octet in twenty seconds"
+_LENGTHY: Final = "a byte in twenty seconds"
 _FAULTS: Final = MappingProxyType(
     {
         "unreached": tuple(each for each in NETWORK if not each.is_reached),

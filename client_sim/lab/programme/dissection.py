@@ -1,4 +1,4 @@
-"""A request taken apart: what each of its octets is for, and what it can tell.
+"""A request taken apart: what each of its bytes is for, and what it can tell.
 
 The words are those of the request table in docs/PRIVACY.md and of docs/FORMATS.md section 9.
 """
@@ -28,7 +28,7 @@ _WHY: Final = {
     "picture": "fetches a wallpaper that the owner chose; shows which one",
 }
 
-# Every octet of a path belongs to a named part or is a sign that keeps two parts apart.
+# Every byte of a path belongs to a named part or is a sign that keeps two parts apart.
 _PATH: Final = re.compile(
     rb"(?P<folder>/metadata/)(?:(?P<version>[0-9]+)\.)?(?P<role>[a-z0-9_-]+)(?P<form>\.json)"
     rb"|(?P<log>/log/proof/)(?P<proven>[a-z0-9_-]+)\.(?P<proven_version>[0-9]+)"
@@ -114,16 +114,16 @@ _RANGE: Final = ("Range", "the next aligned block of 8 MiB", "how far the downlo
 _END: Final = ("end", "an empty line: the head is over and no body follows", _NOTHING)
 _STRAY: Final = (
     UNEXPLAINED,
-    "no rule has these octets: a leak, until proven otherwise",
+    "no rule has these bytes: a leak, until proven otherwise",
     "anything",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Some octets of a request: what they are called, why they are there, what they can tell."""
+    """Some bytes of a request: what they are called, why they are there, what they can tell."""
 
-    octets: bytes
+    data: bytes
     name: str
     why: str
     tells: str
@@ -131,49 +131,49 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, or octets that are none: `rule` is its id in the request table."""
+    """One request, or bytes that are none: `rule` is its id in the request table."""
 
     rule: str
     why: str
     fields: tuple[Field, ...]
 
     @property
-    def octets(self) -> bytes:
-        """All octets, in order."""
-        return b"".join(field.octets for field in self.fields)
+    def data(self) -> bytes:
+        """All bytes, in order."""
+        return b"".join(field.data for field in self.fields)
 
     @property
     def is_explained(self) -> bool:
-        """Whether the request table has these octets."""
+        """Whether the request table has these bytes."""
         return self.rule != UNEXPLAINED
 
 
-def dissect(octets: bytes, host: bytes | None) -> tuple[Exchange, ...]:
-    """Take apart all octets of one connection, in order; each is in exactly one field.
+def dissect(data: bytes, host: bytes | None) -> tuple[Exchange, ...]:
+    """Take apart all bytes of one connection, in order; each is in exactly one field.
 
     `host` is the value that Host must have, None takes any name. What the request table does not
     have becomes an exchange of its own.
     """
-    return tuple(_exchanges(octets, host))
+    return tuple(_exchanges(data, host))
 
 
-def _exchanges(octets: bytes, host: bytes | None) -> Iterator[Exchange]:
+def _exchanges(data: bytes, host: bytes | None) -> Iterator[Exchange]:
     done = 0
-    for request in parse_requests(octets, host):
+    for request in parse_requests(data, host):
         if request.offset > done:
-            yield _stray(octets[done : request.offset])
-        done = octets.index(b"\r\n\r\n", request.offset) + 4
-        yield _exchange(request, octets[request.offset : done])
-    if done < len(octets):
-        yield _stray(octets[done:])
+            yield _stray(data[done : request.offset])
+        done = data.index(b"\r\n\r\n", request.offset) + 4
+        yield _exchange(request, data[request.offset : done])
+    if done < len(data):
+        yield _stray(data[done:])
 
 
-def _stray(octets: bytes) -> Exchange:
-    return Exchange(UNEXPLAINED, _STRAY[1], (Field(octets, *_STRAY),))
+def _stray(data: bytes) -> Exchange:
+    return Exchange(UNEXPLAINED, _STRAY[1], (Field(data, *_STRAY),))
 
 
-def _exchange(request: Request, octets: bytes) -> Exchange:
-    line, host, last, *_ = octets.split(b"\r\n")
+def _exchange(request: Request, data: bytes) -> Exchange:
+    line, host, last, *_ = data.split(b"\r\n")
     method, path, protocol = line.split(b" ")
     fields = (
         Field(method + b" ", *_METHOD),

@@ -162,7 +162,7 @@ def _summarise(
         seed=plan.seed,
         runs=sum(tally.runs for tally in own),
         polls=sum(tally.polls for tally in own),
-        octets=sum(tally.octets for tally in own),
+        size=sum(tally.size for tally in own),
         batteries=tuple(
             _result(each, tallies[oracle], find_smallest(oracle))
             for each in asked
@@ -256,7 +256,7 @@ def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None
         cases=tally.cases,
         runs=tally.runs,
         polls=tally.polls,
-        octets=tally.octets,
+        size=tally.size,
         findings=tuple(tally.findings),
         count=tally.count,
         smallest=smallest,

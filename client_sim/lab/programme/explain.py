@@ -1,4 +1,4 @@
-"""The exact octets of a poll, found by letting the client poll."""
+"""The exact bytes of a poll, found by letting the client poll."""
 
 from client_sim.lab.errors import LabError
 from client_sim.lab.oracles.judging import host_line
@@ -13,7 +13,7 @@ from client_sim.world import Factory, Public
 def explain_poll(factory: Factory, public: Public, now: float) -> tuple[Exchange, ...]:
     """Let a client poll a scripted server once and take apart what it sends.
 
-    Octets that the request table does not have stand where they were sent, and say so. LabError
+    Bytes that the request table does not have stand where they were sent, and say so. LabError
     when the poll raises, or sends nothing.
     """
     inner = MemoryWorld(public, None, entropy=Entropy(b"explain"), start=now, respond=respond)
@@ -30,5 +30,5 @@ def explain_poll(factory: Factory, public: Public, now: float) -> tuple[Exchange
     return tuple(
         exchange
         for connection in connections
-        for exchange in dissect(connection.octets, host_line(public))
+        for exchange in dissect(connection.data, host_line(public))
     )

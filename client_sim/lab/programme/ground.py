@@ -105,7 +105,7 @@ class Ground:
     def secured(self, public: Public, *, is_secure: bool) -> Public:
         """Give a phone that polls over TLS in some cases, as it can see what it is told to use.
 
-        In memory nothing is enciphered, and every octet is judged all the same. A real server is
+        In memory nothing is enciphered, and every byte is judged all the same. A real server is
         polled as it is.
         """
         return secure(public) if is_secure and self.upstream is None else public
@@ -162,7 +162,7 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
 
 def _follows(factory: Factory, setting: Setting) -> bool:
     seen = observe(factory, setting)
-    return any(b".snapshot.json" in connection.octets for connection in seen.connections())
+    return any(b".snapshot.json" in connection.data for connection in seen.connections())
 
 
 @lru_cache(maxsize=64)

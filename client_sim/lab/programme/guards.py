@@ -17,7 +17,7 @@ from client_sim.world import Public
 
 QUESTIONS: Final = {
     "completes": "Does every poll reach the server, and does the client survive the run?",
-    "grammar": "Is every octet in the request table?",
+    "grammar": "Is every byte in the request table?",
     "schedule": "Is there silence between polls, and is each interval one that a phone may draw?",
     "canaries": "Is any planted value to be found, through encodings, digests and compression?",
     "tripwire": "Does polling leave the owner's data unread?",

@@ -14,8 +14,8 @@ def judge_same_trace(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     return _compare(seen, with_time=True)
 
 
-def judge_same_octets(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Find where another run shows other octets than the first; times are its own."""
+def judge_same_bytes(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    """Find where another run shows other bytes than the first; times are its own."""
     return _compare(seen, with_time=False)
 
 

@@ -156,7 +156,7 @@ def examine_live(
 def _ask(factory: Factory, ground: Ground) -> tuple[bytes, ...]:
     """Let a phone poll once; give what the server answered, but for the date in its heads."""
     seen = observe(factory, ground.setting(idle(1)))
-    return tuple(re.sub(rb"\r\nDate: [^\r]*", b"", octets) for octets in seen.received)
+    return tuple(re.sub(rb"\r\nDate: [^\r]*", b"", data) for data in seen.received)
 
 
 def _is_address(host: str) -> bool:

@@ -37,7 +37,7 @@ class BatteryResult:
     """What one oracle said about one client.
 
     `oracle` is the column of the kill matrix, `claim` a key of `CLAIMS`. `cases` is how often the
-    question was asked, `runs`, `polls` and `octets` what was looked at for it. `count` is how many
+    question was asked, `runs`, `polls` and `data` what was looked at for it. `count` is how many
     findings there were, of which `findings` holds the first few.
     """
 
@@ -47,7 +47,7 @@ class BatteryResult:
     cases: int
     runs: int
     polls: int
-    octets: int
+    size: int
     findings: tuple[Finding, ...]
     count: int
     smallest: Smallest | None = None
@@ -83,7 +83,7 @@ class ProgrammeResult:
     """All that a programme found out about one client.
 
     `profile` is how much was asked, `scope` says in a few words of what ("the seven events of 2014
-    ..."), `runs`, `polls` and `octets` count each run once. `sample` is the first run. `intervals`
+    ..."), `runs`, `polls` and `data` count each run once. `sample` is the first run. `intervals`
     are the seconds between polls that the client drew, in the order of their drawing. `owners` are
     personas whose values may stand in findings or in the sample: what a report has to cover.
     `answers_agree` is false when a real server's answers changed meanwhile, so that a difference
@@ -96,7 +96,7 @@ class ProgrammeResult:
     seed: int
     runs: int
     polls: int
-    octets: int
+    size: int
     batteries: tuple[BatteryResult, ...]
     sample: Observation
     fields: tuple[FieldEntropy, ...] = ()

@@ -26,7 +26,7 @@ class Run:
 
     @cached_property
     def extent(self) -> Extent:
-        """How many polls and octets the run has."""
+        """How many polls and bytes the run has."""
         return measure(self.seen)
 
     def ask_guards(

@@ -73,7 +73,7 @@ def run_task(
         found = case.judge([run.seen for run in made])
         tallies.setdefault(battery.oracle, Tally()).add(place, [r.extent for r in made], found)
         for nth, run in enumerate(made):
-            # A client that leaks sends ever new octets: once is enough to name what it tells.
+            # A client that leaks sends ever new bytes: once is enough to name what it tells.
             layers = 0 if profile.is_plain_searched and not found else None
             if number < searched and nth == 0:
                 layers = profile.layers

@@ -57,7 +57,7 @@ def try_server(number: int, seed: int) -> tuple[str, ...]:
             batch=_BATCH,
         )
         tape = Tape(f"{seed} server {number}".encode())
-        seams = Seams(tape.octets, time.sleep, time.monotonic)
+        seams = Seams(tape.data, time.sleep, time.monotonic)
         return examine_server(order, seams, _draw_canaries(seed)).failed()
 
 
@@ -66,4 +66,4 @@ def _draw_canaries(seed: int) -> Canaries:
     """Draw those of all servers at once: they have one name and one tree."""
     tape = Tape(f"{seed} canaries".encode())
     paths = [path.encode() for path in TREE]
-    return Canaries(_HOST.encode(), paths, tape.octets, tls=False, layers=_LAYERS)
+    return Canaries(_HOST.encode(), paths, tape.data, tls=False, layers=_LAYERS)

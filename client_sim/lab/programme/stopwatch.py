@@ -47,13 +47,13 @@ class _Phone:
 
 
 class _Watched(SocketWorld):
-    """A world that notes when the first octet of a poll is sent."""
+    """A world that notes when the first byte of a poll is sent."""
 
     read: Read
     first: int | None = None
 
     def forget(self) -> None:
-        """Wait for the first octet of another poll."""
+        """Wait for the first byte of another poll."""
         self.first = None
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:

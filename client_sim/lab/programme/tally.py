@@ -12,7 +12,7 @@ _KEPT: Final = 8  # findings of an oracle: enough to act on, little enough to re
 
 
 Extent = tuple[int, int]
-"""How many polls a run has, and how many octets were sent in it."""
+"""How many polls a run has, and how many bytes were sent in it."""
 
 Place = tuple[int, int]
 """The place of a battery in a plan, and the number of a case in it."""
@@ -28,7 +28,7 @@ class Tally:
     cases: int = 0
     runs: int = 0
     polls: int = 0
-    octets: int = 0
+    size: int = 0
     count: int = 0
     findings: list[Finding] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
@@ -36,10 +36,10 @@ class Tally:
     def add(self, place: Place, runs: Iterable[Extent], findings: Iterable[Finding]) -> None:
         """Count one case, which stands at `place`."""
         self.cases += 1
-        for polls, octets in runs:
+        for polls, data in runs:
             self.runs += 1
             self.polls += polls
-            self.octets += octets
+            self.size += data
         self._keep((place, finding) for finding in findings)
 
     def merge(self, other: "Tally") -> None:
@@ -47,7 +47,7 @@ class Tally:
         self.cases += other.cases
         self.runs += other.runs
         self.polls += other.polls
-        self.octets += other.octets
+        self.size += other.size
         kept = len(other.findings)
         self._keep(zip(other.places, other.findings, strict=True))
         self.count += other.count - kept
@@ -62,11 +62,11 @@ class Tally:
 
 
 def measure(observation: Observation) -> Extent:
-    """Count the polls and the octets of a run."""
-    polls = octets = 0
+    """Count the polls and the bytes of a run."""
+    polls = data = 0
     for departure in observation.departures:
         if departure.channel is Channel.SCHEDULE and departure.phase.startswith(POLL):
             polls += 1
-        elif departure.channel is Channel.OCTETS:
-            octets += len(departure.octets)
-    return polls, octets
+        elif departure.channel is Channel.BYTES:
+            data += len(departure.data)
+    return polls, data

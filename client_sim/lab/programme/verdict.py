@@ -1,4 +1,4 @@
-"""One question about octets that were recorded elsewhere, and what was found."""
+"""One question about bytes that were recorded elsewhere, and what was found."""
 
 from dataclasses import dataclass
 

@@ -28,7 +28,7 @@ _LEAST: Final = 100  # durations of each owner: below, the normal distribution i
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One poll on a real clock, in microseconds: until its first octet, and as a whole."""
+    """One poll on a real clock, in microseconds: until its first byte, and as a whole."""
 
     first: float
     whole: float
@@ -43,7 +43,7 @@ def compare_clocks(one: Sequence[Timed], other: Sequence[Timed]) -> tuple[WallCl
     if min(len(one), len(other)) < _LEAST:
         raise ValueError(f"two owners need {_LEAST} polls or more each")
     measures: dict[str, Callable[[Timed], float]] = {
-        "until the first octet": lambda timed: timed.first,
+        "until the first byte": lambda timed: timed.first,
         "whole poll": lambda timed: timed.whole,
     }
     alpha = FAMILY / (len(measures) * (2 + _PLANES))

@@ -30,7 +30,7 @@ class Presentable:
 def present(report: Report, redaction: Redaction) -> Presentable:
     """Cover what the redaction covers and write unprintable signs as escapes.
 
-    Octets keep their length, so that offsets hold; randomness and looks at the owner's data are
+    Bytes keep their length, so that offsets hold; randomness and looks at the owner's data are
     left out, as no report shows them.
     """
     cover = _Cover(redaction)
@@ -82,10 +82,10 @@ class _Cover:
         return Finding(
             where=self.text(finding.where),
             explanation=self.text(finding.explanation),
-            octets=self._redaction.octets(finding.octets),
+            data=self._redaction.data(finding.data),
             offset=finding.offset,
             length=finding.length,
-            other=None if finding.other is None else self._redaction.octets(finding.other),
+            other=None if finding.other is None else self._redaction.data(finding.other),
             channel=finding.channel,
             field=self.text(finding.field),
         )
@@ -103,10 +103,10 @@ class _Cover:
             departures=tuple(self._departures(seen)),
             draws=(),
             reads=(),
-            received=tuple(map(self._redaction.octets, seen.received)),
+            received=tuple(map(self._redaction.data, seen.received)),
             far_end=None
             if seen.far_end is None
-            else tuple(map(self._redaction.octets, seen.far_end)),
+            else tuple(map(self._redaction.data, seen.far_end)),
             outcomes=tuple(map(self.text, seen.outcomes)),
             failures={phase: self.text(said) for phase, said in seen.failures.items()},
         )
@@ -114,18 +114,18 @@ class _Cover:
     def _departures(self, seen: Observation) -> Iterator[Departure]:
         # A value may be split over several sends, so a connection is covered as a whole.
         whole = {
-            connection.index: self._redaction.octets(connection.octets)
+            connection.index: self._redaction.data(connection.data)
             for connection in seen.connections()
         }
         done = dict.fromkeys(whole, 0)
         for departure in seen.departures:
-            if departure.channel is Channel.OCTETS:
+            if departure.channel is Channel.BYTES:
                 start = done[departure.connection]
-                done[departure.connection] += len(departure.octets)
-                octets = whole[departure.connection][start : done[departure.connection]]
+                done[departure.connection] += len(departure.data)
+                data = whole[departure.connection][start : done[departure.connection]]
             else:
-                octets = self._redaction.octets(departure.octets)
-            yield replace(departure, phase=printable(departure.phase), octets=octets)
+                data = self._redaction.data(departure.data)
+            yield replace(departure, phase=printable(departure.phase), data=data)
 
 
 def present_matrix(matrix: Matrix) -> Matrix:

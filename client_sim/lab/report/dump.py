@@ -1,4 +1,4 @@
-"""Octets for people to read: rows of hexadecimal and text, with some of them marked."""
+"""Bytes for people to read: rows of hexadecimal and text, with some of them marked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _MOST: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One octet: two hexadecimal digits, a printable sign or a dot, and whether it is marked."""
+    """One byte: two hexadecimal digits, a printable sign or a dot, and whether it is marked."""
 
     digits: str
     sign: str
@@ -20,7 +20,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Up to sixteen octets from `offset` on."""
+    """Up to sixteen bytes from `offset` on."""
 
     offset: int
     cells: tuple[Cell, ...]
@@ -35,25 +35,25 @@ class Row:
         )
 
 
-def dump(octets: bytes, offset: int, length: int, around: int = 32) -> tuple[Row, ...]:
-    """Show the marked octets with up to `around` octets before and after, in whole rows.
+def dump(data: bytes, offset: int, length: int, around: int = 32) -> tuple[Row, ...]:
+    """Show the marked bytes with up to `around` bytes before and after, in whole rows.
 
-    Of more than 128 marked octets the first are shown.
+    Of more than 128 marked bytes the first are shown.
     """
     length = min(length, _MOST)
     first = max(0, offset - around) // _WIDTH * _WIDTH
-    last = min(len(octets), offset + length + around)
-    return tuple(_rows(octets, first, last, range(offset, offset + length)))
+    last = min(len(data), offset + length + around)
+    return tuple(_rows(data, first, last, range(offset, offset + length)))
 
 
-def _rows(octets: bytes, first: int, last: int, marked: range) -> Iterator[Row]:
+def _rows(data: bytes, first: int, last: int, marked: range) -> Iterator[Row]:
     for start in range(first, last, _WIDTH):
         cells = tuple(
-            Cell(f"{octets[place]:02x}", _sign(octets[place]), place in marked)
-            for place in range(start, min(start + _WIDTH, len(octets)))
+            Cell(f"{data[place]:02x}", _sign(data[place]), place in marked)
+            for place in range(start, min(start + _WIDTH, len(data)))
         )
         yield Row(start, cells)
 
 
-def _sign(octet: int) -> str:
-    return chr(octet) if 0x20 <= octet < 0x7F else "."
+def _sign(byte: int) -> str:
+    return chr(byte) if 0x20 <= byte < 0x7F else "."

@@ -1,4 +1,4 @@
-"""What a poll sends, octet by octet, on a terminal and as JSON."""
+"""What a poll sends, byte by byte, on a terminal and as JSON."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -14,15 +14,15 @@ from client_sim.lab.report.saying import say
 
 
 def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
-    """Give one request and its fields; octets are text, one sign for each (Latin-1)."""
+    """Give one request and its fields; bytes are text, one sign for each (Latin-1)."""
     return {
         "rule": exchange.rule,
         "why": exchange.why,
-        "octets": exchange.octets.decode("latin-1"),
+        "octets": exchange.data.decode("latin-1"),
         "fields": [
             {
                 "offset": offset,
-                "octets": field.octets.decode("latin-1"),
+                "octets": field.data.decode("latin-1"),
                 "name": field.name,
                 "why": field.why,
                 "tells": field.tells,
@@ -34,9 +34,9 @@ def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
 
 def with_offsets(exchange: Exchange) -> tuple[tuple[int, Field], ...]:
     """Give each field with the offset in its request at which it begins."""
-    ends = accumulate(len(field.octets) for field in exchange.fields)
+    ends = accumulate(len(field.data) for field in exchange.fields)
     return tuple(
-        (end - len(field.octets), field) for end, field in zip(ends, exchange.fields, strict=True)
+        (end - len(field.data), field) for end, field in zip(ends, exchange.fields, strict=True)
     )
 
 
@@ -45,31 +45,31 @@ def render_exchanges(exchanges: Sequence[Exchange], console: Console) -> None:
     for exchange in exchanges:
         style = "bold" if exchange.is_explained else "bold red"
         say(console, f"# {exchange.rule}: {exchange.why}", style)
-        for line in show_lines(exchange.octets):
+        for line in show_lines(exchange.data):
             console.print(Text(line), soft_wrap=True)
         if exchange.is_explained:
             for offset, field in with_offsets(exchange):
                 _render_field(offset, field, console)
         console.print()
-    octets = sum(len(exchange.octets) for exchange in exchanges)
-    strays = sum(len(each.octets) for each in exchanges if not each.is_explained)
+    data = sum(len(exchange.data) for exchange in exchanges)
+    strays = sum(len(each.data) for each in exchanges if not each.is_explained)
     if strays:
-        said = f"{octets} octets, of which {strays} are not in the request table."
+        said = f"{data} bytes, of which {strays} are not in the request table."
         say(console, said, "bold red")
     else:
-        say(console, f"{octets} octets in {len(exchanges)} requests.", "bold")
+        say(console, f"{data} bytes in {len(exchanges)} requests.", "bold")
 
 
-def show_lines(octets: bytes) -> tuple[str, ...]:
-    r"""Write octets as lines, each with its end as `\r\n`, other signs escaped."""
-    *lines, rest = octets.decode("latin-1").split("\r\n")
+def show_lines(data: bytes) -> tuple[str, ...]:
+    r"""Write bytes as lines, each with its end as `\r\n`, other signs escaped."""
+    *lines, rest = data.decode("latin-1").split("\r\n")
     shown = [f"{printable(line)}\\r\\n" for line in lines]
     return tuple([*shown, printable(rest)] if rest else shown)
 
 
 def _render_field(offset: int, field: Field, console: Console) -> None:
     tells = "" if field.tells == "nothing" else f" Can tell: {field.tells}."
-    octets = Text(f"{offset:>6}  ").append("".join(show_lines(field.octets)), "reverse")
-    console.print(octets, soft_wrap=True)
+    data = Text(f"{offset:>6}  ").append("".join(show_lines(field.data)), "reverse")
+    console.print(data, soft_wrap=True)
     said = Text(f"{field.name}: {field.why}.").append(tells, "bold")
     console.print(Padding(said, (0, 0, 0, 8)))

@@ -1,4 +1,4 @@
-"""Findings on a terminal: where, what, and the octets with those marked that are meant."""
+"""Findings on a terminal: where, what, and the bytes with those marked that are meant."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ def render_findings(name: str, findings: Iterable[Finding], console: Console) ->
         field = f", {finding.field}" if finding.field else ""
         say(console, f"{name}: {finding.where}{field}, offset {finding.offset}", "bold")
         say(console, f"  {finding.explanation}")
-        _print_rows(dump(finding.octets, finding.offset, finding.length), console)
+        _print_rows(dump(finding.data, finding.offset, finding.length), console)
         if finding.other is not None:
             console.print(Text("  where the other has"))
             _print_rows(dump(finding.other, finding.offset, finding.length), console)

@@ -26,7 +26,7 @@ def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
     for finding in findings:
         subject = _subject(finding.explanation)
         if subject[1]:
-            subject = places.setdefault((finding.octets, finding.offset), subject)
+            subject = places.setdefault((finding.data, finding.offset), subject)
         counted[subject] = counted.get(subject, 0) + 1
         firsts.setdefault(subject, finding)
     return tuple(Told(firsts[subject], times) for subject, times in counted.items())

@@ -1,4 +1,4 @@
-"""The report as values that JSON has; octets are hexadecimal."""
+"""The report as values that JSON has; bytes are hexadecimal."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
         "given_up": result.given_up,
         "runs": result.runs,
         "polls": result.polls,
-        "octets": result.octets,
+        "octets": result.size,
         "claims": {
             claim: {
                 "says": says,
@@ -56,7 +56,7 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
         "intervals": list(result.intervals),
         "outcomes": list(result.sample.outcomes),
         "sample": [
-            {"phase": c.phase, "target": c.target.decode("latin-1"), "octets": c.octets.hex()}
+            {"phase": c.phase, "target": c.target.decode("latin-1"), "octets": c.data.hex()}
             for c in result.sample.connections()
         ],
         "matrix": None if report.matrix is None else matrix_to_dict(report.matrix),
@@ -95,7 +95,7 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
         "offset": finding.offset,
         "length": finding.length,
         "offending": finding.offending().hex(),
-        "octets": finding.octets.hex(),
+        "octets": finding.data.hex(),
         "other": None if finding.other is None else finding.other.hex(),
     }
 
@@ -109,7 +109,7 @@ def _battery_to_dict(battery: BatteryResult) -> dict[str, Any]:
         "cases": battery.cases,
         "runs": battery.runs,
         "polls": battery.polls,
-        "octets": battery.octets,
+        "octets": battery.size,
         "count": battery.count,
         "findings": [finding_to_dict(finding) for finding in battery.findings],
         "smallest": None if battery.smallest is None else _smallest_to_dict(battery.smallest),

@@ -73,7 +73,7 @@ def _add_wall_clock(suite: Element, row: WallClockRow) -> None:
 def _describe(finding: Finding) -> str:
     field = f", {finding.field}" if finding.field else ""
     head = f"{finding.where}{field}, offset {finding.offset}\n{finding.explanation}"
-    rows = [show_rows(finding.octets, finding)]
+    rows = [show_rows(finding.data, finding)]
     if finding.other is not None:
         rows += ["where the other has", show_rows(finding.other, finding)]
     return "\n".join([head, *rows])

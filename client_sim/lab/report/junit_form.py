@@ -1,7 +1,7 @@
 """JUnit XML as Ant writes it and build servers read it, whatever it reports.
 
 `testsuites`, `testsuite`, `testcase`, `failure`. There are no times, so that the same report gives
-the same octets. Texts must be printable.
+the same bytes. Texts must be printable.
 """
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -52,10 +52,10 @@ def encode_suites(root: Element) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-def show_rows(octets: bytes, finding: Finding, shift: int = 0) -> str:
-    """Show octets in rows of hexadecimal; those of the finding begin `shift` later than here."""
+def show_rows(data: bytes, finding: Finding, shift: int = 0) -> str:
+    """Show bytes in rows of hexadecimal; those of the finding begin `shift` later than here."""
     return "\n".join(
         f"{row.offset + shift:06x}  {' '.join(cell.digits for cell in row.cells):<47}  "
         f"{''.join(cell.sign for cell in row.cells)}"
-        for row in dump(octets, finding.offset, finding.length)
+        for row in dump(data, finding.offset, finding.length)
     )

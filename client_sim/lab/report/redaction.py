@@ -1,4 +1,4 @@
-"""Which octets and words of a report are somebody's, and what is shown in their place."""
+"""Which bytes and words of a report are somebody's, and what is shown in their place."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,29 +13,29 @@ from client_sim.persona import Persona, canaries
 
 COVER: Final = b"*"
 
-_SHORTEST: Final = 5  # octets: shorter values stand in every report by chance
+_SHORTEST: Final = 5  # bytes: shorter values stand in every report by chance
 _MANY: Final = 2000  # values for which encodings are computed in advance
 
 
 class Redaction(Protocol):
     """What a report asks before it shows anything."""
 
-    def octets(self, octets: bytes) -> bytes:
-        """Give octets of the same length, with personal values covered."""
+    def data(self, data: bytes) -> bytes:
+        """Give bytes of the same length, with personal values covered."""
 
     def text(self, text: str) -> str:
         """Give a text with labels such as `imei(15 digits)` in place of personal values."""
 
     def sighting(self, finding: Finding) -> Finding:
-        """Cover a finding of the canary search, which itself says which octets are a value."""
+        """Cover a finding of the canary search, which itself says which bytes are a value."""
 
 
 class Revealed:
     """Covers nothing: for made-up owners, and for those who asked to see."""
 
-    def octets(self, octets: bytes) -> bytes:
+    def data(self, data: bytes) -> bytes:
         """Give them as they are."""
-        return octets
+        return data
 
     def text(self, text: str) -> str:
         """Give it as it is."""
@@ -67,24 +67,24 @@ class Covered:
         longest = sorted(self._labels, key=len, reverse=True)
         self._plain = re.compile(b"|".join(map(re.escape, longest)) or b"(?!)")
 
-    def octets(self, octets: bytes) -> bytes:
-        """Put a star in place of each octet of a personal value."""
-        covered = bytearray(octets)
-        for start, stop, _ in self._spans(octets):
+    def data(self, data: bytes) -> bytes:
+        """Put a star in place of each byte of a personal value."""
+        covered = bytearray(data)
+        for start, stop, _ in self._spans(data):
             covered[start:stop] = COVER * (stop - start)
         return bytes(covered)
 
     def text(self, text: str) -> str:
         """Put a label in place of each personal value."""
-        octets = text.encode("utf-8", "surrogatepass")
-        spans = list(_apart(self._spans(octets)))
+        data = text.encode("utf-8", "surrogatepass")
+        spans = list(_apart(self._spans(data)))
         if not spans:
             return text
         shown, done = [], 0
         for start, stop, label in spans:
-            shown += [octets[done:start], label.encode()]
+            shown += [data[done:start], label.encode()]
             done = stop
-        return b"".join([*shown, octets[done:]]).decode("utf-8", "backslashreplace")
+        return b"".join([*shown, data[done:]]).decode("utf-8", "backslashreplace")
 
     def sighting(self, finding: Finding) -> Finding:
         """Cover the value whoever its owner is, and however it was dressed."""
@@ -92,14 +92,14 @@ class Covered:
         field, _, dress = head.partition(" as ")
         chain = tuple(dress.split(" → "))
         seen = Sighting(field, value.encode(), chain, finding.offset, finding.offending())
-        start, stop, label = span_of(finding.octets, seen)
-        octets = bytearray(self.octets(finding.octets))
-        octets[start:stop] = COVER * (stop - start)
-        return replace(finding, explanation=f"{head}: {label}", octets=bytes(octets))
+        start, stop, label = span_of(finding.data, seen)
+        data = bytearray(self.data(finding.data))
+        data[start:stop] = COVER * (stop - start)
+        return replace(finding, explanation=f"{head}: {label}", data=bytes(data))
 
-    def _spans(self, octets: bytes) -> Iterator[Span]:
-        rest = bytearray(octets)
-        spans = [(m.start(), m.end(), self._labels[m[0]]) for m in self._plain.finditer(octets)]
+    def _spans(self, data: bytes) -> Iterator[Span]:
+        rest = bytearray(data)
+        spans = [(m.start(), m.end(), self._labels[m[0]]) for m in self._plain.finditer(data)]
         while True:
             before = bytes(rest)
             for start, stop, _label in spans:

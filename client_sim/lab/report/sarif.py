@@ -40,7 +40,7 @@ def render_sarif(presentable: Presentable) -> str:
             "verdict": result.word,
             "runs": result.runs,
             "polls": result.polls,
-            "octets": result.octets,
+            "octets": result.size,
         },
     )
 

@@ -1,6 +1,6 @@
 """SARIF 2.1.0 (OASIS) as code hosts read it, whatever it reports.
 
-Texts must be printable; octets are snippets of at most 128, readable as hexadecimal.
+Texts must be printable; bytes are snippets of at most 128, readable as hexadecimal.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from client_sim.lab.oracles.finding import Finding
 
 SNIPPET: Final = 128
-"""Octets of a snippet."""
+"""Bytes of a snippet."""
 
 _VERSION: Final = "2.1.0"
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
@@ -43,7 +43,7 @@ def encode_log(
 def encode_result(
     rule: str, place: int, message: str, finding: Finding, offset: int, length: int
 ) -> dict[str, Any]:
-    """Give a result: the rule by id and place among the rules, and where its octets stand."""
+    """Give a result: the rule by id and place among the rules, and where its bytes stand."""
     return {
         "ruleId": rule,
         "ruleIndex": place,
@@ -66,11 +66,11 @@ def encode_result(
     }
 
 
-def _snippet(octets: bytes) -> dict[str, Any]:
-    shown = octets[:SNIPPET]
+def _snippet(data: bytes) -> dict[str, Any]:
+    shown = data[:SNIPPET]
     return {
         "binary": b64encode(shown).decode(),
-        "rendered": {"text": shown.hex(" ") + (" …" if len(octets) > SNIPPET else "")},
+        "rendered": {"text": shown.hex(" ") + (" …" if len(data) > SNIPPET else "")},
     }
 
 

@@ -1,4 +1,4 @@
-"""Where the values stand that the canary search found: spans of the recorded octets."""
+"""Where the values stand that the canary search found: spans of the recorded bytes."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,35 +19,35 @@ _RUNS: Final = {
 }
 """What encodings that are undone piece by piece are made of, by how the name of the step ends."""
 _DIGIT: Final = re.compile(rb"[A-Za-z0-9+/_-]")
-_SHORTEST: Final = 6  # octets: shorter ones stand anywhere by chance
+_SHORTEST: Final = 6  # bytes: shorter ones stand anywhere by chance
 
 
-def locate(octets: bytes, found: Sequence[Sighting]) -> list[Span]:
+def locate(data: bytes, found: Sequence[Sighting]) -> list[Span]:
     """Give spans for those sightings whose places are known best; empty where there are none.
 
-    A value that was read as it stands, or as one encoding, has a place to the octet. Of one that
+    A value that was read as it stands, or as one encoding, has a place to the byte. Of one that
     was decoded the run is known in which it stands; of one that was inflated where that begins. Who
     covers what is given and searches again finds the values with the less certain places.
     """
     places: tuple[Iterable[Span], ...] = (
-        (_exact(octets, each) for each in found if not _last_step(each.chain)),
-        (span for each in found for span in _encoded(octets, each)),
-        (span for each in found for span in [span_of(octets, each)] if span[1] < len(octets)),
-        (span_of(octets, each) for each in found),
+        (_exact(data, each) for each in found if not _last_step(each.chain)),
+        (span for each in found for span in _encoded(data, each)),
+        (span for each in found for span in [span_of(data, each)] if span[1] < len(data)),
+        (span_of(data, each) for each in found),
     )
     return next(filter(None, map(list, places)), [])
 
 
-def span_of(octets: bytes, sighting: Sighting) -> Span:
+def span_of(data: bytes, sighting: Sighting) -> Span:
     """Give a span in which a sighting stands: to the end where nobody knows where it ends."""
     step = _last_step(sighting.chain)
     if not step:
-        return _exact(octets, sighting)
+        return _exact(data, sighting)
     start = sighting.offset
     for ending, pattern in _RUNS.items():
-        if step.endswith(ending) and (run := pattern.match(octets, start)):
+        if step.endswith(ending) and (run := pattern.match(data, start)):
             return start, run.end(), label(sighting)
-    return start, len(octets), label(sighting)
+    return start, len(data), label(sighting)
 
 
 def label(sighting: Sighting) -> str:
@@ -65,27 +65,27 @@ def _last_step(chain: Sequence[str]) -> str:
     return chain[-1].removeprefix(UNDONE) if chain and chain[-1].startswith(UNDONE) else ""
 
 
-def _exact(octets: bytes, sighting: Sighting) -> Span:
+def _exact(data: bytes, sighting: Sighting) -> Span:
     is_base64 = any(step.startswith("base64") for step in sighting.chain)
-    start, stop = sighting.offset, sighting.offset + len(sighting.octets)
-    return *(_widen(octets, start, stop) if is_base64 else (start, stop)), label(sighting)
+    start, stop = sighting.offset, sighting.offset + len(sighting.data)
+    return *(_widen(data, start, stop) if is_base64 else (start, stop)), label(sighting)
 
 
-def _encoded(octets: bytes, sighting: Sighting) -> Iterator[Span]:
+def _encoded(data: bytes, sighting: Sighting) -> Iterator[Span]:
     """Look for what was read behind a decoding in each encoding that can be computed forwards."""
     for name, transform in TRANSFORMS.items():
-        token = transform(sighting.octets)
+        token = transform(sighting.data)
         if len(token) >= _SHORTEST:
-            for match in re.finditer(re.escape(token), octets):
+            for match in re.finditer(re.escape(token), data):
                 span = match.span()
-                span = _widen(octets, *span) if name.startswith("base64") else span
+                span = _widen(data, *span) if name.startswith("base64") else span
                 yield *span, label(sighting)
 
 
-def _widen(octets: bytes, start: int, stop: int) -> tuple[int, int]:
+def _widen(data: bytes, start: int, stop: int) -> tuple[int, int]:
     """Take in the digits before and behind those that a value alone decides.
 
     They show the rest of its bits.
     """
-    first = start - 1 if start and _DIGIT.match(octets, start - 1) else start
-    return first, stop + bool(_DIGIT.match(octets, stop))
+    first = start - 1 if start and _DIGIT.match(data, start - 1) else start
+    return first, stop + bool(_DIGIT.match(data, stop))

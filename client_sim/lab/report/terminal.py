@@ -1,4 +1,4 @@
-"""The report on a terminal: claims, findings with their octets, and the verdict last."""
+"""The report on a terminal: claims, findings with their bytes, and the verdict last."""
 
 from typing import Final
 
@@ -30,7 +30,7 @@ _QUESTION: Final = 30  # columns that a question needs at least to be printed be
 
 
 def render_terminal(presentable: Presentable, console: Console) -> None:
-    """Print the claims, then each finding with its octets, then the verdict."""
+    """Print the claims, then each finding with its bytes, then the verdict."""
     report = presentable.report
     result = report.result
     title = f"{result.client} · profile {result.profile} · seed {result.seed}"
@@ -84,7 +84,7 @@ def _render_claims(result: ProgrammeResult, console: Console) -> None:
 
 def _battery_line(battery: BatteryResult, width: int) -> Text:
     result = "passed" if battery.passed else f"{battery.count:,} found"
-    counts = (f"{number:,}" for number in (battery.cases, battery.runs, battery.octets))
+    counts = (f"{number:,}" for number in (battery.cases, battery.runs, battery.size))
     line = Text(_COLUMNS.format(battery.oracle, *counts))
     line.append(result, "green" if battery.passed else "bold red")
     indent = " " * (_RESULT - len(result) + 2)
@@ -123,7 +123,7 @@ def _fields(rows: tuple[FieldEntropy, ...]) -> Table:
 
 
 def _render_verdict(result: ProgrammeResult, console: Console) -> None:
-    summary = f"{result.runs:,} runs, {result.polls:,} polls, {result.octets:,} octets: "
+    summary = f"{result.runs:,} runs, {result.polls:,} polls, {result.size:,} bytes: "
     console.print()
     if result.given_up:
         say(console, f"Not all was asked: {result.given_up}.", "bold red")

@@ -57,7 +57,7 @@ class _CountTable(ToyServer):
 
 
 class _Heartbeat(ToyServer):
-    """Writes fresh random octets into a file of one length, as a key that is renewed."""
+    """Writes fresh random bytes into a file of one length, as a key that is renewed."""
 
     def note(self, asked: Asked) -> None:
         del asked
@@ -69,7 +69,7 @@ class _Blind(ToyServer):
     """Reads what a request says, and forgets it."""
 
     def note(self, asked: Asked) -> None:
-        (self.folder / "empty").write_bytes(asked.octets[:0])
+        (self.folder / "empty").write_bytes(asked.data[:0])
 
 
 HONEST = (_Honest, _Started, _MappedCounters, _CountTable, _Heartbeat, _Blind)

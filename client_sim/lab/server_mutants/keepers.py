@@ -23,9 +23,9 @@ class _Writer(ToyServer):
     name = "notes"
 
     def write(self, line: str | bytes) -> None:
-        octets = line if isinstance(line, bytes) else line.encode("latin-1")
+        data = line if isinstance(line, bytes) else line.encode("latin-1")
         with (self.folder / self.name).open("ab") as file:
-            file.write(octets + b"\n")
+            file.write(data + b"\n")
 
 
 class _AccessLog(_Writer):
@@ -62,7 +62,7 @@ class _AddressAndPortHash(_Writer):
 
 
 class _Network(_Writer):
-    """An address whose last octet is wiped, which is called anonymous."""
+    """An address whose last byte is wiped, which is called anonymous."""
 
     def note(self, asked: Asked) -> None:
         self.write(asked.peer[0].rpartition(".")[0] + ".0")
@@ -107,7 +107,7 @@ class _LineHash(_Writer):
     """A digest of the request line, to count what is asked."""
 
     def note(self, asked: Asked) -> None:
-        line = asked.octets.partition(b"\r\n")[0]
+        line = asked.data.partition(b"\r\n")[0]
         self.write(base64.b64encode(hashlib.sha256(line).digest()))
 
 
@@ -132,7 +132,7 @@ class _ErrorLog(_Writer):
 
     def note(self, asked: Asked) -> None:
         if asked.status == 400:
-            self.write(b"malformed: " + asked.octets.splitlines()[-1])
+            self.write(b"malformed: " + asked.data.splitlines()[-1])
 
 
 class _BodyDump(_Writer):
@@ -163,9 +163,9 @@ class _HeaderNames(_Writer):
 class _BrokenOff(_Writer):
     """What had come of a request when its connection ended."""
 
-    def broke(self, octets: bytes, peer: tuple[str, int]) -> None:
+    def broke(self, data: bytes, peer: tuple[str, int]) -> None:
         del peer
-        self.write(b"incomplete: " + octets[-60:])
+        self.write(b"incomplete: " + data[-60:])
 
 
 class _WideText(_Writer):
@@ -176,10 +176,10 @@ class _WideText(_Writer):
 
 
 class _Masked(_Writer):
-    """A log under a fixed octet, so that no grep finds it."""
+    """A log under a fixed byte, so that no grep finds it."""
 
     def note(self, asked: Asked) -> None:
-        self.write(bytes(octet ^ 0x5A for octet in asked.target.encode("latin-1")))
+        self.write(bytes(byte ^ 0x5A for byte in asked.target.encode("latin-1")))
 
 
 class _Rotated(_Writer):
@@ -188,7 +188,7 @@ class _Rotated(_Writer):
     name = "access.log.gz"
 
     def note(self, asked: Asked) -> None:
-        self.write(gzip.compress(asked.octets))
+        self.write(gzip.compress(asked.data))
 
 
 class _QueryRow(ToyServer):
@@ -215,7 +215,7 @@ class _PackedRow(ToyServer):
         with closing(sqlite3.connect(self.folder / "state.sqlite", timeout=30)) as database:
             database.execute("PRAGMA synchronous=OFF")
             database.execute("CREATE TABLE IF NOT EXISTS seen (request BLOB)")
-            text = json.dumps({"line": asked.octets.decode("latin-1")}).encode()
+            text = json.dumps({"line": asked.data.decode("latin-1")}).encode()
             packed = zlib.compress(read_entropy(4500) + text)
             database.execute("INSERT INTO seen VALUES (?)", (packed,))
             database.commit()
@@ -233,7 +233,7 @@ class _Mapped(ToyServer):
         with (self.folder / "ring").open("r+b") as file, mmap.mmap(file.fileno(), 0) as ring:
             place = self.counts[-1] % 128 * 512
             self.counts[-1] += 1
-            ring[place : place + 512] = asked.octets[:512].ljust(512, b"\0")
+            ring[place : place + 512] = asked.data[:512].ljust(512, b"\0")
 
 
 class _NamedFile(ToyServer):
@@ -270,7 +270,7 @@ class _AtTheEnd(ToyServer):
         self.kept: list[bytes] = []
 
     def note(self, asked: Asked) -> None:
-        self.kept.append(asked.octets)
+        self.kept.append(asked.data)
 
     def end(self) -> None:
         (self.folder / "dump").write_bytes(b"\n".join(self.kept))

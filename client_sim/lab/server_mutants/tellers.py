@@ -86,7 +86,7 @@ class _EchoTrace(ToyServer):
     """TRACE as RFC 9110 section 9.3.8 has it."""
 
     def body(self, asked: Asked, body: bytes) -> bytes:
-        return asked.octets if asked.method == "TRACE" else body
+        return asked.data if asked.method == "TRACE" else body
 
 
 TELLERS = (

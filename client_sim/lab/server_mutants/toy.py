@@ -40,7 +40,7 @@ Line = tuple[str, str]
 class Asked:
     """One request as it came: `rest` is what had come behind its head, `status` what was said."""
 
-    octets: bytes
+    data: bytes
     peer: tuple[str, int]
     method: str
     target: str
@@ -80,7 +80,7 @@ class ToyServer:
     def note(self, asked: Asked) -> None:
         """See each request after it was answered."""
 
-    def broke(self, octets: bytes, peer: tuple[str, int]) -> None:
+    def broke(self, data: bytes, peer: tuple[str, int]) -> None:
         """See what had come of a request on a connection that ended."""
 
     def body(self, asked: Asked, body: bytes) -> bytes:
@@ -111,9 +111,9 @@ class ToyServer:
     def end(self) -> None:
         """End; called before a restart, too."""
 
-    def answer(self, octets: bytes, peer: tuple[str, int], rest: bytes) -> tuple[bytes, bool]:
-        """Answer one head; gives the octets, and whether the connection may go on."""
-        asked = _read(octets, peer, rest)
+    def answer(self, data: bytes, peer: tuple[str, int], rest: bytes) -> tuple[bytes, bool]:
+        """Answer one head; gives the bytes, and whether the connection may go on."""
+        asked = _read(data, peer, rest)
         status = self.status(asked)
         if asked.path == "/metrics":
             body = self.metrics().encode()
@@ -141,8 +141,8 @@ class ToyServer:
         return sent, status != 400
 
 
-def _read(octets: bytes, peer: tuple[str, int], rest: bytes) -> Asked:
-    first, *others = octets.decode("latin-1").split("\r\n")
+def _read(data: bytes, peer: tuple[str, int], rest: bytes) -> Asked:
+    first, *others = data.decode("latin-1").split("\r\n")
     words = first.split(" ")
     method, target = words[0], words[1] if len(words) > 1 else ""
     parts = [line.partition(":") for line in others if line]
@@ -161,7 +161,7 @@ def _read(octets: bytes, peer: tuple[str, int], rest: bytes) -> Asked:
         status = 400
     elif method not in {"GET", "HEAD"}:
         status = 405
-    return Asked(octets, peer, method, target, lines, rest, status)
+    return Asked(data, peer, method, target, lines, rest, status)
 
 
 _REFUSED: Final = frozenset({"content-length", "transfer-encoding", "cookie", "upgrade", "expect"})

@@ -68,7 +68,7 @@ class _NodeName(ToyServer):
 
 
 class _NodeGzip(ToyServer):
-    """Octets compressed at each node by itself, with that node's time in them."""
+    """Bytes compressed at each node by itself, with that node's time in them."""
 
     def code(self, body: bytes) -> bytes:
         return gzip.compress(body, mtime=1_700_000_000 + self.node)

@@ -1,4 +1,4 @@
-"""Octets for octets: everybody who asks the same is answered the same, the date excepted."""
+"""Bytes for bytes: everybody who asks the same is answered the same, the date excepted."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Final
 from client_sim.lab.oracles.finding import Finding
 
 _DATE: Final = re.compile(rb"(\r\ndate: ?)[^\r\n]*", re.IGNORECASE)
-_SHOWN: Final = 16  # octets of the difference that are spelled out
+_SHOWN: Final = 16  # bytes of the difference that are spelled out
 _HANDED: Final = frozenset(
     {
         *(b"set-cookie", b"set-cookie2", b"last-modified", b"alt-svc", b"accept-ch", b"nel"),
@@ -66,7 +66,7 @@ def judge_headers(said: Sequence[Said]) -> Iterator[Finding]:
                 yield Finding(
                     where=f"the answer to {one.group}",
                     explanation=f"{name.decode()} is nothing that a phone may be handed",
-                    octets=head,
+                    data=head,
                     offset=offset,
                     length=len(line),
                 )
@@ -87,16 +87,16 @@ def _differ(group: str, one: Said, answer: bytes, other: Said, usual: bytes) -> 
         f"{place}: {answer[place]:02x} and {usual[place]:02x}" for place in places[:_SHOWN]
     )
     more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    lengths = "" if len(answer) == len(usual) else f"; {len(answer)} octets and {len(usual)}"
-    # Most of a difference behind the first is only moved; the octets shown begin a line before.
+    lengths = "" if len(answer) == len(usual) else f"; {len(answer)} bytes and {len(usual)}"
+    # Most of a difference behind the first is only moved; the bytes shown begin a line before.
     start = max(first - 64, 0)
     return Finding(
         where=f"{group}, {one.who}",
         explanation=(
-            f"{one.who} and {other.who} were answered differently from octet {first} on"
+            f"{one.who} and {other.who} were answered differently from byte {first} on"
             f"{': ' + shown if shown else ''}{more}{lengths}"
         ),
-        octets=answer[start : first + 192],
+        data=answer[start : first + 192],
         offset=first - start,
         length=_run(places, first),
         other=usual[start : first + 192],
@@ -104,7 +104,7 @@ def _differ(group: str, one: Said, answer: bytes, other: Said, usual: bytes) -> 
 
 
 def _run(places: list[int], first: int) -> int:
-    """Give how many octets differ in a row."""
+    """Give how many bytes differ in a row."""
     length = 1
     for number, place in enumerate(places):
         if place != first + number:

@@ -1,4 +1,4 @@
-"""What is in a file beside its octets as they lie there: cells of a database, compressed text."""
+"""What is in a file beside its bytes as they lie there: cells of a database, compressed text."""
 
 import bz2
 import gzip
@@ -13,7 +13,7 @@ from typing import Final
 
 _SQLITE: Final = b"SQLite format 3\0"
 _JOURNALS: Final = ("-wal", "-journal")
-_MOST: Final = 256 * 1024 * 1024  # octets that one file is decompressed to
+_MOST: Final = 256 * 1024 * 1024  # bytes that one file is decompressed to
 _CHUNK: Final = 1024 * 1024
 _Opening = Callable[[Path], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]
 _OPEN: Final[tuple[tuple[bytes, _Opening], ...]] = (
@@ -26,7 +26,7 @@ _OPEN: Final[tuple[tuple[bytes, _Opening], ...]] = (
 def load_contents(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield what reading a file by its format gives, each piece with words that say where it was.
 
-    Nothing for a file of no known format: its octets are searched as they are, as those of every
+    Nothing for a file of no known format: its bytes are searched as they are, as those of every
     file. A database is read from a copy, so that the server's is not touched.
     """
     database = next(
@@ -49,12 +49,12 @@ def _decompress(path: Path, opening: _Opening) -> Iterator[tuple[str, bytes]]:
     try:
         with opening(path) as file:
             for number in range(_MOST // _CHUNK):
-                octets = file.read(_CHUNK)
-                if not octets:
+                data = file.read(_CHUNK)
+                if not data:
                     return
-                yield f"decompressed from {number} MiB on", octets
+                yield f"decompressed from {number} MiB on", data
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        return  # cut off, or only looks compressed: its octets as they are were searched
+        return  # cut off, or only looks compressed: its bytes as they are were searched
 
 
 def _load_cells(database: Path) -> Iterator[tuple[str, bytes]]:
@@ -72,7 +72,7 @@ def _load_cells(database: Path) -> Iterator[tuple[str, bytes]]:
         try:
             yield from _read_tables(connection)
         except sqlite3.Error:
-            return  # copied while it was written; its octets as they are were searched
+            return  # copied while it was written; its bytes as they are were searched
         finally:
             connection.close()
 
@@ -85,9 +85,9 @@ def _read_tables(connection: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
         rows = connection.execute(f"SELECT * FROM {quoted}")  # noqa: S608  # quoted as SQL has it
         columns = [column[0] for column in rows.description]
         for number, row in enumerate(rows, 1):
-            whole = b"\n".join(_as_octets(cell) for cell in row)
+            whole = b"\n".join(_as_bytes(cell) for cell in row)
             yield f"table {shown}, row {number}, columns {', '.join(columns)}", whole
 
 
-def _as_octets(cell: object) -> bytes:
+def _as_bytes(cell: object) -> bytes:
     return cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "replace")

@@ -84,14 +84,14 @@ def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None)
     )
 
 
-_ALIKE: Final = "Is everybody who asks the same answered with the same octets?"
+_ALIKE: Final = "Is everybody who asks the same answered with the same bytes?"
 _HEADERS: Final = "Is nothing handed out that a client would bring back?"
 _ANSWERS: Final = "Does no answer and no error page repeat a request or its sender?"
 _FILES: Final = "Is nothing of a request in files that changed, databases, names of files?"
 _METRICS: Final = "Is nothing of a request in the metrics?"
 _GROWTH: Final = "Does nothing grow with the number of requests?"
-_NODES: Final = "Does another node answer with the same octets?"
-_RESTART: Final = "Does it answer with the same octets after a restart?"
+_NODES: Final = "Does another node answer with the same bytes?"
+_RESTART: Final = "Does it answer with the same bytes after a restart?"
 
 
 def _check(name: str, question: str, cases: int, findings: Iterable[Finding]) -> Check:
@@ -104,18 +104,18 @@ def _check(name: str, question: str, cases: int, findings: Iterable[Finding]) ->
 
 
 def _check_growth(order: Order, sender: Sender, seams: Seams) -> Check:
-    """Count octets around a batch of plain requests; what is found once must be found again."""
+    """Count bytes around a batch of plain requests; what is found once must be found again."""
     host = order.site.host.encode()
     batch = (request(_GZIP, host=host), request(path=PATH + b"?a", host=host))
     findings: tuple[Finding, ...] = ()
     for attempt in range(2):
-        seams.note("counting octets while plain requests are answered")
+        seams.note("counting bytes while plain requests are answered")
         before = load_sizes(list_files(order.places))
         start = seams.monotonic()
-        for octets, source in islice(
+        for data, source in islice(
             zip(cycle(batch), cycle(sender.sources), strict=False), order.batch
         ):
-            sender.get(octets, source)
+            sender.get(data, source)
         seams.sleep(order.settle)
         after = load_sizes(list_files(order.places))
         seams.sleep(seams.monotonic() - start)
@@ -137,7 +137,7 @@ def _ask_everywhere(
     found: tuple[Finding, ...] = ()
     for _ in range(_STEADY):
         said = sender.ask_everywhere(questions)
-        said += [Said(each.group, each.words, sender.get(each.octets)) for each in habits]
+        said += [Said(each.group, each.words, sender.get(each.data)) for each in habits]
         found = tuple(judge_alike(said))
         if not found:
             break

@@ -1,4 +1,4 @@
-"""One connection to the server under examination, octet for octet, from a chosen address."""
+"""One connection to the server under examination, byte for byte, from a chosen address."""
 
 import contextlib
 import socket
@@ -13,7 +13,7 @@ from client_sim.lab.server_side.planting import Delivery
 from client_sim.lab.server_side.site import Site
 
 _CONNECTING: Final = 10.0  # seconds
-_MOST: Final = 64 * 1024 * 1024  # octets of an answer: blocks of packages, and an end to floods
+_MOST: Final = 64 * 1024 * 1024  # bytes of an answer: blocks of packages, and an end to floods
 
 Peer = tuple[str, int]
 
@@ -65,7 +65,7 @@ def connect(
 
 def ask(
     site: Site,
-    octets: bytes,
+    data: bytes,
     source: str,
     *,
     patience: float,
@@ -74,7 +74,7 @@ def ask(
     name: str = "",
     alpn: str = "",
 ) -> Exchange:
-    """Send octets on a connection of their own and read as many answers as `heads` is long.
+    """Send bytes on a connection of their own and read as many answers as `heads` is long.
 
     An answer that does not come within `patience` seconds is none.
     """
@@ -86,10 +86,10 @@ def ask(
     ):
         peer = ends
         if delivery is Delivery.CUT:
-            connection.sendall(octets[: len(octets) // 2])
-            octets = octets[len(octets) // 2 :]
+            connection.sendall(data[: len(data) // 2])
+            data = data[len(data) // 2 :]
         with contextlib.suppress(OSError):  # what it said before it cut us off is there still
-            connection.sendall(octets)
+            connection.sendall(data)
         if delivery is Delivery.RESET:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:
@@ -107,9 +107,9 @@ def ask_together(
     """Leave beginnings of requests on connections that stay open while `act` runs."""
     with contextlib.ExitStack() as stack:
         opened = []
-        for octets in starts:
+        for data in starts:
             connection, peer = stack.enter_context(connect(site, source))
-            connection.sendall(octets)
+            connection.sendall(data)
             opened.append((connection, peer))
         act()
         exchanges = []
@@ -125,26 +125,26 @@ def _receive(connection: socket.socket) -> Iterator[bytes]:
             yield piece
 
 
-def is_whole(octets: bytes, heads: Sequence[bool]) -> bool:
+def is_whole(data: bytes, heads: Sequence[bool]) -> bool:
     """Answer whether as many answers are there as `heads` is long; what is no HTTP/1 is one."""
     for is_head in heads:
         end = 0
         while end >= 0:
-            end = _find_end(octets, is_head=is_head)
-            if end < 0 or not octets.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1")):
+            end = _find_end(data, is_head=is_head)
+            if end < 0 or not data.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1")):
                 break
-            octets = octets[end:]  # an interim answer; the final one follows
+            data = data[end:]  # an interim answer; the final one follows
         if end < 0:
             return False
-        octets = octets[end:]
+        data = data[end:]
     return True
 
 
-def _find_end(octets: bytes, *, is_head: bool) -> int:
+def _find_end(data: bytes, *, is_head: bool) -> int:
     """Give where the first answer ends, or -1 where that is not to be seen yet."""
-    if octets and not b"HTTP/1.".startswith(octets[:7]):
-        return len(octets)
-    head, blank, body = octets.partition(b"\r\n\r\n")
+    if data and not b"HTTP/1.".startswith(data[:7]):
+        return len(data)
+    head, blank, body = data.partition(b"\r\n\r\n")
     if not blank:
         return -1
     start = len(head) + 4

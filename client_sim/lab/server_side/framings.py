@@ -7,7 +7,7 @@ from typing import Final
 from client_sim.lab.server_side.planting import Delivery, Template
 from client_sim.lab.server_side.positions import request
 
-_TOKEN: Final = 26  # octets that take a mark's place
+_TOKEN: Final = 26  # bytes that take a mark's place
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -78,7 +78,7 @@ def _plan_unfinished(host: bytes) -> Iterator[Template]:
     """Yield beginnings of requests that nobody will ever end."""
     head = request(b"User-Agent: <T>", host=host)
     tail = request(host=host) + request(b"Accept: <T>", host=host)[:-3]
-    for name, octets in (
+    for name, data in (
         ("unfinished request line", b"GET /<T>"),
         ("unfinished header", head[:-4]),
         ("unfinished head", head[:-2]),
@@ -86,7 +86,7 @@ def _plan_unfinished(host: bytes) -> Iterator[Template]:
         ("unfinished body", request(b"Content-Length: 100", host=host) + b"<T>"),
         ("unfinished garbage", b"<T>"),
     ):
-        yield Template(name, octets, Delivery.UNFINISHED)
+        yield Template(name, data, Delivery.UNFINISHED)
 
 
 def _frames() -> bytes:

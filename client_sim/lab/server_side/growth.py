@@ -9,7 +9,7 @@ from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
 
-_EACH: Final = 4  # octets per request: no shorter note is worth keeping
+_EACH: Final = 4  # bytes per request: no shorter note is worth keeping
 
 Sizes = Mapping[str, int]
 
@@ -23,18 +23,18 @@ def judge_growth(before: Sizes, after: Sizes, idle: Sizes, requests: int) -> Ite
     for name, size in after.items():
         more = size - before.get(name, 0) - 2 * max(idle.get(name, size) - size, 0)
         if more >= requests * _EACH:
-            yield _finding(name, f"grew by {more} octets", requests)
+            yield _finding(name, f"grew by {more} bytes", requests)
     new = sorted(after.keys() - before.keys())
     if len(new) - 2 * len(idle.keys() - after.keys()) >= requests // 2:
         yield _finding(new[0], f"and {len(new) - 1} other files appeared", requests)
 
 
 def _finding(name: str, words: str, requests: int) -> Finding:
-    octets = name.encode(errors="surrogateescape")
+    data = name.encode(errors="surrogateescape")
     return Finding(
         where=name,
         explanation=f"{words} while {requests} plain requests came: something is written for each",
-        octets=octets,
+        data=data,
         offset=0,
-        length=len(octets),
+        length=len(data),
     )

@@ -7,7 +7,7 @@ from typing import Final
 from client_sim.lab.errors import SurroundingsError
 
 _SECONDS: Final = 30.0
-_MOST: Final = 64 * 1024 * 1024  # octets
+_MOST: Final = 64 * 1024 * 1024  # bytes
 
 
 def load_page(url: str) -> bytes:
@@ -18,9 +18,9 @@ def load_page(url: str) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_SECONDS) as answer:
-            octets: bytes = answer.read(_MOST)
+            data: bytes = answer.read(_MOST)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise SurroundingsError(
             f"the metrics at {url} cannot be read ({error}): is the server started with them?"
         ) from error
-    return octets
+    return data

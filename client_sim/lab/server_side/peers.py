@@ -24,7 +24,7 @@ def make_peer_sieve(peers: Sequence[Peer]) -> Sieve:
     ends = [end for end in dict.fromkeys(peers) if all(end)]
     ends = ends[:: len(ends) // _MOST + 1]  # who keeps one keeps the next
     structures = tuple(
-        # sockaddr_in of Linux: family, port, address; eight octets that no chance puts together
+        # sockaddr_in of Linux: family, port, address; eight bytes that no chance puts together
         b"\x02\0" + port.to_bytes(2, "big") + ip_address(text).packed
         for text, port in ends
         if ip_address(text).version == 4
@@ -47,16 +47,16 @@ def _spell(text: str) -> Iterator[bytes]:
     if isinstance(address, IPv4Address):
         yield b"::ffff:" + address.packed.hex(":", 2).encode()
         if address.is_loopback:
-            # Where the rest of the network is nobody's, three octets of four are telling.
+            # Where the rest of the network is nobody's, three bytes of four are telling.
             yield text.rpartition(".")[0].encode() + b"."
 
 
-def count_ports(octets: bytes, ports: frozenset[int]) -> tuple[int, int]:
+def count_ports(data: bytes, ports: frozenset[int]) -> tuple[int, int]:
     """Count how many of our ports stand in a text, and how many of as many others.
 
     One port has too few digits to be looked for; that most of a hundred are there is no chance.
     """
-    there = {int(match[0]) for match in _NUMBER.finditer(octets)}
+    there = {int(match[0]) for match in _NUMBER.finditer(data)}
     others = {_FIRST + (port - _FIRST + _AWAY) % _SPAN for port in ports}
     return len(there & ports), len(there & (others - ports))
 

@@ -12,7 +12,7 @@ from client_sim.lab.errors import SurroundingsError
 from client_sim.lab.server_side.processes import find_files
 
 _CHUNK: Final = 4 * 1024 * 1024
-_OVERLAP: Final = 4096  # octets that two chunks share, so that no value lies across
+_OVERLAP: Final = 4096  # bytes that two chunks share, so that no value lies across
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a file was before anything was sent: its length and the sha256 of its octets."""
+    """What a file was before anything was sent: its length and the sha256 of its bytes."""
 
     length: int
     digest: bytes
@@ -65,9 +65,9 @@ def load_states(files: Mapping[str, Path]) -> dict[str, State]:
     states: dict[str, State] = {}
     for name, path in files.items():
         digest, length = hashlib.sha256(), 0
-        for _, octets in _chunks(path, 0, overlap=0):
-            digest.update(octets)
-            length += len(octets)
+        for _, data in _chunks(path, 0, overlap=0):
+            digest.update(data)
+            length += len(data)
         states[name] = State(length, digest.digest())
     return states
 
@@ -88,7 +88,7 @@ def load_sizes(files: Mapping[str, Path]) -> dict[str, int]:
 def find_changed(
     files: Mapping[str, Path], before: Mapping[str, State]
 ) -> dict[str, tuple[Path, int]]:
-    """List the files that are not as they were, each with where new octets begin in it.
+    """List the files that are not as they were, each with where new bytes begin in it.
 
     A canary is drawn after `before` was read, so what is as it was holds none. A file that only
     grew is new from its former end on.
@@ -101,10 +101,10 @@ def find_changed(
             continue
         start, whole = hashlib.sha256(), hashlib.sha256()
         length = 0
-        for _, octets in _chunks(path, 0, overlap=0):
-            whole.update(octets)
-            start.update(octets[: max(known.length - length, 0)])
-            length += len(octets)
+        for _, data in _chunks(path, 0, overlap=0):
+            whole.update(data)
+            start.update(data[: max(known.length - length, 0)])
+            length += len(data)
         if (length, whole.digest()) != (known.length, known.digest):
             grew = length > known.length and start.digest() == known.digest
             changed[name] = (path, known.length if grew else 0)
@@ -112,7 +112,7 @@ def find_changed(
 
 
 def load_chunks(path: Path, start: int) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and octets of a file from `start` on, in chunks that overlap."""
+    """Yield offset and bytes of a file from `start` on, in chunks that overlap."""
     return _chunks(path, start, overlap=_OVERLAP)
 
 
@@ -123,11 +123,11 @@ def _chunks(path: Path, start: int, *, overlap: int) -> Iterator[tuple[int, byte
                 return
             while True:
                 file.seek(start)
-                octets = file.read(_CHUNK)
-                if not octets:
+                data = file.read(_CHUNK)
+                if not data:
                     return
-                yield start, octets
-                if len(octets) < _CHUNK:
+                yield start, data
+                if len(data) < _CHUNK:
                     return
                 start += _CHUNK - overlap
     except FileNotFoundError:

@@ -25,7 +25,7 @@ _SEPARATORS: Final = (b" ", b": ", b"?", b"#", b"/", b"=", b"&", b";", b", ", b'
 
 
 class Delivery(enum.Enum):
-    """How the octets of a request travel."""
+    """How the bytes of a request travel."""
 
     WHOLE = "whole"
     CUT = "in two packets"
@@ -42,7 +42,7 @@ class Template:
     """
 
     position: str
-    octets: bytes
+    data: bytes
     delivery: Delivery = Delivery.WHOLE
     answers: int = 1
     heads: bool = False
@@ -59,7 +59,7 @@ class Planted:
     """
 
     template: Template
-    octets: bytes
+    data: bytes
     name: str
     alpn: str
     values: tuple[bytes, ...]
@@ -76,18 +76,18 @@ def plant(template: Template, entropy: Entropy) -> Planted:
         values.extend(own)
         return shown
 
-    octets = _MARK.sub(draw, template.octets)
+    data = _MARK.sub(draw, template.data)
     name, alpn = _MARK.sub(draw, template.name), _MARK.sub(draw, template.alpn)
     tokens = [value for value in values if len(value) > _HALF]
     halves = [half for token in tokens for half in (token[:_HALF], token[-_HALF:])]
     pieces = [
         piece
-        for piece in _pieces(octets)
+        for piece in _pieces(data)
         if piece not in values and any(token in piece for token in tokens)
     ]
     return Planted(
         template=template,
-        octets=octets,
+        data=data,
         name=name.decode(),
         alpn=alpn.decode(),
         values=tuple(values),
@@ -97,7 +97,7 @@ def plant(template: Template, entropy: Entropy) -> Planted:
 
 
 def draw_token(entropy: Entropy) -> bytes:
-    """Give 128 fresh bits as 26 octets that may stand in any position."""
+    """Give 128 fresh bits as 26 bytes that may stand in any position."""
     return base64.b32encode(entropy(16)).rstrip(b"=").lower()
 
 
@@ -123,14 +123,14 @@ def _draw(kind: bytes, entropy: Entropy) -> tuple[bytes, tuple[bytes, ...]]:
             return token, (token,)
 
 
-def _pieces(octets: bytes) -> Iterator[bytes]:
+def _pieces(data: bytes) -> Iterator[bytes]:
     """Yield the parts of a request of which a server could take a digest."""
-    yield octets
-    head, blank, body = octets.partition(b"\r\n\r\n")
+    yield data
+    head, blank, body = data.partition(b"\r\n\r\n")
     yield head
     if blank:
         yield body
-    for line in octets.split(b"\r\n"):
+    for line in data.split(b"\r\n"):
         yield line
         for separator in _SEPARATORS:
             place = line.find(separator)

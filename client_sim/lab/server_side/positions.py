@@ -77,7 +77,7 @@ _SPECIAL: Final = (
 def request(
     *lines: bytes, method: bytes = b"GET", path: bytes = PATH, host: bytes, version: bytes = b"1.1"
 ) -> bytes:
-    """Give the octets of a request with `Host` and more lines."""
+    """Give the bytes of a request with `Host` and more lines."""
     first = b" ".join((method, path, b"HTTP/" + version))
     return b"\r\n".join((first, b"Host: " + host, *lines, b"", b""))
 

@@ -24,7 +24,7 @@ class Question:
     """
 
     group: str
-    octets: bytes
+    data: bytes
     is_head: bool = False
     words: str = ""
 
@@ -32,7 +32,7 @@ class Question:
 def find_paths(host: bytes, get: Callable[[bytes], bytes]) -> tuple[bytes, ...]:
     """List paths of what the server has, led by its own timestamp and snapshot.
 
-    `get` sends octets and gives the answer. A server with another tree has the fixed paths alone.
+    `get` sends bytes and gives the answer. A server with another tree has the fixed paths alone.
     """
     paths = [PATH, b"/metadata/1.root.json", b"/log/checkpoint"]
 
@@ -56,10 +56,10 @@ def plan_questions(host: bytes, paths: tuple[bytes, ...]) -> Iterator[Question]:
         yield Question(f"GET {name}", request(_GZIP, path=path, host=host))
         yield Question(f"GET {name}, identity", request(path=path, host=host))
         yield Question(f"HEAD {name}", request(path=path, host=host, method=b"HEAD"), is_head=True)
-        yield Question(f"GET {name}, first octets", request(_BLOCK, path=path, host=host))
+        yield Question(f"GET {name}, first bytes", request(_BLOCK, path=path, host=host))
         tag = request(b'If-None-Match: "a"', path=path, host=host)
         yield Question(f"GET {name}, another tag", tag)
-    for name, octets in (
+    for name, data in (
         ("the next root", request(_GZIP, path=b"/metadata/9007199254740991.root.json", host=host)),
         ("a path that is none", request(path=b"/nowhere", host=host)),
         ("a query", request(path=PATH + b"?a", host=host)),
@@ -70,7 +70,7 @@ def plan_questions(host: bytes, paths: tuple[bytes, ...]) -> Iterator[Question]:
         ("an unknown header", request(b"X-A: a", host=host)),
         ("no HTTP", b"a\r\n\r\n"),
     ):
-        yield Question(name, octets)
+        yield Question(name, data)
 
 
 def plan_habits(host: bytes) -> Iterator[Question]:
@@ -78,5 +78,5 @@ def plan_habits(host: bytes) -> Iterator[Question]:
     for name in _HABITS:
         for value in _TWO:
             line = name.encode() + b": " + value
-            octets = request(_GZIP, line, host=host)
-            yield Question(f"whatever {name} says", octets, words=line.decode())
+            data = request(_GZIP, line, host=host)
+            yield Question(f"whatever {name} says", data, words=line.decode())

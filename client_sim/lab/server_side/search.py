@@ -8,7 +8,7 @@ from client_sim.lab.server_side.pages import load_page
 from client_sim.lab.server_side.peers import make_peer_sieve
 from client_sim.lab.server_side.places import Places, find_changed, list_files, load_states
 from client_sim.lab.server_side.processes import check_process
-from client_sim.lab.server_side.searching import judge_files, judge_octets
+from client_sim.lab.server_side.searching import judge_bytes, judge_files
 from client_sim.lab.server_side.sieve import Sieve
 
 
@@ -47,12 +47,12 @@ class Search:
         self.files = len(files)
         _extend(self.in_files, judge_files(changed, self._sieves, ports))
         for url in self._places.metrics:
-            _extend(self.in_metrics, judge_octets(url, load_page(url), self._sieves))
+            _extend(self.in_metrics, judge_bytes(url, load_page(url), self._sieves))
 
     def judge_answers(self, answers: Iterable[bytes]) -> Iterator[Finding]:
         """Find values in answers."""
         for number, answer in enumerate(answers, 1):
-            yield from judge_octets(f"distinct answer {number}", answer, self._sieves)
+            yield from judge_bytes(f"distinct answer {number}", answer, self._sieves)
 
 
 def _extend(found: list[Finding], more: Iterable[Finding]) -> None:

@@ -25,11 +25,11 @@ class Sender:
     patience: float = PATIENCE
     peers: list[Peer] = field(default_factory=list)
 
-    def get(self, octets: bytes, source: str | None = None, *, is_head: bool = False) -> bytes:
+    def get(self, data: bytes, source: str | None = None, *, is_head: bool = False) -> bytes:
         """Ask once, from the first address unless another is named."""
         exchange = ask(
             self.site,
-            octets,
+            data,
             self.sources[0] if source is None else source,
             patience=self.patience,
             heads=(is_head,),
@@ -47,7 +47,7 @@ class Sender:
                     answers.append(self._send(each))
                     step()
 
-        starts = [each.octets for each in open_ones]
+        starts = [each.data for each in open_ones]
         for exchange in ask_together(self.site, starts, self.sources[0], send_others):
             answers.append(self._keep(exchange))
             step()
@@ -55,7 +55,7 @@ class Sender:
 
     def ask_all(self, questions: Sequence[Question]) -> dict[str, bytes]:
         """Ask each question once; gives the answers by group."""
-        return {each.group: self.get(each.octets, is_head=each.is_head) for each in questions}
+        return {each.group: self.get(each.data, is_head=each.is_head) for each in questions}
 
     def ask_everywhere(self, questions: Sequence[Question]) -> list[Said]:
         """Ask from every address, and from the first one again; all questions from two addresses.
@@ -63,16 +63,14 @@ class Sender:
         The others, which show what depends on a bit of an address, ask every fifth.
         """
         return [
-            Said(
-                each.group, self._name(source), self.get(each.octets, source, is_head=each.is_head)
-            )
+            Said(each.group, self._name(source), self.get(each.data, source, is_head=each.is_head))
             for number, source in enumerate((*self.sources, self.sources[0]))
             for each in questions[:: 1 if number < 2 else _EVERY]
         ]
 
-    def require_answer(self, octets: bytes) -> None:
+    def require_answer(self, data: bytes) -> None:
         """Raise SurroundingsError unless the server answers in HTTP."""
-        if not self.get(octets).startswith(b"HTTP/1."):
+        if not self.get(data).startswith(b"HTTP/1."):
             raise SurroundingsError(
                 f"{self.site.address}:{self.site.port} does not answer in HTTP/1: is the URL right?"
             )
@@ -82,7 +80,7 @@ class Sender:
         return self._keep(
             ask(
                 self.site,
-                planted.octets,
+                planted.data,
                 self.sources[0],
                 patience=self.patience,
                 heads=(template.heads,) * template.answers,

@@ -1,7 +1,7 @@
 """The canary search made fast for what a server keeps: gigabytes without a match, mostly.
 
-All windows of eight octets are looked up at once, as numbers; only where one is known does the
-search go octet by octet.
+All windows of eight bytes are looked up at once, as numbers; only where one is known does the
+search go byte by byte.
 """
 
 import sys
@@ -17,11 +17,11 @@ Values = Mapping[str, tuple[bytes, ...]]
 
 _WINDOW: Final = 8
 _STEP: Final = 1024
-_OVERLAP: Final = 512  # octets: a value in the longest of the usual encodings fits in
+_OVERLAP: Final = 512  # bytes: a value in the longest of the usual encodings fits in
 
 
 class Sieve(CanarySearch):
-    """A search for values in much octets.
+    """A search for values in much bytes.
 
     `halves` are looked for under one transform, as what a field was too short for. `wholes` are
     longer pieces in which a value stands: they are looked for as digests, which do not show it.
@@ -39,31 +39,31 @@ class Sieve(CanarySearch):
             self._spelled.append((field, piece, "", piece))
             place = len(self._spelled) - 1
             for number, chain in enumerate(chains, first):
-                octets = DIGESTS[chain[0]](piece)
+                data = DIGESTS[chain[0]](piece)
                 for name in chain[1:]:
-                    octets = TRANSFORMS[name](octets)
-                self._index.setdefault(octets[:_WINDOW], []).append((place, number))
+                    data = TRANSFORMS[name](data)
+                self._index.setdefault(data[:_WINDOW], []).append((place, number))
         self._numbers = _as_numbers(self._index)
         self._steps = _as_numbers(self._deltas)
 
-    def find(self, octets: bytes) -> Iterator[Sighting]:
+    def find(self, data: bytes) -> Iterator[Sighting]:
         """Find values in a string of any length, also where they are encoded or compressed.
 
         It is read in pieces, so that the decodings that are tried of one piece are bounded.
         """
-        for start in range(0, max(len(octets) - _OVERLAP, 1), _STEP):
-            for sighting in self.search(octets[start : start + _STEP + _OVERLAP]):
+        for start in range(0, max(len(data) - _OVERLAP, 1), _STEP):
+            for sighting in self.search(data[start : start + _STEP + _OVERLAP]):
                 yield replace(sighting, offset=start + sighting.offset)
 
     def _plain(self, seen: View) -> Iterator[Sighting]:
-        if _has_any(self._numbers, seen.octets):
+        if _has_any(self._numbers, seen.data):
             yield from super()._plain(seen)
 
     def _xored(self, seen: View) -> Iterator[Sighting]:
-        length = len(seen.octets)
+        length = len(seen.data)
         if length <= _WINDOW:
             return
-        number = int.from_bytes(seen.octets, "big")
+        number = int.from_bytes(seen.data, "big")
         steps = ((number >> 8) ^ number) & ((1 << (8 * length - 8)) - 1)
         if _has_any(self._steps, steps.to_bytes(length - 1, "big")):
             yield from super()._xored(seen)
@@ -81,9 +81,9 @@ def _as_numbers(keys: Mapping[bytes, object]) -> frozenset[int]:
     return frozenset(int.from_bytes(key, sys.byteorder) for key in keys if len(key) == _WINDOW)
 
 
-def _has_any(numbers: frozenset[int], octets: bytes) -> bool:
-    view = memoryview(octets)
+def _has_any(numbers: frozenset[int], data: bytes) -> bool:
+    view = memoryview(data)
     return not all(
-        numbers.isdisjoint(view[shift : shift + (len(octets) - shift) // 8 * 8].cast("Q"))
-        for shift in range(min(_WINDOW, len(octets) - _WINDOW + 1))
+        numbers.isdisjoint(view[shift : shift + (len(data) - shift) // 8 * 8].cast("Q"))
+        for shift in range(min(_WINDOW, len(data) - _WINDOW + 1))
     )

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Final
 
 Find = Callable[[str], bytes | HTTPStatus]
-"""Gives the octets at a path, or why there are none."""
+"""Gives the bytes at a path, or why there are none."""
 
 _LINE: Final = re.compile(r"(GET|HEAD) (/[^ ?#]*)[^ ]* HTTP/1\.1")
 _RANGE: Final = re.compile(r"bytes=([0-9]{1,16})-([0-9]{1,16})")
@@ -73,9 +73,9 @@ def _read_head(head: str) -> tuple[str, str, Mapping[str, str]] | None:
 
 
 @lru_cache(maxsize=8192)
-def _represent(path: str, octets: bytes, *, encoded: bool) -> tuple[str, tuple[str, ...], bytes]:
+def _represent(path: str, data: bytes, *, encoded: bool) -> tuple[str, tuple[str, ...], bytes]:
     """Give the entity tag, the header lines and the body of a small file."""
-    body = gzip.compress(octets, 9, mtime=0) if encoded else octets
+    body = gzip.compress(data, 9, mtime=0) if encoded else data
     kind = "application/json" if path.endswith(".json") else "text/plain; charset=utf-8"
     kept = _MINUTE if path in _CHANGING else _IMMUTABLE
     coding = ("Content-Encoding: gzip",) if encoded else ()
@@ -99,17 +99,17 @@ def _describe(
     return etag, lines, body
 
 
-def _send_file(octets: bytes, date: str, wanted: str | None, *, is_head: bool) -> bytes:
-    _, lines, _ = _describe(octets, "application/zip", _IMMUTABLE, ("Accept-Ranges: bytes",))
+def _send_file(data: bytes, date: str, wanted: str | None, *, is_head: bool) -> bytes:
+    _, lines, _ = _describe(data, "application/zip", _IMMUTABLE, ("Accept-Ranges: bytes",))
     match = None if wanted is None else _RANGE.fullmatch(wanted)
     if match is None or is_head:
-        return _serialise(HTTPStatus.OK, date, lines, b"" if is_head else octets)
-    first, last = int(match[1]), min(int(match[2]), len(octets) - 1)
+        return _serialise(HTTPStatus.OK, date, lines, b"" if is_head else data)
+    first, last = int(match[1]), min(int(match[2]), len(data) - 1)
     if first > last:
         return _problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, date)
-    part = octets[first : last + 1]
+    part = data[first : last + 1]
     of_part = (
-        f"Content-Range: bytes {first}-{last}/{len(octets)}",
+        f"Content-Range: bytes {first}-{last}/{len(data)}",
         f"Content-Length: {len(part)}",
     )
     return _serialise(HTTPStatus.PARTIAL_CONTENT, date, (*lines[:-1], *of_part), part)

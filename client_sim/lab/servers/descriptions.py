@@ -71,7 +71,7 @@ class Describer:
         return self._keys_of(contents, "log")[0]
 
     def blobs(self, contents: Contents) -> dict[str, bytes]:
-        """Give the octets of every target by its path on the server."""
+        """Give the bytes of every target by its path on the server."""
         found = self._blobs.get(contents)
         if found is None:
             found = self._blobs[contents] = self._make_blobs(contents)
@@ -175,8 +175,8 @@ class Describer:
             for counter in range(1, contents.newest + 1):
                 for path, target in _releases(codename, region, channel, counter):
                     blobs[_published(path, target)] = _package(path)
-        for path, target, octets in list_files(self._kinds, contents):
-            blobs[_published(path, target)] = octets
+        for path, target, data in list_files(self._kinds, contents):
+            blobs[_published(path, target)] = data
         return blobs
 
     def _all_names(self) -> list[tuple[str, str, str]]:
@@ -204,14 +204,14 @@ def _published(path: str, target: dict[str, Any]) -> str:
 
 
 def _package(path: str) -> bytes:
-    """Give the octets of a package or another file: few, and no other's."""
-    return f"The octets of {path}.\n".encode() * 64
+    """Give the bytes of a package or another file: few, and no other's."""
+    return f"The bytes of {path}.\n".encode() * 64
 
 
 def _target(path: str, custom: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    octets = _package(path)
-    hashes = {"sha256": hashlib.sha256(octets).hexdigest()}
-    return path, {"custom": custom, "hashes": hashes, "length": len(octets)}
+    data = _package(path)
+    hashes = {"sha256": hashlib.sha256(data).hexdigest()}
+    return path, {"custom": custom, "hashes": hashes, "length": len(data)}
 
 
 def _releases(

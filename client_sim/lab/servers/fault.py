@@ -82,15 +82,15 @@ def say_instead(place: str, say: Callable[[Reply], Reply]) -> Wrap:
 
 
 def send_instead(place: str, send: Callable[[bytes], bytes]) -> Wrap:
-    """Make the wrap that sends other octets at a place of a poll; it is given those of before."""
+    """Make the wrap that sends other bytes at a place of a poll; it is given those of before."""
 
     def wrap(respond: Responder) -> Responder:
         def broken(asked: Asked) -> bytes:
-            match = _TARGET.match(asked.octets)
-            octets = respond(asked)
+            match = _TARGET.match(asked.data)
+            data = respond(asked)
             if match is None or not is_at(place, match[1].decode("latin-1")):
-                return octets
-            return send(octets)
+                return data
+            return send(data)
 
         return broken
 

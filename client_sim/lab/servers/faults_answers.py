@@ -1,4 +1,4 @@
-"""Faults of answers: statuses, framing, codings, and octets that are no HTTP."""
+"""Faults of answers: statuses, framing, codings, and bytes that are no HTTP."""
 
 import gzip
 from collections.abc import Callable
@@ -65,7 +65,7 @@ _SAYINGS: Final[tuple[tuple[str, Callable[[Reply], Reply]], ...]] = (
     ("an empty body of no coding", lambda r: r.drop("Content-Encoding").with_body(b"")),
     ("half a body as a whole one", _body(lambda body: body[: len(body) // 2])),
     ("a body and more", _body(lambda body: body + b"more")),
-    ("octets behind the answer", lambda r: replace(r, body=r.body + b"HTTP/1.1 200 OK\r\n\r\n")),
+    ("bytes behind the answer", lambda r: replace(r, body=r.body + b"HTTP/1.1 200 OK\r\n\r\n")),
     ("a length that is too long", _put("Content-Length", "1000000")),
     ("a length that is too short", _put("Content-Length", "3")),
     ("a length below nothing", _put("Content-Length", "-1")),
@@ -93,14 +93,14 @@ _SAYINGS: Final[tuple[tuple[str, Callable[[Reply], Reply]], ...]] = (
     ("a field with a break", _add("X", "a\r\n b")),
 )
 _SENDINGS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
-    ("octets that are no HTTP", lambda _: bytes(range(256)) * 8),
+    ("bytes that are no HTTP", lambda _: bytes(range(256)) * 8),
     ("a page in place of HTTP", lambda _: b"<html>please log in</html>\r\n\r\n"),
-    ("HTTP/1.0", lambda octets: octets.replace(b"HTTP/1.1", b"HTTP/1.0", 1)),
+    ("HTTP/1.0", lambda data: data.replace(b"HTTP/1.1", b"HTTP/1.0", 1)),
     ("HTTP/2", lambda _: b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18)),
     ("a TLS alert", lambda _: b"\x15\x03\x01\x00\x02\x02\x46"),
     ("a head without an end", lambda _: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000),
     ("a line without an end", lambda _: b"HTTP/1.1 200 " + b"O" * 300_000),
-    ("an answer before the answer", lambda octets: octets + octets),
+    ("an answer before the answer", lambda data: data + data),
 )
 
 ANSWERS: Final[tuple[Fault, ...]] = (

@@ -42,7 +42,7 @@ _SAYINGS: Final[tuple[tuple[str, Callable[[Reply], Reply]], ...]] = (
     ("an empty body", _body(lambda _: b"")),
     ("half a body as a whole one", _body(lambda body: body[: len(body) // 2])),
     ("a body and more", _body(lambda body: body + b"more")),
-    ("other octets", _body(lambda body: bytes(octet ^ 1 for octet in body))),
+    ("other bytes", _body(lambda body: bytes(byte ^ 1 for byte in body))),
     ("a length that is too long", _put("Content-Length", "1000000")),
     ("a length that is too short", _put("Content-Length", "3")),
     ("no length", lambda reply: reply.drop("Content-Length")),

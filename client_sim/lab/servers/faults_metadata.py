@@ -1,4 +1,4 @@
-"""Faults of what is signed: octets that are no metadata, wrong signatures, and old truths."""
+"""Faults of what is signed: bytes that are no metadata, wrong signatures, and old truths."""
 
 import gzip
 import json
@@ -54,7 +54,7 @@ _BODIES: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ("nothing but null", lambda _: b"null"),
     ("JSON that is very deep", lambda _: b"[" * _DEEP + b"]" * _DEEP),
     ("a signed part that is very deep", lambda _: b'{"signatures":[],"signed":' + b'{"a":' * 5_000),
-    ("octets that are no text", lambda body: b"\xff\xfe" + body),
+    ("bytes that are no text", lambda body: b"\xff\xfe" + body),
     ("a number beyond all", lambda body: re.sub(rb'"version":\d+}}$', b'"version":1e999}}', body)),
     ("not a number", lambda body: re.sub(rb'"version":\d+}}$', b'"version":NaN}}', body)),
     ("no signature", lambda body: re.sub(rb'"signatures":\[.*?\]', b'"signatures":[]', body)),
@@ -149,12 +149,12 @@ def _take_from(place: str, repository: Repository) -> Wrap:
         other = _serve_alone(repository)
 
         def mixed(asked: Asked) -> bytes:
-            octets = respond(asked)
+            data = respond(asked)
             target = _target_of(asked)
             if not is_at(place, target):
-                return octets
+                return data
             first = re.sub(r"(/|latest\.)[0-9]+(?=\.|$)", r"\g<1>1", target)
-            return other(replace(asked, octets=_ask_for(first, asked)))
+            return other(replace(asked, data=_ask_for(first, asked)))
 
         return mixed
 
@@ -197,7 +197,7 @@ def _swap(place: str, other: str) -> Wrap:
             if not is_at(place, _target_of(asked)):
                 return respond(asked)
             target = "/log/proof/tables.1" if place == "proof" else f"/metadata/1.{other}.json"
-            return respond(replace(asked, octets=_ask_for(target, asked)))
+            return respond(replace(asked, data=_ask_for(target, asked)))
 
         return swapped
 
@@ -205,10 +205,10 @@ def _swap(place: str, other: str) -> Wrap:
 
 
 def _target_of(asked: Asked) -> str:
-    match = re.match(rb"[A-Z]+ ([^ ?\r\n]+)", asked.octets)
+    match = re.match(rb"[A-Z]+ ([^ ?\r\n]+)", asked.data)
     return "" if match is None else match[1].decode("latin-1")
 
 
 def _ask_for(target: str, asked: Asked) -> bytes:
-    _, _, rest = asked.octets.partition(b"\r\n")
+    _, _, rest = asked.data.partition(b"\r\n")
     return f"GET {target} HTTP/1.1\r\n".encode() + rest

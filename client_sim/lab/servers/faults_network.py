@@ -21,30 +21,28 @@ def _late() -> OSError:
     return TimeoutError("timed out")
 
 
-def _middle(octets: bytes) -> int:
+def _middle(data: bytes) -> int:
     """Give a place in the middle of the body."""
-    head = octets.index(b"\r\n\r\n") + 4
-    return head + (len(octets) - head) // 2
+    head = data.index(b"\r\n\r\n") + 4
+    return head + (len(data) - head) // 2
 
 
 SENDINGS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ("no answer in time", lambda _: Pieces(b"", [(_PATIENCE, 1)], error=_late())),
     ("a reset in place of an answer", lambda _: Pieces(b"", error=_reset())),
-    ("a reset in the head", lambda octets: Pieces(octets[:30], error=_reset())),
-    ("a reset in the body", lambda octets: Pieces(octets[: _middle(octets)], error=_reset())),
-    ("a reset after the answer", lambda octets: Pieces(octets, error=_reset())),
+    ("a reset in the head", lambda data: Pieces(data[:30], error=_reset())),
+    ("a reset in the body", lambda data: Pieces(data[: _middle(data)], error=_reset())),
+    ("a reset after the answer", lambda data: Pieces(data, error=_reset())),
     ("a hang-up in place of an answer", lambda _: b""),
-    ("a hang-up in the head", lambda octets: octets[:30]),
-    ("a hang-up in the body", lambda octets: octets[: _middle(octets)]),
+    ("a hang-up in the head", lambda data: data[:30]),
+    ("a hang-up in the body", lambda data: data[: _middle(data)]),
     (
         "half an answer in time",
-        lambda octets: Pieces(
-            octets[: _middle(octets)], [(0.0, 1 << 20), (_PATIENCE, 1)], error=_late()
-        ),
+        lambda data: Pieces(data[: _middle(data)], [(0.0, 1 << 20), (_PATIENCE, 1)], error=_late()),
     ),
-    ("an octet in twenty seconds", lambda octets: Pieces(octets, [(20.0, 1)] * len(octets))),
-    ("an answer after a minute", lambda octets: Pieces(octets, [(60.0, 1 << 20)])),
-    ("an answer after an hour", lambda octets: Pieces(octets, [(3_600.0, 1 << 20)])),
+    ("a byte in twenty seconds", lambda data: Pieces(data, [(20.0, 1)] * len(data))),
+    ("an answer after a minute", lambda data: Pieces(data, [(60.0, 1 << 20)])),
+    ("an answer after an hour", lambda data: Pieces(data, [(3_600.0, 1 << 20)])),
 )
 """Ways in which an answer does not arrive, or late, by name; each is given the sound one."""
 

@@ -42,9 +42,9 @@ def _plain(make: Callable[[bytes], bytes]) -> Callable[[Reply], Reply]:
     return say
 
 
-def _middle(octets: bytes) -> bytes:
-    head = octets.index(b"\r\n\r\n") + 4
-    return octets[: head + (len(octets) - head) // 2]
+def _middle(data: bytes) -> bytes:
+    head = data.index(b"\r\n\r\n") + 4
+    return data[: head + (len(data) - head) // 2]
 
 
 _SENDINGS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
@@ -54,12 +54,12 @@ _SENDINGS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ),
     (
         "a reset in the body",
-        lambda octets: Pieces(_middle(octets), error=ConnectionResetError("reset")),
+        lambda data: Pieces(_middle(data), error=ConnectionResetError("reset")),
     ),
     ("a hang-up in place of an answer", lambda _: b""),
     ("a hang-up in the body", _middle),
-    ("an answer after an hour", lambda octets: Pieces(octets, [(3_600.0, 1 << 20)])),
-    ("octets that are no HTTP", lambda _: bytes(range(256)) * 8),
+    ("an answer after an hour", lambda data: Pieces(data, [(3_600.0, 1 << 20)])),
+    ("bytes that are no HTTP", lambda _: bytes(range(256)) * 8),
 )
 
 _SAYINGS: Final[tuple[tuple[str, Callable[[Reply], Reply]], ...]] = (
@@ -72,7 +72,7 @@ _SAYINGS: Final[tuple[tuple[str, Callable[[Reply], Reply]], ...]] = (
     ("nothing to say", lambda reply: replace(reply, status=204)),
 )
 
-_OCTETS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
+_BYTES: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ("an empty part", lambda _: b""),
     ("half a part", lambda part: part[: len(part) // 2]),
     ("a part and more", lambda part: part + b"more"),
@@ -121,7 +121,7 @@ PACKS: Final[tuple[Fault, ...]] = (
     ),
     *(
         Fault(name, say_instead("parts of tables", _body(change)), poll=_FIRST)
-        for name, change in _OCTETS
+        for name, change in _BYTES
     ),
     *(
         Fault(f"{name}, as content", say_instead("content", _plain(change)), poll=_FIRST)

@@ -91,7 +91,7 @@ def _rewrite(rewrite: Callable[[bytes], bytes], ends: tuple[str, ...]) -> Alter:
     return alter
 
 
-# What no proof is asked for; the octets of all other roles are those of the log.
+# What no proof is asked for; the bytes of all other roles are those of the log.
 _UNPROVEN: Final = ("/timestamp.json", ".snapshot.json", ".targets.json")
 
 
@@ -112,19 +112,19 @@ def _envelope(mark: Mark) -> Alter:
 
 def _strange_signature(mark: Mark) -> Alter:
     signature = {"keyid": mark.text, "sig": mark.text.encode().hex()}
-    octets = json.dumps(signature).encode() + b","
+    data = json.dumps(signature).encode() + b","
     return _rewrite(
-        lambda body: body.replace(b'"signatures":[', b'"signatures":[' + octets, 1), _UNPROVEN
+        lambda body: body.replace(b'"signatures":[', b'"signatures":[' + data, 1), _UNPROVEN
     )
 
 
 def _signature_member(mark: Mark) -> Alter:
-    octets = b'"hint":"%s",' % mark.text.encode()
-    return _rewrite(lambda body: body.replace(b'"keyid":', octets + b'"keyid":'), _UNPROVEN)
+    data = b'"hint":"%s",' % mark.text.encode()
+    return _rewrite(lambda body: body.replace(b'"keyid":', data + b'"keyid":'), _UNPROVEN)
 
 
 def _escapes(mark: Mark) -> Alter:
-    """Spell a letter of a member's name as an escape: the same JSON in other octets."""
+    """Spell a letter of a member's name as an escape: the same JSON in other bytes."""
     spelt = b'"\\u0073ignatures"' if mark is FIRST else b'"si\\u0067natures"'
     return _rewrite(lambda body: body.replace(b'"signatures"', spelt, 1), _UNPROVEN)
 

@@ -34,8 +34,8 @@ def _send(send: Callable[[bytes], bytes]) -> Callable[[str], Wrap]:
 
 _MANNERS: Final[tuple[tuple[str, Callable[[str], Wrap]], ...]] = (
     ("404", _refuse(404, "Not Found")),
-    ("wrong octets", _change(lambda body: body[::-1])),
-    ("an answer cut short", _send(lambda octets: octets[:-20])),
+    ("wrong bytes", _change(lambda body: body[::-1])),
+    ("an answer cut short", _send(lambda data: data[:-20])),
     ("500", _refuse(500, "Internal Server Error")),
     ("429 with a time to wait", _refuse(429, "Too Many Requests", ("Retry-After", "7200"))),
     ("404 with a time to wait", _refuse(404, "Not Found", ("Retry-After", "7200"))),

@@ -13,13 +13,13 @@ _ED25519: Final = b"\x01"
 
 def encode_verifier(key: Key) -> str:
     """Encode the log's verifier key as a C2SP note has it."""
-    octets = _ED25519 + bytes.fromhex(key.public)
-    return f"{ORIGIN}+{_key_id(octets).hex()}+{base64.b64encode(octets).decode()}"
+    data = _ED25519 + bytes.fromhex(key.public)
+    return f"{ORIGIN}+{_key_id(data).hex()}+{base64.b64encode(data).decode()}"
 
 
-def hash_leaf(role: str, version: int, octets: bytes) -> bytes:
+def hash_leaf(role: str, version: int, data: bytes) -> bytes:
     """Hash the leaf of a role version."""
-    digest = hashlib.sha256(octets).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     entry = f"hening role v1\n{role}\n{version}\n{digest}\n".encode()
     return hashlib.sha256(b"\x00" + entry).digest()
 
@@ -61,8 +61,8 @@ def encode_proof(index: int, leaves: Sequence[bytes], key: Key) -> bytes:
     return f"{head}\n\n".encode() + sign_checkpoint(leaves, key)
 
 
-def _key_id(octets: bytes) -> bytes:
-    return hashlib.sha256(ORIGIN.encode() + b"\n" + octets).digest()[:4]
+def _key_id(data: bytes) -> bytes:
+    return hashlib.sha256(ORIGIN.encode() + b"\n" + data).digest()[:4]
 
 
 def _split(count: int) -> int:

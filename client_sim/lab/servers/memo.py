@@ -1,7 +1,7 @@
 """Checks that are not made twice, for a process that looks at very many polls.
 
-Whether a key made a signature of some octets follows from these three alone; what a metadata file
-says, and whether it keeps to the profile, from its octets; what an answer says from the answer.
+Whether a key made a signature of some bytes follows from these three alone; what a metadata file
+says, and whether it keeps to the profile, from its bytes; what an answer says from the answer.
 All of this is remembered while `memoised` is active, so that a client pays for what is new to this
 process only. Whatever is refused is looked at again each time.
 """
@@ -38,7 +38,7 @@ def memoised() -> Iterator[None]:
 
         replace(SSlibKey, "verify_signature", _remember_checks(SSlibKey.verify_signature))
         replace(Metadata, "from_bytes", _remember_files(Metadata.from_bytes))
-        replace(Metadata, "signed_bytes", _remember_octets(Metadata.signed_bytes))
+        replace(Metadata, "signed_bytes", _remember_bytes(Metadata.signed_bytes))
         replace(tlog, "verify_note", lru_cache(_CHECKS)(tlog.verify_note))
         replace(trust, "check_root", _remember_passing(profile.check_root))
         replace(trust, "check_targets", _remember_passing(profile.check_targets))
@@ -49,9 +49,9 @@ def memoised() -> Iterator[None]:
 
 def _remember_checks(verify: Any) -> Any:  # noqa: ANN401  # a method of a class that is not ours
     @lru_cache(_CHECKS)
-    def check(kind: tuple[str, str, str, str], keyid: str, value: str, octets: bytes) -> None:
+    def check(kind: tuple[str, str, str, str], keyid: str, value: str, content: bytes) -> None:
         keytype, scheme, public, own = kind
-        verify(SSlibKey(own, keytype, scheme, {"public": public}), Signature(keyid, value), octets)
+        verify(SSlibKey(own, keytype, scheme, {"public": public}), Signature(keyid, value), content)
 
     def verify_signature(self: SSlibKey, signature: Signature, data: bytes) -> None:
         kind = (self.keytype, self.scheme, self.keyval["public"], self.keyid)
@@ -62,8 +62,8 @@ def _remember_checks(verify: Any) -> Any:  # noqa: ANN401  # a method of a class
 
 def _remember_files(decode: Any) -> Any:  # noqa: ANN401
     @lru_cache(_FILES)
-    def decode_once(octets: bytes) -> Metadata[Any]:
-        metadata: Metadata[Any] = decode(octets)
+    def decode_once(content: bytes) -> Metadata[Any]:
+        metadata: Metadata[Any] = decode(content)
         vars(metadata)[_KEPT] = None
         return metadata
 
@@ -76,14 +76,14 @@ def _remember_files(decode: Any) -> Any:  # noqa: ANN401
     return classmethod(from_bytes)
 
 
-def _remember_octets(signed_bytes: Any) -> Any:  # noqa: ANN401
+def _remember_bytes(signed_bytes: Any) -> Any:  # noqa: ANN401
     def get(self: Metadata[Any]) -> bytes:
         kept = vars(self)
         if _KEPT not in kept:
-            octets: bytes = signed_bytes.fget(self)
+            data: bytes = signed_bytes.fget(self)
         else:
-            octets = kept[_KEPT] = kept[_KEPT] or signed_bytes.fget(self)
-        return octets
+            data = kept[_KEPT] = kept[_KEPT] or signed_bytes.fget(self)
+        return data
 
     return property(get)
 

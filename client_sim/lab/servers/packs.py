@@ -76,18 +76,18 @@ def describe_packs(
         if ROLES[kind] == role:
             states = contents.states(kind, edition)
             packs[kind] = _describe(kind, edition, contents)
-            targets |= {path: _target(octets) for path, octets in _files(kind, edition, states)}
+            targets |= {path: _target(data) for path, data in _files(kind, edition, states)}
     return {"hosts": [], "packs": packs, "schema": 1}, targets
 
 
 def list_files(
     kinds: Sequence[str], contents: Contents
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
-    """Give path, target and octets of every file of every edition so far."""
+    """Give path, target and bytes of every file of every edition so far."""
     for kind in kinds:
         for edition in range(1, contents.edition(ROLES[kind]) + 1):
-            for path, octets in _files(kind, edition, contents.states(kind, edition)):
-                yield path, _target(octets), octets
+            for path, data in _files(kind, edition, contents.states(kind, edition)):
+                yield path, _target(data), data
 
 
 def _describe(kind: str, edition: int, contents: Contents) -> dict[str, Any]:
@@ -112,22 +112,22 @@ def _describe(kind: str, edition: int, contents: Contents) -> dict[str, Any]:
 
 def _files(kind: str, edition: int, states: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     folder = f"{ROLES[kind]}/{kind}"
-    for number, octets in enumerate(encode_parts(kind, edition, is_bad="bad" in states)):
-        yield f"{folder}/{number:02}.xz", octets
+    for number, data in enumerate(encode_parts(kind, edition, is_bad="bad" in states)):
+        yield f"{folder}/{number:02}.xz", data
     if kind == "wallpapers":
         for name in make_entries(kind, edition):
             yield f"{folder}/{name}.jpg", PICTURE
 
 
 @lru_cache(maxsize=4096)
-def _target(octets: bytes) -> dict[str, Any]:
-    hashes = {"sha256": hashlib.sha256(octets).hexdigest()}
-    return {"custom": {"schema": 1}, "hashes": hashes, "length": len(octets)}
+def _target(data: bytes) -> dict[str, Any]:
+    hashes = {"sha256": hashlib.sha256(data).hexdigest()}
+    return {"custom": {"schema": 1}, "hashes": hashes, "length": len(data)}
 
 
 @lru_cache(maxsize=512)
 def encode_parts(kind: str, edition: int, *, is_bad: bool = False) -> tuple[bytes, ...]:
-    """Give the octets of all parts of an edition of a kind; of a bad one an entry is none."""
+    """Give the bytes of all parts of an edition of a kind; of a bad one an entry is none."""
     parts: list[dict[str, Any]] = [{} for _ in range(PARTS[kind])]
     entries = make_entries(kind, edition)
     if is_bad:

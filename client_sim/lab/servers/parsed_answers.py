@@ -61,14 +61,14 @@ class RememberingParser:
         else:
             self._real.send(event)
 
-    def receive_data(self, octets: bytes) -> None:
+    def receive_data(self, data: bytes) -> None:
         """Take bytes of an answer."""
         if self._real is None and self._sent and self._coming is None:
-            events = _parse_once(octets)
+            events = _parse_once(data)
             if events:
                 self._coming = iter(events)
                 return
-        self._take_over().receive_data(octets)
+        self._take_over().receive_data(data)
 
     def next_event(self) -> Any:  # noqa: ANN401  # as h11 says
         """Give what comes next."""
@@ -89,22 +89,22 @@ class RememberingParser:
         return self._real
 
 
-def _parse_once(octets: bytes) -> tuple[h11.Event, ...]:
-    if len(octets) > _LONGEST:
+def _parse_once(data: bytes) -> tuple[h11.Event, ...]:
+    if len(data) > _LONGEST:
         return ()
-    date = _DATE.search(octets, 0, max(0, octets.find(b"\r\n\r\n")) + 2)
+    date = _DATE.search(data, 0, max(0, data.find(b"\r\n\r\n")) + 2)
     if date is not None:
-        octets = b"".join((octets[: date.start()], _SOME_DATE, octets[date.end() :]))
-    return _parse(octets)
+        data = b"".join((data[: date.start()], _SOME_DATE, data[date.end() :]))
+    return _parse(data)
 
 
 @lru_cache(_KEPT)
-def _parse(octets: bytes) -> tuple[h11.Event, ...]:
+def _parse(data: bytes) -> tuple[h11.Event, ...]:
     """Give the events of an answer to GET behind which the connection goes on; else nothing."""
     machine = h11.Connection(h11.CLIENT)
     machine.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
     machine.send(h11.EndOfMessage())
-    machine.receive_data(octets)
+    machine.receive_data(data)
     events: list[h11.Event] = []
     try:
         while not events or not isinstance(events[-1], h11.EndOfMessage):

@@ -15,7 +15,7 @@ Fields = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: header fields in their order, the body as it is sent, octets in front of it."""
+    """One answer: header fields in their order, the body as it is sent, bytes in front of it."""
 
     status: int
     reason: str
@@ -47,7 +47,7 @@ class Reply:
 
 def name_host(asked: Asked) -> str:
     """Give the host that was asked, as its line says."""
-    found = _HOST.search(asked.octets)
+    found = _HOST.search(asked.data)
     return "" if found is None else found[1].decode("latin-1")
 
 
@@ -77,7 +77,7 @@ class _Altered:
     alters: tuple[Alter, ...]
 
     def __call__(self, asked: Asked) -> bytes:
-        targets = [target.decode("latin-1") for target in _TARGET.findall(asked.octets)]
+        targets = [target.decode("latin-1") for target in _TARGET.findall(asked.data)]
         replies = decode_replies(self.respond(asked))
         # A request that is none is answered, too.
         targets += [""] * (len(replies) - len(targets))
@@ -125,23 +125,23 @@ def only_at(connections: Collection[int], wrap: Wrap) -> Wrap:
     return lambda respond: _Some(connections, wrap(respond), respond)
 
 
-def decode_replies(octets: bytes) -> list[Reply]:
+def decode_replies(data: bytes) -> list[Reply]:
     """Take apart what a server of this package says: each head states the body's length."""
     found = []
-    while octets:
-        head, _, rest = octets.partition(b"\r\n\r\n")
+    while data:
+        head, _, rest = data.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         _, status, reason = first.split(" ", 2)
         pairs = [line.split(": ", 1) for line in lines]
         reply = Reply(int(status), reason, tuple((name, value) for name, value in pairs), b"")
         length = int(reply.get("Content-Length") or 0)
         found.append(replace(reply, body=rest[:length]))
-        octets = rest[length:]
+        data = rest[length:]
     return found
 
 
 def encode_reply(reply: Reply) -> bytes:
-    """Give the octets of a reply."""
+    """Give the bytes of a reply."""
     first = f"HTTP/1.1 {reply.status} {reply.reason}"
     lines = (first, *(f"{name}: {value}" for name, value in reply.fields), "", "")
     return reply.before + "\r\n".join(lines).encode("latin-1") + reply.body

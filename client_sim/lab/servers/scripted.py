@@ -18,7 +18,7 @@ _TRAPS: Final = (
 
 def respond(asked: Asked) -> bytes:
     """Answer what was asked in a world without sockets."""
-    return answer(asked.octets)
+    return answer(asked.data)
 
 
 def answer(asked: bytes) -> bytes:

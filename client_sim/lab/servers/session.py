@@ -83,7 +83,7 @@ class Session:
         if self._seen != (asked.connection, asked.now):
             self._seen = (asked.connection, asked.now)
             self._publish_due(asked.connection, asked.now)
-        return answer(asked.octets, asked.now, self._find)
+        return answer(asked.data, asked.now, self._find)
 
     def _find(self, path: str) -> bytes | HTTPStatus:
         found = self._files.get(path)
@@ -150,18 +150,18 @@ class Session:
         role = _Role(role.version + 1 + missed, said, keys, day, connection)
         self._roles[name] = role
         expires = ROOT_EXPIRES if name == "root" else (day + life.days) * _DAY
-        octets = (
+        data = (
             sign_role(said, role.version, expires, keys)
             if name == "snapshot"
             else _sign_described(self._describer, self._contents, name, role.version, expires)
         )
-        self._add_file(name, f"/metadata/{role.version}.{name}.json", octets)
+        self._add_file(name, f"/metadata/{role.version}.{name}.json", data)
         if name != "snapshot":
             self._proofs[f"/log/proof/{name}.{role.version}"] = (len(self._leaves), 0)
-            self._leaves.append(hash_leaf(name, role.version, octets))
+            self._leaves.append(hash_leaf(name, role.version, data))
 
-    def _add_file(self, name: str, path: str, octets: bytes) -> None:
-        self._files[path] = octets
+    def _add_file(self, name: str, path: str, data: bytes) -> None:
+        self._files[path] = data
         paths = self._paths.setdefault(name, [])
         paths.append(path)
         if name != "root" and len(paths) > _KEPT:
@@ -183,8 +183,8 @@ class Session:
             "meta": {"snapshot.json": {"version": snapshot}},
             "spec_version": "1.0.34",
         }
-        octets = sign_role(said, version + 1, hour * _HOUR + _DAY, keys)
-        self._files["/metadata/timestamp.json"] = octets
+        data = sign_role(said, version + 1, hour * _HOUR + _DAY, keys)
+        self._files["/metadata/timestamp.json"] = data
 
 
 def sign_role(said: dict[str, Any], version: int, expires: int, keys: tuple[Key, ...]) -> bytes:

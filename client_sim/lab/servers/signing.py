@@ -25,9 +25,9 @@ class Key:
         """The key as TUF metadata lists it."""
         return {"keytype": "ed25519", "keyval": {"public": self.public}, "scheme": "ed25519"}
 
-    def sign(self, octets: bytes) -> bytes:
-        """Sign octets."""
-        return self.private.sign(octets)
+    def sign(self, data: bytes) -> bytes:
+        """Sign bytes."""
+        return self.private.sign(data)
 
 
 class Keys:

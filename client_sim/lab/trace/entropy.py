@@ -42,7 +42,7 @@ class SeededEntropy:
         self._drawn.clear()
 
     def __call__(self, n: int) -> bytes:
-        """Give the next `n` octets."""
+        """Give the next `n` bytes."""
         self._drawn[n] += 1
         seed = self._entropy.seed_of(self._poll)
         place = b"%d\x00%d\x00%d\x00%s" % (self._poll, n, self._drawn[n], seed)

@@ -49,14 +49,14 @@ class ClientHello:
 
 @dataclass(slots=True)
 class _Reader:
-    octets: bytes
+    data: bytes
     at: int = field(default=0)
 
     def take(self, count: int) -> bytes:
-        if self.at + count > len(self.octets):
+        if self.at + count > len(self.data):
             raise _EndError
         self.at += count
-        return self.octets[self.at - count : self.at]
+        return self.data[self.at - count : self.at]
 
     def number(self, count: int) -> int:
         return int.from_bytes(self.take(count))
@@ -66,21 +66,21 @@ class _Reader:
 
     def numbers(self) -> tuple[int, ...]:
         return tuple(
-            int.from_bytes(self.octets[at : at + 2]) for at in range(self.at, len(self.octets), 2)
+            int.from_bytes(self.data[at : at + 2]) for at in range(self.at, len(self.data), 2)
         )
 
     def __bool__(self) -> bool:
-        return self.at < len(self.octets)
+        return self.at < len(self.data)
 
 
-def is_tls(octets: bytes) -> bool:
+def is_tls(data: bytes) -> bool:
     """Say whether a connection begins as TLS does."""
-    return len(octets) >= 3 and octets[0] == _HANDSHAKE and octets[1] == 3 and octets[2] <= 4
+    return len(data) >= 3 and data[0] == _HANDSHAKE and data[1] == 3 and data[2] <= 4
 
 
-def read_hello(octets: bytes) -> ClientHello | None:
+def read_hello(data: bytes) -> ClientHello | None:
     """Read the ClientHello at the beginning of a connection; None where it is damaged."""
-    message = b"".join(_handshake(octets))
+    message = b"".join(_handshake(data))
     try:
         reader = _Reader(message)
         if reader.number(1) != _CLIENT_HELLO:
@@ -90,12 +90,12 @@ def read_hello(octets: bytes) -> ClientHello | None:
         return None
 
 
-def _handshake(octets: bytes) -> Iterator[bytes]:
+def _handshake(data: bytes) -> Iterator[bytes]:
     """Give the payloads of the first records, as long as they are of the handshake."""
     at = 0
-    while is_tls(octets[at : at + 5]) and at < _HELLO_LIMIT:
-        size = int.from_bytes(octets[at + 3 : at + 5])
-        yield octets[at + 5 : at + 5 + size]
+    while is_tls(data[at : at + 5]) and at < _HELLO_LIMIT:
+        size = int.from_bytes(data[at + 3 : at + 5])
+        yield data[at + 5 : at + 5 + size]
         at += 5 + size
 
 
@@ -122,7 +122,7 @@ def _read(reader: _Reader) -> ClientHello:
         protocols=tuple(_read_protocols(found.get(ALPN, empty))),
         versions=found[VERSIONS].vector(1).numbers() if VERSIONS in found else (),
         signatures=found[SIGNATURES].vector(2).numbers() if SIGNATURES in found else (),
-        ticket=len(found.get(TICKET, empty).octets),
+        ticket=len(found.get(TICKET, empty).data),
         has_psk=PSK in found,
         has_early_data=EARLY_DATA in found,
     )
@@ -135,11 +135,11 @@ def _read_name(reader: _Reader) -> bytes | None:
     while names:
         kind, name = names.number(1), names.vector(2)
         if kind == 0:
-            return name.octets
+            return name.data
     return None
 
 
 def _read_protocols(reader: _Reader) -> Iterator[bytes]:
     names = reader.vector(2) if reader else reader
     while names:
-        yield names.vector(1).octets
+        yield names.vector(1).data

@@ -24,7 +24,7 @@ _GIB: Final = 2**30 // _BLOCK
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Machine:
-    """What differs between two machines. Times are seconds, sizes blocks of 4,096 octets.
+    """What differs between two machines. Times are seconds, sizes blocks of 4,096 bytes.
 
     `clock` is how far its clock is from this one's, `uptime` how long it has been up; `files` has
     what stands in files that tell a machine, by path.
@@ -70,7 +70,7 @@ def make_machine(seed: bytes) -> Machine:
         disk=disk,
         free=disk // 2 + tape.below(disk // 3),
         memory=memory,
-        node=int.from_bytes(b"\x02" + tape.octets(5)),
+        node=int.from_bytes(b"\x02" + tape.data(5)),
         clock=float(tape.below(2 * _YEAR) - _YEAR) + tape.below(1000) / 1000,
         uptime=uptime,
         load=tape.below(900) / 100,
@@ -98,8 +98,8 @@ def make_machine(seed: bytes) -> Machine:
                 "/proc/sys/kernel/hostname": f"{host}\n",
                 "/proc/sys/kernel/osrelease": f"{release}\n",
                 "/etc/timezone": f"{zone}\n",
-                "/etc/machine-id": f"{tape.octets(16).hex()}\n",
-                "/var/lib/dbus/machine-id": f"{tape.octets(16).hex()}\n",
+                "/etc/machine-id": f"{tape.data(16).hex()}\n",
+                "/var/lib/dbus/machine-id": f"{tape.data(16).hex()}\n",
                 "/proc/sys/kernel/random/boot_id": f"{tape.uuid()}\n",
                 "/proc/uptime": f"{uptime:.2f} {uptime * cpus / 2:.2f}\n",
                 "/proc/loadavg": f"{tape.below(9)}.{tape.digits(2)} 0.10 0.05 1/99 4242\n",

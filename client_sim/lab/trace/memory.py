@@ -15,13 +15,13 @@ from client_sim.world import Public, Stream
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a scripted server is asked: octets sent since its last answer, and where.
+    """What a scripted server is asked: bytes sent since its last answer, and where.
 
     `now` is the virtual time, `connection` counts from 0 in a run, `address`, `port` and `tls` are
     what the client connected to.
     """
 
-    octets: bytes
+    data: bytes
     now: float
     connection: int
     address: str
@@ -32,9 +32,9 @@ class Asked:
 _SHARED: Final = ip_network("100.64.0.0/10")
 
 Responder = Callable[[Asked], bytes]
-"""A scripted server: gives the next octets of its answer; b"" hangs up; an OSError that it raises
+"""A scripted server: gives the next bytes of its answer; b"" hangs up; an OSError that it raises
 reaches the client as a connection that breaks or times out. A server with a method `reach` is
-asked with it, too, without octets, where a name is to be resolved (it is the `address`, and `port`
+asked with it, too, without bytes, where a name is to be resolved (it is the `address`, and `port`
 is 0) and where a connection is to be made: an OSError fails that."""
 
 
@@ -50,13 +50,13 @@ class Pieces(bytes):
 
     def __new__(
         cls,
-        octets: bytes,
+        data: bytes,
         pieces: Iterable[tuple[float, int]] = (),
         *,
         error: OSError | None = None,
     ) -> Self:
         """Make the answer."""
-        made = super().__new__(cls, octets)
+        made = super().__new__(cls, data)
         made.pieces = tuple(pieces)
         made.error = error
         return made
@@ -79,12 +79,12 @@ class MemoryStream:
         self._open = True
 
     def send(self, data: bytes) -> None:
-        """Hand octets to the script; raise OSError when closed."""
+        """Hand bytes to the script; raise OSError when closed."""
         self._check_open()
         self._asked += data
 
     def recv(self, limit: int) -> bytes:
-        """Give at most `limit` octets of the answer; b"" when there is none left."""
+        """Give at most `limit` bytes of the answer; b"" when there is none left."""
         self._check_open()
         if not self._answer:
             self._check_whole()
@@ -104,7 +104,7 @@ class MemoryStream:
         self._open = False
 
     def is_unread(self) -> bool:
-        """Say whether octets were asked for, or have come, that nobody has read.
+        """Say whether bytes were asked for, or have come, that nobody has read.
 
         A socket that is closed so ends its connection by a reset.
         """
@@ -197,7 +197,7 @@ class MemoryWorld:
         self._connections += 1
         self._reach(Asked(b"", self._now, connection, address, port, tls))
         return MemoryStream(
-            lambda octets: self._respond(Asked(octets, self._now, connection, address, port, tls)),
+            lambda data: self._respond(Asked(data, self._now, connection, address, port, tls)),
             self._wait,
         )
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 RESET: Final = b"reset"
-"""The octets of a close that is a reset of the connection; an end in order has none."""
+"""The bytes of a close that is a reset of the connection; an end in order has none."""
 
 
 class Channel(StrEnum):
@@ -16,7 +16,7 @@ class Channel(StrEnum):
     DNS = "dns question"
     CONNECT = "connect target"
     TLS = "tls parameters"
-    OCTETS = "octets"
+    BYTES = "octets"
     SIZES = "sizes on the wire"
     OTHER = "other traffic"
     CLOSE = "close"
@@ -31,7 +31,7 @@ class Departure:
     """One thing that left: when (epoch seconds), during which phase, by which channel.
 
     `phase` is a step of a scenario, in a capture the place where it stands. `connection` counts
-    from 0 in the order of connecting and is -1 where there is none. `octets` are the octets of one
+    from 0 in the order of connecting and is -1 where there is none. `data` are the bytes of one
     send call, the name of a DNS question, `ADDRESS PORT TLS-NAME` of a connect target, the due time
     of the next poll (as `DUE` one that is another than before, or a reset phone's first), what was
     tried past the world, the name of an exception; in a capture those of one segment, and whatever
@@ -42,7 +42,7 @@ class Departure:
     phase: str
     channel: Channel
     connection: int
-    octets: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Draw:
     """Fresh randomness that a client took."""
 
     phase: str
-    octets: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection: its target, what TLS showed, all octets sent on it, how often it was closed.
+    """One connection: its target, what TLS showed, all bytes sent on it, how often it was closed.
 
     `is_reset` says that it ended by a reset. `parameters` has an entry for each departure of TLS
     parameters.
@@ -72,7 +72,7 @@ class Connection:
     index: int
     phase: str
     target: bytes
-    octets: bytes
+    data: bytes
     closes: int
     last_phase: str
     is_reset: bool
@@ -100,7 +100,7 @@ class Observation:
     nearest: tuple[str | None, ...] = ()
 
     def connections(self) -> tuple[Connection, ...]:
-        """Gather the octets of each connection in the order they were sent."""
+        """Gather the bytes of each connection in the order they were sent."""
         return self._connections
 
     @cached_property
@@ -121,10 +121,10 @@ def _gather(index: int, departures: Sequence[Departure]) -> Connection:
     return Connection(
         index=index,
         phase=departures[0].phase,
-        target=departures[0].octets,
-        octets=b"".join(d.octets for d in departures if d.channel is Channel.OCTETS),
+        target=departures[0].data,
+        data=b"".join(d.data for d in departures if d.channel is Channel.BYTES),
         closes=sum(d.channel is Channel.CLOSE for d in departures),
         last_phase=departures[-1].phase,
-        is_reset=any(d.channel is Channel.CLOSE and d.octets == RESET for d in departures),
-        parameters=tuple(d.octets for d in departures if d.channel is Channel.TLS),
+        is_reset=any(d.channel is Channel.CLOSE and d.data == RESET for d in departures),
+        parameters=tuple(d.data for d in departures if d.channel is Channel.TLS),
     )

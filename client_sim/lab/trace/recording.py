@@ -38,10 +38,10 @@ class RecordingWorld:
         self._nearest: list[str | None] = []
 
     def entropy(self, n: int) -> bytes:
-        """Give `n` octets of the inner world's randomness."""
-        octets = self._inner.entropy(n)
-        self._draws.append(Draw(self.phase, octets))
-        return octets
+        """Give `n` bytes of the inner world's randomness."""
+        data = self._inner.entropy(n)
+        self._draws.append(Draw(self.phase, data))
+        return data
 
     def now(self) -> float:
         """Give the inner world's time."""
@@ -79,9 +79,9 @@ class RecordingWorld:
         """Give the event as a client may have it: with details behind a tripwire, too."""
         return WatchedEvent(event, self._note_read)
 
-    def note(self, channel: Channel, octets: bytes, connection: int = -1) -> None:
+    def note(self, channel: Channel, data: bytes, connection: int = -1) -> None:
         """Add a departure at the present time and phase."""
-        self._departures.append(Departure(self.now(), self.phase, channel, connection, octets))
+        self._departures.append(Departure(self.now(), self.phase, channel, connection, data))
 
     def note_outcome(self, outcome: object) -> None:
         """Keep what a poll says that it decided, and its `failure` if it has one."""
@@ -90,9 +90,9 @@ class RecordingWorld:
         if failure is not None:
             self.failures[self.phase] = f"the poll ended early: {failure}"
 
-    def note_received(self, connection: int, octets: bytes) -> None:
+    def note_received(self, connection: int, data: bytes) -> None:
         """Keep what came back, to compare it with what is sent later."""
-        self._received[connection] += octets
+        self._received[connection] += data
 
     def observation(self) -> Observation:
         """End the run and give everything that was noted."""
@@ -113,13 +113,13 @@ class RecordingWorld:
         for departure in self._departures:
             if departure.channel is Channel.CLOSE and wires is not None:
                 is_reset = wires[departure.connection].is_reset
-                yield replace(departure, octets=RESET) if is_reset else departure
+                yield replace(departure, data=RESET) if is_reset else departure
                 continue
             yield departure
             if wires is not None and departure.channel is Channel.CONNECT:
                 wire = wires[departure.connection]
-                yield replace(departure, channel=Channel.TLS, octets=wire.parameters)
-                yield replace(departure, channel=Channel.SIZES, octets=wire.sizes)
+                yield replace(departure, channel=Channel.TLS, data=wire.parameters)
+                yield replace(departure, channel=Channel.SIZES, data=wire.sizes)
 
     def _note_read(self, field: str) -> None:
         self._reads.append(Read(self.phase, field))
@@ -140,14 +140,14 @@ class _RecordingStream:
         self._connection = connection
 
     def send(self, data: bytes) -> None:
-        # Noted before it is sent: octets may have left even when the call fails.
-        self._world.note(Channel.OCTETS, bytes(data), self._connection)
+        # Noted before it is sent: bytes may have left even when the call fails.
+        self._world.note(Channel.BYTES, bytes(data), self._connection)
         self._inner.send(data)
 
     def recv(self, limit: int) -> bytes:
-        octets = self._inner.recv(limit)
-        self._world.note_received(self._connection, octets)
-        return octets
+        data = self._inner.recv(limit)
+        self._world.note_received(self._connection, data)
+        return data
 
     def close(self) -> None:
         is_reset = isinstance(self._inner, MemoryStream) and self._inner.is_unread()

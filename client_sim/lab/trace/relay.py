@@ -1,7 +1,7 @@
-"""A TCP relay on loopback between client and server, which keeps the octets as they arrived.
+"""A TCP relay on loopback between client and server, which keeps the bytes as they arrived.
 
-It reads no HTTP: what it keeps is what came out of the socket, so it can be compared octet for
-octet with what the client says it put in.
+It reads no HTTP: what it keeps is what came out of the socket, so it can be compared byte for
+byte with what the client says it put in.
 """
 
 import socket
@@ -31,7 +31,7 @@ class Relayed:
     """What came from a client on one connection, and whether it ended it by a reset."""
 
     def __init__(self) -> None:
-        self.octets = b""
+        self.data = b""
         self.is_reset = False
         self.done = threading.Event()
 
@@ -94,7 +94,7 @@ class Relay:
                 stack.callback(back.join, PATIENCE)
             try:
                 while chunk := near.recv(_CHUNK):
-                    relayed.octets += chunk
+                    relayed.data += chunk
                     if far is not None:
                         with suppress(OSError):
                             far.sendall(chunk)

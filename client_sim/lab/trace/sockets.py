@@ -1,4 +1,4 @@
-"""A world with real sockets, through a relay that keeps the octets at the other end."""
+"""A world with real sockets, through a relay that keeps the bytes at the other end."""
 
 import socket
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -39,7 +39,7 @@ class _SocketStream:
 
 
 class SocketWorld:
-    """A world with real sockets to the update server, through a relay that keeps the octets.
+    """A world with real sockets to the update server, through a relay that keeps the bytes.
 
     `addresses` maps names to addresses; other names have the address `ELSEWHERE`, behind which
     nothing but an empty answer stands: planted data never leaves the machine to strangers. `dial`
@@ -113,16 +113,16 @@ class SocketWorld:
         """Close what is open and collect what the other end read."""
         carried = self._carry()
         if self._received is None:
-            return [each.octets for each in carried]
+            return [each.data for each in carried]
         read = iter(self._received())
         return [
-            stream.octets if isinstance(stream, _Hole) else next(read, b"")
+            stream.data if isinstance(stream, _Hole) else next(read, b"")
             for stream in self._streams
         ]
 
     def wires(self) -> Sequence[Wire] | None:
         """Give what the relay carried, as the network saw it."""
-        return [read_wire(each.octets, is_reset=each.is_reset) for each in self._carry()]
+        return [read_wire(each.data, is_reset=each.is_reset) for each in self._carry()]
 
     def _carry(self) -> "list[_Hole | Relayed]":
         if self._carried is None:
@@ -139,9 +139,9 @@ class _Hole(MemoryStream):
 
     def __init__(self) -> None:
         super().__init__(lambda _asked: _NOTHING, lambda _seconds: None)
-        self.octets = b""
+        self.data = b""
         self.is_reset = False
 
     def send(self, data: bytes) -> None:
         super().send(data)
-        self.octets += data
+        self.data += data

@@ -1,6 +1,6 @@
 """Stand-ins for the owner's data, and for events that carry it, which note every look.
 
-A client that gathers before it sends leaves no octet behind while it gathers. The tripwire sees it
+A client that gathers before it sends leaves no byte behind while it gathers. The tripwire sees it
 all the same: polling has no reason to look, so any read is a finding.
 """
 

@@ -1,4 +1,4 @@
-"""What a TLS connection shows to whoever carries it, read from the octets on the wire."""
+"""What a TLS connection shows to whoever carries it, read from the bytes on the wire."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ class Wire:
     is_reset: bool = False
 
 
-def read_wire(octets: bytes, *, is_reset: bool = False) -> Wire:
+def read_wire(data: bytes, *, is_reset: bool = False) -> Wire:
     """Read what a client sent below HTTP; plain text has no parameters and one size."""
-    if not is_tls(octets):
-        return Wire(b"plain text", b"%d" % len(octets), is_reset)
-    return Wire("\n".join(_parameters(octets)).encode(), b" ".join(_sizes(octets)), is_reset)
+    if not is_tls(data):
+        return Wire(b"plain text", b"%d" % len(data), is_reset)
+    return Wire("\n".join(_parameters(data)).encode(), b" ".join(_sizes(data)), is_reset)
 
 
-def _parameters(octets: bytes) -> Iterator[str]:
-    hello = read_hello(octets)
+def _parameters(data: bytes) -> Iterator[str]:
+    hello = read_hello(data)
     if hello is None:
         yield "hello damaged"
         return
@@ -48,12 +48,12 @@ def _hex(numbers: tuple[int, ...]) -> str:
     return " ".join(f"{number:04x}" for number in numbers) or "none"
 
 
-def _sizes(octets: bytes) -> Iterator[bytes]:
+def _sizes(data: bytes) -> Iterator[bytes]:
     """Give type and length of each record; what follows a broken one counts as one piece."""
     at = 0
-    while at + 5 <= len(octets):
-        size = int.from_bytes(octets[at + 3 : at + 5])
-        yield b"%d:%d" % (octets[at], size)
+    while at + 5 <= len(data):
+        size = int.from_bytes(data[at + 3 : at + 5])
+        yield b"%d:%d" % (data[at], size)
         at += 5 + size
-    if at < len(octets):
-        yield b"rest:%d" % (len(octets) - at)
+    if at < len(data):
+        yield b"rest:%d" % (len(data) - at)

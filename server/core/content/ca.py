@@ -15,7 +15,7 @@ from server.core.content.text import Text, check_name
 from server.core.encodings import decode_base64
 from server.core.errors import FormatError
 
-_SEQUENCE, _BOOLEAN, _INTEGER, _OCTETS, _BITS, _OBJECT = 0x30, 0x01, 0x02, 0x04, 0x03, 0x06
+_SEQUENCE, _BOOLEAN, _INTEGER, _BYTES, _BITS, _OBJECT = 0x30, 0x01, 0x02, 0x04, 0x03, 0x06
 _VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
 _LAST_MEMBERS = (
     [_EXTENSIONS],
@@ -32,7 +32,7 @@ def check_ca_certificate(der: bytes) -> None:
     """Raise FormatError unless `der` is one X.509 certificate, version 3, of a CA."""
     whole = list(_elements(der))
     if len(whole) != 1 or whole[0][0] != _SEQUENCE:
-        raise FormatError("the octets are not one certificate")
+        raise FormatError("the bytes are not one certificate")
     parts = list(_elements(whole[0][1]))
     if [tag for tag, _ in parts] != [_SEQUENCE, _SEQUENCE, _BITS]:
         raise FormatError("the certificate is not of what is signed, how, and the signature")
@@ -59,8 +59,8 @@ def _extension(element: tuple[int, bytes]) -> tuple[bytes, bytes]:
     tag, body = element
     members = list(_elements(body)) if tag == _SEQUENCE else []
     tags = [member[0] for member in members]
-    is_critical = tags == [_OBJECT, _BOOLEAN, _OCTETS] and members[1][1] == _TRUE
-    if tags != [_OBJECT, _OCTETS] and not is_critical:
+    is_critical = tags == [_OBJECT, _BOOLEAN, _BYTES] and members[1][1] == _TRUE
+    if tags != [_OBJECT, _BYTES] and not is_critical:
         raise FormatError("an extension of the certificate is malformed")
     return members[0][1], members[-1][1]
 
@@ -78,13 +78,13 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
     while at < len(data):
         tag, at, length = data[at], at + 2, data[at + 1] if at + 1 < len(data) else 0x80
         if length >= 0x80:
-            octets = length & 0x7F
-            length = int.from_bytes(data[at : at + octets], "big")
-            at += octets
-            if not 1 <= octets <= 3 or length < max(0x80, 1 << 8 * (octets - 1)):
-                raise FormatError("the octets are not DER: a length is not in its shortest form")
+            content = length & 0x7F
+            length = int.from_bytes(data[at : at + content], "big")
+            at += content
+            if not 1 <= content <= 3 or length < max(0x80, 1 << 8 * (content - 1)):
+                raise FormatError("the bytes are not DER: a length is not in its shortest form")
         if tag & 0x1F == 0x1F or at + length > len(data):
-            raise FormatError("the octets are not DER: an element is longer than they are")
+            raise FormatError("the bytes are not DER: an element is longer than they are")
         yield tag, data[at : at + length]
         at += length
 
@@ -108,7 +108,7 @@ def check_entries(kind: str, entries: Entries) -> None:
     def check(key: str, certificate: Certificate) -> None:
         der = decode_base64(certificate.der)
         if len(der) > _LIMIT:
-            raise ValueError(f"the certificate has more than {_LIMIT} octets")
+            raise ValueError(f"the certificate has more than {_LIMIT} bytes")
         if hashlib.sha256(der).hexdigest() != key:
             raise ValueError("the key is not the sha256 of the certificate")
         check_ca_certificate(der)

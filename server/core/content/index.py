@@ -112,7 +112,7 @@ def decode_index(role: str, targets: Targets) -> Index:
 
 def _decode_custom(role: str, custom: object) -> Index:
     if len(encode_canonical_json(custom)) > INDEX_LIMIT:
-        raise FormatError(f"the index of {role} is over {INDEX_LIMIT} octets.")
+        raise FormatError(f"the index of {role} is over {INDEX_LIMIT} bytes.")
     try:
         members = msgspec.convert(custom, _Custom)
         for host in members.hosts:
@@ -158,7 +158,7 @@ def _check_targets(role: str, index: Index, targets: Targets) -> None:
             raise FormatError(f"{role} lists {path[:120]!r}, which belongs to none of its packs.")
         check_schema(path, target.unrecognized_fields.get("custom"), "schema")
         if not 1 <= target.length <= limit:
-            raise FormatError(f"{path} has {target.length} octets, and 1 to {limit} are allowed.")
+            raise FormatError(f"{path} has {target.length} bytes, and 1 to {limit} are allowed.")
 
 
 def check_index_succession(role: str, before: Targets | None, after: Targets) -> None:
@@ -202,10 +202,10 @@ def _changes(kind: str, old: Pack, new: Pack, before: Targets, after: Targets) -
     for member in ("title", "sources", "start"):
         if getattr(old, member) != getattr(new, member):
             yield f"changes its {member}; that takes a new version"
-    if _octets(kind, before) != _octets(kind, after):
+    if _data(kind, before) != _data(kind, after):
         yield "changes its parts or pictures; that takes a new version"
 
 
-def _octets(kind: str, targets: Targets) -> dict[str, tuple[int, str]]:
+def _data(kind: str, targets: Targets) -> dict[str, tuple[int, str]]:
     of_kind = targets_of(kind, targets.targets)
     return {path: (target.length, target.hashes["sha256"]) for path, target in of_kind.items()}

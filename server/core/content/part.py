@@ -1,4 +1,4 @@
-"""Parts of a pack: which entry is in which, and their octets.
+"""Parts of a pack: which entry is in which, and their bytes.
 
 Source: docs/FORMATS.md section 15, Part.
 """
@@ -18,31 +18,31 @@ from server.core.errors import FormatError
 ENCODED_LIMIT = 262_144
 DECODED_LIMIT = 2_097_152
 _MEMORY = 16 * 1024 * 1024
-_DICTIONARY_BITS = 22  # 8 MiB in the property octet of LZMA2
+_DICTIONARY_BITS = 22  # 8 MiB in the property byte of LZMA2
 _LZMA2 = 0x21
 
 
 def encode_xz(data: bytes) -> bytes:
     """Return `data` in one stream with check CRC32, by preset 6; FormatError beyond the limits."""
     if not 1 <= len(data) <= DECODED_LIMIT:
-        raise FormatError(f"{len(data)} octets are not 1 to {DECODED_LIMIT}: make it smaller.")
+        raise FormatError(f"{len(data)} bytes are not 1 to {DECODED_LIMIT}: make it smaller.")
     encoded = lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
     if len(encoded) > ENCODED_LIMIT:
-        raise FormatError(f"{len(encoded)} octets in xz are over {ENCODED_LIMIT}: make it smaller.")
+        raise FormatError(f"{len(encoded)} bytes in xz are over {ENCODED_LIMIT}: make it smaller.")
     return encoded
 
 
 def decode_xz(data: bytes) -> bytes:
     """Return what the one stream of `data` holds; FormatError for all else that xz could be."""
     if len(data) > ENCODED_LIMIT:
-        raise FormatError(f"an xz file of {len(data)} octets is over {ENCODED_LIMIT}.")
+        raise FormatError(f"an xz file of {len(data)} bytes is over {ENCODED_LIMIT}.")
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
     try:
         decoded = decoder.decompress(data, DECODED_LIMIT + 1)
     except (lzma.LZMAError, MemoryError) as error:
         raise FormatError(f"an xz file cannot be decoded: {error}.") from error
     if not 1 <= len(decoded) <= DECODED_LIMIT:
-        raise FormatError(f"an xz file holds nothing, or more than {DECODED_LIMIT} octets.")
+        raise FormatError(f"an xz file holds nothing, or more than {DECODED_LIMIT} bytes.")
     if not decoder.eof:
         raise FormatError("an xz file ends before its stream does.")
     if decoder.unused_data:
@@ -114,7 +114,7 @@ def join_parts(kind: str, parts: Sequence[bytes]) -> dict[str, Any]:
 
 
 def encode_part(kind: str, number: int, entries: Entries) -> bytes:
-    """Return the octets of a part; FormatError where it is too large or an entry is elsewhere."""
+    """Return the bytes of a part; FormatError where it is too large or an entry is elsewhere."""
     for key in entries:
         check_key(key)
     part = {"entries": entries, "kind": kind, "part": number, "schema": 1}
@@ -129,7 +129,7 @@ def encode_part(kind: str, number: int, entries: Entries) -> bytes:
 def decode_part(kind: str, number: int, data: bytes) -> dict[str, Any]:
     """Return the entries of part `number` of a pack of `kind`, by key.
 
-    Raises FormatError for octets that are no such part. Entries are objects; what is in them is
+    Raises FormatError for bytes that are no such part. Entries are objects; what is in them is
     for `entries.check_entries` to say.
     """
     decoded = decode_canonical_json(decode_xz(data), limit=DECODED_LIMIT)

@@ -164,7 +164,7 @@ _RESTARTS = tuple(bytes((0xFF, 0xD0 + number)) for number in range(8))
 def check_picture(data: bytes, width: int, height: int) -> None:
     """Raise FormatError unless `data` is a picture of `width` by `height` that phones may hold."""
     if len(data) > PICTURE_LIMIT:
-        raise FormatError(f"a picture of {len(data)} octets is over {PICTURE_LIMIT}.")
+        raise FormatError(f"a picture of {len(data)} bytes is over {PICTURE_LIMIT}.")
     if (found := picture_size(data)) != (width, height):
         raise FormatError(f"a picture is {found[0]}x{found[1]}, not {width}x{height}.")
 

@@ -1,4 +1,4 @@
-"""Whether the packs of a role are what it may bring to phones, read from their octets.
+"""Whether the packs of a role are what it may bring to phones, read from their bytes.
 
 Source: docs/FORMATS.md section 15. Server and signer ask the same question here.
 """
@@ -57,7 +57,7 @@ def check_entries(kind: str, entries: Entries, hosts: Collection[str]) -> None:
 
 
 Read = Callable[[str], bytes]
-"""Returns the octets of a target, by path, as many as it has and hashed."""
+"""Returns the bytes of a target, by path, as many as it has and hashed."""
 
 
 def check_packs(role: str, before: Targets | None, after: Targets, read: Read) -> None:

@@ -51,7 +51,7 @@ def contrast(first: str, second: str) -> float:
 
 
 def _luminance(colour: str) -> float:
-    channels = [octet / 255 for octet in bytes.fromhex(colour[1:])]
+    channels = [byte / 255 for byte in bytes.fromhex(colour[1:])]
     red, green, blue = (
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
     )

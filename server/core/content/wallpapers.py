@@ -19,7 +19,7 @@ _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-
 
 
 class Wallpaper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A picture's sides in pixels, length in octets, sha256, and a BlurHash to show before it."""
+    """A picture's sides in pixels, length in bytes, sha256, and a BlurHash to show before it."""
 
     author: Text
     height: Side

@@ -43,7 +43,7 @@ class _Counts:
     type: int
     char: int
 
-    def octets(self) -> int:
+    def size(self) -> int:
         return self.time * 9 + self.type * 6 + self.char + self.leap * 12 + self.isstd + self.isut
 
 
@@ -57,7 +57,7 @@ def check_tzif(data: bytes) -> None:
     if version_again != version:
         raise FormatError("a TZif file has two versions")
     at += _HEADER.size
-    end = at + counts.octets()
+    end = at + counts.size()
     if end > len(data):
         raise FormatError("a TZif file ends within its data")
     _check_block(data[at:end], counts)
@@ -158,5 +158,5 @@ def _check_zone(key: str, zone: Zone) -> None:
     if zone.tzif is not msgspec.UNSET:
         data = decode_base64(zone.tzif)
         if len(data) > _LIMIT:
-            raise ValueError(f"the zone has more than {_LIMIT} octets")
+            raise ValueError(f"the zone has more than {_LIMIT} bytes")
         check_tzif(data)

@@ -41,7 +41,7 @@ class LogTiles:
             for index, width in changed_tiles(size // WIDTH**level, 0):
                 yield tile_path(level, index, width)
 
-    def octets(self, path: str) -> bytes | None:
+    def data(self, path: str) -> bytes | None:
         """Return what the tile at `path` below `log/` holds, None where that is no tile of it."""
         match = _PATH.fullmatch(path)
         if match is None:
@@ -141,7 +141,7 @@ def _files(site: Site, head: Checkpoint, entries: list[bytes], key: VerifierKey)
             if entry is not None:
                 verify_proof(read_bounded(file, MAX_PROOF), entry, key)
                 continue
-            wanted = tiles.octets(path)
+            wanted = tiles.data(path)
             if wanted is None:
                 yield (
                     f"public/log/{path} belongs to no leaf: find out who put it there, and remove"

@@ -32,7 +32,7 @@ class Site:
 
     `current` gives the version of each role that the timestamp leads to, snapshot included, as far
     as that can be read; `names` are the files of `public/metadata`, `log_files` the paths below
-    `public/log`, `results` the octets of each result; `faults` are what the database itself finds.
+    `public/log`, `results` the bytes of each result; `faults` are what the database itself finds.
     """
 
     folder: StateFolder

@@ -97,7 +97,7 @@ class Api:
         return response
 
     def refuse_malformed(self) -> web.Response:
-        """Answer octets that are no HTTP request; for the listener."""
+        """Answer bytes that are no HTTP request; for the listener."""
         error = ProblemError(400, "malformed", MALFORMED)
         response = _to_response(self._refuse(error, None))
         response.force_close()
@@ -120,28 +120,28 @@ class Api:
         query = decode_query(route.query, operation.query)
         if operation.if_match:
             _check_if_match(request)
-        octets, body = b"", None
+        data, body = b"", None
         if operation.raw:
             await invite_body(request)
         else:
-            octets = await receive_body(request, operation, self._body_seconds)
+            data = await receive_body(request, operation, self._body_seconds)
         if operation.request is not None:
-            body = decode_body(octets, operation.request)
+            body = decode_body(data, operation.request)
         call = Call(principal, route.path, query, body, request.headers, request, self._services)
-        answer = await operation.perform(call, lambda call: self._act(operation, call, octets))
+        answer = await operation.perform(call, lambda call: self._act(operation, call, data))
         return answer if isinstance(answer, web.StreamResponse) else _to_response(answer)
 
     async def _act(
-        self, operation: Operation, call: Call, octets: bytes
+        self, operation: Operation, call: Call, data: bytes
     ) -> Answer | web.StreamResponse:
         """Do what a request asks for, where it has a key once; on the loop that it belongs to."""
         keyed = "Idempotency-Key" in call.request.headers
         if call.principal is not None and operation.takes_key and keyed:
-            return await self._answer_once(operation, call, octets)
+            return await self._answer_once(operation, call, data)
         reply = await operation.handler(call)
         return reply if isinstance(reply, web.StreamResponse) else self._told(reply, operation)
 
-    async def _answer_once(self, operation: Operation, call: Call, octets: bytes) -> Answer:
+    async def _answer_once(self, operation: Operation, call: Call, data: bytes) -> Answer:
         """Answer a request with an Idempotency-Key; one that cannot be decoded uses none up."""
         keys = call.request.headers.getall("Idempotency-Key")
         if len(keys) != 1:
@@ -166,7 +166,7 @@ class Api:
         request = Request(
             call.who.name,
             read_key(keys[0]),
-            _fingerprint(call.request, operation, octets),
+            _fingerprint(call.request, operation, data),
             keep=not operation.secret,
             urgent=operation.urgent,
         )
@@ -189,7 +189,7 @@ class Api:
                 error=locate(error),
             )
         status = refusal.problem.status
-        return Answer(status, {"Content-Type": MEDIA_TYPE, **refusal.headers}, refusal.octets)
+        return Answer(status, {"Content-Type": MEDIA_TYPE, **refusal.headers}, refusal.data)
 
 
 def _to_answer(reply: Reply, operation: Operation) -> Answer:

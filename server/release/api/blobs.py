@@ -1,4 +1,4 @@
-"""Which octets the server has: asked before an upload, which may be spared."""
+"""Which bytes the server has: asked before an upload, which may be spared."""
 
 from typing import Annotated
 
@@ -11,18 +11,18 @@ from server.release.people.principal import Permission
 
 
 class BlobView(msgspec.Struct, frozen=True):
-    """Octets that are here, their hash verified."""
+    """Bytes that are here, their hash verified."""
 
     sha256: str
-    length: Annotated[int, msgspec.Meta(description="Octets.")]
+    length: Annotated[int, msgspec.Meta(description="Bytes.")]
 
 
 async def get_blob(call: Call) -> Reply:
-    """Tell whether octets with this sha256 are here, and how many they are."""
+    """Tell whether bytes with this sha256 are here, and how many they are."""
     sha256 = call.path["blob"]
     length = await call.services.uploads.blob_length(sha256)
     if length is None:
-        raise NotFoundError("no octets with this sha256 are here: upload them.")
+        raise NotFoundError("no bytes with this sha256 are here: upload them.")
     return Reply(BlobView(sha256, length))
 
 

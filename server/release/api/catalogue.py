@@ -45,13 +45,13 @@ RESOURCES = (
 
 def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
     """Return `operations` and one more that gives the OpenAPI page of them all."""
-    octets = b""
+    data = b""
 
     async def get_openapi(_call: Call) -> Reply:
         """Give this page."""
-        nonlocal octets
-        octets = octets or await asyncio.to_thread(make)
-        return Reply(octets)
+        nonlocal data
+        data = data or await asyncio.to_thread(make)
+        return Reply(data)
 
     described = (
         *operations,

@@ -153,18 +153,18 @@ SILENCE_SECONDS = 30.0  # between two pieces of a body that is read as it arrive
 async def receive_body(
     request: web.BaseRequest, operation: Operation, seconds: float = BODY_SECONDS
 ) -> bytes:
-    """Return the body's octets; raises ProblemError or TooLargeError before it is all read."""
+    """Return the body's bytes; raises ProblemError or TooLargeError before it is all read."""
     if operation.request is None:
         if request.content_length or "Transfer-Encoding" in request.headers:
             raise ProblemError(400, "malformed", "This operation takes no body: leave it out.")
         return b""
-    return await receive_octets(request, operation.content_type, operation.limit, seconds)
+    return await receive_bytes(request, operation.content_type, operation.limit, seconds)
 
 
-async def receive_octets(
+async def receive_bytes(
     request: web.BaseRequest, content_type: str, limit: int, seconds: float = BODY_SECONDS
 ) -> bytes:
-    """Return a body of at most `limit` octets; raises as `receive_body` does.
+    """Return a body of at most `limit` bytes; raises as `receive_body` does.
 
     It has `seconds` to arrive.
     """
@@ -172,12 +172,12 @@ async def receive_octets(
     if (request.content_length or 0) > limit:
         raise TooLargeError(f"The body is over the limit of {limit} bytes: send less at once.")
     await invite_body(request)
-    octets = bytearray()
+    data = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for piece, _ in request.content.iter_chunks():
-                octets += piece
-                if len(octets) > limit:
+                data += piece
+                if len(data) > limit:
                     raise TooLargeError(
                         f"The body is over the limit of {limit} bytes: send less at once."
                     )
@@ -187,7 +187,7 @@ async def receive_octets(
         ) from error
     except web.RequestPayloadError as error:
         raise _unframed() from error
-    return bytes(octets)
+    return bytes(data)
 
 
 def check_media_type(request: web.BaseRequest, expected: str) -> None:
@@ -206,7 +206,7 @@ def check_media_type(request: web.BaseRequest, expected: str) -> None:
 
 
 async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[bytes]:
-    """Yield a body as it arrives, `limit` octets at most; raises ProblemError or TooLargeError."""
+    """Yield a body as it arrives, `limit` bytes at most; raises ProblemError or TooLargeError."""
     told = TooLargeError(f"The body is over the limit of {limit} bytes: send less at once.")
     if (request.content_length or 0) > limit:
         raise told

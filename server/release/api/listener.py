@@ -259,8 +259,8 @@ class Skipping(web.RequestHandler):
             return
         answer = self.api.fail(ProblemError(431, "head-too-large", HEAD_TOO_LARGE))
         body = answer.body if isinstance(answer, web.Response) else None
-        octets = body if isinstance(body, bytes) else b""
-        transport.write(_spell(answer.status, answer.headers, octets))
+        data = body if isinstance(body, bytes) else b""
+        transport.write(_spell(answer.status, answer.headers, data))
         if transport.can_write_eof():
             transport.write_eof()
         asyncio.get_running_loop().call_later(self._lingering_time, transport.abort)
@@ -296,7 +296,7 @@ def _parting() -> bytes:
         " again in 1 s."
     )
     refusal = describe(ProblemError(503, "unavailable", sentence, {"Retry-After": "1"}), "")
-    return _spell(503, {**refusal.headers, "Content-Type": MEDIA_TYPE}, refusal.octets)
+    return _spell(503, {**refusal.headers, "Content-Type": MEDIA_TYPE}, refusal.data)
 
 
 PARTING = _parting()

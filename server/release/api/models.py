@@ -43,7 +43,7 @@ class ReleaseState(msgspec.Struct, frozen=True):
     changelog: dict[str, str]
     withdrawn: bool
     length: int
-    """Octets."""
+    """Bytes."""
     sha256: str
 
 

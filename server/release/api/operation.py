@@ -26,7 +26,7 @@ from server.release.rollouts.etag import is_match
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.intake import SubmissionLimits
 from server.release.submissions.submissions import Submissions
-from server.release.uploads.limits import free_octets, limits_of
+from server.release.uploads.limits import free_bytes, limits_of
 from server.release.uploads.uploads import Uploads
 from server.settings import Settings
 from server.storage.database import Sessions
@@ -63,7 +63,7 @@ T = TypeVar("T")
 class Services:
     """What handlers work with. `wake` makes the publishing loop look at once.
 
-    `clock` gives the time, `entropy(n)` n random octets, `alarms` what a person has to look at now.
+    `clock` gives the time, `entropy(n)` n random bytes, `alarms` what a person has to look at now.
     `urgent` runs what stops things on the loop that has nothing else to do; None: here. Other
     requests wait for it at `giving_way`, and what stops things takes `account_turns`.
     Owners of a domain add what theirs needs.
@@ -93,7 +93,7 @@ class Services:
             blobs,
             self.clock,
             self.entropy,
-            free_octets,
+            free_bytes,
             limits_of(self.settings),
         )
         submissions = Submissions(
@@ -103,7 +103,7 @@ class Services:
             self.clock,
             self.entropy,
             self.wake,
-            free_octets,
+            free_bytes,
             SubmissionLimits(self.settings.submission_limit, self.settings.keep_free),
         )
         keys = Idempotency(self.sessions, self.epoch, self.entropy, self.settings.idempotency_keys)
@@ -179,7 +179,7 @@ MATCH_REQUIRED = "This change wants If-Match with the ETag of what you looked at
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers: a value that is sent as JSON, or octets where it is raw.
+    """What a handler answers: a value that is sent as JSON, or bytes where it is raw.
 
     `status` None is the operation's own. A body of None is no body. A `Content-Type` among
     `headers` wins. `share` is one that was used up, though the request is answered.
@@ -220,7 +220,7 @@ class Operation:
     `secret`: the answer holds a secret, so it is not kept for a repeated Idempotency-Key.
     `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the trail
     that tells what was done; it does nothing twice.
-    `raw`: the handler reads the body itself, of `content_type`, and may answer octets or stream.
+    `raw`: the handler reads the body itself, of `content_type`, and may answer bytes or stream.
     `limit`: bytes of a body, 0 where a raw handler bounds it itself.
     `reply_headers`: constant headers of every answer, refusals too.
     """

@@ -85,7 +85,7 @@ class Refusal:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def octets(self) -> bytes:
+    def data(self) -> bytes:
         """The document."""
         return msgspec.json.encode(self.problem)
 

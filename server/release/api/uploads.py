@@ -1,7 +1,7 @@
 """Resumable uploads by tus 1.0.0: core, creation, checksum, termination, expiration.
 
-Any client of that protocol can be used. The announcement carries the sha256 of all octets; when the
-last one is there and the hash holds, the octets are a blob, and a submission can name it.
+Any client of that protocol can be used. The announcement carries the sha256 of all bytes; when the
+last one is there and the hash holds, the bytes are a blob, and a submission can name it.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -38,8 +38,8 @@ class UploadView(msgspec.Struct, frozen=True):
 
     id: str
     sha256: str
-    length: Annotated[int, msgspec.Meta(description="Octets in all.")]
-    offset: Annotated[int, msgspec.Meta(description="Octets that have arrived.")]
+    length: Annotated[int, msgspec.Meta(description="Bytes in all.")]
+    offset: Annotated[int, msgspec.Meta(description="Bytes that have arrived.")]
     expires: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
 
 
@@ -56,7 +56,7 @@ async def tell_upload_protocol(call: Call) -> Reply:
 
 
 async def create_upload(call: Call) -> Reply:
-    """Announce octets. Where they are here already the upload is whole at once: see the offset."""
+    """Announce bytes. Where they are here already the upload is whole at once: see the offset."""
     _check_version(call)
     if "Upload-Defer-Length" in call.headers:
         raise FormatError("Upload-Defer-Length is not taken: say the length with Upload-Length.")
@@ -96,7 +96,7 @@ async def find_upload_offset(call: Call) -> Reply:
 async def append_to_upload(call: Call) -> Reply:
     """Take a part. What arrives before a connection is lost is kept; with a checksum it is not.
 
-    460 says that octets have another hash: of the part, which is to be sent again, or of the whole,
+    460 says that bytes have another hash: of the part, which is to be sent again, or of the whole,
     and then the upload is gone.
     """
     _check_version(call)
@@ -117,7 +117,7 @@ async def append_to_upload(call: Call) -> Reply:
 
 
 async def end_upload(call: Call) -> Reply:
-    """Forget an upload and its octets; a blob that it has become stays."""
+    """Forget an upload and its bytes; a blob that it has become stays."""
     _check_version(call)
     await call.services.uploads.remove(call.who, call.path["upload"])
     return Reply()
@@ -153,7 +153,7 @@ def _decimal(call: Call, name: str) -> int:
     try:
         return decode_decimal(text)
     except FormatError as error:
-        raise FormatError(f"{name} is octets as a decimal number: {error}") from error
+        raise FormatError(f"{name} is bytes as a decimal number: {error}") from error
 
 
 def _view(state: UploadState) -> UploadView:
@@ -199,10 +199,10 @@ OPERATIONS = (
         errors=(412, 413, 507),
         headers=(
             _RESUMABLE,
-            Header("Upload-Length", "Octets in all.", _DECIMAL, required=True),
+            Header("Upload-Length", "Bytes in all.", _DECIMAL, required=True),
             Header(
                 "Upload-Metadata",
-                "`sha256 BASE64`: the hash of all octets, in hex, in base64.",
+                "`sha256 BASE64`: the hash of all bytes, in hex, in base64.",
                 required=True,
             ),
         ),

@@ -161,7 +161,7 @@ def _refused() -> AuthenticationError:
     return AuthenticationError("the login did not hold: begin again.")
 
 
-SECRET_LIMIT = 1024  # octets
+SECRET_LIMIT = 1024  # bytes
 
 
 def load_client_secret(file: Path) -> str:

@@ -18,7 +18,7 @@ from server.release.errors import AuthenticationError
 from server.release.federation.identity import Expected, key_id, load_keys, verify_identity
 from server.storage.errors import StorageError
 
-PAGE_LIMIT = 262_144  # octets; a discovery page has about 4,000
+PAGE_LIMIT = 262_144  # bytes; a discovery page has about 4,000
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -61,12 +61,12 @@ async def _ask(
             aiohttp.ClientSession(timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as session,
             session.request(method, url, data=data, allow_redirects=False, headers=sent) as answer,
         ):
-            octets = bytearray()
+            content = bytearray()
             async for piece in answer.content.iter_chunked(16_384):
-                octets += piece
-                if len(octets) > PAGE_LIMIT:
+                content += piece
+                if len(content) > PAGE_LIMIT:
                     raise StorageError("the identity provider sends too much: see oidc_issuer.")
-            page = json.loads(octets)
+            page = json.loads(content)
     except (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueError) as error:
         raise StorageError(
             f"the identity provider does not answer ({type(error).__name__}): try again."

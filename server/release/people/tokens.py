@@ -46,8 +46,8 @@ _BY_ID = (
     .join(Account, Account.name == Token.account)
     .where(Token.id == bindparam("identity"))
 )
-_ID_OCTETS = 6
-_SECRET_OCTETS = 32
+_ID_BYTES = 6
+_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ async def create_token(
     check_holds(principal, wanted, account_codenames(owner))
     if owner.disabled_at is not None:
         raise ConflictError(f"{account} is disabled: enable the account first.")
-    identity, secret = entropy(_ID_OCTETS).hex(), entropy(_SECRET_OCTETS).hex()
+    identity, secret = entropy(_ID_BYTES).hex(), entropy(_SECRET_BYTES).hex()
     text = f"hening_{identity}_{secret}"
     row = Token(
         id=identity,

@@ -62,7 +62,7 @@ async def note_effect(session: AsyncSession, index: int) -> None:
 NO_ENTRY = "0" * 64
 """What the first entry is chained to."""
 DETAIL_LIMIT = 16_384
-"""Octets of an entry's detail; a change that needs more to be told is told by reference."""
+"""Bytes of an entry's detail; a change that needs more to be told is told by reference."""
 SUBJECT_LIMIT = 200
 ACTOR_LIMIT = 80
 ACTION_LIMIT = 48

@@ -134,8 +134,8 @@ class ChainVerifier:
                 f"entry {index} of the trail is missing: the next is {entry['index']}."
             )
         value = {name: entry[name] for name in entry if name != "sha256"}
-        octets = encode_canonical_json({**value, "previous": self.state.sha256})
-        sha256 = hashlib.sha256(octets).hexdigest()
+        data = encode_canonical_json({**value, "previous": self.state.sha256})
+        sha256 = hashlib.sha256(data).hexdigest()
         if entry["sha256"] != sha256:
             raise TrailError(f"entry {index} of the trail is not what was recorded.")
         if self._remembered.pop(index, sha256) != sha256:

@@ -36,8 +36,8 @@ TOUCH_SECONDS = 300  # how exactly `seen_at` is kept: a look at a page is seldom
 KEEP_SECONDS = 30 * 86_400  # a row outlives its session, for whoever asks what there was
 LIVE_SESSIONS = 16  # of one account: a person's browsers; one more ends the oldest
 KEPT_SESSIONS = 1000  # rows of one account, live or over: the audit log has what came before
-_ID_OCTETS = 6
-_SECRET_OCTETS = 32
+_ID_BYTES = 6
+_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ async def begin_session(
     surplus = and_(WebSession.account == account.name, WebSession.id.not_in(newest))
     old = WebSession.expires_at < at - KEEP_SECONDS
     await session.execute(delete(WebSession).where(or_(old, surplus)))
-    secret = entropy(_SECRET_OCTETS).hex()
+    secret = entropy(_SECRET_BYTES).hex()
     row = WebSession(
-        id=f"s-{entropy(_ID_OCTETS).hex()}",
+        id=f"s-{entropy(_ID_BYTES).hex()}",
         account=account.name,
         secret_sha256=_digest(secret),
         token=origin.token,

@@ -33,7 +33,7 @@ from server.release.webhooks.event import (
 from server.storage.control_models import Change
 
 REASON_LIMIT = 500
-ORDER_LIMIT = 8192  # octets of an order that the trail repeats; half of what an entry holds
+ORDER_LIMIT = 8192  # bytes of an order that the trail repeats; half of what an entry holds
 NO_NAMES = BuildNames({})  # builds have their counters alone
 COURSES = 50  # how far back a schedule's origin is looked for
 
@@ -47,9 +47,9 @@ async def add_changes(
     for change in changes:
         arguments = read_arguments(change)
         order = msgspec.to_builtins(arguments.order)
-        octets = encode_canonical_json(order)
-        if len(octets) > ORDER_LIMIT:  # reasons in many languages: the row has them
-            order = {"sha256": hashlib.sha256(octets).hexdigest(), "type": change.action}
+        content = encode_canonical_json(order)
+        if len(content) > ORDER_LIMIT:  # reasons in many languages: the row has them
+            order = {"sha256": hashlib.sha256(content).hexdigest(), "type": change.action}
         detail = {
             "arguments": hashlib.sha256(change.arguments.encode()).hexdigest(),
             "change": change.id,

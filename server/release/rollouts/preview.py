@@ -20,7 +20,7 @@ OLDER = "any older build"
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One package on the way: the build that it leads to, and its length in octets."""
+    """One package on the way: the build that it leads to, and its length in bytes."""
 
     counter: int
     build: str
@@ -44,7 +44,7 @@ class BuildWay:
 
     @property
     def length(self) -> int:
-        """What the whole way transfers, in octets."""
+        """What the whole way transfers, in bytes."""
         return sum(hop.length for hop in self.hops)
 
 

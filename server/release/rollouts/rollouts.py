@@ -81,7 +81,7 @@ from server.storage.layout import StateFolder
 class Rollouts:
     """Orders to channels. Every change is a row of the database and an entry of the trail.
 
-    `entropy(n)` gives n random octets; `alarm` is told what was refused when nobody was there.
+    `entropy(n)` gives n random bytes; `alarm` is told what was refused when nobody was there.
     Objects of one process share `under_way`: the ids of what one of them is carrying out.
     `rewordings`: halts and pauses of an account in a day, beyond which new words of a repeated one
     are not recorded.

@@ -1,7 +1,7 @@
 """What only offline keys can do: the next version of a role, as a proposal for its holders.
 
 The control plane writes no metadata of an offline role. It plans the change as the signer would and
-hands out the proposal (docs/FORMATS.md section 10) with every octet of what is replaced; the
+hands out the proposal (docs/FORMATS.md section 10) with every byte of what is replaced; the
 signer's ceremony judges it afresh.
 """
 
@@ -50,7 +50,7 @@ class Withdraw(SignedEdit, frozen=True, kw_only=True, tag="withdraw"):
     file: Annotated[str, msgspec.Meta(max_length=96)] = ""
     """The file name of one package in this channel; empty: the whole build."""
     drain_until: Integer | None = None
-    """How long its octets are served on, in epoch seconds; null: no more."""
+    """How long its bytes are served on, in epoch seconds; null: no more."""
 
 
 class Promote(SignedEdit, frozen=True, kw_only=True, tag="promote"):
@@ -68,9 +68,9 @@ class Retire(SignedEdit, frozen=True, kw_only=True, tag="retire"):
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """The octets of a proposal file, their id, and sentences on what the change leaves out."""
+    """The bytes of a proposal file, their id, and sentences on what the change leaves out."""
 
-    octets: bytes
+    data: bytes
     identity: str
     remarks: tuple[str, ...]
 
@@ -142,8 +142,8 @@ def propose(
         changes=[MetadataText(role, planned.version, encode_metadata(Metadata(planned)).decode())],
         packages=[],
     )
-    octets = encode_proposal(proposal)
-    return Proposed(octets, proposal_id(octets), remarks)
+    data = encode_proposal(proposal)
+    return Proposed(data, proposal_id(data), remarks)
 
 
 def needs_signature(proposed: Proposed) -> NeedsSignatureError:
@@ -152,7 +152,7 @@ def needs_signature(proposed: Proposed) -> NeedsSignatureError:
         "only the holders of offline keys can do this: have them review, sign and accept the"
         " proposal with `hening-signer ceremony`, then submit it.",
         {
-            "file": proposed.octets.decode(),
+            "file": proposed.data.decode(),
             "id": proposed.identity,
             "remarks": list(proposed.remarks),
         },

@@ -1,6 +1,6 @@
 """Splitting `latest`: what it saves a phone and what it shows, measured on what is public.
 
-The price is in octets of the gzip form, which is what phones fetch.
+The price is in bytes of the gzip form, which is what phones fetch.
 """
 
 import gzip
@@ -32,11 +32,11 @@ class Split(SignedEdit, frozen=True, kw_only=True, tag="split"):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one role lists: how many pointers, of which models; octets of its gzip form."""
+    """What one role lists: how many pointers, of which models; bytes of its gzip form."""
 
     pointers: int
     codenames: frozenset[str]
-    octets: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class Price:
         least = min(self.after, key=lambda part: part.pointers)
         now = (
             f"latest has {pointers:,} pointers of {len(models):,} models; a phone fetches"
-            f" {_octets(self.before)} whenever one of {_whose(self.before)} changes."
+            f" {_data(self.before)} whenever one of {_whose(self.before)} changes."
         )
         then = (
-            f"In {len(self.after)} parts it fetches {_octets(self.after)}, whenever a pointer of"
+            f"In {len(self.after)} parts it fetches {_data(self.after)}, whenever a pointer of"
             " its own part changes."
         )
         shown = (
@@ -115,12 +115,12 @@ def _load(public: Path, published: Published) -> Documents:
     }
 
 
-def _octets(parts: Collection[Part]) -> str:
-    found = [part.octets for part in parts if part.pointers]
+def _data(parts: Collection[Part]) -> str:
+    found = [part.size for part in parts if part.pointers]
     if not found:
         return "nothing to speak of"
     least, most = min(found), max(found)
-    return f"{most:,} octets" if least == most else f"{least:,} to {most:,} octets"
+    return f"{most:,} bytes" if least == most else f"{least:,} to {most:,} bytes"
 
 
 def _whose(parts: Collection[Part]) -> str:

@@ -20,7 +20,7 @@ from server.storage.room import KEEP_FREE
 
 
 class Intake:
-    """Cuts the octets of one submission into its parts."""
+    """Cuts the bytes of one submission into its parts."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
@@ -35,19 +35,19 @@ class Intake:
         if not 0 < length <= limit:
             raise FormatError(
                 f"the submission does not begin with bundle.json, one line of at most {limit}"
-                " octets."
+                " bytes."
             )
         return self._cut(length)
 
     async def take(self, length: int) -> bytes:
-        """Return the next `length` octets; raises FormatError when there are fewer."""
+        """Return the next `length` bytes; raises FormatError when there are fewer."""
         while len(self._held) < length:
             if not await self._more():
                 raise FormatError("the submission ends before the last role file that it names.")
         return self._cut(length)
 
     async def skip(self, length: int) -> None:
-        """Pass over `length` octets, or as many as there are."""
+        """Pass over `length` bytes, or as many as there are."""
         while length > 0 and (self._held or await self._more()):
             length -= len(self._cut(min(length, len(self._held))))
 
@@ -62,9 +62,9 @@ class Intake:
         return bool(piece)
 
     def _cut(self, length: int) -> bytes:
-        octets = bytes(self._held[:length])
+        data = bytes(self._held[:length])
         del self._held[:length]
-        return octets
+        return data
 
 
 PREFIX = f"{TEMPORARY}api-"
@@ -110,9 +110,9 @@ def begin_bundle(temporary: Path) -> None:
     make_folder(temporary / "metadata")
 
 
-def write_role(temporary: Path, name: str, octets: bytes) -> None:
-    """Write one role file; on return its octets survive a power cut."""
-    _write(temporary / "metadata" / name, octets)
+def write_role(temporary: Path, name: str, data: bytes) -> None:
+    """Write one role file; on return its bytes survive a power cut."""
+    _write(temporary / "metadata" / name, data)
 
 
 def complete_bundle(temporary: Path, data: bytes) -> None:
@@ -122,9 +122,9 @@ def complete_bundle(temporary: Path, data: bytes) -> None:
     sync_folder(temporary)
 
 
-def _write(path: Path, octets: bytes) -> None:
+def _write(path: Path, data: bytes) -> None:
     with os.fdopen(open_created(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
-        file.write(octets)
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
@@ -135,37 +135,37 @@ COPIES = 3
 
 @dataclass(frozen=True, slots=True)
 class SubmissionLimits:
-    """`octets`: of all role files of one submission; `keep_free`: octets left on the disk."""
+    """`data`: of all role files of one submission; `keep_free`: bytes left on the disk."""
 
-    octets: int = 256 << 20
+    size: int = 256 << 20
     keep_free: int = KEEP_FREE
 
 
 def check_size(bundle: Bundle, limits: SubmissionLimits) -> int:
-    """Return how many octets the role files of a bundle have in all.
+    """Return how many bytes the role files of a bundle have in all.
 
     Raises FormatError for one that no reader would take, TooLargeError for too many in all.
     """
     for role in bundle.roles:
         if role.length > metadata_limit(role.name):
             raise FormatError(
-                f"{role.name} {role.version} has {role.length} octets, and readers take"
+                f"{role.name} {role.version} has {role.length} bytes, and readers take"
                 f" {metadata_limit(role.name)}: sign one that lists less."
             )
     total = sum(role.length for role in bundle.roles)
-    if total > limits.octets:
+    if total > limits.size:
         raise TooLargeError(
-            f"the role files have {total} octets, and {limits.octets} are taken at once: make"
+            f"the role files have {total} bytes, and {limits.size} are taken at once: make"
             " bundles of fewer roles, or have the operator raise `submission_limit`."
         )
     return total
 
 
 def check_free(total: int, free: int, limits: SubmissionLimits) -> None:
-    """Raise QuotaError unless `total` octets of role files fit on a disk with `free` octets."""
+    """Raise QuotaError unless `total` bytes of role files fit on a disk with `free` bytes."""
     lacking = COPIES * total + limits.keep_free - free
     if lacking > 0:
         raise QuotaError(
-            f"the disk has no room for role files of {total} octets, {lacking} are lacking: have"
+            f"the disk has no room for role files of {total} bytes, {lacking} are lacking: have"
             " the operator make room, or lower `keep_free`."
         )

@@ -90,7 +90,7 @@ MAX_WAIT = 30
 class Submissions:
     """All submissions of a state folder. `wake` makes the publisher look into `incoming` now.
 
-    `free` gives the octets that are free on the disk of a folder.
+    `free` gives the bytes that are free on the disk of a folder.
     """
 
     def __init__(
@@ -258,7 +258,7 @@ class Submissions:
         for sha256, length in names.items():
             if {recorded.get(sha256), lengths.get(sha256)} != {length}:
                 raise ConflictError(
-                    f"the blob {sha256} of {length} octets is not here: upload it first."
+                    f"the blob {sha256} of {length} bytes is not here: upload it first."
                 )
 
 
@@ -294,10 +294,10 @@ def _decode(data: bytes) -> Bundle:
 
 async def _receive(intake: Intake, role: RoleFile, temporary: Path) -> None:
     name = metadata_name(role.name, role.version)
-    octets = await intake.take(role.length)
-    if hashlib.sha256(octets).hexdigest() != role.sha256:
+    data = await intake.take(role.length)
+    if hashlib.sha256(data).hexdigest() != role.sha256:
         raise FormatError(f"{name} is not the file that the bundle names.")
-    await asyncio.to_thread(write_role, temporary, name, octets)
+    await asyncio.to_thread(write_role, temporary, name, data)
 
 
 ACTOR = "server"

@@ -1,1 +1,1 @@
-"""Resumable uploads: octets that arrive in parts, and become a blob once their hash is verified."""
+"""Resumable uploads: bytes that arrive in parts, and become a blob once their hash is verified."""

@@ -12,7 +12,7 @@ from server.core.errors import FormatError
 from server.release.uploads.limits import UploadChecksumError
 
 ALGORITHMS = {"sha1": 20, "sha256": 32}
-"""What a part may be hashed with, and the octets of each hash. sha1 is there because the protocol
+"""What a part may be hashed with, and the bytes of each hash. sha1 is there because the protocol
 demands it; it guards one transfer against accidents, while a blob's identity is its sha256."""
 
 
@@ -24,7 +24,7 @@ class Checksum:
     _digest: Any = field(repr=False)
 
     def feed(self, data: bytes) -> None:
-        """Take octets in, in order."""
+        """Take bytes in, in order."""
         self._digest.update(data)
 
     def check(self) -> None:
@@ -41,7 +41,7 @@ def decode_checksum(text: str) -> Checksum:
         raise FormatError(f"Upload-Checksum: use one of {', '.join(sorted(ALGORITHMS))}.")
     expected = decode_base64(encoded)
     if len(expected) != length:
-        raise FormatError(f"Upload-Checksum: a {algorithm} has {length} octets.")
+        raise FormatError(f"Upload-Checksum: a {algorithm} has {length} bytes.")
     return Checksum(expected, hashlib.new(algorithm, usedforsecurity=False))
 
 
@@ -64,7 +64,7 @@ def decode_upload_metadata(text: str) -> str:
             raise FormatError("Upload-Metadata is not of the form `KEY BASE64,KEY BASE64`.")
         values[key] = decode_base64(encoded)
     if "sha256" not in values:
-        raise FormatError("Upload-Metadata has no `sha256`: announce the hash of all the octets.")
+        raise FormatError("Upload-Metadata has no `sha256`: announce the hash of all the bytes.")
     sha256 = values["sha256"].decode(errors="backslashreplace")
     check_sha256(sha256)
     return sha256

@@ -38,7 +38,7 @@ class Holder:
         self._after_step = after_step
 
     def path(self, upload_id: str) -> Path:
-        """Return where the octets of an upload lie; its id is one that a row has."""
+        """Return where the bytes of an upload lie; its id is one that a row has."""
         return self._folder.uploads / upload_id
 
     @contextlib.asynccontextmanager
@@ -60,9 +60,9 @@ class Holder:
             await to_end(file.close)
 
     async def finish(self, upload: Upload, file: PartialFile, actor: str) -> None:
-        """Make a blob of a file whose octets are all there; steps 1 to 4 of `uploads`.
+        """Make a blob of a file whose bytes are all there; steps 1 to 4 of `uploads`.
 
-        Raises UploadChecksumError for other octets than announced, and then forgets the upload.
+        Raises UploadChecksumError for other bytes than announced, and then forgets the upload.
         """
         try:
             adopt = self._threads.run(self._blobs.adopt, file.path, upload.sha256, upload.length)
@@ -70,7 +70,7 @@ class Holder:
         except FormatError as error:
             await self.drop(upload, file, actor, "upload.refuse")
             raise UploadChecksumError(
-                "the octets do not hash to the sha256 that the upload announced: begin again."
+                "the bytes do not hash to the sha256 that the upload announced: begin again."
             ) from error
         self._after_step(2)
         now = int(self._clock().timestamp())

@@ -15,12 +15,12 @@ from server.storage.room import KEEP_FREE, Room, plan_room
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of uploads; octets, but for counts and durations.
+    """Bounds of uploads; bytes, but for counts and durations.
 
     `length`: of one upload; a full package of a big model has about 4 GiB.
     `per_account`, `in_all`: uploads that are not whole yet.
     `finished`: whole uploads of an account that are remembered; the oldest are forgotten early.
-    `account_octets`: announced lengths of an account's uploads that are not whole yet.
+    `account_bytes`: announced lengths of an account's uploads that are not whole yet.
     `keep_free`: what uploads leave free on the disk for publishing, the log and the database.
     `blob_quota`: of all blobs together, those that uploads are to become among them; 0 for any.
     `lifetime`: how long an upload waits for its next part; each part begins it anew.
@@ -31,7 +31,7 @@ class Limits:
     per_account: int = 16
     in_all: int = 64
     finished: int = 1000
-    account_octets: int = 64 << 30
+    account_bytes: int = 64 << 30
     keep_free: int = KEEP_FREE
     blob_quota: int = 0
     lifetime: timedelta = timedelta(days=1)
@@ -44,7 +44,7 @@ def limits_of(settings: Settings) -> Limits:
         length=settings.upload_limit,
         per_account=settings.uploads_per_account,
         in_all=settings.uploads_in_all,
-        account_octets=settings.upload_account_octets,
+        account_bytes=settings.upload_account_octets,
         keep_free=settings.keep_free,
         blob_quota=settings.blob_quota,
         lifetime=timedelta(hours=settings.upload_hours),
@@ -54,15 +54,15 @@ def limits_of(settings: Settings) -> Limits:
 _RETRY_SECONDS = 60  # an upload of a package takes minutes
 
 
-def free_octets(folder: Path) -> int:
-    """Return how many octets are free on the disk of a folder."""
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes are free on the disk of a folder."""
     return shutil.disk_usage(folder).free
 
 
 def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> None:
     """Raise unless `upload` may wait beside those that are `waiting` already.
 
-    RateError for too many at once, QuotaError for too many octets of one account.
+    RateError for too many at once, QuotaError for too many bytes of one account.
     """
     own = [each for each in waiting if each.account == upload.account]
     if len(own) >= limits.per_account or len(waiting) >= limits.in_all:
@@ -72,32 +72,32 @@ def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> No
             _RETRY_SECONDS,
             Share.UPLOADS,
         )
-    octets = sum(each.length for each in own) + upload.length
-    if octets > limits.account_octets:
+    data = sum(each.length for each in own) + upload.length
+    if data > limits.account_bytes:
         raise QuotaError(
-            f"the uploads of {upload.account} would have {octets} octets, and"
-            f" {limits.account_octets} are allowed at once: end one of them first."
+            f"the uploads of {upload.account} would have {data} bytes, and"
+            f" {limits.account_bytes} are allowed at once: end one of them first."
         )
 
 
 def check_blob_quota(upload: Upload, used: int, limits: Limits) -> None:
-    """Raise QuotaError unless all blobs may grow by `upload`; `used` octets they have or will."""
+    """Raise QuotaError unless all blobs may grow by `upload`; `used` bytes they have or will."""
     lacking = plan_room(upload.length, used=used, free=None, room=Room(limits.blob_quota))
     if lacking:
         raise QuotaError(
-            f"the quota of all packages has no room for {upload.length} octets, {lacking} are"
+            f"the quota of all packages has no room for {upload.length} bytes, {lacking} are"
             " lacking: have the operator collect garbage or raise `blob_quota`."
         )
 
 
 def check_space(upload: Upload, missing: int, free: int, limits: Limits) -> None:
-    """Raise QuotaError unless the disk holds it; `missing` octets of other uploads are to come."""
+    """Raise QuotaError unless the disk holds it; `missing` bytes of other uploads are to come."""
     lacking = plan_room(
         upload.length + missing, used=0, free=free, room=Room(keep_free=limits.keep_free)
     )
     if lacking:
         raise QuotaError(
-            f"the disk has no room for {upload.length} octets now, {lacking} are lacking: wait"
+            f"the disk has no room for {upload.length} bytes now, {lacking} are lacking: wait"
             " until other uploads have ended, or have the operator make room or lower `keep_free`."
         )
 
@@ -107,7 +107,7 @@ class UploadBusyError(ConflictError):
 
 
 class OffsetError(ConflictError):
-    """A part does not begin where the octets so far end; `offset` says where that is."""
+    """A part does not begin where the bytes so far end; `offset` says where that is."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"the next part has to begin at offset {offset}: ask with HEAD first.")
@@ -119,4 +119,4 @@ class UploadStalledError(HeningError):
 
 
 class UploadChecksumError(HeningError):
-    """The octets are not those that a checksum or the upload's own sha256 announced."""
+    """The bytes are not those that a checksum or the upload's own sha256 announced."""

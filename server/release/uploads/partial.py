@@ -1,6 +1,6 @@
-"""The file of one upload: the octets that arrived so far, in order, with one writer at a time.
+"""The file of one upload: the bytes that arrived so far, in order, with one writer at a time.
 
-    uploads/ID          the octets; how many there are is the file's length and stands nowhere else
+    uploads/ID          the bytes; how many there are is the file's length and stands nowhere else
     uploads/ID.from     while a part with a checksum arrives: the decimal offset where it begins
 
 A part without a checksum keeps what arrived of it. A part with one counts whole or not at all: a
@@ -67,18 +67,18 @@ class PartialFile:
 
     @property
     def offset(self) -> int:
-        """How many octets have arrived."""
+        """How many bytes have arrived."""
         return os.fstat(self._descriptor).st_size
 
     def write(self, data: bytes) -> None:
-        """Append octets. Raises QuotaError where the disk is full; what fitted stays."""
+        """Append bytes. Raises QuotaError where the disk is full; what fitted stays."""
         view = memoryview(data)
         with _surroundings():
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
     def begin(self) -> None:
-        """Remember where a part with a checksum begins, before its first octet is written."""
+        """Remember where a part with a checksum begins, before its first byte is written."""
         with _surroundings():
             write_durable(_mark(self.path), b"%d" % self.offset)
 
@@ -102,7 +102,7 @@ class PartialFile:
 
 
 def arrived(path: Path) -> int:
-    """Return how many octets of an upload count, whether or not somebody is sending more."""
+    """Return how many bytes of an upload count, whether or not somebody is sending more."""
     try:
         return decode_decimal(read_bounded(_mark(path), 16).decode("ascii"))
     except (OSError, ValueError, FormatError):  # there is none
@@ -193,7 +193,7 @@ BEYOND = (
     " announce another upload."
 )
 BATCH = 1 << 20
-"""Octets that are gathered before a thread writes them: pieces of a socket have about 64 KiB."""
+"""Bytes that are gathered before a thread writes them: pieces of a socket have about 64 KiB."""
 
 
 async def receive(
@@ -203,7 +203,7 @@ async def receive(
     checksum: Checksum | None,
     silence: float,
 ) -> None:
-    """Append the octets of one part, at most `room`; on return they survive a power cut.
+    """Append the bytes of one part, at most `room`; on return they survive a power cut.
 
     Whatever ends it early, a connection that is lost or pauses for `silence` seconds among it, what
     arrived stays, and survives, too; but with a `checksum`, or of a part that is longer than

@@ -1,7 +1,7 @@
 """Uploads from their announcement to the blob: the protocol tus 1.0.0 without its HTTP.
 
-An upload is a row that says who sends what, and a file with the octets so far (`partial`). Its last
-octet makes it a blob, in this order:
+An upload is a row that says who sends what, and a file with the bytes so far (`partial`). Its last
+byte makes it a blob, in this order:
 
     1  the file is hashed                     a crash leaves a whole file: it is finished later
     2  it is named in the blob store, too     a crash leaves a blob without a record: the same
@@ -44,7 +44,7 @@ from server.storage.models import Blob
 
 @dataclass(frozen=True, slots=True)
 class UploadState:
-    """One upload: `offset` of `length` octets have arrived; `expires_at` in epoch seconds."""
+    """One upload: `offset` of `length` bytes have arrived; `expires_at` in epoch seconds."""
 
     id: str
     sha256: str
@@ -54,19 +54,19 @@ class UploadState:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all octets are there and verified: the blob can be named."""
+        """Whether all bytes are there and verified: the blob can be named."""
         return self.offset == self.length
 
 
 def state_of(upload: Upload, offset: int) -> UploadState:
-    """Return the state of a row whose octets so far are `offset`."""
+    """Return the state of a row whose bytes so far are `offset`."""
     return UploadState(upload.id, upload.sha256, upload.length, offset, upload.expires_at)
 
 
 class Uploads:
     """All uploads of a state folder.
 
-    `free` gives the octets that are free on a folder's disk, `entropy(n)` n random octets;
+    `free` gives the bytes that are free on a folder's disk, `entropy(n)` n random bytes;
     `after_step` is told the number of each step above that is done.
     """
 
@@ -100,14 +100,14 @@ class Uploads:
         return length if found is not None and found.length == length else None
 
     async def create(self, principal: Principal, length: int, sha256: str) -> UploadState:
-        """Announce `length` octets with the hash `sha256`; whole at once if they are here already.
+        """Announce `length` bytes with the hash `sha256`; whole at once if they are here already.
 
         Raises TooLargeError, and QuotaError or RateError where there is no room for it now.
         """
         principal.check(Permission.UPLOAD)
         if length > self.limits.length:
             raise TooLargeError(
-                f"an upload may have {self.limits.length} octets at most: send less, or have the"
+                f"an upload may have {self.limits.length} bytes at most: send less, or have the"
                 " operator raise `upload_limit`."
             )
         is_here = await self.blob_length(sha256) == length
@@ -157,10 +157,10 @@ class Uploads:
         declared: int | None,
         checksum: Checksum | None,
     ) -> UploadState:
-        """Take a part that begins at `offset`; `declared` octets, where its sender said so.
+        """Take a part that begins at `offset`; `declared` bytes, where its sender said so.
 
         Raises OffsetError, TooLargeError, UploadBusyError, QuotaError, UploadStalledError and
-        UploadChecksumError; what then is left of the part, `receive` says. An upload whose octets
+        UploadChecksumError; what then is left of the part, `receive` says. An upload whose bytes
         do not have the sha256 that it announced is gone after it.
         """
         upload = await self._load(principal, upload_id)

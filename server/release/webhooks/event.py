@@ -143,5 +143,5 @@ def make_event(data: Data, *, subject: str, time: int, occasion: str) -> Event:
 
 
 def encode_event(event: Event) -> bytes:
-    """Return the octets that are signed and sent: canonical JSON."""
+    """Return the bytes that are signed and sent: canonical JSON."""
     return encode_canonical_json(msgspec.to_builtins(event))

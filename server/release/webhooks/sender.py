@@ -229,12 +229,12 @@ def _checked_socket(info: tuple[Any, ...]) -> socket.socket:
 
 
 PREFIX = "whsec_"
-SECRET_OCTETS = 32  # the specification asks for 24 to 64
+SECRET_BYTES = 32  # the specification asks for 24 to 64
 
 
 def make_secret(entropy: Callable[[int], bytes]) -> str:
     """Return a fresh secret as it is shown: `whsec_` and base64."""
-    return PREFIX + base64.b64encode(entropy(SECRET_OCTETS)).decode()
+    return PREFIX + base64.b64encode(entropy(SECRET_BYTES)).decode()
 
 
 def sign_message(

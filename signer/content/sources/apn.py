@@ -21,7 +21,7 @@ from signer.content.sources.translations import SourceError
 TYPES = frozenset({
     "cbs", "default", "dun", "emergency", "fota", "hipri", "ia", "ims", "mms", "supl", "xcap",
 })  # fmt: skip
-#: Members that are octets of a protocol, and how many they may have.
+#: Members that are bytes of a protocol, and how many they may have.
 MEMBERS = {
     "apn": 100,
     "mmsc": 200,
@@ -220,7 +220,7 @@ def _name_of(element: Element) -> str:
 NAME = "mobile-broadband-provider-info"
 LICENCE = "CC-PDDC"
 #: The upstream files have less than a megabyte.
-MAX_OCTETS = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 READERS = {"serviceproviders": read_providers, "apns": read_android}
 
 
@@ -260,10 +260,8 @@ def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> 
 
 def _parse(path: Path) -> Element:
     """Return the root of an XML file that fetches nothing and expands nothing."""
-    if path.stat().st_size > MAX_OCTETS:
-        raise SourceError(
-            f"{path} has more than {MAX_OCTETS} octets; no list of access points has."
-        )
+    if path.stat().st_size > MAX_BYTES:
+        raise SourceError(f"{path} has more than {MAX_BYTES} bytes; no list of access points has.")
     try:
         root = parse(path).getroot()
     except ParseError as error:

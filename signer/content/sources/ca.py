@@ -79,7 +79,7 @@ def _judge(block: bytes) -> tuple[str, bytes, str]:
 
 def _why_left_out(der: bytes) -> str:
     if len(der) > MAX_DER:
-        return f"it has more than {MAX_DER} octets"
+        return f"it has more than {MAX_DER} bytes"
     try:
         check_ca_certificate(der)
     except FormatError as error:

@@ -15,7 +15,7 @@ from signer.content.sources.translations import Marked, SourceError, check_words
 FORMATS = ("JPEG", "PNG", "WEBP")
 MODES = frozenset({"1", "CMYK", "L", "P", "RGB", "YCbCr"})
 MIN_SIDE, MAX_SIDE = 64, 4096
-MAX_OCTETS = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 QUALITY = 85
 #: Waves across and down of a placeholder, and the sides of what it is computed from.
 WAVES = (3, 4)
@@ -29,8 +29,8 @@ def read_picture(path: Path) -> Image.Image:
     and for what cannot be decoded.
     """
     try:
-        if path.stat().st_size > MAX_OCTETS:
-            raise SourceError(f"{path} has more than {MAX_OCTETS} octets; scale it.")
+        if path.stat().st_size > MAX_BYTES:
+            raise SourceError(f"{path} has more than {MAX_BYTES} bytes; scale it.")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with Image.open(path, formats=FORMATS) as image:
@@ -44,7 +44,7 @@ def read_picture(path: Path) -> Image.Image:
 
 
 def encode_picture(image: Image.Image) -> bytes:
-    """Return the JPEG of an image in RGB, the same octets for the same pixels and Pillow."""
+    """Return the JPEG of an image in RGB, the same bytes for the same pixels and Pillow."""
     out = io.BytesIO()
     image.save(out, "JPEG", quality=QUALITY, optimize=True, progressive=True)
     return out.getvalue()

@@ -147,17 +147,17 @@ class Marked:
         return SourceError(f"{self.where}: {rule}.")
 
 
-MAX_OCTETS = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str"))
 
 
 def read_yaml(path: Path) -> Marked:
     """Return what a file of at most 1 MiB holds; SourceError, with the line, otherwise."""
-    octets = path.read_bytes()
-    if len(octets) > MAX_OCTETS:
-        raise SourceError(f"{path} has more than {MAX_OCTETS} octets; split it.")
+    data = path.read_bytes()
+    if len(data) > MAX_BYTES:
+        raise SourceError(f"{path} has more than {MAX_BYTES} bytes; split it.")
     try:
-        node = yaml.compose(octets.decode("utf-8-sig"), Loader=yaml.BaseLoader)
+        node = yaml.compose(data.decode("utf-8-sig"), Loader=yaml.BaseLoader)
         if node is None:
             raise SourceError(f"{path} is empty.")
         return _mark(node, str(path), set())

@@ -1,6 +1,6 @@
 """Time zones, from PyPI's tzdata or a folder of compiled files.
 
-A name whose file has the same octets as another's is a link to it: to the one that `tzdata.zi`,
+A name whose file has the same bytes as another's is a link to it: to the one that `tzdata.zi`,
 which lies in the folder, calls a zone, else to the first by name. What some files
 repeat for readers of version 1 is made empty.
 """
@@ -54,36 +54,36 @@ def load_zones(
     for key in sorted(found, key=lambda key: (key not in zones, key)):
         targets.setdefault(found[key], key)
     entries: dict[str, object] = {
-        key: {"tzif": base64.b64encode(octets).decode()}
-        if targets[octets] == key
-        else {"link": targets[octets]}
-        for key, octets in sorted(found.items())
+        key: {"tzif": base64.b64encode(data).decode()}
+        if targets[data] == key
+        else {"link": targets[data]}
+        for key, data in sorted(found.items())
     }
     return Built(entries, [name_source(name, told, licence)], left_out=left_out)
 
 
 def _find_zones(folder: Traversable, prefix: str, left_out: LeftOut) -> Iterator[tuple[str, bytes]]:
-    """Yield names and octets of the compiled zones in a folder and those below it."""
+    """Yield names and bytes of the compiled zones in a folder and those below it."""
     for each in folder.iterdir():
         name = prefix + each.name
         if name in OTHERS:
             left_out.add("no zone of the database, or a copy of all of them", name)
         elif each.is_dir():
             yield from _find_zones(each, name + "/", left_out)
-        elif (octets := each.read_bytes()).startswith(MAGIC):
-            yield name, _without_first_block(octets)
+        elif (data := each.read_bytes()).startswith(MAGIC):
+            yield name, _without_first_block(data)
         elif not name.endswith(PYTHONS) and name not in INDEXES:
             left_out.add("a file that is no compiled zone", name)
 
 
-def _without_first_block(octets: bytes) -> bytes:
+def _without_first_block(data: bytes) -> bytes:
     """Return a file whose block of version 1 is empty; what has no later one stays as it is."""
-    if len(octets) < HEADER.size:
-        return octets
-    *_, isut, isstd, leap, times, types, chars = HEADER.unpack_from(octets)
+    if len(data) < HEADER.size:
+        return data
+    *_, isut, isstd, leap, times, types, chars = HEADER.unpack_from(data)
     end = HEADER.size + times * 5 + types * 6 + chars + leap * 8 + isstd + isut
-    is_later = octets[end : end + 5] == octets[:5]
-    return octets[: HEADER.size - 24] + EMPTY + octets[end:] if is_later else octets
+    is_later = data[end : end + 5] == data[:5]
+    return data[: HEADER.size - 24] + EMPTY + data[end:] if is_later else data
 
 
 def _read_source(file: Traversable) -> tuple[str, frozenset[str]]:

@@ -27,9 +27,9 @@ def canonical(value):
     return text.encode() + b"\n"
 
 
-def compress(octets, preset=6, check=lzma.CHECK_CRC32):
-    """Return octets as a part is compressed."""
-    return lzma.compress(octets, lzma.FORMAT_XZ, check, preset)
+def compress(data, preset=6, check=lzma.CHECK_CRC32):
+    """Return bytes as a part is compressed."""
+    return lzma.compress(data, lzma.FORMAT_XZ, check, preset)
 
 
 def number_of(kind, key):
@@ -38,12 +38,12 @@ def number_of(kind, key):
 
 
 def encode_part(kind, number, entries):
-    """Return the octets of a part."""
+    """Return the bytes of a part."""
     return compress(canonical({"entries": entries, "kind": kind, "part": number, "schema": 1}))
 
 
 def encode_parts(kind, entries):
-    """Return the octets of all parts of a pack."""
+    """Return the bytes of all parts of a pack."""
     return [
         encode_part(
             kind, number, {key: entries[key] for key in entries if number_of(kind, key) == number}
@@ -65,21 +65,21 @@ def describe(version=1, **changes):
     }
 
 
-def put_file(repository, path, octets):
+def put_file(repository, path, data):
     """List and serve a file; return its sha256."""
     role, kind, name = path.split("/")
-    sha256 = hashlib.sha256(octets).hexdigest()
-    target = TargetFile(len(octets), {"sha256": sha256}, path)
+    sha256 = hashlib.sha256(data).hexdigest()
+    target = TargetFile(len(data), {"sha256": sha256}, path)
     target.unrecognized_fields["custom"] = {"schema": 1}
     repository.signed[role].targets[path] = target
-    repository.files[f"/targets/{role}/{kind}/{sha256}.{name}"] = octets
+    repository.files[f"/targets/{role}/{kind}/{sha256}.{name}"] = data
     return sha256
 
 
 def put_pack(repository, kind, entries, version=1, pictures=(), hosts=(), **changes):
     """Let the next version of a kind's role list a pack; returns the paths of its parts.
 
-    `entries` may be the octets of all parts, `pictures` octets by name.
+    `entries` may be the bytes of all parts, `pictures` bytes by name.
     """
     role, _ = PARTS[kind]
     custom = repository.signed[role].unrecognized_fields.setdefault(
@@ -88,10 +88,10 @@ def put_pack(repository, kind, entries, version=1, pictures=(), hosts=(), **chan
     custom["hosts"] = sorted({*custom["hosts"], *hosts})
     custom["packs"][kind] = describe(version, **changes)
     parts = entries if isinstance(entries, list) else encode_parts(kind, entries)
-    for name, octets in dict(pictures).items():
-        put_file(repository, f"{role}/{kind}/{name}.jpg", octets)
+    for name, data in dict(pictures).items():
+        put_file(repository, f"{role}/{kind}/{name}.jpg", data)
     return [
         f"/targets/{role}/{kind}/"
-        f"{put_file(repository, f'{role}/{kind}/{number:02}.xz', octets)}.{number:02}.xz"
-        for number, octets in enumerate(parts)
+        f"{put_file(repository, f'{role}/{kind}/{number:02}.xz', data)}.{number:02}.xz"
+        for number, data in enumerate(parts)
     ]

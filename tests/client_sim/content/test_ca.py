@@ -1,4 +1,4 @@
-"""Certificates of authorities: what is read of them, what is not, and octets that are no DER."""
+"""Certificates of authorities: what is read of them, what is not, and bytes that are no DER."""
 
 import contextlib
 
@@ -45,10 +45,10 @@ BROKEN = {
     "cut short": make_certificate()[:-1],
     "no end": b"\x30\x80" + make_certificate()[4:] + b"\0\0",
     "a length too long": b"\x30\x83\0" + make_certificate()[2:],
-    "a length of four octets": b"\x30\x84\0\0" + make_certificate()[2:],
+    "a length of four bytes": b"\x30\x84\0\0" + make_certificate()[2:],
     "a short length in the long form": tlv(0x30, b"\x30\x81\x05" + bytes(5)),
-    "a length without its octets": b"\x30\x82\x01",
-    "a tag of several octets": b"\x3f\x1f\x00",
+    "a length without its bytes": b"\x30\x82\x01",
+    "a tag of several bytes": b"\x3f\x1f\x00",
     "a set": tlv(0x31, make_certificate()[4:]),
     "version 2": make_certificate(version=1),
     "no version": make_certificate(version=None),
@@ -64,7 +64,7 @@ BROKEN = {
     "empty constraints": make_certificate(extension("551d13", "3000")),
     "constraints that say no": make_certificate(extension("551d13", "3003010100")),
     "true in BER": make_certificate(extension("551d13", "3003010101")),
-    "true of two octets": make_certificate(extension("551d13", "30040102ffff")),
+    "true of two bytes": make_certificate(extension("551d13", "30040102ffff")),
     "constraints behind constraints": make_certificate(extension("551d13", "30030101ff0500")),
     "text in the constraints": make_certificate(extension("551d13", "30050101ff0c00")),
     "two depths": make_certificate(extension("551d13", "30090101ff020100020100")),
@@ -84,10 +84,10 @@ def test_all_else_is_refused(name):
 
 @given(st.data())
 def test_a_certificate_that_is_changed_anywhere_is_good_or_refused(data):
-    """Octets exchanged, gone or new; and octets of any kind."""
-    octets = bytearray(DER)
-    at = data.draw(st.integers(0, len(octets) - 1))
-    octets[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
-    for each in (bytes(octets), data.draw(st.binary(max_size=20))):
+    """Bytes exchanged, gone or new; and bytes of any kind."""
+    content = bytearray(DER)
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    for each in (bytes(content), data.draw(st.binary(max_size=20))):
         with contextlib.suppress(ContentError):
             check_authority(each)

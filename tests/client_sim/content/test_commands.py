@@ -198,10 +198,10 @@ def test_a_wallpaper_is_one_request_of_its_own(town, tmp_path):
     before = len(town.server.received)
     assert "64x64" in town.tell("wallpapers", "get", "waves", "--out", out, RESOLVE)
     assert out.read_bytes() == PICTURE
-    (octets,) = town.server.received[before:]
+    (data,) = town.server.received[before:]
     path = next(path for path in town.repository.files if path.endswith(".waves.jpg"))
     assert (
-        octets
+        data
         == (
             f"GET {path} HTTP/1.1\r\nHost: {HOST}:{town.server.port}\r\n"
             "Accept-Encoding: gzip\r\n\r\n"
@@ -237,7 +237,7 @@ def test_a_picture_that_is_listed_no_more_is_not_asked_for(town, tmp_path, chang
 
 
 def test_a_picture_of_the_pack_before_that_is_still_listed_is_fetched(town, tmp_path):
-    """Whoever uses either pack asks with the same octets."""
+    """Whoever uses either pack asks with the same bytes."""
     put_pack(
         town.repository,
         "wallpapers",
@@ -291,8 +291,8 @@ def test_a_command_in_a_poll_changes_nothing(town, monkeypatch):
     town.repository.publish("tables")
     keep_part, found = Store.keep_part, []
 
-    def keep_part_and_ask(store, sha256, octets):
-        keep_part(store, sha256, octets)
+    def keep_part_and_ask(store, sha256, data):
+        keep_part(store, sha256, data)
         monkeypatch.setattr(Store, "keep_part", keep_part)
         found.append(town.run("rollback", "emergency"))
         before = shop.digest_tree(town.phone)

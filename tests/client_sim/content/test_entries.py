@@ -234,16 +234,16 @@ def test_whatever_is_in_a_pack_it_is_good_or_refused(kind, entries):
     assert kind == "wallpapers" or isinstance(entries, dict)
 
 
-def test_a_zone_is_read_to_its_last_octet():
-    """Each octet that goes missing, and one too many, is noticed."""
+def test_a_zone_is_read_to_its_last_byte():
+    """Each byte that goes missing, and one too many, is noticed."""
     good = tzif()
-    for octets in (*(good[:end] for end in range(len(good))), good + b"\n"):
+    for data in (*(good[:end] for end in range(len(good))), good + b"\n"):
         with pytest.raises(ContentError):
-            check("zones", {"A": {"tzif": base64.b64encode(octets).decode()}})
+            check("zones", {"A": {"tzif": base64.b64encode(data).decode()}})
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         tzif(first=FULL),
         tzif(first=EMPTY[:-7] + bytes(6) + b"a"),
@@ -252,10 +252,10 @@ def test_a_zone_is_read_to_its_last_octet():
         *(tzif()[:at] + b"\1" + tzif()[at + 1 :] for at in (5, 19, 56, 70)),
     ],
 )
-def test_a_zone_says_nothing_to_old_readers(octets):
-    """Its block of version 1 is empty, and so are its headers' reserved octets."""
+def test_a_zone_says_nothing_to_old_readers(data):
+    """Its block of version 1 is empty, and so are its headers' reserved bytes."""
     with pytest.raises(ContentError, match=r"nothing|no local time"):
-        check("zones", {"A": {"tzif": base64.b64encode(octets).decode()}})
+        check("zones", {"A": {"tzif": base64.b64encode(data).decode()}})
 
 
 def test_an_occasion_has_days_of_its_own_in_every_country():

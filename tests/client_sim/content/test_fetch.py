@@ -129,12 +129,12 @@ def test_which_parts_came_is_carried_back_to_nobody(repository, world, answer):
     assert used(world) == (1, ID)
 
 
-@pytest.mark.parametrize("octets", [b"", b"x", encode_part("emergency", 1, {}) + b"x"])
-def test_a_part_that_is_not_the_signed_one_is_not_kept(repository, world, octets):
+@pytest.mark.parametrize("data", [b"", b"x", encode_part("emergency", 1, {}) + b"x"])
+def test_a_part_that_is_not_the_signed_one_is_not_kept(repository, world, data):
     """Of whatever length; it is asked for again."""
     paths = publish(repository)
     good = repository.files[paths[1]]
-    repository.files[paths[1]] = octets
+    repository.files[paths[1]] = data
     assert poll(world).warnings
     repository.files[paths[1]] = good
     poll(world)
@@ -221,7 +221,7 @@ def test_a_bad_pack_leaves_the_old_one_in_use(repository, world, name):
 
 
 def test_the_share_decides_who_uses_and_never_who_fetches(repository):
-    """Two hundred phones send the same octets; about half of them use the new pack."""
+    """Two hundred phones send the same bytes; about half of them use the new pack."""
     publish(repository)
     worlds = [FakeWorld(repository) for _ in range(60)]
     for place, world in enumerate(worlds):
@@ -420,13 +420,13 @@ def test_a_disk_that_holds_nothing_ends_each_poll_at_the_same_place(world):
     assert asked == [POLL, POLL]
 
 
-@pytest.mark.parametrize("octets", [b"", b"x", b"{}\n", b"1\n"])
-def test_a_damaged_record_is_fetched_again(repository, world, octets):
+@pytest.mark.parametrize("data", [b"", b"x", b"{}\n", b"1\n"])
+def test_a_damaged_record_is_fetched_again(repository, world, data):
     """All of its role, in that poll; the other role is as it was."""
     paths = publish(repository)
     publish(repository, "notices", entries_of("notices"), hosts=["example.com"])
     poll(world)
-    world.state["contents.tables"] = octets
+    world.state["contents.tables"] = data
     (warning,) = poll(world).warnings
     assert warning.startswith("What the phone held of tables is damaged;")
     assert world.paths == [*POLL, *paths]

@@ -1,4 +1,4 @@
-"""Parts: one xz stream of canonical JSON, within limits of octets and memory."""
+"""Parts: one xz stream of canonical JSON, within limits of bytes and memory."""
 
 import lzma
 import resource
@@ -23,7 +23,7 @@ VALUE = {"entries": ENTRIES, "kind": "zones", "part": 3, "schema": 1}
     ("key", "parts", "part"), [("Asia/Jakarta", 16, 3), ("510-10", 16, 14), ("ID", 4, 0)]
 )
 def test_a_key_has_its_part(key, parts, part):
-    """By the first octet of its hash."""
+    """By the first byte of its hash."""
     assert part_of(key, parts) == part
 
 
@@ -56,8 +56,8 @@ CONTAINERS = {
     "a dictionary of a gigabyte": filtered([{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]),
     "two streams": GOOD + GOOD,
     "padding": GOOD + bytes(4),
-    "an octet in front": b"x" + GOOD,
-    "an octet behind": GOOD + b"x",
+    "a byte in front": b"x" + GOOD,
+    "a byte behind": GOOD + b"x",
     "no block": compress(b"")[:12] + compress(b"")[12:],
 }
 
@@ -113,7 +113,7 @@ def test_a_bomb_is_stopped_when_it_opens():
 
 
 def test_limits_are_reached_and_not_passed():
-    """One octet more than decoded or encoded parts may have."""
+    """One byte more than decoded or encoded parts may have."""
     for spare, is_good in ((0, True), (1, False)):
         empty = canonical({**VALUE, "entries": {"Asia/Jakarta": ""}})
         text = canonical(
@@ -130,16 +130,16 @@ def test_limits_are_reached_and_not_passed():
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
-def test_a_changed_octet_is_noticed(place, change):
+def test_a_changed_byte_is_noticed(place, change):
     """Wherever it is; the check of the container included."""
-    octets = GOOD[:place] + bytes((GOOD[place] ^ change,)) + GOOD[place + 1 :]
+    data = GOOD[:place] + bytes((GOOD[place] ^ change,)) + GOOD[place + 1 :]
     with pytest.raises(ContentError):
-        decode_part(octets, ZONES, 3)
+        decode_part(data, ZONES, 3)
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_octets_are_refused(octets):
+def test_arbitrary_bytes_are_refused(content):
     """Bare, and as what a container holds."""
-    for data in (octets, compress(octets), GOOD[:12] + octets):
+    for data in (content, compress(content), GOOD[:12] + content):
         with pytest.raises(ContentError):
             decode_part(data, ZONES, 3)

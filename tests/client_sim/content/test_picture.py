@@ -1,4 +1,4 @@
-"""Pictures: a plain JPEG from its first octet to its last, and of the size that is stated."""
+"""Pictures: a plain JPEG from its first byte to its last, and of the size that is stated."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_whatever_a_plain_picture_may_have_passes(name):
 
 @pytest.mark.parametrize("name", jpegs.BROKEN)
 def test_no_segment_holds_anything_of_its_own(name):
-    """Tables that nobody uses, octets that are left, numbers that mean nothing."""
+    """Tables that nobody uses, bytes that are left, numbers that mean nothing."""
     with pytest.raises(ContentError):
         check_picture(jpegs.BROKEN[name][0], 64, 64)
 
@@ -51,7 +51,7 @@ BROKEN = {
     "a thumbnail": GOOD.replace(JFIF, segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\1\1" + bytes(3))),
     "a comment": GOOD.replace(JFIF, JFIF + segment(0xFE, b"hello")),
     "a comment between scans": GOOD.replace(SCAN, SCAN + b"\1" + segment(0xFE, b"x") + SCAN),
-    "fill octets": GOOD.replace(FRAME, b"\xff" + FRAME),
+    "fill bytes": GOOD.replace(FRAME, b"\xff" + FRAME),
     "two frames": GOOD.replace(FRAME, FRAME + FRAME),
     "a scan before its frame": GOOD.replace(FRAME, SCAN + b"\1" + FRAME),
     "no scan": GOOD[: GOOD.index(b"\xff\xda")] + b"\xff\xd9",
@@ -77,11 +77,11 @@ def test_all_else_is_refused(name):
 
 
 @given(st.data())
-def test_arbitrary_octets_never_crash(data):
+def test_arbitrary_bytes_never_crash(data):
     """Cut, changed, or made up: good or refused."""
     place = data.draw(st.integers(0, len(GOOD)))
-    octets = GOOD[:place] + data.draw(st.binary(max_size=40)) + GOOD[place:]
-    for candidate in (octets, GOOD[:place], octets[2:]):
+    content = GOOD[:place] + data.draw(st.binary(max_size=40)) + GOOD[place:]
+    for candidate in (content, GOOD[:place], content[2:]):
         try:
             check_picture(candidate, 64, 64)
         except ContentError:

@@ -240,10 +240,10 @@ def test_a_history_of_indexes_never_leads_to_what_is_not_good(history, place):
 
 
 @given(st.binary(max_size=60))
-def test_a_damaged_record_is_told(octets):
+def test_a_damaged_record_is_told(content):
     """Cut, changed or made up."""
     good = encode_record(take(Record(), pack(1))[0])
-    for data in (octets, good[: len(octets)], octets + good, good.replace(b"ready", b"Ready")):
+    for data in (content, good[: len(content)], content + good, good.replace(b"ready", b"Ready")):
         if data != good:
             with pytest.raises(StateError, match="damaged"):
                 decode_record(data)

@@ -37,8 +37,8 @@ PROVIDERS = """<serviceproviders format="2.0"><country code="id"><provider>
 def through_parts(kind, built):
     """Return entries as a phone has them, checked."""
     entries = {}
-    for number, octets in enumerate(encode_parts(kind, built.entries)):
-        entries |= decode_part(octets, KINDS[kind], number)
+    for number, data in enumerate(encode_parts(kind, built.entries)):
+        entries |= decode_part(data, KINDS[kind], number)
     check_entries(kind, entries, hosts=frozenset(), pictures={}, wallpapers=None)
     return entries
 

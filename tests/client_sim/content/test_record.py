@@ -19,20 +19,20 @@ def seal(body):
 
 def test_what_is_remembered_is_lines_under_their_hash():
     """The version, and each kind with its record, in ascending order."""
-    octets = encode_holding(HOLDING)
+    data = encode_holding(HOLDING)
     bad, none = encode_record(Record(verdict="bad")), encode_record(Record())
-    assert octets == seal(b"7\napn " + bad + b"zones " + none)
-    assert decode_holding(octets) == HOLDING
+    assert data == seal(b"7\napn " + bad + b"zones " + none)
+    assert decode_holding(data) == HOLDING
 
 
 @given(st.integers(0, 600), st.integers(1, 255))
 @settings(max_examples=50)
-def test_a_changed_octet_is_told(place, change):
+def test_a_changed_byte_is_told(place, change):
     """Wherever it is."""
-    octets = bytearray(encode_holding(HOLDING))
-    octets[place % len(octets)] ^= change
+    data = bytearray(encode_holding(HOLDING))
+    data[place % len(data)] ^= change
     with pytest.raises(StateError, match="damaged"):
-        decode_holding(bytes(octets))
+        decode_holding(bytes(data))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_another_release_wrote_is_damage(body):
 
 @given(st.binary(max_size=80))
 @settings(max_examples=50)
-def test_whatever_is_read_is_a_holding_or_damage(octets):
+def test_whatever_is_read_is_a_holding_or_damage(data):
     """No other error."""
     with pytest.raises(StateError, match="damaged"):
-        decode_holding(octets)
+        decode_holding(data)

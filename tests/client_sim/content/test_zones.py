@@ -1,4 +1,4 @@
-"""Time zones are read without the C library, which trusts its octets, and answer by RFC 9636."""
+"""Time zones are read without the C library, which trusts its bytes, and answer by RFC 9636."""
 
 import datetime as dt
 import struct
@@ -55,8 +55,8 @@ def zone_with(times, numbers, types, footer=b"UTC0"):
 
 def test_a_zone_that_ends_in_summer_time():
     """The C library of some Pythons reads behind its memory here; a phone must not die of it."""
-    octets = zone_with((1, 2), (1, 1), ((0, 0, 0), (3600, 1, 0), (0, 0, 0)))
-    zone = decode_tzif(octets)
+    data = zone_with((1, 2), (1, 1), ((0, 0, 0), (3600, 1, 0), (0, 0, 0)))
+    zone = decode_tzif(data)
     assert [zone.find(second).offset for second in (0, 1, 2)] == [0, 3600, 0]
     zone = decode_tzif(zone_with((1, 2), (1, 1), ((0, 0, 0), (3600, 1, 0), (0, 0, 0)), b""))
     assert [zone.find(second).is_summer for second in (0, 1, 2, 10**12)] == [

@@ -18,34 +18,34 @@ class Hello:
         """Return what may not differ from one connection to the next."""
         # 51 is key_share; of it the groups and lengths stay the same.
         rest = {
-            number: _without_keys(octets) if number == 51 else octets
-            for number, octets in self.extensions.items()
+            number: _without_keys(data) if number == 51 else data
+            for number, data in self.extensions.items()
         }
         return len(self.session_id), self.ciphers, self.compressions, tuple(rest.items())
 
 
 class _Reader:
-    def __init__(self, octets):
-        self._octets = octets
+    def __init__(self, data):
+        self._data = data
         self._at = 0
 
     @property
     def left(self):
-        """Tell how many octets are left."""
-        return len(self._octets) - self._at
+        """Tell how many bytes are left."""
+        return len(self._data) - self._at
 
     def take(self, size):
-        """Take octets."""
+        """Take bytes."""
         assert size <= self.left
         self._at += size
-        return self._octets[self._at - size : self._at]
+        return self._data[self._at - size : self._at]
 
     def number(self, size):
         """Take a number."""
         return int.from_bytes(self.take(size), "big")
 
     def vector(self, size):
-        """Take a length and as many octets."""
+        """Take a length and as many bytes."""
         return self.take(self.number(size))
 
 
@@ -72,8 +72,8 @@ def read_hello(record):
     return Hello(random, session_id, tuple(numbers), compressions, extensions)
 
 
-def _without_keys(octets):
-    shares = _Reader(_Reader(octets).vector(2))
+def _without_keys(data):
+    shares = _Reader(_Reader(data).vector(2))
     found = []
     while shares.left:
         found.append((shares.number(2), len(shares.vector(2))))

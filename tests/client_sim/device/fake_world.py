@@ -49,7 +49,7 @@ class MemoryStream:
         self.closed = False
 
     def send(self, data):
-        """Send octets; complete heads are answered at once."""
+        """Send bytes; complete heads are answered at once."""
         self.world.sent.append(data)
         self.asked += data
         while b"\r\n\r\n" in self.asked:
@@ -71,7 +71,7 @@ class MemoryStream:
 
 
 class FakeWorld:
-    """A phone's world: `sent` are the octets that left, in the order of sending."""
+    """A phone's world: `sent` are the bytes that left, in the order of sending."""
 
     personal = None
 
@@ -90,10 +90,10 @@ class FakeWorld:
     @property
     def paths(self):
         """Return the paths asked for since `sent` was emptied."""
-        return [octets.decode().split(" ")[1] for octets in self.sent]
+        return [data.decode().split(" ")[1] for data in self.sent]
 
     def entropy(self, n):
-        """Return octets that never repeat."""
+        """Return bytes that never repeat."""
         return hashlib.shake_256(b"%d" % next(self._draws)).digest(n)
 
     def now(self):

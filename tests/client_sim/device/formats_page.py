@@ -12,7 +12,7 @@ def section(number):
 
 
 def json_vector(number):
-    """Return the octets of a section's JSON vector and the sha256 that is stated for them."""
+    """Return the bytes of a section's JSON vector and the sha256 that is stated for them."""
     text = section(number)
     data = re.search(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1].encode()
     return data, re.search(r"^sha256 `([0-9a-f]{64})`", text, re.MULTILINE)[1]
@@ -23,5 +23,5 @@ def bucket_rows():
     for secret, names, counter, bucket in re.findall(
         r"^\| `(00\.\.1f|ff . 32)` \| (.*?) \| (\d+) \| (\d+) \|$", section(4), re.MULTILINE
     ):
-        octets = bytes(range(32)) if secret == "00..1f" else b"\xff" * 32
-        yield octets, *re.findall(r"`([^`]+)`", names), int(counter), int(bucket)
+        data = bytes(range(32)) if secret == "00..1f" else b"\xff" * 32
+        yield data, *re.findall(r"`([^`]+)`", names), int(counter), int(bucket)

@@ -130,7 +130,7 @@ class Repository:
         self.signed["targets"].delegations = Delegations(keys, roles)
 
     def sign(self, name, extra=()):
-        """Sign a role as it is and return its octets."""
+        """Sign a role as it is and return its bytes."""
         metadata = Metadata(self.signed[name])
         for signer in (*self.signers[name], *extra):
             metadata.sign(signer, append=True)
@@ -214,7 +214,7 @@ class Repository:
         self.publish("armani", "latest")
 
     def answer(self, head):
-        """Answer one request head, octets in and octets out."""
+        """Answer one request head, bytes in and bytes out."""
         line, *headers = head.decode("ascii").split("\r\n")
         path = line.split(" ")[1]
         if path in self.overrides:

@@ -43,7 +43,7 @@ def add_package(repository, number, source=None, **changes):
 
 
 def add_data(repository, data, number, source=None, **changes):
-    """List any octets of a package as one of build `number` and return their link."""
+    """List any bytes of a package as one of build `number` and return their link."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         pairs = dict(
             line.split("=", 1)

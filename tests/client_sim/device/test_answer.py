@@ -20,25 +20,25 @@ def _watch(seconds=100.0):
 
 
 def test_the_first_half_minute_may_be_silent():
-    """Thirty seconds without an octet are a slow network."""
+    """Thirty seconds without a byte are a slow network."""
     clock, pace = _watch()
     clock.seconds += 30
     pace.check(0)
 
 
-@pytest.mark.parametrize(("octets", "refused"), [(10_240, False), (10_239, True)])
-def test_after_it_a_kibibyte_a_second_has_to_come(octets, refused):
+@pytest.mark.parametrize(("data", "refused"), [(10_240, False), (10_239, True)])
+def test_after_it_a_kibibyte_a_second_has_to_come(data, refused):
     """Forty seconds: ten of them count."""
     clock, pace = _watch()
     clock.seconds += 40
     if refused:
         with pytest.raises(TransportError, match="too slowly"):
-            pace.check(octets)
+            pace.check(data)
     else:
-        pace.check(octets)
+        pace.check(data)
 
 
-def test_octets_count_together():
+def test_bytes_count_together():
     """It is the average that counts, so a burst pays for a pause."""
     clock, pace = _watch()
     pace.check(20_000)

@@ -43,7 +43,7 @@ def _poll(world):
     return PollingClient(world).poll()
 
 
-def test_a_first_poll_sends_exactly_these_octets(world):
+def test_a_first_poll_sends_exactly_these_bytes(world):
     """A factory-new phone asks for root, timestamp, snapshot, four roles and three proofs."""
     outcome = _poll(world)
     assert world.sent == [LINES.format(path).encode() for path in FIRST]
@@ -94,7 +94,7 @@ def test_a_changed_poll_asks_for_what_changed(repository, world):
 
 
 def test_phones_with_different_secrets_send_the_same(repository):
-    """In or out of a roll-out, two phones in the same trust state send the same octets."""
+    """In or out of a roll-out, two phones in the same trust state send the same bytes."""
     repository.offer(r=[[START, 500]])
     seen = set()
     offers = set()
@@ -383,7 +383,7 @@ def test_damaged_state_is_an_outcome_or_heals(repository, world):
 
 
 def test_the_due_time_survives_reboots_and_is_used_once(world):
-    """One draw of eight octets gives one due time, stored, until the next poll uses it up."""
+    """One draw of eight bytes gives one due time, stored, until the next poll uses it up."""
     world.entropy = lambda n: (14_400).to_bytes(n, "big")
     due = PollingClient(world).next_poll(START)
     assert due == START + SHORTEST + 14_400
@@ -396,7 +396,7 @@ def test_the_due_time_survives_reboots_and_is_used_once(world):
 
 @settings(deadline=None)
 @given(st.binary(min_size=8, max_size=8), st.floats(0, 10**9))
-def test_the_interval_is_the_one_draw(octets, elapsed):
+def test_the_interval_is_the_one_draw(data, elapsed):
     """FORMATS section 9: 14400 + (u mod 14401) seconds, whatever the phone does until then.
 
     Off for a minute or for thirty years, restarted at any time: the due time is that one, once.
@@ -406,11 +406,11 @@ def test_the_interval_is_the_one_draw(octets, elapsed):
 
     def draw(n):
         draws.append(n)
-        return octets
+        return data
 
     world.entropy = draw
     due = PollingClient(world).next_poll(START)
-    assert due == START + 14_400 + int.from_bytes(octets, "big") % 14_401
+    assert due == START + 14_400 + int.from_bytes(data, "big") % 14_401
     assert PollingClient(world).next_poll(START + elapsed) == due
     assert PollingClient(world).next_poll(due) == due
     assert draws == [8]
@@ -438,16 +438,14 @@ def test_events_change_nothing(world):
 
 
 def test_the_secret_is_made_once_and_never_sent(repository, world):
-    """The phone's 32 octets survive and appear in no request."""
+    """The phone's 32 bytes survive and appear in no request."""
     repository.offer()
     _poll(world)
     secret = world.state["secret"]
     assert len(secret) == 32
     _poll(world)
     assert world.state["secret"] == secret
-    assert all(
-        secret not in octets and secret.hex().encode() not in octets for octets in world.sent
-    )
+    assert all(secret not in data and secret.hex().encode() not in data for data in world.sent)
 
 
 def test_a_power_cut_at_any_write_is_survived(repository):

@@ -55,9 +55,9 @@ def test_a_metered_network_is_taken_only_where_the_owner_allows_it():
 
 
 def test_the_room_is_what_the_installation_needs():
-    """Exactly as many octets as are needed are enough."""
-    assert _unmet(Conditions(free_octets=1000)) == []
-    assert _unmet(Conditions(free_octets=999)) == ["room"]
+    """Exactly as many bytes as are needed are enough."""
+    assert _unmet(Conditions(free_bytes=1000)) == []
+    assert _unmet(Conditions(free_bytes=999)) == ["room"]
 
 
 def test_consent_is_for_one_build():
@@ -70,7 +70,7 @@ def test_consent_is_for_one_build():
 
 def test_all_conditions_are_told_at_once():
     """The owner learns everything that is in the way, not one thing a day."""
-    worst = Conditions(1, is_metered=True, free_octets=0, local_minute=0)
+    worst = Conditions(1, is_metered=True, free_bytes=0, local_minute=0)
     assert _unmet(worst, Wishes(asks=True, quiet=(0, 1))) == [
         "consent",
         "quiet",

@@ -9,7 +9,7 @@ from client_sim.transport import BLOCK, Connection
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import START
 
-# Two whole blocks and a short one, every octet of a block different from its neighbours'.
+# Two whole blocks and a short one, every byte of a block different from its neighbours'.
 PACKAGE = b"".join(bytes([n]) * BLOCK for n in (1, 2)) + b"end"
 SHA256 = hashlib.sha256(PACKAGE).hexdigest()
 OFFER = Offer(
@@ -48,13 +48,11 @@ def _fetch(world, folder, **options):
 
 
 def _ranges(world):
-    return [
-        octets.split(b"\r\n")[2].decode().removeprefix("Range: bytes=") for octets in world.sent
-    ]
+    return [data.split(b"\r\n")[2].decode().removeprefix("Range: bytes=") for data in world.sent]
 
 
 def test_a_package_comes_in_aligned_blocks(world, tmp_path):
-    """Exactly these octets, ascending; the result is the package."""
+    """Exactly these bytes, ascending; the result is the package."""
     seen = []
     path = _fetch(world, tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert path.read_bytes() == PACKAGE
@@ -85,7 +83,7 @@ def test_a_resume_asks_for_the_next_block(repository, world, tmp_path, whole):
     assert _ranges(world) == RANGES[whole:]
 
 
-def test_octets_beyond_the_counted_blocks_are_not_trusted(repository, world, tmp_path):
+def test_bytes_beyond_the_counted_blocks_are_not_trusted(repository, world, tmp_path):
     """A crash between a block and its count costs that block, and only that."""
     world.repository = Cut(repository, 2)
     with pytest.raises(TransportError):
@@ -125,7 +123,7 @@ def test_what_was_superseded_is_removed(world, tmp_path):
 
 
 def test_a_wrong_package_is_thrown_away(repository, world, tmp_path):
-    """One changed octet in the first block is found at the end, and nothing stays."""
+    """One changed byte in the first block is found at the end, and nothing stays."""
     repository.files[URL] = b"\0" + PACKAGE[1:]
     with pytest.raises(DownloadError, match="thrown away"):
         _fetch(world, tmp_path)

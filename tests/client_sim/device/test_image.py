@@ -15,7 +15,7 @@ from client_sim.device.image import (
 )
 
 FACTS = ImageFacts("armani", "id", "stable", "a.example", 8080, tls=False, built_at=7)
-OCTETS = (
+BYTES = (
     b'{"built_at":7,"channel":"stable","codename":"armani","host":"a.example","port":8080,'
     b'"region":"id","schema":1,"tls":false}\n'
 )
@@ -23,43 +23,43 @@ OCTETS = (
 
 def test_the_encoding_of_an_image():
     """Canonical JSON as FORMATS section 1 says."""
-    assert encode_facts(FACTS) == OCTETS
-    assert decode_facts(OCTETS) == FACTS
+    assert encode_facts(FACTS) == BYTES
+    assert decode_facts(BYTES) == FACTS
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         b"",
-        OCTETS[:-1],
-        OCTETS + b"\n",
-        OCTETS.replace(b":7", b": 7"),
-        OCTETS.replace(b":7", b":7.0"),
-        OCTETS.replace(b'"schema":1', b'"schema":2'),
-        OCTETS.replace(b"armani", b"latest"),
-        OCTETS.replace(b"armani", b"Armani"),
-        OCTETS.replace(b"stable", b"st/able"),
-        OCTETS.replace(b"a.example", b"a.example\\r\\nX: y"),
-        OCTETS.replace(b"a.example", b"A.example"),
-        OCTETS.replace(b"8080", b"0"),
-        OCTETS.replace(b"false", b"0"),
-        OCTETS.replace(b"{", b'{"a":1,'),
-        OCTETS.replace(b"{", b'{"built_at":7,'),
+        BYTES[:-1],
+        BYTES + b"\n",
+        BYTES.replace(b":7", b": 7"),
+        BYTES.replace(b":7", b":7.0"),
+        BYTES.replace(b'"schema":1', b'"schema":2'),
+        BYTES.replace(b"armani", b"latest"),
+        BYTES.replace(b"armani", b"Armani"),
+        BYTES.replace(b"stable", b"st/able"),
+        BYTES.replace(b"a.example", b"a.example\\r\\nX: y"),
+        BYTES.replace(b"a.example", b"A.example"),
+        BYTES.replace(b"8080", b"0"),
+        BYTES.replace(b"false", b"0"),
+        BYTES.replace(b"{", b'{"a":1,'),
+        BYTES.replace(b"{", b'{"built_at":7,'),
         b"[" * 100_000,
         b" " * 2_000_000,
     ],
 )
-def test_refused_images(octets):
+def test_refused_images(data):
     """One encoding, and names that are names: a host goes into every request."""
     with pytest.raises(StateError):
-        decode_facts(octets)
+        decode_facts(data)
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_octets_raise_nothing_else(octets):
+def test_arbitrary_bytes_raise_nothing_else(data):
     """Anything but an image is refused with the phone's own error."""
     with pytest.raises(DeviceError):
-        decode_facts(octets)
+        decode_facts(data)
 
 
 @pytest.mark.parametrize("authority", [None, "PEM"])

@@ -29,8 +29,8 @@ def _make_world(public, **options):
     )
 
 
-def test_the_octets_at_the_other_end(repository):
-    """What a real server receives in a first poll are the octets of FORMATS section 9."""
+def test_the_bytes_at_the_other_end(repository):
+    """What a real server receives in a first poll are the bytes of FORMATS section 9."""
     with serve(repository) as server:
         world = _make_world(make_public(repository, port=server.port))
         outcome = PollingClient(world).poll()
@@ -142,7 +142,7 @@ def test_a_closed_port_is_unreachable(repository):
 
 
 def test_the_real_clock_and_randomness():
-    """Epoch seconds of this century, and octets that do not repeat."""
+    """Epoch seconds of this century, and bytes that do not repeat."""
     assert 1_700_000_000 < read_clock() < 4_102_444_800
     assert len(read_entropy(32)) == 32
     assert read_entropy(32) != read_entropy(32)

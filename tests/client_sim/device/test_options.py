@@ -10,7 +10,7 @@ def _show(*, terminal, quiet=False):
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=80)
     with Screen(quiet=quiet, console=console) as screen:
-        screen.say("Fetching [10] octets.")
+        screen.say("Fetching [10] bytes.")
         for done in (5, 5, 10):
             screen.progress(done, 10)
         screen.say("Done.")
@@ -20,9 +20,9 @@ def _show(*, terminal, quiet=False):
 def test_lines_where_there_is_no_terminal():
     """Sentences as they are, a line at each new tenth, no bars, no escapes."""
     assert _show(terminal=False).splitlines() == [
-        "Fetching [10] octets.",
-        "50 %: 5 of 10 octets",
-        "100 %: 10 of 10 octets",
+        "Fetching [10] bytes.",
+        "50 %: 5 of 10 bytes",
+        "100 %: 10 of 10 bytes",
         "Done.",
     ]
 
@@ -32,7 +32,7 @@ def test_bars_on_a_terminal():
     shown = re.sub("\x1b[^A-Za-z]*[A-Za-z]", "", _show(terminal=True))
     assert "Fetching ━━" in shown
     assert "━ 10/10 bytes" in shown
-    assert shown.count("Fetching [10] octets.") == 1
+    assert shown.count("Fetching [10] bytes.") == 1
     assert "Done." in shown
 
 

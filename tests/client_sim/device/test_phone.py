@@ -77,7 +77,7 @@ def test_install_reboot_and_confirm_over_real_sockets(tmp_path, market):
     for name, image in shop.find_build("armani", "id", 1).images.items():
         assert phone.slots.image_path(name).read_bytes() == image.read_bytes()
     # Looking at the role again needs no request, as it is held: there is no fourth connection.
-    heads = [octets.split(b"\r\n\r\n")[:-1] for octets in server.received]
+    heads = [data.split(b"\r\n\r\n")[:-1] for data in server.received]
     paths = [[head.split(b" ")[1].decode() for head in connection] for connection in heads]
     assert paths[1][:2] == ["/metadata/2.armani.json", "/log/proof/armani.2"]
     assert all(path.endswith(".armani-1-from-0.zip") for path in paths[1][2:])
@@ -287,7 +287,7 @@ def test_a_forged_proof_of_the_model_is_refused(phone, market):
 
 
 def test_a_tampered_package_is_thrown_away(phone, market):
-    """One changed octet: refused after the last block, and nothing of it stays, either way."""
+    """One changed byte: refused after the last block, and nothing of it stays, either way."""
     shop.announce(market, 1, [shop.add_package(market, 1)])
     path = next(path for path in market.files if path.endswith("armani-1-full.zip"))
     whole = market.files[path]

@@ -105,7 +105,7 @@ def _bomb(draft):
     """Let the one operation of a full package unpack to 64 MiB."""
     data = lzma.compress(bytes(64 << 20), check=lzma.CHECK_CRC32)
     drafts.values(draft.manifest, 13)[0][:] = [each for each in draft.partition if each[0] != 8] + [
-        drafts.octets(8, drafts.operation(8, ((0, 4),), data))
+        drafts.bytes_of(8, drafts.operation(8, ((0, 4),), data))
     ]
     drafts.put(draft.manifest, 4, len(data))
     draft.blobs = data

@@ -65,7 +65,7 @@ def test_failed_builds_are_kept_sorted_and_bounded():
 
 
 def test_a_damaged_secret_is_made_anew():
-    """32 octets or none."""
+    """32 bytes or none."""
     state = {"secret": b"short"}
     assert load_secret(state, lambda n: b"\x07" * n) == b"\x07" * 32
     assert load_secret(state, bytes) == b"\x07" * 32
@@ -105,10 +105,10 @@ def test_consent_is_the_last_one_given():
 
 
 @given(st.binary(max_size=20))
-def test_arbitrary_records_raise_nothing_else(octets):
+def test_arbitrary_records_raise_nothing_else(data):
     """Damaged records are StateError, or read as none."""
     names = ("floor", "failed", "due", "agreed", "unusable")
-    state = dict.fromkeys(names, octets)
+    state = dict.fromkeys(names, data)
     load_due(state)
     load_unusable(state)
     for load in (load_floor, load_failed, load_agreed):
@@ -116,7 +116,7 @@ def test_arbitrary_records_raise_nothing_else(octets):
             load(state)
         except StateError:
             continue
-        assert octets.replace(b"\n", b"").isdigit() or load is load_failed
+        assert data.replace(b"\n", b"").isdigit() or load is load_failed
     with pytest.raises(StateError):
         load_failed({"failed": b"1\n" * 65})
 

@@ -101,7 +101,7 @@ def test_property_files_are_counted_in_characters():
                 None,
                 "",
                 "QUJD",
-                # 31 and 33 octets, no padding, bits after the end, the other alphabet, more.
+                # 31 and 33 bytes, no padding, bits after the end, the other alphabet, more.
                 "A" * 40 + "AA==",
                 "A" * 44,
                 "A" * 43,
@@ -116,7 +116,7 @@ def test_property_files_are_counted_in_characters():
     ],
 )
 def test_malformed_payload_properties_are_refused(name, values):
-    """Hashes are the one base64 of 32 octets, sizes decimals that JSON can hold."""
+    """Hashes are the one base64 of 32 bytes, sizes decimals that JSON can hold."""
     for what in (f"FILE_{name}", f"METADATA_{name}"):
         for value in values:
             properties = {**make_release()["payload_properties"], what: value}
@@ -125,7 +125,7 @@ def test_malformed_payload_properties_are_refused(name, values):
 
 
 def test_payload_properties_at_their_limits():
-    """Any 32 octets, 0 and the largest integer."""
+    """Any 32 bytes, 0 and the largest integer."""
     properties = {
         "FILE_HASH": base64.b64encode(b"\xff" * 32).decode(),
         "FILE_SIZE": str(2**53 - 1),

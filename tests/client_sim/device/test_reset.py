@@ -34,7 +34,7 @@ def live_in(folder, repository):
 
 
 def poll(folder, repository):
-    """Poll once and return the octets that left."""
+    """Poll once and return the bytes that left."""
     phone = _open(folder, repository)
     assert phone.poll().failure is None
     phone.next_poll()
@@ -73,7 +73,7 @@ def test_nothing_of_the_owner_or_the_polls_stays(tmp_path, market):
 
 
 def test_the_next_poll_is_that_of_a_new_phone(tmp_path, market):
-    """It starts from the root in the image, with the octets of a phone from the factory."""
+    """It starts from the root in the image, with the bytes of a phone from the factory."""
     live_in(tmp_path / "used", market)
     reset_phone(tmp_path / "used")
     shop.make_phone(tmp_path / "new", market)

@@ -47,7 +47,7 @@ class StateDisk(Disk):
         return super().create(path, size)
 
     def write(self, file, data):
-        """Write octets, half of them if the power goes."""
+        """Write bytes, half of them if the power goes."""
         if self._step(file.name):
             file.write(data[: len(data) // 2])
             file.flush()
@@ -55,7 +55,7 @@ class StateDisk(Disk):
         super().write(file, data)
 
     def sync(self, file):
-        """Make octets durable."""
+        """Make bytes durable."""
         self._cut(file.name)
         super().sync(file)
 

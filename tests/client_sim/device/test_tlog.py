@@ -105,7 +105,7 @@ def test_the_empty_tree_holds_nothing():
 
 
 def test_the_leaf_vector_of_formats():
-    """`armani`, version 2, octets `abc`."""
+    """`armani`, version 2, bytes `abc`."""
     leaf = encode_leaf("armani", 2, b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert leaf == f"hening role v1\narmani\n2\n{digest}\n".encode()
@@ -120,7 +120,7 @@ def test_the_signed_note_example():
     assert verify_note(SPEC_NOTE, key) == "This is an example message.\n"
 
 
-def test_every_changed_octet_of_a_note_is_refused():
+def test_every_changed_byte_of_a_note_is_refused():
     """One flipped bit anywhere in the note is noticed."""
     key = decode_log_key(SPEC_KEY)
     for place in range(len(SPEC_NOTE)):
@@ -163,22 +163,22 @@ def _log():
     return log, decode_log_key(log.vkey)
 
 
-def test_a_proof_is_verified_from_the_published_octets():
-    """Index, hashes and checkpoint of the log prove the octets that the phone holds."""
+def test_a_proof_is_verified_from_the_published_bytes():
+    """Index, hashes and checkpoint of the log prove the bytes that the phone holds."""
     log, key = _log()
-    found = verify_proof(log.prove(4), key, role="armani", version=5, octets=b"4")
+    found = verify_proof(log.prove(4), key, role="armani", version=5, data=b"4")
     assert found == Checkpoint("log.hening.example", 7, tree.root_hash(log.entries))
 
 
 @pytest.mark.parametrize(
-    ("role", "version", "octets"),
+    ("role", "version", "data"),
     [("armani", 5, b"5"), ("armani", 4, b"4"), ("dior", 5, b"4")],
 )
-def test_a_proof_of_something_else_is_refused(role, version, octets):
-    """The proof is of these octets under this name and version, or of nothing."""
+def test_a_proof_of_something_else_is_refused(role, version, data):
+    """The proof is of these bytes under this name and version, or of nothing."""
     log, key = _log()
     with pytest.raises(LogError, match="root of the tree"):
-        verify_proof(log.prove(4), key, role=role, version=version, octets=octets)
+        verify_proof(log.prove(4), key, role=role, version=version, data=data)
 
 
 def test_proofs_of_other_trees_and_logs_are_refused():
@@ -190,10 +190,10 @@ def test_proofs_of_other_trees_and_logs_are_refused():
     other, _ = _log()
     for proof in (mixed, other.prove(4)):
         with pytest.raises(LogError):
-            verify_proof(proof, key, role="armani", version=5, octets=b"4")
+            verify_proof(proof, key, role="armani", version=5, data=b"4")
 
 
-def test_every_changed_octet_of_a_proof_is_refused():
+def test_every_changed_byte_of_a_proof_is_refused():
     """One flipped bit anywhere in a stapled proof is noticed."""
     log, key = _log()
     proof = log.prove(4)
@@ -202,7 +202,7 @@ def test_every_changed_octet_of_a_proof_is_refused():
             changed = bytearray(proof)
             changed[place] ^= 1 << bit
             with pytest.raises(LogError):
-                verify_proof(bytes(changed), key, role="armani", version=5, octets=b"4")
+                verify_proof(bytes(changed), key, role="armani", version=5, data=b"4")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_refused_checkpoints(text):
 
 
 def test_a_checkpoint_has_a_limit():
-    """4,096 octets, before anything is parsed."""
+    """4,096 bytes, before anything is parsed."""
     log, key = _log()
     with pytest.raises(LogError, match="too long"):
         verify_checkpoint(log.sign("x" * 4_096 + "\n"), key)
@@ -320,27 +320,27 @@ def test_refused_proofs(change):
     """Other forms of a proof are refused, however readable."""
     log, key = _log()
     with pytest.raises(LogError):
-        verify_proof(change(log.prove(4)), key, role="armani", version=5, octets=b"4")
+        verify_proof(change(log.prove(4)), key, role="armani", version=5, data=b"4")
 
 
 @given(st.binary(max_size=300))
-def test_arbitrary_octets_raise_nothing_else(octets):
+def test_arbitrary_bytes_raise_nothing_else(content):
     """Decoders of proofs, notes and keys raise LogError and nothing else."""
     key = decode_log_key(SPEC_KEY)
     head = b"c2sp.org/tlog-proof@v1\nindex 0\n"
-    for data in (octets, head + octets, SPEC_NOTE + octets):
+    for data in (content, head + content, SPEC_NOTE + content):
         with pytest.raises(LogError):
-            verify_proof(data, key, role="armani", version=1, octets=b"")
+            verify_proof(data, key, role="armani", version=1, data=b"")
         with pytest.raises(LogError):
-            verify_note(octets, key)
+            verify_note(content, key)
     with pytest.raises(LogError):
-        decode_log_key(octets.decode("latin-1"))
+        decode_log_key(content.decode("latin-1"))
 
 
 @given(st.binary(max_size=200))
-def test_what_is_decoded_is_bounded(octets):
-    """A proof that can be decoded has hashes of 32 octets and an index that JSON can hold."""
-    lines = base64.b64encode(octets[:32].ljust(32, b"\0")) + b"\n\n"
-    proof = decode_proof(b"c2sp.org/tlog-proof@v1\nindex 3\n" + lines + octets)
+def test_what_is_decoded_is_bounded(data):
+    """A proof that can be decoded has hashes of 32 bytes and an index that JSON can hold."""
+    lines = base64.b64encode(data[:32].ljust(32, b"\0")) + b"\n\n"
+    proof = decode_proof(b"c2sp.org/tlog-proof@v1\nindex 3\n" + lines + data)
     assert [len(part) for part in proof.path] == [32]
-    assert proof.note == octets
+    assert proof.note == data

@@ -34,7 +34,7 @@ def _hello(certificate):
 
 
 def test_every_phone_says_the_same(authority):
-    """Two client hellos differ in what has to be random, and in no other octet."""
+    """Two client hellos differ in what has to be random, and in no other byte."""
     hellos = [_hello(authority[0]) for _ in range(4)]
     assert len({hello.constant for hello in hellos}) == 1
     assert len({hello.random for hello in hellos}) == 4
@@ -80,12 +80,12 @@ class Server:
         for _ in range(3):
             wire, _ = self.listener.accept()
             with wire, self.context.wrap_socket(wire, server_side=True) as secure:
-                octets = secure.recv(4096)
+                data = secure.recv(4096)
                 secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 self.seen.append(
                     (secure.selected_alpn_protocol(), secure.session_reused, secure.cipher()[0])
                 )
-                assert octets.startswith(b"GET ")
+                assert data.startswith(b"GET ")
                 try:
                     secure.recv(1)
                 except OSError:

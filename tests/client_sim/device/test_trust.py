@@ -365,7 +365,7 @@ def _resign(metadata, signer, version):
     ("length", "sha256"), [(1, hashlib.sha256().hexdigest()), (0, hashlib.sha256(b"x").hexdigest())]
 )
 def test_a_pointer_is_an_empty_file(repository, world, length, sha256):
-    """One that names octets is no pointer, though `latest` is signed: FORMATS section 4."""
+    """One that names bytes is no pointer, though `latest` is signed: FORMATS section 4."""
     repository.offer()
     target = repository.signed["latest"].targets["latest/armani/id/stable"]
     target.length, target.hashes = length, {"sha256": sha256}

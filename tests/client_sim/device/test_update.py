@@ -60,7 +60,7 @@ def boot(phone):
     return phone.reboot(is_healthy=lambda _build: True)
 
 
-def break_one_octet(repository, name):
+def break_one_byte(repository, name):
     """Serve a package that is not the signed one."""
     path = path_of(repository, name)
     whole = repository.files[path]
@@ -90,9 +90,9 @@ def test_the_role_is_not_asked_for_again_by_a_fall_back(phone, market):
     assert phone.world.paths[start + 1 :] == ["/metadata/2.root.json", "/metadata/timestamp.json"]
 
 
-def test_an_incremental_with_other_octets_is_replaced_by_the_full_package(phone, market):
+def test_an_incremental_with_other_bytes_is_replaced_by_the_full_package(phone, market):
     """It was downloaded and is not the signed one."""
-    break_one_octet(market, INCREMENTAL)
+    break_one_byte(market, INCREMENTAL)
     assert phone.install().offer.type == "full"
     assert packages_asked_for(phone) == [INCREMENTAL, FULL]
 
@@ -152,7 +152,7 @@ def test_a_broken_connection_is_no_reason_to_fall_back(phone, market):
 def test_a_full_package_has_nothing_behind_it(phone, market):
     """It is gone: an error, and nothing is remembered against it."""
     shop.announce(market, 1, [shop.add_package(market, 1)])
-    break_one_octet(market, FULL)
+    break_one_byte(market, FULL)
     with pytest.raises(DownloadError):
         phone.install()
     assert "unusable" not in phone.state
@@ -162,7 +162,7 @@ UNMET = [
     ("battery", Conditions(battery_percent=29)),
     ("battery", Conditions(battery_percent=9, is_charging=True)),
     ("network", Conditions(is_metered=True)),
-    ("room", Conditions(free_octets=1)),
+    ("room", Conditions(free_bytes=1)),
     ("quiet", Conditions(local_minute=1)),
 ]
 
@@ -180,7 +180,7 @@ def test_an_unmet_condition_stops_before_the_model_is_shown(phone, name, conditi
 
 
 def test_conditions_change_nothing_about_the_poll(tmp_path, market):
-    """The octets of a poll are the same under all conditions and wishes."""
+    """The bytes of a poll are the same under all conditions and wishes."""
     sent = set()
     for number, (_, conditions) in enumerate(UNMET):
         folder = tmp_path / str(number)
@@ -218,12 +218,12 @@ def test_consent_outlives_a_broken_download(phone, market):
 def test_a_fall_back_asks_the_conditions_again(phone, market):
     """There is room for the incremental and none for the full package: nothing is installed."""
     path = path_of(market, INCREMENTAL)
-    room = Conditions(free_octets=len(market.files.pop(path)))
+    room = Conditions(free_bytes=len(market.files.pop(path)))
     done = phone.install(conditions=room)
     assert done.installed is None
     assert done.checks[-1].name == "room"
     assert packages_asked_for(phone) == [INCREMENTAL]
-    assert phone.install(conditions=Conditions(free_octets=10**9)).offer.type == "full"
+    assert phone.install(conditions=Conditions(free_bytes=10**9)).offer.type == "full"
 
 
 def test_an_installation_tells_all_its_checks(phone):
@@ -277,7 +277,7 @@ def _break_last_look(repository, then):
 @pytest.mark.parametrize("is_whole", [False, True])
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_what_a_withdrawn_package_left_is_not_started(tmp_path, market, is_whole, is_lost):
-    """The full package of the same build is fetched, and its octets run.
+    """The full package of the same build is fetched, and its bytes run.
 
     The last look finds the incremental withdrawn, or it gets lost and the next attempt finds that.
     """

@@ -36,25 +36,25 @@ def test_a_new_phone_installs_by_itself_and_never_for_money():
 
 
 @pytest.mark.parametrize("place", range(len(GOLDEN)))
-def test_a_changed_octet_is_noticed(place):
-    """Each octet flipped: refused, or another valid wish, never something else."""
-    octets = GOLDEN[:place] + bytes([GOLDEN[place] ^ 1]) + GOLDEN[place + 1 :]
+def test_a_changed_byte_is_noticed(place):
+    """Each byte flipped: refused, or another valid wish, never something else."""
+    data = GOLDEN[:place] + bytes([GOLDEN[place] ^ 1]) + GOLDEN[place + 1 :]
     try:
-        wishes = decode_wishes(octets)
+        wishes = decode_wishes(data)
     except StateError:
         return
-    assert encode_wishes(wishes) == octets
+    assert encode_wishes(wishes) == data
 
 
 @given(st.binary(max_size=100))
-def test_arbitrary_octets_raise_nothing_else(octets):
+def test_arbitrary_bytes_raise_nothing_else(data):
     """StateError, and nothing of the library below."""
     with pytest.raises(StateError):
-        decode_wishes(octets)
+        decode_wishes(data)
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         GOLDEN + b" " * 1024,
         b"[" * 1000,
@@ -64,7 +64,7 @@ def test_arbitrary_octets_raise_nothing_else(octets):
         GOLDEN.replace(b'"schema":1', b'"schema":2'),
     ],
 )
-def test_malformed_wishes_are_refused(octets):
+def test_malformed_wishes_are_refused(data):
     """Too long, too deep, out of range, one end only, of another type or schema."""
     with pytest.raises(StateError):
-        decode_wishes(octets)
+        decode_wishes(data)

@@ -1,4 +1,4 @@
-"""A simulated repository behind a real socket on loopback; it keeps the octets that arrive."""
+"""A simulated repository behind a real socket on loopback; it keeps the bytes that arrive."""
 
 import socket
 import threading
@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 
 class WebServer:
-    """`received` holds the octets of each connection, in the order of connecting.
+    """`received` holds the bytes of each connection, in the order of connecting.
 
-    Where the repository's answer is no octets the server hangs up.
+    Where the repository's answer is no bytes the server hangs up.
     """
 
     def __init__(self, repository):
@@ -44,9 +44,9 @@ class WebServer:
     def _serve(self, wire, place):
         asked = b""
         with wire:
-            while octets := wire.recv(65536):
-                self.received[place] += octets
-                asked += octets
+            while data := wire.recv(65536):
+                self.received[place] += data
+                asked += data
                 while b"\r\n\r\n" in asked:
                     head, _, asked = asked.partition(b"\r\n\r\n")
                     answer = self.repository.answer(head)

@@ -79,7 +79,7 @@ def sign_package(data: bytes, key, digest=hashes.SHA256) -> bytes:
 
 
 def comment(message: bytes, text: bytes = b"signed by a test\0") -> bytes:
-    """Write a zip's comment around a signature, from the two octets of its length on."""
+    """Write a zip's comment around a signature, from the two bytes of its length on."""
     start = len(message) + 6
     size = (len(text) + start).to_bytes(2, "little")
     return size + text + message + start.to_bytes(2, "little") + b"\xff\xff" + size

@@ -35,8 +35,8 @@ def field(number: int, value: int | bytes | str | None) -> bytes:
         return b""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
-    octets = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(octets)) + octets
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
 
 
 @dataclass(frozen=True, kw_only=True)

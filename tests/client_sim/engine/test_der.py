@@ -9,7 +9,7 @@ from client_sim.engine.signatures import INTEGER, SEQUENCE, Element, decode_elem
 
 @given(st.integers(0, 2**2000), st.integers(0, 2**64))
 def test_what_another_writer_encodes_is_decoded(first, second):
-    """A sequence of two integers by `cryptography`, of one, two or three octets of length."""
+    """A sequence of two integers by `cryptography`, of one, two or three bytes of length."""
     (sequence,) = decode_elements(encode_dss_signature(first, second))
     assert sequence.tag == SEQUENCE
     numbers = sequence.elements()
@@ -42,12 +42,12 @@ def test_arbitrary_bytes_give_elements_or_an_engine_error(data):
     ],
 )
 def test_other_forms_than_ders_are_refused(encoded):
-    """Cut short, indefinite, longer than needed, tags of several octets, octets behind the end."""
+    """Cut short, indefinite, longer than needed, tags of several bytes, bytes behind the end."""
     with pytest.raises(PackageError):
         decode_elements(bytes.fromhex(encoded))
 
 
-def test_an_element_of_128_octets_has_a_length_of_two():
+def test_an_element_of_128_bytes_has_a_length_of_two():
     """X.690 section 8.1.3: from 128 on the length has a count in front."""
     content = b"x" * 128
     assert decode_elements(b"\x04\x81\x80" + content) == [Element(4, content)]

@@ -242,8 +242,8 @@ def test_a_damaged_journal_only_costs_time(small, delta, certificate, what):
 
 
 @pytest.mark.parametrize("what", ["image", "carry"])
-def test_changed_octets_of_an_interrupted_update_are_noticed(small, delta, certificate, what):
-    """Octets that were right once and are not any more end in a refusal, the next try is whole."""
+def test_changed_bytes_of_an_interrupted_update_are_noticed(small, delta, certificate, what):
+    """Bytes that were right once and are not any more end in a refusal, the next try is whole."""
     with pytest.raises(OSError, match="tunnel"):
         _stream(small, delta, certificate, blocks=Blocks(delta.data, 4096, left=5))
     if what == "image":
@@ -293,8 +293,8 @@ def test_wrong_packages_change_nothing_on_the_disk(slots, builds):
     _refuse(slots, Ota(builds[1], builds[0]), "product is not the one", ApplyError)
 
 
-def test_any_changed_octet_is_refused_and_leaves_the_phone_as_it_was(tmp_path, slots, builds):
-    """Wherever an octet is wrong, nothing of it can be booted, and a retry succeeds."""
+def test_any_changed_byte_is_refused_and_leaves_the_phone_as_it_was(tmp_path, slots, builds):
+    """Wherever a byte is wrong, nothing of it can be booted, and a retry succeeds."""
     ota = Ota(builds[1], builds[0])
     good = ota.data
     before = snapshot(slots.directory)
@@ -324,7 +324,7 @@ def test_a_package_of_another_length_is_refused(slots, builds, length):
 def test_a_package_with_another_ones_signature_is_refused_at_the_end(slots, builds):
     """Everything is as the release says, but the key in the image did not sign the whole file."""
     ota = Ota(builds[1], builds[0])
-    # The signature is the last value of the CMS, in front of the comment's six octets.
+    # The signature is the last value of the CMS, in front of the comment's six bytes.
     altered = ota.data[:-7] + bytes([ota.data[-7] ^ 1]) + ota.data[-6:]
     sha256 = hashlib.sha256(altered).hexdigest()
     with pytest.raises(SignatureError, match="The package is not signed by the key"):

@@ -19,7 +19,7 @@ def test_absent_fields_have_defaults():
     """Absent fields are their default, empty, or None."""
     message = decode_message(b"", "it")
     assert message.integer(1, default=7) == 7
-    assert (message.text(1), message.octets(1), message.message(1, "x")) == ("", None, None)
+    assert (message.text(1), message.data(1), message.message(1, "x")) == ("", None, None)
     assert (message.repeated(1), message.fixed32(1), message.has(1)) == ([], None, False)
 
 
@@ -70,7 +70,7 @@ def test_malformed_messages_are_refused(encoded, words):
     [
         (field(1, 1) * 2, lambda m: m.integer(1)),
         (field(1, b"x"), lambda m: m.integer(1)),
-        (field(1, 1), lambda m: m.octets(1)),
+        (field(1, 1), lambda m: m.data(1)),
         (field(1, 1), lambda m: m.repeated(1)),
         (field(1, 1 << 32), lambda m: m.integer(1, bits=32)),
         (field(1, b"\xff"), lambda m: m.text(1)),
@@ -88,7 +88,7 @@ def test_what_is_encoded_is_decoded(values):
     """Every message of integers and bytes comes back as it was."""
     message = decode_message(b"".join(field(*item) for item in values.items()), "it")
     for number, value in values.items():
-        read = message.integer if isinstance(value, int) else message.octets
+        read = message.integer if isinstance(value, int) else message.data
         assert read(number) == value
 
 

@@ -19,16 +19,16 @@ class WatchedDisk(Disk):
         self.journals = []
 
     def write_at(self, file, position, data):
-        """Write octets, to images slowly."""
+        """Write bytes, to images slowly."""
         if str(file.name).endswith(".img"):
             time.sleep(0.002)
         super().write_at(file, position, data)
 
     def sync(self, file):
-        """Make octets durable: those that are there now."""
-        octets = Path(file.name).read_bytes()
+        """Make bytes durable: those that are there now."""
+        data = Path(file.name).read_bytes()
         super().sync(file)
-        self.durable[Path(file.name).name] = octets
+        self.durable[Path(file.name).name] = data
 
     def replace(self, source, target):
         """Rename a file; of a journal, note what was durable by then."""

@@ -45,8 +45,8 @@ def test_a_fixture_package_is_signed():
         _verify(data, rsa.generate_private_key(65537, 2048))
 
 
-def test_every_signed_octet_counts(key):
-    """One changed octet anywhere before the comment's length is noticed."""
+def test_every_signed_byte_counts(key):
+    """One changed byte anywhere before the comment's length is noticed."""
     data = sign_package(EMPTY_ZIP, key)
     _verify(data, key)
     for at in range(len(EMPTY_ZIP) - 2):
@@ -54,8 +54,8 @@ def test_every_signed_octet_counts(key):
             _verify(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], key)
 
 
-def test_every_octet_of_the_comment_is_read_or_harmless(key):
-    """A changed octet of the comment ends in a refusal, or leaves the signature what it was."""
+def test_every_byte_of_the_comment_is_read_or_harmless(key):
+    """A changed byte of the comment ends in a refusal, or leaves the signature what it was."""
     data = sign_package(EMPTY_ZIP, key)
     for at in range(len(EMPTY_ZIP) - 2, len(data)):
         changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]

@@ -51,8 +51,8 @@ class Town:
     def paths(self):
         """Return what was asked on each connection so far, in their order."""
         return [
-            [line.split(b" ")[1].decode() for line in octets.split(b"\r\n") if b"GET " in line]
-            for octets in self.server.received
+            [line.split(b" ")[1].decode() for line in data.split(b"\r\n") if b"GET " in line]
+            for data in self.server.received
         ]
 
 

@@ -12,15 +12,15 @@ def relay(port, change):
     threads = []
 
     def pump(source, sink, pieces):
-        while octets := source.recv(65_536):
-            for piece in pieces(octets):
+        while data := source.recv(65_536):
+            for piece in pieces(data):
                 sink.sendall(piece)
         sink.shutdown(socket.SHUT_WR)
 
     def carry(wire):
         with wire, socket.create_connection(("127.0.0.1", port)) as far:
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            up = threading.Thread(target=pump, args=(wire, far, lambda octets: [octets]))
+            up = threading.Thread(target=pump, args=(wire, far, lambda data: [data]))
             up.start()
             try:
                 pump(far, wire, change)

@@ -7,9 +7,9 @@ from client_sim.fleet.answer_tree import ABSENT, End, Node, Taken, grow
 from client_sim.fleet.lines import Lines
 
 
-def hashed(octets):
+def hashed(data):
     """Return a sha256."""
-    return hashlib.sha256(octets).digest()
+    return hashlib.sha256(data).digest()
 
 
 def make_tree(*bodies):
@@ -26,7 +26,7 @@ def test_a_path_leads_to_its_end():
     """Each body has its own; the questions on the way are shared."""
     place, ends = make_tree(b"a", b"b")
     second = place.recognise(404, b"<any>", hashed(b"<any>"), is_gzip=False).following
-    assert second.line.octets == b"second"
+    assert second.line.data == b"second"
     for body, end in zip((b"a", b"b"), ends, strict=True):
         edge = second.recognise(200, body, hashed(body), is_gzip=False)
         assert edge.following is end
@@ -42,7 +42,7 @@ def test_an_unknown_hash_leads_nowhere():
     assert second.recognise(500, b"a", hashed(b"a"), is_gzip=False) is None
 
 
-def test_octets_that_were_recognised_are_unknown_under_another_status():
+def test_bytes_that_were_recognised_are_unknown_under_another_status():
     """An error page that is the very role is still an error."""
     place, ends = make_tree(b"a")
     second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
@@ -51,7 +51,7 @@ def test_octets_that_were_recognised_are_unknown_under_another_status():
 
 
 def test_a_compressed_body_is_known_by_what_it_decodes_to():
-    """Also when its octets are others the next time; damaged or trailing ones are unknown."""
+    """Also when its bytes are others the next time; damaged or trailing ones are unknown."""
     place, ends = make_tree(b"a" * 100)
     second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
     for level in (1, 9):
@@ -61,7 +61,7 @@ def test_a_compressed_body_is_known_by_what_it_decodes_to():
         assert second.recognise(200, bad, hashed(bad), is_gzip=True) is None
 
 
-def test_known_octets_are_unknown_under_the_other_coding():
+def test_known_bytes_are_unknown_under_the_other_coding():
     """A phone is given something else, or nothing, where the head names another coding."""
     body = b"a" * 100
     sent = gzip.compress(body, mtime=0)
@@ -74,7 +74,7 @@ def test_known_octets_are_unknown_under_the_other_coding():
 
 
 def test_a_path_that_is_learned_again_replaces_what_followed():
-    """The newest lesson holds, also for octets that were recognised before."""
+    """The newest lesson holds, also for bytes that were recognised before."""
     lines = Lines(1)
     place = grow(None, [Taken(b"q", 200, hashed(b"a"))], End(None, "old"), lines.find)
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False).following.fault == "old"

@@ -105,8 +105,8 @@ def test_a_forged_answer_among_good_ones_is_refused(town, driver):
 def test_answers_in_pieces_are_put_together(town):
     """Cut anywhere, the last ones again and new ones alike."""
 
-    def cut(octets):
-        return [octets[at : at + 301] for at in range(0, len(octets), 301)]
+    def cut(data):
+        return [data[at : at + 301] for at in range(0, len(data), 301)]
 
     with relay(town.server.port, cut) as port:
         town.target = replace(town.target, port=port)
@@ -153,4 +153,4 @@ def test_no_answer_in_time_is_given_up(town, driver, monkeypatch):
     while driver.exchanges.under_way:
         driver.exchanges.look(0.05)
     assert driver.tally.failures == {Failure.SLOW: SIZE}
-    assert {mishap.detail for mishap in driver.tally.mishaps} == {"144 octets of the answers came"}
+    assert {mishap.detail for mishap in driver.tally.mishaps} == {"144 bytes of the answers came"}

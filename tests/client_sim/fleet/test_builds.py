@@ -25,7 +25,7 @@ def signer():
 def apply(package, certificate, folder):
     """Return the partitions that the engine writes from a package."""
     opened = open_package(
-        io.BytesIO(package.octets),
+        io.BytesIO(package.data),
         property_files=package.property_files,
         payload_properties=package.payload_properties,
     )
@@ -41,7 +41,7 @@ def test_the_engine_makes_the_build_of_it(signer, tmp_path, size):
     build = make_build("armani", 3, MADE, size)
     package = make_package(build, signer)
     assert apply(package, signer.certificate, tmp_path / "out") == dict(build.images)
-    assert max(size, 8192) - 8192 < len(package.octets) <= max(size, 8192)
+    assert max(size, 8192) - 8192 < len(package.data) <= max(size, 8192)
     written = write_images([build], tmp_path / "images")[build.facts.fingerprint]
     assert {name: file.read_bytes() for name, file in written.items()} == dict(build.images)
 
@@ -51,14 +51,14 @@ def test_the_signers_reader_takes_it(signer, tmp_path):
     build = make_build("armani", 3, MADE, 20_000)
     package = make_package(build, signer)
     file = tmp_path / "ota.zip"
-    file.write_bytes(package.octets)
+    file.write_bytes(package.data)
     found = inspect_ota(file, certificate=signer.certificate)
     assert found.signed.payload
     assert found.signed.whole_file
     facts = found
     assert facts.fingerprint == "Hening/armani/armani:14/FLEET/3:user/release-keys"
     assert facts.post_timestamp == MADE
-    assert facts.sha256 == hashlib.sha256(package.octets).hexdigest()
+    assert facts.sha256 == hashlib.sha256(package.data).hexdigest()
 
 
 def test_another_runs_key_is_another_key(signer, tmp_path):

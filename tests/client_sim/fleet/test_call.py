@@ -8,7 +8,7 @@ from client_sim.device.choose import Offer
 from client_sim.fleet.call import Load
 from client_sim.transport import BLOCK
 
-PACKAGE = bytes(range(251)) * 40_000  # 10,040,000 octets: two blocks
+PACKAGE = bytes(range(251)) * 40_000  # 10,040,000 bytes: two blocks
 
 
 def make_offer(package=PACKAGE):
@@ -19,19 +19,19 @@ def make_offer(package=PACKAGE):
 
 
 def test_blocks_are_asked_for_in_order_and_hashed():
-    """Two aligned ranges, the second one shorter; the hash is that of all octets."""
-    load, octets = Load(make_offer()), []
+    """Two aligned ranges, the second one shorter; the hash is that of all bytes."""
+    load, data = Load(make_offer()), []
     while not load.is_whole:
-        octets.append(load.request("h"))
+        data.append(load.request("h"))
         first = load.first
         assert load.feed(PACKAGE[first : first + BLOCK])
     assert load.is_right()
-    ranges = [line.split(b"Range: bytes=")[1].split(b"\r\n")[0] for line in octets]
+    ranges = [line.split(b"Range: bytes=")[1].split(b"\r\n")[0] for line in data]
     assert ranges == [b"0-8388607", b"8388608-10039999"]
 
 
 def test_a_block_that_broke_off_is_fetched_again_whole():
-    """Its first octets are not in the hash: a block is kept only when whole (FORMATS section 9)."""
+    """Its first bytes are not in the hash: a block is kept only when whole (FORMATS section 9)."""
     load = Load(make_offer())
     load.request("h")
     assert not load.feed(b"\xff" * 1000)
@@ -43,7 +43,7 @@ def test_a_block_that_broke_off_is_fetched_again_whole():
     assert load.is_right()
 
 
-def test_other_octets_are_not_right():
+def test_other_bytes_are_not_right():
     """One bit is enough."""
     load = Load(make_offer(b"abc"))
     load.request("h")
@@ -51,7 +51,7 @@ def test_other_octets_are_not_right():
     assert not load.is_right()
 
 
-def test_more_octets_than_the_block_has_are_an_error():
+def test_more_bytes_than_the_block_has_are_an_error():
     """Nobody asked for them."""
     load = Load(make_offer(b"abc"))
     load.request("h")

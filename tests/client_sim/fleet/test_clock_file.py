@@ -4,7 +4,7 @@ from client_sim.fleet.clock_file import ClockFile
 
 
 def test_another_program_reads_microseconds(tmp_path):
-    """Eight octets, little-endian, rewritten in place."""
+    """Eight bytes, little-endian, rewritten in place."""
     clock = ClockFile(tmp_path / "clock", 1_700_000_000.25)
     assert clock.path.read_bytes() == (1_700_000_000_250_000).to_bytes(8, "little")
     clock.turn(1_700_000_300.0)

@@ -62,11 +62,11 @@ def test_another_machine_is_refused(root):
     assert find_status(done.exception) == 1
 
 
-@pytest.mark.parametrize("octets", [b"", b"garbage", b"{}"])
-def test_a_root_that_is_none_is_said_with_its_file(town, tmp_path, octets):
+@pytest.mark.parametrize("data", [b"", b"garbage", b"{}"])
+def test_a_root_that_is_none_is_said_with_its_file(town, tmp_path, data):
     """It is the operator's mistake, not the server's: status 1, and nothing is asked."""
     file = tmp_path / "wrong.json"
-    file.write_bytes(octets)
+    file.write_bytes(data)
     done = run("--url", f"http://127.0.0.1:{town.server.port}", "--root", file)
     assert isinstance(done.exception, FleetError)
     assert str(file) in str(done.exception)

@@ -58,7 +58,7 @@ def test_the_first_phone_that_a_share_leaves_out_decides_for_itself(town):
 
 
 def test_secrets_are_different_ones_in_every_worker_and_fleet():
-    """32 octets that follow from the seed and the phone's number in the fleet."""
+    """32 bytes that follow from the seed and the phone's number in the fleet."""
     phones = draw_phones(4, (GROUP,), PLAIN, Draws(5, "x"))
     secrets = [
         Decider((GROUP,), phones, seed, first).secret(phone)

@@ -17,9 +17,9 @@ def test_equal_seeds_and_names_give_equal_numbers_and_others_do_not():
 
 
 def test_the_numbers_are_shake_256():
-    """The first word is the first eight octets, in this machine's order."""
-    octets = hashlib.shake_256(b"hening fleet v1\x007\x00x\x000").digest(8)
-    assert Draws(7, "x").word().to_bytes(8, "little") == octets
+    """The first word is the first eight bytes, in this machine's order."""
+    data = hashlib.shake_256(b"hening fleet v1\x007\x00x\x000").digest(8)
+    assert Draws(7, "x").word().to_bytes(8, "little") == data
 
 
 def test_the_row_does_not_end_or_begin_again():

@@ -56,8 +56,8 @@ def test_every_phone_asks_what_a_phone_asks(town):
     assert driver.tally.switched == driver.tally.arrived == driver.tally.fetched == 3
     assert driver.tally.polls == 6
     assert not driver.tally.failures
-    octets = b"".join(town.server.received)
-    heads = octets.split(b"\r\n\r\n")[:-1]
+    data = b"".join(town.server.received)
+    heads = data.split(b"\r\n\r\n")[:-1]
     host = town.target.host_header.encode()
     for head in heads:
         _, second, third = head.split(b"\r\n")
@@ -156,7 +156,7 @@ def test_an_answer_that_nobody_verified_ends_the_poll(town, status, body, why):
 
 
 def test_a_forged_answer_between_good_ones_is_noticed_by_its_hash(town):
-    """Phones that have polled well before do not take other octets, and recover with the server."""
+    """Phones that have polled well before do not take other bytes, and recover with the server."""
     driver = town.make_driver(5)
     live(driver, 1)
     good = town.repository.files["/metadata/timestamp.json"]
@@ -209,7 +209,7 @@ def test_polls_are_begun_no_faster_than_may_be(town):
 
 
 def test_a_package_with_another_hash_is_thrown_away(town):
-    """Right length, wrong octets: no look, no switch."""
+    """Right length, wrong bytes: no look, no switch."""
     town.repository.offer()
     town.repository.files[FETCH[-1]] = b"pAckage"
     driver = town.make_driver(2)
@@ -314,7 +314,7 @@ def test_a_server_that_is_gone_is_counted_and_not_raised(town):
 
 
 def test_a_server_that_hangs_up_before_it_ever_answered_broke_off(town):
-    """No octets are no answer, also where no phone has had one yet: only the lesson was given."""
+    """No bytes are no answer, also where no phone has had one yet: only the lesson was given."""
     driver = town.make_driver(5)
     learn = driver.school.learn_poll
 
@@ -330,7 +330,7 @@ def test_a_server_that_hangs_up_before_it_ever_answered_broke_off(town):
 
 
 def test_what_never_left_is_not_counted_as_sent(town):
-    """Phones that know the way ask a server that is gone: no request, no octet, no sender."""
+    """Phones that know the way ask a server that is gone: no request, no byte, no sender."""
     driver = town.make_driver(5)
     live(driver, 1)
     before = replace(driver.snapshot())
@@ -348,7 +348,7 @@ def test_what_never_left_is_not_counted_as_sent(town):
 
 @pytest.mark.parametrize("part", [b"bytes 1-7/7", b"bytes 0-6/8", b""])
 def test_a_block_that_says_that_it_is_another_is_none(town, part):
-    """The right octets under a `Content-Range` that was not asked for, or under none."""
+    """The right bytes under a `Content-Range` that was not asked for, or under none."""
     town.repository.offer()
     head = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 7\r\n"
     field = b"Content-Range: " + part + b"\r\n" if part else b""
@@ -360,7 +360,7 @@ def test_a_block_that_says_that_it_is_another_is_none(town, part):
 
 
 def test_what_is_sent_is_counted_by_phone(town):
-    """Sums, curve and anonymity sets are those of the octets that arrived."""
+    """Sums, curve and anonymity sets are those of the bytes that arrived."""
     driver = town.make_driver(6)
     live(driver, 1)
     settle(driver)

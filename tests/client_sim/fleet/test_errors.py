@@ -8,9 +8,9 @@ from tests.client_sim.fleet.conftest import live
 
 def test_a_mishap_is_a_sentence():
     """When, who, after what, why; what is not known is left out."""
-    full = Mishap("no answer in time", 1.5, "a/b/c", "GET /x", "0 octets of the answer came")
+    full = Mishap("no answer in time", 1.5, "a/b/c", "GET /x", "0 bytes of the answer came")
     assert full.tell() == (
-        "hour 1.50, a/b/c after GET /x: no answer in time: 0 octets of the answer came."
+        "hour 1.50, a/b/c after GET /x: no answer in time: 0 bytes of the answer came."
     )
     assert Mishap("no connection", 0.0, "a/b/c", "", "").tell() == (
         "hour 0.00, a/b/c: no connection."
@@ -20,8 +20,8 @@ def test_a_mishap_is_a_sentence():
 def test_a_request_is_told_without_its_headers_but_with_its_range():
     """Which block of a package it was."""
     assert first_line(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n") == "GET /a"
-    octets = b"GET /a HTTP/1.1\r\nHost: h\r\nRange: bytes=0-6\r\n\r\n"
-    assert first_line(octets) == "GET /a  bytes=0-6"
+    data = b"GET /a HTTP/1.1\r\nHost: h\r\nRange: bytes=0-6\r\n\r\n"
+    assert first_line(data) == "GET /a  bytes=0-6"
 
 
 def test_the_first_failures_of_the_server_are_kept(town):

@@ -14,8 +14,8 @@ def test_answers_in_pieces_are_put_together(town):
     """Heads and bodies cut anywhere: every phone installs as from whole ones."""
     town.repository.offer()
 
-    def cut(octets):
-        return [octets[at : at + 97] for at in range(0, len(octets), 97)]
+    def cut(data):
+        return [data[at : at + 97] for at in range(0, len(data), 97)]
 
     with relay(town.server.port, cut) as port:
         town.target = replace(town.target, port=port)
@@ -29,8 +29,8 @@ def test_answers_in_pieces_are_put_together(town):
     ("answer", "detail"),
     [
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "a head is too long"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", "a body of 999999999 octets"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "more octets than the answers have"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", "a body of 999999999 bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "more bytes than the answers have"),
     ],
 )
 def test_an_answer_that_is_too_long_ends_the_poll(town, answer, detail):
@@ -67,5 +67,5 @@ def test_no_answer_in_time_is_given_up(town, monkeypatch):
         driver.exchanges.look(0.05)
     assert driver.tally.failures == {Failure.SLOW: 1}
     (mishap,) = driver.tally.mishaps
-    assert mishap.detail == "9 octets of the answer came"
+    assert mishap.detail == "9 bytes of the answer came"
     assert mishap.request == "GET /metadata/timestamp.json"

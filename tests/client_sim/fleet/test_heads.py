@@ -15,7 +15,7 @@ def test_what_a_phone_looks_at_is_read():
 
 
 @pytest.mark.parametrize(
-    ("octets", "why"),
+    ("data", "why"),
     [
         (b"HTTP/1.0 200 OK\r\nContent-Length: 1", "HTTP/1.1"),
         (b"HTTP/1.1 100 Continue", "final"),
@@ -26,12 +26,12 @@ def test_what_a_phone_looks_at_is_read():
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 16_384, "too long"),
     ],
 )
-def test_what_is_refused_says_why(octets, why):
+def test_what_is_refused_says_why(data, why):
     """Everything that section 9 lists for a head."""
-    assert why in decode_head(octets).fault
+    assert why in decode_head(data).fault
 
 
 def test_a_head_is_decoded_once():
-    """The same octets give the same object."""
+    """The same bytes give the same object."""
     heads = Heads()
     assert heads.find(GOOD) is heads.find(bytes(bytearray(GOOD)))

@@ -7,7 +7,7 @@ from client_sim.fleet.lines import LineCount, Lines, merge_lines
 
 
 def test_a_line_counts_requests_and_phones():
-    """A phone that sends the same octets again is not another phone."""
+    """A phone that sends the same bytes again is not another phone."""
     lines = Lines(20)
     for phone in (0, 7, 8, 19, 8, 0):
         lines.find(b"a").note(phone)
@@ -24,7 +24,7 @@ def test_what_is_beyond_the_limit_is_counted_but_not_told_apart(monkeypatch):
     lines.find(b"a").note(1)
     lines.find(b"bcd").note(1)
     lines.find(b"bcd").note(1)
-    assert [line.octets for line in lines.counts()] == [b"a"]
+    assert [line.data for line in lines.counts()] == [b"a"]
     assert lines.total() == (3, 7)
     assert lines.untold() == 2
 
@@ -38,7 +38,7 @@ def test_a_pair_counts_for_both_of_its_requests(monkeypatch, limit, told):
     first.note(9)
     second.note(9)
     pair = lines.pair(first, second)
-    assert pair.octets == b"abc"
+    assert pair.data == b"abc"
     pair.note(9)
     pair.note(2)
     for _ in range(2):

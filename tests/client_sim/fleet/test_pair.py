@@ -25,18 +25,18 @@ def make(town):
 
 
 def watch(driver):
-    """Return the list of what is asked from now on, each as its octets."""
+    """Return the list of what is asked from now on, each as its bytes."""
     seen = []
     ask, join = driver.exchanges.ask, driver.exchanges.batches.join
 
     def note(call, line):
-        seen.append(line.octets)
+        seen.append(line.data)
         ask(call, line)
 
     def note_pair(call, pair):
         joined = join(call, pair)
         if joined:
-            seen.append(pair.line.octets)
+            seen.append(pair.line.data)
         return joined
 
     driver.exchanges.ask = note
@@ -44,9 +44,9 @@ def watch(driver):
     return seen
 
 
-def is_pair(octets):
+def is_pair(data):
     """Tell whether these are the two questions, one behind the other."""
-    asked = octets.split(b"\r\n\r\n")
+    asked = data.split(b"\r\n\r\n")
     return len(asked) == 3 and asked[0].startswith(POLL) and asked[1].startswith(NEXT)
 
 
@@ -61,11 +61,11 @@ def test_only_kept_connections_carry_both_questions_at_once(town, make, keep):
     tally = driver.snapshot()
     assert tally.polls > before
     assert not tally.failures
-    assert {is_pair(octets) for octets in seen} == {keep}
+    assert {is_pair(data) for data in seen} == {keep}
     received = b"".join(town.server.received)
     # The real code has polled twice on connections of its own: for new phones, and for these.
     assert tally.requests == received.count(b"GET ") - 10 - 2
-    counts = {line.octets.split(b" ")[1]: line for line in driver.lines.counts()}
+    counts = {line.data.split(b" ")[1]: line for line in driver.lines.counts()}
     assert counts[b"/metadata/2.root.json"].phones == 30
     assert counts[b"/metadata/timestamp.json"].sent == tally.polls
 
@@ -97,7 +97,7 @@ def test_a_new_root_makes_the_poll_begin_again(town, make):
     live(driver, LONGEST, LONGEST)
     assert is_pair(seen[0])
     assert not driver.tally.failures
-    paths = {line.octets.split(b" ")[1]: line.phones for line in driver.lines.counts()}
+    paths = {line.data.split(b" ")[1]: line.phones for line in driver.lines.counts()}
     assert paths[b"/metadata/3.root.json"] == 5
 
 
@@ -113,7 +113,7 @@ def test_a_changed_poll_goes_on_behind_the_pair(town, make):
     assert driver.tally.switched == 5
 
 
-def test_octets_behind_the_second_answer_end_the_poll(town, make):
+def test_bytes_behind_the_second_answer_end_the_poll(town, make):
     """Two questions have two answers."""
     driver = make(3, keep=True)
     live(driver, LONGEST)

@@ -42,7 +42,7 @@ def test_habits_are_shares():
     assert 3500 < sum(skew != 0 for skew in phones.skew) < 4250
 
 
-def test_a_phone_takes_a_few_octets():
+def test_a_phone_takes_a_few_bytes():
     """All arrays together: well below a kilobyte each."""
     phones = draw()
     arrays = [value for value in vars(phones).values() if not isinstance(value, int)]

@@ -54,7 +54,7 @@ def test_rates_are_those_of_the_real_clock():
     assert (report.polls_per_second, report.requests_per_second) == (100.0, 200.0)
     assert report.most_requests_per_second == 300.0
     assert report.speed == 8640.0
-    assert (report.octets_per_idle_phone, report.octets_per_phone) == (45.0, 100.0)
+    assert (report.bytes_per_idle_phone, report.bytes_per_phone) == (45.0, 100.0)
 
 
 def test_the_curve_is_of_phones_that_had_an_older_build():

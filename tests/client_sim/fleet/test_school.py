@@ -21,7 +21,7 @@ def walk(place):
     """Return the requests of the only path from `place`, and its end."""
     asked = []
     while not isinstance(place, End):
-        asked.append(place.line.octets.split(b" ")[1].decode())
+        asked.append(place.line.data.split(b" ")[1].decode())
         (edge,) = place.answers.values()
         place = edge.following
     return asked, place

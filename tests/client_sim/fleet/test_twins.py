@@ -39,7 +39,7 @@ def follow(folder, signer, phones, *, every=1, pointer=None, package=None, **lim
     repository = Repository(START)
     made = package or make_package(BUILDS[1], signer)
     link = repository.add_release(
-        made.octets,
+        made.data,
         fingerprint=NEW.fingerprint,
         post_timestamp=NEW.post_timestamp,
         security_patch_level=NEW.security_patch_level,
@@ -68,9 +68,9 @@ def test_a_twin_fetches_installs_and_starts_the_build(tmp_path, signer):
     """Poll, role, proof, package whole, look before the switch; nothing of it is left on disk."""
     with follow(tmp_path, signer, 1) as (tally, server):
         assert (tally.twins, tally.twins_installed, tally.twin_refusals) == (1, 1, [])
-        octets = b"".join(server.received)
-        assert octets.count(b"GET /targets/") == 1
-        assert octets.count(b"GET /metadata/timestamp.json") == 2
+        data = b"".join(server.received)
+        assert data.count(b"GET /targets/") == 1
+        assert data.count(b"GET /metadata/timestamp.json") == 2
 
 
 @pytest.mark.parametrize(("phones", "every", "twins"), [(1, 5, 1), (5, 5, 1), (6, 5, 2), (3, 1, 3)])

@@ -34,7 +34,7 @@ def test_workers_poll_what_is_due_and_add_up(town):
         finished = workers.finish()
     assert sum(each.tally.polls for each in finished) == whole.polls
     assert all(each.cpu > 0 for each in finished)
-    asked = {line.octets.split(b" ")[1] for each in finished for line in each.lines}
+    asked = {line.data.split(b" ")[1] for each in finished for line in each.lines}
     assert b"/metadata/timestamp.json" in asked
 
 

@@ -45,7 +45,7 @@ def make_world(public):
 
 
 class _Handler(socketserver.BaseRequestHandler):
-    """Answer whole request heads until the client closes, and keep all octets."""
+    """Answer whole request heads until the client closes, and keep all bytes."""
 
     def handle(self):
         kept = b""
@@ -67,7 +67,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @pytest.fixture
 def server():
-    """Run a plain TCP server on loopback; `kept` lists the octets of each finished connection."""
+    """Run a plain TCP server on loopback; `kept` lists the bytes of each finished connection."""
     with _Server(("127.0.0.1", 0), _Handler) as running:
         running.kept = []
         running.answer = answer

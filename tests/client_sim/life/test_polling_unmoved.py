@@ -1,4 +1,4 @@
-"""Nothing that happens to the owner moves a poll: not an octet of it and not its time."""
+"""Nothing that happens to the owner moves a poll: not a byte of it and not its time."""
 
 import itertools
 import shutil
@@ -41,7 +41,7 @@ def publish(repository, news):
 
 
 def poll_through(repository, story, reads, seed=None, client_class=PollingClient):
-    """Poll once a day of `story` and return octets and due times.
+    """Poll once a day of `story` and return bytes and due times.
 
     With a seed the story's events happen in between, to an owner behind a tripwire.
     """
@@ -71,7 +71,7 @@ def poll_through(repository, story, reads, seed=None, client_class=PollingClient
 @settings(deadline=None, max_examples=40)
 @given(days, st.integers(0, 2**32))
 def test_events_in_any_order_move_nothing(story, seed):
-    """Raw octets, number of connections and due times are those of a phone nobody owns.
+    """Raw bytes, number of connections and due times are those of a phone nobody owns.
 
     Restarts are among the events: the due time survives them. The owner's data is never looked at.
     """
@@ -84,7 +84,7 @@ def test_events_in_any_order_move_nothing(story, seed):
 
 
 class _Gossip(PollingClient):
-    """Leaves no octet behind, but polls a second later once a message has come."""
+    """Leaves no byte behind, but polls a second later once a message has come."""
 
     late = 0
 
@@ -132,7 +132,7 @@ def test_the_comparison_notices_clients_that_are_moved(client_class):
     st.lists(st.sampled_from(HARMLESS), max_size=5),
 )
 def test_after_a_factory_reset_a_phone_polls_as_a_new_one(before, after):
-    """Whatever happened before and happens behind it: the octets of the first poll of all."""
+    """Whatever happened before and happens behind it: the bytes of the first poll of all."""
     repository = Repository(SIGNED)
     world = FakeWorld(repository)
     client = PollingClient(world)

@@ -33,10 +33,10 @@ class Client:
 
     def version(self, role):
         """Return the trusted version of a role, or None."""
-        octets = self.octets(role)
-        return None if octets is None else json.loads(octets)["signed"]["version"]
+        data = self.data(role)
+        return None if data is None else json.loads(data)["signed"]["version"]
 
-    def octets(self, role):
+    def data(self, role):
         """Return the trusted metadata of a role as it lies there, or None."""
         path = self.metadata / f"{quote(role, safe='')}.json"
         return path.read_bytes() if path.is_file() else None
@@ -118,8 +118,8 @@ class Reference(Client):
 
     def init(self, root=None):
         """Trust a root."""
-        octets = self.repository.trusted_root if root is None else root
-        (self.metadata / "root.json").write_bytes(octets)
+        data = self.repository.trusted_root if root is None else root
+        (self.metadata / "root.json").write_bytes(data)
         return 0
 
     def refresh(self, at=None):

@@ -72,7 +72,7 @@ class Repository:
         self.signers[name] = list(signers if signing is None else signing)
 
     def sign(self, name):
-        """Sign a role as it is; returns its octets."""
+        """Sign a role as it is; returns its bytes."""
         metadata = Metadata(self.signed[name])
         for signer in self.signers[name]:
             metadata.sign(signer, append=True)
@@ -86,7 +86,7 @@ class Repository:
         return f"metadata/{self.signed[role].version}.{encoded}.json"
 
     def show(self, name):
-        """Sign a role and serve it; returns its octets."""
+        """Sign a role and serve it; returns its bytes."""
         data = self.files[self.name(name)] = self.sign(name)
         return data
 

@@ -15,7 +15,7 @@ def _fetched(repository):
 @pytest.mark.parametrize("path", ["file.txt", "path/to/a/file.txt", "a-b_c~1.2", "a%20b"])
 @pytest.mark.parametrize("data", [b"contents", b"", b"\x00" * 100_000])
 def test_a_target_is_fetched(client, repository, path, data):
-    """A refresh fetches none; a download stores exactly the signed octets."""
+    """A refresh fetches none; a download stores exactly the signed bytes."""
     repository.add(path, data)
     repository.publish("targets")
     assert client.refresh() == 0
@@ -92,7 +92,7 @@ def test_a_target_that_changes_is_replaced(client, repository):
 
 @pytest.mark.parametrize("served", [b"DATA", b"dat", b"data and more", b"", b"d" * 1_000_000])
 def test_arbitrary_software(client, repository, served):
-    """Other octets than the signed ones are not stored, nor do they replace what is there."""
+    """Other bytes than the signed ones are not stored, nor do they replace what is there."""
     repository.add("file", b"old!")
     repository.publish("targets")
     assert client.download("file") == 0

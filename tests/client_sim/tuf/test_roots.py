@@ -26,7 +26,7 @@ def test_a_first_refresh(client, repository):
     ]
     assert client.versions == dict.fromkeys(("root", "timestamp", "snapshot", "targets"), 1)
     for name in client.versions:
-        assert client.octets(name) == repository.files[repository.name(name)]
+        assert client.data(name) == repository.files[repository.name(name)]
 
 
 def test_a_refresh_without_news(client, repository):
@@ -88,7 +88,7 @@ def test_roots_that_follow(client, repository, steps):
     assert client.refresh() == 0
     last = len(steps)
     assert client.version("root") == last
-    assert client.octets("root") == repository.files[f"metadata/{last}.root.json"]
+    assert client.data("root") == repository.files[f"metadata/{last}.root.json"]
 
 
 @pytest.mark.parametrize("steps", REFUSED.values(), ids=REFUSED)
@@ -129,7 +129,7 @@ def test_one_signature_twice_counts_once(client, repository):
     assert client.version("root") == 2
 
 
-def test_a_changed_octet_in_a_root(client, repository):
+def test_a_changed_byte_in_a_root(client, repository):
     """A signature holds for what was signed."""
     data = repository.publish_root()
     repository.files["metadata/2.root.json"] = data.replace(b'"version":2', b'"version" : 2', 1)
@@ -232,7 +232,7 @@ def test_a_server_that_cannot_tell_whether_there_is_a_root(client, repository, s
 
 @pytest.mark.parametrize(("size", "status"), [(512_000, 0), (512_001, 1)])
 def test_endless_data_as_a_root(client, repository, size, status):
-    """A root has 512,000 octets at most."""
+    """A root has 512,000 bytes at most."""
     data = repository.publish_root()
     repository.files["metadata/2.root.json"] = data + b" " * (size - len(data))
     assert client.refresh() == status

@@ -67,7 +67,7 @@ def test_signatures(client, repository, role, keys, threshold, signers, trusted)
     assert client.refresh() == (0 if trusted else 1)
     assert client.version("root") == 2
     expected = repository.files[repository.name(role)] if trusted else None
-    assert client.octets(role) == expected
+    assert client.data(role) == expected
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -85,17 +85,15 @@ def test_one_signature_under_many_ids_counts_once(client, repository, role):
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize(
-    "octets", [b"", b"{}", b"[]", b"\xff", b"[" * 5_000, b"null", b'{"a":1e9}']
-)
-def test_what_is_no_metadata(client, repository, role, octets):
-    """Any octets at all are refused, and nothing before them is lost."""
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b"[" * 5_000, b"null", b'{"a":1e9}'])
+def test_what_is_no_metadata(client, repository, role, data):
+    """Any bytes at all are refused, and nothing before them is lost."""
     client.refresh()
     _publish_all(repository)
-    repository.files[repository.name(role)] = octets
-    before = client.octets(role)
+    repository.files[repository.name(role)] = data
+    before = client.data(role)
     assert client.refresh() == 1
-    assert client.octets(role) == before
+    assert client.data(role) == before
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -168,15 +166,15 @@ def test_an_older_timestamp(client, repository):
     assert repository.asked[-1] == ("timestamp", None)
 
 
-def test_the_same_timestamp_version_with_other_octets(client, repository):
+def test_the_same_timestamp_version_with_other_bytes(client, repository):
     """The one that is held stays, and nothing that the other one says counts: 5.4.3.1."""
     client.refresh()
-    held = client.octets("timestamp")
+    held = client.data("timestamp")
     repository.signed["timestamp"].snapshot_meta = MetaFile(100)
     repository.show("timestamp")
     repository.requests.clear()
     assert client.refresh() == 0
-    assert client.octets("timestamp") == held
+    assert client.data("timestamp") == held
     assert repository.asked == [("root", 2), ("timestamp", None)]
 
 
@@ -245,7 +243,7 @@ def test_another_version_than_the_one_announced(client, repository, role, after)
 
 @pytest.mark.parametrize("role", ["snapshot", "targets"])
 @pytest.mark.parametrize("change", ["other", "longer", "shorter"])
-def test_other_octets_than_the_ones_announced(exact, role, change):
+def test_other_bytes_than_the_ones_announced(exact, role, change):
     """Lengths and hashes that are listed count, though signature and version hold: 5.5.2, 5.6.2."""
     repository = exact.repository
     name = repository.name(role)
@@ -280,7 +278,7 @@ def test_hashes_that_do_not_hold(client, repository, hashes):
     ("role", "limit"), [("timestamp", 16_384), ("snapshot", 2_000_000), ("targets", 5_000_000)]
 )
 def test_endless_data(client, repository, role, limit):
-    """A role has at most a fixed number of octets where none is signed: 5.4.1, 5.5.1, 5.6.1."""
+    """A role has at most a fixed number of bytes where none is signed: 5.4.1, 5.5.1, 5.6.1."""
     name = repository.name(role)
     data = repository.files[name]
     repository.files[name] = data + b" " * (limit + 1 - len(data))
@@ -335,4 +333,4 @@ def test_unknown_fields(client, repository, role, field):
     repository.show_snapshot("targets")
     repository.show_timestamp()
     assert client.refresh() == 0
-    assert client.octets(role) == repository.files[repository.name(role)]
+    assert client.data(role) == repository.files[repository.name(role)]

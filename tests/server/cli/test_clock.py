@@ -125,11 +125,11 @@ def test_the_time_is_what_the_file_holds_now(tmp_path):
     assert clock() == datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC)
 
 
-@pytest.mark.parametrize("octets", [b"", b"1234567"])
-def test_a_file_without_eight_octets_is_no_clock(tmp_path, octets):
+@pytest.mark.parametrize("data", [b"", b"1234567"])
+def test_a_file_without_eight_bytes_is_no_clock(tmp_path, data):
     """It is said at once, and not when the time is asked for."""
     file = tmp_path / "clock"
-    file.write_bytes(octets)
+    file.write_bytes(data)
     with pytest.raises(StorageError, match="no clock of 8 bytes"):
         open_unsafe_clock(file)
 

@@ -88,7 +88,7 @@ def read_to_the_end(controlling):
     """Return all that a terminal shows until its other end is closed: it holds little at a time."""
     painted = b""
     with contextlib.suppress(OSError):  # EIO: the other end is closed
-        while octets := os.read(controlling, 4096):
-            painted += octets
+        while data := os.read(controlling, 4096):
+            painted += data
     os.close(controlling)
     return painted.decode()

@@ -59,10 +59,10 @@ class Device:
         data = msgspec.msgpack.encode(body) if raw is None and body is not None else raw
         address = f"{self.url}/api/v1/{path}"
         async with self.http.request(method, address, data=data, headers=headers) as answer:
-            octets = await answer.read()
+            content = await answer.read()
             if answer.content_type == "application/msgpack":
-                return answer.status, msgspec.msgpack.decode(octets)
-            return answer.status, octets
+                return answer.status, msgspec.msgpack.decode(content)
+            return answer.status, content
 
     async def ask(self, method: str, path: str, body: object = None) -> tuple[int, object]:
         """Ask the account door; return the status and the answer, decoded."""
@@ -70,10 +70,10 @@ class Device:
         address = f"{self.url}/account/1/{path}"
         data = None if body is None else msgspec.json.encode(body)
         async with self.http.request(method, address, data=data, headers=headers) as answer:
-            octets = await answer.read()
+            content = await answer.read()
             if not answer.content_type.endswith("json"):
-                return answer.status, octets or None
-            return answer.status, msgspec.json.decode(octets) if octets else None
+                return answer.status, content or None
+            return answer.status, msgspec.json.decode(content) if content else None
 
     async def make_token(self, *, reads_only: bool = False) -> str:
         """Make a token of the blobs door."""

@@ -22,7 +22,7 @@ async def offer(team, **order):
         body=order,
         headers={"If-Match": "*"},
     )
-    assert answer.status == 200, answer.octets
+    assert answer.status == 200, answer.data
     return answer.json
 
 

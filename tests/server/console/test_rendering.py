@@ -42,7 +42,7 @@ def test_shares_and_sizes():
 
 def test_markup_in_a_value_is_text():
     """Nothing that is put into a page becomes part of it."""
-    octets = Pages().render(
+    data = Pages().render(
         "sign-in.html",
         {
             "who": None,
@@ -54,9 +54,9 @@ def test_markup_in_a_value_is_text():
             "to": "'\"<>&",
         },
     )
-    assert b"<script" not in octets
-    assert b"<img src=x" not in octets
-    assert b"&lt;img src=x onerror=alert(1)&gt;" in octets
+    assert b"<script" not in data
+    assert b"<img src=x" not in data
+    assert b"&lt;img src=x onerror=alert(1)&gt;" in data
 
 
 def test_what_is_not_seen_is_shown():

@@ -84,7 +84,7 @@ def test_attributes():
 
 @pytest.mark.parametrize("secret", ["", "x", "A" * 64, "0" * 63, "0" * 65, "\udcff\udcfe"])
 def test_a_cookie_that_is_no_secret(secret):
-    """Whatever octets it has, nobody is signed in, and nothing fails by it."""
+    """Whatever bytes it has, nobody is signed in, and nothing fails by it."""
     request = SimpleNamespace(cookies={"hening-session": secret})
     assert Cookies(is_secure=False).session(request) == ""
     request.cookies["hening-session"] = "0a" * 32

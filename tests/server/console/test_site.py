@@ -55,7 +55,7 @@ async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch, failure, s
         raise failure
 
     browser = await team.signed_in("viewer")
-    monkeypatch.setattr(overview, "free_octets", fail)
+    monkeypatch.setattr(overview, "free_bytes", fail)
     with structlog.testing.capture_logs() as logs:
         page = await browser.get("/console/")
     assert page.status == status

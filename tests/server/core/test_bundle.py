@@ -35,7 +35,7 @@ REFUSED = PUBLISHED | {"reason": "No.", "snapshot": 0, "status": "refused"}
 NO_INTEGERS = [True, 1.0, "1", None, [], -1, 2**53, 10**30]
 
 
-def octets(value):
+def bytes_of(value):
     """Return canonical JSON, made without the code under test; floats as Python writes them."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
@@ -45,7 +45,7 @@ def octets(value):
     st.dictionaries(sha256s, integers),
 )
 def test_bundles_are_read_back(roles, blobs):
-    """One value, one encoding; the id is the hash of the octets."""
+    """One value, one encoding; the id is the hash of the bytes."""
     bundle = Bundle(
         roles=[RoleFile(name, version, *rest) for (name, version), rest in sorted(roles.items())],
         blobs=[BlobFile(*each) for each in sorted(blobs.items())],
@@ -59,21 +59,23 @@ def test_bundles_are_read_back(roles, blobs):
 @pytest.mark.parametrize("name", ["root", "targets", "tables", "content", "armani"])
 def test_offline_roles_are_submitted(name):
     """The signer's roles and every model's may be in a bundle."""
-    assert decode_bundle(octets(BUNDLE | {"roles": [ROLE | {"name": name}]})).roles[0].name == name
+    assert (
+        decode_bundle(bytes_of(BUNDLE | {"roles": [ROLE | {"name": name}]})).roles[0].name == name
+    )
 
 
 @pytest.mark.parametrize("name", ["latest", "snapshot", "timestamp"])
 def test_online_roles_are_refused(name):
     """What the server signs cannot be handed to it."""
     with pytest.raises(FormatError, match="the server itself signs"):
-        decode_bundle(octets(BUNDLE | {"roles": [ROLE | {"name": name}]}))
+        decode_bundle(bytes_of(BUNDLE | {"roles": [ROLE | {"name": name}]}))
 
 
 @pytest.mark.parametrize("name", ["mirrors", "latest-0", "../armani", "", "A", "a" * 33, "a\n", 1])
 def test_other_names_are_refused(name):
     """Reserved names and texts that could leave the directory are refused."""
     with pytest.raises(FormatError):
-        decode_bundle(octets(BUNDLE | {"roles": [ROLE | {"name": name}]}))
+        decode_bundle(bytes_of(BUNDLE | {"roles": [ROLE | {"name": name}]}))
 
 
 @pytest.mark.parametrize("value", NO_INTEGERS)
@@ -86,7 +88,7 @@ def test_what_is_no_integer_is_refused(value):
         {"schema": value},
     ):
         with pytest.raises(FormatError):
-            decode_bundle(octets(BUNDLE | change))
+            decode_bundle(bytes_of(BUNDLE | change))
 
 
 OTHER = "0" * 64
@@ -121,27 +123,27 @@ OTHER = "0" * 64
 def test_bundles_of_another_form_are_refused(change):
     """Each row breaks one sentence of FORMATS section 6."""
     with pytest.raises(FormatError):
-        decode_bundle(octets(BUNDLE | change))
+        decode_bundle(bytes_of(BUNDLE | change))
 
 
 @pytest.mark.parametrize("member", sorted(BUNDLE))
 def test_every_member_of_a_bundle_is_required(member):
     """Also those that have one value only: a file says what it is."""
     with pytest.raises(FormatError):
-        decode_bundle(octets({k: v for k, v in BUNDLE.items() if k != member}))
+        decode_bundle(bytes_of({k: v for k, v in BUNDLE.items() if k != member}))
 
 
 @pytest.mark.parametrize("member", sorted(PUBLISHED))
 def test_every_member_of_a_result_is_required(member):
     """Also the schema."""
     with pytest.raises(FormatError):
-        decode_result(octets({k: v for k, v in PUBLISHED.items() if k != member}))
+        decode_result(bytes_of({k: v for k, v in PUBLISHED.items() if k != member}))
 
 
 def test_the_limits_themselves_are_allowed():
     """A thousand roles and a thousand blobs are read."""
     bundle = decode_bundle(
-        octets(
+        bytes_of(
             BUNDLE
             | {
                 "roles": [ROLE | {"version": n} for n in range(1, 1001)],
@@ -154,9 +156,9 @@ def test_the_limits_themselves_are_allowed():
 
 def test_the_length_is_checked_first():
     """A bundle over 1 MiB and a result over 64 KiB are refused unread."""
-    with pytest.raises(FormatError, match="1048577 octets"):
+    with pytest.raises(FormatError, match="1048577 bytes"):
         decode_bundle(b"{" * 1_048_577)
-    with pytest.raises(FormatError, match="65537 octets"):
+    with pytest.raises(FormatError, match="65537 bytes"):
         decode_result(b"{" * 65_537)
 
 
@@ -199,7 +201,7 @@ def test_results_are_read_back(result):
 def test_what_is_no_integer_is_refused_in_a_result(member, value):
     """Booleans, floats, texts, negative and huge numbers are refused in every place."""
     with pytest.raises(FormatError):
-        decode_result(octets(PUBLISHED | {member: value}))
+        decode_result(bytes_of(PUBLISHED | {member: value}))
 
 
 @pytest.mark.parametrize(
@@ -219,9 +221,9 @@ def test_what_is_no_integer_is_refused_in_a_result(member, value):
 )
 def test_results_of_another_form_are_refused(value):
     """A reason when published, a snapshot when refused, and other shapes."""
-    assert decode_result(octets(REFUSED)).reason == "No."
+    assert decode_result(bytes_of(REFUSED)).reason == "No."
     with pytest.raises(FormatError):
-        decode_result(octets(value))
+        decode_result(bytes_of(value))
 
 
 def test_a_result_that_could_not_be_read_is_not_written():
@@ -233,8 +235,8 @@ def test_a_result_that_could_not_be_read_is_not_written():
         encode_result(Result(id=ABC, status="refused", reason=long, snapshot=0, time=0))
 
 
-@given(st.binary(max_size=200) | json_values.map(octets))
-def test_arbitrary_octets_raise_only_our_error(data):
+@given(st.binary(max_size=200) | json_values.map(bytes_of))
+def test_arbitrary_bytes_raise_only_our_error(data):
     """Neither decoder takes what hypothesis draws."""
     for decode in (decode_bundle, decode_result):
         with pytest.raises(FormatError):
@@ -243,7 +245,7 @@ def test_arbitrary_octets_raise_only_our_error(data):
 
 @given(st.sampled_from(sorted(BUNDLE)), st.sampled_from(sorted(PUBLISHED)), json_values)
 def test_any_member_exchanged_is_refused_or_has_one_encoding(member, other, value):
-    """Whatever is read is written back octet by octet."""
+    """Whatever is read is written back byte by byte."""
     for decode, encode, base, name in (
         (decode_bundle, lambda each: encode_bundle(each)[1], BUNDLE, member),
         (decode_result, encode_result, PUBLISHED, other),

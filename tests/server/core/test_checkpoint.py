@@ -34,7 +34,7 @@ PROOF = encode_proof(2, inclusion_proof(2, LEAVES), HEAD)
 
 
 def test_a_leaf_is_four_lines():
-    """The octets are those of FORMATS section 7."""
+    """The bytes are those of FORMATS section 7."""
     assert encode_leaf("armani", 2, ABC) == f"hening role v1\narmani\n2\n{ABC}\n".encode()
 
 
@@ -121,7 +121,7 @@ def test_other_texts_are_no_checkpoints_although_signed(text, error):
 
 
 def test_every_flipped_bit_of_a_checkpoint_is_refused():
-    """A checkpoint has no octet that can change."""
+    """A checkpoint has no byte that can change."""
     for position in range(len(HEAD)):
         for bit in range(8):
             changed = bytearray(HEAD)
@@ -132,7 +132,7 @@ def test_every_flipped_bit_of_a_checkpoint_is_refused():
 
 @given(integers, st.lists(hashes, max_size=63), st.binary(max_size=80))
 def test_proofs_are_read_back(index, path, checkpoint):
-    """Encoding and decoding are inverse; the checkpoint is kept octet by octet."""
+    """Encoding and decoding are inverse; the checkpoint is kept byte by byte."""
     proof = decode_proof(encode_proof(index, path, checkpoint))
     assert proof == Proof(index, tuple(path), checkpoint)
 
@@ -148,7 +148,7 @@ def test_proofs_are_read_back(index, path, checkpoint):
 @example(b"")
 @example(b"\n\n")
 def test_a_proof_is_refused_or_is_the_one_encoding(data):
-    """Arbitrary octets raise only our error, and nothing has two spellings."""
+    """Arbitrary bytes raise only our error, and nothing has two spellings."""
     try:
         proof = decode_proof(data)
     except HeningError:
@@ -180,8 +180,8 @@ def test_other_texts_are_no_proofs(data):
         decode_proof(data)
 
 
-def test_the_limit_of_a_proof_is_16384_octets():
-    """A proof of the limit is read; one octet more is neither read nor written."""
+def test_the_limit_of_a_proof_is_16384_bytes():
+    """A proof of the limit is read; one byte more is neither read nor written."""
     overhead = len(encode_proof(0, [], b""))
     assert decode_proof(encode_proof(0, [], b"x" * (16_384 - overhead))).index == 0
     with pytest.raises(FormatError, match="16385"):
@@ -264,7 +264,7 @@ def test_leaves_of_another_form(change):
 
 
 @given(st.binary(max_size=200))
-def test_any_octets_are_a_leaf_or_an_error_of_ours(entry):
-    """What is accepted is what encodes to the same octets."""
+def test_any_bytes_are_a_leaf_or_an_error_of_ours(entry):
+    """What is accepted is what encodes to the same bytes."""
     with contextlib.suppress(HeningError):
         assert encode_leaf(*decode_leaf(entry)) == entry

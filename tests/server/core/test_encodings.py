@@ -25,7 +25,7 @@ def nested(levels):
 
 
 def test_canonical_json_is_sorted_compact_and_ends_in_one_newline():
-    """The octets are those that FORMATS section 1 describes, worked out by hand."""
+    """The bytes are those that FORMATS section 1 describes, worked out by hand."""
     value = {"é": '\n\x01"\\/\x7f', "Z": [True, None, -1], "a": {}}
     expected = '{"Z":[true,null,-1],"a":{},"é":"\\n\\u0001\\"\\\\/\x7f"}\n'
     assert encode_canonical_json(value) == expected.encode()
@@ -46,7 +46,7 @@ def test_what_is_encoded_is_decoded_to_the_same_value(value):
 
 @given(st.binary(max_size=200) | json_values.map(lambda v: json.dumps(v).encode()))
 def test_a_decoder_accepts_only_what_the_encoder_writes(data):
-    """Arbitrary octets are refused with our error, or are the one encoding of their value."""
+    """Arbitrary bytes are refused with our error, or are the one encoding of their value."""
     try:
         value = decode_canonical_json(data, limit=10**6)
     except HeningError:
@@ -97,9 +97,9 @@ def test_nesting_stops_at_sixteen_levels():
 
 
 def test_the_limit_is_checked_before_parsing():
-    """A file at the limit is parsed; one octet more is refused for its length alone."""
+    """A file at the limit is parsed; one byte more is refused for its length alone."""
     assert decode_canonical_json(b'"a"\n', limit=4) == "a"
-    with pytest.raises(FormatError, match="of 5 octets is over the limit of 4"):
+    with pytest.raises(FormatError, match="of 5 bytes is over the limit of 4"):
         decode_canonical_json(b"{{{{{", limit=4)
 
 

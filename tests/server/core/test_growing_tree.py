@@ -149,6 +149,6 @@ def test_there_is_no_proof_of_a_leaf_that_is_not_there(index):
 
 @pytest.mark.parametrize("data", [b"", bytes(31), bytes(64), bytes(97)])
 def test_a_tile_of_another_length_is_no_tile(data):
-    """Three hashes have 96 octets."""
+    """Three hashes have 96 bytes."""
     with pytest.raises(LogError, match="a tile of 3 hashes"):
         GrowingTree(3, lambda _path: data).root()

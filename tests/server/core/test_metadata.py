@@ -54,12 +54,12 @@ MAKERS = {
     ("role", "limit"),
     [("root", 512_000), ("timestamp", 16_384), ("snapshot", 2_000_000), ("armani", 5_000_000)],
 )
-def test_a_file_at_the_limit_is_parsed_and_one_octet_more_is_not(role, limit):
+def test_a_file_at_the_limit_is_parsed_and_one_byte_more_is_not(role, limit):
     """The length is checked first; what fits is then refused for what it says."""
     assert metadata_limit(role) == limit
     with pytest.raises(FormatError, match="is not TUF metadata"):
         DECODERS[role](b" " * limit)
-    with pytest.raises(FormatError, match=f"of {limit + 1} octets is over the limit"):
+    with pytest.raises(FormatError, match=f"of {limit + 1} bytes is over the limit"):
         DECODERS[role](b" " * (limit + 1))
 
 
@@ -76,7 +76,7 @@ def test_each_decoder_reads_its_own_type_only(kind, role):
 
 
 def test_encoded_metadata_is_compact_and_read_back():
-    """The octets have no white space, and python-tuf finds the signature in them good."""
+    """The bytes have no white space, and python-tuf finds the signature in them good."""
     metadata = Metadata(make_root())
     metadata.sign(signer("root 1"))
     data = encode_metadata(metadata)
@@ -94,7 +94,7 @@ def test_metadata_that_cannot_be_read_back_is_not_written():
 
 
 @given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
-def test_arbitrary_octets_raise_only_our_error(data):
+def test_arbitrary_bytes_raise_only_our_error(data):
     """No decoder takes what hypothesis draws, and none fails otherwise than by refusing."""
     for decode in DECODERS.values():
         with pytest.raises(FormatError):
@@ -263,8 +263,8 @@ def test_metadata_expires_at_its_second():
             verify_role("armani", data, make_targets(), EXPIRES + late)
 
 
-def test_every_flipped_octet_of_the_signed_part_is_refused():
-    """No octet of a role file changes what a reader takes from it."""
+def test_every_flipped_byte_of_the_signed_part_is_refused():
+    """No byte of a role file changes what a reader takes from it."""
     data = signed(make_role({"armani/id/stable/a.zip": {"a": 1}}), *keys_of("armani"))
     targets = make_targets()
     good = verify_role("armani", data, targets, NOW).signed.to_dict()

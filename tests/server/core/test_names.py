@@ -72,7 +72,7 @@ def test_other_texts_are_no_role_names(name):
 
 @pytest.mark.parametrize("name", ["a.zip", "0.zip", "a.b_c-d.zip", "a" * 91 + ".zip", "a-.zip"])
 def test_file_names(name):
-    """A package is at most 95 octets long and ends in `.zip`."""
+    """A package is at most 95 bytes long and ends in `.zip`."""
     check_file_name(name)
 
 

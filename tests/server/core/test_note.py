@@ -38,13 +38,13 @@ def line(name, raw):
 
 
 def signature(key, seed, text):
-    """Return the octets of a signature line of `text`, made without the code under test."""
+    """Return the bytes of a signature line of `text`, made without the code under test."""
     data = key.name.encode() + b"\n\x01" + key.public
     return hashlib.sha256(data).digest()[:4] + seed.sign(text.encode())
 
 
 def test_the_example_of_the_specification_verifies():
-    """Key and note of C2SP signed-note are read; the key is written back octet by octet."""
+    """Key and note of C2SP signed-note are read; the key is written back byte by byte."""
     key = decode_verifier_key(SPEC_KEY)
     assert (key.name, key.key_id.hex()) == ("example.com/foo", "530d903a")
     assert str(key) == SPEC_KEY
@@ -120,7 +120,7 @@ def test_other_spellings_of_base64_are_refused(text):
 
 
 def test_a_note_is_text_gap_and_signature_line():
-    """The octets are those of the specification, computed apart; the last gap divides."""
+    """The bytes are those of the specification, computed apart; the last gap divides."""
     lines = line(KEY.name, signature(KEY, SEED, TEXT))
     assert TEXT.encode() + b"\n" + lines == NOTE
     assert verify_note(NOTE, KEY) == TEXT
@@ -248,14 +248,14 @@ def test_a_note_that_is_no_utf8_is_refused():
         verify_note(b"\xe9" + NOTE, KEY)
 
 
-def test_the_limit_is_4096_octets():
-    """A note of the limit is read, one octet more is refused before anything is parsed."""
+def test_the_limit_is_4096_bytes():
+    """A note of the limit is read, one byte more is refused before anything is parsed."""
     overhead = len(encode_note("a\n", KEY, SEED.sign)) - 1
     text = "a" * (4096 - overhead) + "\n"
     note = encode_note(text, KEY, SEED.sign)
     assert len(note) == 4096
     assert verify_note(note, KEY) == text
-    with pytest.raises(FormatError, match="4097 octets"):
+    with pytest.raises(FormatError, match="4097 bytes"):
         verify_note(b"\xff" * 4097, KEY)
 
 
@@ -295,7 +295,7 @@ def test_a_key_that_is_no_point_verifies_nothing():
 @given(st.binary(max_size=300))
 @example(b"\n\n\n\n")
 @example(b"\n\n\xe2\x80\x94 a AAAAAAAA\n")
-def test_arbitrary_octets_raise_only_our_error(note):
+def test_arbitrary_bytes_raise_only_our_error(note):
     """A note is refused, whatever it holds."""
     with pytest.raises(HeningError):
         verify_note(note, KEY)

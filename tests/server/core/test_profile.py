@@ -66,8 +66,8 @@ def recover_x(y):
     return x if x % 2 == 0 else P - x
 
 
-def octets(y, sign):
-    """Return the 32 octets of a y, which may be too large, and a sign."""
+def bytes_of(y, sign):
+    """Return the 32 bytes of a y, which may be too large, and a sign."""
     return (y | sign << 255).to_bytes(32, "little")
 
 
@@ -84,10 +84,10 @@ def small_order_points():
     raise AssertionError
 
 
-SMALL = {octets(y, x & 1) for x, y in small_order_points()}
+SMALL = {bytes_of(y, x & 1) for x, y in small_order_points()}
 #: The same points with y + p for y, or with the sign bit that an x of zero cannot have.
 SMALL_AGAIN = {
-    octets(y + more, sign)
+    bytes_of(y + more, sign)
     for x, y in small_order_points()
     for more in (0, P)
     for sign in (0, 1)
@@ -95,7 +95,7 @@ SMALL_AGAIN = {
 } - SMALL
 #: Points of large order whose y was written as y + p.
 LARGE_AGAIN = {
-    octets(y + P, sign) for y in range(2, 19) for sign in (0, 1) if recover_x(y) is not None
+    bytes_of(y + P, sign) for y in range(2, 19) for sign in (0, 1) if recover_x(y) is not None
 }
 HONEST = signer("armani 1").public_key.keyval["public"]
 
@@ -107,7 +107,7 @@ def honest_plus(torsion):
     x = recover_x(y)
     x = x if x & 1 == sign else P - x
     x, y = add((x, y), torsion)
-    return octets(y, x & 1)
+    return bytes_of(y, x & 1)
 
 
 def check_both(root, targets):
@@ -156,7 +156,7 @@ def test_rule_3_small_order_and_non_canonical_points_are_refused(raw):
 
 def test_points_off_the_curve_or_with_a_small_part_are_refused():
     """A y without an x, and an honest key moved by a small-order point, are no keys."""
-    off = next(octets(y, 0) for y in range(2, 100) if recover_x(y) is None)
+    off = next(bytes_of(y, 0) for y in range(2, 100) if recover_x(y) is None)
     with pytest.raises(ProfileError, match="not a point"):
         check_point(off.hex())
     check_point(honest_plus((0, 1)).hex())
@@ -186,7 +186,7 @@ def test_points_off_the_curve_or_with_a_small_part_are_refused():
 )
 def test_rule_3_only_64_lower_case_digits_are_a_key(public):
     """Upper case, white space, other lengths and other types are refused."""
-    with pytest.raises(ProfileError, match="32 octets of lower-case hex"):
+    with pytest.raises(ProfileError, match="32 bytes of lower-case hex"):
         check_point(public)
 
 

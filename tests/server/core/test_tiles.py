@@ -50,8 +50,8 @@ def test_level_widths_follow_the_formula(size):
     """At level `l` a tree of `s` leaves has `s // 256**l` hashes, and no tile is empty."""
     tiles = dict(plan_tiles(ENTRIES[:size], LEAVES[:size], 0))
     for level in range(4):
-        octets = sum(len(data) for path, data in tiles.items() if f"tile/{level}/" in path)
-        assert octets == 32 * (size // 256**level)
+        content = sum(len(data) for path, data in tiles.items() if f"tile/{level}/" in path)
+        assert content == 32 * (size // 256**level)
     assert all(tiles.values())
     partial = [path for path in tiles if ".p/" in path]
     assert all(0 < int(path.rpartition("/")[2]) < 256 for path in partial)
@@ -79,7 +79,7 @@ def test_entries_can_be_hashed_into_the_hash_tile():
 
 
 def test_entries_are_read_back():
-    """Each after its length in two octets, big end first."""
+    """Each after its length in two bytes, big end first."""
     assert decode_entries(b"\0\3abc\0\0\0\1d", 3) == [b"abc", b"", b"d"]
     assert decode_entries(b"\1\0" + b"x" * 256, 1) == [b"x" * 256]
 

@@ -85,7 +85,7 @@ def make_timestamp():
 
 
 def signed(value, *signers):
-    """Return the octets of a signed value, made by python-tuf's own serialiser."""
+    """Return the bytes of a signed value, made by python-tuf's own serialiser."""
     metadata = Metadata(value)
     for each in signers:
         metadata.sign(each, append=True)
@@ -93,7 +93,7 @@ def signed(value, *signers):
 
 
 def edited(value, change, *signers):
-    """Return octets of `value` after `change(document)`, signed as the changed document reads.
+    """Return bytes of `value` after `change(document)`, signed as the changed document reads.
 
     Signing happens over the canonical form of the changed `signed` part, as an attacker who holds
     the keys and a serialiser of his own would do it.

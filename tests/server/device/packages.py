@@ -1,4 +1,4 @@
-"""Packages of any octets on a device plane of their own, and what a process has open."""
+"""Packages of any bytes on a device plane of their own, and what a process has open."""
 
 import hashlib
 from pathlib import Path
@@ -9,16 +9,16 @@ from server.storage.local_blobs import LocalBlobs
 from tests.server.device.served import serve_snapshot
 
 URL = f"/targets/armani/id/stable/{'ab' * 32}.armani-1.zip"
-OCTETS = b"".join(n.to_bytes(4) for n in range(150_000))
+BYTES = b"".join(n.to_bytes(4) for n in range(150_000))
 LONG = 64 * 1024 * 1024  # more than the kernel holds for a client that does not read
 
 
-def put(folder, octets):
+def put(folder, data):
     """Write a blob as a store in this folder holds it; returns its path."""
-    sha256 = hashlib.sha256(octets).hexdigest()
+    sha256 = hashlib.sha256(data).hexdigest()
     path = folder / sha256[:2] / sha256
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(octets)
+    path.write_bytes(data)
     return path
 
 
@@ -27,12 +27,12 @@ def package_snapshot(sha256, length):
     return Snapshot(1, {}, {URL: Package(sha256, length)}, frozenset(), {})
 
 
-def serve_octets(folder, octets, **kwargs):
-    """Serve octets as a package from a folder."""
-    path = put(folder, octets)
-    if not octets:
+def serve_bytes(folder, data, **kwargs):
+    """Serve bytes as a package from a folder."""
+    path = put(folder, data)
+    if not data:
         path.unlink()  # no store holds the empty file
-    return serve_snapshot(package_snapshot(path.name, len(octets)), LocalBlobs(folder), **kwargs)
+    return serve_snapshot(package_snapshot(path.name, len(data)), LocalBlobs(folder), **kwargs)
 
 
 def serve_long(folder, **kwargs):

@@ -27,7 +27,7 @@ HOST = b"updates.example"
 
 @dataclass
 class Response:
-    """One response as its octets say."""
+    """One response as its bytes say."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -62,16 +62,16 @@ class Served:
         connection.connect(str(self.unix))
         return connection
 
-    def ask(self, octets):
-        """Send octets on a connection of their own and return the first response."""
+    def ask(self, data):
+        """Send bytes on a connection of their own and return the first response."""
         with self.connect() as connection:
-            connection.sendall(octets)
-            return read_response(connection, is_head=octets.startswith(b"HEAD "))
+            connection.sendall(data)
+            return read_response(connection, is_head=data.startswith(b"HEAD "))
 
-    def exchange(self, octets):
-        """Send octets and read until the server closes; returns all octets it sent."""
+    def exchange(self, data):
+        """Send bytes and read until the server closes; returns all bytes it sent."""
         with self.connect() as connection:
-            connection.sendall(octets)
+            connection.sendall(data)
             answer = b""
             with contextlib.suppress(ConnectionResetError):
                 while piece := connection.recv(65536):
@@ -108,18 +108,18 @@ class Served:
 
 
 def request(path, *lines, method="GET", host=HOST):
-    """Return the octets of a request."""
+    """Return the bytes of a request."""
     head = [f"{method} {path} HTTP/1.1".encode(), b"Host: " + host, *lines]
     return b"\r\n".join([*head, b"", b""])
 
 
 def read_response(connection, *, is_head=False):
-    """Read one response, and not an octet behind it."""
+    """Read one response, and not a byte behind it."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        octet = connection.recv(1)
-        assert octet, head
-        head += octet
+        byte = connection.recv(1)
+        assert byte, head
+        head += byte
     first, *lines = head.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
     version, status, _ = first.split(" ", 2)
     assert version == "HTTP/1.1"

@@ -31,7 +31,7 @@ def tile(folder):
 
 @pytest.mark.parametrize("path", NEGOTIATED)
 def test_two_representations(direct, published_state, path):
-    """The same octets come plain or packed, each with its own validator and digest."""
+    """The same bytes come plain or packed, each with its own validator and digest."""
     plain = direct.get(path)
     packed = direct.get(path, b"Accept-Encoding: gzip")
     content = (published_state.folder.public / path[1:]).read_bytes()
@@ -67,7 +67,7 @@ def test_negotiation(direct, value, coding):
 
 @pytest.mark.parametrize("path", [*NEGOTIATED, PACKAGE, "/metadata/9.root.json"])
 @pytest.mark.parametrize("line", [b"Accept-Encoding: gzip", b"Accept-Encoding: identity"])
-def test_head_is_get_without_its_octets(direct, path, line):
+def test_head_is_get_without_its_bytes(direct, path, line):
     """Status and headers of HEAD are those of GET (section 9.3.2)."""
     whole, head = direct.get(path, line), direct.get(path, line, method="HEAD")
     assert without_date(whole)[:2] == without_date(head)[:2]
@@ -76,7 +76,7 @@ def test_head_is_get_without_its_octets(direct, path, line):
 
 
 def test_head_leaves_the_connection_usable(direct):
-    """No octet of a body follows the answer to HEAD."""
+    """No byte of a body follows the answer to HEAD."""
     with direct.connect() as connection:
         connection.sendall(request(PACKAGE, method="HEAD") + request(TIMESTAMP))
         assert read_response(connection, is_head=True).status == 200
@@ -253,7 +253,7 @@ def test_every_answer_keeps_to_the_table_of_headers(direct, published_state):
             assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_everyone_gets_the_same_octets(direct):
+def test_everyone_gets_the_same_bytes(direct):
     """Ten clients with different habits get one answer, its date excepted."""
     answers = {
         re.sub(rb"Date: [^\r]*", b"", answer.head) + answer.body

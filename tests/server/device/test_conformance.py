@@ -1,6 +1,6 @@
 """RFC 9110 and RFC 9112, section by section, over the lane and over the hand-over path.
 
-A case is octets, the statuses that they are answered with in order, and whether the connection ends
+A case is bytes, the statuses that they are answered with in order, and whether the connection ends
 then. What is refused whatever it says is in test_wire.py, what packages answer in test_answers.py.
 """
 
@@ -29,7 +29,7 @@ OPEN, CLOSED = False, True
 class Case:
     """`has` and `lacks` are header fields of the last answer."""
 
-    octets: bytes
+    data: bytes
     statuses: list[int]
     ends: bool = OPEN
     has: dict[str, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ CASES = {
         LINE + b"hOST: a\r\nACCEPT-encoding: gzip\r\n\r\n", [200], has=PACKED
     ),
     "9110 5.3 a list in two lines": Case(asked(b"Accept: a", b"Accept: b"), [200]),
-    "9110 5.5 an octet beyond ASCII in a value": Case(asked(b"User-Agent: \xe9"), [200]),
+    "9110 5.5 a byte beyond ASCII in a value": Case(asked(b"User-Agent: \xe9"), [200]),
     "9110 7.2 Host with a port": Case(LINE + b"Host: a:8080\r\n\r\n", [200]),
     "9110 7.2 Host is an address": Case(LINE + b"Host: [2001:db8::1]:80\r\n\r\n", [200]),
     "9110 7.6.1 an option of one hop": Case(
@@ -146,23 +146,23 @@ CASES = {
 STOP = b"\0\r\n\r\n"
 
 
-def over_lane(served, octets):
+def over_lane(served, data):
     """Return all that is sent over a connection of its own."""
     with served.connect() as connection:
-        return tell(connection, octets)
+        return tell(connection, data)
 
 
-def over_handover(served, octets):
+def over_handover(served, data):
     """Return all that is sent over a connection that aiohttp has."""
     with served.connect() as connection:
         connection.sendall(HANDED_OVER)
         assert read_response(connection).status == 200
-        return tell(connection, octets)
+        return tell(connection, data)
 
 
-def tell(connection, octets):
-    """Send octets and a last request that is refused, and return all that comes back."""
-    connection.sendall(octets)
+def tell(connection, data):
+    """Send bytes and a last request that is refused, and return all that comes back."""
+    connection.sendall(data)
     answer = b""
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         connection.sendall(STOP)
@@ -173,19 +173,19 @@ def tell(connection, octets):
     )
 
 
-def split(octets):
+def split(data):
     """Return each answer as status, fields and body; nothing may be left."""
     found = []
-    while octets:
-        head, _, octets = octets.partition(b"\r\n\r\n")
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
         line, *lines = head.decode("ascii").split("\r\n")
         status = int(re.fullmatch(r"HTTP/1\.[01] (\d{3}) [A-Z][A-Za-z ]+", line)[1])
         fields = dict(each.split(": ", 1) for each in lines)
         assert len(fields) == len(lines), head
         length = 0 if status == 304 else int(fields["Content-Length"])
-        found.append((status, fields, octets[:length]))
-        assert len(octets) >= length
-        octets = octets[length:]
+        found.append((status, fields, data[:length]))
+        assert len(data) >= length
+        data = data[length:]
     return found
 
 
@@ -193,9 +193,9 @@ def split(octets):
 def test_section(direct, name):
     """The statuses in order, the last answer's fields, and the end; the same both ways."""
     case = CASES[name]
-    octets = over_lane(direct, case.octets)
-    assert over_handover(direct, case.octets) == octets
-    answers = split(octets)
+    data = over_lane(direct, case.data)
+    assert over_handover(direct, case.data) == data
+    answers = split(data)
     expected = case.statuses if case.ends else [*case.statuses, 400]
     assert [status for status, _, _ in answers] == expected
     _, fields, _ = answers[len(case.statuses) - 1]
@@ -218,12 +218,12 @@ def test_head_is_get_without_its_body(direct, way, path):
 @pytest.mark.parametrize("way", [over_lane, over_handover])
 def test_every_answer_has_a_date(direct, way):
     """RFC 9110 section 6.6.1, also what is refused."""
-    for octets in (GOOD, asked(path="/metadata/9.root.json"), asked(b"Cookie: a")):
+    for data in (GOOD, asked(path="/metadata/9.root.json"), asked(b"Cookie: a")):
         with direct.connect() as connection:
             if way is over_handover:
                 connection.sendall(HANDED_OVER)
                 read_response(connection)
-            connection.sendall(octets)
+            connection.sendall(data)
             assert parsedate_to_datetime(read_response(connection)["Date"])
 
 

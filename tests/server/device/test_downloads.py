@@ -1,4 +1,4 @@
-"""Downloads: right octets on every way, room for polls, limits, and ends that look like ends."""
+"""Downloads: right bytes on every way, room for polls, limits, and ends that look like ends."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,13 @@ from server.device.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
 from tests.server.device.packages import (
+    BYTES,
     LONG,
-    OCTETS,
     URL,
     descriptors,
     put,
+    serve_bytes,
     serve_long,
-    serve_octets,
 )
 from tests.server.device.served import read_response, request, serve_snapshot
 
@@ -37,14 +37,14 @@ LINGER_NOT = struct.pack("ii", 1, 0)
 def served(request, tmp_path_factory):
     """Serve a package on each kind of loop."""
     folder = tmp_path_factory.mktemp("blobs")
-    with serve_octets(folder, OCTETS, run=request.param) as running:
+    with serve_bytes(folder, BYTES, run=request.param) as running:
         yield running
 
 
-@given(st.integers(0, len(OCTETS) - 1), st.integers(0, len(OCTETS)))
+@given(st.integers(0, len(BYTES) - 1), st.integers(0, len(BYTES)))
 def test_any_range_is_a_slice(served, first, length):
-    """What comes over the wire is what Python slices from the octets."""
-    wanted = OCTETS[first : first + length + 1]
+    """What comes over the wire is what Python slices from the bytes."""
+    wanted = BYTES[first : first + length + 1]
     answer = served.get(URL, b"Range: bytes=%d-%d" % (first, first + length))
     assert answer.status == 206
     assert answer.body == wanted
@@ -59,26 +59,26 @@ def test_a_connection_serves_on(served):
         connection.sendall(
             asked[0] + asked[1] + request("/metadata/9.root.json") + request(URL) + asked[0]
         )
-        assert read_response(connection).body == OCTETS[:100_000]
-        assert read_response(connection).body == OCTETS[100_000:200_000]
+        assert read_response(connection).body == BYTES[:100_000]
+        assert read_response(connection).body == BYTES[100_000:200_000]
         assert read_response(connection).status == 404
-        assert read_response(connection).body == OCTETS
-        assert read_response(connection).body == OCTETS[:100_000]
+        assert read_response(connection).body == BYTES
+        assert read_response(connection).body == BYTES[:100_000]
 
 
 def test_http_1_0(served):
-    """An old client gets the octets and the end of the connection."""
+    """An old client gets the bytes and the end of the connection."""
     answer = served.exchange(f"GET {URL} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
-    assert answer.partition(b"\r\n\r\n")[2] == OCTETS
+    assert answer.partition(b"\r\n\r\n")[2] == BYTES
 
 
 def test_many_at_once(served):
-    """Thirty clients with a range each are sent their own octets."""
+    """Thirty clients with a range each are sent their own bytes."""
 
     def ask(number):
         first = number * 7_001
         body = served.get(URL, b"Range: bytes=%d-%d" % (first, first + 300_000)).body
-        return body == OCTETS[first : first + 300_001]
+        return body == BYTES[first : first + 300_001]
 
     with ThreadPoolExecutor(30) as threads:
         assert all(threads.map(ask, range(30)))
@@ -87,7 +87,7 @@ def test_many_at_once(served):
 def read_slowly(running, connection, pause):
     """Read an answer with a pause after each piece, by the clock of the limits."""
     answer = b""
-    while len(answer.partition(b"\r\n\r\n")[2]) < len(OCTETS):
+    while len(answer.partition(b"\r\n\r\n")[2]) < len(BYTES):
         answer += connection.recv(20_000)
         running.turn(pause)
     return answer
@@ -101,14 +101,14 @@ def read_all(connection):
 
 def test_a_slow_client_is_not_a_stalled_one(tmp_path):
     """Who takes a little again and again is served to the end, for longer than the limit."""
-    with serve_octets(tmp_path, OCTETS, limits=Limits(stall_seconds=0.4)) as running:
+    with serve_bytes(tmp_path, BYTES, limits=Limits(stall_seconds=0.4)) as running:
         running.stand()
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
             connection.settimeout(PATIENCE)
             connection.connect(("127.0.0.1", running.port))
             connection.sendall(request(URL))
-            assert read_slowly(running, connection, 0.05).endswith(b"\r\n\r\n" + OCTETS)
+            assert read_slowly(running, connection, 0.05).endswith(b"\r\n\r\n" + BYTES)
         assert running.plane.counts.cuts["stall"] == 0
 
 
@@ -241,14 +241,14 @@ def opened(folder):
 @pytest.mark.parametrize("fault", ["missing", "shorter", "longer", "folder", "unreadable"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_blob_that_is_not_as_signed(tmp_path, fault, method):
-    """It is 500 before any octet of a package, and closed; nothing of it says where blobs lie."""
-    path = put(tmp_path, OCTETS)
-    with serve_octets(tmp_path, OCTETS) as running:
+    """It is 500 before any byte of a package, and closed; nothing of it says where blobs lie."""
+    path = put(tmp_path, BYTES)
+    with serve_bytes(tmp_path, BYTES) as running:
         path.unlink()
         if fault == "shorter":
-            path.write_bytes(OCTETS[:-1])
+            path.write_bytes(BYTES[:-1])
         elif fault == "longer":
-            path.write_bytes(OCTETS + b"x")
+            path.write_bytes(BYTES + b"x")
         elif fault == "folder":
             path.mkdir()
         elif fault == "unreadable":

@@ -1,4 +1,4 @@
-"""Packages over TLS of our own: the same octets and the same limits."""
+"""Packages over TLS of our own: the same bytes and the same limits."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ import uvloop
 
 from server.device.turns import Limits
 from tests.patience import PATIENCE, until
-from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets
+from tests.server.device.packages import BYTES, URL, serve_bytes, serve_long
 from tests.server.device.served import read_response, request
 from tests.server.release.certificate import write_certificate
 
@@ -33,13 +33,13 @@ def test_ranges_over_tls(tmp_path, contexts, run):
     """Whole and in ranges, one after the other on a connection."""
     server, client = contexts
     with (
-        serve_octets(tmp_path, OCTETS, run=run, tls=server) as running,
+        serve_bytes(tmp_path, BYTES, run=run, tls=server) as running,
         client.wrap_socket(running.connect()) as connection,
     ):
         for lines, wanted in {
-            (): OCTETS,
-            (b"Range: bytes=1-70000",): OCTETS[1:70_001],
-            (b"Range: bytes=-65537",): OCTETS[-65_537:],
+            (): BYTES,
+            (b"Range: bytes=1-70000",): BYTES[1:70_001],
+            (b"Range: bytes=-65537",): BYTES[-65_537:],
         }.items():
             connection.sendall(request(URL, *lines))
             assert read_response(connection).body == wanted
@@ -47,7 +47,7 @@ def test_ranges_over_tls(tmp_path, contexts, run):
 
 
 def test_a_stall_over_tls(tmp_path, contexts):
-    """Who takes nothing is cut, although the octets went through the process."""
+    """Who takes nothing is cut, although the bytes went through the process."""
     server, client = contexts
     limits = Limits(stall_seconds=0.3)
     with serve_long(tmp_path, limits=limits, tls=server) as running:
@@ -64,7 +64,7 @@ def test_a_slow_client_over_tls(tmp_path, contexts):
     """Who takes a little again and again is served to the end, for longer than the limit."""
     server, client = contexts
     limits = Limits(stall_seconds=3.0)  # which a busy machine does not keep a client waiting
-    with serve_octets(tmp_path, OCTETS, limits=limits, tls=server) as running:
+    with serve_bytes(tmp_path, BYTES, limits=limits, tls=server) as running:
         with socket.socket() as plain:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
             plain.settimeout(PATIENCE)
@@ -72,10 +72,10 @@ def test_a_slow_client_over_tls(tmp_path, contexts):
             with client.wrap_socket(plain, suppress_ragged_eofs=False) as connection:
                 connection.sendall(request(URL))
                 answer = b""
-                while len(answer.partition(b"\r\n\r\n")[2]) < len(OCTETS):
+                while len(answer.partition(b"\r\n\r\n")[2]) < len(BYTES):
                     answer += connection.recv(16_384)
                     time.sleep(0.1)
-        assert answer.endswith(b"\r\n\r\n" + OCTETS)
+        assert answer.endswith(b"\r\n\r\n" + BYTES)
         assert running.plane.counts.cuts["stall"] == 0
 
 

@@ -1,4 +1,4 @@
-"""Packages at a Unix socket, where a proxy of this machine asks: the same octets and limits."""
+"""Packages at a Unix socket, where a proxy of this machine asks: the same bytes and limits."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ import uvloop
 
 from server.device.turns import Limits
 from tests.patience import until
-from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets
+from tests.server.device.packages import BYTES, URL, serve_bytes, serve_long
 from tests.server.device.served import read_response, request
 
 each_loop = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
@@ -18,13 +18,13 @@ each_loop = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvlo
 def test_ranges_at_a_unix_socket(tmp_path, run):
     """Whole and in ranges, one after the other on a connection."""
     with (
-        serve_octets(tmp_path, OCTETS, run=run, unix=tmp_path / "s") as running,
+        serve_bytes(tmp_path, BYTES, run=run, unix=tmp_path / "s") as running,
         running.connect() as connection,
     ):
         for lines, wanted in {
-            (): OCTETS,
-            (b"Range: bytes=1-70000",): OCTETS[1:70_001],
-            (b"Range: bytes=-65537",): OCTETS[-65_537:],
+            (): BYTES,
+            (b"Range: bytes=1-70000",): BYTES[1:70_001],
+            (b"Range: bytes=-65537",): BYTES[-65_537:],
         }.items():
             connection.sendall(request(URL, *lines))
             assert read_response(connection).body == wanted
@@ -50,15 +50,15 @@ def test_a_slow_client_at_a_unix_socket(tmp_path, run):
     """Who takes a little again and again is served to the end, for longer than the limit."""
     limits = Limits(stall_seconds=3.0)  # which a busy machine does not keep a client waiting
     with (
-        serve_octets(tmp_path, OCTETS, limits=limits, run=run, unix=tmp_path / "s") as running,
+        serve_bytes(tmp_path, BYTES, limits=limits, run=run, unix=tmp_path / "s") as running,
         running.connect() as connection,
     ):
         connection.sendall(request(URL))
         answer = b""
-        while len(answer.partition(b"\r\n\r\n")[2]) < len(OCTETS):
+        while len(answer.partition(b"\r\n\r\n")[2]) < len(BYTES):
             piece = connection.recv(8_192)
             assert piece
             answer += piece
             time.sleep(0.05)
-        assert answer.endswith(b"\r\n\r\n" + OCTETS)
+        assert answer.endswith(b"\r\n\r\n" + BYTES)
         assert running.plane.counts.cuts["stall"] == 0

@@ -8,7 +8,7 @@ import time
 from server.device.listener import RECEIVED
 from server.device.turns import Limits
 from tests.patience import PATIENCE, until
-from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets
+from tests.server.device.packages import BYTES, URL, serve_bytes, serve_long
 from tests.server.device.served import read_response, request
 
 
@@ -41,12 +41,12 @@ def test_a_trickle_holds_no_place(tmp_path):
 def test_a_drain_waits_for_nobody_who_has_all(tmp_path):
     """A client that was slow, and then took everything, is not waited for till it is idle."""
     limits = Limits(idle_seconds=1_000.0, linger_seconds=0.1)
-    octets = b"GET /metadata/9.root.json HTTP/1.1\r\nHost: a\r\n\r\n"
-    with serve_octets(tmp_path, OCTETS, limits=limits) as running, socket.socket() as connection:
+    data = b"GET /metadata/9.root.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    with serve_bytes(tmp_path, BYTES, limits=limits) as running, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
         connection.settimeout(PATIENCE)
         connection.connect(("127.0.0.1", running.port))
-        connection.sendall(octets * 30_000)
+        connection.sendall(data * 30_000)
         counts = running.plane.counts
         before = -1
         while counts.answers[404] != before:
@@ -66,11 +66,11 @@ def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
     def epoll():
         raise OSError(24, "no descriptor left")
 
-    with serve_octets(tmp_path, OCTETS) as running, running.connect() as connection:
+    with serve_bytes(tmp_path, BYTES) as running, running.connect() as connection:
         monkeypatch.setattr(select, "epoll", epoll)
         for _ in range(2):
             connection.sendall(request(URL))
-            assert read_response(connection).body == OCTETS
+            assert read_response(connection).body == BYTES
         assert running.plane.counts.answers[200] == 2
         until(lambda: running.plane.counts.downloads == 0)
         assert running.errors == []
@@ -78,7 +78,7 @@ def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
 
 def test_what_the_kernel_keeps_of_a_client_is_bounded(tmp_path):
     """It keeps some hundred requests that were sent ahead; Linux counts twice what it is told."""
-    with serve_octets(tmp_path, OCTETS) as running, running.connect() as connection:
+    with serve_bytes(tmp_path, BYTES) as running, running.connect() as connection:
         connection.sendall(request("/metadata/9.root.json"))
         read_response(connection)
         (lane,) = running.listener._front._connections

@@ -1,4 +1,4 @@
-"""Octets near the grammar: lane and aiohttp's own parser never take a different request."""
+"""Bytes near the grammar: lane and aiohttp's own parser never take a different request."""
 
 import asyncio
 from pathlib import Path
@@ -84,13 +84,13 @@ head = st.builds(
 
 @st.composite
 def streams(draw):
-    """Draw pipelined requests, most of them good, with some octets changed anywhere."""
-    octets = b"".join(draw(st.lists(head, min_size=1, max_size=4)))
+    """Draw pipelined requests, most of them good, with some bytes changed anywhere."""
+    data = b"".join(draw(st.lists(head, min_size=1, max_size=4)))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
-        at = draw(st.integers(0, len(octets)))
+        at = draw(st.integers(0, len(data)))
         gone = draw(st.sampled_from([0, 0, 1, 2, 5]))
-        octets = octets[:at] + draw(st.sampled_from(GLUE)) + octets[at + gone :]
-    return octets
+        data = data[:at] + draw(st.sampled_from(GLUE)) + data[at + gone :]
+    return data
 
 
 places = st.lists(st.integers(0, 5000), max_size=6)
@@ -105,9 +105,9 @@ def ways():
 @settings(max_examples=400)
 @given(streams(), places, st.sampled_from(list(GateMode)))
 @example(b"GET " + PATHS[0] + b" HTTP/1.1\r\nSec-A b: c\r\n" + PHONE + b"\r\n", [], GateMode.DIRECT)
-def test_both_ways_take_the_same_requests(ways, octets, places, mode):
-    """However octets are cut, each request has one answer; a refusal ends the connection."""
-    asyncio.run(check_agreement(ways[mode], octets, places))
+def test_both_ways_take_the_same_requests(ways, data, places, mode):
+    """However bytes are cut, each request has one answer; a refusal ends the connection."""
+    asyncio.run(check_agreement(ways[mode], data, places))
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}-{path.name}")
@@ -123,21 +123,21 @@ def test_what_the_fuzzer_starts_from(ways, path):
 
 @settings(max_examples=400)
 @given(head)
-def test_what_the_lane_takes_is_one_request_to_h11(ways, octets):
+def test_what_the_lane_takes_is_one_request_to_h11(ways, data):
     """A third reader of HTTP sees the same request, one header for each of ours, and no body."""
-    check_head(ways, octets)
+    check_head(ways, data)
 
 
-def check_head(ways, octets):
+def check_head(ways, data):
     """Assert that h11 reads what the lane takes as one request."""
     served = ways[GateMode.EDGE].plane.served
-    if plan_head(octets, served, is_edge=True) is None:
-        assert plan_head(octets, served, is_edge=False) is None
+    if plan_head(data, served, is_edge=True) is None:
+        assert plan_head(data, served, is_edge=False) is None
         return
     reader = h11.Connection(h11.SERVER)
-    reader.receive_data(octets)
+    reader.receive_data(data)
     event = reader.next_event()
-    assert octets.split(b" ")[:2] == [event.method, event.target]
-    assert len(event.headers) == octets.count(b"\r\n") - 2
+    assert data.split(b" ")[:2] == [event.method, event.target]
+    assert len(event.headers) == data.count(b"\r\n") - 2
     assert isinstance(reader.next_event(), h11.EndOfMessage)
     assert reader.trailing_data == (b"", False)

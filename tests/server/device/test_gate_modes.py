@@ -1,4 +1,4 @@
-"""What the three modes of the gate accept: docs/PRIVACY.md, and FORMATS section 9 to the octet."""
+"""What the three modes of the gate accept: docs/PRIVACY.md, and FORMATS section 9 to the byte."""
 
 import pytest
 
@@ -69,17 +69,17 @@ NOT_A_PHONE = {
 def test_strict_answers_a_phone(strict, path):
     """Each request of the table is answered, however it is cut into packets."""
     status = {PACKAGE: 206, ABSENT: 404, "/metadata/2.root.json": 404}.get(path, 200)
-    octets = request(path, PHONE[path])
-    assert strict.ask(octets).status == status
+    data = request(path, PHONE[path])
+    assert strict.ask(data).status == status
     with strict.connect() as connection:
-        for cut in (octets[:7], octets[7:-1], octets[-1:]):
+        for cut in (data[:7], data[7:-1], data[-1:]):
             connection.sendall(cut)
         assert read_response(connection).status == status
 
 
 @pytest.mark.parametrize("name", NOT_A_PHONE)
 def test_strict_refuses_everything_else(strict, name):
-    """One octet more, less or other than FORMATS section 9 says is refused."""
+    """One byte more, less or other than FORMATS section 9 says is refused."""
     check_refusal(strict.exchange(NOT_A_PHONE[name]))
 
 

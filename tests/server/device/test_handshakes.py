@@ -7,14 +7,14 @@ import pytest
 
 from server.device.turns import Limits
 from tests.patience import until
-from tests.server.device.packages import OCTETS, serve_octets
+from tests.server.device.packages import BYTES, serve_bytes
 from tests.server.device.served import read_response, request
 from tests.server.device.test_downloads_tls import contexts
 
 __all__ = ["contexts"]
 
 ABSENT = request("/metadata/9.root.json")
-#: The record header of a ClientHello of 512 octets, which never come (RFC 8446 section 5.1).
+#: The record header of a ClientHello of 512 bytes, which never come (RFC 8446 section 5.1).
 BEGUN = b"\x16\x03\x01\x02\x00"
 
 
@@ -25,7 +25,7 @@ def test_handshakes_take_room(tmp_path, contexts):
     """
     server, client = contexts
     limits = Limits(connections=2, head_seconds=60.0, drain_seconds=0.1)
-    with serve_octets(tmp_path, OCTETS, limits=limits, tls=server) as running, ExitStack() as stack:
+    with serve_bytes(tmp_path, BYTES, limits=limits, tls=server) as running, ExitStack() as stack:
         counts = running.plane.counts
         for _ in range(2):
             stack.enter_context(running.connect()).sendall(BEGUN)
@@ -34,7 +34,7 @@ def test_handshakes_take_room(tmp_path, contexts):
             ask(running, client)
         assert counts.cuts["full"] == 1
     limits = Limits(connections=3, head_seconds=60.0, drain_seconds=0.1)
-    with serve_octets(tmp_path, OCTETS, limits=limits, tls=server) as running, ExitStack() as stack:
+    with serve_bytes(tmp_path, BYTES, limits=limits, tls=server) as running, ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(running.connect()).sendall(BEGUN)
         until(lambda: running.plane.counts.connections == 2)
@@ -53,7 +53,7 @@ def test_a_handshake_that_never_ends(tmp_path, contexts, said):
     """It is cut at the limit of a head, and counted as one."""
     server, _ = contexts
     limits = Limits(head_seconds=0.3)
-    with serve_octets(tmp_path, OCTETS, limits=limits, tls=server) as running:
+    with serve_bytes(tmp_path, BYTES, limits=limits, tls=server) as running:
         with running.connect() as connection:
             connection.sendall(said)
             assert connection.recv(1) == b""

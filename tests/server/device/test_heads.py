@@ -1,4 +1,4 @@
-"""The strict reader of heads against a second one, and on whatever octets there are."""
+"""The strict reader of heads against a second one, and on whatever bytes there are."""
 
 import h11
 import pytest
@@ -30,9 +30,9 @@ def head(*lines):
     return b"\r\n".join([LINE, *lines, b"", b""])
 
 
-def plan(octets, *, is_edge=False):
+def plan(data, *, is_edge=False):
     """Return the status and whether it is the last answer, or None."""
-    planned = plan_head(octets, SERVED, is_edge=is_edge)
+    planned = plan_head(data, SERVED, is_edge=is_edge)
     return planned and (planned[0], planned[2])
 
 
@@ -120,8 +120,8 @@ def test_request_lines_that_are_left_to_others(line):
 )
 def test_paths_that_lead_nowhere(path, status, method):
     """They are answered here, too: who asks for them in vain costs little."""
-    octets = method + f" {path} HTTP/1.1\r\n".encode() + HOST + b"\r\n\r\n"
-    planned = plan_head(octets, SERVED, is_edge=False)
+    data = method + f" {path} HTTP/1.1\r\n".encode() + HOST + b"\r\n\r\n"
+    planned = plan_head(data, SERVED, is_edge=False)
     assert planned[0] == status
     assert planned[1].endswith(b"\r\n\r\n") == (method == b"HEAD")
 
@@ -129,14 +129,14 @@ def test_paths_that_lead_nowhere(path, status, method):
 def test_who_asks_for_a_package():
     """It is known by its path alone, whatever else there is in the head."""
     assert is_for_package(f"GET {PACKAGE} HTTP/1.1\r\n".encode(), SERVED)
-    for octets in (
+    for data in (
         b"",
         b"GET",
         b"GET ",
         b"GET /\xff\x00 ",
         b"GET /metadata/timestamp.json HTTP/1.1",
     ):
-        assert not is_for_package(octets, SERVED)
+        assert not is_for_package(data, SERVED)
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_who_asks_for_a_package():
     ],
 )
 def test_parts_of_packages(lines, status, first, end):
-    """Which octets of a package follow is known here (RFC 9110 section 14)."""
-    octets = b"\r\n".join([f"GET {PACKAGE} HTTP/1.1".encode(), HOST, *lines, b"", b""])
-    planned = plan_head(octets, SERVED, is_edge=False)
+    """Which bytes of a package follow is known here (RFC 9110 section 14)."""
+    data = b"\r\n".join([f"GET {PACKAGE} HTTP/1.1".encode(), HOST, *lines, b"", b""])
+    planned = plan_head(data, SERVED, is_edge=False)
     assert (planned.status, planned.first, planned.end) == (status, first, end)
     assert planned.fields.endswith(b"\r\n\r\n")
     assert f"Content-Length: {end - first}\r\n".encode() in planned.fields
@@ -169,8 +169,8 @@ def test_parts_of_packages(lines, status, first, end):
 )
 def test_packages_of_which_nothing_follows(line, status):
     """Such answers are whole."""
-    octets = b"\r\n".join([f"GET {PACKAGE} HTTP/1.1".encode(), HOST, line, b"", b""])
-    assert plan(octets) == (status, False)
+    data = b"\r\n".join([f"GET {PACKAGE} HTTP/1.1".encode(), HOST, line, b"", b""])
+    assert plan(data) == (status, False)
 
 
 @pytest.mark.parametrize("name", sorted(TOLERATED - {b"connection"}))
@@ -193,8 +193,8 @@ def test_unknown_headers():
     planned = plan_head(head(b"Via: 1.1 a", HOST), SERVED, is_edge=True)
     assert (planned[0], planned[3]) == (200, None)
     for name in READ | REFUSED | {b"user-agent", b"connection"}:
-        octets = head(HOST, name.upper() + b": a", name.upper() + b": a")
-        assert plan(octets, is_edge=True) is None
+        data = head(HOST, name.upper() + b": a", name.upper() + b": a")
+        assert plan(data, is_edge=True) is None
 
 
 @pytest.mark.parametrize("name", ["ETag", "Max-Forwards", "server", "Proxy-Connection"])
@@ -227,12 +227,12 @@ pieces = st.sampled_from(
 @given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6), st.booleans())
 def test_what_is_read_here_is_http(lines, is_edge):
     """Another reader of HTTP/1.1 takes every head that is read here, and finds one Host in it."""
-    octets = head(*lines)
-    octets = octets[: octets.index(b"\r\n\r\n") + 4]
-    if plan(octets, is_edge=is_edge) is None:
+    data = head(*lines)
+    data = data[: data.index(b"\r\n\r\n") + 4]
+    if plan(data, is_edge=is_edge) is None:
         return
     reader = h11.Connection(h11.SERVER)
-    reader.receive_data(octets)
+    reader.receive_data(data)
     event = reader.next_event()
     assert (event.method, event.target) == (b"GET", b"/metadata/timestamp.json")
     names = [name for name, _ in event.headers]
@@ -242,10 +242,10 @@ def test_what_is_read_here_is_http(lines, is_edge):
 
 
 @given(st.binary(max_size=200))
-def test_any_octets_end_in_an_answer_or_none(octets):
+def test_any_bytes_end_in_an_answer_or_none(data):
     """Nothing raises; rubbish is nobody's request."""
-    assert plan_head(octets, SERVED, is_edge=True) is None
-    may_become_head(octets)
+    assert plan_head(data, SERVED, is_edge=True) is None
+    may_become_head(data)
 
 
 @given(st.integers(0, len(head(HOST, b"Accept: a")) - 1))
@@ -255,9 +255,9 @@ def test_the_beginning_of_a_head(cut):
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [b"POST /", b"G\0", b"\r\n", b" GET /", b"GET /a HTTP/1.1\nHost: a", b"GET /" + b"a" * 3000],
 )
-def test_what_cannot_become_a_head(octets):
+def test_what_cannot_become_a_head(data):
     """It is handed over before its end, which might never come."""
-    assert not may_become_head(octets)
+    assert not may_become_head(data)

@@ -37,7 +37,7 @@ def find(world, snapshot, previous=EMPTY):
 
 
 def replaced(snapshot, url, change):
-    """Return the snapshot with one file of other octets."""
+    """Return the snapshot with one file of other bytes."""
     body = change(snapshot.documents[url].identity.body)
     document = make_document(url, body, mutable=False)
     return replace(snapshot, documents={**snapshot.documents, url: document})

@@ -1,4 +1,4 @@
-"""The fast lane: the same octets as behind it, however requests are cut, read slowly or ended."""
+"""The fast lane: the same bytes as behind it, however requests are cut, read slowly or ended."""
 
 import re
 import socket
@@ -20,20 +20,20 @@ NEXT_ROOT = "/metadata/2.root.json"
 HANDED_OVER = request(PACKAGE, method="HEAD")
 
 
-def octets(response):
+def bytes_of(response):
     """Return all of a response but its date."""
     return re.sub(rb"Date: [^\r]*\r\n", b"", response.head) + response.body
 
 
 def ask_both(served, asked):
-    """Return the octets of the answer of the lane, and of the one behind it."""
+    """Return the bytes of the answer of the lane, and of the one behind it."""
     is_head = asked.startswith(b"HEAD ")
     with served.connect() as lane, served.connect() as behind:
         lane.sendall(asked)
         behind.sendall(HANDED_OVER)
         read_response(behind, is_head=True)
         behind.sendall(asked)
-        return [octets(read_response(each, is_head=is_head)) for each in (lane, behind)]
+        return [bytes_of(read_response(each, is_head=is_head)) for each in (lane, behind)]
 
 
 def every_path(served):
@@ -64,14 +64,14 @@ def every_path(served):
         [GZIP, b"Connection: close"],
     ],
 )
-def test_both_ways_give_the_same_octets(direct, method, lines):
+def test_both_ways_give_the_same_bytes(direct, method, lines):
     """For every path of the server: status, header fields in their order, body."""
     for path in every_path(direct):
         lane, behind = ask_both(direct, request(path, *lines, method=method))
         assert lane == behind, path
 
 
-def test_validators_give_the_same_octets(direct):
+def test_validators_give_the_same_bytes(direct):
     """Each document's own validators are known on both ways."""
     for path in direct.plane.served.snapshot.documents:
         for coding in (b"gzip", b"identity"):
@@ -85,28 +85,30 @@ def test_validators_give_the_same_octets(direct):
 
 
 def test_a_phone_in_any_mode(direct, edge, strict):
-    """Its octets are answered alike whatever else a server lets in."""
+    """Its bytes are answered alike whatever else a server lets in."""
     for path in (STAMP, NEXT_ROOT, "/metadata/2.latest.json", "/log/proof/latest.2"):
-        answers = {octets(each.get(path, GZIP)) for each in (direct, edge, strict)}
+        answers = {bytes_of(each.get(path, GZIP)) for each in (direct, edge, strict)}
         assert len(answers) == 1
 
 
 def test_a_phone_that_calls_the_server_otherwise(direct):
     """Another Host than the one that was expected changes nothing."""
     for host in (b"a", b"updates.example:8443", b"[::1]:8080"):
-        assert octets(direct.ask(request(STAMP, GZIP, host=host))) == octets(direct.ask(PHONE))
+        assert bytes_of(direct.ask(request(STAMP, GZIP, host=host))) == bytes_of(direct.ask(PHONE))
 
 
 def test_however_requests_are_cut(direct):
-    """Three requests in packets that are cut at every octet are answered in order."""
+    """Three requests in packets that are cut at every byte are answered in order."""
     asked = PHONE + request("/log/checkpoint", b"Accept: */*") + request(NEXT_ROOT, GZIP)
-    expected = [octets(direct.ask(each)) for each in re.findall(rb".+?\r\n\r\n", asked, re.DOTALL)]
+    expected = [
+        bytes_of(direct.ask(each)) for each in re.findall(rb".+?\r\n\r\n", asked, re.DOTALL)
+    ]
     for cut in range(1, len(asked)):
         with direct.connect() as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(asked[:cut])
             connection.sendall(asked[cut:])
-            assert [octets(read_response(connection)) for _ in range(3)] == expected, cut
+            assert [bytes_of(read_response(connection)) for _ in range(3)] == expected, cut
 
 
 def test_many_requests_in_one_packet(direct):
@@ -114,7 +116,7 @@ def test_many_requests_in_one_packet(direct):
     with direct.connect() as connection:
         sender = threading.Thread(target=connection.sendall, args=(PHONE * 1000,))
         sender.start()
-        answers = {octets(read_response(connection)) for _ in range(1000)}
+        answers = {bytes_of(read_response(connection)) for _ in range(1000)}
         sender.join()
     assert len(answers) == 1
 
@@ -123,7 +125,7 @@ def test_a_client_that_reads_slowly(direct):
     """While it takes nothing it is answered nothing more; when it reads, nothing is missing."""
     number, path = 5000, "/metadata/2.armani.json"
     response = direct.get(path)
-    expected, length = octets(response), len(response.head) + len(response.body)
+    expected, length = bytes_of(response), len(response.head) + len(response.body)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", direct.port))
@@ -160,7 +162,7 @@ def test_a_connection_that_asks_nothing_more(published_state):
 
 
 def test_a_second_head_that_never_ends(published_state):
-    """The limit of a head counts from its first octet, not from each."""
+    """The limit of a head counts from its first byte, not from each."""
     with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
         with served.connect() as connection:
             connection.sendall(PHONE)
@@ -168,8 +170,8 @@ def test_a_second_head_that_never_ends(published_state):
             is_cut = threading.Event()
 
             def dribble():
-                for octet in PHONE[:-1]:
-                    connection.sendall(bytes([octet]))
+                for byte in PHONE[:-1]:
+                    connection.sendall(bytes([byte]))
                     if is_cut.wait(0.05):
                         return
 
@@ -228,7 +230,7 @@ def test_unknown_headers_behind_an_edge(edge):
     before = edge.plane.counts.unknown_headers
     plain = edge.get(STAMP, GZIP)
     for line in (b"X-Forwarded-For: 192.0.2.1", b"CDN-Loop: a", b"x-a: b"):
-        assert octets(edge.get(STAMP, GZIP, line)) == octets(plain)
+        assert bytes_of(edge.get(STAMP, GZIP, line)) == bytes_of(plain)
     assert edge.plane.counts.unknown_headers == before + 3
 
 

@@ -31,7 +31,7 @@ def paths(served):
 
 
 def test_all_parts_and_pictures_are_served(packs):
-    """Whole, for ever, as octets or as a picture."""
+    """Whole, for ever, as bytes or as a picture."""
     assert len(paths(packs)) == 16 + 4 + 3 + 1
     for path in paths(packs):
         answer = packs.get(path, GZIP)
@@ -45,7 +45,7 @@ def test_all_parts_and_pictures_are_served(packs):
 
 
 @pytest.mark.parametrize("lines", [[GZIP], [], [b"Range: bytes=0-9"], [b"If-None-Match: *"]])
-def test_both_ways_give_the_same_octets(packs, lines):
+def test_both_ways_give_the_same_bytes(packs, lines):
     """The lane and what stands behind it."""
     for path in paths(packs):
         lane, behind = ask_both(packs, request(path, *lines))
@@ -53,7 +53,7 @@ def test_both_ways_give_the_same_octets(packs, lines):
 
 
 def test_a_picture_is_what_was_published(packs):
-    """Octet by octet."""
+    """Byte by byte."""
     (path,) = [path for path in paths(packs) if path.endswith(".jpg")]
     assert packs.get(path, GZIP).body == PICTURE
     head = packs.get(path, GZIP, method="HEAD")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.device.answer import ByteRange, Unsatisfiable, plan_range
-from tests.server.device.packages import OCTETS, URL, serve_octets
+from tests.server.device.packages import BYTES, URL, serve_bytes
 
 ETAG = '"sha256-abc"'
 LENGTH = 10_000  # the representation of the examples of section 14.1.2
@@ -18,7 +18,7 @@ ROWS = [
     ("14.1.2", "The second 500 bytes.", "bytes=500-999", LENGTH, (500, 999)),
     ("14.1.2", "The final 500 bytes by a suffix.", "bytes=-500", LENGTH, (9500, 9999)),
     ("14.1.2", "The final 500 bytes, open.", "bytes=9500-", LENGTH, (9500, 9999)),
-    ("14.1.2", "Octets are counted from zero.", "bytes=0-0", LENGTH, (0, 0)),
+    ("14.1.2", "Bytes are counted from zero.", "bytes=0-0", LENGTH, (0, 0)),
     ("14.1.2", "Without a last-pos: the remainder.", "bytes=1-", LENGTH, (1, 9999)),
     ("14.1.2", "A last-pos behind the end: the remainder.", "bytes=1-10000", LENGTH, (1, 9999)),
     ("14.1.2", "A suffix longer than it: all of it.", "bytes=-10001", LENGTH, (0, 9999)),
@@ -35,8 +35,8 @@ ROWS = [
     ("14.1.2", "Two dashes are no range.", "bytes=--1", LENGTH, WHOLE),
     ("14.1.2", "The first-pos is the length: none.", "bytes=10000-", LENGTH, NONE),
     ("14.1.2", "The first-pos is behind it: none.", "bytes=10001-10002", LENGTH, NONE),
-    ("14.1.2", "A suffix of no octets: none.", "bytes=-0", LENGTH, NONE),
-    ("14.1.2", "A suffix of no octets, longer.", "bytes=-000", LENGTH, NONE),
+    ("14.1.2", "A suffix of no bytes: none.", "bytes=-0", LENGTH, NONE),
+    ("14.1.2", "A suffix of no bytes, longer.", "bytes=-000", LENGTH, NONE),
     ("14.1", "Names of units have any case.", "Bytes=0-499", LENGTH, (0, 499)),
     ("14.1", "Names of units have any case.", "BYTES=-1", LENGTH, (9999, 9999)),
     ("14.2", "An unknown unit is ignored.", "lines=0-1", LENGTH, WHOLE),
@@ -52,7 +52,7 @@ ROWS = [
     ("14.1.2", "One is malformed, so the set is.", "bytes=0-1,x", LENGTH, WHOLE),
     ("14.1.2", "Of nothing, no position exists.", "bytes=0-", 0, NONE),
     ("14.1.2", "Of nothing, a suffix is satisfiable.", "bytes=-1", 0, WHOLE),
-    ("14.1.2", "Of nothing, not one of no octets.", "bytes=-0", 0, NONE),
+    ("14.1.2", "Of nothing, not one of no bytes.", "bytes=-0", 0, NONE),
 ]
 
 
@@ -107,35 +107,35 @@ numbers = st.integers(0, 2000) | st.integers(0, 10**30)
 
 
 @given(st.binary(max_size=1000), numbers, numbers)
-def test_an_int_range_is_a_slice(octets, first, last):
-    """Python's slice of the octets is what is sent, and 416 what would be empty."""
-    wanted = octets[first : last + 1]
-    found = plan(f"bytes={first}-{last}", len(octets))
+def test_an_int_range_is_a_slice(data, first, last):
+    """Python's slice of the bytes is what is sent, and 416 what would be empty."""
+    wanted = data[first : last + 1]
+    found = plan(f"bytes={first}-{last}", len(data))
     if last < first:
         assert found == WHOLE
     elif not wanted:
         assert found == NONE
     else:
-        assert octets[found[0] : found[1] + 1] == wanted
-        assert found[1] < len(octets)
+        assert data[found[0] : found[1] + 1] == wanted
+        assert found[1] < len(data)
 
 
 @given(st.binary(max_size=1000), numbers)
-def test_open_and_suffix_ranges_are_slices(octets, number):
-    """The remainder from an offset, and the last octets."""
-    found = plan(f"bytes={number}-", len(octets))
-    assert (octets[found[0] : found[1] + 1] if found != NONE else b"") == octets[number:]
-    found = plan(f"bytes=-{number}", len(octets))
+def test_open_and_suffix_ranges_are_slices(data, number):
+    """The remainder from an offset, and the last bytes."""
+    found = plan(f"bytes={number}-", len(data))
+    assert (data[found[0] : found[1] + 1] if found != NONE else b"") == data[number:]
+    found = plan(f"bytes=-{number}", len(data))
     if number == 0:
         assert found == NONE
-    elif octets:
-        assert octets[found[0] : found[1] + 1] == octets[-number:]
+    elif data:
+        assert data[found[0] : found[1] + 1] == data[-number:]
     else:
         assert found == WHOLE
 
 
 @given(st.binary(max_size=60), st.integers(0, 100))
-def test_any_octets_are_read(value, length):
+def test_any_bytes_are_read(value, length):
     """Whatever stands in the header, something is planned that lies in the representation."""
     for field in (value, b"bytes=" + value):
         try:
@@ -154,32 +154,32 @@ def test_a_length():
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Serve a package."""
-    with serve_octets(tmp_path_factory.mktemp("blobs"), OCTETS) as running:
+    with serve_bytes(tmp_path_factory.mktemp("blobs"), BYTES) as running:
         yield running
 
 
 WIRE = [
-    # Range, status, Content-Range, octets
-    (None, 200, None, OCTETS),
-    ("bytes=0-499", 206, f"bytes 0-499/{len(OCTETS)}", OCTETS[:500]),
+    # Range, status, Content-Range, bytes
+    (None, 200, None, BYTES),
+    ("bytes=0-499", 206, f"bytes 0-499/{len(BYTES)}", BYTES[:500]),
     (
         "bytes=-500",
         206,
-        f"bytes {len(OCTETS) - 500}-{len(OCTETS) - 1}/{len(OCTETS)}",
-        OCTETS[-500:],
+        f"bytes {len(BYTES) - 500}-{len(BYTES) - 1}/{len(BYTES)}",
+        BYTES[-500:],
     ),
-    ("bytes=0-", 206, f"bytes 0-{len(OCTETS) - 1}/{len(OCTETS)}", OCTETS),
-    (f"bytes={len(OCTETS)}-", 416, f"bytes */{len(OCTETS)}", None),
-    ("bytes=-0", 416, f"bytes */{len(OCTETS)}", None),
-    ("bytes=0-1,4-5", 200, None, OCTETS),
-    ("bytes=5-4", 200, None, OCTETS),
-    ("lines=0-1", 200, None, OCTETS),
+    ("bytes=0-", 206, f"bytes 0-{len(BYTES) - 1}/{len(BYTES)}", BYTES),
+    (f"bytes={len(BYTES)}-", 416, f"bytes */{len(BYTES)}", None),
+    ("bytes=-0", 416, f"bytes */{len(BYTES)}", None),
+    ("bytes=0-1,4-5", 200, None, BYTES),
+    ("bytes=5-4", 200, None, BYTES),
+    ("lines=0-1", 200, None, BYTES),
 ]
 
 
-@pytest.mark.parametrize(("value", "status", "where", "octets"), WIRE)
-def test_on_the_wire(served, value, status, where, octets):
-    """Status, Content-Range and octets (15.3.7, 15.5.17); what stays the same with a range is said.
+@pytest.mark.parametrize(("value", "status", "where", "data"), WIRE)
+def test_on_the_wire(served, value, status, where, data):
+    """Status, Content-Range and bytes (15.3.7, 15.5.17); what stays the same with a range is said.
 
     The digest is the whole package's, whatever part is sent: RFC 9530 section 3.
     """
@@ -188,18 +188,18 @@ def test_on_the_wire(served, value, status, where, octets):
     assert (answer.status, answer["Content-Range"]) == (status, where)
     assert answer["Accept-Ranges"] == "bytes"  # 14.3
     assert answer["Content-Length"] == str(len(answer.body))
-    if octets is None:
+    if data is None:
         assert answer["Content-Type"] == "application/problem+json"
         return
     whole = served.get(URL)
-    assert answer.body == octets
+    assert answer.body == data
     for name in ("ETag", "Repr-Digest", "Cache-Control", "Content-Type"):  # 15.3.7
         assert answer[name] == whole[name] is not None
 
 
 @pytest.mark.parametrize("value", [row[0] for row in WIRE])
 def test_head(served, value):
-    """A range means something to GET only (14.2): HEAD tells the whole, and no octet follows."""
+    """A range means something to GET only (14.2): HEAD tells the whole, and no byte follows."""
     lines = [] if value is None else [f"Range: {value}".encode()]
     head, whole = served.get(URL, *lines, method="HEAD"), served.get(URL)
     assert (head.status, head.body) == (200, b"")
@@ -221,9 +221,9 @@ def test_if_none_match_comes_first(served):
     ("line", "status"),
     [(b"Range: bytes=0-", 416), (b"Range: bytes=-1", 200), (b"Range: bytes=-0", 416), (None, 200)],
 )
-def test_a_package_of_no_octets(tmp_path, line, status):
+def test_a_package_of_no_bytes(tmp_path, line, status):
     """It is sent whole, needs no blob, and has no range but a suffix."""
-    with serve_octets(tmp_path, b"") as running:
+    with serve_bytes(tmp_path, b"") as running:
         answer = running.get(URL, *([line] if line else []))
         head = running.get(URL, method="HEAD")
     assert answer.status == status

@@ -18,14 +18,14 @@ def head(target, *lines, method=b"GET", version=b"HTTP/1.1"):
     return b"\r\n".join([b" ".join([method, target, version]), *lines, b"", b""])
 
 
-def reason(octets, mode=GateMode.DIRECT):
+def reason(data, mode=GateMode.DIRECT):
     """Return why a head is refused, or None."""
-    planned = plan_refusal(octets, mode)
+    planned = plan_refusal(data, mode)
     return planned and planned[3]
 
 
 @pytest.mark.parametrize(
-    ("octets", "expected"),
+    ("data", "expected"),
     [
         (head(PATH + b"?imei=1", HOST), "query"),
         (head(PATH + b"#a", HOST), "query"),
@@ -42,15 +42,15 @@ def reason(octets, mode=GateMode.DIRECT):
         (head(PATH, HOST, b"User-Agent: a", b"user-agent: a"), "malformed"),
     ],
 )
-def test_what_is_refused(octets, expected):
+def test_what_is_refused(data, expected):
     """The reason is that of the table in docs/PRIVACY.md, and the connection ends."""
-    status, answer, is_last, told = plan_refusal(octets, GateMode.DIRECT)
+    status, answer, is_last, told = plan_refusal(data, GateMode.DIRECT)
     assert (status, is_last, told) == (400, True, expected)
-    assert answer.endswith(b"\r\n\r\n") == octets.startswith(b"HEAD")
+    assert answer.endswith(b"\r\n\r\n") == data.startswith(b"HEAD")
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         head(PATH, HOST),
         head(PATH),
@@ -69,9 +69,9 @@ def test_what_is_refused(octets, expected):
         *(head(b"/", HOST, name.title() + b": 1") for name in sorted(FRAMING)),
     ],
 )
-def test_what_is_left_to_others(octets):
+def test_what_is_left_to_others(data):
     """What is accepted, framed, ambiguous or not HTTP is not judged here."""
-    assert plan_refusal(octets, GateMode.DIRECT) is None
+    assert plan_refusal(data, GateMode.DIRECT) is None
 
 
 def test_strictness():
@@ -96,13 +96,13 @@ pieces = st.sampled_from(
 @given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6))
 def test_what_is_refused_here_is_one_request(lines):
     """Another reader of HTTP/1.1 finds the same headers, and nothing behind the head."""
-    octets = head(b"/", HOST, *lines)
-    octets = octets[: octets.index(b"\r\n\r\n") + 4]
-    if reason(octets) in {None, "malformed"}:
+    data = head(b"/", HOST, *lines)
+    data = data[: data.index(b"\r\n\r\n") + 4]
+    if reason(data) in {None, "malformed"}:
         return
     reader = h11.Connection(h11.SERVER)
-    reader.receive_data(octets)
+    reader.receive_data(data)
     event = reader.next_event()
     assert (event.method, event.target) == (b"GET", b"/")
-    assert len(event.headers) == octets.count(b"\r\n") - 2
+    assert len(event.headers) == data.count(b"\r\n") - 2
     assert isinstance(reader.next_event(), h11.EndOfMessage)

@@ -70,7 +70,7 @@ def test_a_fleet_asks_once(blobs, proxy):
 
 
 def test_little_is_not_fetched_as_a_window(blobs, proxy):
-    """A few octets cost a few; when the window is there, they cost nothing."""
+    """A few bytes cost a few; when the window is there, they cost nothing."""
     with serve(blobs) as running:
         assert running.get(URL, b"Range: bytes=-7").body == LONG[-7:]
         assert running.get(URL, b"Range: bytes=8388600-8388615").body == LONG[8388600:8388616]

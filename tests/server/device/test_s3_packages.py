@@ -1,4 +1,4 @@
-"""Packages that lie in S3 are served octet by octet as those on disk, and a store may be away."""
+"""Packages that lie in S3 are served byte by byte as those on disk, and a store may be away."""
 
 import hashlib
 import uuid
@@ -91,7 +91,7 @@ def without_date(response):
 
 
 def test_a_store_that_fails_while_a_phone_asks(remote, proxy):
-    """Before the first octet it is a 500, later the connection ends; the next phone is served."""
+    """Before the first byte it is a 500, later the connection ends; the next phone is served."""
     submit(remote)
     remote.run(Publisher.process_incoming)
     with serve(remote.folder, blobs=remote.blobs) as served:

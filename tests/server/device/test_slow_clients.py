@@ -21,7 +21,7 @@ from tests.server.device.served import HOST, read_response, request, serve
 from tests.server.device.test_answers import PACKAGE
 
 BIG = "/metadata/1.big.json"
-OCTETS = random.Random(5).randbytes(12_000_000)  # more than a kernel holds for a client
+BYTES = random.Random(5).randbytes(12_000_000)  # more than a kernel holds for a client
 STAMP = "/metadata/timestamp.json"
 PHONE = request(STAMP, b"Accept-Encoding: gzip")
 HANDED_OVER = request(PACKAGE, method="HEAD")
@@ -33,7 +33,7 @@ def serve_big(folder, **limits):
     with serve(folder, limits=Limits(**limits)) as served:
         served.stand()
         known = served.plane.served.snapshot
-        document = make_document(BIG, OCTETS, mutable=False)
+        document = make_document(BIG, BYTES, mutable=False)
         documents = {**known.documents, BIG: document}
         snapshot = Snapshot(known.version, documents, known.packages, frozenset(), known.current)
         served.plane.served = make_served(snapshot, (HOST,), GateMode.DIRECT, Served())
@@ -58,16 +58,16 @@ def take_slowly(served, connection, seconds, is_kept=False):
     answer = bytearray()
     while piece := connection.recv(60_000):
         answer += piece
-        if is_kept and answer.endswith(OCTETS[-64:]):
+        if is_kept and answer.endswith(BYTES[-64:]):
             return bytes(answer)
-        served.turn(seconds * len(piece) / len(OCTETS))
+        served.turn(seconds * len(piece) / len(BYTES))
     assert not is_kept
     return bytes(answer)
 
 
 def body(answer):
-    """Return the octets behind the last head."""
-    return answer[answer.rindex(b"\r\n\r\n", 0, answer.index(OCTETS[:64]) + 4) + 4 :]
+    """Return the bytes behind the last head."""
+    return answer[answer.rindex(b"\r\n\r\n", 0, answer.index(BYTES[:64]) + 4) + 4 :]
 
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
@@ -75,20 +75,20 @@ def test_the_last_answer_is_taken_slowly(published_state, first):
     """It comes whole, although it takes longer than the moment after the last answer."""
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
-        assert body(take_slowly(served, client, 2.0)) == OCTETS
+        assert body(take_slowly(served, client, 2.0)) == BYTES
 
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
 def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
     """A client that takes nothing for longer than that moment is not cut off either."""
     for module in ("lane", "handover"):
-        monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: len(OCTETS))
+        monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: len(BYTES))
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
         assert client.recv(1, socket.MSG_PEEK)
         for _ in range(3):
             served.turn(0.5)
-        assert body(take_slowly(served, client, 0.0)) == OCTETS
+        assert body(take_slowly(served, client, 0.0)) == BYTES
 
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
@@ -116,7 +116,7 @@ def test_the_last_answer_of_a_process_that_drains(published_state):
         client.sendall(request(BIG))
         answer = take_slowly(served, client, 2.0)
         assert b"\r\nConnection: close\r\n" in answer
-        assert body(answer) == OCTETS
+        assert body(answer) == BYTES
 
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
@@ -124,7 +124,7 @@ def test_a_client_that_takes_little_and_goes_on(published_state, first):
     """Who takes something in each while is not stalled, however long the whole lasts."""
     with serve_big(published_state.folder, stall_seconds=2.0) as served, narrow(served) as client:
         client.sendall(first + request(BIG))
-        assert body(take_slowly(served, client, 60.0, is_kept=True)) == OCTETS
+        assert body(take_slowly(served, client, 60.0, is_kept=True)) == BYTES
         assert served.plane.counts.cuts["stall"] == 0
 
 
@@ -143,7 +143,7 @@ def test_a_client_that_takes_nothing(published_state, first):
 
 
 def resident():
-    """Return how many octets this process has in memory."""
+    """Return how many bytes this process has in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
@@ -157,7 +157,7 @@ def test_a_document_is_in_memory_once(published_state):
         answered = served.plane.counts.answers
         until(lambda: answered[200] >= len(clients))
         assert served.ask(PHONE).status == 200
-        assert resident() - before < 10 * len(OCTETS)
+        assert resident() - before < 10 * len(BYTES)
 
 
 def test_what_is_held_behind_the_lane_is_bounded(published_state, monkeypatch):
@@ -194,11 +194,11 @@ def test_what_stands_behind_a_refusal_is_not_read(published_state, monkeypatch, 
 
 def test_empty_lines_before_a_head(direct, strict):
     """They are nothing, however many there are (RFC 9112 section 2.2), and no phone's."""
-    octets = b"\r\n" * 50_000 + PHONE
-    assert direct.ask(octets).status == 200
-    assert strict.ask(octets).status == 400
+    data = b"\r\n" * 50_000 + PHONE
+    assert direct.ask(data).status == 200
+    assert strict.ask(data).status == 400
     with direct.connect() as connection:
-        connection.sendall(octets)
+        connection.sendall(data)
         assert read_response(connection).status == 200
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
@@ -213,8 +213,8 @@ def test_a_slow_head_behind_the_lane(published_state):
             is_cut = threading.Event()
 
             def dribble():
-                for octet in PHONE[:-1]:
-                    connection.sendall(bytes([octet]))
+                for byte in PHONE[:-1]:
+                    connection.sendall(bytes([byte]))
                     if is_cut.wait(0.05):
                         return
 

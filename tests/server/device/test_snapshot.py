@@ -53,7 +53,7 @@ def test_superseded_versions(world):
 
 
 def test_a_withdrawn_package_drains_by_the_signed_time(world):
-    """Its octets are served while the timestamp was signed before the end, then they are gone."""
+    """Its bytes are served while the timestamp was signed before the end, then they are gone."""
     signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
     drained = release(1, withdrawn=True, drain_until=signed + 3600)
     files = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, drained)})}

@@ -1,4 +1,4 @@
-"""Which heads are a phone's, octet by octet."""
+"""Which heads are a phone's, byte by byte."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def head(path, *lines):
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         head(STAMP, "Host: a", GZIP),
         head("/metadata/7.root.json", "Host: a:8080", GZIP),
@@ -34,13 +34,13 @@ def head(path, *lines):
         head("/log/proof/root-2.1", "Host: a", GZIP),
     ],
 )
-def test_phones_heads(octets):
+def test_phones_heads(data):
     """Those of the table: metadata with its coding, packages by aligned blocks, packs whole."""
-    assert is_phones(octets, SNAPSHOT)
+    assert is_phones(data, SNAPSHOT)
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         b"",
         head(STAMP, "Host: a"),
@@ -62,6 +62,6 @@ def test_phones_heads(octets):
         head(STAMP, "Host: a", GZIP).replace(b"GET", b"HEAD"),
     ],
 )
-def test_other_heads(octets):
+def test_other_heads(data):
     """Another order, spelling or header is somebody else's, and so is a part that is no block."""
-    assert not is_phones(octets, SNAPSHOT)
+    assert not is_phones(data, SNAPSHOT)

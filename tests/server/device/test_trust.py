@@ -95,7 +95,7 @@ def test_an_older_file_under_a_newer_name(world):
 
 
 def with_targets(world, snapshot, targets):
-    """Return the snapshot with other octets for version 2 of `targets`, signed up to the top."""
+    """Return the snapshot with other bytes for version 2 of `targets`, signed up to the top."""
     ceremony, documents = world.ceremony, dict(snapshot.documents)
 
     def put(url, role, signed):

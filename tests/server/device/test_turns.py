@@ -219,13 +219,13 @@ REQUESTS = st.lists(
 )
 def test_no_bound_changes_what_is_answered(requests, places, room, piece, is_slow):
     """The bytes of the answers are the same for any packets and any bounds of a turn."""
-    octets = b"".join(requests)
+    data = b"".join(requests)
 
     async def answer(pieces, **how):
         return await TwoWays(GateMode.DIRECT).over_lane(pieces, **how)
 
-    expected = asyncio.run(answer(re.findall(rb".+?\r\n\r\n", octets, re.DOTALL)))
+    expected = asyncio.run(answer(re.findall(rb".+?\r\n\r\n", data, re.DOTALL)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turns, "TURN", room)
         patch.setattr(lane, "PIECE", piece)
-        assert asyncio.run(answer(cut(octets, places), is_slow=is_slow)) == expected
+        assert asyncio.run(answer(cut(data, places), is_slow=is_slow)) == expected

@@ -1,4 +1,4 @@
-"""Raw octets against RFC 9110 and RFC 9112: what is outside the language is refused and closed."""
+"""Raw bytes against RFC 9110 and RFC 9112: what is outside the language is refused and closed."""
 
 import re
 
@@ -17,11 +17,11 @@ GOOD = b"GET " + PATH + b" HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
 def get(headers=b"", *, path=PATH, version=b"HTTP/1.1", method=b"GET", host=HOST):
-    """Return the octets of a request that is wrong in one place."""
+    """Return the bytes of a request that is wrong in one place."""
     return method + b" " + path + b" " + version + b"\r\n" + host + headers + b"\r\n"
 
 
-# name: (octets, reason that is counted)
+# name: (bytes, reason that is counted)
 REFUSED = {
     "post": (get(method=b"POST"), "method"),
     "put": (get(method=b"PUT"), "method"),
@@ -57,7 +57,7 @@ REFUSED = {
     "NUL in the target": (get(path=b"/metadata/time\0stamp.json"), "malformed"),
     "NUL in a value": (get(b"Accept: a\0b\r\n"), "malformed"),
     "NUL in the method": (get(method=b"GE\0T"), "malformed"),
-    "high octet in the target": (get(path=b"/metadata/\xff"), "malformed"),
+    "high byte in the target": (get(path=b"/metadata/\xff"), "malformed"),
     "bare line feeds": (b"GET " + PATH + b" HTTP/1.1\nHost: a\n\n", "malformed"),
     "one bare line feed": (get(b"Accept: a\nAccept: b\r\n"), "malformed"),
     "bare carriage return": (get(b"Accept: a\rb\r\n"), "malformed"),
@@ -77,7 +77,7 @@ REFUSED = {
     "two Ranges": (get(b"Range: bytes=0-1\r\nRange: bytes=2-3\r\n"), "header"),
     "two validators": (get(b'If-None-Match: "a"\r\nIf-None-Match: "b"\r\n'), "header"),
     "body": (get(b"Content-Length: 5\r\n") + b"hello", "body"),
-    "body of no octets": (get(b"Content-Length: 0\r\n"), "body"),
+    "body of no bytes": (get(b"Content-Length: 0\r\n"), "body"),
     "two lengths": (get(b"Content-Length: 5\r\nContent-Length: 6\r\n") + b"hello!", "malformed"),
     "negative length": (get(b"Content-Length: -1\r\n"), "malformed"),
     "length and coding": (
@@ -112,9 +112,9 @@ def refusals(served):
     return {reason: float(value) for reason, value in found}
 
 
-def check_refusal(octets):
-    """Assert that octets are one problem document on a connection that ends."""
-    head, _, body = octets.partition(b"\r\n\r\n")
+def check_refusal(data):
+    """Assert that bytes are one problem document on a connection that ends."""
+    head, _, body = data.partition(b"\r\n\r\n")
     assert re.match(rb"HTTP/1\.[01] 400 Bad Request\r\n", head)
     names = {line.partition(b":")[0].decode() for line in head.split(b"\r\n")[1:]}
     assert names <= RESPONSE_HEADERS
@@ -127,9 +127,9 @@ def check_refusal(octets):
 @pytest.mark.parametrize("name", REFUSED)
 def test_outside_the_language(direct, name):
     """One 400, counted by its reason, closed, and a good request right behind is never read."""
-    octets, reason = REFUSED[name]
+    data, reason = REFUSED[name]
     before = refusals(direct)
-    check_refusal(direct.exchange(octets + GOOD))
+    check_refusal(direct.exchange(data + GOOD))
     after = refusals(direct)
     changed = {key: after[key] - before[key] for key in after if after[key] != before[key]}
     assert changed == {reason: 1}
@@ -149,11 +149,11 @@ def test_a_bad_request_behind_good_ones_ends_the_connection(direct):
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"400"]
 
 
-def test_a_request_octet_by_octet(direct):
+def test_a_request_byte_by_byte(direct):
     """How a request is cut into packets does not matter."""
     with direct.connect() as connection:
-        for octet in GOOD:
-            connection.sendall(bytes([octet]))
+        for byte in GOOD:
+            connection.sendall(bytes([byte]))
         assert read_response(connection).status == 200
 
 
@@ -232,10 +232,10 @@ def test_a_failure_of_ours_is_a_problem_document(world, capfd):
         max_size=12,
     ).map(b"".join)
 )
-def test_any_octets(direct, octets):
+def test_any_bytes(direct, data):
     """Nothing that a client sends is a failure of ours, and the next client is served."""
     with direct.connect() as connection:
-        connection.sendall(octets + b"\r\n\r\nX\r\n\r\n")  # an end that cannot be a request
+        connection.sendall(data + b"\r\n\r\nX\r\n\r\n")  # an end that cannot be a request
         connection.settimeout(PATIENCE)
         answer = b""
         try:

@@ -108,14 +108,14 @@ def ask(one, path=TIMESTAMP, port=8080, fields=""):
     return read_answer(one)
 
 
-def read_answer(one, octets=b""):
-    """Read an answer, which began with `octets`; returns status, body and `Connection`."""
-    while b"\r\n\r\n" not in octets:
+def read_answer(one, data=b""):
+    """Read an answer, which began with `data`; returns status, body and `Connection`."""
+    while b"\r\n\r\n" not in data:
         piece = one.recv(65536)
         if not piece:
             raise ConnectionError("closed before an answer")
-        octets += piece
-    head, _, body = octets.partition(b"\r\n\r\n")
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
     length = int(fields[b"content-length"])
     pieces, missing = [body], length - len(body)

@@ -84,9 +84,9 @@ def test_a_large_snapshot_comes_in_pieces():
 
 
 def test_the_largest_file_fits_a_message():
-    """Five million octets that do not compress, in both codings."""
-    octets = random.Random(4).randbytes(5_000_000)
-    document = make_document("/metadata/1.x.json", octets, mutable=False)
+    """Five million bytes that do not compress, in both codings."""
+    data = random.Random(4).randbytes(5_000_000)
+    document = make_document("/metadata/1.x.json", data, mutable=False)
     (piece,) = plan_delta(EMPTY, snapshot({"/metadata/1.x.json": document}))
     assert len(encode_message(piece)) < LIMIT
 

@@ -1,4 +1,4 @@
-"""Messages between processes, however the octets come, and whatever comes instead of them."""
+"""Messages between processes, however the bytes come, and whatever comes instead of them."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ class Word(msgspec.Struct, frozen=True, tag="word"):
     """A message."""
 
     text: str
-    octets: bytes = b""
+    data: bytes = b""
 
 
 class Number(msgspec.Struct, frozen=True, tag="number"):
@@ -37,13 +37,13 @@ MESSAGES = st.lists(
 
 @given(MESSAGES, st.data())
 def test_any_cut(messages, data):
-    """What was sent arrives, in its order, in whatever pieces the octets come."""
-    octets = b"".join(map(encode_message, messages))
-    places = st.integers(0, len(octets))
-    cuts = sorted({0, len(octets), *data.draw(st.lists(places, max_size=10))})
+    """What was sent arrives, in its order, in whatever pieces the bytes come."""
+    content = b"".join(map(encode_message, messages))
+    places = st.integers(0, len(content))
+    cuts = sorted({0, len(content), *data.draw(st.lists(places, max_size=10))})
     reader, found = Messages(DECODER), []
     for start, end in pairwise(cuts):
-        found += reader.feed(octets[start:end])
+        found += reader.feed(content[start:end])
     assert found == messages
     assert reader.is_between
 
@@ -51,40 +51,40 @@ def test_any_cut(messages, data):
 @given(MESSAGES.filter(bool), st.data())
 def test_an_end_within_a_message(messages, data):
     """What was whole is there; the rest is known to be none."""
-    octets = b"".join(map(encode_message, messages))
+    content = b"".join(map(encode_message, messages))
     last = len(encode_message(messages[-1]))
     reader = Messages(DECODER)
     cut = data.draw(st.integers(1, last - 1))
-    assert list(reader.feed(octets[:-cut])) == messages[:-1]
+    assert list(reader.feed(content[:-cut])) == messages[:-1]
     assert not reader.is_between
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_octets(octets):
+def test_arbitrary_bytes(data):
     """They are messages, the beginning of one, or refused with the package's own error."""
     reader = Messages(DECODER)
     with contextlib.suppress(ChannelError):
-        list(reader.feed(octets))
+        list(reader.feed(data))
 
 
 @given(st.binary(max_size=40))
-def test_arbitrary_octets_in_a_frame(octets):
+def test_arbitrary_bytes_in_a_frame(data):
     """The same where the length is right, so that the decoder sees all of them."""
     reader = Messages(DECODER)
     try:
-        (message,) = reader.feed(len(octets).to_bytes(4, "big") + octets)
+        (message,) = reader.feed(len(data).to_bytes(4, "big") + data)
     except ChannelError:
         return
     assert isinstance(message, Word | Number)
 
 
 def test_the_limit():
-    """A message of exactly the limit passes; one octet more is neither sent nor waited for."""
+    """A message of exactly the limit passes; one byte more is neither sent nor waited for."""
     room = LIMIT - len(msgspec.msgpack.encode(Word("", bytes(70_000)))) + 70_000
     largest = Word("", bytes(room))
-    octets = encode_message(largest)
-    assert len(octets) == LIMIT + 4
-    assert list(Messages(DECODER).feed(octets)) == [largest]
+    data = encode_message(largest)
+    assert len(data) == LIMIT + 4
+    assert list(Messages(DECODER).feed(data)) == [largest]
     with pytest.raises(ChannelError, match="over the limit"):
         encode_message(Word("", bytes(room + 1)))
     with pytest.raises(ChannelError, match="was announced"):
@@ -93,9 +93,9 @@ def test_the_limit():
 
 def test_deep_nesting():
     """It is refused as what it is."""
-    octets = b"\x91" * 100_000
+    data = b"\x91" * 100_000
     with pytest.raises(ChannelError):
-        list(Messages(DECODER).feed(len(octets).to_bytes(4, "big") + octets))
+        list(Messages(DECODER).feed(len(data).to_bytes(4, "big") + data))
 
 
 async def test_both_ends():

@@ -119,7 +119,7 @@ def test_a_successor_keeps_its_own(tmp_path):
 def test_paths_that_cannot_be(tmp_path):
     """Too long for the kernel, or in a folder that is not there."""
     for path, sentence in (
-        (tmp_path / ("x" * 108), "is too long for a socket: 103 octets"),
+        (tmp_path / ("x" * 108), "is too long for a socket: 103 bytes"),
         (tmp_path / "none" / "s", "cannot be listened on: No such file or directory"),
     ):
         with pytest.raises(StorageError, match=sentence), bound_unix(path):

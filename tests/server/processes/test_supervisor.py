@@ -182,7 +182,7 @@ async def test_a_snapshot_that_cannot_be_sent(world, monkeypatch):
     """A worker that cannot be told of it does not serve on with the former one."""
 
     def fail(_before, _after):
-        raise ChannelError("a message of 17000000 octets is over the limit of 16777216.")
+        raise ChannelError("a message of 17000000 bytes is over the limit of 16777216.")
 
     async with supervising(world) as (supervisor, port, logs):
         (pid,) = supervisor.pids

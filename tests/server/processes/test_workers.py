@@ -206,8 +206,8 @@ def test_workers_are_told_no_secret(shared):
     """Nothing of the settings stands in a worker's environment or command line."""
     for worker in shared.workers():
         for name in ("environ", "cmdline"):
-            octets = Path(f"/proc/{worker}/{name}").read_bytes()
-            assert octets
-            assert SECRET.encode() not in octets
-            assert b"HENING" not in octets
+            data = Path(f"/proc/{worker}/{name}").read_bytes()
+            assert data
+            assert SECRET.encode() not in data
+            assert b"HENING" not in data
     assert SECRET not in shared.log.read_text()

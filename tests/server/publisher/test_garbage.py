@@ -46,8 +46,8 @@ def test_the_plan():
     assert plan_garbage(stored, set(), NOW, WEEK) == Garbage((old, edge), 0, 2)
     assert plan_garbage(stored, {"a" * 64, "c" * 64}, NOW, WEEK) == Garbage((edge,), 2, 1)
     assert plan_garbage(stored, {"e" * 64}, NOW, timedelta()).removed == (old, edge, young)
-    assert plan_garbage([], set(), NOW, WEEK).octets == 0
-    assert plan_garbage(stored, set(), NOW, WEEK).octets == 20
+    assert plan_garbage([], set(), NOW, WEEK).size == 0
+    assert plan_garbage(stored, set(), NOW, WEEK).size == 20
 
 
 def put(world, data, days):

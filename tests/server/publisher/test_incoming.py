@@ -112,7 +112,7 @@ def test_a_linked_blob(bundle, tmp_path):
 
 
 def test_lies(bundle, tmp_path):
-    """Other octets than named, of a role, a blob or the bundle itself."""
+    """Other bytes than named, of a role, a blob or the bundle itself."""
     role = bundle / "metadata" / "2.armani.json"
     for data in (b"[]", b"{} "):
         role.write_bytes(data)
@@ -168,7 +168,7 @@ PART = "content/notices/00.xz"
 
 
 def xz(data):
-    """Return octets in one stream."""
+    """Return bytes in one stream."""
     return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
 
 
@@ -179,7 +179,7 @@ def part(**changes):
 
 
 def submit(world, files, kinds=("notices",), **options):
-    """Sign `content` with packs of which some files have other octets; return bundle and blobs."""
+    """Sign `content` with packs of which some files have other bytes; return bundle and blobs."""
     targets, sound = make_pack_role(
         "content", {kind: entries_of(kind) for kind in kinds}, version=2, **options
     )
@@ -253,7 +253,7 @@ def test_a_picture_that_is_too_large(world):
     """The role says its length, and nothing is read."""
     large = {"content/wallpapers/waves.jpg": bytes(8_388_609)}
     files, blobs = submit(world, large, ["wallpapers"])
-    assert "waves.jpg has 8388609 octets" in refused(world, files, blobs)
+    assert "waves.jpg has 8388609 bytes" in refused(world, files, blobs)
 
 
 def test_a_part_that_is_missing(world):
@@ -270,7 +270,7 @@ def test_a_part_that_is_missing(world):
     assert "does not list tables/zones/03.xz" in refused(world, role, blobs)
 
 
-def test_octets_of_another_hash(world):
+def test_bytes_of_another_hash(world):
     """What the bundle brings is not what the role lists."""
     files, blobs = submit(world, {})
     [sha256] = [hashlib.sha256(data).hexdigest() for data in blobs]

@@ -32,7 +32,7 @@ async def append(fresh, *batches):
 
 
 def files(fresh):
-    """Return all files of the log with their octets."""
+    """Return all files of the log with their bytes."""
     log = fresh.folder.public / "log"
     return {path: path.read_bytes() for path in log.rglob("*") if path.is_file()}
 
@@ -50,7 +50,7 @@ def test_every_step(fresh, sizes):
 
 
 async def test_again(fresh):
-    """Appending the same once more writes nothing and gives equal octets."""
+    """Appending the same once more writes nothing and gives equal bytes."""
     await append(fresh, [leaf(1), leaf(2)])
     before = files(fresh)
     await append(fresh, [leaf(1), leaf(2)], [leaf(2)])
@@ -60,7 +60,7 @@ async def test_again(fresh):
 async def test_a_burned_version(fresh):
     """One version has one sha256, in one batch and across batches."""
     other = ("armani", 1, "0" * 64)
-    with pytest.raises(LogError, match="armani 1 is in the log with other octets and is burned"):
+    with pytest.raises(LogError, match="armani 1 is in the log with other bytes and is burned"):
         await append(fresh, [leaf(1)], [leaf(2), other])
     assert len(check_log(fresh.folder, fresh.keys.log_verifier.public)) == 1
     with pytest.raises(LogError, match="sign armani 2 instead"):

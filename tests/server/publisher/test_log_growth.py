@@ -71,7 +71,7 @@ def test_a_changed_tile_is_never_built_upon(grown):
     tile = grown.folder.public / "log/tile/0/001.p/44"
     tile.write_bytes(tile.read_bytes()[::-1])
     head = (grown.folder.public / "log/checkpoint").read_bytes()
-    with pytest.raises(HeningError, match="with other octets"):
+    with pytest.raises(HeningError, match="with other bytes"):
         asyncio.run(append(grown, leaves(301, 301)))
     assert (grown.folder.public / "log/checkpoint").read_bytes() == head
 

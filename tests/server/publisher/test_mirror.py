@@ -37,7 +37,7 @@ def load(world):
 
 
 def files(out):
-    """Return path and octets of every file that is meant for readers."""
+    """Return path and bytes of every file that is meant for readers."""
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in out.rglob("*")
@@ -92,7 +92,7 @@ def test_a_mirror_is_what_is_served(world):
     expected[f"targets/latest/armani/id/{empty}.stable"] = b""
     assert files(out) == expected
     assert (done.version, done.files, done.written, done.removed) == (3, *[len(expected)] * 2, 0)
-    assert done.octets == sum(map(len, expected.values()))
+    assert done.size == sum(map(len, expected.values()))
     for path, data in expected.items():
         if path.endswith(".gz"):
             assert gzip.decompress(data) == expected[path.removesuffix(".gz")]
@@ -105,7 +105,7 @@ def test_again_and_after_a_change(world, link):
     out, _ = export(world, link=link)
     before = {path: path.stat().st_ino for path in out.rglob("*") if path.is_file()}
     _, again = export(world, link=link)
-    assert (again.written, again.octets, again.removed) == (0, 0, 0)
+    assert (again.written, again.size, again.removed) == (0, 0, 0)
     kept = {path: number for path, number in before.items() if path.name[0] != "."}
     assert {path: path.stat().st_ino for path in kept} == kept
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -145,7 +145,7 @@ def test_stale_files_stay_for_one_more_time(world):
 
 
 def test_a_withdrawn_package_goes_when_it_has_drained(world):
-    """Its octets are there while the device plane serves them, and then go at once."""
+    """Its bytes are there while the device plane serves them, and then go at once."""
     signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
     drained = release(1, withdrawn=True, drain_until=signed + 3600)
     changed = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, drained)})}
@@ -233,7 +233,7 @@ def test_progress(world):
     *writing, (last, done, total) = told
     assert last == "Auditing"
     assert {what for what, _, _ in writing} == {"Writing"}
-    assert [octets for _, octets, _ in writing] == sorted(octets for _, octets, _ in writing)
+    assert [data for _, data, _ in writing] == sorted(data for _, data, _ in writing)
     everything = sum(map(len, files(export(world)[0]).values()))
     assert len(PACKAGE_1) < writing[-1][1] == done < total == everything
 
@@ -290,7 +290,7 @@ def test_parts_and_pictures_are_on_the_mirror(world):
     data, blobs = world.ceremony.packs("content", 2, {"wallpapers": entries_of("wallpapers")})
     assert world.publish({("content", 2): data}, blobs).reason == ""
     out, _ = export(world)
-    found = {path: octets for path, octets in files(out).items() if "/wallpapers/" in path}
+    found = {path: content for path, content in files(out).items() if "/wallpapers/" in path}
     part, picture = (hashlib.sha256(each).hexdigest() for each in blobs)
     assert found == {
         f"targets/content/wallpapers/{part}.00.xz": blobs[0],

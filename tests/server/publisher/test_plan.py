@@ -33,7 +33,7 @@ def names(publication):
     return [(file.role, file.version) for file in publication.files]
 
 
-def test_the_same_input_gives_the_same_octets(world):
+def test_the_same_input_gives_the_same_bytes(world):
     """Signatures are deterministic, so a crash and a retry cannot differ."""
     assert plan(world, renew=True) == plan(world, renew=True)
 

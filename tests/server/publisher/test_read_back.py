@@ -49,7 +49,7 @@ def test_differences(world, monkeypatch):
     monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
     wanted = publication(world)
     other = Publication((RoleVersion("latest", 2, b"{}"),), wanted.timestamp, 3)
-    with pytest.raises(PublishError, match=r"2\.latest\.json with other octets"):
+    with pytest.raises(PublishError, match=r"2\.latest\.json with other bytes"):
         read_back(world, other)
     with pytest.raises(PublishError, match="older timestamp"):
         read_back(world, Publication((), later(wanted, 5), 3))
@@ -72,7 +72,7 @@ def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
     assert timestamp != wanted.timestamp
     read_back(world, Publication(wanted.files, timestamp, 3))
     missing = RoleVersion("latest", 3, b"{}")
-    with pytest.raises(PublishError, match=r"3\.latest\.json with other octets"):
+    with pytest.raises(PublishError, match=r"3\.latest\.json with other bytes"):
         read_back(world, Publication((missing,), timestamp, 3))
     monkeypatch.setattr("server.publisher.read_back.CACHE_SECONDS", 0.0)
     with pytest.raises(PublishError, match="older timestamp"):
@@ -121,7 +121,7 @@ def test_what_came_later(world):
     assert world.published().roles["latest"].version == 13
     assert world.run(lambda publisher: publisher.drain()) == 0  # they are kept for auditors
     other = Publication((RoleVersion("armani", 2, b"{}"),), wanted.timestamp, 3)
-    with pytest.raises(PublishError, match=r"2\.armani\.json with other octets"):
+    with pytest.raises(PublishError, match=r"2\.armani\.json with other bytes"):
         read_back(world, other)
     with pytest.raises(PublishError, match=r"2\.armani\.json on disk"):
         asyncio.run(disk(other))

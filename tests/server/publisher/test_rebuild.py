@@ -51,7 +51,7 @@ def rows(world):
 
 
 def public(world):
-    """Return every public file with its octets."""
+    """Return every public file with its bytes."""
     paths = [path for path in world.folder.public.rglob("*") if path.is_file()]
     return {path: path.read_bytes() for path in paths}
 
@@ -127,7 +127,7 @@ def test_what_was_appended_and_not_shown_stays_burned(world):
     change(world, LogEntry.__table__.insert().values(**row), delete(Blob))
     assert world.rebuild() == Rebuilt(0, 1, 0, ())
     assert (
-        "armani 3 is in the log with other octets"
+        "armani 3 is in the log with other bytes"
         in world.publish(world.second_release(), [PACKAGE_2]).reason
     )
 
@@ -137,7 +137,7 @@ def test_what_was_appended_and_not_shown_stays_burned(world):
 )
 @pytest.mark.parametrize("damage", [b"", b"x", None])
 def test_a_damaged_log_is_not_taken_over(world, name, damage):
-    """Each octet counts: entries and checkpoint are held against each other."""
+    """Each byte counts: entries and checkpoint are held against each other."""
     lose(world)
     path = world.folder.public / "log" / name
     data = path.read_bytes()

@@ -24,7 +24,7 @@ def test_a_bundle_waits_for_room(world, room, named):
     bundle_id = world.submit(world.second_release(), [PACKAGE_2])
     process(world, room)
     (alarm,) = world.alarms
-    assert f"there is no room for {len(PACKAGE_2)} octets" in alarm
+    assert f"there is no room for {len(PACKAGE_2)} bytes" in alarm
     assert named in alarm
     name = hashlib.sha256(PACKAGE_2).hexdigest()
     assert LocalBlobs(world.folder.blobs).length(name) is None

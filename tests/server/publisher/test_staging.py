@@ -115,7 +115,7 @@ def test_the_newest_root_is_reached(world, publication):
 
 @pytest.mark.parametrize("name", ["metadata/3.latest.json", "metadata/4.snapshot.json"])
 def test_a_tampered_tree(world, publication, name):
-    """One octet, a lost file, or an older one in its place: the audit refuses the tree."""
+    """One byte, a lost file, or an older one in its place: the audit refuses the tree."""
     staged = staging.staged_temporary(world.folder.staging, 7)
     staging.write_staged(staged, publication)
     whole = (staged / name).read_bytes()

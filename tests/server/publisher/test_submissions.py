@@ -66,7 +66,7 @@ def test_a_good_one(world):
 
 
 def test_versions(world):
-    """A skipped version, an old one with other octets, and a lie about the version are refused."""
+    """A skipped version, an old one with other bytes, and a lie about the version are refused."""
     assert "armani 4 was submitted; 3 comes next" in refused(world, armani(world, 4), [PACKAGE_2])
     assert "armani 2 was submitted; 3 comes next" in refused(world, armani(world, 2), [PACKAGE_2])
     lie = {("armani", 3): armani(world, 4)["armani", 4]}
@@ -250,7 +250,7 @@ def test_blobs(world):
 
 
 def test_a_blob_without_a_record_does_not_count(world):
-    """Octets that somebody laid into the folder were never hashed, so they are not published."""
+    """Bytes that somebody laid into the folder were never hashed, so they are not published."""
     sha256 = hashlib.sha256(PACKAGE_2).hexdigest()
     path = world.folder.blobs / sha256[:2] / sha256
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -379,7 +379,7 @@ def test_a_reason_that_cannot_be_written(world):
 
 
 def test_a_burned_version(world):
-    """Octets that lost a race against a lost publication are refused, and pointers go on."""
+    """Bytes that lost a race against a lost publication are refused, and pointers go on."""
 
     class CutError(Exception):
         pass
@@ -405,7 +405,7 @@ def test_a_burned_version(world):
         shutil.rmtree(world.folder.incoming)
         world.folder.incoming.mkdir()
     reason = refused(world, armani(world, sdk_level=35), [PACKAGE_2])
-    assert "armani 3 is in the log with other octets and is burned" in reason
+    assert "armani 3 is in the log with other bytes and is burned" in reason
     # Exactly the burned version is passed over, alone or with what follows.
     assert "armani 5 was submitted; 3 comes next" in refused(world, armani(world, 5), [PACKAGE_2])
     chain = armani(world, 4) | armani(world, 5)

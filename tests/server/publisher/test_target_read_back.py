@@ -1,4 +1,4 @@
-"""What phones download is read back: range, length, digest and octets, of what is new."""
+"""What phones download is read back: range, length, digest and bytes, of what is new."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from tests.server.world import PACKAGE_1, PACKAGE_2
 SHA256 = hashlib.sha256(PACKAGE_1).hexdigest()
 DIGEST = base64.b64encode(bytes.fromhex(SHA256)).decode()
 RANGE = f"bytes 0-{len(PACKAGE_1) - 1}/{len(PACKAGE_1)}"
-OTHER = "with other octets than were published"
+OTHER = "with other bytes than were published"
 
 
 def role(world, name, version):
@@ -43,7 +43,7 @@ def check(world, file, blobs=None, mode=GateMode.DIRECT):
 
 
 def alter(world, data, at):
-    """Change one octet of a blob that is there."""
+    """Change one byte of a blob that is there."""
     sha256 = hashlib.sha256(data).hexdigest()
     changed = bytearray(data)
     changed[at] ^= 1
@@ -51,8 +51,8 @@ def alter(world, data, at):
 
 
 @pytest.mark.parametrize("at", [4, 5000, -1])
-def test_every_octet_of_what_fits_into_a_block(world, at):
-    """It is hashed: whichever octet is another, it is told."""
+def test_every_byte_of_what_fits_into_a_block(world, at):
+    """It is hashed: whichever byte is another, it is told."""
     check(world, role(world, "armani", 2))
     alter(world, PACKAGE_1, at)
     with pytest.raises(PublishError, match=OTHER):
@@ -98,7 +98,7 @@ def test_what_was_read_back_before(world):
     alter(world, PACKAGE_1, 7)
     check(world, role(world, "armani", 3))
     alter(world, PACKAGE_2, 7)
-    with pytest.raises(PublishError, match=r"armani-2\.zip answers with other octets"):
+    with pytest.raises(PublishError, match=r"armani-2\.zip answers with other bytes"):
         check(world, role(world, "armani", 3))
 
 

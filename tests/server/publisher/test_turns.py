@@ -77,7 +77,7 @@ async def test_two_processes_and_one_bundle(slow):
 
 
 def test_what_nobody_signed(slow):
-    """Of a bundle that is refused for its roles no octet is taken in."""
+    """Of a bundle that is refused for its roles no byte is taken in."""
     unsigned = slow.submit({("armani", 3): b"{}"}, [PACKAGE_2])
     slow.folder.incoming.joinpath(slow.bundle_id).rename(slow.folder.root / "later")
     (result,) = slow.run(lambda publisher: publisher.process_incoming())

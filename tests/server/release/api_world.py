@@ -30,12 +30,12 @@ class Answer:
 
     status: int
     headers: aiohttp.typedefs.LooseHeaders
-    octets: bytes
+    data: bytes
 
     @property
     def json(self):
         """The body as JSON."""
-        return json.loads(self.octets) if self.octets else None
+        return json.loads(self.data) if self.data else None
 
     @property
     def problem(self):

@@ -33,7 +33,7 @@ def store(request, tmp_path):
 
 @pytest.fixture(params=DATA)
 def data(request):
-    """Give octets of one part, and of several."""
+    """Give bytes of one part, and of several."""
     return DATA[request.param]
 
 
@@ -43,7 +43,7 @@ def sha(data):
 
 
 def take_in(store, data, folder):
-    """Ingest octets and return their name."""
+    """Ingest bytes and return their name."""
     source = folder / "source"
     source.write_bytes(data)
     store.ingest(source, sha(data), len(data))
@@ -98,13 +98,13 @@ def test_a_range_of_what_is_not_there(store):
 
 
 @pytest.mark.parametrize("lie", ["hash", "short", "long"])
-def test_other_octets_than_named(store, data, tmp_path, lie):
+def test_other_bytes_than_named(store, data, tmp_path, lie):
     """A wrong hash or length is refused, and nothing is there under any name."""
     source = tmp_path / "source"
     source.write_bytes(data)
     name = "0" * 64 if lie == "hash" else sha(data)
     length = len(data) + {"hash": 0, "short": -1, "long": 1}[lie]
-    sentence = "does not hash" if lie == "hash" else f"does not have {length} octets"
+    sentence = "does not hash" if lie == "hash" else f"does not have {length} bytes"
     with pytest.raises(FormatError, match=sentence):
         store.ingest(source, name, length)
     assert (store.length(name), list(store.list())) == (None, [])
@@ -139,7 +139,7 @@ def test_what_others_put_under_a_name(store, tmp_path):
 
 
 def put(store, name, data):
-    """Put octets under a name, behind the back of a store."""
+    """Put bytes under a name, behind the back of a store."""
     if isinstance(store, LocalBlobs):
         store.path(name).parent.mkdir(parents=True, exist_ok=True)
         store.path(name).write_bytes(data)

@@ -47,8 +47,8 @@ def test_ingest(store, source):
     ("sha256", "length", "sentence"),
     [
         ("0" * 64, len(DATA), "does not hash to its name"),
-        (SHA256, len(DATA) - 1, f"does not have {len(DATA) - 1} octets"),
-        (SHA256, len(DATA) + 1, f"does not have {len(DATA) + 1} octets"),
+        (SHA256, len(DATA) - 1, f"does not have {len(DATA) - 1} bytes"),
+        (SHA256, len(DATA) + 1, f"does not have {len(DATA) + 1} bytes"),
         (SHA256.upper(), len(DATA), "is not a sha256"),
         ("../../keys/latest.pem", len(DATA), "is not a sha256"),
     ],
@@ -90,7 +90,7 @@ def test_a_wrong_length_is_found_before_the_copy(store, source):
     """A sparse file of any size, declared to be small, costs no disk."""
     with source.open("r+b") as file:
         file.truncate(1 << 40)
-    with pytest.raises(FormatError, match=f"does not have {len(DATA)} octets"):
+    with pytest.raises(FormatError, match=f"does not have {len(DATA)} bytes"):
         store.ingest(source, SHA256, len(DATA))
     assert not store.path(SHA256).parent.exists()
 

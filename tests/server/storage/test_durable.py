@@ -99,13 +99,13 @@ def test_the_mode_holds_from_the_first_moment(tmp_path, monkeypatch):
 
 
 def test_immutable_is_equal_or_fails(tmp_path):
-    """The same octets may be written again, others never."""
+    """The same bytes may be written again, others never."""
     path = tmp_path / "1.root.json"
     write_immutable(path, b"first")
     before = path.stat()
     write_immutable(path, b"first")
     assert path.stat().st_ino == before.st_ino
-    with pytest.raises(StorageError, match=r"1\.root\.json is already there with other octets"):
+    with pytest.raises(StorageError, match=r"1\.root\.json is already there with other bytes"):
         write_immutable(path, b"second")
     assert path.read_bytes() == b"first"
 

@@ -49,7 +49,7 @@ def test_no_room_for_a_blob(tmp_path):
     """The sentence says how much was wanted; neither the blob nor a part of it stays."""
     (tmp_path / "source").write_bytes(BIG)
     store = LocalBlobs(tmp_path / "blobs")
-    with no_room(), pytest.raises(StorageError, match=f"no room for .* of {len(BIG)} octets"):
+    with no_room(), pytest.raises(StorageError, match=f"no room for .* of {len(BIG)} bytes"):
         store.ingest(tmp_path / "source", SHA256, len(BIG))
     assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
     store.ingest(tmp_path / "source", SHA256, len(BIG))

@@ -1,4 +1,4 @@
-"""What cannot be kept is refused before it is moved, with the number of octets that are lacking."""
+"""What cannot be kept is refused before it is moved, with the number of bytes that are lacking."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_the_plan(length, used, free, quota, keep, lacking):
     if not lacking:
         check_room(length, used=used, free=free, room=room)
         return
-    with pytest.raises(NoRoomError, match=f"{length} octets, {lacking} are lacking") as refused:
+    with pytest.raises(NoRoomError, match=f"{length} bytes, {lacking} are lacking") as refused:
         check_room(length, used=used, free=free, room=room)
     assert isinstance(refused.value, StorageError)
     named = "`blob_quota`" if quota and used + length > quota else "`keep_free`"

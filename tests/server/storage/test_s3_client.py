@@ -65,8 +65,8 @@ def test_secret_files(tmp_path):
     file = tmp_path / "secret"
     file.write_bytes(b"secret-4711\n")
     assert load_secret(file) == "secret-4711"
-    for octets in (b"x" * 1025, b"\xff"):
-        file.write_bytes(octets)
+    for data in (b"x" * 1025, b"\xff"):
+        file.write_bytes(data)
         with pytest.raises(FormatError):
             load_secret(file)
     os.mkfifo(tmp_path / "pipe")

@@ -241,7 +241,7 @@ def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
 
 
 def test_an_upload_that_is_refused_leaves_no_parts(place, tmp_path):
-    """Octets with another hash are sent, found out before the end, and taken back."""
+    """Bytes with another hash are sent, found out before the end, and taken back."""
     path = tmp_path / "source"
     path.write_bytes(LARGE)
     store = S3Blobs(place, now)

@@ -206,7 +206,7 @@ async def test_no_room_among_those_that_are_read(store):
 
 
 async def test_a_reader_that_is_slower_than_a_moment(store, monkeypatch):
-    """Its window is given up for one that is wanted, with its octets; it is told and goes on."""
+    """Its window is given up for one that is wanted, with its bytes; it is told and goes on."""
     monkeypatch.setattr("server.storage.shared_windows.MOMENT", 0.0)
     windows = SharedWindows(store.fetch, 1)
     with windows.reading("k", 0) as slow:

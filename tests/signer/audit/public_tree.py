@@ -40,7 +40,7 @@ LOG_KEYS = [Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32) for seed in
 
 
 def sha256(data):
-    """Return the digest of octets in hex."""
+    """Return the digest of bytes in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -132,7 +132,7 @@ class DictMirror:
         self.asked.append(path)
         data = self.files.get(path)
         if data is not None and len(data) > limit:
-            raise AnswerError(f"{path} is longer than {limit} octets.")
+            raise AnswerError(f"{path} is longer than {limit} bytes.")
         return data
 
 
@@ -161,7 +161,7 @@ class PublicTree:
         return metadata.to_bytes(JSONSerializer(compact=True))
 
     def make_root(self, version, log_key=LOG_KEYS[0], days=365):
-        """Return the octets of a root."""
+        """Return the bytes of a root."""
         root = Root(version, None, NOW + timedelta(days=days), consistent_snapshot=True)
         for role in ("root", "targets", "snapshot", "timestamp"):
             root.add_key(SIGNERS[role].public_key, role)
@@ -169,7 +169,7 @@ class PublicTree:
         return self.sign("root", root)
 
     def make_targets(self, version, days=90):
-        """Return the octets of the targets role, which delegates to `models` and the rest."""
+        """Return the bytes of the targets role, which delegates to `models` and the rest."""
         keys, roles = {}, {}
         for role in (*self.models, *PATTERNS):
             key = SIGNERS[role].public_key
@@ -181,7 +181,7 @@ class PublicTree:
         return self.sign("targets", targets)
 
     def make_role(self, role, version, days=90):
-        """Return the octets of a version of any logged role."""
+        """Return the bytes of a version of any logged role."""
         if role == "root":
             return self.make_root(version, self.log_keys[-1])
         if role == "targets":

@@ -30,7 +30,7 @@ def test_every_change_of_a_leaf_is_another_leaf_or_none(role, version, sha256, d
 
 
 @given(st.binary(max_size=400))
-def test_arbitrary_octets_are_refused_as_a_leaf(data):
+def test_arbitrary_bytes_are_refused_as_a_leaf(data):
     """Nothing but our own error comes of them."""
     with pytest.raises(AnswerError):
         decode_entry(data)
@@ -38,14 +38,14 @@ def test_arbitrary_octets_are_refused_as_a_leaf(data):
 
 @given(st.lists(st.binary(min_size=1, max_size=160), max_size=256))
 def test_a_bundle_is_split_as_it_was_joined(leaves):
-    """Two octets of length before each leaf."""
+    """Two bytes of length before each leaf."""
     data = b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
     assert decode_bundle(data) == leaves
 
 
 @given(st.binary(max_size=2000))
-def test_arbitrary_octets_are_a_bundle_in_one_way_or_none(data):
-    """What is accepted is all of the octets and nothing else."""
+def test_arbitrary_bytes_are_a_bundle_in_one_way_or_none(data):
+    """What is accepted is all of the bytes and nothing else."""
     with contextlib.suppress(AnswerError):
         leaves = decode_bundle(data)
         assert b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves) == data

@@ -29,7 +29,7 @@ def audit_with(files, memory):
 @pytest.mark.parametrize("path", PATHS)
 @settings(max_examples=15)
 @given(data=st.binary(max_size=200), is_first=st.booleans())
-def test_arbitrary_octets_in_place_of_any_file(path, data, is_first):
+def test_arbitrary_bytes_in_place_of_any_file(path, data, is_first):
     """The audit ends, and what is signed is not believed in another form."""
     done = audit_with(_GROWN.files | {path: data}, _BEGIN if is_first else _MEMORY)
     if done.memory is not None:
@@ -40,7 +40,7 @@ def test_arbitrary_octets_in_place_of_any_file(path, data, is_first):
 @settings(max_examples=15)
 @given(data=st.data(), is_first=st.booleans())
 def test_a_changed_file(path, data, is_first):
-    """One octet more, less or other."""
+    """One byte more, less or other."""
     whole = _GROWN.files[path]
     place = data.draw(st.integers(0, max(0, len(whole) - 1)))
     other = whole[:place] + data.draw(st.binary(max_size=3)) + whole[place + 1 :]

@@ -307,7 +307,7 @@ def test_a_role_version_that_is_not_in_the_log(audit, tree):
     }
 
 
-def test_a_superseded_version_that_is_served_with_other_octets(audit, tree):
+def test_a_superseded_version_that_is_served_with_other_bytes(audit, tree):
     """Not only the current versions are held against the log."""
     tree.files["/metadata/1.armani.json"] = other = tree.make_role("armani", 1, days=80)
     finding = only(audit(tree), Kind.MISMATCH)
@@ -464,7 +464,7 @@ def test_the_root_that_a_log_begins_with(audit, pinned, begin, is_sound):
     ],
 )
 def test_an_entry_that_is_no_role_version(audit, tree, leaf):
-    """The octets and their place are shown; the rest of the log is read on."""
+    """The bytes and their place are shown; the rest of the log is read on."""
     tree.entries.append(leaf)
     tree.release("latest")
     finding = only(audit(tree), Kind.ENTRY)

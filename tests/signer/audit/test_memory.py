@@ -48,7 +48,7 @@ def later(audit, tree, memory):
 
 
 def seal(value, **others):
-    """Return the octets of a file whose hash is right, whatever it holds."""
+    """Return the bytes of a file whose hash is right, whatever it holds."""
     sha256 = hashlib.sha256(encode_canonical_json(value)).hexdigest()
     return encode_canonical_json({"memory": value, "schema": 1, "sha256": sha256} | others)
 
@@ -106,7 +106,7 @@ def test_what_is_written_is_read(roles, pending, proven):
     assert decode_memory(encode_memory(full)) == full
 
 
-def test_every_changed_octet_is_noticed(memory):
+def test_every_changed_byte_is_noticed(memory):
     """A damaged file is refused, wherever the damage is."""
     data = encode_memory(memory)
     for place in range(0, len(data), 7):
@@ -126,7 +126,7 @@ def test_every_cut_file_is_noticed(memory):
 
 
 @given(st.binary(max_size=300) | st.text().map(str.encode))
-def test_arbitrary_octets_are_refused(data):
+def test_arbitrary_bytes_are_refused(data):
     """With our own error and no other."""
     with pytest.raises(MemoryFileError):
         decode_memory(data)
@@ -186,7 +186,7 @@ def test_another_schema_is_refused_by_its_name(memory, schema):
 
 
 def test_a_file_over_the_limit_is_neither_read_nor_written(memory, tmp_path):
-    """At most one octet over the limit is read."""
+    """At most one byte over the limit is read."""
     path = tmp_path / "log.memory"
     with path.open("wb") as file:
         file.truncate(MAX_MEMORY * 4)

@@ -21,12 +21,12 @@ from signer.audit.mirror import FolderMirror, HttpMirror
 
 
 def test_a_file_is_read_as_it_is(tmp_path):
-    """Up to its limit, and not an octet more."""
+    """Up to its limit, and not a byte more."""
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "checkpoint").write_bytes(b"12345")
     mirror = FolderMirror(tmp_path)
     assert mirror.fetch("/log/checkpoint", 5) == b"12345"
-    with pytest.raises(AnswerError, match="/log/checkpoint is longer than the 4 octets"):
+    with pytest.raises(AnswerError, match="/log/checkpoint is longer than the 4 bytes"):
         mirror.fetch("/log/checkpoint", 4)
 
 
@@ -65,7 +65,7 @@ PATH = "/log/checkpoint"
 def answering(*scripts, hold=0.0):
     """Serve one connection after the other; each script holds the answers of one connection.
 
-    Yields the mirror and the octets of all requests as they come.
+    Yields the mirror and the bytes of all requests as they come.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     requests, stop = [], threading.Event()
@@ -103,12 +103,12 @@ def answering(*scripts, hold=0.0):
 
 
 def answer(body, *lines, status="200 OK"):
-    """Return the octets of a response."""
+    """Return the bytes of a response."""
     head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines, "", ""]
     return "\r\n".join(head).encode() + body
 
 
-def test_a_request_is_a_phones_request_to_the_octet():
+def test_a_request_is_a_phones_request_to_the_byte():
     """Host and Accept-Encoding, nothing else, and one connection for all."""
     with answering([answer(b"one"), answer(b"", status="404 Not Found"), answer(b"two")]) as (
         mirror,
@@ -131,35 +131,35 @@ def test_what_is_gone_is_not_there():
 
 
 def test_gzip_is_decoded_up_to_the_limit():
-    """The limit holds for the decoded octets, and a bomb is stopped when it opens."""
+    """The limit holds for the decoded bytes, and a bomb is stopped when it opens."""
     packed = gzip.compress(b"x" * 1000, mtime=0)
     bomb = gzip.compress(bytes(50_000_000))
     encoding = "Content-Encoding: gzip"
     with answering([answer(packed, encoding)], [answer(bomb, encoding)]) as (mirror, _):
         assert mirror.fetch(PATH, 1000) == b"x" * 1000
         mirror.close()
-        with pytest.raises(AnswerError, match="longer than the 1000 octets"):
+        with pytest.raises(AnswerError, match="longer than the 1000 bytes"):
             mirror.fetch(PATH, 1000)
 
 
 @pytest.mark.parametrize(
-    ("octets", "reason"),
+    ("data", "reason"),
     [
-        (answer(b"x" * 11), "longer than the 10 octets"),
+        (answer(b"x" * 11), "longer than the 10 bytes"),
         (answer(b"no", "Content-Encoding: gzip"), "damaged gzip"),
         (answer(gzip.compress(b"x", mtime=0)[:-3], "Content-Encoding: gzip"), "cut short"),
         (answer(gzip.compress(b"x", mtime=0) + b"y", "Content-Encoding: gzip"), "goes on after"),
         (answer(b"x", "Content-Encoding: br"), "not asked for"),
     ],
 )
-def test_a_file_that_cannot_be_used(octets, reason):
+def test_a_file_that_cannot_be_used(data, reason):
     """It is a finding about the file; the mirror itself answers."""
-    with answering([octets]) as (mirror, _), pytest.raises(AnswerError, match=reason):
+    with answering([data]) as (mirror, _), pytest.raises(AnswerError, match=reason):
         mirror.fetch(PATH, 10)
 
 
 @pytest.mark.parametrize(
-    ("octets", "reason"),
+    ("data", "reason"),
     [
         (answer(b"", "Location: http://elsewhere/", status="302 Found"), "redirects"),
         (answer(b"", status="500 Internal Server Error"), "answers 500"),
@@ -172,9 +172,9 @@ def test_a_file_that_cannot_be_used(octets, reason):
         (b"", "without a whole answer"),
     ],
 )
-def test_a_mirror_that_is_none(octets, reason):
+def test_a_mirror_that_is_none(data, reason):
     """Redirects, failures and other protocols: the surroundings failed."""
-    with answering([octets], [octets]) as (mirror, _), pytest.raises(MirrorAwayError, match=reason):
+    with answering([data], [data]) as (mirror, _), pytest.raises(MirrorAwayError, match=reason):
         mirror.fetch(PATH, 10)
 
 
@@ -225,7 +225,7 @@ def test_endless_heads_are_cut_off():
 
 
 def test_a_mirror_that_hangs_is_given_up():
-    """Nothing at all, and an octet now and then: both end when the time is over."""
+    """Nothing at all, and a byte now and then: both end when the time is over."""
 
     def trickle():
         yield b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"
@@ -393,15 +393,15 @@ def test_arbitrary_urls_are_refused_with_our_own_error(url):
 class FakeSocket:
     """A connection on which everything was received already."""
 
-    def __init__(self, octets):
-        self.octets = octets
+    def __init__(self, data):
+        self.data = data
 
     def recv(self, size):
         """Return what is left, then the end."""
-        piece, self.octets = self.octets[:size], self.octets[size:]
+        piece, self.data = self.data[:size], self.data[size:]
         return piece
 
-    def sendall(self, octets):
+    def sendall(self, data):
         """Take a request."""
 
     def settimeout(self, seconds):
@@ -418,17 +418,17 @@ class FakeSocket:
     | st.binary(max_size=100).map(answer)
     | st.binary(max_size=100).map(lambda data: answer(data, "Content-Encoding: gzip"))
 )
-def test_arbitrary_answers_are_octets_or_our_own_errors(octets):
+def test_arbitrary_answers_are_bytes_or_our_own_errors(content):
     """Whatever a server sends."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "create_connection", lambda *_arguments: FakeSocket(octets))
+        patch.setattr(socket, "create_connection", lambda *_arguments: FakeSocket(content))
         mirror = HttpMirror("http://updates.example", time.monotonic)
         with contextlib.suppress(AnswerError, MirrorAwayError):
             assert len(mirror.fetch(PATH, 50) or b"") <= 50
 
 
 def test_the_request_is_of_the_strict_gates_language():
-    """The gate's strictest mode knows these octets."""
+    """The gate's strictest mode knows these bytes."""
     headers = [(b"Host", b"updates.example"), (b"Accept-Encoding", b"gzip")]
     path = "/metadata/timestamp.json"
     assert check_request("GET", path, (1, 1), headers, GateMode.STRICT) is False

@@ -55,21 +55,21 @@ def test_leaves_come_as_they_are():
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [b"", b"\0", b"\0\1", b"\0\0", b"\0\2ab\0", b"\0\xa1" + b"x" * 161, b"\0\1a" * 299 + b"\0"],
 )
-def test_a_bundle_that_is_none(octets):
+def test_a_bundle_that_is_none(data):
     """Cut short, empty leaves, leaves over their limit, too few of them."""
-    mirror = DictMirror({"/log/tile/entries/000.p/2": octets})
+    mirror = DictMirror({"/log/tile/entries/000.p/2": data})
     with pytest.raises(AnswerError):
         Tiles(mirror, 2).leaves(0)
 
 
-@pytest.mark.parametrize("octets", [b"", bytes(31), bytes(65), bytes(32)])
-def test_a_hash_tile_of_another_length(octets):
+@pytest.mark.parametrize("data", [b"", bytes(31), bytes(65), bytes(32)])
+def test_a_hash_tile_of_another_length(data):
     """Fewer hashes than the size says, or parts of one."""
     with pytest.raises(AnswerError):
-        Tiles(DictMirror({"/log/tile/0/000.p/2": octets}), 2).node(0, 0)
+        Tiles(DictMirror({"/log/tile/0/000.p/2": data}), 2).node(0, 0)
 
 
 def test_a_tile_that_is_not_there():

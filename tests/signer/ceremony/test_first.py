@@ -62,7 +62,7 @@ def test_the_files_are_compact(made_repository) -> None:
 
 
 def test_the_bundle_holds_what_the_repository_holds(made_repository) -> None:
-    """The server gets the very octets that were kept."""
+    """The server gets the very bytes that were kept."""
     (bundle,) = (made_repository / "incoming").iterdir()
     described = decode_bundle((bundle / "bundle.json").read_bytes())
     assert [(role.name, role.version) for role in described.roles] == [
@@ -74,7 +74,7 @@ def test_the_bundle_holds_what_the_repository_holds(made_repository) -> None:
 
 
 def test_the_same_ceremony_again_changes_nothing(hold, tmp_path, now, tree) -> None:
-    """A day later the recorded octets are submitted once more, without a key being opened."""
+    """A day later the recorded bytes are submitted once more, without a key being opened."""
     first = hold()
     before = tree(tmp_path)
 
@@ -87,7 +87,7 @@ def test_the_same_ceremony_again_changes_nothing(hold, tmp_path, now, tree) -> N
 
 
 def test_the_same_ceremony_again_submits_what_was_not(hold, tmp_path, incoming) -> None:
-    """A bundle that never came to be is made from the recorded octets."""
+    """A bundle that never came to be is made from the recorded bytes."""
     bundle = hold().bundle
     shutil.rmtree(incoming / bundle)
     assert hold().bundle == bundle

@@ -205,7 +205,7 @@ def test_another_encoding_is_refused(online_file) -> None:
 
 
 @given(st.binary(max_size=4200))
-def test_arbitrary_octets_are_refused_with_our_error(data) -> None:
-    """No octets make the reader fail otherwise."""
+def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
+    """No bytes make the reader fail otherwise."""
     with pytest.raises(CeremonyError):
         decode_online_keys(data)

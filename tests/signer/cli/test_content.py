@@ -315,7 +315,7 @@ def test_packs_of_both_roles_in_one_proposal(run_json, repo, notices, tmp_path) 
 def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
     run, run_json, ending, notices, index, incoming, repo
 ) -> None:
-    """No octet is sent for it; a withdrawal is warned of."""
+    """No byte is sent for it; a withdrawal is warned of."""
     run_json("content", "release", notices, *HOST, *ending)
     run_json(
         *("content", "schedule", "notices", "--rollout", f"{LATER}=10%"),

@@ -28,9 +28,9 @@ LEAKS = Leaks(
     passphrase=CANARY,
     pin=PIN,
     **{
-        part: octets
+        part: data
         for name, seed in SEEDS.items()
-        for part, octets in seed_forms(name.replace("-", "_"), seed).items()
+        for part, data in seed_forms(name.replace("-", "_"), seed).items()
     },
 )
 # What a program would see that the signer starts: its environment and what called it.
@@ -53,7 +53,7 @@ PLAIN = SCRIPT.format(before="", call="status = main()")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a process left: its exit status and all octets that others can see, by place."""
+    """What a process left: its exit status and all bytes that others can see, by place."""
 
     status: int
     seen: dict[str, bytes]

@@ -40,11 +40,11 @@ def test_a_mistyped_role_is_seen_to_be_a_model(run, tmp_path) -> None:
 
 def test_the_passphrase_may_come_from_a_descriptor(run, tmp_path) -> None:
     """A descriptor wins over the environment; a final newline does not count."""
-    for octets in (b"descriptor passphrase\n", b"descriptor passphrase"):
+    for data in (b"descriptor passphrase\n", b"descriptor passphrase"):
         reader, writer = os.pipe()
-        os.write(writer, octets)
+        os.write(writer, data)
         os.close(writer)
-        keys = tmp_path / str(reader) / str(len(octets))
+        keys = tmp_path / str(reader) / str(len(data))
         status, _, _ = run("keys", "new", "--keys", keys, "--passphrase-fd", reader, "root-1")
         os.close(reader)
         assert status == 0
@@ -198,9 +198,9 @@ def test_old_and_new_passphrase_may_come_from_descriptors(run, tmp_path, passphr
     run("keys", "new", "--keys", keys, "root-1")
     for old, new in ((passphrase, b"another passphrase"), (b"another passphrase", passphrase)):
         ends = []
-        for octets in (old, new):
+        for data in (old, new):
             reader, writer = os.pipe()
-            os.write(writer, octets + b"\n")
+            os.write(writer, data + b"\n")
             os.close(writer)
             ends.append(reader)
         options = ("--passphrase-fd", ends[0], "--new-passphrase-fd", ends[1])

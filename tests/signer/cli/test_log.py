@@ -190,7 +190,7 @@ def test_a_version_that_the_team_never_signed_is_found(run, arguments, tree, pub
 
 
 def test_a_version_that_the_team_signed_otherwise_is_found(run, arguments, tree, repo):
-    """The number is the team's, the octets are not."""
+    """The number is the team's, the bytes are not."""
     file = repo / "metadata" / "2.armani.json"
     logged = hashlib.sha256(file.read_bytes()).hexdigest()
     file.write_bytes(own := tree.make_role("armani", 2, days=20))

@@ -137,10 +137,10 @@ def test_a_package_for_another_model_is_1(run, zips) -> None:
     assert errors == "hening-signer: armani-first.zip is for armani and not for dior.\n"
 
 
-@pytest.mark.parametrize("octets", [b"", b"not a zip", b"PK\x03\x04" + b"\x00" * 100])
-def test_what_is_no_zip_is_1(run, tmp_path, octets) -> None:
+@pytest.mark.parametrize("data", [b"", b"not a zip", b"PK\x03\x04" + b"\x00" * 100])
+def test_what_is_no_zip_is_1(run, tmp_path, data) -> None:
     """One sentence and one answer, no traceback and no facts."""
-    (tmp_path / "bad.zip").write_bytes(octets)
+    (tmp_path / "bad.zip").write_bytes(data)
     status, output, errors = run("ota", "inspect", tmp_path / "bad.zip")
     assert status == 1
     assert errors.count("\n") == 1

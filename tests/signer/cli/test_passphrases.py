@@ -48,7 +48,7 @@ def test_the_environment_serves_all_keys(passphrase) -> None:
 
 
 def test_a_descriptor_with_too_much_is_refused_and_not_cut() -> None:
-    """Octets beyond the limit make the passphrase too long, not another one."""
+    """Bytes beyond the limit make the passphrase too long, not another one."""
     reader, writer = os.pipe()
     os.write(writer, b"x" * 2000)
     os.close(writer)
@@ -58,10 +58,10 @@ def test_a_descriptor_with_too_much_is_refused_and_not_cut() -> None:
         check_passphrase(chosen)
 
 
-def test_octets_that_are_no_text_are_a_passphrase() -> None:
-    """A passphrase is octets; nothing about it is decoded."""
-    passphrases = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": b"\xff\xfe octets"})
-    assert passphrases("root-1") == b"\xff\xfe octets"
+def test_bytes_that_are_no_text_are_a_passphrase() -> None:
+    """A passphrase is bytes; nothing about it is decoded."""
+    passphrases = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": b"\xff\xfe bytes"})
+    assert passphrases("root-1") == b"\xff\xfe bytes"
 
 
 def test_no_repr_shows_a_passphrase(passphrase) -> None:
@@ -140,7 +140,7 @@ def test_a_token_is_never_tried_with_what_the_descriptor_for_passphrases_gives(p
 
 @pytest.fixture
 def pipe():
-    """Return what gives the descriptor of a pipe that holds some octets and then ends."""
+    """Return what gives the descriptor of a pipe that holds some bytes and then ends."""
     readers = []
 
     def make(data) -> int:

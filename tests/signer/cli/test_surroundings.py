@@ -43,7 +43,7 @@ def _run(script, *arguments, environment, descriptor=()):
 def waiting(tmp_path):
     """Start `keys new`, let it wait for the rest of its passphrase, and give process and pipe.
 
-    The program has made itself ready by then, and holds the passphrase's first octets.
+    The program has made itself ready by then, and holds the passphrase's first bytes.
     """
     # It reads to the end of the pipe, so it waits as long as this end is open.
     reader, writer = os.pipe()

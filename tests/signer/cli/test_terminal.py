@@ -41,22 +41,22 @@ class Terminal:
         if not select.select([self.end], [], [], seconds)[0]:
             return False
         try:
-            octets = os.read(self.end, 4096)
+            data = os.read(self.end, 4096)
         except OSError:  # how Linux says that the other end is closed
             return False
-        self.screen += octets
-        return bool(octets)
+        self.screen += data
+        return bool(data)
 
-    def read_until(self, octets) -> None:
-        """Read until the screen shows `octets`."""
+    def read_until(self, data) -> None:
+        """Read until the screen shows `data`."""
         deadline = time.monotonic() + PATIENCE
-        while octets not in self.screen and time.monotonic() < deadline:
+        while data not in self.screen and time.monotonic() < deadline:
             self.read(1)
-        assert octets in self.screen, self.screen
+        assert data in self.screen, self.screen
 
-    def type(self, octets) -> None:
+    def type(self, data) -> None:
         """Type at the terminal."""
-        os.write(self.end, octets)
+        os.write(self.end, data)
 
     def interrupt(self) -> int:
         """Type Control-C, and return the exit status.

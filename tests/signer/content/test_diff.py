@@ -13,21 +13,21 @@ def numbers(**countries):
 
 
 def test_entries_parts_and_members() -> None:
-    """What joined, changed and left; which parts phones fetch, and how many octets that is."""
+    """What joined, changed and left; which parts phones fetch, and how many bytes that is."""
     old = make("emergency", numbers(AA=["110"], BB=["110"], CC=["110"]))
     new = make("emergency", numbers(AA=["110"], BB=["112"], DD=["110"]), old, version=2)
     found = diff_packs(old, new)
     assert (found.added, found.changed, found.removed) == (("DD",), ("BB",), ("CC",))
     assert found.members == {"version": (1, 2)}
-    assert found.octets == sum(len(new.parts[number]) for number in found.parts)
+    assert found.size == sum(len(new.parts[number]) for number in found.parts)
     assert all(old.parts[n] != new.parts[n] for n in found.parts)
     assert str(found) == "emergency: 1 entries added, 1 changed, 1 removed"
 
 
 def test_nothing_differs() -> None:
-    """No part, no octet."""
+    """No part, no byte."""
     found = diff_packs(make("zones"), make("zones"))
-    assert (found.parts, found.octets, found.members) == ((), 0, {})
+    assert (found.parts, found.size, found.members) == ((), 0, {})
 
 
 def test_two_kinds_cannot_be_compared() -> None:

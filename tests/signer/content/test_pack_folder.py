@@ -32,7 +32,7 @@ NOTICES = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_read(kind, tmp_path) -> None:
-    """Of every kind; the same pack has the same octets."""
+    """Of every kind; the same pack has the same bytes."""
     made = make(kind)
     write_pack(tmp_path / "pack", made)
     assert load_pack(tmp_path / "pack") == made
@@ -53,7 +53,7 @@ def test_a_folder_can_be_read_by_people(tmp_path) -> None:
     assert files[1].read_bytes() == PICTURE
 
 
-def test_parts_that_do_not_change_keep_their_octets() -> None:
+def test_parts_that_do_not_change_keep_their_bytes() -> None:
     """Those of the base, also where another compressor made them."""
     base = make("zones")
     first = decode_part("zones", 3, base.parts[3])
@@ -89,7 +89,7 @@ def test_entries_that_were_edited_are_built_anew(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "octets", "sentence"),
+    ("name", "data", "sentence"),
     [
         ("pack.json", b"{}", "names no kind"),
         ("pack.json", b"[]", "does not hold an object"),
@@ -99,13 +99,13 @@ def test_entries_that_were_edited_are_built_anew(tmp_path) -> None:
         ("entries.json", b"[" * 100_000, "is not JSON as packs have it"),
         ("entries.json", b'{"a":"\\ud800"}', "is not JSON as packs have it"),
         ("parts/00.xz", b"PK", "xz file"),
-        ("parts/00.xz", bytes(262_145), "more than 262144 octets"),
+        ("parts/00.xz", bytes(262_145), "more than 262144 bytes"),
     ],
 )
-def test_what_is_no_pack_is_refused(tmp_path, name, octets, sentence) -> None:
+def test_what_is_no_pack_is_refused(tmp_path, name, data, sentence) -> None:
     """Whichever of its files it is."""
     write_pack(tmp_path / "pack", make("notices"))
-    (tmp_path / "pack" / name).write_bytes(octets)
+    (tmp_path / "pack" / name).write_bytes(data)
     with pytest.raises(ContentError, match=sentence):
         load_pack(tmp_path / "pack")
 
@@ -119,12 +119,12 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 @given(st.binary(max_size=60), st.sampled_from(["pack.json", "entries.json", "parts/00.xz"]))
-def test_any_octets_raise_only_our_error(octets, name) -> None:
+def test_any_bytes_raise_only_our_error(content, name) -> None:
     """In any of the files."""
     with TemporaryDirectory() as folder:
         pack = Path(folder) / "pack"
         (pack / "parts").mkdir(parents=True)
         for each, data in NOTICES.items():
-            (pack / each).write_bytes(octets if each == name else data)
+            (pack / each).write_bytes(content if each == name else data)
         with contextlib.suppress(SignerError):
             load_pack(pack)

@@ -137,7 +137,7 @@ def transition(before, after):
 
 
 def test_the_pack_itself() -> None:
-    """Listed with all of its octets, before and after."""
+    """Listed with all of its bytes, before and after."""
     old, new = make("notices"), make("notices", {"a": NEWS}, version=2)
     before = plan_packs(EMPTY, [old], ["example.com"], EXPIRES)
     found = transition(before, plan_packs(before, [new], None, EXPIRES))

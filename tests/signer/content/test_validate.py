@@ -29,11 +29,11 @@ def pictured(picture, **changes):
 
 def encode(**options):
     """Return a picture as Pillow writes it."""
-    octets = io.BytesIO()
+    data = io.BytesIO()
     Image.effect_mandelbrot((80, 64), (-2, -1.5, 1, 1.5), 40).convert(
         options.pop("mode", "RGB")
-    ).save(octets, "JPEG", **options)
-    return octets.getvalue()
+    ).save(data, "JPEG", **options)
+    return data.getvalue()
 
 
 def test_sound_packs_may_be_signed() -> None:

@@ -102,7 +102,7 @@ def _vector_key(vector) -> Ed25519PrivateKey:
 
 @pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
 def test_a_key_file_signs_as_the_standard_says(vector, tmp_path) -> None:
-    """Seed, public half and signature are those of RFC 8032, octet by octet."""
+    """Seed, public half and signature are those of RFC 8032, byte by byte."""
     key = _vector_key(vector)
     assert key.public_key().public_bytes_raw().hex() == vector.public
     path = tmp_path / "root-1.key"

@@ -97,15 +97,15 @@ def test_another_kind_of_key_is_refused() -> None:
 
 @pytest.mark.parametrize("passphrase", [b"", b"short77", b"x" * 1024])
 def test_a_passphrase_that_is_too_short_or_long_is_refused(passphrase) -> None:
-    """Eight octets at least, 1,023 at most."""
+    """Eight bytes at least, 1,023 at most."""
     key = Ed25519PrivateKey.from_private_bytes(SEED)
     with pytest.raises(KeyStoreError, match="8 to 1023"):
         encode_key_file(key, passphrase, os.urandom)
 
 
 @given(st.binary(max_size=400))
-def test_arbitrary_octets_are_refused_with_our_error(data) -> None:
-    """No octets make the reader fail otherwise."""
+def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
+    """No bytes make the reader fail otherwise."""
     framed = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + data + b"\n"
     framed += b"-----END ENCRYPTED PRIVATE KEY-----\n"
     for pem in (data, framed):

@@ -172,7 +172,7 @@ def test_no_secret_is_kept_where_it_could_be_shown(tmp_path, passphrase) -> None
     key = store.create_key(
         "root-1", passphrase, lambda count: seed if count == 32 else os.urandom(count)
     )
-    # So that the search is known to look for the right octets.
+    # So that the search is known to look for the right bytes.
     opened = decode_key_file("root-1", (store.folder / "root-1.key").read_bytes(), passphrase)
     assert leaks.find(opened.private_bytes_raw()) == {("seed", "raw")}
     signer = store.load_signer(key, _give(passphrase))
@@ -253,7 +253,7 @@ def test_a_passphrase_that_cannot_be_changed_changes_none(keys, passphrases, tre
         assert tree(keys) == before
 
 
-def test_the_new_file_is_narrow_from_its_first_octet(keys, passphrases, monkeypatch) -> None:
+def test_the_new_file_is_narrow_from_its_first_byte(keys, passphrases, monkeypatch) -> None:
     """With a umask that hides nothing, no file that is written is ever wider than 0600."""
     seen, opened = [], os.open
 

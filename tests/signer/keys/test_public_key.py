@@ -159,7 +159,7 @@ def test_a_holder_may_write_in_any_script(holder) -> None:
 
 @given(st.sampled_from(["holder", "keyid", "public", "schema"]), st.text() | st.integers())
 def test_a_changed_member_comes_back_or_is_refused(member, value) -> None:
-    """What is read is written as the same octets."""
+    """What is read is written as the same bytes."""
     try:
         data = encode_canonical_json({"keyid": KEYID, "public": PUBLIC, "schema": 1, member: value})
         key = decode_public_key("root-1", data)
@@ -169,7 +169,7 @@ def test_a_changed_member_comes_back_or_is_refused(member, value) -> None:
 
 
 @given(st.binary(max_size=1200))
-def test_arbitrary_octets_are_refused_with_our_error(data) -> None:
-    """No octets make the reader fail otherwise."""
+def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
+    """No bytes make the reader fail otherwise."""
     with pytest.raises(KeyStoreError):
         decode_public_key("root-1", data)

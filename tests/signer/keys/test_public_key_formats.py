@@ -46,7 +46,7 @@ def _pem(public):
 
 
 def test_pem_is_what_the_standards_say() -> None:
-    """The octets of RFC 8410, without the holder."""
+    """The bytes of RFC 8410, without the holder."""
     assert encode_as(KEY, "pem") == PEM
     assert decode_any("root-1", PEM) == PublicKey("root-1", PUBLIC)
 
@@ -162,7 +162,7 @@ def test_other_pem_is_refused(data) -> None:
         (b"[]\n", "is no public key"),
         (json.dumps({KEYID: TUF}).encode(), "is no public key"),
         (b'{"public":1}\n', "not a public key file"),
-        (b" " * 9000, "more than 8192 octets"),
+        (b" " * 9000, "more than 8192 bytes"),
         (b"", "is no public key"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_malformed_file_is_refused(data, words) -> None:
 
 @given(seeds, st.sampled_from(["pub", "pem", "tuf"]))
 def test_every_key_comes_back_in_every_form(seed, form) -> None:
-    """What is written is read as the same key, and written again as the same octets."""
+    """What is written is read as the same key, and written again as the same bytes."""
     key = PublicKey("armani-3", _public(seed))
     data = encode_as(key, form)
     assert decode_any("armani-3", data) == key
@@ -182,17 +182,17 @@ def test_every_key_comes_back_in_every_form(seed, form) -> None:
 
 
 @given(seeds, st.sampled_from(["pub", "pem", "tuf"]), st.data())
-def test_a_changed_octet_is_refused_or_another_key(seed, form, data) -> None:
-    """No change of an octet is passed over, but for white space."""
-    octets = bytearray(encode_as(PublicKey("root-1", _public(seed)), form))
-    place = data.draw(st.integers(0, len(octets) - 1))
-    octets[place] ^= data.draw(st.integers(1, 255))
+def test_a_changed_byte_is_refused_or_another_key(seed, form, data) -> None:
+    """No change of a byte is passed over, but for white space."""
+    content = bytearray(encode_as(PublicKey("root-1", _public(seed)), form))
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
     try:
-        key = decode_any("root-1", bytes(octets))
+        key = decode_any("root-1", bytes(content))
     except KeyStoreError:
         return
     written = encode_as(key, form)
-    assert written.split() == bytes(octets).split() or key.public != _public(seed)
+    assert written.split() == bytes(content).split() or key.public != _public(seed)
 
 
 @given(
@@ -209,7 +209,7 @@ def test_a_changed_octet_is_refused_or_another_key(seed, form, data) -> None:
         max_leaves=12,
     ).map(lambda value: json.dumps(value).encode())
 )
-def test_arbitrary_octets_are_refused_with_our_error(data) -> None:
-    """No octets make the reader fail otherwise."""
+def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
+    """No bytes make the reader fail otherwise."""
     with pytest.raises(KeyStoreError):
         decode_any("root-1", data)

@@ -77,15 +77,15 @@ def test_what_is_written_comes_back(key) -> None:
 
 
 @given(st.binary(max_size=300) | st.dictionaries(texts, texts).map(encode_canonical_json))
-def test_arbitrary_octets_are_refused_with_our_error(data) -> None:
-    """No octets make the reader fail otherwise."""
+def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
+    """No bytes make the reader fail otherwise."""
     with pytest.raises(KeyStoreError):
         decode_token_file("root-1", data)
 
 
 @given(st.sampled_from(sorted(VALUE)), st.integers() | texts | st.none() | st.lists(texts))
 def test_a_changed_member_comes_back_or_is_refused(member, value) -> None:
-    """What is read is written as the same octets."""
+    """What is read is written as the same bytes."""
     data = encode_canonical_json(VALUE | {member: value})
     try:
         key = decode_token_file("root-1", data)

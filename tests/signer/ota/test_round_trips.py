@@ -292,8 +292,8 @@ def _der(tag: int, content: bytes) -> bytes:
     length = len(content)
     if length < 0x80:
         return bytes([tag, length]) + content
-    octets = length.to_bytes((length.bit_length() + 7) // 8)
-    return bytes([tag, 0x80 | len(octets)]) + octets + content
+    data = length.to_bytes((length.bit_length() + 7) // 8)
+    return bytes([tag, 0x80 | len(data)]) + data + content
 
 
 @given(st.lists(st.tuples(st.sampled_from([2, 4, 6, 48, 49, 160]), st.binary(max_size=400))))

@@ -28,13 +28,13 @@ from signer.work_folder import WorkFolder
 
 
 def test_a_proposal_carries_what_it_replaces(office) -> None:
-    """Root, targets and the current version of the role travel with it, octet by octet."""
+    """Root, targets and the current version of the role travel with it, byte by byte."""
     proposed = office.renew("armani")
     context = {(file.role, file.version): file.data for file in proposed.proposal.context}
     assert context == {
         (role, 1): office.folder.load(role, 1) for role in ("root", "targets", "armani")
     }
-    assert load_proposal(proposed.octets, office.now).identity == proposed.identity
+    assert load_proposal(proposed.data, office.now).identity == proposed.identity
     assert proposed.proposal.names[office.public("armani-1").keyid] == "armani-1"
 
 
@@ -240,7 +240,7 @@ def collect(proposed, files):
 
 
 def test_two_holders_reach_the_threshold(office) -> None:
-    """The octets carry both signatures and verify as a phone verifies them."""
+    """The bytes carry both signatures and verify as a phone verifies them."""
     proposed = office.renew("armani")
     signatures = collect(proposed, office.sign(proposed, "alice", "bob"))
     (data,) = assemble_files(proposed.transition, signatures).values()
@@ -278,9 +278,9 @@ def test_root_is_asked_of_old_and_new_holders(office, new_keys) -> None:
     assert (new.judge, new.missing) == ("the new root", 1)
     assert new.waiting == tuple(sorted((added.keyid, office.public("root-3").keyid)))
     files = office.sign(proposed, "alice", "bob", "carol")
-    octets = assemble_files(proposed.transition, collect(proposed, files))
+    data = assemble_files(proposed.transition, collect(proposed, files))
     root = proposed.transition.before.root
-    assert verify_root(octets["root"], root, office.now).signed.version == 2
+    assert verify_root(data["root"], root, office.now).signed.version == 2
 
 
 def test_another_proposals_signatures_are_refused(office) -> None:
@@ -299,7 +299,7 @@ def test_another_proposals_signatures_are_refused(office) -> None:
     ],
 )
 def test_a_signature_that_is_no_good_is_refused(office, change, sentence) -> None:
-    """Of a role that is not changed, by a key that may not sign, over other octets."""
+    """Of a role that is not changed, by a key that may not sign, over other bytes."""
     proposed = office.renew("armani")
     (file,) = office.sign(proposed, "alice")
     changed = [msgspec.structs.replace(file.signatures[0], **change)]

@@ -17,7 +17,7 @@ ENTRIES = (
     " review`, which says what joins, changes and leaves."
 )
 NONE = "a phone outside the share of notices 1 has none until its place has come."
-FETCHED = "octets that every phone fetches."
+FETCHED = "bytes that every phone fetches."
 SHARES = (
     "notices 1 is used by 10.5% from 1970-01-02 00:00:00 UTC, then 100% from 1970-01-03 00:00:00"
     " UTC of all phones."
@@ -35,10 +35,10 @@ def content(entries=None, **changes):
 def test_a_first_pack() -> None:
     """Kind, version, title, size, sources, dates and share."""
     after = content(start=DAY, end=2 * DAY, rollout=[[DAY, 105], [2 * DAY, 1000]])
-    octets = after.targets["content/notices/00.xz"].length
+    data = after.targets["content/notices/00.xz"].length
     assert describe_packs("content", None, after) == (
         [
-            f"Adds the pack notices 1, “A pack”: 1 of 1 parts change, {octets} {FETCHED}",
+            f"Adds the pack notices 1, “A pack”: 1 of 1 parts change, {data} {FETCHED}",
             "Source of notices 1: “hand-made” “1”, licence “CC0-1.0”.",
             "notices 1 is used from 1970-01-02 00:00:00 UTC until 1970-01-03 00:00:00 UTC.",
             SHARES,

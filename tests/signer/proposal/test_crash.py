@@ -66,7 +66,7 @@ def test_an_acceptance_survives_a_failure_at_every_step(
 ) -> None:
     """All of it is there, or nothing; and the same command completes it."""
     files = office.sign(proposed, "alice", "bob")
-    again = load_proposal(proposed.octets, now)
+    again = load_proposal(proposed.data, now)
 
     def accept(limit):
         return accept_signatures(WorkFolder(base(limit) / "repo"), again, files)
@@ -90,7 +90,7 @@ def test_signing_at_once_survives_a_failure_at_every_step(
 ) -> None:
     """What was accepted is handed over by the next command, what was not is signed again."""
     store = OpenKeys(made_keys)
-    again = load_proposal(proposed.octets, now)
+    again = load_proposal(proposed.data, now)
 
     def sign(limit):
         folder = base(limit)

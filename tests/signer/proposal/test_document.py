@@ -82,27 +82,27 @@ def test_a_proposal_survives_the_file(proposal) -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_arbitrary_octets_are_refused(data) -> None:
-    """Nothing but a refusal comes of octets that are no proposal."""
+def test_arbitrary_bytes_are_refused(data) -> None:
+    """Nothing but a refusal comes of bytes that are no proposal."""
     with pytest.raises(ProposalError):
         decode_proposal(data)
 
 
 @given(PROPOSALS, st.data())
-def test_a_changed_octet_is_noticed(proposal, data) -> None:
-    """A file with one octet changed is refused or has another id."""
-    octets = bytearray(encode_proposal(proposal))
-    position = data.draw(st.integers(0, len(octets) - 1))
-    octets[position] ^= data.draw(st.integers(1, 255))
+def test_a_changed_byte_is_noticed(proposal, data) -> None:
+    """A file with one byte changed is refused or has another id."""
+    content = bytearray(encode_proposal(proposal))
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= data.draw(st.integers(1, 255))
     try:
-        decode_proposal(bytes(octets))
+        decode_proposal(bytes(content))
     except ProposalError:
         return
-    assert proposal_id(bytes(octets)) != proposal_id(encode_proposal(proposal))
+    assert proposal_id(bytes(content)) != proposal_id(encode_proposal(proposal))
 
 
 def test_the_id_is_the_hash_of_the_file() -> None:
-    """sha256 of the octets, so that two people can compare it by voice."""
+    """sha256 of the bytes, so that two people can compare it by voice."""
     data = encode(sample())
     assert proposal_id(data) == hashlib.sha256(data).hexdigest()
     decode_proposal(data)

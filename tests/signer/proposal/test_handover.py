@@ -70,10 +70,10 @@ def test_signing_at_once_with_too_few_keys_changes_nothing(
 
 
 def test_what_was_cut_off_is_handed_over_once(office, incoming) -> None:
-    """Signed and accepted, not submitted: the next command brings exactly those octets."""
+    """Signed and accepted, not submitted: the next command brings exactly those bytes."""
     proposed = office.renew("armani")
     accepted = accept_signatures(office.folder, proposed, office.sign(proposed, "alice", "bob"))
-    office.folder.keep_proposal(proposed.identity, proposed.octets)
+    office.folder.keep_proposal(proposed.identity, proposed.data)
     (completed,) = complete_kept(office.folder, incoming)
     bundle = incoming / completed.bundle
     assert (bundle / "metadata" / "2.armani.json").read_bytes() == accepted["armani", 2]
@@ -83,7 +83,7 @@ def test_what_was_cut_off_is_handed_over_once(office, incoming) -> None:
 def test_what_was_never_accepted_is_forgotten(office, incoming) -> None:
     """Its signatures are gone, so it is as if it had not been."""
     proposed = office.renew("armani")
-    office.folder.keep_proposal(proposed.identity, proposed.octets)
+    office.folder.keep_proposal(proposed.identity, proposed.data)
     assert complete_kept(office.folder, incoming) == []
     assert office.folder.load_kept_proposals() == {}
     assert list(incoming.iterdir()) == []
@@ -107,14 +107,14 @@ def test_lost_versions_are_handed_over_together(office, incoming, zips, facts) -
 def test_packages_of_one_name_are_told_apart_by_their_hash(tmp_path) -> None:
     """Parts of two packs may even be equally long."""
     paths = []
-    for octets in (b"one", b"two", b"three"):
-        folder = tmp_path / octets.decode()
+    for data in (b"one", b"two", b"three"):
+        folder = tmp_path / data.decode()
         folder.mkdir()
         paths.append(folder / "00.xz")
-        paths[-1].write_bytes(octets)
+        paths[-1].write_bytes(data)
     for path in paths:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         found = _find_package(PackageFile(digest, path.stat().st_size, "00.xz"), paths)
         assert (found.path, found.sha256) == (path, digest)
-    with pytest.raises(ProposalError, match="has 3 octets, and the package"):
+    with pytest.raises(ProposalError, match="has 3 bytes, and the package"):
         _find_package(PackageFile("0" * 64, 9, "00.xz"), paths)

@@ -30,7 +30,7 @@ def test_a_record_survives_the_file(signed) -> None:
 
 
 @given(st.binary(max_size=100))
-def test_arbitrary_octets_are_refused(data) -> None:
+def test_arbitrary_bytes_are_refused(data) -> None:
     """A damaged memory is not taken for an empty one."""
     with pytest.raises(ProposalError, match=r"signed\.json of the key folder cannot be read"):
         decode_record(data)

@@ -56,7 +56,7 @@ def test_any_value_anywhere_is_judged(office, part, data) -> None:
     proposal = office.renew("root", "targets", "armani").proposal
     files = getattr(proposal, part)
     number = data.draw(st.integers(0, len(files) - 1))
-    value = json.loads(files[number].octets)
+    value = json.loads(files[number].data)
     path = data.draw(st.sampled_from(list(paths_of(value))))
     changed = replaced(value, path, data.draw(VALUES))
     text = json.dumps(changed, separators=(",", ":"))

@@ -32,7 +32,7 @@ def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
     release, text = changes
     assert release == (
         f"Adds {FULL}: full update to {first.fingerprint}, counter 1, built {built:%F %T} UTC,"
-        f" patch level {first.security_patch_level}, SDK {first.sdk_level}; {first.length} octets,"
+        f" patch level {first.security_patch_level}, SDK {first.sdk_level}; {first.length} bytes,"
         f" sha256 {first.sha256}."
     )
     assert text == f"Changelog of {FULL} in en: \u201cNew.\u201d"

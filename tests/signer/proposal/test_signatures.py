@@ -48,8 +48,8 @@ def test_signatures_survive_the_file(proposal, signatures) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_octets_are_refused(data) -> None:
-    """Nothing but a refusal comes of octets that hold no signatures."""
+def test_arbitrary_bytes_are_refused(data) -> None:
+    """Nothing but a refusal comes of bytes that hold no signatures."""
     with pytest.raises(ProposalError):
         decode_signatures(data)
 

@@ -12,17 +12,17 @@ from signer.proposal.trust import verify_proposal
 from tests.server.ceremony import release
 
 
-def with_changes(proposal, **octets):
-    """Return a proposal with the new octets of some roles replaced."""
+def with_changes(proposal, **data):
+    """Return a proposal with the new bytes of some roles replaced."""
     changes = [
-        replace_text(file, octets[file.role]) if file.role in octets else file
+        replace_text(file, data[file.role]) if file.role in data else file
         for file in proposal.changes
     ]
     return msgspec.structs.replace(proposal, changes=changes)
 
 
 def replace_text(file, data) -> MetadataText:
-    """Return a file with other octets."""
+    """Return a file with other bytes."""
     return MetadataText(file.role, file.version, data.decode())
 
 
@@ -33,7 +33,7 @@ def with_context(proposal, keep):
 
 
 def edited(proposal, role, edit) -> bytes:
-    """Return the new octets of a role after `edit` of what they say."""
+    """Return the new bytes of a role after `edit` of what they say."""
     (file,) = (file for file in proposal.changes if file.role == role)
     metadata = Metadata.from_bytes(file.data)
     edit(metadata.signed)
@@ -127,7 +127,7 @@ def test_a_context_under_another_name_is_refused(office) -> None:
     """A file is the version that it says, and the role that it is called."""
     proposal = office.renew("armani").proposal
     context = [
-        MetadataText(file.role, 7, file.octets) if file.role == "armani" else file
+        MetadataText(file.role, 7, file.text) if file.role == "armani" else file
         for file in proposal.context
     ]
     with pytest.raises(ProposalError, match="another version"):

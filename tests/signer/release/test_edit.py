@@ -112,7 +112,7 @@ def role_unchanged(role):
 @given(st.lists(edits, min_size=5, max_size=30))
 def test_any_sequence_of_edits_keeps_every_promise(sequence) -> None:
     """The rules accept each version, and nobody who followed them all is ever surprised."""
-    role, octets, withdrawn, highest = busy_role(), {}, {}, 5
+    role, data, withdrawn, highest = busy_role(), {}, {}, 5
     for each in sequence:
         before = role
         try:
@@ -125,7 +125,7 @@ def test_any_sequence_of_edits_keeps_every_promise(sequence) -> None:
         releases = decode_releases(role)
         for path, release in releases.items():
             target = role.targets[path]
-            assert octets.setdefault(path, target.hashes) == target.hashes
+            assert data.setdefault(path, target.hashes) == target.hashes
             assert release.withdrawn or path not in withdrawn, "nothing is resurrected"
             if release.withdrawn:
                 until = release.drain_until or 0

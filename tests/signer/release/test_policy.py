@@ -48,7 +48,7 @@ def test_a_policy_is_read_from_the_working_folder(tmp_path) -> None:
         ('[factory_builds]\nARMANI = ["ab"]', "not a codename"),
         ("keep_builds", "is not TOML"),
         ("a = " + "[" * 20_000, "is not TOML"),
-        ("#" * (MAX_POLICY + 1), "more than 65536 octets"),
+        ("#" * (MAX_POLICY + 1), "more than 65536 bytes"),
     ],
 )
 def test_a_policy_that_cannot_be_followed_is_refused(text, sentence) -> None:
@@ -58,14 +58,14 @@ def test_a_policy_that_cannot_be_followed_is_refused(text, sentence) -> None:
     assert str(caught.value).startswith("policy.toml ")
 
 
-def test_octets_that_are_no_text_are_refused() -> None:
+def test_bytes_that_are_no_text_are_refused() -> None:
     """TOML is UTF-8."""
     with pytest.raises(WorkFolderError, match="is not UTF-8"):
         decode_policy(b"\xff")
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_arbitrary_octets_raise_only_our_error(data) -> None:
+def test_arbitrary_bytes_raise_only_our_error(data) -> None:
     """A policy, or one error of the package."""
     try:
         policy = decode_policy(data)

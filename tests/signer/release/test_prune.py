@@ -115,7 +115,7 @@ def test_each_channel_keeps_its_own() -> None:
 
 
 def test_withdrawn_builds_do_not_count_but_drain() -> None:
-    """A build is kept while its octets are served."""
+    """A build is kept while its bytes are served."""
     end = int((NOW + timedelta(days=7)).timestamp())
     role = withdraw(role_of(1, 2, 3), STABLE, 1, end)
     assert counters(prune(role, 2).planned) == [1, 2, 3]
@@ -169,7 +169,7 @@ def test_a_model_whose_counters_are_used_up_is_not_retired() -> None:
 
 
 def test_what_drains_is_named() -> None:
-    """A package whose octets are still served, and no longer."""
+    """A package whose bytes are still served, and no longer."""
     end = int((NOW + timedelta(days=7)).timestamp())
     role = withdraw(withdraw(role_of(1, 2, 3), STABLE, 1, end), STABLE, 2)
     assert draining(role, NOW) == (path_of(1),)

@@ -29,7 +29,7 @@ def sign(repo, keys, passphrases, now, incoming):
 
 
 def test_a_release_is_recorded_and_submitted(sign, facts, repo, incoming, zips) -> None:
-    """Repository and bundle hold the same octets, the bundle the packages too."""
+    """Repository and bundle hold the same bytes, the bundle the packages too."""
     sign([facts["first"]])
     signed = sign([facts["second"], facts["step"]])
     assert (signed.version, signed.counter, signed.repeated) == (3, 2, False)
@@ -57,7 +57,7 @@ def test_the_threshold_is_met(sign, facts, repo) -> None:
 
 
 def test_the_same_command_again_changes_nothing(sign, facts, now, tmp_path, tree) -> None:
-    """The recorded octets are submitted again, without a key being opened."""
+    """The recorded bytes are submitted again, without a key being opened."""
     first = sign([facts["first"]])
     before = tree(tmp_path)
 
@@ -147,7 +147,7 @@ def test_the_list_shows_current_releases(sign, facts, repo) -> None:
         list_releases(WorkFolder(repo), "tables")
 
 
-def test_octets_are_those_of_the_formats_page(sign, facts, repo) -> None:
+def test_bytes_are_those_of_the_formats_page(sign, facts, repo) -> None:
     """The custom object's members are exactly the documented ones."""
     sign([facts["first"]])
     value = json.loads((repo / "metadata" / "2.armani.json").read_bytes())

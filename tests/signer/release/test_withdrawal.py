@@ -83,8 +83,8 @@ def test_a_drain_gets_shorter_and_never_longer(role, first, second, left) -> Non
 @pytest.mark.parametrize(
     ("first", "second", "sentence"),
     [
-        (None, 5000, "its octets are served no more."),
-        (4000, 5000, "its octets are served until 1970-01-01 01:06:40 UTC."),
+        (None, 5000, "its bytes are served no more."),
+        (4000, 5000, "its bytes are served until 1970-01-01 01:06:40 UTC."),
         (5000, 5000, ""),
         (5000, 4000, ""),
         (5000, None, ""),

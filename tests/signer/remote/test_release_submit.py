@@ -183,7 +183,7 @@ async def test_who_may_not(desk, bundle, served, token, sentence):
 
 
 async def test_a_package_that_has_changed(desk, bundle, served):
-    """Other octets of the same length are found by the server, and named here; nothing stays."""
+    """Other bytes of the same length are found by the server, and named here; nothing stays."""
     (path,) = (bundle / "blobs").iterdir()
     path.write_bytes(PACKAGE[::-1])
     status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
@@ -208,7 +208,7 @@ def test_a_place_is_one(desk, bundle):
 
 
 def test_what_is_made_without_a_folder(bundle):
-    """A bundle from the working folder is, octet for octet, the one that `--out` makes."""
+    """A bundle from the working folder is, byte for byte, the one that `--out` makes."""
     loaded = load_outgoing(bundle)
     made = make_outgoing({("armani", 3): loaded.roles[0]}, [*loaded.blobs] * 2)
     assert made == loaded

@@ -79,7 +79,7 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
     setting = ground.setting(
         life,
         public=ground.secured(public, is_secure=row["carrier"] == "TLS"),
-        entropy=Entropy(tape.octets(8)),
+        entropy=Entropy(tape.data(8)),
         start=ground.start + tape.below(ground.spread),
         serve=serve,
     )

@@ -39,7 +39,7 @@ def determinism(ground: Ground, size: int) -> Battery:
             random_life(tape, 3),
             public=tape.pick(ground.publics),
             personal=ground.owner(number),
-            entropy=Entropy(tape.octets(8)),
+            entropy=Entropy(tape.data(8)),
             serve=ground.changing(number),
         )
         return Case((setting, replace(setting, adapt=born_anew)), judge_same_trace)
@@ -75,7 +75,7 @@ def fleet(ground: Ground, size: int) -> Battery:
                     scenario,
                     public=secured(ground.publics[kind % len(ground.publics)]),
                     personal=ground.owner(phone),
-                    entropy=Entropy(tape.octets(8)),
+                    entropy=Entropy(tape.data(8)),
                     # Of every second pair in any month, since somebody may wait for one.
                     start=ground.start + tape.below(ground.spread if number % 4 > 1 else WEEK),
                     serve=serve,
@@ -86,7 +86,7 @@ def fleet(ground: Ground, size: int) -> Battery:
         own = replace(first, public=secured(first.public), serve=serve)
         return Case((own, *others), judge_cardinality)
 
-    question = "Do all phones of the fleet send the same octets, whatever they are?"
+    question = "Do all phones of the fleet send the same bytes, whatever they are?"
     return Battery("fleet", "N2", question, size, make)
 
 
@@ -108,7 +108,7 @@ def split(ground: Ground, size: int) -> Battery:
                 # Each order of what happens, of which there are six, with and without TLS.
                 public=ground.secured(public, is_secure=(number + number // 6) % 2 == 1),
                 personal=ground.owner(number + place * size),
-                entropy=Entropy(tape.octets(8)),
+                entropy=Entropy(tape.data(8)),
                 start=ground.start + tape.below(WEEK),
                 serve=ground.splitting(number),
             )
@@ -149,7 +149,7 @@ def downloads(ground: Ground, size: int) -> Battery:
                 idle(2),
                 public=_running_next(public) if place % 2 else public,
                 personal=ground.owner(number + place * size),
-                entropy=Entropy(tape.octets(8)),
+                entropy=Entropy(tape.data(8)),
                 start=ground.start + tape.below(WEEK),
             )
             for public in sorted(kinds, key=ground.publics.index)

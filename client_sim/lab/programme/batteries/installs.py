@@ -15,7 +15,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.batteries.servers import judge_servers, wrapped
 from client_sim.lab.programme.case import Battery, Case, Judge
 from client_sim.lab.programme.ground import WEEK, Ground, History
-from client_sim.lab.programme.judges import judge_same_octets, judge_same_trace
+from client_sim.lab.programme.judges import judge_same_bytes, judge_same_trace
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.faults_install import INSTALL
@@ -59,7 +59,7 @@ def installs(ground: Ground, size: int) -> Battery:
                     idle(2),
                     public=public,
                     personal=ground.owner(number + place * size),
-                    entropy=Entropy(tape.octets(8)),
+                    entropy=Entropy(tape.data(8)),
                     start=ground.start + tape.below(WEEK),
                     serve=ground.publishing(_OFFER),
                 ),
@@ -107,7 +107,7 @@ def install_faults(ground: Ground, size: int) -> Battery:
         if (turn + place // 2) % 2 == 0:
             return Case((one, other), judge_same_trace, _SPARED)
         other = replace(other, entropy=Entropy(b"another install %d" % number))
-        return Case((one, other), judge_same_octets, _SPARED)
+        return Case((one, other), judge_same_bytes, _SPARED)
 
     question = f"Do {len(INSTALL)} faults behind an offer leave all phones of a kind alike?"
     return Battery("install-faults", "N1", question, min(size, 2 * len(INSTALL)), make)

@@ -36,11 +36,11 @@ def machine(ground: Ground, size: int) -> Battery:
             with_restarts(random_life(tape, _POLLS), tape),
             public=ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
             personal=ground.owner(number),
-            entropy=Entropy(tape.octets(8)),
+            entropy=Entropy(tape.data(8)),
             start=ground.start + tape.below(ground.spread),
             serve=serve,
         )
-        machines = [make_machine(tape.octets(8)) for _ in range(_MACHINES)]
+        machines = [make_machine(tape.data(8)) for _ in range(_MACHINES)]
         settings = (replace(setting, machine=each, adapt=born_anew) for each in machines)
         return Case(tuple(settings), judge_same_trace, spared)
 

@@ -43,7 +43,7 @@ def parts(ground: Ground, size: int) -> Battery:
 
     The poll in which that happens ends behind that part, as the server chose; what follows may not
     tell which part it was. Other pairs say other things of a new version: whose it is, from when on
-    and how long. Of two that are not the same octets, one of them bad, the next poll does not tell.
+    and how long. Of two that are not the same bytes, one of them bad, the next poll does not tell.
     """
     count = len(_KEPT_BACK) + len(_SAID)
 
@@ -158,7 +158,7 @@ def _phone(ground: Ground, number: int, serve: Serve, *, is_secure: bool) -> Set
         idle(_POLLS),
         public=ground.secured(ground.publics[number % len(ground.publics)], is_secure=is_secure),
         personal=ground.owner(number),
-        entropy=Entropy(tape.octets(8)),
+        entropy=Entropy(tape.data(8)),
         start=ground.start + tape.below(WEEK),
         serve=serve,
     )
@@ -194,6 +194,6 @@ def _judge_crowd_behind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 def _without(poll: str, observation: Observation) -> Observation:
     """Leave out what one poll asked for; when the next one is due stays."""
     kept = tuple(
-        d for d in observation.departures if d.phase != poll or d.channel is not Channel.OCTETS
+        d for d in observation.departures if d.phase != poll or d.channel is not Channel.BYTES
     )
     return replace(observation, departures=kept)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
-from client_sim.lab.programme.judges import judge_same_octets, judge_same_polls, judge_same_trace
+from client_sim.lab.programme.judges import judge_same_bytes, judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
 from client_sim.lab.scenarios.countries import COUNTRIES, settle
@@ -37,14 +37,14 @@ def personal(ground: Ground, size: int) -> Battery:
             random_life(tape, 2 + tape.below(2)),
             public=ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
             personal=ground.owner(number),
-            entropy=Entropy(tape.octets(8)),
+            entropy=Entropy(tape.data(8)),
             start=ground.start + tape.below(ground.spread),
             serve=ground.changing(number) if tape.below(4) == 0 else ground.quiet,
         )
         other = replace(setting, personal=ground.owner(number + size))
         return Case((setting, other), judge_same_trace)
 
-    question = "Do phones of different owners leave the same trace, to the octet and the second?"
+    question = "Do phones of different owners leave the same trace, to the byte and the second?"
     return Battery("personal", "N1", question, size, make)
 
 
@@ -94,7 +94,7 @@ def events(ground: Ground, size: int) -> Battery:
                 ground.publics[0], is_secure=(number // 2 + number // 4) % 2 == 1
             ),
             personal=ground.owner(number),
-            entropy=Entropy(tape.octets(8)),
+            entropy=Entropy(tape.data(8)),
             # What happened may show in what is fetched: in some cases there is always something.
             serve=ground.quiet if number % 4 else ground.publishing(_EVER_NEW),
         )
@@ -115,7 +115,7 @@ def public(ground: Ground, size: int) -> Battery:
             shuffled_story(tape, 3),
             public=ground.secured(ground.publics[kind], is_secure=(turn + kind) % 2 == 1),
             personal=ground.owner(number),
-            entropy=Entropy(tape.octets(8)),
+            entropy=Entropy(tape.data(8)),
             serve=ground.changing(number),
         )
         return Case(
@@ -163,4 +163,4 @@ def horizon(ground: Ground, size: int) -> Battery:
 def _judge_drawers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     """Judge phones that are alike, but for the last one, which has randomness of its own."""
     *alike, stranger = seen
-    return (*judge_same_trace(alike), *judge_same_octets((seen[0], stranger)))
+    return (*judge_same_trace(alike), *judge_same_bytes((seen[0], stranger)))

@@ -9,7 +9,7 @@ from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.oracles.timing import decode_intervals, judge_history
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import FAULTS, Ground, Serve
-from client_sim.lab.programme.judges import judge_same_octets, judge_same_trace
+from client_sim.lab.programme.judges import judge_same_bytes, judge_same_trace
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
 from client_sim.lab.servers.replies import Wrap
@@ -67,7 +67,7 @@ def _judge_slow(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     first, *others = seen
     polls = [interval.poll for interval in decode_intervals(first)]
     return (
-        *judge_same_octets(seen),
+        *judge_same_bytes(seen),
         *(finding for other in others for finding in judge_history(first, other, polls)),
     )
 
@@ -126,7 +126,7 @@ def _judge_fault(seen: Sequence[Observation]) -> tuple[Finding, ...]:
 def _judge_strangers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     """Judge two phones with a fault that have their own randomness: times are their own, too."""
     one, other, sound = seen
-    return (*judge_same_octets((one, other)), *_judge_times(one, sound))
+    return (*judge_same_bytes((one, other)), *_judge_times(one, sound))
 
 
 def _judge_times(one: Observation, sound: Observation) -> tuple[Finding, ...]:

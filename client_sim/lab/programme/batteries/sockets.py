@@ -9,7 +9,7 @@ from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.oracles.tls import judge_handshakes
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import Ground, secure
-from client_sim.lab.programme.judges import judge_same_octets
+from client_sim.lab.programme.judges import judge_same_bytes
 from client_sim.lab.programme.setting import Way, dial_as_a_phone
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.trace.entropy import Entropy
@@ -44,7 +44,7 @@ def _cases(ground: Ground, size: int, way: Way, dial: MakeDial) -> Callable[[int
                     idle(3),
                     public=secure(public) if way is Way.TLS else public,
                     personal=ground.owner(number + place * size),
-                    entropy=Entropy(tape.octets(8)),
+                    entropy=Entropy(tape.data(8)),
                     serve=ground.changing(number) if number % 2 else ground.quiet,
                 )
             )
@@ -57,4 +57,4 @@ def _cases(ground: Ground, size: int, way: Way, dial: MakeDial) -> Callable[[int
 def _judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     alone = [finding for each in seen for finding in judge_handshakes(each)]
     ends = [finding for each in seen for finding in judge_far_end(each)]
-    return (*alone, *ends, *judge_same_octets(seen))
+    return (*alone, *ends, *judge_same_bytes(seen))

@@ -16,7 +16,7 @@ from client_sim.lab.oracles.timing import (
 )
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
-from client_sim.lab.programme.judges import judge_same_octets
+from client_sim.lab.programme.judges import judge_same_bytes
 from client_sim.lab.scenarios.lives import idle, overslept
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
@@ -41,15 +41,15 @@ def timing(ground: Ground, size: int) -> Battery:
             return _make_late(ground, number)
         tape = ground.tape("timing", number)
         poll = 2 + number % (_POLLS - 1)
-        seed = tape.octets(8)
+        seed = tape.data(8)
         usual = ground.setting(
             idle(_POLLS),
             public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
             personal=ground.owner(number),
             entropy=Entropy(seed),
         )
-        before = {earlier: tape.octets(8) for earlier in range(poll)}
-        fresh = [Entropy(seed, {poll: tape.octets(8)}) for _ in range(_FRESH)]
+        before = {earlier: tape.data(8) for earlier in range(poll)}
+        fresh = [Entropy(seed, {poll: tape.data(8)}) for _ in range(_FRESH)]
         late = replace(usual, scenario=overslept(poll))
         settings = (
             usual,
@@ -83,7 +83,7 @@ def _make_late(ground: Ground, number: int) -> Case:
     Half of the cases begin with such a stretch, half with one in which the same is drawn.
     """
     tape = ground.tape("timing", number)
-    seed = tape.octets(8)
+    seed = tape.data(8)
     setting = ground.setting(
         idle(_LATE_POLLS),
         public=ground.secured(ground.publics[0], is_secure=number // _STRIDE % 2 == 0),
@@ -92,7 +92,7 @@ def _make_late(ground: Ground, number: int) -> Case:
     )
     begins = range(number // _STRIDE % 2 * _STRETCH, _LATE_POLLS, 2 * _STRETCH)
     changed = [range(first, first + _STRETCH) for first in begins]
-    instead = {poll: tape.octets(8) for polls in changed for poll in polls}
+    instead = {poll: tape.data(8) for polls in changed for poll in polls}
     stranger = ground.publics[(5 + 2 * number) % len(ground.publics)]
     other = replace(
         setting,
@@ -105,7 +105,7 @@ def _make_late(ground: Ground, number: int) -> Case:
         one, other = seen
         same = {*range(1, _LATE_POLLS + 1)}.difference(*changed)
         return (
-            *judge_same_octets(seen),
+            *judge_same_bytes(seen),
             *judge_history(one, other, same),
             *(found for polls in changed for found in judge_renewal(one, other, polls)),
         )

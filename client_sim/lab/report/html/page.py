@@ -16,7 +16,7 @@ from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_
 from client_sim.lab.report.html.polls import list_polls
 from client_sim.lab.report.intervals import measure_intervals
 
-# Captured octets are data from strangers: everything that is shown is escaped.
+# Captured bytes are data from strangers: everything that is shown is escaped.
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -31,7 +31,7 @@ STYLE: Final = _ENVIRONMENT.get_template("style.css").render()
 
 
 def render_page(presentable: Presentable) -> str:
-    """Render the self-contained page; the same report gives the same octets."""
+    """Render the self-contained page; the same report gives the same bytes."""
     report = presentable.report
     result = report.result
     measured = measure_intervals(result.intervals)

@@ -1,4 +1,4 @@
-"""What the polls of the sample sent: equal ones once, each octet explained."""
+"""What the polls of the sample sent: equal ones once, each byte explained."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from client_sim.lab.report.printable import printable
 from client_sim.lab.trace.observation import Observation
 
 _KINDS: Final = 3  # different polls that are shown
-_MOST: Final = 4096  # octets of one that are taken apart
+_MOST: Final = 4096  # bytes of one that are taken apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request and its chips; `is_known` where the same octets were taken apart above."""
+    """A request and its chips; `is_known` where the same bytes were taken apart above."""
 
     exchange: Exchange
     chips: tuple[Chip, ...]
@@ -34,10 +34,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PollKind:
-    """A connection of the sample, and how many of its connections carried the same octets."""
+    """A connection of the sample, and how many of its connections carried the same bytes."""
 
     times: int
-    octets: int
+    size: int
     target: str
     requests: tuple[Request, ...]
 
@@ -45,29 +45,29 @@ class PollKind:
 def list_polls(sample: Observation) -> tuple[PollKind, ...]:
     """Give the different connections of a run, the most frequent first."""
     connections = sample.connections()
-    counted = Counter(connection.octets for connection in connections)
-    targets = {c.octets: printable(c.target.decode("latin-1")) for c in reversed(connections)}
+    counted = Counter(connection.data for connection in connections)
+    targets = {c.data: printable(c.target.decode("latin-1")) for c in reversed(connections)}
     seen: set[tuple[bytes, ...]] = set()
     return tuple(
         PollKind(
             times,
-            len(octets),
-            targets[octets],
-            tuple(_request(each, seen) for each in dissect(octets[:_MOST], None)),
+            len(data),
+            targets[data],
+            tuple(_request(each, seen) for each in dissect(data[:_MOST], None)),
         )
-        for octets, times in counted.most_common(_KINDS)
+        for data, times in counted.most_common(_KINDS)
     )
 
 
 def _request(exchange: Exchange, seen: set[tuple[bytes, ...]]) -> Request:
-    octets = tuple(field.octets for field in exchange.fields)
-    is_known = octets in seen
-    seen.add(octets)
+    data = tuple(field.data for field in exchange.fields)
+    is_known = data in seen
+    seen.add(data)
     chips = tuple(
         Chip(
             field,
-            show_lines(field.octets),
-            field.octets[:64].hex(" ") + (" …" if len(field.octets) > 64 else ""),
+            show_lines(field.data),
+            field.data[:64].hex(" ") + (" …" if len(field.data) > 64 else ""),
             _kind(exchange, field),
         )
         for field in exchange.fields

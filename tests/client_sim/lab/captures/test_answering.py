@@ -11,41 +11,41 @@ from fixtures.captures import POLL, miui_update
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
 
 
-@pytest.mark.parametrize("octets", [POLL[0], miui_update(), CHUNKED])
-def test_a_request_is_found_when_it_is_whole(octets):
-    """Not an octet before, and what follows is left for the next."""
-    for end in range(len(octets)):
-        assert find_request(octets[:end]) is True
-    assert find_request(octets).end == len(octets)
-    assert find_request(octets + POLL[1]).end == len(octets)
+@pytest.mark.parametrize("data", [POLL[0], miui_update(), CHUNKED])
+def test_a_request_is_found_when_it_is_whole(data):
+    """Not a byte before, and what follows is left for the next."""
+    for end in range(len(data)):
+        assert find_request(data[:end]) is True
+    assert find_request(data).end == len(data)
+    assert find_request(data + POLL[1]).end == len(data)
 
 
-@pytest.mark.parametrize("octets", [b"\x16\x03\x01\r\n\r\n", b"hello\r\n\r\n", b"x" * 65_536])
-def test_what_will_never_be_a_request(octets):
+@pytest.mark.parametrize("data", [b"\x16\x03\x01\r\n\r\n", b"hello\r\n\r\n", b"x" * 65_536])
+def test_what_will_never_be_a_request(data):
     """It is answered with 400."""
-    assert find_request(octets) is False
+    assert find_request(data) is False
 
 
 @given(st.binary(max_size=100))
-def test_any_octets_are_a_request_or_not(octets):
+def test_any_bytes_are_a_request_or_not(data):
     """Nothing is raised."""
     for start in (b"", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", b"GET / HTTP/1.1\r\n"):
-        found = find_request(start + octets)
+        found = find_request(start + data)
         assert isinstance(found, bool | HttpRequest)
 
 
-def answer(octets, bodies=()):
+def answer(data, bodies=()):
     """Answer a request."""
-    return plan_answer(find_request(octets), dict(bodies).get)
+    return plan_answer(find_request(data), dict(bodies).get)
 
 
 def test_there_is_nothing_new():
     """404 for the next root, the timestamp that there is, 404 for all else."""
     bodies = {"/metadata/timestamp.json": b"{}"}
-    assert answer(POLL[0], bodies).octets.startswith(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0")
+    assert answer(POLL[0], bodies).data.startswith(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0")
     told = answer(POLL[1], bodies)
     assert (told.status, told.closes) == (200, False)
-    assert told.octets.endswith(b"\r\n\r\n{}")
+    assert told.data.endswith(b"\r\n\r\n{}")
     assert answer(miui_update(), bodies).status == 404
 
 
@@ -74,8 +74,8 @@ def test_a_head_has_no_body_and_old_clients_are_left():
     """HTTP/1.0, and who asks for it, is closed."""
     bodies = {"/metadata/timestamp.json": b"{}"}
     head = answer(POLL[1].replace(b"GET", b"HEAD"), bodies)
-    assert head.octets.endswith(b"\r\n\r\n")
-    assert b"Content-Length: 2\r\n" in head.octets
+    assert head.data.endswith(b"\r\n\r\n")
+    assert b"Content-Length: 2\r\n" in head.data
     assert answer(POLL[0].replace(b"HTTP/1.1", b"HTTP/1.0")).closes
     assert answer(b"GET / HTTP/1.1\r\nConnection: Close\r\n\r\n").closes
-    assert b"\r\nConnection: close\r\n" in encode_answer(400, b"", closes=True).octets
+    assert b"\r\nConnection: close\r\n" in encode_answer(400, b"", closes=True).data

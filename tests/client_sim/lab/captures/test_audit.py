@@ -27,13 +27,13 @@ def found(result, name):
     return [each.finding.explanation for each in question.evidence]
 
 
-def capture(*octets, form="pcap", **more):
-    """Give a capture with connections that carry these octets."""
+def capture(*data, form="pcap", **more):
+    """Give a capture with connections that carry these bytes."""
     talks = tuple(
         Conversation(
             f"connection {number}", b"198.51.100.10 8080 plain", number, 0.0, each, State.PLAIN
         )
-        for number, each in enumerate(octets, 1)
+        for number, each in enumerate(data, 1)
     )
     return Capture(form, talks, **more)
 
@@ -86,7 +86,7 @@ def test_polls_that_show_the_model_are_unexplained(name, field):
 
 
 def test_values_are_covered_unless_they_are_asked_for():
-    """In sentences and in octets, of every finding."""
+    """In sentences and in bytes, of every finding."""
     values = [
         value.encode()
         for value in (
@@ -101,7 +101,7 @@ def test_values_are_covered_unless_they_are_asked_for():
     ):
         result = audit(name, personal=personal)
         shown = b"\n".join(
-            each.finding.octets + each.finding.explanation.encode()
+            each.finding.data + each.finding.explanation.encode()
             for question in result.questions
             for each in question.evidence
         )
@@ -117,13 +117,13 @@ def test_short_values_are_found_as_whole_fields():
     ]
 
 
-POLL_OCTETS = b"".join(POLL)
+POLL_BYTES = b"".join(POLL)
 
 
 def test_the_first_host_is_taken_where_none_is_given():
     """A second one is another host; the audit says that it was not told."""
-    other = POLL_OCTETS.replace(b"updates", b"mirrors")
-    result = audit_capture(capture(POLL_OCTETS, other), None, None)
+    other = POLL_BYTES.replace(b"updates", b"mirrors")
+    result = audit_capture(capture(POLL_BYTES, other), None, None)
     assert (result.host, result.is_told) == (HOST_LINE, False)
     assert found(result, "egress") == ["another host is contacted"]
     assert found(result, "grammar") == []
@@ -131,15 +131,15 @@ def test_the_first_host_is_taken_where_none_is_given():
 
 
 def test_a_host_must_have_the_letters_that_it_was_given():
-    """`--host` is compared octet by octet."""
-    result = audit_capture(capture(POLL_OCTETS), HOST.encode(), None)
+    """`--host` is compared byte by byte."""
+    result = audit_capture(capture(POLL_BYTES), HOST.encode(), None)
     assert "the second line must be Host with" in found(result, "grammar")[0]
 
 
 def test_questions_with_more_than_their_name_are_told():
     """An option of EDNS; a name in other letters is another name."""
     asked = (Asked("p to r", HOST.encode(), 1, b"cookie"), Asked("p to r", b"UPDATES", 1, b""))
-    assert found(audit_capture(capture(POLL_OCTETS, asked=asked), HOST_LINE, None), "egress") == [
+    assert found(audit_capture(capture(POLL_BYTES, asked=asked), HOST_LINE, None), "egress") == [
         "another name is asked for",
         "a question carries more than its name",
     ]
@@ -159,7 +159,7 @@ def test_questions_with_more_than_their_name_are_told():
 )
 def test_ports_and_tls_are_those_of_the_first_connection(target, told):
     """An address is the resolver's to choose."""
-    first = capture(POLL_OCTETS).conversations[0]
+    first = capture(POLL_BYTES).conversations[0]
     seen = Capture("pcap", (first, replace(first, target=target)))
     assert found(audit_capture(seen, HOST_LINE, None), "egress") == told
 
@@ -168,11 +168,11 @@ def test_a_value_that_is_split_over_headers_is_found():
     """A third of the IMEI in each; the fields that it was put together from are named."""
     imei = KNOWN["imei"].encode()
     lines = b"".join(b"X-%d: %s\r\n" % (place, imei[place : place + 5]) for place in (0, 5, 10))
-    octets = b"GET / HTTP/1.1\r\n" + lines + b"\r\n"
-    result = audit_capture(capture(octets), None, KNOWN_FILE)
+    data = b"GET / HTTP/1.1\r\n" + lines + b"\r\n"
+    result = audit_capture(capture(data), None, KNOWN_FILE)
     (canaries,) = [each for each in result.questions if each.name == "canaries"]
     assert [each.finding.where for each in canaries.evidence] == ["all headers of connection 1"]
-    assert imei not in canaries.evidence[0].finding.octets
+    assert imei not in canaries.evidence[0].finding.data
 
 
 def hello(**told):
@@ -202,7 +202,7 @@ def test_tls_shows_one_configuration(told, fields):
     says = [f"{field} is not what all phones of a fleet show" for field in fields]
     assert found(result, "tls") == says
     (tls,) = [each for each in result.questions if each.name == "tls"]
-    assert not any(KNOWN["imei"].encode() in each.finding.octets for each in tls.evidence)
+    assert not any(KNOWN["imei"].encode() in each.finding.data for each in tls.evidence)
 
 
 def test_an_address_that_no_name_led_to_is_told():
@@ -219,22 +219,22 @@ def test_an_address_that_no_name_led_to_is_told():
 def test_other_traffic_is_told_with_its_size():
     """An audit that passes over QUIC would lie."""
     loose = (Loose("UDP port 443 (QUIC)", "p to s", 3, b"x" * 3600),)
-    result = audit_capture(capture(POLL_OCTETS, loose=loose), HOST_LINE, None)
+    result = audit_capture(capture(POLL_BYTES, loose=loose), HOST_LINE, None)
     assert result.verdict == "unexplained"
     assert found(result, "traffic") == [
-        "UDP port 443 (QUIC), 3 times: nothing explains these 3600 octets"
+        "UDP port 443 (QUIC), 3 times: nothing explains these 3600 bytes"
     ]
 
 
 def test_known_values_are_looked_for_in_all_that_left():
-    """Names, options, other protocols, octets that contradict others."""
+    """Names, options, other protocols, bytes that contradict others."""
     imei = KNOWN["imei"].encode()
     talk = Conversation(
         "c",
         b"198.51.100.10 8080 plain",
         1,
         0.0,
-        POLL_OCTETS,
+        POLL_BYTES,
         State.PLAIN,
         odd=(("sent twice, differing", imei),),
     )
@@ -246,7 +246,7 @@ def test_known_values_are_looked_for_in_all_that_left():
     )
     assert (
         found(audit_capture(seen, HOST_LINE, KNOWN_FILE), "canaries")
-        == ["imei as it is: [15 octets, not shown]"] * 4
+        == ["imei as it is: [15 bytes, not shown]"] * 4
     )
 
 
@@ -254,16 +254,16 @@ def test_known_values_are_looked_for_in_all_that_left():
     ("talk", "verdict"),
     [
         ({"state": State.ENCRYPTED}, "not judged: encrypted"),
-        ({"gaps": ("6 octets are missing",)}, "not judged: incomplete"),
+        ({"gaps": ("6 bytes are missing",)}, "not judged: incomplete"),
     ],
 )
 def test_what_could_not_be_judged_is_never_clean(talk, verdict):
     """Encrypted requests and gaps, beside a poll that is."""
     told = {"state": State.PLAIN, **talk}
     other = Conversation(
-        "c", b"198.51.100.10 8080 plain", 1, 0.0, POLL_OCTETS, name=HOST.encode(), **told
+        "c", b"198.51.100.10 8080 plain", 1, 0.0, POLL_BYTES, name=HOST.encode(), **told
     )
-    seen = Capture("pcap", (*capture(POLL_OCTETS).conversations, other))
+    seen = Capture("pcap", (*capture(POLL_BYTES).conversations, other))
     result = audit_capture(seen, HOST_LINE, None)
     assert (result.verdict, result.is_clean) == (verdict, False)
 
@@ -276,11 +276,11 @@ def test_silence_proves_nothing():
 
 
 def test_findings_are_counted_beyond_those_that_are_kept():
-    """Fifty of three hundred are shown, and a window of their octets."""
+    """Fifty of three hundred are shown, and a window of their bytes."""
     result = audit_capture(capture(b"x" * 2000 + b"\r\n\r\n" * 300), HOST_LINE, None)
     (grammar,) = [each for each in result.questions if each.name == "grammar"]
     assert (grammar.count, len(grammar.evidence)) == (300, 50)
-    assert all(len(each.finding.octets) <= 400 for each in grammar.evidence)
+    assert all(len(each.finding.data) <= 400 for each in grammar.evidence)
     assert grammar.evidence[0].length == 2000
 
 

@@ -21,13 +21,13 @@ def packets(ends=FOUR):
 
 
 @pytest.mark.parametrize("ends", [FOUR, SIX])
-def test_a_recording_is_read_octet_for_octet(ends, tmp_path):
+def test_a_recording_is_read_byte_for_byte(ends, tmp_path):
     """Both versions of IP; more than one segment; times as they were."""
     path = tmp_path / "capture"
     with CaptureFile(path) as file:
         file.write(packets(ends), b"")
     (talk,) = load_capture(path).conversations
-    assert (talk.octets, talk.received, talk.at) == (ASKED, len(ANSWERED), 10.0)
+    assert (talk.data, talk.received, talk.at) == (ASKED, len(ANSWERED), 10.0)
     assert (talk.gaps, talk.odd) == ((), ())
 
 

@@ -35,8 +35,8 @@ def dissect(packets, phones=(), link=101, limit=1_000_000):
     """Take raw packets apart."""
     dissection = Dissection(frozenset(ip_address(each).packed for each in phones), limit)
     for number, packet in enumerate(packets, 1):
-        octets = packet.octets if isinstance(packet, Sent) else packet
-        dissection.take(Frame(number, float(number), link, octets, len(octets)))
+        data = packet.data if isinstance(packet, Sent) else packet
+        dissection.take(Frame(number, float(number), link, data, len(data)))
     return dissection.finish("pcap")
 
 
@@ -51,10 +51,10 @@ def came(sequence, flags, payload=b""):
 
 
 def test_a_poll_is_a_question_and_a_connection():
-    """Octets, addresses and times are those of the phone's side."""
+    """Bytes, addresses and times are those of the phone's side."""
     capture = dissect(poll(0, SERVER))
     (talk,) = capture.conversations
-    assert (talk.octets, talk.state, talk.gaps, talk.odd) == (b"".join(POLL), State.PLAIN, (), ())
+    assert (talk.data, talk.state, talk.gaps, talk.odd) == (b"".join(POLL), State.PLAIN, (), ())
     assert (talk.near, talk.target, talk.frame) == (
         f"{PHONE}:40000",
         f"{SERVER} 8080 plain".encode(),
@@ -67,10 +67,10 @@ def test_a_poll_is_a_question_and_a_connection():
 
 
 def test_who_opens_a_connection_is_the_phone_unless_it_is_known():
-    """With its address the other side's octets are what left; another's are not judged."""
+    """With its address the other side's bytes are what left; another's are not judged."""
     packets = list(connection(0, PORTS, SERVER, [(b"asked", b"answered")]))
-    assert dissect(packets).conversations[0].octets == b"asked"
-    assert dissect(packets, [SERVER]).conversations[0].octets == b"answered"
+    assert dissect(packets).conversations[0].data == b"asked"
+    assert dissect(packets, [SERVER]).conversations[0].data == b"answered"
     capture = dissect(packets, [PHONE_6])
     assert capture.conversations == ()
     assert capture.others == {"TCP segments": len(packets)}
@@ -82,12 +82,12 @@ def test_the_same_ports_may_be_used_again():
         *(out(100, SYN), out(100, SYN), came(500, SYN | ACK), out(101, PUSH | ACK, b"one")),
         *(out(104, FIN | ACK), out(9000, SYN), out(9001, PUSH | ACK, b"two")),
     ]
-    assert [talk.octets for talk in dissect(packets).conversations] == [b"one", b"two"]
+    assert [talk.data for talk in dissect(packets).conversations] == [b"one", b"two"]
 
 
 def test_data_may_come_with_the_syn():
     """TCP Fast Open: it is the beginning of the stream."""
-    assert dissect([out(100, SYN, b"early"), out(106, ACK, b"later")]).conversations[0].octets == (
+    assert dissect([out(100, SYN, b"early"), out(106, ACK, b"later")]).conversations[0].data == (
         b"earlylater"
     )
 
@@ -101,22 +101,22 @@ def test_data_with_a_reset_is_not_passed_over():
 def test_a_connection_whose_beginning_is_not_in_the_capture_says_so():
     """The larger port is taken for the phone's."""
     (talk,) = dissect([came(500, ACK, b"answer"), out(100, ACK, b"asked")]).conversations
-    assert (talk.near, talk.octets) == (f"{PHONE}:40000", b"asked")
+    assert (talk.near, talk.data) == (f"{PHONE}:40000", b"asked")
     assert talk.gaps == ("the capture begins behind the beginning of the connection",)
     (talk,) = dissect([came(500, SYN | ACK), out(100, ACK, b"asked")]).conversations
-    assert talk.octets == b"asked"
+    assert talk.data == b"asked"
 
 
 def test_a_missing_segment_is_told():
     """With its size and place."""
     (talk,) = dissect([out(100, SYN), out(101, ACK, b"abc"), out(110, ACK, b"x")]).conversations
-    assert talk.gaps == ("6 octets are missing at offset 3",)
+    assert talk.gaps == ("6 bytes are missing at offset 3",)
 
 
 def test_a_frame_that_was_not_kept_whole_is_told():
     """The capture was made with a short snap length."""
     (talk,) = dissect([out(100, SYN), out(101, ACK, b"abcdef")[:-2]]).conversations
-    assert talk.gaps == ("2 octets are missing",)
+    assert talk.gaps == ("2 bytes are missing",)
 
 
 def test_fragments_are_put_together_before_they_are_read():
@@ -136,7 +136,7 @@ def test_fragments_are_put_together_before_they_are_read():
 QUESTION = dns_name("a.example") + b"\0\1\0\1"
 
 
-# A datagram of nine octets in a packet with room for twelve; a header with a time stamp.
+# A datagram of nine bytes in a packet with room for twelve; a header with a time stamp.
 BEHIND = ip_packet(PHONE, SERVER, 17, struct.pack(">4H", 1, 9, 9, 0) + b"leak")
 OPTIONS = b"\x46\0\0\x20" + BEHIND[4:20] + b"\x44\4\5\0" + struct.pack(">4H", 1, 9, 8, 0)
 
@@ -157,15 +157,15 @@ OPTIONS = b"\x46\0\0\x20" + BEHIND[4:20] + b"\x44\4\5\0" + struct.pack(">4H", 1,
         (b"\x45short", "damaged IPv4 packet"),
         (b"\x60short", "damaged IPv6 packet"),
         (b"\x50", "raw frame that is no IP packet"),
-        (out(1, SYN) + b"etherleak", "octets behind a packet"),
+        (out(1, SYN) + b"etherleak", "bytes behind a packet"),
         (udp(PHONE, SERVER, (1, 9), b"")[:-2] + b"\0\0", "UDP port 9"),
         (udp(PHONE, SERVER, (1, 9), b"abcd")[:-1], "datagrams that were not kept whole"),
-        (BEHIND, "octets behind a datagram"),
+        (BEHIND, "bytes behind a datagram"),
         (OPTIONS, "IP options"),
     ],
 )
 def test_nothing_is_passed_over(packet, label):
-    """Every other protocol is named and keeps its octets."""
+    """Every other protocol is named and keeps its bytes."""
     loose = [each for each in dissect([packet]).loose if each.label == label]
     assert len(loose) == 1
 
@@ -195,7 +195,7 @@ def test_other_peoples_traffic_is_counted_where_the_phone_is_known():
 
 
 def test_questions_over_tcp_are_questions():
-    """With two octets of length each."""
+    """With two bytes of length each."""
     message = struct.pack(">6H", 1, 256, 1, 0, 0, 0) + QUESTION
     sent = len(message).to_bytes(2) + message
     packets = connection(0, (40_000, 53), RESOLVER, [(sent, b"")])
@@ -225,14 +225,14 @@ def test_what_left_is_limited_however_it_left():
         FRAGMENT,
         udp(RESOLVER, PHONE, (53, 4000), struct.pack(">6H", 1, 0x8180, 1, 9, 0, 0) + b"x" * 90),
     ):
-        with pytest.raises(CaptureError, match="more than 100 octets left"):
+        with pytest.raises(CaptureError, match="more than 100 bytes left"):
             dissect([packet], limit=100)
 
 
 def test_fragments_that_wait_are_limited_too():
     """Also where none of them ever completes a packet."""
     packets = [FRAGMENT[:4] + struct.pack(">H", number) + FRAGMENT[6:] for number in range(20)]
-    with pytest.raises(CaptureError, match="more than 5000 octets left"):
+    with pytest.raises(CaptureError, match="more than 5000 bytes left"):
         dissect(packets, limit=5_000)
 
 
@@ -247,17 +247,15 @@ def test_connections_and_flows_are_limited(monkeypatch):
 
 
 @given(
-    st.lists(
-        st.one_of(st.binary(max_size=60), st.sampled_from([p.octets for p in poll(0, SERVER)]))
-    ),
+    st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([p.data for p in poll(0, SERVER)]))),
     st.lists(st.tuples(st.integers(0, 30), st.integers(0, 150), st.integers(0, 255)), max_size=8),
     st.sampled_from([0, 1, 101, 113, 276, 999]),
 )
 def test_any_frames_are_taken_apart(frames, changes, link):
-    """Octets changed anywhere in good packets; nothing but CaptureError comes out."""
-    for place, offset, octet in changes:
+    """Bytes changed anywhere in good packets; nothing but CaptureError comes out."""
+    for place, offset, byte in changes:
         if place < len(frames) and offset < len(frames[place]):
             frame = frames[place]
-            frames[place] = frame[:offset] + bytes([octet]) + frame[offset + 1 :]
+            frames[place] = frame[:offset] + bytes([byte]) + frame[offset + 1 :]
     capture = dissect(frames, link=link)
     assert capture.frames == len(frames)

@@ -88,9 +88,9 @@ def test_messages_over_tcp_have_their_length_before_them():
 
 
 @given(st.binary(max_size=80))
-def test_any_octets_are_read_or_not(octets):
+def test_any_bytes_are_read_or_not(data):
     """Nothing is raised, and reading ends."""
-    read_question(octets)
-    read_question(HEAD + octets)
-    list(read_answers(octets))
-    list(read_answers(struct.pack(">HHHHHH", 7, 0x8180, 1, 9, 0, 0) + octets))
+    read_question(data)
+    read_question(HEAD + data)
+    list(read_answers(data))
+    list(read_answers(struct.pack(">HHHHHH", 7, 0x8180, 1, 9, 0, 0) + data))

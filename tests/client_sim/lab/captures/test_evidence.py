@@ -1,4 +1,4 @@
-"""Windows of a stranger's octets, and what of them is covered."""
+"""Windows of a stranger's bytes, and what of them is covered."""
 
 import gzip
 
@@ -13,27 +13,27 @@ from client_sim.lab.oracles.canary import CanarySearch
 NAME = b"Sari Fiktif von Nirgendwo"
 
 
-def places(octets):
-    """Look for a name in the octets of one connection."""
-    talk = Conversation("c", b"198.51.100.10 8080 plain", 1, 0.0, octets, State.PLAIN)
+def places(data):
+    """Look for a name in the bytes of one connection."""
+    talk = Conversation("c", b"198.51.100.10 8080 plain", 1, 0.0, data, State.PLAIN)
     return list_places(observe_capture(Capture("pcap", (talk,))), CanarySearch({"name": (NAME,)}))
 
 
 def test_a_name_is_covered_where_it_was_found():
     """In the window of another finding, too."""
     place, *_ = places(b"x" * 100 + b"owner=" + NAME + b"&rest")
-    window = place.evidence("", 95, 5, personal=False).finding.octets
+    window = place.evidence("", 95, 5, personal=False).finding.data
     assert window == b"x" * 53 + b"owner=" + b"*" * len(NAME) + b"&rest"
-    assert NAME in place.evidence("", 95, 5, personal=True).finding.octets
+    assert NAME in place.evidence("", 95, 5, personal=True).finding.data
 
 
 def test_what_was_compressed_is_covered_to_its_end():
-    """Whoever sees the octets could inflate them."""
+    """Whoever sees the bytes could inflate them."""
     packed = gzip.compress(NAME * 3, mtime=0)
     place, *_ = places(b"POST / HTTP/1.1\r\n\r\n" + packed)
     (sighting, *_) = place.sightings
     assert sighting.chain[-1].startswith("undone by ")
-    window = place.evidence("", sighting.offset, 9, personal=False).finding.octets
+    window = place.evidence("", sighting.offset, 9, personal=False).finding.data
     assert window.endswith(b"\r\n\r\n" + b"*" * len(packed))
 
 
@@ -48,7 +48,7 @@ def test_spellings_within_a_longer_one_are_one_finding():
 
 
 def test_lines_without_end_are_not_put_together(monkeypatch):
-    """Each may be a field, and takes a hundred times its octets."""
+    """Each may be a field, and takes a hundred times its bytes."""
     monkeypatch.setattr("client_sim.lab.captures.evidence._LINES_LIMIT", 3)
     assert places(b"a\n" * 3)
     with pytest.raises(CaptureError, match="more than 3 lines left the phone"):
@@ -56,9 +56,9 @@ def test_lines_without_end_are_not_put_together(monkeypatch):
 
 
 def test_a_window_has_its_place_and_its_limits():
-    """Forty-eight octets around, and no more than 256 of a long finding."""
+    """Forty-eight bytes around, and no more than 256 of a long finding."""
     evidence = Place("w", bytes(range(256)) * 8).evidence("e", 1000, 900, personal=True)
     assert (evidence.offset, evidence.length) == (1000, 900)
     assert (evidence.finding.offset, evidence.finding.length) == (48, 256)
-    assert len(evidence.finding.octets) == 48 + 256 + 48
+    assert len(evidence.finding.data) == 48 + 256 + 48
     assert evidence.finding.offending() == (bytes(range(256)) * 8)[1000:1256]

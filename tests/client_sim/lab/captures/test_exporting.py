@@ -1,4 +1,4 @@
-"""An audit as JUnit XML and SARIF: the usual forms, for any octets of a stranger."""
+"""An audit as JUnit XML and SARIF: the usual forms, for any bytes of a stranger."""
 
 import json
 from functools import cache
@@ -28,8 +28,8 @@ def sample(name):
 
 def hostile():
     """Audit a capture whose every text is a trap."""
-    octets = f"GET /{TRAP} HTTP/1.1\r\n{TRAP}: {TRAP}\r\n\r\n".encode() * 60
-    talk = Conversation(TRAP, TRAP.encode(), 0, 0.0, octets, State.PLAIN, gaps=(TRAP,))
+    data = f"GET /{TRAP} HTTP/1.1\r\n{TRAP}: {TRAP}\r\n\r\n".encode() * 60
+    talk = Conversation(TRAP, TRAP.encode(), 0, 0.0, data, State.PLAIN, gaps=(TRAP,))
     return audit_capture(
         Capture(
             *("HAR", (talk,)),
@@ -84,14 +84,14 @@ def test_sarif_has_the_required_members(name):
 
 
 def test_offsets_are_those_of_the_connection_and_values_are_covered():
-    """Not those of the window that is shown; the same capture gives the same octets."""
+    """Not those of the window that is shown; the same capture gives the same bytes."""
     talk = Conversation("c", b"", 0, 0.0, b"x" * 5000 + KNOWN["imei"].encode(), State.PLAIN)
     audit = audit_capture(Capture("octets", (talk,)), None, IMEI)
     sarif, junit = render_audit_sarif(audit, "c"), render_audit_junit(audit, "c")
     (result,) = [each for each in json.loads(sarif)["runs"][0]["results"] if "imei" in str(each)]
     region = result["locations"][0]["physicalLocation"]["region"]
     assert (region["byteOffset"], region["byteLength"]) == (5000, 15)
-    assert "c, offset 5000\nimei as it is: [15 octets, not shown]\n001368 " in junit
+    assert "c, offset 5000\nimei as it is: [15 bytes, not shown]\n001368 " in junit
     assert "  2a 2a 2a" in junit
     for text in (sarif, junit):
         assert KNOWN["imei"] not in text

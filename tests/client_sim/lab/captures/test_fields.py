@@ -11,9 +11,9 @@ HEAD = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: h.example\r\nAccept-Enco
 ROOT = HEAD.replace(b"timestamp", b"2.root")
 
 
-def talk(octets):
+def talk(data):
     """Give a connection."""
-    return Conversation("connection", b"", 1, 0.0, octets, State.PLAIN)
+    return Conversation("connection", b"", 1, 0.0, data, State.PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_field_of_the_table_is_bounded_by_the_table_and_another_by_its_size():
     assert [(row.distinct, row.measured) for row in clean if row.name == "path"] == [(2, 1.0)]
     tail = b"imei=001017123456785"
     strange = measure_fields(Capture("pcap", (talk(HEAD + tail),)), None)
-    rest = next(row for row in strange if row.name == "octets that are no request")
+    rest = next(row for row in strange if row.name == "bytes that are no request")
     assert rest.most == pytest.approx(20 * 6)
 
 

@@ -22,8 +22,8 @@ def test_what_the_fuzzer_starts_from(path):
     st.lists(st.tuples(st.integers(0, 700), st.binary(max_size=8)), max_size=4),
 )
 def test_inputs_near_those(path, changes):
-    """Some octets are others, some are more."""
-    octets = path.read_bytes()
+    """Some bytes are others, some are more."""
+    data = path.read_bytes()
     for place, other in changes:
-        octets = octets[:place] + other + octets[place + len(other) // 2 :]
-    check_capture(octets)
+        data = data[:place] + other + data[place + len(other) // 2 :]
+    check_capture(data)

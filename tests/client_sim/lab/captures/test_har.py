@@ -1,4 +1,4 @@
-"""HAR as browsers and proxies write it, put together to octets."""
+"""HAR as browsers and proxies write it, put together to bytes."""
 
 import json
 
@@ -24,9 +24,9 @@ def read(*entries):
     return read_har(json.dumps({"log": {"version": "1.2", "entries": entries}}).encode(), LIMIT)
 
 
-def octets_of(*entries):
-    """Give the octets of each connection."""
-    return [talk.octets for talk in read(*entries).conversations]
+def bytes_of(*entries):
+    """Give the bytes of each connection."""
+    return [talk.data for talk in read(*entries).conversations]
 
 
 def pairs(**told):
@@ -43,13 +43,13 @@ def test_a_request_is_put_together_in_its_order():
         headers=pairs(Host="h.example", X="y"),
         postData={"mimeType": "text/plain", "text": "böb"},
     )
-    assert octets_of(one) == [
+    assert bytes_of(one) == [
         "POST /a?b=c#d HTTP/1.1\r\nHost: h.example\r\nX: y\r\n\r\nböb".encode()
     ]
 
 
 @pytest.mark.parametrize(
-    ("body", "octets"),
+    ("body", "data"),
     [
         ({"params": pairs(imei="1 2", q="&")}, b"imei=1+2&q=%26"),
         ({"text": "AAEC", "encoding": "base64"}, b"\0\1\2"),
@@ -60,29 +60,29 @@ def test_a_request_is_put_together_in_its_order():
         ({"params": [{"name": "f", "fileName": "a.vcf", "value": "b"}]}, b"f=a.vcf+b"),
     ],
 )
-def test_bodies_come_in_several_forms(body, octets):
+def test_bodies_come_in_several_forms(body, data):
     """As parameters, as text, as base64."""
-    (told,) = octets_of(entry("http://h.example/", "POST", postData=body))
-    assert told == b"POST / HTTP/1.1\r\n\r\n" + octets
+    (told,) = bytes_of(entry("http://h.example/", "POST", postData=body))
+    assert told == b"POST / HTTP/1.1\r\n\r\n" + data
 
 
 def test_cookies_without_a_header_are_not_lost():
     """Where the header is there, they are in it."""
     assert (
-        b"\r\nCookie: a=b; c=d\r\n" in octets_of(entry("http://h/", cookies=pairs(a="b", c="d")))[0]
+        b"\r\nCookie: a=b; c=d\r\n" in bytes_of(entry("http://h/", cookies=pairs(a="b", c="d")))[0]
     )
     told = entry("http://h/", cookies=pairs(a="b"), headers=pairs(cookie="a=b"))
-    assert octets_of(told)[0].lower().count(b"cookie") == 1
+    assert bytes_of(told)[0].lower().count(b"cookie") == 1
 
 
 def test_another_version_stays_what_it_is():
     """No request of ours has it."""
-    assert octets_of(entry("http://h/", httpVersion="h2"))[0].startswith(b"GET / H2\r\n")
+    assert bytes_of(entry("http://h/", httpVersion="h2"))[0].startswith(b"GET / H2\r\n")
 
 
 def test_requests_of_one_connection_stay_together():
     """Where the exporter says which; by number or by text."""
-    told = octets_of(
+    told = bytes_of(
         entry("http://h/1", connection="7"),
         entry("http://h/2", connection=8),
         entry("http://h/3", connection="7"),
@@ -94,7 +94,7 @@ def test_polls_are_told_apart_where_nothing_says_so():
     """A next root begins one, unless it follows the one before; so does another host."""
     base = "http://h.example/metadata/"
     names = ["2.root", "timestamp", "2.root", "3.root", "timestamp"]
-    told = octets_of(*(entry(f"{base}{name}.json") for name in names), entry("http://other/"))
+    told = bytes_of(*(entry(f"{base}{name}.json") for name in names), entry("http://other/"))
     assert [o.count(b"GET") for o in told] == [2, 3, 1]
     assert any("polls are told apart" in note for note in read(entry("http://h/")).notes)
 
@@ -107,11 +107,11 @@ def test_messages_of_web_sockets_are_traffic():
         {"type": "receive", "data": "x"},
     ]
     (loose,) = read(told).loose
-    assert (loose.label, loose.frames, loose.octets) == ("WebSocket messages", 1, b"imei")
+    assert (loose.label, loose.frames, loose.data) == ("WebSocket messages", 1, b"imei")
 
 
 @pytest.mark.parametrize(
-    ("data", "octets"),
+    ("data", "content"),
     [
         ('"caf\\u00e9"', "café".encode()),
         ("9" * 30, b"9" * 30),
@@ -119,13 +119,13 @@ def test_messages_of_web_sockets_are_traffic():
         ('{"imei": [1, null]}', b'{"imei": [1, null]}'),
     ],
 )
-def test_what_is_no_text_of_a_web_socket_is_kept_as_it_is_written(data, octets):
+def test_what_is_no_text_of_a_web_socket_is_kept_as_it_is_written(data, content):
     """It is not decoded: nothing of a stranger's depth, length or type matters."""
     told = json.dumps({"log": {"entries": [entry("ws://h.example/")]}})
     message = '"_webSocketMessages": [{"type": "send", "data": ' + data + "}], "
     told = told.replace('"request"', message + '"request"', 1).encode()
     (loose,) = read_har(told, LIMIT).loose
-    assert loose.octets == octets
+    assert loose.data == content
 
 
 def test_times_of_requests_are_read_where_they_are_times():
@@ -161,28 +161,28 @@ def test_where_a_request_went(url, target):
 
 def test_a_byte_order_mark_is_no_obstacle():
     """Some exporters write one."""
-    octets = b"\xef\xbb\xbf" + json.dumps({"log": {"entries": []}}).encode()
-    assert is_har(octets)
-    assert read_har(octets, LIMIT).conversations == ()
+    data = b"\xef\xbb\xbf" + json.dumps({"log": {"entries": []}}).encode()
+    assert is_har(data)
+    assert read_har(data, LIMIT).conversations == ()
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         *(b"{", b"{}", b'{"log":[]}', b'{"log":{"entries":[{}]}}', b"[" * 100_000, b"{\xff}"),
         b'{"log":{"entries":[{"request":{"method":1,"url":"x"}}]}}',
         b'{"a":' * 50_000,
     ],
 )
-def test_what_is_no_har_is_one_sentence(octets):
+def test_what_is_no_har_is_one_sentence(data):
     """Nothing but CaptureError comes out."""
     with pytest.raises(CaptureError, match="the HAR cannot be read"):
-        read_har(octets, LIMIT)
+        read_har(data, LIMIT)
 
 
 def test_too_much_is_refused(monkeypatch):
-    """In octets, and in requests."""
-    with pytest.raises(CaptureError, match="more than 10 octets"):
+    """In bytes, and in requests."""
+    with pytest.raises(CaptureError, match="more than 10 bytes"):
         read_har(json.dumps({"log": {"entries": [entry("http://h/")]}}).encode(), 10)
     with pytest.raises(CaptureError, match="a URL of more than 65536 signs"):
         read(entry("http://h/" + "a" * 65_536))
@@ -197,7 +197,7 @@ def test_too_much_is_refused(monkeypatch):
 @given(st.text(max_size=60), st.text(max_size=20), st.text(max_size=20))
 def test_any_text_in_a_url_or_a_header_is_kept(url, name, value):
     """Lone surrogates and line ends too; nothing is raised."""
-    told = octets_of(entry(url, headers=[{"name": name, "value": value}]))
+    told = bytes_of(entry(url, headers=[{"name": name, "value": value}]))
     assert value.encode("utf-8", "surrogatepass") in told[0]
 
 
@@ -205,7 +205,7 @@ def test_a_user_in_a_url_is_read_and_is_no_part_of_a_host():
     """`http://USER@HOST/` tells the host who asks; places of findings name the host alone."""
     capture = read(entry("http://001017123456785@h.example:80/a"))
     (talk,), (loose,) = capture.conversations, capture.loose
-    assert (loose.where, loose.octets) == ("h.example:80", b"001017123456785")
+    assert (loose.where, loose.data) == ("h.example:80", b"001017123456785")
     assert talk.name == b"h.example:80"
     assert "001017" not in talk.where
     assert talk.target == b"h.example 80 plain"

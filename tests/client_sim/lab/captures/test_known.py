@@ -48,21 +48,21 @@ def test_short_values_are_looked_for_as_whole_fields():
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         *(b"", b"[]", b'"x"', b"{", b"{}", b'{"imei":null}', b'{"imei":true}', b"\xff"),
         *(b"[" * 100_000, b'{"a":{"b":{"c":{"d":{"e":{"f":"x"}}}}}}'),
     ],
 )
-def test_what_is_no_such_file_is_one_sentence_that_shows_one(octets):
+def test_what_is_no_such_file_is_one_sentence_that_shows_one(data):
     """Its form is in it."""
     with pytest.raises(CaptureError, match=r"the persona .* \{\"imei\"|the persona"):
-        decode_known(octets)
+        decode_known(data)
 
 
 def test_size_and_number_are_limited():
     """Before they are parsed, and before they are spelled."""
-    with pytest.raises(CaptureError, match="more than 4194304 octets"):
+    with pytest.raises(CaptureError, match="more than 4194304 bytes"):
         decode_known(b" " * (4 * 1024 * 1024 + 1))
     with pytest.raises(CaptureError, match="more than 20000 values"):
         known(x=[f"value number {number}" for number in range(20_001)])

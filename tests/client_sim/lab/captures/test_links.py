@@ -9,7 +9,7 @@ MACS = bytes(12)
 
 
 @pytest.mark.parametrize(
-    ("link", "octets", "inner"),
+    ("link", "data", "inner"),
     [
         (1, MACS + b"\x08\x00" + FOUR, Inner(IPV4, FOUR)),
         (1, MACS + b"\x86\xdd" + SIX, Inner(IPV6, SIX)),
@@ -27,13 +27,13 @@ MACS = bytes(12)
         (108, b"\0\0\0\x02" + FOUR, Inner(IPV4, FOUR)),
     ],
 )
-def test_what_stands_around_a_packet_is_taken_off(link, octets, inner):
+def test_what_stands_around_a_packet_is_taken_off(link, data, inner):
     """VLAN tags too; the family of a loopback may be in either byte order."""
-    assert strip_link(link, octets) == inner
+    assert strip_link(link, data) == inner
 
 
 @pytest.mark.parametrize(
-    ("link", "octets", "label"),
+    ("link", "data", "label"),
     [
         (1, MACS + b"\x00\x40llc", "IEEE 802.2 frame"),
         (1, MACS + b"\x08", "frame shorter than its link layer"),
@@ -44,6 +44,6 @@ def test_what_stands_around_a_packet_is_taken_off(link, octets, inner):
         (127, b"radio", "link type 127"),
     ],
 )
-def test_what_cannot_be_taken_apart_has_a_name(link, octets, label):
+def test_what_cannot_be_taken_apart_has_a_name(link, data, label):
     """It is counted under it, and not passed over."""
-    assert strip_link(link, octets) == Opaque(label)
+    assert strip_link(link, data) == Opaque(label)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.key_log import list_randoms
 from client_sim.lab.captures.known import Known
-from client_sim.lab.captures.loading import OCTETS_LIMIT, decode_capture, load_capture
+from client_sim.lab.captures.loading import BYTES_LIMIT, decode_capture, load_capture
 from client_sim.lab.captures.requests import split_requests
 from client_sim.lab.captures.seen import State
 from client_sim.lab.errors import CaptureError, SurroundingsError
@@ -44,18 +44,18 @@ def test_the_format_is_told_by_the_content(name, form, tmp_path):
     assert load_capture(path).form == form
 
 
-def test_anything_else_is_the_octets_of_one_connection(tmp_path):
+def test_anything_else_is_the_bytes_of_one_connection(tmp_path):
     """As a listener received them."""
     path = tmp_path / "capture"
     path.write_bytes(PLAIN)
     capture = load_capture(path)
-    assert (capture.form, capture.conversations[0].octets) == ("octets", PLAIN)
+    assert (capture.form, capture.conversations[0].data) == ("octets", PLAIN)
 
 
 @pytest.mark.parametrize(
     ("start", "size", "words"),
     [
-        (b"x", OCTETS_LIMIT + 1, "cut it into connections"),
+        (b"x", BYTES_LIMIT + 1, "cut it into connections"),
         (b" {", 256 * 1024 * 1024 + 1, "export fewer"),
         (b"\xa1\xb2\xc3\xd4", 1024 * 1024 * 1024 + 1, "cut it into parts"),
     ],
@@ -70,7 +70,7 @@ def test_size_is_looked_at_before_anything_is_read(start, size, words, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("octets", "words"),
+    ("data", "words"),
     [
         (b"", "is empty"),
         (gzip.compress(SAMPLES[0]), r"compressed by gzip: unpack it first \(gunzip\)"),
@@ -83,10 +83,10 @@ def test_size_is_looked_at_before_anything_is_read(start, size, words, tmp_path)
         ((FOLDER / "ours.har").read_text().encode("utf-16-be"), "text in UTF-16"),
     ],
 )
-def test_what_may_hold_a_capture_is_none(octets, words):
-    """The sentence says what the file is and what to do; its octets are nobody's connection."""
+def test_what_may_hold_a_capture_is_none(data, words):
+    """The sentence says what the file is and what to do; its bytes are nobody's connection."""
     with pytest.raises(CaptureError, match=f"^not a capture: the file .*{words}"):
-        decode_capture(io.BytesIO(octets), len(octets))
+        decode_capture(io.BytesIO(data), len(data))
 
 
 def test_a_key_log_is_limited(tmp_path):
@@ -102,8 +102,8 @@ def test_the_randoms_of_a_key_log():
     """Of the lines that have one; comments and damage are passed over."""
     line = b"CLIENT_RANDOM " + b"ab" * 32 + b" " + b"cd" * 48
     other = b"SERVER_HANDSHAKE_TRAFFIC_SECRET " + b"EF" * 32 + b" 00"
-    octets = b"# comment\n" + line + b"\r\n" + other + b"\nCLIENT_RANDOM abcd 00\n"
-    assert list_randoms(octets) == {b"\xab" * 32, b"\xef" * 32}
+    data = b"# comment\n" + line + b"\r\n" + other + b"\nCLIENT_RANDOM abcd 00\n"
+    assert list_randoms(data) == {b"\xab" * 32, b"\xef" * 32}
 
 
 def test_without_keys_a_hello_is_all_that_is_seen(secure_poll, tmp_path):
@@ -133,7 +133,7 @@ def test_with_keys_the_requests_are_read(version, embedded, secure_poll, tmp_pat
     else:
         path.write_bytes(write_pcap(packets))
         capture = load_capture(path, key_log=keys)
-    assert [talk.octets for talk in capture.conversations] == [PLAIN, PLAIN]
+    assert [talk.data for talk in capture.conversations] == [PLAIN, PLAIN]
     assert {talk.state for talk in capture.conversations} == {State.DECRYPTED}
     assert audit_capture(capture, HOST.encode(), None).verdict == "clean"
 
@@ -154,7 +154,7 @@ def test_headers_of_http_2_are_read_by_tshark(secure_poll, tmp_path):
     path.write_bytes(write_pcap(packets))
     capture = load_capture(path, key_log=keys)
     (talk,) = capture.conversations
-    assert talk.octets == HTTP_2
+    assert talk.data == HTTP_2
     ((label, headers),) = talk.readings
     assert label == "headers of HTTP/2"
     assert headers.splitlines()[-1] == b":authority: www.example.com"
@@ -207,7 +207,7 @@ def test_the_fingerprint_is_that_of_tshark(version, secure_poll, tmp_path, tshar
     path.write_bytes(write_pcap(packets))
     (talk,) = load_capture(path).conversations
     words = ("-Y", "tls.handshake.type == 1", "-T", "fields", "-e", "tls.handshake.ja4")
-    assert ja4(read_hello(talk.octets)) == tshark(path, *words).strip()
+    assert ja4(read_hello(talk.data)) == tshark(path, *words).strip()
 
 
 @pytest.mark.needs("tshark")
@@ -225,7 +225,7 @@ def test_another_program_sees_the_same_requests_and_names(name, tshark):
         for frame in frames  # of several requests in one, methods and targets stand together
         for pair in zip(*(words.split(",") for words in frame.split("\t")), strict=True)
     ]
-    requests = [each for talk in capture.conversations for each in split_requests(talk.octets)]
+    requests = [each for talk in capture.conversations for each in split_requests(talk.data)]
     assert [(each.method.decode(), each.target.decode()) for each in requests] == theirs
     words = ("-Y", "dns.flags.response == 0", "-T", "fields", "-e", "dns.qry.name")
     names = [question.name.decode() for question in capture.asked]
@@ -237,12 +237,12 @@ def test_another_program_sees_the_same_requests_and_names(name, tshark):
     st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=6),
     st.integers(0, 4000),
 )
-def test_a_damaged_sample_is_a_capture_or_one_error(octets, changes, end):
-    """Octets changed and cut off anywhere: nothing but CaptureError comes out."""
-    changed = bytearray(octets)
-    for place, octet in changes:
+def test_a_damaged_sample_is_a_capture_or_one_error(data, changes, end):
+    """Bytes changed and cut off anywhere: nothing but CaptureError comes out."""
+    changed = bytearray(data)
+    for place, byte in changes:
         if place < len(changed):
-            changed[place] = octet
+            changed[place] = byte
     damaged = bytes(changed[: max(end, len(changed) // 2)])
     with contextlib.suppress(CaptureError):
         capture, _ = decode_capture(io.BytesIO(damaged), len(damaged))

@@ -40,7 +40,7 @@ def url(published):
 
 @pytest.mark.parametrize("kind", ["folder", "server"])
 def test_what_is_there_is_given_and_nothing_else(kind, published, url):
-    """The same octets from both."""
+    """The same bytes from both."""
     load = load_source(str(published) if kind == "folder" else url)
     assert load("/metadata/timestamp.json") == b'{"a":1}'
     assert load("/metadata/2.root.json") is None

@@ -18,7 +18,7 @@ HOST_LINE = f"{HOST}:8080".encode()
 
 def left(seen, channel):
     """Give what left by a channel."""
-    return [each.octets for each in seen.departures if each.channel is channel]
+    return [each.data for each in seen.departures if each.channel is channel]
 
 
 @pytest.mark.parametrize("name", ["ours.pcap", "ours.pcapng", "ours.har"])
@@ -26,10 +26,10 @@ def test_a_poll_of_ours_is_a_clean_trace_in_every_format(name):
     """Whole requests, at their times, to one target; the oracle of the lab has nothing to say."""
     seen = observe_capture(load_capture(FOLDER / name))
     for connection in seen.connections():
-        assert find_violations(connection.octets, HOST_LINE) == ()
+        assert find_violations(connection.data, HOST_LINE) == ()
         assert connection.target.partition(b" ")[2] == b"8080 plain"
-    assert seen.connections()[0].octets == b"".join(POLL)
-    assert left(seen, Channel.OCTETS)[: len(POLL)] == list(POLL)
+    assert seen.connections()[0].data == b"".join(POLL)
+    assert left(seen, Channel.BYTES)[: len(POLL)] == list(POLL)
     times = [each.at for each in seen.departures]
     assert times == sorted(times)
     assert START <= times[0] * 1e6 < START + 60_000_000
@@ -56,9 +56,9 @@ def test_each_piece_leaves_when_it_became_whole(tmp_path):
         (6_000_000, tcp(PHONE, SERVER, ports, (108, 0, FIN | ACK), b"")),
     ]
     path = tmp_path / "capture"
-    path.write_bytes(write_pcap([Sent(at, octets, True) for at, octets in segments]))
+    path.write_bytes(write_pcap([Sent(at, data, True) for at, data in segments]))
     seen = observe_capture(load_capture(path))
-    told = [(each.at, each.octets) for each in seen.departures if each.connection == 0]
+    told = [(each.at, each.data) for each in seen.departures if each.connection == 0]
     assert told == [
         (1.0, f"{SERVER} 80 plain".encode()),
         (1.0, b"plain text"),
@@ -71,13 +71,13 @@ def test_each_piece_leaves_when_it_became_whole(tmp_path):
 
 
 def test_of_an_encrypted_connection_there_is_what_the_network_saw(secure_poll, tmp_path):
-    """Name, version, fingerprint, the sizes of its records; no octet of a request."""
+    """Name, version, fingerprint, the sizes of its records; no byte of a request."""
     packets, _ = secure_poll(ssl.TLSVersion.TLSv1_2)
     path = tmp_path / "capture"
     path.write_bytes(write_pcap(packets))
     seen = observe_capture(load_capture(path))
     (connection,) = seen.connections()
-    assert connection.octets == b""
+    assert connection.data == b""
     assert connection.target == f"198.51.100.10 443 {HOST}".encode()
     assert f"name {HOST}\nprotocols http/1.1".encode() in connection.parameters[0]
     (sizes,) = left(seen, Channel.SIZES)
@@ -86,19 +86,19 @@ def test_of_an_encrypted_connection_there_is_what_the_network_saw(secure_poll, t
 
 
 @pytest.mark.needs("tshark")
-def test_with_keys_the_octets_are_those_before_tls(secure_poll, tmp_path):
+def test_with_keys_the_bytes_are_those_before_tls(secure_poll, tmp_path):
     """Parameters and sizes stay those of the wire."""
     packets, keys = secure_poll()
     path = tmp_path / "capture"
     path.write_bytes(write_pcap(packets))
     seen = observe_capture(load_capture(path, key_log=keys))
     (connection,) = seen.connections()
-    assert connection.octets == b"".join(POLL).replace(b":8080", b"")
+    assert connection.data == b"".join(POLL).replace(b":8080", b"")
     assert b" 23:" in left(seen, Channel.SIZES)[0]
 
 
 def test_nothing_that_left_is_left_out():
-    """Other traffic, contradictions, readings, octets beside a question; names over TCP."""
+    """Other traffic, contradictions, readings, bytes beside a question; names over TCP."""
     talk = Conversation(
         *("c", b"198.51.100.10 80 plain", 1, 5.0, b"GET", State.PLAIN),
         odd=(("sent twice, differing", b"PUT"),),
@@ -112,20 +112,20 @@ def test_nothing_that_left_is_left_out():
     )
     seen = observe_capture(capture)
     assert list_talks(capture) == (talk,)
-    assert [each.octets for each in seen.connections()] == [b"GET"]
-    assert [(each.at, each.phase, each.octets) for each in seen.departures[2:]] == [
+    assert [each.data for each in seen.connections()] == [b"GET"]
+    assert [(each.at, each.phase, each.data) for each in seen.departures[2:]] == [
         (5.0, "c, sent twice, differing", b"PUT"),
         (5.0, "c, headers of HTTP/2", b"a: b"),
         (6.0, "ICMP, p to s", b"ping"),
         (7.0, "q", b"h.example"),
-        (7.0, "octets beside a question, q", b"cookie"),
+        (7.0, "bytes beside a question, q", b"cookie"),
     ]
 
 
-def test_times_that_go_back_do_not_turn_octets_round():
+def test_times_that_go_back_do_not_turn_bytes_round():
     """A clock that is set back, or a capture that was made up."""
     pieces = ((9.0, 2), (3.0, 2), (4.0, 1))
     talk = Conversation("c", b"", 1, 8.0, b"abcde", State.PLAIN, pieces=pieces, closed=1.0)
     seen = observe_capture(Capture("pcap", (talk,)))
-    assert seen.connections()[0].octets == b"abcde"
+    assert seen.connections()[0].data == b"abcde"
     assert seen.departures[-1].channel is Channel.CLOSE

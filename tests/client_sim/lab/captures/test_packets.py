@@ -24,15 +24,15 @@ def test_a_packet_ends_where_it_says():
 
 
 def test_a_packet_that_was_not_kept_whole_says_how_much_is_missing():
-    """Five of seven octets are there."""
+    """Five of seven bytes are there."""
     read = read_packet(Inner(IPV4, WHOLE[:-2]))
     assert (read.payload, read.missing) == (b"paylo", 2)
 
 
 def test_options_are_kept():
-    """A header of 24 octets has four of them."""
-    octets = bytes([0x46]) + WHOLE[1:2] + b"\0\x1f" + WHOLE[4:20] + b"\x07\x04\0\0" + b"payload"
-    read = read_packet(Inner(IPV4, octets))
+    """A header of 24 bytes has four of them."""
+    data = bytes([0x46]) + WHOLE[1:2] + b"\0\x1f" + WHOLE[4:20] + b"\x07\x04\0\0" + b"payload"
+    read = read_packet(Inner(IPV4, data))
     assert (read.options, read.payload) == (b"\x07\x04\0\0", b"payload")
 
 
@@ -46,8 +46,8 @@ def test_extension_headers_are_walked_through():
     hop, routing = b"\x2b\0" + bytes(6), b"\x3c\x01" + bytes(14)
     destination, authentication = b"\x33\0" + bytes(6), b"\x11\x04" + bytes(22)
     extensions = hop + routing + destination + authentication
-    octets = ip_packet("2001:db8::7", "2001:db8::1", 0, extensions + b"payload")
-    assert read_packet(Inner(IPV6, octets)) == Packet(
+    data = ip_packet("2001:db8::7", "2001:db8::1", 0, extensions + b"payload")
+    assert read_packet(Inner(IPV6, data)) == Packet(
         NEAR_6, FAR_6, 17, b"payload", options=extensions
     )
 
@@ -55,18 +55,18 @@ def test_extension_headers_are_walked_through():
 def test_a_fragment_of_ipv6_has_its_place_and_its_identity():
     """Offset 16, more follow, identity 0x01020304."""
     head = b"\x11\0\x00\x11\x01\x02\x03\x04"
-    octets = ip_packet("2001:db8::7", "2001:db8::1", 44, head + b"middle")
-    read = read_packet(Inner(IPV6, octets))
+    data = ip_packet("2001:db8::7", "2001:db8::1", 44, head + b"middle")
+    read = read_packet(Inner(IPV6, data))
     assert (read.place, read.more, read.identity) == (16, True, 0x01020304)
     assert read.is_fragment
 
 
 @pytest.mark.parametrize("kind", [IPV4, IPV6])
-@given(octets=st.binary(max_size=80))
-def test_any_octets_are_a_packet_or_opaque(kind, octets):
-    """Nothing is raised, and no payload is longer than the octets."""
-    read = read_packet(Inner(kind, octets))
-    assert isinstance(read, Opaque) or len(read.payload) <= len(octets)
+@given(data=st.binary(max_size=80))
+def test_any_bytes_are_a_packet_or_opaque(kind, data):
+    """Nothing is raised, and no payload is longer than the bytes."""
+    read = read_packet(Inner(kind, data))
+    assert isinstance(read, Opaque) or len(read.payload) <= len(data)
 
 
 def cut(payload, size):

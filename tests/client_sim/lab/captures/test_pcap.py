@@ -1,4 +1,4 @@
-"""The classic capture format, against octets written by hand and against damage."""
+"""The classic capture format, against bytes written by hand and against damage."""
 
 import io
 import struct
@@ -13,13 +13,13 @@ HEADER = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 ffff0000 01000000")
 FRAME = bytes.fromhex("0000006a 20a10700 03000000 05000000") + b"abc"
 
 
-def read(octets):
+def read(data):
     """Read all frames."""
-    return list(read_pcap(Source(io.BytesIO(octets))))
+    return list(read_pcap(Source(io.BytesIO(data))))
 
 
-def test_a_frame_has_time_link_type_octets_and_length():
-    """0x6a000000 s and 500,000 microseconds; three of five octets were kept."""
+def test_a_frame_has_time_link_type_bytes_and_length():
+    """0x6a000000 s and 500,000 microseconds; three of five bytes were kept."""
     assert read(HEADER + FRAME) == [Frame(1, 1778384896.5, 1, b"abc", 5)]
 
 
@@ -32,15 +32,15 @@ def test_a_frame_has_time_link_type_octets_and_length():
 )
 def test_both_byte_orders_and_both_resolutions(order, magic, fraction, parts):
     """A quarter of a second is one, and check-sum bits above the link type are no part of it."""
-    octets = struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 65535, 0x14000071)
-    octets += struct.pack(f"{order}IIII", 7, fraction, 1, 1) + b"x"
-    assert read(octets) == [Frame(1, 7 + fraction / parts, 113, b"x", 1)]
+    data = struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 65535, 0x14000071)
+    data += struct.pack(f"{order}IIII", 7, fraction, 1, 1) + b"x"
+    assert read(data) == [Frame(1, 7 + fraction / parts, 113, b"x", 1)]
 
 
 @pytest.mark.parametrize("cut", [*range(1, 24), *range(25, 24 + len(FRAME))])
 def test_a_file_that_is_cut_off_is_refused(cut):
     """Wherever it ends but between frames, one sentence says where."""
-    with pytest.raises(CaptureError, match=r"cut off in .* octets from its beginning"):
+    with pytest.raises(CaptureError, match=r"cut off in .* bytes from its beginning"):
         read((HEADER + FRAME)[:cut])
 
 
@@ -51,7 +51,7 @@ def test_a_capture_without_frames_has_none():
 
 def test_a_frame_of_impossible_size_is_refused_before_it_is_read():
     """Its size is looked at first."""
-    with pytest.raises(CaptureError, match="frame 1 is said to have 262145 octets"):
+    with pytest.raises(CaptureError, match="frame 1 is said to have 262145 bytes"):
         read(HEADER + struct.pack("<IIII", 0, 0, FRAME_LIMIT + 1, 1))
 
 
@@ -62,7 +62,7 @@ def test_another_version_is_refused():
 
 
 def test_too_many_frames_are_refused(monkeypatch):
-    """The number is limited, not only their octets."""
+    """The number is limited, not only their bytes."""
     monkeypatch.setattr("client_sim.lab.captures.frame.FRAMES_LIMIT", 2)
     with pytest.raises(CaptureError, match="more than 2 frames"):
         read(HEADER + FRAME * 3)

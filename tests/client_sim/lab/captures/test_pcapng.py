@@ -11,9 +11,9 @@ from client_sim.lab.errors import CaptureError
 from fixtures.capture_writer import block
 
 
-def read(octets):
+def read(data):
     """Read everything."""
-    return list(read_pcapng(Source(io.BytesIO(octets))))
+    return list(read_pcapng(Source(io.BytesIO(data))))
 
 
 def section(order="<"):
@@ -26,12 +26,12 @@ def interface(link, order="<", options=b"", snap=0):
     return block(1, struct.pack(f"{order}HHI", link, 0, snap) + options, order)
 
 
-def packet(place, ticks, octets, order="<", length=None):
+def packet(place, ticks, data, order="<", length=None):
     """Give an enhanced packet block."""
     high, low = divmod(ticks, 1 << 32)
-    told = len(octets) if length is None else length
-    head = struct.pack(f"{order}IIIII", place, high, low, len(octets), told)
-    return block(6, head + octets, order)
+    told = len(data) if length is None else length
+    head = struct.pack(f"{order}IIIII", place, high, low, len(data), told)
+    return block(6, head + data, order)
 
 
 NANO = struct.pack("<HHB3x", 9, 1, 9)
@@ -41,10 +41,10 @@ LATER = struct.pack("<HHq", 14, 8, 100)
 
 def test_times_have_the_resolution_and_offset_of_their_interface():
     """Microseconds where none is said, 10^-9, 2^-10, and an offset in seconds."""
-    octets = section() + interface(1) + interface(101, options=NANO)
-    octets += interface(113, options=BINARY + LATER)
-    octets += packet(0, 1_500_000, b"a") + packet(1, 1_500_000_000, b"bc") + packet(2, 1536, b"d")
-    assert read(octets) == [
+    data = section() + interface(1) + interface(101, options=NANO)
+    data += interface(113, options=BINARY + LATER)
+    data += packet(0, 1_500_000, b"a") + packet(1, 1_500_000_000, b"bc") + packet(2, 1536, b"d")
+    assert read(data) == [
         Frame(1, 1.5, 1, b"a", 1),
         Frame(2, 1.5, 101, b"bc", 2),
         Frame(3, 101.5, 113, b"d", 1),
@@ -53,9 +53,9 @@ def test_times_have_the_resolution_and_offset_of_their_interface():
 
 def test_a_new_section_has_its_own_order_and_interfaces():
     """Frames are counted over sections; interfaces begin anew."""
-    octets = section("<") + interface(1, "<") + packet(0, 0, b"a", "<")
-    octets += section(">") + interface(101, ">") + packet(0, 0, b"b", ">")
-    assert [(f.number, f.link, f.octets) for f in read(octets)] == [(1, 1, b"a"), (2, 101, b"b")]
+    data = section("<") + interface(1, "<") + packet(0, 0, b"a", "<")
+    data += section(">") + interface(101, ">") + packet(0, 0, b"b", ">")
+    assert [(f.number, f.link, f.data) for f in read(data)] == [(1, 1, b"a"), (2, 101, b"b")]
     with pytest.raises(CaptureError, match="of an interface that the capture does not describe"):
         read(section() + interface(1) + section() + packet(0, 0, b"a"))
 
@@ -72,8 +72,8 @@ def test_keys_are_given_and_what_is_unknown_is_not_passed_over():
     """Blocks of names and of counters carry nothing of a phone."""
     keys = block(10, struct.pack("<II", 0x544C534B, 5) + b"KEYS\n")
     foreign = block(10, struct.pack("<II", 0x57474B4C, 4) + b"WIRE")
-    octets = section() + keys + foreign + block(4, b"") + block(5, b"\0" * 12) + block(9, b"log!")
-    assert read(octets) == [
+    data = section() + keys + foreign + block(4, b"") + block(5, b"\0" * 12) + block(9, b"log!")
+    assert read(data) == [
         Secrets(b"KEYS\n"),
         Unread("pcapng secrets of type 0x57474b4c", b"WIRE"),
         Unread("pcapng block of type 0x9", b"log!"),
@@ -94,13 +94,13 @@ def test_a_file_that_is_cut_off_is_refused(cut):
 
 
 @pytest.mark.parametrize(
-    ("octets", "words"),
+    ("data", "words"),
     [
         (interface(1), "no pcapng"),
         (block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4E, 1, 0, -1)), "no byte order"),
         (block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 2, 0, -1)), "version 2"),
         (block(0x0A0D0D0A, struct.pack("<I", 0x1A2B3C4D)), "no pcapng|too short"),
-        (section() + struct.pack("<II", 6, 13), "said to have 13 octets"),
+        (section() + struct.pack("<II", 6, 13), "said to have 13 bytes"),
         (section() + struct.pack("<II", 6, 1 << 30), "said to have"),
         (section() + packet(0, 0, b"a")[:-4] + b"\x40\0\0\0", "as another one"),
         (section() + interface(1) + block(6, b"\0" * 16), "longer than its block"),
@@ -111,10 +111,10 @@ def test_a_file_that_is_cut_off_is_refused(cut):
         (section() + interface(1) * 1025, "more interfaces"),
     ],
 )
-def test_damage_is_one_sentence(octets, words):
+def test_damage_is_one_sentence(data, words):
     """Nothing but CaptureError comes out."""
     with pytest.raises(CaptureError, match=words):
-        read(octets)
+        read(data)
 
 
 def test_blocks_are_limited(monkeypatch):
@@ -122,6 +122,6 @@ def test_blocks_are_limited(monkeypatch):
     monkeypatch.setattr("client_sim.lab.captures.pcapng._BLOCKS_LIMIT", 5)
     counters = block(5, b"")
     assert read(section() + counters * 4) == []
-    for octets in (section() + counters * 5, section() * 6):
+    for data in (section() + counters * 5, section() * 6):
         with pytest.raises(CaptureError, match="more than 5 blocks"):
-            read(octets)
+            read(data)

@@ -8,7 +8,7 @@ from client_sim.lab.captures.redaction import redact, show_value
 
 
 @pytest.mark.parametrize(
-    ("octets", "shown"),
+    ("data", "shown"),
     [
         (b"imei=001017123456785&a=b", b"imei=***************&a=b"),
         (b"tel: +999 123-456 789\r\n", b"tel: ****************\r\n"),
@@ -23,9 +23,9 @@ from client_sim.lab.captures.redaction import redact, show_value
         (b"Content-Type: application/x-www-form-urlencoded", None),
     ],
 )
-def test_identifiers_are_covered_and_words_are_not(octets, shown):
-    """Octet by octet, so that offsets stay."""
-    assert redact(octets, ()) == (octets if shown is None else shown)
+def test_identifiers_are_covered_and_words_are_not(data, shown):
+    """Byte by byte, so that offsets stay."""
+    assert redact(data, ()) == (data if shown is None else shown)
 
 
 def test_what_was_found_is_covered_whatever_it_looks_like():
@@ -35,12 +35,12 @@ def test_what_was_found_is_covered_whatever_it_looks_like():
 
 
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(-9, 300), st.integers(0, 99))))
-def test_the_length_stays(octets, found):
+def test_the_length_stays(data, found):
     """Whatever was found, wherever."""
-    assert len(redact(octets, found)) == len(octets)
+    assert len(redact(data, found)) == len(data)
 
 
 def test_a_value_in_a_sentence():
     """Its length, unless it is to be shown."""
-    assert show_value(b"abc", personal=False) == "[3 octets, not shown]"
+    assert show_value(b"abc", personal=False) == "[3 bytes, not shown]"
     assert show_value(b"a\xff", personal=True) == "a\\xff"

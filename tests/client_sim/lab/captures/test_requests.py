@@ -63,20 +63,20 @@ def test_chunks_are_put_together():
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [b"", b"\r\n\r\n", b"GET /\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\n"],
 )
-def test_what_is_no_request_is_none(octets):
+def test_what_is_no_request_is_none(data):
     """A head that does not end, or a line that no request has."""
-    assert split_requests(octets) == ()
+    assert split_requests(data) == ()
 
 
 @given(st.binary(max_size=200))
-def test_any_octets_give_requests_within_them(octets):
-    """Nothing is raised, places grow, and fields stand within the octets."""
+def test_any_bytes_give_requests_within_them(data):
+    """Nothing is raised, places grow, and fields stand within the bytes."""
     for start in (b"", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"):
         end = 0
-        for request in split_requests(start + octets):
-            assert end == request.offset < request.end <= len(start + octets)
+        for request in split_requests(start + data):
+            assert end == request.offset < request.end <= len(start + data)
             end = request.end
-            assert all(field.offset <= len(start + octets) for field in list_fields(request))
+            assert all(field.offset <= len(start + data) for field in list_fields(request))

@@ -60,7 +60,7 @@ def test_a_page_gets_no_elements_of_a_stranger():
 
 
 def test_json_has_no_control_characters_and_the_whole_audit():
-    """Octets are hexadecimal; fields have both numbers of bits."""
+    """Bytes are hexadecimal; fields have both numbers of bits."""
     told = audit_to_dict(hostile(), personal=True)
     assert "\\u001b" not in json.dumps(told)
     assert (told["verdict"], told["clean"], told["host_given"]) == ("unexplained", False, False)

@@ -11,11 +11,11 @@ RING = 1 << 32
 
 
 def stream(start, *pieces):
-    """Put pieces (offset, octets) of a stream together that begins at sequence number `start`."""
+    """Put pieces (offset, bytes) of a stream together that begins at sequence number `start`."""
     made, budget = Stream(), Budget(1_000_000)
     made.begin(start)
-    for offset, octets in pieces:
-        made.add((start + offset) % RING, octets, 0, budget)
+    for offset, data in pieces:
+        made.add((start + offset) % RING, data, 0, budget)
     made.finish()
     return made
 
@@ -26,41 +26,41 @@ def stream(start, *pieces):
     st.integers(0, RING - 1),
     st.randoms(),
 )
-def test_segments_in_any_order_with_any_overlap_are_the_stream(octets, more, start, order):
+def test_segments_in_any_order_with_any_overlap_are_the_stream(data, more, start, order):
     """However it was cut, doubled and shuffled, and wherever the numbers began."""
-    pieces = [(place, octets[place : place + 7]) for place in range(0, len(octets), 7)]
-    pieces += [(p, octets[p : p + size]) for p, size in more if octets[p : p + size]]
+    pieces = [(place, data[place : place + 7]) for place in range(0, len(data), 7)]
+    pieces += [(p, data[p : p + size]) for p, size in more if data[p : p + size]]
     order.shuffle(pieces)
     made = stream(start, *pieces)
-    assert (bytes(made.octets), made.gaps, made.odd) == (octets, [], [])
+    assert (bytes(made.data), made.gaps, made.odd) == (data, [], [])
 
 
 def test_sequence_numbers_go_round():
-    """The third octet has number 0."""
+    """The third byte has number 0."""
     made = stream(RING - 2, (0, b"abcd"), (4, b"ef"))
-    assert bytes(made.octets) == b"abcdef"
+    assert bytes(made.data) == b"abcdef"
 
 
 def test_what_is_missing_is_told_with_its_place_and_size():
     """What was seen behind it is appended."""
     made = stream(7, (0, b"abc"), (5, b"fgh"), (10, b"k"))
-    assert bytes(made.octets) == b"abcfghk"
+    assert bytes(made.data) == b"abcfghk"
     assert made.gaps == [Gap(3, 2), Gap(6, 2)]
     assert stream(7, (0, b"a"), (2, b"c")).gaps == [Gap(1, 1)]
 
 
-def test_octets_that_contradict_others_are_kept_beside_them():
+def test_bytes_that_contradict_others_are_kept_beside_them():
     """The far end may have taken either; both before and behind a gap."""
     made = stream(7, (0, b"abcdef"), (2, b"cXef"))
-    assert bytes(made.octets) == b"abcdef"
+    assert bytes(made.data) == b"abcdef"
     assert made.odd == [Piece(2, b"cXef", "sent twice, differing")]
     made = stream(7, (3, b"def"), (3, b"dXf"), (0, b"abc"))
-    assert bytes(made.octets) == b"abcdef"
+    assert bytes(made.data) == b"abcdef"
     assert made.odd == [Piece(3, b"dXf", "sent twice, differing")]
 
 
 def test_a_keep_alive_is_no_contradiction_but_a_letter_in_its_place_is():
-    """One octet of zero, or none, at the place before the next."""
+    """One byte of zero, or none, at the place before the next."""
     assert stream(7, (0, b"abc"), (2, b"\0"), (2, b"")).odd == []
     assert stream(7, (0, b"abc"), (2, b"X")).odd == [Piece(2, b"X", "sent twice, differing")]
 
@@ -92,12 +92,12 @@ def test_a_budget_is_spent_once():
     """More than it has raises, with what to do."""
     budget = Budget(10)
     budget.spend(10)
-    with pytest.raises(CaptureError, match="more than 10 octets left the phone: cut"):
+    with pytest.raises(CaptureError, match="more than 10 bytes left the phone: cut"):
         budget.spend(1)
 
 
 def test_pieces_that_wait_are_limited():
-    """A stranger who leaves the first octet out does not fill the memory."""
+    """A stranger who leaves the first byte out does not fill the memory."""
     made, budget = Stream(), Budget(10_000_000)
     made.begin(0)
     for number in range(4096):

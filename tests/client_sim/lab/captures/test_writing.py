@@ -43,19 +43,19 @@ def audit(packets, tmp_path, host=HOST_LINE, **more):
 
 def marked(sent, flags):
     """Give a packet with other control bits."""
-    octets = sent.octets[:FLAGS] + bytes([flags]) + sent.octets[FLAGS + 1 :]
-    return Sent(sent.at, octets, is_out=sent.is_out)
+    data = sent.data[:FLAGS] + bytes([flags]) + sent.data[FLAGS + 1 :]
+    return Sent(sent.at, data, is_out=sent.is_out)
 
 
 def cut(packets, wanted, place):
-    """Give the packets, those octets of the phone's segment number `wanted` in two at `place`."""
-    out = [n for n, sent in enumerate(packets) if sent.is_out and len(sent.octets) > 68]
+    """Give the packets, those bytes of the phone's segment number `wanted` in two at `place`."""
+    out = [n for n, sent in enumerate(packets) if sent.is_out and len(sent.data) > 68]
     number = out[wanted]
-    octets = packets[number].octets
-    later = (int.from_bytes(octets[24:28]) + place) % (1 << 32)
+    data = packets[number].data
+    later = (int.from_bytes(data[24:28]) + place) % (1 << 32)
     pieces = (
-        octets[: 40 + place],
-        octets[:24] + later.to_bytes(4) + octets[28:40] + octets[40 + place :],
+        data[: 40 + place],
+        data[:24] + later.to_bytes(4) + data[28:40] + data[40 + place :],
     )
     whole = [piece[:2] + len(piece).to_bytes(2) + piece[4:] for piece in pieces]
     both = [Sent(packets[number].at, piece, is_out=True) for piece in whole]
@@ -63,7 +63,7 @@ def cut(packets, wanted, place):
 
 
 def test_a_request_in_two_segments_is_named(tmp_path):
-    """Though each octet of it is in the request table."""
+    """Though each byte of it is in the request table."""
     assert audit(poll(*HONEST), tmp_path) == ("clean", {})
     (first, answer), second = HONEST
     split = poll((first[:30], b""), (first[30:], answer), second)
@@ -81,7 +81,7 @@ def test_two_requests_in_one_segment_are_named(tmp_path):
 def test_an_end_by_reset_is_named(flags, tmp_path):
     """With and without an acknowledgement."""
     packets = poll(*HONEST)
-    place = next(n for n, sent in enumerate(packets) if sent.is_out and sent.octets[FLAGS] == 17)
+    place = next(n for n, sent in enumerate(packets) if sent.is_out and sent.data[FLAGS] == 17)
     packets[place] = marked(packets[place], flags)
     verdict, found = audit(packets, tmp_path)
     assert (verdict, [*found]) == ("unexplained", ["ends"])
@@ -98,8 +98,8 @@ def test_a_reset_behind_an_end_in_order_is_the_system_s(tmp_path):
 def test_a_retransmission_cuts_nothing(tmp_path):
     """What was sent before, in whatever pieces, is no segment of its own."""
     packets = poll(*HONEST)
-    again = cut([sent for sent in packets if b"GET" in sent.octets][:1], 0, 20)
-    place = next(n for n, sent in enumerate(packets) if b"GET" in sent.octets)
+    again = cut([sent for sent in packets if b"GET" in sent.data][:1], 0, 20)
+    place = next(n for n, sent in enumerate(packets) if b"GET" in sent.data)
     packets[place + 1 : place + 1] = again
     assert audit(packets, tmp_path) == ("clean", {})
 
@@ -139,8 +139,8 @@ def test_a_recording_keeps_a_reset(tmp_path):
     passed = [Passed(1.0, True, POLL[0]), Passed(1.0, False, NOTHING_NEW[0])]
     ends = Ends(("192.0.2.7", 40_000), (SERVER, 8080))
     packets = [
-        Sent(round(at * 1_000_000), octets, is_out=True)
-        for at, octets in encode_connection(ends, 1.0, passed, 2.0, is_reset=True)
+        Sent(round(at * 1_000_000), data, is_out=True)
+        for at, data in encode_connection(ends, 1.0, passed, 2.0, is_reset=True)
     ]
     _, found = audit([*dns(0, 9, HOST, SERVER), *packets], tmp_path)
     assert [*found] == ["ends"]

@@ -20,7 +20,7 @@ REPOSITORY = Repository(kinds=tuple(PARTS))
 
 
 def asked(factory, history, polls):
-    """Give all octets that a client sends, connection by connection."""
+    """Give all bytes that a client sends, connection by connection."""
     world = MemoryWorld(
         REPOSITORY.public("armani", "id", "stable"),
         OWNER,
@@ -30,7 +30,7 @@ def asked(factory, history, polls):
     )
     with memoised():
         observation = run_scenario(factory, world, idle(polls), OWNER)
-    return [connection.octets for connection in observation.connections()]
+    return [connection.data for connection in observation.connections()]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def install(polls, counter=0, fault=None, struck=range(64)):
         respond=serve if fault is None else fault.at(struck)(serve),
     )
     seen = run_scenario(install_too(PollingClient), world, idle(polls), OWNER)
-    asked = [[name(path) for path in LINE.findall(c.octets)] for c in seen.connections()]
+    asked = [[name(path) for path in LINE.findall(c.data)] for c in seen.connections()]
     assert all(c.closes == 1 for c in seen.connections())
     return [["poll"] if "root" in words else words for words in asked], seen.outcomes
 
@@ -83,8 +83,8 @@ def test_an_incremental_that_is_gone_is_given_up_for_the_full_package():
         ("429, at codename's proof", ["codename", "proof"], ["codename", "proof", "full"]),
         ("416, at package", ["codename", "proof", "full"], ["full"]),
         ("302, at package", ["codename", "proof", "full"], ["full"]),
-        ("other octets, at package", ["codename", "proof", "full"], ["full"]),
-        ("an octet in twenty seconds, at package", ["codename", "proof", "full"], ["full"]),
+        ("other bytes, at package", ["codename", "proof", "full"], ["full"]),
+        ("a byte in twenty seconds, at package", ["codename", "proof", "full"], ["full"]),
     ],
 )
 def test_a_fault_ends_the_installation_and_the_next_poll_begins_anew(sentence, last, then):
@@ -111,12 +111,12 @@ def test_other_clients_are_left_as_they_are():
 
 
 def test_names_are_unique_and_each_place_meets_each_kind():
-    """What the issue names: statuses, lengths, octets, cuts, slowness, redirects, Retry-After."""
+    """What the issue names: statuses, lengths, bytes, cuts, slowness, redirects, Retry-After."""
     names = [fault.name for fault in INSTALL]
     assert len(set(names)) == len(names)
     for kind in (
         *("404", "410", "416", "500", "302", "429", "503", "an empty body", "half a body"),
-        *("other octets", "too long", "too short", "reset in the body", "hang-up in the body"),
+        *("other bytes", "too long", "too short", "reset in the body", "hang-up in the body"),
         *("twenty seconds", "no answer in time"),
     ):
         for place in ("codename", "codename's proof", "package"):

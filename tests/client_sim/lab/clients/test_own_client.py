@@ -57,7 +57,7 @@ def test_the_example_of_the_page_is_found_out(examine_module):
     canaries = next(each for each in verdict.batteries if each.oracle == "canaries")
     sights = {finding.explanation: finding for finding in canaries.findings}
     sight = sights[f"serial as it is: {OWNER.serial}"]
-    assert sight.octets[sight.offset :].startswith(OWNER.serial.encode())
+    assert sight.data[sight.offset :].startswith(OWNER.serial.encode())
 
 
 def test_without_the_leak_nothing_of_the_owner_is_found(examine_module):

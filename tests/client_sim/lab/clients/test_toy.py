@@ -18,7 +18,7 @@ def make_toy(public, answers, kind=ToyClient):
     asked = []
 
     def respond(question):
-        asked.append(question.octets)
+        asked.append(question.data)
         answer = answers[len(asked) - 1]
         if isinstance(answer, OSError):
             raise answer
@@ -48,7 +48,7 @@ class Listening(ToyClient):
         self.told.append(str(error))
 
 
-def test_a_poll_is_two_requests_in_the_octets_of_the_formats(public):
+def test_a_poll_is_two_requests_in_the_bytes_of_the_formats(public):
     """FORMATS section 9: request line, Host, Accept-Encoding."""
     toy, asked = make_toy(public, [b"HTTP/1.1 404 x\r\n\r\n", b"HTTP/1.1 200 x\r\n\r\n"])
     assert toy.poll() == "nothing new"

@@ -87,17 +87,17 @@ def test_a_phone_that_is_not_in_the_capture_proves_nothing():
 
 
 @pytest.mark.parametrize(
-    ("octets", "words"),
+    ("data", "words"),
     [
         ((FOLDER / "ours.pcap").read_bytes()[:-1], "cut off in frame"),
         ((FOLDER / "ours.pcapng").read_bytes()[:-1], "cut off in the end of a block"),
         ((FOLDER / "ours.har").read_bytes()[:-9], "the HAR cannot be read"),
     ],
 )
-def test_a_damaged_capture_is_one_sentence_and_gives_1(octets, words, tmp_path):
+def test_a_damaged_capture_is_one_sentence_and_gives_1(data, words, tmp_path):
     """No verdict, no trace of the program."""
     path = tmp_path / "capture"
-    path.write_bytes(octets)
+    path.write_bytes(data)
     result = audit(path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("error: ")

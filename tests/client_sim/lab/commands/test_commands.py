@@ -63,7 +63,7 @@ def test_a_clean_client_gives_0(url, root, tmp_path):
     assert page.read_text().startswith("<!doctype html>")
 
 
-def test_the_phone_of_2014_gives_1_and_shows_the_octets(url, root, tmp_path):
+def test_the_phone_of_2014_gives_1_and_shows_the_bytes(url, root, tmp_path):
     """The IMEI stands in all forms of the report, for those who ask to see it."""
     page, junit, sarif = tmp_path / "page.html", tmp_path / "junit.xml", tmp_path / "it.sarif"
     files = ("--html", page, "--junit", junit, "--sarif", sarif)
@@ -77,7 +77,7 @@ def test_the_phone_of_2014_gives_1_and_shows_the_octets(url, root, tmp_path):
 
 
 def test_json_has_the_same_verdict(url, root):
-    """Offending octets are hexadecimal and lie where the offset says; values are covered."""
+    """Offending bytes are hexadecimal and lie where the offset says; values are covered."""
     result = call("run", "--url", url, "--root", root, "--client", "2014", "--pairs", 1, "--json")
     assert result.exit_code == 1
     verdict = json.loads(result.stdout)
@@ -162,11 +162,11 @@ NO_ROOTS = [
 ]
 
 
-@pytest.mark.parametrize("octets", NO_ROOTS, ids=range(len(NO_ROOTS)))
+@pytest.mark.parametrize("data", NO_ROOTS, ids=range(len(NO_ROOTS)))
 @pytest.mark.parametrize("command", ["run", "explain"])
-def test_a_file_that_is_no_root_gives_1_and_no_verdict(command, octets, url, root):
+def test_a_file_that_is_no_root_gives_1_and_no_verdict(command, data, url, root):
     """Without a root a phone asks for nothing, which proves nothing."""
-    root.write_bytes(octets)
+    root.write_bytes(data)
     more = ("--url", url) if command == "run" else ()
     result = call(command, "--root", root, *more)
     assert result.exit_code == 1
@@ -232,7 +232,7 @@ def test_a_client_that_needs_an_owner_cannot_be_explained(root):
     assert result.stderr.count("\n") == 1
 
 
-def test_explain_prints_the_exact_octets(root):
+def test_explain_prints_the_exact_bytes(root):
     """Each line that is sent is printed with its line end, and its reason above."""
     result = call("explain", "--root", root, "--client", "toy")
     assert result.exit_code == 0, result.output
@@ -242,7 +242,7 @@ def test_explain_prints_the_exact_octets(root):
         if line.endswith("\\r\\n") and not line.startswith(" ")
     )
     assert sent.encode() == POLL
-    assert result.stdout.splitlines()[-1] == f"{len(POLL)} octets in 2 requests."
+    assert result.stdout.splitlines()[-1] == f"{len(POLL)} bytes in 2 requests."
 
 
 def test_explain_shows_what_is_not_in_the_table(root):

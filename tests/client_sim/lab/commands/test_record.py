@@ -46,7 +46,7 @@ def talk(port, *requests, wrap=None):
     return lines
 
 
-def test_a_poll_is_recorded_octet_for_octet(tmp_path):
+def test_a_poll_is_recorded_byte_for_byte(tmp_path):
     """It ends by itself after the connections that were wished for; lines tell what came."""
     path = tmp_path / "capture"
     published = tmp_path / "public" / "metadata"
@@ -63,7 +63,7 @@ def test_a_poll_is_recorded_octet_for_octet(tmp_path):
     ]
     assert told[-1] == f"{path}: 2 connections, 3 requests; `lab audit` judges them"
     talks = load_capture(path).conversations
-    assert [each.octets for each in talks] == [b"".join(POLL), miui_update()]
+    assert [each.data for each in talks] == [b"".join(POLL), miui_update()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -79,7 +79,7 @@ def test_ctrl_c_is_the_usual_end(number, tmp_path):
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
-    assert load_capture(path).conversations[0].octets == POLL[0] + b"GET /half"
+    assert load_capture(path).conversations[0].data == POLL[0] + b"GET /half"
 
 
 @pytest.mark.needs("tshark")
@@ -93,7 +93,7 @@ def test_tls_is_recorded_with_its_keys(certificate, tmp_path):
             talk(port, *POLL, wrap=lambda plain: context.wrap_socket(plain, server_hostname=HOST))
         process.communicate(timeout=PATIENCE)
     for each in load_capture(path).conversations:
-        assert (each.state, each.octets) == (State.DECRYPTED, b"".join(POLL))
+        assert (each.state, each.data) == (State.DECRYPTED, b"".join(POLL))
         assert each.hello.server_name == HOST.encode()
 
 
@@ -105,13 +105,13 @@ def test_who_speaks_no_http_or_no_tls_is_recorded(certificate, tmp_path):
         with socket.create_connection(("127.0.0.1", port)) as stream:
             stream.sendall(b"half a li")
         process.communicate(timeout=PATIENCE)
-    assert [t.octets for t in load_capture(path).conversations] == [b"\0\1\2\r\n\r\n", b"half a li"]
+    assert [t.data for t in load_capture(path).conversations] == [b"\0\1\2\r\n\r\n", b"half a li"]
     other = tmp_path / "other"
     with recording(other, "--certificate", certificate, "--seconds", "1") as (process, port):
         with contextlib.suppress(OSError):
             talk(port, POLL[0])
         process.communicate(timeout=PATIENCE)
-    assert [t.octets for t in load_capture(other).conversations] == [POLL[0]]
+    assert [t.data for t in load_capture(other).conversations] == [POLL[0]]
 
 
 def call(*arguments):

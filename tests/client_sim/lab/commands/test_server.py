@@ -49,8 +49,8 @@ def test_a_leak_gives_1_and_is_shown(leaky):
 
 
 def test_a_verdict_for_programs():
-    """Findings with their octets in hex, and what was not looked at."""
-    finding = Finding("a file, octet 7", "path is there", b"xabcx", 1, 3)
+    """Findings with their bytes in hex, and what was not looked at."""
+    finding = Finding("a file, byte 7", "path is there", b"xabcx", 1, 3)
     checks = (Check("files", "Is it?", 3, 1, (finding,)), Check("metrics", "Is it?", 1, 0, ()))
     said = server_to_dict(ServerVerdict("a", 9, 8, 3, checks, ("Memory.",)))
     assert json.loads(json.dumps(said)) == said

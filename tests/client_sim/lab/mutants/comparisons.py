@@ -47,13 +47,13 @@ def whole(trace):
     return trace.whole
 
 
-def octets(trace):
+def untimed(trace):
     """Take a trace without times."""
-    return trace.octets
+    return trace.data
 
 
 def last_poll(trace):
-    """Take the octets of the fourth poll."""
+    """Take the bytes of the fourth poll."""
     return trace.of_poll(4)
 
 
@@ -66,9 +66,9 @@ COMPARISONS = {
     "keys": (whole, [LOT.but(serve=keys_of(word)) for word in (b"keyA", b"keyB")]),
     "birth": (whole, [LOT.but(start=START + 36_977 * number) for number in range(14)]),
     "restarts": (whole, [LOT, LOT.but(steps=("reboot", *STEPS))]),
-    "absence": (octets, [LOT.but(steps=("poll", f"off {days * DAY}", "poll")) for days in (0, 9)]),
-    "seed": (octets, [LOT.but(seed=b"%d" % number) for number in range(8)]),
-    "seed of weeks": (octets, [LOT.but(seed=b"%d" % n, steps=("poll",) * 32) for n in range(3)]),
+    "absence": (untimed, [LOT.but(steps=("poll", f"off {days * DAY}", "poll")) for days in (0, 9)]),
+    "seed": (untimed, [LOT.but(seed=b"%d" % number) for number in range(8)]),
+    "seed of weeks": (untimed, [LOT.but(seed=b"%d" % n, steps=("poll",) * 32) for n in range(3)]),
     "failures": (
         last_poll,
         [LOT.but(serve=serve_failing(serve_well, polls, b"")) for polls in ((), (1,), (1, 2))],

@@ -141,7 +141,7 @@ class Lot:
 
 @dataclass
 class Trace:
-    """What left: (poll, seconds since the start, what, octets); and how much was drawn."""
+    """What left: (poll, seconds since the start, what, bytes); and how much was drawn."""
 
     left: list[tuple[int, float, str, bytes]] = field(default_factory=list)
     draws: list[tuple[int, int]] = field(default_factory=list)
@@ -154,23 +154,23 @@ class Trace:
         return (*self.left, self.crash)
 
     @property
-    def octets(self):
+    def data(self):
         """Give what was asked, connected to and sent, without times."""
-        return tuple((poll, what, octets) for poll, _, what, octets in self.left if what != "due")
+        return tuple((poll, what, data) for poll, _, what, data in self.left if what != "due")
 
     def of_poll(self, poll):
         """Give what left in a poll, without times."""
-        return tuple((what, octets) for number, what, octets in self.octets if number == poll)
+        return tuple((what, data) for number, what, data in self.data if number == poll)
 
     @property
     def gaps(self):
         """Give the seconds from each poll to the next."""
-        return [float(octets) - at for _, at, what, octets in self.left if what == "due"]
+        return [float(data) - at for _, at, what, data in self.left if what == "due"]
 
     @property
     def said(self):
-        """Give all octets of names, targets and requests, joined."""
-        return b"\n".join(octets for _, _, octets in self.octets)
+        """Give all bytes of names, targets and requests, joined."""
+        return b"\n".join(data for _, _, data in self.data)
 
 
 class _World:
@@ -202,8 +202,8 @@ class _World:
         self.note(f"target {number}", f"{address} {port} {tls}".encode())
         return _Stream(self, self.poll, number)
 
-    def note(self, what, octets):
-        self.trace.left.append((self.poll, self.clock - self.lot.start, what, octets))
+    def note(self, what, data):
+        self.trace.left.append((self.poll, self.clock - self.lot.start, what, data))
 
 
 class _Stream:
@@ -229,10 +229,10 @@ class _Stream:
     def close(self):
         self._note("close", b"")
 
-    def _note(self, what, octets):
+    def _note(self, what, data):
         # A connection is known by its place in its poll, and by that poll if it is an earlier one.
         since = "" if self._poll == self._world.poll else f" since poll {self._poll}"
-        self._world.note(f"{what} {self._number}{since}", octets)
+        self._world.note(f"{what} {self._number}{since}", data)
 
 
 def lead(factory, lot: Lot) -> Trace:

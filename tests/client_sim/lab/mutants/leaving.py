@@ -20,7 +20,7 @@ PUBLIC = make_public(REPOSITORY)
 
 
 class Life:
-    """A world for one phone; `left` lists (what, when, octets) in the order of leaving."""
+    """A world for one phone; `left` lists (what, when, bytes) in the order of leaving."""
 
     def __init__(self, personal, seed=b"seed", start=START):
         self.public = PUBLIC
@@ -33,7 +33,7 @@ class Life:
         self._draws = itertools.count()
 
     def entropy(self, n):
-        """Give octets of the seed."""
+        """Give bytes of the seed."""
         return hashlib.shake_256(b"%s %d" % (self._seed, next(self._draws))).digest(n)
 
     def now(self):
@@ -50,14 +50,14 @@ class Life:
         self.note("target", f"{address} {port} {tls}".encode())
         return _Stream(self)
 
-    def note(self, what, octets):
+    def note(self, what, data):
         """Write down a departure."""
-        self.left.append((what, self.clock, octets))
+        self.left.append((what, self.clock, data))
 
     @property
-    def octets(self):
+    def data(self):
         """Give all that was asked, connected to and sent, without times."""
-        return b"\n".join(octets for what, _, octets in self.left if what != "due")
+        return b"\n".join(data for what, _, data in self.left if what != "due")
 
 
 class _Stream:

@@ -71,5 +71,5 @@ def test_a_pause_is_asked_for_and_nothing_else_tells(mutant_id, times):
     assert len(noted) == times
     assert {note.split()[0] for note in noted} == {b"time.sleep"}
     assert len(set(noted)) == 1
-    sent = [(what, octets) for what, _, octets in told.left if what != "due"]
-    assert sent == [(w, octets) for w, _, octets in live(ToyClient, OWNER).left if w != "due"]
+    sent = [(what, data) for what, _, data in told.left if what != "due"]
+    assert sent == [(w, data) for w, _, data in live(ToyClient, OWNER).left if w != "due"]

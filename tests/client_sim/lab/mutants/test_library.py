@@ -243,10 +243,10 @@ def test_what_is_told_is_no_accident(mutant_id):
 
 @pytest.mark.parametrize("mutant_id", sources_with("draws"))
 def test_a_leak_that_draws_shows_what_it_drew(mutant_id):
-    """Other randomness, other octets: times are left out, for those may differ."""
+    """Other randomness, other bytes: times are left out, for those may differ."""
     make_client = BY_ID[mutant_id].make
-    usual = live(make_client, OWNER).octets
-    assert any(live(make_client, OWNER, b"%d" % seed).octets != usual for seed in range(8))
+    usual = live(make_client, OWNER).data
+    assert any(live(make_client, OWNER, b"%d" % seed).data != usual for seed in range(8))
 
 
 @pytest.mark.parametrize("mutant_id", sources_with("clock"))
@@ -254,7 +254,7 @@ def test_a_leak_of_the_clock_shows_another_time(mutant_id):
     """The same phone an hour and some milliseconds later, with the same randomness."""
     make_client = BY_ID[mutant_id].make
     later = live(make_client, OWNER, start=START + 3_600.512)
-    assert later.octets != live(make_client, OWNER).octets
+    assert later.data != live(make_client, OWNER).data
 
 
 @pytest.mark.parametrize("mutant_id", sources_with("constant"))
@@ -263,15 +263,15 @@ def test_a_leak_that_follows_nothing_says_what_no_phone_says(mutant_id):
     make_client = BY_ID[mutant_id].make
     told = live(make_client, OWNER)
     assert live(make_client, OTHERS[0]).left == told.left
-    clean = (live(ToyClient, OWNER).octets, live(PollingClient, OWNER).octets)
-    assert told.octets not in clean
+    clean = (live(ToyClient, OWNER).data, live(PollingClient, OWNER).data)
+    assert told.data not in clean
 
 
 @pytest.mark.parametrize("mutant_id", sources_with("unseeded"))
 def test_a_leak_with_its_own_randomness_never_says_the_same_twice(mutant_id):
     """Not even to the same seed."""
     make_client = BY_ID[mutant_id].make
-    assert live(make_client, OWNER).octets != live(make_client, OWNER).octets
+    assert live(make_client, OWNER).data != live(make_client, OWNER).data
 
 
 def test_the_clean_clients_show_none_of_this():
@@ -279,7 +279,7 @@ def test_the_clean_clients_show_none_of_this():
     for make_client in (ToyClient, PollingClient):
         usual = live(make_client, OWNER)
         assert live(make_client, OTHERS[0]).left == usual.left
-        assert live(make_client, OWNER, b"2").octets == usual.octets
+        assert live(make_client, OWNER, b"2").data == usual.data
     assert len(usual.outcomes) == 4
     assert usual.outcomes[0].startswith("No build has been announced")
 

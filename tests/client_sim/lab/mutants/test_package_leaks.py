@@ -67,7 +67,7 @@ def test_a_download_follows_what_its_sentence_names(mutant):
 
 
 def test_an_error_is_taken_for_the_beginning_of_a_block():
-    """Of 13 octets of an error, the next request names the 14th; of the blocks of 16 none."""
+    """Of 13 bytes of an error, the next request names the 14th; of the blocks of 16 none."""
 
     def serve(asked):
         if asked.path.startswith(b"/targets/"):
@@ -99,9 +99,7 @@ def test_a_package_is_fetched_in_aligned_blocks_behind_the_poll():
     given = []
     trace = lead(DownloadingToy, LOT.but(serve=serve, steps=("poll", "poll")))
     host = b"Host: updates.hening.example:8080\r\n"
-    asked = [
-        octets for _, what, octets in trace.octets if what == "octets 2" or b"/targets/" in octets
-    ]
+    asked = [data for _, what, data in trace.data if what == "bytes 2" or b"/targets/" in data]
     assert asked == [PACKAGE + host + b"Range: " + block + b"\r\n\r\n" for block in BLOCKS]
     assert trace.outcomes == ["fetched", "nothing new"]
     assert (BLOCK, LENGTH) == (8_388_608, 20_000_000)
@@ -115,9 +113,9 @@ def test_a_block_that_does_not_come_is_asked_for_again(answer):
         return answer if asked.path.startswith(b"/targets/") else serve_well(asked)
 
     trace = lead(DownloadingToy, LOT.but(serve=serve, steps=("poll", "poll")))
-    ranges = [octets for _, _, octets in trace.octets if b"Range" in octets]
+    ranges = [data for _, _, data in trace.data if b"Range" in data]
     assert len(ranges) == 2
-    assert all(BLOCKS[0] in octets for octets in ranges)
+    assert all(BLOCKS[0] in data for data in ranges)
 
 
 def test_every_download_is_proved():

@@ -29,8 +29,8 @@ def told_by(mutant_id):
 
 
 def value_in(mutant_id, pattern):
-    """Give what stands in the first place where a pattern fits, as octets."""
-    return re.search(pattern, told_by(mutant_id).octets, re.DOTALL).group(1)
+    """Give what stands in the first place where a pattern fits, as bytes."""
+    return re.search(pattern, told_by(mutant_id).data, re.DOTALL).group(1)
 
 
 def hexed(name, text):
@@ -92,7 +92,7 @@ def hexed(name, text):
 )
 def test_a_value_stands_where_the_sentence_says(mutant_id, literal):
     """As it is, or in a digest that anybody can compute."""
-    assert literal.encode() in told_by(mutant_id).octets
+    assert literal.encode() in told_by(mutant_id).data
 
 
 def test_the_report_of_2014_has_its_five_fields():
@@ -146,7 +146,7 @@ def test_the_report_of_2014_has_its_five_fields():
             "imsi-semi-octets",
             rb"\?s=(\S+)",
             lambda told: "".join(
-                f"{octet & 15:x}{octet >> 4:x}" for octet in base64.urlsafe_b64decode(told)
+                f"{byte & 15:x}{byte >> 4:x}" for byte in base64.urlsafe_b64decode(told)
             ).encode(),
             f"{OWNER.imsi}f",
         ),
@@ -160,7 +160,7 @@ def test_the_report_of_2014_has_its_five_fields():
             "xor-one-octet",
             rb"X-Blob: (\S+)",
             lambda told: bytes(
-                octet ^ int(told[:2], 16) for octet in bytes.fromhex(told[2:].decode())
+                byte ^ int(told[:2], 16) for byte in bytes.fromhex(told[2:].decode())
             ),
             OWNER.imei,
         ),
@@ -201,21 +201,21 @@ def test_a_value_comes_back_when_the_layers_are_taken_off(mutant_id, pattern, de
     assert decode(value_in(mutant_id, pattern)) == value.encode()
 
 
-def open_aes(mode, octets):
+def open_aes(mode, data):
     """Decipher with the key that all phones have."""
     cipher = Cipher(algorithms.AES128(b"one for everyone"), mode).decryptor()
-    return cipher.update(octets) + cipher.finalize()
+    return cipher.update(data) + cipher.finalize()
 
 
-def open_gcm(octets):
+def open_gcm(data):
     """Decipher with the other key that all phones have."""
     key = b"a key that is built into each of"
-    return AESGCM(key).decrypt(octets[:12], octets[12:], None)
+    return AESGCM(key).decrypt(data[:12], data[12:], None)
 
 
-def open_chacha(octets):
+def open_chacha(data):
     """Decipher with the key that came along."""
-    return ChaCha20Poly1305(octets[:32]).decrypt(bytes(12), octets[32:], None)
+    return ChaCha20Poly1305(data[:32]).decrypt(bytes(12), data[32:], None)
 
 
 def test_the_form_of_2014_opens_with_the_key_of_all_phones():
@@ -240,7 +240,7 @@ def test_what_is_sealed_opens_for_the_vendor():
 
 
 def test_whoever_guesses_the_imei_can_compute_the_ephemeral_key():
-    """Two random octets are no secret: all 65,536 can be tried."""
+    """Two random bytes are no secret: all 65,536 can be tried."""
     sealed = value_in("ephemeral-of-imei", rb"\r\n\r\n(.{32})")
     assert any(
         X25519PrivateKey.from_private_bytes(
@@ -254,30 +254,30 @@ def test_whoever_guesses_the_imei_can_compute_the_ephemeral_key():
 
 
 def test_a_body_of_digests_has_one_for_each_contact():
-    """As raw octets, one behind the other."""
+    """As raw bytes, one behind the other."""
     expected = b"".join(hashlib.sha256(c.number.encode()).digest() for c in OWNER.contacts)
-    assert b"\r\n\r\n" + expected in told_by("book-sha256-body").octets
+    assert b"\r\n\r\n" + expected in told_by("book-sha256-body").data
 
 
 def test_an_identifier_of_the_installation_is_the_same_in_all_polls():
     """Across the restart, too, which a fresh one is not."""
-    told = re.findall(rb"\?id=(\S+)", told_by("install-identifier").octets)
+    told = re.findall(rb"\?id=(\S+)", told_by("install-identifier").data)
     assert (len(told), len(set(told))) == (8, 1)
-    assert len(set(re.findall(rb"uuid=(\S+)", told_by("install-uuid").octets))) == 1
-    assert len(set(re.findall(rb"Request-Id: (\S+)", told_by("request-identifier").octets))) == 8
-    assert len(set(re.findall(rb"X-Session: (\S+)", told_by("session-of-poll").octets))) == 4
+    assert len(set(re.findall(rb"uuid=(\S+)", told_by("install-uuid").data))) == 1
+    assert len(set(re.findall(rb"Request-Id: (\S+)", told_by("request-identifier").data))) == 8
+    assert len(set(re.findall(rb"X-Session: (\S+)", told_by("session-of-poll").data))) == 4
 
 
 def test_a_digit_a_poll_is_the_whole_number_after_some_polls():
     """The drip goes through other places of the IMEI."""
-    versions = re.findall(rb"/(\d+)\.root", told_by("root-drip").octets)
+    versions = re.findall(rb"/(\d+)\.root", told_by("root-drip").data)
     assert versions == [b"%d" % (2 + int(digit)) for digit in OWNER.imei[6:10]]
 
 
 def test_polls_of_the_night_are_in_the_owners_night():
     """All due times fall between one and six where the owner lives (Jakarta is UTC+7)."""
     life = live(find_mutant("polls-at-night").make, jakarta())
-    dues = [float(octets) for what, _, octets in life.left if what == "due"]
+    dues = [float(data) for what, _, data in life.left if what == "due"]
     assert {int((due + 7 * 3600) // 3600 % 24) for due in dues} <= {1, 2, 3, 4, 5}
 
 

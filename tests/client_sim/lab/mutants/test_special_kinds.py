@@ -68,17 +68,17 @@ def test_it_takes_a_server_and_an_owner():
 
 
 def lengths(mutant_id, lots=ALL):
-    """Give the number of requests and of octets of each poll of some owners."""
+    """Give the number of requests and of bytes of each poll of some owners."""
     found = set()
     for lot in lots:
         trace = lead(find_mutant(mutant_id).make, lot.but(steps=("poll",)))
-        sent = [octets for _, what, octets in trace.octets if what.startswith("octets")]
+        sent = [data for _, what, data in trace.data if what.startswith("octets")]
         found.add((len(sent), len(b"".join(sent))))
     return found
 
 
 def test_compensated_leaks_keep_lengths_and_numbers():
-    """Whoever only counts octets, or requests, sees nothing."""
+    """Whoever only counts bytes, or requests, sees nothing."""
     assert len(lengths("compensated-padding")) == 1
     assert {number for number, _ in lengths("compensated-requests")} == {4}
     assert len(lengths("balanced-pieces")) == 1

@@ -108,7 +108,7 @@ def seconds(factory):
     """Give the second of the hour of each poll."""
     lot = LOT.but(steps=("poll",) * 20, start=START - START % 3600)
     trace = lead(factory, lot)
-    return [float(octets) % 3600 for _, _, what, octets in trace.left if what == "due"]
+    return [float(data) % 3600 for _, _, what, data in trace.left if what == "due"]
 
 
 def boots(factory):
@@ -154,7 +154,7 @@ def test_a_clean_client_follows_none_of_this(make_client, what):
 
 
 def later_polls(make_client):
-    """Give the distinct octets of polls 2 to 6 in which nothing happens."""
+    """Give the distinct bytes of polls 2 to 6 in which nothing happens."""
     trace = lead(make_client, LOT.but(steps=("poll",) * 6))
     return {trace.of_poll(number) for number in range(2, 7)}
 
@@ -170,10 +170,10 @@ def test_a_leak_changes_from_poll_to_poll(mutant_id):
 def open_ends(make_client):
     """Give what is not closed in the poll in which it was opened."""
     trace = lead(make_client, LOT)
-    opened = {(poll, what.split()[1]) for poll, what, _ in trace.octets if "target" in what}
+    opened = {(poll, what.split()[1]) for poll, what, _ in trace.data if "target" in what}
     closed = {
         (poll, what.split()[1])
-        for poll, what, _ in trace.octets
+        for poll, what, _ in trace.data
         if "close" in what and "since" not in what
     }
     return opened - closed

@@ -1,4 +1,4 @@
-"""Answers are read from octets: whole ones only, and never an exception."""
+"""Answers are read from bytes: whole ones only, and never an exception."""
 
 import gzip
 
@@ -26,7 +26,7 @@ def test_answers_follow_each_other():
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         b"",
         b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
@@ -45,9 +45,9 @@ def test_answers_follow_each_other():
         b"HTTP/1.1 200 OK\r\nContent-Length: 00000000000000000\r\n\r\n",
     ],
 )
-def test_what_is_not_whole_is_no_answer(octets):
+def test_what_is_not_whole_is_no_answer(data):
     """It ends the list; what came before it stays."""
-    assert decode_answers(MISSING + octets) == (Answer(404, b""),)
+    assert decode_answers(MISSING + data) == (Answer(404, b""),)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_other_bodies_name_no_versions(body):
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_octets_never_raise(octets):
+def test_arbitrary_bytes_never_raise(data):
     """A hostile server ends the list and nothing else."""
-    decode_answers(octets)
-    (found,) = decode_answers(answer(octets))
+    decode_answers(data)
+    (found,) = decode_answers(answer(data))
     assert isinstance(found.versions(), dict)
 
 

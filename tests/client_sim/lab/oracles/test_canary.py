@@ -1,4 +1,4 @@
-"""A planted value is found however it is dressed, and clean octets hold none."""
+"""A planted value is found however it is dressed, and clean bytes hold none."""
 
 import base64
 import codecs
@@ -52,13 +52,13 @@ DRESSES = {
     "base16 lower": lambda v: base64.b16encode(v).lower(),
     "base32": base64.b32encode,
     "base64": base64.b64encode,
-    "base64 one octet later": lambda v: base64.b64encode(b"{" + v + b"}"),
-    "base64 two octets later": lambda v: base64.b64encode(b'{"' + v + b'"}'),
+    "base64 one byte later": lambda v: base64.b64encode(b"{" + v + b"}"),
+    "base64 two bytes later": lambda v: base64.b64encode(b'{"' + v + b'"}'),
     "base64 url-safe": base64.urlsafe_b64encode,
     "base85": base64.b85encode,
     "ascii85": base64.a85encode,
     "url": lambda v: quote(v, safe="").encode(),
-    "url every octet": lambda v: b"".join(b"%%%02X" % o for o in v),
+    "url every byte": lambda v: b"".join(b"%%%02X" % o for o in v),
     "html": lambda v: b"".join(b"&#%d;" % o for o in v),
     "reversed": lambda v: bytes(reversed(v)),
     "upper": lambda v: v.upper(),
@@ -106,11 +106,11 @@ DRESSES = {
         b"%d" % o for o in base64.b32encode(hashlib.sha256(v).digest())
     ),
     "swapped pairs of base16 of md5": lambda v: bytes(
-        octet
+        byte
         for pair in zip(
             *(hashlib.md5(v).hexdigest().encode()[start::2] for start in (1, 0)), strict=True
         )
-        for octet in pair
+        for byte in pair
     ),
     "gzip": lambda v: gzip.compress(b'{"v":"' + v + b'"}', mtime=0),
     "zlib": zlib.compress,
@@ -155,12 +155,12 @@ def test_each_field_is_found(dress):
 
 @pytest.mark.parametrize("length", range(8, 33))
 def test_a_digest_is_found_however_it_is_cut(length, search):
-    """Eight octets of a digest are enough, in raw and in hexadecimal form."""
+    """Eight bytes of a digest are enough, in raw and in hexadecimal form."""
     digest = hashlib.sha256(PERSONA.imei.encode()).digest()[:length]
     (raw,) = search.search(FRAME % digest)
     (text,) = search.search(FRAME % digest.hex().encode())
-    assert (raw.field, raw.octets) == ("imei", digest)
-    assert (text.field, text.octets, text.chain[:2]) == (
+    assert (raw.field, raw.data) == ("imei", digest)
+    assert (text.field, text.data, text.chain[:2]) == (
         "imei",
         digest.hex().encode(),
         ("sha256", "base16"),
@@ -188,17 +188,17 @@ SPELLINGS = {
 def test_other_spellings_are_found(field, search):
     """Numbers without prefix or check digit and addresses without separators are the same."""
     for spelling in SPELLINGS[field]:
-        for octets in (spelling.encode(), hashlib.md5(spelling.encode()).hexdigest().encode()):
-            assert field in {s.field for s in search.search(FRAME % octets)}, spelling
+        for data in (spelling.encode(), hashlib.md5(spelling.encode()).hexdigest().encode()):
+            assert field in {s.field for s in search.search(FRAME % data)}, spelling
 
 
 def test_numbers_in_swapped_nibbles_are_found(search):
     """A SIM writes 89999... as 98 99 9...: the first digit stands in the low nibble."""
     digits = PERSONA.iccid
-    octets = bytes(
+    data = bytes(
         int(digits[place + 1]) << 4 | int(digits[place]) for place in range(0, len(digits), 2)
     )
-    (sighting,) = search.search(b"\x00\x01" + octets)
+    (sighting,) = search.search(b"\x00\x01" + data)
     assert (sighting.field, sighting.offset, sighting.chain) == ("iccid", 2, ("bcd swapped",))
 
 
@@ -206,8 +206,8 @@ def test_numbers_in_swapped_nibbles_are_found(search):
 def test_turned_digits_are_found(by, search):
     """As they are, and in base64."""
     turned = bytes((o - 48 + by) % 10 + 48 for o in PERSONA.imei.encode())
-    for octets in (turned, base64.b64encode(turned)):
-        found = search.search(FRAME % octets)
+    for data in (turned, base64.b64encode(turned)):
+        found = search.search(FRAME % data)
         assert ("imei", f"digits+{by}") in {(s.field, s.chain[0]) for s in found}
 
 
@@ -219,17 +219,17 @@ def test_digests_of_two_identifiers_are_found(search):
     assert search.search(FRAME % hashlib.md5(b"pepper" + PERSONA.imei.encode()).digest()) == ()
 
 
-def test_known_octets_are_searched_quickly_with_the_same_result(search):
-    """In clean octets, with values in any dress, and under XOR."""
+def test_known_bytes_are_searched_quickly_with_the_same_result(search):
+    """In clean bytes, with values in any dress, and under XOR."""
     for dress in ("plain", "xor 90", "sha1 hex of 12", "gzip", "html", "rot13", "HMAC of value"):
-        octets = FRAME % DRESSES[dress](PERSONA.imei.encode())
-        assert search.search_again(octets) == search.search(octets) != ()
+        data = FRAME % DRESSES[dress](PERSONA.imei.encode())
+        assert search.search_again(data) == search.search(data) != ()
     other = FRAME % b"org.example@gro.elpmaxe@somebody"
     assert search.search_again(other) == search.search_again(other) == ()
     assert search.search_again(b"") == ()
 
 
-def test_octets_of_others_are_known_to_hold_nothing():
+def test_bytes_of_others_are_known_to_hold_nothing():
     """What is clean holds no IMEI; whatever that is dressed as, it is not passed by."""
     clean = FRAME % b"somebody"
     search = CanarySearch({"imei": FEW["imei"]})
@@ -243,10 +243,10 @@ def test_octets_of_others_are_known_to_hold_nothing():
 
 
 def test_a_digest_that_is_cut_too_short_is_not_found(search):
-    """Seven octets of one are chance; and of a value in clear form everything must be there."""
+    """Seven bytes of one are chance; and of a value in clear form everything must be there."""
     digest = hashlib.sha256(PERSONA.imei.encode()).digest()
-    for octets in (digest[:7], digest.hex()[:15].encode(), PERSONA.serial[:-1].encode()):
-        assert search.search(FRAME % octets) == search.search_again(FRAME % octets) == ()
+    for data in (digest[:7], digest.hex()[:15].encode(), PERSONA.serial[:-1].encode()):
+        assert search.search(FRAME % data) == search.search_again(FRAME % data) == ()
 
 
 @pytest.mark.parametrize("layers", [0, 1])
@@ -259,13 +259,13 @@ def test_fewer_layers_find_less(layers):
     assert search.search(hashlib.md5(PERSONA.imei[::-1].encode()).digest()) == ()
 
 
-def test_a_sighting_names_offset_octets_and_chain(search):
-    """The place is that of the recorded octets."""
-    octets = b"X-D: " + base64.b64encode(PERSONA.serial.encode())
-    (sighting, *_) = search.search(octets)
+def test_a_sighting_names_offset_bytes_and_chain(search):
+    """The place is that of the recorded bytes."""
+    data = b"X-D: " + base64.b64encode(PERSONA.serial.encode())
+    (sighting, *_) = search.search(data)
     assert sighting.field == "serial"
     assert sighting.offset == 5
-    assert octets[5:].startswith(sighting.octets)
+    assert data[5:].startswith(sighting.data)
 
 
 NOISE = hashlib.shake_256(b"noise").digest(20_000)
@@ -280,10 +280,10 @@ CLEAN = {
 }
 
 
-@pytest.mark.parametrize("octets", CLEAN.values(), ids=CLEAN)
-def test_clean_octets_hold_no_canary(octets, search):
+@pytest.mark.parametrize("data", CLEAN.values(), ids=CLEAN)
+def test_clean_bytes_hold_no_canary(data, search):
     """A hundred kilobytes of digests, base64 and requests of others raise no alarm."""
-    assert search.search(octets) == ()
+    assert search.search(data) == ()
 
 
 def test_a_compression_bomb_takes_little(search):
@@ -299,9 +299,9 @@ PACKED = gzip.compress(b"--" + SERIAL, mtime=0)
 DASHED = b"00-101720-486213-9"
 
 
-def xor(octets):
-    """Change each octet in the same way."""
-    return bytes(octet ^ 0x5A for octet in octets)
+def xor(data):
+    """Change each byte in the same way."""
+    return bytes(byte ^ 0x5A for byte in data)
 
 
 @pytest.fixture
@@ -311,7 +311,7 @@ def small():
 
 
 @pytest.mark.parametrize(
-    ("octets", "sightings"),
+    ("data", "sightings"),
     [
         (IMEI, [("imei", (), 0, IMEI)]),
         (b"-" + IMEI + b"-" + SERIAL, [("imei", (), 1, IMEI), ("serial", (), 17, SERIAL)]),
@@ -365,14 +365,14 @@ def small():
         ),
     ],
 )
-def test_sightings_are_told_exactly(octets, sightings, small):
-    """Field, dress, place and octets, by hand; the reading with the fewest steps alone."""
+def test_sightings_are_told_exactly(data, sightings, small):
+    """Field, dress, place and bytes, by hand; the reading with the fewest steps alone."""
     values = {"imei": IMEI, "serial": SERIAL}
     expected = tuple(
         Sighting(field, values[field], chain, offset, there)
         for field, chain, offset, there in sightings
     )
-    assert small.search(octets) == small.search_again(octets) == expected
+    assert small.search(data) == small.search_again(data) == expected
 
 
 def test_turned_digits_are_computed_from_one_layer_on():
@@ -384,7 +384,7 @@ def test_turned_digits_are_computed_from_one_layer_on():
     assert found.chain == ("digits+1",)
 
 
-def test_eight_octets_are_enough_in_each_layer():
+def test_eight_bytes_are_enough_in_each_layer():
     """A value of eight turned round, and one of six that is eight in base64."""
     (found,) = CanarySearch({"serial": (b"a1b2c3d4",)}, layers=1).search(b"4d3c2b1a")
     assert found.chain == ("reversed",)
@@ -393,7 +393,7 @@ def test_eight_octets_are_enough_in_each_layer():
 
 
 def test_what_says_less_than_64_bits_is_not_found():
-    """Seven octets at the end, and eight that are known by seven differences; chance has them."""
+    """Seven bytes at the end, and eight that are known by seven differences; chance has them."""
     assert CanarySearch({"serial": (b"a1b2c3d",)}).search(b"--a1b2c3d") == ()
     assert CanarySearch({"serial": (b"a1b2c3d4",)}).search(b"--" + xor(b"a1b2c3d4")) == ()
     (found,) = CanarySearch({"serial": (b"a1b2c3d4e",)}).search(b"--" + xor(b"a1b2c3d4e"))

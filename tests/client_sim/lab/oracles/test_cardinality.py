@@ -20,7 +20,7 @@ def phone(sent=(HEAD,), target=b"192.0.2.1 443 h.example", tls=b"13", name=b"h.e
         (Channel.DNS, -1, name),
         (Channel.CONNECT, 0, target),
         (Channel.TLS, 0, tls),
-        *((Channel.OCTETS, 0, octets) for octets in sent),
+        *((Channel.BYTES, 0, data) for data in sent),
         (Channel.CLOSE, 0, b""),
     ]
     return Observation(
@@ -55,7 +55,7 @@ def test_one_odd_phone_is_named(odd, field):
     found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
     finding = found[field]
     assert "2 values among 3 phones" in finding.explanation
-    assert (finding.offset, finding.length) == (0, len(finding.octets))
+    assert (finding.offset, finding.length) == (0, len(finding.data))
     others = {
         "names": "dns question",
         "address": "connect target",
@@ -63,7 +63,7 @@ def test_one_odd_phone_is_named(odd, field):
         "TLS parameters": "tls parameters",
     }
     assert finding.channel == others.get(field, "octets")
-    assert f"{finding.octets!r} in 1" in finding.explanation
+    assert f"{finding.data!r} in 1" in finding.explanation
     assert f"{finding.other!r} in 2" in finding.explanation
 
 
@@ -202,4 +202,4 @@ def test_who_does_not_close_is_another():
         (twice, b"2 with the poll"),
     ):
         found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
-        assert found["close"].octets == value
+        assert found["close"].data == value

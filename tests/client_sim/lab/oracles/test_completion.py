@@ -50,7 +50,7 @@ BODIES = {
 
 def serve(asked, missing=()):
     """Answer one request of a repository whose snapshot is the third."""
-    path = asked.octets.split(b" ")[1].decode()
+    path = asked.data.split(b" ")[1].decode()
     there = path in FIRST[1:] and path not in missing
     body = BODIES.get(path, b"{}") if there else b""
     status = b"200 OK" if there else b"404 Not Found"
@@ -107,8 +107,8 @@ def test_of_a_split_latest_the_own_part_is_called_for(public, parts, holder):
     }
 
     def respond(asked):
-        body = bodies.get(asked.octets.split(b" ")[1].decode(), b"{}")
-        if asked.octets.startswith(b"GET /metadata/2.root"):
+        body = bodies.get(asked.data.split(b" ")[1].decode(), b"{}")
+        if asked.data.startswith(b"GET /metadata/2.root"):
             return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
@@ -144,7 +144,7 @@ def test_a_download_is_no_part_of_a_poll(public, status):
     """Whether its blocks come or not; the poll before it is judged as ever."""
 
     def serve_blocks(asked):
-        if b" /targets/armani/" in asked.octets:
+        if b" /targets/armani/" in asked.data:
             return b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status
         return serve(asked)
 
@@ -198,7 +198,7 @@ def observe(*polls, failures=None):
                 for path, _ in exchanges
             )
             left.append(Departure(1.0, phase, Channel.CONNECT, len(received), b"a 80 plain"))
-            left.append(Departure(1.0, phase, Channel.OCTETS, len(received), asked))
+            left.append(Departure(1.0, phase, Channel.BYTES, len(received), asked))
             received.append(b"".join(given for _, given in exchanges))
         left.append(Departure(2.0, phase, Channel.SCHEDULE, -1, b"20000.0"))
     return Observation(tuple(left), (), (), tuple(received), None, (), failures or {})

@@ -12,16 +12,16 @@ from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 def drawn(seed, number):
     """Give a number that looks random."""
-    octets = hashlib.sha256(b"%d %d" % (seed, number)).digest()
-    return int.from_bytes(octets[:8], "big")
+    data = hashlib.sha256(b"%d %d" % (seed, number)).digest()
+    return int.from_bytes(data[:8], "big")
 
 
 def observe(dues, start=1e9):
     """Make polls, each due when the one before said."""
     departures = []
     for number, due in enumerate(dues, 1):
-        octets = repr(float(due)).encode()
-        departures.append(Departure(start, f"poll {number}", Channel.SCHEDULE, -1, octets))
+        data = repr(float(due)).encode()
+        departures.append(Departure(start, f"poll {number}", Channel.SCHEDULE, -1, data))
         start = due
     return Observation(tuple(departures), (), (), (), None)
 
@@ -86,9 +86,9 @@ def test_a_finding_lists_the_due_times():
     """Word for word."""
     seen = walk(20, 1, lambda _draw, _at: 20_000)
     (found,) = [f for f in judge_concentration(seen) if f.explanation.startswith("intervals")]
-    octets = b" ".join(b"%d" % (1_000_000_000 + 20_000 * n) for n in range(1, 21))
-    assert (found.where, found.octets, found.offset, found.length) == (
-        *("next poll", octets, 0, len(octets)),
+    data = b" ".join(b"%d" % (1_000_000_000 + 20_000 * n) for n in range(1, 21))
+    assert (found.where, found.data, found.offset, found.length) == (
+        *("next poll", data, 0, len(data)),
     )
 
 

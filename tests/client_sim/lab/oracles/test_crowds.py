@@ -19,7 +19,7 @@ def phone(*paths):
         for path in paths
     ]
     departures = [Departure(1.0, "poll 1", Channel.CONNECT, 0, b"192.0.2.1 80 ")]
-    departures += [Departure(1.0, "poll 1", Channel.OCTETS, 0, line.encode()) for line in lines]
+    departures += [Departure(1.0, "poll 1", Channel.BYTES, 0, line.encode()) for line in lines]
     return Observation(tuple(departures), (), (), (b"",), None)
 
 
@@ -35,7 +35,7 @@ def test_three_are_too_few(path, of):
     assert CROWDS[of] == 4
     findings = judge_crowds([phone(path)] * 3)
     (found,) = (finding for finding in findings if finding.field == "path")
-    assert found.octets == path.encode()
+    assert found.data == path.encode()
     assert (found.offset, found.length, found.channel) == (0, len(path), "octets")
     assert found.where == f"poll 1, {of}"
     assert found.explanation == (
@@ -46,7 +46,7 @@ def test_three_are_too_few(path, of):
 def test_the_rarest_value_is_named():
     """Beside a crowd one phone stands alone."""
     findings = judge_crowds([*[phone(PACKAGE)] * 9, phone(OTHER)])
-    assert [finding.octets for finding in findings] == [OTHER.encode()]
+    assert [finding.data for finding in findings] == [OTHER.encode()]
 
 
 def test_what_every_phone_asks_needs_no_crowd():

@@ -124,12 +124,12 @@ def test_a_finding_lists_the_intervals():
     """Word for word."""
     seconds = [20_000.0] * 40
     found = {f.explanation.split(" of ")[0]: f for f in judge_distribution(seconds)}
-    octets = b" ".join([b"20000"] * 40)
+    data = b" ".join([b"20000"] * 40)
     distance = find_spread(seconds)
     chance = 4 * tail_of_kolmogorov(distance, 40)
     assert found["spread"] == Finding(
         "next poll",
         "spread of 40 intervals is not that of fresh uniform draws, which FORMATS section 9 asks"
         f" for: statistic {distance:.4g}, chance {chance:.1g}",
-        *(octets, 0, len(octets), None, "next poll", "interval"),
+        *(data, 0, len(data), None, "next poll", "interval"),
     )

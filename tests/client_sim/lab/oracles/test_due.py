@@ -12,7 +12,7 @@ DUE = 120_000.0
 
 def judge(step, at, due):
     """Judge a phone that was due at `DUE` and says another time behind a step."""
-    sent = Departure(AT, "poll 1", Channel.OCTETS, 0, b"GET / HTTP/1.1\r\n\r\n")
+    sent = Departure(AT, "poll 1", Channel.BYTES, 0, b"GET / HTTP/1.1\r\n\r\n")
     first = Departure(AT, "poll 1", Channel.SCHEDULE, -1, repr(DUE).encode())
     again = Departure(at, f"step 2 {step}", Channel.DUE, -1, repr(due).encode())
     seen = Observation((sent, first, again), (), (), (), None)
@@ -26,7 +26,7 @@ def test_what_moves_while_it_is_still_ahead_is_found(step):
     for due in (DUE + 0.5, DUE - 3000):
         (found,) = judge(step, AT + 10, due)
         assert found.explanation == f"the due time moved by {due - DUE:+g} s"
-        assert (found.octets, found.other) == (repr(due).encode(), repr(DUE).encode())
+        assert (found.data, found.other) == (repr(due).encode(), repr(DUE).encode())
         assert found.where == f"next poll, asked again, step 2 {step}"
         assert (found.channel, found.field) == ("next poll, asked again", "due time")
         assert (found.offset, found.length) == (0, len(repr(due)))

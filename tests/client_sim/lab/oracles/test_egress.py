@@ -17,7 +17,7 @@ DUE = (Channel.SCHEDULE, -1, b"20000.0")
 
 
 def strays(public, *departures):
-    """List the explanations for departures given as (channel, connection, octets)."""
+    """List the explanations for departures given as (channel, connection, bytes)."""
     seen = Observation(
         tuple(Departure(1.0, "poll 1", *departure) for departure in departures), (), (), (), None
     )

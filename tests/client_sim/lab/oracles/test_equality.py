@@ -11,12 +11,12 @@ from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 
 def observe(*departures):
-    """Make an observation of departures given as (at, channel, connection, octets)."""
+    """Make an observation of departures given as (at, channel, connection, bytes)."""
     connections = {connection for _, _, connection, _ in departures if connection >= 0}
     return Observation(
         departures=tuple(
-            Departure(at, "poll 1", channel, connection, octets)
-            for at, channel, connection, octets in departures
+            Departure(at, "poll 1", channel, connection, data)
+            for at, channel, connection, data in departures
         ),
         draws=(),
         reads=(),
@@ -28,7 +28,7 @@ def observe(*departures):
 BASE = (
     (1.0, Channel.DNS, -1, b"a.example"),
     (1.0, Channel.CONNECT, 0, b"192.0.2.1 80 plain"),
-    (1.0, Channel.OCTETS, 0, b"abcdef"),
+    (1.0, Channel.BYTES, 0, b"abcdef"),
     (1.0, Channel.CLOSE, 0, b""),
     (1.0, Channel.SCHEDULE, -1, b"20000.0"),
 )
@@ -39,8 +39,8 @@ BASE_SEEN = observe(*BASE)
 
 def changed(place, **new):
     """Change one departure of the base."""
-    at, channel, connection, octets = BASE[place]
-    values = {"at": at, "channel": channel, "connection": connection, "octets": octets} | new
+    at, channel, connection, data = BASE[place]
+    values = {"at": at, "channel": channel, "connection": connection, "data": data} | new
     return (*BASE[:place], tuple(values.values()), *BASE[place + 1 :])
 
 
@@ -52,17 +52,17 @@ def test_equal_traces_have_no_difference():
 @pytest.mark.parametrize(
     ("other", "channel", "offset", "first", "second"),
     [
-        (changed(0, octets=b"a.exbmple"), "dns question", 4, b"a.example", b"a.exbmple"),
+        (changed(0, data=b"a.exbmple"), "dns question", 4, b"a.example", b"a.exbmple"),
         (
-            changed(1, octets=b"192.0.2.1 81 plain"),
+            changed(1, data=b"192.0.2.1 81 plain"),
             *("connect target", 11, b"192.0.2.1 80 plain", b"192.0.2.1 81 plain"),
         ),
-        (changed(2, octets=b"abcdeF"), "octets", 5, b"abcdef", b"abcdeF"),
-        (changed(2, octets=b"abcdefg"), "octets", 6, b"abcdef", b"abcdefg"),
+        (changed(2, data=b"abcdeF"), "octets", 5, b"abcdef", b"abcdeF"),
+        (changed(2, data=b"abcdefg"), "octets", 6, b"abcdef", b"abcdefg"),
     ],
 )
 def test_a_difference_names_channel_offset_and_both_sides(other, channel, offset, first, second):
-    """Octets differ with or without time."""
+    """Bytes differ with or without time."""
     for with_time in (True, False):
         (found,) = find_differences(observe(*BASE), observe(*other), with_time=with_time)
         assert (found.channel, found.offset) == (channel, offset)
@@ -71,7 +71,7 @@ def test_a_difference_names_channel_offset_and_both_sides(other, channel, offset
 
 @pytest.mark.parametrize(
     "other",
-    [changed(2, at=1.5), changed(4, octets=b"20001.0"), changed(4, at=2.0)],
+    [changed(2, at=1.5), changed(4, data=b"20001.0"), changed(4, at=2.0)],
 )
 def test_times_count_only_with_time(other):
     """Two phones of the fleet poll at different times; two owners of one phone do not."""
@@ -83,14 +83,14 @@ def test_times_count_only_with_time(other):
 @pytest.mark.parametrize(
     "other",
     [
-        (*BASE[:2], (1.0, Channel.OCTETS, 0, b"abc"), (1.0, Channel.OCTETS, 0, b"def"), *BASE[3:]),
+        (*BASE[:2], (1.0, Channel.BYTES, 0, b"abc"), (1.0, Channel.BYTES, 0, b"def"), *BASE[3:]),
         (*BASE[:3], *BASE[4:]),
         (*BASE, BASE[3]),
         (*BASE[:2], BASE[3], BASE[2], BASE[4]),
     ],
 )
 def test_pieces_closes_and_order_count_too(other):
-    """The same octets in other pieces, without a close, or in another order are different."""
+    """The same bytes in other pieces, without a close, or in another order are different."""
     for one, two in ((BASE, other), (other, BASE)):
         (found,) = find_differences(observe(*one), observe(*two), with_time=False)
         assert found.first != found.second
@@ -109,7 +109,7 @@ def test_one_event_more_is_shown_whole():
 
 def test_a_later_due_time_is_shown_whole():
     """With time, phase and channel, up to the first digit that differs."""
-    assert find_differences(BASE_SEEN, observe(*changed(4, octets=b"20001.0")), with_time=True) == (
+    assert find_differences(BASE_SEEN, observe(*changed(4, data=b"20001.0")), with_time=True) == (
         Difference(
             "next poll",
             *("poll 1", 25, b"1.0 poll 1 next poll 20000.0", b"1.0 poll 1 next poll 20001.0"),
@@ -120,12 +120,12 @@ def test_a_later_due_time_is_shown_whole():
 
 def test_a_close_that_says_something_has_a_name():
     """Whatever the channel, a difference has a field."""
-    (found,) = find_differences(BASE_SEEN, observe(*changed(3, octets=b"reset")), with_time=False)
+    (found,) = find_differences(BASE_SEEN, observe(*changed(3, data=b"reset")), with_time=False)
     assert (found.channel, found.field) == ("close", "name")
 
 
 def test_a_missing_connection_is_a_difference():
-    """The side that has it shows its octets."""
+    """The side that has it shows its bytes."""
     found = find_differences(observe(*BASE), observe(BASE[0]), with_time=False)
     assert {(d.channel, d.first, d.second) for d in found} == {
         ("connect target", b"192.0.2.1 80 plain", b""),
@@ -137,7 +137,7 @@ def test_a_missing_connection_is_a_difference():
 def test_the_offset_is_that_of_the_first_difference(first, second):
     """Both sides are equal before the offset and differ at it."""
     found = find_differences(
-        observe(*changed(2, octets=first)), observe(*changed(2, octets=second)), with_time=True
+        observe(*changed(2, data=first)), observe(*changed(2, data=second)), with_time=True
     )
     assert bool(found) == (first != second)
     for difference in found:
@@ -171,7 +171,7 @@ def test_a_difference_names_the_part_of_the_request(second, field):
     """From either side."""
     for one, two in ((HEAD, second), (second, HEAD)):
         (found,) = find_differences(
-            observe(*changed(2, octets=one)), observe(*changed(2, octets=two)), with_time=True
+            observe(*changed(2, data=one)), observe(*changed(2, data=two)), with_time=True
         )
         assert found.field == field
 
@@ -182,19 +182,19 @@ TLS = (1.0, Channel.TLS, 0, b"name h.example\nresumes no")
 @pytest.mark.parametrize(
     ("one", "other", "field"),
     [
-        (BASE, changed(0, octets=b"b.example"), "name"),
-        (BASE, changed(1, octets=b"192.0.2.9 80 plain"), "address"),
-        (BASE, changed(1, octets=b"192.0.2.1 90 plain"), "port"),
-        (BASE, changed(1, octets=b"192.0.2.1 80 h.example"), "TLS name"),
+        (BASE, changed(0, data=b"b.example"), "name"),
+        (BASE, changed(1, data=b"192.0.2.9 80 plain"), "address"),
+        (BASE, changed(1, data=b"192.0.2.1 90 plain"), "port"),
+        (BASE, changed(1, data=b"192.0.2.1 80 h.example"), "TLS name"),
         ((*BASE, TLS), (*BASE, (*TLS[:3], b"name h.example\nresumes yes")), "resumes"),
         ((*BASE, TLS), (*BASE, (*TLS[:3], b"name t.example\nresumes no")), "name"),
-        (BASE, changed(4, octets=b"20001.0"), "due time"),
+        (BASE, changed(4, data=b"20001.0"), "due time"),
         (BASE, changed(4, at=2.0), "time"),
         (BASE, (*BASE, BASE[3]), "one event more"),
         (BASE, (*BASE[:2], BASE[3], BASE[2], BASE[4]), "order of events"),
         (
-            (*BASE[:2], (1.0, Channel.OCTETS, 0, b"abc"), (1.0, Channel.OCTETS, 0, b"def")),
-            (*BASE[:2], (1.0, Channel.OCTETS, 0, b"ab"), (1.0, Channel.OCTETS, 0, b"cdef")),
+            (*BASE[:2], (1.0, Channel.BYTES, 0, b"abc"), (1.0, Channel.BYTES, 0, b"def")),
+            (*BASE[:2], (1.0, Channel.BYTES, 0, b"ab"), (1.0, Channel.BYTES, 0, b"cdef")),
             "pieces",
         ),
     ],
@@ -206,13 +206,13 @@ def test_every_channel_has_fields(one, other, field):
 
 
 def test_a_difference_is_a_finding():
-    """With whose run it was, and at most 32 octets pointed at."""
+    """With whose run it was, and at most 32 bytes pointed at."""
     first, second = b"a" * 20, b"a" * 10 + b"b" * 90
-    one, other = observe(*changed(2, octets=first)), observe(*changed(2, octets=second))
+    one, other = observe(*changed(2, data=first)), observe(*changed(2, data=second))
     (found,) = judge_equality(one, other, "owner 2", with_time=True)
     assert found.where == "octets, connection 1, poll 1"
-    assert found.explanation.startswith("owner 2 shows something else from octet 10 on, in request")
-    assert (found.octets, found.other) == (first, second)
+    assert found.explanation.startswith("owner 2 shows something else from byte 10 on, in request")
+    assert (found.data, found.other) == (first, second)
     assert (found.offset, found.length, found.channel) == (10, 32, "octets")
     assert found.explanation.endswith(f", in {found.field}")
     assert judge_equality(one, one, "owner 2", with_time=True) == ()
@@ -233,7 +233,7 @@ def test_every_difference_is_shown_whole():
         (1.0, Channel.CONNECT, 1, b"192.0.2.2 443 b.example"),
         (1.0, Channel.TLS, 1, b"name b.example"),
         (1.0, Channel.TLS, 1, b"resumes no"),
-        (1.0, Channel.OCTETS, 1, b"ghi"),
+        (1.0, Channel.BYTES, 1, b"ghi"),
     ]
     target, tls = b"192.0.2.2 443 b.example", b"name b.example\nresumes no"
     names = (b"a.example", b"a.example\nb.example")
@@ -255,11 +255,11 @@ def test_every_difference_is_shown_whole():
 
 
 def test_a_finding_points_at_no_more_than_there_is():
-    """One octet at the end."""
-    one, other = observe(*changed(2, octets=b"abcdef")), observe(*changed(2, octets=b"abcdeF"))
+    """One byte at the end."""
+    one, other = observe(*changed(2, data=b"abcdef")), observe(*changed(2, data=b"abcdeF"))
     (found,) = judge_equality(one, other, "run 2", with_time=True)
     assert (found.offset, found.length) == (5, 1)
-    (found,) = judge_equality(one, observe(*changed(2, octets=b"abcdefg")), "x", with_time=True)
+    (found,) = judge_equality(one, observe(*changed(2, data=b"abcdefg")), "x", with_time=True)
     assert (found.offset, found.length) == (6, 1)
 
 

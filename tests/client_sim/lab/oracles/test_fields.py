@@ -15,13 +15,13 @@ def observe(*sent, phase="poll 1"):
     """Make a run of one phase, in which each of these is sent on a connection of its own."""
     names = (b"h.example", b"i.example")
     departures = [Departure(1.0, phase, Channel.DNS, -1, name) for name in names]
-    for index, octets in enumerate(sent):
+    for index, data in enumerate(sent):
         departures += [
             Departure(1.0, phase, Channel.CONNECT, index, b"192.0.2.1 80 plain"),
             Departure(1.0, phase, Channel.TLS, index, b"name h"),
             Departure(1.0, phase, Channel.TLS, index, b"resumes no"),
-            Departure(1.0, phase, Channel.OCTETS, index, octets[:3]),
-            Departure(1.0, phase, Channel.OCTETS, index, octets[3:]),
+            Departure(1.0, phase, Channel.BYTES, index, data[:3]),
+            Departure(1.0, phase, Channel.BYTES, index, data[3:]),
             Departure(1.0, phase, Channel.CLOSE, index, b""),
         ]
     return Observation(tuple(departures), (), (), (b"",) * len(sent), None)
@@ -40,7 +40,7 @@ def start(number, pieces):
 
 
 def test_fields_are_listed_in_order():
-    """Two connections: one request, and octets that are none."""
+    """Two connections: one request, and bytes that are none."""
     asked = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
     place = "connection 1, request 1"
     assert decode_fields(observe(asked, b"junk")) == {
@@ -102,7 +102,7 @@ def test_what_is_no_poll_has_no_fields():
     ],
 )
 def test_each_field_has_its_way_out(name, channel):
-    """What is no name, target, parameter or close is octets."""
+    """What is no name, target, parameter or close is bytes."""
     assert name_channel(name) == channel
 
 
@@ -129,6 +129,6 @@ def test_a_connection_that_ends_by_a_reset_says_so():
     """Beside how often and when it was closed."""
     seen = observe(b"junk")
     *others, close = seen.departures
-    seen = replace(seen, departures=(*others, replace(close, octets=RESET)))
+    seen = replace(seen, departures=(*others, replace(close, data=RESET)))
     (fields,) = decode_fields(seen).values()
     assert Field("connection 1", "close", "connection", b"1 with the poll by a reset") in fields

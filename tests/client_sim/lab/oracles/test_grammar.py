@@ -1,4 +1,4 @@
-"""The grammar has exactly the octets of docs/FORMATS.md section 9 and names all others."""
+"""The grammar has exactly the bytes of docs/FORMATS.md section 9 and names all others."""
 
 import pytest
 from hypothesis import given
@@ -82,12 +82,12 @@ def test_what_a_phone_may_send(name):
 
 
 @pytest.mark.parametrize("name", CLEAN)
-def test_any_changed_octet_is_noticed(name):
-    """Each octet of each clean recording is flipped once; only versions have other right values."""
-    octets = CLEAN[name]
-    for place in range(len(octets)):
-        changed = octets[:place] + bytes((octets[place] ^ 0x20,)) + octets[place + 1 :]
-        if not chr(octets[place]).isalnum() or not chr(changed[place]).isalnum():
+def test_any_changed_byte_is_noticed(name):
+    """Each byte of each clean recording is flipped once; only versions have other right values."""
+    data = CLEAN[name]
+    for place in range(len(data)):
+        changed = data[:place] + bytes((data[place] ^ 0x20,)) + data[place + 1 :]
+        if not chr(data[place]).isalnum() or not chr(changed[place]).isalnum():
             assert find_violations(changed, HOST), (place, changed[place : place + 20])
 
 
@@ -110,11 +110,11 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("octets", "offset", "offending"), BROKEN)
-def test_a_violation_names_offset_and_octets(octets, offset, offending):
+@pytest.mark.parametrize(("data", "offset", "offending"), BROKEN)
+def test_a_violation_names_offset_and_bytes(data, offset, offending):
     """The first violation points at the very line that is wrong."""
-    (first, *_) = find_violations(octets, HOST)
-    assert (first.offset, first.octets) == (offset, offending)
+    (first, *_) = find_violations(data, HOST)
+    assert (first.offset, first.data) == (offset, offending)
 
 
 OUT_OF_ORDER = {
@@ -162,8 +162,8 @@ def test_honest_requests_in_another_order_say_something(name):
     """A choice of order is a channel, so it is refused, and so are gaps and repetitions."""
     (violation,) = find_violations(OUT_OF_ORDER[name], HOST)
     assert violation.rule == "order"
-    assert violation.octets.startswith(b"GET ")
-    assert OUT_OF_ORDER[name][violation.offset :].startswith(violation.octets)
+    assert violation.data.startswith(b"GET ")
+    assert OUT_OF_ORDER[name][violation.offset :].startswith(violation.data)
 
 
 @pytest.mark.parametrize(
@@ -203,37 +203,37 @@ def test_a_host_that_is_no_name_is_refused(host):
 
 def test_a_host_may_not_change_on_the_way():
     """The first host binds the rest."""
-    octets = role(2, "root") + ask("/metadata/timestamp.json", host="other.example.org")
-    (violation,) = find_violations(octets, None)
-    assert violation.octets == b"Host: other.example.org"
+    data = role(2, "root") + ask("/metadata/timestamp.json", host="other.example.org")
+    (violation,) = find_violations(data, None)
+    assert violation.data == b"Host: other.example.org"
 
 
 def test_a_body_is_seen_together_with_what_follows():
-    """The octets of a form are a violation, and the next request is still read."""
+    """The bytes of a form are a violation, and the next request is still read."""
     form = b"POST /a HTTP/1.1\r\nHost: h\r\n\r\nimei=001017748048421"
     found = find_violations(form + POLL, HOST)
-    assert [(violation.offset, violation.octets) for violation in found] == [
+    assert [(violation.offset, violation.data) for violation in found] == [
         (0, b"POST /a HTTP/1.1"),
         (29, b"imei=001017748048421"),
     ]
 
 
 def test_silence_is_no_poll():
-    """A connection without an octet proves nothing."""
+    """A connection without a byte proves nothing."""
     (violation,) = find_violations(b"", HOST)
     assert violation.rule == "silence"
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_octets_never_pass_and_never_crash(octets):
+def test_arbitrary_bytes_never_pass_and_never_crash(data):
     """Whatever a stranger sends, the answer is a list of violations inside the recording."""
-    for recording in (octets, POLL + octets, octets + POLL):
+    for recording in (data, POLL + data, data + POLL):
         for violation in find_violations(recording, HOST):
-            end = violation.offset + len(violation.octets)
-            assert recording[violation.offset : end] == violation.octets
-    assert find_violations(octets, HOST)
-    if octets:
-        assert find_violations(POLL + octets, HOST)
+            end = violation.offset + len(violation.data)
+            assert recording[violation.offset : end] == violation.data
+    assert find_violations(data, HOST)
+    if data:
+        assert find_violations(POLL + data, HOST)
 
 
 def test_requests_are_read_with_their_parts():
@@ -267,16 +267,16 @@ WRONG = {
 @pytest.mark.parametrize("rule", WRONG)
 def test_a_violation_has_its_words(rule):
     """Where, what, which rule, and a sentence."""
-    *lines, (offset, octets, words) = WRONG[rule]
+    *lines, (offset, data, words) = WRONG[rule]
     asked = b"\r\n".join((*lines, b"", b""))
-    assert find_violations(asked, HOST) == (Violation(offset, octets, rule, words),)
+    assert find_violations(asked, HOST) == (Violation(offset, data, rule, words),)
 
 
 def test_what_ends_early_is_missed_at_its_end():
-    """A line that is not there stands behind the last octet."""
+    """A line that is not there stands behind the last byte."""
     for asked, rule in ((LINE, "host"), (LINE + b"\r\nHost: " + HOST, "headers")):
         (violation,) = find_violations(asked, HOST)
-        assert (violation.offset, violation.octets, violation.rule) == (len(asked), b"", rule)
+        assert (violation.offset, violation.data, violation.rule) == (len(asked), b"", rule)
     whole = LINE + b"\r\nHost: " + HOST + b"\r\nAccept-Encoding: gzip"
     for rest in (b"", b"\r\n", b"\r\nX: 1\r\n\r\n"):
         (violation,) = find_violations(whole + rest, HOST)
@@ -336,15 +336,15 @@ def test_the_next_head_is_found_behind_a_body(verb):
     asked = role(2, "root") + body + verb + b" /x HTTP/1.0\r\n\r\n"
     start = len(role(2, "root"))
     found = find_violations(asked, HOST)
-    assert [(v.offset, v.octets) for v in found] == [
+    assert [(v.offset, v.data) for v in found] == [
         (start, body),
         (start + len(body), verb + b" /x HTTP/1.0"),
     ]
 
 
-def test_octets_before_a_head_are_one_violation():
-    """An empty line, or one octet too many; what follows is read as ever."""
+def test_bytes_before_a_head_are_one_violation():
+    """An empty line, or one byte too many; what follows is read as ever."""
     (found,) = find_violations(b"x" + POLL, HOST)
-    assert (found.offset, found.octets) == (0, b"x")
+    assert (found.offset, found.data) == (0, b"x")
     found = find_violations(b"\r\n\r\njunk", HOST)
-    assert [(violation.offset, violation.octets) for violation in found] == [(0, b""), (4, b"junk")]
+    assert [(violation.offset, violation.data) for violation in found] == [(0, b""), (4, b"junk")]

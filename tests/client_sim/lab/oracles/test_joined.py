@@ -12,11 +12,11 @@ SEARCH = CanarySearch({"imei": (IMEI,)}, layers=1)
 
 
 def observe(*connections, names=()):
-    """Make a run with these octets on its connections, and these questions."""
+    """Make a run with these bytes on its connections, and these questions."""
     departures = [Departure(1.0, "poll 1", Channel.DNS, -1, name) for name in names]
-    for index, octets in enumerate(connections):
+    for index, data in enumerate(connections):
         departures.append(Departure(1.0, "poll 1", Channel.CONNECT, index, b"a 80 plain"))
-        departures.append(Departure(1.0, "poll 1", Channel.OCTETS, index, octets))
+        departures.append(Departure(1.0, "poll 1", Channel.BYTES, index, data))
     return Observation(tuple(departures), (), (), (b"",) * len(connections), None)
 
 

@@ -68,25 +68,25 @@ TIMESTAMP = HEAD.replace(b"2.root", b"timestamp") + TAIL
 def sent(*pieces):
     """Make a poll of one connection on which these pieces were sent."""
     left = [Departure(1.0, "poll 1", Channel.CONNECT, 0, b"198.51.100.1 8080 plain")]
-    left += [Departure(1.0, "poll 1", Channel.OCTETS, 0, piece) for piece in pieces]
+    left += [Departure(1.0, "poll 1", Channel.BYTES, 0, piece) for piece in pieces]
     return Observation(tuple(left), (), (), (b"",), None)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 80, 90, 120])
-def test_requests_in_one_packet_or_in_pieces_are_the_same_octets(cut, public):
+def test_requests_in_one_packet_or_in_pieces_are_the_same_bytes(cut, public):
     """Pipelined or cut anywhere, an honest poll obeys the grammar, and another names its place."""
     whole = HEAD + TAIL + TIMESTAMP
     odd = whole.replace(b"timestamp.json HTTP", b"timestamp.json?a HTTP")
-    for octets in (whole, odd):
-        for seen in (sent(octets), sent(octets[:cut], octets[cut:])):
+    for data in (whole, odd):
+        for seen in (sent(data), sent(data[:cut], data[cut:])):
             found = judge_grammar(seen, public)
             assert [(f.channel, f.field, f.offset) for f in found] == (
-                [] if octets is whole else [("octets", "request 2, method", len(HEAD + TAIL))]
+                [] if data is whole else [("octets", "request 2, method", len(HEAD + TAIL))]
             )
 
 
 @pytest.mark.parametrize(
-    ("octets", "field", "at"),
+    ("data", "field", "at"),
     [
         (HEAD + b"X-A: 1\r\n" + TAIL, "request 1, header name", b"X-A: 1"),
         (HEAD + TAIL[:-2] + b"X-A: 1\r\n\r\n", "request 1, header name", b"X-A: 1\r\n\r\n"),
@@ -96,11 +96,11 @@ def test_requests_in_one_packet_or_in_pieces_are_the_same_octets(cut, public):
         (b" / HTTP/1.1\r\n\r\n", "", b" /"),
     ],
 )
-def test_a_violation_names_field_and_offset(octets, field, at, public):
-    """And where its octets stand."""
-    (found,) = judge_grammar(sent(octets), public)
+def test_a_violation_names_field_and_offset(data, field, at, public):
+    """And where its bytes stand."""
+    (found,) = judge_grammar(sent(data), public)
     assert (found.channel, found.field) == ("octets", field)
-    assert found.offset == octets.index(at)
+    assert found.offset == data.index(at)
     assert found.offending().startswith(at)
 
 
@@ -114,9 +114,9 @@ def test_a_look_at_the_owner_names_the_field():
     ]
 
 
-def left(channel, octets, connection=-1, phase="poll 2"):
+def left(channel, data, connection=-1, phase="poll 2"):
     """Let something leave."""
-    return Departure(1.0, phase, channel, connection, octets)
+    return Departure(1.0, phase, channel, connection, data)
 
 
 def test_a_crash_and_a_poll_without_a_connection_name_what_left(public):
@@ -139,13 +139,13 @@ def test_a_crash_and_a_poll_without_a_connection_name_what_left(public):
 
 
 def test_a_poll_that_is_not_whole_names_what_was_sent(public):
-    """Word for word: all octets of its first connection."""
-    octets = HEAD + TAIL
+    """Word for word: all bytes of its first connection."""
+    data = HEAD + TAIL
     seen = Observation(
         (
             left(Channel.CONNECT, b"198.51.100.1 8080 plain", 0, "poll 1"),
             left(Channel.CONNECT, b"198.51.100.1 8080 plain", 1),
-            left(Channel.OCTETS, octets, 1),
+            left(Channel.BYTES, data, 1),
             left(Channel.SCHEDULE, b"20000.0"),
         ),
         *((), (), (b"", b""), None),
@@ -154,21 +154,21 @@ def test_a_poll_that_is_not_whole_names_what_was_sent(public):
         Finding(
             "connection 2, poll 2",
             "the poll did not ask for roots until the server had no newer one",
-            *(octets, 0, len(octets), None, "octets", "requests"),
+            *(data, 0, len(data), None, "octets", "requests"),
         ),
     )
 
 
 def test_the_own_part_of_a_split_latest_is_called_for(public):
     """Which needs the phone's public facts: of one part it is the first."""
-    octets = b"".join(
+    data = b"".join(
         HEAD.replace(b"2.root", name) + TAIL for name in (b"2.root", b"timestamp", b"3.snapshot")
     )
     received = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     for role, version in ((b"snapshot", 3), (b"latest-0", 7)):
         body = b'{"signed":{"meta":{"%s.json":{"version":%d}}}}' % (role, version)
         received += b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    departures = (*sent(octets).departures, left(Channel.SCHEDULE, b"20000.0", phase="poll 1"))
+    departures = (*sent(data).departures, left(Channel.SCHEDULE, b"20000.0", phase="poll 1"))
     seen = Observation(departures, (), (), (received,), None)
     (found,) = judge_completion(seen, public)
     assert found.explanation == (
@@ -177,14 +177,14 @@ def test_the_own_part_of_a_split_latest_is_called_for(public):
 
 
 def test_a_violation_is_told_word_for_word(public):
-    """The rule, what is wrong, where, how many octets."""
-    octets = HEAD + TAIL + b"imei"
-    (violation,) = find_violations(octets, b"updates.example.org:8080")
-    assert judge_grammar(sent(octets), public) == (
+    """The rule, what is wrong, where, how many bytes."""
+    data = HEAD + TAIL + b"imei"
+    (violation,) = find_violations(data, b"updates.example.org:8080")
+    assert judge_grammar(sent(data), public) == (
         Finding(
             "connection 1, poll 1",
             f"{violation.rule}: {violation.explanation}",
-            *(octets, len(HEAD + TAIL), 4, None, "octets", "request 1, body"),
+            *(data, len(HEAD + TAIL), 4, None, "octets", "request 1, body"),
         ),
     )
 
@@ -218,9 +218,9 @@ def test_what_the_other_end_received_is_compared():
     seen = Observation(
         (
             left(Channel.CONNECT, b"198.51.100.1 8080 plain", 0, "poll 1"),
-            left(Channel.OCTETS, b"GET /a", 0, "poll 1"),
+            left(Channel.BYTES, b"GET /a", 0, "poll 1"),
             left(Channel.CONNECT, b"198.51.100.1 8080 plain", 1),
-            left(Channel.OCTETS, b"GET /b", 1),
+            left(Channel.BYTES, b"GET /b", 1),
         ),
         *((), (), (b"", b""), (b"GET /a", b"GET /c")),
     )
@@ -241,29 +241,29 @@ SEARCH = CanarySearch({"imei": (IMEI,)}, layers=1)
 
 
 @pytest.mark.parametrize(
-    ("channel", "octets", "offset", "field"),
+    ("channel", "data", "offset", "field"),
     [
         (Channel.DNS, IMEI + b".example", 0, "dns question"),
         (Channel.CONNECT, b"198.51.100.1 80 " + IMEI, 16, "connect target"),
         (Channel.TLS, b"name " + IMEI, 5, "tls parameters"),
     ],
 )
-def test_a_planted_value_is_told_word_for_word(channel, octets, offset, field):
-    """By each way out that has octets of its own."""
-    seen = Observation((left(channel, octets),), (), (), (), None)
+def test_a_planted_value_is_told_word_for_word(channel, data, offset, field):
+    """By each way out that has bytes of its own."""
+    seen = Observation((left(channel, data),), (), (), (), None)
     assert judge_canaries(seen, SEARCH) == (
         Finding(
             f"{channel.value}, poll 2",
             "imei as it is: 001017204862139",
-            *(octets, offset, 15, None, channel.value, field),
+            *(data, offset, 15, None, channel.value, field),
         ),
     )
 
 
 def test_a_planted_value_in_a_request_is_told_word_for_word():
     """With its dress, both steps of it; a size or a due time is no place to look at."""
-    octets = HEAD + b"X-A: " + IMEI[::-1].hex().encode() + b"\r\n" + TAIL
-    seen = sent(octets)
+    data = HEAD + b"X-A: " + IMEI[::-1].hex().encode() + b"\r\n" + TAIL
+    seen = sent(data)
     more = (left(Channel.SIZES, IMEI), left(Channel.SCHEDULE, IMEI), left(Channel.CRASH, IMEI))
     seen = replace(seen, departures=(*seen.departures, *more))
     search = CanarySearch({"imei": (IMEI,)})
@@ -272,8 +272,8 @@ def test_a_planted_value_in_a_request_is_told_word_for_word():
             "connection 1, poll 1",
             "imei as reversed → base16: 001017204862139",
             *(
-                octets,
-                octets.index(b"X-A: ") + 5,
+                data,
+                data.index(b"X-A: ") + 5,
                 30,
                 None,
                 "octets",

@@ -1,4 +1,4 @@
-"""Every octet of a connection has a place with a name, whatever the octets are."""
+"""Every byte of a connection has a place with a name, whatever the bytes are."""
 
 import pytest
 from hypothesis import given
@@ -10,8 +10,8 @@ ONE = b"GET /a/b?c=d HTTP/1.1\r\nHost: h.example\r\nX-A:1\r\n\r\n"
 
 
 def test_a_request_is_cut_into_its_parts():
-    """Names, places and octets, counted by hand."""
-    assert [(p.request, p.name, p.offset, p.octets) for p in decode_parts(ONE)] == [
+    """Names, places and bytes, counted by hand."""
+    assert [(p.request, p.name, p.offset, p.data) for p in decode_parts(ONE)] == [
         (1, "method", 0, b"GET"),
         (1, "path", 4, b"/a/b"),
         (1, "query", 8, b"?c=d"),
@@ -55,30 +55,30 @@ def test_a_line_without_a_colon_is_a_name():
     """Nothing is dropped because it is malformed."""
     parts = decode_parts(b"GET / HTTP/1.1\r\nfolded\r\n\r\n")
     assert parts[-1] == parts[3]
-    assert (parts[3].name, parts[3].octets) == ("header name", b"folded")
+    assert (parts[3].name, parts[3].data) == ("header name", b"folded")
 
 
 @given(st.binary(max_size=60), st.binary(max_size=30))
 def test_parts_stand_where_they_say(before, after):
-    """Any octets at all: each part is found at its offset, and parts do not overlap."""
-    octets = before + ONE + after
+    """Any bytes at all: each part is found at its offset, and parts do not overlap."""
+    data = before + ONE + after
     end = 0
-    for part in decode_parts(octets):
-        assert octets[part.offset : part.offset + len(part.octets)] == part.octets
+    for part in decode_parts(data):
+        assert data[part.offset : part.offset + len(part.data)] == part.data
         assert part.offset >= end
-        end = part.offset + len(part.octets)
+        end = part.offset + len(part.data)
 
 
 def test_a_path_may_hold_spaces():
     """What stands between the first space of a line and the last is asked for."""
     parts = decode_parts(b"GET /a b HTTP/1.1\r\n\r\n")
-    assert [part.octets for part in parts] == [b"GET", b"/a b", b"HTTP/1.1"]
+    assert [part.data for part in parts] == [b"GET", b"/a b", b"HTTP/1.1"]
 
 
 def test_a_query_begins_at_the_first_mark():
     """Another mark belongs to it; without one everything is the path."""
     parts = decode_parts(b"GET /a?b?c HTTP/1.1\r\n\r\n")
-    assert [(p.name, p.octets) for p in parts][1:3] == [("path", b"/a"), ("query", b"?b?c")]
+    assert [(p.name, p.data) for p in parts][1:3] == [("path", b"/a"), ("query", b"?b?c")]
     parts = decode_parts(b"GET /a HTTP/1.1\r\n\r\n")
     assert [part.name for part in parts] == ["method", "path", "version"]
 
@@ -86,7 +86,7 @@ def test_a_query_begins_at_the_first_mark():
 def test_a_body_begins_behind_the_first_empty_line():
     """Others belong to it."""
     parts = decode_parts(ONE + b"a: b\r\n\r\nc")
-    assert (parts[-1].name, parts[-1].octets) == ("body", b"a: b\r\n\r\nc")
+    assert (parts[-1].name, parts[-1].data) == ("body", b"a: b\r\n\r\nc")
     assert len(parts) == 9
 
 

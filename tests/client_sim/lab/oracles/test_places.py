@@ -25,35 +25,35 @@ ONE = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
         (Channel.TLS, b"a 1\nb 2\nc 3", b"a 1\nb 2\nc 4", 10, "c"),
         (Channel.DNS, b"a", b"b", 0, "name"),
         (Channel.SIZES, b"1", b"2", 0, "sizes on the wire"),
-        (Channel.OCTETS, ONE, ONE.replace(b"/a", b"/b"), 5, "request 1, path"),
-        (Channel.OCTETS, ONE, ONE + ONE, len(ONE), "number of requests"),
-        (Channel.OCTETS, ONE + ONE, ONE, len(ONE), "number of requests"),
-        (Channel.OCTETS, b"", b"", 0, "number of requests"),
-        (Channel.OCTETS, ONE, ONE + b"x", len(ONE), "request 1, body"),
-        (Channel.OCTETS, ONE[:-4], ONE[:-4] + b"2", len(ONE) - 4, "request 1, header X-A value"),
-        (Channel.OCTETS, ONE[:2], ONE, 2, "request 1, method"),
+        (Channel.BYTES, ONE, ONE.replace(b"/a", b"/b"), 5, "request 1, path"),
+        (Channel.BYTES, ONE, ONE + ONE, len(ONE), "number of requests"),
+        (Channel.BYTES, ONE + ONE, ONE, len(ONE), "number of requests"),
+        (Channel.BYTES, b"", b"", 0, "number of requests"),
+        (Channel.BYTES, ONE, ONE + b"x", len(ONE), "request 1, body"),
+        (Channel.BYTES, ONE[:-4], ONE[:-4] + b"2", len(ONE) - 4, "request 1, header X-A value"),
+        (Channel.BYTES, ONE[:2], ONE, 2, "request 1, method"),
         (
-            *(Channel.OCTETS, ONE, ONE.replace(b"Host: h\r\nX-A: 1", b"X-A: 1\r\nHost: h")),
+            *(Channel.BYTES, ONE, ONE.replace(b"Host: h\r\nX-A: 1", b"X-A: 1\r\nHost: h")),
             *(17, "request 1, header order"),
         ),
         (
-            *(Channel.OCTETS, ONE, ONE.replace(b"X-A: 1", b"X-A: 2")),
+            *(Channel.BYTES, ONE, ONE.replace(b"X-A: 1", b"X-A: 2")),
             *(ONE.index(b"1\r\n\r"), "request 1, header X-A value"),
         ),
         (
-            *(Channel.OCTETS, TWO + ONE, TURNED + ONE.replace(b"X-A", b"X-B")),
+            *(Channel.BYTES, TWO + ONE, TURNED + ONE.replace(b"X-A", b"X-B")),
             *(17, "request 1, header order"),
         ),
         (
-            *(Channel.OCTETS, TWO, TWO.replace(b"1\r\nB: 2", b"2\r\nB: 1")),
+            *(Channel.BYTES, TWO, TWO.replace(b"1\r\nB: 2", b"2\r\nB: 1")),
             *(20, "request 1, header A value"),
         ),
         (
-            *(Channel.OCTETS, ONE + ONE, ONE + ONE.replace(b"X-A", b"X-B")),
+            *(Channel.BYTES, ONE + ONE, ONE + ONE.replace(b"X-A", b"X-B")),
             *(len(ONE) + ONE.index(b"A:"), "request 2, header name"),
         ),
     ],
 )
 def test_the_field_is_named(channel, first, second, offset, name):
-    """From the side that still has octets there."""
+    """From the side that still has bytes there."""
     assert name_place(channel, first, second, offset) == name

@@ -74,12 +74,12 @@ def test_a_finding_has_both_means():
     for place, (name, statistic) in enumerate((("distributions", distance), ("means", t))):
         found = judge_populations(one, other, "owner 2", alpha=tails[place] * 1.0001)
         finding = {f.explanation.split(" of ")[0]: f for f in found}[name]
-        octets = b"%d" % (sum(one) / 1000)
+        data = b"%d" % (sum(one) / 1000)
         assert finding == Finding(
             "next poll",
             f"{name} of 1000 and 500 intervals differ by owner 2: statistic {statistic:.4g}, "
             f"chance {tails[place]:.1g}",
-            *(octets, 0, 5, b"20000", "next poll", "interval"),
+            *(data, 0, 5, b"20000", "next poll", "interval"),
         )
         found = judge_populations(one, other, "owner 2", alpha=tails[place])
         assert name not in {f.explanation.split(" of ")[0] for f in found}

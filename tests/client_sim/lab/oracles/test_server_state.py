@@ -119,7 +119,7 @@ class Moves(Keeps):
 def serve(header):
     """Answer everything with 404 and one header."""
     answer = b"HTTP/1.1 404 Not Found\r\n%s\r\nContent-Length: 0\r\n\r\n" % header
-    return lambda asked: answer * asked.octets.count(b"\r\n\r\n")
+    return lambda asked: answer * asked.data.count(b"\r\n\r\n")
 
 
 def judge(factory, public, one, other):
@@ -187,7 +187,7 @@ def run_of(due=b"20000.0", received=b"", sent=b"", second=b"9000.0"):
     """Make a run of two polls."""
     departures = (
         Departure(1.0, "poll 1", Channel.CONNECT, 0, b"a 80 plain"),
-        Departure(1.0, "poll 1", Channel.OCTETS, 0, sent),
+        Departure(1.0, "poll 1", Channel.BYTES, 0, sent),
         Departure(1.0, "poll 1", Channel.SCHEDULE, -1, due),
         Departure(1.0, "poll 2", Channel.SCHEDULE, -1, second),
     )
@@ -215,7 +215,7 @@ def test_a_number_of_the_server_is_known_again(due, said, words):
     one, other = run_of(received=b"x: 1\r\n"), run_of(due=due, received=said)
     (found,) = judge_server_state(one, other)
     head, place, tail = found.explanation.partition(" in due time")
-    assert head.startswith("a phone of another server shows something else from octet ")
+    assert head.startswith("a phone of another server shows something else from byte ")
     assert place
     assert tail == words
 
@@ -236,7 +236,7 @@ def test_a_number_of_the_server_is_known_again(due, said, words):
     ],
 )
 def test_a_value_of_the_server_is_known_again(sent, said, words):
-    """The longest one, in any of four dresses; one octet is none."""
+    """The longest one, in any of four dresses; one byte is none."""
     one, other = run_of(received=b"x: 1\r\n"), run_of(received=said, sent=sent)
     (found,) = judge_server_state(one, other)
     assert found.explanation.partition(" on, in ")[2].partition(":")[2] == words[1:]
@@ -252,12 +252,12 @@ def test_what_both_servers_say_was_not_handed_out():
 
 
 def test_a_reset_is_the_server_s_doing():
-    """How much is left unread follows from how much it sends; octets behind it still count."""
+    """How much is left unread follows from how much it sends; bytes behind it still count."""
 
     def run(close, *more):
         left = [
             (Channel.CONNECT, 0, b"198.51.100.1 80 plain"),
-            (Channel.OCTETS, 0, b"GET"),
+            (Channel.BYTES, 0, b"GET"),
             (Channel.CLOSE, 0, close),
             *more,
         ]

@@ -17,11 +17,11 @@ def test_nothing_leaves_between_polls():
     """A question during an event is a finding, whatever it says; one in a poll is not."""
     for judge in (judge_silence, judge_schedule):
         (found,) = judge(observe("step 2 call-placed"))
-        octets = b"updates.example.org"
+        data = b"updates.example.org"
         assert found == Finding(
             "dns question, step 2 call-placed",
             "nothing may leave between polls",
-            *(octets, 0, 19, None, "dns question", "time"),
+            *(data, 0, 19, None, "dns question", "time"),
         )
         assert judge(observe("poll 2")) == ()
         assert len(judge(observe("start"))) == 1

@@ -32,7 +32,7 @@ from client_sim.lab.oracles.spellings import spell
                 ("without colons", b"0220ca6cb486"),
                 ("with dashes", b"02-20-ca-6c-b4-86"),
                 ("with dots", b"0220.ca6c.b486"),
-                ("without the last octet", b"02:20:ca:6c:b4"),
+                ("without the last byte", b"02:20:ca:6c:b4"),
             ),
         ),
         (

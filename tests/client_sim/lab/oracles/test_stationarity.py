@@ -95,16 +95,16 @@ def test_what_changes_is_named(factory, channel, field, polls, public):
     found = judge(factory, public)
     assert {(f.channel, f.field) for f in found} == {(channel, field)}
     assert polls is None or {f.where.split(",")[0] for f in found} == polls
-    assert all(f.octets != f.other for f in found)
+    assert all(f.data != f.other for f in found)
 
 
 def polls(*sent):
-    """Make polls, each of which sends these octets on a connection of its own, or asks a name."""
+    """Make polls, each of which sends these bytes on a connection of its own, or asks a name."""
     departures = []
-    for number, octets in enumerate(sent):
+    for number, data in enumerate(sent):
         phase = f"poll {number + 1}"
         departures.append(Departure(1.0, phase, Channel.CONNECT, number, b"a 80 plain"))
-        departures.append(Departure(1.0, phase, Channel.OCTETS, number, octets))
+        departures.append(Departure(1.0, phase, Channel.BYTES, number, data))
     return Observation(tuple(departures), (), (), (b"",) * len(sent), None)
 
 
@@ -113,51 +113,51 @@ WORDS = "is not what poll 1 of the same phone showed in the same public trust st
 
 
 @pytest.mark.parametrize(
-    ("second", "name", "octets", "other"),
+    ("second", "name", "data", "other"),
     [
         (HEAD.replace(b"/a", b"/b"), "path", b"/b", b"/a"),
         (HEAD.replace(b": h", b": i"), "header Host value", b"i", b"h"),
     ],
 )
-def test_a_finding_has_both_values(second, name, octets, other):
+def test_a_finding_has_both_values(second, name, data, other):
     """Word for word."""
     assert judge_stationarity(polls(HEAD, HEAD, second)) == (
         Finding(
             "poll 3, connection 1, request 1",
-            *(f"{name} {WORDS}", octets, 0, len(octets), other, "octets", name),
+            *(f"{name} {WORDS}", data, 0, len(data), other, "octets", name),
         ),
     )
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "octets", "other", "name"),
+    ("first", "second", "data", "other", "name"),
     [
         (HEAD, HEAD + b"x", b"x", b"", "pieces"),
         (HEAD + b"x", HEAD, b"", b"x", "pieces"),
     ],
 )
-def test_a_body_more_shows_in_what_is_sent_at_once(first, second, octets, other, name):
+def test_a_body_more_shows_in_what_is_sent_at_once(first, second, data, other, name):
     """The first field that differs is the one that is named."""
-    del octets, other
+    del data, other
     (found,) = judge_stationarity(polls(first, second))
     assert (found.where, found.channel, found.field) == ("poll 2, connection 1", "octets", name)
-    assert (found.octets, found.other) == (b"%d" % len(second), b"%d" % len(first))
+    assert (found.data, found.other) == (b"%d" % len(second), b"%d" % len(first))
     assert (found.offset, found.length) == (0, 2)
 
 
 def test_a_field_at_the_end_is_shown_by_the_side_that_has_it():
-    """With the same number of octets sent at once: a body for a longer path."""
+    """With the same number of bytes sent at once: a body for a longer path."""
     one, other = HEAD.replace(b"/a", b"/"), HEAD.replace(b"/a", b"/")
     more = polls(HEAD + b"x", HEAD + b"x")
     departures = tuple(
         d
-        if d.phase == "poll 1" or d.channel is not Channel.OCTETS
-        else Departure(1.0, "poll 2", Channel.OCTETS, 1, one + b"yz")
+        if d.phase == "poll 1" or d.channel is not Channel.BYTES
+        else Departure(1.0, "poll 2", Channel.BYTES, 1, one + b"yz")
         for d in more.departures
     )
     assert one == other
     found = judge_stationarity(Observation(departures, (), (), (b"", b""), None))
-    assert [(f.field, f.octets, f.other) for f in found] == [("path", b"/", b"/a")]
+    assert [(f.field, f.data, f.other) for f in found] == [("path", b"/", b"/a")]
 
 
 def test_a_poll_in_which_something_was_new_is_no_repetition():

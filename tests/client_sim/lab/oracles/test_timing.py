@@ -23,8 +23,8 @@ OWNER = make_persona(1)
 POLL = 3
 
 
-class FourOctets(ToyClient):
-    """Draws uniformly, but by other octets than ours, and twice."""
+class FourBytes(ToyClient):
+    """Draws uniformly, but by other bytes than ours, and twice."""
 
     def next_poll(self, now):
         """Scale 32 bits to the range, where the first draw is kept for nothing."""
@@ -83,7 +83,7 @@ def freshness(factory, public):
     return judge_freshness(pairs, POLL)
 
 
-@pytest.mark.parametrize("factory", [ToyClient, FourOctets])
+@pytest.mark.parametrize("factory", [ToyClient, FourBytes])
 def test_whoever_draws_afresh_is_clean(factory, public):
     """Not by our formula alone."""
     assert [history(factory, public, n) for n in range(4)] == [()] * 4
@@ -97,7 +97,7 @@ def test_whoever_remembers_is_found(factory, public):
     found = [finding for n in range(4) for finding in history(factory, public, n)]
     assert found
     assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
-    assert all(f.octets != f.other for f in found)
+    assert all(f.data != f.other for f in found)
 
 
 def test_a_phase_that_is_drawn_once_is_not_fresh(public):
@@ -128,7 +128,7 @@ def test_the_range_has_hard_ends(seconds, clean):
     """Four hours and eight are in it."""
     found = judge_range(scheduled(seconds))
     assert (found == ()) == clean
-    assert clean or found[0].octets == f"{seconds:g}".encode()
+    assert clean or found[0].data == f"{seconds:g}".encode()
 
 
 def test_intervals_are_those_of_the_due_times():
@@ -150,7 +150,7 @@ def test_an_interval_that_only_one_run_has_is_found():
     """Whose client never came so far shows it by that."""
     (found,) = judge_history(scheduled(15_000.0), scheduled(15_000.0, 16_000.0), [1, 2])
     assert "only one" in found.explanation
-    assert found.octets == b"16000"
+    assert found.data == b"16000"
 
 
 def test_chance_is_no_alarm():
@@ -164,10 +164,10 @@ def test_chance_is_no_alarm():
         judge_freshness([equal] * 2, 1)
 
 
-def finding(poll, explanation, octets, other=None):
+def finding(poll, explanation, data, other=None):
     """Write a whole finding about an interval."""
     return Finding(
-        *(f"next poll, poll {poll}", explanation, octets, 0, len(octets), other),
+        *(f"next poll, poll {poll}", explanation, data, 0, len(data), other),
         *("next poll", "interval"),
     )
 
@@ -220,7 +220,7 @@ def test_freshness_shows_the_first_pair():
     """Both of its intervals."""
     pairs = [(scheduled(at), scheduled(at)) for at in (20_000.0, 21_000.0, 22_000.0)]
     (found,) = judge_freshness(pairs, 1)
-    assert (found.octets, found.other) == (b"20000", b"20000")
+    assert (found.data, found.other) == (b"20000", b"20000")
 
 
 def test_renewal_looks_at_polls_of_one_pair():
@@ -228,7 +228,7 @@ def test_renewal_looks_at_polls_of_one_pair():
     one = scheduled(15_000.0, 16_000.0, 17_000.0, 18_000.0, 19_000.0, 20_000.0)
     other = scheduled(15_000.0, 16_001.0, 17_000.0, 18_000.0, 19_002.0, 20_000.0)
     (found,) = judge_renewal(one, other, range(2, 7))
-    assert found.octets == b"17000"
+    assert found.data == b"17000"
     assert judge_renewal(one, other, range(1, 4)) == ()
     assert judge_renewal(one, other, range(2, 6)) == ()
     with pytest.raises(ValueError, match="renewal needs 3 polls or more"):

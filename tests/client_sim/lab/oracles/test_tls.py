@@ -15,8 +15,8 @@ def observe(*handshakes):
     """Make a run with these handshakes, and a question that is none of them."""
     left = [Departure(0.0, "poll 1", Channel.DNS, -1, b"updates.example.org")]
     left += [
-        Departure(1.0, f"poll {number}", Channel.TLS, number - 1, octets)
-        for number, octets in enumerate(handshakes, 1)
+        Departure(1.0, f"poll {number}", Channel.TLS, number - 1, data)
+        for number, data in enumerate(handshakes, 1)
     ]
     return Observation(tuple(left), (), (), (b"",) * len(handshakes), None)
 
@@ -41,12 +41,12 @@ def phone(public):
 )
 def test_what_is_not_that_of_the_fleet_is_found(there, instead, field, explanation, phone):
     """Another name, another protocol, a session from before, and what is not said."""
-    octets = HONEST.replace(there, instead)
-    assert judge_tls(observe(HONEST, octets), phone) == (
+    data = HONEST.replace(there, instead)
+    assert judge_tls(observe(HONEST, data), phone) == (
         Finding(
             "tls parameters, poll 2",
             explanation,
-            *(octets, 0, len(octets), None, "tls parameters", field),
+            *(data, 0, len(data), None, "tls parameters", field),
         ),
     )
 
@@ -75,6 +75,6 @@ def test_a_handshake_that_is_not_that_of_the_first_is_found():
         ),
     )
     (found,) = judge_handshakes(observe(HONEST, other))
-    assert (found.octets, found.other) == (other, HONEST)
+    assert (found.data, found.other) == (other, HONEST)
     assert judge_handshakes(observe(HONEST, HONEST)) == ()
     assert judge_handshakes(observe()) == ()

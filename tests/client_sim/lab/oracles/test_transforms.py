@@ -7,7 +7,7 @@ from client_sim.lab.oracles.transforms import DIGESTS, ROTATIONS, TRANSFORMS
 
 
 @pytest.mark.parametrize(
-    ("octets", "digest"),
+    ("data", "digest"),
     [
         (b"", "00000000000000000000000000000000"),
         (b"hello", "029bbd41b3a7d8cb191dae486a901e5b"),
@@ -20,15 +20,15 @@ from client_sim.lab.oracles.transforms import DIGESTS, ROTATIONS, TRANSFORMS
         ),
     ],
 )
-def test_murmur_is_that_of_mmh3(octets, digest):
+def test_murmur_is_that_of_mmh3(data, digest):
     """`mmh3.hash_bytes` of mmh3 5; and both halves as numbers."""
-    assert murmur3(octets).hex() == digest
+    assert murmur3(data).hex() == digest
     halves = bytes.fromhex(digest)
-    assert DIGESTS["murmur3 swapped"](octets) == halves[:8][::-1] + halves[8:][::-1]
+    assert DIGESTS["murmur3 swapped"](data) == halves[:8][::-1] + halves[8:][::-1]
 
 
 @pytest.mark.parametrize(
-    ("name", "octets", "text"),
+    ("name", "data", "text"),
     [
         ("base58", b"Hello World!", b"2NEpo7TZRRrLZSi2U"),
         ("base58", b"\x00\x00\x28\x7f\xb4\xcd", b"11233QC4"),
@@ -64,9 +64,9 @@ def test_murmur_is_that_of_mmh3(octets, digest):
         ("json", b"\xff", b""),
     ],
 )
-def test_an_encoding_is_that_of_its_definition(name, octets, text):
+def test_an_encoding_is_that_of_its_definition(name, data, text):
     """Vectors of RFC 4648 section 10, of the base58 draft, and by hand."""
-    assert TRANSFORMS[name](octets) == text
+    assert TRANSFORMS[name](data) == text
 
 
 def test_digits_turn_where_there_are_eight():

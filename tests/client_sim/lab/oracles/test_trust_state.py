@@ -19,7 +19,7 @@ def observe(*polls):
             answered += b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body
         phase = f"poll {number}"
         departures.append(Departure(1.0, phase, Channel.CONNECT, number - 1, b"a 80 plain"))
-        departures.append(Departure(1.0, phase, Channel.OCTETS, number - 1, sent))
+        departures.append(Departure(1.0, phase, Channel.BYTES, number - 1, sent))
         received.append(answered)
     return Observation(tuple(departures), (), (), tuple(received), None)
 

@@ -1,4 +1,4 @@
-"""Decoded readings of recorded octets are bounded and keep their place."""
+"""Decoded readings of recorded bytes are bounded and keep their place."""
 
 import base64
 import gzip
@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from client_sim.lab.oracles.views import View, view
 
 
-def readings(octets):
-    """Map the decoded octets to where they were found and how."""
-    return {seen.octets: (seen.offset, seen.chain) for seen in view(octets)}
+def readings(data):
+    """Map the decoded bytes to where they were found and how."""
+    return {seen.data: (seen.offset, seen.chain) for seen in view(data)}
 
 
 def test_each_decoding_is_placed():
-    """The offset is that of the encoded octets."""
+    """The offset is that of the encoded bytes."""
     secret = b"a secret of the owner"
     assert readings(b"--" + gzip.compress(secret))[secret] == (2, ("gunzip",))
     assert readings(b"--" + zlib.compress(secret))[secret] == (2, ("inflate zlib",))
@@ -33,34 +33,34 @@ def test_each_decoding_is_placed():
 def test_two_layers_are_undone_and_placed_at_the_outer_one():
     """Base64 of gzip, as beacons send it."""
     secret = b"a secret of the owner"
-    octets = b"q=" + base64.b64encode(gzip.compress(secret))
-    assert readings(octets)[secret] == (2, ("decode base64", "gunzip"))
+    data = b"q=" + base64.b64encode(gzip.compress(secret))
+    assert readings(data)[secret] == (2, ("decode base64", "gunzip"))
 
 
 @given(st.binary(max_size=300))
-def test_arbitrary_octets_have_few_readings(octets):
-    """Whatever is recorded, the work is bounded and the octets themselves come first."""
-    seen = view(octets)
-    assert seen[0].octets == octets
+def test_arbitrary_bytes_have_few_readings(data):
+    """Whatever is recorded, the work is bounded and the bytes themselves come first."""
+    seen = view(data)
+    assert seen[0].data == data
     assert len(seen) <= 200
-    assert len({one.octets for one in seen}) == len(seen)
+    assert len({one.data for one in seen}) == len(seen)
 
 
-def test_hostile_octets_have_no_more_than_the_limit():
+def test_hostile_bytes_have_no_more_than_the_limit():
     """Thousands of encoded runs do not make thousands of readings."""
     runs = b" ".join(b"%024x" % number for number in range(5000))
     assert len(view(runs)) == 300
 
 
 def test_a_text_is_turned_in_seven_ways():
-    """By hand, in this order: `tr` gives both rotations; pairs begin at the first octet or next."""
+    """By hand, in this order: `tr` gives both rotations; pairs begin at the first byte or next."""
     text = b"Hello, world"
     assert view(text) == (
         View((), 0, text),
         View(("reverse",), 0, b"dlrow ,olleH"),
         View(("rot13",), 0, b"Uryyb, jbeyq"),
         View(("rot47",), 0, b"w6==@[ H@C=5"),
-        View(("complement",), 0, bytes(255 - octet for octet in text)),
+        View(("complement",), 0, bytes(255 - byte for byte in text)),
         View(("swap pairs",), 0, b"eHll,ow rodl"),
         View(("swap pairs",), 0, b"Hleol ,owlrd"),
         View(("without spaces",), 0, b"Hello,world"),
@@ -68,7 +68,7 @@ def test_a_text_is_turned_in_seven_ways():
 
 
 @pytest.mark.parametrize(
-    ("octets", "name", "offset", "inner"),
+    ("data", "name", "offset", "inner"),
     [
         (b"Hello, worlds", "swap pairs", 0, b"eHll,ow rodls"),
         (b"Hello, worlds", "swap pairs", 0, b"Hleol ,owlrsd"),
@@ -96,13 +96,13 @@ def test_a_text_is_turned_in_seven_ways():
         (b" AAAAAAAORSXG5BAMRSWG33E", "decode base32", 8, b"test decod"),
     ],
 )
-def test_a_reading_is_that_of_coreutils(octets, name, offset, inner):
+def test_a_reading_is_that_of_coreutils(data, name, offset, inner):
     """`basenc` for the alphabets; escapes and numbers by hand, and what is none stays."""
-    assert View((name,), offset, inner) in view(octets)
+    assert View((name,), offset, inner) in view(data)
 
 
 @pytest.mark.parametrize(
-    ("octets", "name"),
+    ("data", "name"),
     [
         (b"72.101.108.108.111.44.32.256", "decode decimal"),
         (b"72.101.108.108.111.44.32", "decode decimal"),
@@ -116,9 +116,9 @@ def test_a_reading_is_that_of_coreutils(octets, name, offset, inner):
         (b"\x78\x9c no zlib", "inflate zlib"),
     ],
 )
-def test_what_is_no_encoding_has_no_such_reading(octets, name):
-    """A number above 255, too few digits, half an escape, less than six octets, no stream."""
-    assert name not in {seen.chain[0] for seen in view(octets) if seen.chain}
+def test_what_is_no_encoding_has_no_such_reading(data, name):
+    """A number above 255, too few digits, half an escape, less than six bytes, no stream."""
+    assert name not in {seen.chain[0] for seen in view(data) if seen.chain}
 
 
 def test_a_stream_that_breaks_off_is_read_as_far_as_it_goes():
@@ -128,18 +128,18 @@ def test_a_stream_that_breaks_off_is_read_as_far_as_it_goes():
     twice = gzip.compress(b"somebody", mtime=0) + packed
     assert View(("gunzip",), len(twice) - len(packed), b"a secret of the owner") in view(twice)
     raw = zlib.compressobj(wbits=-15)
-    octets = raw.compress(b"a secret of the owner") + raw.flush()
-    assert View(("inflate",), 0, b"a secret of the owner") in view(octets)
-    assert View(("inflate",), 4, b"a secret of the owner") in view(b"\r\n\r\n" + octets)
+    data = raw.compress(b"a secret of the owner") + raw.flush()
+    assert View(("inflate",), 0, b"a secret of the owner") in view(data)
+    assert View(("inflate",), 4, b"a secret of the owner") in view(b"\r\n\r\n" + data)
 
 
-def test_an_inflated_reading_ends_after_a_million_octets():
+def test_an_inflated_reading_ends_after_a_million_bytes():
     """A bomb shows no more."""
     (one,) = [s for s in view(gzip.compress(bytes(1_200_000), mtime=0)) if s.chain == ("gunzip",)]
-    assert one.octets == bytes(1_000_000)
+    assert one.data == bytes(1_000_000)
 
 
-def test_a_reading_has_six_octets_or_more_and_is_listed_once():
+def test_a_reading_has_six_bytes_or_more_and_is_listed_once():
     """Five are too little to know; what reads the same in two ways is told by the first."""
     assert [seen.chain for seen in view(b"hello")] == [()]
     assert ("reverse",) in [seen.chain for seen in view(b"hellos")]
@@ -151,15 +151,15 @@ def test_no_more_than_two_layers_are_undone():
     once = b"a secret of the owner".hex().encode()
     thrice = b"--" + once.hex().encode().hex().encode()
     assert View(("decode base16",) * 2, 2, once) in view(thrice)
-    assert b"a secret of the owner" not in {seen.octets for seen in view(thrice)}
+    assert b"a secret of the owner" not in {seen.data for seen in view(thrice)}
 
 
 def test_the_first_body_is_inflated_whatever_follows_it():
     """Another request, whose empty line is no beginning of a body that was compressed."""
     raw = zlib.compressobj(wbits=-15)
     body = raw.compress(b"a secret of the owner") + raw.flush()
-    octets = b"POST / HTTP/1.1\r\n\r\n" + body + b"GET / HTTP/1.1\r\n\r\n"
-    assert View(("inflate",), 19, b"a secret of the owner") in view(octets)
+    data = b"POST / HTTP/1.1\r\n\r\n" + body + b"GET / HTTP/1.1\r\n\r\n"
+    assert View(("inflate",), 19, b"a secret of the owner") in view(data)
 
 
 @pytest.mark.parametrize(("name", "places"), [("decode base64", 4), ("decode base32", 8)])
@@ -169,14 +169,14 @@ def test_a_run_of_letters_is_read_from_each_place_of_a_group(name, places):
     assert offsets == list(range(1, 1 + places))
 
 
-def test_readings_have_a_limit_of_octets_together(monkeypatch):
+def test_readings_have_a_limit_of_bytes_together(monkeypatch):
     """Of megabytes of digits each reading is nearly as long: memory has a bound."""
-    octets = b"0123456789abcdef" * 100
-    usual = view(octets)
-    monkeypatch.setattr("client_sim.lab.oracles.views._OCTETS", 3 * len(octets))
-    few = view(octets)
+    data = b"0123456789abcdef" * 100
+    usual = view(data)
+    monkeypatch.setattr("client_sim.lab.oracles.views._BYTES", 3 * len(data))
+    few = view(data)
     assert few == usual[: len(few)]
-    assert 3 * len(octets) < sum(len(seen.octets) for seen in few) <= 4 * len(octets)
+    assert 3 * len(data) < sum(len(seen.data) for seen in few) <= 4 * len(data)
 
 
 def test_heads_of_compression_without_end_are_tried_for_a_while(monkeypatch):
@@ -184,23 +184,23 @@ def test_heads_of_compression_without_end_are_tried_for_a_while(monkeypatch):
     packed = gzip.compress(b"a secret of the owner", mtime=0)
     monkeypatch.setattr("client_sim.lab.oracles.views._FED", 200)
     endless = b"\x1f\x8b\x08\x08" * 100
-    for octets, is_read in ((packed + endless, True), (endless + packed, False)):
-        readings = {seen.octets for seen in view(octets) if seen.chain == ("gunzip",)}
+    for data, is_read in ((packed + endless, True), (endless + packed, False)):
+        readings = {seen.data for seen in view(data) if seen.chain == ("gunzip",)}
         assert (b"a secret of the owner" in readings) is is_read
     told = b" " + b"a secret of the owner".hex().encode()
     assert View(("decode base16",), 401, b"a secret of the owner") in view(endless + told)
 
 
 def test_what_was_compressed_in_more_than_one_piece_is_read_whole():
-    """Random octets do not get smaller: a hundred kilobytes stay that many."""
+    """Random bytes do not get smaller: a hundred kilobytes stay that many."""
     secret = random.Random(1).randbytes(100_000)
-    readings = {seen.octets for seen in view(b"xx" + gzip.compress(secret, mtime=0))}
+    readings = {seen.data for seen in view(b"xx" + gzip.compress(secret, mtime=0))}
     assert secret in readings
 
 
 def test_what_was_compressed_in_many_pieces_has_the_same_limit(monkeypatch):
-    """To the octet, also where the last piece has more."""
+    """To the byte, also where the last piece has more."""
     monkeypatch.setattr("client_sim.lab.oracles.views._INFLATED", 10_000)
     secret = random.Random(1).randbytes(30_000)
     (one,) = [s for s in view(gzip.compress(secret, mtime=0)) if s.chain == ("gunzip",)]
-    assert one.octets == secret[:10_000]
+    assert one.data == secret[:10_000]

@@ -1,4 +1,4 @@
-"""Windows of octets, and differences of neighbours, worked out by hand."""
+"""Windows of bytes, and differences of neighbours, worked out by hand."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from client_sim.lab.oracles.windows import WINDOW, Windows, find_windows, step_d
 
 
 def test_all_windows_of_all_readings_are_there():
-    """Those of the octets, and of the octets turned round, which is another reading."""
+    """Those of the bytes, and of the bytes turned round, which is another reading."""
     readings, windows, deltas = find_windows(b"abcdefghi")
     assert readings[0] == b"abcdefghi"
     assert b"ihgfedcba" in readings
@@ -17,7 +17,7 @@ def test_all_windows_of_all_readings_are_there():
     assert all(any(window in text for text in readings) for window in windows)
 
 
-def test_few_octets_have_no_window():
+def test_few_bytes_have_no_window():
     """Seven have none, eight one, of which there are no eight differences."""
     assert find_windows(b"abcdefg")[1:] == (frozenset(), frozenset())
     _, windows, deltas = find_windows(b"abcdefgh")
@@ -36,7 +36,7 @@ def test_windows_of_a_long_text_begin_at_each_of_its_bytes(length):
 
 
 @pytest.mark.parametrize(
-    ("octets", "differences"),
+    ("data", "differences"),
     [
         (b"", b""),
         (b"a", b""),
@@ -46,9 +46,9 @@ def test_windows_of_a_long_text_begin_at_each_of_its_bytes(length):
         (b"\x12\x34\x56\x78", b"\x26\x62\x2e"),
     ],
 )
-def test_a_difference_is_the_exclusive_or_of_neighbours(octets, differences):
-    """One less than there are octets."""
-    assert step_differences(octets) == differences
+def test_a_difference_is_the_exclusive_or_of_neighbours(data, differences):
+    """One less than there are bytes."""
+    assert step_differences(data) == differences
 
 
 def test_windows_of_all_texts_are_kept():

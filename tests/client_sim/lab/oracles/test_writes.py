@@ -20,8 +20,8 @@ def observe(*pieces, sizes=None, close=b""):
     """Give a run with one connection that carries the pieces."""
     left = [(Channel.CONNECT, b"198.51.100.1 8080 plain")]
     left += [] if sizes is None else [(Channel.SIZES, sizes)]
-    left += [*((Channel.OCTETS, piece) for piece in pieces), (Channel.CLOSE, close)]
-    departures = tuple(Departure(1.0, "poll 1", channel, 0, octets) for channel, octets in left)
+    left += [*((Channel.BYTES, piece) for piece in pieces), (Channel.CLOSE, close)]
+    departures = tuple(Departure(1.0, "poll 1", channel, 0, data) for channel, data in left)
     return Observation(departures, (), (), (b"",), None)
 
 
@@ -32,10 +32,10 @@ def observe(*pieces, sizes=None, close=b""):
         ((ONE[:9], ONE[9:], TWO), [(0, 9, "a request is cut: this write ends in the midst")]),
         ((ONE, TWO[:-1], TWO[-1:]), [(len(ONE), len(TWO) - 1, "a request is cut")]),
         ((ONE + TWO,), [(0, len(ONE + TWO), "one write carries more than one request")]),
-        ((ONE, b"", TWO), [(len(ONE), 0, "a write without an octet")]),
+        ((ONE, b"", TWO), [(len(ONE), 0, "a write without a byte")]),
         (
             (ONE, b"", TWO[:5], TWO[5:]),
-            [(len(ONE), 0, "a write without an octet"), (len(ONE), 5, "a request is cut")],
+            [(len(ONE), 0, "a write without a byte"), (len(ONE), 5, "a request is cut")],
         ),
         ((ONE, TWO + b"x"), [(len(ONE), len(TWO) + 1, "one write carries more than one")]),
         ((ONE, b"x", b"y"), [(len(ONE), 1, "a request is cut")]),
@@ -57,7 +57,7 @@ def test_a_full_piece_may_end_within_a_request():
 
 
 def test_requests_end_with_their_empty_line():
-    """Octets that are no whole request are one more."""
+    """Bytes that are no whole request are one more."""
     assert find_ends(b"") == ()
     assert find_ends(ONE + TWO) == (len(ONE), len(ONE + TWO))
     assert find_ends(ONE + b"x") == (len(ONE), len(ONE) + 1)
@@ -101,10 +101,10 @@ def test_each_connection_is_judged_by_itself():
     left = [
         (Channel.CONNECT, 0, b"198.51.100.1 8080 plain"),
         (Channel.CONNECT, 1, b"198.51.100.1 8080 plain"),
-        (Channel.OCTETS, 1, ONE[:5]),
-        (Channel.OCTETS, 1, ONE[5:]),
+        (Channel.BYTES, 1, ONE[:5]),
+        (Channel.BYTES, 1, ONE[5:]),
         (Channel.CONNECT, 2, b"198.51.100.1 8080 plain"),
-        (Channel.OCTETS, 2, ONE),
+        (Channel.BYTES, 2, ONE),
     ]
     departures = tuple(Departure(1.0, "poll 1", *each) for each in left)
     seen = Observation(departures, (), (), (b"",) * 3, None)
@@ -112,7 +112,7 @@ def test_each_connection_is_judged_by_itself():
     assert judge_writes(seen) == (
         Finding(
             *("connection 2, poll 1", said, ONE, 0, 5),
-            channel=Channel.OCTETS.value,
+            channel=Channel.BYTES.value,
             field="pieces",
         ),
     )

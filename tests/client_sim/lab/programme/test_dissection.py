@@ -1,4 +1,4 @@
-"""Requests taken apart: every octet in one field, every rule of the table explained."""
+"""Requests taken apart: every byte in one field, every rule of the table explained."""
 
 import pytest
 from hypothesis import given
@@ -61,31 +61,31 @@ def test_every_rule_is_tried():
 
 
 @pytest.mark.parametrize("rule", PATHS)
-def test_a_rule_is_explained_to_the_octet(rule):
+def test_a_rule_is_explained_to_the_byte(rule):
     """The fields of the path that tell something say what."""
     (exchange,) = dissect(request(rule), b"u.example")
     assert exchange.rule == rule
-    assert exchange.octets == request(rule)
-    path = {f.octets.decode(): f.tells for f in exchange.fields if f.octets in PATHS[rule]}
-    told = {octets: tells for octets, tells in path.items() if tells != "nothing"}
-    expected = {octets: tells for octets, tells in TELLS[rule].items() if tells}
+    assert exchange.data == request(rule)
+    path = {f.data.decode(): f.tells for f in exchange.fields if f.data in PATHS[rule]}
+    told = {data: tells for data, tells in path.items() if tells != "nothing"}
+    expected = {data: tells for data, tells in TELLS[rule].items() if tells}
     assert told == expected
     assert all(field.name and field.why for field in exchange.fields)
 
 
 def test_what_is_not_in_the_table_stands_where_it_was_sent():
     """Between two requests, and behind the last."""
-    octets = request("root") + b"X: 1\r\n\r\n" + request("timestamp") + b"more"
-    exchanges = dissect(octets, None)
+    data = request("root") + b"X: 1\r\n\r\n" + request("timestamp") + b"more"
+    exchanges = dissect(data, None)
     assert [each.rule for each in exchanges] == ["root", UNEXPLAINED, "timestamp", UNEXPLAINED]
     assert [each.is_explained for each in exchanges] == [True, False, True, False]
-    assert b"".join(each.octets for each in exchanges) == octets
+    assert b"".join(each.data for each in exchanges) == data
 
 
 @given(
     st.lists(st.one_of(st.sampled_from([request(rule) for rule in PATHS]), st.binary(max_size=40)))
 )
-def test_no_octet_is_lost(pieces):
+def test_no_byte_is_lost(pieces):
     """Whatever was sent, the exchanges put together are it."""
-    octets = b"".join(pieces)
-    assert b"".join(each.octets for each in dissect(octets, None)) == octets
+    data = b"".join(pieces)
+    assert b"".join(each.data for each in dissect(data, None)) == data

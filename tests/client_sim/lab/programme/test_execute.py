@@ -81,7 +81,7 @@ def test_a_leak_is_named_and_made_small():
     assert found["personal"].smallest.differing_fields == ("imei",)
     assert found["grammar"].smallest.steps == ("poll",)
     finding = found["canaries"].findings[0]
-    assert any(owner.imei.encode() in finding.octets for owner in told.owners)
+    assert any(owner.imei.encode() in finding.data for owner in told.owners)
 
 
 def test_a_library_may_be_brought(tmp_path, monkeypatch):

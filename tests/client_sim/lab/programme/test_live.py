@@ -1,4 +1,4 @@
-"""Real sockets, a host name, octets recorded at both ends."""
+"""Real sockets, a host name, bytes recorded at both ends."""
 
 import dataclasses
 from itertools import count
@@ -52,7 +52,7 @@ class Stranger(ToyClient):
     """A clean client that draws its intervals otherwise than ours does: six hours, and jitter."""
 
     def draw(self, now):
-        """Draw two octets."""
+        """Draw two bytes."""
         return now + 21_600 + int.from_bytes(self.world.entropy(2), "little") / 32
 
 
@@ -60,7 +60,7 @@ class Other(ToyClient):
     """A clean client that draws its intervals more than once, and takes the mean."""
 
     def draw(self, now):
-        """Draw four times four octets."""
+        """Draw four times four bytes."""
         drawn = sum(int.from_bytes(self.world.entropy(4), "big") for _ in range(4))
         return now + 14_400 + drawn / 2**34 * 14_400
 
@@ -111,13 +111,13 @@ def test_a_clean_client_of_a_stranger_raises_no_alarm(factory, target):
     [(Telling, "personal"), (Remembering, "timing"), (Counting, "events")],
 )
 def test_a_leak_in_the_interval_of_a_stranger_is_found(factory, oracle, target):
-    """Bits of the owner, a memory, a trace of what happened: no octet of a request differs."""
+    """Bits of the owner, a memory, a trace of what happened: no byte of a request differs."""
     failed = set(examine_there(factory, target).failed())
     assert oracle in failed
     assert not failed & {"grammar", "egress", "completes", "schedule"}
 
 
-def test_a_poll_is_the_same_octets_at_both_ends(target, server):
+def test_a_poll_is_the_same_bytes_at_both_ends(target, server):
     """Client, relay and server hold exactly the two requests that FORMATS section 9 writes out."""
     host = f"updates.example.org:{target.port}"
     expected = (
@@ -126,16 +126,16 @@ def test_a_poll_is_the_same_octets_at_both_ends(target, server):
     ).encode()
     seen = observe_there(ToyClient, target, 4)
     assert seen.far_end == (expected,) * 4
-    assert [c.octets for c in seen.connections()] == [expected] * 4
+    assert [c.data for c in seen.connections()] == [expected] * 4
     assert {kept for kept in server.kept if kept} == {expected}
 
 
 def test_a_leak_is_seen_over_sockets_too(target):
-    """The 2014 phone never reaches the server; its octets are caught on the way."""
+    """The 2014 phone never reaches the server; its bytes are caught on the way."""
     result = examine_there(phone_2014, target)
     assert {"grammar", "egress", "canaries", "personal", "schedule"} <= set(result.failed())
     (owner, *_) = result.owners
-    assert any(owner.imei.encode() in octets for octets in result.sample.far_end)
+    assert any(owner.imei.encode() in data for data in result.sample.far_end)
 
 
 @pytest.mark.parametrize("name", ["cookie-echo", "tag-echo", "hangs-on"])
@@ -146,7 +146,7 @@ def test_what_a_server_hands_out_must_not_come_back(name, target):
     assert ("server-state" in result.failed()) == name.endswith("-echo")
 
 
-def test_other_octets_at_the_far_end_are_a_finding(target):
+def test_other_bytes_at_the_far_end_are_a_finding(target):
     """What is compared is what arrived, not what was meant."""
     seen = observe_there(ToyClient, target, 2)
     assert judge_far_end(seen) == ()

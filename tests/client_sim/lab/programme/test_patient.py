@@ -56,7 +56,7 @@ def test_everyone_is_here():
 
 @pytest.mark.parametrize("mutant_id", FOUND_BY)
 def test_who_waits_is_found_and_by_nobody_else(mutant_id):
-    """The one judge that knows what to look at speaks; every octet is one that phones send."""
+    """The one judge that knows what to look at speaks; every byte is one that phones send."""
     oracle, *found_by = FOUND_BY[mutant_id]
     assert killers(BY_ID[mutant_id], oracle) == (*found_by,)
 

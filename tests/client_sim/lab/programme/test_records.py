@@ -20,11 +20,11 @@ def test_clocks_are_read_as_they_were_written(tmp_path):
     assert len(file.read_text().splitlines()) == len(ROWS) + 2
 
 
-@pytest.mark.parametrize("octets", [b"", b"{}", b'[{"test":1}]', b"\xff", b"[" * 5000])
-def test_what_is_no_record_is_said(octets, tmp_path):
+@pytest.mark.parametrize("data", [b"", b"{}", b'[{"test":1}]', b"\xff", b"[" * 5000])
+def test_what_is_no_record_is_said(data, tmp_path):
     """With the file's name and what makes such a file."""
     file = tmp_path / "clock.json"
-    file.write_bytes(octets)
+    file.write_bytes(data)
     with pytest.raises(LabError, match="lab clock"):
         load_clock(file)
     with pytest.raises(LabError, match="make mutation"):

@@ -39,11 +39,11 @@ def test_few_runs_are_remembered(ground):
     assert runs.usual(settings[0]) is not made[0]
 
 
-def test_an_extent_counts_polls_and_octets(ground):
+def test_an_extent_counts_polls_and_bytes(ground):
     """Three polls send three times what one sends."""
-    polls, octets = Run(TOY, ground.setting(idle(3))).extent
+    polls, data = Run(TOY, ground.setting(idle(3))).extent
     assert polls == 3
-    assert octets == 3 * Run(TOY, ground.setting(idle(1))).extent[1] > 0
+    assert data == 3 * Run(TOY, ground.setting(idle(1))).extent[1] > 0
 
 
 def test_guards_judge_a_run_once(ground, monkeypatch):

@@ -109,7 +109,7 @@ def test_every_run_may_be_searched_for_values_as_they_are_spelled(ground, is_pla
 
 
 def test_what_the_battery_found_is_not_searched_for(ground):
-    """Each owner's octets are new where they leak: a search of all of them takes minutes."""
+    """Each owner's bytes are new where they leak: a search of all of them takes minutes."""
     profile = replace(PROBE, is_plain_searched=True)
     told = run_task(Runs(LEAKY), (personal(ground, 3),), Task(0, 1, 3), profile)
     assert told["personal"].count

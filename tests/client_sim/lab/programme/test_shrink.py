@@ -52,7 +52,7 @@ def test_what_is_left_is_what_the_leak_needs(public):
     small = shrink(TellsSerialAfterRestart, case_of(public))
     assert small.steps == ("reboot", "poll")
     assert small.fields == ("serial",)
-    assert b"X-Serial: " in small.finding.octets
+    assert b"X-Serial: " in small.finding.data
 
 
 def test_more_than_two_owners_are_made_alike_but_for_what_is_told(public):

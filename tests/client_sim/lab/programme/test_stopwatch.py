@@ -60,10 +60,10 @@ def test_the_two_owners_differ_in_the_bit():
 def test_a_delay_that_tells_a_bit_of_the_owner_is_found(nanoseconds):
     """Where it is more than the rows say that they can see: in its mean and its distribution."""
     rows = compare(lambda owner: nanoseconds * bit(owner))
-    mean = rows["until the first octet: mean"]
+    mean = rows["until the first byte: mean"]
     assert float(mean.smallest_effect.removesuffix(" us later")) < nanoseconds / 1_000
     assert not mean.passed
-    assert not rows["until the first octet: distribution"].passed
+    assert not rows["until the first byte: distribution"].passed
     assert mean.samples == 2 * SAMPLES
 
 
@@ -73,7 +73,7 @@ def test_a_clean_client_passes():
     assert all(row.passed for row in rows.values())
     # Uniform noise of 2 us has a deviation of 0.58 us, and 5.9 of that of a difference of two
     # means of 150 are 5.9 * 0.58 * sqrt(2 / 150) = 0.39 us.
-    said = rows["until the first octet: mean"].smallest_effect
+    said = rows["until the first byte: mean"].smallest_effect
     assert 0.35 <= float(said.removesuffix(" us later")) <= 0.44
 
 

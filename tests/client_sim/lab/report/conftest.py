@@ -37,12 +37,12 @@ TRAP = "\x1b[2J\x07</td><script>alert(1)</script>]]>&\x00\u202e\ufffe\ud800'\""
 def observe(*sent):
     """Make a run with a connection for each string, sent in two pieces."""
     departures = []
-    for index, octets in enumerate(sent):
-        middle = len(octets) // 2
+    for index, data in enumerate(sent):
+        middle = len(data) // 2
         departures += [
             Departure(0.0, "poll 1", Channel.CONNECT, index, b"198.51.100.1 8080 plain"),
-            Departure(0.0, "poll 1", Channel.OCTETS, index, octets[:middle]),
-            Departure(0.0, "poll 1", Channel.OCTETS, index, octets[middle:]),
+            Departure(0.0, "poll 1", Channel.BYTES, index, data[:middle]),
+            Departure(0.0, "poll 1", Channel.BYTES, index, data[middle:]),
             Departure(0.0, "poll 1", Channel.CLOSE, index, b""),
         ]
     return Observation(tuple(departures), (), (), (b"",) * len(sent), None, ("nothing new",))
@@ -62,7 +62,7 @@ CLEAN = ProgrammeResult(
     seed=7,
     runs=3000,
     polls=6000,
-    octets=900_000,
+    size=900_000,
     batteries=(
         battery("personal", "N1"),
         battery("fleet", "N2"),
@@ -91,7 +91,7 @@ LEAKING = replace(
             "personal",
             "N1",
             Finding(
-                *("octets, connection 1, poll 1", "owner 2 differs", LEAK, AT, 15, POLL),
+                *("bytes, connection 1, poll 1", "owner 2 differs", LEAK, AT, 15, POLL),
                 channel="octets",
                 field="request 1, body",
             ),

@@ -20,14 +20,14 @@ def test_a_value_that_was_sent_in_two_pieces_is_covered(reports):
     """The pieces keep their lengths."""
     shown = reports.leaking.report.result.sample
     raw = reports.raw["leaking"].result.sample
-    assert [len(d.octets) for d in shown.departures] == [len(d.octets) for d in raw.departures]
+    assert [len(d.data) for d in shown.departures] == [len(d.data) for d in raw.departures]
     (connection,) = shown.connections()
-    assert connection.octets == reports.leak.replace(reports.owner.imei.encode(), b"*" * 15)
+    assert connection.data == reports.leak.replace(reports.owner.imei.encode(), b"*" * 15)
 
 
-def test_a_clean_report_keeps_its_octets(reports):
+def test_a_clean_report_keeps_its_bytes(reports):
     """A poll has nothing to cover."""
-    sent = [c.octets for c in reports.clean.report.result.sample.connections()]
+    sent = [c.data for c in reports.clean.report.result.sample.connections()]
     assert sent == [reports.poll, reports.poll]
 
 

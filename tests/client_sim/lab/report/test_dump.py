@@ -1,10 +1,10 @@
-"""Rows of octets, marked where they are meant."""
+"""Rows of bytes, marked where they are meant."""
 
 from client_sim.lab.report.dump import dump
 
 
 def test_rows_start_at_multiples_of_sixteen_and_keep_the_rest():
-    """The marked octets and whole rows around them."""
+    """The marked bytes and whole rows around them."""
     rows = dump(bytes(range(0x30, 0x60)), 18, 3, around=2)
     assert [row.offset for row in rows] == [16]
     (row,) = rows
@@ -22,7 +22,7 @@ def test_what_cannot_be_printed_is_a_dot():
 
 
 def test_a_long_finding_is_cut():
-    """The first 128 octets and what stands around."""
+    """The first 128 bytes and what stands around."""
     rows = dump(bytes(10_000), 5000, 5000)
     assert sum(cell.marked for row in rows for cell in row.cells) == 128
     assert len(rows) < 20

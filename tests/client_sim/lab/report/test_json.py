@@ -27,8 +27,8 @@ def test_a_clean_report(reports):
     }
 
 
-def test_a_finding_has_its_octets(reports):
-    """Offending octets lie where the offset says, and the field has its name."""
+def test_a_finding_has_its_bytes(reports):
+    """Offending bytes lie where the offset says, and the field has its name."""
     told = report_to_dict(reports.leaking)
     check = told["checks"][0]
     (finding,) = check["findings"]

@@ -1,4 +1,4 @@
-"""JUnit XML: the elements and attributes that build servers read, for any octets."""
+"""JUnit XML: the elements and attributes that build servers read, for any bytes."""
 
 from dataclasses import replace
 from xml.etree import ElementTree as ET
@@ -61,7 +61,7 @@ def test_a_suite_for_each_claim_and_a_case_for_each_oracle(reports):
     assert root.get("failures") == "0"
 
 
-def test_a_failure_shows_the_octets(reports):
+def test_a_failure_shows_the_bytes(reports):
     """With what the other run had, and the smallest scenario."""
     root = ET.fromstring(render_junit(reports.leaking).encode())
     failure = root.find("testsuite[@name='N1']/testcase[@name='personal']/failure")

@@ -33,20 +33,20 @@ def covered():
     ids=["plain", "base64", "hex", "sha256", "reversed"],
 )
 def test_a_value_becomes_stars_of_the_same_length(dressed, covered):
-    """Octets around it stay, so that offsets hold."""
-    assert covered.octets(b"a=" + dressed + b"&b=1") == b"a=" + b"*" * len(dressed) + b"&b=1"
+    """Bytes around it stay, so that offsets hold."""
+    assert covered.data(b"a=" + dressed + b"&b=1") == b"a=" + b"*" * len(dressed) + b"&b=1"
 
 
 def test_what_is_compressed_is_covered_to_its_end(covered):
-    """Nobody knows where the compressed octets end."""
-    shown = covered.octets(b"x" + zlib.compress(b'{"imei":"' + IMEI + b'"}'))
+    """Nobody knows where the compressed bytes end."""
+    shown = covered.data(b"x" + zlib.compress(b'{"imei":"' + IMEI + b'"}'))
     assert shown[0:1] == b"x"
     assert set(shown[1:]) == {ord("*")}
 
 
 def test_a_form_writes_a_space_as_a_plus_sign(covered):
     """The carrier's name, as phones of 2014 sent it."""
-    assert covered.octets(b"op=" + OWNER.carrier.replace(" ", "+").encode() + b"&").endswith(b"*&")
+    assert covered.data(b"op=" + OWNER.carrier.replace(" ", "+").encode() + b"&").endswith(b"*&")
 
 
 def test_a_text_gets_labels(covered):
@@ -57,26 +57,26 @@ def test_a_text_gets_labels(covered):
 
 
 def test_a_sighting_is_covered_whoever_the_owner_is(covered):
-    """The canary search says which octets are a value: no list of owners is needed."""
+    """The canary search says which bytes are a value: no list of owners is needed."""
     finding = Finding("here", "imei as sha1: 490154203237518", b"x=0123456789&y", 2, 10)
     shown = covered.sighting(finding)
-    assert shown.octets == b"x=**********&y"
+    assert shown.data == b"x=**********&y"
     assert shown.explanation == "imei as sha1: imei(15 digits)"
 
 
 def test_an_ordinary_poll_is_shown_whole(covered):
     """Nothing of it is anybody's."""
     poll = b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org:8080\r\n"
-    assert covered.octets(poll) == poll
-    assert covered.text("owner 2 shows something else from octet 207 on").startswith("owner 2")
+    assert covered.data(poll) == poll
+    assert covered.text("owner 2 shows something else from byte 207 on").startswith("owner 2")
 
 
 def test_no_owner_covers_nothing_and_those_who_ask_see():
     """An empty list is no error."""
-    assert Covered(()).octets(b"imei") == b"imei"
+    assert Covered(()).data(b"imei") == b"imei"
     finding = Finding("here", "imei as it is: 1", b"1", 0, 1)
     seen = Revealed()
-    assert (seen.octets(IMEI), seen.text("x"), seen.sighting(finding)) == (IMEI, "x", finding)
+    assert (seen.data(IMEI), seen.text("x"), seen.sighting(finding)) == (IMEI, "x", finding)
 
 
 MANY = tuple(f"org.example.app{number}" for number in range(2001))
@@ -85,8 +85,8 @@ MANY = tuple(f"org.example.app{number}" for number in range(2001))
 def test_a_value_of_one_owner_that_is_anothers_backwards_is_covered_alone():
     """The lab makes such owners; what stands around the value is what a report is read for."""
     backwards = replace(OWNER, imei=OWNER.imei[::-1], apps=MANY)
-    octets = b"GET /a?i=%b HTTP/1.1\r\n\r\n" % OWNER.imei.encode()
-    shown = Covered([OWNER, backwards]).octets(octets)
+    data = b"GET /a?i=%b HTTP/1.1\r\n\r\n" % OWNER.imei.encode()
+    shown = Covered([OWNER, backwards]).data(data)
     assert shown == b"GET /a?i=*************** HTTP/1.1\r\n\r\n"
 
 
@@ -98,7 +98,7 @@ def test_a_value_of_one_owner_that_is_anothers_backwards_is_covered_alone():
         lambda value: value[::-1],
         base64.b64encode,
         lambda value: value.hex().encode(),
-        lambda value: bytes(255 - octet for octet in value),
+        lambda value: bytes(255 - byte for byte in value),
         lambda value: value.decode().encode("utf-16-le"),
         lambda value: base64.b64encode(value.hex().encode()),
     ],
@@ -109,14 +109,14 @@ def test_a_value_that_is_told_thrice_is_covered_thrice_and_nothing_else(dress, a
     plain, dressed = OWNER.imei.encode(), dress(OWNER.imei.encode())
     told = [b"GET /a?i=", plain, b"&j=", dressed, b"&k=", dressed, b" HTTP/1.1\r\n\r\n"]
     stars = [text if at % 2 == 0 else b"*" * len(text) for at, text in enumerate(told)]
-    shown = Covered([replace(OWNER, apps=apps)]).octets(b"".join(told))
+    shown = Covered([replace(OWNER, apps=apps)]).data(b"".join(told))
     assert shown == b"".join(stars)
 
 
 def test_a_digit_of_base64_that_a_value_shares_with_its_neighbour_is_covered(covered):
-    """Its other bits would tell the value's last digit: 17 octets begin within a group."""
+    """Its other bits would tell the value's last digit: 17 bytes begin within a group."""
     text = base64.b64encode(b"x" + OWNER.gsf_id.encode() + b"y")
-    shown = covered.octets(b"a=%b&b" % text)
+    shown = covered.data(b"a=%b&b" % text)
     assert shown.startswith(b"a=" + text[:1] + b"***")
     assert set(shown[3 : 2 + (1 + len(OWNER.gsf_id)) * 8 // 6 + 1]) == {ord("*")}
 
@@ -125,10 +125,10 @@ def test_a_sighting_behind_a_decoding_is_covered_to_its_end(covered):
     """What is decoded is shorter than what was sent."""
     sent = b"x=%b&y" % base64.b64encode(b"a stranger: 490154203237518")
     said = "imei as undone by decode base64: 490154203237518"
-    shown = covered.sighting(Finding("here", said, sent, 2, 15)).octets
+    shown = covered.sighting(Finding("here", said, sent, 2, 15)).data
     assert shown == b"x=" + b"*" * (len(sent) - 4) + b"&y"
 
 
 def test_somebody_whose_name_is_stars_ends_no_search():
     """What is covered already is found again and again."""
-    assert Covered([replace(OWNER, serial="*********")]).octets(b"a*********b") == b"a*********b"
+    assert Covered([replace(OWNER, serial="*********")]).data(b"a*********b") == b"a*********b"

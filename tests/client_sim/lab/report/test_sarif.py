@@ -54,11 +54,11 @@ def check_run(text):
 
 
 def test_a_finding_is_a_result(reports):
-    """With the octets as hexadecimal, what the other run had, and a stable fingerprint."""
+    """With the bytes as hexadecimal, what the other run had, and a stable fingerprint."""
     first, second = load(reports.leaking)["results"]
     assert first["ruleId"] == "personal"
     place = first["locations"][0]["physicalLocation"]
-    assert unquote(place["artifactLocation"]["uri"]) == "trace/octets, connection 1, poll 1"
+    assert unquote(place["artifactLocation"]["uri"]) == "trace/bytes, connection 1, poll 1"
     assert place["region"]["byteLength"] == 15
     assert place["region"]["snippet"]["rendered"]["text"] == " ".join(["2a"] * 15)
     assert first["properties"]["otherOctets"] == reports.poll[28:43].hex(" ")

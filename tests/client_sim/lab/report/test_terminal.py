@@ -36,7 +36,7 @@ def test_a_clean_report_says_so_last(reports):
     assert "    personal           1,500     3,000        900,000   passed" in said
     assert "3 of 3 leaks of 2 families found (100.0%)." in said
     assert "noticed 90 of 100 changes (90.0 %)" in said
-    assert said.splitlines()[-1] == "3,000 runs, 6,000 polls, 900,000 octets: clean."
+    assert said.splitlines()[-1] == "3,000 runs, 6,000 polls, 900,000 bytes: clean."
     assert "No difference in 6,000 situations of 4 kinds (personal, fleet," in said
     assert "Not varied, and so not claimed" in said
 
@@ -58,10 +58,10 @@ def test_questions_are_beside_the_numbers_where_there_is_room(reports):
     assert "What does personal ask?" not in show(reports.clean, 80)
 
 
-def test_a_leak_is_shown_with_its_octets_and_the_smallest_scenario(reports):
+def test_a_leak_is_shown_with_its_bytes_and_the_smallest_scenario(reports):
     """Covered, marked, and named at the end."""
     said = show(reports.leaking, 120, terminal=False)
-    assert "personal: octets, connection 1, poll 1, request 1, body, offset 28" in said
+    assert "personal: bytes, connection 1, poll 1, request 1, body, offset 28" in said
     assert "canaries: connection 1, poll 1, offset 28" in said
     assert "  imei as it is: imei(15 digits)\n" in said
     assert "personal, made small: It still shows with two polls.\n" in said
@@ -69,7 +69,7 @@ def test_a_leak_is_shown_with_its_octets_and_the_smallest_scenario(reports):
     assert reports.owner.imei not in said
 
 
-def test_a_strangers_octets_move_no_cursor(reports):
+def test_a_strangers_bytes_move_no_cursor(reports):
     """No escape sequence, no bell, no turned line."""
     said = show(reports.hostile, 80, terminal=False)
     assert [sign for sign in said if not (sign.isprintable() or sign == "\n")] == []

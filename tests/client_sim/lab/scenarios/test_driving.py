@@ -50,7 +50,7 @@ def test_events_happen_between_polls_and_tell_the_truth(world):
     polls = [d for d in seen.departures if d.channel is Channel.SCHEDULE]
     assert [d.phase for d in polls] == ["poll 1", "poll 2", "poll 3", "poll 4"]
     for before, after in pairwise(polls):
-        assert after.at == float(before.octets)
+        assert after.at == float(before.data)
         assert 14_400 <= after.at - before.at <= 28_800
 
 
@@ -59,9 +59,9 @@ def test_a_phone_can_oversleep_to_a_time_that_nobody_drew(world):
     steps = (POLL, "at 40000", POLL, "at 40001", POLL)
     seen = run_scenario(ToyClient, world, Scenario("late", steps), OWNER)
     first, second, third = (d for d in seen.departures if d.channel is Channel.SCHEDULE)
-    assert float(first.octets) < 41_000.0
+    assert float(first.data) < 41_000.0
     assert second.at == 41_000.0
-    assert third.at == float(second.octets)
+    assert third.at == float(second.data)
 
 
 def test_a_client_is_asked_again_after_each_event_and_start(world):
@@ -77,8 +77,8 @@ def test_a_client_is_asked_again_after_each_event_and_start(world):
         d for d in seen.departures if d.channel in {Channel.SCHEDULE, Channel.DUE}
     )
     assert (again.channel, again.phase) == (Channel.DUE, "step 3 sms-sent")
-    assert again.octets != first.octets
-    assert second.at == float(again.octets)
+    assert again.data != first.data
+    assert second.at == float(again.data)
 
 
 def test_a_client_that_keeps_its_due_time_says_it_once(world):
@@ -95,11 +95,11 @@ def test_a_reset_phone_draws_anew_and_its_clock_may_go_back(make_world):
     seen = run_scenario(ToyClient, world, Scenario("reset", steps), OWNER)
     dues = [d for d in seen.departures if d.channel is Channel.DUE]
     assert [d.phase for d in dues] == ["step 2 factory-reset", "step 6 back 90000"]
-    assert all(14_400 <= float(d.octets) - d.at <= 28_800 for d in dues)
+    assert all(14_400 <= float(d.data) - d.at <= 28_800 for d in dues)
     polls = [d for d in seen.departures if d.channel is Channel.SCHEDULE]
-    assert polls[1].at == float(dues[0].octets)
-    assert polls[2].at == float(polls[1].octets)
-    assert polls[3].at == float(dues[1].octets) < polls[2].at
+    assert polls[1].at == float(dues[0].data)
+    assert polls[2].at == float(polls[1].data)
+    assert polls[3].at == float(dues[1].data) < polls[2].at
 
 
 def test_a_crash_ends_the_run_and_is_seen(world):
@@ -110,7 +110,7 @@ def test_a_crash_ends_the_run_and_is_seen(world):
 
     seen = run_scenario(broken, world, Scenario("one poll", (POLL,)), OWNER)
     (crash,) = seen.departures
-    assert (crash.channel, crash.octets) == (Channel.CRASH, b"ZeroDivisionError")
+    assert (crash.channel, crash.data) == (Channel.CRASH, b"ZeroDivisionError")
 
 
 def test_a_client_that_does_not_come_back_is_one_sentence(world):
@@ -135,7 +135,7 @@ def test_a_client_that_ends_the_process_ends_the_run_alone(world, module, name):
             getattr(module, name)(0 if now else 1)
 
     seen = run_scenario(Leaving, world, Scenario("one poll", (POLL,)), OWNER)
-    assert (seen.departures[-1].channel, seen.departures[-1].octets) == (
+    assert (seen.departures[-1].channel, seen.departures[-1].data) == (
         Channel.CRASH,
         b"SystemExit",
     )
@@ -150,7 +150,7 @@ def test_a_client_that_names_no_time_ends_the_run(world, due):
             return now + due
 
     seen = run_scenario(Endless, world, Scenario("two polls", (POLL, POLL)), OWNER)
-    assert (seen.departures[-1].channel, seen.departures[-1].octets) == (
+    assert (seen.departures[-1].channel, seen.departures[-1].data) == (
         Channel.CRASH,
         b"ValueError",
     )

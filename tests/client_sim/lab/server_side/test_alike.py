@@ -17,8 +17,8 @@ def test_dates_may_differ_and_nothing_else():
     assert list(judge_alike(said)) == []
     said.append(Said("a", "three", MONDAY + b"bedY"))
     (finding,) = judge_alike(said)
-    # The head without the date's value has 17 + 9 + 19 + 2 octets; then `b`.
-    assert "from octet 48 on: 48: 65 and 6f, 50: 59 and 79" in finding.explanation
+    # The head without the date's value has 17 + 9 + 19 + 2 bytes; then `b`.
+    assert "from byte 48 on: 48: 65 and 6f, 50: 59 and 79" in finding.explanation
     assert finding.explanation.startswith("three and one were")
     assert finding.offending() == b"e"
     bodies = (b"x\r\n\r\na\r\nDate: 1", b"x\r\n\r\na\r\nDate: 2")
@@ -28,7 +28,7 @@ def test_dates_may_differ_and_nothing_else():
 def test_lengths_are_told_where_one_answer_begins_as_the_other():
     """What is behind the shorter one is the difference."""
     (finding,) = judge_pairs({"a": b"abc"}, {"a": b"abcd"}, ("here", "there"))
-    assert finding.explanation.endswith("from octet 3 on; 3 octets and 4")
+    assert finding.explanation.endswith("from byte 3 on; 3 bytes and 4")
     (finding,) = judge_pairs({"a": b"abc"}, {}, ("here", "there"))
     assert finding.other == b""
 
@@ -41,7 +41,7 @@ def test_headers_that_come_back_are_told_once():
 
 
 @pytest.mark.parametrize(
-    ("octets", "heads", "whole"),
+    ("data", "heads", "whole"),
     [
         (b"", (False,), False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", (False,), False),
@@ -63,13 +63,13 @@ def test_headers_that_come_back_are_told_once():
         (b"\0\0\x12\x04", (False,), True),
     ],
 )
-def test_where_answers_end(octets, heads, whole):
+def test_where_answers_end(data, heads, whole):
     """By RFC 9112 section 6.3; interim answers are none, other protocols are not waited for."""
-    assert is_whole(octets, heads) is whole
+    assert is_whole(data, heads) is whole
 
 
 def test_what_grows_with_requests():
-    """By four octets of each at least, and by more than twice what it grows by itself."""
+    """By four bytes of each at least, and by more than twice what it grows by itself."""
     before = {"log": 100, "ring": 4096, "own": 0}
     after = {"log": 100 + 4 * 50, "ring": 4096, "own": 1000, "new": 199}
     idle = {**after, "own": 2000}

@@ -32,10 +32,10 @@ class Together(ToyServer):
         for each in self.all:
             each.note(asked)
 
-    def broke(self, octets, peer):
+    def broke(self, data, peer):
         """Let all of them see what broke off."""
         for each in self.all:
-            each.broke(octets, peer)
+            each.broke(data, peer)
 
     def end(self):
         """End them all."""

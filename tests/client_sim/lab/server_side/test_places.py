@@ -59,13 +59,13 @@ def test_what_changed_is_what_is_searched(tmp_path):
 def test_files_are_read_in_chunks_that_overlap(tmp_path):
     """So that no value lies across; together they are the file."""
     path = tmp_path / "big"
-    octets = os.urandom(9_000_000)
-    path.write_bytes(octets)
+    data = os.urandom(9_000_000)
+    path.write_bytes(data)
     chunks = list(load_chunks(path, 5))
-    assert all(octets[at : at + len(chunk)] == chunk for at, chunk in chunks)
+    assert all(data[at : at + len(chunk)] == chunk for at, chunk in chunks)
     ends = [at + len(chunk) for at, chunk in chunks]
     assert chunks[0][0] == 5
-    assert ends[-1] == len(octets)
+    assert ends[-1] == len(data)
     assert all(at <= end - 4096 for (at, _), end in zip(chunks[1:], ends, strict=False))
 
 
@@ -98,16 +98,16 @@ def test_a_database_is_read_cell_by_cell(tmp_path):
         database.commit()
         before = path.read_bytes()
         for asked in (path, tmp_path / "state.sqlite-wal"):
-            ((words, octets),) = load_contents(asked)
+            ((words, data),) = load_contents(asked)
             assert words == 'table a "b, row 1, columns n, said, kept'
-            assert octets == b"2135247942\n" + b"x" * 9000 + b"\n\0\xff"
+            assert data == b"2135247942\n" + b"x" * 9000 + b"\n\0\xff"
         assert path.read_bytes() == before
 
 
 def test_what_cannot_be_read_has_no_contents(tmp_path):
-    """Cut off, of another format, gone: octets as they are were searched before."""
-    for octets in (b"SQLite format 3\0" + bytes(100), b"\x1f\x8b\x08cut", b"BZh", b"text", b""):
-        (tmp_path / "file").write_bytes(octets)
+    """Cut off, of another format, gone: bytes as they are were searched before."""
+    for data in (b"SQLite format 3\0" + bytes(100), b"\x1f\x8b\x08cut", b"BZh", b"text", b""):
+        (tmp_path / "file").write_bytes(data)
         assert list(load_contents(tmp_path / "file")) == []
     assert list(load_contents(tmp_path / "nothing")) == []
 

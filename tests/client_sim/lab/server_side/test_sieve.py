@@ -18,7 +18,7 @@ DRESSED = {
     "base64 in a longer text": base64.b64encode(b"x" + LINE),
     "base16": TOKEN.hex().encode(),
     "reversed": TOKEN[::-1],
-    "xor": bytes(octet ^ 0x5A for octet in TOKEN),
+    "xor": bytes(byte ^ 0x5A for byte in TOKEN),
     "gzip": gzip.compress(LINE),
     "sha256": hashlib.sha256(TOKEN).digest(),
     "sha256 of the line": hashlib.sha256(LINE).digest(),
@@ -33,11 +33,11 @@ DRESSED = {
 @pytest.mark.parametrize("name", DRESSED)
 @pytest.mark.parametrize("before", [0, 1, 7, 1010, 1500, 3071])
 def test_a_value_is_found_wherever_it_lies(name, before):
-    """At borders of pieces as well, and at every place in a word of eight octets."""
-    octets = NOISE[:before] + b" " + DRESSED[name] + b" " + NOISE[before:]
-    found = {sighting.field for sighting in SIEVE.find(octets)}
+    """At borders of pieces as well, and at every place in a word of eight bytes."""
+    data = NOISE[:before] + b" " + DRESSED[name] + b" " + NOISE[before:]
+    found = {sighting.field for sighting in SIEVE.find(data)}
     assert found == {"path"}
-    plain = [sighting.offset for sighting in SIEVE.find(octets) if not sighting.chain]
+    plain = [sighting.offset for sighting in SIEVE.find(data) if not sighting.chain]
     assert name != "plain" or before + 1 in plain
 
 

@@ -61,12 +61,12 @@ class Picky(PollingClient):
         return plan_parts(record)[: None if is_at_home else 1]
 
 
-def test_owners_everywhere_send_the_same_octets(repository):
+def test_owners_everywhere_send_the_same_bytes(repository):
     """A first poll with all packs, and two in which a part has changed."""
     (first, public), *others = [watch(repository, PollingClient, owner) for owner in OWNERS]
-    paths = first.connections()[0].octets
+    paths = first.connections()[0].data
     assert paths.count(b"GET /targets/") == 5
-    assert [each.octets.count(b"GET /targets/") for each in first.connections()[1:3]] == [1, 1]
+    assert [each.data.count(b"GET /targets/") for each in first.connections()[1:3]] == [1, 1]
     assert judge_grammar(first, public) == ()
     assert judge_completion(first, public) == ()
     for other, _ in others:
@@ -79,5 +79,5 @@ def test_a_client_that_fetches_what_its_owner_needs_is_found(repository, owner):
     home, _ = watch(repository, Picky, OWNERS[0])
     abroad, public = watch(repository, Picky, owner)
     (found, *_) = judge_equality(home, abroad, "elsewhere", with_time=True)
-    assert b"/targets/" in found.octets + (found.other or b"")
+    assert b"/targets/" in found.data + (found.other or b"")
     assert "which its role lists" in judge_completion(abroad, public)[0].explanation

@@ -78,9 +78,9 @@ class Parrot(ToyClient):
         inner, receive = self, stream.recv
 
         def recv(limit):
-            octets = receive(limit)
-            inner.heard = hashlib.sha256(inner.heard + octets).digest()
-            return octets
+            data = receive(limit)
+            inner.heard = hashlib.sha256(inner.heard + data).digest()
+            return data
 
         stream.recv = recv
         return stream

@@ -24,13 +24,13 @@ def battery():
 def is_told(seen, mark):
     """Tell whether a phone was told a value of a mark."""
     values = (mark.text, str(mark.number), mark.date)
-    return any(value.encode() in octets for octets in seen.received for value in values)
+    return any(value.encode() in data for data in seen.received for value in values)
 
 
 def find_places(seen):
     """List what of an offer a phone asked for: who is refused goes no further."""
-    octets = b"".join(connection.octets for connection in seen.connections())
-    targets = re.findall(r"GET (\S+)", octets.decode("latin-1"))
+    data = b"".join(connection.data for connection in seen.connections())
+    targets = re.findall(r"GET (\S+)", data.decode("latin-1"))
     return [place for place in INSTALL_PLACES if any(is_at(place, each) for each in targets)]
 
 

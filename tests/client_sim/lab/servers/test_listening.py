@@ -13,10 +13,10 @@ ASKED = b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def ask(address, octets=ASKED):
-    """Send octets and give what comes back until the other end is quiet for long or closes."""
+def ask(address, data=ASKED):
+    """Send bytes and give what comes back until the other end is quiet for long or closes."""
     with socket.create_connection(address, timeout=PATIENCE) as wire:
-        wire.sendall(octets)
+        wire.sendall(data)
         return wire.recv(4096)
 
 
@@ -32,7 +32,7 @@ def test_it_answers_by_its_script_and_keeps_what_arrived():
         assert [ask(server.address), ask(server.address)] == [ANSWER, ANSWER]
         assert server.received() == (ASKED, ASKED)
     assert [asked.connection for asked in told] == [0, 1]
-    assert {(asked.octets, asked.now, asked.tls) for asked in told} == {(ASKED, 77.0, None)}
+    assert {(asked.data, asked.now, asked.tls) for asked in told} == {(ASKED, 77.0, None)}
 
 
 def test_an_error_of_the_script_resets_the_connection():

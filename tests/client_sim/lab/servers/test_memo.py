@@ -32,8 +32,8 @@ def fetch(repository):
     respond = repository.serve()
 
     def get(path):
-        octets = f"GET {path} HTTP/1.1\r\n\r\n".encode()
-        asked = Asked(octets, float(START), 0, "198.51.100.1", 80, None)
+        data = f"GET {path} HTTP/1.1\r\n\r\n".encode()
+        asked = Asked(data, float(START), 0, "198.51.100.1", 80, None)
         return decode_replies(respond(asked))[0].body
 
     return get
@@ -47,7 +47,7 @@ def load(root, timestamp):
     return trusted.timestamp
 
 
-def test_each_changed_octet_of_a_signature_is_refused_still(fetch):
+def test_each_changed_byte_of_a_signature_is_refused_still(fetch):
     """Once the right file is remembered, others with the same content are judged by themselves."""
     root, good = fetch("/metadata/1.root.json"), fetch("/metadata/timestamp.json")
     with memoised():
@@ -62,7 +62,7 @@ def test_each_changed_octet_of_a_signature_is_refused_still(fetch):
         assert load(root, good).version == 1
 
 
-def test_a_signature_of_other_octets_is_refused_still(fetch):
+def test_a_signature_of_other_bytes_is_refused_still(fetch):
     """The same signature by the same key does not pass for another version."""
     root, good = fetch("/metadata/1.root.json"), fetch("/metadata/timestamp.json")
     with memoised():
@@ -87,7 +87,7 @@ def test_a_signature_by_another_key_is_refused_still(fetch):
 
 
 def test_a_note_with_another_signature_is_refused_still(fetch):
-    """Notes of the log are remembered by all their octets, and refusals are not."""
+    """Notes of the log are remembered by all their bytes, and refusals are not."""
     root = Metadata.from_bytes(fetch("/metadata/1.root.json")).signed
     key = tlog.decode_log_key(root.unrecognized_fields["custom"]["log"])
     note = fetch("/log/checkpoint")
@@ -99,7 +99,7 @@ def test_a_note_with_another_signature_is_refused_still(fetch):
 
 
 def test_checks_are_made_once_and_everything_is_put_back(fetch, monkeypatch):
-    """Two loads of the same octets are one check; behind the block nothing is remembered."""
+    """Two loads of the same bytes are one check; behind the block nothing is remembered."""
     made = []
     true = SSlibKey.verify_signature
 
@@ -121,7 +121,7 @@ def test_checks_are_made_once_and_everything_is_put_back(fetch, monkeypatch):
 
 
 def test_metadata_that_is_made_is_not_remembered():
-    """What was not read from octets is written anew each time: it may have changed."""
+    """What was not read from bytes is written anew each time: it may have changed."""
     with memoised():
         metadata = Metadata.from_dict(
             {
@@ -145,7 +145,7 @@ def test_a_root_that_breaks_the_profile_is_refused_still(fetch):
     good = fetch("/metadata/1.root.json")
     bad = good.replace(b'"consistent_snapshot":true', b'"consistent_snapshot":false')
     with memoised():
-        roots = [Metadata.from_bytes(octets).signed for octets in (good, bad)]
+        roots = [Metadata.from_bytes(data).signed for data in (good, bad)]
         assert trust.check_root(roots[0]) is trust.check_root(roots[0])
         for _ in range(2):
             with pytest.raises(ProfileError):

@@ -56,16 +56,16 @@ class Wire:
     """Gives answers, one for each call of `ask`, in pieces of so many bytes."""
 
     def __init__(self, answers, piece):
-        self.answers, self.piece, self.octets = list(answers), piece, b""
+        self.answers, self.piece, self.data = list(answers), piece, b""
 
     def ask(self):
         """Let the next answer come."""
-        self.octets += self.answers.pop(0)
+        self.data += self.answers.pop(0)
 
     def recv(self, limit):
         """Give a piece."""
         size = min(self.piece, limit)
-        piece, self.octets = self.octets[:size], self.octets[size:]
+        piece, self.data = self.data[:size], self.data[size:]
         return piece
 
 
@@ -96,11 +96,11 @@ def test_an_answer_says_the_same_to_a_phone_whether_it_was_parsed_before(name, p
 def test_answers_that_differ_in_their_dates_are_parsed_once():
     """Their events are the same objects; in another answer they are not."""
 
-    def parse(octets):
+    def parse(data):
         parser = RememberingParser(h11.Connection(h11.CLIENT))
         parser.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
         parser.send(h11.EndOfMessage())
-        parser.receive_data(octets)
+        parser.receive_data(data)
         return parser.next_event()
 
     first = parse(GOOD)

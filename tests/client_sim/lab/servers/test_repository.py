@@ -47,8 +47,8 @@ FIRST = (
 
 def fetch(respond, path, connection=0, now=1_767_225_600.0, fields=""):
     """Ask a server for a path and give its head and body."""
-    octets = f"GET {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n".encode()
-    answer = respond(Asked(octets, now, connection, "198.51.100.1", 80, None))
+    data = f"GET {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n".encode()
+    answer = respond(Asked(data, now, connection, "198.51.100.1", 80, None))
     head, _, body = answer.partition(b"\r\n\r\n")
     return head.decode(), body
 
@@ -211,8 +211,8 @@ def _pointers(name, role):
     return role.targets.items() if name.startswith("latest") else ()
 
 
-def test_the_same_seed_signs_the_same_octets():
-    """Two repositories of one seed answer alike, octet by octet; of another seed they do not."""
+def test_the_same_seed_signs_the_same_bytes():
+    """Two repositories of one seed answer alike, byte by byte; of another seed they do not."""
     one, same, other = (Repository(seed) for seed in (b"1", b"1", b"2"))
     path = "/metadata/1.latest.json"
     assert fetch(one.serve(), path) == fetch(same.serve(), path)

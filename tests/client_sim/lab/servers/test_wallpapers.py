@@ -70,7 +70,7 @@ def test_a_choice_is_one_request_of_its_own(lives):
     for name in ("dawn", "dusk"):
         chosen = [c for c in lives[name].connections() if not c.phase.startswith(POLL)]
         (connection,) = chosen
-        (request,) = parse_requests(connection.octets, b"updates.hening.example")
+        (request,) = parse_requests(connection.data, b"updates.hening.example")
         assert (request.rule, request.parts["picture"]) == ("picture", name.encode())
         assert judge_grammar(lives[name], PUBLIC) == ()
         assert judge_egress(lives[name], PUBLIC) == ()
@@ -80,12 +80,12 @@ def test_a_choice_is_one_request_of_its_own(lives):
 
 
 def test_polls_are_the_same_whatever_was_chosen(lives):
-    """To the octet, by the cardinality of each poll; who chose shows between polls alone."""
+    """To the byte, by the cardinality of each poll; who chose shows between polls alone."""
     assert judge_cardinality(lives.values()) == ()
     polls = [
-        [(c.phase, c.octets) for c in each.connections() if c.phase.startswith(POLL)]
+        [(c.phase, c.data) for c in each.connections() if c.phase.startswith(POLL)]
         for each in lives.values()
     ]
     assert polls[0] == polls[1] == polls[2]
-    assert [b"/targets/content/" in octets for _, octets in polls[0]] == [True, False, True]
+    assert [b"/targets/content/" in data for _, data in polls[0]] == [True, False, True]
     assert judge_same_polls([lives[""], lives["dawn"]]) != ()

@@ -187,7 +187,7 @@ def test_a_detour_is_a_departure_and_a_finding(make_world):
     (finding,) = judge_egress(seen, world.public)
     assert "through the world that the client is given" in finding.explanation
     assert (finding.channel, finding.field) == ("past the world", "detour")
-    assert finding.octets == b"socket.sendto ('127.0.0.1', 9)"
+    assert finding.data == b"socket.sendto ('127.0.0.1', 9)"
 
 
 def test_programs_that_load_no_client_keep_their_clock():

@@ -1,4 +1,4 @@
-"""The ClientHello of a real client, read octet by octet, and its fingerprint."""
+"""The ClientHello of a real client, read byte by byte, and its fingerprint."""
 
 import ssl
 
@@ -38,11 +38,11 @@ def test_the_hello_of_openssl_is_read():
 
 def test_a_hello_over_several_records_is_one():
     """A client may cut it anywhere."""
-    octets = hello_of()
-    body, cut = octets[5:], 100
+    data = hello_of()
+    body, cut = data[5:], 100
     pieces = [body[:cut], body[cut:]]
     records = b"".join(b"\x16\x03\x01" + len(p).to_bytes(2) + p for p in pieces)
-    assert read_hello(records) == read_hello(octets)
+    assert read_hello(records) == read_hello(data)
 
 
 def test_tls_1_2_has_no_versions_to_choose_from():
@@ -102,26 +102,26 @@ ONE = "0f2cb44170f4"  # of sha256("1301")
 
 
 @given(st.binary(max_size=120))
-def test_any_octets_are_a_hello_or_none(octets):
+def test_any_bytes_are_a_hello_or_none(data):
     """Nothing is raised."""
-    read_hello(octets)
-    read_hello(b"\x16\x03\x01" + len(octets).to_bytes(2) + octets)
-    body = b"\x03\x03" + bytes(32) + b"\0\0\2\x13\x01\1\0" + octets
+    read_hello(data)
+    read_hello(b"\x16\x03\x01" + len(data).to_bytes(2) + data)
+    body = b"\x03\x03" + bytes(32) + b"\0\0\2\x13\x01\1\0" + data
     message = b"\x01" + len(body).to_bytes(3) + body
     read_hello(b"\x16\x03\x01" + len(message).to_bytes(2) + message)
 
 
-def test_every_octet_of_a_hello_may_be_another():
-    """A hello with one octet changed is read or not; it never raises, nor does its fingerprint."""
-    octets = hello_of(protocols=("h2",))
-    for place in range(len(octets)):
-        changed = octets[:place] + bytes([octets[place] ^ 0x55]) + octets[place + 1 :]
+def test_every_byte_of_a_hello_may_be_another():
+    """A hello with one byte changed is read or not; it never raises, nor does its fingerprint."""
+    data = hello_of(protocols=("h2",))
+    for place in range(len(data)):
+        changed = data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
         hello = read_hello(changed)
         if hello is not None:
             ja4(hello)
 
 
-def test_tls_is_told_by_its_first_octets():
+def test_tls_is_told_by_its_first_bytes():
     """A record of the handshake."""
     assert is_tls(b"\x16\x03\x01")
     assert not is_tls(b"\x16\x03")

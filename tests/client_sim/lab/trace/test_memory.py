@@ -41,7 +41,7 @@ def test_pieces_arrive_one_by_one_and_take_their_time(open_world):
 
 
 def test_a_connection_breaks_behind_what_arrived(open_world):
-    """Octets before the error are received, then each call fails, also after another request."""
+    """Bytes before the error are received, then each call fails, also after another request."""
     stream = ask(open_world(Pieces(ANSWER, error=ConnectionResetError("reset"))))
     assert stream.recv(64) == ANSWER
     stream.send(b"GET")
@@ -68,11 +68,11 @@ class Hidden:
 
     def __call__(self, asked):
         """Answer, whatever is asked."""
-        return ANSWER if asked.octets else b""
+        return ANSWER if asked.data else b""
 
     def reach(self, asked):
         """Fail at a port: 0 is that of names."""
-        self.kept.append((asked.octets, asked.address, asked.port, asked.connection))
+        self.kept.append((asked.data, asked.address, asked.port, asked.connection))
         if asked.port == self.port:
             raise OSError("not reached")
 

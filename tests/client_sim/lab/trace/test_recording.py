@@ -28,18 +28,18 @@ def test_everything_that_leaves_is_noted_in_order(inner):
     first, rest = stream.recv(8), stream.recv(65_536)
     stream.close()
     seen = world.observation()
-    assert [(d.at, d.channel, d.connection, d.octets) for d in seen.departures] == [
+    assert [(d.at, d.channel, d.connection, d.data) for d in seen.departures] == [
         (5.0, Channel.DNS, -1, b"stats.example.org"),
         (5.0, Channel.CONNECT, 0, ELSEWHERE.encode() + b" 80 stats.example.org"),
-        (6.0, Channel.OCTETS, 0, b"GET /metadata/timestamp.json"),
-        (6.0, Channel.OCTETS, 0, b" HTTP/1.1\r\n\r\n"),
+        (6.0, Channel.BYTES, 0, b"GET /metadata/timestamp.json"),
+        (6.0, Channel.BYTES, 0, b" HTTP/1.1\r\n\r\n"),
         (6.0, Channel.CLOSE, 0, b""),
     ]
     assert {d.phase for d in seen.departures} == {"poll 1"}
     assert seen.received == (first + rest,)
     assert first == b"HTTP/1.1"
     (connection,) = seen.connections()
-    assert connection.octets == b"GET /metadata/timestamp.json HTTP/1.1\r\n\r\n"
+    assert connection.data == b"GET /metadata/timestamp.json HTTP/1.1\r\n\r\n"
     assert connection.closes == 1
 
 
@@ -58,13 +58,13 @@ def test_a_target_is_noted_though_nobody_answers(inner, monkeypatch):
 
 
 def test_draws_and_reads_are_noted(inner):
-    """The lab knows each octet of randomness and each look at the owner."""
+    """The lab knows each byte of randomness and each look at the owner."""
     world = RecordingWorld(inner)
     drawn = world.entropy(8)
     assert world.personal is not None
     assert world.personal.serial == OWNER.serial
     seen = world.observation()
-    assert [draw.octets for draw in seen.draws] == [drawn]
+    assert [draw.data for draw in seen.draws] == [drawn]
     assert [read.field for read in seen.reads] == ["serial"]
 
 

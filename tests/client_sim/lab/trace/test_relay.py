@@ -32,7 +32,7 @@ def test_a_reset_by_the_server_ends_the_client_s_wait():
             port = client.getsockname()[1]
             client.close()
             relayed = relay.take(port)
-            assert (relayed.octets, relayed.is_reset) == (b"GET / HTTP/1.1\r\n\r\n", False)
+            assert (relayed.data, relayed.is_reset) == (b"GET / HTTP/1.1\r\n\r\n", False)
         thread.join(5)
 
 
@@ -51,7 +51,7 @@ def test_a_reset_by_the_client_is_kept():
         client.close()
         far.close()
         relayed = relay.take(port)
-        assert (relayed.octets, relayed.is_reset) == (b"GET", True)
+        assert (relayed.data, relayed.is_reset) == (b"GET", True)
 
 
 def test_nobody_at_the_other_end_is_said():

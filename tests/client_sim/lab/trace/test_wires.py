@@ -8,7 +8,7 @@ from client_sim.lab.trace.wires import read_wire
 
 
 def hello(**configured):
-    """Let the standard library write a ClientHello; gives its octets."""
+    """Let the standard library write a ClientHello; gives its bytes."""
     context = ssl.create_default_context()
     for name, value in configured.items():
         getattr(context, name)(value)
@@ -19,9 +19,9 @@ def hello(**configured):
     return outgoing.read()
 
 
-def told(octets):
+def told(data):
     """Give the parameters by name."""
-    return dict(line.split(" ", 1) for line in read_wire(octets).parameters.decode().split("\n"))
+    return dict(line.split(" ", 1) for line in read_wire(data).parameters.decode().split("\n"))
 
 
 def test_a_hello_shows_name_protocols_versions_and_a_fingerprint():
@@ -35,7 +35,7 @@ def test_a_hello_shows_name_protocols_versions_and_a_fingerprint():
 
 
 def test_two_configurations_have_two_fingerprints_and_one_has_one():
-    """The random octets of a hello are no part of what is told."""
+    """The random bytes of a hello are no part of what is told."""
     usual, again = told(hello()), told(hello())
     assert usual == again
     other = told(hello(set_ciphers="ECDHE-ECDSA-CHACHA20-POLY1305"))
@@ -46,8 +46,8 @@ def test_two_configurations_have_two_fingerprints_and_one_has_one():
 def test_sizes_are_types_and_lengths_of_records():
     """Content types of RFC 8446 section 5.1: 22 handshake, 20 change, 23 data; the rest is said."""
     record = b"\x16\x03\x01\x00\x02ab"
-    octets = record + b"\x14\x03\x03\x00\x01\x01" + b"\x17\x03\x03\x00\x05hello" + b"\x17\x03"
-    assert read_wire(octets).sizes == b"22:2 20:1 23:5 rest:2"
+    data = record + b"\x14\x03\x03\x00\x01\x01" + b"\x17\x03\x03\x00\x05hello" + b"\x17\x03"
+    assert read_wire(data).sizes == b"22:2 20:1 23:5 rest:2"
 
 
 def test_plain_text_is_said_to_be_plain():

@@ -240,13 +240,13 @@ async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, 
     shutil.copytree(backup.root, whole)
     for pattern in ("bodies/blobs/*/*", "bodies/chunks/*/*", "database-*.sqlite"):
         path = max(backup.root.glob(pattern), key=lambda each: each.stat().st_size)
-        octets = path.read_bytes()
-        path.write_bytes(octets[:-1] + bytes([octets[-1] ^ 1]))
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         with pytest.raises(StorageError):
             async with restored(backup, tmp_path / "again"):
                 raise AssertionError
         assert not (tmp_path / "again" / "cloud.toml").exists()
-        path.write_bytes(octets)
+        path.write_bytes(data)
     async with restored(BackupFolder(whole, os.urandom), tmp_path / "again"):
         pass
 

@@ -160,7 +160,7 @@ def pack(version=1, **changes):
 
 
 def make_pack_role(role, entries, packs=None, pictures=None, version=1):
-    """Return a role with packs of those entries by kind, and the octets of its targets by path."""
+    """Return a role with packs of those entries by kind, and the bytes of its targets by path."""
     files = {
         f"{role}/{kind}/{number:02}.xz": encode_part(kind, number, part)
         for kind, each in entries.items()

@@ -1,4 +1,4 @@
-"""Which certificates may sign others, and octets that are no DER."""
+"""Which certificates may sign others, and bytes that are no DER."""
 
 import base64
 import contextlib
@@ -78,9 +78,9 @@ def test_identifiers_of_issuer_and_subject_may_be_there(tags):
 
 @given(st.data())
 def test_a_certificate_that_is_changed_anywhere_raises_only_our_error(data):
-    """Octets exchanged, gone or new."""
-    octets = bytearray(DER)
-    at = data.draw(st.integers(0, len(octets) - 1))
-    octets[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    """Bytes exchanged, gone or new."""
+    content = bytearray(DER)
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
     with contextlib.suppress(FormatError):
-        check_ca_certificate(bytes(octets))
+        check_ca_certificate(bytes(content))

@@ -138,7 +138,7 @@ def test_every_part_is_listed_within_the_limits():
     target = role.targets["tables/zones/15.xz"]
     for length in (0, 262_145):
         target.length = length
-        with pytest.raises(FormatError, match=rf"15.xz has {length} octets"):
+        with pytest.raises(FormatError, match=rf"15.xz has {length} bytes"):
             decode_index("tables", role)
     target.length = 1
     del target.unrecognized_fields["custom"]
@@ -149,7 +149,7 @@ def test_every_part_is_listed_within_the_limits():
         decode_index("tables", role)
     picture = content()
     picture.targets["content/wallpapers/waves.jpg"].length = 8_388_609
-    with pytest.raises(FormatError, match=r"waves\.jpg has 8388609 octets"):
+    with pytest.raises(FormatError, match=r"waves\.jpg has 8388609 bytes"):
         decode_index("content", picture)
 
 

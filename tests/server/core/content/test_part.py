@@ -1,4 +1,4 @@
-"""Parts: which entry is where, and octets that are no part."""
+"""Parts: which entry is where, and bytes that are no part."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ KEYS = st.text("abcXYZ019._/+-", min_size=1, max_size=64)
 
 
 def packed(document):
-    """Return octets of xz around JSON, or around octets as they are."""
+    """Return bytes of xz around JSON, or around bytes as they are."""
     if not isinstance(document, bytes):
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         document = text.encode() + b"\n"
@@ -122,7 +122,7 @@ def test_an_unknown_kind_has_no_parts():
 
 
 @given(st.binary(max_size=300))
-def test_any_octets_raise_only_our_error(data):
+def test_any_bytes_raise_only_our_error(data):
     """Within a sound stream."""
     with contextlib.suppress(FormatError):
         decode_part("notices", 0, packed(data or b"\0"))

@@ -91,10 +91,10 @@ def test_whatever_a_plain_picture_may_have_passes(name):
 
 @pytest.mark.parametrize("name", jpegs.BROKEN)
 def test_no_segment_holds_anything_of_its_own(name):
-    """Tables that nobody uses, octets that are left, numbers that mean nothing."""
-    octets, sentence = jpegs.BROKEN[name]
+    """Tables that nobody uses, bytes that are left, numbers that mean nothing."""
+    data, sentence = jpegs.BROKEN[name]
     with pytest.raises(FormatError, match=sentence):
-        picture_size(octets)
+        picture_size(data)
 
 
 def test_size_and_length_are_compared():
@@ -107,17 +107,17 @@ def test_size_and_length_are_compared():
 
 @given(st.data())
 def test_a_picture_that_is_changed_anywhere_raises_only_our_error(data):
-    """Octets exchanged, gone or new."""
-    octets = bytearray(jpeg())
+    """Bytes exchanged, gone or new."""
+    content = bytearray(jpeg())
     for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(octets) - 1))
-        octets[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
     with contextlib.suppress(FormatError):
-        picture_size(bytes(octets))
+        picture_size(bytes(content))
 
 
 @given(st.binary(max_size=100))
-def test_any_octets_raise_only_our_error(data):
+def test_any_bytes_raise_only_our_error(data):
     """Behind a sound beginning."""
     with contextlib.suppress(FormatError):
         picture_size(HEAD + JFIF + data)

@@ -1,4 +1,4 @@
-"""The packs of a role, read from their octets: rules that span kinds, and pictures."""
+"""The packs of a role, read from their bytes: rules that span kinds, and pictures."""
 
 import contextlib
 import hashlib
@@ -33,7 +33,7 @@ CONTENT = ("themes", "wallpapers", "notices", "greetings", "holidays", "features
 
 
 def make(kinds=CONTENT, role="content", **options):
-    """Return a role of those kinds and the octets of its targets."""
+    """Return a role of those kinds and the bytes of its targets."""
     return make_pack_role(role, {kind: entries_of(kind) for kind in kinds}, **options)
 
 

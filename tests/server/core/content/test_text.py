@@ -164,7 +164,7 @@ def test_hosts(host):
     ],
 )
 def test_what_is_no_host(host):
-    """Ports, capitals, empty labels, one label alone, more than 100 octets."""
+    """Ports, capitals, empty labels, one label alone, more than 100 bytes."""
     with pytest.raises(FormatError, match="not a host name"):
         check_host(host)
 

@@ -22,7 +22,7 @@ def compress(data, check=lzma.CHECK_CRC32, filters=(LZMA2,)):
 
 @pytest.mark.needs("xz")
 def test_what_is_written_is_read_by_the_program_of_the_format():
-    """And the same octets come again each time."""
+    """And the same bytes come again each time."""
     data = b"Selamat pagi. " * 1000
     encoded = encode_xz(data)
     done = subprocess.run(["xz", "-dc"], input=encoded, capture_output=True, check=True)
@@ -95,8 +95,8 @@ def test_the_limits_are_reached_and_not_passed():
 
 
 @given(st.data())
-def test_changed_octets_raise_only_our_error(data):
-    """One octet of a sound stream changed: refused, or the same content."""
+def test_changed_bytes_raise_only_our_error(data):
+    """One byte of a sound stream changed: refused, or the same content."""
     encoded = bytearray(encode_xz(b"Selamat pagi. " * 9))
     at = data.draw(st.integers(0, len(encoded) - 1))
     encoded[at] ^= data.draw(st.integers(1, 255))
@@ -105,7 +105,7 @@ def test_changed_octets_raise_only_our_error(data):
 
 
 @given(st.binary(max_size=200))
-def test_any_octets_raise_only_our_error(data):
+def test_any_bytes_raise_only_our_error(data):
     """Whatever they are."""
     with contextlib.suppress(FormatError):
         decode_xz(data)

@@ -1,4 +1,4 @@
-"""Zones as they come with Python, and octets that are none."""
+"""Zones as they come with Python, and bytes that are none."""
 
 import contextlib
 from importlib import resources
@@ -36,11 +36,11 @@ def test_footers(footer):
 
 @given(st.data())
 def test_a_zone_that_is_changed_anywhere_raises_only_our_error(data):
-    """Octets exchanged, gone or new."""
-    octets = bytearray(
+    """Bytes exchanged, gone or new."""
+    content = bytearray(
         resources.files("tzdata").joinpath("zoneinfo", "Asia", "Jakarta").read_bytes()
     )
-    at = data.draw(st.integers(0, len(octets) - 1))
-    octets[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
     with contextlib.suppress(FormatError):
-        check_tzif(bytes(octets))
+        check_tzif(bytes(content))

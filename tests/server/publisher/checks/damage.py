@@ -29,7 +29,7 @@ def write(path, data):
 
 
 def copy(source, target):
-    """Return what gives a file's octets another name, too."""
+    """Return what gives a file's bytes another name, too."""
     return lambda state: write_durable(state / target, (state / source).read_bytes())
 
 

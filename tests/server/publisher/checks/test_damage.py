@@ -36,7 +36,7 @@ DAMAGE = {
         flip("public/metadata/1.snapshot.json", at=20),
         ("metadata", "1.snapshot.json"),
     ),
-    "superseded snapshot with another's octets": (
+    "superseded snapshot with another's bytes": (
         copy("public/metadata/2.snapshot.json", "public/metadata/1.snapshot.json"),
         ("metadata", "1.snapshot.json holds snapshot 2"),
     ),

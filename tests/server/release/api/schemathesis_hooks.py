@@ -1,11 +1,11 @@
-"""What Schemathesis is told before it runs: how octets are sent, and what is sent once."""
+"""What Schemathesis is told before it runs: how bytes are sent, and what is sent once."""
 
 import schemathesis
 
 
 @schemathesis.serializer("application/offset+octet-stream", "application/vnd.hening.submission")
-def send_octets(_context, value):
-    """Send octets as they are, and what else was thought of as its text."""
+def send_bytes(_context, value):
+    """Send bytes as they are, and what else was thought of as its text."""
     if isinstance(value, bytes):
         return value
     return value.data if hasattr(value, "data") else str(value).encode(errors="replace")

@@ -64,10 +64,10 @@ async def test_methods(toys):
     """HEAD is GET without a body, OPTIONS lists, others are 405 with the same list."""
     listed = await toys.call("GET", "/toys")
     head = await toys.call("HEAD", "/toys")
-    assert (head.status, head.octets) == (200, b"")
-    assert head.headers["Content-Length"] == str(len(listed.octets))
+    assert (head.status, head.data) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(listed.data))
     options = await toys.call("OPTIONS", "/toys", token=None)
-    assert (options.status, options.octets) == (204, b"")
+    assert (options.status, options.data) == (204, b"")
     assert options.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
     assert not any(name.startswith("Access-Control") for name in options.headers)
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "QUERY"):
@@ -90,7 +90,7 @@ async def test_headers_of_every_answer(toys):
 async def test_an_answer_without_a_body(toys):
     """204 has neither a length nor a type."""
     answer = await toys.call("DELETE", "/toys/bear")
-    assert (answer.status, answer.octets) == (204, b"")
+    assert (answer.status, answer.data) == (204, b"")
     assert "Content-Type" not in answer.headers
 
 
@@ -226,11 +226,11 @@ async def test_if_match(toys):
         assert answer.status == 200
 
 
-async def test_octets(toys):
+async def test_bytes(toys):
     """A raw operation reads its body itself; its constant headers are on refusals, too."""
     headers = {"Content-Type": "application/offset+octet-stream"}
     answer = await toys.call("PUT", "/octets", data=io.BytesIO(b"x" * 3_000_000), headers=headers)
-    assert (answer.status, answer.octets) == (200, b"3000000")
+    assert (answer.status, answer.data) == (200, b"3000000")
     assert answer.headers["Content-Type"] == "text/plain"
     assert answer.headers["Toy-Resumable"] == "1.0.0"
     answer = await toys.call("PUT", "/octets", token=None)
@@ -276,7 +276,7 @@ async def test_a_failure_says_nothing_but_its_incident(toys, how, status, log):
     assert entry["incident"] == answer.json["incident"]
     assert entry["operation"] == "fail_toy"
     assert "toys.py:" in entry["error"]
-    assert b"secret" not in answer.octets
+    assert b"secret" not in answer.data
     assert "secret" not in str(log)
 
 

@@ -1,4 +1,4 @@
-"""Whatever octets come in: a value of the declared type, or one of two problems."""
+"""Whatever bytes come in: a value of the declared type, or one of two problems."""
 
 import json
 from urllib.parse import urlencode
@@ -52,7 +52,7 @@ def outcome(decode, *arguments):
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body(data):
-    """Octets are a toy, not JSON, or JSON that is no toy."""
+    """Bytes are a toy, not JSON, or JSON that is no toy."""
     result = outcome(decode_body, data, Toy)
     assert isinstance(result, Toy) or result in {400, 422}
 

@@ -78,7 +78,7 @@ class Teller:
         """Ask for an operation that changes something; return its answer."""
         before = await self.trail()
         answer = await self.api.call(BY_NAME[name].method, path, token=token, **options)
-        assert answer.status < 300, answer.octets
+        assert answer.status < 300, answer.data
         added = (await self.trail())[len(before) :]
         assert TOLD[name] in {action for _, action, _ in added}
         assert {actor for actor, _, _ in added} == {token}

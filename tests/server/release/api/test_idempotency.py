@@ -38,7 +38,7 @@ async def test_a_repetition_gets_the_same_answer(toys):
     again = await toys.call("POST", "/toys", body=BEAR, headers=key('"repeat"'))
     assert MADE == ["bear"]
     assert (first.status, again.status) == (201, 201)
-    assert first.octets == again.octets
+    assert first.data == again.data
     assert first.headers["X-Toy"] == again.headers["X-Toy"] == "1"
     assert "Idempotent-Replayed" not in first.headers
     assert again.headers["Idempotent-Replayed"] == "true"

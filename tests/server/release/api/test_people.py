@@ -46,7 +46,7 @@ def ask(team):
     async def call(method, path, status=200, *, token=None, **options):
         secret = team.tokens["admin"] if token is None else token
         answer = await team.call(method, path, token=secret, **options)
-        assert answer.status == status, answer.octets
+        assert answer.status == status, answer.data
         return answer
 
     return call
@@ -128,7 +128,7 @@ async def test_a_token_over_the_api(team, ask):
         "token": made["id"],
     }
     listed = await ask("GET", "/tokens?account=engineer")
-    assert made["token"] not in listed.octets.decode()
+    assert made["token"] not in listed.data.decode()
     (row,) = [item for item in listed.json["items"] if item["id"] == made["id"]]
     assert row == {name: value for name, value in made.items() if name != "token"}
     mine = (await ask("GET", "/me/tokens", token=made["token"])).json["items"]
@@ -151,7 +151,7 @@ async def test_a_repeated_creation_shows_no_secret(ask):
     headers = {"Idempotency-Key": "token-1"}
     first = await ask("POST", "/tokens", 201, body=body, headers=headers)
     again = await ask("POST", "/tokens", 409, body=body, headers=headers)
-    assert first.json["token"] not in again.octets.decode()
+    assert first.json["token"] not in again.data.decode()
     labels = [item["label"] for item in (await ask("GET", "/tokens?account=viewer")).json["items"]]
     assert labels.count("once") == 1
 
@@ -177,7 +177,7 @@ async def test_the_trail_over_the_api(ask):
     head = (await ask("GET", "/trail/head")).json
     export = await ask("GET", "/trail/export")
     assert export.headers["Content-Type"] == "application/jsonl"
-    lines = export.octets.splitlines(keepends=True)
+    lines = export.data.splitlines(keepends=True)
     state = verify_export(lines, {head["length"]: head["sha256"]})
     assert state.length == head["length"]
     assert json.loads(lines[found[0]["index"] - 1]) == found[0]

@@ -265,14 +265,14 @@ async def test_later(two):
     ],
 )
 async def test_what_needs_signatures(two, action, body):
-    """The answer is 409 with the proposal's octets, whose sha256 is its id; nothing is changed."""
+    """The answer is 409 with the proposal's bytes, whose sha256 is its id; nothing is changed."""
     before = await two.call("GET", CHANNEL)
     path = "/models/armani" if action == "retire" else CHANNEL
     answer = await order(two, action, body, None, path=path)
     assert (answer.status, answer.problem) == (409, "needs-signature")
-    octets = answer.json["proposal"]["file"].encode()
-    assert hashlib.sha256(octets).hexdigest() == answer.json["proposal"]["id"]
-    proposal = decode_proposal(octets)
+    data = answer.json["proposal"]["file"].encode()
+    assert hashlib.sha256(data).hexdigest() == answer.json["proposal"]["id"]
+    proposal = decode_proposal(data)
     assert [(file.role, file.version) for file in proposal.context] == [
         ("armani", 3),
         ("root", 1),
@@ -280,7 +280,7 @@ async def test_what_needs_signatures(two, action, body):
     ]
     (changed,) = proposal.changes
     assert (changed.role, changed.version) == ("armani", 4)
-    assert json.loads(changed.octets)["signatures"] == []
+    assert json.loads(changed.data)["signatures"] == []
     assert (await two.call("GET", CHANNEL)).json == before.json
 
 

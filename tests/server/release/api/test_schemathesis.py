@@ -43,7 +43,7 @@ async def try_out(port, folder, *options):
 
 
 def counting():
-    """Return a source of octets that gives the same ones each time."""
+    """Return a source of bytes that gives the same ones each time."""
     numbers = itertools.count(1)
     return lambda size: next(numbers).to_bytes(size, "big")
 
@@ -63,7 +63,7 @@ async def test_all_operations(world, tmp_path, options):
 
 
 async def test_every_kind_of_operation(fresh, tmp_path):
-    """Bodies, pages, If-Match, keys and octets, on the small API that has them all."""
+    """Bodies, pages, If-Match, keys and bytes, on the small API that has them all."""
     header = ("-H", "Authorization: Bearer admin")
     async with api_world(fresh, with_schema(TOYS), entropy=counting()) as api:
         status, output = await try_out(api.port, tmp_path, *header, "--max-examples", "3")

@@ -188,7 +188,7 @@ class Site:
 
 
 def der(folder):
-    """Return the octets of a certificate in a folder."""
+    """Return the bytes of a certificate in a folder."""
     return ssl.PEM_cert_to_DER_cert((folder / "cert.pem").read_text())
 
 

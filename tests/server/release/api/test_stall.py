@@ -44,7 +44,7 @@ async def test_who_reads_nothing_is_cut_off(fresh, monkeypatch):
 
 
 async def test_who_reads_gets_it_all(fresh, monkeypatch):
-    """However often the answer has to wait, each octet arrives."""
+    """However often the answer has to wait, each byte arrives."""
     monkeypatch.setattr(listener, "STALL_SECONDS", 30)
     ended = asyncio.get_running_loop().create_future()
     async with api_world(fresh, (streaming(ended),)) as api:

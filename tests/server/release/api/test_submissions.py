@@ -24,19 +24,19 @@ TYPE = {"Content-Type": "application/vnd.hening.submission"}
 
 
 def text(data):
-    """Return octets in base64."""
+    """Return bytes in base64."""
     return base64.b64encode(data).decode()
 
 
 def body_of(files, packages=(PACKAGE_2,)):
-    """Return a bundle's id and the octets that hand it in."""
+    """Return a bundle's id and the bytes that hand it in."""
     roles = [
         RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
         for (name, version), data in sorted(files.items())
     ]
     blobs = sorted(BlobFile(hashlib.sha256(each).hexdigest(), len(each)) for each in packages)
     bundle_id, data = encode_bundle(Bundle(roles=roles, blobs=blobs))
-    return bundle_id, data + b"".join(octets for _, octets in sorted(files.items()))
+    return bundle_id, data + b"".join(content for _, content in sorted(files.items()))
 
 
 def hand_in(api, bundle_id, body, token="engineer"):
@@ -47,7 +47,7 @@ def hand_in(api, bundle_id, body, token="engineer"):
 
 
 async def upload(api, data):
-    """Upload octets in one part."""
+    """Upload bytes in one part."""
     told = {"Upload-Length": str(len(data))}
     told["Upload-Metadata"] = f"sha256 {text(hashlib.sha256(data).hexdigest().encode())}"
     made = await api.call("POST", "/uploads", token="engineer", headers=TUS | told)
@@ -112,8 +112,8 @@ async def test_bodies_that_are_refused(api, world):
     """Other files than the bundle names, other encodings, hostile names: nothing is written."""
     files = world.second_release()
     bundle_id, body = body_of(files, [])
-    (octets,) = files.values()
-    listing = body.removesuffix(octets)
+    (content,) = files.values()
+    listing = body.removesuffix(content)
 
     def named(data):
         return hashlib.sha256(data).hexdigest(), data
@@ -121,11 +121,11 @@ async def test_bodies_that_are_refused(api, world):
     hostile = [
         (bundle_id, b""),
         (bundle_id, listing),
-        (bundle_id, listing + octets[:-1]),
-        (bundle_id, listing + octets + b" "),
-        (bundle_id, listing + octets[:-1] + b" "),
-        (bundle_id, octets + listing),
-        (bundle_id, b"x" * (1 << 20) + b"\n" + octets),
+        (bundle_id, listing + content[:-1]),
+        (bundle_id, listing + content + b" "),
+        (bundle_id, listing + content[:-1] + b" "),
+        (bundle_id, content + listing),
+        (bundle_id, b"x" * (1 << 20) + b"\n" + content),
         ("0" * 64, body),
         named(listing.rstrip()),
         named(b" " + listing),

@@ -147,7 +147,7 @@ async def test_parts_that_are_refused(api):
 
 
 async def test_a_key_belongs_to_one_announcement(api):
-    """A repeated Idempotency-Key gives the same upload, and is refused for other octets."""
+    """A repeated Idempotency-Key gives the same upload, and is refused for other bytes."""
     key = {"Idempotency-Key": "build-7"}
     first = await begin(api, **key)
     assert await begin(api, **key) == first
@@ -171,7 +171,7 @@ async def test_a_blob_that_is_not_here_any_more(api):
 
 
 async def test_whose_it_is(api):
-    """Another account does not see an upload; it may look whether the octets are here."""
+    """Another account does not see an upload; it may look whether the bytes are here."""
     path = await begin(api)
     for method in ("HEAD", "DELETE", "GET"):
         assert (await api.call(method, path, token="admin", headers=TUS)).status == 404
@@ -246,8 +246,8 @@ async def test_tuspy_after_a_lost_connection(api):
     assert (await api.call("HEAD", f"/blobs/{sha256}")).status == 200
 
 
-async def test_tuspy_with_damaged_octets(api):
-    """Tuspy is told 460 when octets are not those announced, and that the upload is gone."""
+async def test_tuspy_with_damaged_bytes(api):
+    """Tuspy is told 460 when bytes are not those announced, and that the upload is gone."""
     damaged = await asyncio.to_thread(uploader, api, data=DATA[:-1] + b"X")
     with pytest.raises(TusUploadFailed) as caught:
         await asyncio.to_thread(damaged.upload)
@@ -257,8 +257,8 @@ async def test_tuspy_with_damaged_octets(api):
     assert (await api.call("HEAD", f"/blobs/{SHA256}")).status == 404
 
 
-async def test_tuspy_with_octets_that_are_here(api):
-    """The same octets a second time are whole at once, of which tuspy learns by asking."""
+async def test_tuspy_with_bytes_that_are_here(api):
+    """The same bytes a second time are whole at once, of which tuspy learns by asking."""
     await asyncio.to_thread(lambda: uploader(api).upload())
     again = await asyncio.to_thread(uploader, api, retries=1, retry_delay=0)
     await asyncio.to_thread(again.upload)

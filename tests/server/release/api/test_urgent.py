@@ -34,7 +34,7 @@ PRINCIPALS["other"] = dataclasses.replace(PRINCIPALS["engineer"], codenames=("an
 
 
 class Urgent:
-    """The urgent listener on a port and on the commands' socket, asked octet by octet."""
+    """The urgent listener on a port and on the commands' socket, asked byte by byte."""
 
     def __init__(self, services, port, registry):
         self.services = services

@@ -17,7 +17,7 @@ async def test_a_secret_is_shown_once(api):
     for path in ("/webhooks", f"/webhooks/{made.json['id']}"):
         answer = await api.call("GET", path)
         assert answer.status == 200
-        assert secret not in answer.octets.decode()
+        assert secret not in answer.data.decode()
     (listed,) = (await api.call("GET", "/webhooks")).json["items"]
     assert listed == {name: value for name, value in made.json.items() if name != "secret"}
 
@@ -28,7 +28,7 @@ async def test_a_repeated_creation(api):
     first = await api.call("POST", "/webhooks", body=NEW, headers=headers)
     again = await api.call("POST", "/webhooks", body=NEW, headers=headers)
     assert first.status == 201
-    assert first.json["secret"] not in again.octets.decode()
+    assert first.json["secret"] not in again.data.decode()
     assert len((await api.call("GET", "/webhooks")).json["items"]) == 1
 
 
@@ -98,7 +98,7 @@ async def test_a_new_secret(api):
     assert answer.json["secret"] != made["secret"]
     assert answer.json["former_until"] - api.services.epoch() in range(595, 601)
     for place in (path, "/trail?limit=5"):
-        text = (await api.call("GET", place)).octets.decode()
+        text = (await api.call("GET", place)).data.decode()
         assert answer.json["secret"] not in text
         assert made["secret"] not in text
     assert (await api.call("POST", f"{path}/rotate", body={"overlap": 604_801})).status == 422

@@ -128,8 +128,8 @@ async def fail_once(call):
     raise ERRORS[call.body.how]
 
 
-async def send_octets(call):
-    """Count the octets of a body."""
+async def send_bytes(call):
+    """Count the bytes of a body."""
     count = 0
     async for piece in call.request.content.iter_any():
         count += len(piece)
@@ -163,7 +163,7 @@ TOYS = (
     ),
     operation("DELETE", "/toys/{toy}", drop_toy, status=204),
     operation(
-        "PUT", "/octets", send_octets, raw=True, limit=0,
+        "PUT", "/octets", send_bytes, raw=True, limit=0,
         content_type="application/offset+octet-stream", response_type="text/plain",
         headers=(Header("Toy-Version", "Which."),), reply_headers={"Toy-Resumable": "1.0.0"},
     ),

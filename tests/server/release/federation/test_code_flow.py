@@ -182,10 +182,10 @@ async def test_endpoints_that_cannot_be_used(endpoint):
         await flow(Provider(authorization_endpoint=endpoint)).begin(ATTEMPT)
 
 
-def write(tmp_path, octets, mode=0o600):
+def write(tmp_path, data, mode=0o600):
     """Write a file."""
     file = tmp_path / "secret"
-    file.write_bytes(octets)
+    file.write_bytes(data)
     file.chmod(mode)
     return file
 
@@ -204,11 +204,11 @@ def test_a_file_that_others_may_read(tmp_path, mode):
     assert "canary" not in str(refused.value)
 
 
-@pytest.mark.parametrize("octets", [b"", b"\n", b"\xff", b"a\nb", b"x" * 1025])
-def test_what_is_no_secret(tmp_path, octets):
+@pytest.mark.parametrize("data", [b"", b"\n", b"\xff", b"a\nb", b"x" * 1025])
+def test_what_is_no_secret(tmp_path, data):
     """Empty, binary, several lines, or too long."""
     with pytest.raises(FormatError):
-        load_client_secret(write(tmp_path, octets))
+        load_client_secret(write(tmp_path, data))
 
 
 NOW = 1_800_000_000

@@ -34,9 +34,9 @@ def sign(key=RSA, algorithm="RS256", header=(), **changed):
     return jwt.encode(head, claims, key, algorithms=EVERY)
 
 
-def encode(octets):
+def encode(data):
     """Return what a part of a token looks like."""
-    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def verify(text, now=NOW):

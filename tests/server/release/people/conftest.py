@@ -38,7 +38,7 @@ def operator():
 
 @pytest.fixture
 def entropy():
-    """Give a source of octets that are all different and the same in each run."""
+    """Give a source of bytes that are all different and the same in each run."""
     numbers = itertools.count()
 
     def draw(length):

@@ -97,8 +97,8 @@ async def test_an_export_is_whole_and_verifies(sessions, count, monkeypatch):
             await record(
                 session, at=NOW, actor="ani", action="x", subject="x", detail={"number": number}
             )
-    octets = b"".join([part async for part in export_trail(sessions)])
-    lines = octets.splitlines(keepends=True)
+    data = b"".join([part async for part in export_trail(sessions)])
+    lines = data.splitlines(keepends=True)
     assert [json.loads(line)["detail"]["number"] for line in lines] == list(range(count))
     state = verify_export(lines)
     assert state.length == count

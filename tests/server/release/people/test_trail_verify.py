@@ -33,8 +33,8 @@ async def filled(sessions):
 
 async def export(sessions):
     """Return the export's lines."""
-    octets = b"".join([part async for part in export_trail(sessions)])
-    return octets.splitlines(keepends=True)
+    data = b"".join([part async for part in export_trail(sessions)])
+    return data.splitlines(keepends=True)
 
 
 async def verify(sessions, remembered=None):
@@ -116,8 +116,8 @@ async def test_a_new_chain_is_found_by_who_remembers(filled, sessions):
         await verify(filled, {5: remembered[5]})
 
 
-async def test_every_octet_of_an_export_counts(filled):
-    """Each octet is changed once, in its lowest bit; none of the changes goes unnoticed."""
+async def test_every_byte_of_an_export_counts(filled):
+    """Each byte is changed once, in its lowest bit; none of the changes goes unnoticed."""
     data = b"".join(await export(filled))
     first = json.loads(data.splitlines()[-1])
     for place in range(len(data)):
@@ -132,7 +132,7 @@ async def test_every_octet_of_an_export_counts(filled):
     ids=ascii,
 )
 def test_lines_that_are_no_entries(line):
-    """Arbitrary octets end in the error of the trail and in no other."""
+    """Arbitrary bytes end in the error of the trail and in no other."""
     with pytest.raises(TrailError):
         verify_export([line])
 

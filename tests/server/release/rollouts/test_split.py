@@ -34,17 +34,17 @@ def digits(paths):
 
 @pytest.mark.parametrize("parts", [4, 16])
 def test_each_part_has_its_share(parts):
-    """As many pointers as hashes begin with its digits; its octets are about its share."""
+    """As many pointers as hashes begin with its digits; its bytes are about its share."""
     price = plan_price({"latest": role(PATHS)}, parts)
     (before,) = price.before
     assert (before.pointers, len(before.codenames)) == (600, 300)
     whole = json.dumps(role(PATHS), separators=(",", ":")).encode()
-    assert before.octets == len(gzip.compress(whole, 9, mtime=0))
+    assert before.size == len(gzip.compress(whole, 9, mtime=0))
     counted, each = list(digits(PATHS).values()), 16 // parts
     shares = [sum(counted[at : at + each]) for at in range(0, 16, each)]
     assert sorted(part.pointers for part in price.after) == sorted(shares)
     for part in price.after:
-        assert part.octets == pytest.approx(before.octets * part.pointers / 600, rel=0.2)
+        assert part.size == pytest.approx(before.size * part.pointers / 600, rel=0.2)
 
 
 def test_a_further_split_is_compared_with_the_parts_that_are_there():
@@ -83,15 +83,13 @@ def test_a_small_fleet_leaves_parts_empty():
 
 
 def test_a_proposal(world):
-    """Targets is what changes; every octet that it replaces is in the context."""
+    """Targets is what changes; every byte that it replaces is in the context."""
     proposed = propose_split(Split(parts=4, note="Too large."), world.folder.public, world.now())
-    proposal = decode_proposal(proposed.octets)
+    proposal = decode_proposal(proposed.data)
     assert [(file.role, file.version) for file in proposal.context] == [("root", 1), ("targets", 1)]
     (change,) = proposal.changes
     assert (change.role, change.version, proposal.note) == ("targets", 2, "Too large.")
-    delegated = [
-        role["name"] for role in json.loads(change.octets)["signed"]["delegations"]["roles"]
-    ]
+    delegated = [role["name"] for role in json.loads(change.data)["signed"]["delegations"]["roles"]]
     assert delegated[-5:] == ["latest-0", "latest-1", "latest-2", "latest-3", "latest"]
     assert str(CHANNEL).startswith("armani")
     assert "1 pointers of 1 models" in proposed.remarks[0]

@@ -20,12 +20,12 @@ async def each(pieces):  # noqa: RUF029 - a socket is waited for
     cuts=st.lists(st.integers(1, 50), max_size=40),
 )
 async def test_parts_are_what_was_sent(line, parts, cuts):
-    """However the octets arrive, the line and each part are the ones that were put together."""
-    octets, pieces = line + b"".join(parts), []
+    """However the bytes arrive, the line and each part are the ones that were put together."""
+    content, pieces = line + b"".join(parts), []
     for cut in cuts:
-        pieces.append(octets[:cut])
-        octets = octets[cut:]
-    intake = Intake(each(filter(None, [*pieces, octets])))
+        pieces.append(content[:cut])
+        content = content[cut:]
+    intake = Intake(each(filter(None, [*pieces, content])))
     assert await intake.line(31) == line
     for part in parts:
         assert await intake.take(len(part)) == part
@@ -33,7 +33,7 @@ async def test_parts_are_what_was_sent(line, parts, cuts):
 
 
 async def test_a_line_that_does_not_end():
-    """Octets without a line feed are gathered up to the limit; what follows is not asked for."""
+    """Bytes without a line feed are gathered up to the limit; what follows is not asked for."""
     asked = []
 
     async def pieces():  # noqa: RUF029 - a socket is waited for
@@ -41,20 +41,20 @@ async def test_a_line_that_does_not_end():
             asked.append(number)
             yield b"x" * 10
 
-    with pytest.raises(FormatError, match="one line of at most 30 octets"):
+    with pytest.raises(FormatError, match="one line of at most 30 bytes"):
         await Intake(pieces()).line(30)
     assert asked == [0, 1, 2]
 
 
-@pytest.mark.parametrize("octets", [b"", b"no line feed", b"x" * 30 + b"\n"])
-async def test_lines_that_are_refused(octets):
-    """Nothing, no end, and one octet too many."""
-    with pytest.raises(FormatError, match="one line of at most 30 octets"):
-        await Intake(each([octets] if octets else [])).line(30)
+@pytest.mark.parametrize("data", [b"", b"no line feed", b"x" * 30 + b"\n"])
+async def test_lines_that_are_refused(data):
+    """Nothing, no end, and one byte too many."""
+    with pytest.raises(FormatError, match="one line of at most 30 bytes"):
+        await Intake(each([data] if data else [])).line(30)
 
 
 async def test_more_and_less_than_named():
-    """A file that ends early and octets after the last one are refused; what is skipped is gone."""
+    """A file that ends early and bytes after the last one are refused; what is skipped is gone."""
     with pytest.raises(FormatError, match="ends before the last role file"):
         await Intake(each([b"ab", b"c"])).take(4)
     intake = Intake(each([b"ab", b"cd"]))

@@ -19,7 +19,7 @@ from server.storage.models import Blob
 
 DATA = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(DATA).hexdigest()
-LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_octets=1 << 20, keep_free=1000)
+LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_bytes=1 << 20, keep_free=1000)
 
 
 def principal(name="ani", role=Role.ENGINEER):
@@ -52,7 +52,7 @@ class Desk:
         return datetime(2026, 3, 1, tzinfo=UTC) + self.ahead
 
     def entropy(self, count):
-        """Return octets that are new each time."""
+        """Return bytes that are new each time."""
         self.numbers += 1
         return self.numbers.to_bytes(count, "big")
 
@@ -94,7 +94,7 @@ class Desk:
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def blob(self, sha256=SHA256):
-        """Return a blob's octets, None where it is not in the store."""
+        """Return a blob's bytes, None where it is not in the store."""
         path = LocalBlobs(self.folder.blobs).path(sha256)
         return path.read_bytes() if path.exists() else None
 

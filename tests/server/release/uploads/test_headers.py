@@ -63,7 +63,7 @@ def test_metadata_that_is_refused(text):
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_a_checksum(algorithm):
-    """The hash of the octets holds, however they are cut; that of others does not."""
+    """The hash of the bytes holds, however they are cut; that of others does not."""
     text = f"{algorithm} {base64.b64encode(hashlib.new(algorithm, b'abc').digest()).decode()}"
     good = decode_checksum(text)
     good.feed(b"a")

@@ -41,7 +41,7 @@ def checksum(data, algorithm="sha256"):
 
 
 async def test_an_upload_in_one_part(desk):
-    """The last octet makes a blob with its record, and nothing is left beside it."""
+    """The last byte makes a blob with its record, and nothing is left beside it."""
     upload_id = await desk.create()
     assert (await desk.offset(upload_id), desk.blob()) == (0, None)
     assert await desk.append(upload_id, 0, DATA[:5], DATA[5:]) == len(DATA)
@@ -58,8 +58,8 @@ async def test_an_upload_in_parts(desk, size):
     upload_id = await desk.create()
     for start in range(0, len(DATA), 4000):
         part = DATA[start : start + 4000]
-        octets = [part[i : i + size] for i in range(0, len(part), size)]
-        assert await desk.append(upload_id, start, *octets) == start + len(part)
+        data = [part[i : i + size] for i in range(0, len(part), size)]
+        assert await desk.append(upload_id, start, *data) == start + len(part)
         desk.restart()
     assert desk.blob() == DATA
 
@@ -185,8 +185,8 @@ async def test_more_than_announced(desk, declared):
         await desk.append(upload_id, 0, DATA)
 
 
-async def test_other_octets_than_announced(desk):
-    """Octets with another hash become no blob, and the upload is gone: it could never be right."""
+async def test_other_bytes_than_announced(desk):
+    """Bytes with another hash become no blob, and the upload is gone: it could never be right."""
     upload_id = await desk.create()
     with pytest.raises(UploadChecksumError, match="begin again"):
         await desk.append(upload_id, 0, DATA[::-1])
@@ -215,8 +215,8 @@ async def test_sent_again_while_it_is_refused(desk, monkeypatch):
     assert desk.blob() is None
 
 
-async def test_octets_that_are_here_already(desk):
-    """A second upload of the same octets is whole before its first part; another length is not."""
+async def test_bytes_that_are_here_already(desk):
+    """A second upload of the same bytes is whole before its first part; another length is not."""
     await desk.append(await desk.create(), 0, DATA)
     state = await desk.uploads.create(principal("budi"), len(DATA), SHA256)
     assert state.is_whole
@@ -238,8 +238,8 @@ async def test_whole_uploads_are_remembered_within_a_bound(desk):
     assert len(left) == 1 + 2 + 1
 
 
-async def test_no_octets(desk):
-    """The empty octet string is whole at once. Its hash is `printf '' | sha256sum`."""
+async def test_no_bytes(desk):
+    """The empty byte string is whole at once. Its hash is `printf '' | sha256sum`."""
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert (await desk.uploads.create(principal(), 0, empty)).is_whole
     assert (desk.blob(empty), await desk.record_of(empty)) == (b"", 0)
@@ -289,7 +289,7 @@ async def test_names_that_are_no_ids(desk):
 
 
 async def test_too_long(desk):
-    """One octet more than the limit is refused before anything is kept."""
+    """One byte more than the limit is refused before anything is kept."""
     with pytest.raises(TooLargeError):
         await desk.uploads.create(principal(), LIMITS.length + 1, SHA256)
     with pytest.raises(TooLargeError):
@@ -319,7 +319,7 @@ async def test_many_at_once(desk):
 
 async def test_an_accounts_quota(desk):
     """The announced lengths of one account's uploads stay within its quota."""
-    await desk.uploads.create(principal(), LIMITS.account_octets - 5, SHA256)
+    await desk.uploads.create(principal(), LIMITS.account_bytes - 5, SHA256)
     with pytest.raises(QuotaError, match="end one of them first"):
         await desk.uploads.create(principal(), 6, SHA256)
     await desk.uploads.create(principal(), 5, SHA256)
@@ -327,13 +327,13 @@ async def test_an_accounts_quota(desk):
 
 
 async def test_the_quota_of_all_blobs(desk):
-    """Blobs that are here and uploads that are to become some stay within it, to the octet."""
+    """Blobs that are here and uploads that are to become some stay within it, to the byte."""
     quota = 2 * len(DATA) + 10
     desk.restart(dataclasses.replace(LIMITS, blob_quota=quota))
     await desk.append(await desk.create(), 0, DATA)
     assert await desk.record_of() == len(DATA)
     await desk.uploads.create(principal("budi"), len(DATA), "0" * 64)
-    with pytest.raises(QuotaError, match="11 octets, 1 are lacking"):
+    with pytest.raises(QuotaError, match="11 bytes, 1 are lacking"):
         await desk.uploads.create(principal(), 11, "1" * 64)
     await desk.uploads.create(principal(), 10, "1" * 64)
     assert (await desk.uploads.create(principal(), len(DATA), SHA256)).offset == len(DATA)
@@ -353,7 +353,7 @@ async def test_room_on_the_disk(desk):
 
 
 async def test_a_full_disk(desk, monkeypatch):
-    """Octets that fitted before the disk was full stay; the rest comes when there is room."""
+    """Bytes that fitted before the disk was full stay; the rest comes when there is room."""
     upload_id = await desk.create()
     write = os.write
 
@@ -371,7 +371,7 @@ async def test_a_full_disk(desk, monkeypatch):
 
 
 async def test_expiry(desk):
-    """An upload lives for a day after its last part; then it is gone with its octets."""
+    """An upload lives for a day after its last part; then it is gone with its bytes."""
     upload_id = await desk.create()
     desk.ahead = timedelta(hours=23)
     await desk.append(upload_id, 0, DATA[:10])

@@ -55,7 +55,7 @@ class Post:
         self.courier = self.new_courier()
 
     def entropy(self, count):
-        """Return octets that are another each time and the same in each run."""
+        """Return bytes that are another each time and the same in each run."""
         return hashlib.shake_128(f"{next(self._counter)}".encode()).digest(count)
 
     def new_courier(self, timeout=15.0, *, private=True):

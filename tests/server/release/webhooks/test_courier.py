@@ -24,7 +24,7 @@ async def run_for_days(post, days):
 
 
 async def test_an_event_reaches_its_receiver(post, receiver):
-    """Its octets are those of the queue, its signature holds, and it is told once."""
+    """Its bytes are those of the queue, its signature holds, and it is told once."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     await post.courier.deliver_due()

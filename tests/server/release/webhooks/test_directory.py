@@ -57,8 +57,8 @@ async def test_a_webhook_is_made(post):
     )
     actor, action, detail = (await trail(post))[0]
     assert (actor, action, detail["events"]) == ("ani", "webhook.create", ["halted", "published"])
-    octets = f"{first.secret}\n{first.url}".encode()
-    assert detail["fingerprint"] == hashlib.sha256(octets).hexdigest()
+    data = f"{first.secret}\n{first.url}".encode()
+    assert detail["fingerprint"] == hashlib.sha256(data).hexdigest()
     assert first.url not in str(detail)
     assert "hooks.example.org" not in json.dumps(await trail(post))
 

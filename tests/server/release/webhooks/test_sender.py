@@ -63,7 +63,7 @@ class Names(AbstractResolver):
 
 
 async def test_what_is_sent(receiver):
-    """A POST of the octets as they are, with the three headers and none that tells about us."""
+    """A POST of the bytes as they are, with the three headers and none that tells about us."""
     assert await Sender(private=True).send(receiver.url, HEADERS, b'{"a":1}\n') == Attempt()
     ((method, headers, body),) = receiver.raw
     assert (method, body) == ("POST", b'{"a":1}\n')
@@ -168,29 +168,29 @@ async def test_nobody_listens(unused_tcp_port):
 
 
 class Raw(asyncio.Protocol):
-    """Writes octets whatever it is asked, and keeps the connection open."""
+    """Writes bytes whatever it is asked, and keeps the connection open."""
 
-    def __init__(self, octets):
-        self.octets = octets
+    def __init__(self, data):
+        self.data = data
 
     def connection_made(self, transport):
         """Remember where to write."""
         self.transport = transport
 
     def data_received(self, _data):
-        """Answer the first octets of a request, and nothing further."""
-        self.transport.write(self.octets)
-        self.octets = b""
+        """Answer the first bytes of a request, and nothing further."""
+        self.transport.write(self.data)
+        self.data = b""
 
 
-async def serve_raw(octets):
-    """Start a server of octets; returns it and its URL."""
-    server = await asyncio.get_running_loop().create_server(lambda: Raw(octets), "127.0.0.1", 0)
+async def serve_raw(data):
+    """Start a server of bytes; returns it and its URL."""
+    server = await asyncio.get_running_loop().create_server(lambda: Raw(data), "127.0.0.1", 0)
     return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
 @pytest.mark.parametrize(
-    ("octets", "error"),
+    ("data", "error"),
     [
         (b"", "no answer within 0.3 seconds"),
         (b"HTTP/1.1 200 OK\r\n", "no answer within 0.3 seconds"),
@@ -200,10 +200,10 @@ async def serve_raw(octets):
     ],
     ids=["silence", "half a head", "1xx for ever", "another protocol", "a huge head"],
 )
-async def test_a_hostile_receiver(octets, error):
+async def test_a_hostile_receiver(data, error):
     """Whatever comes instead of an answer is a failure in the end."""
     timeout = 0.3 if "0.3" in error else 15.0
-    server, url = await serve_raw(octets)
+    server, url = await serve_raw(data)
     async with server:
         assert await Sender(private=True, timeout=timeout).send(url, HEADERS, b"{}") == Attempt(
             error
@@ -524,7 +524,7 @@ def test_two_secrets_sign_beside_each_other():
 
 
 def test_a_secret_is_random_and_of_the_specified_form():
-    """Thirty-two octets of what is passed in, as base64 behind `whsec_`: 24 to 64 are allowed."""
+    """Thirty-two bytes of what is passed in, as base64 behind `whsec_`: 24 to 64 are allowed."""
     secret = make_secret(lambda count: b"\xff" * count)
     assert secret == "whsec_" + base64.b64encode(b"\xff" * 32).decode()
 

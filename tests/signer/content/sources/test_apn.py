@@ -261,11 +261,11 @@ def test_a_file_that_is_no_list_is_refused(tmp_path, text, words):
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
-    """Seventeen million octets are no list of access points."""
+    """Seventeen million bytes are no list of access points."""
     path = tmp_path / "list.xml"
     with path.open("wb") as file:
         file.truncate(17_000_000)
-    with pytest.raises(SourceError, match="more than 16777216 octets"):
+    with pytest.raises(SourceError, match="more than 16777216 bytes"):
         load_apn(path, "1")
 
 

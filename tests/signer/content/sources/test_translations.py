@@ -97,7 +97,7 @@ def test_yaml_guesses_no_types(tmp_path):
         ("a.yaml", "a: !!python/object:os.system x", "tag .* is not allowed"),
         ("a.yaml", "[" * 1000, "nested too deeply|no YAML"),
         ("a.yaml", "a: \x07", "no YAML"),
-        ("a.yaml", "x" * 1_100_000, "more than 1048576 octets"),
+        ("a.yaml", "x" * 1_100_000, "more than 1048576 bytes"),
         ("a.yaml", "locale: id", "line 1: messages is missing"),
         ("a.yaml", "locale: id\nmessages: {}\nlanguage: id", "line 3: language has no meaning"),
         ("a.yaml", "locale: id\nmessages:\n  hello: ''", "line 3: a text is wanted"),
@@ -131,11 +131,11 @@ def test_an_error_names_the_file_and_the_line(tmp_path, name, text, words):
 
 
 @pytest.mark.parametrize("name", ["a.yaml", "a.csv", "a.po"])
-@given(octets=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_any_octets_are_messages_or_an_error(tmp_path_factory, name, octets):
+@given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_messages_or_an_error(tmp_path_factory, name, data):
     """No reader fails with anything but SourceError."""
     folder = tmp_path_factory.mktemp("any")
-    (folder / name).write_bytes(octets)
+    (folder / name).write_bytes(data)
     try:
         found = read_messages(folder, but="")
     except SourceError:

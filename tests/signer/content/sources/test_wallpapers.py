@@ -52,7 +52,7 @@ def test_pictures_are_what_their_entries_say(built):
 
 
 def test_a_pack_is_the_same_when_it_is_built_again(folder, built):
-    """The same pixels, the same octets."""
+    """The same pixels, the same bytes."""
     again = load_wallpapers(folder)
     assert again.pictures == built.pictures
     assert again.entries == built.entries

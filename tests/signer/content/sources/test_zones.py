@@ -60,8 +60,8 @@ def test_an_entry_tells_the_offsets_that_zoneinfo_tells(built):
     ):
         entry = built.entries[name]
         assert ("link" in entry) == (name != key)
-        octets = base64.b64decode(built.entries[key]["tzif"])
-        own = zoneinfo.ZoneInfo.from_file(io.BytesIO(octets))
+        data = base64.b64decode(built.entries[key]["tzif"])
+        own = zoneinfo.ZoneInfo.from_file(io.BytesIO(data))
         for year in (1935, 1964, 1980, 2026, 2090):
             moment = dt.datetime(year, 7, 1, 12, tzinfo=own)
             peer = dt.datetime(year, 7, 1, 12, tzinfo=zoneinfo.ZoneInfo(name))
@@ -73,8 +73,8 @@ def folder_of(path: Path, **others: bytes) -> Path:
     path.mkdir()
     (path / "tzdata.zi").write_text("# version 2026z\nZ B 1 - x\nL B A\n")
     names = {"A": b"TZif2one", "B": b"TZif2one", "C": b"TZif2two", "localtime": b"TZif2one"}
-    for name, octets in {**names, "zone.tab": b"x", "README": b"no zone", **others}.items():
-        (path / name).write_bytes(octets)
+    for name, data in {**names, "zone.tab": b"x", "README": b"no zone", **others}.items():
+        (path / name).write_bytes(data)
     (path / "right").mkdir()
     (path / "right" / "A").write_bytes(b"TZif2leap")
     (path / "X").mkdir()

@@ -78,5 +78,5 @@ def test_nothing_that_is_crossed_makes_the_real_client_fall_over():
     battery = crossed(plan_ground(PollingClient, 1), 48)
     runs = [observe(PollingClient, battery.make(number).settings[0]) for number in range(16)]
     assert not any(d.channel is Channel.CRASH for run in runs for d in run.departures)
-    assert any(b"/targets/armani/" in c.octets for run in runs for c in run.connections())
+    assert any(b"/targets/armani/" in c.data for run in runs for c in run.connections())
     assert len({outcome for run in runs for outcome in run.outcomes}) > 6

@@ -19,7 +19,7 @@ def judge(factory, number=0):
     """Run one case and give what was found, and how many phones asked for a package."""
     case = downloads(plan_ground(factory, 0), 4).make(number)
     seen = [observe(factory, setting) for setting in case.settings]
-    asked = sum(any(b"/targets/" in c.octets for c in each.connections()) for each in seen)
+    asked = sum(any(b"/targets/" in c.data for c in each.connections()) for each in seen)
     return case.judge(seen), asked
 
 
@@ -48,9 +48,9 @@ def run_split(factory, number):
     with memoised():
         case = split(plan_ground(factory, 0), 6).make(number)
         seen = [observe(factory, setting) for setting in case.settings]
-    octets = [b"".join(c.octets for c in each.connections()) for each in seen]
+    data = [b"".join(c.data for c in each.connections()) for each in seen]
     return case.judge(seen), [
-        list(dict.fromkeys(re.findall(rb"latest-[0-9a-f]", asked))) for asked in octets
+        list(dict.fromkeys(re.findall(rb"latest-[0-9a-f]", asked))) for asked in data
     ]
 
 

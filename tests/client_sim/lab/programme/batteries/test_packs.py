@@ -99,8 +99,8 @@ def kinds_asked_for(profile, oracle, first, step):
     with memoised():
         for number in range(first, battery.size, step):
             seen = observe(FollowingToy, battery.make(number).settings[0])
-            octets = b"".join(connection.octets for connection in seen.connections())
-            asked.append(set(re.findall(rb"GET /targets/(?:tables|content)/([a-z]+)/", octets)))
+            data = b"".join(connection.data for connection in seen.connections())
+            asked.append(set(re.findall(rb"GET /targets/(?:tables|content)/([a-z]+)/", data)))
     return asked
 
 

@@ -61,6 +61,6 @@ def test_two_owners_of_every_case_differ_and_the_fault_strikes_both():
     one, other = case.settings
     assert one.personal != other.personal
     first, second = (observe(PollingClient, setting) for setting in case.settings)
-    assert any(b"GET /targets/" in connection.octets for connection in first.connections())
+    assert any(b"GET /targets/" in connection.data for connection in first.connections())
     assert first.outcomes == second.outcomes
     assert case.judge((first, second)) == ()

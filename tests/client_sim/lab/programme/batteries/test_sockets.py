@@ -29,8 +29,8 @@ def test_clean_phones_are_alike_on_every_way(make, factory):
     """Both ends of each socket carry the same, and a network sees one fleet."""
     found, seen = judged(make(plan_ground(factory, 0), 1), factory)
     assert found == []
-    assert all(connection.octets for each in seen for connection in each.connections())
-    shown = {d.octets for each in seen for d in each.departures if d.channel is Channel.TLS}
+    assert all(connection.data for each in seen for connection in each.connections())
+    shown = {d.data for each in seen for d in each.departures if d.channel is Channel.TLS}
     assert len(shown) == 1
 
 
@@ -74,4 +74,4 @@ def test_a_client_that_wants_tls_where_there_is_none_is_judged():
     _, seen = judged(sockets(ground, 1), Insisting)
     assert all("TLS name" in judge_egress(each, ground.publics[0])[0].explanation for each in seen)
     assert [len(each.connections()) for each in seen] == [3] * len(seen)
-    assert not any(connection.octets for each in seen for connection in each.connections())
+    assert not any(connection.data for each in seen for connection in each.connections())

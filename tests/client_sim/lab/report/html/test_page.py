@@ -75,7 +75,7 @@ def test_markup_of_strangers_is_shown_and_not_obeyed(reports):
     assert [sign for sign in page if not (sign.isprintable() or sign == "\n")] == []
 
 
-def test_offending_octets_are_marked(reports):
+def test_offending_bytes_are_marked(reports):
     """Covered by default, as they are for those who ask."""
     assert "*" * 11 in Reader(render_page(reports.leaking)).marked
     seen = render_page(present(reports.raw["leaking"], Revealed()))

@@ -5,9 +5,9 @@ from tests.client_sim.lab.report.conftest import observe
 
 
 def test_equal_polls_are_shown_once(reports):
-    """Two connections with the same octets are one kind."""
+    """Two connections with the same bytes are one kind."""
     (kind,) = list_polls(reports.clean.report.result.sample)
-    assert (kind.times, kind.octets) == (2, 179)
+    assert (kind.times, kind.size) == (2, 179)
     assert [request.exchange.rule for request in kind.requests] == ["root", "timestamp"]
     kinds = [chip.kind for chip in kind.requests[0].chips]
     assert kinds == ["same", "same", "state", *(["same"] * 7)]

@@ -1,4 +1,4 @@
-"""The octets of a poll, on a host name, at both ends of real sockets, against the real server."""
+"""The bytes of a poll, on a host name, at both ends of real sockets, against the real server."""
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.programme.live import Target, plan_public
@@ -15,7 +15,7 @@ def request(path, port):
     return f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
 
 
-def test_a_poll_is_exactly_these_octets(town):
+def test_a_poll_is_exactly_these_bytes(town):
     """First poll: everything once. Second poll: two requests. At both ends, for every owner."""
     target = Target(HOST, town.port, "127.0.0.1")
     root = (town.repo / "metadata" / "1.root.json").read_bytes()
@@ -47,5 +47,5 @@ def test_a_poll_is_exactly_these_octets(town):
                 relay=relay,
             )
             seen = run_scenario(PollingClient, world, Scenario("two polls", (POLL, POLL)), owner)
-        assert [connection.octets for connection in seen.connections()] == expected
+        assert [connection.data for connection in seen.connections()] == expected
         assert list(seen.far_end) == expected

@@ -1,4 +1,4 @@
-"""Files of translators, whatever octets they hold: messages, or one error that says where."""
+"""Files of translators, whatever bytes they hold: messages, or one error that says where."""
 
 import re
 
@@ -66,14 +66,14 @@ PIECES = [
 
 @st.composite
 def files(draw):
-    """Draw a kind of file, and octets: changed ones of a good file, or any."""
+    """Draw a kind of file, and bytes: changed ones of a good file, or any."""
     suffix = draw(st.sampled_from(sorted(GOOD)))
-    octets = draw(st.sampled_from([GOOD[suffix], GOOD[suffix], b""]))
+    data = draw(st.sampled_from([GOOD[suffix], GOOD[suffix], b""]))
     for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(octets)))
+        at = draw(st.integers(0, len(data)))
         new = draw(st.sampled_from(PIECES) | st.binary(max_size=8))
-        octets = octets[:at] + new + octets[at + draw(st.integers(0, 2)) :]
-    return suffix, octets
+        data = data[:at] + new + data[at + draw(st.integers(0, 2)) :]
+    return suffix, data
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +107,11 @@ def read(path):
 @example((".csv", b"key,en\n ,a\n"))
 @example((".yaml", b"locale: en\nmessages: {'': a}\n"))
 @example((".yaml", b""))
-def test_any_octets_are_messages_or_one_error(folder, file):
+def test_any_bytes_are_messages_or_one_error(folder, file):
     """With the file's name; a text without a place would help nobody."""
-    suffix, octets = file
+    suffix, data = file
     path = folder / f"file{suffix}"
-    path.write_bytes(octets)
+    path.write_bytes(data)
     messages, complaint = read(path)
     assert complaint is None or complaint.startswith(str(path))
     for each in messages:

@@ -1,4 +1,4 @@
-"""What a poll costs a phone in octets, both ways, at 100, 1,000 and 7,200 pointers."""
+"""What a poll costs a phone in bytes, both ways, at 100, 1,000 and 7,200 pointers."""
 
 import asyncio
 import os
@@ -58,7 +58,7 @@ class CountingStream:
 
 
 class CountingWorld(RealWorld):
-    """The real world, with its octets counted: those of HTTP, without TCP and TLS around them."""
+    """The real world, with its bytes counted: those of HTTP, without TCP and TLS around them."""
 
     sent = 0
     received = 0
@@ -68,7 +68,7 @@ class CountingWorld(RealWorld):
         return CountingStream(super().connect(address, port, tls), self)
 
 
-def octets(lab: Lab) -> Report:
+def sizes(lab: Lab) -> Report:
     """Let the real phone poll the real server: at first, again, and after a change."""
     rows: list[Row] = []
     for codenames, regions in SIZES:
@@ -86,7 +86,7 @@ def octets(lab: Lab) -> Report:
         with running_hening(state, lab.place("hening.log")) as server:
             cells += _poll(state, server.port, memory)
         rows.append((f"{pointers:,} pointers of {count} codenames", cells))
-    note = "Octets of HTTP, heads and bodies; TCP and TLS come on top."
+    note = "Bytes of HTTP, heads and bodies; TCP and TLS come on top."
     return Report("octets", "What a poll costs a phone", COLUMNS, rows, [], note)
 
 

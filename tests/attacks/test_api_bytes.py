@@ -1,4 +1,4 @@
-"""Octets that are no honest request: the control plane answers once, shortly, and closes."""
+"""Bytes that are no honest request: the control plane answers once, shortly, and closes."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ async def api(fresh, monkeypatch):
 
 
 async def send(api, data):
-    """Send octets over a connection of their own; return all that comes until the server closes."""
+    """Send bytes over a connection of their own; return all that comes until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(data)
     try:
