@@ -15,12 +15,12 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
 
 from benchmarks.full_release import full_release
+from server.bootstrap import open_publisher
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.core.metadata import encode_metadata
 from server.core.names import decode_channel, role_pattern
 from server.core.pointer import Pointer
 from server.core.release import decode_releases
-from server.opening import open_publisher
 from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher

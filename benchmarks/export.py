@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.big_state import BigState, clock, make_big_state, submit
-from server.opening import open_publisher
+from server.bootstrap import open_publisher
 from server.publisher.read_back import DiskReadBack
 
 SERVER = "from server.cli import main; main()"

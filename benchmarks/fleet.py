@@ -21,7 +21,7 @@ from benchmarks.device.load import fresh, kept
 from benchmarks.device.load.spec import FreshSpec, KeptSpec
 from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
 from benchmarks.device.wire import phone_request
-from client_sim.fleet.deciding import Decider, Manners
+from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.fleet import Plan, run_fleet
@@ -30,8 +30,8 @@ from client_sim.fleet.population import Habits, draw_phones
 from client_sim.fleet.report import make_report
 from client_sim.fleet.survey import Survey, survey
 from client_sim.fleet.target import Target, find_target
+from client_sim.fleet.timer_wheel import TICKS
 from client_sim.fleet.twins import Sample
-from client_sim.fleet.wheel import TICKS
 
 MODELS = 10
 PACKAGE = 65_536
@@ -130,9 +130,9 @@ def _rate(
     begin = time.time()
     draws = Draws(1, "bench")
     phones = draw_phones(PHONES, seen.groups, QUIET, draws)
-    manners = Manners(target.host_header, begin, DAY, keep=keep)
+    behaviour = Behaviour(target.host_header, begin, DAY, keep=keep)
     decider = Decider(seen.groups, phones, 1, 0)
-    driver = Driver(target, seen.groups, phones, manners, draws, decider)
+    driver = Driver(target, seen.groups, phones, behaviour, draws, decider)
     states = {holder: driver.school.adopt(vault) for holder, vault in seen.vaults.items()}
     for phone in range(PHONES):
         phones.state[phone] = states[seen.groups[phones.group[phone]].holder].index

@@ -25,10 +25,10 @@ import structlog
 
 from benchmarks.big_state import CHANNELS, BigState, clock, make_big_state, submit
 from benchmarks.tuf_peer import verify_alone
+from server.bootstrap import open_publisher
 from server.core.names import decode_channel
 from server.core.pointer import Pointer
-from server.opening import open_publisher
-from server.phones import Given, serving_phones
+from server.device_serving import Given, serving_phones
 from server.publish_loop import TICK_SECONDS
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher

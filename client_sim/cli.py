@@ -79,7 +79,9 @@ for _command in (
         "client_sim.content.commands:content",
         "Use the public tables and texts that every phone has fetched.",
     ),
-    LazyCommand("live", "client_sim.life.commands:live_command", "Let events happen to a phone."),
+    LazyCommand(
+        "live", "client_sim.owner_events.commands:live_command", "Let events happen to a phone."
+    ),
     LazyCommand(
         "lab",
         "client_sim.lab.commands:lab",

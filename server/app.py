@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 import structlog
 
-from server.console.opening import open_console
+from server.bootstrap import Clock, open_blobs
+from server.console.bootstrap import open_console
 from server.console.overview import Surroundings
 from server.device.counts import CountsCollector
+from server.device_serving import Given, Phones, renew_at, serving_phones
 from server.health import serving_health
 from server.instruments import Instruments
-from server.opening import Clock, open_blobs
-from server.phones import Given, Phones, renew_at, serving_phones
+from server.maintenance import Maintenance
 from server.processes.supervisor import LostCollector
 from server.publish_loop import publish_for_ever
 from server.publisher.alarms import Alarm
@@ -26,10 +27,10 @@ from server.release.api.operation import Services
 from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
-from server.release.uploads.keeping import Keeping
 from server.release.uploads.limits import free_bytes
-from server.release.webhooks.courier import Courier, WebhookMetrics
-from server.release.webhooks.noticer import Noticer, tell_expiring
+from server.release.uploads.retention import Keeping
+from server.release.webhooks.change_detector import ChangeDetector, tell_expiring
+from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
 from server.settings import Settings
 from server.storage.blobs import BlobStore
@@ -37,7 +38,6 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.room import Room
-from server.upkeep import Upkeep
 from server.urgent import Turns, urgent_thread
 
 log = structlog.get_logger()
@@ -113,7 +113,7 @@ async def running(
             room,
         )
         keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
-        upkeep = Upkeep(watchman, keeper, phones.serves, monotonic)
+        upkeep = Maintenance(watchman, keeper, phones.serves, monotonic)
         if settings.metrics_port:
             health = serving_health(settings.metrics_port, tools.registry, upkeep.reasons)
             stack.enter_context(health)
@@ -137,8 +137,8 @@ async def running(
                 publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed
             ),
             upkeep.run,
-            Noticer(folder.public, sessions, epoch).run,
-            Courier(
+            ChangeDetector(folder.public, sessions, epoch).run,
+            WebhookDelivery(
                 sessions, sender, epoch, entropy, tools.alarm, WebhookMetrics(tools.registry)
             ).run,
         ]

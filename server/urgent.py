@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from server.bootstrap import Clock, open_blobs
 from server.instruments import Instruments
 from server.loop_thread import opened_in_thread
-from server.opening import Clock, open_blobs
 from server.publisher.lease import Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack

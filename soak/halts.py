@@ -22,9 +22,9 @@ from types import MappingProxyType
 import aiohttp
 
 from server.publisher.published import load_published
-from server.release.people.accounts import create_account
-from server.release.people.principal import Role, command_line_principal
-from server.release.people.tokens import create_token
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.tokens import create_token
 from server.storage.database import open_database
 from soak.held_up import ATTACKS, HALT
 from soak.publishing import Publishing

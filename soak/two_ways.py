@@ -14,9 +14,9 @@ from typing import Any
 from server.device.answer import Served, make_served
 from server.device.counts import Counts
 from server.device.documents import Package, make_document
+from server.device.fallback import HandoverServer
+from server.device.fast_path import FastPath
 from server.device.gate import GateMode
-from server.device.handover import HandoverServer
-from server.device.lane import Lane
 from server.device.plane import DevicePlane
 from server.device.snapshot import Snapshot
 from server.storage.blobs import BlobReader
@@ -73,7 +73,7 @@ class TwoWays:
         """Send pieces over a new connection, as it is accepted; the client may read slowly."""
         return await self._send(self.lane(), pieces, MemoryTransport(is_slow=is_slow))
 
-    def lane(self) -> Lane:
+    def lane(self) -> FastPath:
         """Return the protocol of a new connection."""
         return self.server().front()
 

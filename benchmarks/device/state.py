@@ -20,7 +20,7 @@ from benchmarks.big_state import (
     submit,
 )
 from benchmarks.full_release import full_release
-from server.opening import open_publisher
+from server.bootstrap import open_publisher
 from server.publisher.read_back import DiskReadBack
 from server.storage.local_blobs import LocalBlobs
 

@@ -303,8 +303,8 @@ def _print(report: Report, out: Path | None, *, as_json: bool) -> None:
     for why, count in report.failures.items():
         numbers.add_row(why, f"{count:,}")
     console.print(numbers)
-    for mishap in report.mishaps:
-        console.print(f"Failed: {mishap}", markup=False)
+    for fault in report.mishaps:
+        console.print(f"Failed: {fault}", markup=False)
     kinds = Table("request", "distinct", "sent", "fewest phones", "most phones")
     for kind in report.kinds:
         counts = (kind.distinct, kind.sent, kind.least, kind.most)

@@ -82,7 +82,7 @@ class Decider:
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class Behaviour:
     """How the phones of a run ask.
 
     `host` as `Host` has it, `begin` of the simulated time in epoch seconds and its `length`,

@@ -1,21 +1,21 @@
 """Lets many phones poll when they are due, as many at once as there may be connections.
 
 A phone is a number. Only a phone that is asking has an object, its `Call`; what it does then is a
-`Walk`'s business.
+`Session`'s business.
 """
 
 import time
 from typing import Final
 
 from client_sim.fleet.call import Call
-from client_sim.fleet.deciding import Decider, Manners
+from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.lines import Lines
 from client_sim.fleet.population import FLAKY, Group, Phones
+from client_sim.fleet.session import Session
 from client_sim.fleet.tally import Failure, Stretches, Tally
 from client_sim.fleet.target import Target
-from client_sim.fleet.walk import Walk
-from client_sim.fleet.wheel import TICKS, Appointments
+from client_sim.fleet.timer_wheel import TICKS, Appointments
 
 _NO_NETWORK: Final = 0.2  # share of the polls of a flaky phone
 _BREAKS: Final = 0.1  # share of its connections
@@ -29,19 +29,19 @@ class Driver:
         target: Target,
         groups: tuple[Group, ...],
         phones: Phones,
-        manners: Manners,
+        behaviour: Behaviour,
         draws: Draws,
         decider: Decider,
     ) -> None:
         self.tally = Tally()
         self.lines = Lines(len(phones))
-        self._stretches = Stretches(self.tally, self.lines, manners.length)
+        self._stretches = Stretches(self.tally, self.lines, behaviour.length)
         self._appointments = Appointments(len(phones), draws)
-        self._walk = Walk(
+        self._walk = Session(
             target=target,
             groups=groups,
             phones=phones,
-            manners=manners,
+            behaviour=behaviour,
             decider=decider,
             tally=self.tally,
             lines=self.lines,
@@ -54,7 +54,7 @@ class Driver:
         self.place_phones = self._appointments.place_phones
         self._groups = groups
         self._phones = phones
-        self._manners = manners
+        self._manners = behaviour
         self._draws = draws
         self._may_begin = 0.0
         self._last_built = max(group.built_at for group in groups)

@@ -30,7 +30,7 @@ MISHAPS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Mishap:
+class Fault:
     """A failure that the phones did not make themselves.
 
     `hours` are simulated ones since the run began; `request` is what was asked last, without its

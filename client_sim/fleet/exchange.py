@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from client_sim.fleet.answers import AnswerFault, Answers, Came, Head
 from client_sim.fleet.batches import Batches, BatchSteps
 from client_sim.fleet.call import BLOCKED, ROOM, Call, Dialler, Wire
-from client_sim.fleet.deciding import Manners
+from client_sim.fleet.deciding import Behaviour
 from client_sim.fleet.lines import Line
 from client_sim.fleet.tally import Failure, Stopwatch, Tally
 from client_sim.fleet.target import Target
@@ -28,15 +28,15 @@ class Exchanges:
     """Asks for the phones' calls and hands their answers to `steps`.
 
     An answer that is byte for byte the last one that was verified at the same place of the tree
-    is not hashed again. `batches` are polls over connections that are kept, where `manners` say so.
+    is not hashed again. `batches` are polls over kept connections, where `behaviour` says so.
     """
 
-    def __init__(self, target: Target, manners: Manners, tally: Tally, steps: Steps) -> None:
+    def __init__(self, target: Target, behaviour: Behaviour, tally: Tally, steps: Steps) -> None:
         self.stopwatch = Stopwatch(tally)
         self._tally = tally
         self._steps = steps
-        self._keep = manners.keep
-        self._limit = manners.connections
+        self._keep = behaviour.keep
+        self._limit = behaviour.connections
         self._waiting: deque[tuple[Call, Line]] = deque()
         self._dialler = Dialler(target)
         self._answers = Answers()

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from client_sim.fleet.clock_file import ClockFile
-from client_sim.fleet.deciding import Manners
+from client_sim.fleet.deciding import Behaviour
 from client_sim.fleet.lines import LineCount, merge_lines
 from client_sim.fleet.population import Habits
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import STRANGE_CONNECTIONS, STRANGE_POLLS, STRANGE_WORKERS, Target
+from client_sim.fleet.timer_wheel import TICKS
 from client_sim.fleet.twins import Twinning
-from client_sim.fleet.wheel import TICKS
 from client_sim.fleet.workers import Job, started
 
 _WINDOW: Final = 300.0  # simulated seconds between two turns of a shared clock, at most
@@ -95,7 +95,7 @@ def run_fleet(
     """
     plan = fit_plan(plan, target)
     begin = read_clock() if clock is None else clock.seconds
-    manners = Manners(
+    behaviour = Behaviour(
         host=target.host_header,
         begin=begin,
         length=plan.seconds,
@@ -104,7 +104,7 @@ def run_fleet(
         download_every=plan.download_every,
         twinning=plan.twinning,
     )
-    jobs = share_out(plan, target, held, seen, manners, is_real=clock is None)
+    jobs = share_out(plan, target, held, seen, behaviour, is_real=clock is None)
     with started(jobs) as workers:
         ready = workers.ready()
         start = time.perf_counter()
@@ -154,12 +154,12 @@ def fit_plan(plan: Plan, target: Target) -> Plan:
 
 
 def share_out(
-    plan: Plan, target: Target, held: Survey, seen: Survey, manners: Manners, *, is_real: bool
+    plan: Plan, target: Target, held: Survey, seen: Survey, behaviour: Behaviour, *, is_real: bool
 ) -> list[Job]:
     """Give each worker its phones, and where the server is strange its part of what is allowed."""
     jobs = []
     if not target.is_here:
-        manners = replace(manners, polls_per_second=STRANGE_POLLS / plan.workers)
+        behaviour = replace(behaviour, polls_per_second=STRANGE_POLLS / plan.workers)
     for index in range(plan.workers):
         first = plan.devices * index // plan.workers
         count = plan.devices * (index + 1) // plan.workers - first
@@ -168,7 +168,7 @@ def share_out(
                 target=target,
                 groups=seen.groups,
                 habits=plan.habits,
-                manners=manners,
+                behaviour=behaviour,
                 vaults=held.vaults,
                 seed=plan.seed,
                 first=first,

@@ -13,7 +13,7 @@ from typing import Final, Self
 from client_sim.fleet.builds import write_images
 from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.errors import SurroundingsError
-from client_sim.fleet.own_site import BUILDS, Site, make_site, submit_site
+from client_sim.fleet.test_repository import BUILDS, Site, make_site, submit_site
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.workers import held_signals
 

@@ -139,7 +139,7 @@ def make_report(outcome: Outcome, sample: Sample) -> Report:
         lessons=tally.lessons,
         failures={why.value: tally.failures[why] for why in Failure if tally.failures[why]},
         server_failures=tally.server_failures(),
-        mishaps=tuple(mishap.tell() for mishap in tally.mishaps),
+        mishaps=tuple(fault.tell() for fault in tally.mishaps),
         requests_untold=tally.untold,
         bytes_per_idle_phone=outcome.memory[0] / plan.devices,
         bytes_per_phone=outcome.memory[1] / plan.devices,

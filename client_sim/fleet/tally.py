@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from client_sim.fleet.errors import MISHAPS, Mishap
+from client_sim.fleet.errors import MISHAPS, Fault
 from client_sim.fleet.lines import Lines
-from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.timer_wheel import TICKS
 
 BINS: Final = 96
 """Into how many stretches the simulated time of a run is cut for its curves."""
@@ -112,7 +112,7 @@ class Tally:
     twins_left_out: int = 0
     busy_seconds: float = 0.0
     failures: Counter[Failure] = field(default_factory=Counter)
-    mishaps: list[Mishap] = field(default_factory=list)
+    mishaps: list[Fault] = field(default_factory=list)
     twin_refusals: list[str] = field(default_factory=list)
     latencies: Latencies = field(default_factory=Latencies)
     polled_in: list[int] = field(default_factory=lambda: [0] * BINS)

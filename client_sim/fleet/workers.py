@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TypeVar
 
-from client_sim.fleet.deciding import Decider, Manners
+from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.errors import SurroundingsError
@@ -23,7 +23,7 @@ from client_sim.fleet.lines import LineCount
 from client_sim.fleet.population import NEW, Group, Habits, draw_phones
 from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import Target
-from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.timer_wheel import TICKS
 
 _LOOK: Final = 0.05  # seconds of the real clock between two looks at the pipe, at most
 
@@ -39,7 +39,7 @@ class Job:
     target: Target
     groups: tuple[Group, ...]
     habits: Habits
-    manners: Manners
+    behaviour: Behaviour
     vaults: dict[str, dict[str, bytes]]
     seed: int
     first: int
@@ -114,7 +114,7 @@ def _prepare(job: Job, before: int) -> tuple[Driver, Ready]:
     draws = Draws(job.seed, f"phones from {job.first}")
     phones = draw_phones(job.count, job.groups, job.habits, draws)
     decider = Decider(job.groups, phones, job.seed, job.first)
-    driver = Driver(job.target, job.groups, phones, job.manners, draws, decider)
+    driver = Driver(job.target, job.groups, phones, job.behaviour, draws, decider)
     states = {holder: driver.school.adopt(vault) for holder, vault in job.vaults.items()}
     newest, by_group = 0, [0] * len(job.groups)
     for phone in range(job.count):

@@ -75,7 +75,7 @@ for command in (
         "session", "server.cli.session:session_group", "Show and end sessions of the console."
     ),
     LazyCommand(
-        "trail", "server.cli.trail:trail", "Read and verify the trail of what people changed."
+        "trail", "server.cli.audit_log:trail", "Read and verify the trail of what people changed."
     ),
     LazyCommand("clock", "server.cli.clock:clock", "Show and confirm the clock."),
     LazyCommand("cloud", "server.cli.cloud:cloud", "Serve the owners' encrypted backup."),

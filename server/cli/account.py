@@ -12,7 +12,7 @@ import click
 from hening.times import UTC_TIMES, show_time
 from server.cli.database import operator, run_in_database
 from server.cli.options import JSON, STATE, now, require_state
-from server.release.people.principal import EVERY_CODENAME, Principal, Role
+from server.release.auth.principal import EVERY_CODENAME, Principal, Role
 from server.tables import print_table
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def add(
     as_json: bool,
 ) -> None:
     """Make the account NAME. A name is given once, for ever."""
-    from server.release.people.accounts import create_account
+    from server.release.auth.accounts import create_account
 
     wanted = _wanted(codenames, all_codenames)
     if wanted is None:
@@ -93,7 +93,7 @@ def set_account(
     as_json: bool,
 ) -> None:
     """Change the role or the codenames of NAME. Its tokens follow at once, for narrower too."""
-    from server.release.people.accounts import change_account
+    from server.release.auth.accounts import change_account
 
     wanted = _wanted(codenames, all_codenames)
     if role is None and wanted is None and subject is None:
@@ -122,7 +122,7 @@ def set_account(
 @JSON
 def disable(name: str, state: Path, as_json: bool) -> None:
     """Shut NAME out and revoke its tokens for good. Nobody is ever deleted."""
-    from server.release.people.accounts import disable_account
+    from server.release.auth.accounts import disable_account
 
     _change(state, lambda s, by: disable_account(s, by, name=name, at=_epoch()), as_json=as_json)
 
@@ -133,7 +133,7 @@ def disable(name: str, state: Path, as_json: bool) -> None:
 @JSON
 def enable(name: str, state: Path, as_json: bool) -> None:
     """Let NAME in again; it needs a new token."""
-    from server.release.people.accounts import enable_account
+    from server.release.auth.accounts import enable_account
 
     _change(state, lambda s, by: enable_account(s, by, name=name, at=_epoch()), as_json=as_json)
 
@@ -144,7 +144,7 @@ def enable(name: str, state: Path, as_json: bool) -> None:
 @JSON
 def list_all(state: Path, as_json: bool) -> None:
     """Show all accounts, disabled ones too."""
-    from server.release.people.accounts import list_accounts
+    from server.release.auth.accounts import list_accounts
 
     async def work(sessions: Sessions) -> list[Account]:
         async with sessions() as session:
@@ -172,7 +172,7 @@ def _change(
 
 
 def _show(rows: list[Account], *, as_json: bool) -> None:
-    from server.release.people.accounts import account_codenames
+    from server.release.auth.accounts import account_codenames
 
     if as_json:
         click.echo(json.dumps([_describe(row) for row in rows]))
@@ -199,7 +199,7 @@ def _spell_codenames(codenames: tuple[str, ...]) -> str:
 
 
 def _describe(row: Account) -> dict[str, Any]:
-    from server.release.people.accounts import account_codenames
+    from server.release.auth.accounts import account_codenames
 
     return {
         "name": row.name,

@@ -128,7 +128,7 @@ def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
 def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]]) -> T:
     import asyncio
 
-    from server.opening import disk_read_back, open_rollouts
+    from server.bootstrap import disk_read_back, open_rollouts
 
     settings = read_settings(state)
     folder = require_state(state, settings)

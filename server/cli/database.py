@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from server.cli.options import now
-from server.release.people.principal import Principal, command_line_principal
+from server.release.auth.principal import Principal, command_line_principal
 from server.storage.layout import StateFolder
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def recorded(
 
     The block may put what came of it into the dict that it is given.
     """
-    from server.release.people.trail import recording
+    from server.release.auth.audit_log import recording
     from server.storage.database import open_database
 
     actor = operator().actor  # reads files, so it comes before any loop runs
@@ -83,7 +83,7 @@ def recorded(
 
 def record_once(folder: StateFolder, action: str, subject: str, detail: Mapping[str, Any]) -> None:
     """Record one step that is over at once, as done by who runs the command."""
-    from server.release.people.trail import record
+    from server.release.auth.audit_log import record
 
     actor = operator().actor
 

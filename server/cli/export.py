@@ -73,7 +73,7 @@ def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json:
 
     Readers see the old mirror or the new one, and never a pointer to what is not there.
     """
-    from server.opening import open_blobs
+    from server.bootstrap import open_blobs
     from server.publisher.mirror import export_mirror
 
     settings = read_settings(state, config)

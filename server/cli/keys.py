@@ -22,7 +22,7 @@ from server.storage.layout import StateFolder
 from server.tables import print_table
 
 if TYPE_CHECKING:
-    from server.opening import Clock
+    from server.bootstrap import Clock
     from server.publisher.key_choice import KeyState
     from server.publisher.publisher import Publisher
 
@@ -138,7 +138,7 @@ def _run(
     """Return what `work` returned, and what the read-back had to complain of; `recording` tells."""
     import asyncio
 
-    from server.opening import disk_read_back, open_publisher
+    from server.bootstrap import disk_read_back, open_publisher
 
     alarms: list[str] = []
 

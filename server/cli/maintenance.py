@@ -41,7 +41,7 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
     """
     import asyncio
 
-    from server.opening import open_blobs
+    from server.bootstrap import open_blobs
     from server.publisher.backup import back_up
     from server.publisher.checks.files import describe_wide
     from server.storage.database import open_database
@@ -82,7 +82,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     """
     import asyncio
 
-    from server.opening import open_blobs
+    from server.bootstrap import open_blobs
     from server.publisher.key_holder import load_log_verifiers
     from server.publisher.rebuild import rebuild as rebuild_database
     from server.release.restored import end_what_may_be_old
@@ -154,7 +154,7 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
     """Remove blobs that no served metadata, waiting bundle or upload names."""
     import asyncio
 
-    from server.opening import open_blobs, open_publisher
+    from server.bootstrap import open_blobs, open_publisher
     from server.publisher.read_back import DiskReadBack
 
     settings = read_settings(state, config)

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from hening.times import show_time
+from server.bootstrap import disk_read_back, open_rollouts
 from server.cli.clock import witnessed_clock
 from server.cli.database import operator
 from server.cli.options import now
@@ -20,7 +21,6 @@ from server.cli.output import print_preview
 from server.cli.urgent import ask_server
 from server.console.texts import describe_order
 from server.core.names import Channel
-from server.opening import disk_read_back, open_rollouts
 from server.publisher.build_names import BuildName
 from server.publisher.errors import PublishError
 from server.publisher.incoming import list_submissions
@@ -28,7 +28,7 @@ from server.publisher.published import load_published
 from server.release.api.address import PREFIX
 from server.release.errors import NotFoundError
 from server.release.rollouts.changes import ChangeView, State
-from server.release.rollouts.orders import (
+from server.release.rollouts.commands import (
     ChannelView,
     Halt,
     Order,

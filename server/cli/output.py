@@ -56,7 +56,7 @@ def print_change(change: ChangeView) -> None:
 
 def _facts(change: ChangeView) -> list[tuple[str, str]]:
     from server.console.texts import describe_plan, describe_windows, plan_of
-    from server.release.rollouts.orders import Halt, Pause
+    from server.release.rollouts.commands import Halt, Pause
 
     reasons = change.order.reason if isinstance(change.order, Pause | Halt) else {}
     return [

@@ -25,7 +25,7 @@ from server.tables import print_table
 
 if TYPE_CHECKING:
     from server.cli.ordering import MakeOrder
-    from server.release.rollouts.orders import ChannelView, Offer
+    from server.release.rollouts.commands import ChannelView, Offer
 
 CHANNELS = click.argument(
     "channels",
@@ -122,7 +122,7 @@ def rollout() -> None:
 def offer(counter: int | None, plan: Plan) -> MakeOrder:
     """Offer a signed release in each CHANNEL (CODENAME/REGION/CHANNEL), published together."""
     from server.publisher.rollout import newest_counter
-    from server.release.rollouts.orders import Offer
+    from server.release.rollouts.commands import Offer
 
     def make(view: ChannelView) -> Offer:
         chosen = newest_counter(view.channel, view.releases) if counter is None else counter
@@ -140,7 +140,7 @@ def offer(counter: int | None, plan: Plan) -> MakeOrder:
 @gives_orders
 def set_share(plan: Plan) -> MakeOrder:
     """Raise the share of the fleet, now or by a new schedule; resumes a paused rollout."""
-    from server.release.rollouts.orders import Schedule
+    from server.release.rollouts.commands import Schedule
 
     return lambda _view: Schedule(plan)
 
@@ -150,7 +150,7 @@ def set_share(plan: Plan) -> MakeOrder:
 @gives_orders
 def pause(reasons: tuple[str, ...]) -> MakeOrder:
     """Freeze the share that was reached."""
-    from server.release.rollouts.orders import Pause
+    from server.release.rollouts.commands import Pause
 
     order = Pause(_texts(reasons))
     return lambda _view: order
@@ -160,7 +160,7 @@ def pause(reasons: tuple[str, ...]) -> MakeOrder:
 @gives_orders
 def resume() -> MakeOrder:
     """Go on with what the pause took out: its stages come later by as much as it lasted."""
-    from server.release.rollouts.orders import Resume
+    from server.release.rollouts.commands import Resume
 
     return lambda _view: Resume()
 
@@ -175,7 +175,7 @@ def halt(reasons: tuple[str, ...]) -> MakeOrder:
 
     It is final for the release, and cancels what waits for the channel.
     """
-    from server.release.rollouts.orders import Halt
+    from server.release.rollouts.commands import Halt
 
     order = Halt(_texts(reasons))
     return lambda _view: order
@@ -189,7 +189,7 @@ def show(state: Path, as_json: bool) -> None:
     """Show what every channel offers now, and to which share."""
     from server.cli.ordering import show_channel
     from server.publisher.published import load_published
-    from server.release.rollouts.orders import view_channel
+    from server.release.rollouts.commands import view_channel
 
     folder = require_state(state)
     published = load_published(folder.public)
@@ -227,7 +227,7 @@ def _describe_build(row: dict[str, Any]) -> str:
 def preview(channel: str, state: Path, as_json: bool) -> None:
     """Show what phones of each build are offered, and when which share of them."""
     from server.publisher.published import load_published
-    from server.release.rollouts.orders import view_channel
+    from server.release.rollouts.commands import view_channel
     from server.release.rollouts.preview import preview as make_preview
 
     folder, place = require_state(state), decode_channel(channel)

@@ -33,7 +33,7 @@ def session_group() -> None:
 @JSON
 def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """Show who is signed in now, the newest first."""
-    from server.release.people.web_sessions import list_sessions
+    from server.release.auth.web_sessions import list_sessions
 
     at = _epoch()
 
@@ -53,7 +53,7 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
 @JSON
 def end(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
     """End sessions at once, all of them or none."""
-    from server.release.people.web_sessions import end_session, list_sessions
+    from server.release.auth.web_sessions import end_session, list_sessions
 
     if bool(identities) == (account is not None):
         raise click.UsageError("name sessions by their ids, or --account for all of one account.")

@@ -98,8 +98,8 @@ def run(
 
     from server.app import running
     from server.console.page import PREFIX as CONSOLE
+    from server.device_serving import Given
     from server.observability import configure_logging, describe_unexpected
-    from server.phones import Given
     from server.processes.priority import Nursery, give_way
 
     settings = read_settings(state, config, **options)
@@ -178,7 +178,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     """
     import asyncio
 
-    from server.opening import open_blobs
+    from server.bootstrap import open_blobs
     from server.publisher.check import check_state
     from server.release.checks.check import check_control_plane
     from server.storage.database import open_database

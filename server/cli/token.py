@@ -13,12 +13,12 @@ import click
 from hening.times import UTC_TIMES, show_time
 from server.cli.database import operator, run_in_database
 from server.cli.options import JSON, STATE, now, require_state
-from server.release.people.principal import Permission
-from server.release.people.token_text import MAX_DAYS
+from server.release.auth.principal import Permission
+from server.release.auth.token_text import MAX_DAYS
 from server.tables import print_table
 
 if TYPE_CHECKING:
-    from server.release.people.tokens import IssuedToken
+    from server.release.auth.tokens import IssuedToken
     from server.storage.control_models import Token
     from server.storage.database import Sessions
 
@@ -61,7 +61,7 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a token for ACCOUNT and print it, this once. What it is stands on standard error."""
-    from server.release.people.tokens import create_token
+    from server.release.auth.tokens import create_token
 
     at, by = _epoch(), operator()
 
@@ -97,7 +97,7 @@ def create(
 @JSON
 def list_all(account: str | None, state: Path, as_json: bool) -> None:
     """Show what tokens there are, by id; what they are is not kept."""
-    from server.release.people.tokens import list_tokens
+    from server.release.auth.tokens import list_tokens
 
     at = _epoch()
 
@@ -115,7 +115,7 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
 @JSON
 def revoke(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
     """Make the tokens invalid at once, all of them or none."""
-    from server.release.people.tokens import list_tokens, revoke_token
+    from server.release.auth.tokens import list_tokens, revoke_token
 
     if bool(identities) == (account is not None):
         raise click.UsageError("name tokens by their ids, or --account for all of one account.")
@@ -156,7 +156,7 @@ def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
 
 
 def _describe(row: Token, at: int) -> dict[str, Any]:
-    from server.release.people.tokens import token_permissions, token_state
+    from server.release.auth.tokens import token_permissions, token_state
 
     return {
         "id": row.id,

@@ -16,8 +16,8 @@ import msgspec
 
 from server.core.errors import HeningError
 from server.release.api.address import OPERATOR, encode_operator
+from server.release.auth.principal import Principal
 from server.release.errors import ConflictError
-from server.release.people.principal import Principal
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 

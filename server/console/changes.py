@@ -3,9 +3,9 @@
 from server.console.page import PREFIX, Moved, Page, Shown, Visit
 from server.console.texts import describe_windows, plan_of
 from server.core.names import decode_channel
+from server.release.auth.principal import Permission, Principal
+from server.release.auth.two_person_approval import check_second_person
 from server.release.errors import PermissionDeniedError
-from server.release.people.principal import Permission, Principal
-from server.release.people.second_person import check_second_person
 from server.release.rollouts.changes import ChangeView, State
 
 _PATH = f"{PREFIX}/orders/{{change}}"

@@ -9,7 +9,7 @@ from server.console.page import PREFIX, Moved, Page, Shown, Visit
 from server.console.texts import describe_windows, plan_of
 from server.release import errors
 from server.release.api.channels import ChannelState
-from server.release.people.principal import Permission
+from server.release.auth.principal import Permission
 from server.release.rollouts.changes import ChangeView
 
 _PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from server.console.desk import Desk
+from server.console.operations_client import OperationsClient
 from server.core.errors import FormatError
 from server.release.api.operation import Services
 from server.release.api.problems import ProblemError
@@ -29,10 +29,10 @@ class Visit:
     query: Mapping[str, str]
     form: Mapping[str, str]
     secret: str = field(repr=False)
-    desk: Desk | None = None
+    desk: OperationsClient | None = None
 
     @property
-    def at(self) -> Desk:
+    def at(self) -> OperationsClient:
         """The operations, as the one who is signed in."""
         if self.desk is None:
             raise TypeError("an open page asked who is signed in")

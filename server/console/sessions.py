@@ -1,8 +1,8 @@
 """Sessions: where somebody is signed in, and ending that."""
 
 from server.console.page import PREFIX, Moved, Page, Shown, Visit
-from server.release.people.principal import Permission
-from server.release.people.web_sessions import end_session, list_sessions
+from server.release.auth.principal import Permission
+from server.release.auth.web_sessions import end_session, list_sessions
 
 _PATH = f"{PREFIX}/sessions"
 

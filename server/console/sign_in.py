@@ -14,16 +14,16 @@ from aiohttp import web
 from server.console.forms import csrf_token
 from server.console.page import PREFIX, Moved, Page, Shown, Visit
 from server.release.api.rates import Rates
-from server.release.errors import AuthenticationError
-from server.release.federation.code_flow import Attempt, CodeFlow
-from server.release.people.accounts import find_by_subject
-from server.release.people.tokens import authenticate
-from server.release.people.web_sessions import (
+from server.release.auth.accounts import find_by_subject
+from server.release.auth.tokens import authenticate
+from server.release.auth.web_sessions import (
     LIFE_SECONDS,
     Origin,
     begin_session,
     end_session,
 )
+from server.release.errors import AuthenticationError
+from server.release.federation.code_flow import Attempt, CodeFlow
 
 DOOR_SECONDS = 600  # how long a login at the provider may take
 _DOOR = re.compile(r"([0-9a-f]{64})(?:\.(/.*))?")

@@ -11,8 +11,8 @@ from urllib.parse import quote, unquote
 import structlog
 from aiohttp import web
 
-from server.console.desk import Desk
 from server.console.forms import csrf_token, decode_fields, receive_form
+from server.console.operations_client import OperationsClient
 from server.console.page import PREFIX, Address, Moved, Page, Shown, Visit
 from server.console.rendering import Pages
 from server.console.sign_in import HOME, PATH, Cookies, Door
@@ -21,9 +21,9 @@ from server.release.api.listener import vouch
 from server.release.api.operation import path_regex
 from server.release.api.problems import ProblemError, describe
 from server.release.api.serving import Shared
+from server.release.auth.principal import Permission, Principal
+from server.release.auth.web_sessions import find_session
 from server.release.errors import AuthenticationError
-from server.release.people.principal import Permission, Principal
-from server.release.people.web_sessions import find_session
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
@@ -116,7 +116,7 @@ class Console:
         query = decode_fields(request.raw_path.partition("?")[2])
         desk = None
         if visitor is not None:
-            desk = Desk(visitor, self._services, request, self._shared.rates)
+            desk = OperationsClient(visitor, self._services, request, self._shared.rates)
         visit = Visit(request, origin, self._services, values, query, form, secret, desk)
         given = await page.handler(visit)
         return _move(given) if isinstance(given, Moved) else self._show(given, visitor, secret)

@@ -6,7 +6,7 @@ from typing import Any
 
 from server.core.quantities import spell_size, spell_span
 from server.release.rollouts.changes import ChangeView
-from server.release.rollouts.orders import Offer, Schedule
+from server.release.rollouts.commands import Offer, Schedule
 from server.release.rollouts.plan import WEEKDAYS, Plan, Weekday
 
 _ORDER_WORDS = {

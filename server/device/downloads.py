@@ -18,7 +18,7 @@ from server.device.counts import Counts
 from server.device.documents import Package
 from server.device.file_sending import FileSender, Sending
 from server.device.heads import PlannedFile
-from server.device.taking import Patience, Twin, untaken
+from server.device.send_progress import Patience, Twin, untaken
 from server.device.turns import Limits
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError

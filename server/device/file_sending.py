@@ -11,7 +11,7 @@ import select
 from collections import deque
 from dataclasses import dataclass, field
 
-from server.device.taking import Twin
+from server.device.send_progress import Twin
 from server.storage.errors import StorageError
 
 TURN = 1024 * 1024  # bytes in one turn of the loop, for all clients: that is what a poll waits for

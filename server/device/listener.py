@@ -7,8 +7,8 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from server.device.front import TICK_SECONDS, Front
-from server.device.handover import HandoverServer
+from server.device.connections import TICK_SECONDS, Connections
+from server.device.fallback import HandoverServer
 from server.device.plane import DevicePlane
 
 # How long what serves a connection may take to find out that it was cut; 0 is for ever.
@@ -85,7 +85,7 @@ async def listening(
             await ticking
 
 
-async def _tick(front: Front) -> None:
+async def _tick(front: Connections) -> None:
     while True:
         await asyncio.sleep(TICK_SECONDS)
         try:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
-from server.release.people.principal import Principal
-from server.release.people.trail import lock_trail, record
+from server.release.auth.audit_log import lock_trail, record
+from server.release.auth.principal import Principal
 from server.release.rollouts.changes import Outcome, State, known_outcome
 from server.release.rollouts.ledger import settle
 from server.storage.control_models import Change, Token, WebSession

@@ -62,7 +62,7 @@ class WebSession(Base):
     ended_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class TrailEntry(Base):
+class AuditLogEntry(Base):
     """One change that somebody made; `sha256` chains each entry to the one before."""
 
     __tablename__ = "trail_entries"
@@ -77,7 +77,7 @@ class TrailEntry(Base):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
-class TrailHead(Base):
+class AuditLogHead(Base):
     """Where the trail ends, in one row that the migration makes and every writer locks."""
 
     __tablename__ = "trail_head"

@@ -15,9 +15,9 @@ from sqlalchemy import func, select
 
 from server.release.api import listener
 from server.release.errors import Share
-from server.storage.control_models import IdempotencyKey, TrailEntry
+from server.storage.control_models import AuditLogEntry, IdempotencyKey
 from tests.server.console.browser import console_world
-from tests.server.release.people.issue import issue_token
+from tests.server.release.auth.issue import issue_token
 
 CHANNEL = "/api/v1/channels/armani/id/stable"
 BODY = "If-Match: *\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
@@ -193,7 +193,7 @@ async def test_sign_ins(world):
         assert (await team.api.call("GET", "/me", token=token)).status == 200
         async with team.services.sessions() as session:
             begun = select(func.count()).where(
-                TrailEntry.action == "session.begin", TrailEntry.subject == "viewer"
+                AuditLogEntry.action == "session.begin", AuditLogEntry.subject == "viewer"
             )
             assert await session.scalar(begun) == 10
         assert limits(team, Share.SIGN_INS) == 3

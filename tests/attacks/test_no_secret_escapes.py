@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from server.release.people.accounts import create_account, disable_account
-from server.release.people.principal import Role, command_line_principal
-from server.release.people.token_text import checksum
-from server.release.people.tokens import create_token, revoke_token
+from server.release.auth.accounts import create_account, disable_account
+from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.token_text import checksum
+from server.release.auth.tokens import create_token, revoke_token
 from server.storage.database import open_database
 from tests.attacks.canaries import every_operation
 from tests.patience import PATIENCE

@@ -17,9 +17,9 @@ from server.publisher.publisher import Publisher
 from server.publisher.rebuild import BLOBS
 from server.publisher.rollout import plan_halt
 from server.publisher.rotation import make_next_keys
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.rollouts.carrying import ORPHAN_SECONDS
-from server.release.rollouts.orders import Halt, Pause
+from server.release.rollouts.commands import Halt, Pause
 from server.release.webhooks.deliveries import CLAIM_SECONDS
 from server.release.webhooks.directory import create_webhook
 from server.storage.control_models import Account

@@ -12,10 +12,10 @@ from server.cli import main
 from server.publisher.mirror import export_mirror
 from server.publisher.online_keys import HOLDERS
 from server.publisher.rotation import make_next_keys, switch_keys
-from server.release.rollouts.orders import Halt, Offer
+from server.release.rollouts.commands import Halt, Offer
 from server.release.rollouts.plan import Plan, Stage
-from server.release.webhooks.courier import Courier, WebhookMetrics
-from server.release.webhooks.noticer import Noticer
+from server.release.webhooks.change_detector import ChangeDetector
+from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
@@ -40,8 +40,8 @@ async def post_office(world, alarms):
         metrics = WebhookMetrics(CollectorRegistry())
         entropy = lambda count: next(numbers).to_bytes(count)  # noqa: E731
         yield (
-            Noticer(world.folder.public, sessions, world.epoch),
-            Courier(sessions, sender, world.epoch, entropy, alarms.append, metrics),
+            ChangeDetector(world.folder.public, sessions, world.epoch),
+            WebhookDelivery(sessions, sender, world.epoch, entropy, alarms.append, metrics),
         )
 
 

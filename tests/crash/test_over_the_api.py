@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.people.tokens import create_token
-from server.release.people.trail_query import verify_trail
-from server.release.rollouts.orders import view_channel
-from server.storage.control_models import Account, Token, TrailEntry
+from server.release.auth.audit_log_query import verify_trail
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.auth.tokens import create_token
+from server.release.rollouts.commands import view_channel
+from server.storage.control_models import Account, AuditLogEntry, Token
 from server.storage.database import open_database
 from tests.crash.after import check_public_log
 from tests.crash.points import API_STORIES
@@ -145,7 +145,9 @@ async def look(world):
     """Verify the trail; return its actions, and how many tokens there are."""
     async with open_database(world.folder.database) as sessions, sessions() as session:
         await verify_trail(session)
-        actions = list(await session.scalars(select(TrailEntry.action).order_by(TrailEntry.index)))
+        actions = list(
+            await session.scalars(select(AuditLogEntry.action).order_by(AuditLogEntry.index))
+        )
         return actions, len(list(await session.scalars(select(Token.id))))
 
 

@@ -13,7 +13,7 @@ from obstore.exceptions import PermissionDeniedError
 from obstore.store import S3Store
 from sqlalchemy.engine import make_url
 
-from server.opening import open_blobs
+from server.bootstrap import open_blobs
 from server.settings import load_settings
 from server.storage.layout import StateFolder
 from server.storage.s3_blobs import S3Blobs

@@ -8,8 +8,8 @@ from client_sim.device.conditions import Conditions, Wishes
 from client_sim.device.errors import InstallError
 from client_sim.device.reset import reset_phone
 from client_sim.device.wishes import store_wishes
-from client_sim.life.happening import EVERYDAY, KINDS_2014, Kind
-from client_sim.life.living import Life
+from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind
+from client_sim.owner_events.living import Life
 from client_sim.tape import Tape
 from demo.handsets import counter_of
 from fixtures.catalogue import Build

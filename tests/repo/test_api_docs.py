@@ -11,7 +11,7 @@ from server.release.api.catalogue import OPERATIONS
 from server.release.api.problems import STATUSES
 from server.release.api.status import CLASSES, ApiMetrics
 from server.release.errors import Share
-from server.release.rollouts import orders
+from server.release.rollouts import commands
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_the_limits_are_those_of_the_code():
     limits = (operation.BODY_LIMIT, operation.WIDE_BODY_LIMIT, operation.URGENT_BODY_LIMIT)
     assert limits == (16 * 1024, 64 * 1024, 4 * 1024)
     assert "at most 16 KiB, 64 KiB for accounts, 4 KiB for halts, pauses and cancels" in SECTION
-    assert f"have at most {orders.MAX_WORDS:,} bytes together" in PAGE
+    assert f"have at most {commands.MAX_WORDS:,} bytes together" in PAGE
     line = (
         f"{listener.LINE_LIMIT:,} bytes a line, {listener.HEADER_LIMIT} headers,"
         f" {listener.HEAD_LIMIT // 1024} KiB a head;"

@@ -28,7 +28,7 @@ from server.core import (
 from server.core.content import greetings, part, picture
 from server.core.content.kinds import KINDS
 from server.core.errors import HeningError
-from server.release.people import accounts, principal, tokens, trail
+from server.release.auth import accounts, audit_log, principal, tokens
 from server.storage import database
 from signer.proposal import document, signing, trust
 from tests.flows.test_package_rules import COUNTED
@@ -309,8 +309,8 @@ async def test_the_trail_vectors_are_what_is_recorded(tmp_path):
         for line in stated:
             fields = json.loads(line)
             fields = {key: fields[key] for key in fields if key not in {"index", "sha256"}}
-            entry = await trail.record(session, **fields)
-            assert encodings.encode_canonical_json(trail.describe(entry)) == line
+            entry = await audit_log.record(session, **fields)
+            assert encodings.encode_canonical_json(audit_log.describe(entry)) == line
 
 
 async def test_the_token_vector_is_what_is_made(tmp_path):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from server.device.fallback import RESPONSE_HEADERS
 from server.device.gate import (
     PHONE,
     READ,
@@ -14,7 +15,6 @@ from server.device.gate import (
     check_request,
     phone_request,
 )
-from server.device.handover import RESPONSE_HEADERS
 from tests.repo.test_request_table import HEADERS, PAGE, TABLE, paths_of
 
 COLUMNS = {"read": READ, "tolerated unread": TOLERATED, "refused": REFUSED}

@@ -9,7 +9,7 @@ from server.processes.supervisor import LostCollector
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.status import ApiMetrics
 from server.release.api.urgent import urgent_operations
-from server.release.webhooks.courier import WebhookMetrics
+from server.release.webhooks.delivery import WebhookMetrics
 from tests.server.world import clock
 
 ROOT = Path(__file__).parents[2]

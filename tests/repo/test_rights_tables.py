@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.release.api.catalogue import OPERATIONS as DECLARED
-from server.release.people.principal import (
+from server.release.auth.principal import (
     CONTENT_ROLES,
     ROLE_PERMISSIONS,
     WHOLE_PERMISSIONS,

@@ -10,13 +10,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import delete
 
 from server.health import serving_health
+from server.maintenance import Maintenance
 from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.watchman import Seen, Watchman
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from server.storage.models import LogEntry
 from server.storage.room import Room
-from server.upkeep import Upkeep
 from tests.postgres import postgres_server
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
@@ -146,7 +146,7 @@ async def test_what_an_operator_sees(world):
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
         watchman = Watchman(world.folder, sessions, world.now, metrics, str, free=lambda: 1)
-        upkeep = Upkeep(watchman, Keeper(), lambda: False, lambda: 0.0)
+        upkeep = Maintenance(watchman, Keeper(), lambda: False, lambda: 0.0)
         upkeep.renewed.set()
         task = asyncio.create_task(upkeep.run())
         while len(upkeep.alarms()) < 5:  # noqa: ASYNC110 - its own
@@ -218,7 +218,7 @@ async def test_a_watchman_that_is_stuck():
         async def look(self):
             return []
 
-    upkeep = Upkeep(Still(), Still(), lambda: False, lambda: time[0])
+    upkeep = Maintenance(Still(), Still(), lambda: False, lambda: time[0])
     nobody = "no snapshot is loaded, or no worker serves it."
     assert upkeep.reasons() == ["this server has only just begun.", nobody]
     upkeep.renewed.set()

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from server.bootstrap import open_blobs
 from server.core.errors import FormatError
-from server.opening import open_blobs
 from server.settings import Settings, load_settings
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs

@@ -9,9 +9,9 @@ from sqlalchemy import delete, func, select
 from server.publisher.lease import AT_ONCE, Lease
 from server.publisher.log import Log
 from server.publisher.rebuild import ROWS
-from server.release.webhooks import deliveries, noticer
+from server.release.webhooks import change_detector, deliveries
+from server.release.webhooks.change_detector import View
 from server.release.webhooks.directory import MAX_WEBHOOKS
-from server.release.webhooks.noticer import View
 from server.storage.control_models import Account, Delivery, Webhook
 from server.storage.database import open_database
 from server.storage.models import LogEntry
@@ -57,20 +57,22 @@ async def test_events_for_many_webhooks_are_many_transactions(world, monkeypatch
     async with open_database(world.folder.database) as sessions:
 
         async def notice():
-            await noticer.Noticer(world.folder.public, sessions, world.epoch).notice()
+            await change_detector.ChangeDetector(
+                world.folder.public, sessions, world.epoch
+            ).notice()
 
         await notice()
         async with sessions.begin() as session:
             session.add(Account(name="ani", role="admin", codenames='["*"]', created_at=1))
             await session.flush()
             session.add_all(make_webhook(f"{number:032x}") for number in range(MAX_WEBHOOKS))
-        monkeypatch.setattr(noticer, "_load_view", lambda _public: View(9, 9, {}, pointers))
+        monkeypatch.setattr(change_detector, "_load_view", lambda _public: View(9, 9, {}, pointers))
         await notice()
         async with sessions() as session:
             count = await session.scalar(select(func.count()).select_from(Delivery))
     assert count == CHANNELS * MAX_WEBHOOKS
     check_short(transactions)
-    ours = "server/release/webhooks/noticer.py:_tell"
+    ours = "server/release/webhooks/change_detector.py:_tell"
     assert deliveries.AT_ONCE < transactions.rows[ours] <= deliveries.AT_ONCE + STATEMENTS
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from server.app import running
 from server.loop_thread import opened_in_thread
-from server.release.people.accounts import create_account
-from server.release.people.principal import Role, command_line_principal
-from server.release.people.tokens import create_token
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.tokens import create_token
 from server.settings import Settings
 from server.storage.database import open_database
 from tests.server.world import CHANNEL

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from server.app import running
-from server.release.people.accounts import change_account, create_account
-from server.release.people.principal import Role, command_line_principal
-from server.release.people.tokens import create_token
+from server.release.auth.accounts import change_account, create_account
+from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.tokens import create_token
 from server.settings import Settings
 from server.storage.database import open_database
 from tests.openid import run_provider

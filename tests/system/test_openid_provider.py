@@ -6,7 +6,7 @@ from server.core.errors import FormatError
 from server.settings import Settings
 from tests.openid import log_in, run_provider
 from tests.server.release.api_world import FAST, api_world
-from tests.server.release.people.issue import issue_token
+from tests.server.release.auth.issue import issue_token
 
 pytestmark = pytest.mark.needs("openid")
 

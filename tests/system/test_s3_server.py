@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from server.app import running
-from server.opening import open_blobs
+from server.bootstrap import open_blobs
 from server.publisher.check import check_state
 from server.publisher.mirror import export_mirror
 from server.settings import load_settings

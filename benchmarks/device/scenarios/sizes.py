@@ -13,9 +13,9 @@ from benchmarks.device.wire import HOST
 from client_sim.device.client import PollingClient
 from client_sim.device.internet import RealWorld
 from client_sim.world import Public, RunningBuild, Stream
+from server.bootstrap import open_publisher
 from server.core.names import decode_channel
 from server.core.pointer import Pointer
-from server.opening import open_publisher
 from server.publisher.published import Published
 from server.publisher.read_back import DiskReadBack
 from server.publisher.rollout import plan_halt

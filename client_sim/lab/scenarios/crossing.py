@@ -13,7 +13,7 @@ from client_sim.lab.scenarios.driving import (
     RESET,
     Scenario,
 )
-from client_sim.life.happening import EVERYDAY, KINDS_2014, Kind
+from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind
 from client_sim.tape import Tape
 
 POLLS: Final = 6

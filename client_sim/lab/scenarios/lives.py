@@ -3,7 +3,7 @@
 from typing import Final
 
 from client_sim.lab.scenarios.driving import AT, OFF, POLL, REBOOT, Scenario
-from client_sim.life.happening import EVERYDAY, KINDS_2014
+from client_sim.owner_events.events import EVERYDAY, KINDS_2014
 from client_sim.tape import Tape
 
 _HAPPENINGS: Final = (*(kind.value for kind in (*KINDS_2014, *EVERYDAY)), REBOOT)

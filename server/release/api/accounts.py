@@ -10,9 +10,9 @@ from server.core.encodings import encode_canonical_json
 from server.release.api.address import PREFIX
 from server.release.api.operation import WIDE_BODY_LIMIT, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.people import accounts
-from server.release.people.principal import Permission, Role
-from server.release.people.trail import lock_trail
+from server.release.auth import accounts
+from server.release.auth.audit_log import lock_trail
+from server.release.auth.principal import Permission, Role
 from server.storage.control_models import Account
 
 Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]

@@ -30,10 +30,10 @@ from server.release.api.operation import (
 )
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
 from server.release.api.status import ApiMetrics
-from server.release.people.principal import STOPPING, Permission, Principal
-from server.release.people.trail import describe as describe_entry
+from server.release.auth.audit_log import describe as describe_entry
+from server.release.auth.principal import STOPPING, Permission, Principal
 from server.release.rollouts.etag import read_if_match
-from server.storage.control_models import TrailEntry
+from server.storage.control_models import AuditLogEntry
 
 JSON = "application/json"
 MALFORMED = (
@@ -160,7 +160,7 @@ class Api:
             if operation.again is None:
                 raise answer_lost(f"as entry {index} of the trail says")
             async with call.services.sessions() as session:
-                entry = await session.get_one(TrailEntry, index)
+                entry = await session.get_one(AuditLogEntry, index)
             return await answer(operation.again(call, describe_entry(entry)))
 
         request = Request(

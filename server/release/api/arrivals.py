@@ -19,8 +19,8 @@ from aiohttp import web
 
 from server.release.api.listener import vouch
 from server.release.api.rates import Rates
+from server.release.auth.principal import Principal
 from server.release.errors import AuthenticationError, Share
-from server.release.people.principal import Principal
 
 AT_ONCE = 256  # connections that are accepted in a turn of the loop, in some milliseconds
 PEEKED = 8192  # bytes of a head in which a token is looked for

@@ -6,8 +6,8 @@ import msgspec
 
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
+from server.release.auth.principal import Permission
 from server.release.errors import NotFoundError
-from server.release.people.principal import Permission
 
 
 class BlobView(msgspec.Struct, frozen=True):

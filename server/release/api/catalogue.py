@@ -12,6 +12,7 @@ import msgspec
 
 from server.release.api import (
     accounts,
+    audit_log,
     blobs,
     changes,
     channels,
@@ -19,7 +20,6 @@ from server.release.api import (
     status,
     submissions,
     tokens,
-    trail,
     uploads,
     webhooks,
 )
@@ -38,7 +38,7 @@ RESOURCES = (
     changes,
     accounts,
     tokens,
-    trail,
+    audit_log,
     webhooks,
 )
 

@@ -9,7 +9,7 @@ from server.core.names import decode_channel
 from server.release.api.address import PREFIX
 from server.release.api.operation import URGENT_BODY_LIMIT, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.people.principal import Permission
+from server.release.auth.principal import Permission
 from server.release.rollouts.changes import ChangeView
 from server.release.rollouts.ledger import REASON_LIMIT
 

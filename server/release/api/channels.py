@@ -29,10 +29,9 @@ from server.release.api.operation import (
     Reply,
 )
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.people.principal import Permission, Principal
+from server.release.auth.principal import Permission, Principal
 from server.release.rollouts.changes import ChangeView, State
-from server.release.rollouts.etag import ANY, channel_etag
-from server.release.rollouts.orders import (
+from server.release.rollouts.commands import (
     ChannelView,
     Halt,
     Note,
@@ -43,6 +42,7 @@ from server.release.rollouts.orders import (
     Schedule,
     Wish,
 )
+from server.release.rollouts.etag import ANY, channel_etag
 from server.release.rollouts.plan import Moment, Plan
 from server.release.rollouts.preview import Preview, Share, describe_state, preview
 from server.release.rollouts.repeated import explain_unrecorded

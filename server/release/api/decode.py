@@ -17,8 +17,8 @@ from aiohttp import web
 
 from server.release.api.operation import Operation
 from server.release.api.problems import ProblemError
+from server.release.auth.token_text import holds_token
 from server.release.errors import TooLargeError
-from server.release.people.token_text import holds_token
 
 MAX_QUOTES = 4096
 """Quotation marks of a body, but for escaped ones: an account with 1000 codenames has about 2000.

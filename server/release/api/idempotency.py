@@ -26,9 +26,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.api.problems import ProblemError
+from server.release.auth.audit_log import CLAIM, Claim
+from server.release.auth.token_text import redact
 from server.release.errors import RateError, Share
-from server.release.people.token_text import redact
-from server.release.people.trail import CLAIM, Claim
 from server.storage.control_models import IdempotencyKey
 from server.storage.database import Sessions
 

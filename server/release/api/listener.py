@@ -20,8 +20,8 @@ from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from server.core.buckets import Bucket
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
 from server.release.api.rates import BURST_SECONDS, choose_leaving
+from server.release.auth.principal import Principal
 from server.release.errors import Share
-from server.release.people.principal import Principal
 
 FIXED_HEADERS = MappingProxyType(
     {

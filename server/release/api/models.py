@@ -11,8 +11,8 @@ from server.core.release import Release, decode_releases
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.auth.principal import Permission
 from server.release.errors import NotFoundError
-from server.release.people.principal import Permission
 from server.release.rollouts.signed import Retire, needs_signature, propose_retirement
 from server.release.rollouts.split import Split, propose_split
 

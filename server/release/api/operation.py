@@ -20,8 +20,8 @@ from server.release.api.address import PREFIX
 from server.release.api.giving_way import AccountTurns, GivingWay
 from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
+from server.release.auth.principal import Permission, Principal
 from server.release.errors import Share
-from server.release.people.principal import Permission, Principal
 from server.release.rollouts.etag import is_match
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.intake import SubmissionLimits

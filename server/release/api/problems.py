@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from server.core.errors import FormatError, HeningError
+from server.release.auth.token_text import redact
 from server.release.errors import (
     AuthenticationError,
     ConflictError,
@@ -24,7 +25,6 @@ from server.release.errors import (
     RateError,
     TooLargeError,
 )
-from server.release.people.token_text import redact
 from server.release.uploads.limits import OffsetError, UploadChecksumError, UploadStalledError
 from server.storage.errors import StorageError
 

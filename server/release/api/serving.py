@@ -21,9 +21,9 @@ from server.release.api.listener import Answering, listening
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
 from server.release.api.status import ApiMetrics
-from server.release.people.principal import Principal
-from server.release.people.token_text import is_token
-from server.release.people.tokens import authenticate
+from server.release.auth.principal import Principal
+from server.release.auth.token_text import is_token
+from server.release.auth.tokens import authenticate
 from server.settings import Settings
 from server.storage.errors import StorageError
 

@@ -14,8 +14,8 @@ from server.publisher.incoming import list_submissions
 from server.publisher.published import load_published
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
+from server.release.auth.principal import Permission
 from server.release.errors import RateError, Share
-from server.release.people.principal import Permission
 
 VERSION = version("hening")  # which takes a millisecond to find
 

@@ -11,7 +11,7 @@ from server.release.api.address import PREFIX
 from server.release.api.decode import check_media_type, stream_body
 from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.people.principal import Permission
+from server.release.auth.principal import Permission
 from server.release.submissions.submissions import MAX_WAIT, SubmissionState
 
 MEDIA_TYPE = "application/vnd.hening.submission"

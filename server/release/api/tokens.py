@@ -8,8 +8,8 @@ import msgspec
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
-from server.release.people import tokens
-from server.release.people.principal import Permission, Role
+from server.release.auth import tokens
+from server.release.auth.principal import Permission, Role
 from server.storage.control_models import Token
 
 Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]

@@ -18,7 +18,7 @@ from server.release.api.address import PREFIX
 from server.release.api.decode import check_media_type
 from server.release.api.operation import Call, Header, Operation, Reply
 from server.release.api.problems import ProblemError
-from server.release.people.principal import Permission
+from server.release.auth.principal import Permission
 from server.release.uploads.headers import (
     ALGORITHMS,
     decode_checksum,

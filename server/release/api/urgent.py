@@ -34,8 +34,8 @@ from server.release.api.urgent_listener import (
     looking_up,
     vouch,
 )
+from server.release.auth.principal import STOPPING, Principal, command_line_principal
 from server.release.errors import AuthenticationError
-from server.release.people.principal import STOPPING, Principal, command_line_principal
 from server.settings import Settings
 from server.storage.durable import PRIVATE, create_folder
 from server.storage.errors import StorageError

@@ -7,7 +7,7 @@ import msgspec
 
 from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
-from server.release.people.principal import Permission
+from server.release.auth.principal import Permission
 from server.release.webhooks import directory
 from server.release.webhooks.sender import MAX_URL
 from server.storage.control_models import Delivery, Webhook

@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from server.core.errors import FormatError, HeningError
 from server.publisher.checks.finding import Finding, confirm, summarise
-from server.release.checks.told import Told, ToldChange
-from server.release.people.accounts import account_codenames, tell_codenames
-from server.release.people.tokens import fingerprint
-from server.release.people.trail import describe
-from server.release.people.trail_query import read_trail, verify_trail
+from server.release.auth.accounts import account_codenames, tell_codenames
+from server.release.auth.audit_log import describe
+from server.release.auth.audit_log_query import read_trail, verify_trail
+from server.release.auth.tokens import fingerprint
+from server.release.checks.replay import Told, ToldChange
 from server.release.webhooks.directory import webhook_fingerprint
 from server.storage.control_models import Account, Change, Token, Webhook, WebSession
 from server.storage.database import Sessions

@@ -17,11 +17,11 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from server.core.errors import FormatError, TrustError
+from server.release.auth.accounts import account_codenames, find_by_subject
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.errors import AuthenticationError
 from server.release.federation.identity import LEEWAY_SECONDS, issued_at
 from server.release.federation.provider import Provider, check_address, post_form
-from server.release.people.accounts import account_codenames, find_by_subject
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import is_private

@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from server.core.errors import FormatError
-from server.release.people.accounts import SUBJECT_LIMIT
+from server.release.auth.accounts import SUBJECT_LIMIT
 
 ALGORITHMS = ("ES256", "PS256", "RS256", "Ed25519")
 """Signatures with a public key; no `none`, and nothing that a public key could be taken for.

@@ -12,15 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.names import Channel, decode_channel
 from server.core.pointer import Pointer
+from server.release.auth.accounts import account_codenames
+from server.release.auth.audit_log import describe
+from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principal, Role
 from server.release.checks.check import differences
-from server.release.checks.told import Told
+from server.release.checks.replay import Told
 from server.release.errors import ConflictError
-from server.release.people.accounts import account_codenames
-from server.release.people.principal import ROLE_PERMISSIONS, Permission, Principal, Role
-from server.release.people.trail import describe
+from server.release.rollouts.commands import RAISING, Halt, Order, Resume
 from server.release.rollouts.etag import hash_pointer
-from server.release.rollouts.orders import RAISING, Halt, Order, Resume
-from server.storage.control_models import Account, Change, TrailEntry
+from server.storage.control_models import Account, AuditLogEntry, Change
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -109,12 +109,12 @@ async def check_recorded(session: AsyncSession, change: Change) -> None:
     """
     told = Told()
     query = (
-        select(TrailEntry)
+        select(AuditLogEntry)
         .where(
-            TrailEntry.subject == change.subject,
-            TrailEntry.detail.contains(f'"change":"{change.id}"', autoescape=True),
+            AuditLogEntry.subject == change.subject,
+            AuditLogEntry.detail.contains(f'"change":"{change.id}"', autoescape=True),
         )
-        .order_by(TrailEntry.index)
+        .order_by(AuditLogEntry.index)
     )
     for entry in await session.scalars(query):
         told.add(describe(entry))

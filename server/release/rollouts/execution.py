@@ -26,7 +26,7 @@ from server.core.pointer import Pointer, decode_pointer
 from server.publisher.build_names import BuildNames
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
-from server.release.people.trail import lock_trail
+from server.release.auth.audit_log import lock_trail
 from server.release.rollouts.binding import check_people, check_recorded, check_seen
 from server.release.rollouts.changes import (
     Intent,
@@ -36,6 +36,7 @@ from server.release.rollouts.changes import (
     read_arguments,
     read_outcome,
 )
+from server.release.rollouts.commands import Halt, carry_out, view_channel
 from server.release.rollouts.etag import check_if_match, hash_pointer
 from server.release.rollouts.ledger import (
     find_course,
@@ -45,9 +46,8 @@ from server.release.rollouts.ledger import (
     sentence,
     settle,
 )
-from server.release.rollouts.orders import Halt, carry_out, view_channel
+from server.release.webhooks.change_detector import make_halted
 from server.release.webhooks.deliveries import enqueue
-from server.release.webhooks.noticer import make_halted
 from server.storage.bounded import read_bounded
 from server.storage.control_models import Change
 from server.storage.database import Sessions

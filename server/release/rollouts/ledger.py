@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError
 from server.publisher.build_names import BuildNames
+from server.release.auth.audit_log import record
+from server.release.auth.principal import EVERY_CODENAME
 from server.release.errors import NotFoundError
-from server.release.people.principal import EVERY_CODENAME
-from server.release.people.trail import record
 from server.release.rollouts.changes import (
     Outcome,
     State,

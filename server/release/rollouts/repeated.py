@@ -16,9 +16,9 @@ from server.core.errors import FormatError
 from server.core.pointer import Pointer
 from server.release.errors import RateError, Share
 from server.release.rollouts.changes import ChangeView, State, known_outcome, read_arguments
+from server.release.rollouts.commands import Halt, Pause, Wish, action_of
 from server.release.rollouts.etag import hash_pointer
 from server.release.rollouts.ledger import find_open
-from server.release.rollouts.orders import Halt, Pause, Wish, action_of
 from server.storage.control_models import Change
 
 DAY = 86_400

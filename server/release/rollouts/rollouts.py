@@ -18,10 +18,10 @@ from server.core.release_texts import check_note
 from server.publisher.build_names import BuildNames
 from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
+from server.release.auth.audit_log import lock_trail
+from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
+from server.release.auth.two_person_approval import check_second_person
 from server.release.errors import ConflictError, PermissionDeniedError
-from server.release.people.principal import EVERY_CODENAME, Permission, Principal
-from server.release.people.second_person import check_second_person
-from server.release.people.trail import lock_trail
 from server.release.rollouts.binding import Seen, see
 from server.release.rollouts.carrying import Carrying
 from server.release.rollouts.changes import (
@@ -33,21 +33,7 @@ from server.release.rollouts.changes import (
     make_change,
     show_change,
 )
-from server.release.rollouts.etag import ANY, check_if_match
-from server.release.rollouts.execution import Execution
-from server.release.rollouts.ledger import (
-    NO_NAMES,
-    add_changes,
-    approve_row,
-    find_changes,
-    find_course,
-    find_open,
-    get_change,
-    has_open_intent,
-    sentence,
-    settle,
-)
-from server.release.rollouts.orders import (
+from server.release.rollouts.commands import (
     RAISING,
     ChannelView,
     Edited,
@@ -62,6 +48,20 @@ from server.release.rollouts.orders import (
     check_due,
     check_words,
     view_channel,
+)
+from server.release.rollouts.etag import ANY, check_if_match
+from server.release.rollouts.execution import Execution
+from server.release.rollouts.ledger import (
+    NO_NAMES,
+    add_changes,
+    approve_row,
+    find_changes,
+    find_course,
+    find_open,
+    get_change,
+    has_open_intent,
+    sentence,
+    settle,
 )
 from server.release.rollouts.plan import check_plan
 from server.release.rollouts.preview import Preview, preview

@@ -21,7 +21,7 @@ from server.core.release import Fingerprint, Integer, Positive
 from server.core.role_edit import Withdrawal, is_unchanged, plan_retirement, plan_withdrawal
 from server.publisher.published import Published, load_published
 from server.release.errors import ConflictError, NeedsSignatureError, NotFoundError
-from server.release.rollouts.orders import Note
+from server.release.rollouts.commands import Note
 from server.storage.bounded import read_bounded
 from server.storage.roots import list_roots
 

@@ -27,10 +27,10 @@ from server.core.encodings import check_sha256
 from server.core.errors import FormatError
 from server.core.names import metadata_name
 from server.publisher.incoming import is_finished, list_submissions
+from server.release.auth.audit_log import record
+from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
+from server.release.auth.token_text import redact
 from server.release.errors import ConflictError, NotFoundError
-from server.release.people.principal import EVERY_CODENAME, Permission, Principal
-from server.release.people.token_text import redact
-from server.release.people.trail import record
 from server.release.submissions.intake import (
     Intake,
     Nameless,
@@ -43,7 +43,7 @@ from server.release.submissions.intake import (
     write_role,
 )
 from server.storage.blobs import BlobStore, BlobThreads
-from server.storage.control_models import TrailEntry
+from server.storage.control_models import AuditLogEntry
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob, Submission
@@ -179,7 +179,7 @@ class Submissions:
         query = select(Row).where(Row.id.not_in(waiting)).order_by(*order).limit(limit)
         own = None if EVERY_CODENAME in principal.codenames else _received_from(principal.name)
         if own is not None:
-            query = query.where(own.where(TrailEntry.subject == Row.id).exists())
+            query = query.where(own.where(AuditLogEntry.subject == Row.id).exists())
         if after:
             finished_at, _, last = after.partition(".")
             if not finished_at.isdecimal():
@@ -191,7 +191,7 @@ class Submissions:
             rows = await session.scalars(query)
             states = [state_of(row) for row in rows]
             if own is not None:
-                mine = own.where(TrailEntry.subject.in_(waiting))
+                mine = own.where(AuditLogEntry.subject.in_(waiting))
                 waiting = sorted(set(await session.scalars(mine)))
         states += [SubmissionState(each, "waiting") for each in waiting]
         states.sort(key=lambda state: state.key, reverse=True)
@@ -215,8 +215,8 @@ class Submissions:
             if nameless in self._under_way or submission_id not in {"", nameless.submission}:
                 continue
             async with self._sessions() as session:
-                query = select(TrailEntry.detail).where(
-                    TrailEntry.action == RECEIVE, TrailEntry.subject == nameless.submission
+                query = select(AuditLogEntry.detail).where(
+                    AuditLogEntry.action == RECEIVE, AuditLogEntry.subject == nameless.submission
                 )
                 details = [json.loads(text) for text in await session.scalars(query)]
             if any(detail.get("receipt") == nameless.receipt for detail in details):
@@ -279,9 +279,9 @@ async def _write(intake: Intake, bundle: Bundle, data: bytes, nameless: Nameless
 
 def _received_from(name: str) -> Select[str]:
     """Return the query for the ids of what an account handed in, with whichever token."""
-    token = TrailEntry.actor.startswith(f"{name}/", autoescape=True)
-    return select(TrailEntry.subject).where(
-        TrailEntry.action == RECEIVE, or_(TrailEntry.actor == name, token)
+    token = AuditLogEntry.actor.startswith(f"{name}/", autoescape=True)
+    return select(AuditLogEntry.subject).where(
+        AuditLogEntry.action == RECEIVE, or_(AuditLogEntry.actor == name, token)
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import delete
 
 from server.core.errors import FormatError
-from server.release.people.trail import record
+from server.release.auth.audit_log import record
 from server.release.uploads.limits import UploadBusyError, UploadChecksumError
 from server.release.uploads.partial import PartialFile, to_end, to_its_end
 from server.storage.blobs import BlobStore, BlobThreads

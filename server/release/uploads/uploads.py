@@ -20,9 +20,9 @@ from pathlib import Path
 from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.release.auth.audit_log import record
+from server.release.auth.principal import Permission, Principal
 from server.release.errors import NotFoundError, TooLargeError
-from server.release.people.principal import Permission, Principal
-from server.release.people.trail import record
 from server.release.uploads.headers import Checksum
 from server.release.uploads.hold import Holder
 from server.release.uploads.limits import (
@@ -32,8 +32,8 @@ from server.release.uploads.limits import (
     check_quota,
     check_space,
 )
+from server.release.uploads.maintenance import recover_uploads, sweep_uploads
 from server.release.uploads.partial import BEYOND, arrived, is_upload_name, receive
-from server.release.uploads.upkeep import recover_uploads, sweep_uploads
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.control_models import Upload
 from server.storage.database import Sessions

@@ -13,9 +13,9 @@ from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.errors import FormatError
+from server.release.auth.audit_log import record
+from server.release.auth.principal import Permission, Principal
 from server.release.errors import ConflictError, NotFoundError
-from server.release.people.principal import Permission, Principal
-from server.release.people.trail import record
 from server.release.webhooks.deliveries import enqueue_for
 from server.release.webhooks.event import SUBSCRIBABLE, PingData, make_event
 from server.release.webhooks.sender import check_url, make_secret

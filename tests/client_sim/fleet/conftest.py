@@ -4,12 +4,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from client_sim.fleet.deciding import Decider, Manners
+from client_sim.fleet.deciding import Behaviour, Decider
 from client_sim.fleet.draws import Draws
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.population import Group, Habits, draw_phones
 from client_sim.fleet.target import Target
-from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.timer_wheel import TICKS
 from client_sim.world import RunningBuild
 from tests.client_sim.device.repository_simulator import SOURCE, START, Repository
 from tests.client_sim.device.web_server import serve
@@ -36,11 +36,11 @@ class Town:
             "127.0.0.1", server.port, "127.0.0.1", tls=False, root=repository.trusted_root
         )
 
-    def make_driver(self, count=20, habits=PLAIN, **manners):
+    def make_driver(self, count=20, habits=PLAIN, **behaviour):
         """Return a driver of `count` phones that have never polled, each due at tick 0."""
         draws = Draws(1, "test")
         phones = draw_phones(count, (GROUP,), habits, draws)
-        asked = Manners(self.target.host_header, float(START), 86_400.0, **manners)
+        asked = Behaviour(self.target.host_header, float(START), 86_400.0, **behaviour)
         decider = Decider((GROUP,), phones, 1, 0)
         driver = Driver(self.target, (GROUP,), phones, asked, draws, decider)
         driver.phones = phones

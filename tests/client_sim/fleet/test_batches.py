@@ -137,7 +137,7 @@ def test_a_server_that_hangs_up_fails_all_polls_of_the_packet(town, driver):
     town.repository.answer = answer
     poll(driver)
     assert driver.tally.failures == {Failure.BROKEN: SIZE}
-    details = {mishap.detail for mishap in driver.tally.mishaps}
+    details = {fault.detail for fault in driver.tally.mishaps}
     assert len(details) == 1
     assert details.pop().startswith("behind ")
 
@@ -153,4 +153,4 @@ def test_no_answer_in_time_is_given_up(town, driver, monkeypatch):
     while driver.exchanges.under_way:
         driver.exchanges.look(0.05)
     assert driver.tally.failures == {Failure.SLOW: SIZE}
-    assert {mishap.detail for mishap in driver.tally.mishaps} == {"144 bytes of the answers came"}
+    assert {fault.detail for fault in driver.tally.mishaps} == {"144 bytes of the answers came"}

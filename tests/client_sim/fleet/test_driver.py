@@ -10,7 +10,7 @@ import pytest
 from client_sim.fleet.call import Call, Dialler
 from client_sim.fleet.population import Habits
 from client_sim.fleet.tally import Failure
-from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.timer_wheel import TICKS
 from tests.client_sim.device.repository_simulator import (
     DAY,
     START,

@@ -1,6 +1,6 @@
 """A failure tells its cause."""
 
-from client_sim.fleet.errors import MISHAPS, Mishap, first_line
+from client_sim.fleet.errors import MISHAPS, Fault, first_line
 from client_sim.fleet.tally import Failure, Tally
 from tests.client_sim.device.repository_simulator import response
 from tests.client_sim.fleet.conftest import live
@@ -8,11 +8,11 @@ from tests.client_sim.fleet.conftest import live
 
 def test_a_mishap_is_a_sentence():
     """When, who, after what, why; what is not known is left out."""
-    full = Mishap("no answer in time", 1.5, "a/b/c", "GET /x", "0 bytes of the answer came")
+    full = Fault("no answer in time", 1.5, "a/b/c", "GET /x", "0 bytes of the answer came")
     assert full.tell() == (
         "hour 1.50, a/b/c after GET /x: no answer in time: 0 bytes of the answer came."
     )
-    assert Mishap("no connection", 0.0, "a/b/c", "", "").tell() == (
+    assert Fault("no connection", 0.0, "a/b/c", "", "").tell() == (
         "hour 0.00, a/b/c: no connection."
     )
 
@@ -35,9 +35,9 @@ def test_the_first_failures_of_the_server_are_kept(town):
     driver = town.make_driver(MISHAPS + 5)
     live(driver, 1)
     assert len(driver.tally.mishaps) == MISHAPS
-    mishap = driver.tally.mishaps[0]
-    assert (mishap.why, mishap.group) == (Failure.HTTP.value, "armani/id/stable")
-    assert "503" in mishap.detail
+    fault = driver.tally.mishaps[0]
+    assert (fault.why, fault.group) == (Failure.HTTP.value, "armani/id/stable")
+    assert "503" in fault.detail
     both = Tally()
     both.merge(driver.tally)
     both.merge(driver.tally)

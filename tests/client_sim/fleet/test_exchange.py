@@ -46,7 +46,7 @@ def test_an_answer_that_is_too_long_ends_the_poll(town, answer, detail):
     driver.school.learn_poll = learn_then_lie
     live(driver, 1)
     assert driver.tally.failures == {Failure.HTTP: 2}
-    assert {mishap.detail for mishap in driver.tally.mishaps} == {detail}
+    assert {fault.detail for fault in driver.tally.mishaps} == {detail}
 
 
 def test_no_answer_in_time_is_given_up(town, monkeypatch):
@@ -66,6 +66,6 @@ def test_no_answer_in_time_is_given_up(town, monkeypatch):
     while driver.exchanges.under_way:
         driver.exchanges.look(0.05)
     assert driver.tally.failures == {Failure.SLOW: 1}
-    (mishap,) = driver.tally.mishaps
-    assert mishap.detail == "9 bytes of the answer came"
-    assert mishap.request == "GET /metadata/timestamp.json"
+    (fault,) = driver.tally.mishaps
+    assert fault.detail == "9 bytes of the answer came"
+    assert fault.request == "GET /metadata/timestamp.json"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.fleet.deciding import Manners
+from client_sim.fleet.deciding import Behaviour
 from client_sim.fleet.fleet import Plan, fit_plan, share_out
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.target import Target
@@ -14,8 +14,8 @@ def tell(workers, connections, address):
     target = Target("updates.hening.example", 443, address, tls=True, root=b"root")
     seen = Survey((GROUP,), (), {})
     plan = fit_plan(Plan(20_000, 60.0, 1.0, workers, 1, PLAIN, connections, False, 1), target)
-    manners = Manners("updates.hening.example", START, 60.0, connections=plan.connections)
-    return plan, share_out(plan, target, seen, seen, manners, is_real=True)
+    behaviour = Behaviour("updates.hening.example", START, 60.0, connections=plan.connections)
+    return plan, share_out(plan, target, seen, seen, behaviour, is_real=True)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 16, 31, 33, 64])
@@ -24,9 +24,9 @@ def test_another_machine_sees_32_connections_and_50_polls_a_second(workers, conn
     """Of all workers together, each of which has one connection more for the real code."""
     plan, jobs = tell(workers, connections, "192.0.2.1")
     assert len(jobs) == plan.workers <= workers
-    assert sum(job.manners.connections + 1 for job in jobs) <= 32
-    assert min(job.manners.connections for job in jobs) >= 1
-    assert sum(job.manners.polls_per_second for job in jobs) == pytest.approx(50)
+    assert sum(job.behaviour.connections + 1 for job in jobs) <= 32
+    assert min(job.behaviour.connections for job in jobs) >= 1
+    assert sum(job.behaviour.polls_per_second for job in jobs) == pytest.approx(50)
     assert sum(job.count for job in jobs) == 20_000
 
 
@@ -34,4 +34,6 @@ def test_this_machine_sees_what_was_planned():
     """As many workers and connections, as fast as they can."""
     _, jobs = tell(64, 128, "127.0.0.1")
     assert len(jobs) == 64
-    assert {(job.manners.connections, job.manners.polls_per_second) for job in jobs} == {(128, 0.0)}
+    assert {(job.behaviour.connections, job.behaviour.polls_per_second) for job in jobs} == {
+        (128, 0.0)
+    }

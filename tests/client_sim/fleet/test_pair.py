@@ -14,8 +14,8 @@ def make(town):
     """Make drivers whose connections are closed before the server ends."""
     drivers = []
 
-    def make_driver(count, **manners):
-        drivers.append(town.make_driver(count, PLAIN, **manners))
+    def make_driver(count, **behaviour):
+        drivers.append(town.make_driver(count, PLAIN, **behaviour))
         return drivers[-1]
 
     yield make_driver

@@ -1,7 +1,7 @@
 """What a run says, from what it did."""
 
 from client_sim.device.pointer import decode_pointer
-from client_sim.fleet.errors import Mishap
+from client_sim.fleet.errors import Fault
 from client_sim.fleet.fleet import Moment, Outcome, Plan
 from client_sim.fleet.lines import LineCount
 from client_sim.fleet.report import make_report, reached_share, report_to_dict
@@ -95,7 +95,7 @@ def test_the_share_of_the_real_engine_is_of_all_installs():
 
 def test_failures_of_the_server_are_told_apart_and_with_their_cause():
     """A phone's own network is none of them."""
-    outcome = make_outcome(mishaps=[Mishap("no connection", 1.0, "a/b/c", "GET /x", "")])
+    outcome = make_outcome(mishaps=[Fault("no connection", 1.0, "a/b/c", "GET /x", "")])
     outcome.tally.failures[Failure.NO_NETWORK] = 5
     outcome.tally.failures[Failure.UNREACHABLE] = 1
     report = make_report(outcome, Sample())

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from client_sim.fleet.deciding import Manners
+from client_sim.fleet.deciding import Behaviour
 from client_sim.fleet.errors import SurroundingsError
-from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.timer_wheel import TICKS
 from client_sim.fleet.workers import Job, held_signals, started
 from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.fleet.conftest import GROUP, LONGEST, PLAIN
@@ -17,8 +17,8 @@ from tests.client_sim.fleet.conftest import GROUP, LONGEST, PLAIN
 def make_job(town, first, count):
     """Return the job of phones that have never polled."""
     habits = PLAIN.__class__(current=0.5, older=0.0, fresh=1.0, flaky=0.0, skewed=0.0)
-    manners = Manners(town.target.host_header, float(START), float(LONGEST))
-    return Job(town.target, (GROUP,), habits, manners, {}, 7, first, count)
+    behaviour = Behaviour(town.target.host_header, float(START), float(LONGEST))
+    return Job(town.target, (GROUP,), habits, behaviour, {}, 7, first, count)
 
 
 def test_workers_poll_what_is_due_and_add_up(town):

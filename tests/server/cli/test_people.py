@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 
 from server.cli import database as cli_operator
-from server.release.people.token_text import is_token
-from server.release.people.trail_query import verify_export
+from server.release.auth.audit_log_query import verify_export
+from server.release.auth.token_text import is_token
 from tests.server.cli.test_commands import CHANNEL, check_sentence
 
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.tokens import authenticate, create_token, revoke_token
+from server.release.auth.web_sessions import Origin, begin_session, list_sessions
 from server.release.errors import AuthenticationError
-from server.release.people.accounts import create_account
-from server.release.people.principal import Role, command_line_principal
-from server.release.people.tokens import authenticate, create_token, revoke_token
-from server.release.people.web_sessions import Origin, begin_session, list_sessions
 from server.release.rollouts.changes import State
-from server.release.rollouts.orders import Offer, Pause, Schedule
+from server.release.rollouts.commands import Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.database import open_database
 from tests.server.release.rollouts.desk import open_desk

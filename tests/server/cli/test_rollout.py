@@ -9,7 +9,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from server.cli import cli
-from server.release.people.principal import command_line_principal
+from server.release.auth.principal import command_line_principal
 from tests.server.ceremony import release
 from tests.server.world import PACKAGE_1, PACKAGE_2, SECOND
 

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from server.release.people.accounts import create_account
-from server.release.people.principal import Role, command_line_principal
-from server.release.people.tokens import create_token
-from server.release.people.web_sessions import Origin, begin_session
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.tokens import create_token
+from server.release.auth.web_sessions import Origin, begin_session
 from server.storage.database import open_database
 
 

@@ -38,7 +38,7 @@ async def served(world, run, monkeypatch):
         with monkeypatch.context() as patch:
             if not direct:
                 patch.setattr("server.cli.ordering.open_rollouts", None)
-                patch.setattr("server.opening.open_rollouts", None)
+                patch.setattr("server.bootstrap.open_rollouts", None)
             return await asyncio.to_thread(run, *words, "--state", world.folder.root, "--json")
 
     with structlog.testing.capture_logs():

@@ -9,12 +9,12 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from server.console.opening import open_console
+from server.console.bootstrap import open_console
 from server.console.overview import Surroundings
 from server.publisher.watchman import Seen
 from server.settings import Settings
 from tests.server.release.api_world import FAST, api_world
-from tests.server.release.people.issue import issue_token
+from tests.server.release.auth.issue import issue_token
 
 
 class Forms(HTMLParser):

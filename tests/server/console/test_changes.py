@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from server.core.buckets import Bucket
-from server.release.people.accounts import change_account
+from server.release.auth.accounts import change_account
 from tests.server.console.browser import console_world
 from tests.server.console.test_channels import offer, pointer, publish_second
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.console import changes, channels, sessions, trail
+from server.console import audit_log, changes, channels, sessions
 from server.console.forms import csrf_token
 from server.console.overview import Overview
 from server.console.sign_in import Cookies, SignIn
-from server.release.people.accounts import create_account
-from server.release.people.principal import Role, command_line_principal
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
 from tests.server.console.browser import console_world
 from tests.server.world import PACKAGE_2
 
@@ -27,7 +27,7 @@ PAGES = (
     *Overview(None).pages,
     *channels.PAGES,
     *changes.PAGES,
-    *trail.PAGES,
+    *audit_log.PAGES,
     *sessions.PAGES,
 )
 CLOSED = [f"{page.method} {page.path}" for page in PAGES if not page.is_open]

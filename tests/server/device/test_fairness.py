@@ -14,7 +14,7 @@ from tests.server.device.served import read_response, request
 
 def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
     """Where all in all too much waits behind packages the last to come is cut."""
-    monkeypatch.setattr("server.device.front.HELD", 100_000)
+    monkeypatch.setattr("server.device.connections.HELD", 100_000)
     with serve_long(tmp_path) as running, contextlib.ExitStack() as stack:
         for _ in range(5):
             connection = stack.enter_context(running.connect())

@@ -7,7 +7,7 @@ import pytest
 from server.device.gate import is_path
 from tests.server.core.content.samples import PICTURE, entries_of
 from tests.server.device.served import request, serve
-from tests.server.device.test_lane import GZIP, ask_both
+from tests.server.device.test_fast_path import GZIP, ask_both
 
 DIGEST = "0" * 64
 PACKS = {"content": ["wallpapers", "themes", "notices"], "tables": ["zones", "emergency"]}

@@ -70,7 +70,7 @@ def body(answer):
     return answer[answer.rindex(b"\r\n\r\n", 0, answer.index(BYTES[:64]) + 4) + 4 :]
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_the_last_answer_is_taken_slowly(published_state, first):
     """It comes whole, although it takes longer than the moment after the last answer."""
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
@@ -78,10 +78,10 @@ def test_the_last_answer_is_taken_slowly(published_state, first):
         assert body(take_slowly(served, client, 2.0)) == BYTES
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
     """A client that takes nothing for longer than that moment is not cut off either."""
-    for module in ("lane", "handover"):
+    for module in ("fast_path", "fallback"):
         monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: len(BYTES))
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
@@ -91,11 +91,11 @@ def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
         assert body(take_slowly(served, client, 0.0)) == BYTES
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_nobody_waits_for_a_client_that_has_all(published_state, monkeypatch, first):
     """One that was slow to take the end of the last answer is let go as soon as it has that."""
     left = [3, 2, 2]  # looks at it; two of them in a row find nothing taken
-    for module in ("lane", "handover"):
+    for module in ("fast_path", "fallback"):
         monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: left.pop() if left else 0)
     with (
         serve(published_state.folder, limits=Limits(linger_seconds=0.1)) as served,
@@ -119,7 +119,7 @@ def test_the_last_answer_of_a_process_that_drains(published_state):
         assert body(answer) == BYTES
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_a_client_that_takes_little_and_goes_on(published_state, first):
     """Who takes something in each while is not stalled, however long the whole lasts."""
     with serve_big(published_state.folder, stall_seconds=2.0) as served, narrow(served) as client:
@@ -128,7 +128,7 @@ def test_a_client_that_takes_little_and_goes_on(published_state, first):
         assert served.plane.counts.cuts["stall"] == 0
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_a_client_that_takes_nothing(published_state, first):
     """It is cut off on both ways, and counted; what it sent ahead was not read for ever."""
     with serve_big(published_state.folder, stall_seconds=0.2) as served, narrow(served) as client:
@@ -162,7 +162,7 @@ def test_a_document_is_in_memory_once(published_state):
 
 def test_what_is_held_behind_the_lane_is_bounded(published_state, monkeypatch):
     """The last to come is cut where all in all too much waits for clients."""
-    monkeypatch.setattr("server.device.front.HELD", 100_000)
+    monkeypatch.setattr("server.device.connections.HELD", 100_000)
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(narrow(served)) for _ in range(5)]
         for each in clients:

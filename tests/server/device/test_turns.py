@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.device import lane, turns
+from server.device import fast_path, turns
 from server.device.gate import GateMode
 from server.device.turns import ANSWER, PIECE, Turns
 from soak.memory_transport import MemoryTransport
@@ -110,7 +110,7 @@ async def test_only_what_comes_alone_needs_no_room():
 async def test_answers_count_by_their_size(monkeypatch):
     """Where answers are large fewer of them are a turn's work."""
     monkeypatch.setattr(turns, "ANSWER", 1)
-    monkeypatch.setattr(lane, "ANSWER", 1)
+    monkeypatch.setattr(fast_path, "ANSWER", 1)
     monkeypatch.setattr(turns, "TURN", 1_000)
     server = Server()
     size = len(server.front.plan(TILE)[1])
@@ -148,7 +148,7 @@ async def test_hand_overs_that_waited_take_turns():
         each.feed(FOREIGN)
     waiting = [100]
     while waiting[-1]:
-        waiting.append(sum(isinstance(each.protocol, lane.Lane) for each in attackers))
+        waiting.append(sum(isinstance(each.protocol, fast_path.FastPath) for each in attackers))
         if len(waiting) == AT_ONCE:  # all of them had their turn to ask for it
             assert waiting[-1] == 100
             server.front.tick()
@@ -227,5 +227,5 @@ def test_no_bound_changes_what_is_answered(requests, places, room, piece, is_slo
     expected = asyncio.run(answer(re.findall(rb".+?\r\n\r\n", data, re.DOTALL)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turns, "TURN", room)
-        patch.setattr(lane, "PIECE", piece)
+        patch.setattr(fast_path, "PIECE", piece)
         assert asyncio.run(answer(cut(data, places), is_slow=is_slow)) == expected

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.device.handover import RESPONSE_HEADERS
+from server.device.fallback import RESPONSE_HEADERS
 from server.device.turns import Limits
 from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request, serve

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.operation import Services
 from server.release.api.serving import no_site, serving
+from server.release.auth.principal import EVERY_CODENAME, ROLE_PERMISSIONS, Principal, Role
 from server.release.errors import AuthenticationError
-from server.release.people.principal import EVERY_CODENAME, ROLE_PERMISSIONS, Principal, Role
 from server.release.rollouts.rollouts import Rollouts
 from server.settings import Settings
 from server.storage.control_models import Account

@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from server.storage.control_models import Account, TrailHead
+from server.storage.control_models import Account, AuditLogHead
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.migration import is_current, load_migrations, migrate
@@ -96,7 +96,7 @@ def test_the_control_plane_begins_empty(older):
 
     async def use():
         async with open_database(older) as sessions, sessions.begin() as session:
-            head = await session.get(TrailHead, 1)
+            head = await session.get(AuditLogHead, 1)
             assert (head.length, head.sha256) == (0, "0" * 64)
             assert await session.get(Account, "eka") is None
             session.add(Account(name="eka", role="viewer", codenames="[]\n", created_at=1))

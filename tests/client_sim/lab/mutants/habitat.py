@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 
 from client_sim.lab.clients.downloading import LENGTH
-from client_sim.life.happening import Kind, describe
+from client_sim.owner_events.events import Kind, describe
 from client_sim.persona import Account, Call, Contact, Message, Note, Persona, Photo, WifiNetwork
 from client_sim.persona import make_persona as make
 from client_sim.world import Public

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import re
 
-from client_sim.life.happening import EVERYDAY, KINDS_2014, describe
+from client_sim.owner_events.events import EVERYDAY, KINDS_2014, describe
 from client_sim.persona import Persona
 from tests.client_sim.device.fake_world import make_public
 from tests.client_sim.device.repository_simulator import START, Repository

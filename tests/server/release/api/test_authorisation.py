@@ -13,16 +13,16 @@ import pytest
 import pytest_asyncio
 
 from server.release.api.catalogue import OPERATIONS
-from server.release.people.accounts import create_account, disable_account
-from server.release.people.principal import (
+from server.release.auth.accounts import create_account, disable_account
+from server.release.auth.principal import (
     ROLE_PERMISSIONS,
     Permission,
     Role,
     command_line_principal,
 )
-from server.release.people.tokens import create_token, revoke_token
+from server.release.auth.tokens import create_token, revoke_token
 from server.release.rollouts.changes import Arguments, State, make_change
-from server.release.rollouts.orders import Resume
+from server.release.rollouts.commands import Resume
 from tests.server.release.api_world import api_world
 
 PAGE = (Path(__file__).parents[4] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from server.release.api.channels import OfferOrder
 from server.release.api.decode import decode_body, decode_query
 from server.release.api.pagination import decode_cursor, encode_cursor
 from server.release.api.problems import ProblemError
-from server.release.people.token_text import checksum
+from server.release.auth.token_text import checksum
 from server.release.rollouts.signed import Promote
 from tests.server.release.api.toys import Toy, ToyQuery
 

@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from server.cli import cli
 from server.release.api.catalogue import OPERATIONS
-from server.release.people.trail_query import verify_trail
-from server.storage.control_models import TrailEntry
+from server.release.auth.audit_log_query import verify_trail
+from server.storage.control_models import AuditLogEntry
 from tests.programs import walk
 from tests.server.release.api.test_submissions import TUS, TYPE, body_of, text
 from tests.server.release.api_world import api_world
@@ -71,7 +71,7 @@ class Teller:
         """Return actor, action and subject of each entry, after the chain was verified."""
         async with self.api.services.sessions() as session:
             await verify_trail(session)
-            rows = await session.scalars(select(TrailEntry).order_by(TrailEntry.index))
+            rows = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
             return [(row.actor, row.action, row.subject) for row in rows]
 
     async def ask(self, name, path, token="admin", **options):

@@ -11,9 +11,9 @@ from server.release.api import idempotency
 from server.release.api.idempotency import Answer, Idempotency, Request
 from server.release.api.operation import Reply
 from server.release.api.problems import ProblemError
+from server.release.auth.audit_log import note_effect, record
 from server.release.errors import ConflictError, RateError
-from server.release.people.trail import note_effect, record
-from server.storage.control_models import Account, IdempotencyKey, TrailEntry
+from server.storage.control_models import Account, AuditLogEntry, IdempotencyKey
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.server.release.api.toys import MADE, Toy, operation
@@ -257,7 +257,7 @@ async def test_a_crash_before_the_effect(toys):
 async def count_trail(sessions):
     """Return how many entries the trail has."""
     async with sessions() as session:
-        return await session.scalar(select(func.count()).select_from(TrailEntry))
+        return await session.scalar(select(func.count()).select_from(AuditLogEntry))
 
 
 @pytest.mark.parametrize("how", ["answered", "silent"])

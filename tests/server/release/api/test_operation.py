@@ -6,7 +6,7 @@ import pytest
 from server.release.api.catalogue import OPERATIONS, Routes
 from server.release.api.operation import Operation, Reply
 from server.release.api.problems import ProblemError
-from server.release.people.principal import Permission
+from server.release.auth.principal import Permission
 
 PUBLIC = {"get_health", "get_openapi", "tell_upload_protocol"}
 

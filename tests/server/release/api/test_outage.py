@@ -6,8 +6,8 @@ import functools
 import pytest
 from sqlalchemy import select
 
-from server.release.people.trail_query import verify_trail
-from server.storage.control_models import TrailEntry
+from server.release.auth.audit_log_query import verify_trail
+from server.storage.control_models import AuditLogEntry
 from server.storage.layout import StateFolder
 from tests.server.log_invariant import check_log
 from tests.server.release.api_world import api_world
@@ -64,7 +64,7 @@ async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
             assert answer.json["change"]["state"] == "done"
         async with api.services.sessions() as session:
             await verify_trail(session)
-            actions = list(await session.scalars(select(TrailEntry.action)))
+            actions = list(await session.scalars(select(AuditLogEntry.action)))
         orders = [action for action in actions if action.startswith("rollout.")]
         assert orders == ["rollout.halt", "rollout.halt.done"]
     after = await asyncio.to_thread(world.published)

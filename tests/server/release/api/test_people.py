@@ -5,10 +5,10 @@ import json
 import pytest
 import pytest_asyncio
 
-from server.release.people.principal import ROLE_PERMISSIONS, Role, command_line_principal
-from server.release.people.token_text import is_token
-from server.release.people.tokens import create_token
-from server.release.people.trail_query import verify_export
+from server.release.auth.audit_log_query import verify_export
+from server.release.auth.principal import ROLE_PERMISSIONS, Role, command_line_principal
+from server.release.auth.token_text import is_token
+from server.release.auth.tokens import create_token
 from tests.server.release.api_world import api_world
 
 DAY = 86_400

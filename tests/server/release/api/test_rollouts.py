@@ -10,8 +10,8 @@ import pytest
 
 from server.core.proposal import decode_proposal
 from server.release.api.operation import URGENT_BODY_LIMIT
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.rollouts import orders
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.rollouts import commands
 from server.settings import Settings
 from tests.server.release.api_world import api_world
 from tests.server.world import FIRST, PACKAGE_2, SECOND
@@ -166,7 +166,7 @@ async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
     """
     reason = {f"{letter}{letter}-Latn-AA": "b" * 496 for letter in "abcdefg"}
     text = {"reason": reason, "note": ""}
-    spare = orders.MAX_WORDS - len(msgspec.json.encode(text))
+    spare = commands.MAX_WORDS - len(msgspec.json.encode(text))
     body = {**text, "note": "a" * spare}
     if action == "pause":
         body = {**body, "due_at": 9_999_999_999, "dry_run": False}

@@ -17,9 +17,9 @@ from server.core.errors import FormatError
 from server.publisher.publisher import Publisher
 from server.release.api.operation import Reply
 from server.release.api.serving import Certificates, is_loopback, load_tls
-from server.release.people.accounts import create_account
-from server.release.people.principal import Role, command_line_principal
-from server.release.people.tokens import create_token
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.tokens import create_token
 from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.errors import StorageError

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import delete, select
 
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.people.trail import record
+from server.release.auth.audit_log import record
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.submissions.submissions import RECEIVE
 from server.settings import Settings
-from server.storage.control_models import Account, TrailEntry
+from server.storage.control_models import Account, AuditLogEntry
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2, SECOND
 
@@ -60,7 +60,9 @@ async def upload(api, data):
 async def trail(api):
     """Return the actions in the trail."""
     async with api.services.sessions() as session:
-        return list(await session.scalars(select(TrailEntry.action).order_by(TrailEntry.index)))
+        return list(
+            await session.scalars(select(AuditLogEntry.action).order_by(AuditLogEntry.index))
+        )
 
 
 async def test_a_release(api, world):

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from server.core.errors import FormatError, ReleaseError
 from server.release.api.operation import Header, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.auth.principal import Permission
 from server.release.errors import (
     AuthenticationError,
     ConflictError,
@@ -21,7 +22,6 @@ from server.release.errors import (
     RateError,
     TooLargeError,
 )
-from server.release.people.principal import Permission
 from server.storage.errors import StorageError
 
 ERRORS = {

@@ -5,17 +5,17 @@ import itertools
 
 import pytest
 
-from server.release.checks.check import check_control_plane
-from server.release.people.accounts import (
+from server.release.auth.accounts import (
     change_account,
     create_account,
     disable_account,
     enable_account,
 )
-from server.release.people.principal import Permission, Role, command_line_principal
-from server.release.people.tokens import create_token, revoke_token
-from server.release.people.web_sessions import Origin, begin_session, end_session
-from server.release.rollouts.orders import Offer, Pause, Schedule
+from server.release.auth.principal import Permission, Role, command_line_principal
+from server.release.auth.tokens import create_token, revoke_token
+from server.release.auth.web_sessions import Origin, begin_session, end_session
+from server.release.checks.check import check_control_plane
+from server.release.rollouts.commands import Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.directory import create_webhook, disable_webhook, rotate_secret
 from server.storage.database import open_database

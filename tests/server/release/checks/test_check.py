@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role
 from server.release.checks.check import check_control_plane
-from server.release.people.accounts import create_account
-from server.release.people.principal import Role
 from server.storage.database import open_database
 from tests.server.publisher.checks.damage import plant, run
 from tests.server.release.checks.conftest import OPERATOR

@@ -8,16 +8,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from server.core.errors import FormatError, TrustError
-from server.release.errors import AuthenticationError
-from server.release.federation.code_flow import Attempt, CodeFlow, load_client_secret, log_in
-from server.release.federation.identity import Expected
-from server.release.people.accounts import (
+from server.release.auth.accounts import (
     change_account,
     create_account,
     disable_account,
     enable_account,
 )
-from server.release.people.principal import Role, command_line_principal
+from server.release.auth.principal import Role, command_line_principal
+from server.release.errors import AuthenticationError
+from server.release.federation.code_flow import Attempt, CodeFlow, load_client_secret, log_in
+from server.release.federation.identity import Expected
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 

@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.people.trail_query import verify_trail
-from server.release.rollouts.orders import Wish
+from server.release.auth.audit_log_query import verify_trail
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.rollouts.commands import Wish
 from server.release.rollouts.rollouts import Rollouts
-from server.storage.control_models import Account, TrailEntry
+from server.storage.control_models import Account, AuditLogEntry
 from server.storage.database import open_database
 from tests.server.world import CHANNEL
 
@@ -75,9 +75,9 @@ class Desk:
         async with self.sessions() as session:
             await verify_trail(session)
             query = (
-                select(TrailEntry)
-                .where(~TrailEntry.action.startswith("submission."))
-                .order_by(TrailEntry.index)
+                select(AuditLogEntry)
+                .where(~AuditLogEntry.action.startswith("submission."))
+                .order_by(AuditLogEntry.index)
             )
             return [(entry.actor, entry.action) for entry in await session.scalars(query)]
 

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import update
 
 from server.core.names import Channel
+from server.release.auth.principal import Role
 from server.release.errors import ConflictError, NotFoundError
-from server.release.people.principal import Role
 from server.release.rollouts.binding import Seen, check_seen, see
 from server.release.rollouts.changes import State
-from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule, Wish
+from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule, Wish
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.control_models import Account, Change
 from server.storage.errors import StorageError

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from server.release.rollouts.carrying import HALT_SECONDS, ORPHAN_SECONDS, Carrying
-from server.release.rollouts.orders import Halt
+from server.release.rollouts.commands import Halt
 from tests.server.release.rollouts.desk import open_desk
 
 

@@ -25,9 +25,9 @@ from server.core.names import decode_pointer_path
 from server.publisher.publisher import Publisher
 from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.changes import State, read_arguments, read_outcome
-from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
+from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
-from server.storage.control_models import Change, TrailEntry
+from server.storage.control_models import AuditLogEntry, Change
 from tests.server.ceremony import release
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.release.rollouts.desk import APPROVER, open_desk, person
@@ -292,7 +292,7 @@ class Machine(RuleBasedStateMachine):
             desk = self.desks[0]
             await desk.trail()
             async with desk.sessions() as session:
-                query = select(TrailEntry).order_by(TrailEntry.index)
+                query = select(AuditLogEntry).order_by(AuditLogEntry.index)
                 entries = [(e.action, e.detail) for e in await session.scalars(query)]
             return entries, await desk.rollouts.find(limit=1000)
 

@@ -8,7 +8,7 @@ import pytest
 from server.core.errors import HeningError
 from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
-from server.release.rollouts.orders import Halt, Offer, Pause, Schedule
+from server.release.rollouts.commands import Halt, Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.layout import StateFolder
 from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk, person

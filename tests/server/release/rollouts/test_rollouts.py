@@ -10,6 +10,7 @@ import pytest
 from server.core.errors import FormatError, HeningError, ReleaseError
 from server.publish_loop import Draining
 from server.publisher.publisher import Publisher
+from server.release.auth.principal import Role
 from server.release.errors import (
     ConflictError,
     NotFoundError,
@@ -17,10 +18,9 @@ from server.release.errors import (
     PreconditionError,
     RateError,
 )
-from server.release.people.principal import Role
 from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
-from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule, Wish
+from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule, Wish
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
 from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from server.core.bundle import Result
 from server.publisher import incoming
 from server.publisher.publisher import Publisher
-from server.release.people.token_text import checksum
-from server.release.people.trail_query import verify_trail
+from server.release.auth.audit_log_query import verify_trail
+from server.release.auth.token_text import checksum
 from server.release.submissions.submissions import record_end
-from server.storage.control_models import TrailEntry
+from server.storage.control_models import AuditLogEntry
 from server.storage.database import open_database
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
@@ -27,7 +27,7 @@ def trail(world):
     async def read():
         async with open_database(world.folder.database) as sessions, sessions() as session:
             await verify_trail(session)
-            found = await session.scalars(select(TrailEntry).order_by(TrailEntry.index))
+            found = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
             return [(e.actor, e.action, e.subject, json.loads(e.detail)) for e in found]
 
     return asyncio.run(read())
@@ -124,6 +124,6 @@ async def test_a_reason_that_quotes_a_token(place):
         await record_end(
             session, Result(id=SHA256, status="refused", reason=reason, snapshot=0, time=7)
         )
-        entry = (await session.scalars(select(TrailEntry))).one()
+        entry = (await session.scalars(select(AuditLogEntry))).one()
         assert "0b0b" not in entry.detail
         assert "is unknown" in entry.detail

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.uploads.limits import Limits
 from server.release.uploads.uploads import Uploads
-from server.storage.control_models import Account, TrailEntry
+from server.storage.control_models import Account, AuditLogEntry
 from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
@@ -107,7 +107,9 @@ class Desk:
     async def trail(self):
         """Return the actions in the trail, in order."""
         async with self.sessions() as session:
-            return list(await session.scalars(select(TrailEntry.action).order_by(TrailEntry.index)))
+            return list(
+                await session.scalars(select(AuditLogEntry.action).order_by(AuditLogEntry.index))
+            )
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from server.core.errors import FormatError
+from server.release.auth.principal import Role
 from server.release.errors import (
     NotFoundError,
     PermissionDeniedError,
@@ -21,7 +22,6 @@ from server.release.errors import (
     RateError,
     TooLargeError,
 )
-from server.release.people.principal import Role
 from server.release.uploads.headers import decode_checksum
 from server.release.uploads.limits import (
     OffsetError,

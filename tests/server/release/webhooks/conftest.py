@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from server.publisher.build_names import BuildName
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.webhooks.courier import Courier, WebhookMetrics
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.webhooks.deliveries import enqueue
+from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.directory import create_webhook, load_webhook
 from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
 from server.release.webhooks.sender import Sender
@@ -64,7 +64,9 @@ class Post:
         self.registry = CollectorRegistry()
         metrics = WebhookMetrics(self.registry)
         clock = lambda: self.now  # noqa: E731
-        return Courier(self.sessions, sender, clock, self.entropy, self.alarms.append, metrics)
+        return WebhookDelivery(
+            self.sessions, sender, clock, self.entropy, self.alarms.append, metrics
+        )
 
     def metric(self, name, **labels):
         """Return what a metric of the newest courier says."""

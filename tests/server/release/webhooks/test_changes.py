@@ -7,9 +7,9 @@ import json
 from sqlalchemy import select
 
 from server.release.rollouts.changes import State
-from server.release.rollouts.orders import Halt, Offer, Pause
+from server.release.rollouts.commands import Halt, Offer, Pause
 from server.release.rollouts.plan import Plan, Stage
-from server.release.webhooks.noticer import Noticer
+from server.release.webhooks.change_detector import ChangeDetector
 from server.storage.control_models import Account, Delivery
 from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk
 from tests.server.release.webhooks.conftest import Post, named
@@ -103,7 +103,7 @@ async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
             session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
         receiver = Receiver(url="https://hooks.example.org/")
         await Post(desk.sessions).create(receiver, ["halted"])
-        noticer = Noticer(world.folder.public, desk.sessions, world.epoch)
+        noticer = ChangeDetector(world.folder.public, desk.sessions, world.epoch)
         await noticer.notice()
         await desk.order(Halt({"en": "It drains the battery."}))
         await desk.order(OFFER)

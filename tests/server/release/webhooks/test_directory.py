@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from server.core.errors import FormatError
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
-from server.release.people.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.webhooks import directory
 from server.release.webhooks.directory import (
     create_webhook,
@@ -21,7 +21,7 @@ from server.release.webhooks.directory import (
     rotate_secret,
 )
 from server.release.webhooks.event import EventType
-from server.storage.control_models import TrailEntry
+from server.storage.control_models import AuditLogEntry
 from tests.server.release.webhooks.conftest import ADMIN, on_both
 
 URL = "https://hooks.example.org/T0/secret"
@@ -30,7 +30,7 @@ URL = "https://hooks.example.org/T0/secret"
 async def trail(post):
     """Return actor, action and detail of all entries."""
     async with post.sessions() as session:
-        entries = await session.scalars(select(TrailEntry).order_by(TrailEntry.index))
+        entries = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
         return [(entry.actor, entry.action, json.loads(entry.detail)) for entry in entries]
 
 

@@ -1,0 +1,195 @@
+"""Runs the phone's real trust code for the first phone that meets an answer; others follow it.
+
+What the real code asked and the sha256 of every answer become a path through the tree of the trust
+state. A later phone in the same state walks it, and each of its answers has to have a hash that
+leads on; an answer with any other hash is looked at by the real code first.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from client_sim.device.agreement import check_agreement
+from client_sim.device.choose import Offer
+from client_sim.device.errors import DeviceError, TransportError, UnreachableError
+from client_sim.device.internet import RealWorld
+from client_sim.device.refresh import refresh, refresh_codename
+from client_sim.device.release import pointer_name
+from client_sim.device.trust import Trust
+from client_sim.fleet.answer_tree import ABSENT, End, Taken, TrustState, grow
+from client_sim.fleet.lines import Line
+from client_sim.fleet.population import Group
+from client_sim.fleet.tally import Failure
+from client_sim.fleet.target import Target
+from client_sim.transport import Connection, encode_request, host_header
+from client_sim.world import Public, World
+
+
+class Recorder(Connection):
+    """Asks as any phone does; `taken` are the answers that were taken, in their order."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.taken: list[Taken] = []
+        self._name = host_header(world.public)
+
+    def get(self, path: str, *, limit: int) -> bytes:
+        """Return a body as `Connection.get` does."""
+        body = super().get(path, limit=limit)
+        self._note(path, 200, hashlib.sha256(body).digest())
+        return body
+
+    def get_if_there(self, path: str, *, limit: int) -> bytes | None:
+        """Return a body or None as `Connection.get_if_there` does."""
+        body = super().get_if_there(path, limit=limit)
+        if body is None:
+            self._note(path, 404, ABSENT)
+        else:
+            self._note(path, 200, hashlib.sha256(body).digest())
+        return body
+
+    def _note(self, path: str, status: int, digest: bytes) -> None:
+        self.taken.append(Taken(encode_request(self._name, path), status, digest))
+
+
+_TIMESTAMP: Final = "role.timestamp"
+
+
+class ResponseLearner:
+    """Runs the real code for the first phone that meets something; keeps the states that come out.
+
+    `lessons` counts these runs.
+    """
+
+    def __init__(self, target: Target, find_line: Callable[[bytes], Line]) -> None:
+        self._target = target
+        self._find_line = find_line
+        self._known: dict[bytes, TrustState] = {}
+        self._roles: dict[tuple[str, int], bytes] = {}
+        self.states: list[TrustState] = []
+        self.lessons = 0
+        self.fresh = self._keep({}, None)
+
+    def adopt(self, vault: dict[str, bytes]) -> TrustState:
+        """Return the state of phones that hold `vault`, which the real code has verified."""
+        return self._keep(dict(vault), None)
+
+    def learn_poll(self, state: TrustState, group: Group, now: float) -> tuple[Failure, str] | None:
+        """Poll with the real code for a phone of `group` in `state` at `now`.
+
+        What the real code refuses is learned, too; a failure is that there was no answer to learn.
+        """
+        vault = dict(state.vault)
+        recorder = self._connect(group, vault, now)
+        trust = self._trust(vault, group, now)
+        fault = ""
+        with recorder:
+            try:
+                pointer = pointer_name(group.codename, group.region, group.channel)
+                broken = refresh(recorder, trust, pointer).broken
+            except TransportError as error:
+                return _failure(error)
+            except DeviceError as error:
+                fault = str(error)
+            else:
+                if broken is not None:
+                    return _failure(broken)
+        following = None if fault else self._keep(vault, trust)
+        taken = [_date(each, vault.get(_TIMESTAMP, b"")) for each in recorder.taken]
+        state.polls[group.holder] = grow(
+            state.polls.get(group.holder), taken, End(following, fault), self._find_line
+        )
+        return None
+
+    def learn_install(
+        self, state: TrustState, group: Group, offer: Offer, held: int, now: float
+    ) -> tuple[Failure, str] | None:
+        """Fetch the codename role of `offer` for a phone that holds version `held`, and check it.
+
+        Not even the poll before it may succeed any more: that is a failure.
+        """
+        vault = dict(state.vault)
+        if held:
+            vault[f"role.{group.codename}"] = self._roles[group.codename, held]
+        recorder = self._connect(group, vault, now)
+        trust = self._trust(vault, group, now)
+        end = End(state)
+        with recorder:
+            try:
+                refresh(recorder, trust, pointer_name(group.codename, group.region, group.channel))
+            except DeviceError as error:
+                return _failure(error)
+            recorder.taken.clear()
+            try:
+                refresh_codename(recorder, trust, group.codename)
+                target = trust.find_release(offer.path)
+                check_agreement(offer, target)
+                end.release, end.role = target.release, trust.versions[group.codename]
+                self._roles[group.codename, end.role] = vault[f"role.{group.codename}"]
+            except TransportError as error:
+                return _failure(error)
+            except DeviceError as error:
+                end = End(None, str(error))
+        key = group.name, offer.sha256, held
+        state.installs[key] = grow(state.installs.get(key), recorder.taken, end, self._find_line)
+        return None
+
+    def _connect(self, group: Group, vault: dict[str, bytes], now: float) -> Recorder:
+        self.lessons += 1
+        target = self._target
+        public = Public(
+            host=target.host,
+            port=target.port,
+            tls=target.tls,
+            codename=group.codename,
+            region=group.region,
+            channel=group.channel,
+            root=target.root,
+            ota_certificate=b"",
+            built_at=group.built_at,
+            build=group.builds[-1],
+        )
+        world = RealWorld(
+            public,
+            vault,
+            now=lambda: now,
+            entropy=bytes,
+            resolver={target.host: [target.address]},
+            certificate_authority=target.authority,
+        )
+        return Recorder(world)
+
+    def _trust(self, vault: dict[str, bytes], group: Group, now: float) -> Trust:
+        return Trust(self._target.root, vault, now=now, built_at=group.built_at)
+
+    def _keep(self, vault: dict[str, bytes], trust: Trust | None) -> TrustState:
+        """Return the state of whoever holds `vault`: timestamps alone make no other state."""
+        digest = hashlib.sha256()
+        for name in sorted(vault.keys() - {_TIMESTAMP}):
+            digest.update(f"{name} {hashlib.sha256(vault[name]).hexdigest()}\n".encode())
+        key = digest.digest()
+        state = self._known.get(key)
+        if state is None:
+            state = self._known[key] = TrustState(len(self.states), vault, trust)
+            self.states.append(state)
+        elif trust is not None:
+            state.vault, state.trust = vault, trust
+        return state
+
+
+def _failure(error: DeviceError) -> tuple[Failure, str]:
+    if isinstance(error, UnreachableError):
+        return Failure.UNREACHABLE, str(error)
+    return (Failure.HTTP if isinstance(error, TransportError) else Failure.TRUST), str(error)
+
+
+def _date(taken: Taken, timestamp: bytes) -> Taken:
+    """Return `taken` with version and expiry, if it is the timestamp that was accepted."""
+    if taken.digest != hashlib.sha256(timestamp).digest():
+        return taken
+    signed = json.loads(timestamp)["signed"]
+    expires = datetime.fromisoformat(signed["expires"]).timestamp()
+    return replace(taken, version=signed["version"], expires=expires)

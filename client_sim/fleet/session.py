@@ -1,0 +1,286 @@
+"""What a phone does from question to question, from its poll to the switch of slots.
+
+What it asks next stands in the tree of its trust state, and every answer has to have a hash that
+the real code has verified.
+"""
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Final
+
+from client_sim.fleet.answer_tree import Edge, End, Node, Place, TrustState
+from client_sim.fleet.answers import Came
+from client_sim.fleet.builds import build_of
+from client_sim.fleet.call import Call, Load, Purpose
+from client_sim.fleet.deciding import Behaviour, Decider
+from client_sim.fleet.errors import MISHAPS, Fault, first_line
+from client_sim.fleet.exchange import Exchanges
+from client_sim.fleet.lines import Lines
+from client_sim.fleet.pair import Pair, Pairs
+from client_sim.fleet.population import Group, Phones
+from client_sim.fleet.response_learner import ResponseLearner
+from client_sim.fleet.tally import SIMULATED, Failure, Stretches, Tally
+from client_sim.fleet.target import Target
+from client_sim.fleet.timer_wheel import Appointments
+from client_sim.fleet.twins import Twins
+
+if TYPE_CHECKING:
+    from client_sim.device.release import Release
+
+_HOUR: Final = 3600
+
+
+class Session:
+    """The steps of a worker's phones. `time` is the simulated time, epoch seconds.
+
+    `spare` are calls of phones that sleep.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        groups: tuple[Group, ...],
+        phones: Phones,
+        behaviour: Behaviour,
+        decider: Decider,
+        tally: Tally,
+        lines: Lines,
+        stretches: Stretches,
+        appointments: Appointments,
+    ) -> None:
+        self.time = behaviour.begin
+        self.spare: list[Call] = []
+        self.school = ResponseLearner(target, lines.find)
+        self.exchanges = Exchanges(target, behaviour, tally, self)
+        self._groups = groups
+        self._phones = phones
+        self._manners = behaviour
+        self._decider = decider
+        self._tally = tally
+        self._lines = lines
+        self._stretches = stretches
+        self._appointments = appointments
+        self._parts: dict[int, Load] = {}
+        twinning = behaviour.twinning
+        self._twins = None if twinning is None else Twins(target, twinning, tally)
+        self._pairs = Pairs(lines) if behaviour.keep else None
+
+    def poll(self, call: Call) -> None:
+        """Begin a poll."""
+        phones = self._phones
+        state = self.school.states[phones.state[call.phone]]
+        holder = self._groups[phones.group[call.phone]].holder
+        place = state.polls.get(holder)
+        if place is None and self._study(call):
+            place = state.polls.get(holder)
+        if place is None:
+            return
+        if self._pairs is not None:
+            pair = self._pairs.find(place)
+            if pair is not None and self.exchanges.batches.join(call, pair):
+                return
+        self._go(call, place)
+
+    def follow(self, call: Call, edge: Edge) -> None:
+        """Go on behind an answer that was verified, if this phone may believe it now."""
+        if call.breaks:
+            self.end_early(call, Failure.CUT)
+            return
+        if edge.version:
+            phone = call.phone
+            if edge.version < self._phones.stamp[phone]:
+                self.end_early(call, Failure.OLDER, f"version {edge.version}")
+                return
+            if call.now >= edge.expires:
+                self.end_early(call, Failure.CLOCK)
+                return
+            self._phones.stamp[phone] = edge.version
+        place = edge.following
+        if place.__class__ is Node:
+            call.node = place
+            self.exchanges.ask(call, place.line)
+        else:
+            self._go(call, place)
+
+    def answer(self, call: Call, came: Came) -> None:
+        """Take an answer that came in these bytes for the first time: its hash has to be known."""
+        assert call.node is not None
+        edge = self._recognise(call, call.node, came)
+        if edge is not None:
+            self.follow(call, edge)
+
+    def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None:
+        """Take two answers that came together for the first time."""
+        edge = self._recognise(call, pair.first, first)
+        if edge is None:
+            return
+        if edge.following is pair.second:
+            edge = self._recognise(call, pair.second, second)
+            if edge is not None:
+                pair.keep(first.whole + second.whole, edge)
+                self.follow(call, edge)
+            return
+        # A new root: what else was asked was asked too early, so the poll begins once more.
+        self._go(call, pair.first)
+
+    def _recognise(self, call: Call, node: Node, came: Came) -> Edge | None:
+        """Return the edge of an answer; ends the call where the real code does not know it."""
+        head, body = came.head, came.body
+        digest = hashlib.sha256(body).digest()
+        edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
+        if edge is None:
+            if not self._study(call):
+                return None
+            edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
+        if edge is None:
+            self.end_early(call, Failure.UNKNOWN, f"status {head.status}, {len(body)} bytes")
+            return None
+        node.keep(came.whole, edge)
+        return edge
+
+    def feed(self, call: Call, data: bytes) -> None:
+        """Take bytes of the block that is on its way."""
+        load = call.load
+        assert load is not None
+        if len(data) > load.left:
+            self.end_early(call, Failure.HTTP, "more bytes than the block has")
+        elif load.feed(data):
+            call.in_body = False
+            if not load.is_whole:
+                self._ask_block(call, load)
+            elif load.is_right():
+                self._tally.fetched += 1
+                self._look_again(call)
+            else:
+                self.end_early(call, Failure.PACKAGE)
+
+    def end_early(self, call: Call, why: Failure, detail: str = "") -> None:
+        """Give up until the phone's next poll; whole blocks of a package are kept."""
+        self._tally.failures[why] += 1
+        if why not in SIMULATED and len(self._tally.mishaps) < MISHAPS:
+            self._tally.mishaps.append(self._describe(call, why, detail))
+        if call.load is not None and why is not Failure.PACKAGE:
+            self._parts[call.phone] = call.load
+        self.exchanges.close(call, is_good=False)
+        self._appointments.renew(call.phone, call.begun)
+
+    def _describe(self, call: Call, why: Failure, detail: str) -> Fault:
+        line = call.line
+        return Fault(
+            why=why.value,
+            hours=(self.time - self._manners.begin) / _HOUR,
+            group=self._groups[self._phones.group[call.phone]].name,
+            request="" if line is None else first_line(line.data),
+            detail=detail,
+        )
+
+    def _fetch(self, call: Call) -> None:
+        assert call.offer is not None
+        state, group = self._where(call)
+        key = (group.name, call.offer.sha256, self._phones.role[call.phone])
+        place = state.installs.get(key)
+        if place is None and self._study(call):
+            place = state.installs.get(key)
+        if place is not None:
+            self._go(call, place)
+
+    def _go(self, call: Call, place: Place) -> None:
+        """Ask what stands at `place`, or see what it means that nothing is left to ask."""
+        if place.__class__ is Node:
+            call.node = place
+            self.exchanges.ask(call, place.line)
+            return
+        assert isinstance(place, End)
+        if place.state is None:
+            self.end_early(call, Failure.TRUST, place.fault)
+        elif call.purpose is Purpose.FETCH:
+            self._take_release(call, place)
+        else:
+            self._phones.state[call.phone] = place.state.index
+            self.exchanges.close(call, is_good=True)
+            self._decide(call, place.state)
+
+    def _decide(self, call: Call, state: TrustState) -> None:
+        tally = self._tally
+        tally.polls += 1
+        offer = self._decider.decide(call.phone, state, call.now)
+        if call.purpose is Purpose.LOOK:
+            if offer is not None and offer == call.offer:
+                self._switch(call)
+            else:
+                self.end_early(call, Failure.CHANGED)
+        elif offer is None:
+            self._appointments.renew(call.phone, call.begun)
+            self.spare.append(call)
+        else:
+            tally.offers += 1
+            call.offer, call.purpose = offer, Purpose.FETCH
+            self._fetch(call)
+
+    def _take_release(self, call: Call, end: End) -> None:
+        """Fetch the package, now that the maintainers' signature of it was seen."""
+        assert call.offer is not None
+        call.release, call.node = end.release, None
+        self._phones.role[call.phone] = end.role
+        if self._tally.offers % self._manners.download_every:
+            self._look_again(call)
+            return
+        load = self._parts.pop(call.phone, None)
+        if load is None or load.offer.sha256 != call.offer.sha256:
+            load = Load(call.offer)
+        call.load = load
+        self._ask_block(call, load)
+
+    def _ask_block(self, call: Call, load: Load) -> None:
+        self.exchanges.ask(call, self._lines.find(load.request(self._manners.host)))
+
+    def _look_again(self, call: Call) -> None:
+        """Poll once more right before the switch."""
+        # A server may serve packages another way and keep doing so: no poll comes behind one.
+        self.exchanges.close(call, is_good=False)
+        call.purpose, call.load, call.node = Purpose.LOOK, None, None
+        self.poll(call)
+
+    def _switch(self, call: Call) -> None:
+        release, offer = call.release, call.offer
+        assert release is not None
+        assert offer is not None
+        self._tally.switched += 1
+        self._let_twin_follow(call, release)
+        self._decider.switch(call.phone, build_of(release))
+        if offer.counter == offer.final_counter:
+            self._tally.arrived += 1
+            self._tally.arrived_in[self._stretches.find(call.begun)] += 1
+        self._appointments.renew(call.phone, call.begun)
+
+    def _let_twin_follow(self, call: Call, release: "Release") -> None:
+        if self._twins is None:
+            return
+        begun = time.perf_counter()
+        _, group = self._where(call)
+        running, secret = self._decider.running(call.phone), self._decider.secret(call.phone)
+        self._twins.follow(group, running, build_of(release), secret, call.now)
+        self.exchanges.stopwatch.lost += time.perf_counter() - begun
+
+    def _study(self, call: Call) -> bool:
+        """Let the real code look at what the server says now; ends the call where it cannot."""
+        begun = time.perf_counter()
+        state, group = self._where(call)
+        if call.purpose is Purpose.FETCH:
+            assert call.offer is not None
+            held = self._phones.role[call.phone]
+            why = self.school.learn_install(state, group, call.offer, held, self.time)
+        else:
+            why = self.school.learn_poll(state, group, self.time)
+        self.exchanges.stopwatch.lost += time.perf_counter() - begun
+        if why is not None:
+            self.end_early(call, *why)
+        return why is None
+
+    def _where(self, call: Call) -> tuple[TrustState, Group]:
+        phones = self._phones
+        return (
+            self.school.states[phones.state[call.phone]],
+            self._groups[phones.group[call.phone]],
+        )

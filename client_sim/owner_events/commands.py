@@ -1,0 +1,88 @@
+"""`hening-device live`: things happen to a phone and its owner; nothing of it touches polling."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from client_sim.clock import read_clock, read_entropy
+from client_sim.device.options import AS_JSON, PHONE, print_json
+from client_sim.device.records import load_due
+from client_sim.owner_events.events import Kind, LifeError
+from client_sim.persona import PersonaError, make_persona
+from client_sim.tape import Tape
+from client_sim.world import Event
+
+_KINDS: Final = [kind.value for kind in Kind]
+_GENTLE: Final = tuple(kind for kind in Kind if kind is not Kind.FACTORY_RESET)
+
+
+@click.command(
+    "live",
+    epilog=(
+        "\b\n"
+        "Example:\n"
+        "  hening-device live --phone var/phone sim-inserted sms-received travelled reboot\n"
+    ),
+)
+@PHONE
+@click.argument("kinds", nargs=-1, metavar="EVENT...", type=click.Choice(_KINDS))
+@click.option(
+    "--random",
+    "count",
+    default=0,
+    type=click.IntRange(0, 10_000),
+    metavar="N",
+    help="Let N more events happen, drawn from all but factory-reset.",
+)
+@click.option("--seed", type=int, help="Draw the same numbers, names and events again.")
+@click.option("--owner", type=int, metavar="SEED", help="Who moves in if nobody has.")
+@AS_JSON
+def live_command(
+    folder: Path,
+    kinds: tuple[str, ...],
+    count: int,
+    seed: int | None,
+    owner: int | None,
+    as_json: bool,
+) -> None:
+    """Let events happen to a phone: a SIM, messages, calls, a journey, a restart, a reset.
+
+    The owner's data grows, apps are told, and nothing is sent. Events: sim-inserted, wifi-joined,
+    location-allowed, contact-added, sms-sent, sms-received, mms-sent, mms-received, call-placed,
+    call-received, account-login, account-logout, app-installed, photo-taken, travelled, reboot,
+    factory-reset.
+    """
+    from client_sim.device.phone import Phone
+    from client_sim.device.telling import tell_date
+    from client_sim.owner_events.living import Life
+
+    if not kinds and not count:
+        raise click.UsageError("Name an event, or say how many with --random.")
+    tape = Tape(read_entropy(16) if seed is None else seed)
+    phone = Phone(folder)
+    try:
+        life = Life(folder, phone, tape, None if owner is None else make_persona(owner))
+        events = [
+            life.happen(kind, int(read_clock()))
+            for kind in (*map(Kind, kinds), *(tape.pick(_GENTLE) for _ in range(count)))
+        ]
+    except (LifeError, PersonaError) as error:
+        raise click.ClickException(str(error)) from error
+    due = load_due(phone.state)
+    if as_json:
+        print_json({"events": [_describe(event) for event in events], "next_poll": due})
+        return
+    for event in events:
+        click.echo(_tell(event))
+    when = "is not drawn yet" if due is None else f"is due at {tell_date(due)}"
+    click.echo(f"Nothing was sent. The next poll {when}.")
+
+
+def _describe(event: Event) -> dict[str, object]:
+    return {"name": event.name, "details": dict(event.details)}
+
+
+def _tell(event: Event) -> str:
+    details = ", ".join(f"{name} {value}" for name, value in event.details)
+    return f"{event.name}: {details}" if details else event.name

@@ -1,0 +1,50 @@
+"""Lets events happen to a phone on disk: its owner's data changes, its apps hear of it."""
+
+from pathlib import Path
+
+from client_sim.device.phone import Phone
+from client_sim.device.reset import reset_phone
+from client_sim.engine.boot_state import BuildFacts
+from client_sim.owner_events.events import Kind, LifeError, happen
+from client_sim.owner_events.personal_store import PersonalStore
+from client_sim.persona import Persona
+from client_sim.tape import Tape
+from client_sim.world import Event
+
+
+class Life:
+    """The life of the phone in `directory`, told from `tape`.
+
+    `owner` moves in where the phone has no owner. Raises LifeError if there is none then either,
+    PersonaError if the data cannot be read.
+    """
+
+    def __init__(self, directory: Path, phone: Phone, tape: Tape, owner: Persona | None) -> None:
+        self._directory = directory
+        self._phone = phone
+        self._tape = tape
+        self._store = PersonalStore(directory)
+        found = self._store.load() or owner
+        if found is None:
+            raise LifeError(f"{directory} has no owner yet; give --owner a number for one.")
+        self._persona = found
+
+    def happen(self, kind: Kind, now: int) -> Event:
+        """Let one event happen at epoch seconds `now` and return what apps hear of it.
+
+        Raises DeviceError where a reboot or a reset fails, LifeError, OSError.
+        """
+        self._persona, event = happen(kind, self._persona, self._tape, now)
+        if kind is Kind.FACTORY_RESET:
+            # What is left of the owner is with them until they set the phone up again.
+            reset_phone(self._directory)
+        else:
+            self._store.store(self._persona)
+        if kind is Kind.REBOOT:
+            self._phone.reboot(is_healthy=_starts)
+        self._phone.tell(event)
+        return event
+
+
+def _starts(_build: BuildFacts) -> bool:
+    return True

@@ -1,0 +1,43 @@
+"""The trail: who changed what, newest first, by person, action and subject."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from server.console.page import PREFIX, Page, Shown, Visit
+from server.console.rendering import moment
+from server.console.texts import describe_details, describe_entry
+from server.release.api.audit_log import Entry
+from server.release.errors import NotFoundError, PermissionDeniedError
+from server.release.rollouts.changes import ChangeView
+
+FILTERS = ("actor", "action", "subject")
+
+
+async def list_trail(visit: Visit) -> Shown:
+    """Show entries in words. What is left empty in the form matches all."""
+    page = await visit.at.do("list_trail", query=visit.query)
+    wanted = {entry.detail["change"] for entry in page.items if "change" in entry.detail}
+    orders = {change: await _find_order(visit, change) for change in wanted}
+    rows = [_describe(entry, orders.get(entry.detail.get("change"))) for entry in page.items]
+    filters = {name: visit.query.get(name, "") for name in FILTERS}
+    return Shown("trail.html", {"rows": rows, "next": page.next, "filters": filters})
+
+
+async def _find_order(visit: Visit, change: str) -> ChangeView | None:
+    """Return the order that entries are about; None where it is gone, or not for this account."""
+    try:
+        found: ChangeView = await visit.at.do("get_change", {"change": change})
+    except (NotFoundError, PermissionDeniedError):
+        return None
+    return found
+
+
+def _describe(entry: Entry, order: ChangeView | None) -> Mapping[str, Any]:
+    return {
+        "entry": entry,
+        "sentence": describe_entry(entry.action, entry.subject, order),
+        "details": describe_details(entry.action, entry.at, entry.detail, order, moment),
+    }
+
+
+PAGES = (Page("GET", f"{PREFIX}/trail", list_trail),)

@@ -1,0 +1,218 @@
+"""What all connections of a process share: what is served, the date, their number, their limits."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+from server.device.fast_path import FastPath
+from server.device.gate import GateMode, Reason
+from server.device.heads import (
+    Planned,
+    PlannedFile,
+    Remark,
+    is_for_package,
+    is_phones,
+    plan_head,
+    plan_refusal,
+)
+from server.device.plane import DevicePlane
+from server.device.turns import SLOW_ANSWER, Turns
+
+HELD = 256 * 1024 * 1024  # bytes that may wait for slow clients in a process
+WAITING_BYTES = 16_384  # of a connection that waits for its hand-over
+TICK_SECONDS = 0.5  # how exact limits and `Date` are
+LANE_STATUSES = (
+    HTTPStatus.OK,
+    HTTPStatus.PARTIAL_CONTENT,
+    HTTPStatus.NOT_MODIFIED,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+)
+
+
+class Connection(Protocol):
+    """A connection, on the lane or handed over: when it is cut, on the loop's clock, and why.
+
+    `left` is what the client had still to take when its deadline came the last time, and `least`
+    how much of it must be taken by the next. `held` bytes wait in memory for it. Behind its last
+    answer, where `limit` is empty, it may take nothing until `stalls`.
+    """
+
+    deadline: float
+    stalls: float
+    limit: str
+    left: int
+    least: int
+    held: int
+
+    def untaken(self) -> int:
+        """Return how many bytes the client has still to take."""
+
+    def cut(self) -> None:
+        """End the connection at once."""
+
+    def drain(self) -> None:
+        """Let the next answer be the last."""
+
+
+class Connections:
+    """Gives lanes what they need, and cuts connections whose time is over.
+
+    `hand_over` is given a transport and what came over it and is still to be answered.
+    """
+
+    def __init__(
+        self,
+        plane: DevicePlane,
+        monotonic: Callable[[], float],
+        hand_over: Callable[[asyncio.Transport, bytes], None],
+    ) -> None:
+        self.plane = plane
+        self.answers = plane.counts.answers
+        self.turns = Turns()
+        self._hand_over = hand_over
+        self._waiting: deque[FastPath] = deque()
+        self.is_draining = False
+        self._held = 0  # bytes that wait in memory for clients
+        self._monotonic = monotonic
+        self._handovers_left = 0
+        self._connections: set[Connection] = set()
+        self._left = asyncio.Event()
+        self.tick()
+
+    def __call__(self) -> FastPath:
+        """Return the protocol of a new connection."""
+        return FastPath(self)
+
+    def tick(self) -> None:
+        """Look at the clocks for everyone, and cut those whose time is over."""
+        now, limits = self._monotonic(), self.plane.limits
+        self.until_head = now + limits.head_seconds
+        self.until_idle = now + limits.idle_seconds
+        self.until_stall = now + limits.stall_seconds
+        self.until_linger = now + limits.linger_seconds
+        date = formatdate(self.plane.clock(), usegmt=True)
+        self.starts = {
+            status.value: f"HTTP/1.1 {status} {status.phrase}\r\nDate: {date}\r\n".encode()
+            for status in LANE_STATUSES
+        }
+        for connection in [each for each in self._connections if each.deadline <= now]:
+            self._expire(connection, now)
+        self._handovers_left = int(limits.handovers * TICK_SECONDS)
+        if self._waiting:
+            self.turns.line_up(self._hand_over_next)
+
+    def _expire(self, connection: Connection, now: float) -> None:
+        """Cut a connection, unless its client takes what was written, however slowly.
+
+        Behind the last answer it is looked at again soon, as nobody tells when all is taken.
+        """
+        left = connection.untaken()
+        is_taking = left > 0 and abs(connection.left - left) >= connection.least
+        if is_taking:
+            connection.left, connection.stalls = left, self.until_stall
+        if left and not connection.limit and now < connection.stalls:
+            connection.deadline = self.until_linger
+        elif is_taking:
+            connection.deadline, connection.limit = self.until_stall, "stall"
+        else:
+            if left or connection.limit:
+                self.plane.counts.cuts[connection.limit or "stall"] += 1
+            connection.cut()
+
+    def linger(self, connection: Connection) -> None:
+        """Give a client a moment behind the last answer, and more while it has to take of it."""
+        connection.deadline, connection.limit = self.until_linger, ""
+        connection.stalls = self.until_stall
+
+    def is_full(self) -> bool:
+        """Answer, and count, whether there is no room for another connection."""
+        if len(self._connections) <= self.plane.limits.connections:
+            return False
+        self.plane.counts.cuts["full"] += 1
+        return True
+
+    def hold(self, connection: Connection, size: int) -> None:
+        """Note what is kept for a client; where all in all is too much, the last one is cut."""
+        self._held += size - connection.held
+        connection.held = size
+        if self._held > HELD and size:
+            self.plane.counts.cuts["full"] += 1
+            connection.cut()
+
+    def enter(self, connection: Connection) -> None:
+        """Count a connection in."""
+        self._connections.add(connection)
+        self.plane.counts.connections = len(self._connections)
+
+    def leave(self, connection: Connection) -> None:
+        """Count a connection out."""
+        self._connections.discard(connection)
+        self._left.set()
+        self.plane.counts.connections = len(self._connections)
+
+    def drain(self) -> None:
+        """Let the next answer of each connection be its last."""
+        self.is_draining = True
+        for connection in list(self._connections):
+            connection.drain()
+
+    async def wait_empty(self) -> None:
+        """Wait until there is no connection."""
+        while self._connections:
+            self._left.clear()
+            await self._left.wait()
+
+    def cut_all(self) -> None:
+        """End every connection."""
+        for connection in list(self._connections):
+            connection.cut()
+
+    def hand_over(self, lane: FastPath, data: bytes) -> None:
+        """Have a connection handed over, whose unanswered bytes begin with `data`.
+
+        That is dear, and who is refused comes this way: beyond so many a second they wait, but for
+        those who ask for a package, which have as many again. So a flood of refusals, of packages
+        or not, holds up nobody's poll. Whoever would wait for more than a second is cut, and who
+        brings much: who left meanwhile is noticed only in turn, and must not fill the room.
+        """
+        limits = self.plane.limits
+        reserve = limits.handovers * TICK_SECONDS if is_for_package(data, self.plane.served) else 0
+        if self._handovers_left > -reserve and (reserve or not self._waiting):
+            self._handovers_left -= 1
+            lane.leave(self._hand_over)
+        elif len(self._waiting) < limits.handovers and len(data) <= WAITING_BYTES:
+            self._waiting.append(lane)
+        else:
+            self.plane.counts.cuts["full"] += 1
+            lane.cut()
+
+    def _hand_over_next(self) -> None:
+        """Hand over the connection that waited longest, and see to the others in later turns."""
+        if self._waiting and self._handovers_left > 0:
+            self.turns.spend(SLOW_ANSWER)
+            self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
+            self.turns.line_up(self._hand_over_next)
+
+    def plan(self, head: bytes) -> Planned | PlannedFile | None:
+        """Return the answer to a whole head, where it can be given on the lane."""
+        served, mode = self.plane.served, self.plane.mode
+        if (hit := served.exact.get(head)) is not None:
+            return *hit, False, None
+        planned = None
+        if mode is not GateMode.STRICT or is_phones(head, served.snapshot):
+            planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)
+        return plan_refusal(head, mode) if planned is None else planned
+
+    def count(self, status: int, remark: Remark) -> None:
+        """Count an answer of the lane."""
+        self.answers[status] += 1
+        if isinstance(remark, Reason):
+            self.plane.counts.refusals[remark] += 1
+        elif remark is not None:
+            self.plane.counts.unknown_headers += 1

@@ -1,0 +1,305 @@
+"""aiohttp's low-level server, bent to the promise, for what the lane does not answer.
+
+aiohttp adds `Server`, names client addresses in its logs and answers malformed requests with texts
+of its own; each is replaced here, through the classes that it exports.
+"""
+
+import asyncio
+import logging
+import math
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import HttpVersion11, StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+
+from server.device.connections import Connections
+from server.device.gate import GateMode, Reason, take_heads
+from server.device.heads import END
+from server.device.plane import DevicePlane
+from server.device.send_progress import untaken
+from server.device.turns import SLOW_ANSWER
+
+RESPONSE_HEADERS = frozenset(
+    {
+        "Accept-Ranges",
+        "Cache-Control",
+        "Connection",
+        "Content-Encoding",
+        "Content-Length",
+        "Content-Range",
+        "Content-Type",
+        "Date",
+        "ETag",
+        "Repr-Digest",
+        "Transfer-Encoding",
+        "Vary",
+    }
+)
+LINE_LIMIT = 2048  # bytes of a request line or header: the longest path has under 400
+HEADER_LIMIT = 48  # headers of a request: browsers send about 20
+REST = 16_384  # bytes that a client may send ahead of its answers
+_EMPTY_LINES = re.compile(rb"[\r\n]+")
+_BARE_END = re.compile(rb"(?<!\r)\n")
+_MALFORMED = b"\0"
+
+_SILENT = logging.getLogger("hening.silent")
+_SILENT.disabled = True
+
+
+class HandoverServer(web.Server):
+    """A server without a socket: it is given the connections that its `front` cannot answer."""
+
+    def __init__(self, plane: DevicePlane, monotonic: Callable[[], float]) -> None:
+        super().__init__(
+            _handle,
+            request_factory=_make_request,
+            access_log=None,
+            logger=_SILENT,
+            max_line_size=LINE_LIMIT,
+            max_field_size=LINE_LIMIT,
+            max_headers=HEADER_LIMIT,
+            keepalive_timeout=plane.limits.idle_seconds,
+            lingering_time=0,
+            auto_decompress=False,
+        )
+        self.plane = plane
+        self.front = Connections(plane, monotonic, self.take)
+
+    def __call__(self) -> web.RequestHandler:
+        """Return the protocol of a connection."""
+        return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
+
+    def take(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Take a connection over; `data` came over it and are still to be answered.
+
+        What was written before goes out before what is written from here on.
+        """
+        handler = self()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
+        handler.data_received(data)
+
+
+async def _handle(request: web.BaseRequest) -> web.StreamResponse:
+    protocol = request.protocol
+    if not isinstance(protocol, _Protocol):
+        raise TypeError("a request came over a connection that is not ours")
+    response = await protocol.plane.handle(request, is_spelled=protocol.is_spelled)
+    protocol.after(request, response)
+    return response
+
+
+def _make_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: "asyncio.Task[None]",
+) -> "_Request":
+    if isinstance(protocol, _Protocol):
+        protocol.deadline = math.inf
+    if message.method == "UNKNOWN":  # aiohttp's own, in the place of what it could not read
+        message = message._replace(version=HttpVersion11)
+    return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
+
+
+class _Request(web.BaseRequest):
+    """A request whose response carries the headers of the table and no others."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        for name in [name for name in response.headers if name not in RESPONSE_HEADERS]:
+            del response.headers[name]
+
+
+class _Protocol(web.RequestHandler):
+    """What cannot be parsed is a refusal, what fails here a failure; neither says a word more.
+
+    aiohttp is given one head after the other, the next when the last one's answer is known: it
+    takes back what it has read of a packet where something behind it is malformed, and would read
+    all that a client sends at once. Between two requests aiohttp's own limit holds; `deadline` is
+    for heads, and for clients that take nothing.
+    """
+
+    __slots__ = (
+        "_beginning",
+        "_is_asked",
+        "_is_full",
+        "_is_lined_up",
+        "_is_over",
+        "_is_slow",
+        "_rest",
+        "deadline",
+        "front",
+        "has_ended",
+        "held",
+        "is_spelled",
+        "least",
+        "left",
+        "limit",
+        "plane",
+        "stalls",
+    )
+
+    def __init__(self, manager: HandoverServer, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self.front = manager.front
+        self.plane = manager.plane
+        self.has_ended = False  # the client sends nothing more
+        self.is_spelled = True  # the request that is answered is in a phone's bytes
+        self.held = self.left = 0
+        self.least, self.stalls = 1, 0.0
+        self._beginning = b""  # what aiohttp has of a head that is not whole
+        self._is_asked = False  # a request came whole and its answer is not known yet
+        self._is_full = False  # nothing is read until some of it is answered
+        self._is_lined_up = False  # the next head waits for a turn
+        self._is_over = False  # no answer follows
+        self._is_slow = False  # the client does not take what was written
+        self._rest = b""  # what came and is not given to aiohttp yet
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first head; aiohttp's idle limit begins only after it."""
+        super().connection_made(transport)
+        self.deadline, self.limit = self.front.until_head, "head"
+        self.front.enter(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait no longer."""
+        self._is_over, self._rest = True, b""
+        self.front.hold(self, 0)
+        self.front.leave(self)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for a client that does not take what was written."""
+        super().pause_writing()
+        if self.transport is not None and not self.plane.downloads.watches(self.transport):
+            self.left = self.untaken()
+            self.deadline, self.limit = self.front.until_stall, "stall"
+            self._is_slow = True
+            self._hold()
+
+    def resume_writing(self) -> None:
+        """Wait no longer."""
+        super().resume_writing()
+        self.deadline, self._is_slow = math.inf, False
+        self._hold()
+
+    def _hold(self) -> None:
+        waiting = 0
+        if self._is_slow and self.transport is not None:
+            waiting = self.transport.get_write_buffer_size()
+        ahead = len(self._rest) if len(self._rest) > REST else 0
+        if waiting + ahead != self.held:
+            self.front.hold(self, waiting + ahead)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what came, and give aiohttp what it may have."""
+        if self._is_over:
+            return
+        self._rest += data
+        if self.front.turns.is_over:
+            self._line_up()
+        elif not self._is_lined_up:
+            self._give()
+        if len(self._rest) > REST and self.transport is not None:
+            self._is_full = True
+            self.transport.pause_reading()
+            self._hold()
+
+    def _line_up(self) -> None:
+        """Let what came wait for a turn."""
+        if not self._is_lined_up:
+            self._is_lined_up = True
+            self.front.turns.line_up(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._is_lined_up = False
+        self._give()
+
+    def _give(self) -> None:
+        """Give aiohttp the next head, or what is there of it."""
+        while self._rest and not (self._is_asked or self._is_over):
+            if not self._beginning:
+                # Empty lines in front of a head are nothing (RFC 9112 section 2.2), and no phone's.
+                empty = _EMPTY_LINES.match(self._rest)
+                self.is_spelled = empty is None
+                self._rest = self._rest[empty.end() :] if empty else self._rest
+                if not self._rest:
+                    return
+            known = self._beginning
+            end = (known[-3:] + self._rest).find(END) + len(END) - len(known[-3:])
+            is_whole = end + len(known[-3:]) >= len(END)
+            if (known + self._rest[:4]).startswith(b"PRI "):
+                is_whole = False  # aiohttp waits for what follows in HTTP/2's preface, to refuse it
+            piece = self._rest[:end] if is_whole else self._rest
+            if _BARE_END.search(known[-1:] + piece, len(known[-1:])) is not None:
+                # aiohttp refuses it, too, but as something else if it comes in other pieces.
+                self._is_asked, self._rest = True, b""
+                super().data_received(_MALFORMED)
+                return
+            self._rest = self._rest[len(piece) :]
+            self._beginning = b"" if is_whole else (known + piece)[-LINE_LIMIT:]
+            self._is_asked = is_whole
+            if is_whole:
+                self.front.turns.spend(SLOW_ANSWER)
+            if self.plane.mode is GateMode.STRICT and is_whole:
+                self.is_spelled = self.is_spelled and take_heads(known + piece) == (b"", True)
+            if not is_whole and self.deadline == math.inf:
+                self.deadline, self.limit = self.front.until_head, "head"
+            super().data_received(piece)
+        if self._is_full and len(self._rest) <= REST and self.transport is not None:
+            self._is_full = False
+            self.transport.resume_reading()
+            self._hold()
+
+    def after(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Go on behind an answer that is known: with the next head in its turn, or with the end."""
+        self._is_asked = False
+        if self.front.is_draining or (self.has_ended and END not in self._rest):
+            response.force_close()
+        if response.keep_alive is False or not request.keep_alive:
+            self._is_over, self._rest = True, b""
+        if self._rest:
+            self._line_up()
+        else:
+            self._give()  # which reads on
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio's, which aiohttp narrows
+        """Answer what was asked before a client ended its half of the connection, then close."""
+        self.has_ended = True
+        is_plain = self.transport is not None and not self.transport.get_extra_info("sslcontext")
+        return is_plain and (self._is_asked or END in self._rest)
+
+    def untaken(self) -> int:
+        """Return how many bytes the client has still to take."""
+        return 0 if self.transport is None else untaken(self.transport)
+
+    def cut(self) -> None:
+        """End the connection whatever is still to be written."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def drain(self) -> None:
+        """Let the next answer be the last; with nothing under way, wait for it a moment only."""
+        if not self._is_asked and self.deadline == math.inf:
+            self.front.linger(self)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a malformed request or a failure of ours, and close."""
+        del message
+        self._is_over, self._rest = True, b""
+        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
+            raise ConnectionError("the answer was already begun, or nobody takes it")
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self.plane.to_response(self.plane.refuse(Reason.MALFORMED))
+        return self.plane.to_response(self.plane.fail())

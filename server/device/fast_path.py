@@ -1,0 +1,307 @@
+"""The fast lane: a connection whose requests are answered from bytes in memory, and from files.
+
+The request language is finite, so the answer to a phone's request is a look-up of its bytes. Other
+clients' heads, and what asks for packages, are planned by the `front`. Whatever nobody plans is
+handed over to aiohttp together with its connection, one way, for the rest of that connection's
+life.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from server.device.downloads import FileAnswer
+from server.device.heads import END, UNKNOWN, PlannedFile, may_become_head
+from server.device.send_progress import untaken
+from server.device.turns import ANSWER, PIECE, SLOW_ANSWER
+
+if TYPE_CHECKING:
+    from server.device.connections import Connections
+
+CLOSE = b"\r\nConnection: close"
+REST = 16_384  # bytes that wait for their turn beyond which the sum of all counts
+COPIED = 16_384  # bytes below which one write of a copy is cheaper than one of two parts
+
+
+class FastPath(asyncio.Protocol):
+    """One connection; at its `deadline`, on the loop's clock, its time is over by its `limit`."""
+
+    __slots__ = (
+        "_file",
+        "_front",
+        "_has_begun",
+        "_is_ending",
+        "_is_paused",
+        "_is_plain",
+        "_is_waiting",
+        "_rest",
+        "_start",
+        "_transport",
+        "deadline",
+        "held",
+        "least",
+        "left",
+        "limit",
+        "stalls",
+    )
+
+    def __init__(self, front: "Connections") -> None:
+        self._front = front
+        self._rest = b""  # what came; from `_start` on it is still to be answered
+        self._start = 0
+        self._has_begun = False  # there is a transport
+        self._is_paused = False  # the client does not take what was written
+        self._is_ending = False  # the last answer is written, what still comes is thrown away
+        self._is_waiting = False  # for a turn, for a file that is sent, for others to take over
+        self._file: FileAnswer | None = None
+        self._is_plain = True  # none of this, and nothing is left of an earlier packet
+        self.held = self.left = 0
+        self.least = 1
+        self.deadline, self.limit = front.until_head, "head"
+        self.stalls = 0.0
+        front.enter(self)  # before a handshake, which takes room as well
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a head, unless there are too many connections."""
+        self._transport, self._has_begun = cast("asyncio.Transport", transport), True
+        self._is_plain = not self._front.is_draining
+        self._front.enter(self)  # again: its time may have been over within its handshake
+        if self._front.is_full():
+            transport.close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's
+        """Forget the connection."""
+        if self._file is not None:
+            self._file.cut()  # which has a descriptor of its own
+        self._front.hold(self, 0)
+        self._front.leave(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what is one whole request of a phone; look closer at everything else."""
+        front = self._front
+        hit = front.plane.served.exact.get(data)
+        if hit is None or not self._is_plain:
+            self._take(self._rest[self._start :] + data if self._rest else data, 0)
+            return
+        status, content = hit
+        front.answers[status] += 1
+        self.deadline, self.limit = front.until_idle, "idle"
+        self._write(front.starts[status], content)
+
+    def _write(self, start: bytes, data: bytes) -> None:
+        if len(data) < COPIED:
+            self._transport.write(start + data)
+        else:  # what is large is one object for all clients, however slowly they take it
+            self._transport.writelines((start, data))
+
+    def _take(self, data: bytes, start: int) -> None:
+        """Answer the requests of `data` from `start` on, in order, while their answers are taken.
+
+        One that comes alone is answered in any case, unless its answer is slow; several while this
+        turn has room. What is left waits for another turn.
+        """
+        front, turns = self._front, self._front.turns
+        work, room = -ANSWER, min(turns.left, PIECE)  # the first is free
+        slow: tuple[PlannedFile | None, int] | None = None
+        while not (self._is_paused or self._is_ending or self._is_waiting):
+            end = data.find(END, start) + len(END)
+            if end < len(END):
+                break
+            if work >= room and (work >= 0 or data.find(END, end) >= 0):
+                self._line_up()
+                break
+            planned = front.plan(data[start:end])
+            if planned is None or isinstance(planned, PlannedFile):
+                slow = planned, end - start
+                break
+            start = end
+            status, content, is_last, remark = planned
+            work += ANSWER + len(content)
+            front.count(status, remark)
+            self.deadline, self.limit = front.until_idle, "idle"
+            if is_last or front.is_draining:
+                fields, empty_line, body = content.partition(END)
+                self._write(front.starts[status] + fields + CLOSE, empty_line + body)
+                self._end()
+            else:
+                self._write(front.starts[status], content)
+        if work > ANSWER:  # one small answer is not worth counting
+            turns.spend(work)
+        if slow is None:
+            self._keep(data, start)
+        else:
+            self._set_rest(data, start)
+            self._answer_slowly(*slow)
+
+    def _answer_slowly(self, planned: PlannedFile | None, length: int) -> None:
+        """Begin with the next request, of this length: a file, or where None one for aiohttp."""
+        turns = self._front.turns
+        if turns.is_over:
+            self._line_up()
+            return
+        turns.spend(SLOW_ANSWER)
+        if planned is None:
+            self._hand_over()
+        else:
+            self._download(planned, length)
+
+    def _keep(self, data: bytes, start: int) -> None:
+        """Keep what could not be answered yet."""
+        if self._is_ending:
+            data, start = b"", 0
+        elif not (self._is_paused or self._is_waiting):
+            data, start = data[start:], 0
+            if data and not may_become_head(data):
+                self._set_rest(data, start)
+                self._answer_slowly(None, 0)
+                return
+            if data and (not self._rest or self.limit == "idle"):
+                self.deadline, self.limit = self._front.until_head, "head"
+        self._set_rest(data, start)
+        is_busy = self._is_paused or self._is_ending or self._is_waiting
+        self._is_plain = not (self._rest or is_busy or self._front.is_draining)
+
+    def _download(self, planned: PlannedFile, length: int) -> None:
+        """Begin to send a file that was asked for with a head of this length.
+
+        What stands in the way is for others: TLS, and answers that are not all with the kernel.
+        """
+        has_more = self._transport.get_write_buffer_size() > 0
+        if has_more or self._transport.get_extra_info("sslcontext") is not None:
+            self._hand_over()
+            return
+        front, is_last = self._front, planned.is_last or self._front.is_draining
+        fields, empty_line, _ = planned.fields.partition(END)
+        head = front.starts[planned.status] + fields + (CLOSE if is_last else b"") + empty_line
+        self._wait()
+        self.deadline, self.limit = front.until_stall, "stall"
+        limits = front.plane.limits
+        self.left = planned.end - planned.first
+        self.least = max(1, int(limits.least_rate * limits.stall_seconds))
+        sent = functools.partial(self._sent, planned, length)
+        self._file = FileAnswer(front.plane.downloads, self._transport, planned, head, sent)
+
+    def _sent(self, planned: PlannedFile, length: int, is_sent: bool) -> None:
+        """Go on behind a file, or let others answer."""
+        front, self._file = self._front, None
+        if not is_sent:
+            self._hand_over()
+            return
+        if planned.remark == UNKNOWN:
+            front.plane.counts.unknown_headers += 1
+        self.least = 1
+        self.deadline, self.limit = front.until_idle, "idle"
+        self._set_rest(self._rest, self._start + length)
+        if planned.is_last or front.is_draining:
+            self._end()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Read on, or wait for a turn to answer what came meanwhile."""
+        if self._rest:
+            self._line_up()
+        else:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        """Answer what this turn has room for, and read on once nothing is left."""
+        if self._transport.is_closing():
+            return
+        self._is_waiting = False
+        self._take(self._rest, self._start)
+        is_reading = not (self._is_paused or self._is_waiting)
+        if is_reading and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _line_up(self) -> None:
+        """Wait for a turn."""
+        self._wait()
+        self._front.turns.line_up(self._take_turn)
+
+    def _wait(self) -> None:
+        """Answer and read nothing."""
+        if not self._is_waiting:
+            self._transport.pause_reading()
+        self._is_waiting, self._is_plain = True, False
+
+    def _set_rest(self, rest: bytes, start: int) -> None:
+        if start == len(rest):
+            rest, start = b"", 0
+        self._rest, self._start = rest, start
+        held = len(rest) if len(rest) > REST else 0
+        if held != self.held:
+            self._front.hold(self, held)
+
+    def _hand_over(self) -> None:
+        """Ask to be handed over, now or a little later; until then nothing is read."""
+        self._wait()
+        self.deadline, self.limit = self._front.until_head, "head"
+        self._front.hand_over(self, self._rest[self._start :])
+
+    def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
+        """Let `take` have the connection and what is not answered; False where it is closed."""
+        if self._transport.is_closing():
+            return False
+        self._front.hold(self, 0)
+        self._front.leave(self)
+        self._transport.resume_reading()
+        take(self._transport, self._rest[self._start :])
+        return True
+
+    def pause_writing(self) -> None:
+        """Answer and read nothing until the client has taken what was written."""
+        self._is_paused, self._is_plain = True, False
+        if not self._is_ending:
+            self._transport.pause_reading()
+        self.left = self.untaken()
+        self.deadline, self.limit = self._front.until_stall, "stall"
+
+    def resume_writing(self) -> None:
+        """Go on with what came meanwhile; after the last answer, wait a moment for the client."""
+        self._is_paused = False
+        if self._is_ending:
+            self._front.linger(self)
+            return
+        if not self._is_waiting:
+            self.deadline, self.limit = self._front.until_idle, "idle"
+            self._go_on()
+            if self._front.is_draining:
+                self.drain()
+
+    def _end(self) -> None:
+        """Send nothing more once all is taken; closing at once could take the answer back."""
+        self._is_ending, self._is_plain = True, False
+        if not self._is_paused:  # else it is the client that is waited for, as in every answer
+            self._front.linger(self)
+        if self._transport.can_write_eof():
+            if self._is_paused:
+                self._transport.resume_reading()
+            self._transport.write_eof()
+            if self._transport.get_write_buffer_size() > COPIED:  # paused until all is taken
+                self._transport.set_write_buffer_limits(high=0)
+        else:
+            self._transport.close()
+
+    def drain(self) -> None:
+        """Let the next answer be the last; with nothing under way, wait for it a moment only."""
+        self._is_plain = False
+        if not self._has_begun:
+            self._front.leave(self)  # nobody tells when a handshake fails, and nothing was asked
+        elif self.limit == "idle":
+            self._front.linger(self)
+
+    def untaken(self) -> int:
+        """Return how many bytes the client has still to take."""
+        if self._file is not None:
+            return self._file.untaken()
+        return untaken(self._transport) if self._has_begun else 0
+
+    def cut(self) -> None:
+        """End the connection whatever is still to be written."""
+        if self._file is not None:
+            self._file.cut()
+        elif self._has_begun:
+            self._transport.abort()
+        else:
+            self._front.leave(self)  # its handshake never ended

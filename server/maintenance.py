@@ -1,0 +1,66 @@
+"""The watchman's rounds, and what they say about readiness."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from server.publisher.alarms import Notice
+from server.publisher.clock import ClockKeeper
+from server.publisher.watchman import Watchman
+
+LOOK_SECONDS = 10.0  # between two rounds
+FIRST_SECONDS = 60.0  # how long the first renewal may take before the first round does not wait
+STALE_SECONDS = 60.0  # after so long without a round something is stuck
+
+
+class Maintenance:
+    """Sends watchman and keeper of the clock round.
+
+    `serves` tells whether phones are answered from a snapshot.
+    """
+
+    def __init__(
+        self,
+        watchman: Watchman,
+        keeper: ClockKeeper,
+        serves: Callable[[], bool],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.renewed = asyncio.Event()
+        self._watchman = watchman
+        self._keeper = keeper
+        self._clock_alarms: list[str] = []
+        self._serves = serves
+        self._monotonic = monotonic
+        self._found: list[str] = ["this server has only just begun."]
+        self._at = monotonic()
+
+    async def run(self) -> None:
+        """Go round for ever, the first time after what was due was renewed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_SECONDS):
+                await self.renewed.wait()
+        while True:
+            self._clock_alarms = await self._keeper.look()
+            self._found = await self._watchman.look()
+            self._at = self._monotonic()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def alarms(self) -> Sequence[Notice]:
+        """Return what a person has to look at now: why it is not ready, the clock, and the rest."""
+        seen = [
+            *(Notice("clock", "critical", sentence) for sentence in self._clock_alarms),
+            *self._watchman.notices,
+        ]
+        said = {notice.sentence for notice in seen}
+        reasons = [reason for reason in self.reasons() if reason not in said]
+        return [*(Notice("server", "critical", reason) for reason in reasons), *seen]
+
+    def reasons(self) -> Sequence[str]:
+        """Return why this server is not ready, nothing when it is; callable from any thread."""
+        reasons = list(self._found)
+        if self._monotonic() - self._at > STALE_SECONDS:
+            reasons.append("the last look at the state was over a minute ago.")
+        if not self._serves():
+            reasons.append("no snapshot is loaded, or no worker serves it.")
+        return reasons

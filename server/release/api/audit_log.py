@@ -1,0 +1,106 @@
+"""The trail: who changed what."""
+
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+
+from server.release.api.address import PREFIX
+from server.release.api.operation import Call, Operation, Reply
+from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.auth.audit_log import describe
+from server.release.auth.audit_log_query import AuditLogFilter, export_trail, load_head, query_trail
+from server.release.auth.principal import Permission
+
+JSON_LINES = "application/jsonl"
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+Moment = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1, description="Epoch seconds, inclusive.")]
+
+
+class AuditLogQuery(PageQuery, frozen=True):
+    """Which entries; what is left out matches all."""
+
+    actor: Text = ""
+    """An account with its tokens, `ACCOUNT/TOKENID`, or `cli:USER`."""
+    action: Text = ""
+    """An action, or the group before its dot."""
+    subject: Text = ""
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One change, as docs/FORMATS.md section 11 has it."""
+
+    index: int
+    at: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+    sha256: str
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where the trail ends; an auditor keeps it to compare later."""
+
+    length: int
+    sha256: str
+
+
+async def list_trail(call: Call) -> Reply:
+    """List entries, the newest first."""
+    query = call.query
+    wanted = AuditLogFilter(query.actor, query.action, query.subject, query.since, query.until)
+    async with call.services.sessions() as session:
+        rows = await query_trail(
+            session, wanted, before=decode_cursor(query.cursor, int), limit=query.limit + 1
+        )
+    return Reply(make_page(call, rows, lambda row: row.index, lambda row: Entry(**describe(row))))
+
+
+async def get_trail_head(call: Call) -> Reply:
+    """Give number and hash of the last entry; 0 and zeros before the first."""
+    async with call.services.sessions() as session:
+        found = await load_head(session)
+    return Reply(Head(found.length, found.sha256))
+
+
+async def export_whole_trail(call: Call) -> web.StreamResponse:
+    """Give every entry as a line of canonical JSON, the oldest first."""
+    response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
+    await response.prepare(call.request)
+    async for lines in export_trail(call.services.sessions):
+        await response.write(lines)
+    await response.write_eof()
+    return response
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/trail",
+        permission=Permission.AUDIT,
+        summary="Who changed what",
+        handler=list_trail,
+        query=AuditLogQuery,
+        response=Page[Entry],
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/trail/head",
+        permission=Permission.AUDIT,
+        summary="Where the trail ends",
+        handler=get_trail_head,
+        response=Head,
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/trail/export",
+        permission=Permission.AUDIT,
+        summary="All of it, to be verified elsewhere",
+        handler=export_whole_trail,
+        raw=True,
+        response_type=JSON_LINES,
+    ),
+)

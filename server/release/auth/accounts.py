@@ -1,0 +1,285 @@
+"""Accounts: made, changed, disabled and enabled by people with the right to; never deleted.
+
+Nobody gives what they do not hold, or manages whoever holds more: who makes, changes, disables or
+enables an account holds all rights of its role, for all its codenames. At least one admin for all
+codenames stays enabled.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.core.names import is_codename
+from server.release.auth.audit_log import lock_trail, record
+from server.release.auth.principal import (
+    CONTENT_ROLES,
+    EVERY_CODENAME,
+    ROLE_PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+)
+from server.release.auth.token_text import redact
+from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
+from server.storage.control_models import Account, Token, WebSession
+
+MAX_CODENAMES = 1000
+SUBJECT_LIMIT = 255  # OpenID Connect Core 1.0 section 2
+_LIMIT = 64 * MAX_CODENAMES
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def check_account_name(text: str) -> None:
+    """Raise FormatError unless `text` may name an account."""
+    if _NAME.fullmatch(text) is None:
+        raise FormatError(
+            f"{text[:64]!r} is not an account name: lower-case letters, digits, `.`, `_` and `-`,"
+            " at most 64, the first a letter or digit."
+        )
+    if redact(text) != text:
+        raise FormatError("an account is not named like a token: if it is one, revoke it.")
+
+
+def check_codenames(codenames: Iterable[str]) -> tuple[str, ...]:
+    """Return `codenames` sorted, each once; raises FormatError for what names no signed role.
+
+    `*` stands for all and swallows the others.
+    """
+    names = sorted(set(codenames))
+    if not 1 <= len(names) <= MAX_CODENAMES:
+        raise FormatError(f"an account has 1 to {MAX_CODENAMES} codenames, or `*` for all.")
+    for name in names:
+        if name != EVERY_CODENAME and name not in CONTENT_ROLES and not is_codename(name):
+            raise FormatError(f"{name[:64]!r} is neither a codename nor content, tables or `*`.")
+    return (EVERY_CODENAME,) if EVERY_CODENAME in names else tuple(names)
+
+
+def account_codenames(account: Account) -> tuple[str, ...]:
+    """Return the codenames of an account's row."""
+    return tuple(decode_canonical_json(account.codenames.encode(), limit=_LIMIT))
+
+
+async def list_accounts(
+    session: AsyncSession,
+    *,
+    of: Principal | None = None,
+    after: str = "",
+    limit: int | None = None,
+) -> Sequence[Account]:
+    """Return all accounts by name, or `limit` of them after the name `after`.
+
+    With `of` those whose codenames this principal covers.
+    """
+    query = select(Account).where(Account.name > after).order_by(Account.name)
+    rows = (await session.scalars(query)).all()
+    return [row for row in rows if of is None or of.covers(account_codenames(row))][:limit]
+
+
+async def load_account(session: AsyncSession, name: str) -> Account:
+    """Return an account; raises NotFoundError where there is none of that name."""
+    account = await session.get(Account, name, populate_existing=True)
+    if account is None:
+        raise NotFoundError(f"there is no account {name[:64]}: look at the list of accounts.")
+    return account
+
+
+async def create_account(
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    name: str,
+    role: Role,
+    codenames: Iterable[str],
+    at: int,
+) -> Account:
+    """Make an account; raises ConflictError where the name was ever given away."""
+    check_account_name(name)
+    wanted = check_codenames(codenames)
+    check_holds(principal, ROLE_PERMISSIONS[role], wanted)
+    await lock_trail(session)
+    if await session.get(Account, name) is not None:
+        raise ConflictError(f"there is an account {name} already: choose another name.")
+    account = Account(name=name, role=role, codenames=_encode(wanted), created_at=at)
+    session.add(account)
+    await session.flush()
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="account.create",
+        subject=name,
+        detail={"role": role, "codenames": tell_codenames(wanted)},
+    )
+    return account
+
+
+async def change_account(
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    name: str,
+    role: Role | None = None,
+    codenames: Iterable[str] | None = None,
+    subject: str | None = None,
+    at: int,
+) -> Account:
+    """Give an account another role or other codenames; its tokens follow at once.
+
+    `subject` is who may log in to it at the identity provider, the empty text for nobody. Raises
+    ConflictError where another account has that subject.
+    """
+    principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    account = await load_account(session, name)
+    before = (Role(account.role), account_codenames(account))
+    wanted_role = before[0] if role is None else role
+    wanted = before[1] if codenames is None else check_codenames(codenames)
+    check_holds(principal, ROLE_PERMISSIONS[before[0]], before[1])
+    check_holds(principal, ROLE_PERMISSIONS[wanted_role], wanted)
+    wanted_subject = account.subject if subject is None else subject or None
+    if (wanted_role, wanted, wanted_subject) == (*before, account.subject):
+        return account
+    await _check_subject(session, account, wanted_subject)
+    if (wanted_role, wanted) != (Role.ADMIN, (EVERY_CODENAME,)):
+        await _check_admin_left(session, without=account)
+    told = {} if wanted_subject == account.subject else {"subject": wanted_subject}
+    account.role, account.codenames = wanted_role, _encode(wanted)
+    account.subject = wanted_subject
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="account.change",
+        subject=name,
+        detail={
+            "role": [before[0], wanted_role],
+            "codenames": [tell_codenames(before[1]), tell_codenames(wanted)],
+            **told,
+        },
+    )
+    return account
+
+
+async def disable_account(
+    session: AsyncSession, principal: Principal, *, name: str, at: int
+) -> Account:
+    """Shut an account; tokens, logins and sessions are over for good. Again, nothing happens."""
+    principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    account = await load_account(session, name)
+    check_manages(principal, account)
+    if account.disabled_at is not None:
+        return account
+    await _check_admin_left(session, without=account)
+    account.disabled_at = account.logins_from = at
+    revoke = (
+        update(Token)
+        .where(Token.account == name, Token.revoked_at.is_(None))
+        .values(revoked_at=at)
+        .returning(Token.id)
+    )
+    revoked = sorted((await session.scalars(revoke)).all())
+    end = (
+        update(WebSession)
+        .where(
+            WebSession.account == name,
+            WebSession.ended_at.is_(None),
+            WebSession.expires_at > at,
+        )
+        .values(ended_at=at)
+        .returning(WebSession.id)
+    )
+    ended = (await session.scalars(end)).all()
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="account.disable",
+        subject=name,
+        detail={"sessions_ended": len(ended), "tokens_revoked": len(revoked)},
+    )
+    return account
+
+
+async def enable_account(
+    session: AsyncSession, principal: Principal, *, name: str, at: int
+) -> Account:
+    """Open an account again; it needs new tokens. Nothing happens where it is open already."""
+    principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    account = await load_account(session, name)
+    check_manages(principal, account)
+    if account.disabled_at is None:
+        return account
+    account.disabled_at = None
+    await record(
+        session, at=at, actor=principal.actor, action="account.enable", subject=name, detail={}
+    )
+    return account
+
+
+def check_holds(
+    principal: Principal, permissions: frozenset[Permission], codenames: Iterable[str]
+) -> None:
+    """Raise PermissionDeniedError unless `principal` manages people and holds what they hold."""
+    principal.check(Permission.PEOPLE)
+    if lacking := permissions - principal.permissions:
+        raise PermissionDeniedError(
+            f"the account {principal.name} does not hold the right to {min(lacking)} here, so it"
+            " neither gives it nor manages who has it: ask an admin with all rights."
+        )
+    if not principal.covers(codenames):
+        missing = min(set(codenames) - set(principal.codenames))
+        raise PermissionDeniedError(
+            f"the account {principal.name} has no rights for {missing} and manages nobody who has."
+        )
+
+
+def check_manages(principal: Principal, account: Account) -> None:
+    """Raise PermissionDeniedError unless `principal` holds all that `account` may hold."""
+    check_holds(principal, ROLE_PERMISSIONS[Role(account.role)], account_codenames(account))
+
+
+async def _check_admin_left(session: AsyncSession, *, without: Account) -> None:
+    """Raise ConflictError where `without` is the one admin for all codenames that is enabled."""
+    admins = select(Account.name).where(
+        Account.role == Role.ADMIN,
+        Account.codenames == _encode((EVERY_CODENAME,)),
+        Account.disabled_at.is_(None),
+    )
+    if list(await session.scalars(admins.limit(2))) == [without.name]:
+        raise ConflictError(
+            f"{without.name} is the last admin for all codenames: make another one first."
+        )
+
+
+async def find_by_subject(session: AsyncSession, subject: str) -> Account | None:
+    """Return the account to which `subject` logs in at the identity provider, if there is one."""
+    return (await session.scalars(select(Account).where(Account.subject == subject))).one_or_none()
+
+
+async def _check_subject(session: AsyncSession, account: Account, subject: str | None) -> None:
+    if subject is None:
+        return
+    if len(subject) > SUBJECT_LIMIT or not subject.isprintable():
+        raise FormatError(f"a subject has at most {SUBJECT_LIMIT} printable characters.")
+    other = await find_by_subject(session, subject)
+    if other is not None and other.name != account.name:
+        raise ConflictError(f"this subject logs in to {other.name} already.")
+
+
+def _encode(codenames: tuple[str, ...]) -> str:
+    return encode_canonical_json(list(codenames)).decode()
+
+
+def tell_codenames(codenames: tuple[str, ...]) -> list[str]:
+    """Return what the trail tells of a list of codenames: all of it, or its beginning and hash."""
+    if len(codenames) <= 100:
+        return list(codenames)
+    sha256 = hashlib.sha256(_encode(codenames).encode()).hexdigest()
+    return [*codenames[:100], f"and {len(codenames) - 100} more, sha256 {sha256}"]

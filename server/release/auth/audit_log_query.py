@@ -1,0 +1,203 @@
+"""Reading the trail: pages of it, newest first, and all of it as JSON lines."""
+
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.release.auth.audit_log import DETAIL_LIMIT, NO_ENTRY, describe
+from server.release.errors import AuditLogError
+from server.storage.control_models import AuditLogEntry, AuditLogHead
+from server.storage.database import Sessions
+
+MAX_PAGE = 1000
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLogFilter:
+    """Which entries are wanted; what is empty or None matches all.
+
+    `actor` matches an account with all its tokens, or one of them; `action` an action or a whole
+    group of them, `token` for `token.create`; `since` and `until` are epoch seconds, inclusive.
+    """
+
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    since: int | None = None
+    until: int | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return what an entry must fulfil."""
+        found: list[ColumnElement[bool]] = []
+        for column, value, mark in (
+            (AuditLogEntry.actor, self.actor, "/"),
+            (AuditLogEntry.action, self.action, "."),
+        ):
+            if value:
+                member = column.startswith(f"{value}{mark}", autoescape=True)
+                found.append(or_(column == value, member))
+        if self.subject:
+            found.append(AuditLogEntry.subject == self.subject)
+        if self.since is not None:
+            found.append(AuditLogEntry.at >= self.since)
+        if self.until is not None:
+            found.append(AuditLogEntry.at <= self.until)
+        return found
+
+
+async def query_trail(
+    session: AsyncSession, wanted: AuditLogFilter, *, before: int | None = None, limit: int = 50
+) -> Sequence[AuditLogEntry]:
+    """Return the newest `limit` entries that match, newest first.
+
+    The next page is asked for with `before` = the index of this page's last entry; entries that are
+    added meanwhile change no page. Raises FormatError for a limit outside 1 to 1000.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        raise FormatError(f"a page of the trail has 1 to {MAX_PAGE} entries.")
+    query = select(AuditLogEntry).where(*wanted.conditions())
+    if before is not None:
+        query = query.where(AuditLogEntry.index < before)
+    return (await session.scalars(query.order_by(AuditLogEntry.index.desc()).limit(limit))).all()
+
+
+async def read_trail(
+    session: AsyncSession, wanted: AuditLogFilter | None = None
+) -> AsyncIterator[AuditLogEntry]:
+    """Give all entries that match, oldest first, without holding them all in memory."""
+    after = -1
+    while batch := await _read_batch(session, wanted, after):
+        for entry in batch:
+            yield entry
+        after = batch[-1].index
+        session.expunge_all()
+
+
+async def export_trail(sessions: Sessions) -> AsyncIterator[bytes]:
+    """Give the whole trail as JSON lines (FORMATS.md section 11), oldest entry first.
+
+    Who takes the lines slowly holds no transaction: entries never change, so that each batch is
+    read in a session of its own.
+    """
+    after = -1
+    while True:
+        async with sessions() as session:
+            batch = await _read_batch(session, None, after)
+        if not batch:
+            return
+        after = batch[-1].index
+        yield b"".join(encode_canonical_json(describe(entry)) for entry in batch)
+
+
+async def _read_batch(
+    session: AsyncSession, wanted: AuditLogFilter | None, after: int
+) -> Sequence[AuditLogEntry]:
+    query = select(AuditLogEntry).where(AuditLogEntry.index > after)
+    if wanted is not None:
+        query = query.where(*wanted.conditions())
+    return (await session.scalars(query.order_by(AuditLogEntry.index).limit(_BATCH))).all()
+
+
+LINE_LIMIT = 8 * DETAIL_LIMIT
+_MEMBERS = {"action", "actor", "at", "detail", "index", "sha256", "subject"}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLogState:
+    """How far a trail goes: the number of its entries and the hash of the last."""
+
+    length: int
+    sha256: str
+
+
+class ChainVerifier:
+    """Takes entries one by one, oldest first, and refuses the first that breaks the chain."""
+
+    def __init__(self, remembered: Mapping[int, str] | None = None) -> None:
+        self._remembered = dict(remembered or {})
+        self.state = AuditLogState(0, NO_ENTRY)
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Verify the next entry; raises TrailError that names it."""
+        index = self.state.length + 1
+        if entry.keys() != _MEMBERS:
+            raise AuditLogError(
+                f"entry {index} of the trail does not have the members of an entry."
+            )
+        if entry["index"] != index:
+            raise AuditLogError(
+                f"entry {index} of the trail is missing: the next is {entry['index']}."
+            )
+        value = {name: entry[name] for name in entry if name != "sha256"}
+        data = encode_canonical_json({**value, "previous": self.state.sha256})
+        sha256 = hashlib.sha256(data).hexdigest()
+        if entry["sha256"] != sha256:
+            raise AuditLogError(f"entry {index} of the trail is not what was recorded.")
+        if self._remembered.pop(index, sha256) != sha256:
+            raise AuditLogError(f"entry {index} of the trail is not the one that was remembered.")
+        self.state = AuditLogState(index, sha256)
+
+    def finish(self) -> AuditLogState:
+        """Return how far the trail goes; raises TrailError where it once went further."""
+        if self._remembered:
+            raise AuditLogError(
+                f"the trail ends at entry {self.state.length}, and entry"
+                f" {max(self._remembered)} was remembered."
+            )
+        return self.state
+
+
+async def verify_trail(
+    session: AsyncSession, remembered: Mapping[int, str] | None = None
+) -> AuditLogState:
+    """Verify all entries in the database; raises TrailError that names the first broken one."""
+    # The head before and after: entries that are added meanwhile make the trail longer, not wrong.
+    before = await load_head(session)
+    chain = ChainVerifier(remembered)
+    reached = NO_ENTRY
+    async for row in read_trail(session):
+        try:
+            chain.add(describe(row))
+        except FormatError as error:  # a detail that is no JSON any more
+            raise AuditLogError(f"entry {row.index} of the trail is malformed: {error}") from error
+        if row.index == before.length:
+            reached = row.sha256
+    state = chain.finish()
+    after = await load_head(session)
+    if reached != before.sha256 or not before.length <= state.length <= after.length:
+        raise AuditLogError(
+            f"the trail ends at entry {state.length}, and its head names entry {after.length} with"
+            f" the hash {after.sha256[:16]}."
+        )
+    return state
+
+
+async def load_head(session: AsyncSession) -> AuditLogState:
+    """Return where the trail ends; verifies nothing."""
+    found = (await session.execute(select(AuditLogHead.length, AuditLogHead.sha256))).one_or_none()
+    if found is None:
+        raise AuditLogError("the head of the trail is gone from the database.")
+    return AuditLogState(*found)
+
+
+def verify_export(
+    lines: Iterable[bytes], remembered: Mapping[int, str] | None = None
+) -> AuditLogState:
+    """Verify an export, line by line; raises TrailError that names the first broken entry."""
+    chain = ChainVerifier(remembered)
+    for number, line in enumerate(lines, start=1):
+        try:
+            value = decode_canonical_json(line, limit=LINE_LIMIT)
+        except FormatError as error:
+            raise AuditLogError(f"line {number} of the export is malformed: {error}") from error
+        if not isinstance(value, dict):
+            raise AuditLogError(f"line {number} of the export is no entry.")
+        chain.add(value)
+    return chain.finish()

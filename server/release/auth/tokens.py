@@ -1,0 +1,238 @@
+"""API tokens: made once, shown once, known to the server by a hash alone.
+
+Source: docs/FORMATS.md section 12. A token is `hening_ID_SECRETCHECK`: the public id, 256 bits of
+randomness, and a checksum by which a scanner tells a leaked token from a random text.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.core.release_texts import check_plain
+from server.release.auth.accounts import (
+    account_codenames,
+    check_holds,
+    list_accounts,
+    load_account,
+)
+from server.release.auth.audit_log import lock_trail, record
+from server.release.auth.principal import (
+    EVERY_CODENAME,
+    ROLE_PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+)
+from server.release.auth.token_text import FORM, MAX_DAYS, checksum, is_token
+from server.release.errors import (
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+)
+from server.storage.control_models import Account, Token
+
+LABEL_LIMIT = 80
+# Made once: every request of the control plane runs it.
+_BY_ID = (
+    select(Token, Account)
+    .join(Account, Account.name == Token.account)
+    .where(Token.id == bindparam("identity"))
+)
+_ID_BYTES = 6
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token's row, and its text, which is nowhere else and can be shown this once."""
+
+    row: Token
+    text: str = field(repr=False)
+
+
+def token_permissions(token: Token) -> frozenset[Permission]:
+    """Return the permissions of a token's row; one that is none any more opens nothing."""
+    named = decode_canonical_json(token.permissions.encode(), limit=1024)
+    return frozenset(permission for permission in Permission if permission in named)
+
+
+def fingerprint(token: Token) -> str:
+    """Return what the trail keeps of a token's secret: a hash of the hash by which it is known."""
+    return hashlib.sha256(token.secret_sha256.encode()).hexdigest()
+
+
+def token_state(token: Token, at: int) -> Literal["valid", "expired", "revoked"]:
+    """Return what a token's row says of it at `at` (epoch seconds)."""
+    if token.revoked_at is not None:
+        return "revoked"
+    return "expired" if token.expires_at <= at else "valid"
+
+
+async def create_token(
+    session: AsyncSession,
+    principal: Principal,
+    entropy: Callable[[int], bytes],
+    *,
+    account: str,
+    label: str,
+    permissions: Iterable[Permission] | None = None,
+    expires_at: int,
+    at: int,
+) -> IssuedToken:
+    """Make a token of `account`, narrowed to `permissions`, or with all that its role holds.
+
+    It ends with the token that it is made with at the latest: a short one makes no long ones.
+    Raises FormatError for a label that is empty or no plain text, for an expiry that is not within
+    366 days, and for permissions that the role does not hold; ConflictError for an account that is
+    disabled.
+    """
+    try:
+        check_plain(label, LABEL_LIMIT)
+    except FormatError as error:
+        raise FormatError(f"the token's label is no plain text: {error}.") from error
+    if not at < expires_at <= at + MAX_DAYS * 86_400:
+        raise FormatError(f"a token expires after now and within {MAX_DAYS} days.")
+    if principal.expires_at is not None:
+        expires_at = min(expires_at, principal.expires_at)
+    principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    owner = await load_account(session, account)
+    held = ROLE_PERMISSIONS[Role(owner.role)]
+    wanted = held if permissions is None else frozenset(permissions)
+    if not wanted:
+        raise FormatError("a token without a permission opens nothing: name one.")
+    if lacking := wanted - held:
+        raise FormatError(
+            f"the role {owner.role} of {account} does not hold {min(lacking)}: leave it out."
+        )
+    check_holds(principal, wanted, account_codenames(owner))
+    if owner.disabled_at is not None:
+        raise ConflictError(f"{account} is disabled: enable the account first.")
+    identity, secret = entropy(_ID_BYTES).hex(), entropy(_SECRET_BYTES).hex()
+    text = f"hening_{identity}_{secret}"
+    row = Token(
+        id=identity,
+        account=account,
+        secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        label=label,
+        permissions=encode_canonical_json(sorted(wanted)).decode(),
+        created_at=at,
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+    session.add(row)
+    await session.flush()
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="token.create",
+        subject=account,
+        detail={
+            "token": identity,
+            "label": label,
+            "permissions": sorted(wanted),
+            "expires_at": expires_at,
+            "fingerprint": fingerprint(row),
+        },
+    )
+    return IssuedToken(row, text + checksum(text))
+
+
+async def list_tokens(session: AsyncSession, account: str | None = None) -> Sequence[Token]:
+    """Return the tokens of an account, or of all, by account and age."""
+    query = select(Token).order_by(Token.account, Token.created_at, Token.id)
+    if account is not None:
+        query = query.where(Token.account == account)
+    return (await session.scalars(query)).all()
+
+
+async def page_tokens(
+    session: AsyncSession,
+    account: str | None,
+    *,
+    of: Principal | None = None,
+    after: str,
+    limit: int,
+) -> Sequence[Token]:
+    """Return `limit` tokens by id, after the id `after`: of an account, or of all.
+
+    With `of` those of accounts whose codenames this principal covers.
+    """
+    query = select(Token).where(Token.id > after).order_by(Token.id).limit(limit)
+    if account is not None:
+        query = query.where(Token.account == account)
+    if of is not None and EVERY_CODENAME not in of.codenames:
+        covered = [row.name for row in await list_accounts(session, of=of)]
+        query = query.where(Token.account.in_(covered))
+    return (await session.scalars(query)).all()
+
+
+async def revoke_token(
+    session: AsyncSession, principal: Principal, *, identity: str, at: int
+) -> Token:
+    """Make a token invalid from now on; nothing happens where it was revoked already.
+
+    Whoever manages people may revoke a token that holds no more than they do; everybody may revoke
+    the token that they ask with.
+    """
+    if identity != principal.token:
+        principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    token = await session.get(Token, identity, populate_existing=True)
+    if token is None:
+        raise NotFoundError(f"there is no token {identity[:32]}: look at the list of tokens.")
+    if identity != principal.token:
+        owner = await load_account(session, token.account)
+        held = ROLE_PERMISSIONS[Role(owner.role)] & token_permissions(token)
+        check_holds(principal, held, account_codenames(owner))
+    if token.revoked_at is None:
+        token.revoked_at = at
+        await record(
+            session,
+            at=at,
+            actor=principal.actor,
+            action="token.revoke",
+            subject=token.account,
+            detail={"token": identity, "label": token.label},
+        )
+    return token
+
+
+async def authenticate(session: AsyncSession, text: str, now: datetime) -> Principal:
+    """Return whose token `text` is, with the rights that it holds now.
+
+    Raises AuthenticationError, with one and the same sentence, for a text that is no token and for
+    a token that is unknown, wrong, expired or revoked, or whose account is disabled.
+    """
+    match = FORM.fullmatch(text)
+    identity, secret = (match[2], match[3]) if match and is_token(text) else ("", "")
+    found = (await session.execute(_BY_ID, {"identity": identity})).one_or_none()
+    known = found[0].secret_sha256 if found else ""
+    # What is compared takes the same time whether the id is known or not.
+    is_same = hmac.compare_digest(hashlib.sha256(secret.encode()).hexdigest(), known.zfill(64))
+    if found is None or not is_same:
+        raise _refused()
+    token, account = found
+    if (
+        token.revoked_at is not None
+        or account.disabled_at is not None
+        or int(now.timestamp()) >= token.expires_at
+    ):
+        raise _refused()
+    role = Role(account.role)
+    permissions = ROLE_PERMISSIONS[role] & token_permissions(token)
+    codenames = account_codenames(account)
+    return Principal(account.name, role, permissions, codenames, token.id, token.expires_at)
+
+
+def _refused() -> AuthenticationError:
+    return AuthenticationError("this needs a valid token: ask an admin for one.")

@@ -1,0 +1,70 @@
+"""Who may be the second person: nobody who had a hand in the first one's account, or the reverse.
+
+Whoever makes an account, changes it, enables it or gives it a token could act as it. So these two
+never are the two persons of an order, whichever of them proposed it, also where one had a hand in
+an account that had a hand in the other. The trail knows. `account disable` ends tokens and
+sessions, so that what was done before the last one counts no more, but for the login at an identity
+provider: whoever set it counts until somebody else sets another. The command line counts as nobody:
+whoever has a shell on the server is not bound by approvals.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.encodings import decode_canonical_json
+from server.release.auth.audit_log import DETAIL_LIMIT
+from server.release.auth.principal import Permission, Principal
+from server.release.errors import PermissionDeniedError
+from server.storage.control_models import AuditLogEntry
+
+_END = "account.disable"
+_HANDS = ("account.create", "account.change", "account.enable", "token.create")
+
+
+async def check_second_person(session: AsyncSession, principal: Principal, proposer: str) -> None:
+    """Raise PermissionDeniedError unless `principal` may approve what `proposer` proposed.
+
+    Nobody approves their own change, admins included, and not with another token either, nor with
+    an account that they had a hand in.
+    """
+    principal.check(Permission.APPROVE)
+    if principal.name == proposer:
+        raise PermissionDeniedError(
+            f"the account {principal.name} proposed this change: somebody else has to approve it."
+        )
+    for one, other in ((proposer, principal.name), (principal.name, proposer)):
+        if one in await find_hands(session, other):
+            raise PermissionDeniedError(
+                f"the account {other} is in the hand of {one}, who made or changed it or gave it a"
+                f" token: somebody else than these two has to approve what {proposer} proposed."
+            )
+
+
+async def find_hands(session: AsyncSession, name: str) -> set[str]:
+    """Return the accounts that had a hand in the account `name`, directly or through others."""
+    found: set[str] = set()
+    left = {name}
+    while left:
+        actors = await _find_actors(session, left.pop())
+        left |= actors - found
+        found |= actors
+    return found - {name}
+
+
+async def _find_actors(session: AsyncSession, name: str) -> set[str]:
+    query = (
+        select(AuditLogEntry.actor, AuditLogEntry.action, AuditLogEntry.detail)
+        .where(AuditLogEntry.subject == name, AuditLogEntry.action.in_((_END, *_HANDS)))
+        .order_by(AuditLogEntry.index)
+    )
+    actors: set[str] = set()
+    login: set[str] = set()  # who set the login, which a disabled account keeps
+    for actor, action, detail in await session.execute(query):
+        who = set() if ":" in actor else {actor.partition("/")[0]}
+        if action == _END:
+            actors.clear()
+        else:
+            actors |= who
+        if "subject" in decode_canonical_json(detail.encode(), limit=4 * DETAIL_LIMIT):
+            login = who
+    return actors | login

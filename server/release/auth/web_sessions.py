@@ -1,0 +1,241 @@
+"""Sessions of the console: a browser that is signed in, known to the server by a hash alone.
+
+A session is never wider than what it came from. Its rights are worked out anew at each request: the
+account's as they are now, narrowed as the token is, where it came about by one.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.release.auth.accounts import (
+    account_codenames,
+    check_manages,
+    list_accounts,
+    load_account,
+)
+from server.release.auth.audit_log import lock_trail, record
+from server.release.auth.principal import (
+    EVERY_CODENAME,
+    ROLE_PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+)
+from server.release.auth.tokens import token_permissions, token_state
+from server.release.errors import AuthenticationError, NotFoundError
+from server.storage.control_models import Account, Token, WebSession
+from server.storage.database import Sessions
+
+LIFE_SECONDS = 12 * 3600  # a working day
+IDLE_SECONDS = 2 * 3600  # a browser that nobody uses, on a machine that somebody else may
+TOUCH_SECONDS = 300  # how exactly `seen_at` is kept: a look at a page is seldom a write
+KEEP_SECONDS = 30 * 86_400  # a row outlives its session, for whoever asks what there was
+LIVE_SESSIONS = 16  # of one account: a person's browsers; one more ends the oldest
+KEPT_SESSIONS = 1000  # rows of one account, live or over: the audit log has what came before
+_ID_BYTES = 6
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class BegunSession:
+    """A new session's row, and the secret of its cookie, which is nowhere else."""
+
+    row: WebSession
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a session came from: a token's id, or a subject at the identity provider."""
+
+    account: str
+    token: str | None = None
+    subject: str | None = None
+
+
+async def begin_session(
+    session: AsyncSession,
+    entropy: Callable[[int], bytes],
+    origin: Origin,
+    *,
+    at: int,
+    former: str = "",
+) -> BegunSession:
+    """Sign a browser in, in a transaction, and end the session of its `former` cookie.
+
+    An account that has too many open sessions loses the oldest. Raises AuthenticationError where
+    what the session comes from does not hold any more.
+    """
+    await lock_trail(session)
+    account = await load_account(session, origin.account)
+    token = None if origin.token is None else await session.get(Token, origin.token)
+    newest = (
+        select(WebSession.id)
+        .where(WebSession.account == account.name)
+        .order_by(WebSession.created_at.desc(), WebSession.id)
+        .limit(KEPT_SESSIONS - 1)
+    )
+    surplus = and_(WebSession.account == account.name, WebSession.id.not_in(newest))
+    old = WebSession.expires_at < at - KEEP_SECONDS
+    await session.execute(delete(WebSession).where(or_(old, surplus)))
+    secret = entropy(_SECRET_BYTES).hex()
+    row = WebSession(
+        id=f"s-{entropy(_ID_BYTES).hex()}",
+        account=account.name,
+        secret_sha256=_digest(secret),
+        token=origin.token,
+        subject=origin.subject,
+        created_at=at,
+        seen_at=at,
+        expires_at=at + LIFE_SECONDS,
+        ended_at=None,
+    )
+    principal = _principal(row, account, token, at)
+    await _end_others(session, principal, former, at)
+    session.add(row)
+    await session.flush()
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="session.begin",
+        subject=account.name,
+        detail={"session": row.id, "by": "login" if origin.token is None else origin.token},
+    )
+    return BegunSession(row, secret)
+
+
+async def _end_others(session: AsyncSession, principal: Principal, former: str, at: int) -> None:
+    mine, known = WebSession.account == principal.name, WebSession.secret_sha256 == _digest(former)
+    rows = (await session.scalars(_open_sessions(at).where(or_(mine, known)))).all()
+    live = [row for row in rows if row.secret_sha256 != _digest(former)]
+    for row in rows:
+        if row not in live:
+            await _end(session, row, f"{row.account}/{row.id}", at)
+    for row in live[LIVE_SESSIONS - 1 :]:
+        await _end(session, row, principal.actor, at)
+
+
+async def find_session(sessions: Sessions, secret: str, at: int) -> Principal:
+    """Return who is signed in with the cookie `secret`, with the rights that are held at `at`.
+
+    Raises AuthenticationError, with one sentence for every reason.
+    """
+    query = (
+        select(WebSession, Account, Token)
+        .join(Account, Account.name == WebSession.account)
+        .outerjoin(Token, Token.id == WebSession.token)
+        .where(WebSession.secret_sha256 == _digest(secret))
+    )
+    async with sessions() as session:
+        found = (await session.execute(query)).one_or_none()
+    if found is None:
+        raise _refused()
+    row, account, token = found
+    principal = _principal(row, account, token, at)
+    if at - row.seen_at >= TOUCH_SECONDS:
+        touch = update(WebSession).where(WebSession.id == row.id, WebSession.seen_at < at)
+        async with sessions.begin() as session:
+            await session.execute(touch.values(seen_at=at))
+    return principal
+
+
+async def list_sessions(
+    session: AsyncSession, at: int, account: str | None = None, *, of: Principal | None = None
+) -> Sequence[WebSession]:
+    """Return the sessions that are open at `at`, of an account or of all, the newest first.
+
+    With `of` those of accounts that this principal covers.
+    """
+    query = _open_sessions(at)
+    if account is not None:
+        query = query.where(WebSession.account == account)
+    if of is not None and EVERY_CODENAME not in of.codenames:
+        covered = [row.name for row in await list_accounts(session, of=of)]
+        query = query.where(WebSession.account.in_(covered))
+    return (await session.scalars(query)).all()
+
+
+async def end_session(
+    session: AsyncSession, principal: Principal, *, identity: str, at: int
+) -> WebSession:
+    """End a session; nothing happens where it is over already.
+
+    Everybody may end their own. Whoever manages people may end those of accounts that hold no more
+    than they do.
+    """
+    await lock_trail(session)
+    row = await session.get(WebSession, identity, populate_existing=True)
+    is_own = row is not None and row.account == principal.name
+    if not is_own:
+        principal.check(Permission.PEOPLE)
+    if row is None:
+        raise NotFoundError(f"there is no session {identity[:32]}.")
+    if not is_own:
+        check_manages(principal, await load_account(session, row.account))
+    if row.ended_at is None and row.expires_at > at:
+        await _end(session, row, principal.actor, at)
+    return row
+
+
+async def _end(session: AsyncSession, row: WebSession, actor: str, at: int) -> None:
+    row.ended_at = at
+    await record(
+        session,
+        at=at,
+        actor=actor,
+        action="session.end",
+        subject=row.account,
+        detail={"session": row.id},
+    )
+
+
+def _principal(row: WebSession, account: Account, token: Token | None, at: int) -> Principal:
+    """Return whose session it is; raises AuthenticationError where it is over."""
+    is_open = row.ended_at is None and at < min(row.expires_at, row.seen_at + IDLE_SECONDS)
+    if not is_open or account.disabled_at is not None:
+        raise _refused()
+    role = Role(account.role)
+    permissions = ROLE_PERMISSIONS[role]
+    if row.token is not None:
+        if token is None or token_state(token, at) != "valid":
+            raise _refused()
+        permissions &= token_permissions(token)
+    elif account.subject is None or account.subject != row.subject:
+        raise _refused()
+    return Principal(account.name, role, permissions, account_codenames(account), row.id)
+
+
+def _open_sessions(at: int) -> Select[WebSession]:
+    return (
+        select(WebSession)
+        .join(Account, Account.name == WebSession.account)
+        .outerjoin(Token, Token.id == WebSession.token)
+        .where(_is_open(at))
+        .order_by(WebSession.created_at.desc(), WebSession.id)
+    )
+
+
+def _is_open(at: int) -> ColumnElement[bool]:
+    """Return what `_principal` asks of a row, its account and its token, for the database."""
+    by_token = and_(Token.revoked_at.is_(None), Token.expires_at > at)
+    by_login = and_(WebSession.token.is_(None), WebSession.subject == Account.subject)
+    return and_(
+        Account.disabled_at.is_(None),
+        WebSession.ended_at.is_(None),
+        WebSession.expires_at > at,
+        WebSession.seen_at > at - IDLE_SECONDS,
+        or_(by_token, by_login),
+    )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _refused() -> AuthenticationError:
+    return AuthenticationError("this session is over: sign in again.")

@@ -1,0 +1,207 @@
+"""What may be wanted of a channel, and what it makes of the channel's pointer. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+
+from server.core.errors import FormatError, ReleaseError
+from server.core.names import Channel, ask_for_near, decode_release_path, is_codename
+from server.core.pointer import Pointer, Reason
+from server.core.release import Positive, Release, decode_releases
+from server.core.release_texts import check_note, check_reason
+from server.publisher.build_names import BuildNames
+from server.publisher.published import Trust
+from server.publisher.rollout import plan_halt, plan_offer, plan_pause, plan_schedule
+from server.release.auth.principal import Permission, Principal
+from server.release.errors import ConflictError, NotFoundError
+from server.release.rollouts.etag import ANY, channel_etag
+from server.release.rollouts.plan import Course, Plan, course_of, expand, lay_out
+
+
+class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="offer"):
+    """Offer the build `counter`, with the stepping stones that it needs, as `plan` says."""
+
+    counter: Positive
+    plan: Plan
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="schedule"):
+    """Replace what is left of the schedule by `plan`; a paused roll-out goes on with it."""
+
+    plan: Plan
+
+
+class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="pause"):
+    """Freeze the share that was reached; `reason` is shown to owners, by locale."""
+
+    reason: Reason = {}
+
+
+class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="resume"):
+    """Go on with what a pause took out of the schedule."""
+
+
+class Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="halt"):
+    """Take nobody in any more, and nobody who has not switched slots; final for the release."""
+
+    reason: Reason = {}
+
+
+Order = Offer | Schedule | Pause | Resume | Halt
+RAISING = (Offer, Schedule, Resume)  # what lets phones in; pause and halt only keep them out
+Note = Annotated[str, msgspec.Meta(max_length=500)]
+
+
+def action_of(order: Order) -> str:
+    """Return the word for what an order does: `offer`, `schedule`, `pause`, `resume`, `halt`."""
+    return type(order).__name__.lower()
+
+
+MAX_AHEAD = 366 * 86_400
+MAX_WORDS = 4000
+"""Bytes of reason and note of what stops something, as JSON without escapes: a request with them
+has at most the 4 KiB that the urgent listener takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One order to one channel, for the state of it that `if_match` names."""
+
+    channel: Channel
+    order: Order
+    if_match: str = ANY
+    note: str = ""
+
+
+def check_due(due_at: int | None, now: int) -> int:
+    """Return when an order is carried out; raises FormatError for a time that it may not have."""
+    if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
+        raise FormatError("a change is due within a year from now, and not in the past.")
+    return now if due_at is None else due_at
+
+
+def check_words(wish: Wish, pointer: Pointer | None) -> None:
+    """Raise ReleaseError unless reason and note are plain text; what `pointer` says may stay.
+
+    Those of a halt or pause have at most MAX_WORDS together.
+    """
+    if isinstance(wish.order, Halt | Pause):
+        size = len(msgspec.json.encode({"reason": wish.order.reason, "note": wish.note}))
+        if size > MAX_WORDS:
+            raise ReleaseError(
+                f"reason and note have {size} bytes together and may have {MAX_WORDS}: shorten"
+                " them, or leave languages out."
+            )
+        check_reason(wish.order.reason, pointer)
+    check_note(wish.note)
+
+
+def check_allowed(principal: Principal, wish: Wish) -> None:
+    """Raise PermissionDeniedError unless `principal` may give the order of `wish`."""
+    needed = Permission.HALT if isinstance(wish.order, Halt) else Permission.ROLLOUT
+    principal.check(needed, wish.channel.codename)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """What is published of one channel: its model's releases, and its pointer if there is one.
+
+    `files` gives length in bytes and sha256 by target path, `names` what people know builds by.
+    """
+
+    channel: Channel
+    role_version: int
+    releases: Mapping[str, Release]
+    files: Mapping[str, tuple[int, str]]
+    pointer: Pointer | None
+    names: BuildNames = field(default_factory=lambda: BuildNames({}))
+
+    @property
+    def etag(self) -> str:
+        """The entity tag that a change of this channel is made for."""
+        return channel_etag(self.pointer, self.role_version)
+
+    def require_pointer(self) -> Pointer:
+        """Return the pointer; raises NotFoundError where nothing was ever offered."""
+        if self.pointer is None:
+            others = (str(decode_release_path(path)[0]) for path in self.releases)
+            near = ask_for_near(str(self.channel), others)
+            raise NotFoundError(f"{self.channel} offers nothing yet: offer a release first.{near}")
+        return self.pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The pointer that an order leads to, and the course that its schedule is taken from."""
+
+    pointer: Pointer
+    course: Course
+
+
+def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
+    """Return what `trust` says of `channel`; raises NotFoundError for a model that is not there."""
+    role = None if trust is None else trust.roles.get(channel.codename)
+    if trust is None or role is None:
+        known = () if trust is None else filter(is_codename, trust.roles)
+        near = ask_for_near(channel.codename, known)
+        raise NotFoundError(
+            f"there is no model {channel.codename}: look at the list of models.{near}"
+        )
+    files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
+    pointer = trust.pointers().get(channel.pointer_path)
+    names = BuildNames({channel.codename: role})
+    return ChannelView(channel, role.version, decode_releases(role), files, pointer, names)
+
+
+def carry_out(order: Order, view: ChannelView, known: Course | None, now: int) -> Edited:
+    """Return what `order` makes of a channel at `now`, in epoch seconds.
+
+    `known` is the course that was recorded with the pointer's schedule, None where there is none.
+    Raises an error with a sentence when the order does not fit.
+    """
+    channel = view.channel
+    if isinstance(order, Offer):
+        course = expand(order.plan, now)
+        pointer = plan_offer(
+            channel, order.counter, view.releases, view.files, course.schedule, view.pointer
+        )
+        return Edited(pointer, course)
+    current = view.require_pointer()
+    if isinstance(order, Schedule):
+        course = expand(order.plan, now)
+        return _go_on(plan_schedule(channel, current, course.schedule, now), course)
+    before = course_of(current.schedule) if known is None else known
+    if isinstance(order, Halt):
+        return Edited(plan_halt(channel, current, order.reason), before)
+    if isinstance(order, Pause):
+        pointer = plan_pause(channel, current, order.reason, now)
+        ready = [start for start, _ in pointer.schedule]
+        rest = before.cut(now) if not current.paused else None if known is None else known.rest
+        return Edited(pointer, Course(list(pointer.schedule), ready, before.calendar, rest))
+    return _resume(channel, current, known, now)
+
+
+def _resume(channel: Channel, current: Pointer, known: Course | None, now: int) -> Edited:
+    if current.halted:
+        raise ConflictError(f"{channel} is halted, and that stays: offer a release that follows.")
+    if not current.paused:
+        raise ConflictError(f"{channel} is not paused, so there is nothing to resume.")
+    if known is None or known.rest is None:
+        raise ConflictError(
+            f"what the pause of {channel} took out of its schedule is not on record here: give a"
+            " new schedule."
+        )
+    if not known.rest:
+        pointer = msgspec.structs.replace(current, paused=False, reason={})
+        return Edited(pointer, msgspec.structs.replace(known, rest=None))
+    course = lay_out(known.rest, now, known.calendar)
+    return _go_on(plan_schedule(channel, current, course.schedule, now), course)
+
+
+def _go_on(pointer: Pointer, course: Course) -> Edited:
+    """Return the edit, its course with the pair that says what was reached before."""
+    past = list(pointer.schedule)[: len(pointer.schedule) - len(course.schedule)]
+    ready = [*(start for start, _ in past), *course.ready]
+    return Edited(pointer, Course(list(pointer.schedule), ready, course.calendar))

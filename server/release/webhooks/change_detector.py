@@ -1,0 +1,296 @@
+"""Looks at the public tree when it changes and when a rollout's step begins; queues the events."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import structlog
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.encodings import encode_canonical_json
+from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
+from server.core.names import Channel, decode_pointer_path, is_latest, metadata_name
+from server.core.pointer import Pointer, decode_pointer
+from server.publisher.alarms import Alarm
+from server.publisher.build_names import BuildName, BuildNames
+from server.release.webhooks.deliveries import enqueue, enqueue_some
+from server.release.webhooks.event import (
+    UNSET,
+    Build,
+    Event,
+    ExpiringData,
+    HaltedData,
+    PublishedData,
+    RolledOutData,
+    make_event,
+)
+from server.storage.bounded import read_bounded
+from server.storage.control_models import Noticed
+from server.storage.database import Sessions
+from server.storage.roots import list_roots
+
+EVERYONE = 1000  # permille
+Name = Callable[[Channel, int], Build]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is public: versions of timestamp, snapshot and offline roles, and the pointers."""
+
+    timestamp: int
+    snapshot: int
+    roles: Mapping[str, int]
+    pointers: Mapping[str, Pointer]
+
+
+class SeenPointer(msgspec.Struct, frozen=True):
+    """What was told of a pointer: its newest counter, the share reached, whether it is halted."""
+
+    counter: int
+    permille: int
+    halted: bool
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What of a view was told: versions of offline roles, and pointers by path."""
+
+    roles: dict[str, int]
+    pointers: dict[str, SeenPointer]
+
+
+def see(view: View | None, now: int) -> Seen:
+    """Return what there is to tell of a view at `now`; None is a server without publication."""
+    if view is None:
+        return Seen({}, {})
+    pointers = {
+        path: SeenPointer(
+            pointer.steps[-1].counter,
+            0 if pointer.halted else pointer.permille_at(now),
+            pointer.halted,
+        )
+        for path, pointer in view.pointers.items()
+    }
+    return Seen(dict(view.roles), pointers)
+
+
+def encode_seen(seen: Seen) -> str:
+    """Return what was told as the text that the database keeps."""
+    return encode_canonical_json(msgspec.to_builtins(seen)).decode()
+
+
+def decode_seen(text: str) -> Seen:
+    """Read what was told."""
+    return msgspec.json.decode(text, type=Seen)
+
+
+def plan_events(
+    before: Seen, view: View, now: int, name: Name = lambda _channel, _counter: UNSET
+) -> Iterator[Event]:
+    """Yield what happened since `before`: publications, then halts and rollout steps by channel.
+
+    `name` gives what people know a build by; it is asked for builds that are told of alone.
+    """
+    after = see(view, now)
+    roles = {name: n for name, n in after.roles.items() if n > before.roles.get(name, 0)}
+    if roles:
+        yield make_event(
+            PublishedData(roles, view.snapshot, view.timestamp),
+            subject=f"snapshot/{view.snapshot}",
+            time=now,
+            occasion=str(view.timestamp),
+        )
+    for path, pointer in sorted(after.pointers.items()):
+        channel = decode_pointer_path(path)
+        told = before.pointers.get(path, SeenPointer(0, 0, halted=False))
+        if pointer.halted and not (told.halted and told.counter == pointer.counter):
+            build = name(channel, pointer.counter)
+            yield make_halted(channel, pointer.counter, view.pointers[path].reason, now, build)
+        reached = told.permille if told.counter == pointer.counter else 0
+        if pointer.permille > reached:
+            yield _rolled_out(channel, pointer, now, name(channel, pointer.counter))
+
+
+def next_step(view: View | None, now: int) -> int | None:
+    """Return when the next step of any rollout begins after `now`, None when none is to come."""
+    starts = (
+        start
+        for pointer in (view.pointers.values() if view else ())
+        if not pointer.halted
+        for start, _ in pointer.schedule
+        if start > now
+    )
+    return min(starts, default=None)
+
+
+def make_halted(
+    channel: Channel, counter: int, reason: Mapping[str, str], now: int, build: Build = UNSET
+) -> Event:
+    """Return the event of a halt, the same for the same build of a channel."""
+    data = HaltedData(
+        channel=channel.channel,
+        codename=channel.codename,
+        counter=counter,
+        reason=dict(reason),
+        region=channel.region,
+        build=build,
+    )
+    return make_event(data, subject=str(channel), time=now, occasion=str(counter))
+
+
+def _rolled_out(channel: Channel, pointer: SeenPointer, now: int, build: Build) -> Event:
+    data = RolledOutData(
+        channel=channel.channel,
+        codename=channel.codename,
+        complete=pointer.permille == EVERYONE,
+        counter=pointer.counter,
+        permille=pointer.permille,
+        region=channel.region,
+        build=build,
+    )
+    occasion = f"{pointer.counter}/{pointer.permille}"
+    return make_event(data, subject=str(channel), time=now, occasion=occasion)
+
+
+TICK_SECONDS = 0.5
+PUBLIC = "public"  # the row that remembers what was told
+log = structlog.get_logger()
+
+
+class ChangeDetector:
+    """Tells what phones can see now and could not before.
+
+    Events are queued a few in a transaction, and what was told is remembered after the last. A
+    process that dies in between leaves the rest to the next look, which finds the same events by
+    their ids: each is queued once, however many processes look.
+    """
+
+    def __init__(self, public: Path, sessions: Sessions, clock: Callable[[], int]) -> None:
+        self._public = public
+        self._sessions = sessions
+        self._clock = clock
+        self._identity: tuple[int, int] | None = None
+        self._view: View | None = None
+        self._next: int | None = 0
+
+    async def run(self) -> None:
+        """Look for ever; what goes wrong is said once until it is something else."""
+        complaint = ""
+        while True:
+            try:
+                await self.notice()
+                complaint = ""
+            except Exception as error:  # noqa: BLE001 - a bug must not end it in silence
+                if str(error) != complaint:
+                    complaint = str(error)
+                    log.error("events are not noticed and are looked for again", error=complaint)
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def notice(self) -> None:
+        """Queue what happened since the last look, by whomever that was."""
+        now = self._clock()
+        identity = await asyncio.to_thread(_identify, self._public)
+        is_changed = identity != self._identity
+        if not is_changed and (self._next is None or now < self._next):
+            return
+        view = await asyncio.to_thread(_load_view, self._public) if is_changed else self._view
+        if await self._tell(view, now):
+            self._identity, self._view, self._next = identity, view, next_step(view, now)
+
+    async def _tell(self, view: View | None, now: int) -> bool:
+        """Answer False where another process was faster: then the next look starts from there."""
+        value = encode_seen(see(view, now))
+        async with self._sessions.begin() as session:
+            told = await session.get(Noticed, PUBLIC)
+            if told is None:
+                # The first start of a version that tells: what was public before is no news.
+                session.add(Noticed(name=PUBLIC, value=value))
+                return True
+            if told.value == value or view is None:
+                return True
+            before = told.value
+        seen, name = decode_seen(before), _Names(self._public, view.roles)
+        events = await asyncio.to_thread(lambda: list(plan_events(seen, view, now, name)))
+        while events:
+            async with self._sessions.begin() as session:
+                if not await _is_last(session, before):
+                    return False
+                del events[: await enqueue_some(session, events, now)]
+        async with self._sessions.begin() as session:
+            row = update(Noticed).where(Noticed.name == PUBLIC, Noticed.value == before)
+            result = cast("CursorResult[None]", await session.execute(row.values(value=value)))
+            return result.rowcount == 1
+
+
+async def _is_last(session: AsyncSession, value: str) -> bool:
+    """Answer whether `value` is what was told last, and keep it so until the transaction ends."""
+    query = select(Noticed.value).where(Noticed.name == PUBLIC).with_for_update()
+    return await session.scalar(query) == value
+
+
+class _Names:
+    """Names builds by the roles of their models, each read when it is asked for."""
+
+    def __init__(self, public: Path, versions: Mapping[str, int]) -> None:
+        self._folder = public / "metadata"
+        self._versions = versions
+        self._known: dict[str, BuildNames] = {}
+
+    def __call__(self, channel: Channel, counter: int) -> BuildName:
+        """Return the name of a build of a channel; its counter alone where its role is gone."""
+        role = channel.codename
+        if role not in self._versions:
+            return BuildName(counter)
+        if role not in self._known:
+            path = self._folder / metadata_name(role, self._versions[role])
+            data = read_bounded(path, metadata_limit(role))
+            self._known[role] = BuildNames({role: decode_targets(role, data).signed})
+        return self._known[role].find(channel, counter)
+
+
+def _identify(public: Path) -> tuple[int, int] | None:
+    try:
+        found = (public / "metadata" / "timestamp.json").stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _load_view(public: Path) -> View | None:
+    """Read timestamp, snapshot and pointers; the releases of all models are left unread."""
+    folder = public / "metadata"
+
+    def read(role: str, version: int) -> bytes:
+        return read_bounded(folder / metadata_name(role, version), metadata_limit(role))
+
+    if not (folder / "timestamp.json").exists():
+        return None
+    timestamp = decode_timestamp(read("timestamp", 0)).signed
+    snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
+    versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
+    pointers = {}
+    for role in sorted(versions):
+        if is_latest(role):
+            signed = decode_targets(role, read(role, versions[role])).signed
+            for path, target in signed.targets.items():
+                pointers[path] = decode_pointer(path, target.unrecognized_fields.get("custom"))
+    offline = {name: version for name, version in versions.items() if not is_latest(name)}
+    roots = list_roots(public, timestamp.version)
+    return View(timestamp.version, snapshot.version, offline | {"root": roots[-1]}, pointers)
+
+
+async def tell_expiring(sessions: Sessions, alarm: Alarm, now: int) -> None:
+    """Queue the event of an alarm; the same alarm again, also after a restart, queues nothing."""
+    data = ExpiringData(
+        expires=int(alarm.expires.timestamp()),
+        percent=int(alarm.share * 100),
+        role=alarm.role,
+        version=alarm.version,
+    )
+    occasion = f"{alarm.version}/{alarm.severity}"
+    event = make_event(data, subject=alarm.role, time=now, occasion=occasion)
+    async with sessions.begin() as session:
+        await enqueue(session, event, now)

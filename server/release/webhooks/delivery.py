@@ -1,0 +1,165 @@
+"""The courier: takes queued deliveries to their webhooks until they are taken or given up.
+
+One delivery at a time is under way to each webhook, oldest first, and a few webhooks are served at
+once: a receiver that is slow holds up nobody else. What a crash interrupts is sent again with the
+same id a minute later.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from server.release.webhooks.deliveries import (
+    Message,
+    claim,
+    decode_retry_after,
+    find_due,
+    forget_old,
+    measure_queue,
+    plan_retry,
+    record_failure,
+    record_success,
+)
+from server.release.webhooks.directory import switch_off
+from server.release.webhooks.sender import Attempt, Sender, sign_message
+from server.storage.database import Sessions
+
+RESULTS = ("delivered", "failed", "given-up")
+
+
+class WebhookMetrics:
+    """What became of attempts, and what waits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attempts = Counter(
+            "hening_webhook_attempts",
+            "Attempts to deliver an event by how they ended; given-up is the last of a delivery",
+            ["result"],
+            registry=registry,
+        )
+        self.switched_off = Counter(
+            "hening_webhooks_switched_off",
+            "Webhooks that were switched off because they took nothing",
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "hening_webhook_waiting", "Events that wait to be delivered", registry=registry
+        )
+        self.oldest = Gauge(
+            "hening_webhook_oldest_seconds", "How long the oldest of them waits", registry=registry
+        )
+        for result in RESULTS:
+            self.attempts.labels(result)
+
+
+TICK_SECONDS = 0.5
+AT_ONCE = 16  # webhooks served at the same time
+IN_A_ROW = 20  # deliveries to one webhook before another gets its place
+FORGET_SECONDS = 3600
+MEASURE_SECONDS = 10
+FAILING_SECONDS = 5 * 86_400  # without one success; then a delivery that is given up is the last
+ACTOR = "server"
+log = structlog.get_logger()
+
+
+class WebhookDelivery:
+    """Delivers for one process; several processes share the queue."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        sender: Sender,
+        clock: Callable[[], int],
+        entropy: Callable[[int], bytes],
+        alarm: Callable[[str], None],
+        metrics: WebhookMetrics,
+    ) -> None:
+        self._sessions = sessions
+        self._sender = sender
+        self._clock = clock
+        self._entropy = entropy
+        self._alarm = alarm
+        self._metrics = metrics
+        self._busy: set[str] = set()
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._forgot = self._measured = 0
+
+    async def run(self) -> None:
+        """Deliver for ever; a database that is away is said and tried again."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    await self._start_due(group)
+                    await self._forget()
+                    if abs(self._clock() - self._measured) >= MEASURE_SECONDS:
+                        await self.measure()
+                except Exception as error:  # noqa: BLE001 - a bug must not end it in silence
+                    log.error("webhooks are not delivered", error=type(error).__name__)
+                await asyncio.sleep(TICK_SECONDS)
+
+    async def deliver_due(self) -> None:
+        """Make one attempt at what is due now, and return when all have ended."""
+        async with asyncio.TaskGroup() as group:
+            await self._start_due(group)
+
+    async def _start_due(self, group: asyncio.TaskGroup) -> None:
+        for webhook in await find_due(self._sessions, self._clock(), self._busy):
+            self._busy.add(webhook)
+            group.create_task(self._serve(webhook))
+
+    async def _serve(self, webhook: str) -> None:
+        try:
+            async with self._places:
+                for _ in range(IN_A_ROW):
+                    message = await claim(self._sessions, webhook, self._clock())
+                    if message is None or not await self._deliver(message):
+                        break
+        except Exception as error:  # noqa: BLE001 - as above; the claim runs out by itself
+            log.error("webhooks are not delivered", webhook=webhook, error=type(error).__name__)
+        finally:
+            self._busy.discard(webhook)
+
+    async def _deliver(self, message: Message) -> bool:
+        headers = sign_message(message.secrets, message.event_id, self._clock(), message.body)
+        attempt = await self._sender.send(message.url, headers, message.body)
+        if not attempt.error:
+            await record_success(self._sessions, message, self._clock())
+            self._metrics.attempts.labels("delivered").inc()
+            return True
+        await self._fail(message, attempt)
+        return False
+
+    async def _fail(self, message: Message, attempt: Attempt) -> None:
+        now = self._clock()
+        wait = None if attempt.gone else plan_retry(message.attempts, self._entropy)
+        if wait is not None:  # never sooner than without the header: it could have us hurry
+            wait = max(wait, decode_retry_after(attempt.retry_after, now))
+        is_off = False
+        async with self._sessions.begin() as session:
+            since = await record_failure(session, message, attempt.error, now, wait)
+            if attempt.gone or (wait is None and now - since >= FAILING_SECONDS):
+                is_off = await switch_off(session, message.webhook, ACTOR, attempt.error, now)
+        log.warning("a webhook failed", webhook=message.webhook, error=attempt.error)
+        self._metrics.attempts.labels("failed" if wait is not None else "given-up").inc()
+        if wait is None:
+            self._alarm(
+                f"an event for the webhook {message.webhook} was given up: {attempt.error}."
+            )
+        if is_off:
+            self._metrics.switched_off.inc()
+            self._alarm(f"the webhook {message.webhook} was switched off: {attempt.error}.")
+
+    async def _forget(self) -> None:
+        now = self._clock()
+        if now - self._forgot >= FORGET_SECONDS:
+            await forget_old(self._sessions, now)
+            self._forgot = now
+
+    async def measure(self) -> None:
+        """Show what waits, and since when."""
+        count, oldest = await measure_queue(self._sessions)
+        self._metrics.waiting.set(count)
+        self._measured = now = self._clock()
+        self._metrics.oldest.set(0 if oldest is None else max(0, now - oldest))

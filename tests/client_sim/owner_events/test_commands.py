@@ -1,0 +1,81 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from client_sim.cli import cli
+from client_sim.owner_events.events import Kind
+from client_sim.persona import make_persona
+from tests.client_sim.device import shop
+from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.owner_events.town import open_phone
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Make a phone with an owner that has polled."""
+    repository = Repository(shop.NOW)
+    shop.make_phone(tmp_path / "phone", repository, persona=make_persona(7))
+    phone = open_phone(tmp_path / "phone", repository)
+    assert phone.poll().failure is None
+    phone.next_poll()
+    return tmp_path / "phone"
+
+
+def run(folder, *arguments):
+    """Run `hening-device live`."""
+    return CliRunner().invoke(cli, ["live", "--phone", str(folder), *map(str, arguments)])
+
+
+def test_every_event_can_be_named(folder):
+    """All of them in one line: each is told, and that nothing was sent."""
+    result = run(folder, *Kind)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[:-1]] == list(Kind)
+    assert lines[-1] == "Nothing was sent. The next poll is not drawn yet."
+
+
+def test_the_due_time_is_told_and_is_the_old_one(folder):
+    """For people and for programs."""
+    due = float((folder / "state/due").read_text())
+    told = json.loads(run(folder, "sms-received", "travelled", "--json").stdout)
+    assert told["next_poll"] == due
+    assert [event["name"] for event in told["events"]] == ["sms-received", "travelled"]
+    assert told["events"][1]["details"]["time zone"]
+    assert "The next poll is due at 2" in run(folder, "reboot").stdout
+
+
+def test_a_seed_tells_the_same_life_again(folder):
+    """The same random events with the same details; without it they differ."""
+    first, second = (run(folder, "--random", 20, "--seed", 5, "--json").stdout for _ in range(2))
+    names = [event["name"] for event in json.loads(first)["events"]]
+    assert names == [event["name"] for event in json.loads(second)["events"]]
+    assert len(names) == 20
+    assert "factory-reset" not in names
+    assert run(folder, "contact-added").stdout != run(folder, "contact-added").stdout
+
+
+def test_nothing_to_do_is_a_usage_error(folder):
+    """An event or a number of them; unknown events are named."""
+    assert run(folder).exit_code == 2
+    result = run(folder, "sunrise")
+    assert result.exit_code == 2
+    assert "'sunrise' is not one of 'sim-inserted'" in result.stderr
+
+
+def test_a_phone_that_nobody_owns_is_a_refusal(folder):
+    """One sentence that says what to do, and doing it helps."""
+    run(folder, "factory-reset")
+    result = run(folder, "sms-sent")
+    assert result.exit_code == 1
+    assert "give --owner" in result.stderr
+    assert run(folder, "sms-sent", "--owner", 3).exit_code == 0
+
+
+def test_damaged_data_is_a_refusal(folder):
+    """One sentence."""
+    (folder / "personal/persona.json").write_bytes(b"nonsense")
+    result = run(folder, "sms-sent")
+    assert result.exit_code == 1
+    assert "the persona cannot be read" in result.stderr

@@ -1,0 +1,114 @@
+import dataclasses
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.owner_events.events import Kind, happen
+from client_sim.persona import canaries, decode_persona, encode_persona, make_persona
+from client_sim.tape import Tape
+
+OWNER = make_persona(3)
+NOW = 1_800_000_000
+GROWS = {
+    Kind.WIFI_JOINED: "networks",
+    Kind.CONTACT_ADDED: "contacts",
+    Kind.SMS_SENT: "messages",
+    Kind.SMS_RECEIVED: "messages",
+    Kind.MMS_SENT: "messages",
+    Kind.MMS_RECEIVED: "messages",
+    Kind.CALL_PLACED: "calls",
+    Kind.CALL_RECEIVED: "calls",
+    Kind.ACCOUNT_LOGIN: "accounts",
+    Kind.APP_INSTALLED: "apps",
+    Kind.PHOTO_TAKEN: "photos",
+}
+
+
+def changed(before, after):
+    """Return the names of the fields that differ."""
+    return {
+        field.name
+        for field in dataclasses.fields(before)
+        if getattr(before, field.name) != getattr(after, field.name)
+    }
+
+
+@pytest.mark.parametrize(("kind", "field"), GROWS.items())
+def test_one_thing_is_added_in_front(kind, field):
+    """The owner has one more of it, first, all else is as it was, and apps hear of it."""
+    after, event = happen(kind, OWNER, Tape(1), NOW)
+    assert changed(OWNER, after) == {field}
+    assert getattr(after, field)[1:] == getattr(OWNER, field)
+    newest = getattr(after, field)[0]
+    for _, value in event.details:
+        assert value == newest or value in dataclasses.asdict(newest).values()
+    assert event.details
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kind.SIM_INSERTED, {"imsi", "iccid", "phone_number", "carrier"}),
+        (Kind.LOCATION_ALLOWED, {"latitude", "longitude"}),
+        (Kind.ACCOUNT_LOGOUT, {"accounts"}),
+        (Kind.TRAVELLED, {"time_zone", "latitude", "longitude", "carrier"}),
+        (Kind.REBOOT, {"uptime_seconds"}),
+    ],
+)
+def test_what_else_an_event_changes(kind, fields):
+    """Nothing but what it is about; a carrier may by chance be the same one."""
+    after, _ = happen(kind, OWNER, Tape(5), NOW)
+    assert changed(OWNER, after) | {"carrier"} == fields | {"carrier"}
+
+
+def test_a_logout_tells_whose_session_it_was():
+    """The account is gone from the phone, and its name is in the event."""
+    after, event = happen(Kind.ACCOUNT_LOGOUT, OWNER, Tape(1), NOW)
+    assert after.accounts == OWNER.accounts[1:]
+    assert dict(event.details) == {"account": OWNER.accounts[0].name}
+
+
+def test_a_journey_leads_into_another_time_zone():
+    """However often one travels."""
+    owner, tape, zones = OWNER, Tape(1), []
+    for _ in range(50):
+        owner, _ = happen(Kind.TRAVELLED, owner, tape, NOW)
+        zones.append(owner.time_zone)
+    assert all(first != second for first, second in pairwise(zones))
+    assert len(set(zones)) > 5
+
+
+def test_a_reset_leaves_the_device_and_the_sim():
+    """Numbers of hardware and SIM stay, set-up ids are new, all that the owner had is gone."""
+    after, _ = happen(Kind.FACTORY_RESET, OWNER, Tape(1), NOW)
+    for kept in ("imei", "imei2", "serial", "wifi_mac", "bluetooth_mac", "imsi", "iccid"):
+        assert getattr(after, kept) == getattr(OWNER, kept)
+    for drawn in ("android_id", "gsf_id", "advertising_id"):
+        assert getattr(after, drawn) != getattr(OWNER, drawn)
+    for gone in ("accounts", "contacts", "calls", "messages", "notes", "photos", "networks"):
+        assert getattr(after, gone) == ()
+
+
+@given(st.lists(st.sampled_from(Kind), max_size=40), st.integers(0, 2**32))
+def test_any_life_is_fictional_and_can_be_stored(kinds, seed):
+    """After any order of events the data is read as it was stored, in nobody's number ranges."""
+    owner, tape = OWNER, Tape(seed)
+    for kind in kinds:
+        owner, event = happen(kind, owner, tape, NOW)
+        assert all(type(value) is str for pair in event.details for value in pair)
+    assert decode_persona(encode_persona(owner)) == owner
+    numbers = [owner.phone_number, *(each.number for each in owner.contacts)]
+    numbers += [each.number for each in (*owner.calls, *owner.messages)]
+    assert all(re.fullmatch(r"\+999[0-9]{11}", number) for number in numbers)
+    assert re.fullmatch(r"00101[0-9]{10}", owner.imsi)
+    assert owner.imei.encode() in canaries(owner)["imei"]
+
+
+def test_the_same_tape_gives_the_same_life():
+    """A life can be told again."""
+    first = happen(Kind.CONTACT_ADDED, OWNER, Tape(b"x"), NOW)
+    assert first == happen(Kind.CONTACT_ADDED, OWNER, Tape(b"x"), NOW)
+    assert first != happen(Kind.CONTACT_ADDED, OWNER, Tape(b"y"), NOW)

@@ -1,0 +1,81 @@
+import pytest
+
+from client_sim.owner_events.events import Kind, LifeError
+from client_sim.owner_events.living import Life
+from client_sim.owner_events.personal_store import PersonalStore
+from client_sim.persona import make_persona
+from client_sim.tape import Tape
+from tests.client_sim.device import shop
+from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.owner_events.town import open_phone
+
+
+@pytest.fixture
+def phone(tmp_path):
+    """Make a phone on disk that nobody owns yet, and offer it build 1."""
+    repository = Repository(shop.NOW)
+    shop.announce(repository, 1, [shop.add_package(repository, 1)])
+    shop.make_phone(tmp_path / "phone", repository)
+    return open_phone(tmp_path / "phone", repository)
+
+
+def live(tmp_path, phone, *kinds, owner=None):
+    """Let events happen and return them."""
+    life = Life(tmp_path / "phone", phone, Tape(1), owner)
+    return [life.happen(kind, shop.NOW) for kind in kinds]
+
+
+def test_nobody_has_no_life(tmp_path, phone):
+    """An owner moves in, or nothing can happen."""
+    with pytest.raises(LifeError, match="--owner"):
+        live(tmp_path, phone, Kind.SMS_SENT)
+    live(tmp_path, phone, Kind.SMS_SENT, owner=make_persona(4))
+    live(tmp_path, phone, Kind.SMS_SENT)
+    stored = PersonalStore(tmp_path / "phone").load()
+    assert len(stored.messages) == len(make_persona(4).messages) + 2
+
+
+def test_who_lives_there_stays(tmp_path, phone):
+    """A second owner does not move in beside the first."""
+    live(tmp_path, phone, Kind.SMS_SENT, owner=make_persona(4))
+    live(tmp_path, phone, Kind.SMS_SENT, owner=make_persona(5))
+    assert PersonalStore(tmp_path / "phone").load().imei == make_persona(4).imei
+
+
+def test_the_client_is_told_and_sends_nothing(tmp_path, phone, monkeypatch):
+    """Every event reaches the poller as it reaches every app."""
+    told = []
+    monkeypatch.setattr("client_sim.device.client.PollingClient.on_event", told_by(told))
+    kinds = [kind for kind in Kind if kind is not Kind.FACTORY_RESET]
+    events = live(tmp_path, phone, *kinds, owner=make_persona(4))
+    assert told == events
+    assert phone.world.sent == []
+
+
+def told_by(told):
+    """Return a method that keeps events."""
+
+    def on_event(_client, event):
+        told.append(event)
+
+    return on_event
+
+
+def test_a_reboot_starts_what_was_installed(tmp_path, phone):
+    """The event is the phone's own restart: build 1 runs and is confirmed."""
+    phone.install()
+    live(tmp_path, phone, Kind.REBOOT, owner=make_persona(4))
+    assert phone.running_build == shop.facts(1)
+    assert phone.floor == 2
+
+
+def test_a_factory_reset_wipes_phone_and_owner(tmp_path, phone):
+    """Nothing is left on the disk; whoever goes on living sets the phone up anew."""
+    phone.poll()
+    live(tmp_path, phone, Kind.SMS_SENT, Kind.FACTORY_RESET, owner=make_persona(4))
+    assert dict(phone.state) == {}
+    assert PersonalStore(tmp_path / "phone").load() is None
+    live(tmp_path, phone, Kind.FACTORY_RESET, Kind.CONTACT_ADDED, owner=make_persona(4))
+    stored = PersonalStore(tmp_path / "phone").load()
+    assert (stored.imei, len(stored.contacts)) == (make_persona(4).imei, 1)
+    assert stored.android_id != make_persona(4).android_id

@@ -1,0 +1,60 @@
+"""A fresh database, and people in it."""
+
+import hashlib
+import itertools
+import shutil
+
+import pytest
+
+from server.release.auth.accounts import create_account
+from server.release.auth.principal import Role, command_line_principal
+from server.storage.database import open_database
+from server.storage.migration import migrate
+
+NOW = 1_800_000_000
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """Make the tables once; each test gets a copy."""
+    path = tmp_path_factory.mktemp("database") / "hening.sqlite"
+    migrate(path)
+    return path
+
+
+@pytest.fixture
+async def sessions(tmp_path, migrated):
+    """Open a fresh database."""
+    shutil.copyfile(migrated, tmp_path / "hening.sqlite")
+    async with open_database(tmp_path / "hening.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def operator():
+    """Give the principal of the command line."""
+    return command_line_principal("root")
+
+
+@pytest.fixture
+def entropy():
+    """Give a source of bytes that are all different and the same in each run."""
+    numbers = itertools.count()
+
+    def draw(length):
+        return hashlib.shake_256(next(numbers).to_bytes(8)).digest(length)
+
+    return draw
+
+
+@pytest.fixture
+def make(sessions, operator):
+    """Give a function that makes an account in a transaction of its own."""
+
+    async def create(name, role=Role.ENGINEER, *codenames):
+        async with sessions.begin() as session:
+            return await create_account(
+                session, operator, name=name, role=role, codenames=codenames or ("*",), at=NOW
+            )
+
+    return create

@@ -1,0 +1,20 @@
+"""A token of the database, for tests of what is behind it."""
+
+from server.release.auth.principal import command_line_principal
+from server.release.auth.tokens import create_token
+
+
+async def issue_token(services, account):
+    """Make a token of an account and return its text."""
+    at = services.epoch()
+    async with services.sessions.begin() as session:
+        issued = await create_token(
+            session,
+            command_line_principal("root"),
+            services.entropy,
+            account=account,
+            label="test",
+            expires_at=at + 86_400,
+            at=at,
+        )
+    return issued.text

@@ -1,0 +1,319 @@
+"""Accounts: who may make and change them, what stays, and what the trail tells of it."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from server.core.encodings import decode_canonical_json
+from server.core.errors import FormatError
+from server.release.auth.accounts import (
+    account_codenames,
+    change_account,
+    check_account_name,
+    check_codenames,
+    create_account,
+    disable_account,
+    enable_account,
+    find_by_subject,
+    list_accounts,
+    load_account,
+)
+from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principal, Role
+from server.release.auth.tokens import create_token, list_tokens
+from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
+from server.storage.control_models import AuditLogEntry
+
+NOW = 1_800_000_000
+
+
+async def told(sessions):
+    """Return action, subject and detail of the trail, oldest first."""
+    async with sessions() as session:
+        rows = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
+        return [
+            (row.action, row.subject, decode_canonical_json(row.detail.encode(), limit=10_000))
+            for row in rows
+        ]
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "0", "ani", "ani.s_2-x", "a" * 64, "ci.build-1"], ids=lambda name: name[:9]
+)
+def test_names_that_are_taken(name):
+    """Lower-case letters, digits, dot, underscore and hyphen, at most 64."""
+    check_account_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "A", "-a", ".a", "_a", "a b", "a/b", "cli:root", "a\n", "a" * 65, "é", "\u0430", "a@b"],
+    ids=ascii,
+)
+def test_names_that_are_refused(name):
+    """Anything else, above all a colon or slash, which the trail's actors use."""
+    with pytest.raises(FormatError, match="is not an account name"):
+        check_account_name(name)
+
+
+def test_a_name_that_is_a_token():
+    """A token that was pasted for a name is not kept, and not said again."""
+    with pytest.raises(FormatError, match="named like a token") as refused:
+        check_account_name("hening_0123456789ab_" + "5" * 44)
+    assert "5555" not in str(refused.value)
+
+
+def test_codenames_are_sorted_once_each():
+    """One set has one form, and `*` swallows the rest."""
+    assert check_codenames(["cancro", "armani", "cancro"]) == ("armani", "cancro")
+    assert check_codenames(["content", "tables"]) == ("content", "tables")
+    assert check_codenames(["armani", "*"]) == ("*",)
+
+
+@pytest.mark.parametrize(
+    "codenames",
+    [[], ["root"], ["targets"], ["latest"], ["snapshot"], ["Armani"], [""], ["a/b"], ["latest-1"]],
+    ids=repr,
+)
+def test_codenames_that_are_none(codenames):
+    """A role that is no model, content or tables is nobody's own; at least one is needed."""
+    with pytest.raises(FormatError):
+        check_codenames(codenames)
+
+
+def test_too_many_codenames():
+    """A thousand models are the limit; who has more has all."""
+    assert len(check_codenames(f"m{number}" for number in range(1000))) == 1000
+    with pytest.raises(FormatError):
+        check_codenames(f"m{number}" for number in range(1001))
+
+
+async def test_an_account_from_its_making_to_its_return(sessions, operator, make):
+    """Made, changed, disabled, enabled: each once in the trail, the rest unchanged."""
+    await make("root", Role.ADMIN)
+    await make("ani", Role.ENGINEER, "cancro", "armani")
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="ani", role=Role.APPROVER, at=NOW + 1)
+        await change_account(session, operator, name="ani", codenames=["armani"], at=NOW + 2)
+        await disable_account(session, operator, name="ani", at=NOW + 3)
+        assert (await load_account(session, "ani")).disabled_at == NOW + 3
+        await enable_account(session, operator, name="ani", at=NOW + 4)
+    async with sessions() as session:
+        found = await list_accounts(session)
+        assert [(row.name, row.role, row.disabled_at) for row in found] == [
+            ("ani", "approver", None),
+            ("root", "admin", None),
+        ]
+        assert account_codenames(found[0]) == ("armani",)
+        assert found[0].created_at == NOW
+    both = ["armani", "cancro"]
+    assert (await told(sessions))[1:] == [
+        ("account.create", "ani", {"role": "engineer", "codenames": both}),
+        ("account.change", "ani", {"role": ["engineer", "approver"], "codenames": [both, both]}),
+        (
+            "account.change",
+            "ani",
+            {"role": ["approver", "approver"], "codenames": [both, ["armani"]]},
+        ),
+        ("account.disable", "ani", {"sessions_ended": 0, "tokens_revoked": 0}),
+        ("account.enable", "ani", {}),
+    ]
+
+
+async def test_what_changes_nothing_is_not_told(sessions, operator, make):
+    """The same role again, a second disabling and enabling: done, and no entry."""
+    await make("root", Role.ADMIN)
+    await make("ani")
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="ani", role=Role.ENGINEER, at=NOW + 1)
+        await enable_account(session, operator, name="ani", at=NOW + 1)
+        await disable_account(session, operator, name="ani", at=NOW + 2)
+        await disable_account(session, operator, name="ani", at=NOW + 3)
+        assert (await load_account(session, "ani")).disabled_at == NOW + 2
+    assert [action for action, _, _ in await told(sessions)][2:] == ["account.disable"]
+
+
+async def test_who_logs_in_to_an_account(sessions, operator, make):
+    """A subject belongs to one account, is told, and can be taken away."""
+    await make("root", Role.ADMIN)
+    await make("ani")
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="ani", subject="u-1", at=NOW)
+        await change_account(session, operator, name="ani", subject="u-1", at=NOW)
+        found = await find_by_subject(session, "u-1")
+        assert found is not None
+        assert found.name == "ani"
+        with pytest.raises(ConflictError, match="logs in to ani already"):
+            await change_account(session, operator, name="root", subject="u-1", at=NOW)
+        for subject in ("a\nb", "s" * 256):
+            with pytest.raises(FormatError, match="printable"):
+                await change_account(session, operator, name="ani", subject=subject, at=NOW)
+        await change_account(session, operator, name="ani", subject="", at=NOW)
+        assert await find_by_subject(session, "u-1") is None
+        assert await find_by_subject(session, "") is None
+        await change_account(session, operator, name="root", subject="u-1", at=NOW)
+    subjects = [(name, detail.get("subject")) for _, name, detail in (await told(sessions))[2:]]
+    assert subjects == [("ani", "u-1"), ("ani", None), ("root", "u-1")]
+
+
+async def test_a_name_is_given_once(sessions, operator, make):
+    """Not even a disabled account gives its name back: the trail would speak of two people."""
+    await make("root", Role.ADMIN)
+    await make("ani")
+    async with sessions.begin() as session:
+        await disable_account(session, operator, name="ani", at=NOW)
+    with pytest.raises(ConflictError, match="there is an account ani already"):
+        await make("ani")
+
+
+@pytest.mark.parametrize("change", [change_account, disable_account, enable_account])
+async def test_an_account_that_is_not_there(sessions, operator, change):
+    """What is not there is not changed, and the name is said."""
+    async with sessions.begin() as session:
+        with pytest.raises(NotFoundError, match="there is no account ani"):
+            await change(session, operator, name="ani", at=NOW)
+
+
+async def test_the_last_admin_stays(sessions, operator, make):
+    """Neither disabled nor made less, in role or codenames, until there is a second one."""
+    await make("root", Role.ADMIN)
+    await make("half", Role.ADMIN, "armani")
+    for change in (
+        lambda s: disable_account(s, operator, name="root", at=NOW),
+        lambda s: change_account(s, operator, name="root", role=Role.VIEWER, at=NOW),
+        lambda s: change_account(s, operator, name="root", codenames=["armani"], at=NOW),
+    ):
+        with pytest.raises(ConflictError, match="root is the last admin for all codenames"):
+            async with sessions.begin() as session:
+                await change(session)
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="half", codenames=["*"], at=NOW)
+        await disable_account(session, operator, name="root", at=NOW)
+    assert [action for action, _, _ in await told(sessions)][2:] == [
+        "account.change",
+        "account.disable",
+    ]
+
+
+async def test_two_admins_disable_each_other_at_once(sessions, make):
+    """One of them wins; an admin is left, whoever was first."""
+    await make("ani", Role.ADMIN)
+    await make("budi", Role.ADMIN)
+
+    async def disable(by, whom):
+        asking = Principal(by, Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
+        async with sessions.begin() as session:
+            await session.execute(select(AuditLogEntry.index))
+            await disable_account(session, asking, name=whom, at=NOW)
+
+    results = await asyncio.gather(
+        disable("ani", "budi"), disable("budi", "ani"), return_exceptions=True
+    )
+    assert sorted(type(result).__name__ for result in results) == ["ConflictError", "NoneType"]
+
+
+async def test_tokens_end_with_the_account(sessions, operator, make, entropy):
+    """A disabled account's tokens are revoked for good; enabling brings none of them back."""
+    await make("root", Role.ADMIN)
+    await make("ani")
+    async with sessions.begin() as session:
+        for label in ("one", "two"):
+            await create_token(
+                session,
+                operator,
+                entropy,
+                account="ani",
+                label=label,
+                expires_at=NOW + 60,
+                at=NOW,
+            )
+        await disable_account(session, operator, name="ani", at=NOW + 5)
+        await enable_account(session, operator, name="ani", at=NOW + 6)
+    async with sessions() as session:
+        assert [row.revoked_at for row in await list_tokens(session, "ani")] == [NOW + 5] * 2
+    assert ("account.disable", "ani", {"sessions_ended": 0, "tokens_revoked": 2}) in await told(
+        sessions
+    )
+
+
+ARMANI_ADMIN = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("armani",))
+NARROW = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE}), ("*",))
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
+async def test_people_are_managed_by_admins(sessions, make, role):
+    """No other role makes, changes, disables or enables anybody."""
+    await make("root", Role.ADMIN)
+    await make("ani")
+    asking = Principal("deni", role, ROLE_PERMISSIONS[role], ("*",))
+    async with sessions.begin() as session:
+        for refused in (
+            create_account(
+                session, asking, name="eka", role=Role.VIEWER, codenames=["armani"], at=NOW
+            ),
+            change_account(session, asking, name="ani", role=Role.VIEWER, at=NOW),
+            disable_account(session, asking, name="ani", at=NOW),
+            enable_account(session, asking, name="ani", at=NOW),
+        ):
+            with pytest.raises(PermissionDeniedError, match="not allowed to people"):
+                await refused
+
+
+async def test_nobody_gives_rights_that_they_lack(sessions, make):
+    """An admin of one model makes nobody for another; a narrow token makes no wide account."""
+    await make("root", Role.ADMIN)
+    await make("ani", Role.VIEWER, "armani")
+    async with sessions.begin() as session:
+        for codenames in (["cancro"], ["armani", "cancro"], ["*"], ["content"]):
+            with pytest.raises(PermissionDeniedError, match="deni has no rights for"):
+                await create_account(
+                    session, ARMANI_ADMIN, name="eka", role=Role.VIEWER, codenames=codenames, at=NOW
+                )
+        with pytest.raises(PermissionDeniedError, match="deni has no rights for"):
+            await change_account(session, ARMANI_ADMIN, name="ani", codenames=["*"], at=NOW)
+        for role in (Role.VIEWER, Role.ADMIN):
+            with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
+                await create_account(
+                    session, NARROW, name="eka", role=role, codenames=["armani"], at=NOW
+                )
+        with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
+            await change_account(session, NARROW, name="ani", role=Role.ADMIN, at=NOW)
+        with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
+            await enable_account(session, NARROW, name="ani", at=NOW)
+        await create_account(
+            session, ARMANI_ADMIN, name="eka", role=Role.ENGINEER, codenames=["armani"], at=NOW
+        )
+
+
+async def test_nobody_manages_who_has_more_codenames(sessions, make):
+    """An admin of one model does not touch an account that reaches further."""
+    await make("root", Role.ADMIN)
+    await make("ani", Role.VIEWER, "armani", "cancro")
+    async with sessions.begin() as session:
+        for refused in (
+            change_account(session, ARMANI_ADMIN, name="ani", codenames=["armani"], at=NOW),
+            change_account(session, ARMANI_ADMIN, name="root", role=Role.VIEWER, at=NOW),
+            disable_account(session, ARMANI_ADMIN, name="ani", at=NOW),
+        ):
+            with pytest.raises(PermissionDeniedError, match="deni has no rights for"):
+                await refused
+
+
+async def test_nobody_manages_who_holds_more(sessions, make, operator):
+    """A narrow token neither demotes nor shuts whoever has rights that it lacks."""
+    await make("root", Role.ADMIN)
+    await make("eka", Role.VIEWER)
+    await make("ani")
+    async with sessions.begin() as session:
+        for refused in (
+            change_account(session, NARROW, name="ani", role=Role.VIEWER, at=NOW),
+            change_account(session, NARROW, name="root", subject="me", at=NOW),
+            disable_account(session, NARROW, name="ani", at=NOW),
+        ):
+            with pytest.raises(PermissionDeniedError, match="nor manages who has it"):
+                await refused
+        reader = replace(NARROW, permissions=frozenset({Permission.PEOPLE, Permission.READ}))
+        await disable_account(session, reader, name="eka", at=NOW)
+        await disable_account(session, operator, name="ani", at=NOW)
+        assert (await load_account(session, "ani")).disabled_at == NOW

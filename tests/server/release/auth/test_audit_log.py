@@ -1,0 +1,115 @@
+"""The trail: entries in the caller's transaction, chained, by several writers at once."""
+
+import asyncio
+import hashlib
+
+import pytest
+from sqlalchemy import delete, func, select
+
+from server.core.errors import FormatError
+from server.release.auth.audit_log import record
+from server.storage.control_models import AuditLogEntry, AuditLogHead
+from server.storage.errors import StorageError
+
+
+def entry(number=1, **changed):
+    """Return the arguments of an entry."""
+    return {
+        "at": 1_800_000_000 + number,
+        "actor": "ani",
+        "action": "rollout.halt",
+        "subject": "armani/id/stable",
+        "detail": {"reason": f"#{number}"},
+        **changed,
+    }
+
+
+async def rows(sessions):
+    """Return all entries in order."""
+    async with sessions() as session:
+        return list(await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index)))
+
+
+async def test_the_hash_is_the_one_of_the_format(sessions):
+    """The hash of each entry is computed here by hand, from the text that FORMATS.md shows."""
+    async with sessions.begin() as session:
+        await record(session, **entry(1))
+        await record(session, **entry(2, detail={"ü": [1, None]}))
+    first, second = await rows(sessions)
+    text = (
+        '{"action":"rollout.halt","actor":"ani","at":1800000001,"detail":{"reason":"#1"},'
+        '"index":1,"previous":"' + "0" * 64 + '","subject":"armani/id/stable"}\n'
+    )
+    assert first.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    text = (
+        '{"action":"rollout.halt","actor":"ani","at":1800000002,"detail":{"ü":[1,null]},'
+        f'"index":2,"previous":"{first.sha256}","subject":"armani/id/stable"}}\n'
+    )
+    assert second.sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
+async def test_an_entry_goes_with_its_transaction(sessions):
+    """What is rolled back leaves neither an entry nor a gap."""
+    async with sessions() as session:
+        await record(session, **entry(1))
+        await session.rollback()
+    async with sessions.begin() as session:
+        await record(session, **entry(2))
+    assert [(row.index, row.at) for row in await rows(sessions)] == [(1, 1_800_000_002)]
+
+
+async def test_writers_at_once_make_one_chain(sessions):
+    """Twenty transactions at once give twenty entries without a gap, each chained to the last."""
+
+    async def write(number):
+        async with sessions.begin() as session:
+            await session.execute(select(AuditLogEntry))
+            await record(session, **entry(number))
+
+    await asyncio.gather(*(write(number) for number in range(20)))
+    found = await rows(sessions)
+    assert [row.index for row in found] == list(range(1, 21))
+    assert {row.at - 1_800_000_000 for row in found} == set(range(20))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("actor", "a" * 81),
+        ("action", "a" * 49),
+        ("subject", "a" * 201),
+        ("detail", {"text": "a" * 16_384}),
+        ("detail", {"share": 0.5}),
+        ("detail", {"text": "\ud800"}),
+    ],
+    ids=["actor", "action", "subject", "detail", "float", "surrogate"],
+)
+async def test_what_does_not_fit_is_refused(sessions, field, value):
+    """A field over its limit is refused on every database alike; so is what is no JSON."""
+    async with sessions.begin() as session:
+        with pytest.raises(FormatError):
+            await record(session, **entry(1, **{field: value}))
+    assert await rows(sessions) == []
+
+
+@pytest.mark.parametrize("field", ["subject", "detail"])
+async def test_a_token_is_not_recorded(sessions, field):
+    """Who pastes a token where it would stay for ever is told to revoke it."""
+    body = "hening_0123456789ab_" + "5" * 64
+    token = body + hashlib.sha256(body.encode()).hexdigest()[:8]
+    value = {"reason": {"en": f"see {token}"}} if field == "detail" else token
+    async with sessions.begin() as session:
+        with pytest.raises(FormatError, match=f"token stands in the {field} of this change"):
+            await record(session, **entry(1, **{field: value}))
+    assert await rows(sessions) == []
+
+
+async def test_a_head_that_is_gone(sessions):
+    """Without its head the trail takes no entry, and the change goes with it."""
+    async with sessions.begin() as session:
+        await session.execute(delete(AuditLogHead))
+    with pytest.raises(StorageError, match="head is gone"):
+        async with sessions.begin() as session:
+            await record(session, **entry(1))
+    async with sessions() as session:
+        assert await session.scalar(select(func.count()).select_from(AuditLogEntry)) == 0

@@ -1,0 +1,200 @@
+"""People and trail on SQLite and on PostgreSQL, by two processes' worth of connections at once."""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import func, select, text
+
+from server.release.auth.accounts import (
+    change_account,
+    create_account,
+    disable_account,
+    enable_account,
+    list_accounts,
+)
+from server.release.auth.audit_log import record
+from server.release.auth.audit_log_query import (
+    AuditLogFilter,
+    export_trail,
+    load_head,
+    query_trail,
+    verify_export,
+    verify_trail,
+)
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.auth.tokens import authenticate, create_token, list_tokens, page_tokens
+from server.release.errors import AuditLogError, AuthenticationError, ConflictError
+from server.storage.control_models import AuditLogEntry
+from server.storage.database import open_database
+
+NOW = 1_800_000_000
+
+
+@pytest.fixture
+async def two(place):
+    """Open the database twice, as two processes would."""
+    async with open_database(place) as one, open_database(place) as other:
+        yield one, other
+
+
+async def write(sessions, number, *, fail=False):
+    """Record an entry after something was read; then, perhaps, let it all fail."""
+    async with sessions.begin() as session:
+        await session.scalar(select(func.max(AuditLogEntry.index)))
+        await record(
+            session, at=NOW, actor="ani", action="x", subject="x", detail={"number": number}
+        )
+        if fail:
+            raise ZeroDivisionError
+
+
+async def test_writers_at_once_make_one_chain(two):
+    """Of 12 transactions every third fails; the others are one chain without a gap, once each."""
+    results = await asyncio.gather(
+        *(write(two[number % 2], number, fail=number % 3 == 0) for number in range(12)),
+        return_exceptions=True,
+    )
+    assert [type(result).__name__ for result in results] == [
+        "ZeroDivisionError" if number % 3 == 0 else "NoneType" for number in range(12)
+    ]
+    lines = b"".join([part async for part in export_trail(two[0])]).splitlines(keepends=True)
+    numbers = {number for number in range(12) if b'"number":%d}' % number in b"".join(lines)}
+    assert numbers == {number for number in range(12) if number % 3}
+    state = verify_export(lines)
+    async with two[1]() as session:
+        assert await verify_trail(session) == state == await load_head(session)
+    assert state.length == 8
+
+
+async def test_a_trail_is_verified_while_it_grows(two):
+    """Who verifies while others write finds nothing wrong."""
+
+    async def verify():
+        async with two[1]() as session:
+            return (await verify_trail(session)).length
+
+    lengths = await asyncio.gather(
+        *(work for number in range(8) for work in (write(two[0], number), verify()))
+    )
+    assert all(length <= 8 for length in lengths if length is not None)
+    assert await verify() == 8
+
+
+async def test_two_admins_shut_each_other_out(two, operator):
+    """One of them wins, however the two transactions meet; an admin is left."""
+    async with two[0].begin() as session:
+        for name in ("ani", "budi"):
+            await create_account(
+                session, operator, name=name, role=Role.ADMIN, codenames=["*"], at=NOW
+            )
+
+    async def disable(sessions, by, whom):
+        asking = Principal(by, Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
+        async with sessions.begin() as session:
+            await list_accounts(session)
+            await disable_account(session, asking, name=whom, at=NOW)
+
+    results = await asyncio.gather(
+        disable(two[0], "ani", "budi"), disable(two[1], "budi", "ani"), return_exceptions=True
+    )
+    assert sorted(type(result) is ConflictError for result in results) == [False, True]
+    async with two[0]() as session:
+        assert sum(row.disabled_at is None for row in await list_accounts(session)) == 1
+
+
+async def test_one_name_is_given_once(two, operator):
+    """Two admins make the same account at the same time; one of them is told."""
+
+    async def create(sessions):
+        async with sessions.begin() as session:
+            await create_account(
+                session, operator, name="ani", role=Role.VIEWER, codenames=["*"], at=NOW
+            )
+
+    results = await asyncio.gather(create(two[0]), create(two[1]), return_exceptions=True)
+    assert sorted(type(result) is ConflictError for result in results) == [False, True]
+
+
+async def test_the_story_of_an_account(two, operator, entropy):
+    """What one process changes counts for the next request to the other."""
+    one, other = two
+
+    async def enter(token):
+        async with other() as session:
+            return await authenticate(session, token, datetime.fromtimestamp(NOW, UTC))
+
+    async with one.begin() as session:
+        for name, role in (("root", Role.ADMIN), ("a-i", Role.ENGINEER), ("a.i", Role.VIEWER)):
+            await create_account(session, operator, name=name, role=role, codenames=["*"], at=NOW)
+        issued = [
+            await create_token(
+                session,
+                operator,
+                entropy,
+                account="a-i",
+                label=f"ü{number}",
+                expires_at=NOW + 60,
+                at=NOW,
+            )
+            for number in range(3)
+        ]
+    assert (await enter(issued[0].text)).role is Role.ENGINEER
+    async with one.begin() as session:
+        await change_account(session, operator, name="a-i", role=Role.APPROVER, at=NOW)
+    assert (await enter(issued[0].text)).role is Role.APPROVER
+    async with one.begin() as session:
+        await disable_account(session, operator, name="a-i", at=NOW)
+        await enable_account(session, operator, name="a-i", at=NOW)
+    with pytest.raises(AuthenticationError):
+        await enter(issued[0].text)
+    async with other() as session:
+        names = [row.name for row in await list_accounts(session)]
+        assert set(names) == {"root", "a-i", "a.i"}
+        rest = await list_accounts(session, after=names[0], limit=9)
+        assert [row.name for row in rest] == names[1:]
+        tokens = await list_tokens(session, "a-i")
+        assert [row.revoked_at for row in tokens] == [NOW] * 3
+        pages = await page_tokens(session, None, after=min(row.id for row in tokens), limit=9)
+        assert len(pages) == 2
+        found = await query_trail(session, AuditLogFilter(subject="a-i", action="account"))
+        assert [row.action.partition(".")[2] for row in found] == [
+            "enable",
+            "disable",
+            "change",
+            "create",
+        ]
+        assert len(await query_trail(session, AuditLogFilter(actor="cli:root"), limit=5)) == 5
+        assert (await verify_trail(session)).length == 9
+
+
+async def test_a_forgery_is_found(two):
+    """An entry that was changed behind the server's back is named."""
+    for number in range(3):
+        await write(two[0], number)
+    async with two[0].begin() as session:
+        await session.execute(text('UPDATE trail_entries SET at = at - 60 WHERE "index" = 2'))
+    async with two[1]() as session:
+        with pytest.raises(AuditLogError, match="entry 2 of the trail is not what was recorded"):
+            await verify_trail(session)
+
+
+async def test_no_secret_in_what_the_database_holds(two, operator, entropy):
+    """Every column of every row, read as text, holds the hash of a token and not the token."""
+    async with two[0].begin() as session:
+        await create_account(
+            session, operator, name="ani", role=Role.ADMIN, codenames=["*"], at=NOW
+        )
+        issued = await create_token(
+            session, operator, entropy, account="ani", label="x", expires_at=NOW + 60, at=NOW
+        )
+    secret = issued.text[20:84]
+    dump = []
+    async with two[0]() as session:
+        for table in AuditLogEntry.metadata.sorted_tables:
+            dump += [str(tuple(row)) for row in await session.execute(select(table))]
+    held = "\n".join(dump)
+    assert issued.row.id in held
+    assert hashlib.sha256(secret.encode()).hexdigest() in held
+    assert secret not in held

@@ -1,0 +1,303 @@
+"""Tokens: their form, what the database knows of them, and whom they let in."""
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from server.core.errors import FormatError
+from server.release.auth.accounts import change_account, disable_account
+from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principal, Role
+from server.release.auth.token_text import holds_token, is_token, redact
+from server.release.auth.tokens import (
+    authenticate,
+    create_token,
+    list_tokens,
+    revoke_token,
+)
+from server.release.errors import (
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from server.storage.control_models import AuditLogEntry, Token
+
+NOW = 1_800_000_000
+DAY = 86_400
+
+
+def when(seconds):
+    """Return a moment after NOW."""
+    return datetime.fromtimestamp(NOW + seconds, UTC)
+
+
+@pytest.fixture
+def issue(sessions, operator, entropy):
+    """Give a function that makes a token in a transaction of its own."""
+
+    async def create(account="ani", by=None, **options):
+        values = {"label": "laptop", "expires_at": NOW + DAY, "at": NOW, **options}
+        async with sessions.begin() as session:
+            return await create_token(session, by or operator, entropy, account=account, **values)
+
+    return create
+
+
+@pytest.fixture
+def enter(sessions):
+    """Give a function that authenticates a text."""
+
+    async def ask(text, seconds=0):
+        async with sessions() as session:
+            return await authenticate(session, text, when(seconds))
+
+    return ask
+
+
+@pytest.fixture
+async def people(make):
+    """Make an admin and two engineers."""
+    await make("root", Role.ADMIN)
+    await make("ani", Role.ENGINEER, "armani")
+    await make("budi", Role.VIEWER)
+
+
+def test_the_form_by_hand():
+    """Prefix, id, secret and checksum, where the checksum is computed here."""
+    body = "hening_0123456789ab_" + "5" * 64
+    check = hashlib.sha256(body.encode()).hexdigest()[:8]
+    assert is_token(body + check)
+    assert not is_token(body + check[:-1] + ("0" if check[-1] != "0" else "1"))
+    for changed in (body, body + check + "0", (body + check).upper(), f" {body}{check}"):
+        assert not is_token(changed)
+
+
+def test_a_token_in_a_text():
+    """It is found wherever it stands, and a text is freed of it and of its beginning."""
+    body = "hening_0123456789ab_" + "5" * 64
+    token = body + hashlib.sha256(body.encode()).hexdigest()[:8]
+    for text in (token, f"x{token}x", f'{{"label":"{token}"}}', f"{body}\n{token}"):
+        assert holds_token(text)
+        assert "5" not in redact(text)
+    for text in (body, token[:-1], "hening_", "hening_0123456789ab_"):
+        assert not holds_token(text)
+    assert redact(f"no account {body[:40]}.") == "no account hening_…."
+    assert redact("hening_server and hening_x") == "hening_server and hening_x"
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_token_lets_its_account_in(issue, enter):
+    """The principal has the account's role and codenames, and names the token."""
+    issued = await issue()
+    assert re.fullmatch(r"hening_[0-9a-f]{12}_[0-9a-f]{72}", issued.text)
+    assert is_token(issued.text)
+    found = await enter(issued.text)
+    assert found == Principal(
+        "ani",
+        Role.ENGINEER,
+        ROLE_PERMISSIONS[Role.ENGINEER],
+        ("armani",),
+        issued.row.id,
+        NOW + DAY,
+    )
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_token_may_be_narrower(issue, enter, sessions, operator):
+    """It holds what it was given; when the role loses a right, so does the token, and at once."""
+    issued = await issue(permissions=[Permission.READ, Permission.HALT])
+    assert (await enter(issued.text)).permissions == {Permission.READ, Permission.HALT}
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="ani", role=Role.VIEWER, at=NOW)
+    assert (await enter(issued.text)).permissions == {Permission.READ}
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="ani", role=Role.ADMIN, at=NOW)
+    assert (await enter(issued.text)).permissions == {Permission.READ, Permission.HALT}
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_permission_that_is_none_any_more(issue, enter, sessions):
+    """A token that names one goes on with the others."""
+    issued = await issue(permissions=[Permission.READ])
+    async with sessions.begin() as session:
+        row = await session.get(Token, issued.row.id)
+        row.permissions = '["operate","read"]\n'
+    assert (await enter(issued.text)).permissions == {Permission.READ}
+
+
+@pytest.mark.usefixtures("people")
+async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
+    """Unknown, wrong, expired, revoked, disabled, malformed: one error with one sentence."""
+    good = await issue()
+    revoked = await issue(label="old")
+    shut = await issue("budi")
+    async with sessions.begin() as session:
+        await revoke_token(session, operator, identity=revoked.row.id, at=NOW)
+        await disable_account(session, operator, name="budi", at=NOW)
+    body = good.text[:-9]
+    swapped = body + ("0" if good.text[-9] != "0" else "1")
+    swapped += hashlib.sha256(swapped.encode()).hexdigest()[:8]
+    unknown = "hening_ffffffffffff_" + "0" * 64
+    unknown += hashlib.sha256(unknown.encode()).hexdigest()[:8]
+    assert is_token(swapped)
+    assert is_token(unknown)
+    sentences = set()
+    for text, seconds in (
+        (swapped, 0),
+        (unknown, 0),
+        (good.text, DAY),
+        (revoked.text, 0),
+        (shut.text, 0),
+        (good.text[:-1], 0),
+        (good.text + " ", 0),
+        ("", 0),
+        ("hening_", 0),
+        ("\x00", 0),
+        ("é" * 100, 0),
+        ("a" * 100_000, 0),
+    ):
+        with pytest.raises(AuthenticationError) as refused:
+            await enter(text, seconds)
+        sentences.add(str(refused.value))
+        assert (refused.value.__context__, refused.value.__cause__) == (None, None)
+    assert sentences == {"this needs a valid token: ask an admin for one."}
+    assert (await enter(good.text, DAY - 1)).name == "ani"
+
+
+@pytest.mark.usefixtures("people")
+async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
+    """Neither a representation nor the database, trail included, holds it or the whole token."""
+    issued = await issue()
+    secret = issued.text[20:84]
+    assert len(secret) == 64
+    async with sessions() as session:
+        (row,) = await list_tokens(session, "ani")
+        trail = [entry.detail for entry in await session.scalars(select(AuditLogEntry))]
+    assert row.secret_sha256 == hashlib.sha256(secret.encode()).hexdigest()
+    assert secret not in repr(issued) + repr(row) + "".join(trail)
+    dump = b"".join(path.read_bytes() for path in tmp_path.rglob("hening.sqlite*"))
+    assert issued.row.id.encode() in dump
+    assert secret.encode() not in dump
+    assert bytes.fromhex(secret) not in dump
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"label": ""}, "label is no plain text: a text has 0 characters"),
+        ({"label": "a" * 81}, "has 81 characters"),
+        ({"label": "a\x1b[31m"}, r"holds U\+001B"),
+        ({"label": "lap\u200btop"}, r"holds U\+200B"),
+        ({"label": "a\nb"}, r"holds U\+000A"),
+        ({"label": "https://rom.example"}, "links or markup"),
+        ({"expires_at": NOW}, "within 366 days"),
+        ({"expires_at": NOW - 1}, "within 366 days"),
+        ({"expires_at": NOW + 366 * DAY + 1}, "within 366 days"),
+        ({"permissions": []}, "opens nothing"),
+        ({"permissions": [Permission.PEOPLE]}, "does not hold people"),
+    ],
+    ids=["empty", "long", "escape", "hidden", "line", "link", "now", "past", "far", "none", "more"],
+)
+@pytest.mark.usefixtures("people")
+async def test_what_no_token_may_be(issue, options, sentence):
+    """Label, expiry and permissions have their bounds."""
+    with pytest.raises(FormatError, match=sentence):
+        await issue(**options)
+
+
+@pytest.mark.usefixtures("people")
+async def test_the_longest_life(issue, enter):
+    """366 days are allowed, to the second."""
+    issued = await issue(expires_at=NOW + 366 * DAY)
+    assert (await enter(issued.text, 366 * DAY - 1)).name == "ani"
+
+
+@pytest.mark.usefixtures("people")
+async def test_whose_tokens_are_made(issue, sessions, operator):
+    """An account that is not there or disabled gets none."""
+    with pytest.raises(NotFoundError, match="no account eka"):
+        await issue("eka")
+    async with sessions.begin() as session:
+        await disable_account(session, operator, name="ani", at=NOW)
+    with pytest.raises(ConflictError, match="ani is disabled"):
+        await issue()
+
+
+@pytest.mark.usefixtures("people")
+async def test_who_makes_tokens(issue):
+    """Admins, within their codenames and what their own token holds."""
+    engineer = Principal("ani", Role.ENGINEER, ROLE_PERMISSIONS[Role.ENGINEER], ("*",))
+    cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))
+    narrow = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE, Permission.READ}), ("*",))
+    for asking, sentence in (
+        (engineer, "not allowed to people"),
+        (cancro, "no rights for armani"),
+        (narrow, "does not hold the right to halt"),
+    ):
+        with pytest.raises(PermissionDeniedError, match=sentence):
+            await issue(by=asking)
+    issued = await issue(by=narrow, permissions=[Permission.READ])
+    assert issued.row.account == "ani"
+
+
+@pytest.mark.usefixtures("people")
+async def test_no_token_outlives_the_one_that_made_it(issue):
+    """A token of a day makes none of a year; the command line and a login do."""
+    for expires_at, wanted, made in (
+        (NOW + DAY, 366 * DAY, DAY),
+        (NOW + 9 * DAY, DAY, DAY),
+        (None, 366 * DAY, 366 * DAY),
+    ):
+        asking = Principal(
+            "deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",), "x", expires_at
+        )
+        issued = await issue(by=asking, expires_at=NOW + wanted)
+        assert issued.row.expires_at == NOW + made
+
+
+@pytest.mark.usefixtures("people")
+async def test_who_revokes_tokens(issue, enter, sessions):
+    """Admins within their codenames, and everybody the token that they ask with."""
+    first, second = await issue(), await issue()
+    asking = await enter(first.text)
+    cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))
+    codenames = ("armani", "cancro")
+    armani = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], codenames)
+    narrow = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE}), ("*",))
+    async with sessions.begin() as session:
+        with pytest.raises(PermissionDeniedError):
+            await revoke_token(session, asking, identity=second.row.id, at=NOW)
+        with pytest.raises(PermissionDeniedError):
+            await revoke_token(session, cancro, identity=second.row.id, at=NOW)
+        with pytest.raises(PermissionDeniedError, match="does not hold the right to halt"):
+            await revoke_token(session, narrow, identity=second.row.id, at=NOW)
+        with pytest.raises(NotFoundError, match="there is no token ffff"):
+            await revoke_token(session, armani, identity="ffff", at=NOW)
+        await revoke_token(session, asking, identity=first.row.id, at=NOW)
+        await revoke_token(session, armani, identity=second.row.id, at=NOW)
+        again = await revoke_token(session, armani, identity=second.row.id, at=NOW + 9)
+        assert again.revoked_at == NOW
+    for issued in (first, second):
+        with pytest.raises(AuthenticationError):
+            await enter(issued.text)
+    async with sessions() as session:
+        rows = await session.scalars(
+            select(AuditLogEntry).where(AuditLogEntry.action == "token.revoke")
+        )
+        assert [(row.actor, row.subject) for row in rows] == [
+            (f"ani/{first.row.id}", "ani"),
+            ("deni", "ani"),
+        ]
+
+
+@pytest.mark.usefixtures("people")
+async def test_tokens_are_listed_by_account(issue, sessions):
+    """All of them, or one account's."""
+    await issue("budi", label="b")
+    await issue("ani", label="a")
+    async with sessions() as session:
+        assert [row.label for row in await list_tokens(session)] == ["a", "b"]
+        assert [row.label for row in await list_tokens(session, "budi")] == ["b"]

@@ -1,0 +1,161 @@
+"""Verification of the trail: each change of each field is found, and the entry is named."""
+
+import json
+import re
+
+import pytest
+from sqlalchemy import text
+
+from server.core.encodings import encode_canonical_json
+from server.release.auth.audit_log import record
+from server.release.auth.audit_log_query import (
+    AuditLogState,
+    export_trail,
+    verify_export,
+    verify_trail,
+)
+from server.release.errors import AuditLogError
+
+NOW = 1_800_000_000
+COUNT = 5
+
+
+@pytest.fixture
+async def filled(sessions):
+    """Record five entries."""
+    async with sessions.begin() as session:
+        for number in range(1, COUNT + 1):
+            await record(
+                session,
+                at=NOW + number,
+                actor="ani",
+                action="rollout.halt",
+                subject="armani/id/stable",
+                detail={"number": number},
+            )
+    return sessions
+
+
+async def export(sessions):
+    """Return the export's lines."""
+    data = b"".join([part async for part in export_trail(sessions)])
+    return data.splitlines(keepends=True)
+
+
+async def verify(sessions, remembered=None):
+    """Verify the trail in the database."""
+    async with sessions() as session:
+        return await verify_trail(session, remembered)
+
+
+async def test_a_trail_that_is_whole(filled):
+    """Its length and the hash of its last entry are what the export says."""
+    lines = await export(filled)
+    expected = AuditLogState(COUNT, json.loads(lines[-1])["sha256"])
+    assert await verify(filled) == expected == verify_export(lines)
+
+
+async def test_an_empty_trail(sessions):
+    """Nothing happened yet: length 0, chained to zeros."""
+    assert await verify(sessions) == AuditLogState(0, "0" * 64) == verify_export([])
+
+
+FORGERIES = [
+    ('UPDATE trail_entries SET at = at + 1 WHERE "index" = 3', "entry 3 .* not what was recorded"),
+    ("UPDATE trail_entries SET actor = 'budi' WHERE \"index\" = 1", "entry 1 .* not what was"),
+    ("UPDATE trail_entries SET action = 'x' WHERE \"index\" = 5", "entry 5 .* not what was"),
+    ("UPDATE trail_entries SET subject = 'x' WHERE \"index\" = 2", "entry 2 .* not what was"),
+    ("UPDATE trail_entries SET detail = '{}\n' WHERE \"index\" = 4", "entry 4 .* not what was"),
+    ("UPDATE trail_entries SET detail = '{' WHERE \"index\" = 4", "entry 4 .* malformed"),
+    ("UPDATE trail_entries SET detail = '{}' WHERE \"index\" = 4", "entry 4 .* malformed"),
+    ("UPDATE trail_entries SET sha256 = 'x' WHERE \"index\" = 2", "entry 2 .* not what was"),
+    ('DELETE FROM trail_entries WHERE "index" = 1', "entry 1 .* missing: the next is 2"),
+    ('DELETE FROM trail_entries WHERE "index" = 3', "entry 3 .* missing: the next is 4"),
+    ('DELETE FROM trail_entries WHERE "index" = 5', "ends at entry 4, and its head names entry 5"),
+    ("DELETE FROM trail_entries", "ends at entry 0, and its head names entry 5"),
+    ('UPDATE trail_entries SET "index" = 9 WHERE "index" = 5', "entry 5 .* missing: the next is 9"),
+    ("UPDATE trail_head SET length = 4", "ends at entry 5, and its head names entry 4"),
+    ("UPDATE trail_head SET length = 6", "ends at entry 5, and its head names entry 6"),
+    ("UPDATE trail_head SET sha256 = 'x'", "ends at entry 5"),
+    ("DELETE FROM trail_head", "head of the trail is gone"),
+]
+
+
+@pytest.mark.parametrize(("statement", "sentence"), FORGERIES, ids=[sql for sql, _ in FORGERIES])
+async def test_a_forgery_in_the_database(filled, statement, sentence):
+    """Whatever one statement can change is found, and the first broken entry is named."""
+    async with filled.begin() as session:
+        await session.execute(text(statement))
+    with pytest.raises(AuditLogError, match=sentence):
+        await verify(filled)
+
+
+async def test_two_entries_that_changed_places(filled):
+    """The order is part of the chain."""
+    async with filled.begin() as session:
+        for old, new in ((2, 99), (3, 2), (99, 3)):
+            await session.execute(
+                text('UPDATE trail_entries SET "index" = :new WHERE "index" = :old'),
+                {"new": new, "old": old},
+            )
+    with pytest.raises(AuditLogError, match="entry 2 of the trail is not what was recorded"):
+        await verify(filled)
+
+
+async def test_a_new_chain_is_found_by_who_remembers(filled, sessions):
+    """A chain made anew is whole; only a head that was kept elsewhere shows it."""
+    lines = [json.loads(line) for line in await export(filled)]
+    remembered = {3: lines[2]["sha256"], 5: lines[4]["sha256"]}
+    assert (await verify(filled, remembered)).length == COUNT
+    async with sessions.begin() as session:
+        await session.execute(text("DELETE FROM trail_entries"))
+        await session.execute(
+            text("UPDATE trail_head SET length = 0, sha256 = :zero"), {"zero": "0" * 64}
+        )
+        for number in range(1, COUNT):
+            await record(session, at=NOW, actor="x", action="x", subject="x", detail={"n": number})
+    assert (await verify(filled)).length == COUNT - 1
+    with pytest.raises(
+        AuditLogError, match="entry 3 of the trail is not the one that was remembered"
+    ):
+        await verify(filled, remembered)
+    with pytest.raises(AuditLogError, match="ends at entry 4, and entry 5 was remembered"):
+        await verify(filled, {5: remembered[5]})
+
+
+async def test_every_byte_of_an_export_counts(filled):
+    """Each byte is changed once, in its lowest bit; none of the changes goes unnoticed."""
+    data = b"".join(await export(filled))
+    first = json.loads(data.splitlines()[-1])
+    for place in range(len(data)):
+        changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        with pytest.raises(AuditLogError):
+            verify_export(changed.splitlines(keepends=True), {COUNT: first["sha256"]})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"\n", b"[]\n", b"{}\n", b"1\n", b"x\n", b'{"index": 1}\n', b"\xff\n", b"[" * 999],
+    ids=ascii,
+)
+def test_lines_that_are_no_entries(line):
+    """Arbitrary bytes end in the error of the trail and in no other."""
+    with pytest.raises(AuditLogError):
+        verify_export([line])
+
+
+async def test_an_entry_with_a_member_more(filled):
+    """An unknown member is refused although its hash would hold."""
+    entry = json.loads((await export(filled))[0]) | {"note": "x"}
+    with pytest.raises(AuditLogError, match="does not have the members"):
+        verify_export([encode_canonical_json(entry)])
+
+
+async def test_lines_that_are_missing(filled):
+    """A line left out in the middle is named; the end of an export is found by its head."""
+    lines = await export(filled)
+    with pytest.raises(AuditLogError, match="entry 2 of the trail is missing: the next is 3"):
+        verify_export([*lines[:1], *lines[2:]])
+    head = json.loads(lines[-1])
+    with pytest.raises(AuditLogError, match=re.escape("ends at entry 4, and entry 5 was")):
+        verify_export(lines[:-1], {5: head["sha256"]})

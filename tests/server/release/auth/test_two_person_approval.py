@@ -1,0 +1,139 @@
+"""The second person is another one, also where one person has two accounts."""
+
+import pytest
+
+from server.release.auth.accounts import (
+    change_account,
+    create_account,
+    disable_account,
+    enable_account,
+)
+from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.auth.tokens import create_token
+from server.release.auth.two_person_approval import check_second_person, find_hands
+from server.release.errors import PermissionDeniedError
+
+NOW = 1_800_000_000
+
+
+def person(name, role=Role.ADMIN, token="0123456789ab"):
+    """Return somebody with all rights of a role, with a token."""
+    return Principal(name, role, ROLE_PERMISSIONS[role], ("*",), token)
+
+
+@pytest.fixture
+def have(sessions, operator, entropy):
+    """Give a function that has somebody lay a hand on an account."""
+
+    async def lay(by, deed, name):
+        async with sessions.begin() as session:
+            if deed == "made":
+                await create_account(
+                    session, by, name=name, role=Role.ADMIN, codenames=["*"], at=NOW
+                )
+            elif deed == "widened":
+                await change_account(session, by, name=name, role=Role.ADMIN, at=NOW)
+            elif deed == "named a login":
+                await change_account(session, by, name=name, subject="248289761001", at=NOW)
+            elif deed == "disabled":
+                await disable_account(session, by, name=name, at=NOW)
+            elif deed == "enabled":
+                await disable_account(session, operator, name=name, at=NOW)
+                await enable_account(session, by, name=name, at=NOW)
+            else:
+                await create_token(
+                    session, by, entropy, account=name, label="x", expires_at=NOW + 60, at=NOW
+                )
+
+    return lay
+
+
+async def check(sessions, principal, proposer):
+    """Ask whether `principal` may approve what `proposer` proposed."""
+    async with sessions() as session:
+        await check_second_person(session, principal, proposer)
+
+
+@pytest.mark.parametrize("role", [Role.APPROVER, Role.ADMIN])
+async def test_nobody_approves_their_own_change(sessions, role):
+    """Neither with another token nor as an admin; a change of somebody else is approved."""
+    await check(sessions, person("ani", role), "budi")
+    for token in ("0123456789ab", "login", ""):
+        with pytest.raises(PermissionDeniedError, match="ani proposed this change"):
+            await check(sessions, person("ani", role, token), "ani")
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.ENGINEER])
+async def test_approving_is_a_right(sessions, role):
+    """A second person without the right is none."""
+    with pytest.raises(PermissionDeniedError, match="not allowed to approve"):
+        await check(sessions, person("ani", role), "budi")
+
+
+@pytest.mark.parametrize("deed", ["made", "widened", "named a login", "enabled", "gave a token"])
+async def test_a_puppet_is_no_second_person(sessions, make, have, deed):
+    """Whoever had a hand in an account is not its second person, whichever of them proposes."""
+    if deed != "made":
+        await make("ben", Role.APPROVER)
+        await check(sessions, person("ben"), "adm")
+    await have(person("adm"), deed, "ben")
+    for approver, proposer in (("ben", "adm"), ("adm", "ben")):
+        with pytest.raises(PermissionDeniedError, match="account ben is in the hand of adm"):
+            await check(sessions, person(approver), proposer)
+        await check(sessions, person("ari"), proposer)
+
+
+async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
+    """A hand reaches through accounts between, and two of one hand do not see each other."""
+    await have(person("adm"), "made", "ben")
+    await have(person("ben"), "made", "cid")
+    await have(person("adm"), "made", "dan")
+    await have(person("cid"), "gave a token", "cid")
+    async with sessions() as session:
+        assert await find_hands(session, "cid") == {"adm", "ben"}
+        assert await find_hands(session, "adm") == set()
+    with pytest.raises(PermissionDeniedError, match="the account cid is in the hand of adm"):
+        await check(sessions, person("cid"), "adm")
+    await check(sessions, person("dan"), "ben")
+
+
+async def test_the_command_line_is_nobody(sessions, make, have, operator):
+    """What an operator made on the server counts for nobody; who may approve there, may."""
+    await make("ben", Role.APPROVER)
+    await have(operator, "gave a token", "ben")
+    await check(sessions, person("ben"), operator.name)
+    await check(sessions, operator, "ben")
+
+
+async def test_disabling_ends_every_hand(sessions, make, have, operator):
+    """After it no way in is left that somebody made; who enables the account has a hand in it."""
+    await make("root", Role.ADMIN)
+    await make("ben")
+    await have(person("adm"), "widened", "ben")
+    await have(person("adm"), "gave a token", "ben")
+    await have(operator, "enabled", "ben")
+    await check(sessions, person("ben"), "adm")
+    await have(person("adm"), "enabled", "ben")
+    with pytest.raises(PermissionDeniedError, match="somebody else than these two"):
+        await check(sessions, person("ben"), "adm")
+
+
+async def test_a_login_outlives_the_account_being_disabled(sessions, operator, have):
+    """Who set it can log in again once the account is open: they count until another sets one."""
+    ani, budi = person("ani"), person("budi")
+    await have(operator, "made", "ani")
+    await have(operator, "made", "budi")
+    await have(operator, "made", "puppet")
+    await have(ani, "named a login", "puppet")
+    await have(budi, "disabled", "puppet")
+    async with sessions.begin() as session:
+        await enable_account(session, budi, name="puppet", at=NOW)
+    async with sessions() as session:
+        assert await find_hands(session, "puppet") == {"ani", "budi"}
+    with pytest.raises(PermissionDeniedError, match="in the hand of ani"):
+        await check(sessions, person("puppet"), "ani")
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="puppet", subject="another", at=NOW)
+    await have(operator, "disabled", "puppet")
+    async with sessions() as session:
+        assert await find_hands(session, "puppet") == set()

@@ -1,0 +1,307 @@
+"""Sessions: what opens one, what it may do, and everything that ends it."""
+
+import asyncio
+import hashlib
+import os
+
+import pytest
+from sqlalchemy import select
+
+from server.release.auth import web_sessions
+from server.release.auth.accounts import (
+    change_account,
+    create_account,
+    disable_account,
+    enable_account,
+)
+from server.release.auth.principal import (
+    ROLE_PERMISSIONS,
+    Permission,
+    Principal,
+    Role,
+    command_line_principal,
+)
+from server.release.auth.tokens import create_token, revoke_token
+from server.release.auth.web_sessions import (
+    BegunSession,
+    Origin,
+    begin_session,
+    end_session,
+    find_session,
+    list_sessions,
+)
+from server.release.errors import AuthenticationError, NotFoundError, PermissionDeniedError
+from server.storage.control_models import AuditLogEntry, WebSession
+from server.storage.database import open_database
+
+NOW = 1_800_000_000
+HOUR = 3600
+DAY = 86_400
+
+
+@pytest.fixture(autouse=True)
+async def ani(make):
+    """Make an engineer for one model."""
+    await make("ani", Role.ENGINEER, "armani")
+
+
+@pytest.fixture
+def token(sessions, operator, entropy):
+    """Give ani's token, with all rights, for a day; and a function that narrows another."""
+
+    async def make(permissions=None, seconds=DAY):
+        async with sessions.begin() as session:
+            issued = await create_token(
+                session,
+                operator,
+                entropy,
+                account="ani",
+                label="laptop",
+                permissions=permissions,
+                expires_at=NOW + seconds,
+                at=NOW,
+            )
+        return issued.row.id
+
+    return make
+
+
+@pytest.fixture
+def begin(sessions, entropy):
+    """Give a function that signs a browser in."""
+
+    async def act(seconds=0, former="", **origin):
+        async with sessions.begin() as session:
+            return await begin_session(
+                session, entropy, Origin("ani", **origin), at=NOW + seconds, former=former
+            )
+
+    return act
+
+
+async def is_open(sessions, begun, seconds=1):
+    """Answer whether a cookie opens."""
+    try:
+        await find_session(sessions, begun.secret, NOW + seconds)
+    except AuthenticationError:
+        return False
+    return True
+
+
+async def change(sessions, work, *arguments, **options):
+    """Do something to an account in a transaction of its own."""
+    async with sessions.begin() as session:
+        return await work(session, *arguments, **options)
+
+
+async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, begin):
+    """All that the role holds now; the trail names the session."""
+    begun = await begin(token=await token())
+    who = await find_session(sessions, begun.secret, NOW + 1)
+    assert (who.name, who.role, who.permissions, who.codenames) == (
+        "ani",
+        Role.ENGINEER,
+        ROLE_PERMISSIONS[Role.ENGINEER],
+        ("armani",),
+    )
+    assert who.actor == f"ani/{begun.row.id}"
+    await change(sessions, change_account, operator, name="ani", role=Role.VIEWER, at=NOW + 2)
+    who = await find_session(sessions, begun.secret, NOW + 3)
+    assert who.permissions == {Permission.READ}
+
+
+async def test_a_narrowed_token_gives_a_narrowed_session(sessions, token, begin):
+    """A session is never wider than what opened it."""
+    begun = await begin(token=await token([Permission.READ]))
+    who = await find_session(sessions, begun.secret, NOW + 1)
+    assert who.permissions == {Permission.READ}
+
+
+async def test_the_database_holds_a_hash(sessions, token, begin):
+    """Of the cookie nothing else is kept, nor shown by accident."""
+    begun = await begin(token=await token())
+    assert begun.row.secret_sha256 == hashlib.sha256(begun.secret.encode()).hexdigest()
+    assert begun.secret not in repr(begun)
+    for wrong in ("", begun.row.secret_sha256, begun.secret[:-1], begun.row.id):
+        with pytest.raises(AuthenticationError):
+            await find_session(sessions, wrong, NOW + 1)
+
+
+async def test_it_ends_with_its_token(sessions, operator, token, begin):
+    """Revoked or expired, the token takes its sessions along."""
+    identity = await token(seconds=HOUR)
+    begun = await begin(token=identity)
+    assert await is_open(sessions, begun, HOUR - 1)
+    assert not await is_open(sessions, begun, HOUR)
+    await change(sessions, revoke_token, operator, identity=identity, at=NOW + 2)
+    assert not await is_open(sessions, begun)
+    with pytest.raises(AuthenticationError):
+        await begin(token=identity)
+
+
+async def test_a_login_ends_with_its_subject(sessions, operator, begin):
+    """Whoever logs in at the provider stays in while the account is theirs."""
+    with pytest.raises(AuthenticationError):
+        await begin(subject="u-1")
+    await change(sessions, change_account, operator, name="ani", subject="u-1", at=NOW)
+    begun = await begin(subject="u-1")
+    assert await is_open(sessions, begun)
+    await change(sessions, change_account, operator, name="ani", subject="u-2", at=NOW)
+    assert not await is_open(sessions, begun)
+    async with sessions() as session:
+        assert await list_sessions(session, NOW + 1) == []
+
+
+async def test_it_ends_with_its_account_for_good(sessions, operator, begin):
+    """An account that is enabled again has none of its old sessions."""
+    await change(sessions, change_account, operator, name="ani", subject="u-1", at=NOW)
+    begun = await begin(subject="u-1")
+    await change(sessions, disable_account, operator, name="ani", at=NOW + 1)
+    assert not await is_open(sessions, begun, 2)
+    with pytest.raises(AuthenticationError):
+        await begin(2, subject="u-1")
+    await change(sessions, enable_account, operator, name="ani", at=NOW + 3)
+    assert not await is_open(sessions, begun, 4)
+
+
+async def test_it_ends_by_time(sessions, token, begin):
+    """After two hours without a request, and after twelve in any case."""
+    begun = await begin(token=await token())
+    assert await is_open(sessions, begun, 2 * HOUR - 1)
+    assert not await is_open(sessions, begun, 4 * HOUR)
+    begun = await begin(token=await token())
+    for seconds in range(HOUR, 12 * HOUR, HOUR):
+        assert await is_open(sessions, begun, seconds)
+    assert await is_open(sessions, begun, 12 * HOUR - 1)
+    assert not await is_open(sessions, begun, 12 * HOUR)
+
+
+async def test_signing_in_again_ends_the_session_before(sessions, token, begin):
+    """The browser's former session is over with the same transaction, and no other one."""
+    identity = await token()
+    former, other = await begin(token=identity), await begin(token=identity)
+    again = await begin(1, former=former.secret, token=identity)
+    opened = [await is_open(sessions, each, 2) for each in (former, other, again)]
+    assert opened == [False, True, True]
+
+
+async def test_a_browser_that_changes_accounts(sessions, operator, entropy, make, token, begin):
+    """The session before is over, of whichever account it was."""
+    await make("eka", Role.VIEWER, "armani")
+    await change(sessions, change_account, operator, name="eka", subject="u-2", at=NOW)
+    async with sessions.begin() as session:
+        former = await begin_session(session, entropy, Origin("eka", subject="u-2"), at=NOW)
+    await begin(1, former=former.secret, token=await token())
+    assert not await is_open(sessions, former, 2)
+
+
+async def test_an_account_has_so_many_open_sessions(sessions, token, begin, monkeypatch):
+    """One more ends the oldest, and the audit log says so."""
+    monkeypatch.setattr(web_sessions, "LIVE_SESSIONS", 3)
+    identity = await token()
+    begun = [await begin(seconds, token=identity) for seconds in range(4)]
+    opened = [await is_open(sessions, each, 5) for each in begun]
+    assert opened == [False, True, True, True]
+    async with sessions() as session:
+        query = select(AuditLogEntry).where(AuditLogEntry.action == "session.end")
+        (entry,) = (await session.scalars(query)).all()
+    assert begun[0].row.id in entry.detail
+    assert entry.actor == f"ani/{begun[3].row.id}"
+
+
+async def test_an_account_has_so_many_rows(sessions, token, begin, monkeypatch):
+    """Those of the oldest sessions go, the newest and those of other accounts stay."""
+    monkeypatch.setattr(web_sessions, "KEPT_SESSIONS", 3)
+    identity = await token()
+    begun = [await begin(seconds, token=identity) for seconds in range(5)]
+    async with sessions() as session:
+        rows = set(await session.scalars(select(WebSession.id)))
+    assert rows == {each.row.id for each in begun[2:]}
+
+
+async def test_looking_is_seldom_a_write(sessions, token, begin):
+    """When it was last seen is kept to five minutes."""
+    begun = await begin(token=await token())
+    for seconds, seen in ((299, 0), (300, 300), (500, 300), (600, 600)):
+        assert await is_open(sessions, begun, seconds)
+        async with sessions() as session:
+            row = await session.get(WebSession, begun.row.id)
+            assert row.seen_at == NOW + seen
+
+
+async def test_who_may_end_whose(sessions, operator, token, begin):
+    """Everybody their own; of others only who manages them, and strangers learn nothing."""
+
+    def person(name, role, *codenames):
+        return Principal(name, role, ROLE_PERMISSIONS[role], codenames)
+
+    async def end(who, identity):
+        return await change(sessions, end_session, who, identity=identity, at=NOW + 5)
+
+    begun = await begin(token=await token())
+    for who in (person("eve", Role.ENGINEER, "*"), person("eve", Role.ADMIN, "cancro")):
+        with pytest.raises(PermissionDeniedError):
+            await end(who, begun.row.id)
+    with pytest.raises(PermissionDeniedError):
+        await end(person("eve", Role.ENGINEER, "*"), "s-000000000000")
+    with pytest.raises(NotFoundError):
+        await end(operator, "s-000000000000")
+    assert await is_open(sessions, begun)
+    row = await end(person("ani", Role.ENGINEER, "armani"), begun.row.id)
+    assert row.ended_at == NOW + 5
+    assert not await is_open(sessions, begun, 6)
+    assert (await end(operator, begun.row.id)).ended_at == NOW + 5
+    other = await begin(token=await token())
+    assert (await end(person("ada", Role.ADMIN, "armani"), other.row.id)).ended_at
+
+
+async def test_the_list_and_what_is_thrown_away(sessions, token, begin):
+    """Open ones, the newest first; rows go a month after their end."""
+    identity = await token(seconds=60 * DAY)
+    first, second = await begin(token=identity), await begin(10, token=identity)
+    async with sessions() as session:
+        rows = await list_sessions(session, NOW + 20)
+        assert [row.id for row in rows] == [second.row.id, first.row.id]
+        assert await list_sessions(session, NOW + 20, "somebody") == []
+        assert await list_sessions(session, NOW + 12 * HOUR) == []
+    await begin(31 * DAY, token=identity)
+    async with sessions() as session:
+        assert await session.get(WebSession, first.row.id) is None
+
+
+async def test_on_both_databases(place):
+    """Signing in, being seen, listed and ended; and signing in while the account is disabled.
+
+    Whichever of those two comes first, nobody is signed in after both.
+    """
+    async with open_database(place) as one, open_database(place) as other:
+        operator = command_line_principal("root")
+        async with one.begin() as session:
+            for name in ("eka", "ben"):
+                await create_account(
+                    session, operator, name=name, role=Role.VIEWER, codenames=["*"], at=NOW
+                )
+                await change_account(session, operator, name=name, subject=name, at=NOW)
+
+        async def begin(sessions, name):
+            async with sessions.begin() as session:
+                origin = Origin(name, subject=name)
+                return await begin_session(session, os.urandom, origin, at=NOW)
+
+        first, second = await begin(one, "eka"), await begin(other, "eka")
+        assert (await find_session(other, first.secret, NOW + HOUR)).name == "eka"
+        async with other() as session:
+            assert len(await list_sessions(session, NOW + 1)) == 2
+        await change(one, end_session, operator, identity=first.row.id, at=NOW + 1)
+        assert not await is_open(other, first)
+        assert await is_open(other, second)
+        given = await asyncio.gather(
+            *(begin(one, "ben") for _ in range(3)),
+            change(other, disable_account, operator, name="ben", at=NOW),
+            *(begin(other, "ben") for _ in range(3)),
+            return_exceptions=True,
+        )
+        begun = [each for each in given if isinstance(each, BegunSession)]
+        assert not any([await is_open(one, each) for each in begun])
+        async with one() as session:
+            assert await list_sessions(session, NOW + 1, "ben") == []

@@ -1,0 +1,171 @@
+"""Orders: what each makes of a channel, and when it does not fit."""
+
+import pytest
+
+from server.core.errors import HeningError
+from server.core.names import decode_channel
+from server.core.release import decode_release
+from server.release.errors import ConflictError, NotFoundError
+from server.release.rollouts.commands import (
+    ChannelView,
+    Halt,
+    Offer,
+    Pause,
+    Resume,
+    Schedule,
+    action_of,
+    carry_out,
+    view_channel,
+)
+from server.release.rollouts.plan import Calendar, Plan, Stage, Window
+from tests.server.ceremony import release
+
+CHANNEL = decode_channel("armani/id/stable")
+DAY = 86_400
+NOW = 1_764_547_200  # 2025-12-01T00:00Z, a Monday
+PLAN = Plan([Stage(10, DAY), Stage(100, DAY), Stage(1000)])
+ALWAYS = Calendar(
+    "UTC", [Window(["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "00:00", "24:00")]
+)
+
+
+def view(pointer=None):
+    """Return a channel with releases 1 to 3."""
+    paths = {f"{CHANNEL}/{n}.zip": n for n in (1, 2, 3)}
+    releases = {path: decode_release(path, release(n)) for path, n in paths.items()}
+    files = {path: (n * 1000, f"{n:064x}") for path, n in paths.items()}
+    return ChannelView(CHANNEL, 1, releases, files, pointer)
+
+
+class Desk:
+    """Carries out orders one after the other and remembers the course, as the service does."""
+
+    def __init__(self):
+        self.pointer, self.course = None, None
+
+    def do(self, order, now):
+        """Carry out an order and return the pointer."""
+        edited = carry_out(order, view(self.pointer), self.course, now)
+        self.pointer, self.course = edited.pointer, edited.course
+        assert [tuple(pair) for pair in self.course.schedule] == list(self.pointer.schedule)
+        assert len(self.course.ready) == len(self.pointer.schedule)
+        return self.pointer
+
+
+@pytest.fixture
+def desk():
+    """Give a desk at which release 1 is offered by PLAN."""
+    desk = Desk()
+    desk.do(Offer(1, PLAN), NOW)
+    return desk
+
+
+def test_an_offer(desk):
+    """The plan begins when it is published."""
+    assert desk.pointer.steps[-1].counter == 1
+    assert list(desk.pointer.schedule) == [(NOW, 10), (NOW + DAY, 100), (NOW + 2 * DAY, 1000)]
+    with pytest.raises(HeningError, match="already offers 1 \\(build 1\\); offer a later build"):
+        desk.do(Offer(1, PLAN), NOW)
+
+
+def test_pause_and_resume(desk):
+    """Six hours into the first day, paused for a week: eighteen hours of that day are left."""
+    pointer = desk.do(Pause({"en": "A look at it."}), NOW + DAY // 4)
+    assert (pointer.paused, list(pointer.schedule)) == (True, [(NOW, 10)])
+    resumed = NOW + 7 * DAY
+    pointer = desk.do(Resume(), resumed)
+    assert (pointer.paused, pointer.reason) == (False, {})
+    assert list(pointer.schedule) == [
+        (NOW, 10),
+        (resumed + 3 * DAY // 4, 100),
+        (resumed + 7 * DAY // 4, 1000),
+    ]
+
+
+def test_a_second_pause_keeps_the_rest(desk):
+    """Another reason changes nothing of what comes after the resume."""
+    desk.do(Pause(), NOW + DAY)
+    rest = desk.course.rest
+    desk.do(Pause({"en": "Still."}), NOW + 3 * DAY)
+    assert desk.course.rest == rest == [(DAY, 1000)]
+    assert list(desk.do(Resume(), NOW + 5 * DAY).schedule)[-1] == (NOW + 6 * DAY, 1000)
+
+
+def test_a_pause_before_the_first_stage(desk):
+    """Nobody was in; after the resume it begins as long after as it would have."""
+    desk.do(Offer(2, Plan([Stage(10, DAY), Stage(1000)], NOW + DAY)), NOW)
+    assert list(desk.do(Pause(), NOW + 100).schedule) == [(NOW + 100, 0)]
+    pointer = desk.do(Resume(), NOW + 200)
+    assert list(pointer.schedule) == [
+        (NOW + 100, 0),
+        (NOW + DAY + 100, 10),
+        (NOW + 2 * DAY + 100, 1000),
+    ]
+
+
+def test_a_pause_at_the_end(desk):
+    """Where everybody is in already, a resume only takes the mark away."""
+    desk.do(Pause(), NOW + 9 * DAY)
+    pointer = desk.do(Resume(), NOW + 10 * DAY)
+    assert (pointer.paused, pointer.permille_at(NOW + 10 * DAY)) == (False, 1000)
+    with pytest.raises(ConflictError, match="is not paused"):
+        desk.do(Resume(), NOW + 11 * DAY)
+
+
+def test_windows_hold_after_a_resume(desk):
+    """The calendar of the plan is asked again."""
+    office = Calendar("Asia/Jakarta", [Window(["mon"], "09:00", "17:00")])
+    desk.do(Schedule(Plan([Stage(100, DAY), Stage(1000)], None, office)), NOW)
+    assert list(desk.pointer.schedule)[-1] == (NOW + 7 * DAY + 2 * 3600, 1000)
+    desk.do(Pause(), NOW + 3 * DAY)
+    pointer = desk.do(Resume(), NOW + 8 * DAY)
+    assert list(pointer.schedule)[-1] == (NOW + 14 * DAY + 2 * 3600, 1000)
+
+
+def test_a_new_schedule(desk):
+    """It replaces what is left, ends a pause, and takes nobody out."""
+    desk.do(Pause(), NOW + DAY)
+    pointer = desk.do(Schedule(Plan([Stage(500, DAY), Stage(1000)], None, ALWAYS)), NOW + 2 * DAY)
+    assert not pointer.paused
+    assert list(pointer.schedule) == [
+        (NOW + DAY, 100),
+        (NOW + 2 * DAY, 500),
+        (NOW + 3 * DAY, 1000),
+    ]
+    with pytest.raises(HeningError, match="has reached 50%, and nobody can be taken out again"):
+        desk.do(Schedule(Plan([Stage(100)])), NOW + 2 * DAY)
+
+
+def test_halting_wins(desk):
+    """It is idempotent, and nothing but an offer with a higher counter follows."""
+    halted = desk.do(Halt({"en": "It drains."}), NOW)
+    assert desk.do(Halt(), NOW + 5) == halted
+    for order in (Pause(), Resume(), Schedule(PLAN), Offer(1, PLAN)):
+        with pytest.raises(HeningError, match=r"is halted, and that stays|already offers"):
+            desk.do(order, NOW + 10)
+    assert not desk.do(Offer(2, PLAN), NOW + 20).halted
+
+
+def test_a_pause_that_is_not_on_record():
+    """A pointer that another server paused is resumed by a new schedule only."""
+    desk = Desk()
+    desk.do(Offer(1, PLAN), NOW)
+    desk.do(Pause(), NOW)
+    desk.course = None
+    desk.do(Pause({"en": "Again."}), NOW + 1)
+    with pytest.raises(ConflictError, match="is not on record here: give a new schedule"):
+        desk.do(Resume(), NOW + 5)
+    desk.do(Schedule(PLAN), NOW + 5)
+
+
+@pytest.mark.parametrize("order", [Schedule(PLAN), Pause(), Resume(), Halt()], ids=action_of)
+def test_nothing_is_offered_yet(order):
+    """Only an offer begins a channel."""
+    with pytest.raises(NotFoundError, match="offers nothing yet"):
+        carry_out(order, view(), None, NOW)
+
+
+def test_no_such_model():
+    """A channel of a model that nobody signs for is not there."""
+    with pytest.raises(NotFoundError, match="there is no model armani"):
+        view_channel(CHANNEL, None)

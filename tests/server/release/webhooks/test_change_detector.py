@@ -1,0 +1,307 @@
+"""Events that follow from what is public: publications, rollout steps, halts; each told once."""
+
+import asyncio
+import contextlib
+import json
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+
+from server.publisher.publish_metrics import PublishMetrics
+from server.publisher.publisher import Publisher
+from server.publisher.rollout import plan_halt, plan_pause, plan_schedule
+from server.publisher.watchman import Watchman
+from server.release.webhooks import change_detector, deliveries
+from server.release.webhooks.change_detector import ChangeDetector, tell_expiring
+from server.storage.control_models import Account, Delivery
+from server.storage.database import open_database
+from tests.server.release.webhooks.conftest import Post, named
+from tests.server.release.webhooks.receiver import Receiver
+from tests.server.world import CHANNEL, PACKAGE_2
+
+PATH = CHANNEL.pointer_path
+
+
+class Ear:
+    """A noticer on a server's folder, and the events that were queued."""
+
+    def __init__(self, world, sessions):
+        self.world, self.sessions, self.now = world, sessions, world.epoch()
+        self.noticer = self.another()
+        self.told = 0
+
+    def another(self):
+        """Return a noticer as a restarted process has one."""
+        return ChangeDetector(self.world.folder.public, self.sessions, lambda: self.now)
+
+    async def run(self, action):
+        """Run an action of the publisher."""
+        async with self.world.publisher() as publisher:
+            done = await action(publisher)
+        self.now = max(self.now, self.world.epoch())
+        return done
+
+    async def edit(self, change):
+        """Publish what `change` makes of the one pointer."""
+        await self.run(
+            lambda publisher: publisher.change_pointers(
+                lambda published: {PATH: change(published.pointers()[PATH])}
+            )
+        )
+
+    async def news(self):
+        """Look, and return type, subject and data of what was queued since the last time."""
+        await self.noticer.notice()
+        async with self.sessions() as session:
+            rows = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
+        events = sorted(
+            ((event["type"], event["subject"], event["data"]) for event in rows),
+            key=lambda event: (event[2].get("counter", 0), event[2].get("permille", 0)),
+        )
+        new = [event for event in events if event not in self.seen]
+        assert len(rows) == len({event["id"] for event in rows})
+        self.seen += new
+        return new
+
+    seen: list
+
+
+@contextlib.asynccontextmanager
+async def listening(world):
+    """Give an ear on a server with a webhook that wants everything."""
+    async with open_database(world.folder.database) as sessions:
+        async with sessions.begin() as session:
+            session.add(
+                Account(name="ani", role="admin", codenames='["*"]', created_at=1, disabled_at=None)
+            )
+        await Post(sessions).create(Receiver(url="https://hooks.example.org/"))
+        ear = Ear(world, sessions)
+        ear.seen = []
+        yield ear
+
+
+@pytest.fixture
+async def ear(world):
+    """Give an ear on a server that offers release 1 to everyone, from before it listens."""
+    async with listening(world) as found:
+        assert await found.news() == []
+        yield found
+
+
+def rolled_out(counter, permille):
+    """Return what is told of a rollout."""
+    data = {"channel": "stable", "codename": "armani", "complete": permille == 1000}
+    data |= {"counter": counter, "permille": permille, "region": "id", "build": named(counter)}
+    return "rolled-out", "armani/id/stable", data
+
+
+async def publish_second(ear):
+    """Publish the second release, and let what that tells pass."""
+    ids = await asyncio.to_thread(ear.world.submit, ear.world.second_release(), [PACKAGE_2])
+    await ear.run(Publisher.process_incoming)
+    assert (await asyncio.to_thread(ear.world.result, ids)).reason == ""
+    return await ear.news()
+
+
+async def test_a_publication(ear):
+    """A bundle's new roles are told when phones can see them, with the versions to ask for."""
+    assert await publish_second(ear) == [
+        ("published", "snapshot/4", {"roles": {"armani": 3}, "snapshot": 4, "timestamp": 4})
+    ]
+    assert await ear.news() == []
+
+
+async def test_a_first_publication(fresh):
+    """On a new server everything is news: every role of the ceremony's bundle, the root too."""
+    async with listening(fresh) as ear:
+        assert await ear.news() == []
+        files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
+        await asyncio.to_thread(fresh.submit, files)
+        await ear.run(Publisher.process_incoming)
+        ((kind, _, data),) = await ear.news()
+        expected = {"root", "targets", "tables", "content", "armani", "cancro"}
+        assert (kind, set(data["roles"])) == ("published", expected)
+
+
+async def test_renewals_are_no_news(ear):
+    """What is signed afresh without another content is told to nobody."""
+    ear.world.ahead = timedelta(days=4)
+    await ear.run(Publisher.refresh)
+    assert await ear.news() == []
+
+
+async def test_the_steps_of_a_rollout(ear):
+    """Each step is told when it begins, by the schedule alone; the last one is complete."""
+    await publish_second(ear)
+    start = ear.now
+    schedule = [(start + 100, 10), (start + 200, 500), (start + 300, 1000)]
+    offer = ear.world.offer(2)
+
+    def edit(published):
+        pointers = offer(published)
+        future = type(pointers[PATH])(
+            v=1,
+            steps=pointers[PATH].steps,
+            schedule=schedule,
+            paused=False,
+            halted=False,
+            reason={},
+        )
+        return {**pointers, PATH: future}
+
+    await ear.run(lambda publisher: publisher.change_pointers(edit))
+    assert await ear.news() == []
+    ear.now = start + 99
+    assert await ear.news() == []
+    ear.now = start + 100
+    assert await ear.news() == [rolled_out(2, 10)]
+    assert await ear.news() == []
+    ear.now = start + 250
+    assert await ear.news() == [rolled_out(2, 500)]
+    ear.noticer = ear.another()
+    assert await ear.news() == []
+    ear.now = start + 300
+    assert await ear.news() == [rolled_out(2, 1000)]
+
+
+async def test_an_offer_that_begins_at_once(ear):
+    """A share that is reached with the offer itself is told with it; more of it later."""
+    await publish_second(ear)
+    await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
+    assert await ear.news() == [rolled_out(2, 10)]
+    ear.now += 1
+    await ear.edit(lambda p: plan_schedule(CHANNEL, p, [(ear.now, 1000)], ear.now))
+    assert await ear.news() == [rolled_out(2, 1000)]
+
+
+async def test_a_halt(ear):
+    """A halt is told once, with its reason; another reason is no second halt, a pause is none."""
+    await ear.edit(lambda p: plan_pause(CHANNEL, p, {"en": "Wait."}, ear.now))
+    assert await ear.news() == []
+    await ear.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It reboots."}))
+    data = {"channel": "stable", "codename": "armani", "counter": 1, "region": "id"}
+    data |= {"reason": {"en": "It reboots."}, "build": named(1)}
+    assert await ear.news() == [("halted", "armani/id/stable", data)]
+    await ear.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It catches fire."}))
+    assert await ear.news() == []
+
+
+async def test_a_process_that_died_before_it_told(ear):
+    """What happened while nobody looked is told by the next process, once."""
+    await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
+    ear.noticer = ear.another()
+    assert [kind for kind, _, _ in await ear.news()] == ["halted"]
+    ear.noticer = ear.another()
+    assert await ear.news() == []
+
+
+async def test_a_process_that_died_while_it_told(ear, monkeypatch):
+    """What it had queued is not queued again, and the rest is told by the next process."""
+    monkeypatch.setattr(deliveries, "AT_ONCE", 1)
+    ids = await asyncio.to_thread(ear.world.submit, ear.world.second_release(), [PACKAGE_2])
+    await ear.run(Publisher.process_incoming)
+    assert (await asyncio.to_thread(ear.world.result, ids)).reason == ""
+    await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
+    queued = []
+
+    async def die(session, events, at):
+        if queued:
+            raise RuntimeError("it died")
+        queued.append(events[0].type)
+        return await deliveries.enqueue_some(session, events, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(change_detector, "enqueue_some", die)
+        with pytest.raises(RuntimeError):
+            await ear.noticer.notice()
+    assert queued == ["published"]
+    ear.noticer = ear.another()
+    assert {kind for kind, _, _ in await ear.news()} == {"published", "rolled-out"}
+
+
+async def test_several_processes_look(ear):
+    """However many look at the same time, each event is queued once."""
+    await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
+    noticers = [ear.another() for _ in range(4)]
+    await asyncio.gather(*(noticer.notice() for noticer in noticers), return_exceptions=True)
+    assert [kind for kind, _, _ in await ear.news()] == ["halted"]
+
+
+async def test_a_clock_that_jumps_back(ear):
+    """A step that begins a second time is not told a second time."""
+    await publish_second(ear)
+    await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
+    assert await ear.news() == [rolled_out(2, 10)]
+    ear.now -= 10_000
+    ear.noticer = ear.another()
+    assert await ear.news() == []
+    ear.now += 10_001
+    assert await ear.news() == []
+    async with ear.sessions() as session:
+        count = len((await session.scalars(select(Delivery))).all())
+    assert count == 2
+
+
+async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
+    """The loop says it once and looks again; nothing is lost."""
+    notice, failures, looked = ear.noticer.notice, 0, asyncio.Event()
+
+    async def fail():
+        nonlocal failures
+        failures += 1
+        if failures < 3:
+            raise OSError("the disk is away")
+        await notice()
+        looked.set()
+
+    monkeypatch.setattr("server.release.webhooks.change_detector.TICK_SECONDS", 0.01)
+    monkeypatch.setattr(ear.noticer, "notice", fail)
+    await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
+    task = asyncio.create_task(ear.noticer.run())
+    await looked.wait()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    monkeypatch.undo()
+    assert [kind for kind, _, _ in await ear.news()] == ["halted"]
+
+
+async def rounds(world, sessions, days):
+    """Send a new watchman round twice on a day, as after a restart."""
+
+    async def tell(alarm):
+        await tell_expiring(sessions, alarm, world.epoch())
+
+    world.ahead = timedelta(days=days)
+    metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
+    watchman = Watchman(world.folder, sessions, world.now, metrics, str, tell)
+    await watchman.look()
+    await watchman.look()
+
+
+async def told(sessions, role):
+    """Return the data of the queued events about a role, by percent."""
+    async with sessions() as session:
+        bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
+    assert {body["type"] for body in bodies} <= {"expiring"}
+    found = [body["data"] for body in bodies if body["subject"] == role]
+    return sorted(found, key=lambda data: data["percent"])
+
+
+async def test_each_crossing_is_told_once(world):
+    """Armani lives 90 days: nothing on day 1, once at 50 % and once at 80 %, restarts or not."""
+    expires = await asyncio.to_thread(lambda: world.published().roles["armani"].expires)
+    async with open_database(world.folder.database) as sessions:
+        async with sessions.begin() as session:
+            session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
+        await Post(sessions).create(Receiver(url="https://hooks.example.org/"), ["expiring"])
+        await rounds(world, sessions, 1)
+        assert await told(sessions, "armani") == []
+        for days in (46, 47, 73, 74):
+            await rounds(world, sessions, days)
+        data = await told(sessions, "armani")
+    assert [each["percent"] for each in data] == [51, 81]
+    assert {each["expires"] for each in data} == {int(expires.timestamp())}
+    assert {(each["role"], each["version"]) for each in data} == {("armani", 2)}

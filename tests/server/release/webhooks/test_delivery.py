@@ -1,0 +1,338 @@
+"""The courier with a real receiver: signed, in order, again after failures, told once."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select
+
+from server.release.webhooks.deliveries import CLAIM_SECONDS, claim, enqueue, forget_old
+from server.release.webhooks.directory import load_webhook, rotate_secret
+from server.release.webhooks.event import EventType
+from server.storage.control_models import AuditLogEntry
+from tests.server.release.webhooks.conftest import ADMIN, halted, on_both
+from tests.server.release.webhooks.receiver import receiving
+
+DAY = 86_400
+
+
+async def run_for_days(post, days):
+    """Let the courier work, and time pass to whatever is due next."""
+    end = post.now + days * DAY
+    while post.now < end:
+        await post.courier.deliver_due()
+        post.now += 600
+
+
+async def test_an_event_reaches_its_receiver(post, receiver):
+    """Its bytes are those of the queue, its signature holds, and it is told once."""
+    webhook = await post.create(receiver)
+    event = await post.halted(1)
+    await post.courier.deliver_due()
+    await post.courier.deliver_due()
+    assert receiver.received == [
+        {
+            "data": {
+                "channel": "stable",
+                "codename": "armani",
+                "counter": 1,
+                "reason": {"en": "It reboots."},
+                "region": "id",
+            },
+            "id": event.id,
+            "subject": "armani/id/stable",
+            "time": 1_800_000_000,
+            "type": "halted",
+        }
+    ]
+    assert receiver.ids == [event.id]
+    (delivery,) = await post.deliveries(webhook)
+    assert (delivery.delivered_at, delivery.next_at, delivery.attempts) == (post.now, None, 1)
+    assert receiver.raw[0][2] == delivery.event.encode()
+
+
+async def test_only_what_was_asked_for(post, receiver):
+    """A webhook is told of the types that it was made for."""
+    await post.create(receiver, [EventType.PUBLISHED])
+    await post.halted(1)
+    await post.courier.deliver_due()
+    assert receiver.received == []
+
+
+@on_both
+async def test_an_event_is_queued_once(post, receiver):
+    """The same occasion noticed again, even after its delivery, is not told again."""
+    await post.create(receiver)
+    await post.halted(1)
+    await post.halted(1)
+    await post.courier.deliver_due()
+    await post.halted(1)
+    await post.courier.deliver_due()
+    assert len(receiver.ids) == 1
+
+
+@on_both
+async def test_what_is_rolled_back_is_never_told(post, receiver):
+    """The queue is part of the transaction in which something happens."""
+    await post.create(receiver)
+
+    async def fail():
+        async with post.sessions.begin() as session:
+            await enqueue(session, halted(9, post.now), post.now)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    await post.courier.deliver_due()
+    assert receiver.received == []
+
+
+async def test_in_order(post, receiver):
+    """What was queued first is told first."""
+    await post.create(receiver)
+    events = []
+    for number in range(1, 31):
+        events.append(await post.halted(number))
+        post.now += 1
+    await post.courier.deliver_due()
+    await post.courier.deliver_due()
+    assert receiver.ids == [event.id for event in events]
+
+
+@on_both
+async def test_a_receiver_that_recovers(post, receiver):
+    """The same message comes again with its id and a new time, until it is taken."""
+    webhook = await post.create(receiver)
+    event = await post.halted(1)
+    receiver.status = 503
+    await post.courier.deliver_due()
+    (delivery,) = await post.deliveries(webhook)
+    assert (delivery.last_error, delivery.attempts) == ("answered 503", 1)
+    assert post.now + 5 <= delivery.next_at <= post.now + 10
+    await post.courier.deliver_due()
+    assert len(receiver.ids) == 1
+    post.now, receiver.status = delivery.next_at, 200
+    await post.courier.deliver_due()
+    assert receiver.ids == [event.id, event.id]
+    times = [headers["webhook-timestamp"] for _, headers, _ in receiver.raw]
+    assert times == ["1800000000", str(post.now)]
+    assert receiver.raw[0][2] == receiver.raw[1][2]
+    assert (await load_webhook(post.sessions, webhook))[0].failing_since is None
+    assert post.alarms == []
+
+
+@on_both
+async def test_given_up_after_three_days(post, receiver):
+    """Fourteen attempts, then an alarm; the webhook stays on for what comes later."""
+    webhook = await post.create(receiver)
+    await post.halted(1)
+    receiver.status = 500
+    began = post.now
+    await run_for_days(post, 3)
+    (delivery,) = await post.deliveries(webhook)
+    assert (delivery.attempts, delivery.next_at, delivery.delivered_at) == (14, None, None)
+    assert len(receiver.ids) == 14
+    assert post.alarms == [f"an event for the webhook {webhook} was given up: answered 500."]
+    found, _ = await load_webhook(post.sessions, webhook)
+    assert (found.disabled_at, found.failing_since) == (None, began)
+
+
+async def test_switched_off_after_days_without_success(post, receiver):
+    """Where nothing was taken for five days, the next that is given up switches the webhook off."""
+    webhook = await post.create(receiver)
+    receiver.status = 500
+    await post.halted(1)
+    await run_for_days(post, 3)
+    await post.halted(2)
+    await run_for_days(post, 3)
+    found, deliveries = await load_webhook(post.sessions, webhook)
+    assert found.disabled_at is not None
+    assert {delivery.next_at for delivery in deliveries} == {None}
+    assert post.alarms[-1] == f"the webhook {webhook} was switched off: answered 500."
+    async with post.sessions() as session:
+        entry = (await session.scalars(select(AuditLogEntry))).all()[-1]
+    assert (entry.actor, entry.action) == ("server", "webhook.disable")
+    assert (entry.subject, entry.detail) == (f"webhook/{webhook}", '{"reason":"answered 500"}\n')
+    await post.halted(3)
+    count = len(receiver.ids)
+    await post.courier.deliver_due()
+    assert len(receiver.ids) == count
+
+
+@on_both
+async def test_gone(post, receiver):
+    """A receiver that answers 410 is never asked again, and that is in the trail."""
+    webhook = await post.create(receiver)
+    await post.halted(1)
+    await post.halted(2)
+    receiver.status = 410
+    await post.courier.deliver_due()
+    await post.courier.deliver_due()
+    assert len(receiver.ids) == 1
+    found, deliveries = await load_webhook(post.sessions, webhook)
+    assert (found.disabled_at, [d.next_at for d in deliveries]) == (post.now, [None, None])
+    assert len(post.alarms) == 2
+
+
+async def test_a_slow_receiver_holds_up_nobody(post, receiver):
+    """While one receiver does not answer, the others are told; it has one request at a time."""
+    async with receiving() as slow:
+        entered, released = asyncio.Event(), asyncio.Event()
+
+        async def wait(_request):
+            entered.set()
+            await released.wait()
+
+        slow.before = wait
+        await post.create(slow)
+        await post.create(receiver)
+        await post.halted(1)
+        await post.halted(2)
+        first = asyncio.create_task(post.courier.deliver_due())
+        await entered.wait()
+        await post.courier.deliver_due()
+        await receiver.wait(2)
+        assert len(slow.ids) == 1
+        released.set()
+        await first
+        assert len(slow.ids) == 2
+
+
+@on_both
+async def test_a_process_that_dies_during_an_attempt(post, receiver):
+    """What was claimed is sent by the next process, a minute later, with the same id."""
+    webhook = await post.create(receiver)
+    event = await post.halted(1)
+    assert (await claim(post.sessions, webhook, post.now)).event_id == event.id
+    restarted = post.new_courier()
+    await restarted.deliver_due()
+    assert receiver.ids == []
+    post.now += CLAIM_SECONDS
+    await restarted.deliver_due()
+    assert receiver.ids == [event.id]
+    assert [delivery.attempts for delivery in await post.deliveries(webhook)] == [2]
+
+
+@on_both
+async def test_two_processes_share_the_queue(post, receiver):
+    """Whoever claims a delivery makes the attempt, and nobody else does."""
+    await post.create(receiver)
+    for number in range(1, 21):
+        await post.halted(number)
+    couriers = [post.new_courier() for _ in range(3)]
+    for _ in range(3):
+        await asyncio.gather(*(courier.deliver_due() for courier in couriers))
+    assert len(receiver.ids) == len(set(receiver.ids)) == 20
+
+
+async def test_private_addresses_where_they_are_not_allowed(post, receiver):
+    """A webhook from when private addresses were allowed fails from when they are not."""
+    webhook = await post.create(receiver)
+    await post.halted(1)
+    await post.new_courier(private=False).deliver_due()
+    (delivery,) = await post.deliveries(webhook)
+    assert "private" in delivery.last_error
+    assert receiver.raw == []
+
+
+@on_both
+async def test_what_is_over_is_forgotten(post, receiver):
+    """A month after its end a delivery is removed; one that is on its way is not."""
+    webhook = await post.create(receiver)
+    await post.halted(1)
+    await post.courier.deliver_due()
+    post.now += 30 * DAY
+    await post.halted(2)
+    await forget_old(post.sessions, post.now)
+    assert len(await post.deliveries(webhook)) == 2
+    await forget_old(post.sessions, post.now + 1)
+    assert [delivery.attempts for delivery in await post.deliveries(webhook)] == [0]
+
+
+async def test_the_loop_survives_whatever_happens(post, receiver, monkeypatch):
+    """A fault in one round is logged, and the next round delivers."""
+    await post.create(receiver)
+    event = await post.halted(1)
+    start, failed = post.courier._start_due, asyncio.Event()
+
+    async def fail(group):
+        if not failed.is_set():
+            failed.set()
+            raise OSError("the database is away")
+        await start(group)
+
+    monkeypatch.setattr(post.courier, "_start_due", fail)
+    task = asyncio.create_task(post.courier.run())
+    await receiver.wait(1)
+    assert failed.is_set()
+    assert receiver.ids == [event.id]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(("asked", "waits"), [("3600", 3600), ("1", 10), ("999999", 43_200)])
+async def test_a_receiver_that_asks_for_time(post, receiver, asked, waits):
+    """It is left alone so long, within bounds: no sooner than by itself, no later than 12 hours."""
+    receiver.status, receiver.headers = 503, {"Retry-After": asked}
+    webhook = await post.create(receiver)
+    await post.halted(1)
+    await post.courier.deliver_due()
+    (delivery,) = await post.deliveries(webhook)
+    if waits == 10:
+        assert 5 <= delivery.next_at - post.now <= 10
+    else:
+        assert delivery.next_at - post.now == waits
+
+
+@on_both
+async def test_what_is_counted(post, receiver):
+    """Attempts by how they ended, what waits and since when, and who was switched off."""
+    await post.create(receiver)
+    await post.halted(1)
+    post.now += 100
+    await post.courier.measure()
+    assert (post.metric("_waiting"), post.metric("_oldest_seconds")) == (1, 100)
+    await post.courier.deliver_due()
+    assert post.metric("_attempts_total", result="delivered") == 1
+    receiver.status = 500
+    await post.halted(2)
+    await post.courier.deliver_due()
+    assert post.metric("_attempts_total", result="failed") == 1
+    receiver.status = 410
+    post.now += 20
+    await post.courier.deliver_due()
+    await post.courier.measure()
+    assert post.metric("_attempts_total", result="given-up") == 1
+    assert post.metric("s_switched_off_total") == 1
+    assert (post.metric("_waiting"), post.metric("_oldest_seconds")) == (0, 0)
+
+
+async def test_a_new_secret_and_the_one_before(post, receiver):
+    """During the overlap a receiver may have either; after it the new one alone."""
+    webhook = await post.create(receiver)
+    old = receiver.secret
+    made = await rotate_secret(post.sessions, ADMIN, webhook, 3600, post.now, post.entropy)
+    new = made.secret
+    assert new != old
+    for number, secret in enumerate((old, new)):
+        receiver.secret = secret
+        await post.halted(number)
+        await post.courier.deliver_due()
+    assert len(receiver.ids) == 2
+    post.now += 3600
+    await post.halted(3)
+    await post.courier.deliver_due()
+    assert len(receiver.ids) == 3
+    assert " " not in receiver.raw[-1][1]["webhook-signature"]
+
+
+async def test_a_secret_that_leaked(post, receiver):
+    """Without an overlap it signs nothing any more, at once."""
+    webhook = await post.create(receiver)
+    await rotate_secret(post.sessions, ADMIN, webhook, 3600, post.now, post.entropy)
+    made = await rotate_secret(post.sessions, ADMIN, webhook, 0, post.now, post.entropy)
+    receiver.secret = made.secret
+    await post.halted(1)
+    await post.courier.deliver_due()
+    assert len(receiver.ids) == 1
+    assert " " not in receiver.raw[-1][1]["webhook-signature"]
