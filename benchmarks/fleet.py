@@ -141,7 +141,7 @@ def _rate(
     gc.freeze()
     gc.disable()
     tick = _advance(driver, 0, WARM_UP_SECONDS)
-    # A phone draws its place once for a release; all but a roll-out's first polls find it drawn.
+    # A phone draws its place once for a release; all but a rollout's first polls find it drawn.
     current = driver.school.states[max(phones.state)]
     for phone in range(PHONES):
         decider.decide(phone, current, begin)

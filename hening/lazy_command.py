@@ -10,11 +10,11 @@ class LazyCommand(click.Command):
     """Stands for a command until it is used: listing the commands imports none of them.
 
     `place` is written as entry points are, `package.module:attribute`. `summary` is the beginning
-    of the command's help.
+    of the command's help. A hidden one works and is not listed: a former name.
     """
 
-    def __init__(self, name: str, place: str, summary: str) -> None:
-        super().__init__(name, short_help=summary)
+    def __init__(self, name: str, place: str, summary: str, *, is_hidden: bool = False) -> None:
+        super().__init__(name, short_help=summary, hidden=is_hidden)
         self._place = place
 
     def load(self) -> click.Command:

@@ -209,11 +209,11 @@ def _read_withdrawn(value: object, newest: int) -> tuple[int, ...]:
 
 def _read_rollout(value: object) -> Iterator[tuple[int, int]]:
     before = (-1, 0)
-    for item in read_list("The roll-out of a pack", value, 1, 16):
-        pair = read_list("A step of a pack's roll-out", item, 2, 2)
-        start = read_integer("A time of a pack's roll-out", pair[0], 0, MAX_INTEGER)
-        permille = read_integer("A share of a pack's roll-out", pair[1], 0, 1000)
+    for item in read_list("The rollout of a pack", value, 1, 16):
+        pair = read_list("A step of a pack's rollout", item, 2, 2)
+        start = read_integer("A time of a pack's rollout", pair[0], 0, MAX_INTEGER)
+        permille = read_integer("A share of a pack's rollout", pair[1], 0, 1000)
         if start <= before[0] or permille < before[1]:
-            raise ContentError("The steps of a pack's roll-out do not ascend.")
+            raise ContentError("The steps of a pack's rollout do not ascend.")
         before = (start, permille)
         yield before

@@ -56,7 +56,7 @@ def plan_parts(record: Record) -> tuple[int, ...]:
 def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record:
     """Return the record with the pack in use that `now` wants, epoch seconds.
 
-    `bucket` gives this phone's place, 0 to 999, in the roll-out of a version.
+    `bucket` gives this phone's place, 0 to 999, in the rollout of a version.
     """
     used, before = record.used, record.before
     if before is not None and before.is_withdrawn:
@@ -93,7 +93,7 @@ def plan_picture(record: Record, name: str) -> File:
     """Return the picture to ask for when the owner wants the wallpaper `name`, as it is in use.
 
     Raises ContentError unless the index lists it now: who asks for an older one tells which pack
-    the phone uses, and with it its place in a roll-out or its owner's choice.
+    the phone uses, and with it its place in a rollout or its owner's choice.
     """
     file = None if record.used is None else record.used.pictures.get(name)
     if file is None:

@@ -67,7 +67,7 @@ class Decision:
 
     @property
     def is_halted(self) -> bool:
-        """Whether the pointer says that the roll-out is halted."""
+        """Whether the pointer says that the rollout is halted."""
         return self._is_ended_by("halted")
 
     def _is_ended_by(self, name: str) -> bool:

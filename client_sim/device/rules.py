@@ -35,8 +35,8 @@ def judge_halt(pointer: Pointer) -> Check:
     return _choose(
         "halted",
         not pointer.halted,
-        "The roll-out is not halted.",
-        f"The roll-out is halted{_quote(pointer)}, so nothing is installed.",
+        "The rollout is not halted.",
+        f"The rollout is halted{_quote(pointer)}, so nothing is installed.",
     )
 
 

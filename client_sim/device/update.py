@@ -192,7 +192,7 @@ class Update:
         """
         self.say("Looking once more before switching slots.")
         outcome = self._poll()
-        # Not only `halted`: the next build's roll-out replaces the pointer that said so.
+        # Not only `halted`: the next build's rollout replaces the pointer that said so.
         if outcome.offer is None or _identify(outcome.offer) != _identify(offer):
             self._empty_slot()
             raise InstallError(

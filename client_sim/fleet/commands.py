@@ -84,7 +84,7 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles live for 90 days
     "--stage",
     "stages",
     multiple=True,
-    help=f"A stage of the roll-out, as `hening-server rollout` has it.  [{' '.join(_STAGES)}]",
+    help=f"A stage of the rollout, as `hening-server rollout` has it.  [{' '.join(_STAGES)}]",
 )
 @click.option(
     "--package-size",

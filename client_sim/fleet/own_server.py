@@ -88,7 +88,7 @@ class OwnServer:
         return Twinning(every, self._folder / "twins", self._images, self._certificate)
 
     def roll_out(self, stages: Sequence[str]) -> None:
-        """Begin the roll-out of the newest build by `stages`, each SHARE=HOLD or SHARE."""
+        """Begin the rollout of the newest build by `stages`, each SHARE=HOLD or SHARE."""
         options = [word for stage in stages for word in ("--stage", stage)]
         self.offer("--counter", str(BUILDS), *options)
 

@@ -146,7 +146,7 @@ _PAGE: Final = """<!doctype html>
 {% endfor %}</dl>
 <div class="plots">
 <figure><figcaption>Adoption <span class="key"><b class="one">phones on the newest build</b>,
-<b class="two">share that the roll-out lets in</b></span></figcaption>{{ adoption|safe }}</figure>
+<b class="two">share that the rollout lets in</b></span></figcaption>{{ adoption|safe }}</figure>
 <figure><figcaption>Polls in {{ stretch }} of simulated time</figcaption>{{ polls|safe }}</figure>
 <figure><figcaption>Requests a second, real time</figcaption>{{ rates|safe }}</figure>
 <figure><figcaption>Bytes a second, real time</figcaption>{{ sizes|safe }}</figure>

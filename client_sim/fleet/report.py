@@ -38,7 +38,7 @@ class Kind:
 class Point:
     """The end of a stretch of simulated time.
 
-    `reached` is the share of the phones with an older build that the roll-out had let in by then,
+    `reached` is the share of the phones with an older build that the rollout had let in by then,
     `arrived` the share that ran the newest build; `polls` and `requests` are those of the stretch.
     """
 

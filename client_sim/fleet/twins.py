@@ -156,7 +156,7 @@ def install_sample(
 ) -> Sample:
     """Make phones in `folder` until enough have installed what `target` offers them, or too many.
 
-    Each has a secret of its own, so a roll-out lets it in or not. Raises DeviceError for a package
+    Each has a secret of its own, so a rollout lets it in or not. Raises DeviceError for a package
     that no phone can be made of, FleetError where it is of a model that the server does not have.
     """
     facts = read_package_facts(wish.package)

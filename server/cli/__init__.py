@@ -75,7 +75,15 @@ for command in (
         "session", "server.cli.session:session_group", "Show and end sessions of the console."
     ),
     LazyCommand(
-        "trail", "server.cli.audit_log:trail", "Read and verify the trail of what people changed."
+        "audit-log",
+        "server.cli.audit_log:audit_log",
+        "Read and verify the audit log of what people changed.",
+    ),
+    LazyCommand(
+        "trail",  # the former name, kept for one version
+        "server.cli.audit_log:audit_log",
+        "The former name of `audit-log`.",
+        is_hidden=True,
     ),
     LazyCommand("clock", "server.cli.clock:clock", "Show and confirm the clock."),
     LazyCommand("cloud", "server.cli.cloud:cloud", "Serve the owners' encrypted backup."),

@@ -1,4 +1,4 @@
-"""`trail`: who changed what, and whether that record is whole."""
+"""`audit-log`: who changed what, and whether that record is whole."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%MZ"])
 _HEAD = re.compile(r"([1-9][0-9]{0,15}):([0-9a-f]{64})")
 
 
-@click.group(epilog="Example: hening-server trail list --state var/server")
-def trail() -> None:
-    """Read and verify the trail of what people changed."""
+@click.group("audit-log", epilog="Example: hening-server audit-log list --state var/server")
+def audit_log() -> None:
+    """Read and verify the audit log of what people changed."""
 
 
-@trail.command(
+@audit_log.command(
     "list",
-    epilog="Example: hening-server trail list --actor ani --since 2026-12-01 --state var/server",
+    epilog="Example: hening-server audit-log list --actor ani --since 2026-12-01",
 )
 @click.option("--actor", default="", help="An account with its tokens, or cli:USER.")
 @click.option("--action", default="", help="An action, or the group before its dot.")
@@ -89,7 +89,7 @@ def list_entries(
     from sqlalchemy import select
 
     from server.release.auth.audit_log import describe
-    from server.release.auth.audit_log_query import AuditLogFilter, query_trail
+    from server.release.auth.audit_log_query import AuditLogFilter, query_audit_log
     from server.release.rollouts.changes import show_change
     from server.storage.control_models import Change
 
@@ -97,7 +97,7 @@ def list_entries(
 
     async def work(sessions: Sessions) -> tuple[list[dict[str, Any]], Sequence[Change]]:
         async with sessions() as session:
-            entries = await query_trail(session, wanted, before=before, limit=limit)
+            entries = await query_audit_log(session, wanted, before=before, limit=limit)
             found = [describe(entry) for entry in entries]
             ids = {row["detail"].get("change", "") for row in found}
             return found, (await session.scalars(select(Change).where(Change.id.in_(ids)))).all()
@@ -108,27 +108,29 @@ def list_entries(
         click.echo(json.dumps(rows))
         return
     if not rows:
-        click.echo("No entry of the trail is like that.")
+        click.echo("No entry of the audit log is like that.")
     names = _load_names(folder)
     print_entries(rows, {change.id: show_change(change, names) for change in changes})
 
 
-@trail.command(epilog="Example: hening-server trail export --state var/server > trail.jsonl")
+@audit_log.command(
+    epilog="Example: hening-server audit-log export --state var/server > trail.jsonl"
+)
 @STATE
 def export(state: Path) -> None:
     """Print every entry as a line of JSON, the oldest first (FORMATS.md section 11)."""
-    from server.release.auth.audit_log_query import export_trail
+    from server.release.auth.audit_log_query import export_audit_log
 
     async def work(sessions: Sessions) -> None:
-        async for lines in export_trail(sessions):
+        async for lines in export_audit_log(sessions):
             click.echo(lines, nl=False)
 
     run_in_database(require_state(state), work)
 
 
-@trail.command(
-    epilog="Example: hening-server trail verify --state var/server or hening-server trail verify"
-    " --export trail.jsonl"
+@audit_log.command(
+    epilog="Example: hening-server audit-log verify --state var/server, or hening-server audit-log"
+    " verify --export trail.jsonl"
 )
 @place_option(
     "state",
@@ -149,7 +151,7 @@ def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_jso
 
     Keep that head where the server's operators cannot change it: a chain made anew is whole, too.
     """
-    from server.release.auth.audit_log_query import verify_export, verify_trail
+    from server.release.auth.audit_log_query import verify_audit_log, verify_export
 
     if file is not None and not is_given("state"):
         state = None
@@ -159,7 +161,7 @@ def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_jso
 
     async def work(sessions: Sessions) -> AuditLogState:
         async with sessions() as session:
-            return await verify_trail(session, remembered)
+            return await verify_audit_log(session, remembered)
 
     if file is not None:
         with file.open("rb") as lines:
@@ -177,7 +179,7 @@ def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_jso
 def _read_head(text: str) -> tuple[int, str]:
     match = _HEAD.fullmatch(text)
     if match is None:
-        raise click.UsageError("a head is INDEX:SHA256, as `trail verify` prints it.")
+        raise click.UsageError("a head is INDEX:SHA256, as `audit-log verify` prints it.")
     return int(match[1]), match[2]
 
 

@@ -39,8 +39,8 @@ _UNSET = 2**32 - 1
 def operator() -> Principal:
     """Return the principal of this command: the user who logged in, or else the process's user.
 
-    Linux keeps who logged in across `su` and `sudo`, so that the trail names a person and not root.
-    The environment is not asked: anybody can set it.
+    Linux keeps who logged in across `su` and `sudo`, so that the audit log names a person and not
+    root. The environment is not asked: anybody can set it.
     """
     uid = os.getuid()
     try:

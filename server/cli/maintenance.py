@@ -75,7 +75,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     """Fill the database again from the log's tiles, the blobs and the results; stop `run` first.
 
     What the database has stays, and must agree. Every blob without a record is hashed. Accounts,
-    tokens, the trail and what waits are in the database alone: restore them from its back-up.
+    tokens, the audit log and what waits are in the database alone: restore them from its back-up.
 
     A back-up does not know what was carried out, cancelled or revoked since: every order that is
     open is cancelled, and every token and session ends, unless with --keep-tokens.

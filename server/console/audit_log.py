@@ -1,4 +1,4 @@
-"""The trail: who changed what, newest first, by person, action and subject."""
+"""The audit log: who changed what, newest first, by person, action and subject."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Channels: what each offers, how far its roll-out is, and orders that change it."""
+"""Channels: what each offers, how far its rollout is, and orders that change it."""
 
 from collections.abc import Mapping
 from typing import Any

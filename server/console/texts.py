@@ -1,4 +1,4 @@
-"""Changes and entries of the trail in sentences."""
+"""Changes and entries of the audit log in sentences."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping

@@ -73,7 +73,7 @@ def check_reasons(former: Mapping[str, Pointer], pointers: Mapping[str, Pointer]
 
 
 def sound_reason(reason: Mapping[str, str], former: Pointer) -> dict[str, str]:
-    """Return what of a reason may join `former`: what stops a roll-out never fails for its words.
+    """Return what of a reason may join `former`: what stops a rollout never fails for its words.
 
     Whoever types a reason is told before; what is left here was accepted by an older version.
     """

@@ -4,7 +4,7 @@ A key process has the leaves at the log's end, if a publisher that lost them or 
 them signed. They replace the rows after the public log, which are of publications that were given
 up, or of no publication at all.
 For a database that was lost, or restored from before the public tree. What the control plane keeps,
-such as accounts and the trail, is nowhere else and does not come back.
+such as accounts and the audit log, is nowhere else and does not come back.
 """
 
 import asyncio

@@ -205,7 +205,7 @@ class Submissions:
         return result
 
     async def _ended(self, found: Prepared) -> Result | None:
-        """Return what is remembered of this attempt: the trail has it, so it is never another."""
+        """Return what is remembered of this attempt. The audit log has it, so it never changes."""
         async with self._sessions() as session:
             row = await session.get(SubmissionRow, found.id)
         if row is None or row.attempt != found.attempt:

@@ -10,7 +10,7 @@
     ├── TooLargeError          413  more bytes than are taken
     ├── RateError              429  too often, or too much at once
     ├── QuotaError             507  no room: a quota or the disk is used up
-    └── AuditLogError          422  the trail of changes is not what was recorded
+    └── AuditLogError          422  the audit log of changes is not what was recorded
 
 Every other HeningError is answered by 422, a FormatError by 400, a StorageError by 503.
 """
@@ -83,4 +83,4 @@ class QuotaError(HeningError):
 
 
 class AuditLogError(HeningError):
-    """The trail of changes is not what was recorded."""
+    """The audit log of changes is not what was recorded."""

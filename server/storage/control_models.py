@@ -78,7 +78,7 @@ class AuditLogEntry(Base):
 
 
 class AuditLogHead(Base):
-    """Where the trail ends, in one row that the migration makes and every writer locks."""
+    """Where the audit log ends, in one row that the migration makes and every writer locks."""
 
     __tablename__ = "trail_head"
 
@@ -115,7 +115,7 @@ class Upload(Base):
 class IdempotencyKey(Base):
     """The answer that one keyed request of one account got, for the day in which it may repeat.
 
-    `attempt` is who is at it; `effect` the first entry of the trail that it wrote.
+    `attempt` is who is at it; `effect` the first entry of the audit log that it wrote.
     """
 
     __tablename__ = "idempotency_keys"

@@ -127,7 +127,7 @@ def everything(tokens):
 
 
 def test_no_secret_escapes(process, world):
-    """Neither output, answers, state folder nor trail hold a secret that was sent."""
+    """Neither output, answers, state folder nor audit log hold a secret that was sent."""
     server, port, tokens = process
     secrets = [text[20:84].encode() for text in tokens.values()] + [PASSWORD.encode()]
     found = set()

@@ -127,8 +127,8 @@ def test_poll_explains_what_stopped_it(create, run, server, tmp_path):
     assert out.splitlines()[-4:] == [
         "ok  pointer  armani/id/stable leads to the build 2.",
         "ok  newer    Build 2 is newer than build 0; nothing up to that is installed.",
-        "no  halted   The roll-out is halted, so nothing is installed.",
-        "The roll-out is halted, so nothing is installed.",
+        "no  halted   The rollout is halted, so nothing is installed.",
+        "The rollout is halted, so nothing is installed.",
     ]
 
 

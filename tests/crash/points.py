@@ -112,7 +112,7 @@ UPLOAD = {
     "an upload's blob is there and not recorded": (
         r"commit blobs,trail_entries,trail_head,uploads"
     ),
-    "an upload's blob is recorded and in the trail": (
+    "an upload's blob is recorded and in the audit log": (
         r"committed blobs,trail_entries,trail_head,uploads"
     ),
     "an upload's file is needed no more": r"remove uploads/ID",
@@ -162,7 +162,7 @@ COPIED = {
 }
 REBUILD = {
     "the file of an empty database is not made": r"create hening\.sqlite",
-    # Whatever a migration writes into, the trail's one row of the head is among it.
+    # Whatever a migration writes into, the audit log's one row of the head is among it.
     "an empty database has no tables": r"commit(?:ted)? (?!trail_entries).*trail_head.*",
     "the leaves are read and not recorded": r"commit log_entries",
     "the leaves are recorded again": r"committed log_entries",
@@ -172,8 +172,8 @@ REBUILD = {
     "some blobs are recorded again": r"committed blobs",
     "the last blobs are hashed": r"commit blobs 2",
     "the last blobs are recorded again": r"committed blobs 2",
-    "a rebuilt database is not told in the trail": r"commit trail_entries,trail_head",
-    "a rebuilt database is told in the trail": r"committed trail_entries,trail_head",
+    "a rebuilt database is not told in the audit log": r"commit trail_entries,trail_head",
+    "a rebuilt database is told in the audit log": r"committed trail_entries,trail_head",
 }
 WEBHOOK = {
     "an event is noticed and not queued": r"commit deliveries",

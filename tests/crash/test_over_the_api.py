@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from server.release.auth.audit_log_query import verify_trail
+from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.auth.tokens import create_token
 from server.release.rollouts.commands import view_channel
@@ -142,9 +142,9 @@ def ask(api, site, method, path, body=None, headers=()):
 
 
 async def look(world):
-    """Verify the trail; return its actions, and how many tokens there are."""
+    """Verify the audit log; return its actions, and how many tokens there are."""
     async with open_database(world.folder.database) as sessions, sessions() as session:
-        await verify_trail(session)
+        await verify_audit_log(session)
         actions = list(
             await session.scalars(select(AuditLogEntry.action).order_by(AuditLogEntry.index))
         )
@@ -158,7 +158,7 @@ def wait_for_result(api, site, answer):
 
 @pytest.mark.parametrize(("story", "point"), POINTS, ids=[": ".join(pair) for pair in POINTS])
 def test_killed_at(site, serve, story, point, tmp_path):
-    """The repetition has the one effect, which the trail tells once; a third gets its answer."""
+    """The repetition has one effect and one entry in the audit log; a third gets its answer."""
     world = site.world.copy(tmp_path / "killed")
     before, tokens = asyncio.run(look(world))
     ended = {}

@@ -116,7 +116,7 @@ def public_state(world: World):
 
 
 def ends(world, bundle_id):
-    """Return what the trail says of the end of a bundle."""
+    """Return what the audit log says of the end of a bundle."""
     with closing(sqlite3.connect(world.folder.sqlite)) as connection:
         query = "SELECT action FROM trail_entries WHERE subject = ?"
         return [action for (action,) in connection.execute(query, (bundle_id,))]

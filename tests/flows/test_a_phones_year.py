@@ -37,7 +37,7 @@ def failed_rule(outcome):
 
 
 def spring(town, handset):
-    """Announce nothing yet; then a roll-out that begins with nobody, is paused, and goes on."""
+    """Announce nothing yet; then a rollout that begins with nobody, is paused, and goes on."""
     assert failed_rule(handset.poll()) == "pointer"
     live(handset, *KINDS_2014)
     town.release(1)

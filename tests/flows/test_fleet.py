@@ -90,7 +90,7 @@ def test_never_more_than_let_in(day):
 def test_the_distinct_requests_are_those_of_the_grammar(day):
     """All that docs/PRIVACY.md lets these phones send, and nothing else.
 
-    The server published three times: its models, the build before, and the roll-out.
+    The server published three times: its models, the build before, and the rollout.
     """
     polled = {
         *("/metadata/2.root.json", "/metadata/timestamp.json", "/metadata/3.snapshot.json"),

@@ -143,7 +143,7 @@ class _Looked(Picker):
 
 
 class _Bucket(Picker):
-    """Waits until its place in the roll-out has come, like those who take fetching for using."""
+    """Waits until its place in the rollout has come, like those who take fetching for using."""
 
     def is_wanted(self, part: Part) -> bool:
         place = int.from_bytes(self.spy.keep("secret", 8), "big") % 1000
@@ -246,7 +246,7 @@ MUTANTS: Final = (
     Mutant(
         "picks-bucket",
         _FAMILY,
-        "Fetches a pack when its own place in the roll-out has come.",
+        "Fetches a pack when its own place in the rollout has come.",
         _Bucket,
         only=_EXAMINED,
     ),

@@ -158,7 +158,7 @@ class Api:
 
         async def look(index: int) -> Answer:
             if operation.again is None:
-                raise answer_lost(f"as entry {index} of the trail says")
+                raise answer_lost(f"as entry {index} of the audit log says")
             async with call.services.sessions() as session:
                 entry = await session.get_one(AuditLogEntry, index)
             return await answer(operation.again(call, describe_entry(entry)))

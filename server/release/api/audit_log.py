@@ -1,4 +1,4 @@
-"""The trail: who changed what."""
+"""The audit log: who changed what."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,12 @@ from server.release.api.address import PREFIX
 from server.release.api.operation import Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth.audit_log import describe
-from server.release.auth.audit_log_query import AuditLogFilter, export_trail, load_head, query_trail
+from server.release.auth.audit_log_query import (
+    AuditLogFilter,
+    export_audit_log,
+    load_head,
+    query_audit_log,
+)
 from server.release.auth.principal import Permission
 
 JSON_LINES = "application/jsonl"
@@ -42,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Where the trail ends; an auditor keeps it to compare later."""
+    """Where the audit log ends; an auditor keeps it to compare later."""
 
     length: int
     sha256: str
@@ -53,7 +58,7 @@ async def list_trail(call: Call) -> Reply:
     query = call.query
     wanted = AuditLogFilter(query.actor, query.action, query.subject, query.since, query.until)
     async with call.services.sessions() as session:
-        rows = await query_trail(
+        rows = await query_audit_log(
             session, wanted, before=decode_cursor(query.cursor, int), limit=query.limit + 1
         )
     return Reply(make_page(call, rows, lambda row: row.index, lambda row: Entry(**describe(row))))
@@ -70,7 +75,7 @@ async def export_whole_trail(call: Call) -> web.StreamResponse:
     """Give every entry as a line of canonical JSON, the oldest first."""
     response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
     await response.prepare(call.request)
-    async for lines in export_trail(call.services.sessions):
+    async for lines in export_audit_log(call.services.sessions):
         await response.write(lines)
     await response.write_eof()
     return response
@@ -90,7 +95,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/trail/head",
         permission=Permission.AUDIT,
-        summary="Where the trail ends",
+        summary="Where the audit log ends",
         handler=get_trail_head,
         response=Head,
     ),

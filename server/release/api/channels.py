@@ -93,7 +93,7 @@ class OfferOrder(_Circumstances, frozen=True, kw_only=True):
 
 
 class ScheduleOrder(_Circumstances, frozen=True, kw_only=True):
-    """Replace what is left of the schedule; a paused roll-out goes on with it."""
+    """Replace what is left of the schedule; a paused rollout goes on with it."""
 
     plan: Plan
 

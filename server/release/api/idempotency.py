@@ -1,7 +1,7 @@
 """A POST with an `Idempotency-Key` is done at most once in a day.
 
     1  a row says that the request is begun       a crash before it: nothing happened
-    2  the handler does its work                  its first entry of the trail goes into the row
+    2  the handler does its work                  its first entry of the audit log goes into the row
     3  the answer is written into the row         from here on a repetition gets this answer
 
 After a crash between 1 and 3 the row says whether the work was done. Where it was not, a repetition
@@ -107,8 +107,8 @@ class Idempotency:
     ) -> Answer:
         """Return the answer that the key has, or do `work` and keep its answer.
 
-        `again` is given the entry of the trail that tells of an effect whose answer was lost; it
-        may be called any number of times. Raises ProblemError: 422 for another request under the
+        `again` is given the entry of the audit log that tells of an effect whose answer was lost;
+        it may be called any number of times. Raises ProblemError: 422 for another request under the
         key, 409 while it is under way; RateError where the account has too many keys.
         """
         mine = (request.account, request.key)

@@ -218,8 +218,8 @@ class Operation:
     loop, and a caller who may stop anything is not refused for the rate of requests.
     `stops`: it is no change that counts; repeated, it does nothing until one that counts undid it.
     `secret`: the answer holds a secret, so it is not kept for a repeated Idempotency-Key.
-    `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the trail
-    that tells what was done; it does nothing twice.
+    `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the audit
+    log that tells what was done; it does nothing twice.
     `raw`: the handler reads the body itself, of `content_type`, and may answer bytes or stream.
     `limit`: bytes of a body, 0 where a raw handler bounds it itself.
     `reply_headers`: constant headers of every answer, refusals too.

@@ -1,1 +1,1 @@
-"""Who may use the control plane, what each may do, and the trail of what they did."""
+"""Who may use the control plane, what each may do, and the audit log of what they did."""

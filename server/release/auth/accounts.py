@@ -278,7 +278,7 @@ def _encode(codenames: tuple[str, ...]) -> str:
 
 
 def tell_codenames(codenames: tuple[str, ...]) -> list[str]:
-    """Return what the trail tells of a list of codenames: all of it, or its beginning and hash."""
+    """Return what the audit log has of a list of codenames: all, or its beginning and a hash."""
     if len(codenames) <= 100:
         return list(codenames)
     sha256 = hashlib.sha256(_encode(codenames).encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""The trail: every change that somebody made, each entry chained to the one before by a hash.
+"""The audit log: every change that somebody made, each entry chained to the one before by a hash.
 
 Source: docs/FORMATS.md section 11. An entry is written in the transaction of the change that it
 records. The row `trail_head` is the one lock of all writers: whoever updates it first is first, on
-SQLite and PostgreSQL alike, and it remembers where the trail ends.
+SQLite and PostgreSQL alike, and it remembers where the audit log ends.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ CLAIM: ContextVar[Claim | None] = ContextVar("CLAIM", default=None)
 
 
 async def note_effect(session: AsyncSession, index: int) -> None:
-    """Write entry `index` of the trail down as what the present request did, unless it did more.
+    """Keep entry `index` of the audit log as what the present request did, unless it did more.
 
     Raises ConflictError where the request was taken over: the transaction must be rolled back.
     """
@@ -92,7 +92,9 @@ async def record(
         ("detail", text, DETAIL_LIMIT),
     ):
         if len(value) > limit:
-            raise FormatError(f"the {name} of a trail entry is longer than {limit} characters.")
+            raise FormatError(
+                f"the {name} of an audit log entry is longer than {limit} characters."
+            )
         if holds_token(value):
             raise FormatError(f"a token stands in the {name} of this change: revoke it.")
     advance = (
@@ -102,7 +104,9 @@ async def record(
     )
     head = (await session.execute(advance)).one_or_none()
     if head is None:
-        raise StorageError("the trail's head is gone from the database: restore it from a copy.")
+        raise StorageError(
+            "the audit log's head is gone from the database: restore it from a copy."
+        )
     entry = AuditLogEntry(
         index=head.length, at=at, actor=actor, action=action, subject=subject, detail=text
     )
@@ -115,7 +119,7 @@ async def record(
 
 
 async def lock_trail(session: AsyncSession) -> None:
-    """Wait until no other transaction changes anything that the trail records, and hold them off.
+    """Wait for all transactions that the audit log records, and hold later ones off.
 
     For a change that depends on what it reads: call it first. It ends with the transaction.
     """

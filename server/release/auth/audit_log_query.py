@@ -1,4 +1,4 @@
-"""Reading the trail: pages of it, newest first, and all of it as JSON lines."""
+"""Reading the audit log: pages of it, newest first, and all of it as JSON lines."""
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ class AuditLogFilter:
         return found
 
 
-async def query_trail(
+async def query_audit_log(
     session: AsyncSession, wanted: AuditLogFilter, *, before: int | None = None, limit: int = 50
 ) -> Sequence[AuditLogEntry]:
     """Return the newest `limit` entries that match, newest first.
@@ -61,7 +61,7 @@ async def query_trail(
     added meanwhile change no page. Raises FormatError for a limit outside 1 to 1000.
     """
     if not 1 <= limit <= MAX_PAGE:
-        raise FormatError(f"a page of the trail has 1 to {MAX_PAGE} entries.")
+        raise FormatError(f"a page of the audit log has 1 to {MAX_PAGE} entries.")
     query = select(AuditLogEntry).where(*wanted.conditions())
     if before is not None:
         query = query.where(AuditLogEntry.index < before)
@@ -80,8 +80,8 @@ async def read_trail(
         session.expunge_all()
 
 
-async def export_trail(sessions: Sessions) -> AsyncIterator[bytes]:
-    """Give the whole trail as JSON lines (FORMATS.md section 11), oldest entry first.
+async def export_audit_log(sessions: Sessions) -> AsyncIterator[bytes]:
+    """Give the whole audit log as JSON lines (FORMATS.md section 11), oldest entry first.
 
     Who takes the lines slowly holds no transaction: entries never change, so that each batch is
     read in a session of its own.
@@ -111,7 +111,7 @@ _MEMBERS = {"action", "actor", "at", "detail", "index", "sha256", "subject"}
 
 @dataclass(frozen=True, slots=True)
 class AuditLogState:
-    """How far a trail goes: the number of its entries and the hash of the last."""
+    """How far an audit log goes: the number of its entries and the hash of the last."""
 
     length: int
     sha256: str
@@ -129,36 +129,39 @@ class ChainVerifier:
         index = self.state.length + 1
         if entry.keys() != _MEMBERS:
             raise AuditLogError(
-                f"entry {index} of the trail does not have the members of an entry."
+                f"entry {index} of the audit log does not have the members of an entry."
             )
         if entry["index"] != index:
             raise AuditLogError(
-                f"entry {index} of the trail is missing: the next is {entry['index']}."
+                f"entry {index} of the audit log is missing: the next is {entry['index']}."
             )
         value = {name: entry[name] for name in entry if name != "sha256"}
         data = encode_canonical_json({**value, "previous": self.state.sha256})
         sha256 = hashlib.sha256(data).hexdigest()
         if entry["sha256"] != sha256:
-            raise AuditLogError(f"entry {index} of the trail is not what was recorded.")
+            raise AuditLogError(f"entry {index} of the audit log is not what was recorded.")
         if self._remembered.pop(index, sha256) != sha256:
-            raise AuditLogError(f"entry {index} of the trail is not the one that was remembered.")
+            raise AuditLogError(
+                f"entry {index} of the audit log is not the one that was remembered."
+            )
         self.state = AuditLogState(index, sha256)
 
     def finish(self) -> AuditLogState:
-        """Return how far the trail goes; raises TrailError where it once went further."""
+        """Return how far the audit log goes; raises TrailError where it once went further."""
         if self._remembered:
             raise AuditLogError(
-                f"the trail ends at entry {self.state.length}, and entry"
+                f"the audit log ends at entry {self.state.length}, and entry"
                 f" {max(self._remembered)} was remembered."
             )
         return self.state
 
 
-async def verify_trail(
+async def verify_audit_log(
     session: AsyncSession, remembered: Mapping[int, str] | None = None
 ) -> AuditLogState:
     """Verify all entries in the database; raises TrailError that names the first broken one."""
-    # The head before and after: entries that are added meanwhile make the trail longer, not wrong.
+    # The head before and after: entries that are added meanwhile make the audit log longer, not
+    # wrong.
     before = await load_head(session)
     chain = ChainVerifier(remembered)
     reached = NO_ENTRY
@@ -166,24 +169,26 @@ async def verify_trail(
         try:
             chain.add(describe(row))
         except FormatError as error:  # a detail that is no JSON any more
-            raise AuditLogError(f"entry {row.index} of the trail is malformed: {error}") from error
+            raise AuditLogError(
+                f"entry {row.index} of the audit log is malformed: {error}"
+            ) from error
         if row.index == before.length:
             reached = row.sha256
     state = chain.finish()
     after = await load_head(session)
     if reached != before.sha256 or not before.length <= state.length <= after.length:
         raise AuditLogError(
-            f"the trail ends at entry {state.length}, and its head names entry {after.length} with"
+            f"the audit log ends at entry {state.length}, its head names entry {after.length} with"
             f" the hash {after.sha256[:16]}."
         )
     return state
 
 
 async def load_head(session: AsyncSession) -> AuditLogState:
-    """Return where the trail ends; verifies nothing."""
+    """Return where the audit log ends; verifies nothing."""
     found = (await session.execute(select(AuditLogHead.length, AuditLogHead.sha256))).one_or_none()
     if found is None:
-        raise AuditLogError("the head of the trail is gone from the database.")
+        raise AuditLogError("the head of the audit log is gone from the database.")
     return AuditLogState(*found)
 
 

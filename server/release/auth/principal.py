@@ -26,7 +26,7 @@ class Permission(enum.StrEnum):
     PEOPLE = "people"
     """Manage accounts and tokens."""
     AUDIT = "audit"
-    """Read the trail."""
+    """Read the audit log."""
     WEBHOOKS = "webhooks"
     """Manage webhooks."""
 
@@ -88,14 +88,15 @@ class Principal:
 
     @property
     def actor(self) -> str:
-        """The name under which the trail records what this principal does."""
+        """The name under which the audit log records what this principal does."""
         return f"{self.name}/{self.token}" if self.token else self.name
 
     def is_allowed(self, permission: Permission, codename: str = "") -> bool:
         """Answer whether `permission` is held, for `codename` where one is given.
 
-        What tells of every model, the trail and webhooks, is held with all codenames or not at all.
-        In place of a codename goes the signed role that a submission changes: `content`, `tables`,
+        What tells of every model, the audit log and webhooks, is held with all codenames or not at
+        all. In place of a codename goes the signed role that a submission changes: `content`,
+        `tables`,
         `targets`, `root`. The last two belong to nobody's codenames, so they want `*`.
         """
         if permission not in self.permissions:

@@ -65,7 +65,7 @@ def token_permissions(token: Token) -> frozenset[Permission]:
 
 
 def fingerprint(token: Token) -> str:
-    """Return what the trail keeps of a token's secret: a hash of the hash by which it is known."""
+    """Return what the audit log keeps of a token's secret: a hash of its stored hash."""
     return hashlib.sha256(token.secret_sha256.encode()).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 Whoever makes an account, changes it, enables it or gives it a token could act as it. So these two
 never are the two persons of an order, whichever of them proposed it, also where one had a hand in
-an account that had a hand in the other. The trail knows. `account disable` ends tokens and
+an account that had a hand in the other. The audit log knows. `account disable` ends tokens and
 sessions, so that what was done before the last one counts no more, but for the login at an identity
 provider: whoever set it counts until somebody else sets another. The command line counts as nobody:
 whoever has a shell on the server is not bound by approvals.

@@ -1,4 +1,4 @@
-"""The trail, and whether accounts, tokens, sessions, orders and webhooks are as it says."""
+"""The audit log, and whether accounts, tokens, sessions, orders and webhooks are as it says."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from server.core.errors import FormatError, HeningError
 from server.publisher.checks.finding import Finding, confirm, summarise
 from server.release.auth.accounts import account_codenames, tell_codenames
 from server.release.auth.audit_log import describe
-from server.release.auth.audit_log_query import read_trail, verify_trail
+from server.release.auth.audit_log_query import read_trail, verify_audit_log
 from server.release.auth.tokens import fingerprint
 from server.release.checks.replay import Told, ToldChange
 from server.release.webhooks.directory import webhook_fingerprint
@@ -21,7 +21,7 @@ BY_HAND = "somebody wrote to the database by hand"
 
 
 def compare_accounts(told: Told, rows: Iterable[Account]) -> Iterator[str]:
-    """Yield a sentence for each account that is not what the trail made of it."""
+    """Yield a sentence for each account that is not what the audit log made of it."""
     known = {row.name: row for row in rows}
     for name in sorted(told.accounts.keys() - known.keys()):
         yield f"the account {name} is gone, and accounts are never deleted: {BY_HAND}; restore it."
@@ -29,25 +29,25 @@ def compare_accounts(told: Told, rows: Iterable[Account]) -> Iterator[str]:
         account = told.accounts.get(name)
         remedy = f"{BY_HAND}; set it right with `hening-server account`."
         if account is None:
-            yield f"nobody made the account {name} by the trail: {BY_HAND}; disable it."
+            yield f"nobody made the account {name} by the audit log: {BY_HAND}; disable it."
             continue
         if row.role != account.role:
-            yield f"the account {name} is {row.role}, and {account.role} by the trail: {remedy}"
+            yield f"the account {name} is {row.role}, and {account.role} by the audit log: {remedy}"
         try:
             codenames = tell_codenames(account_codenames(row))
         except FormatError:
             codenames = []
         if codenames != account.codenames:
-            yield f"the account {name} has other codenames than by the trail: {remedy}"
+            yield f"the account {name} has other codenames than by the audit log: {remedy}"
         if (row.subject or None) != (account.subject or None):
-            yield f"the account {name} has another login than by the trail: {remedy}"
+            yield f"the account {name} has another login than by the audit log: {remedy}"
         if (row.disabled_at is not None) != account.is_disabled:
             is_, was = ("disabled", "open") if row.disabled_at else ("open", "disabled")
-            yield f"the account {name} is {is_}, and {was} by the trail: {remedy}"
+            yield f"the account {name} is {is_}, and {was} by the audit log: {remedy}"
 
 
 def compare_tokens(told: Told, rows: Iterable[Token]) -> Iterator[str]:
-    """Yield a sentence for each token that is not what the trail made of it."""
+    """Yield a sentence for each token that is not what the audit log made of it."""
     known = {row.id: row for row in rows}
     for identity in sorted(told.tokens.keys() - known.keys()):
         yield f"the token {identity} is gone, and tokens are never deleted: {BY_HAND}; restore it."
@@ -55,7 +55,7 @@ def compare_tokens(told: Told, rows: Iterable[Token]) -> Iterator[str]:
         token = told.tokens.get(identity)
         remedy = f"{BY_HAND}; revoke it."
         if token is None:
-            yield f"nobody made the token {identity} of {row.account} by the trail: {remedy}"
+            yield f"nobody made the token {identity} of {row.account} by the audit log: {remedy}"
             continue
         differing = [
             what
@@ -72,7 +72,7 @@ def compare_tokens(told: Told, rows: Iterable[Token]) -> Iterator[str]:
         if differing:
             yield (
                 f"the token {identity} of {row.account} has another {' and '.join(differing)} than"
-                f" by the trail: {remedy}"
+                f" by the audit log: {remedy}"
             )
 
 
@@ -82,7 +82,7 @@ def compare_sessions(told: Told, rows: Iterable[WebSession]) -> Iterator[str]:
         session = told.sessions.get(row.id)
         if session is None or (row.account, row.token or "login") != (session.account, session.by):
             yield (
-                f"nobody began the session {row.id} of {row.account} by the trail: {BY_HAND};"
+                f"nobody began the session {row.id} of {row.account} by the audit log: {BY_HAND};"
                 " end it with `hening-server session end`."
             )
         elif session.is_ended and row.ended_at is None:
@@ -93,7 +93,7 @@ def compare_sessions(told: Told, rows: Iterable[WebSession]) -> Iterator[str]:
 
 
 def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
-    """Yield a sentence for each order that is not what the trail tells of it."""
+    """Yield a sentence for each order that is not what the audit log tells of it."""
     known = {row.id: row for row in rows}
     for identity in sorted(told.changes.keys() - known.keys()):
         lost = told.changes[identity]
@@ -105,14 +105,14 @@ def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
         change = told.changes.get(identity)
         if change is None:
             yield (
-                f"nobody gave the order {identity} ({row.action} of {row.subject}) by the trail:"
+                f"no audit log entry gives the order {identity} ({row.action} of {row.subject}):"
                 f" {BY_HAND}; cancel it."
             )
         elif differing := differences(row, change):
             remedy = "restore the row" if row.finished_at else "cancel it, and give the order again"
             yield (
                 f"the change {identity} ({row.action} of {row.subject}) has {differing} than by the"
-                f" trail: {BY_HAND}; {remedy}."
+                f" audit log: {BY_HAND}; {remedy}."
             )
 
 
@@ -122,7 +122,7 @@ def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
         webhook = told.webhooks.get(row.id)
         remedy = f"{BY_HAND}; disable it, and make another."
         if webhook is None:
-            yield f"nobody made the webhook {row.id} by the trail: {remedy}"
+            yield f"nobody made the webhook {row.id} by the audit log: {remedy}"
             continue
         differing = [
             what
@@ -135,11 +135,11 @@ def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
         ]
         if differing:
             what = " and ".join(differing)
-            yield f"the webhook {row.id} has another {what} than by the trail: {remedy}"
+            yield f"the webhook {row.id} has another {what} than by the audit log: {remedy}"
 
 
 def differences(row: Change, told: ToldChange) -> str:
-    """Return in what an order's row differs from what the trail tells; nothing where it agrees."""
+    """Return in what an order's row differs from the audit log; nothing where it agrees."""
     sha256 = hashlib.sha256(row.arguments.encode()).hexdigest()
     approval = (row.approved_by, row.approved_at) == (told.approved_by, told.approved_at)
     differing = [
@@ -168,7 +168,7 @@ def _read_list(text: str) -> list[str]:
 
 
 async def check_control_plane(sessions: Sessions) -> list[Finding]:
-    """Look at the trail and at what it tells of; changes nothing, and may run beside a server."""
+    """Compare the audit log with the rows; changes nothing, and may run beside a server."""
 
     async def look() -> list[Finding]:
         return [await _trail(sessions), *await _rows(sessions)]
@@ -179,7 +179,7 @@ async def check_control_plane(sessions: Sessions) -> list[Finding]:
 async def _trail(sessions: Sessions) -> Finding:
     try:
         async with sessions() as session:
-            found = await verify_trail(session)
+            found = await verify_audit_log(session)
     except HeningError as error:
         return Finding("trail", "", str(error))
     return Finding("trail", f"{found.length} entries, each as it was recorded")
@@ -197,7 +197,7 @@ async def _rows(sessions: Sessions) -> list[Finding]:
             try:
                 told.add(describe(entry))
             except HeningError:
-                continue  # it is malformed, and named by the look at the trail
+                continue  # it is malformed, and named by the look at the audit log
     return [
         finding
         for subject, rows, errors in (
@@ -207,5 +207,5 @@ async def _rows(sessions: Sessions) -> list[Finding]:
             ("changes", changes, compare_changes(told, changes)),
             ("webhooks", webhooks, compare_webhooks(told, webhooks)),
         )
-        for finding in summarise(subject, f"{len(rows)}, each as the trail tells", list(errors))
+        for finding in summarise(subject, f"{len(rows)}, each as the audit log tells", list(errors))
     ]

@@ -1,4 +1,4 @@
-"""What the trail says of people, orders and webhooks, worked out entry by entry."""
+"""What the audit log says of people, orders and webhooks, worked out entry by entry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class ToldAccount:
-    """An account as the trail tells it; `codenames` as the trail shortens them."""
+    """An account as the audit log tells it; `codenames` as the audit log shortens them."""
 
     role: str
     codenames: list[str]
@@ -17,7 +17,7 @@ class ToldAccount:
 
 @dataclass(slots=True)
 class ToldToken:
-    """A token as the trail tells it."""
+    """A token as the audit log tells it."""
 
     account: str
     label: str
@@ -38,7 +38,7 @@ class ToldSession:
 
 @dataclass(slots=True)
 class ToldChange:
-    """An order as the trail tells it; `sha256` is of its arguments as the row holds them."""
+    """An order as the audit log tells it; `sha256` is of its arguments as the row holds them."""
 
     action: str
     subject: str
@@ -54,7 +54,7 @@ class ToldChange:
 
 @dataclass(slots=True)
 class ToldWebhook:
-    """A webhook as the trail tells it; `fingerprint` is of its address and secret."""
+    """A webhook as the audit log tells it; `fingerprint` is of its address and secret."""
 
     events: list[str]
     fingerprint: str

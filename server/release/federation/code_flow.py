@@ -181,7 +181,7 @@ def load_client_secret(file: Path) -> str:
 
 
 LOGIN = "login"
-"""What the trail has in place of a token's id."""
+"""What the audit log has in place of a token's id."""
 
 
 async def log_in(sessions: Sessions, provider: Provider, text: str) -> Principal:

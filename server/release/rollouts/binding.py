@@ -103,9 +103,9 @@ def _build(seen: Seen, name: Callable[[int], str]) -> str:
 
 
 async def check_recorded(session: AsyncSession, change: Change) -> None:
-    """Raise ConflictError for a row that was made, altered or approved beside the trail.
+    """Raise ConflictError for a row that was made, altered or approved beside the audit log.
 
-    Whoever writes to the database can write to the trail, too; but then it says so for ever.
+    Whoever writes to the database can write to the audit log, too; but then it says so for ever.
     """
     told = Told()
     query = (
@@ -122,6 +122,6 @@ async def check_recorded(session: AsyncSession, change: Change) -> None:
     differing = "no entry in it" if known is None else differences(change, known)
     if differing:
         raise ConflictError(
-            f"the change {change.id} is not the one that the trail tells ({differing}): somebody"
+            f"the change {change.id} is not the one in the audit log ({differing}): somebody"
             " wrote to the database by hand. Run `hening-server check`, and give the order again."
         )

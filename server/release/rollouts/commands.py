@@ -28,7 +28,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="offer"
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="schedule"):
-    """Replace what is left of the schedule by `plan`; a paused roll-out goes on with it."""
+    """Replace what is left of the schedule by `plan`; a paused rollout goes on with it."""
 
     plan: Plan
 

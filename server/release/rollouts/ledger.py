@@ -1,4 +1,4 @@
-"""Rows of changes: each step of a change and its trail entry, in one transaction."""
+"""Rows of changes: each step of a change and its audit log entry, in one transaction."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ from server.release.webhooks.event import (
 from server.storage.control_models import Change
 
 REASON_LIMIT = 500
-ORDER_LIMIT = 8192  # bytes of an order that the trail repeats; half of what an entry holds
+ORDER_LIMIT = 8192  # bytes of an order that the audit log repeats; half of what an entry holds
 NO_NAMES = BuildNames({})  # builds have their counters alone
 COURSES = 50  # how far back a schedule's origin is looked for
 
@@ -41,7 +41,7 @@ COURSES = 50  # how far back a schedule's origin is looked for
 async def add_changes(
     session: AsyncSession, changes: Sequence[Change], actor: str, names: BuildNames
 ) -> None:
-    """Write new changes and say so in the trail; those that wait are told with their builds."""
+    """Write new changes and say so in the audit log; those that wait are told with their builds."""
     session.add_all(changes)
     await session.flush()
     for change in changes:
@@ -205,7 +205,7 @@ async def approve_row(
 
 
 def sentence(text: str) -> str:
-    """Return a reason as a row and the trail can hold it."""
+    """Return a reason as a row and the audit log can hold it."""
     return text[:REASON_LIMIT].encode(errors="backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""A roll-out plan: stages that begin one after the other, each in an open window.
+"""A rollout plan: stages that begin one after the other, each in an open window.
 
 Pure but for time zones, which are read once. What phones read is its expansion, the pointer's
 schedule of docs/FORMATS.md section 4.

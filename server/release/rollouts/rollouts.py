@@ -1,4 +1,4 @@
-"""The roll-outs of a team: orders to channels, approvals, and what is due.
+"""The rollouts of a team: orders to channels, approvals, and what is due.
 
 A change in a channel that `approval_channels` names waits for a second person when it lets phones
 in. Pausing and halting never wait.
@@ -79,7 +79,7 @@ from server.storage.layout import StateFolder
 
 
 class Rollouts:
-    """Orders to channels. Every change is a row of the database and an entry of the trail.
+    """Orders to channels. Every change is a row of the database and an entry of the audit log.
 
     `entropy(n)` gives n random bytes; `alarm` is told what was refused when nobody was there.
     Objects of one process share `under_way`: the ids of what one of them is carrying out.

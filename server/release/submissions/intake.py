@@ -73,7 +73,7 @@ PREFIX = f"{TEMPORARY}api-"
 
 @dataclass(frozen=True, slots=True)
 class Nameless:
-    """A bundle that has no name yet; its `receipt` stands in the trail once it was received."""
+    """A bundle that has no name yet; its `receipt` stands in the audit log once it was received."""
 
     incoming: Path
     submission: str

@@ -3,10 +3,10 @@
 1  what its list says is checked, and who may        nothing is written
 2  the role files are written as they arrive, under  a crash leaves a folder that is swept
    a temporary name, each checked before
-3  the trail says who submitted it, with a receipt   a crash leaves a folder of that receipt
+3  the audit log says who submitted it, with a receipt   a crash leaves a folder of that receipt
 4  it gets its name, and the publisher is woken      from here on the publisher answers for it
 
-A folder whose receipt is in the trail gets its name at the next start, or when the bundle is
+A folder whose receipt is in the audit log gets its name at the next start, or when the bundle is
 submitted again, whichever comes first.
 """
 
@@ -203,11 +203,11 @@ class Submissions:
             await self._settle()
 
     async def _settle(self, submission_id: str = "") -> bool:
-        """Give folders their name whose receipt is in the trail; answers whether there was one.
+        """Give folders their name whose receipt is in the audit log; answers whether there was one.
 
         Of all bundles, or one; other folders are removed, but for those that are being written.
-        Where disk or database failed between steps 2 and 4 nobody knew whether the trail has the
-        receipt; now it is known.
+        Where disk or database failed between steps 2 and 4 nobody knew whether the audit log has
+        the receipt; now it is known.
         """
         found = await asyncio.to_thread(find_nameless, self._folder.incoming)
         revealed = False
@@ -307,7 +307,7 @@ async def record_end(session: AsyncSession, result: Result) -> None:
     """Record that a bundle was published or refused, and why.
 
     Who handed it in is in the entry `submission.receive`; a bundle that was laid into `incoming/`
-    has none. A reason may quote what was handed in, and a token has no place in the trail.
+    has none. A reason may quote what was handed in, and a token has no place in the audit log.
     """
     is_published = result.status == "published"
     await record(

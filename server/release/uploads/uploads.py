@@ -5,7 +5,7 @@ byte makes it a blob, in this order:
 
     1  the file is hashed                     a crash leaves a whole file: it is finished later
     2  it is named in the blob store, too     a crash leaves a blob without a record: the same
-    3  row, record and trail say so, as one   a crash leaves a file that nobody needs: swept
+    3  row, record and audit log say so, as one   a crash leaves a file that nobody needs: swept
     4  the file's own name is removed
 
 So whoever is told that an upload is whole, or sees that by its offset, can name the blob.

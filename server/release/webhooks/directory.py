@@ -1,7 +1,7 @@
 """Webhooks as people manage them: made, looked at, switched off and on, tried out.
 
-Every change is recorded in the trail, in its own transaction. A secret is shown once, when it is
-made; the database keeps it, for it signs.
+Every change is recorded in the audit log, in its own transaction. A secret is shown once, when it
+is made; the database keeps it, for it signs.
 """
 
 import hashlib
@@ -72,7 +72,7 @@ async def create_webhook(
 
 
 def webhook_fingerprint(webhook: Webhook) -> str:
-    """Return what the trail keeps of address and secret: a hash of both, which tells neither."""
+    """Return what the audit log keeps of address and secret: a hash of both."""
     return hashlib.sha256(f"{webhook.secret}\n{webhook.url}".encode()).hexdigest()
 
 

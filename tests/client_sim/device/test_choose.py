@@ -59,11 +59,11 @@ def test_nothing_at_or_below_the_floor(floor):
 def test_what_is_halted_is_not_installed():
     """Whatever the share, with the reason in the owner's sentence."""
     outcome = _plan([_full(2)], h=True, t={"id": "Jam alarm diam."})
-    assert outcome == Nothing("The roll-out is halted (Jam alarm diam.), so nothing is installed.")
+    assert outcome == Nothing("The rollout is halted (Jam alarm diam.), so nothing is installed.")
 
 
 def test_a_phone_on_the_newest_build_is_up_to_date():
-    """That its roll-out was halted meanwhile is nothing that its owner can do something about."""
+    """That its rollout was halted meanwhile is nothing that its owner can do something about."""
     running = dataclasses.replace(RUNNING, counter=2)
     decision = _decide([_full(2)], h=True, running=running, floor=2)
     assert decision.reason == "Build 2 is the newest; there is nothing to install."

@@ -94,7 +94,7 @@ def test_a_changed_poll_asks_for_what_changed(repository, world):
 
 
 def test_phones_with_different_secrets_send_the_same(repository):
-    """In or out of a roll-out, two phones in the same trust state send the same bytes."""
+    """In or out of a rollout, two phones in the same trust state send the same bytes."""
     repository.offer(r=[[START, 500]])
     seen = set()
     offers = set()

@@ -375,7 +375,7 @@ def test_what_is_sent_is_counted_by_phone(town):
 
 
 def test_a_halt_ends_the_adoption_and_a_later_release_takes_it_up(town):
-    """Half are let in, then the roll-out is halted whatever its schedule says, then build 3 comes.
+    """Half are let in, then the rollout is halted whatever its schedule says, then build 3 comes.
 
     Who runs build 2 and who runs build 1 all come to build 3.
     """

@@ -58,3 +58,12 @@ def test_an_entry_is_a_sentence(capsys, row, lines):
     assert head.startswith("7  2027-01-15 ")
     assert head.endswith(f"  ani/0123456789ab  {row['action']}")
     assert [line.strip() for line in rest] == lines
+
+
+def test_the_former_name_of_the_command_still_works(run):
+    """`trail` is not listed, and does what `audit-log` does."""
+    assert " trail" not in run("--help")[1]
+    assert (
+        run("trail", "list", "--help")[1].splitlines()[2:]
+        == (run("audit-log", "list", "--help")[1].splitlines()[2:])
+    )

@@ -81,7 +81,7 @@ def test_every_command_that_could_publish_notices(run, state, jump, words):
 
 
 def test_a_person_confirms(run, world, state, jump):
-    """From then on the clock's time is signed, and the trail says who confirmed it."""
+    """From then on the clock's time is signed, and the audit log says who confirmed it."""
     jump(hours=23)
     status, out, _ = run("clock", "show", "--state", state, "--json")
     shown = json.loads(out)
@@ -94,7 +94,7 @@ def test_a_person_confirms(run, world, state, jump):
     status, _, err = run(*HALT, "--state", state)
     assert (status, err) == (0, "")
     assert newest_signature(world.published()) - before > timedelta(hours=22)
-    words = ("trail", "list", "--action", "clock", "--state", state, "--json")
+    words = ("audit-log", "list", "--action", "clock", "--state", state, "--json")
     (entry,) = json.loads(run(*words)[1])
     assert entry["actor"].startswith("cli:")
     assert entry["detail"]["clock"] == load_clock_record(world.folder).confirmed

@@ -36,7 +36,7 @@ def test_the_way_back(run, lost):
     assert (status, [row for row in json.loads(out) if row["error"]]) == (0, [])
     status, out, _ = run("rebuild", "--state", state)
     assert (status, out) == (0, "0 leaves of the log, 0 blobs and 0 submissions were added.\n")
-    status, out, _ = run("trail", "list", "--state", state, "--json")
+    status, out, _ = run("audit-log", "list", "--state", state, "--json")
     told = [entry for entry in json.loads(out) if entry["action"] == "server.rebuild"]
     assert added in [entry["detail"] for entry in told]
 

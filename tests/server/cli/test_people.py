@@ -81,9 +81,9 @@ def test_people_from_the_first_admin_on(run, state, ask):
         ["token", "create", "ani", "--label", "x", "--permission", "fly"],
         ["token", "revoke"],
         ["token", "revoke", "0123456789ab", "--account", "ani"],
-        ["trail", "list", "--limit", "1001"],
-        ["trail", "list", "--since", "yesterday"],
-        ["trail", "verify", "--head", "1:ab"],
+        ["audit-log", "list", "--limit", "1001"],
+        ["audit-log", "list", "--since", "yesterday"],
+        ["audit-log", "verify", "--head", "1:ab"],
     ],
     ids=" ".join,
 )
@@ -159,18 +159,20 @@ def test_the_trail_of_commands(run, state, ask):
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     token = ask("token", "create", "ani", "--label", "ci")
     ask("token", "revoke", token["id"])
-    rows = ask("trail", "list")
+    rows = ask("audit-log", "list")
     assert [(row["index"], row["action"]) for row in rows] == [
         (3, "token.revoke"),
         (2, "token.create"),
         (1, "account.create"),
     ]
     assert {row["actor"] for row in rows} == {"cli:root"}
-    assert [row["index"] for row in ask("trail", "list", "--action", "token")] == [3, 2]
-    assert [row["index"] for row in ask("trail", "list", "--limit", "1", "--before", "3")] == [2]
-    assert ask("trail", "list", "--until", "2001-01-01") == []
-    assert len(ask("trail", "list", "--since", "2001-01-01T00:00Z")) == 3
-    status, out, _ = run("trail", "list", "--state", state)
+    assert [row["index"] for row in ask("audit-log", "list", "--action", "token")] == [3, 2]
+    assert [row["index"] for row in ask("audit-log", "list", "--limit", "1", "--before", "3")] == [
+        2
+    ]
+    assert ask("audit-log", "list", "--until", "2001-01-01") == []
+    assert len(ask("audit-log", "list", "--since", "2001-01-01T00:00Z")) == 3
+    status, out, _ = run("audit-log", "list", "--state", state)
     assert status == 0
     assert {"cli:root", "token.revoke", "ani."} <= names(out)
 
@@ -178,33 +180,33 @@ def test_the_trail_of_commands(run, state, ask):
 def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
     """Database and export have the same head; an old head is found again; a forgery is refused."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
-    old = ask("trail", "verify")
+    old = ask("audit-log", "verify")
     assert old["length"] == 1
     ask("account", "disable", "ani")
-    status, out, _ = run("trail", "export", "--state", state)
+    status, out, _ = run("audit-log", "export", "--state", state)
     assert status == 0
     file = tmp_path / "trail.jsonl"
     file.write_text(out)
     state_of_file = verify_export(out.encode().splitlines(keepends=True))
     head = f"{old['length']}:{old['sha256']}"
     for place in (["--state", state], ["--export", file]):
-        status, out, err = run("trail", "verify", *place, "--head", head)
+        status, out, err = run("audit-log", "verify", *place, "--head", head)
         assert (status, err) == (0, "")
         assert f"Head: 2:{state_of_file.sha256}" in out
-        status, _, err = run("trail", "verify", *place, "--head", f"1:{'0' * 64}")
+        status, _, err = run("audit-log", "verify", *place, "--head", f"1:{'0' * 64}")
         assert status == 1
         check_sentence(err)
-        assert "entry 1 of the trail is not the one that was remembered" in err
+        assert "entry 1 of the audit log is not the one that was remembered" in err
     file.write_text(file.read_text().replace('"ani"', '"ana"', 1))
-    status, _, err = run("trail", "verify", "--export", file)
+    status, _, err = run("audit-log", "verify", "--export", file)
     assert status == 1
     check_sentence(err)
     for words in ([], ["--state", state, "--export", file]):
-        assert run("trail", "verify", *words)[0] == 2
+        assert run("audit-log", "verify", *words)[0] == 2
 
 
 def test_check_verifies_the_trail(run, world):
-    """A trail that was touched is a finding of its own, and names the entry."""
+    """An audit log that was touched is a finding of its own, and names the entry."""
     state = world.folder.root
     run("account", "add", "ani", "--role", "viewer", "--all-codenames", "--state", state)
 
@@ -218,7 +220,7 @@ def test_check_verifies_the_trail(run, world):
     with closing(sqlite3.connect(state / "hening.sqlite")) as connection, connection:
         connection.execute("UPDATE trail_entries SET actor = 'cli:nobody'")
     status, _, error = finding()
-    assert (status, error) == (1, "entry 1 of the trail is not what was recorded.")
+    assert (status, error) == (1, "entry 1 of the audit log is not what was recorded.")
 
 
 def test_orders_are_told_before_and_after(run, world):
@@ -227,7 +229,7 @@ def test_orders_are_told_before_and_after(run, world):
     reason = "en=It drains the battery."
     assert run("rollout", "halt", CHANNEL, "--reason", reason, "--state", state)[0] == 0
     assert run("rollout", "set", CHANNEL, "--share", "50%", "--state", state)[0] == 1
-    _, out, _ = run("trail", "list", "--subject", CHANNEL, "--state", state, "--json")
+    _, out, _ = run("audit-log", "list", "--subject", CHANNEL, "--state", state, "--json")
     done, asked = json.loads(out)
     assert asked["action"] == "rollout.halt"
     assert asked["detail"]["order"] == {
@@ -242,10 +244,10 @@ def test_orders_are_told_before_and_after(run, world):
 
 
 def test_keys_and_roots_are_told(run, tmp_path, world):
-    """New keys, a switch, and the root that a server starts from are in the trail."""
+    """New keys, a switch, and the root that a server starts from are in the audit log."""
     state = tmp_path / "new"
     run("init", "--state", state)
-    _, out, _ = run("trail", "list", "--state", state, "--json")
+    _, out, _ = run("audit-log", "list", "--state", state, "--json")
     (entry,) = json.loads(out)
     assert (entry["action"], entry["subject"]) == ("server.init", "keys")
     assert entry["detail"] == {"made": ["latest", "snapshot", "timestamp", "log"]}
@@ -258,7 +260,7 @@ def test_keys_and_roots_are_told(run, tmp_path, world):
     for _ in range(2):
         assert run("init", "--state", state, "--root", root)[0] == 0
     assert run("keys", "new", "snapshot", "--state", state)[0] == 0
-    _, out, _ = run("trail", "list", "--state", state, "--json")
+    _, out, _ = run("audit-log", "list", "--state", state, "--json")
     done, begun, entry = json.loads(out)[:3]
     assert (entry["action"], entry["subject"]) == ("server.pin", "root")
     assert entry["detail"] == {"version": 1, "sha256": hashlib.sha256(pinned).hexdigest()}
@@ -273,7 +275,7 @@ def test_garbage_is_told(run, world):
     state = world.folder.root
     assert run("gc", "--state", state, "--dry-run")[0] == 0
     assert run("gc", "--state", state, "--grace", "2d")[0] == 0
-    _, out, _ = run("trail", "list", "--state", state, "--json")
+    _, out, _ = run("audit-log", "list", "--state", state, "--json")
     done, begun = (row for row in json.loads(out) if row["action"].startswith("server."))
     assert (begun["action"], begun["subject"]) == ("server.gc", "blobs")
     assert begun["detail"] == {"stage": "begun", "grace_seconds": 172_800}

@@ -57,10 +57,10 @@ def test_a_variable_is_no_setting_of_the_server(run, at, monkeypatch):
 
 
 def test_an_export_goes_before_a_folder_that_is_only_a_default(run, at):
-    """`trail verify` asks for one of two: what the command line does not have does not count."""
-    exported = run("trail", "export")[1]
+    """`audit-log verify` asks for one of two; only what the command line has counts."""
+    exported = run("audit-log", "export")[1]
     (at / "trail.jsonl").write_text(exported)
-    status, out, err = run("trail", "verify", "--export", at / "trail.jsonl")
+    status, out, err = run("audit-log", "verify", "--export", at / "trail.jsonl")
     assert (status, err) == (0, "")
     assert "as they were recorded" in out
 

@@ -30,7 +30,7 @@ def stages(permille):
 
 @pytest.fixture
 def restored(world):
-    """Give a server whose database is from before a roll-out was paused, and two tokens' texts.
+    """Give a server whose database is from before a rollout was paused, and two tokens' texts.
 
     In the back-up an order for half the fleet is due in an hour. Since then it was carried out,
     then the channel was paused, and the first of the tokens was revoked.

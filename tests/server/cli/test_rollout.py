@@ -257,7 +257,7 @@ def test_older_words_do_no_harm(run, ask, state, monkeypatch):
     assert row["reason"] == odd
     _, out, _ = run("change", "list", "--state", state)
     assert r"[red]a\u{202e}b\u{1b}[2J" in "".join(out.replace("│", " ").split())
-    _, out, _ = run("trail", "list", "--state", state)
+    _, out, _ = run("audit-log", "list", "--state", state)
     assert not set(out) & set("\x1b\u202e")
 
 
@@ -352,7 +352,7 @@ def test_a_halt_is_a_sentence(run, state):
     )
 
 
-@pytest.mark.parametrize("words", [["rollout", "show"], ["change", "list"], ["trail", "list"]])
+@pytest.mark.parametrize("words", [["rollout", "show"], ["change", "list"], ["audit-log", "list"]])
 def test_lists_fit_80_columns(run, ask, state, words):
     """Whatever they hold, and nothing is cut off."""
     ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")
@@ -388,7 +388,7 @@ def test_tables_fit_80_columns(run, ask, state, words, shown):
 def test_the_trail_is_sentences(run, ask, state):
     """With local time, who, what and the build by its name, and nothing in braces."""
     ask("rollout", "halt", CHANNEL, "--reason", "en=It drains", "--note", "Seen in the lab")
-    _, out, _ = run("trail", "list", "--state", state, "--utc")
+    _, out, _ = run("audit-log", "list", "--state", state, "--utc")
     lines = [line.strip() for line in out.splitlines()]
     place = next(n for n, line in enumerate(lines) if line.endswith("rollout.halt"))
     assert re.fullmatch(r"\d+  [-\d]{10} [:\d]{5} UTC  cli:root  rollout.halt", lines[place])

@@ -42,7 +42,7 @@ def begun(world):
 
 
 def test_listing_and_ending(run, begun):
-    """One by its id, the others by their account; no secret is shown; the trail names the user."""
+    """One by its id, the others by their account; the audit log names the user, not a secret."""
     state, (first, second) = begun
     status, out, err = run("session", "list", "--state", state, "--json")
     assert (status, err) == (0, "")
@@ -57,7 +57,7 @@ def test_listing_and_ending(run, begun):
     status, out, _ = run("session", "end", "--account", "ani", "--state", state, "--json")
     assert [row["id"] for row in json.loads(out)] == [second.row.id]
     assert run("session", "list", "--state", state, "--json")[1].strip() == "[]"
-    _, out, _ = run("trail", "list", "--action", "session.end", "--state", state, "--json")
+    _, out, _ = run("audit-log", "list", "--action", "session.end", "--state", state, "--json")
     entries = json.loads(out)
     assert {entry["subject"] for entry in entries} == {"ani"}
     assert all(entry["actor"].startswith("cli:") for entry in entries)

@@ -1,4 +1,4 @@
-"""The trail as pages: newest first, filtered, a page at a time."""
+"""The audit log as pages: newest first, filtered, a page at a time."""
 
 PATH = "/console/channels/armani/id/stable"
 

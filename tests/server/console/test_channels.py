@@ -1,4 +1,4 @@
-"""Channels: what is shown of a roll-out, and orders given from its page."""
+"""Channels: what is shown of a rollout, and orders given from its page."""
 
 import asyncio
 import re
@@ -69,7 +69,7 @@ async def test_a_staged_rollout(world, team):
 
 
 async def test_pause_and_resume(team):
-    """Each is one form; the trail names the session that gave the order."""
+    """Each is one form; the audit log names the session that gave the order."""
     browser = await team.signed_in("engineer")
     page = await browser.send(await browser.get(PATH), "/pause", {"note": "wait for QA"})
     assert (page.path, page.status) == (PATH, 200)

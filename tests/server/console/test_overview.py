@@ -97,7 +97,7 @@ def test_before_the_first_step():
 
 
 def test_what_is_frozen_has_no_future():
-    """A paused or halted roll-out goes nowhere, and the picture ends soon after now."""
+    """A paused or halted rollout goes nowhere, and the picture ends soon after now."""
     timeline = draw([(HOUR, 100), (99 * HOUR, 1000)], 9 * HOUR, is_frozen=True)
     assert (timeline.begin, timeline.end, timeline.now) == (0, 10 * HOUR, 900)
     assert timeline.future == ""

@@ -8,7 +8,7 @@ from server.console.sign_in import Cookies, Door, check_target
 
 
 async def test_a_token_opens_and_signing_out_closes(team):
-    """The session has a cookie of its own, the trail knows of both, and nothing opens after it."""
+    """The session has its own cookie, the audit log has both, and nothing opens after it."""
     browser = await team.browser()
     asked = await browser.get("/console/channels")
     assert asked.path == "/console/sign-in?to=/console/channels"

@@ -451,7 +451,7 @@ def pruned(world, version, files, floor):
 
 
 def test_old_builds_leave_when_nobody_is_offered_them(world):
-    """Before the roll-out of a newer build it is refused, with a sentence that says so."""
+    """Before the rollout of a newer build it is refused, with a sentence that says so."""
     second = {SECOND: (PACKAGE_2, release(2))}
     assert world.publish(armani(world, files=first() | second), [PACKAGE_2]).reason == ""
     reason = refused(world, pruned(world, 4, second, 2))

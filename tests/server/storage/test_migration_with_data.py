@@ -92,7 +92,7 @@ def test_rows_survive_up_down_and_up_again(older):
 
 
 def test_the_control_plane_begins_empty(older):
-    """Its tables are there and can be written to; the trail begins at nothing, again after down."""
+    """Its tables are there and can be written; the audit log is empty, after a downgrade too."""
 
     async def use():
         async with open_database(older) as sessions, sessions.begin() as session:

@@ -1,4 +1,4 @@
-"""Accounts, tokens, sessions, trail, lease, uploads, waiting changes and webhooks."""
+"""Accounts, tokens, sessions, audit log, lease, uploads, waiting changes and webhooks."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -64,7 +64,7 @@ class BusyBlobs(LocalBlobs):
 
 
 async def test_a_server_that_publishes_meanwhile_is_in_order(world):
-    """Releases and roll-outs that come out between two readings are no damage."""
+    """Releases and rollouts that come out between two readings are no damage."""
     numbers = iter(range(4, 100))
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
 

@@ -272,7 +272,7 @@ async def test_who_cancels_with_a_narrowed_token(team, role):
 
 
 async def test_nothing_was_told_that_was_refused(team):
-    """Whoever the trail names was allowed to: no refusal above left a change behind."""
+    """Whoever the audit log names was allowed to: no refusal above left a change behind."""
     answer = await team.served.call("GET", "/trail?limit=200", token=team.tokens[Role.ADMIN])
     for item in answer.json["items"]:
         actor = item["actor"].partition("/")[0]

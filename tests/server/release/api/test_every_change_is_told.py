@@ -1,4 +1,4 @@
-"""Every operation that changes something leaves an entry in the trail, by who asked for it."""
+"""Every operation that changes something leaves an entry in the audit log, by who asked for it."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from server.cli import cli
 from server.release.api.catalogue import OPERATIONS
-from server.release.auth.audit_log_query import verify_trail
+from server.release.auth.audit_log_query import verify_audit_log
 from server.storage.control_models import AuditLogEntry
 from tests.programs import walk
 from tests.server.release.api.test_submissions import TUS, TYPE, body_of, text
@@ -55,13 +55,13 @@ BY_NAME = {one.id: one for one in OPERATIONS}
 
 
 def test_every_operation_is_in_the_table():
-    """Whoever adds one that changes something says what the trail tells of it."""
+    """Whoever adds one that changes something says what the audit log tells of it."""
     changing = {one.id for one in OPERATIONS if one.method not in {"GET", "HEAD", "OPTIONS"}}
     assert changing == TOLD.keys() | PROPOSING
 
 
 class Teller:
-    """Asks for operations and compares what the trail says of each."""
+    """Asks for operations and compares what the audit log says of each."""
 
     def __init__(self, api):
         self.api = api
@@ -70,7 +70,7 @@ class Teller:
     async def trail(self):
         """Return actor, action and subject of each entry, after the chain was verified."""
         async with self.api.services.sessions() as session:
-            await verify_trail(session)
+            await verify_audit_log(session)
             rows = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
             return [(row.actor, row.action, row.subject) for row in rows]
 
@@ -165,7 +165,8 @@ async def test_every_change_is_told(world):
 
 
 READING = """account list, backup, change list, change show, check, clock show, export, keys list,
-rollout preview, rollout show, session list, token list, trail export, trail list, trail verify"""
+rollout preview, rollout show, session list, token list, audit-log export,
+audit-log list, audit-log verify"""
 KEY_PROCESS = "keys public, keys serve"  # no database; what it is asked for is told by who asks
 PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
 TOLD_BY_COMMANDS = {
@@ -198,7 +199,7 @@ TOLD_BY_COMMANDS = {
 def test_every_command_is_in_the_table():
     """Commands that change a server are told, as tests of each show; the others change nothing.
 
-    The cloud is a service of its own, with no trail of this server.
+    The cloud is a service of its own, with no audit log of this server.
     """
     names = {
         " ".join(words)

@@ -255,7 +255,7 @@ async def test_a_crash_before_the_effect(toys):
 
 
 async def count_trail(sessions):
-    """Return how many entries the trail has."""
+    """Return how many entries the audit log has."""
     async with sessions() as session:
         return await session.scalar(select(func.count()).select_from(AuditLogEntry))
 
@@ -265,7 +265,7 @@ async def test_a_crash_between_effect_and_answer(fresh, how):
     """What was done is not done again: the operation answers from what is there, or says so."""
 
     async def leave_mark(call):
-        """Write into the trail."""
+        """Write into the audit log."""
         async with call.services.sessions.begin() as session:
             for number in range(2):
                 await mark(session, f"{call.body.name}{number}")
@@ -288,7 +288,7 @@ async def test_a_crash_between_effect_and_answer(fresh, how):
             assert answer.headers["Idempotent-Replayed"] == "true"
         else:
             assert (answer.status, answer.problem) == (409, "answer-not-kept")
-            assert "entry 1 of the trail" in answer.json["detail"]
+            assert "entry 1 of the audit log" in answer.json["detail"]
         other = await api.call("POST", "/mark", body=BEAR | {"price": 1}, headers=key("k"))
         assert (other.status, other.problem) == (422, "key-reused")
         assert await count_trail(api.services.sessions) == 2
@@ -300,7 +300,7 @@ async def test_later_and_the_effect(fresh, after_effect):
     failing = [True]
 
     async def leave_mark(call):
-        """Write into the trail, and fail once before or after it."""
+        """Write into the audit log, and fail once before or after it."""
         if failing and not after_effect:
             failing.clear()
             raise StorageError("the disk is gone.")
@@ -325,7 +325,7 @@ async def test_later_and_the_effect(fresh, after_effect):
 
 
 async def mark(session, subject):
-    """Write an entry of the trail, as each change does."""
+    """Write an entry of the audit log, as each change does."""
     await record(session, at=1, actor="ben", action="toy.make", subject=subject, detail={})
 
 

@@ -6,7 +6,7 @@ import functools
 import pytest
 from sqlalchemy import select
 
-from server.release.auth.audit_log_query import verify_trail
+from server.release.auth.audit_log_query import verify_audit_log
 from server.storage.control_models import AuditLogEntry
 from server.storage.layout import StateFolder
 from tests.server.log_invariant import check_log
@@ -63,7 +63,7 @@ async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
             assert (answer.status, answer.json["channel"]["state"]) == (200, "halted")
             assert answer.json["change"]["state"] == "done"
         async with api.services.sessions() as session:
-            await verify_trail(session)
+            await verify_audit_log(session)
             actions = list(await session.scalars(select(AuditLogEntry.action)))
         orders = [action for action in actions if action.startswith("rollout.")]
         assert orders == ["rollout.halt", "rollout.halt.done"]

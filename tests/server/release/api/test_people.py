@@ -1,4 +1,4 @@
-"""Accounts, tokens and trail over HTTP, with tokens that the database knows."""
+"""Accounts, tokens and audit log over HTTP, with tokens that the database knows."""
 
 import json
 

@@ -58,7 +58,7 @@ async def upload(api, data):
 
 
 async def trail(api):
-    """Return the actions in the trail."""
+    """Return the actions in the audit log."""
     async with api.services.sessions() as session:
         return list(
             await session.scalars(select(AuditLogEntry.action).order_by(AuditLogEntry.index))
@@ -268,7 +268,7 @@ async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, le
 
 
 async def test_a_bundle_without_a_name_that_comes_again(api, world, monkeypatch):
-    """It gets its name without a second entry in the trail."""
+    """It gets its name without a second entry in the audit log."""
     bundle_id, body = body_of(world.second_release(), [])
     monkeypatch.setattr("server.release.submissions.intake.Nameless.reveal", fail)
     assert (await hand_in(api, bundle_id, body)).status == 503
@@ -280,7 +280,7 @@ async def test_a_bundle_without_a_name_that_comes_again(api, world, monkeypatch)
 
 
 async def test_one_bundle_from_several_people_at_once(api, world):
-    """It is one submission, and the trail names whoever was first."""
+    """It is one submission, and the audit log names whoever was first."""
     bundle_id, body = body_of(world.second_release(), [])
     answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(4)))
     assert [(answer.status, answer.json["status"]) for answer in answers] == [(202, "waiting")] * 4

@@ -90,7 +90,7 @@ async def test_who_may(api):
 
 
 async def test_a_new_secret(api):
-    """Shown once, kept from the trail and from later answers; the end of the old one is told."""
+    """Shown once, neither in the audit log nor in later answers; the old one's end is told."""
     made = (await api.call("POST", "/webhooks", body=NEW)).json
     path = f"/webhooks/{made['id']}"
     answer = await api.call("POST", f"{path}/rotate", body={"overlap": 600})

@@ -1,4 +1,4 @@
-"""Accounts: who may make and change them, what stays, and what the trail tells of it."""
+"""Accounts: who may make and change them, what stays, and what the audit log tells of it."""
 
 import asyncio
 from dataclasses import replace
@@ -29,7 +29,7 @@ NOW = 1_800_000_000
 
 
 async def told(sessions):
-    """Return action, subject and detail of the trail, oldest first."""
+    """Return action, subject and detail of the audit log, oldest first."""
     async with sessions() as session:
         rows = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
         return [
@@ -52,7 +52,7 @@ def test_names_that_are_taken(name):
     ids=ascii,
 )
 def test_names_that_are_refused(name):
-    """Anything else, above all a colon or slash, which the trail's actors use."""
+    """Anything else, above all a colon or slash, which the audit log's actors use."""
     with pytest.raises(FormatError, match="is not an account name"):
         check_account_name(name)
 
@@ -90,7 +90,7 @@ def test_too_many_codenames():
 
 
 async def test_an_account_from_its_making_to_its_return(sessions, operator, make):
-    """Made, changed, disabled, enabled: each once in the trail, the rest unchanged."""
+    """Made, changed, disabled, enabled: each once in the audit log, the rest unchanged."""
     await make("root", Role.ADMIN)
     await make("ani", Role.ENGINEER, "cancro", "armani")
     async with sessions.begin() as session:
@@ -158,7 +158,7 @@ async def test_who_logs_in_to_an_account(sessions, operator, make):
 
 
 async def test_a_name_is_given_once(sessions, operator, make):
-    """Not even a disabled account gives its name back: the trail would speak of two people."""
+    """Not even a disabled account gives its name back: the audit log would speak of two people."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:

@@ -1,4 +1,4 @@
-"""The trail: entries in the caller's transaction, chained, by several writers at once."""
+"""The audit log: entries in the caller's transaction, chained, by several writers at once."""
 
 import asyncio
 import hashlib
@@ -105,7 +105,7 @@ async def test_a_token_is_not_recorded(sessions, field):
 
 
 async def test_a_head_that_is_gone(sessions):
-    """Without its head the trail takes no entry, and the change goes with it."""
+    """Without its head the audit log takes no entry, and the change goes with it."""
     async with sessions.begin() as session:
         await session.execute(delete(AuditLogHead))
     with pytest.raises(StorageError, match="head is gone"):

@@ -1,4 +1,4 @@
-"""Pages, filters and export of the trail."""
+"""Pages, filters and export of the audit log."""
 
 import json
 
@@ -9,8 +9,8 @@ from server.release.auth import audit_log_query
 from server.release.auth.audit_log import record
 from server.release.auth.audit_log_query import (
     AuditLogFilter,
-    export_trail,
-    query_trail,
+    export_audit_log,
+    query_audit_log,
     read_trail,
     verify_export,
 )
@@ -61,7 +61,7 @@ async def filled(sessions):
 async def test_filters(filled, wanted, found):
     """An actor comes with its tokens, an action may be a group, and nothing is a pattern."""
     async with filled() as session:
-        rows = await query_trail(session, AuditLogFilter(**wanted))
+        rows = await query_audit_log(session, AuditLogFilter(**wanted))
         assert [row.index for row in rows] == found
         streamed = [row.index async for row in read_trail(session, AuditLogFilter(**wanted))]
         assert streamed == found[::-1]
@@ -70,13 +70,13 @@ async def test_filters(filled, wanted, found):
 async def test_pages_do_not_move(filled):
     """What is recorded between two pages is on neither of them."""
     async with filled() as session:
-        first = await query_trail(session, AuditLogFilter(), limit=3)
+        first = await query_audit_log(session, AuditLogFilter(), limit=3)
     async with filled.begin() as session:
         await record(session, at=NOW, actor="x", action="x", subject="x", detail={})
     async with filled() as session:
-        second = await query_trail(session, AuditLogFilter(), before=first[-1].index, limit=3)
-        third = await query_trail(session, AuditLogFilter(), before=second[-1].index, limit=3)
-        last = await query_trail(session, AuditLogFilter(), before=third[-1].index, limit=3)
+        second = await query_audit_log(session, AuditLogFilter(), before=first[-1].index, limit=3)
+        third = await query_audit_log(session, AuditLogFilter(), before=second[-1].index, limit=3)
+        last = await query_audit_log(session, AuditLogFilter(), before=third[-1].index, limit=3)
     assert [row.index for row in (*first, *second, *third, *last)] == [7, 6, 5, 4, 3, 2, 1]
 
 
@@ -85,7 +85,7 @@ async def test_a_page_has_a_size(filled, limit):
     """One to a thousand entries."""
     async with filled() as session:
         with pytest.raises(FormatError, match="1 to 1000"):
-            await query_trail(session, AuditLogFilter(), limit=limit)
+            await query_audit_log(session, AuditLogFilter(), limit=limit)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7])
@@ -97,7 +97,7 @@ async def test_an_export_is_whole_and_verifies(sessions, count, monkeypatch):
             await record(
                 session, at=NOW, actor="ani", action="x", subject="x", detail={"number": number}
             )
-    data = b"".join([part async for part in export_trail(sessions)])
+    data = b"".join([part async for part in export_audit_log(sessions)])
     lines = data.splitlines(keepends=True)
     assert [json.loads(line)["detail"]["number"] for line in lines] == list(range(count))
     state = verify_export(lines)

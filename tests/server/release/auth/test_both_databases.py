@@ -1,4 +1,4 @@
-"""People and trail on SQLite and on PostgreSQL, by two processes' worth of connections at once."""
+"""Accounts and audit log on SQLite and on PostgreSQL, by two processes' connections."""
 
 import asyncio
 import hashlib
@@ -17,11 +17,11 @@ from server.release.auth.accounts import (
 from server.release.auth.audit_log import record
 from server.release.auth.audit_log_query import (
     AuditLogFilter,
-    export_trail,
+    export_audit_log,
     load_head,
-    query_trail,
+    query_audit_log,
+    verify_audit_log,
     verify_export,
-    verify_trail,
 )
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.auth.tokens import authenticate, create_token, list_tokens, page_tokens
@@ -59,12 +59,12 @@ async def test_writers_at_once_make_one_chain(two):
     assert [type(result).__name__ for result in results] == [
         "ZeroDivisionError" if number % 3 == 0 else "NoneType" for number in range(12)
     ]
-    lines = b"".join([part async for part in export_trail(two[0])]).splitlines(keepends=True)
+    lines = b"".join([part async for part in export_audit_log(two[0])]).splitlines(keepends=True)
     numbers = {number for number in range(12) if b'"number":%d}' % number in b"".join(lines)}
     assert numbers == {number for number in range(12) if number % 3}
     state = verify_export(lines)
     async with two[1]() as session:
-        assert await verify_trail(session) == state == await load_head(session)
+        assert await verify_audit_log(session) == state == await load_head(session)
     assert state.length == 8
 
 
@@ -73,7 +73,7 @@ async def test_a_trail_is_verified_while_it_grows(two):
 
     async def verify():
         async with two[1]() as session:
-            return (await verify_trail(session)).length
+            return (await verify_audit_log(session)).length
 
     lengths = await asyncio.gather(
         *(work for number in range(8) for work in (write(two[0], number), verify()))
@@ -158,15 +158,15 @@ async def test_the_story_of_an_account(two, operator, entropy):
         assert [row.revoked_at for row in tokens] == [NOW] * 3
         pages = await page_tokens(session, None, after=min(row.id for row in tokens), limit=9)
         assert len(pages) == 2
-        found = await query_trail(session, AuditLogFilter(subject="a-i", action="account"))
+        found = await query_audit_log(session, AuditLogFilter(subject="a-i", action="account"))
         assert [row.action.partition(".")[2] for row in found] == [
             "enable",
             "disable",
             "change",
             "create",
         ]
-        assert len(await query_trail(session, AuditLogFilter(actor="cli:root"), limit=5)) == 5
-        assert (await verify_trail(session)).length == 9
+        assert len(await query_audit_log(session, AuditLogFilter(actor="cli:root"), limit=5)) == 5
+        assert (await verify_audit_log(session)).length == 9
 
 
 async def test_a_forgery_is_found(two):
@@ -176,8 +176,10 @@ async def test_a_forgery_is_found(two):
     async with two[0].begin() as session:
         await session.execute(text('UPDATE trail_entries SET at = at - 60 WHERE "index" = 2'))
     async with two[1]() as session:
-        with pytest.raises(AuditLogError, match="entry 2 of the trail is not what was recorded"):
-            await verify_trail(session)
+        with pytest.raises(
+            AuditLogError, match="entry 2 of the audit log is not what was recorded"
+        ):
+            await verify_audit_log(session)
 
 
 async def test_no_secret_in_what_the_database_holds(two, operator, entropy):

@@ -84,7 +84,7 @@ def test_a_token_narrows_its_role():
 
 @pytest.mark.parametrize("permission", [Permission.AUDIT, Permission.WEBHOOKS])
 def test_what_tells_of_every_model_wants_all_codenames(permission):
-    """An admin for one model neither reads the trail nor makes webhooks."""
+    """An admin for one model neither reads the audit log nor makes webhooks."""
     narrow = principal(Role.ADMIN, "armani")
     assert not narrow.is_allowed(permission)
     with pytest.raises(PermissionDeniedError, match="which wants all codenames"):

@@ -169,7 +169,7 @@ async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
 
 @pytest.mark.usefixtures("people")
 async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
-    """Neither a representation nor the database, trail included, holds it or the whole token."""
+    """Neither a representation nor the database, audit log included, holds the token."""
     issued = await issue()
     secret = issued.text[20:84]
     assert len(secret) == 64

@@ -1,4 +1,4 @@
-"""Verification of the trail: each change of each field is found, and the entry is named."""
+"""Verification of the audit log: each change of each field is found, and the entry is named."""
 
 import json
 import re
@@ -10,9 +10,9 @@ from server.core.encodings import encode_canonical_json
 from server.release.auth.audit_log import record
 from server.release.auth.audit_log_query import (
     AuditLogState,
-    export_trail,
+    export_audit_log,
+    verify_audit_log,
     verify_export,
-    verify_trail,
 )
 from server.release.errors import AuditLogError
 
@@ -38,14 +38,14 @@ async def filled(sessions):
 
 async def export(sessions):
     """Return the export's lines."""
-    data = b"".join([part async for part in export_trail(sessions)])
+    data = b"".join([part async for part in export_audit_log(sessions)])
     return data.splitlines(keepends=True)
 
 
 async def verify(sessions, remembered=None):
-    """Verify the trail in the database."""
+    """Verify the audit log in the database."""
     async with sessions() as session:
-        return await verify_trail(session, remembered)
+        return await verify_audit_log(session, remembered)
 
 
 async def test_a_trail_that_is_whole(filled):
@@ -71,13 +71,13 @@ FORGERIES = [
     ("UPDATE trail_entries SET sha256 = 'x' WHERE \"index\" = 2", "entry 2 .* not what was"),
     ('DELETE FROM trail_entries WHERE "index" = 1', "entry 1 .* missing: the next is 2"),
     ('DELETE FROM trail_entries WHERE "index" = 3', "entry 3 .* missing: the next is 4"),
-    ('DELETE FROM trail_entries WHERE "index" = 5', "ends at entry 4, and its head names entry 5"),
-    ("DELETE FROM trail_entries", "ends at entry 0, and its head names entry 5"),
+    ('DELETE FROM trail_entries WHERE "index" = 5', "ends at entry 4, its head names entry 5"),
+    ("DELETE FROM trail_entries", "ends at entry 0, its head names entry 5"),
     ('UPDATE trail_entries SET "index" = 9 WHERE "index" = 5', "entry 5 .* missing: the next is 9"),
-    ("UPDATE trail_head SET length = 4", "ends at entry 5, and its head names entry 4"),
-    ("UPDATE trail_head SET length = 6", "ends at entry 5, and its head names entry 6"),
+    ("UPDATE trail_head SET length = 4", "ends at entry 5, its head names entry 4"),
+    ("UPDATE trail_head SET length = 6", "ends at entry 5, its head names entry 6"),
     ("UPDATE trail_head SET sha256 = 'x'", "ends at entry 5"),
-    ("DELETE FROM trail_head", "head of the trail is gone"),
+    ("DELETE FROM trail_head", "head of the audit log is gone"),
 ]
 
 
@@ -98,7 +98,7 @@ async def test_two_entries_that_changed_places(filled):
                 text('UPDATE trail_entries SET "index" = :new WHERE "index" = :old'),
                 {"new": new, "old": old},
             )
-    with pytest.raises(AuditLogError, match="entry 2 of the trail is not what was recorded"):
+    with pytest.raises(AuditLogError, match="entry 2 of the audit log is not what was recorded"):
         await verify(filled)
 
 
@@ -116,7 +116,7 @@ async def test_a_new_chain_is_found_by_who_remembers(filled, sessions):
             await record(session, at=NOW, actor="x", action="x", subject="x", detail={"n": number})
     assert (await verify(filled)).length == COUNT - 1
     with pytest.raises(
-        AuditLogError, match="entry 3 of the trail is not the one that was remembered"
+        AuditLogError, match="entry 3 of the audit log is not the one that was remembered"
     ):
         await verify(filled, remembered)
     with pytest.raises(AuditLogError, match="ends at entry 4, and entry 5 was remembered"):
@@ -139,7 +139,7 @@ async def test_every_byte_of_an_export_counts(filled):
     ids=ascii,
 )
 def test_lines_that_are_no_entries(line):
-    """Arbitrary bytes end in the error of the trail and in no other."""
+    """Arbitrary bytes end in the error of the audit log and in no other."""
     with pytest.raises(AuditLogError):
         verify_export([line])
 
@@ -154,7 +154,7 @@ async def test_an_entry_with_a_member_more(filled):
 async def test_lines_that_are_missing(filled):
     """A line left out in the middle is named; the end of an export is found by its head."""
     lines = await export(filled)
-    with pytest.raises(AuditLogError, match="entry 2 of the trail is missing: the next is 3"):
+    with pytest.raises(AuditLogError, match="entry 2 of the audit log is missing: the next is 3"):
         verify_export([*lines[:1], *lines[2:]])
     head = json.loads(lines[-1])
     with pytest.raises(AuditLogError, match=re.escape("ends at entry 4, and entry 5 was")):

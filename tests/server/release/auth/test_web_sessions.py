@@ -95,7 +95,7 @@ async def change(sessions, work, *arguments, **options):
 
 
 async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, begin):
-    """All that the role holds now; the trail names the session."""
+    """All that the role holds now; the audit log names the session."""
     begun = await begin(token=await token())
     who = await find_session(sessions, begun.secret, NOW + 1)
     assert (who.name, who.role, who.permissions, who.codenames) == (

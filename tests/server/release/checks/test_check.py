@@ -1,4 +1,4 @@
-"""Rows that the trail contradicts: one alteration by hand a row, on a copy of a team's database."""
+"""Rows that contradict the audit log: one alteration a row, on a copy of a team's database."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ WAITING = "state = 'waiting'"
 DAMAGE = {
     "account promoted": (
         run("UPDATE accounts SET role = 'admin' WHERE name = 'vi'"),
-        ("accounts", "the account vi is admin, and viewer by the trail"),
+        ("accounts", "the account vi is admin, and viewer by the audit log"),
     ),
     "account with more codenames": (
         run("UPDATE accounts SET codenames = '[\"*\"]' || char(10) WHERE name = 'vi'"),
@@ -37,11 +37,11 @@ DAMAGE = {
     ),
     "account opened again": (
         run("UPDATE accounts SET disabled_at = NULL WHERE name = 'old'"),
-        ("accounts", "the account old is open, and disabled by the trail"),
+        ("accounts", "the account old is open, and disabled by the audit log"),
     ),
     "account shut": (
         run("UPDATE accounts SET disabled_at = 1 WHERE name = 'ari'"),
-        ("accounts", "the account ari is disabled, and open by the trail"),
+        ("accounts", "the account ari is disabled, and open by the audit log"),
     ),
     "account removed": (
         run("DELETE FROM accounts WHERE name = 'vi'"),
@@ -91,7 +91,7 @@ DAMAGE = {
     ),
     "session of somebody else": (
         run("UPDATE web_sessions SET account = 'adm' WHERE account = 'eka'"),
-        ("sessions", "of adm by the trail"),
+        ("sessions", "of adm by the audit log"),
     ),
     "session open again": (
         run("UPDATE web_sessions SET ended_at = NULL WHERE account = 'vi'"),
@@ -99,11 +99,11 @@ DAMAGE = {
     ),
     "approval forged": (
         run(f"UPDATE changes SET state = 'approved', approved_by = 'ari' WHERE {WAITING}"),
-        ("changes", "has another approval and state than by the trail"),
+        ("changes", "has another approval and state than by the audit log"),
     ),
     "order altered": (
         run(f"UPDATE changes SET arguments = replace(arguments, '300', '999') WHERE {WAITING}"),
-        ("changes", "has another order than by the trail"),
+        ("changes", "has another order than by the audit log"),
     ),
     "order of junk": (
         run(f"UPDATE changes SET arguments = 'junk' WHERE {WAITING}"),
@@ -135,7 +135,7 @@ DAMAGE = {
     ),
     "order planted": (
         plant("changes", "id = 'feed', state = 'approved'"),
-        ("changes", "nobody gave the order feed ("),
+        ("changes", "no audit log entry gives the order feed ("),
     ),
     "webhook with another address": (
         run(f"UPDATE webhooks SET url = 'https://evil.example' WHERE id = '{1:032x}'"),
@@ -155,33 +155,33 @@ DAMAGE = {
     ),
     "entry altered": (
         run("UPDATE trail_entries SET actor = 'x' WHERE \"index\" = 3"),
-        ("trail", "entry 3 of the trail is not what was recorded"),
+        ("trail", "entry 3 of the audit log is not what was recorded"),
     ),
     "entry of junk": (
         run("UPDATE trail_entries SET detail = 'junk' WHERE \"index\" = 3"),
-        ("trail", "entry 3 of the trail is malformed"),
+        ("trail", "entry 3 of the audit log is malformed"),
     ),
     "entry removed": (
         run('DELETE FROM trail_entries WHERE "index" = 3'),
-        ("trail", "entry 3 of the trail is missing"),
+        ("trail", "entry 3 of the audit log is missing"),
     ),
-    "trail cut": (
+    "audit log cut": (
         run(f'DELETE FROM trail_entries WHERE "index" = {LAST}'),
-        ("trail", "the trail ends at entry"),
+        ("trail", "the audit log ends at entry"),
     ),
-    "trail cut and its head made to fit": (
+    "audit log cut and its head made to fit": (
         run(
             f'DELETE FROM trail_entries WHERE "index" = {LAST}',
             f"UPDATE trail_head SET length = {LAST}, sha256 = ({HASH})",
         ),
-        ("changes", "has another state than by the trail"),
+        ("changes", "has another state than by the audit log"),
     ),
-    "head removed": (run("DELETE FROM trail_head"), ("trail", "the head of the trail is gone")),
+    "head removed": (run("DELETE FROM trail_head"), ("trail", "the head of the audit log is gone")),
 }
 
 
 async def test_a_team_at_work_is_in_order(team, wrong):
-    """People, tokens, sessions and orders in every state are what the trail says."""
+    """People, tokens, sessions and orders in every state are what the audit log says."""
     assert await wrong(team) == []
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
-from server.release.auth.audit_log_query import verify_trail
+from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.rollouts.commands import Wish
 from server.release.rollouts.rollouts import Rollouts
@@ -73,7 +73,7 @@ class Desk:
     async def trail(self):
         """Return (actor, action) of every entry about orders, after the chain was verified."""
         async with self.sessions() as session:
-            await verify_trail(session)
+            await verify_audit_log(session)
             query = (
                 select(AuditLogEntry)
                 .where(~AuditLogEntry.action.startswith("submission."))

@@ -314,7 +314,7 @@ async def test_an_altered_order_publishes_nothing(offering):
 
 
 async def test_a_planted_order_publishes_nothing(offering):
-    """A row without an entry in the trail is refused."""
+    """A row without an entry in the audit log is refused."""
     async with open_desk(offering) as desk:
         done = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
         before = await desk.versions()

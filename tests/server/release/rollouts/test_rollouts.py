@@ -37,7 +37,7 @@ def two(world):
 
 
 async def test_an_order_is_published_and_recorded(two):
-    """The pointer is out, the change is done, and the trail says who began and that it ended."""
+    """The pointer is out, the change is done, and the audit log has its beginning and end."""
     async with open_desk(two) as desk:
         change = await desk.order(Offer(2, PLAN))
         pointer = await desk.pointer()

@@ -1,4 +1,4 @@
-"""What becomes of a submission stands in the trail, once for each time that it was handed in."""
+"""The audit log has what became of a submission, once for each time that it was sent."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from server.core.bundle import Result
 from server.publisher import incoming
 from server.publisher.publisher import Publisher
-from server.release.auth.audit_log_query import verify_trail
+from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.token_text import checksum
 from server.release.submissions.submissions import record_end
 from server.storage.control_models import AuditLogEntry
@@ -26,7 +26,7 @@ def trail(world):
 
     async def read():
         async with open_database(world.folder.database) as sessions, sessions() as session:
-            await verify_trail(session)
+            await verify_audit_log(session)
             found = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
             return [(e.actor, e.action, e.subject, json.loads(e.detail)) for e in found]
 
@@ -73,7 +73,7 @@ def test_a_result_that_could_not_be_written(world, monkeypatch, version):
 
 
 def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
-    """A bundle that others overtake meanwhile ends as the trail says, with the snapshot of then."""
+    """A bundle that others overtake ends as the audit log says, with the snapshot of then."""
     before, write, now = trail(world), incoming.write_result, world.now()
     monkeypatch.setattr(world, "now", lambda: now + world.ahead)
     fourth = {

@@ -105,7 +105,7 @@ class Desk:
             return None if found is None else found.length
 
     async def trail(self):
-        """Return the actions in the trail, in order."""
+        """Return the actions in the audit log, in order."""
         async with self.sessions() as session:
             return list(
                 await session.scalars(select(AuditLogEntry.action).order_by(AuditLogEntry.index))

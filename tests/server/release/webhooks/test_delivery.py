@@ -160,7 +160,7 @@ async def test_switched_off_after_days_without_success(post, receiver):
 
 @on_both
 async def test_gone(post, receiver):
-    """A receiver that answers 410 is never asked again, and that is in the trail."""
+    """A receiver that answers 410 is never asked again, and that is in the audit log."""
     webhook = await post.create(receiver)
     await post.halted(1)
     await post.halted(2)

@@ -1,4 +1,4 @@
-"""Webhooks as people manage them: who may, what is refused, what the trail says."""
+"""Webhooks as people manage them: who may, what is refused, what the audit log says."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ async def create(post, **changed):
 
 @on_both
 async def test_a_webhook_is_made(post):
-    """It has a secret of its own; the trail knows neither the secret nor the address."""
+    """It has a secret of its own; the audit log knows neither the secret nor the address."""
     first = await create(post, events=["published", "halted", "halted"])
     second = await create(post)
     assert first.secret.startswith("whsec_")
