@@ -1,14 +1,14 @@
 """Reads a pointer: the newest build of a model, region and channel (FORMATS section 4)."""
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-
-from tuf.api.metadata import DelegatedRole
+from typing import TYPE_CHECKING, Final
 
 from client_sim.device.errors import PointerError, ProfileError
 from client_sim.device.release import (
@@ -19,6 +19,9 @@ from client_sim.device.release import (
     is_package_path,
     read_members,
 )
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import DelegatedRole
 
 
 @dataclass(frozen=True, slots=True)
