@@ -10,7 +10,7 @@
     │   └── MirrorAwayError  `signer.audit.findings`
     ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.findings`
     ├── ContentError      a pack that must not be signed: `signer.content.errors`
-    ├── SourceError       what a content pack is built from: `signer.content.sources.translations`
+    ├── SourceError       what a content pack is built from cannot be read, or holds what no pack may
     ├── AnswerError       a mirror's answer that breaks the format: `signer.audit.findings`
     └── OtaError          a package that is not sound: `signer.ota.errors`
 
@@ -85,3 +85,7 @@ def refusing(kind: type[SignerError]) -> Iterator[None]:
         if sentence.startswith(("a ", "an ", "the ", "this ")):
             sentence = sentence[:1].upper() + sentence[1:]
         raise kind(sentence) from error
+
+
+class SourceError(SignerError):
+    """A source that cannot be read, or holds what no pack may; names file and line."""

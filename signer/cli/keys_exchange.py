@@ -13,7 +13,6 @@ from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import HOLDER, Surroundings, open_keystore
 from signer.durable import write_once
-from signer.keys.key_file import TokenKey
 
 if TYPE_CHECKING:
     from signer.keys.public_key import Format, PublicKey
@@ -50,6 +49,7 @@ def import_keys(
     A FILE is NAME.pub of this tool, a public key in PEM as openssl writes it, or a TUF key object.
     """
     from signer.keys.enrolment import enrol_public_keys, enrol_token_key
+    from signer.keys.key_file import TokenKey
     from signer.keys.public_key import group_key_id
 
     store = open_keystore(folder)

@@ -16,7 +16,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
 from signer.content.sources.built import Built, LeftOut, name_source
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 
 TYPES = frozenset({
     "cbs", "default", "dun", "emergency", "fota", "hipri", "ia", "ims", "mms", "supl", "xcap",

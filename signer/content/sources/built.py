@@ -1,10 +1,14 @@
 """What a builder hands over, and what it left out."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from signer.content.sources.translations import Completeness
+if TYPE_CHECKING:
+    from signer.content.sources.translations import Completeness
 
 
 class LeftOut:

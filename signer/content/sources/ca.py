@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from server.core.content.ca import check_ca_certificate
 from server.core.errors import FormatError
 from signer.content.sources.built import Built, LeftOut, name_source
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 
 NAME = "certifi"
 LICENCE = "MPL-2.0"

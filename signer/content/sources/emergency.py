@@ -12,7 +12,7 @@ from phonenumbers import SUPPORTED_REGIONS, SUPPORTED_SHORT_REGIONS, PhoneMetada
 from phonenumbers.shortnumberinfo import connects_to_emergency_number
 
 from signer.content.sources.built import Built, LeftOut, name_source
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 
 NAME = "phonenumbers"
 LICENCE = "Apache-2.0"

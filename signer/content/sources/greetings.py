@@ -22,13 +22,13 @@ from signer.content.sources.translations import (
     Completeness,
     Marked,
     Message,
-    SourceError,
     check_greeting,
     check_words,
     count_messages,
     read_messages,
     read_yaml,
 )
+from signer.errors import SourceError
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 FIXED = re.compile(r"(\d\d)-(\d\d)")

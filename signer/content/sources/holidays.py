@@ -8,7 +8,7 @@ from importlib.metadata import version
 from holidays import PUBLIC, HolidayBase, country_holidays, list_supported_countries
 
 from signer.content.sources.built import Built, LeftOut, name_source
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 
 NAME = "holidays"
 LICENCE = "MIT"

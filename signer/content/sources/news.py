@@ -10,12 +10,12 @@ from signer.content.sources.translations import (
     Completeness,
     Marked,
     Message,
-    SourceError,
     check_words,
     count_messages,
     read_messages,
     read_yaml,
 )
+from signer.errors import SourceError
 
 INDEX = "index.yaml"
 SEVERITIES = ("info", "important", "urgent")

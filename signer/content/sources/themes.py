@@ -10,7 +10,8 @@ import blurhash
 from PIL import Image, ImageCms, ImageOps
 
 from signer.content.sources.built import Built, name_source
-from signer.content.sources.translations import Marked, SourceError, check_words, read_yaml
+from signer.content.sources.translations import Marked, check_words, read_yaml
+from signer.errors import SourceError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MODES = frozenset({"1", "CMYK", "L", "P", "RGB", "YCbCr"})

@@ -16,12 +16,7 @@ from server.core.content.text import check_text
 from server.core.errors import FormatError
 from signer.content.errors import ContentError
 from signer.content.validate import check_prose
-from signer.errors import SignerError
-
-
-class SourceError(SignerError):
-    """A source that cannot be read, or holds what no pack may; names file and line."""
-
+from signer.errors import SourceError
 
 LOCALE = re.compile(r"(?=.{1,16}\Z)[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 

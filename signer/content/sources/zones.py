@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from signer.content.sources.built import Built, LeftOut, name_source
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 
 NAME = "tzdata"
 LICENCE = "LicenseRef-public-domain"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from signer.content.sources.translations import READERS, SourceError
+from signer.content.sources.translations import READERS
+from signer.errors import SourceError
 
 GOOD = {
     ".csv": b'key,en,id\na/title,"Hello, ""you""",Halo\n"a/body","x\ny",\n',

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from signer.content.sources.apn import Aside, load_apn, make_access_point
 from signer.content.sources.built import LeftOut
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 from tests.content_rules import check_pack
 
 FOLDER = Path("/usr/share/mobile-broadband-provider-info")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from signer.content.sources.ca import load_ca
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 from tests.certificates import CONSTRAINTS, EXTENSIONS_OF_ODD_FORM, make_certificate
 from tests.content_rules import check_pack
 

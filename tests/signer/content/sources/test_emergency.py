@@ -11,7 +11,7 @@ from phonenumbers.shortnumberinfo import (
 
 from signer.content.sources import emergency
 from signer.content.sources.emergency import load_emergency
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 from tests.content_rules import check_pack
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from signer.content.sources import greetings
 from signer.content.sources.greetings import OUR_TEXTS, load_greetings
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 from tests.content_rules import check_pack
 
 LANGUAGES = {"ar", "en", "es", "hi", "id", "ru", "zh"}

@@ -4,7 +4,7 @@ import holidays as package
 import pytest
 
 from signer.content.sources.holidays import load_holidays
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 from tests.content_rules import check_pack
 
 

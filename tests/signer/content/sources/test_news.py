@@ -3,7 +3,7 @@
 import pytest
 
 from signer.content.sources.news import load_features, load_notices
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 from tests.content_rules import check_pack
 
 INDEX = """\

@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.wallpapers import write_wallpapers
 from signer.content.sources.themes import load_themes
-from signer.content.sources.translations import SourceError
+from signer.errors import SourceError
 from tests.content_rules import check_pack
 
 INDEX = """\

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from signer.content.sources.translations import (
     Completeness,
-    SourceError,
     count_messages,
     read_messages,
     read_yaml,
 )
+from signer.errors import SourceError
 
 YAML = """\
 locale: id

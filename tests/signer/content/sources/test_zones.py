@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from signer.content.sources.translations import SourceError
 from signer.content.sources.zones import load_zones
+from signer.errors import SourceError
 from tests.content_rules import check_pack
 from tests.server.core.content.samples import FULL, tzif
 
