@@ -10,7 +10,7 @@
     │   └── MirrorAwayError  `signer.audit.findings`
     ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.findings`
     ├── ContentError      a pack that must not be signed: `signer.content.errors`
-    ├── SourceError       what a content pack is built from cannot be read, or holds what no pack may
+    ├── SourceError       a source of a content pack that is not sound
     ├── AnswerError       a mirror's answer that breaks the format: `signer.audit.findings`
     └── OtaError          a package that is not sound: `signer.ota.errors`
 

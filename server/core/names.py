@@ -7,8 +7,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Annotated
+
+import msgspec
 
 from server.core.errors import FormatError
+
+Locale = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z", max_length=16)]
 
 TOP_LEVEL_ROLES = ("root", "targets", "snapshot", "timestamp")
 ONLINE_ROLES = ("latest", "snapshot", "timestamp")

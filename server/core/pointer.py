@@ -11,16 +11,8 @@ import msgspec
 
 from server.core.encodings import check_schema
 from server.core.errors import FormatError, ReleaseError
-from server.core.names import Channel, decode_pointer_path, decode_release_path
-from server.core.release import (
-    Day,
-    Fingerprint,
-    Integer,
-    Locale,
-    Positive,
-    Release,
-    check_day,
-)
+from server.core.names import Channel, Locale, decode_pointer_path, decode_release_path
+from server.core.release import Day, Fingerprint, Integer, Positive, Release, check_day
 
 Reason = Annotated[
     dict[Locale, Annotated[str, msgspec.Meta(max_length=500)]], msgspec.Meta(max_length=64)

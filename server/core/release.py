@@ -15,13 +15,12 @@ from tuf.api.metadata import Targets
 from server.core.encodings import MAX_INTEGER, check_schema, decode_base64, decode_decimal
 from server.core.errors import FormatError, ReleaseError
 from server.core.floor import decode_floor
-from server.core.names import decode_release_path
+from server.core.names import Locale, decode_release_path
 
 Fingerprint = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")]
 Integer = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 Day = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
-Locale = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z", max_length=16)]
 Changelog = Annotated[
     dict[Locale, Annotated[str, msgspec.Meta(max_length=4000)]], msgspec.Meta(max_length=64)
 ]

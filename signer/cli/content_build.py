@@ -26,14 +26,14 @@ from signer.cli.content_review import SHOWN, difference_json, print_difference
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import FOLDER, collect
 from signer.cli.surroundings import Surroundings
-from signer.content.build import TITLES, Upstream, list_refused
 from signer.content.errors import ContentError
 from signer.content.sources.built import LeftOut
-from signer.content.sources.translations import Completeness
+from signer.content.upstream import TITLES, Upstream, list_refused
 from signer.errors import refusing
 
 if TYPE_CHECKING:
     from signer.content.pack_folder import PackFolder
+    from signer.content.sources.translations import Completeness
 
 SHOWN_LEFT_OUT = 10
 """Of what a builder left out, so many names are shown for each reason."""

@@ -1,7 +1,9 @@
 """`ota`: look into packages."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -13,8 +15,10 @@ from signer.cli.output import REFUSED, json_option, print_json, progress_bar, re
 from signer.cli.parameters import CODENAME, EXISTING_FILE
 from signer.ota.errors import OtaError
 from signer.ota.metadata import BLOCK
-from signer.ota.summary import OtaFacts, PartitionFacts
 from signer.release.package_checks import Verdict, judge_package
+
+if TYPE_CHECKING:
+    from signer.ota.summary import OtaFacts, PartitionFacts
 
 
 @click.group("ota", epilog="Example: hening-signer ota inspect armani-id-2-full.zip")

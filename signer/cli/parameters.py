@@ -101,7 +101,8 @@ class ChangelogText(TextAssignment):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
         """Split at the first equals sign and check both halves."""
-        from server.core.release import Changelog, Locale
+        from server.core.names import Locale
+        from server.core.release import Changelog
 
         locale, text = super().convert(value, param, ctx)
         try:

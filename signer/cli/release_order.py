@@ -24,11 +24,11 @@ from signer.cli.parameters import (
     complete_part,
 )
 from signer.ota.errors import OtaError
-from signer.ota.summary import OtaFacts
 from signer.release.package_checks import choose_codename
 from signer.release.proof import Proofs, load_proof
 
 if TYPE_CHECKING:
+    from signer.ota.summary import OtaFacts
     from signer.release.order import ReleaseOrder
     from signer.release.policy import TeamPolicy
 

@@ -19,7 +19,6 @@ from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import EXISTING_FILE, FOLDER
 from signer.cli.surroundings import Surroundings
 from signer.errors import SignerError, SurroundingsError
-from signer.keys.key_file import SECRET, load_narrow
 from signer.remote.connection import Connection, decode_address
 from signer.remote.server import Server
 
@@ -139,6 +138,8 @@ def hand_over(
 
 def _read_token(place: Place) -> str:
     if place.token_file is not None:
+        from signer.keys.key_file import SECRET, load_narrow
+
         data = load_narrow(
             place.token_file, f"The token file {place.token_file}", SECRET, TOKEN_LIMIT + 2
         )

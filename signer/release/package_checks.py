@@ -4,8 +4,11 @@
 still must not be offered to a fleet.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from server.core.errors import FormatError
 from server.core.names import check_file_name
@@ -13,7 +16,9 @@ from signer.errors import ReleaseRefusal
 from signer.ota.errors import show_name, show_names, show_text
 from signer.ota.metadata import BLOCK
 from signer.ota.operations import OPTIONAL_NAMES, VERITY
-from signer.ota.summary import OtaFacts
+
+if TYPE_CHECKING:
+    from signer.ota.summary import OtaFacts
 
 _NO_PAYLOAD = "it has no payload"
 

@@ -26,8 +26,8 @@ from typing import Annotated
 import msgspec
 
 from server.core.errors import HeningError
-from server.core.names import check_codename
-from server.core.release import Fingerprint, Locale
+from server.core.names import Locale, check_codename
+from server.core.release import Fingerprint
 from signer.errors import WorkFolderError
 
 POLICY_FILE = "policy.toml"

@@ -13,7 +13,8 @@ import msgspec
 from server.core.content.kinds import convert_entries, entry_error, is_country
 from server.core.content.part import Entries
 from server.core.content.text import Licence, Localized, Text, check_localized, check_text
-from server.core.release import Day, Locale, check_day
+from server.core.names import Locale
+from server.core.release import Day, check_day
 
 _DEFAULT = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"

@@ -9,7 +9,7 @@ import msgspec
 
 from server.core.content.invisible import stray_characters
 from server.core.errors import FormatError
-from server.core.release import Locale
+from server.core.names import Locale
 
 _ENTITY = re.compile(r"&(?:#|[A-Za-z0-9])[A-Za-z0-9]+;")
 _SCHEME = re.compile(r"(?<![A-Za-z0-9.+-])[A-Za-z][A-Za-z0-9.+-]*:-?[A-Za-z0-9/+*#?%&@=~_]")

@@ -6,8 +6,9 @@ import certifi
 import pytest
 
 from server.core.content.kinds import KINDS
-from signer.content.build import TITLES, Upstream, build_entries, list_refused
+from signer.content.build import build_entries
 from signer.content.errors import ContentError
+from signer.content.upstream import TITLES, Upstream, list_refused
 from tests.signer.content.sources.test_apn import PROVIDERS, VERSION
 
 
