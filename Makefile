@@ -45,9 +45,13 @@ test-busy: env readers interop system provider etebase
 	  while kill -0 $$$$ 2> /dev/null; do for ((i = 0; i < 100000; i++)); do :; done; done & \
 	done; $(PYTEST) --timeout 7200
 
+# Where retired words are looked for: all that people read.
+WORDED = benchmarks client_sim demo deploy docs fixtures/*.py hening mutation server signer soak tests *.md
+
 check: env
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell $(WORDED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .

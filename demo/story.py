@@ -246,7 +246,7 @@ def _content(stage: Stage, voice: Voice, story: Story, packs: Future[list[dict[s
     )
     for question, here, there in content.rows:
         voice.say(f"{question[0].upper()}{question[1:]}: {here} | {there}")
-    same = "the same bytes" if content.is_same else "DIFFERENT OCTETS"
+    same = "the same bytes" if content.is_same else "DIFFERENT BYTES"
     story.checks.append(("Does content tell where a phone is?", same, content.is_same))
     own = all(here != there for _, here, there in content.rows)
     story.checks.append(("Does each phone find its own?", f"{len(content.rows)} questions", own))

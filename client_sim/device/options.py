@@ -142,7 +142,7 @@ _OPTIONS: Final = (
     click.option(
         "--free",
         type=click.IntRange(min=0),
-        metavar="OCTETS",
+        metavar="BYTES",
         help="The room on the phone's disk.  [default: what this machine has]",
     ),
     click.option(

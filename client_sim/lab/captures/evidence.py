@@ -31,7 +31,7 @@ _SEARCHED: Final = {
 class Evidence:
     """A finding and where it stands: `offset` counts from the beginning of all bytes there.
 
-    `finding.octets` are a window of them, `finding.offset` is a place in that window.
+    `finding.data` is a window of them, `finding.offset` is a place in that window.
     """
 
     finding: Finding
