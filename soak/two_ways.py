@@ -75,7 +75,7 @@ class TwoWays:
 
     def lane(self) -> FastPath:
         """Return the protocol of a new connection."""
-        return self.server().front()
+        return FastPath(self.server().front)
 
     async def over_handover(self, pieces: Iterable[bytes]) -> Outcome:
         """Send pieces over a connection that aiohttp has from its first byte on."""

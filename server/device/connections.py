@@ -7,7 +7,6 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
-from server.device.fast_path import FastPath
 from server.device.gate import GateMode, Reason
 from server.device.heads import (
     Planned,
@@ -60,6 +59,13 @@ class Connection(Protocol):
         """Let the next answer be the last."""
 
 
+class FastConnection(Connection, Protocol):
+    """A connection on the fast path, which can fall back to aiohttp."""
+
+    def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
+        """Give the transport and what is still to be answered to `take`, unless it is closed."""
+
+
 class Connections:
     """Gives lanes what they need, and cuts connections whose time is over.
 
@@ -76,7 +82,7 @@ class Connections:
         self.answers = plane.counts.answers
         self.turns = Turns()
         self._hand_over = hand_over
-        self._waiting: deque[FastPath] = deque()
+        self._waiting: deque[FastConnection] = deque()
         self.is_draining = False
         self._held = 0  # bytes that wait in memory for clients
         self._monotonic = monotonic
@@ -84,10 +90,6 @@ class Connections:
         self._connections: set[Connection] = set()
         self._left = asyncio.Event()
         self.tick()
-
-    def __call__(self) -> FastPath:
-        """Return the protocol of a new connection."""
-        return FastPath(self)
 
     def tick(self) -> None:
         """Look at the clocks for everyone, and cut those whose time is over."""
@@ -173,7 +175,7 @@ class Connections:
         for connection in list(self._connections):
             connection.cut()
 
-    def hand_over(self, lane: FastPath, data: bytes) -> None:
+    def hand_over(self, lane: FastConnection, data: bytes) -> None:
         """Have a connection handed over, whose unanswered bytes begin with `data`.
 
         That is dear, and who is refused comes this way: beyond so many a second they wait, but for

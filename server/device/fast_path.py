@@ -9,15 +9,13 @@ life.
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from server.device.connections import Connections
 from server.device.downloads import FileAnswer
 from server.device.heads import END, UNKNOWN, PlannedFile, may_become_head
 from server.device.send_progress import untaken
 from server.device.turns import ANSWER, PIECE, SLOW_ANSWER
-
-if TYPE_CHECKING:
-    from server.device.connections import Connections
 
 CLOSE = b"\r\nConnection: close"
 REST = 16_384  # bytes that wait for their turn beyond which the sum of all counts
@@ -46,7 +44,7 @@ class FastPath(asyncio.Protocol):
         "stalls",
     )
 
-    def __init__(self, front: "Connections") -> None:
+    def __init__(self, front: Connections) -> None:
         self._front = front
         self._rest = b""  # what came; from `_start` on it is still to be answered
         self._start = 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from server.device.connections import TICK_SECONDS, Connections
 from server.device.fallback import HandoverServer
+from server.device.fast_path import FastPath
 from server.device.plane import DevicePlane
 
 # How long what serves a connection may take to find out that it was cut; 0 is for ever.
@@ -73,7 +74,11 @@ async def listening(
                 create = loop.create_unix_server
             # The loop closes what it is given, and others may still accept on the same socket.
             server = await create(
-                handover.front, sock=each.dup(), ssl=tls, backlog=BACKLOG, **shaking_hands
+                lambda: FastPath(handover.front),
+                sock=each.dup(),
+                ssl=tls,
+                backlog=BACKLOG,
+                **shaking_hands,
             )
             servers.append(server)
         yield listener

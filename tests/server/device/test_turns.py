@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.device import fast_path, turns
+from server.device.fast_path import FastPath
 from server.device.gate import GateMode
 from server.device.turns import ANSWER, PIECE, Turns
 from soak.memory_transport import MemoryTransport
@@ -45,7 +46,7 @@ class Server:
             write(data)
 
         transport.write = note
-        transport.set_protocol(self.front())
+        transport.set_protocol(FastPath(self.front))
         transport.protocol.connection_made(transport)
         return transport
 
