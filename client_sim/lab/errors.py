@@ -13,11 +13,11 @@ from client_sim.errors import SimulatorError
 
 
 class LabError(SimulatorError):
-    """The lab cannot examine what it was given; every error of this package is one."""
+    """Base class of the lab's errors: it cannot examine what it was given."""
 
 
 class CaptureError(LabError):
-    """A capture, a key log or a list of known values is not what it says, or is too large."""
+    """A capture, a key log or a list of known values is malformed or too large."""
 
 
 class ClientNotFoundError(LabError):

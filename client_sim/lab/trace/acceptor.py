@@ -13,8 +13,8 @@ PATIENCE: Final = 20.0
 class Acceptor:
     """A listener that accepts from `start` to `stop`; `address` is where clients connect.
 
-    `begin` is called for each connection in the order in which they come, with the socket and the
-    client's port, and gives what is then run in a thread.
+    `begin` is called for each connection in order, with the socket and the client's port; it
+    returns the function that a thread then runs.
     """
 
     def __init__(self, begin: Callable[[socket.socket, int], Callable[[], None]]) -> None:
@@ -29,15 +29,15 @@ class Acceptor:
         self._accepting.start()
 
     def stop(self) -> None:
-        """Accept no more; connections that there are go on."""
-        # A closed listener does not wake its accept on Linux; a shut down one does.
+        """Stop accepting; open connections go on."""
+        # On Linux, close() does not wake a waiting accept; shutdown() does.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._accepting.join(PATIENCE)
 
     def wait(self) -> bool:
-        """Wait until all connections are over; tell whether they are."""
+        """Wait until all connections are over; return whether they are."""
         serving = [*self._serving]
         for thread in serving:
             thread.join(PATIENCE)

@@ -1,11 +1,11 @@
-"""What a client does past its world: sockets, questions and programs of its own, and pauses.
+"""What a client does outside its world: sockets, DNS questions, programs, and pauses.
 
-The interpreter tells of each of the former before it happens (PEP 578). While a client runs in
-virtual time nothing of the kind is needed, so it is noted, and it fails: what is planted stays on
-the machine. Real time that passes between two requests tells, too, and no virtual clock shows it:
-before a client is loaded, the calls that wait for so many seconds are replaced for good by ones
-that look whether somebody watches. Not seen: what native code does by itself, loops that keep busy,
-and whoever takes the lab apart on purpose.
+The interpreter raises an audit event before each of the first three (PEP 578). A client in virtual
+time needs none of them, so each is recorded, and fails: planted values stay on the machine. A pause
+in real time between two requests can carry a value, too, and no virtual clock shows it. So the
+calls that wait for a number of seconds are replaced for good before a client is loaded; the
+replacements fail during a watch. Not seen: what native code does by itself, busy loops, and a
+client that takes the lab apart on purpose.
 """
 
 import _posixsubprocess
@@ -36,7 +36,7 @@ _PROGRAMS: Final = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
 )
 _FORK: Final = "_posixsubprocess.fork_exec"
-_SLEEP: Final = "time.sleep"  # the interpreter tells of it, too, from Python 3.13 on
+_SLEEP: Final = "time.sleep"  # an audit event, too, from Python 3.13 on
 _WAITS: Final[tuple[tuple[Any, str], ...]] = (
     *((time, "sleep"), (select, "select"), (signal, "sigtimedwait")),
     *((signal, "setitimer"), (signal, "alarm"), (socket.socket, "settimeout")),
@@ -50,9 +50,9 @@ _bystanders: frozenset[int | None] = frozenset()
 
 @contextmanager
 def watch_detours(note: Note) -> Iterator[None]:
-    """Hand what this process tries meanwhile to `note`, as `EVENT TARGET`.
+    """Pass each attempt of this process meanwhile to `note`, as `EVENT TARGET`.
 
-    OSError for whoever tries. One watch at a time, of all threads; but threads that were there
+    The attempt raises OSError. There is one watch at a time, for all threads. Threads that existed
     before, such as that of a progress bar, may wait.
     """
     global _noted, _bystanders  # noqa: PLW0603  # a hook is one per interpreter
@@ -68,12 +68,12 @@ def watch_detours(note: Note) -> Iterator[None]:
 
 @cache
 def prepare_to_watch() -> None:
-    """Listen to the interpreter and replace the calls, once, before a client takes one of them."""
+    """Add the audit hook and replace the calls, once, before a client can import one of them."""
     sys.addaudithook(_hook)
     for owner, name in _WAITS:
         if hasattr(owner, name):  # not every system has every call
             setattr(owner, name, _watched(f"{owner.__name__}.{name}", getattr(owner, name)))
-    # What `multiprocessing` begins its processes by is the one call that nobody is told of.
+    # `multiprocessing` starts its processes by the one call that raises no audit event.
     _posixsubprocess.fork_exec = _forbidden(_FORK, _posixsubprocess.fork_exec)
 
 
@@ -89,7 +89,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _refuse_wait(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse a call that is given seconds; to look, or to wait for another thread, is no pause."""
+    """Refuse a call with a timeout; to poll, or to wait for another thread, is no pause."""
     seconds = [float(each) for each in arguments if isinstance(each, SupportsFloat)]
     if get_ident() not in _bystanders and any(each > 0 for each in seconds):
         _refuse(event, f"{max(seconds):g}")

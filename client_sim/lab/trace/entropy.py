@@ -20,15 +20,14 @@ class Entropy:
     instead: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     def seed_of(self, poll: int) -> bytes:
-        """Give the seed of what is drawn in and behind a poll."""
+        """Return the seed of what is drawn in and after a poll."""
         return self.instead.get(poll, self.seed)
 
 
 class SeededEntropy:
     """A tape for each poll and for each length that is drawn; every draw has its own place on it.
 
-    So a client that draws something of another length beside, in one of two runs alone, draws the
-    same for the rest.
+    So an extra draw of another length, in one of two runs alone, leaves all other draws the same.
     """
 
     def __init__(self, entropy: Entropy) -> None:
@@ -37,12 +36,12 @@ class SeededEntropy:
         self._drawn: Counter[int] = Counter()
 
     def begin_poll(self, poll: int) -> None:
-        """Go over to the tape of a poll."""
+        """Switch to the tape of a poll."""
         self._poll = poll
         self._drawn.clear()
 
     def __call__(self, n: int) -> bytes:
-        """Give the next `n` bytes."""
+        """Return the next `n` bytes."""
         self._drawn[n] += 1
         seed = self._entropy.seed_of(self._poll)
         place = b"%d\x00%d\x00%d\x00%s" % (self._poll, n, self._drawn[n], seed)

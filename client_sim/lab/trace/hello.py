@@ -1,4 +1,4 @@
-"""The first message of a TLS client: what a connection shows even where it is enciphered.
+"""The first message of a TLS client: what a connection shows even where it is encrypted.
 
 RFC 8446 sections 4.1.2 and 4.2, RFC 5246 section 7.4.1.2, RFC 6066 section 3, RFC 7301 section 3.1.
 """
@@ -22,8 +22,8 @@ class _EndError(Exception):
 class ClientHello:
     """A ClientHello; numbers are those of IANA's registries, in the order of the message.
 
-    `ticket` is the length of the session ticket that a client of TLS 1.2 shows, `has_psk` whether
-    one of TLS 1.3 resumes, `session` the session id.
+    `ticket` is the length of the session ticket that a client of TLS 1.2 presents, `has_psk`
+    whether one of TLS 1.3 resumes, `session` the session id.
     """
 
     version: int
@@ -41,8 +41,8 @@ class ClientHello:
 
     @property
     def resumes(self) -> bool:
-        """Whether the client shows something that a server gave it before."""
-        # A session id beside supported versions is the one of RFC 8446's compatibility mode.
+        """Whether the client presents something from an earlier session."""
+        # A session id next to supported versions is the one of RFC 8446's compatibility mode.
         is_old_session = bool(self.session) and not self.versions
         return self.has_psk or self.ticket > 0 or is_old_session
 
@@ -74,7 +74,7 @@ class _Reader:
 
 
 def is_tls(data: bytes) -> bool:
-    """Say whether a connection begins as TLS does."""
+    """Return whether a connection begins as TLS does."""
     return len(data) >= 3 and data[0] == _HANDSHAKE and data[1] == 3 and data[2] <= 4
 
 
@@ -91,7 +91,7 @@ def read_hello(data: bytes) -> ClientHello | None:
 
 
 def _handshake(data: bytes) -> Iterator[bytes]:
-    """Give the payloads of the first records, as long as they are of the handshake."""
+    """Yield the payloads of the first records, as long as they are of the handshake."""
     at = 0
     while is_tls(data[at : at + 5]) and at < _HELLO_LIMIT:
         size = int.from_bytes(data[at + 3 : at + 5])

@@ -1,9 +1,9 @@
-"""Another machine for a client: what its interpreter tells of host, user, clock and disk, replaced.
+"""Another machine for a client: host, user, clock and disk as its interpreter reports them.
 
-The calls are replaced for good, before a client is loaded and can take one of them, by ones that
-answer as the machine of a run does while it goes on, and as before at all other times. Environment
-and time zone are the process's own, and are changed for real. Not replaced is what native code asks
-the system by itself, and what belongs to the interpreter and the hardware.
+The calls are replaced for good, before a client is loaded and can import one of them. During a run
+the replacements answer for the machine of that run, at all other times as before. Environment and
+time zone belong to the process, and are changed for real. Not replaced: what native code asks the
+system by itself, and what belongs to the interpreter and the hardware.
 """
 
 import builtins
@@ -26,15 +26,15 @@ from client_sim.clock import read_clock
 from client_sim.lab.trace.machine import Machine
 
 Answer = Callable[..., Any]
-"""What a call gives on a machine: is given that, the call itself, and its arguments."""
+"""Answers a call on a machine; takes the machine, the original call, and its arguments."""
 
-# What the interpreter and its libraries need stays; so they are not told apart by it.
+# What the interpreter and its libraries need stays, and does not differ between machines.
 _KEPT: Final = (
     *(b"PATH", b"TMP", b"TEMP", b"PYTHON", b"LD_", b"SSL_", b"OPENSSL_", b"COV", b"PYTEST"),
     b"VIRTUAL",
 )
 _ZONE: Final = b"TZ"
-# The mapping behind `os.environ`, which encodes and decodes each time; a run takes milliseconds.
+# The mapping under `os.environ`, which encodes and decodes each time; a run takes milliseconds.
 _ENVIRONMENT: Final[dict[bytes, bytes]] = vars(os)["environ"]._data  # noqa: SLF001  # its only name
 _present: Machine | None = None
 _bystanders: frozenset[threading.Thread] = frozenset()
@@ -42,7 +42,7 @@ _bystanders: frozenset[threading.Thread] = frozenset()
 
 @contextmanager
 def on_machine(machine: Machine) -> Iterator[None]:
-    """Let this process be that machine to code that runs meanwhile, in threads of its own, too."""
+    """Make this process look like that machine to code that runs meanwhile, and to its threads."""
     global _present, _bystanders  # noqa: PLW0603  # a machine is one per interpreter
     prepare_machines()
     before = _present, _bystanders
@@ -66,7 +66,7 @@ def _encode_environment(machine: Machine) -> dict[bytes, bytes]:
 
 
 def _set_environment(wanted: dict[bytes, bytes]) -> None:
-    """Replace what the interpreter has of the environment, and the zone in the C library, too."""
+    """Replace the interpreter's environment, and the time zone in the C library."""
     _ENVIRONMENT.clear()
     _ENVIRONMENT.update(wanted)
     if _ZONE in wanted:
@@ -77,14 +77,14 @@ def _set_environment(wanted: dict[bytes, bytes]) -> None:
 
 
 def _set_node(node: int) -> None:
-    """Replace what the standard library has read of a machine and remembers."""
+    """Replace what the standard library has cached about the machine."""
     uuid._node = node  # type: ignore[attr-defined]  # noqa: SLF001  # as `getnode` keeps it
     platform._uname_cache = None  # type: ignore[attr-defined]  # noqa: SLF001  # as `uname` does
 
 
 @cache
 def prepare_machines() -> None:
-    """Replace the calls, once, before a client takes one of them."""
+    """Replace the calls, once, before a client can import one of them."""
     for name, answer in _OF_OS.items():
         _replace((os, posix), name, answer)
     for name, answer in _OF_TIME.items():
@@ -110,7 +110,7 @@ def _replace(modules: tuple[Any, ...], name: str, answer: Answer) -> None:
 
 
 def _is_bystander() -> bool:
-    # Not `current_thread`, which makes up a thread where one is only about to begin.
+    # Not `current_thread`, which creates a dummy thread where one is only about to start.
     thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]  # noqa: SLF001  # its only name
     return thread in _bystanders
 

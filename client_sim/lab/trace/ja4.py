@@ -44,5 +44,5 @@ def _hash(text: str) -> str:
 
 
 def _is_grease(number: int) -> bool:
-    """Say whether a number is one of RFC 8701, which mean nothing."""
+    """Return whether a number is a GREASE value of RFC 8701, which has no meaning."""
     return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF

@@ -1,6 +1,6 @@
-"""The machine that a client runs on, as far as its interpreter says what that is.
+"""The machine that a client runs on, as far as its interpreter reports it.
 
-Phones of one run have it in common, so that comparing them shows nothing of what follows from it.
+The phones of one run share it, so comparing them shows nothing that depends on the machine.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ _GIB: Final = 2**30 // _BLOCK
 class Machine:
     """What differs between two machines. Times are seconds, sizes blocks of 4,096 bytes.
 
-    `clock` is how far its clock is from this one's, `uptime` how long it has been up; `files` has
-    what stands in files that tell a machine, by path.
+    `clock` is the offset of its clock from this machine's, `uptime` how long it has been up.
+    `files` has, by path, the contents of files that identify a machine.
     """
 
     host: str

@@ -32,17 +32,17 @@ class Asked:
 _SHARED: Final = ip_network("100.64.0.0/10")
 
 Responder = Callable[[Asked], bytes]
-"""A scripted server: gives the next bytes of its answer; b"" hangs up; an OSError that it raises
-reaches the client as a connection that breaks or times out. A server with a method `reach` is
-asked with it, too, without bytes, where a name is to be resolved (it is the `address`, and `port`
-is 0) and where a connection is to be made: an OSError fails that."""
+"""A scripted server: returns the next bytes of its answer; b"" hangs up. An OSError that it raises
+reaches the client as a connection that breaks or times out. Its method `reach`, where there is one,
+is called without bytes before a name is resolved and before a connection is made: an OSError fails
+that step. For a name, `address` is the name and `port` 0."""
 
 
 class Pieces(bytes):
-    """An answer that arrives in pieces: of each the seconds to wait for it and its length.
+    """An answer that arrives in pieces; each has the seconds to wait for it and its length.
 
-    What is left behind them arrives at once, without a wait. With an `error` the connection breaks
-    when all has arrived.
+    What is left after them arrives in one piece, without a wait. With an `error` the connection
+    breaks when all has arrived.
     """
 
     pieces: tuple[tuple[float, int], ...]
@@ -84,7 +84,7 @@ class MemoryStream:
         self._asked += data
 
     def recv(self, limit: int) -> bytes:
-        """Give at most `limit` bytes of the answer; b"" when there is none left."""
+        """Return at most `limit` bytes of the answer; b"" when there is none left."""
         self._check_open()
         if not self._answer:
             self._check_whole()
@@ -104,9 +104,9 @@ class MemoryStream:
         self._open = False
 
     def is_unread(self) -> bool:
-        """Say whether bytes were asked for, or have come, that nobody has read.
+        """Return whether bytes were requested, or have come, that the client has not read.
 
-        A socket that is closed so ends its connection by a reset.
+        Closing such a socket resets the connection.
         """
         return self._open and bool(self._asked or self._answer)
 
@@ -130,10 +130,10 @@ class MemoryStream:
 
 
 def list_addresses(host: str) -> Sequence[str]:
-    """Give the two addresses that a server's name has in all worlds.
+    """Return the two addresses that a server's name has in all worlds.
 
-    They are of the space that carriers share (RFC 6598), so they belong to nobody and still do not
-    say that they are made for documentation.
+    They are of the space that carriers share (RFC 6598), so they belong to no server, and do not
+    look like documentation addresses either.
     """
     digest = hashlib.sha256(host.encode()).digest()
     first = int.from_bytes(digest[:3], "big") % _SHARED.num_addresses & ~1
@@ -163,7 +163,7 @@ class MemoryWorld:
         self._connections = 0
 
     def now(self) -> float:
-        """Give the virtual time."""
+        """Return the virtual time."""
         return self._now - self._behind
 
     def advance_to(self, now: float) -> None:
@@ -175,18 +175,18 @@ class MemoryWorld:
         self._behind += seconds
 
     def begin_poll(self, poll: int) -> None:
-        """Go over to the randomness of a poll."""
+        """Switch to the randomness of a poll."""
         self.entropy.begin_poll(poll)
 
     def resolve(self, host: str) -> Sequence[str]:
         """Answer every question: the update server has two addresses, all others share one.
 
-        With one there would be nothing to choose, and no choice could tell.
+        With a single address, a leak by the choice of an address would not show.
         """
         try:
             self._reach(Asked(b"", self._now, self._connections, host, 0, None))
         except OSError:
-            # The connection that was to follow is used up: the next attempt is another one.
+            # The connection that was to follow counts, too: the next attempt has the next number.
             self._connections += 1
             raise
         return list_addresses(host) if host == self.public.host else [ELSEWHERE]
@@ -205,9 +205,9 @@ class MemoryWorld:
         self._now += seconds
 
     def far_ends(self) -> Sequence[bytes] | None:
-        """Give None: there are no sockets."""
+        """Return None: there are no sockets."""
         return None
 
     def wires(self) -> Sequence[Wire] | None:
-        """Give None: there is no network."""
+        """Return None: there is no network."""
         return None

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 RESET: Final = b"reset"
-"""The bytes of a close that is a reset of the connection; an end in order has none."""
+"""The bytes of a close that resets the connection; an orderly close has none."""
 
 
 class Channel(StrEnum):
@@ -31,11 +31,11 @@ class Departure:
     """One thing that left: when (epoch seconds), during which phase, by which channel.
 
     `phase` is a step of a scenario, in a capture the place where it stands. `connection` counts
-    from 0 in the order of connecting and is -1 where there is none. `data` are the bytes of one
-    send call, the name of a DNS question, `ADDRESS PORT TLS-NAME` of a connect target, the due time
-    of the next poll (as `DUE` one that is another than before, or a reset phone's first), what was
-    tried past the world, the name of an exception; in a capture those of one segment, and whatever
-    else left; of a close `RESET` or nothing.
+    from 0 in the order of connecting and is -1 where there is none. `data` are, by channel: the
+    bytes of one send call (in a capture, of one segment, and whatever else left); the name of a DNS
+    question; `ADDRESS PORT TLS-NAME` of a connect target; the due time of the next poll (as `DUE`
+    where it changed, or is a reset phone's first); what was tried outside the world; the name of an
+    exception; of a close, `RESET` or nothing.
     """
 
     at: float
@@ -55,7 +55,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A look of the client at its owner's data: the field and the phase."""
+    """One read of the owner's data by the client: the field and the phase."""
 
     phase: str
     field: str
@@ -84,10 +84,10 @@ class Observation:
     """One run of one client.
 
     `received` and `far_end` hold an entry for each connection: what came back, and what the other
-    end of the socket got; `far_end` is None when no sockets were used. `outcomes` is what each poll
-    said that it decided: nothing that left, but it shows how far the polls got; `failures` has, by
-    phase, the sentence of each poll that says itself that it ended early. `nearest` holds for each
-    connection the first address that the question before it was answered with, as far as known.
+    end of the socket got; `far_end` is None when no sockets were used. `outcomes` has the decision
+    that each poll reported: it did not leave the phone, but shows how far the polls got. `failures`
+    has, by phase, the sentence of each poll that reported that it ended early. `nearest` holds for
+    each connection the first address in the answer to the DNS question before it, as far as known.
     """
 
     departures: tuple[Departure, ...]

@@ -1,4 +1,4 @@
-"""A world around a world, which notes everything that leaves through it."""
+"""A world around a world, which records everything that leaves through it."""
 
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import replace
@@ -14,10 +14,10 @@ from client_sim.world import Event, Public, Stream
 
 
 class RecordingWorld:
-    """What a client is given in the lab: the inner world, with a note of each departure.
+    """The world that a client gets in the lab: the inner world, with a record of each departure.
 
-    `phase` names what is going on; whoever drives the client sets it. The owner's data of the
-    inner world is handed on behind a tripwire.
+    `phase` names the current step; the scenario sets it. The owner's data of the inner world is
+    wrapped in a tripwire.
     """
 
     def __init__(self, inner: DrivenWorld) -> None:
@@ -38,13 +38,13 @@ class RecordingWorld:
         self._nearest: list[str | None] = []
 
     def entropy(self, n: int) -> bytes:
-        """Give `n` bytes of the inner world's randomness."""
+        """Return `n` bytes of the inner world's randomness."""
         data = self._inner.entropy(n)
         self._draws.append(Draw(self.phase, data))
         return data
 
     def now(self) -> float:
-        """Give the inner world's time."""
+        """Return the inner world's time."""
         return self._inner.now()
 
     def resolve(self, host: str) -> Sequence[str]:
@@ -55,7 +55,7 @@ class RecordingWorld:
         return addresses
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Note the target and connect; a name in place of an address is asked for first."""
+        """Note the target and connect; a name in place of an address is resolved first."""
         if not _is_address(address):
             address = self.resolve(address)[0]
         target = f"{address} {port} {tls or 'plain'}".encode()
@@ -71,12 +71,12 @@ class RecordingWorld:
         return _RecordingStream(self, stream, connection)
 
     def begin_poll(self, poll: int) -> None:
-        """Name the phase that begins, and go over to its randomness."""
+        """Set the phase that begins, and switch to its randomness."""
         self.phase = f"poll {poll}"
         self._inner.begin_poll(poll)
 
     def watch(self, event: Event) -> Event:
-        """Give the event as a client may have it: with details behind a tripwire, too."""
+        """Return the event for a client: its details are wrapped in a tripwire, too."""
         return WatchedEvent(event, self._note_read)
 
     def note(self, channel: Channel, data: bytes, connection: int = -1) -> None:
@@ -84,7 +84,7 @@ class RecordingWorld:
         self._departures.append(Departure(self.now(), self.phase, channel, connection, data))
 
     def note_outcome(self, outcome: object) -> None:
-        """Keep what a poll says that it decided, and its `failure` if it has one."""
+        """Keep the decision that a poll reports, and its `failure` if it has one."""
         self.outcomes.append(str(outcome))
         failure = getattr(outcome, "failure", None)
         if failure is not None:
@@ -109,7 +109,7 @@ class RecordingWorld:
         )
 
     def _with_wires(self, wires: Sequence[Wire] | None) -> Iterator[Departure]:
-        """Add what the network saw of a connection right behind its beginning, and how it ended."""
+        """Add what the network saw of a connection right after its beginning, and how it ended."""
         for departure in self._departures:
             if departure.channel is Channel.CLOSE and wires is not None:
                 is_reset = wires[departure.connection].is_reset

@@ -18,7 +18,7 @@ _CHUNK: Final = 65_536
 
 
 def check_answering(upstream: tuple[str, int]) -> None:
-    """Raise SurroundingsError where nobody accepts connections at (address, port)."""
+    """Raise SurroundingsError unless (address, port) accepts connections."""
     try:
         socket.create_connection(upstream, timeout=PATIENCE).close()
     except OSError as error:
@@ -28,7 +28,7 @@ def check_answering(upstream: tuple[str, int]) -> None:
 
 
 class Relayed:
-    """What came from a client on one connection, and whether it ended it by a reset."""
+    """The bytes of a client on one connection, and whether the client ended it by a reset."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -85,7 +85,7 @@ class Relay:
             try:
                 far = stack.enter_context(socket.create_connection(self._upstream, PATIENCE))
             except OSError:
-                # What the client says into the void still belongs to the record.
+                # What the client sends after the server is gone still belongs to the record.
                 far = None
             if far is not None:
                 far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
@@ -106,10 +106,10 @@ class Relay:
 
 
 def _pump_back(far: socket.socket, near: socket.socket) -> None:
-    """Carry answers to the client; an end of the server's side is an end for the client."""
+    """Forward answers to the client; close the client's side when the server closes its own."""
     with suppress(OSError):
         while chunk := far.recv(_CHUNK):
             near.sendall(chunk)
-    # Also after a reset: a client that is not told would wait for an answer.
+    # Also after a reset: otherwise the client would wait for an answer.
     with suppress(OSError):
         near.shutdown(socket.SHUT_WR)

@@ -20,7 +20,7 @@ Dial = Callable[[socket.socket, str], socket.socket]
 """Begins TLS on a connected socket, with the name to authenticate; OSError where it fails."""
 
 MakeDial = Callable[[str, Persona], Dial]
-"""Makes what begins TLS for the phone of an owner; given is the PEM text of whom it trusts."""
+"""Makes the function that begins TLS for an owner's phone, from the PEM text of its trusted CAs."""
 
 
 class _SocketStream:
@@ -41,10 +41,9 @@ class _SocketStream:
 class SocketWorld:
     """A world with real sockets to the update server, through a relay that keeps the bytes.
 
-    `addresses` maps names to addresses; other names have the address `ELSEWHERE`, behind which
-    nothing but an empty answer stands: planted data never leaves the machine to strangers. `dial`
-    begins TLS, which is refused without it; then `received` gives what the server read within TLS
-    on each connection.
+    `addresses` maps names to addresses; other names have the address `ELSEWHERE`, which gives an
+    empty answer: planted data never leaves the machine. `dial` begins TLS; without it, TLS is
+    refused. With it, `received` returns what the server read within TLS on each connection.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class SocketWorld:
         self._streams: list[_SocketStream | _Hole] = []
 
     def now(self) -> float:
-        """Give the virtual time."""
+        """Return the virtual time."""
         return self._now - self._behind
 
     def advance_to(self, now: float) -> None:
@@ -85,7 +84,7 @@ class SocketWorld:
         self._behind += seconds
 
     def begin_poll(self, poll: int) -> None:
-        """Go over to the randomness of a poll."""
+        """Switch to the randomness of a poll."""
         self.entropy.begin_poll(poll)
 
     def resolve(self, host: str) -> Sequence[str]:
@@ -98,7 +97,7 @@ class SocketWorld:
             hole = _Hole()
             self._streams.append(hole)
             return hole
-        self._streams.append(_Hole())  # in its place, should there be no connection at all
+        self._streams.append(_Hole())  # a placeholder, in case the connection fails
         if tls is not None and self._dial is None:
             raise OSError("this world speaks plain text only")
         wire = socket.create_connection(self._relay.address, timeout=_PATIENCE)
@@ -121,7 +120,7 @@ class SocketWorld:
         ]
 
     def wires(self) -> Sequence[Wire] | None:
-        """Give what the relay carried, as the network saw it."""
+        """Return what the relay carried, as the network saw it."""
         return [read_wire(each.data, is_reset=each.is_reset) for each in self._carry()]
 
     def _carry(self) -> "list[_Hole | Relayed]":
@@ -135,7 +134,7 @@ class SocketWorld:
 
 
 class _Hole(MemoryStream):
-    """A connection to nowhere, which answers politely and keeps what it got."""
+    """A connection to nowhere, which gives an empty answer and keeps what it received."""
 
     def __init__(self) -> None:
         super().__init__(lambda _asked: _NOTHING, lambda _seconds: None)

@@ -1,7 +1,7 @@
-"""Stand-ins for the owner's data, and for events that carry it, which note every look.
+"""Stand-ins for the owner's data, and for events that carry it, which record every read.
 
-A client that gathers before it sends leaves no byte behind while it gathers. The tripwire sees it
-all the same: polling has no reason to look, so any read is a finding.
+A client that collects data before it sends any leaves no byte on the network meanwhile. The
+tripwire still sees it: polling needs none of this data, so any read is a finding.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _FIELDS = frozenset(field.name for field in fields(Persona))
 class Tripwire(Persona):
     """A persona that calls `note(field)` whenever a field is read; the values are the true ones.
 
-    Copying, printing, comparing or encoding it reads every field, and is noted so.
+    Copying, printing, comparing or encoding it reads every field, and is recorded as such.
     """
 
     __slots__ = ("_note",)
@@ -37,8 +37,8 @@ class Tripwire(Persona):
 class WatchedEvent(Event):
     """An event that calls `note(field)` when its details are read; they are the true ones.
 
-    The details are the owner's data once more: a number, a text, a place. The name is not, as a
-    client may well tell a restart from a call.
+    The details are the owner's data, too: a number, a text, a place. The name is not: a client may
+    distinguish a restart from a call.
     """
 
     __slots__ = ("_note",)

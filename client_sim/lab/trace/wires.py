@@ -1,4 +1,4 @@
-"""What a TLS connection shows to whoever carries it, read from the bytes on the wire."""
+"""What a TLS connection shows to an observer on the network, read from the bytes on the wire."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def _hex(numbers: tuple[int, ...]) -> str:
 
 
 def _sizes(data: bytes) -> Iterator[bytes]:
-    """Give type and length of each record; what follows a broken one counts as one piece."""
+    """Yield type and length of each record; what follows a broken one counts as one piece."""
     at = 0
     while at + 5 <= len(data):
         size = int.from_bytes(data[at + 3 : at + 5])

@@ -20,13 +20,13 @@ class DrivenWorld(World, Protocol):
         """Set the phone's clock back by so many seconds; in memory the server's own goes on."""
 
     def begin_poll(self, poll: int) -> None:
-        """Go over to the randomness of a poll; the first is 1."""
+        """Switch to the randomness of a poll; the first is 1."""
 
     def far_ends(self) -> Sequence[bytes] | None:
-        """Close what is still open and give what the other end of each connection received.
+        """Close what is still open and return what the other end of each connection received.
 
         In the order of connecting; None when the other end is this very object.
         """
 
     def wires(self) -> Sequence[Wire] | None:
-        """Give what the network saw of each connection; None where there is no network."""
+        """Return what the network saw of each connection; None where there is no network."""
