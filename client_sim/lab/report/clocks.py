@@ -10,7 +10,7 @@ from client_sim.lab.report.saying import say
 
 
 def render_clock(rows: tuple[WallClockRow, ...], family: float, console: Console) -> None:
-    """Print the tests, and whether two owners can be told apart by them."""
+    """Print the tests, and whether they distinguish two owners."""
     console.print(make_clock_table(rows))
     found = [row.test for row in rows if not row.passed]
     if found:

@@ -1,4 +1,4 @@
-"""A report made fit to be shown: every text printable, every personal value covered."""
+"""A report that may be shown: every text printable, every personal value covered."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,10 +28,10 @@ class Presentable:
 
 
 def present(report: Report, redaction: Redaction) -> Presentable:
-    """Cover what the redaction covers and write unprintable signs as escapes.
+    """Apply the redaction and escape unprintable characters.
 
-    Bytes keep their length, so that offsets hold; randomness and looks at the owner's data are
-    left out, as no report shows them.
+    Bytes keep their length, so that offsets hold; randomness and reads of the owner's data are left
+    out, as no report shows them.
     """
     cover = _Cover(redaction)
     return Presentable(
@@ -129,7 +129,7 @@ class _Cover:
 
 
 def present_matrix(matrix: Matrix) -> Matrix:
-    """Write unprintable signs of what the authors of clients wrote as escapes."""
+    """Escape unprintable characters in texts by the authors of clients."""
     return Matrix(
         tuple(map(printable, matrix.oracles)),
         tuple(_rows(matrix.rows)),

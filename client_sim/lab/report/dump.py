@@ -11,7 +11,7 @@ _MOST: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One byte: two hexadecimal digits, a printable sign or a dot, and whether it is marked."""
+    """One byte: two hexadecimal digits, a printable character or a dot, and its marking."""
 
     digits: str
     sign: str
@@ -26,7 +26,7 @@ class Row:
     cells: tuple[Cell, ...]
 
     def runs(self) -> tuple[tuple[bool, str, str], ...]:
-        """Give stretches of equal marking as (marked, digits with spaces between, signs)."""
+        """Return stretches of equal marking as (marked, digits with spaces between, characters)."""
         return tuple(
             (marked, " ".join(cell.digits for cell in run), "".join(cell.sign for cell in run))
             for marked, run in (

@@ -14,7 +14,7 @@ from client_sim.lab.report.saying import say
 
 
 def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
-    """Give one request and its fields; bytes are text, one sign for each (Latin-1)."""
+    """Return one request and its fields; bytes are text, one character for each (Latin-1)."""
     return {
         "rule": exchange.rule,
         "why": exchange.why,
@@ -33,7 +33,7 @@ def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
 
 
 def with_offsets(exchange: Exchange) -> tuple[tuple[int, Field], ...]:
-    """Give each field with the offset in its request at which it begins."""
+    """Return each field with the offset in its request at which it begins."""
     ends = accumulate(len(field.data) for field in exchange.fields)
     return tuple(
         (end - len(field.data), field) for end, field in zip(ends, exchange.fields, strict=True)
@@ -61,7 +61,7 @@ def render_exchanges(exchanges: Sequence[Exchange], console: Console) -> None:
 
 
 def show_lines(data: bytes) -> tuple[str, ...]:
-    r"""Write bytes as lines, each with its end as `\r\n`, other signs escaped."""
+    r"""Write bytes as lines, each with its end as `\r\n`, other characters escaped."""
     *lines, rest = data.decode("latin-1").split("\r\n")
     shown = [f"{printable(line)}\\r\\n" for line in lines]
     return tuple([*shown, printable(rest)] if rest else shown)

@@ -1,4 +1,4 @@
-"""What a clean verdict speaks of: how many situations, of which kinds, and what was not varied."""
+"""What a clean verdict covers: how many situations, of which kinds, and what was not varied."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -23,7 +23,7 @@ NOT_VARIED: Final = (
 
 
 def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
-    """Say of a claim that held in how many cases it was asked; "" of what is none of the four."""
+    """Say in how many cases a claim held; "" for anything but the four claims."""
     if claim not in _HELD:
         return ""
     cases, kinds = sum(battery.cases for battery in batteries), len(batteries)

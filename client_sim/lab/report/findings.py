@@ -1,4 +1,4 @@
-"""Findings on a terminal: where, what, and the bytes with those marked that are meant."""
+"""Findings on a terminal: where, what, and the bytes, with the offending ones marked."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Findings that say the same, as one: a number that left in ten dresses is one number."""
+"""Equal findings merged: a number that left in ten encodings is one number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Told:
 
 
 def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
-    """Give the first of those with one sentence, or of which one value left, in their order.
+    """Return the first finding for each sentence, or for each value that left, in their order.
 
-    What the canary search found in one place is one value, too: a number is a contact's and stands
+    What the canary search found in one place is one value, too: a contact's number may also stand
     in the log of calls.
     """
     counted: dict[tuple[str, str], int] = {}
@@ -33,7 +33,7 @@ def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
 
 
 def _subject(explanation: str) -> tuple[str, str]:
-    """Leave out of a sentence of the canary search how the value was dressed."""
+    """Remove from a sentence of the canary search how the value was encoded."""
     head, dressed, rest = explanation.partition(" as ")
     _, colon, value = rest.partition(": ")
     return (head, value) if dressed and colon else (explanation, "")

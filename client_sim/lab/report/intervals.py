@@ -1,4 +1,4 @@
-"""What the intervals between polls look like beside those that a phone may draw."""
+"""The intervals between polls, compared with those that a phone may draw."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def measure_intervals(intervals: Sequence[float]) -> Intervals | None:
 
 
 def cumulate(intervals: Sequence[float], steps: int) -> tuple[tuple[float, float], ...]:
-    """Give the cumulative curve as (share of the window, share of the intervals) points."""
+    """Return the cumulative curve as (share of the window, share of the intervals) points."""
     ordered = sorted(intervals)
     edges = [SHORTEST + (LONGEST - SHORTEST) * step / steps for step in range(steps + 1)]
     return tuple(

@@ -17,7 +17,7 @@ from client_sim.lab.report.covering import Presentable, present_matrix
 
 
 def report_to_dict(presentable: Presentable) -> dict[str, Any]:
-    """Give everything that the report shows."""
+    """Return everything that the report shows."""
     report = presentable.report
     result = report.result
     return {
@@ -68,7 +68,7 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
 
 
 def matrix_to_dict(matrix: Matrix) -> dict[str, Any]:
-    """Give the kill matrix."""
+    """Return the kill matrix."""
     matrix = present_matrix(matrix)
     return {
         "good": matrix.is_good,
@@ -86,7 +86,7 @@ def matrix_to_dict(matrix: Matrix) -> dict[str, Any]:
 
 
 def finding_to_dict(finding: Finding) -> dict[str, Any]:
-    """Give one finding."""
+    """Return one finding."""
     return {
         "where": finding.where,
         "channel": finding.channel,

@@ -31,7 +31,7 @@ def add_case(suite: Element, classname: str, name: str) -> Element:
 
 
 def fail(case: Element, message: str, kind: str, text: str) -> None:
-    """Let a case fail: in a sentence, by kind, and with all that there is to say."""
+    """Mark a case as failed, with a sentence, a kind, and all details."""
     SubElement(case, "failure", {"message": message, "type": kind}).text = text or message
 
 

@@ -23,7 +23,7 @@ def render_matrix(matrix: Matrix, console: Console) -> None:
     """Print a row for each family, with shades for the share that is found, and for each leak."""
     matrix = present_matrix(matrix)
     shades = _ASCII if console.options.ascii_only else _SHADES
-    # A number stays beside its name: textwrap breaks at no other kind of space.
+    # A number stays next to its name: textwrap breaks at no other kind of space.
     named = (f"{number}\N{NO-BREAK SPACE}{o}" for number, o in enumerate(matrix.oracles, 1))
     console.print(Text(fill("  ".join(named), console.width)), soft_wrap=True)
     say(console, f"{shades[0]} looked and kept silent; an empty place was not asked", "dim")

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-_LIMIT: Final = 2000  # signs: a sentence that is longer was not written for people
+_LIMIT: Final = 2000  # characters: no sentence for people is longer
 
 
 def printable(text: str) -> str:
-    r"""Write every sign that moves a cursor, turns a line round or hides as its escape (`\x1b`).
+    r"""Escape every character that moves the cursor, reverses text or is invisible (`\x1b`).
 
     What remains is printable by Unicode's categories, which leaves nothing that XML forbids. Of a
-    very long text the beginning is given.
+    very long text only the beginning is returned.
     """
     shown = "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")

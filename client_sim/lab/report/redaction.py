@@ -1,4 +1,4 @@
-"""Which bytes and words of a report are somebody's, and what is shown in their place."""
+"""Which bytes and words of a report are personal, and what is shown in their place."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,39 +18,40 @@ _MANY: Final = 2000  # values for which encodings are computed in advance
 
 
 class Redaction(Protocol):
-    """What a report asks before it shows anything."""
+    """What a report applies to all that it shows."""
 
     def data(self, data: bytes) -> bytes:
-        """Give bytes of the same length, with personal values covered."""
+        """Return bytes of the same length, with personal values covered."""
 
     def text(self, text: str) -> str:
-        """Give a text with labels such as `imei(15 digits)` in place of personal values."""
+        """Return a text with labels such as `imei(15 digits)` in place of personal values."""
 
     def sighting(self, finding: Finding) -> Finding:
         """Cover a finding of the canary search, which itself says which bytes are a value."""
 
 
 class Revealed:
-    """Covers nothing: for made-up owners, and for those who asked to see."""
+    """Covers nothing: for made-up owners, and where personal values were asked for."""
 
     def data(self, data: bytes) -> bytes:
-        """Give them as they are."""
+        """Return them as they are."""
         return data
 
     def text(self, text: str) -> str:
-        """Give it as it is."""
+        """Return it as it is."""
         return text
 
     def sighting(self, finding: Finding) -> Finding:
-        """Give it as it is."""
+        """Return it as it is."""
         return finding
 
 
 class Covered:
     """Covers the values of some owners.
 
-    Values are recognised as they are and behind one encoding or digest, or two that can be undone.
-    What a client hid better than that stays, and says nothing to a reader who does not know it.
+    Values are recognised plain, under one encoding or digest, and under two encodings that can be
+    undone. What a client hid better stays, and reveals nothing to a reader who does not know the
+    method.
     """
 
     def __init__(self, owners: Iterable[Persona]) -> None:
@@ -87,7 +88,7 @@ class Covered:
         return b"".join([*shown, data[done:]]).decode("utf-8", "backslashreplace")
 
     def sighting(self, finding: Finding) -> Finding:
-        """Cover the value whoever its owner is, and however it was dressed."""
+        """Cover the value, whichever owner it belongs to and however it was encoded."""
         head, _, value = finding.explanation.partition(": ")
         field, _, dress = head.partition(" as ")
         chain = tuple(dress.split(" → "))
@@ -106,8 +107,8 @@ class Covered:
                 rest[start:stop] = COVER * (stop - start)
             yield from spans
             if spans and rest == before:
-                return  # somebody is called by stars
-            # The search gives one dress of a value: the others show when that is covered.
+                return  # a value consists of stars itself
+            # The search finds one encoding of a value; the others show when that is covered.
             spans = locate(bytes(rest), self._search.search(bytes(rest)))
             if not spans:
                 return
@@ -126,7 +127,7 @@ def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
 
 
 def _apart(spans: Iterable[Span]) -> Iterator[Span]:
-    """Give spans in order; of those that overlap the first, as far as all of them reach."""
+    """Yield spans in order; of those that overlap the first, as far as all of them reach."""
     last: Span | None = None
     for start, stop, label in sorted(spans, key=lambda span: (span[0], -span[1])):
         if last is not None and start < last[1]:

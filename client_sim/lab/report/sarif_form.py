@@ -43,7 +43,7 @@ def encode_log(
 def encode_result(
     rule: str, place: int, message: str, finding: Finding, offset: int, length: int
 ) -> dict[str, Any]:
-    """Give a result: the rule by id and place among the rules, and where its bytes stand."""
+    """Return a result: the rule by id and place among the rules, and where its bytes stand."""
     return {
         "ruleId": rule,
         "ruleIndex": place,

@@ -1,4 +1,4 @@
-"""Where the values stand that the canary search found: spans of the recorded bytes."""
+"""Spans of the recorded bytes that hold the values found by the canary search."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,17 +17,17 @@ _RUNS: Final = {
     ),
     "decimal": re.compile(rb"[0-9., ]+"),
 }
-"""What encodings that are undone piece by piece are made of, by how the name of the step ends."""
+"""The alphabet of each encoding that is undone piece by piece, by the end of the step's name."""
 _DIGIT: Final = re.compile(rb"[A-Za-z0-9+/_-]")
 _SHORTEST: Final = 6  # bytes: shorter ones stand anywhere by chance
 
 
 def locate(data: bytes, found: Sequence[Sighting]) -> list[Span]:
-    """Give spans for those sightings whose places are known best; empty where there are none.
+    """Return spans of the sightings whose places are known best; empty where there are none.
 
-    A value that was read as it stands, or as one encoding, has a place to the byte. Of one that
-    was decoded the run is known in which it stands; of one that was inflated where that begins. Who
-    covers what is given and searches again finds the values with the less certain places.
+    A value that was read plain, or under one encoding, has an exact place. Of a decoded value the
+    run is known in which it stands; of a decompressed one, where that begins. A caller that covers
+    these spans and searches again finds the values with less certain places.
     """
     places: tuple[Iterable[Span], ...] = (
         (_exact(data, each) for each in found if not _last_step(each.chain)),
@@ -39,7 +39,7 @@ def locate(data: bytes, found: Sequence[Sighting]) -> list[Span]:
 
 
 def span_of(data: bytes, sighting: Sighting) -> Span:
-    """Give a span in which a sighting stands: to the end where nobody knows where it ends."""
+    """Return a span that holds a sighting; it reaches to the end where the end is unknown."""
     step = _last_step(sighting.chain)
     if not step:
         return _exact(data, sighting)
@@ -72,7 +72,7 @@ def _exact(data: bytes, sighting: Sighting) -> Span:
 
 
 def _encoded(data: bytes, sighting: Sighting) -> Iterator[Span]:
-    """Look for what was read behind a decoding in each encoding that can be computed forwards."""
+    """Look for a decoded value in each encoding that can be computed forwards."""
     for name, transform in TRANSFORMS.items():
         token = transform(sighting.data)
         if len(token) >= _SHORTEST:
@@ -83,7 +83,7 @@ def _encoded(data: bytes, sighting: Sighting) -> Iterator[Span]:
 
 
 def _widen(data: bytes, start: int, stop: int) -> tuple[int, int]:
-    """Take in the digits before and behind those that a value alone decides.
+    """Include the digits before and after those that a value alone decides.
 
     They show the rest of its bits.
     """

@@ -26,7 +26,7 @@ from client_sim.lab.report.saying import say
 _SHOWN: Final = 2  # findings per oracle on a terminal; JSON and HTML have more
 _COLUMNS: Final = "    {:<14}{:>10}{:>10}{:>15}   "
 _RESULT: Final = 12  # columns of a result
-_QUESTION: Final = 30  # columns that a question needs at least to be printed beside the numbers
+_QUESTION: Final = 30  # columns that a question needs at least to stand next to the numbers
 
 
 def render_terminal(presentable: Presentable, console: Console) -> None:
@@ -58,7 +58,7 @@ def render_terminal(presentable: Presentable, console: Console) -> None:
 
 
 def describe_mutation(score: MutationScore) -> str:
-    """Say in a sentence how the oracles fared when they were changed themselves."""
+    """Say in a sentence how many changes of the oracles themselves were noticed."""
     return (
         f"Changed on purpose, the oracles noticed {score.killed} of"
         f" {score.killed + score.survived} changes ({score.percent:.1f} %); of the others"

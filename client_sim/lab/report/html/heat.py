@@ -10,7 +10,8 @@ from client_sim.lab.programme.result import Matrix, MatrixRow
 class Cell:
     """How many leaks of a row an oracle found, of `total` that it was asked about.
 
-    `shade` is 0 for none to 4 for all. Where `total` is 0 nobody asked, which is no silence.
+    `shade` is 0 for none to 4 for all. Where `total` is 0 the oracle was not asked, which differs
+    from silence.
     """
 
     oracle: str
@@ -21,7 +22,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """A family or one leak: `note` says what is wrong with it, or who argues for it."""
+    """A family or one leak: `note` says what is wrong with it, or why it is accepted."""
 
     name: str
     leak: str
@@ -30,7 +31,7 @@ class HeatRow:
 
 
 def family_rows(matrix: Matrix) -> tuple[HeatRow, ...]:
-    """Give a row for each family, in the matrix's order."""
+    """Return a row for each family, in the matrix's order."""
     survivors = {row.family for row in matrix.survivors}
     rows = []
     for family in matrix.killers:
@@ -47,7 +48,7 @@ def family_rows(matrix: Matrix) -> tuple[HeatRow, ...]:
 
 
 def leak_rows(rows: Iterable[MatrixRow], oracles: Sequence[str]) -> tuple[HeatRow, ...]:
-    """Give a row for each leak."""
+    """Return a row for each leak."""
     return tuple(HeatRow(row.id, row.leak, _cells([row], oracles), "") for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""The whole page, and the part of it that others put into pages of their own."""
+"""The whole page, and its fragment for use in other pages."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_
 from client_sim.lab.report.html.polls import list_polls
 from client_sim.lab.report.intervals import measure_intervals
 
-# Captured bytes are data from strangers: everything that is shown is escaped.
+# Captured bytes are untrusted: everything that is shown is escaped.
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -87,7 +87,7 @@ def _most_telling(result: ProgrammeResult) -> str:
 
 
 def _missed(result: ProgrammeResult) -> float | None:
-    """Give the chance that owners drawn at random missed a leak that one in a thousand shows."""
+    """Return the chance that owners drawn at random missed a leak that one in a thousand shows."""
     for battery in result.batteries:
         if battery.oracle == "personal":
             return float((1 - 0.001) ** battery.cases)

@@ -82,7 +82,7 @@ def plot_circle(measured: Intervals) -> str:
 
 
 def plot_cumulative(intervals: Sequence[float]) -> str:
-    """Draw the share of intervals that are at most so long, beside the straight line."""
+    """Draw the share of intervals that are at most so long, next to the straight line."""
     picture = open_picture(
         "Cumulative curve of the intervals beside the straight line of a uniform draw",
         _WIDTH,
@@ -111,6 +111,6 @@ def _draw_hours(picture: Element) -> None:
 
 
 def _point(share: float, radius: float) -> tuple[float, float]:
-    """Give the offset of a place on the circle: clockwise from the top, y downwards."""
+    """Return the offset of a place on the circle: clockwise from the top, y downwards."""
     angle = 2 * pi * share
     return radius * sin(angle), -radius * cos(angle)

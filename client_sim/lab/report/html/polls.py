@@ -43,7 +43,7 @@ class PollKind:
 
 
 def list_polls(sample: Observation) -> tuple[PollKind, ...]:
-    """Give the different connections of a run, the most frequent first."""
+    """Return the different connections of a run, the most frequent first."""
     connections = sample.connections()
     counted = Counter(connection.data for connection in connections)
     targets = {c.data: printable(c.target.decode("latin-1")) for c in reversed(connections)}

@@ -4,7 +4,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 
 def open_picture(title: str, width: int, height: int) -> Element:
-    """Begin a picture of that many units, which a browser scales; the title is read aloud."""
+    """Begin a picture of that many units, which a browser scales; screen readers read the title."""
     picture = Element(
         "svg", {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": title}
     )
