@@ -54,7 +54,7 @@ SHAPES: Final = (*_TEXTS, "equal")
 
 
 def reshape(persona: Persona, field: str, shape: str) -> Persona:
-    """Give the persona with one field turned into a shape of `SHAPES`."""
+    """Return the persona with one field turned into a shape of `SHAPES`."""
     value = getattr(persona, field)
     if shape == "equal":
         changed = _another(persona, field)

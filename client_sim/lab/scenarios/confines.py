@@ -1,4 +1,4 @@
-"""What keeps a client that is examined from holding the lab up, and from ending its process."""
+"""Limits for the client under test: it can neither stall the lab nor end its process."""
 
 import os
 import posix
@@ -9,25 +9,25 @@ from contextlib import contextmanager
 from typing import Final, NoReturn
 
 PATIENCE: Final = 120.0
-"""Seconds of processor time that a run may take, and of the clock that it may do nothing for.
+"""Seconds of processor time that a run may take, and of real time that it may idle.
 
-A hundred days of polls take two. A busy machine makes a run longer by the clock alone.
+A hundred days of polls take two. On a busy machine a run takes more real time only.
 """
 
-_TICK: Final = 1.0  # seconds between two looks at a client
-_NOTHING: Final = 0.001  # seconds of processor time in a tick: whoever runs at all takes more
+_TICK: Final = 1.0  # seconds between two checks of a client
+_NOTHING: Final = 0.001  # seconds of processor time in a tick: a client that runs at all takes more
 
 
 class Overdue(BaseException):
-    """Interrupts a client that does not come back; no `except Exception` of its own keeps it."""
+    """Interrupts a client that does not come back; its `except Exception` does not catch this."""
 
 
 class Ended(BaseException):
-    """Somebody ends this process: no crash of the client, and none of its own business."""
+    """This process is ended from outside: not a crash of the client, nor for it to catch."""
 
 
 class Patience:
-    """How long a client is waited for; told of the processor time at each tick of the clock."""
+    """How long the lab waits for a client; `look` takes the processor time at each tick."""
 
     def __init__(self, seconds: float, tick: float, used: float) -> None:
         self._seconds = seconds
@@ -37,10 +37,10 @@ class Patience:
         self._said: str | None = None
 
     def look(self, used: float) -> str | None:
-        """Say why the client is to be given up, and from then on each time; None where it is not.
+        """Return why the client is given up, from then on at each call; None until then.
 
-        `used` is the processor time of this process (seconds). A tick in which nothing ran is one
-        of waiting: a process that only waits for its turn gets some in a second.
+        `used` is the processor time of this process (seconds). A tick in which nothing ran counts
+        as waiting: a process that only waits to be scheduled gets some time in a second.
         """
         self._idle = self._idle + self._tick if used - self._last < _NOTHING else 0.0
         self._last = used
@@ -53,12 +53,12 @@ class Patience:
 
 @contextmanager
 def confine(patience: float) -> Iterator[None]:
-    """Let a client run for so many seconds of processor time, or wait for as many, in this thread.
+    """Limit a client in this thread to so many seconds of processor time, and as many of waiting.
 
-    Raises Overdue in the midst of it when they are over. It is the main thread's. `os._exit`, which
-    ends a process without a word and with the status that a client chooses, raises SystemExit
-    meanwhile, and for ever in modules that take it by name while they are imported here. A timer
-    that somebody else has set stands still.
+    Raises Overdue within the client when they are over; works in the main thread only. `os._exit`,
+    by which a client could end the process with any status, raises SystemExit meanwhile. In modules
+    that are imported meanwhile and take it by name, it does so for ever. A timer that was set
+    before is suspended.
     """
     ending = os._exit
     tick = min(_TICK, patience)

@@ -1,7 +1,8 @@
 """Every country with access points: a language, a time zone and up to three networks.
 
 The countries and networks are those of Debian's mobile-broadband-provider-info (two of which have
-none there), the zones are of zone.tab. All languages with greetings of the ROM's own are there.
+none there), the zones are of zone.tab. All languages for which the ROM has its own greetings are
+there.
 """
 
 from dataclasses import dataclass, replace
@@ -185,9 +186,9 @@ COUNTRIES: Final = tuple(
 
 
 def settle(persona: Persona, number: int) -> Persona:
-    """Give an owner a home: the countries in turn, and behind the last one their next networks.
+    """Assign an owner a home: the countries in turn, after the last one their next networks.
 
-    What tells one owner from another stays; a network's numbers stand for its name.
+    What distinguishes one owner from another stays; a network's numbers serve as its name.
     """
     place = number % len(COUNTRIES)
     country = COUNTRIES[place]

@@ -41,7 +41,7 @@ _HAPPENINGS: Final = frozenset({REBOOT, *LIVES["everything"]})
 
 
 def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
-    """Draw a life with the levels of a row of conditions: when it is what, in which order."""
+    """Draw a life from a row of conditions: what happens, when, and in which order."""
     gaps: list[list[str]] = [[] for _ in range(POLLS - 1)]
     for place, kind in enumerate(shuffled(LIVES.get(row["life"], ()), tape)):
         gaps[tape.below(len(gaps)) if place else 0].append(kind)
@@ -65,7 +65,7 @@ def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
 
 
 def hushed(scenario: Scenario) -> Scenario:
-    """Give the same life without events and restarts: in their places time passes."""
+    """Return the same life without events and restarts: in their places time passes."""
     steps = tuple(NOTHING if step in _HAPPENINGS else step for step in scenario.steps)
     return Scenario(f"{scenario.name}, in silence", steps)
 

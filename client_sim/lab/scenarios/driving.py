@@ -1,4 +1,4 @@
-"""What happens to a phone between polls: what a laboratory staged in 2014, and everyday life."""
+"""Owner events between polls: those that a laboratory staged in 2014, and everyday ones."""
 
 import math
 from contextlib import AbstractContextManager, nullcontext
@@ -27,7 +27,7 @@ AT: Final = "at "
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
 EVENTS_2014: Final = tuple(kind.value for kind in KINDS_2014)
-"""Boot with a SIM, Wi-Fi, location, a contact, messages, calls, an account: seven happenings."""
+"""Boot with a SIM, Wi-Fi, location, a contact, messages, calls, an account: seven events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Scenario:
 
     `reboot` makes a new client with the old state, `factory-reset` one without, `off SECONDS` one
     after so long without power; `back SECONDS` sets the phone's clock back; `at SECONDS` lets a
-    phone sleep until so long behind the start, where that is still to come; at `nothing` time
-    passes as at an event; all else is an event's name.
+    phone sleep until so long after the start, unless that has passed; at `nothing` time passes as
+    at an event; all else is an event's name.
     """
 
     name: str
@@ -67,7 +67,7 @@ STORY: Final = Scenario(
     "the seven events of 2014, a restart and everyday life between six polls",
     (*STORY_2014.steps, *(kind.value for kind in EVERYDAY), POLL, POLL),
 )
-"""What every client is examined with: whoever waits for a restart or some polls is waited for."""
+"""The scenario of every client; it reaches leaks that wait for a restart or for some polls."""
 
 SHORT_STORY: Final = Scenario(
     "the seven events of 2014 between two polls", (POLL, *EVENTS_2014, POLL)
@@ -75,7 +75,7 @@ SHORT_STORY: Final = Scenario(
 
 
 def make_event(name: str, persona: Persona) -> Event:
-    """Make the event as it happens to this owner, with the details the system tells apps."""
+    """Make the event as it happens to this owner, with the details that apps receive."""
     return describe(_KINDS[name], persona)
 
 
@@ -86,13 +86,13 @@ def run_scenario(
     persona: Persona,
     patience: float = PATIENCE,
 ) -> Observation:
-    """Drive a client through a scenario and give everything that left it.
+    """Drive a client through a scenario and return everything that left it.
 
-    Each poll happens when the client says that it is due; events spread evenly over the time
-    between, and after each of them the client is asked again when it is due. An exception ends the
-    run and is part of the trace: a crash is visible from outside. So does a client that ends its
-    process, or that names no time for its next poll. One that does not come back within `patience`
-    seconds of processor time is a ClientOverdueError.
+    Each poll happens when the client says that it is due. Events are spread evenly over the time
+    between; after each of them the client is asked again when it is due. An exception ends the run
+    and is part of the trace: a crash is visible from outside. A client that ends its process, or
+    names no time for its next poll, ends the run, too. Raises ClientOverdueError for a client that
+    does not come back within `patience` seconds of processor time.
     """
     recording = RecordingWorld(world)
     try:
@@ -103,13 +103,13 @@ def run_scenario(
             f"the client did not come back ({scenario.name}, in {recording.phase}): {error}: look"
             " for what it waits for or goes round in, and run the programme again"
         ) from error
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # any client may be brought here
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a client may raise anything
         recording.note(Channel.CRASH, type(error).__qualname__.encode())
     return recording.observation()
 
 
 def _watch(recording: RecordingWorld, world: DrivenWorld) -> AbstractContextManager[None]:
-    """Note what goes past a world that needs no sockets itself."""
+    """Record what bypasses a world that needs no sockets itself."""
     if not isinstance(world, MemoryWorld):
         return nullcontext()
     return watch_detours(lambda tried: recording.note(Channel.DETOUR, tried))
@@ -158,7 +158,7 @@ def _happen(
     step: str,
     persona: Persona,
 ) -> Client:
-    """Let something happen, and give the client that runs after it."""
+    """Apply one step, and return the client that runs after it."""
     if step.startswith(BACK):
         world.set_back(float(step.removeprefix(BACK)))
         return client

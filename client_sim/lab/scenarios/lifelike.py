@@ -1,7 +1,7 @@
-"""Test data that looks like a phone's own: a client must not tell by a number that it is examined.
+"""Test data that looks real: no number shows a client that it is under test.
 
 Numbers for tests are easy to recognise: a country code +999, an IMEI that begins with 00, a host
-below `.example`. What is made here looks ordinary, and still belongs to nobody:
+below `.example`. What is made here looks ordinary, and is still not assigned:
 
 telephone numbers  those that regulators keep for films: 555-0100 to 555-0199 of any North American
                    area, British 07700 900 and 01632 960, French 06 39 98
@@ -30,10 +30,10 @@ def draw_host(tape: Tape) -> str:
 
 
 def make_lifelike(persona: Persona) -> Persona:
-    """Give the same owner with numbers, addresses and names that look like anybody's.
+    """Return the same owner with ordinary-looking numbers, addresses and names.
 
-    What was equal stays equal, so that a call is still from a contact; the same persona gives the
-    same one.
+    What was equal stays equal, so that a call is still from a contact; equal personas give equal
+    results.
     """
     return replace(
         persona,
@@ -92,7 +92,7 @@ def _address(address: str) -> str:
 
 
 def _app(app: str) -> str:
-    # org.example.KIND.WORD, and packages begin with the domain turned round.
+    # org.example.KIND.WORD, and packages begin with the domain reversed.
     return f"net.{Tape(f'app {app}'.encode()).pick(_LETTERS)}.{app.removeprefix('org.example.')}"
 
 

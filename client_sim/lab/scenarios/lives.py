@@ -34,13 +34,13 @@ def shuffled_story(tape: Tape, polls: int) -> Scenario:
 
 
 def without_events(scenario: Scenario) -> Scenario:
-    """Give the same polls with nothing in between, and no restart either."""
+    """Return the same polls with nothing in between, and no restart either."""
     kept = tuple(step for step in scenario.steps if step == POLL)
     return Scenario(f"{scenario.name}, without events", kept)
 
 
 def with_restarts(scenario: Scenario, tape: Tape) -> Scenario:
-    """Add up to eight restarts at random places behind the first step."""
+    """Add up to eight restarts at random places after the first step."""
     steps = list(scenario.steps)
     for _ in range(1 + tape.below(8)):
         steps.insert(1 + tape.below(len(steps) - 1), REBOOT)
@@ -48,18 +48,18 @@ def with_restarts(scenario: Scenario, tape: Tape) -> Scenario:
 
 
 def overslept(polls: int) -> Scenario:
-    """Give polls of which the last comes at a time of its own, whatever was drawn before."""
+    """Return polls of which the last comes at a fixed time, whatever was drawn before."""
     steps = (*((POLL,) * (polls - 1)), f"{AT}{_LONGEST * polls}", POLL)
     return Scenario(f"{polls} polls, the last of them late", steps)
 
 
 def idle(polls: int) -> Scenario:
-    """Give polls alone."""
+    """Return polls without events."""
     return Scenario(f"{polls} idle polls", (POLL,) * polls)
 
 
 def drawer(polls: int, tape: Tape) -> Scenario:
-    """Give polls around power-offs: some days, some weeks, some months, and over two years.
+    """Return polls around power-offs: some days, some weeks, some months, and over two years.
 
     How long each of them takes is drawn.
     """
