@@ -1,4 +1,4 @@
-"""Honest servers that do what honest servers do; none of them may raise an alarm."""
+"""Honest servers that do what real ones do; no check may raise an alarm at them."""
 
 import mmap
 import sqlite3

@@ -1,4 +1,4 @@
-"""All servers to try an instrument on: leaky ones by family, and honest ones beside them."""
+"""All servers to try an instrument on: leaky ones by family, and honest ones."""
 
 from typing import Final
 
@@ -12,9 +12,9 @@ SERVER_MUTANTS: Final[tuple[ServerMutant, ...]] = (
     *(make_mutant("L57", kind) for kind in (*KEEPERS, *TELLERS)),
     *(make_mutant("L58", kind) for kind in VARYING),
 )
-"""Servers that keep something of a request (L57) or do not answer everybody alike (L58)."""
+"""Servers that keep something of a request (L57) or do not answer all clients alike (L58)."""
 
 HONEST_SERVERS: Final[tuple[ServerMutant, ...]] = tuple(
     make_mutant("clean", kind) for kind in HONEST
 )
-"""Servers that must not be found fault with."""
+"""Servers at which no check may raise an alarm."""

@@ -1,4 +1,4 @@
-"""What a leaky server is to whoever tries an instrument on it."""
+"""What a leaky server consists of, for trials of the instrument."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ class ServerMutant:
 
     `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it does.
     `make(folder, node)` starts one on loopback that writes into `folder`; two nodes of one service
-    have different numbers. Whoever made it closes it.
+    have different numbers. The caller closes it.
     """
 
     id: str

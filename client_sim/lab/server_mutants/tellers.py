@@ -18,7 +18,7 @@ class _Meter(ToyServer):
         self.series[label] = self.series.get(label, 0) + 1
 
     def label(self, asked: Asked) -> str:
-        """Give the label's value."""
+        """Return the label's value."""
         return asked.path
 
     def metrics(self) -> str:

@@ -1,6 +1,6 @@
 """A small honest server of a fixed tree, with hooks where a leak can be put in.
 
-It refuses what it does not know, answers everybody alike, and keeps counters in memory.
+It refuses what it does not know, answers all clients alike, and keeps counters in memory.
 """
 
 import gzip
@@ -38,7 +38,7 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as it came: `rest` is what had come behind its head, `status` what was said."""
+    """One request as it came: `rest` is what had come after its head, `status` the answer's."""
 
     data: bytes
     peer: tuple[str, int]
@@ -55,11 +55,11 @@ class Asked:
 
     @property
     def query(self) -> str:
-        """What stands behind the question mark."""
+        """The part after the question mark."""
         return self.target.partition("?")[2]
 
     def header(self, name: str) -> str:
-        """Give a header's value, or nothing."""
+        """Return a header's value, or nothing."""
         return next((value for key, value in self.lines if key.lower() == name), "")
 
 
@@ -84,16 +84,16 @@ class ToyServer:
         """See what had come of a request on a connection that ended."""
 
     def body(self, asked: Asked, body: bytes) -> bytes:
-        """Give the body of an answer."""
+        """Return the body of an answer."""
         del asked
         return body
 
     def status(self, asked: Asked) -> int:
-        """Give the status of an answer."""
+        """Return the status of an answer."""
         return asked.status
 
     def lines(self, asked: Asked, lines: list[Line]) -> list[Line]:
-        """Give the header lines of an answer."""
+        """Return the header lines of an answer."""
         del asked
         return lines
 
@@ -102,7 +102,7 @@ class ToyServer:
         return gzip.compress(body, mtime=0)
 
     def metrics(self) -> str:
-        """Give the page of metrics."""
+        """Return the page of metrics."""
         return "".join(
             f'toy_answers_total{{status="{status}"}} {self.counts[status]}\n'
             for status in (200, 206, 304, 400, 404, 405)
@@ -112,7 +112,7 @@ class ToyServer:
         """End; called before a restart, too."""
 
     def answer(self, data: bytes, peer: tuple[str, int], rest: bytes) -> tuple[bytes, bool]:
-        """Answer one head; gives the bytes, and whether the connection may go on."""
+        """Answer one head; return the bytes, and whether the connection may go on."""
         asked = _read(data, peer, rest)
         status = self.status(asked)
         if asked.path == "/metrics":
@@ -179,7 +179,7 @@ class _Listener(socketserver.ThreadingTCPServer):
     context: ssl.SSLContext | None = None
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: who goes away in the midst is nobody's business."""
+        """Ignore the error: a client may break off at any time."""
 
 
 class _Handler(socketserver.BaseRequestHandler):

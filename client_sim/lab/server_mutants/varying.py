@@ -1,4 +1,4 @@
-"""Servers that answer some otherwise than others, or one node otherwise than its twin (L58)."""
+"""Servers that answer some clients differently, or whose nodes answer differently (L58)."""
 
 import gzip
 import hashlib
