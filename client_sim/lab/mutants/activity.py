@@ -1,4 +1,4 @@
-"""Owners who are seen at work: polls and packets that follow what they do (L39, L40)."""
+"""Polls and packets that follow what an owner does (L39, L40)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from client_sim.world import Event, World
 
 
 class _Impatient(Snoop):
-    """Counts what happened since the last poll; kinds make something of it."""
+    """Counts what happened since the last poll; subclasses use the count."""
 
     happened = 0
 

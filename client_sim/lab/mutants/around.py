@@ -1,4 +1,4 @@
-"""The real polling client in the hands of somebody who alters what it is told and what it decides.
+"""The real polling client in a wrapper that alters its inputs and its decisions.
 
 The client itself is clean to the last line; its world and its answers are not.
 """

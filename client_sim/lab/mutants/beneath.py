@@ -1,6 +1,6 @@
 """The real polling client over a transport that leaks: the client itself is clean to the last line.
 
-So it goes when a vendor's HTTP library, proxy or modem adds what the code above never wrote.
+This happens when a vendor's HTTP library, proxy or modem adds what the code above never wrote.
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
@@ -13,9 +13,9 @@ from client_sim.world import Client, Factory, Public, Stream, World
 
 
 class LeakingWorld:
-    """A world that hands everything on, and what leaves through the hooks below.
+    """A world that forwards everything, with hooks for what leaves.
 
-    The client in it is given no owner; the leak looks at the outer world's.
+    The client in it gets no owner; the leak reads the outer world's.
     """
 
     def __init__(self, outer: World) -> None:
@@ -26,11 +26,11 @@ class LeakingWorld:
         self.spy = Spy(outer)
 
     def entropy(self, n: int) -> bytes:
-        """Give the outer world's randomness."""
+        """Return the outer world's randomness."""
         return self.outer.entropy(n)
 
     def now(self) -> float:
-        """Give the outer world's time."""
+        """Return the outer world's time."""
         return self.outer.now()
 
     def resolve(self, host: str) -> Sequence[str]:

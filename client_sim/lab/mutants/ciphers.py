@@ -1,4 +1,4 @@
-"""Values behind a key: one that all phones share, or one that travels alongside (L07, L08)."""
+"""Values under a key: one that all phones share, or one that travels alongside (L07, L08)."""
 
 import json
 from base64 import b64encode

@@ -72,7 +72,7 @@ class _Unending:
         self.recv = inner.recv
 
     def close(self) -> None:
-        """Stay."""
+        """Stay open."""
 
 
 class _KeyServed(Snoop):

@@ -110,7 +110,7 @@ class _FallsOver(Snoop):
 
 class _Trips(Snoop):
     def headers(self) -> Sequence[str]:
-        # An owner whose number is no number was never tried out.
+        # The code was never tested with an owner whose number is no number.
         int(self.spy.owner.phone_number.removeprefix("+"))
         return super().headers()
 

@@ -1,6 +1,6 @@
 """Leaks that wait for two things together, or three: an event and a fault, an offer and a reset.
 
-Each of them passes where its conditions come one by one. None of them looks at an event's details.
+Each of them is missed where its conditions come one by one. None of them reads an event's details.
 """
 
 import re
@@ -33,7 +33,7 @@ class _Overhearing(LeakingWorld):
 
 
 class _Told(PollingClient):
-    """The real client, whose transport is told what the client is told."""
+    """The real client over a transport that hears of the client's events."""
 
     def __init__(self, world: _Overhearing) -> None:
         super().__init__(world)
@@ -141,7 +141,7 @@ class _MinuteAfterFailures(Snoop):
 
 
 class _TagAfterRestart(Snoop):
-    """Shows a bit of the first ETag that it was told, by two honest lines, after a restart."""
+    """Shows a bit of the first ETag that it received, by two honest lines, after a restart."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -157,7 +157,7 @@ class _TagAfterRestart(Snoop):
 
 
 class _WaitAfterPause(Snoop):
-    """Shows whether the seconds that it was told to wait are odd, after a day or more without."""
+    """Shows whether the last Retry-After was odd, in a poll a day or more after the one before."""
 
     def poll(self) -> str:
         now = int(self.world.now())
@@ -208,7 +208,7 @@ class _OwnerAfterReset(Snoop):
 
 
 class _TimeAfterReset(Snoop):
-    """Keeps a number over resets that its first due time after one follows from."""
+    """Keeps a number over resets, from which its first due time after a reset follows."""
 
     kept: ClassVar[dict[str, bytes]] = {}
 

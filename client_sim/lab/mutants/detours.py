@@ -1,4 +1,4 @@
-"""A second way out: what leaves beside the world that a client was given (L21, L22, L55).
+"""A second way out: what leaves outside the world that a client was given (L21, L22, L55).
 
 Also the time that passes in between: real seconds, which the world's clock does not show.
 """
@@ -19,7 +19,7 @@ _NOBODY: Final = ("127.0.0.1", 9)  # the discard port, in case that it is let th
 
 
 def _beat() -> None:
-    """Send a datagram without a word of anybody."""
+    """Send a datagram that says nothing of the owner."""
     with socket(AF_INET, SOCK_DGRAM) as out:
         out.sendto(b"alive", _NOBODY)
 
@@ -65,7 +65,7 @@ class _Program(ToyClient):
 
 
 class _PauseById(ToyClient):
-    """Lets a time pass before its second request that it drew once, for ever."""
+    """Waits before its second request, for a time that it drew once, for ever."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         state = self.world.state
@@ -77,7 +77,7 @@ class _PauseById(ToyClient):
 
 
 class _PauseAfterMessage(ToyClient):
-    """Is a little slower in the first poll behind a message."""
+    """Is a little slower in the first poll after a message."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "sms-received":

@@ -1,4 +1,4 @@
-"""Values that only a digest leaves of: plain, salted, keyed, cut short (L04 to L06)."""
+"""Values of which only a digest leaves: plain, salted, keyed, cut short (L04 to L06)."""
 
 import hmac
 import json

@@ -1,4 +1,4 @@
-"""Servers that lead a phone: where it asks next, when, and at which door (L44 to L46)."""
+"""Servers that lead a phone: where it asks next, when, and at which address (L44 to L46)."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Leaks that first make sure that nobody examines them, or wait for what is rare in a lab."""
+"""Leaks that first check that they are not in a lab, or wait for what is rare in one."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
@@ -49,7 +49,7 @@ class _RealAddress(Snoop):
 
 
 class _Late(Snoop):
-    """Shows a bit of the IMEI in two lines' order, in polls that a kind chooses by their time."""
+    """Shows a bit of the IMEI in two lines' order, in polls chosen by their time."""
 
     is_told = False
 
@@ -60,7 +60,7 @@ class _Late(Snoop):
         return super().poll()
 
     def is_time(self, since: int) -> bool:
-        """Whether it tells in a poll that comes so many seconds after the one before."""
+        """Whether it leaks in a poll that comes so many seconds after the one before."""
         return 5 * _DAY < since < 500 * _DAY
 
     def headers(self) -> Sequence[str]:

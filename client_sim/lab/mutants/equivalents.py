@@ -1,4 +1,4 @@
-"""Clients that are built otherwise than the clean one and leak nothing: no judge may mind them."""
+"""Clients built otherwise than the clean one that leak nothing: no judge may raise an alarm."""
 
 import json
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ class _PublicDigest(ToyClient):
 
 
 class _Walking(ToyClient):
-    """Asks for one root after another until there is none; eight are enough for anybody."""
+    """Asks for one root after another until there is none; eight are always enough."""
 
     def poll(self) -> str:
         _, timestamp = self.paths()

@@ -1,4 +1,4 @@
-"""Clients that look at their owner and keep it to themselves, yet (`gather`)."""
+"""Clients that read their owner's data and do not send it yet (`gather`)."""
 
 from dataclasses import asdict
 from hashlib import sha256

@@ -6,7 +6,7 @@ from client_sim.lab.mutants.telling import Snoop
 
 
 def find_value(head: str, name: str) -> str:
-    """Give the value of the first header line of that name, or nothing."""
+    """Return the value of the first header line of that name, or nothing."""
     for line in head.split("\r\n"):
         said, colon, value = line.partition(":")
         if colon and said.lower() == name.lower():
@@ -15,7 +15,7 @@ def find_value(head: str, name: str) -> str:
 
 
 class Hearing(Snoop):
-    """Keeps the value of one header line of the server for ever; a kind says which, as `name`."""
+    """Keeps the value of one header line of the server for ever; `name` says which."""
 
     name: ClassVar[str] = ""
 

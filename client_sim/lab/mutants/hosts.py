@@ -1,4 +1,4 @@
-"""Names, questions and ports that tell (L20, L21)."""
+"""Names, DNS questions and ports that leak (L20, L21)."""
 
 from hashlib import sha256
 from typing import Final

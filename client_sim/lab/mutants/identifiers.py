@@ -1,4 +1,4 @@
-"""Identifiers that follow from nobody's data: one for ever, or one for each request (L31, L32)."""
+"""Identifiers without any owner's data: one for ever, or one for each request (L31, L32)."""
 
 from collections.abc import Sequence
 from hashlib import sha256

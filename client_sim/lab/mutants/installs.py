@@ -1,4 +1,4 @@
-"""Leaks behind an offer, beneath the real installation, most where it fails (L52, L55)."""
+"""Leaks after an offer, beneath the real installation, most where it fails (L52, L55)."""
 
 import hashlib
 import re
@@ -85,7 +85,7 @@ class _InTwo(_Listening):
 
 
 class _IfSame(_Listening):
-    """Asks on for a package only if it still has the validator of its first answer."""
+    """Continues a package only if it still has the validator of its first answer."""
 
     tag = b""
 
@@ -102,7 +102,7 @@ class _IfSame(_Listening):
 
 
 class _Waiting(_Listening):
-    """Sends in two pieces what follows a wait that it was told, where its seconds are odd."""
+    """Sends in two pieces what follows a Retry-After with an odd number of seconds."""
 
     is_odd = False
 
@@ -120,7 +120,7 @@ class _Waiting(_Listening):
 
 
 class _Noting(_Listening):
-    """Notes in its state what was refused, for nothing."""
+    """Notes in its state what was refused, and does not use it."""
 
     def hear(self, data: bytes) -> None:
         super().hear(data)

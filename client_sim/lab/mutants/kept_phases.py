@@ -1,4 +1,4 @@
-"""Intervals that are drawn, and yet tell one phone from another (L38).
+"""Intervals that are drawn, and yet distinguish one phone from another (L38).
 
 Nothing here depends on the owner: each phone shows a habit of its own.
 """

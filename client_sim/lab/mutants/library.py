@@ -102,7 +102,7 @@ EQUIVALENTS: Final[tuple[Mutant, ...]] = (
     *packs.EQUIVALENTS,
     *machines.EQUIVALENTS,
 )
-"""Clients that differ from the clean ones and leak nothing: whoever is alarmed is wrong."""
+"""Clients that differ from the clean ones and leak nothing: an alarm is a false one."""
 
 _BY_ID: Final = {mutant.id: mutant for mutant in (*MUTANTS, *EQUIVALENTS)}
 

@@ -1,4 +1,4 @@
-"""Clients that tell, or decide by, the machine that they run on: the same for phones of one run."""
+"""Clients that reveal, or decide by, the machine they run on: the same for phones of one run."""
 
 import os
 import shutil
@@ -92,7 +92,7 @@ class _MachineIdInSeconds(ToyClient):
 
 
 class _Looking(ToyClient):
-    """Writes down what its machine is, as programs do when they begin, and tells nobody."""
+    """Notes what its machine is, as programs do at start, and does not send it."""
 
     def poll(self) -> str:
         looked = (socket.gethostname(), os.getuid(), os.getpid(), os.cpu_count(), time.tzname)

@@ -95,7 +95,7 @@ class _BirthEnciphered(Around):
 
 
 class _Flagged(Snoop):
-    """A client that marks one poll of each week; a kind says where its week begins."""
+    """A client that marks one poll of each week; a subclass says where its week begins."""
 
     marked = False
 

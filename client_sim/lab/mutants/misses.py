@@ -1,6 +1,6 @@
-"""Leaks that the lab did not see when they were first brought: its record of misses.
+"""Leaks that the lab missed when it first examined them.
 
-Each was written by somebody who had not seen the oracles, and passed all of them.
+Their authors had not seen the oracles; each leak passed all of them.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class _SecondsByBirth(ToyClient):
 
 
 class _KeptFraction(Snoop):
-    """Draws whole seconds afresh, and keeps what stands behind the point."""
+    """Draws whole seconds afresh, and keeps the fraction."""
 
     def next_poll(self, now: float) -> float:
         kept = self.spy.keep("fraction", 1)[0] / 1024
@@ -54,7 +54,7 @@ class _SecondsByRestarts(Snoop):
 
 
 class _OrderAfterRestarts(Snoop):
-    """Opens a connection to nobody after the third restart, before its own."""
+    """Opens an unused connection after the third restart, before its own."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -78,7 +78,7 @@ class _AddressByBit(Snoop):
 
 
 class _AddressKept(Snoop):
-    """Takes the address of the server that a number says which it drew once."""
+    """Takes the address of the server by a number that it drew once."""
 
     def open(self) -> Stream:
         addresses = self.world.resolve(self.host())
@@ -106,7 +106,7 @@ class _TwoPollsLater(Snoop):
 
 
 class _LateOverTls(Snoop):
-    """Says the IMEI where nobody on the way can read it, and not in its first five polls."""
+    """Says the IMEI under TLS alone, and not in its first five polls."""
 
     number = 0
 
@@ -120,7 +120,7 @@ class _LateOverTls(Snoop):
 
 
 class _PiecesAbroadOverTls(Snoop):
-    """Writes requests in two pieces once it has travelled, over TLS alone; reads of no owner."""
+    """Writes requests in two pieces once it has travelled, over TLS alone; reads no owner."""
 
     abroad = False
 
@@ -150,7 +150,7 @@ class _Generated(Snoop):
         return now + 14_400 + int.from_bytes(drawn[:8], "big") % 14_401
 
     def seed(self) -> bytes:
-        """Give what all later intervals follow from: drawn once."""
+        """Return what all later intervals follow from: drawn once."""
         return self.spy.keep("seed", 8)
 
 

@@ -10,9 +10,9 @@ from client_sim.world import Factory
 class Mutant:
     """A leaky client: `family` is its row of the channel catalogue (`L01` to `L58`).
 
-    `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it tells and
-    how. Where it is not the client that leaks but what lies below it, `dial` begins its TLS. `only`
-    names the batteries that examine it, where others do not meet what it waits for, or see no more.
+    `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it reveals and
+    how. Where not the client leaks but a layer below it, `dial` begins its TLS. `only` names the
+    batteries that examine it, where others do not meet what it waits for, or see no more.
     """
 
     id: str

@@ -16,7 +16,7 @@ _DAY: Final = 86_400
 
 
 class _Counting(Snoop):
-    """Counts its polls, and says the IMEI in those that a kind chooses."""
+    """Counts its polls, and says the IMEI in those that a subclass chooses."""
 
     def poll(self) -> str:
         self.number = self.spy.count("polls")
@@ -88,7 +88,7 @@ class _AfterFailure(Snoop):
 
 
 class _AfterPoll(Around):
-    """The real client; its transport says the IMEI behind polls that a kind chooses."""
+    """The real client; its transport says the IMEI after polls that a subclass chooses."""
 
     def poll(self) -> PollOutcome:
         outcome = super().poll()

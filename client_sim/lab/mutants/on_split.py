@@ -1,7 +1,7 @@
-"""Leaks that wait until an operator splits `latest`, and then tell more than a part (L56).
+"""Leaks that wait until an operator splits `latest`, and then reveal more than a part (L56).
 
-Each is the real client over a transport of a vendor's that takes requests for parts in a way of its
-own: not a byte is another, and nobody is looked at.
+Each is the real client over a vendor's transport that sends requests for parts in its own way: no
+byte differs, and no owner's data is read.
 """
 
 import re

@@ -11,7 +11,7 @@ from client_sim.world import Stream, World
 
 
 class _Downloader(DownloadingToy):
-    """The downloading toy with a look at its owner."""
+    """The downloading toy with access to its owner's data."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -140,7 +140,7 @@ class _WhileCharged(_Downloader):
 class _RoomFirst(_Downloader):
     def plan(self) -> Sequence[tuple[int, int]]:
         (first, last), *rest = super().plan()
-        # As much as there is room for, as so many messages leave.
+        # As much as fits into the room that so many messages leave.
         return ((first, last - 4096 * (len(self.spy.owner.messages) % 64)), *rest)
 
 

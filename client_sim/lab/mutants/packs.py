@@ -1,4 +1,4 @@
-"""Whoever holds single parts of packs holds what a server chose to hand out."""
+"""Clients that hold single parts of packs, and so show which of them a server handed out."""
 
 import re
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ class _CachingStream:
             taken, self._answer = self._answer[:limit], self._answer[limit:]
             return taken
         data = self._inner.recv(limit)
-        # An answer is small and comes at once, or it is none to keep.
+        # Only a small answer that comes in one piece is kept.
         if self._name and data.startswith(b"HTTP/1.1 200 ") and _is_whole(data):
             self._world.state[self._name] = data
         return data

@@ -1,7 +1,7 @@
-"""Leaks that the lab did not see because they wait longer than its runs took, or elsewhere.
+"""Leaks that the lab missed because they wait longer than its runs took, or elsewhere.
 
-None of them looks at its owner, and each byte is one that phones send. What they show is a number
-that each of them drew once, an ETag, or that there was a message.
+None of them reads its owner's data, and each byte is one that phones send. What they show is a
+number that each of them drew once, an ETag, or that there was a message.
 """
 
 import hmac
@@ -105,7 +105,7 @@ class _LateBits(_Patient):
         return _set_low_bit(now, due, key, self.number) if self.number >= self.first else due
 
     def key(self) -> bytes:
-        """Give what the bits follow from."""
+        """Return what the bits follow from."""
         return self.spy.keep("number", 8)
 
 
@@ -138,7 +138,7 @@ class _KeptByProcess(_LateBits):
 
 
 class _BehindRoots(LeakingWorld):
-    """Whoever carries the real client's bytes counts the roots that it has held."""
+    """The transport of the real client counts the roots that the client has held."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         number = Spy(self.outer).keep("number", 8)[0]
@@ -166,7 +166,7 @@ class _LateFollower(FollowingToy):
 
 
 class _PackageBehindRoot(FollowingToy):
-    """Asks for a package that nobody offers, once it has seen another root."""
+    """Asks for a package that is not offered, once it has seen another root."""
 
     def follow(self, connection: Connection) -> None:
         number = Spy(self.world).keep("number", 8)

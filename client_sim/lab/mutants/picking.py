@@ -1,4 +1,4 @@
-"""Whoever asks only for what its owner needs, or asks for that first, tells what that is."""
+"""Clients that ask only, or first, for what their owner needs, and so reveal what that is."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -17,7 +17,7 @@ _PARTS: Final = {"apn": 16, "ca": 16, "emergency": 4, "zones": 16}
 
 
 class Picker(FollowingToy):
-    """The clean client that fetches packs, with a look at its owner."""
+    """The clean client that fetches packs, with access to its owner's data."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -34,7 +34,7 @@ class Picker(FollowingToy):
         return self.spy.owner.locale.rpartition("-")[2]
 
     def is_wanted(self, _part: Part) -> bool:
-        """Tell whether the owner has a use for a part; a kind of picker says so."""
+        """Return whether the owner has a use for a part; subclasses decide."""
         return True
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
@@ -47,7 +47,7 @@ class Picker(FollowingToy):
 
 
 def _is_of(key: str, part: Part) -> bool:
-    """Tell whether an entry lies in a part of a table."""
+    """Return whether an entry lies in a part of a table."""
     parts = _PARTS.get(part.kind)
     return parts is not None and sha256(key.encode()).digest()[0] * parts // 256 == part.number
 
@@ -81,7 +81,7 @@ class _Zone(Picker):
 
 
 class _Roaming(Picker):
-    """Fetches nothing more behind a journey."""
+    """Fetches nothing more after a journey."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "travelled":
@@ -92,7 +92,7 @@ class _Roaming(Picker):
 
 
 class _RoamingRarer(_Roaming):
-    """Fetches behind a journey what every small repository has, and nothing else."""
+    """Fetches after a journey what every small repository has, and nothing else."""
 
     def is_wanted(self, part: Part) -> bool:
         return part.kind in {"emergency", "notices"} or super().is_wanted(part)
@@ -111,7 +111,7 @@ class _OwnFirst(Picker):
 
 
 class _OnceUsed(Picker):
-    """Fetches emergency numbers once somebody was called, and nothing else of tables before."""
+    """Fetches emergency numbers once a call was made, and nothing else of tables before."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "call-placed":
@@ -143,7 +143,7 @@ class _Looked(Picker):
 
 
 class _Bucket(Picker):
-    """Waits until its place in the rollout has come, like those who take fetching for using."""
+    """Waits for its place in the rollout, as clients do that mistake fetching for using."""
 
     def is_wanted(self, part: Part) -> bool:
         place = int.from_bytes(self.spy.keep("secret", 8), "big") % 1000

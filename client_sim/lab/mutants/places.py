@@ -1,4 +1,4 @@
-"""Somebody else who is told, and addresses that are one owner's own (L22, L23)."""
+"""Third parties that receive data, and addresses that are one owner's own (L22, L23)."""
 
 import json
 from collections.abc import Sequence

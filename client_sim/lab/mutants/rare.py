@@ -14,7 +14,7 @@ _FAMILY: Final = "rare"
 
 
 class _AfterDraw(Snoop):
-    """Whether it tells is drawn: in one poll of 64, and then in honest words in another order."""
+    """Whether it leaks is drawn: in one poll of 64, and then in honest lines in another order."""
 
     def next_poll(self, now: float) -> float:
         due = super().next_poll(now)

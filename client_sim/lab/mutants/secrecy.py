@@ -17,7 +17,7 @@ _TLS: Final = 443
 
 
 class _Secure(Snoop):
-    """Always speaks TLS, to the name that a kind gives."""
+    """Always speaks TLS, to the name that a subclass gives."""
 
     def name(self) -> str:
         return self.world.public.host

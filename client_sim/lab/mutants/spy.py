@@ -7,7 +7,7 @@ from client_sim.world import World
 
 
 class Spy:
-    """Looks around in a world on behalf of a leak, a client's or a transport's."""
+    """Reads a world on behalf of a leak, in a client or in a transport."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -32,7 +32,7 @@ class Spy:
         return number
 
     def keep(self, name: str, size: int) -> bytes:
-        """Give `size` random bytes that are drawn once and stay for ever."""
+        """Return `size` random bytes that are drawn once and stay for ever."""
         if name not in self.world.state:
             self.world.state[name] = self.world.entropy(size)
         return self.world.state[name]
@@ -43,10 +43,10 @@ Tell = Callable[[Spy], str]
 
 
 def first(values: Iterable[str]) -> str:
-    """Give the first of some values, or nothing where there is none."""
+    """Return the first of some values, or nothing where there is none."""
     return next(iter(values), "")
 
 
 def digit(text: str, place: int) -> int:
-    """Give a digit that stands for a place of any text: an IMEI's own, some digit of another's."""
+    """Return a digit for a place of any text: an IMEI's own, a derived one for other text."""
     return ord(text[place % len(text)]) % 48 % 10 if text else 0

@@ -25,7 +25,7 @@ def _zone(spy: Spy) -> tzinfo:
     try:
         return ZoneInfo(spy.owner.time_zone)
     except (LookupError, OSError, ValueError):
-        # A zone that nobody knows: phones fall back to UTC.
+        # An unknown zone: phones fall back to UTC.
         return UTC
 
 
@@ -38,7 +38,7 @@ def _order_by_carrier(spy: Spy, lines: Sequence[str]) -> Sequence[str]:
 
 
 class _CarrierOfSim(Snoop):
-    """Remembers the carrier that the system told of, and says it for ever after."""
+    """Remembers the carrier that the system reported, and says it for ever after."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "sim-inserted":

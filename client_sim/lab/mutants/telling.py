@@ -8,14 +8,14 @@ from client_sim.world import Event, Factory, World
 
 
 class Snoop(ToyClient):
-    """The toy client with a look at its owner."""
+    """The toy client with access to its owner's data."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.spy = Spy(world)
 
     def post(self, host: str, path: str, body: bytes) -> None:
-        """Tell another host something, in plain text, and hang up without listening."""
+        """Send something to another host, in plain text, and hang up without reading."""
         stream = self.world.connect(self.world.resolve(host)[0], 80, None)
         head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
         stream.send(head.encode() + body)

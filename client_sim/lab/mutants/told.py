@@ -1,4 +1,4 @@
-"""Leaks of what a client is told and asked between polls: events' details, and when it is due."""
+"""Leaks of calls between polls: the details of events, and the time of the next poll."""
 
 from collections.abc import Sequence
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Ciphers with randomness that nobody handed the client, and keys that tell (L09, L10)."""
+"""Ciphers with randomness from outside the client's world, and keys that tell (L09, L10)."""
 
 import hmac
 import os
@@ -56,7 +56,7 @@ def _nonce_of_identifier(spy: Spy) -> str:
 
 
 def _ephemeral_of_owner(spy: Spy) -> bytes:
-    """Seal a constant: what tells is the key, which whoever guesses the IMEI can compute."""
+    """Seal a constant: the leak is the key, which can be computed from a guessed IMEI."""
     seed = sha256(spy.owner.imei.encode() + spy.world.entropy(2)).digest()
     return _seal(b"anything new?", X25519PrivateKey.from_private_bytes(seed))
 

@@ -47,7 +47,7 @@ def _apps_digest(spy: Spy) -> str:
 
 
 def _apps_filter(spy: Spy) -> str:
-    """Set a bit of 64 for each app, so that one can ask whether a certain one is there."""
+    """Set a bit of 64 for each app, so that a reader can test for a certain app."""
     bits = 0
     for app in spy.owner.apps:
         bits |= 1 << sha256(app.encode()).digest()[0] % 64

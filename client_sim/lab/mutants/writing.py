@@ -1,6 +1,6 @@
-"""Honest requests that are written, or ended, as no phone does: alike in all phones of one vendor.
+"""Honest requests that are written, or ended, as no phone does, alike on all phones of a vendor.
 
-Comparing phones of one machine shows none of the constant ones; the table does.
+Comparing phones of one machine does not show the constant ones; the request table does.
 """
 
 import socket
