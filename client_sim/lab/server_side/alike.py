@@ -1,4 +1,4 @@
-"""Bytes for bytes: everybody who asks the same is answered the same, the date excepted."""
+"""Byte for byte: equal requests get equal answers, but for the date."""
 
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ _HANDED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was answered to a question: `who` asked whom and when, in words."""
+    """An answer to a question; `who` says in words who asked which server, and when."""
 
     group: str
     who: str
@@ -29,7 +29,7 @@ class Said:
 
 
 def judge_alike(said: Sequence[Said]) -> Iterator[Finding]:
-    """Find answers that differ within one group, each beside the answer that most had."""
+    """Find answers that differ within one group, each with the most frequent answer."""
     groups: dict[str, list[Said]] = {}
     for one in said:
         groups.setdefault(one.group, []).append(one)
@@ -54,7 +54,7 @@ def judge_pairs(
 
 
 def judge_headers(said: Sequence[Said]) -> Iterator[Finding]:
-    """Find headers that hand out something for a client to bring back, or to follow."""
+    """Find headers with something for a client to send back, or to follow."""
     seen: set[bytes] = set()
     for one in said:
         head = one.answer.partition(b"\r\n\r\n")[0]
@@ -74,7 +74,7 @@ def judge_headers(said: Sequence[Said]) -> Iterator[Finding]:
 
 
 def hide_date(answer: bytes) -> bytes:
-    """Give an answer without the value of its `Date`, the one thing in which answers may differ."""
+    """Return an answer without the value of its `Date`, the only part that may differ."""
     head, blank, body = answer.partition(b"\r\n\r\n")
     return _DATE.sub(rb"\1-", head) + blank + body
 
@@ -88,7 +88,7 @@ def _differ(group: str, one: Said, answer: bytes, other: Said, usual: bytes) -> 
     )
     more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
     lengths = "" if len(answer) == len(usual) else f"; {len(answer)} bytes and {len(usual)}"
-    # Most of a difference behind the first is only moved; the bytes shown begin a line before.
+    # After the first difference most bytes are only shifted; the bytes shown begin a line before.
     start = max(first - 64, 0)
     return Finding(
         where=f"{group}, {one.who}",
@@ -104,7 +104,7 @@ def _differ(group: str, one: Said, answer: bytes, other: Said, usual: bytes) -> 
 
 
 def _run(places: list[int], first: int) -> int:
-    """Give how many bytes differ in a row."""
+    """Return how many bytes differ in a row."""
     length = 1
     for number, place in enumerate(places):
         if place != first + number:

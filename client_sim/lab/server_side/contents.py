@@ -1,4 +1,4 @@
-"""What is in a file beside its bytes as they lie there: cells of a database, compressed text."""
+"""What a file holds besides its raw bytes: cells of a database, compressed text."""
 
 import bz2
 import gzip
@@ -36,7 +36,7 @@ def load_contents(path: Path) -> Iterator[tuple[str, bytes]]:
         with database.open("rb") as file:
             start = file.read(len(_SQLITE))
     except OSError:
-        return  # gone, or it was said before that it cannot be read
+        return  # gone, or already reported as unreadable
     if start == _SQLITE:
         yield from _load_cells(database)
         return

@@ -39,8 +39,8 @@ def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None)
     """
     sources = plan_sources(order.site, order.sources, seams.entropy)
     host = order.site.host.encode()
-    # What comes before the first look is asked from the last address, and planted requests from
-    # the first one, so that it is as new to the server as can be.
+    # Requests before the first look come from the last address, planted ones from the first, so
+    # that this one is as new to the server as possible.
     scout = Sender(order.site, sources[-1:], order.patience)
     scout.require_answer(request(_GZIP, host=host))
     check_places(order.places)
@@ -58,7 +58,7 @@ def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None)
     ends = tuple(sender.peers)
     seams.sleep(order.settle)
     seams.note("searching")
-    search.look(ends)  # before other requests take the place of these in a ring
+    search.look(ends)  # before other requests replace these in a ring buffer
     seams.note("asking the same from several addresses")
     said, unlike = _ask_everywhere(sender, questions)
     others = tuple(_check_others(order, sender, questions, seams))
@@ -161,7 +161,7 @@ def _check_others(
 
 
 def _judge_node(sender: Sender, site: Site, questions: Sequence[Question]) -> tuple[Finding, ...]:
-    """Compare two nodes; again where the first one changed its mind meanwhile, as by publishing."""
+    """Compare two nodes; again where the first one changed meanwhile, as by publishing."""
     other = Sender(site, sender.sources, sender.patience)
     names = (sender.site.host, f"{site.address}:{site.port}")
     found: tuple[Finding, ...] = ()

@@ -30,10 +30,10 @@ class Exchange:
 def connect(
     site: Site, source: str, *, name: str = "", alpn: str = ""
 ) -> Iterator[tuple[socket.socket, Peer]]:
-    """Connect from an address, by TLS where the site has it; gives the socket and who we are.
+    """Connect from an address, by TLS where the site has it; return the socket and our own end.
 
-    Certificates are not looked at: nothing is sent that means anything. Raises SurroundingsError
-    when nobody listens, or the address is not ours; a handshake that fails is an OSError.
+    Certificates are not verified: nothing confidential is sent. Raises SurroundingsError when the
+    server does not listen, or the address is not ours, and OSError when the handshake fails.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -76,19 +76,19 @@ def ask(
 ) -> Exchange:
     """Send bytes on a connection of their own and read as many answers as `heads` is long.
 
-    An answer that does not come within `patience` seconds is none.
+    An answer that does not come within `patience` seconds counts as none.
     """
     answer = b""
     peer: Peer = (source, 0)
     with (
-        contextlib.suppress(OSError),  # a server may cut anybody off, in a handshake as well
+        contextlib.suppress(OSError),  # a server may cut a client off, in a handshake as well
         connect(site, source, name=name, alpn=alpn) as (connection, ends),
     ):
         peer = ends
         if delivery is Delivery.CUT:
             connection.sendall(data[: len(data) // 2])
             data = data[len(data) // 2 :]
-        with contextlib.suppress(OSError):  # what it said before it cut us off is there still
+        with contextlib.suppress(OSError):  # what it sent before it cut us off can still be read
             connection.sendall(data)
         if delivery is Delivery.RESET:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -104,7 +104,7 @@ def ask(
 def ask_together(
     site: Site, starts: Sequence[bytes], source: str, act: Callable[[], None]
 ) -> tuple[Exchange, ...]:
-    """Leave beginnings of requests on connections that stay open while `act` runs."""
+    """Send beginnings of requests on connections that stay open while `act` runs."""
     with contextlib.ExitStack() as stack:
         opened = []
         for data in starts:
@@ -126,7 +126,7 @@ def _receive(connection: socket.socket) -> Iterator[bytes]:
 
 
 def is_whole(data: bytes, heads: Sequence[bool]) -> bool:
-    """Answer whether as many answers are there as `heads` is long; what is no HTTP/1 is one."""
+    """Return whether as many answers came as `heads` is long; bytes that are no HTTP/1 are one."""
     for is_head in heads:
         end = 0
         while end >= 0:
@@ -141,7 +141,7 @@ def is_whole(data: bytes, heads: Sequence[bool]) -> bool:
 
 
 def _find_end(data: bytes, *, is_head: bool) -> int:
-    """Give where the first answer ends, or -1 where that is not to be seen yet."""
+    """Return where the first answer ends, or -1 where that is not known yet."""
     if data and not b"HTTP/1.".startswith(data[:7]):
         return len(data)
     head, blank, body = data.partition(b"\r\n\r\n")

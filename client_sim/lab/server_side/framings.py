@@ -1,4 +1,4 @@
-"""What a request has beside its head: bodies in every framing, tails, other protocols."""
+"""Requests beyond their head: bodies in every framing, trailing bytes, other protocols."""
 
 import gzip
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def _plan_body(name: str, kind: bytes, body: bytes, host: bytes) -> Template:
 
 
 def _plan_unfinished(host: bytes) -> Iterator[Template]:
-    """Yield beginnings of requests that nobody will ever end."""
+    """Yield beginnings of requests that are never completed."""
     head = request(b"User-Agent: <T>", host=host)
     tail = request(host=host) + request(b"Accept: <T>", host=host)[:-3]
     for name, data in (
@@ -90,7 +90,7 @@ def _plan_unfinished(host: bytes) -> Iterator[Template]:
 
 
 def _frames() -> bytes:
-    """Give SETTINGS and HEADERS of HTTP/2 (RFC 9113, RFC 7541) with canaries in path and header."""
+    """Return HTTP/2 SETTINGS and HEADERS (RFC 9113, RFC 7541) with canaries in path and header."""
     literal = b"\x04%c%s" % (_TOKEN + 1, b"/<T>") + b"\x0f\x2b%c%s" % (_TOKEN, b"<T>")
     block = b"\x82\x86" + literal  # GET, http; then :path and user-agent, not to be indexed
     length = len(block) + 2 * (_TOKEN - 3)

@@ -1,4 +1,4 @@
-"""What an examination of a server is asked for, what it needs, and what it says."""
+"""An examination of a server: its inputs, its dependencies, and its verdict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from client_sim.lab.server_side.site import Site
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """What an examination takes from its surroundings; `note` is told how far it is."""
+    """The dependencies of an examination; `note` receives its progress."""
 
     entropy: Callable[[int], bytes]
     sleep: Callable[[float], None]
@@ -42,7 +42,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class ServerVerdict:
-    """All checks of one server; `unseen` says in sentences what was not looked at."""
+    """All checks of one server; `unseen` says in sentences what was not examined."""
 
     host: str
     requests: int

@@ -11,7 +11,7 @@ _MOST: Final = 64 * 1024 * 1024  # bytes
 
 
 def load_page(url: str) -> bytes:
-    """Give a page by HTTP; raises SurroundingsError where there is none."""
+    """Return a page by HTTP; raises SurroundingsError where there is none."""
     if not url.startswith(("http://", "https://")):
         raise SurroundingsError(f"{url} is no page of metrics: write http://HOST:PORT/metrics")
     # No proxy: what is asked for is near the server.

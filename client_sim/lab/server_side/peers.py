@@ -22,7 +22,7 @@ def make_peer_sieve(peers: Sequence[Peer]) -> Sieve:
     """Make a search for our addresses, and for digests of an address with its port."""
     addresses = list(dict.fromkeys(address for address, _ in peers if address))
     ends = [end for end in dict.fromkeys(peers) if all(end)]
-    ends = ends[:: len(ends) // _MOST + 1]  # who keeps one keeps the next
+    ends = ends[:: len(ends) // _MOST + 1]  # a server that keeps one keeps the next
     structures = tuple(
         # sockaddr_in of Linux: family, port, address; eight bytes that no chance puts together
         b"\x02\0" + port.to_bytes(2, "big") + ip_address(text).packed
@@ -40,21 +40,21 @@ def make_peer_sieve(peers: Sequence[Peer]) -> Sieve:
 
 def _spell(text: str) -> Iterator[bytes]:
     if text.startswith("127.0.0."):
-        return  # these stand in the settings of many a server
+        return  # these stand in the settings of many servers
     address = ip_address(text)
     yield from (text.encode(), address.packed, b"%d" % int(address))
     yield from (address.exploded.encode(), address.reverse_pointer.encode())
     if isinstance(address, IPv4Address):
         yield b"::ffff:" + address.packed.hex(":", 2).encode()
         if address.is_loopback:
-            # Where the rest of the network is nobody's, three bytes of four are telling.
+            # Where no other host is in the network, three bytes of four are telling.
             yield text.rpartition(".")[0].encode() + b"."
 
 
 def count_ports(data: bytes, ports: frozenset[int]) -> tuple[int, int]:
     """Count how many of our ports stand in a text, and how many of as many others.
 
-    One port has too few digits to be looked for; that most of a hundred are there is no chance.
+    One port has too few digits to be looked for; most of a hundred are not there by chance.
     """
     there = {int(match[0]) for match in _NUMBER.finditer(data)}
     others = {_FIRST + (port - _FIRST + _AWAY) % _SPAN for port in ports}
@@ -62,5 +62,5 @@ def count_ports(data: bytes, ports: frozenset[int]) -> tuple[int, int]:
 
 
 def is_telling(ours: int, others: int) -> bool:
-    """Answer whether ports stand in a text because they were kept."""
+    """Return whether ports stand in a text because they were kept."""
     return ours >= _ENOUGH and others * 4 <= ours

@@ -73,7 +73,7 @@ def load_states(files: Mapping[str, Path]) -> dict[str, State]:
 
 
 def load_sizes(files: Mapping[str, Path]) -> dict[str, int]:
-    """Give the length of every file."""
+    """Return the length of every file."""
     sizes: dict[str, int] = {}
     for name, path in files.items():
         try:

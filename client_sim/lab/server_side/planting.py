@@ -20,7 +20,7 @@ from typing import Final
 Entropy = Callable[[int], bytes]
 
 _MARK: Final = re.compile(rb"<([TBNnA])>")
-_HALF: Final = 13  # letters, 65 bits: what is left of a value that a field was too short for
+_HALF: Final = 13  # letters, 65 bits: what is left of a value that a short field cut off
 _SEPARATORS: Final = (b" ", b": ", b"?", b"#", b"/", b"=", b"&", b";", b", ", b'"', b"@")
 
 
@@ -97,12 +97,12 @@ def plant(template: Template, entropy: Entropy) -> Planted:
 
 
 def draw_token(entropy: Entropy) -> bytes:
-    """Give 128 fresh bits as 26 bytes that may stand in any position."""
+    """Return 128 fresh bits as 26 bytes that may stand in any position."""
     return base64.b32encode(entropy(16)).rstrip(b"=").lower()
 
 
 def _draw(kind: bytes, entropy: Entropy) -> tuple[bytes, tuple[bytes, ...]]:
-    """Give what is written in the request, and the values to look for."""
+    """Return what is written in the request, and the values to look for."""
     match kind:
         case b"B":
             token = draw_token(entropy)

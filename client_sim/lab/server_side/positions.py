@@ -77,7 +77,7 @@ _SPECIAL: Final = (
 def request(
     *lines: bytes, method: bytes = b"GET", path: bytes = PATH, host: bytes, version: bytes = b"1.1"
 ) -> bytes:
-    """Give the bytes of a request with `Host` and more lines."""
+    """Return the bytes of a request with `Host` and more lines."""
     first = b" ".join((method, path, b"HTTP/" + version))
     return b"\r\n".join((first, b"Host: " + host, *lines, b"", b""))
 
@@ -104,7 +104,7 @@ def plan_heads(host: bytes, there: tuple[bytes, ...]) -> Iterator[Template]:
     yield Template("account in the host", request(host=b"<T>@a"))
     yield from _plan_headers(host)
     for number, path in enumerate(there, 1):
-        # Whatever is found or missing there, the way to its answer is another one.
+        # The server takes another code path for each, whether the file exists or not.
         name = f"user-agent of a path that is there, {number}"
         yield Template(name, request(b"User-Agent: <T>", path=path, host=host))
 

@@ -1,6 +1,6 @@
 """The files that a process holds: mapped to be written, or open for writing (Linux).
 
-Its memory is not looked at: what is nowhere but in memory is not kept, and ends with the process.
+Its memory is not examined: what is only in memory is not kept, and ends with the process.
 """
 
 import os
@@ -18,10 +18,10 @@ _DELETED: Final = " (deleted)"
 
 
 def find_files(pid: int) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of each file that a process or one that it began can write into.
+    """Yield name and path of each file that a process or its descendants can write to.
 
-    A file without a name any more is read by the descriptor or the mapping that holds it. Nothing
-    for a process that is gone. Raises SurroundingsError where the system does not tell.
+    A deleted file is read by the descriptor or the mapping that holds it. Yields nothing for a
+    process that is gone. Raises SurroundingsError where the system does not list the files.
     """
     for each in (pid, *_find_descendants(pid)):
         try:
@@ -37,7 +37,7 @@ def find_files(pid: int) -> Iterator[tuple[str, Path]]:
 
 
 def check_process(pid: int) -> None:
-    """Raise SurroundingsError unless a process runs and the system tells of it."""
+    """Raise SurroundingsError unless a process runs and the system lists its files."""
     if not Path(f"/proc/{pid}/maps").exists():
         raise SurroundingsError(
             f"there is no process {pid}, or no /proc: name one that runs, on Linux"
@@ -84,6 +84,6 @@ def _find_descendants(pid: int) -> list[int]:
             continue
         parents[int(folder.name)] = int(fields.rpartition(")")[2].split()[1])
     found = [pid]
-    for each in found:  # grows while it is walked
+    for each in found:  # grows during the loop
         found += [child for child, parent in parents.items() if parent == each]
     return found[1:]

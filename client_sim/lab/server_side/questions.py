@@ -1,4 +1,4 @@
-"""Plain requests, without a canary: what is asked to see whether everyone is answered alike."""
+"""Plain requests, without a canary, which show whether all clients are answered alike."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ _TWO: Final = (b"4711", b"0815")  # values of one length, so that only their mea
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request that anybody may send; questions of one `group` must be answered alike.
+    """A request that any client may send; questions of one `group` must be answered alike.
 
-    `words` tell them apart.
+    `words` distinguish them.
     """
 
     group: str

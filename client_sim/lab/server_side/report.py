@@ -14,7 +14,7 @@ _SHOWN: Final = 5  # findings of a check on a terminal; JSON has more
 
 
 def server_to_dict(verdict: ServerVerdict) -> dict[str, Any]:
-    """Give the verdict as values that JSON has; bytes are hexadecimal."""
+    """Return the verdict as values that JSON has; bytes are hexadecimal."""
     return {
         "server": verdict.host,
         "clean": verdict.is_clean,
@@ -37,7 +37,7 @@ def server_to_dict(verdict: ServerVerdict) -> dict[str, Any]:
 
 
 def render_server(verdict: ServerVerdict, console: Console) -> None:
-    """Print one line per check, then findings with their bytes, then what was not looked at."""
+    """Print one line per check, then findings with their bytes, then what was not examined."""
     table = Table(title=Text(f"server {verdict.host}"), title_justify="left")
     table.add_column("check")
     table.add_column("question", ratio=1)

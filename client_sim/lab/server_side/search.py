@@ -1,4 +1,4 @@
-"""The search for planted values in all places: once behind the requests, and once at the end."""
+"""The search for planted values in all places: once after the requests, and once at the end."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,7 +13,7 @@ from client_sim.lab.server_side.sieve import Sieve
 
 
 def check_places(places: Places) -> None:
-    """Raise SurroundingsError where a place cannot be looked at, before anything is sent."""
+    """Raise SurroundingsError where a place cannot be read, before anything is sent."""
     for pid in places.processes:
         check_process(pid)
     for url in places.metrics:
@@ -21,7 +21,7 @@ def check_places(places: Places) -> None:
 
 
 class Search:
-    """Looks through places for what was sent; what was there before it was made is passed over.
+    """Searches places for what was sent; what was there before the search was made is skipped.
 
     `files` is how many there were at the last look, `in_files` and `in_metrics` what was found.
     """
@@ -40,7 +40,7 @@ class Search:
         if len(self._sieves) == 1:
             self._sieves.append(make_peer_sieve(ends))
         ports = frozenset(port for _, port in ends)
-        # What a process held that has been restarted since is looked at under its name.
+        # Files that a process held before its restart are searched by their names.
         files = self._listed = self._listed | list_files(self._places)
         changed = find_changed(files, self._states)
         self._states = load_states(files)

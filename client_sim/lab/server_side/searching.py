@@ -11,7 +11,7 @@ from client_sim.lab.server_side.peers import count_ports, is_telling
 from client_sim.lab.server_side.places import load_chunks
 from client_sim.lab.server_side.sieve import Sieve
 
-_AROUND: Final = 48  # bytes shown before and behind a value
+_AROUND: Final = 48  # bytes shown before and after a value
 
 
 def judge_bytes(
@@ -36,7 +36,7 @@ def judge_bytes(
         yield Finding(
             where=f"{where}, byte {base + sighting.offset}",
             explanation=f"{position} is there{how}",
-            # Behind a step that decodes, the decoded bytes say more than the encoded ones.
+            # After a step that decodes, the decoded bytes say more than the encoded ones.
             data=shown if inner else sighting.data,
             offset=sighting.offset - start if inner else 0,
             length=length,

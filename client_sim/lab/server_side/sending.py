@@ -1,4 +1,4 @@
-"""Sending what was planted and what is asked; keeps every answer, and who we were to the server."""
+"""Sending of planted requests and questions; keeps every answer, and our end of each connection."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """The canary search made fast for what a server keeps: gigabytes without a match, mostly.
 
-All windows of eight bytes are looked up at once, as numbers; only where one is known does the
+All windows of eight bytes are looked up in one pass, as numbers; only where one is known does the
 search go byte by byte.
 """
 
@@ -21,9 +21,9 @@ _OVERLAP: Final = 512  # bytes: a value in the longest of the usual encodings fi
 
 
 class Sieve(CanarySearch):
-    """A search for values in much bytes.
+    """A search for values in large amounts of data.
 
-    `halves` are looked for under one transform, as what a field was too short for. `wholes` are
+    `halves` are looked for under one transform, for values that a short field cut off. `wholes` are
     longer pieces in which a value stands: they are looked for as digests, which do not show it.
     """
 

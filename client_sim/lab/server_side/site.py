@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from client_sim.lab.errors import LabError
 
-FRESH: Final = 6  # loopback addresses that are drawn: by one bit of them all are told apart in 98 %
+FRESH: Final = 6  # drawn loopback addresses: in 98 % of draws they differ in a given bit
 
 
 @dataclass(frozen=True, slots=True)
