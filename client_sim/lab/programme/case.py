@@ -9,7 +9,7 @@ from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.trace.observation import Observation
 
 Judge = Callable[[Sequence[Observation]], tuple[Finding, ...]]
-"""Looks at the runs of a case, in the order of its settings; empty where nothing is to be said."""
+"""Judges the runs of a case, in the order of its settings; returns its findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Case:
     """Runs of one client and the judge of them; a smaller case is judged by the same judge.
 
     Guards in `spared` are not asked: where a server fails on purpose, polls do not get anywhere.
-    Where runs differ in their steps on purpose, `derive` makes the scenario of each but the first
-    of that of the first, so that a smaller first one has its own counterparts.
+    Where runs differ in their steps on purpose, `derive` makes the other scenarios from the first,
+    so that a smaller first one has its own counterparts.
     """
 
     settings: tuple[Setting, ...]

@@ -1,4 +1,4 @@
-"""The conditions that are crossed, and what each level of a server's makes of it."""
+"""The conditions that are crossed, and how each level changes a server."""
 
 from types import MappingProxyType
 from typing import Final
@@ -28,7 +28,7 @@ from client_sim.lab.servers.packs import SMALL
 from client_sim.lab.servers.pairs import HostilePair
 from client_sim.tape import Tape
 
-# What takes as long as an answer is long tells all phones how long a server's mark is.
+# A fault whose duration depends on an answer's length would show the length of a server's mark.
 _LENGTHY: Final = "a byte in twenty seconds"
 _FAULTS: Final = MappingProxyType(
     {

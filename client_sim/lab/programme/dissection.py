@@ -1,4 +1,4 @@
-"""A request taken apart: what each of its bytes is for, and what it can tell.
+"""A request dissected: what each of its bytes is for, and what it can reveal.
 
 The words are those of the request table in docs/PRIVACY.md and of docs/FORMATS.md section 9.
 """
@@ -121,7 +121,7 @@ _STRAY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Some bytes of a request: what they are called, why they are there, what they can tell."""
+    """Some bytes of a request: what they are called, why they are there, what they can reveal."""
 
     data: bytes
     name: str
@@ -131,7 +131,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, or bytes that are none: `rule` is its id in the request table."""
+    """One request, or bytes that are no request; `rule` is its id in the request table."""
 
     rule: str
     why: str
@@ -149,7 +149,7 @@ class Exchange:
 
 
 def dissect(data: bytes, host: bytes | None) -> tuple[Exchange, ...]:
-    """Take apart all bytes of one connection, in order; each is in exactly one field.
+    """Dissect all bytes of one connection, in order; each is in exactly one field.
 
     `host` is the value that Host must have, None takes any name. What the request table does not
     have becomes an exchange of its own.

@@ -45,7 +45,7 @@ _CHUNK: Final = 25  # cases of a task: progress moves, and processes end togethe
 
 _Tried = TypeVar("_Tried")
 Tell = Callable[[str, int, int], None]
-"""Is told what goes on, how much of it is done, and how much there is."""
+"""Receives progress: the kind of work, how much of it is done, and how much there is."""
 
 
 def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
@@ -90,7 +90,7 @@ def _collect(
 ) -> tuple[Tallies, str]:
     """Take parts as they come in some order, and put them together in that of the tasks.
 
-    Where a client is given up, those that came before it, and why.
+    If a client is given up, return the parts before that, and the reason.
     """
     came: dict[Task, Tallies] = {}
     given_up = ""
@@ -135,7 +135,7 @@ def _conclude(
 def _break_off(
     plan: Plan, batteries: Sequence[Battery], tallies: Tallies, given_up: str
 ) -> ProgrammeResult:
-    """Give what was found before a client was given up; it is not run again."""
+    """Return what was found before a client was given up; it is not run again."""
     owners = {
         setting.personal: None
         for tally in tallies.values()
@@ -152,7 +152,7 @@ def _summarise(
     tallies: Tallies,
     find_smallest: Callable[[str], Smallest | None],
 ) -> ProgrammeResult:
-    """Give what was asked and found, without a sample of what the client sends."""
+    """Return what was asked and found, without a sample of what the client sends."""
     asked = [(each.oracle, each.claim, each.question) for each in batteries]
     asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
     own = [tallies[each.oracle] for each in batteries if each.oracle in tallies]
@@ -199,7 +199,7 @@ def run_matrix(
     libraries: tuple[str, ...],
     quick: bool,
 ) -> Matrix:
-    """Try the instrument on leaky clients; beside ours on harmless ones, and on servers.
+    """Try the instrument on leaky clients; with our library also on harmless ones and servers.
 
     `quick` takes one client or server of each family, which the seed chooses, and goes on to the
     next client when two oracles have found it.

@@ -11,7 +11,7 @@ from client_sim.world import Factory, Public
 
 
 def explain_poll(factory: Factory, public: Public, now: float) -> tuple[Exchange, ...]:
-    """Let a client poll a scripted server once and take apart what it sends.
+    """Let a client poll a scripted server once and dissect what it sends.
 
     Bytes that the request table does not have stand where they were sent, and say so. LabError
     when the poll raises, or sends nothing.

@@ -40,7 +40,7 @@ Kinds = tuple[str, ...]
 EVERY_KIND: Final = tuple(PARTS)
 
 _LATER: Final = Scenario("polls around a restart", (*(POLL,) * 40, REBOOT, *(POLL,) * 20))
-"""What a client lives that is not given up yet as one that never follows."""
+"""The life of a client before it counts as one that never follows a change."""
 
 _ROUNDS: Final = 3  # of all that can happen: versions that grow, and a root of a root of a root
 _REPOSITORY: Final = Repository(b"lab")
@@ -55,9 +55,9 @@ class Ground:
     `quiet` never has anything new; `changing(number)` publishes something else before each poll,
     beginning with change `number` of all that can happen, for clients that follow;
     `splitting(number)` splits `latest` before a poll, in one of six orders. `publishing(history)`
-    makes what it is told public; `stocked(history, kinds)`, too, with packs of these. Runs begin at
-    `start` (epoch seconds), or up to `spread` seconds later. `upstream` is the address of a server
-    that is polled in place of these.
+    publishes a given history; so does `stocked(history, kinds)`, with packs of these kinds. Runs
+    begin at `start` (epoch seconds), or up to `spread` seconds later. `upstream` is the address of
+    a server that is polled in place of these.
     """
 
     seed: int
@@ -72,7 +72,7 @@ class Ground:
     upstream: str | None = None
 
     def tape(self, oracle: str, number: int) -> Tape:
-        """Give the random values of one case: the same for the same seed."""
+        """Return the random values of one case: the same for the same seed."""
         return Tape(f"{self.seed} {oracle} {number}".encode())
 
     def setting(
@@ -103,15 +103,15 @@ class Ground:
         )
 
     def secured(self, public: Public, *, is_secure: bool) -> Public:
-        """Give a phone that polls over TLS in some cases, as it can see what it is told to use.
+        """Return a phone that polls over TLS in some cases, as a client can see whether it does.
 
-        In memory nothing is enciphered, and every byte is judged all the same. A real server is
+        In memory nothing is encrypted, and every byte is judged all the same. A real server is
         polled as it is.
         """
         return secure(public) if is_secure and self.upstream is None else public
 
     def long_life(self, number: int) -> Setting:
-        """Give the setting of a hundred days, full of events: one object, whose run is made once.
+        """Return the setting of a hundred days, full of events: one object, whose run is made once.
 
         Two of four are over TLS, the first among them.
         """
@@ -124,14 +124,14 @@ class Ground:
 
 
 def secure(public: Public) -> Public:
-    """Give the phone whose server speaks TLS."""
+    """Return the phone whose server speaks TLS."""
     return replace(public, tls=True, port=443)
 
 
 def plan_ground(factory: Factory, seed: int) -> Ground:
     """Choose the servers that suit a client: one that never follows a change never meets one.
 
-    One that does not follow in its first poll is looked at in later ones, over TLS and behind a
+    One that does not follow in its first poll is observed in later ones, over TLS and after a
     restart. Such a client asks what every poll asks and goes no further; what it would have to
     fetch next is not what is examined.
     """

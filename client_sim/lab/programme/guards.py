@@ -50,7 +50,7 @@ def judge_canaries(observation: Observation, setting: Setting, layers: int) -> t
 
 
 def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
-    """Give the judge that asks one guard about the run of a setting."""
+    """Return the judge that asks one guard about the run of a setting."""
 
     def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
         if oracle == CANARIES:

@@ -1,4 +1,4 @@
-"""The leaky clients that the instrument is tried on: ours, or a library that somebody brings."""
+"""The leaky clients that the instrument is tried on: ours, or a user's library."""
 
 from collections.abc import Sequence
 from typing import Final, cast
@@ -13,10 +13,10 @@ HARMLESS: Final = "harmless"
 
 
 def load_library(name: str) -> Sequence[Mutant]:
-    """Give the mutants of `ours`, the clients of `harmless`, or those at `package.module:NAME`.
+    """Return the mutants of `ours`, the clients of `harmless`, or those at `package.module:NAME`.
 
-    A library that somebody brings is a sequence of `Mutant`, or a mapping of ids to factories,
-    which then are a family of their own.
+    A user's library is a sequence of `Mutant`, or a mapping of ids to factories, which then are a
+    family of their own.
     """
     if name == OURS:
         return MUTANTS

@@ -30,7 +30,7 @@ _HOST: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server to poll: the name a phone knows, its port, and the address behind the name."""
+    """The server to poll: the name a phone knows, its port, and the address of the name."""
 
     host: str
     port: int
@@ -58,7 +58,7 @@ def plan_target(url: str, resolve: Mapping[str, str]) -> Target:
 
 
 def plan_public(target: Target, root: bytes, *, codename: str, region: str, channel: str) -> Public:
-    """Give the public facts of a phone that polls `target` and trusts `root`."""
+    """Return the public facts of a phone that polls `target` and trusts `root`."""
     fingerprint = f"Hening/{codename}/{codename}:14/LAB/1:user/release-keys"
     return Public(
         host=target.host,
@@ -75,7 +75,7 @@ def plan_public(target: Target, root: bytes, *, codename: str, region: str, chan
 
 
 def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -> Ground:
-    """Give the ground on which one phone's facts and one real server are all there is.
+    """Return the ground on which one phone's facts and one real server are all there is.
 
     All runs are over at `now` (epoch seconds), so that nothing expires during them: a server signs
     its timestamp for a day, and a phone whose clock is behind trusts it as well.
@@ -100,7 +100,7 @@ def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -
 
 
 def make_live_batteries(factory: Factory, ground: Ground, pairs: int) -> tuple[Battery, ...]:
-    """Give what is asked over real sockets, with so many pairs of owners.
+    """Return what is asked over real sockets, with so many pairs of owners.
 
     A good server would never hand out a cookie: hostile ones are met in memory, all of them from
     four pairs on.

@@ -75,5 +75,5 @@ def batteries_of(plan: Plan, factory: Factory) -> tuple[Battery, ...]:
 
 
 def profile_of(plan: Plan) -> Profile:
-    """Give the profile that a plan names."""
+    """Return the profile that a plan names."""
     return PROFILES[plan.profile]

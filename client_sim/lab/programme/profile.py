@@ -25,7 +25,7 @@ class Profile:
     is_plain_searched: bool = False
 
     def only(self, oracles: Iterable[str]) -> "Profile":
-        """Give the profile with some batteries alone, as large as a leaky client needs."""
+        """Return the profile with some batteries alone, as large as a leaky client needs."""
         return replace(self, sizes={each: RARE.get(each) or self.sizes[each] for each in oracles})
 
 
@@ -47,7 +47,7 @@ RARE: Final[Mapping[str, int]] = MappingProxyType(
         "timing": 5,
     }
 )
-"""Cases of a battery for leaky clients that are examined by it alone, as they wait for its ways."""
+"""Cases of a battery for leaky clients that it alone examines, as they wait for what it does."""
 
 _ALL: Final = 10_000  # of a battery that has no more cases than there are kinds of something
 
@@ -101,7 +101,7 @@ def _profile(
 
 
 _LONG: Final = ("horizon", "phases")
-"""Runs of a hundred days: a leaky client that tells something else each time takes seconds."""
+"""Runs of a hundred days: a leaky client that sends something else each time takes seconds."""
 _PACKS: Final = ("parts", "packs", "holdings")
 """Each of them polls as phones do in batteries that are searched."""
 
@@ -117,4 +117,4 @@ PROFILES: Final = MappingProxyType(
         )
     }
 )
-"""For each release, for each commit, and for each leaky client beside either."""
+"""For each release, for each commit, and for the leaky clients of either."""

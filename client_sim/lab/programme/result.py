@@ -16,7 +16,7 @@ CLAIMS: Final[Mapping[str, str]] = {
     "N4": "When a phone polls follows from fresh randomness alone.",
     "guard": "Watched in every run, whichever claim it was made for.",
 }
-"""The four claims in a sentence each, and the guards that look at every run."""
+"""The four claims in a sentence each, and the guards that judge every run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class BatteryResult:
     """What one oracle said about one client.
 
     `oracle` is the column of the kill matrix, `claim` a key of `CLAIMS`. `cases` is how often the
-    question was asked, `runs`, `polls` and `data` what was looked at for it. `count` is how many
+    question was asked, `runs`, `polls` and `data` what was examined for it. `count` is how many
     findings there were, of which `findings` holds the first few.
     """
 
@@ -60,7 +60,7 @@ class BatteryResult:
 
 @dataclass(frozen=True, slots=True)
 class FieldEntropy:
-    """How much one field of a poll told over the fleet: `distinct` values, their entropy in `bits`.
+    """How much a field revealed over the fleet: `distinct` values, their entropy in `bits`.
 
     `budget_bits` is what the table in docs/PRIVACY.md allows; `min_k` is how many phones share the
     rarest value.
@@ -74,7 +74,7 @@ class FieldEntropy:
 
     @property
     def is_within(self) -> bool:
-        """Whether the field told no more than it may."""
+        """Whether the field revealed no more than it may."""
         return self.bits <= self.budget_bits
 
 
@@ -87,8 +87,8 @@ class ProgrammeResult:
     are the seconds between polls that the client drew, in the order of their drawing. `owners` are
     personas whose values may stand in findings or in the sample: what a report has to cover.
     `answers_agree` is false when a real server's answers changed meanwhile, so that a difference
-    between two phones may be the server's doing. `given_up` says why not all was asked: what there
-    is then is a part. `crossings` is which conditions met, where that was asked.
+    between two phones may be the server's doing. `given_up` says why not all was asked: the result
+    is then partial. `crossings` is which conditions met, where that was asked.
     """
 
     client: str
@@ -132,8 +132,8 @@ class ProgrammeResult:
 class MatrixRow:
     """One leaky client and the oracles that raised an alarm at it.
 
-    `not_asked` are oracles of the matrix that never looked at it, which is no silence: those of
-    servers, batteries that it was not meant for, and in a sample all behind the first alarms.
+    `not_asked` are oracles of the matrix that never examined it, which differs from silence: those
+    of servers, batteries that it was not meant for, and in a sample all after the first alarms.
     """
 
     id: str
@@ -189,7 +189,7 @@ class Matrix:
 
     @property
     def thin(self) -> tuple[str, ...]:
-        """The families with fewer than two independent killers that nobody argues for."""
+        """The families with fewer than two independent killers and no argument for that."""
         return tuple(family for family in self.alone if family not in self.argued)
 
     @property
@@ -204,15 +204,15 @@ class Matrix:
 
     @property
     def is_good(self) -> bool:
-        """Whether the instrument found every leak, no family hangs by a thread, none is wronged."""
+        """Whether every leak was found, no family is thin, and no harmless client was accused."""
         return not (self.survivors or self.thin or self.alarmed)
 
 
 @dataclass(frozen=True, slots=True)
 class MutationScore:
-    """How the oracles fared when they were changed themselves.
+    """How many changes of the oracles themselves were noticed.
 
-    `survived` changes went unnoticed, of which somebody argued that `argued` change nothing.
+    `survived` changes went unnoticed, of which `argued` are argued to change nothing.
     """
 
     killed: int

@@ -32,7 +32,7 @@ class Run:
     def ask_guards(
         self, layers: int | None, unasked: AbstractSet[str]
     ) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-        """Let all guards but some look at the run; `layers` of the canary search, None without."""
+        """Let all guards but some judge the run; `layers` of the canary search, None without."""
         for guard in GUARDS:
             if guard not in unasked:
                 yield guard, self._ask(guard, 0)
@@ -58,7 +58,7 @@ class Runs:
         self._kept: deque[Run] = deque(maxlen=_KEPT)
 
     def usual(self, setting: Setting) -> Run:
-        """Give the run of a setting; of one setting, which is one object, the same run."""
+        """Return the run of a setting; of one setting, which is one object, the same run."""
         for run in self._kept:
             if run.setting is setting:
                 return run

@@ -30,7 +30,7 @@ class Task:
 class Trial:
     """The oracles that raised an alarm at a client, in the order in which they did.
 
-    `asked` are all that looked at it, those that kept silent included.
+    `asked` are all that examined it, those without an alarm included.
     """
 
     killed_by: tuple[str, ...]
@@ -73,7 +73,7 @@ def run_task(
         found = case.judge([run.seen for run in made])
         tallies.setdefault(battery.oracle, Tally()).add(place, [r.extent for r in made], found)
         for nth, run in enumerate(made):
-            # A client that leaks sends ever new bytes: once is enough to name what it tells.
+            # A client that leaks sends ever new bytes: once is enough to name what it reveals.
             layers = 0 if profile.is_plain_searched and not found else None
             if number < searched and nth == 0:
                 layers = profile.layers
@@ -85,7 +85,7 @@ def run_task(
 def try_client(
     factory: Factory, batteries: Sequence[Battery], profile: Profile, *, enough: int | None = None
 ) -> Trial:
-    """Let batteries and guards look at a client until each has raised an alarm or is through.
+    """Let batteries and guards examine a client until each has raised an alarm or is through.
 
     With `enough`, stops as soon as so many have.
     """

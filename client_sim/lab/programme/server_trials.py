@@ -26,7 +26,7 @@ LEAKY: Final = len(SERVER_MUTANTS)
 """How many of `SERVERS` leak: the first ones."""
 
 _HOST: Final = "updates.example.org"
-#: Of the digests of the first two addresses one is odd: whoever asks by that is told apart.
+#: Of the digests of the first two addresses one is odd, so an answer that depends on that differs.
 _SOURCES: Final = ("127.64.9.9", "127.65.8.8", "127.66.7.7", "127.0.0.2")
 _LAYERS: Final = 1
 _BATCH: Final = 40
@@ -35,7 +35,7 @@ _BATCH: Final = 40
 def try_server(number: int, seed: int) -> tuple[str, ...]:
     """Start two nodes of a server of the library, examine one in every way, and end them.
 
-    Gives the checks that found something.
+    Returns the checks that found something.
     """
     with TemporaryDirectory() as folder, ExitStack() as stack:
         nodes = []
@@ -63,7 +63,7 @@ def try_server(number: int, seed: int) -> tuple[str, ...]:
 
 @cache
 def _draw_canaries(seed: int) -> Canaries:
-    """Draw those of all servers at once: they have one name and one tree."""
+    """Draw the canaries of all servers in one pass: they have one name and one tree."""
     tape = Tape(f"{seed} canaries".encode())
     paths = [path.encode() for path in TREE]
     return Canaries(_HOST.encode(), paths, tape.data, tls=False, layers=_LAYERS)

@@ -1,4 +1,4 @@
-"""All that a run depends on beside the client: what is varied, and what is held fast."""
+"""All that a run depends on besides the client: its variables and constants."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -34,7 +34,7 @@ class Way(Enum):
 
 
 def dial_as_a_phone(trusted: str, _owner: Persona) -> Dial:
-    """Make what begins TLS as every phone does: one configuration, fresh for each connection."""
+    """Make the function that begins TLS as every phone does: one configuration, fresh each time."""
     return lambda wire, name: make_tls_context(trusted).wrap_socket(wire, server_hostname=name)
 
 
@@ -44,7 +44,7 @@ def keep(factory: Factory) -> Factory:
 
 
 USUAL: Final = make_machine(b"usual")
-"""The machine of runs that have none of their own: never the one that the lab runs on."""
+"""The default machine of a run: never the one that the lab runs on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Setting:
     at the beginning (epoch seconds), `serve` makes the server: a new one for each run, so that none
     remembers another's. `way` and `dial` are what carries it; `upstream`, over sockets, the address
     of a server that is there already and is polled in place of what `serve` makes. A run that takes
-    `patience` seconds of processor time, or waits for as long, is given up. `adapt` is what is made
-    of the client before it is run, on `machine`, as what its interpreter tells of that.
+    `patience` seconds of processor time, or waits for as long, is given up. `adapt` changes the
+    client before it is run; `machine` is what its interpreter reports.
     """
 
     public: Public
@@ -76,7 +76,7 @@ class Setting:
 def observe(factory: Factory, setting: Setting) -> Observation:
     """Run a client in a setting under virtual time and give everything that left it.
 
-    ClientOverdueError where it does not come back.
+    Raises ClientOverdueError where the client does not come back.
     """
     if setting.way is not Way.MEMORY:
         return _observe_on_sockets(factory, setting)

@@ -21,9 +21,9 @@ Judge = Callable[[Case], tuple[Finding, ...]]
 class Smallest:
     """What is left of a case when nothing more can be taken away.
 
-    `steps` are those of its runs (of the first, where others have theirs derived from it), `fields`
-    the fields of the owner in which its runs must differ (none where all have one owner), `machine`
-    those of the machine, `finding` what the small case shows.
+    `steps` are those of its runs (of the first, where others have theirs derived from it). `fields`
+    are those of the owner in which its runs must differ (none where all have one owner), `machine`
+    those of the machine. `finding` is what the small case shows.
     """
 
     steps: tuple[str, ...]
@@ -55,7 +55,7 @@ def shrink(factory: Factory, case: Case) -> Smallest | None:
 def _repeat(
     case: Case, make: Callable[[Case], Iterator[Case]], judge: Judge, tries: Iterator[int]
 ) -> Case:
-    """Go over to the first smaller case that still fails, until there is none."""
+    """Replace the case by the first smaller one that still fails, until there is none."""
     while True:
         for smaller in make(case):
             if next(tries, None) is None:
@@ -74,7 +74,7 @@ def _without_steps(case: Case) -> Iterator[Case]:
     """
     steps = case.settings[0].scenario.steps
     if case.derive is None and any(each.scenario.steps != steps for each in case.settings):
-        return  # the runs differ in their steps, and nobody says how
+        return  # the runs differ in their steps, and no `derive` says how
     size = len(steps) // 2
     while size:
         for start in range(0, len(steps), size):
@@ -101,7 +101,7 @@ def _with_fewer_differences(case: Case) -> Iterator[Case]:
 
 
 def _with_closer_machines(case: Case) -> Iterator[Case]:
-    """Let all other machines be like the first in all that they tell, a half, … one thing."""
+    """Let all other machines be like the first in all fields, a half, … one field."""
     first, *others = case.settings
     for alike in _likenesses([setting.machine for setting in case.settings]):
         closer = (replace(s, machine=replace(s.machine, **alike)) for s in others)
@@ -109,7 +109,7 @@ def _with_closer_machines(case: Case) -> Iterator[Case]:
 
 
 def _likenesses(those: Sequence[Persona] | Sequence[Machine]) -> Iterator[dict[str, Any]]:
-    """Give values of the first for all fields in which others differ, for a half, … for one."""
+    """Yield values of the first for all fields in which others differ, for a half, … for one."""
     differing = _differing(those)
     size = len(differing)
     while size:

@@ -1,4 +1,4 @@
-"""What a report shows of a client beside its verdict: what each field tells, and when it polls."""
+"""What a report shows besides the verdict: how much each field reveals, and when a client polls."""
 
 import math
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def survey_fields(factory: Factory, ground: Ground, phones: int) -> tuple[FieldE
     """Let so many phones that differ in all but their public trust state poll, and count values.
 
     A row for each field: the most values, the most bits and the smallest crowd that it has at any
-    poll, beside the bits that its budget allows.
+    poll, next to the bits that its budget allows.
     """
     seen = []
     for phone in range(phones):

@@ -20,7 +20,7 @@ Place = tuple[int, int]
 
 @dataclass(slots=True)
 class Tally:
-    """What one oracle looked at and found; the first findings are kept, each sentence once.
+    """What one oracle examined and found; the first findings are kept, each sentence once.
 
     `places` is where each of these was: the place of the battery and the number of the case.
     """
@@ -43,7 +43,7 @@ class Tally:
         self._keep((place, finding) for finding in findings)
 
     def merge(self, other: "Tally") -> None:
-        """Add what was counted behind this."""
+        """Add what was counted after this."""
         self.cases += other.cases
         self.runs += other.runs
         self.polls += other.polls

@@ -1,4 +1,4 @@
-"""Real clocks: whether how long a poll takes tells two owners apart.
+"""Real clocks: whether the duration of a poll distinguishes two owners.
 
 Under virtual time timing is exact; what is left are the milliseconds of a real processor. They are
 compared by statistics, in a battery and a file of their own: no test of it may alarm once in ten
@@ -93,7 +93,7 @@ def _compare(
 
 
 def _chi_square(one: Sequence[float], other: Sequence[float], plane: int) -> float:
-    """Give chi-square of a bit being set as often in both, with one degree of freedom."""
+    """Return chi-square of a bit being set as often in both, with one degree of freedom."""
     ones = [sum(int(value) >> plane & 1 for value in values) for values in (one, other)]
     sizes = [len(one), len(other)]
     share = sum(ones) / sum(sizes)
@@ -104,7 +104,7 @@ def _chi_square(one: Sequence[float], other: Sequence[float], plane: int) -> flo
 
 
 def _deviate(alpha: float) -> float:
-    """Give the normal deviate that is exceeded either way with a chance of `alpha`."""
+    """Return the normal deviate that is exceeded either way with a chance of `alpha`."""
     low, high = 0.0, 40.0
     while high - low > 1e-6:
         middle = fmean((low, high))

@@ -47,7 +47,7 @@ def open_pool(jobs: int) -> Iterator["Mapper"]:
 
 
 class Mapper:
-    """Calls functions in order, here or elsewhere."""
+    """Calls functions in order, in this process or in others."""
 
     def __init__(self, executor: ProcessPoolExecutor | None) -> None:
         self._executor = executor
@@ -55,9 +55,9 @@ class Mapper:
     def map(
         self, call: Callable[..., _RESULT], arguments: Sequence[tuple[object, ...]]
     ) -> Iterator[_RESULT]:
-        """Give the results in the order of the arguments, each as soon as it is there.
+        """Return the results in the order of the arguments, each as soon as it is there.
 
-        LabError where a process died of what it ran, such as of a client that ends it.
+        Raises LabError where a process died, such as by a client that ends it.
         """
         if self._executor is None:
             return (call(*each) for each in arguments)
@@ -83,7 +83,7 @@ def run_planned(plan: Plan, task: Task) -> Tallies:
 
 
 def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> Trial:
-    """Let the oracles look at one mutant of a library."""
+    """Let the oracles examine one mutant of a library."""
     mutant = load_library(library)[number]
     profile = profile_of(plan)
     if mutant.only:
@@ -95,9 +95,9 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> Tri
 
 
 def _begin() -> None:
-    """Remember checked signatures until the process ends, and look for garbage rarely.
+    """Cache checked signatures until the process ends, and collect garbage rarely.
 
-    What is remembered are millions of objects that stay, which would be looked through each time.
+    The cache holds millions of objects, which each collection would scan.
     """
     # Taken here, as it is another one while a client runs.
     threading.Thread(target=_end_with_parent, args=(os._exit,), daemon=True).start()
@@ -107,7 +107,7 @@ def _begin() -> None:
 
 
 def _end_with_parent(end: Callable[[int], object]) -> None:
-    """Wait until the process is gone that this one works for, however that ended, and end, too."""
+    """Wait until the parent process is gone, however it ended, and end, too."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -1,1 +1,1 @@
-"""The batteries: each varies one input of a client and holds the others fast."""
+"""The batteries: each varies one input of a client and keeps the others constant."""

@@ -42,8 +42,8 @@ _PHONES: Final = 3
 def crossed(ground: Ground, size: int) -> Battery:
     """Let three phones live through one row of conditions, each with an owner of its own.
 
-    The first and the last hear of all that happens; the second lives as long in silence. Their
-    servers differ in what is not content, where the row says so.
+    The first and the last receive all events; the second lives as long without any. Their servers
+    differ in what is not content, where the row says so.
     """
     rows = _rows(ground.seed, size)
 
@@ -101,12 +101,12 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
     return Case(
         tuple(settings),
         judge_same_polls if mark is None else _judge_marked,
-        # An installation takes its time behind the draw, so that less is left of the interval.
+        # An installation takes its time after the draw, so that less is left of the interval.
         spared if row["install"] == "none" else spared | {"schedule"},
     )
 
 
 def _judge_marked(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    """Judge phones whose servers differ, and name what of a server's came back."""
+    """Judge phones whose servers differ, and name which of the servers' values came back."""
     first, *others = map(without_quiet_steps, seen)
     return tuple(finding for other in others for finding in judge_server_state(first, other))

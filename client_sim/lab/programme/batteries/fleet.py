@@ -19,16 +19,16 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.world import Public
 
-_KIND: Final = 2 * max(CROWDS.values())  # phones of one kind that install at once
-_PARTS: Final = 16  # phones of one part of so many are of one part of four
-_GROUP: Final = 8  # phones that are compared at once
+_KIND: Final = 2 * max(CROWDS.values())  # phones of one kind that install in one case
+_PARTS: Final = 16  # parts; phones of one of these are also of one part of four
+_GROUP: Final = 8  # phones that are compared together
 _STRIDE: Final = 80
 _ONE_KIND: Final = 3
 _LONG_LIFE: Final = idle(44)
 
 
 def determinism(ground: Ground, size: int) -> Battery:
-    """Run the same phone twice: randomness that nobody handed to it shows here.
+    """Run the same phone twice: randomness from outside its world shows here.
 
     The second time its module is imported anew, so that what it keeps there shows, too.
     """
@@ -54,7 +54,8 @@ def fleet(ground: Ground, size: int) -> Battery:
     Each case takes `_GROUP` phones of different models, owners, randomness and clocks; the first is
     the same in all cases, so that all phones of all cases are compared with each other, those over
     TLS among themselves. In a quarter of the cases all phones are of one kind, so that they must
-    ask for one package, too, where they ask for any. A few of these go on until much was published.
+    ask for one package, too, where they ask for any. A few of these continue until much was
+    published.
     """
     first = ground.setting(idle(4), entropy=Entropy(b"first"))
 
@@ -63,7 +64,7 @@ def fleet(ground: Ground, size: int) -> Battery:
         serve = ground.changing(number) if number % 2 else ground.quiet
         secured = partial(ground.secured, is_secure=number // 2 % 2 == 1)
         is_one_kind = number % 4 == _ONE_KIND
-        # What a server that is polled as it is has signed may be good for some days only.
+        # What a real server has signed may be valid for some days only.
         is_long = number % _STRIDE == _ONE_KIND and ground.upstream is None
         scenario = _LONG_LIFE if is_long else first.scenario
         others = []
@@ -76,7 +77,7 @@ def fleet(ground: Ground, size: int) -> Battery:
                     public=secured(ground.publics[kind % len(ground.publics)]),
                     personal=ground.owner(phone),
                     entropy=Entropy(tape.data(8)),
-                    # Of every second pair in any month, since somebody may wait for one.
+                    # Of every second pair in any month, since a client may wait for one.
                     start=ground.start + tape.below(ground.spread if number % 4 > 1 else WEEK),
                     serve=serve,
                 )
@@ -164,7 +165,7 @@ def downloads(ground: Ground, size: int) -> Battery:
 
 
 def _running_next(public: Public) -> Public:
-    """Give the same phone with the build that follows its own."""
+    """Return the same phone with the build that follows its own."""
     build = public.build
     later = replace(build, incremental=f"{build.incremental}0", counter=build.counter + 1)
     return replace(public, build=later)

@@ -1,4 +1,4 @@
-"""Behind an offer: phones of a kind are alike where they install, and where that fails.
+"""After an offer: phones of a kind are alike where they install, and where that fails.
 
 The phone's own client installs here, which it does nowhere else in the lab.
 """
@@ -29,15 +29,15 @@ _OFFER: Final[History] = (Publication("a release for all", release(1000)),)
 _TWICE: Final = frozenset({"completes"})
 _CROWD: Final = max(CROWDS.values())
 _STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
-_FIRST: Final = (1, 2, 3)  # connections behind that of the first poll
+_FIRST: Final = (1, 2, 3)  # connections after that of the first poll
 _CONNECTIONS: Final = 64  # more than three polls and their installations have
-# Polls get nowhere on purpose; and an installation takes its time behind the draw, so that less is
+# Polls get nowhere on purpose; and an installation takes its time after the draw, so that less is
 # left of the interval.
 _SPARED: Final = frozenset({"completes", "schedule"})
 
 
 def installs(ground: Ground, size: int) -> Battery:
-    """Let phones of two kinds install at once, half of each from the build before.
+    """Let phones of two kinds install in one case, half of each from the build before.
 
     A kind is a model, region and channel; from the build before there is an incremental, for all
     others the full package.

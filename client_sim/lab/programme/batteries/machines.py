@@ -1,4 +1,4 @@
-"""N2: the machine of a phone shows in nothing that it sends, and not in when."""
+"""N2: neither what a phone sends nor when depends on its machine."""
 
 from dataclasses import replace
 from typing import Final
@@ -19,7 +19,7 @@ _FAILING: Final = frozenset({"completes", "grammar", "egress"})
 
 
 def machine(ground: Ground, size: int) -> Battery:
-    """Run the same phone on machines that differ in all that an interpreter tells of one.
+    """Run the same phone on machines that differ in all that an interpreter reports.
 
     Its module is imported anew on each, since a client may look when it is imported. In a third of
     the cases something is published before each poll, in another a fault strikes all polls.

@@ -1,4 +1,4 @@
-"""Packs of public content: whatever comes of them, is done with them, or is wrong with them."""
+"""Packs of public content: which parts arrive, what is published, and what is wrong with them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,14 +24,14 @@ _STRUCK: Final = (0,)  # the first poll, which asks for all parts
 _FIRST: Final = "poll 1"
 _SECOND: Final = "poll 2"
 _POLLS: Final = 4
-_GROUP: Final = 6  # phones that are compared at once
+_GROUP: Final = 6  # phones that are compared together
 _FAILING: Final = frozenset({"completes"})
 _KEPT_BACK: Final = (*SMALL_PARTS, *STOCKED_PARTS)
 _SAID: Final = tuple((kind, states) for kind in SMALL for states in SAID)
 _WITH_ALL: Final = "greetings"  # what is done with them is done where there is every kind
 _KINDS: Final = (*SMALL, *(kind for kind in PARTS if kind not in SMALL))
 _COUNT: Final = len(_KINDS) * len(HISTORIES)
-# A version that falls is passed over by phones, and nobody fetches what it lists.
+# Phones pass over a version that falls, and fetch nothing that it lists.
 _PASSED_OVER: Final = "turned back to the first version"
 _APART: Final = 10  # has no divisor with their number: a few cases are of parts of all kinds
 _FIRST_HELD: Final = 72  # access points that begin, are withdrawn and followed: telling most
@@ -39,11 +39,12 @@ _HELD_APART: Final = 7  # has no divisor with their number: three cases are of b
 
 
 def parts(ground: Ground, size: int) -> Battery:
-    """Let one phone meet two servers of which each keeps back another part of a pack.
+    """Let one phone meet two servers, each of which withholds another part of a pack.
 
-    The poll in which that happens ends behind that part, as the server chose; what follows may not
-    tell which part it was. Other pairs say other things of a new version: whose it is, from when on
-    and how long. Of two that are not the same bytes, one of them bad, the next poll does not tell.
+    The poll in which that happens ends after that part, as the server chose; later polls may not
+    reveal which part it was. Other pairs announce a new version differently: for which phones, from
+    when on and for how long. Where one of two versions is bad, their bytes differ, and the requests
+    of the poll that fetches them are not compared.
     """
     count = len(_KEPT_BACK) + len(_SAID)
 
@@ -73,7 +74,7 @@ def parts(ground: Ground, size: int) -> Battery:
 
 
 def _say(ground: Ground, number: int, kind: str, states: tuple[str, str]) -> Case:
-    """Let a new version of a pack be said to be in one of two states, and another one follow."""
+    """Announce a new version of a pack in one of two states, and then another version."""
     setting = ground.setting(
         idle(_POLLS), personal=ground.owner(number), entropy=Entropy(b"said %d" % number)
     )
@@ -85,10 +86,10 @@ def _say(ground: Ground, number: int, kind: str, states: tuple[str, str]) -> Cas
 
 
 def packs(ground: Ground, size: int) -> Battery:
-    """Let two owners' phones see what is done with packs, of every kind there is.
+    """Let two owners' phones meet every way of publishing a pack, for every kind of pack.
 
-    In a quarter of the cases every kind is public, and one of the two phones lives through all that
-    happens to phones, in a random order, while nothing happens to the other.
+    In a quarter of the cases every kind is public. One of the two phones then has all owner events,
+    in a random order, and the other none.
     """
 
     def make(number: int) -> Case:
@@ -121,15 +122,16 @@ def packs(ground: Ground, size: int) -> Battery:
 
 
 def _done(number: int) -> tuple[str, str]:
-    """Give what is done, and with which kind: numbers in a row are of all kinds."""
+    """Return what is done, and with which kind: consecutive numbers have all kinds."""
     return HISTORIES[number % len(HISTORIES)], _KINDS[number % len(_KINDS)]
 
 
 def holdings(ground: Ground, size: int) -> Battery:
     """Compare phones that differ in everything but the public trust state, in what they lack.
 
-    Either each of them was kept from another part in its first poll, which is left out; or packs
-    are staged, timed, bad, withdrawn, turned back while they poll: some use them, others do not.
+    Either a different part was withheld from each in its first poll, which is not compared; or
+    packs are staged, timed, bad, withdrawn, turned back while they poll: some use them, others do
+    not.
     """
 
     def make(number: int) -> Case:
@@ -165,7 +167,7 @@ def _phone(ground: Ground, number: int, serve: Serve, *, is_secure: bool) -> Set
 
 
 def _publish(ground: Ground, kind: str, history: History) -> Serve:
-    """Do something with the pack of a kind, where it is the only one but for one kind in all."""
+    """Publish a history of the pack of a kind; it is the only pack, but for one kind among all."""
     if kind in SMALL:
         return ground.publishing(history)
     return ground.stocked(history, EVERY_KIND if kind == _WITH_ALL else (kind,))

@@ -1,4 +1,4 @@
-"""N3: what a server says beside content does not come back; and a failing server learns nothing."""
+"""N3: what a server says besides content does not come back; a failing server learns nothing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,8 +19,8 @@ from client_sim.lab.trace.observation import Observation
 _POLLS: Final = 4
 _RARELY: Final = 64
 _RARELY_BEGINS: Final = 38
-_MANY: Final = 16  # polls, for who keeps a while that one has failed
-_PATIENT: Final = 40  # polls, for who keeps a while what it will bring back
+_MANY: Final = 16  # polls, for clients that remember a failure for long
+_PATIENT: Final = 40  # polls, for clients that keep a value for long before they send it back
 _STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
 _FAILING: Final = frozenset({"completes"})
 # Without a connection there is silence where requests should be, and a name may be asked for again.
@@ -30,8 +30,9 @@ _UNREACHED: Final = _FAILING | {"grammar", "egress"}
 def server_state(ground: Ground, size: int) -> Battery:
     """Let one phone meet two servers that differ in one thing that is not content.
 
-    Then with changes, or where all fields differ together for long; then, and there from the start,
-    more servers.
+    A second round has changes published meanwhile, a third more than two servers. Where all fields
+    differ together, there are more servers in each round, and in the second more polls instead of
+    changes.
     """
 
     def make(number: int) -> Case:
@@ -117,7 +118,7 @@ def faults(ground: Ground, size: int) -> Battery:
 def _judge_fault(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     """Judge two owners with a fault and one without: alike, and with the same intervals.
 
-    A client that falls over has none; that it does so for all alike is what matters here.
+    A client that crashes has none; here it only matters that it does so for all alike.
     """
     one, other, sound = seen
     return (*judge_same_trace((one, other)), *_judge_times(one, sound))

@@ -32,8 +32,8 @@ _STRETCH: Final = 10  # polls with other randomness, and as many with the same i
 def timing(ground: Ground, size: int) -> Battery:
     """Change the randomness of all polls before one, then of that one alone; then the phone.
 
-    A phase that is kept shows in what is drawn at one time of the clock: so the poll comes at a
-    time that nobody drew, too. In memory one case of twenty looks at late polls.
+    A phase that is kept shows in what is drawn at one time of the clock: so the poll also comes at
+    a time that was not drawn. In memory one case of twenty compares late polls.
     """
 
     def make(number: int) -> Case:
