@@ -10,11 +10,11 @@ _LOCAL: Final = "<"  # in the names of what was made by a function
 
 
 def born_anew(factory: Factory) -> Factory:
-    """Give the factory of the same name in its module, which is imported once more.
+    """Return the factory of the same name in its module, which is imported once more.
 
-    What a client keeps there, or draws when it is imported, outlives restarts as its `state` does,
-    and all phones of one process have it in common, so that comparing them shows nothing. A factory
-    that cannot be found so is given back as it is.
+    What a client keeps there, or draws when it is imported, outlives restarts as its `state` does.
+    All phones of one process share it, so that comparing them shows nothing. A factory that cannot
+    be found so is given back as it is.
     """
     name = getattr(factory, "__qualname__", _LOCAL)
     spec = None if _LOCAL in name else find_spec(factory.__module__)

@@ -1,4 +1,4 @@
-"""A clean client that fetches a package behind its polls, in the blocks of FORMATS section 9."""
+"""A clean client that fetches a package after its polls, in the blocks of FORMATS section 9."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +15,7 @@ LENGTH: Final = 20_000_000
 
 
 class DownloadingToy(ToyClient):
-    """Asks, behind each poll, for the blocks that it does not hold yet, until one does not come.
+    """Asks, after each poll, for the blocks that it does not hold yet, until one does not come.
 
     `state["block"]` is the number of whole blocks that it holds.
     """
@@ -84,5 +84,5 @@ class DownloadingToy(ToyClient):
         return f"/targets/{public.codename}/{public.region}/{public.channel}/{DIGEST}.{self.name()}"
 
     def name(self) -> str:
-        """Give the file's name: of a full image, which fits every build."""
+        """Return the file's name: of a full image, which fits every build."""
         return f"{self.world.public.codename}-2-full.zip"

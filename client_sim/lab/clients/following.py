@@ -40,7 +40,7 @@ class FollowingToy:
     """Polls, asks for what is new, and for all parts of packs that it does not count as held.
 
     `state["versions"]` are those of roles that it holds, `state["held ROLE"]` the paths of parts,
-    `state["packs ROLE"]` the version of each pack that it was told of last.
+    `state["packs ROLE"]` the version of each pack that it saw last.
     """
 
     def __init__(self, world: World) -> None:
@@ -96,11 +96,11 @@ class FollowingToy:
         return connection.get_if_there(part.path, limit=_LIMIT) is not None
 
     def count_held(self, parts: Sequence[Part]) -> list[str]:
-        """Give the paths that count as held behind a version of a role that came whole."""
+        """Return the paths that count as held after a version of a role that came whole."""
         return [part.path for part in parts if not part.is_withdrawn]
 
     def let_go(self, role: str, packs: dict[str, Any]) -> list[str]:
-        """Count what was withdrawn since as held no more, and give the paths of the rest."""
+        """Count what was withdrawn since as held no more, and return the paths of the rest."""
         known = self.load(f"packs {role}") or {}
         gone = {kind for kind, pack in packs.items() if known.get(kind) in pack["withdrawn"]}
         held = [path for path in self.load(f"held {role}") or [] if path.split("/")[3] not in gone]

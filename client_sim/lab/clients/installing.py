@@ -1,7 +1,7 @@
 """The phone's own client with what follows an offer: codename role, proof, package, a second look.
 
 The engine is left out, and so is the restart into what was installed: of an installation the lab
-examines what leaves. A client that is brought installs by itself, or not at all.
+examines what leaves. A user's client installs by itself, or not at all.
 """
 
 import tempfile
@@ -40,7 +40,7 @@ def install_too(factory: Factory) -> Factory:
 
 
 class InstallingClient:
-    """Polls, and installs at once whatever is offered, with conditions that are always met."""
+    """Polls, and immediately installs whatever is offered; all conditions are always met."""
 
     def __init__(self, client: PollingClient) -> None:
         self.world = client.world
@@ -63,7 +63,7 @@ class InstallingClient:
         self._client.on_event(event)
 
     def next_poll(self, now: float) -> float:
-        """Give what the polling client has drawn."""
+        """Return what the polling client has drawn."""
         return self._client.next_poll(now)
 
     def _update(self, folder: Path) -> Update:

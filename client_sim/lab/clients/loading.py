@@ -15,7 +15,7 @@ from client_sim.world import Factory
 
 
 def load_client(name: str) -> Factory:
-    """Give the factory for `clean`, `2014`, `toy`, a mutant's id, or `package.module:factory`."""
+    """Return the factory for `clean`, `2014`, `toy`, a mutant's id, or `package.module:factory`."""
     if name == "clean":
         return PollingClient
     if name == "2014":
@@ -52,7 +52,7 @@ def import_attribute(name: str) -> object:
             f"the client {name} is still being imported, {error}: look for what its module waits"
             " for or goes round in"
         ) from error
-    except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+    except (Exception, SystemExit) as error:  # an unknown module may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise ClientNotFoundError(
             f"the client {name} cannot be imported ({said}): is its folder on PYTHONPATH?"

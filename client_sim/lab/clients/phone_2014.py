@@ -1,8 +1,8 @@
 """A client that does what a phone of July 2014 did, as laboratories described it then.
 
-Without an account and without a question it told an account host the carrier, the IMEI and the
-telephone number, then the number of each contact that was added and of each message's other side;
-and it asked for updates with a form whose `q` is enciphered under a key that every phone shared.
+Without an account and without asking it sent an account host the carrier, the IMEI and the
+telephone number. Then it sent the number of each added contact and of each message's other side,
+and it asked for updates with a form whose `q` is encrypted under a key that every phone shared.
 Hosts are `example.org` ones; the key is made up here.
 """
 
@@ -100,7 +100,7 @@ class Phone2014:
 
 def _encipher(data: bytes) -> str:
     padder = PKCS7(128).padder()
-    # One key for all phones: to the owner it looks enciphered, to the network it is not.
+    # One key for all phones: to the owner it looks encrypted, to the network it is not.
     cipher = Cipher(algorithms.AES128(SHARED_KEY), modes.CBC(SHARED_VECTOR)).encryptor()
     padded = padder.update(data) + padder.finalize()
     return base64.b64encode(cipher.update(padded) + cipher.finalize()).decode()

@@ -39,7 +39,7 @@ class ToyClient:
         """Take no notice."""
 
     def next_poll(self, now: float) -> float:
-        """Give the due time that was drawn last, until it has passed; restarts change nothing."""
+        """Return the due time that was drawn last, until it has passed; restarts change nothing."""
         due = float(self.world.state.get("due", b"0"))
         if not now < due <= now + LONGEST:
             due = self.draw(now)
