@@ -1,7 +1,7 @@
 """HTTP answers as the server gives them: a closed list of fields, gzip where it was asked for.
 
-Whoever asks for a path is answered, whatever else the request holds: a leaky client is to be seen
-leaking, where the real server would refuse it.
+Every request for a path is answered, whatever else it holds: a leaky client must be seen leaking,
+where the real server would refuse it.
 """
 
 import base64
@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Final
 
 Find = Callable[[str], bytes | HTTPStatus]
-"""Gives the bytes at a path, or why there are none."""
+"""Returns the bytes at a path, or why there are none."""
 
 _LINE: Final = re.compile(r"(GET|HEAD) (/[^ ?#]*)[^ ]* HTTP/1\.1")
 _RANGE: Final = re.compile(r"bytes=([0-9]{1,16})-([0-9]{1,16})")
@@ -32,7 +32,7 @@ _DETAILS: Final = {
 
 
 def answer(asked: bytes, now: float, find: Find) -> bytes:
-    """Answer each request head in what was asked."""
+    """Answer each request head in the bytes of a request."""
     date = _format_date(int(now))
     heads = asked.split(b"\r\n\r\n")[:-1]
     return b"".join(_answer_one(head.decode("latin-1"), date, find) for head in heads)
@@ -63,7 +63,7 @@ def _answer_one(head: str, date: str, find: Find) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _read_head(head: str) -> tuple[str, str, Mapping[str, str]] | None:
-    """Give method, path and fields of a request, None where it is none."""
+    """Return method, path and fields of a request; None for other bytes."""
     first, *lines = head.split("\r\n")
     match = _LINE.fullmatch(first)
     if match is None:
@@ -74,7 +74,7 @@ def _read_head(head: str) -> tuple[str, str, Mapping[str, str]] | None:
 
 @lru_cache(maxsize=8192)
 def _represent(path: str, data: bytes, *, encoded: bool) -> tuple[str, tuple[str, ...], bytes]:
-    """Give the entity tag, the header lines and the body of a small file."""
+    """Return the entity tag, the header lines and the body of a small file."""
     body = gzip.compress(data, 9, mtime=0) if encoded else data
     kind = "application/json" if path.endswith(".json") else "text/plain; charset=utf-8"
     kept = _MINUTE if path in _CHANGING else _IMMUTABLE
@@ -122,7 +122,7 @@ def _problem(status: HTTPStatus, date: str, *, is_head: bool = False) -> bytes:
 
 @cache
 def _explain(status: HTTPStatus) -> tuple[tuple[str, ...], bytes]:
-    """Give the header lines and the body of a problem document."""
+    """Return the header lines and the body of a problem document."""
     problem = {
         "type": "about:blank",
         "title": status.phrase,

@@ -23,7 +23,7 @@ class Authority:
 def make_authority(host: str, now: float, key_log: Path | None = None) -> Authority:
     """Make an authority and a server's certificate for `host`, good for a day around `now`.
 
-    The server hands out tickets, as servers do: whoever comes back with one is seen. With
+    The server hands out tickets, as servers do: a client that comes back with one is seen. With
     `key_log` the secrets of each connection are written there, for a reader of a capture.
     """
     key = ec.generate_private_key(ec.SECP256R1())

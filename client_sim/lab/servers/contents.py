@@ -31,11 +31,11 @@ class Contents:
     packs: tuple[tuple[str, int, str], ...] = ()
 
     def edition(self, role: str) -> int:
-        """Give the edition of `tables` or `content`."""
+        """Return the edition of `tables` or `content`."""
         return self.tables if role == "tables" else self.content
 
     def states(self, kind: str, edition: int) -> tuple[str, ...]:
-        """Give what is to be said of an edition of a kind, what was said last at the end."""
+        """Return what is to be said of an edition of a kind, what was said last at the end."""
         return tuple(state for *which, state in self.packs if which == [kind, edition])
 
 

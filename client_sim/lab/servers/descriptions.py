@@ -23,12 +23,12 @@ _NOTHING: Final = hashlib.sha256().hexdigest()
 
 
 def fingerprint(codename: str, counter: int) -> str:
-    """Give the fingerprint of a build."""
+    """Return the fingerprint of a build."""
     return f"Hening/{codename}/{codename}:14/LAB/{counter}:user/release-keys"
 
 
 def post_timestamp(counter: int) -> int:
-    """Give the time at which a build was made: one a day."""
+    """Return the time at which a build was made: one a day."""
     return BORN + counter * _DAY
 
 
@@ -55,7 +55,7 @@ class Describer:
         return ("root", "targets", *self._models, *_PUBLIC, *_parts(contents), "latest")
 
     def describe(self, contents: Contents, role: str) -> tuple[dict[str, Any], tuple[Key, ...]]:
-        """Give what a role says, and the keys that sign it."""
+        """Return what a role says, and the keys that sign it."""
         found = self._said.get((contents, role))
         if found is None:
             found = (self._describe(contents, role), self.signers(contents, role))
@@ -63,15 +63,15 @@ class Describer:
         return found
 
     def signers(self, contents: Contents, role: str) -> tuple[Key, ...]:
-        """Give as many keys of a role as must sign."""
+        """Return as many keys of a role as must sign."""
         return self._keys_of(contents, role)[: threshold(role)]
 
     def log_key(self, contents: Contents) -> Key:
-        """Give the key that signs the log's checkpoints."""
+        """Return the key that signs the log's checkpoints."""
         return self._keys_of(contents, "log")[0]
 
     def blobs(self, contents: Contents) -> dict[str, bytes]:
-        """Give the bytes of every target by its path on the server."""
+        """Return the bytes of every target by its path on the server."""
         found = self._blobs.get(contents)
         if found is None:
             found = self._blobs[contents] = self._make_blobs(contents)
@@ -184,7 +184,7 @@ class Describer:
 
 
 def _parts(contents: Contents) -> dict[str, list[str]]:
-    """Give the first digits of the hashes of the paths that each part of `latest` has."""
+    """Return the first digits of the hashes of the paths that each part of `latest` has."""
     digits, parts = "0123456789abcdef", contents.parts
     return {
         f"latest-{digits[place]}": [*digits[place * 16 // parts : (place + 1) * 16 // parts]]
@@ -204,7 +204,7 @@ def _published(path: str, target: dict[str, Any]) -> str:
 
 
 def _package(path: str) -> bytes:
-    """Give the bytes of a package or another file: few, and no other's."""
+    """Return the bytes of a package or another file: few, and unique."""
     return f"The bytes of {path}.\n".encode() * 64
 
 
@@ -217,7 +217,7 @@ def _target(path: str, custom: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def _releases(
     codename: str, region: str, channel: str, counter: int
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Give the full package of a build, and the incremental from the build before."""
+    """Return the full package of a build, and the incremental from the build before."""
     folder = f"{codename}/{region}/{channel}"
     sources: list[list[str]] = [[]]
     sources += [[fingerprint(codename, counter - 1)]] if counter > 1 else []

@@ -13,7 +13,7 @@ _CERTIFICATE: Final = base64.b64decode(
     b"AwEB/zAFBgMrZXADQQD7FjH4wdLY8zOPZexfguKTnSBtQ1knIZcKGs9CuDav6vjzVWFBzSXtsTH8zTgnWJnV"
     b"78idkyJodYwVgIq1FjwE"
 )
-"""An authority's, which vouches for nobody: its key was thrown away."""
+"""A CA certificate under which nothing is issued: its key was thrown away."""
 
 PICTURE: Final = base64.b64decode(
     b"/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAKBueIx4ZKCMgoy0qqC+8P//8Nzc8P//////////////////////"

@@ -32,7 +32,7 @@ PACK_PLACES: Final = {
         for number in range(count)
     },
 }
-"""Those behind the decision about an update: whatever fails there, the poll is no failure."""
+"""Those after the decision about an update: a fault there does not make the poll a failure."""
 
 _MODEL: Final = r"(?!(?:root|targets|snapshot|timestamp|latest|tables|content)\b)[a-z0-9_-]+"
 INSTALL_PLACES: Final = {
@@ -40,7 +40,7 @@ INSTALL_PLACES: Final = {
     "codename's proof": rf"/log/proof/{_MODEL}\.[0-9]+",
     "package": r"/targets/(?!tables/|content/|latest/).*\.zip",
 }
-"""The requests of an installation in which one can."""
+"""The requests of an installation in which a fault can strike."""
 
 _PATTERNS: Final = {
     place: re.compile(pattern) for place, pattern in (PLACES | PACK_PLACES | INSTALL_PLACES).items()
@@ -52,7 +52,7 @@ _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?\r\n]+)")
 class Fault:
     """A fault; `wrap` makes a server that has it out of one that has not.
 
-    `is_reached` tells whether a request leaves at all: no name and no connection, no request.
+    `is_reached` says whether a request leaves at all; without a name or a connection none does.
     `poll`, from 0, is one in which it finds what it is to strike.
     """
 
@@ -62,12 +62,12 @@ class Fault:
     poll: int = 1
 
     def at(self, connections: Collection[int]) -> Wrap:
-        """Give the wrap in which the fault strikes in some connections of a run, from 0."""
+        """Return the wrap in which the fault strikes in some connections of a run, from 0."""
         return only_at(connections, self.wrap)
 
 
 def is_at(place: str, target: str) -> bool:
-    """Tell whether a request's target is at a place of a poll or an installation."""
+    """Return whether a request's target is at a place of a poll or an installation."""
     return _PATTERNS[place].fullmatch(target.partition("?")[0]) is not None
 
 
@@ -82,7 +82,7 @@ def say_instead(place: str, say: Callable[[Reply], Reply]) -> Wrap:
 
 
 def send_instead(place: str, send: Callable[[bytes], bytes]) -> Wrap:
-    """Make the wrap that sends other bytes at a place of a poll; it is given those of before."""
+    """Make the wrap that sends other bytes at a place of a poll; it receives the original ones."""
 
     def wrap(respond: Responder) -> Responder:
         def broken(asked: Asked) -> bytes:

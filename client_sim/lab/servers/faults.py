@@ -1,7 +1,7 @@
 """Everything that can go wrong with a server or the way to it; a phone polls on as if nothing had.
 
-It may find out, and end a poll early. It may not ask for anything else, ask again, or come back at
-another time; and when the fault is over it gets on.
+The phone may notice, and end a poll early. It may not ask for anything else, ask again, or come
+back at another time. When the fault is over, it recovers.
 """
 
 from client_sim.lab.servers.fault import Fault
@@ -13,5 +13,5 @@ from client_sim.lab.servers.repository import Repository
 
 
 def make_faults(repository: Repository) -> tuple[Fault, ...]:
-    """Give all faults; for some the repository signs what it should not."""
+    """Return all faults; for some the repository signs what it should not."""
     return (*NETWORK, *ANSWERS, *METADATA, *PACKS, *make_signed_faults(repository))

@@ -11,7 +11,7 @@ from client_sim.lab.servers.fault import PLACES, Fault, say_instead, send_instea
 from client_sim.lab.servers.replies import Reply, Wrap, alter_replies
 
 _STATUSES: Final = (400, 403, 404, 408, 410, 421, 429, 451, 500, 502, 503, 504)
-_BOMB: Final = 16 * 1024 * 1024  # thrice what a phone takes of anything
+_BOMB: Final = 16 * 1024 * 1024  # three times the longest body that a phone accepts
 
 
 def _refuse(status: int) -> Callable[[Reply], Reply]:

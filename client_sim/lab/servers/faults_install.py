@@ -1,4 +1,4 @@
-"""Faults behind an offer: of the codename role, of its proof, and of the blocks of a package."""
+"""Faults after an offer: of the codename role, of its proof, and of the blocks of a package."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ def _put(name: str, value: str) -> Callable[[Reply], Reply]:
 
 
 def _whole(reply: Reply) -> Reply:
-    """Say the whole in place of a part."""
+    """Answer with the whole in place of a part."""
     return replace(reply.drop("Content-Range"), status=200, reason="OK")
 
 

@@ -1,4 +1,4 @@
-"""Faults of what is signed: bytes that are no metadata, wrong signatures, and old truths."""
+"""Faults of signed files: bytes that are no metadata, wrong signatures, outdated versions."""
 
 import gzip
 import json
@@ -19,7 +19,7 @@ _DEEP: Final = 100_000
 
 
 def _rewrite(rewrite: Callable[[bytes], bytes]) -> Callable[[Reply], Reply]:
-    """Say another body in place of the one that was found, which is left alone if there is none."""
+    """Send another body in place of the one that was found; a missing one stays missing."""
 
     def say(reply: Reply) -> Reply:
         if reply.status != 200:
@@ -106,7 +106,7 @@ METADATA: Final[tuple[Fault, ...]] = (
 
 
 def make_signed_faults(repository: Repository) -> tuple[Fault, ...]:
-    """Give the faults for which somebody signs: old truths, others' truths, expired ones."""
+    """Return the faults that take signatures: outdated, foreign and expired metadata."""
     stranger = Repository(b"a stranger's repository")
     fresh = {place: _take_from(place, repository) for place in PLACES}
     return (
@@ -162,7 +162,7 @@ def _take_from(place: str, repository: Repository) -> Wrap:
 
 
 def _take_root(repository: Repository) -> Wrap:
-    """Make the wrap in which the next root is a stranger's of the same version."""
+    """Make the wrap in which the next root is a foreign one of the same version."""
 
     def wrap(respond: Responder) -> Responder:
         other = repository.serve([replace(each, connection=0) for each in one_by_one()])

@@ -22,7 +22,7 @@ def _late() -> OSError:
 
 
 def _middle(data: bytes) -> int:
-    """Give a place in the middle of the body."""
+    """Return a place in the middle of the body."""
     head = data.index(b"\r\n\r\n") + 4
     return head + (len(data) - head) // 2
 

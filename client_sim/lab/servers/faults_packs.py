@@ -1,6 +1,6 @@
 """Faults of public content: at the two roles, their proofs, and parts of packs.
 
-No update waits for any of it: a phone goes on with a warning, and asks for what it lacks again.
+No update waits for any of it: a phone continues with a warning, and asks for what it lacks again.
 """
 
 import gzip
@@ -32,7 +32,7 @@ def _body(make: Callable[[bytes], bytes]) -> Callable[[Reply], Reply]:
 
 
 def _plain(make: Callable[[bytes], bytes]) -> Callable[[Reply], Reply]:
-    """Say another body in place of a compressed one, and do not compress it."""
+    """Send another body in place of a compressed one, and do not compress it."""
 
     def say(reply: Reply) -> Reply:
         if reply.get("Content-Encoding") is None:

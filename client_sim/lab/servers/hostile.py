@@ -1,8 +1,8 @@
 """Pairs of servers that say the same and differ in what is not content (claim N3).
 
 A server that wants to know a phone again hands it something of its own and waits for it to come
-back. Each pair does so in one way with other values; a client must leave the same trace for both.
-A poll may fail by it, then by both.
+back. Each pair does so in one way with other values; a client must leave the same trace for both. A
+poll may fail because of it, but then for both.
 """
 
 from typing import Final

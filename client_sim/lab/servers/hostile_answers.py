@@ -62,7 +62,7 @@ def _fill(text: str, mark: Mark, host: str) -> str:
 
 
 def _is_plain_poll(asked: Asked, target: str) -> bool:
-    """Tell whether this is what every phone asks: who was sent elsewhere is not sent on again."""
+    """Return whether this is what every phone asks: a redirected client is not redirected again."""
     return target == TIMESTAMP and asked.address != ELSEWHERE
 
 
@@ -111,7 +111,7 @@ def _reason(mark: Mark) -> Alter:
 
 
 def _chunk(mark: Mark) -> Alter:
-    """Send the body in chunks with a name, and a field behind it."""
+    """Send the body in chunks with an extension, and a trailer field after it."""
 
     def alter(_asked: Asked, _target: str, reply: Reply) -> Reply:
         size = 64 if mark is FIRST else 501

@@ -1,7 +1,7 @@
 """Pairs that differ in bodies, but in nothing that is signed or says what is public.
 
 What an operator can vary for one phone without the signers' keys: the coding of a body, white space
-and unknown members around the signed part, signatures by strangers, lines of a proof that are
+and unknown members around the signed part, signatures by unknown keys, lines of a proof that are
 ignored, and the text of an error.
 """
 
@@ -91,7 +91,7 @@ def _rewrite(rewrite: Callable[[bytes], bytes], ends: tuple[str, ...]) -> Alter:
     return alter
 
 
-# What no proof is asked for; the bytes of all other roles are those of the log.
+# Roles without a proof; the bytes of all other roles are those of the log.
 _UNPROVEN: Final = ("/timestamp.json", ".snapshot.json", ".targets.json")
 
 
@@ -130,7 +130,7 @@ def _escapes(mark: Mark) -> Alter:
 
 
 def _witness(mark: Mark) -> Alter:
-    """Add the signature of a stranger to proofs, as a witness does."""
+    """Add the signature of an unknown key to proofs, as a witness does."""
     line = "\u2014 " + mark.text + ".example " + "A" * 96 + "\n"
     return _proofs(lambda body: body + line.encode())
 

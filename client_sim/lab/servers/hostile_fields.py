@@ -111,7 +111,7 @@ def _pair(name: str, field: str, value: str, *, is_common: bool) -> HostilePair:
 
 
 def _reorder(mark: Mark) -> Alter:
-    """Turn the order of the fields round, for one of the two."""
+    """Reverse the order of the fields, for one of the two."""
 
     def alter(_asked: Asked, _target: str, reply: Reply) -> Reply:
         return reply if mark is FIRST else replace(reply, fields=reply.fields[::-1])

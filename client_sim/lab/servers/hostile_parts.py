@@ -1,8 +1,8 @@
-"""Pairs that keep back one part of a pack each, and not the same one.
+"""Pairs that withhold one part of a pack each, and not the same one.
 
-What came is a choice of the server's: of four parts it can hand out fifteen different ones before
-the last, and know a phone by what it still asks for. So of a role's version all missing parts come
-in one poll, or none counts (ADR 57).
+The server chooses which parts arrive: of four parts it can hand out any of fifteen incomplete sets,
+and recognise a phone by what it still asks for. So of a role's version all missing parts come in
+one poll, or none counts (ADR 57).
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ _MANNERS: Final[tuple[tuple[str, Callable[[str], Wrap]], ...]] = (
     ("no answer", _send(lambda _: Pieces(b"", [(_PATIENCE, 1)], error=TimeoutError("late")))),
     ("a part without its length", lambda place: say_instead(place, _without_length)),
 )
-"""How a part is kept back."""
+"""How a part is withheld."""
 
 MANNERS: Final = len(_MANNERS)
 """In how many ways."""

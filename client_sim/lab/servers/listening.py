@@ -1,4 +1,4 @@
-"""A scripted server behind a real socket on loopback, plain or in TLS, which keeps what arrives."""
+"""A scripted server at a real socket on loopback, plain or in TLS, which keeps what arrives."""
 
 import socket
 import ssl
@@ -20,8 +20,8 @@ _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a r
 class Listening:
     """A running server; a context manager, which stops it.
 
-    `respond` is asked as soon as a head is there, `now` gives the time that it is told.
-    `address` is where it listens.
+    `respond` is called as soon as a head has come, with the time that `now` returns. `address` is
+    where it listens.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ def hash_tree(leaves: Sequence[bytes]) -> bytes:
 
 
 def find_path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Give the hashes from a leaf to the root: PATH of RFC 6962 section 2.1.1."""
+    """Return the hashes from a leaf to the root: PATH of RFC 6962 section 2.1.1."""
     if len(leaves) == 1:
         return []
     k = _split(len(leaves))
@@ -46,7 +46,7 @@ def find_path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
 
 
 def sign_checkpoint(leaves: Sequence[bytes], key: Key) -> bytes:
-    """Give the signed head of a tree."""
+    """Return the signed head of a tree."""
     root = base64.b64encode(hash_tree(leaves)).decode()
     text = f"{ORIGIN}\n{len(leaves)}\n{root}\n"
     key_id = _key_id(_ED25519 + bytes.fromhex(key.public))
@@ -55,7 +55,7 @@ def sign_checkpoint(leaves: Sequence[bytes], key: Key) -> bytes:
 
 
 def encode_proof(index: int, leaves: Sequence[bytes], key: Key) -> bytes:
-    """Give the stapled proof that a leaf is in a tree."""
+    """Return the stapled proof that a leaf is in a tree."""
     path = [base64.b64encode(part).decode() for part in find_path(index, leaves)]
     head = "\n".join(["c2sp.org/tlog-proof@v1", f"index {index}", *path])
     return f"{head}\n\n".encode() + sign_checkpoint(leaves, key)
@@ -66,5 +66,5 @@ def _key_id(data: bytes) -> bytes:
 
 
 def _split(count: int) -> int:
-    """Give the largest power of two below a count."""
+    """Return the largest power of two below a count."""
     return 1 << (count - 1).bit_length() - 1

@@ -1,9 +1,9 @@
-"""Checks that are not made twice, for a process that looks at very many polls.
+"""Checks that are not made twice, for a process that makes very many polls.
 
 Whether a key made a signature of some bytes follows from these three alone; what a metadata file
-says, and whether it keeps to the profile, from its bytes; what an answer says from the answer.
-All of this is remembered while `memoised` is active, so that a client pays for what is new to this
-process only. Whatever is refused is looked at again each time.
+says, and whether it keeps to the profile, from its bytes; what an answer says from the answer. All
+of this is remembered while `memoised` is active, so that a client pays for what is new to this
+process only. Refusals are not remembered.
 """
 
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ def _remember_passing(check: Any) -> Any:  # noqa: ANN401  # a check of decoded 
 
 
 def _remember_index(decode: Any) -> Any:  # noqa: ANN401
-    """Remember the index of packs in a decoded file, together with the targets beside it."""
+    """Remember the index of packs in a decoded file, together with the file's targets."""
     known: dict[tuple[str, int], tuple[object, object, object]] = {}
 
     def decode_once(role: str, custom: object, targets: object) -> object:

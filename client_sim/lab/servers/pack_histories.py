@@ -26,9 +26,9 @@ _STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("bad, and withdrawn", ("bad", "! withdrawn", "")),
     ("turned back to the first version", ("", "turned back", "")),
 )
-"""By step the state of a new version, of the one that there is behind `!`; `-` is no step.
+"""By step the state of a new version, or after `!` of the current one; `-` is no step.
 
-What `; ` parts becomes public between the same two polls.
+States separated by `; ` become public between the same two polls.
 """
 
 SAID: Final = (
@@ -37,7 +37,7 @@ SAID: Final = (
     ("timed", "for nobody"),
     ("bad", "for all"),
 )
-"""Pairs of states of which servers may tell one phone the one, and the other the other."""
+"""Pairs of states: servers may announce the first to one phone, the second to another."""
 
 HISTORIES: Final = tuple(name for name, _ in _STEPS)
 """What can be done with a pack, by name."""

@@ -1,7 +1,7 @@
 """Small packs of public content, edition by edition (FORMATS section 15).
 
-With each edition of a role one entry of each of its kinds changes, and so one part. Who uses an
-edition is a matter of the phone's place; who fetches it must not be.
+With each edition of a role one entry of each of its kinds changes, and so one part. Whether a phone
+uses an edition depends on its place in the rollout; whether it fetches it must not.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def name_part(kind: str, number: int) -> str:
 def describe_packs(
     role: str, kinds: Sequence[str], contents: Contents
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Give the index of a role with its packs, and the targets that are their files."""
+    """Return the index of a role with its packs, and the targets that are their files."""
     packs: dict[str, Any] = {}
     targets: dict[str, dict[str, Any]] = {}
     edition = contents.edition(role)
@@ -83,7 +83,7 @@ def describe_packs(
 def list_files(
     kinds: Sequence[str], contents: Contents
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
-    """Give path, target and bytes of every file of every edition so far."""
+    """Yield path, target and bytes of every file of every edition so far."""
     for kind in kinds:
         for edition in range(1, contents.edition(ROLES[kind]) + 1):
             for path, data in _files(kind, edition, contents.states(kind, edition)):
@@ -92,7 +92,7 @@ def list_files(
 
 def _describe(kind: str, edition: int, contents: Contents) -> dict[str, Any]:
     states = contents.states(kind, edition)
-    # Nobody signs a version that falls; a phone passes over the pack if somebody does.
+    # A signer never lowers a version; a phone passes over the pack where one did.
     version = 1 if "turned back" in states else edition
     described: dict[str, Any] = {
         # The first one is for all; later ones are for half of the phones.
@@ -127,7 +127,7 @@ def _target(data: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=512)
 def encode_parts(kind: str, edition: int, *, is_bad: bool = False) -> tuple[bytes, ...]:
-    """Give the bytes of all parts of an edition of a kind; of a bad one an entry is none."""
+    """Return the bytes of all parts of an edition of a kind; of a bad one an entry is none."""
     parts: list[dict[str, Any]] = [{} for _ in range(PARTS[kind])]
     entries = make_entries(kind, edition)
     if is_bad:

@@ -22,9 +22,9 @@ class Mark:
 
 
 FIRST: Final = Mark("5f0c6b1e9a7d4c33b2e8f1a09d5576e4", 1_801, "Tue, 03 Feb 2026 04:05:06 GMT")
-# A client might bring back one bit of whatever it makes of a value. In each bit of a number, and in
-# the parity of a length, some of these differ; in a bit of a digest, which nobody chose, all eight
-# are alike once in 128 times.
+# A client might send back one bit of whatever it derives from a value. In each bit of a number, and
+# in the parity of a length, some of these differ; in a bit of a digest, which was not chosen, all
+# eight are alike once in 128 times.
 OTHERS: Final = (
     Mark("c41d88a2f36e4b07915c0de27a83fb16e90", 9_007, "Thu, 19 Mar 2026 23:59:58 GMT"),
     Mark("fd467f4d9c3f243e236037072d4f0d39d", 412, "Sun, 11 Jan 2026 17:38:41 GMT"),
@@ -41,9 +41,9 @@ class HostilePair:
     """Servers around a server that differ from each other in `field`.
 
     `first` hands out one value, `second` another one with each answer, so that one bit of what is
-    brought back differs sooner or later; each of `others` has one value again, for clients that
-    keep what they heard first. `is_common` tells that many such pairs fit into one answer and leave
-    it a good one, `is_timed` that its servers differ in how long they take, so that times do, too.
+    sent back differs sooner or later; each of `others` has one value again, for clients that keep
+    what they heard first. `is_common` says that many such pairs fit into one answer and leave it
+    valid. `is_timed` says that its servers differ in how long they take, so that times do, too.
     """
 
     name: str

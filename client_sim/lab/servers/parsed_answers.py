@@ -1,7 +1,7 @@
 """Answers that are parsed once: what h11 makes of an answer follows from its bytes alone.
 
 Many owners' phones get the same answers, and parsing one took longer than all else in a poll. A
-phone still looks at what was parsed, each time; nothing but the parser's work is remembered.
+phone still checks what was parsed, each time; only the parser's work is remembered.
 """
 
 import re
@@ -24,8 +24,8 @@ _SOME_DATE: Final = b"\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT"
 class RememberingParser:
     """Stands in for the parser of a client's connection, while each answer comes whole.
 
-    An answer that is anything else, or leaves the connection in another state, is given to the
-    parser itself, which has seen nothing yet, and so is all that follows.
+    Any other answer, or one that leaves the connection in another state, goes to the parser itself,
+    which has seen nothing yet. So does all that follows.
     """
 
     def __init__(self, unused: h11.Connection) -> None:
@@ -44,11 +44,11 @@ class RememberingParser:
 
     @property
     def trailing_data(self) -> tuple[bytes, bool]:
-        """What came behind an answer: in an answer that is remembered, nothing."""
+        """The bytes after an answer: none after one that is remembered."""
         return (b"", False) if self._real is None else self._real.trailing_data
 
     def start_next_cycle(self) -> None:
-        """Begin anew behind an answer."""
+        """Begin anew after an answer."""
         if self._real is None and self._is_over:
             self._sent, self._coming, self._is_over = [], None, False
             return
@@ -71,7 +71,7 @@ class RememberingParser:
         self._take_over().receive_data(data)
 
     def next_event(self) -> Any:  # noqa: ANN401  # as h11 says
-        """Give what comes next."""
+        """Return what comes next."""
         if self._real is None and self._sent and self._coming is None:
             return h11.NEED_DATA
         event = None if self._coming is None else next(self._coming, None)
@@ -81,7 +81,7 @@ class RememberingParser:
         return event
 
     def _take_over(self) -> h11.Connection:
-        """Let a parser go on that was told what was asked since the last answer."""
+        """Go on with a new parser, which receives what was asked since the last answer."""
         if self._real is None:
             self._real = self._unused
             for event in self._sent:
@@ -100,7 +100,7 @@ def _parse_once(data: bytes) -> tuple[h11.Event, ...]:
 
 @lru_cache(_KEPT)
 def _parse(data: bytes) -> tuple[h11.Event, ...]:
-    """Give the events of an answer to GET behind which the connection goes on; else nothing."""
+    """Return the events of an answer to GET that leaves the connection open; else nothing."""
     machine = h11.Connection(h11.CLIENT)
     machine.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
     machine.send(h11.EndOfMessage())

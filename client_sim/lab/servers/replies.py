@@ -24,35 +24,35 @@ class Reply:
     before: bytes = b""
 
     def get(self, name: str) -> str | None:
-        """Give the first value of a field, or None."""
+        """Return the first value of a field, or None."""
         wanted = name.lower()
         return next((value for known, value in self.fields if known.lower() == wanted), None)
 
     def put(self, *fields: tuple[str, str]) -> Self:
-        """Give the answer with fields in place of those of the same names."""
+        """Return the answer with fields in place of those of the same names."""
         names = {name.lower() for name, _ in fields}
         kept = tuple(pair for pair in self.fields if pair[0].lower() not in names)
         return replace(self, fields=(*kept, *fields))
 
     def drop(self, *names: str) -> Self:
-        """Give the answer without some fields."""
+        """Return the answer without some fields."""
         unwanted = {name.lower() for name in names}
         kept = tuple(pair for pair in self.fields if pair[0].lower() not in unwanted)
         return replace(self, fields=kept)
 
     def with_body(self, body: bytes) -> Self:
-        """Give the answer with another body and its length."""
+        """Return the answer with another body and its length."""
         return replace(self.put(("Content-Length", str(len(body)))), body=body)
 
 
 def name_host(asked: Asked) -> str:
-    """Give the host that was asked, as its line says."""
+    """Return the host that was asked, as its line says."""
     found = _HOST.search(asked.data)
     return "" if found is None else found[1].decode("latin-1")
 
 
 Alter = Callable[[Asked, str, Reply], Reply]
-"""Gives what is said instead of a reply; the text is the request's target."""
+"""Returns what is said instead of a reply; the text is the request's target."""
 
 Wrap = Callable[[Responder], Responder]
 """Makes another server of a server."""
@@ -79,7 +79,7 @@ class _Altered:
     def __call__(self, asked: Asked) -> bytes:
         targets = [target.decode("latin-1") for target in _TARGET.findall(asked.data)]
         replies = decode_replies(self.respond(asked))
-        # A request that is none is answered, too.
+        # A malformed request is answered, too.
         targets += [""] * (len(replies) - len(targets))
         return b"".join(
             self._alter(asked, target, reply)
@@ -121,7 +121,7 @@ class _Some:
 
 
 def only_at(connections: Collection[int], wrap: Wrap) -> Wrap:
-    """Make the wrap that is in the way of some connections of a run only, counted from 0."""
+    """Make the wrap that is active on some connections of a run only, counted from 0."""
     return lambda respond: _Some(connections, wrap(respond), respond)
 
 
@@ -141,7 +141,7 @@ def decode_replies(data: bytes) -> list[Reply]:
 
 
 def encode_reply(reply: Reply) -> bytes:
-    """Give the bytes of a reply."""
+    """Return the bytes of a reply."""
     first = f"HTTP/1.1 {reply.status} {reply.reason}"
     lines = (first, *(f"{name}: {value}" for name, value in reply.fields), "", "")
     return reply.before + "\r\n".join(lines).encode("latin-1") + reply.body

@@ -35,11 +35,11 @@ class Repository:
         self._root = sign_role(said, 1, ROOT_EXPIRES, keys)
 
     def publics(self) -> tuple[Public, ...]:
-        """Give a phone of every model, region and channel, then one of each with an older build."""
+        """Return a phone of each model, region and channel, then one each with an older build."""
         return tuple(self.public(*name, counter) for counter in (1, 0) for name in self._names)
 
     def public(self, codename: str, region: str, channel: str, counter: int = 1) -> Public:
-        """Give what anybody knows of a phone: it runs a build and trusts the first root."""
+        """Return the public facts of a phone: it runs a build and trusts the first root."""
         if (codename, region, channel) not in self._names:
             raise ValueError(f"the repository has no {codename}/{region}/{channel}")
         return Public(

@@ -1,6 +1,6 @@
 """A scripted server for worlds without a network: nothing new, and every trap of HTTP.
 
-Its answers offer a client all that it could bring back: a validator, a cookie, a date, a link.
+Its answers offer a client all that it could send back: a validator, a cookie, a date, a link.
 """
 
 from typing import Final

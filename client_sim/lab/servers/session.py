@@ -45,7 +45,7 @@ _OFFLINE: Final = Lifetime(days=90, spare=5, connections=180)
 
 
 def _life_of(role: str) -> Lifetime:
-    """Give the lifetime of a role; parts of `latest` have that of the whole."""
+    """Return the lifetime of a role; parts of `latest` have that of the whole."""
     return _ONLINE if role == "snapshot" or role.startswith("latest") else _OFFLINE
 
 
@@ -59,7 +59,7 @@ class _Role:
 
 
 class Session:
-    """Answers one run; call it with what was asked.
+    """Answers the requests of one run; call it with each.
 
     `history` is in the order of becoming public; nothing becomes public during a connection unless
     the virtual time moves on.
@@ -145,7 +145,7 @@ class Session:
             and not _is_due(name, role, connection, day)
         ):
             return
-        # Whoever was away for years finds that much was signed meanwhile.
+        # A phone that was off for years finds that much was signed meanwhile.
         missed = (day - role.day) * _DAY // _YEAR * (365 // life.days)
         role = _Role(role.version + 1 + missed, said, keys, day, connection)
         self._roles[name] = role
@@ -188,7 +188,7 @@ class Session:
 
 
 def sign_role(said: dict[str, Any], version: int, expires: int, keys: tuple[Key, ...]) -> bytes:
-    """Give the metadata file of a role version; `expires` in epoch seconds."""
+    """Return the metadata file of a role version; `expires` in epoch seconds."""
     date = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return _sign(encode_canonical({**said, "expires": date, "version": version}), keys)
 

@@ -38,7 +38,7 @@ class Keys:
         self._made: dict[tuple[str, int], tuple[Key, ...]] = {}
 
     def of(self, role: str, generation: int) -> tuple[Key, ...]:
-        """Give the keys of a role (or `log`) after so many rotations."""
+        """Return the keys of a role (or `log`) after so many rotations."""
         found = self._made.get((role, generation))
         if found is None:
             count, _ = _KEYS.get(role, (1, 1))
@@ -55,7 +55,7 @@ class Keys:
 
 
 def threshold(role: str) -> int:
-    """Give how many keys of a role must sign."""
+    """Return how many keys of a role must sign."""
     return _KEYS.get(role, (1, 1))[1]
 
 
@@ -65,7 +65,7 @@ def encode_canonical(value: Mapping[str, Any]) -> bytes:
 
 
 def sign_metadata(signed: bytes, keys: tuple[Key, ...]) -> bytes:
-    """Give a metadata file: the signed part with the signatures in front of it."""
+    """Return a metadata file: the signed part with the signatures in front of it."""
     signatures = [{"keyid": key.keyid, "sig": key.sign(signed).hex()} for key in keys]
     head = json.dumps(signatures, separators=(",", ":")).encode()
     return b'{"signatures":' + head + b',"signed":' + signed + b"}"
