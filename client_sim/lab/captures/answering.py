@@ -1,7 +1,7 @@
 """What a recording server says: there is nothing new.
 
-Pure: bytes in, bytes out. Whatever asks, phone of ours or not, gets an answer, so that it goes on
-and shows the rest of what it sends.
+Pure: bytes in, bytes out. Every client, ours or not, gets an answer, so that it goes on and shows
+the rest of what it sends.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Final
 from client_sim.lab.captures.requests import HttpRequest, split_requests
 
 Load = Callable[[str], bytes | None]
-"""Gives the body of a path, or None where there is none."""
+"""Returns the body of a path, or None where there is none."""
 
 PATH: Final = re.compile(r"/(?:metadata|log)(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 """Paths that are looked up: metadata and the log, never a package."""
@@ -25,7 +25,7 @@ _WORDS: Final[Mapping[int, str]] = {200: "OK", 400: "Bad Request", 404: "Not Fou
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer: its status, its bytes, and whether the connection is closed behind it."""
+    """An answer: its status, its bytes, and whether the connection is closed after it."""
 
     status: int
     data: bytes
@@ -33,7 +33,7 @@ class Answer:
 
 
 def find_request(data: bytes) -> HttpRequest | bool:
-    """Find the first whole request; True where it is not whole yet, False where it is none."""
+    """Find the first whole request; True where it is not whole yet, False for other bytes."""
     if _HEAD_END not in data:
         return len(data) < _HEAD_LIMIT
     requests = split_requests(data)

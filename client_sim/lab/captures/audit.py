@@ -43,12 +43,12 @@ class Audit:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every question has been answered, and well."""
+        """Whether every question could be answered, and passed."""
         return all(question.passed for question in self.questions)
 
     @property
     def verdict(self) -> str:
-        """Give the verdict in a few words; the gravest is said."""
+        """Return the verdict in a few words: the gravest that applies."""
         failed = {question.name for question in self.questions if not question.passed}
         if "canaries" in failed:
             return "leak"
@@ -104,7 +104,7 @@ def _count_requests(talk: Conversation) -> int:
 
 
 def _first_host(capture: Capture) -> bytes | None:
-    """Give the first value of Host or name in a client hello, else the first name asked for."""
+    """Return the first value of Host or name in a client hello, else the first name asked for."""
     for talk in capture.conversations:
         if talk.state in READABLE:
             for request in iterate_requests(talk.data):

@@ -1,4 +1,4 @@
-"""Who talked with whom: connections and datagrams of a capture, and what of them left the phone."""
+"""Connections and datagrams of a capture, their ends, and what of them left the phone."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ class Endpoint:
 class Contact:
     """A TCP connection: `frame` and `at` are those of its first segment.
 
-    `sent` is what left the phone, `closed` when it first said that all is over, by a reset where
-    `is_reset` says so. `is_guess` says
-    that no SYN was seen, so that who opened the connection follows from the ports alone.
+    `sent` is what left the phone, `closed` when the phone first closed, by a reset where `is_reset`
+    says so. `is_guess` says that no SYN was seen, so that the end that opened the connection
+    follows from the ports alone.
     """
 
     near: Endpoint
@@ -49,8 +49,8 @@ class Contact:
 class Contacts:
     """The connections of a capture, as its segments come by.
 
-    `phones` are the phone's addresses; where none is known, what left is what those sent who opened
-    connections.
+    `phones` are the phone's addresses; where none is known, the end that opens a connection counts
+    as the phone.
     """
 
     def __init__(self, phones: frozenset[bytes], budget: Budget) -> None:
@@ -104,7 +104,7 @@ class Contacts:
             contact.received += len(segment.payload) + segment.missing
             return
         if segment.flags & (FIN | RST) and contact.closed is None:
-            # What comes behind an end in order is refused by a reset, which is the system's doing.
+            # The system answers what comes after an orderly close by a reset; the client did not.
             contact.closed, contact.is_reset = at, bool(segment.flags & RST)
         sequence, stream = segment.sequence, contact.sent
         if segment.flags & RST and segment.payload:
@@ -121,7 +121,7 @@ class Contacts:
 
 
 def _is_another(contact: Contact, source: Endpoint, segment: Segment) -> bool:
-    """Say whether a SYN opens a new connection between the same ports; it may be sent twice."""
+    """Return whether a SYN opens a new connection between the same ports; it may be sent twice."""
     return contact.near != source or contact.start != segment.sequence
 
 
@@ -138,7 +138,7 @@ class Flow:
 
 
 class Flows:
-    """The UDP flows of a capture; as long as no phone is known, it is who sends first."""
+    """The UDP flows of a capture; where no phone is known, the end that sends first is it."""
 
     def __init__(self, phones: frozenset[bytes], budget: Budget) -> None:
         self.others: Counter[str] = Counter()
@@ -147,7 +147,7 @@ class Flows:
         self._all: dict[tuple[Endpoint, Endpoint], Flow] = {}
 
     def add(self, frame: int, at: float, ends: tuple[bytes, bytes], datagram: Datagram) -> bool:
-        """Take a datagram; say whether it left the phone."""
+        """Take a datagram; return whether it left the phone."""
         source, target = Endpoint(ends[0], datagram.source), Endpoint(ends[1], datagram.target)
         if self._phones and not self._phones & {*ends}:
             self.others["UDP datagrams"] += 1

@@ -32,15 +32,15 @@ _PORTS: Final = {
     5353: "mDNS",
     5355: "LLMNR",
 }
-_PLACES: Final = 1000  # pairs of addresses that are told apart
-_CHECK_SUM: Final = 4  # bytes that some captures keep behind a frame
+_PLACES: Final = 1000  # pairs of addresses that are distinguished
+_CHECK_SUM: Final = 4  # bytes that some captures keep after a frame
 
 
 class Dissection:
     """A capture of packets on its way to becoming a `Capture`.
 
     `phones` are the addresses of the phone, 4 or 16 bytes each; where there are none, whatever was
-    captured is judged, and who opens a connection is the phone.
+    captured is judged, and the end that opens a connection is the phone.
     """
 
     def __init__(self, phones: frozenset[bytes], bytes_limit: int) -> None:
@@ -77,11 +77,11 @@ class Dissection:
             self._keep(f"EtherType {inner.kind:#06x}", "", inner.data)
 
     def take_unread(self, unread: Unread) -> None:
-        """Take a part of the capture that nobody knows."""
+        """Take a part of the capture that the reader does not know."""
         self._keep(unread.label, "", unread.data)
 
     def finish(self, form: str) -> Capture:
-        """Say what was seen."""
+        """Return what was seen."""
         for packet in self._fragments.leftover():
             self._keep_packet("fragments that do not fit together", packet)
         asked: list[Asked] = []
@@ -170,7 +170,7 @@ class Dissection:
                 self._names[answer.name].add(answer.target)
 
     def _follow_names(self) -> dict[bytes, frozenset[str]]:
-        """Give each name the addresses of the names that it is another word for."""
+        """Add to each name the addresses of the names that it is an alias (CNAME) of."""
         found: dict[bytes, frozenset[str]] = {}
         for name in {*self._addresses, *self._names}:
             reached = {name}

@@ -20,7 +20,7 @@ _PADDING: Final = 12  # option of RFC 7830
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question: the name as it was spelled, its type, and bytes of the message beside it.
+    """A question: the name as it was spelled, its type, and other bytes of the message.
 
     `extra` is what a question need not have: options such as a client's network or a cookie.
     """
@@ -40,7 +40,7 @@ class Answer:
 
 
 def read_question(message: bytes) -> Question | None:
-    """Read a query; None where it is none, or is damaged."""
+    """Read a query; None where it is damaged, or no query."""
     if len(message) < _HEAD or message[2] & 0x80:
         return None
     count = int.from_bytes(message[4:6])
@@ -55,7 +55,7 @@ def read_question(message: bytes) -> Question | None:
 
 
 def read_answers(message: bytes) -> Iterator[Answer]:
-    """Give what a response says, as far as it can be read."""
+    """Yield what a response says, as far as it can be read."""
     if len(message) < _HEAD or not message[2] & 0x80:
         return
     at: int | None = _HEAD
@@ -89,7 +89,7 @@ def split_messages(data: bytes) -> Iterator[bytes]:
 
 
 def _extra(message: bytes, at: int, others: int) -> bytes:
-    """Give what is behind the questions, but for one pseudo record that says nothing."""
+    """Return the bytes after the questions, without an empty OPT record."""
     rest = message[at:]
     if others == 1 and len(rest) >= 11 and rest[:1] == b"\x00":
         size = int.from_bytes(rest[9:11])

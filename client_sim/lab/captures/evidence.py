@@ -1,4 +1,4 @@
-"""Findings about a stranger's bytes: a window of them, covered where they may be personal."""
+"""Findings about captured bytes: a window of them, covered where they may be personal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _SEARCHED: Final = {
 class Evidence:
     """A finding and where it stands: `offset` counts from the beginning of all bytes there.
 
-    `finding.data` is a window of them, `finding.offset` is a place in that window.
+    `finding.data` are a window of them, `finding.offset` is a place in that window.
     """
 
     finding: Finding
@@ -69,7 +69,7 @@ class Place:
 
 
 def list_places(seen: Observation, search: CanarySearch | None) -> tuple[Place, ...]:
-    """Give all bytes that left and can be read, each with the known values that were found.
+    """Return all bytes that left and can be read, each with the known values that were found.
 
     What was split over fields, requests or names is looked for where nothing is found in one piece.
     """
@@ -91,7 +91,7 @@ def list_places(seen: Observation, search: CanarySearch | None) -> tuple[Place, 
 
 
 def _cover(where: str) -> str:
-    """Cover what may be a value in the name of a field, which a stranger chose."""
+    """Cover what may be a value in the name of a field, which the client chose."""
     return redact(where.encode(), ()).decode("utf-8", "replace")
 
 
@@ -123,5 +123,5 @@ def _outermost(found: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
 
 
 def _is_decoded(sighting: Sighting) -> bool:
-    """Say whether the bytes that were found are not those that stand at the offset."""
+    """Return whether the bytes that were found are not those that stand at the offset."""
     return any(step.startswith("undone by ") for step in sighting.chain)

@@ -85,6 +85,6 @@ def _result(question: Question, place: int, each: Evidence) -> dict[str, Any]:
 
 
 def _escape(finding: Finding) -> Finding:
-    """Write unprintable signs of a stranger as escapes; what is personal is covered already."""
+    """Escape unprintable captured characters; what is personal is covered already."""
     where, explanation = printable(finding.where), printable(finding.explanation)
     return Finding(where, explanation, finding.data, finding.offset, finding.length)

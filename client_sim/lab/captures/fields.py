@@ -1,6 +1,6 @@
-"""How much each field of what left can tell: distinct values, and bits measured and at most.
+"""How much each field can reveal: distinct values, and bits measured and at most.
 
-Section 8 of the programme: a field that the request table has tells what the table says; of any
+Section 8 of the programme: a field that the request table has reveals what the table says; of any
 other the size of its values is all that bounds it.
 """
 
@@ -16,7 +16,7 @@ from client_sim.lab.captures.seen import Capture, Conversation, State
 from client_sim.lab.oracles.grammar import iterate_violations
 from client_sim.lab.trace.ja4 import ja4
 
-_FIELDS_LIMIT: Final = 500  # rows; a stranger can invent names without end
+_FIELDS_LIMIT: Final = 500  # rows; a client can invent any number of names
 _REST: Final = "fields beyond the first"
 _ALPHABETS: Final = (
     (re.compile(rb"[0-9]*"), math.log2(10)),
@@ -28,7 +28,7 @@ _ALPHABETS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """One field: how often it was there, how many values it had, and what those tell.
+    """One field: how often it was there, how many values it had, and what those reveal.
 
     `measured` is the entropy, in bits, of its values in this capture. `most` is how many bits a
     value of this length and alphabet can carry; None where the request table bounds it.
@@ -62,14 +62,14 @@ def measure_fields(capture: Capture, host: bytes | None) -> tuple[FieldRow, ...]
 
 
 def entropy(counted: Iterable[int]) -> float:
-    """Give the entropy of a distribution in bits, from how often each value was there."""
+    """Return the entropy of a distribution in bits, from how often each value was there."""
     counts = list(counted)
     total = sum(counts)
     return sum(count / total * math.log2(total / count) for count in counts) if total else 0.0
 
 
 def capacity(value: bytes) -> float:
-    """Give how many bits a value of this length can carry in the narrowest alphabet it fits."""
+    """Return how many bits a value of this length can carry in the narrowest alphabet it fits."""
     for alphabet, bits in _ALPHABETS:
         if alphabet.fullmatch(value):
             return len(value) * bits

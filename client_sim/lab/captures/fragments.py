@@ -49,7 +49,7 @@ class Fragments:
         return replace(waiting.pieces[0], payload=payload, place=0, more=False)
 
     def leftover(self) -> Iterator[Packet]:
-        """Give the fragments that no packet was made of."""
+        """Yield the fragments that no packet was made of."""
         for key in list(self._waiting):
             self._give_up(key)
         yield from self._odd

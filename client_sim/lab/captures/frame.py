@@ -60,7 +60,7 @@ class Source:
         return data
 
     def peek_end(self) -> bool:
-        """Say whether nothing more follows."""
+        """Return whether nothing more follows."""
         data = self._file.read(1)
         self._file.seek(-len(data), 1)
         return not data

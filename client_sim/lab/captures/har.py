@@ -1,4 +1,4 @@
-"""HAR 1.2, what browsers and intercepting proxies export: requests that somebody read before us.
+"""HAR 1.2, what browsers and intercepting proxies export: requests that another program parsed.
 
 The request's bytes are put together from it. What the exporter did not write down, such as the
 connection that carried a request, cannot be judged, and the capture says so.
@@ -49,7 +49,7 @@ class _Field(_Pair):
 
     @property
     def told(self) -> tuple[str, str]:
-        """Give the name and all that it holds."""
+        """Return the name and all that it holds."""
         return self.name, " ".join(filter(None, (self.fileName, self.value)))
 
 
@@ -90,12 +90,12 @@ class _Har(msgspec.Struct):
 
 
 def is_har(data: bytes) -> bool:
-    """Say whether a file begins as JSON does."""
+    """Return whether a file begins as JSON does."""
     return data.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{")
 
 
 def read_har(data: bytes, bytes_limit: int) -> Capture:
-    """Read a HAR; raise CaptureError where it is none, or more than the limit left the phone."""
+    """Read a HAR; raise CaptureError for other files, or if more than the limit left the phone."""
     if data.count(b"{") > _OBJECTS_LIMIT:
         raise CaptureError(f"the HAR has more than {_OBJECTS_LIMIT} objects: export fewer requests")
     try:
@@ -144,7 +144,7 @@ def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry
 
 
 def _begins(before: _Entry, entry: _Entry) -> bool:
-    """Say whether a request is the first of a poll, behind the one before."""
+    """Return whether a request, after the one before, is the first of a poll."""
     this = _NEXT_ROOT.fullmatch(_target(entry.request.url).encode("utf-8", "surrogatepass"))
     last = _NEXT_ROOT.fullmatch(_target(before.request.url).encode("utf-8", "surrogatepass"))
     return this is not None and (last is None or int(this[1]) != int(last[1]) + 1)
@@ -174,7 +174,7 @@ def _converse(number: int, group: list[_Entry], limit: int) -> Conversation:
 
 
 def _read_time(text: str) -> float:
-    """Give epoch seconds; 0 where the text is no time."""
+    """Return epoch seconds; 0 where the text is no time."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
@@ -225,7 +225,7 @@ def _encode_body(body: _Body | None) -> bytes:
 
 
 def _authority(url: str) -> tuple[str, str]:
-    """Give what a URL tells of its user, and the host with its port."""
+    """Return the user part of a URL, and the host with its port."""
     try:
         user, _, host = urlsplit(url).netloc.rpartition("@")
     except ValueError:
@@ -234,7 +234,7 @@ def _authority(url: str) -> tuple[str, str]:
 
 
 def _target(url: str) -> str:
-    """Give a URL from its path on, as it stands there."""
+    """Return a URL from its path on, as it stands there."""
     _, mark, rest = url.partition("://")
     place = min((rest.find(sign) for sign in "/?#" if sign in rest), default=len(rest))
     target = rest[place:] if mark else url
@@ -242,7 +242,7 @@ def _target(url: str) -> str:
 
 
 def _messages(entries: list[_Entry]) -> Iterator[Loose]:
-    """Give what was sent beside requests: by WebSocket, and before the host of a URL."""
+    """Yield what was sent besides requests: by WebSocket, and before the host of a URL."""
     for entry in entries:
         user, host = _authority(entry.request.url)
         if user:
@@ -253,7 +253,7 @@ def _messages(entries: list[_Entry]) -> Iterator[Loose]:
 
 
 def _read_data(data: msgspec.Raw) -> bytes:
-    """Give a text as it was sent, and whatever else stands in its place as it is written."""
+    """Return a text as it was sent, and whatever else stands in its place as it is written."""
     try:
         return msgspec.json.decode(data, type=str).encode("utf-8", "surrogatepass")
     except msgspec.MsgspecError:

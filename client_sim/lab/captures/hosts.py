@@ -1,4 +1,4 @@
-"""Whom a phone talks to, judged: names, targets, hosts, and how TLS is begun with them."""
+"""The hosts that a phone talks to, judged: names, targets, and how TLS begins with them."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,7 +14,7 @@ from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.world import Public, RunningBuild
 
 # What of the egress list is a phone's doing and not its system's: a resolver asks for both kinds of
-# addresses, asks again, and remembers; a capture may begin behind a question; and connections of
+# addresses, asks again, and remembers; a capture may begin after a question; and connections of
 # other programs overlap. Host names are covered elsewhere, so the sentences have none.
 _STRAYS: Final = {
     "name": "another name is asked for",
@@ -59,7 +59,7 @@ def judge_handshake(
 
 
 def guess_rom(capture: Capture, name: bytes | None) -> Public:
-    """Give what the ROM of the phone says of its host, as far as the capture shows it.
+    """Return what the ROM of the phone says of its host, as far as the capture shows it.
 
     Port and TLS are those of the first connection to the host, or where there is none of the first.
     """
@@ -81,7 +81,7 @@ def guess_rom(capture: Capture, name: bytes | None) -> Public:
 
 
 def hosts_of(talk: Conversation) -> frozenset[bytes]:
-    """Give the names by which a connection calls its far end, without ports."""
+    """Return the names by which a connection calls its far end, without ports."""
     told = {talk.name} if talk.name else set[bytes]()
     if talk.hello is not None and talk.hello.server_name:
         told.add(talk.hello.server_name)
@@ -91,20 +91,20 @@ def hosts_of(talk: Conversation) -> frozenset[bytes]:
 
 
 def without_port(name: bytes) -> bytes:
-    """Give a host as Host has it without its port."""
+    """Return a host as Host has it without its port."""
     head, mark, port = name.rpartition(b":")
     return head if mark and port.isdigit() else name
 
 
 def _strays(capture: Capture, seen: Observation, name: bytes | None) -> Iterator[Case]:
-    """Give what the egress list has against names and targets."""
+    """Return what violates the egress list among names and targets."""
     talks = list_talks(capture)
     for stray in find_strays(seen, guess_rom(capture, name)):
         left = stray.departure
         says = _STRAYS.get(stray.field)
         if says is None or (left.channel is Channel.CONNECT and not left.data):
             continue  # the system's doing, or the capture does not say where it went
-        # Another host may well have another port: that is one thing, and told of the host.
+        # Another host may well have another port: that is one finding, about the host.
         if stray.field == "port" and hosts_of(talks[left.connection]) - {name}:
             continue
         yield Case(Place(name_place(left), left.data), says, 0, len(left.data))

@@ -17,9 +17,9 @@ from client_sim.lab.trace.observation import Observation
 def judge_grammar(
     capture: Capture, seen: Observation, host: bytes | None, *, personal: bool
 ) -> Question:
-    """Hold all that can be read of connections against the request table.
+    """Check all that can be read of connections against the request table.
 
-    One violation at a time, where `lab run` lists them: a stranger's bytes may be nothing else.
+    One violation at a time, where `lab run` lists them: captured bytes may be nothing else.
     """
     read = [
         connection
@@ -43,7 +43,7 @@ def judge_grammar(
 def judge_canaries(
     capture: Capture, places: Sequence[Place], known: Known, *, personal: bool
 ) -> Question:
-    """Say where known values stand, and how they are dressed."""
+    """Say where known values stand, and how they are encoded."""
     found = [
         Case(place, _tell(sighting, personal), sighting.offset, len(sighting.data))
         for place in places
@@ -55,7 +55,7 @@ def judge_canaries(
 
 
 def judge_traffic(capture: Capture, *, personal: bool) -> Question:
-    """Give all traffic that no poll has: other protocols, other datagrams, contradictions."""
+    """Return all traffic that no poll has: other protocols, other datagrams, contradictions."""
     found = [
         Case(
             Place(each.where or "the capture", each.data),

@@ -12,5 +12,5 @@ _LINE: Final = re.compile(
 
 
 def list_randoms(data: bytes) -> frozenset[bytes]:
-    """Give the randoms of the ClientHellos that a key log has keys for."""
+    """Return the randoms of the ClientHellos that a key log has keys for."""
     return frozenset(bytes.fromhex(match[1].decode()) for match in _LINE.finditer(data))

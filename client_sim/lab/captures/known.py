@@ -1,7 +1,7 @@
 """What is known about a phone and its owner: all of a persona, or a few values.
 
-A file is JSON: what `encode_persona` writes, or an object with any of a persona's fields, a list of
-values in place of one, and a label of one's own for whatever else is known.
+A file is JSON: what `encode_persona` writes, or an object with any of a persona's fields. A list of
+values may replace a value, and other labels may name whatever else is known.
 """
 
 import json
@@ -90,7 +90,7 @@ def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:  # no
 
 
 def _spell(value: str) -> Iterator[str]:
-    """Give a value, and the spellings of real ones, whose ranges are wider than a persona's."""
+    """Yield a value, and the spellings of real ones, whose ranges are wider than a persona's."""
     yield value
     if " " in value:
         yield value.replace(" ", "+")  # as forms have it

@@ -1,4 +1,4 @@
-"""Link layers: what stands around an IP packet, taken off.
+"""Link layers: removal of the headers around an IP packet.
 
 Link types are those of the registry of draft-ietf-opsawg-pcaplinktype.
 """

@@ -1,4 +1,4 @@
-"""A capture from its file: the format is told by its first bytes."""
+"""A capture from its file: its first bytes say which format it has."""
 
 import io
 import tempfile
@@ -36,7 +36,7 @@ _WRAPPED: Final[Mapping[bytes, str]] = MappingProxyType(
         **dict.fromkeys((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{"), _WIDE),
     }
 )
-"""What files begin with that may have a capture in them and are none: what they are."""
+"""First bytes of files that may contain a capture but are none, and what these files are."""
 
 
 def load_capture(
@@ -91,7 +91,7 @@ def decode_capture(
 
 
 def _check_bare(head: bytes) -> None:
-    """Raise CaptureError for a file that no reader would make sense of, though one was meant to."""
+    """Raise CaptureError for a file that is empty or a known container, and no capture itself."""
     if not head:
         raise CaptureError(
             "not a capture: the file is empty: let its program end, or copy it again"

@@ -16,7 +16,7 @@ _TIMESTAMP: Final = "/metadata/timestamp.json"
 
 
 def load_source(place: str) -> Load:
-    """Give what loads from `place`, a folder or `http(s)://HOST`.
+    """Return a function that loads from `place`, a folder or `http(s)://HOST`.
 
     LabError where it is neither, or has no timestamp; SurroundingsError where no server answers.
     """
@@ -27,7 +27,7 @@ def load_source(place: str) -> Load:
 
 
 def nothing(_path: str) -> bytes | None:
-    """Have nothing at all: a client of ours asks all the same, and refuses the answer."""
+    """Load nothing: our client asks all the same, and refuses the answer."""
     return None
 
 
@@ -47,7 +47,7 @@ def _from_server(url: str) -> Load:
     base = url.rstrip("/")
 
     def load(path: str) -> bytes | None:
-        # Nothing of the client's request goes on: the same words for all that ask.
+        # Nothing of the client's request is forwarded: the same request for all clients.
         request = Request(base + path, headers={"Accept-Encoding": "identity"})  # noqa: S310 -- checked
         try:
             with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 -- checked above

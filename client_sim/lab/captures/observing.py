@@ -1,8 +1,8 @@
 """A capture as the lab's own trace: the type that oracles read, whatever recorded it.
 
 Nothing that left is left out: what is neither a question nor of a connection, what contradicts
-other bytes and what stands beside a question are departures of their own. Names asked for over TCP
-are questions, and the connections that carried them are none. Of a connection that nobody can read
+other bytes and what stands next to a question are departures of their own. Names asked for over TCP
+are questions, and the connections that carried them are none. Of a connection that cannot be read
 there is no byte, only what the network saw of it. The phase of a departure is its place in the
 capture, as nothing says which poll it belongs to.
 """
@@ -14,7 +14,7 @@ from client_sim.lab.trace.observation import RESET, Channel, Departure, Observat
 
 
 def observe_capture(capture: Capture) -> Observation:
-    """Give the trace of a capture, by time; its connections are those of `list_talks`.
+    """Return the trace of a capture, by time; its connections are those of `list_talks`.
 
     There is no randomness, no outcome and no byte of answers in it.
     """
@@ -34,7 +34,7 @@ def observe_capture(capture: Capture) -> Observation:
 
 
 def list_talks(capture: Capture) -> tuple[Conversation, ...]:
-    """Give the connections of a capture that ask for no names."""
+    """Return the connections of a capture that ask for no names."""
     return tuple(talk for talk in capture.conversations if talk.state is not State.NAMES)
 
 
@@ -68,7 +68,7 @@ def _ask(asked: Asked) -> Iterator[Departure]:
 
 
 def _beside(talk: Conversation) -> Iterator[Departure]:
-    """Give what a connection sent that is none of its bytes."""
+    """Yield what a connection sent besides its bytes."""
     told = [(f"{talk.where}, {label}", data) for label, data in (*talk.odd, *talk.readings)]
     if talk.hello is not None and talk.hello.session:
         told.append((f"session of {talk.where}", talk.hello.session))

@@ -1,4 +1,4 @@
-"""An audit as a page that needs nothing from elsewhere: no script, no style sheet, no image."""
+"""An audit as a self-contained page: no script, no style sheet, no image."""
 
 from typing import Final
 
@@ -90,7 +90,7 @@ _MARKED: Final = (
     "{%- endmacro %}"
 )
 
-# Captured bytes are data from strangers: everything that is shown is escaped.
+# Captured bytes are untrusted: everything that is shown is escaped.
 _TEMPLATE: Final = Environment(autoescape=True, undefined=StrictUndefined).from_string(
     _MARKED + _PAGE
 )

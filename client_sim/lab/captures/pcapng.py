@@ -1,4 +1,4 @@
-"""The newer capture file: sections of blocks, with several interfaces and with keys.
+"""The newer capture format: sections of blocks, with several interfaces and with keys.
 
 Format: draft-ietf-opsawg-pcapng, sections 3 and 4.
 """

@@ -41,7 +41,7 @@ class RecordedWire:
         self._is_over = False
 
     async def receive(self) -> bytes:
-        """Give the next bytes of the client, none at the end; TimeoutError when it is silent."""
+        """Return the next bytes of the client, none at the end; TimeoutError when it is silent."""
         while not self._is_over:
             try:
                 raw = await asyncio.wait_for(self._reader.read(_CHUNK), _IDLE)

@@ -1,4 +1,4 @@
-"""A server that writes down what clients send it, byte for byte, and has nothing new for them."""
+"""A server that records what clients send, byte for byte, and has nothing new for them."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _AT_ONCE: Final = 64  # connections
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something to tell while it happens: a request and its status, or the end of a connection."""
+    """An event of a recording: a request and its status, or the end of a connection."""
 
     connection: int
     request: HttpRequest | None
@@ -45,7 +45,7 @@ class Secure:
 class Recorder:
     """Records connections into a capture until `done` is set, or `limit` connections are over.
 
-    `note` is told of requests and ends of connections as they happen.
+    `note` receives requests and ends of connections as they happen.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Recorder:
         self._failure: OSError | SurroundingsError | None = None
 
     async def run(self, address: str, port: int, listening: Callable[[str, int], None]) -> None:
-        """Listen, tell where, and record until `done`; OSError and SurroundingsError end it."""
+        """Listen, report where, and record until `done`; OSError and SurroundingsError end it."""
         tls = None if self._secure is None else self._secure.context
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -35,7 +35,7 @@ def redact(data: bytes, found: Iterable[tuple[int, int]]) -> bytes:
 
 
 def show_value(value: bytes, *, personal: bool) -> str:
-    """Give a value for a sentence: as it is, or how long it is."""
+    """Return a value for a sentence: as it is, or how long it is."""
     if personal:
         return value.decode("utf-8", "backslashreplace")
     return f"[{len(value)} bytes, not shown]"

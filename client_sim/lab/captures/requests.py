@@ -1,4 +1,4 @@
-"""Bytes of a connection read as HTTP/1 by anybody's rules, to say what is in which field.
+"""Bytes of a connection read as HTTP/1 by general rules, to say what is in which field.
 
 It is no judge: what the request table does not have is found by the grammar. RFC 9112.
 """
@@ -38,17 +38,17 @@ class HttpRequest:
     body_offset: int
 
     def header(self, name: bytes) -> bytes | None:
-        """Give the value of the first header with this name, which is in small letters."""
+        """Return the value of the first header with this name, which is in small letters."""
         return next((value for n, value, _ in self.headers if n.lower() == name), None)
 
 
 def split_requests(data: bytes) -> tuple[HttpRequest, ...]:
-    """Give the requests from the beginning on, up to the first bytes that are none."""
+    """Return the requests from the beginning on, up to the first bytes that are no request."""
     return tuple(iterate_requests(data))
 
 
 def iterate_requests(data: bytes) -> Iterator[HttpRequest]:
-    """Give them one by one: a stranger's may have millions of headers."""
+    """Yield them one by one: captured ones may have millions of headers."""
     at = 0
     while at < len(data):
         end = _END.search(data, at, at + _HEAD_LIMIT)
@@ -71,7 +71,7 @@ def iterate_requests(data: bytes) -> Iterator[HttpRequest]:
 
 
 def list_fields(request: HttpRequest) -> Iterator[Field]:
-    """Give each value of a request with the name of its field."""
+    """Yield each value of a request with the name of its field."""
     path, mark, query = request.target.partition(b"?")
     start = request.offset + len(request.method) + 1
     yield Field("method", request.method, request.offset)
@@ -107,7 +107,7 @@ def _text(name: bytes) -> str:
 
 
 def _read_body(data: bytes, at: int, headers: list[tuple[bytes, bytes, int]]) -> tuple[bytes, int]:
-    """Give the body that starts at `at`, and where it ends."""
+    """Return the body that starts at `at`, and where it ends."""
     by_name = {name.lower(): value for name, value, _ in headers}
     if b"chunked" in by_name.get(b"transfer-encoding", b"").lower():
         return _read_chunks(data, at)

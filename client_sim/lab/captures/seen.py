@@ -1,7 +1,7 @@
 """What the readers of captures make of them, whatever the format.
 
-`observe_capture` makes of it the trace that oracles read; what only an audit asks about, such as
-gaps and whether there were keys, stays here.
+`observe_capture` makes of it the trace that oracles read; what only an audit uses, such as gaps and
+whether there were keys, stays here.
 """
 
 from collections.abc import Mapping
@@ -32,12 +32,12 @@ class Conversation:
     """One connection: `data` are what left the phone on it, before TLS where that is known.
 
     `target` is `ADDRESS PORT TLS-NAME`, empty where nothing says it. `frame` is the number of its
-    first frame, 0 where the format has none. `pieces` says when which part of the bytes left
-    (epoch seconds, length), `segments` how long each segment on the wire was, TLS included,
-    `closed` when the phone closed, by a reset where `is_reset` says so, `wire` what the network
-    saw. `name` is the host that the format itself says was contacted. `gaps` are sentences about
-    what is missing, `odd` bytes that contradict others, each with a label, `readings` what another
-    program makes of the bytes.
+    first frame, 0 where the format has none. `pieces` says when which part of the bytes left (epoch
+    seconds, length), `segments` how long each segment on the wire was, TLS included. `closed` says
+    when the phone closed, by a reset where `is_reset` says so, and `wire` what the network saw.
+    `name` is the host that the format itself says was contacted. `gaps` are sentences about what is
+    missing, `odd` bytes that contradict others, each with a label, `readings` what another program
+    makes of the bytes.
     """
 
     where: str
@@ -62,7 +62,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A name that was asked for: where, as it was spelled, with what beside it, and when."""
+    """A name that was asked for: where, its spelling, the rest of its message, and when."""
 
     where: str
     name: bytes

@@ -1,4 +1,4 @@
-"""An audit on a terminal and as JSON. Whatever a stranger wrote is escaped."""
+"""An audit on a terminal and as JSON. All captured text is escaped."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -17,11 +17,11 @@ from client_sim.lab.report.dump import dump
 
 _SHOWN: Final = 5  # findings of a question on a terminal; JSON and the page have more
 _FIELDS: Final = 40  # rows of the table of fields, there
-_NAME: Final = 120  # signs of a stranger's name
+_NAME: Final = 120  # characters of a captured name
 
 
 def printable(text: str | bytes) -> str:
-    """Give a text without anything that moves a cursor, turns a line round or hides."""
+    """Return a text without characters that move the cursor, reverse text or are invisible."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
     shown = "".join(
@@ -32,9 +32,9 @@ def printable(text: str | bytes) -> str:
 
 
 def show_name(name: bytes, *, personal: bool) -> str:
-    """Give a name that a stranger chose, covered where it looks like an identifier.
+    """Return a captured name, covered where it looks like an identifier.
 
-    An address of the network is none of the owner.
+    A network address is not the owner's.
     """
     name = name[:_NAME]
     return printable(name if personal or _is_address(name) else redact(name, ()))
@@ -55,7 +55,7 @@ def show_bits(row: FieldRow) -> str:
 
 
 def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
-    """Give what was seen, line by line: what, and how much of it."""
+    """Yield what was seen, line by line: what, and how much of it."""
     capture = audit.capture
     yield "format", capture.form
     if capture.frames:
@@ -73,7 +73,7 @@ def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
 
 
 def audit_to_dict(audit: Audit, *, personal: bool) -> dict[str, Any]:
-    """Give the audit as values that JSON has; bytes are hexadecimal."""
+    """Return the audit as values that JSON has; bytes are hexadecimal."""
     return {
         "verdict": audit.verdict,
         "clean": audit.is_clean,

@@ -1,7 +1,7 @@
 """One direction of a TCP connection, put together from segments in any order.
 
 RFC 9293 sections 3.4 and 3.10. Nothing that was seen is thrown away: what contradicts bytes that
-came before is kept beside them, for the far end may have taken either.
+came before is kept apart, for the far end may have taken either.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from typing import Final
 from client_sim.lab.errors import CaptureError
 
 OVERHEAD: Final = 64
-"""Bytes that a piece costs beside its own, so that many small ones do not fill the memory."""
+"""Bytes that a piece costs besides its own, so that many small ones do not fill the memory."""
 
 _RING: Final = 1 << 32
 _AHEAD_LIMIT: Final = 4096  # pieces that wait for what is missing before them
@@ -44,7 +44,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Bytes that the capture lacks: `size` of them from `offset` on; -1 where none knows where."""
+    """Bytes that the capture lacks: `size` of them from `offset` on; -1 where that is unknown."""
 
     offset: int
     size: int
@@ -70,7 +70,7 @@ class Stream:
     _ahead: dict[int, bytes] = field(default_factory=dict)
 
     def begin(self, sequence: int) -> None:
-        """Note the sequence number of the first byte, as SYN tells it."""
+        """Note the sequence number of the first byte, from the SYN."""
         self.begun, self._next = True, sequence % _RING
 
     def add(
@@ -93,7 +93,7 @@ class Stream:
             self._take(len(self.data), self._ahead.pop(self._next))
 
     def finish(self) -> None:
-        """End the stream: what waits for missing bytes is appended behind a gap."""
+        """End the stream: what waits for missing bytes is appended after a gap."""
         for start in sorted(self._ahead, key=self._distance):
             distance = self._distance(start)
             if distance > 0:
@@ -105,7 +105,8 @@ class Stream:
             self.gaps.append(Gap(-1, self._missing))
 
     def _distance(self, sequence: int) -> int:
-        # Sequence numbers go round: the nearest place to what comes next is the one that is meant.
+        # Sequence numbers wrap around: the nearest place to what comes next is the one that is
+        # meant.
         return (sequence - (self._next or 0) + _RING // 2) % _RING - _RING // 2
 
     def _wait(self, start: int, data: bytes) -> None:

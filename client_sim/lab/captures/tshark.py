@@ -1,4 +1,4 @@
-"""TLS taken off by `tshark`, which has the ciphers, where it is installed.
+"""TLS decrypted by `tshark`, where it is installed.
 
 It runs without the user's settings, resolves no names, and is ended when it takes too long.
 """
@@ -50,7 +50,7 @@ class Opened:
 
 
 def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, Opened]:
-    """Give what left the phone under TLS, by the number of the first frame of each connection.
+    """Return what left the phone under TLS, by the number of the first frame of each connection.
 
     `ends` has for each such frame the phone's end of the connection, as `ADDRESS:PORT`. What the
     keys do not open is left out.
@@ -101,9 +101,9 @@ def _pairs(shown: str) -> Iterator[tuple[int, int]]:
 
 
 def _sent(shown: str) -> Iterator[tuple[int, str, bytes]]:
-    """Read what `follow` prints: the first node's bytes at the margin, the other's behind a tab.
+    """Read what `follow` prints: the first node's bytes at the margin, the other's after a tab.
 
-    Give for each stream both ends, each with what it sent.
+    Return for each stream both ends, each with what it sent.
     """
     heads = list(_STREAM.finditer(shown))
     for place, head in enumerate(heads):

@@ -35,7 +35,7 @@ class Ends:
 def encode_connection(
     ends: Ends, begun: float, passed: Iterable[Passed], ended: float, *, is_reset: bool = False
 ) -> Iterator[tuple[float, bytes]]:
-    """Give the packets of a connection, each with its time; the client may end it by a reset."""
+    """Yield the packets of a connection, each with its time; the client may end it by a reset."""
     numbers = {True: 0, False: 0}
 
     def packet(at: float, from_client: bool, flags: int, data: bytes = b"") -> tuple[float, bytes]:
@@ -63,7 +63,7 @@ def encode_connection(
 def _encode(
     near: tuple[str, int], far: tuple[str, int], numbers: tuple[int, int, int], data: bytes
 ) -> bytes:
-    # The zone of a link-local address is the machine's own business.
+    # The zone of a link-local address has a meaning on its machine only.
     source, target = (ip_address(end[0].partition("%")[0]) for end in (near, far))
     sequence, acknowledged, flags = numbers
     ring = 0xFFFFFFFF

@@ -59,7 +59,7 @@ def _judge(talk: Conversation) -> Iterator[Case]:
 
 
 def _ends(data: bytes) -> tuple[int, ...]:
-    """Give where each request ends with its body, and what follows the last as one more."""
+    """Return where each request ends with its body, and what follows the last as one more."""
     ends = [request.end for request in iterate_requests(data)]
     if data and (not ends or ends[-1] < len(data)):
         ends.append(len(data))
