@@ -21,11 +21,11 @@ def fail(message: str, status: int) -> NoReturn:
 
 @contextmanager
 def ending_with_children() -> Iterator[None]:
-    """Let SIGTERM end the processes that work for this one, and then this one, with status 143.
+    """Make SIGTERM end the worker processes, and then this one, with status 143.
 
-    Without it they would go on alone, and Python would warn of semaphores that nobody removed. The
-    handler does not raise where there are processes: whoever waits for their results learns that
-    they are gone, and until then the pool is left as it is.
+    Without it the workers would go on alone, and Python would warn of leaked semaphores. The
+    handler does not raise where there are workers: the caller that waits for their results learns
+    that they are gone, and until then the pool is left as it is.
     """
     has_ended = False
 
@@ -36,7 +36,7 @@ def ending_with_children() -> Iterator[None]:
         for child in children:
             child.terminate()
         if not children:
-            raise Ended(number)  # a client that runs right now is none whose process ends
+            raise Ended(number)  # not an end that the running client caused
 
     before = signal.signal(signal.SIGTERM, end)
     try:

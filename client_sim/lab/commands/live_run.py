@@ -17,7 +17,7 @@ from client_sim.lab.programme.result import ProgrammeResult
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What `lab run` was told about the server and the phone that polls it."""
+    """The options of `lab run` about the server and the phone that polls it."""
 
     url: str
     resolve: Mapping[str, str]

@@ -17,12 +17,12 @@ from rich.progress import (
 
 from client_sim.lab.programme.execute import Tell
 
-_LONG: Final = 50  # steps: what has fewer is over before anybody asks
+_LONG: Final = 50  # steps: shorter work needs no progress
 
 
 @contextmanager
 def show_progress() -> Iterator[Tell]:
-    """Give what shows on standard error how far each kind of work is."""
+    """Yield a callback that shows on standard error how far each kind of work is."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _print_tenths

@@ -25,7 +25,7 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was asked for: JSON in place of text, files to write, personal values shown."""
+    """The options of a report: JSON in place of text, files to write, personal values shown."""
 
     as_json: bool
     html: Path | None
@@ -74,7 +74,7 @@ def show_report(report: Report, wanted: Wanted) -> None:
         click.echo(json.dumps(report_to_dict(presentable), indent=2))
     else:
         render_terminal(presentable, Console())
-    # Printed first: what took ten minutes is not lost with a folder that is not there.
+    # Printed first: a result of ten minutes is not lost where a folder is missing.
     write_forms(
         wanted,
         html=lambda: render_page(presentable),

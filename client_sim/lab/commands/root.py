@@ -1,4 +1,4 @@
-"""The root that a phone ships with, as far as the lab must know it: that it is one at all."""
+"""The TUF root that a phone ships with; the lab checks only that it is root metadata."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ _LIMIT: Final = 512_000  # bytes; FORMATS section 2
 
 
 def load_root(path: Path) -> bytes:
-    """Read a TUF root. LabError when the file is none; whether it is signed, the phone judges."""
+    """Read a TUF root; raise LabError for any other file. The phone checks its signatures."""
     with path.open("rb") as file:
         data = file.read(_LIMIT + 1)
     if not is_root(data):

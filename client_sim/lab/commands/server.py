@@ -154,7 +154,7 @@ def _plan_restart(command: str) -> Callable[[], None]:
 
 
 def _plan_note(*, as_json: bool) -> Callable[[str], None]:
-    """Say each step once, and nothing where a program reads."""
+    """Return a function that prints each step once, or nothing where JSON was asked for."""
     said: list[str] = []
 
     def note(words: str) -> None:
