@@ -1,1 +1,1 @@
-"""The judges: each looks at traces in its own way and shares nothing with a mutant."""
+"""The judges: each examines traces in its own way and shares no code with a mutant."""

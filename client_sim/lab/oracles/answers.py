@@ -19,11 +19,11 @@ class Answer:
     body: bytes
 
     def signed(self) -> dict[str, Any]:
-        """Give the `signed` object of TUF metadata; empty where the body is none."""
+        """Return the `signed` object of TUF metadata; empty for other bodies."""
         return _read_signed(self.body)
 
     def versions(self) -> dict[str, int]:
-        """Give the version of each role that a timestamp or a snapshot names."""
+        """Return the version of each role that a timestamp or a snapshot names."""
         meta = self.signed().get("meta")
         entries = meta.items() if isinstance(meta, dict) else ()
         return {
@@ -33,7 +33,7 @@ class Answer:
         }
 
     def hashes(self) -> dict[str, str]:
-        """Give the sha256 of each target that a role lists."""
+        """Return the sha256 of each target that a role lists."""
         targets = self.signed().get("targets")
         entries = targets.items() if isinstance(targets, dict) else ()
         return {
@@ -45,7 +45,7 @@ class Answer:
         }
 
 
-@lru_cache(maxsize=64)  # many phones are told the same
+@lru_cache(maxsize=64)  # many phones get the same answers
 def _read_signed(body: bytes) -> dict[str, Any]:
     return _parse_signed(body)
 
@@ -61,9 +61,9 @@ def _parse_signed(body: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def decode_answers(data: bytes) -> tuple[Answer, ...]:
-    """Give the answers up to the first that is not whole or not HTTP/1.1 with a stated length.
+    """Return the answers up to the first that is not whole or not HTTP/1.1 with a stated length.
 
-    Never raises: who was not answered in a form that a phone accepts was not answered.
+    Never raises: an answer in a form that a phone does not accept counts as none.
     """
     return tuple(_iterate_answers(data))
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 NOBODY_DECLARED: Final[Mapping[str, int]] = MappingProxyType({"parts": 1})
-"""Sizes of the named alphabets where nobody says otherwise: `latest` is not split."""
+"""Sizes of the named alphabets where none is declared: `latest` is not split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Budget:
     size: str
 
     def most(self, sizes: Mapping[str, int]) -> int | None:
-        """Give the number of values, or None for an alphabet whose size nobody says."""
+        """Return the number of values, or None for an alphabet without a known size."""
         return int(self.size) if self.size.isdigit() else sizes.get(self.size)
 
 
@@ -55,7 +55,7 @@ BUDGETS: Final = (
 
 
 def find_budget(field: str, of: str) -> Budget:
-    """Give the row of a field, that of the kind of request before that of any request."""
+    """Return the row of a field, that of the kind of request before that of any request."""
     rows = {(row.field, row.of): row for row in BUDGETS}
     found = rows.get((field, of)) or rows.get((field, "request"))
     return Budget(field, of, "0") if found is None else found

@@ -1,6 +1,6 @@
 """The canary search: planted values in recorded bytes, through layers of encodings and digests.
 
-It adds no power to comparing two personas, but it names what leaked and how it was dressed. All
+It adds no power to comparing two personas, but it names what leaked and how it was encoded. All
 tokens are computed once, and each window of eight bytes is looked up. With one layer computed in
 advance that takes 0.05 s of a processor for a persona, with two 1.5 s; a search takes 6 ms for each
 KiB, or 0.1 ms where the same bytes were searched before, for this persona or another. Of a whole
@@ -33,12 +33,12 @@ _HIDDEN: Final[Mapping[str, Transform]] = {
     "reversed": TRANSFORMS["reversed"],
     "upper": TRANSFORMS["upper"],
 }
-"""Encodings of which two are tried beneath a digest, which cannot be undone."""
+"""Encodings; two of them are tried beneath a digest, which cannot be undone."""
 _CHAINS: Final[tuple[tuple[str, ...], ...]] = (
     *((), *((name,) for name in TRANSFORMS)),
     *product(TRANSFORMS, repeat=2),
 )
-"""What a token may be made by, which it keeps the number of."""
+"""The chains of transforms that make tokens; a token keeps the number of its chain."""
 _USUAL: Final = ("md5", "sha1", "sha256")
 _Planted: TypeAlias = tuple[str, bytes, str, bytes]
 """A value as it is looked for: its field, the value, the name of a spelling, and that."""
@@ -48,7 +48,7 @@ _Planted: TypeAlias = tuple[str, bytes, str, bytes]
 class Sighting:
     """A planted value that left: `data` stand at `offset` of the recorded bytes.
 
-    `chain` says how the value was dressed, first step first. Behind a step that decodes, such as
+    `chain` says how the value was encoded, first step first. After a step that decodes, such as
     `gunzip`, `offset` is where the encoded bytes begin and `data` are the decoded ones.
     """
 
@@ -88,7 +88,7 @@ class CanarySearch:
                     self._add_digests(field, value, values)
 
     def is_absent(self, seen: Windows) -> bool:
-        """Say whether no value can be in any of the texts that were seen, at hardly any cost."""
+        """Return whether no value can be in any of the texts that were seen, at hardly any cost."""
         return self._index.keys().isdisjoint(seen.found) and self._deltas.keys().isdisjoint(
             seen.deltas
         )
@@ -105,7 +105,7 @@ class CanarySearch:
         return self.search(data)
 
     def _is_there(self, window: bytes, readings: Sequence[bytes]) -> bool:
-        """Say whether any token that begins with a window stands in one of the readings."""
+        """Return whether any token that begins with a window stands in one of the readings."""
         for place, number in self._index[window]:
             whole = _dress(self._spelled[place][3], self._chains[number])
             needed = self._needed(place, number, len(whole))
@@ -114,7 +114,7 @@ class CanarySearch:
         return False
 
     def _needed(self, place: int, number: int, length: int) -> int:
-        """Give how many bytes of a token must be there: of a digest 64 bits, else all."""
+        """Return how many bytes of a token must be there: of a digest 64 bits, else all."""
         chain = self._chains[number]
         steps = ("sha256", *chain) if place in self._digested else chain
         if steps and steps[-1] in DIGESTS:

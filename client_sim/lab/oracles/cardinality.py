@@ -43,7 +43,7 @@ class Count:
 
     @property
     def entropy(self) -> float:
-        """The bits that the field tells on average, H."""
+        """The bits that the field reveals on average, H."""
         total = self.phones
         return math.fsum(n / total * math.log2(total / n) for n in self.values.values())
 
@@ -101,7 +101,7 @@ def _findings(counts: Sequence[Count], sizes: Mapping[str, int]) -> Iterator[Fin
 
 
 def _once(fields: Sequence[Field]) -> Iterator[Field]:
-    """Give repeated fields of one place as one: blocks of a package, a header that came twice."""
+    """Yield repeated fields of one place as one: blocks of a package, a header that came twice."""
     ordered = sorted(fields, key=lambda field: (field.place, field.name, field.of))
     for (place, name, of), same in groupby(ordered, lambda f: (f.place, f.name, f.of)):
         values = [field.value for field in same]

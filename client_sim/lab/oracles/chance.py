@@ -7,17 +7,17 @@ _TERMS: Final = 101  # of Kolmogorov's series, which is long past its last digit
 
 
 def tail_of_normal(z: float) -> float:
-    """Give the probability that a standard normal deviate is as far from 0 as `z`, either way."""
+    """Return the probability that a standard normal deviate is as far from 0 as `z`, either way."""
     return math.erfc(abs(z) / math.sqrt(2))
 
 
 def tail_of_chi_square(x: float) -> float:
-    """Give the probability that chi-square with one degree of freedom is `x` or more."""
+    """Return the probability that chi-square with one degree of freedom is `x` or more."""
     return math.erfc(math.sqrt(x / 2))
 
 
 def tail_of_kolmogorov(distance: float, effective: float) -> float:
-    """Give the probability that a distance of Kolmogorov and Smirnov is so large.
+    """Return the probability that a distance of Kolmogorov and Smirnov is so large.
 
     `effective` is the size of the sample, or n m / (n + m) of two. The limit distribution with the
     correction for small samples of Stephens (1970), good to a few per cent from 8 values on.
@@ -31,7 +31,7 @@ def tail_of_kolmogorov(distance: float, effective: float) -> float:
 
 
 def tail_of_rayleigh(length: float, count: int) -> float:
-    """Give the probability that `count` independent unit vectors add up to `length` or more.
+    """Return the probability that `count` independent unit vectors add up to `length` or more.
 
     The approximation of Rayleigh's test in Zar, Biostatistical Analysis, section 27.1.
     """

@@ -1,10 +1,10 @@
 """Whether polls were whole: a client that never gets anywhere has nothing to leak.
 
-What a poll must fetch follows from the server's own answers: whoever was told of a new snapshot
-asks for it, for each role in it that is new with its proof, and for the parts of packs that a new
-role lists and its version before did not; of a split `latest` one part is asked for, that of the
-phone's channel. A server that names no snapshot has no more.
-Packages are none of a poll's: a block that does not come is asked for another time.
+What a poll must fetch follows from the server's own answers: a phone that learned of a new snapshot
+asks for it, and for each role in it that is new with its proof. It also asks for the parts of packs
+that a new role lists and its version before did not; of a split `latest` one part is asked for,
+that of the phone's channel. A server that names no snapshot has no more. Packages do not belong to
+a poll: a block that does not come is asked for another time.
 """
 
 import hashlib
@@ -136,7 +136,7 @@ def _missing_part(given: dict[str, Answer], packs: dict[str, set[str]]) -> str |
 
 
 def _holder(published: dict[str, int], public: Public) -> str:
-    """Give the role that has the phone's pointer, by the first digit of the hash of its path."""
+    """Return the role that has the phone's pointer, by the first digit of the hash of its path."""
     parts = len([role for role in published if _PART.fullmatch(role)])
     if not parts:
         return "latest"

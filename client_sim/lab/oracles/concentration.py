@@ -24,7 +24,7 @@ _WIDTH: Final = 14_401  # values of an interval
 class Concentration:
     """How far the phases of one device lie together: `length` is R, from 0 to 1.
 
-    `of` says what was looked at, `chance` how likely a clean client is as concentrated.
+    `of` says what was examined, `chance` how likely a clean client is as concentrated.
     """
 
     of: str

@@ -1,4 +1,4 @@
-"""N2 for installations: nobody is alone with a request that tells a model or a build.
+"""N2 for installations: no phone is alone with a request that reveals a model or a build.
 
 How few phones may share such a request is declared in docs/PRIVACY.md; this is this package's own
 copy: a test compares it with the page.

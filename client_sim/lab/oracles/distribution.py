@@ -1,8 +1,8 @@
-"""Whether many intervals look drawn: their bits, their spread, their order.
+"""Whether many intervals look random: their bits, their spread, their order.
 
 For real clocks, and for clients that are only seen from outside; under virtual time `timing` is
-exact and needs none of this. FORMATS section 9 has a uniform draw: another one that depends on
-nobody is a finding, too, as one phone's intervals cannot show that all phones draw like it.
+exact and needs none of this. FORMATS section 9 has a uniform draw: any other one is a finding, even
+if it depends on no owner, as one phone's intervals cannot show that all phones draw alike.
 """
 
 import math
@@ -24,7 +24,7 @@ _PLANES: Final = 12
 
 
 def find_bit_planes(seconds: Sequence[float]) -> tuple[float, ...]:
-    """Give chi-square of each of bits 0 to 11 of the intervals, counted from their shortest.
+    """Return chi-square of each of bits 0 to 11 of the intervals, counted from their shortest.
 
     The range is no power of two, so that a bit is set in a share of it that is not one half.
     """
@@ -33,7 +33,7 @@ def find_bit_planes(seconds: Sequence[float]) -> tuple[float, ...]:
 
 
 def find_spread(seconds: Sequence[float]) -> float:
-    """Give the distance of Kolmogorov and Smirnov between intervals and the uniform range."""
+    """Return the distance of Kolmogorov and Smirnov between intervals and the uniform range."""
     count = len(seconds)
     return max(
         max((place + 1) / count - share, share - place / count)
@@ -43,9 +43,9 @@ def find_spread(seconds: Sequence[float]) -> float:
 
 
 def find_runs(seconds: Sequence[float]) -> float:
-    """Give the deviate of the number of runs above and below the median (Wald and Wolfowitz).
+    """Return the deviate of the number of runs above and below the median (Wald and Wolfowitz).
 
-    Below 0 intervals cling to each other, above they alternate; nan where all are equal.
+    Below 0 similar intervals follow each other, above they alternate; nan where all are equal.
     """
     median = sorted(seconds)[len(seconds) // 2]
     sides = [value > median for value in seconds if value != median]

@@ -8,7 +8,7 @@ from client_sim.lab.oracles.timing import LONGEST, SHORTEST
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 RESET: Final = "factory-reset"
-"""The step behind which a phone knows nothing of an earlier due time."""
+"""The step after which a phone knows nothing of an earlier due time."""
 
 
 def judge_due(observation: Observation) -> tuple[Finding, ...]:

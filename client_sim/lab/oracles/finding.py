@@ -8,7 +8,7 @@ class Finding:
     """One reason for an alarm: `length` bytes at `offset` of `data`, and where those left.
 
     `other` is what another run showed in the same place, where the check compares two. `channel` is
-    the way out (a value of Channel, or "the owner's data" for a look at it) and `field` the part of
+    the way out (a value of Channel, or "the owner's data" for a read of it) and `field` the part of
     it, such as `path`, `header Host value` or `interval`.
     """
 
@@ -22,5 +22,5 @@ class Finding:
     field: str = ""
 
     def offending(self) -> bytes:
-        """Give the bytes that the finding is about."""
+        """Return the bytes that the finding is about."""
         return self.data[self.offset : self.offset + self.length]

@@ -49,14 +49,14 @@ def find_violations(data: bytes, host: bytes | None) -> tuple[Violation, ...]:
 
 
 def parse_requests(data: bytes, host: bytes | None) -> tuple[Request, ...]:
-    """Give the requests that obey the table, passing over what does not."""
+    """Return the requests that obey the table, passing over what does not."""
     return tuple(
         read for head in _heads(data) if isinstance(read := _read(data, *head, host), Request)
     )
 
 
 def iterate_violations(data: bytes, host: bytes | None) -> Iterator[Violation]:
-    """Give what `find_violations` does one by one, for bytes that are nothing but violations."""
+    """Yield what `find_violations` does one by one, for bytes that are nothing but violations."""
     if not data:
         yield Violation(0, b"", "silence", "the connection carries no request")
         return

@@ -8,7 +8,7 @@ from client_sim.lab.trace.observation import Observation
 
 
 def join_fields(observation: Observation) -> tuple[tuple[str, bytes], ...]:
-    """Give texts, each with where its pieces stand, in which a value that was split is whole again.
+    """Return texts, each with the places of its pieces, in which a split value is whole again.
 
     The values of all headers of a connection, in their order and in the opposite one; each field
     over all requests, as it is and without what all its values begin and end with; the parameters

@@ -18,11 +18,11 @@ from client_sim.lab.oracles.windows import Windows
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.world import Public
 
-_SEEN: Final = Windows()  # of all runs: what two owners' phones send alike is looked at once
+_SEEN: Final = Windows()  # of all runs: what two owners' phones send alike is searched once
 
 
 def host_line(public: Public) -> bytes:
-    """Give the value that Host must have: the port only where it is not the scheme's own."""
+    """Return the value that Host must have: the port only where it is not the scheme's own."""
     usual = public.port == (443 if public.tls else 80)
     return (public.host if usual else f"{public.host}:{public.port}").encode()
 
@@ -68,14 +68,14 @@ def judge_schedule(observation: Observation) -> tuple[Finding, ...]:
 
 
 def judge_egress(observation: Observation, public: Public) -> tuple[Finding, ...]:
-    """Find names and targets that are none of a poll's business."""
+    """Find names and targets that no poll uses."""
     return tuple(
         _finding(s.departure, s.explanation, s.field) for s in find_strays(observation, public)
     )
 
 
 def judge_reads(observation: Observation) -> tuple[Finding, ...]:
-    """Find looks at the owner's data, each field once."""
+    """Find reads of the owner's data, each field once."""
     first = {read.field: read.phase for read in reversed(observation.reads)}
     return tuple(
         Finding(
@@ -88,7 +88,7 @@ def judge_reads(observation: Observation) -> tuple[Finding, ...]:
 
 
 def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Finding, ...]:
-    """Find planted values in all that left, also split over fields, and say how they were dressed.
+    """Find planted values in all that left, also split over fields, and say how they were encoded.
 
     What was split is looked for where nothing is found in one piece.
     """

@@ -8,7 +8,7 @@ _C2: Final = 0x4CF5AD432745937F
 
 
 def murmur3(data: bytes) -> bytes:
-    """Give the digest, both halves little-endian as they lie in memory."""
+    """Return the digest, both halves little-endian as they lie in memory."""
     one = two = 0
     whole = len(data) // 16 * 16
     for start in range(0, whole, 16):

@@ -39,7 +39,7 @@ def decode_parts(data: bytes) -> tuple[Part, ...]:
 
 
 def find_part(data: bytes, offset: int) -> Part | None:
-    """Give the part at an offset: what stands between two parts counts with the one before."""
+    """Return the part at an offset: what stands between two parts counts with the one before."""
     before = [part for part in decode_parts(data) if part.offset <= offset]
     return before[-1] if before else None
 

@@ -11,7 +11,7 @@ from client_sim.lab.trace.observation import Channel
 
 
 def find_distance(one: Sequence[float], other: Sequence[float]) -> float:
-    """Give the largest distance between two empirical distributions."""
+    """Return the largest distance between two empirical distributions."""
     ours, theirs = sorted(one), sorted(other)
     return max(
         abs(bisect_right(ours, value) / len(ours) - bisect_right(theirs, value) / len(theirs))
@@ -20,7 +20,7 @@ def find_distance(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def find_welch(one: Sequence[float], other: Sequence[float]) -> float:
-    """Give Welch's t; nan where neither population varies and both means are the same."""
+    """Return Welch's t; nan where neither population varies and both means are the same."""
     difference = fmean(one) - fmean(other)
     spread = math.sqrt(variance(one) / len(one) + variance(other) / len(other))
     if not spread:

@@ -1,4 +1,4 @@
-"""Digests of values that something was put before or behind: a known salt, or another value."""
+"""Digests of values with something before or after them: a known salt, or another value."""
 
 import hashlib
 import hmac
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 SALTS: Final = (b"salt", b"hening", b"android", b"miui", b"xiaomi", b":", b"|", b"\x00")
-"""What is guessed; whoever knows a client's salt gives it to the search as one of its values."""
+"""The salts that are guessed; a known salt of a client is given to the search as a value."""
 
 _ALGORITHMS: Final = ("md5", "sha1", "sha256")
 _SALTING: Final = ("imei", "android_id", "serial", "wifi_mac", "advertising_id")
@@ -15,7 +15,7 @@ _SALTING: Final = ("imei", "android_id", "serial", "wifi_mac", "advertising_id")
 def salted_digests(
     field: str, value: bytes, values: Mapping[str, tuple[bytes, ...]]
 ) -> Iterator[tuple[tuple[str, ...], bytes]]:
-    """Give digests of a value with each salt before it, behind it, and as a key of HMAC.
+    """Yield digests of a value with each salt before it, after it, and as a key of HMAC.
 
     The salts are `SALTS` and the phone's own identifiers in `values` but for the field itself, so
     that a digest of two of them together is found. Each comes as (chain, bytes).

@@ -24,7 +24,7 @@ def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, .
 
     The runs are of the same phone with the same randomness and clock. TLS parameters count: a
     resumed session is the server's own ticket. A reset does not: it follows from how much a server
-    sends that nobody asked for.
+    sends unasked.
     """
     found = judge_equality(
         _in_order(one), _in_order(other), "a phone of another server", with_time=True
@@ -37,7 +37,7 @@ def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, .
 
 
 def _in_order(observation: Observation) -> Observation:
-    """Give the run as if each connection had ended in order."""
+    """Return the run as if each connection had ended in order."""
     if not any(connection.is_reset for connection in observation.connections()):
         return observation
     departures = tuple(

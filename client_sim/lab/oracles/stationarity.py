@@ -12,7 +12,7 @@ from client_sim.lab.trace.observation import Observation
 def judge_stationarity(observation: Observation) -> tuple[Finding, ...]:
     """Find polls of one run that differ from an earlier one in the same public trust state.
 
-    In a quiet world every poll behind the first is compared with the second. Where a server
+    In a quiet world every poll after the first is compared with the second. Where a server
     publishes, polls in which something was new are in states of their own.
     """
     return tuple(_findings(observation))

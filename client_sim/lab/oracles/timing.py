@@ -1,7 +1,8 @@
-"""N4 under virtual time, exact: an interval is drawn afresh and knows nothing of what was before.
+"""N4 under virtual time, exact: an interval is drawn afresh and is independent of what came before.
 
-Nothing here knows by which formula a client draws: whoever takes other bytes, or turns them into
-seconds otherwise than FORMATS section 9 does, is as clean as long as DESIGN section 5 holds.
+Nothing here depends on the formula by which a client draws: one that takes other bytes, or turns
+them into seconds otherwise than FORMATS section 9 does, is as clean as long as DESIGN section 5
+holds.
 """
 
 import math
@@ -20,7 +21,7 @@ _FEWEST: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """What a client let pass behind a poll: epoch seconds at its end and when the next is due."""
+    """The time after a poll: epoch seconds at its end and when the next one is due."""
 
     poll: int
     at: float
@@ -60,10 +61,9 @@ def judge_history(
 ) -> tuple[Finding, ...]:
     """Find intervals that depend on what came before the poll that they follow.
 
-    The runs differ in randomness, or are of two phones; in and behind each of `polls` randomness is
-    the same. A phase that was drawn once, a drawing that is repeated until it fits a number kept
-    from earlier, and a next poll at a fixed hour all show themselves: the same draw, another
-    interval.
+    The runs differ in randomness, or are of two phones; in and after each of `polls` randomness is
+    the same. This shows a phase that was drawn once, a draw repeated until it fits a number kept
+    from earlier, and a next poll at a fixed hour: the same draw, another interval.
     """
     return tuple(_history(one, other, frozenset(polls)))
 

@@ -56,7 +56,7 @@ def _digest(name: str, value: bytes) -> bytes:
 
 
 def _aligned(alphabet: bytes, shift: int, value: bytes) -> bytes:
-    """Base64 of a value that stands `shift` bytes behind a group's start inside longer text.
+    """Base64 of a value that stands `shift` bytes after a group's start inside longer text.
 
     Only the digits that the value alone decides are kept.
     """
@@ -65,7 +65,7 @@ def _aligned(alphabet: bytes, shift: int, value: bytes) -> bytes:
 
 
 def _nibbles(value: bytes) -> bytes | None:
-    """Give the digits of a number, padded with F to whole bytes, or None for other values."""
+    """Return the digits of a number, padded with F to whole bytes, or None for other values."""
     digits = value.removeprefix(b"+")
     if not digits.isdigit():
         return None

@@ -25,7 +25,7 @@ class TrustState:
     """What a phone held before a poll, and what the server had then: all public.
 
     `held` are role versions; `roots` is how many newer roots there were, `snapshot` the version
-    that was in force, or None where the poll was not told.
+    that was in force, or None where the poll did not receive it.
     """
 
     held: tuple[tuple[str, int], ...]
@@ -34,7 +34,7 @@ class TrustState:
 
 
 def find_trust_states(observation: Observation) -> dict[int, TrustState]:
-    """Give the trust state of each poll of a run that sent something, by its number."""
+    """Return the trust state of each poll of a run that sent something, by its number."""
     held: dict[str, int] = {}
     states: dict[int, TrustState] = {}
     for poll, answers in sorted(_answers(observation).items()):

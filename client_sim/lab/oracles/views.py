@@ -52,7 +52,7 @@ def view(data: bytes) -> tuple[View, ...]:
     found = [View((), 0, data)]
     seen = {data}
     total = len(data)
-    for seeing in found:  # grows while it is walked
+    for seeing in found:  # grows during the loop
         if len(seeing.chain) == _DEPTH:
             continue
         readings = _readings(seeing.data)
@@ -155,7 +155,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def _inflate(data: memoryview, window: int) -> tuple[bytes, int]:
-    """Give what was compressed, nothing where that is damaged, and how many bytes were tried.
+    """Return what was compressed, nothing where that is damaged, and how many bytes were tried.
 
     Piece by piece: a head that never ends would be read to its end at each place that begins one.
     """

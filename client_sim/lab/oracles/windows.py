@@ -18,7 +18,7 @@ _MOST: Final = 1_000_000  # windows that are kept: a quarter of a GiB
 
 @lru_cache(maxsize=256)
 def find_windows(data: bytes) -> tuple[tuple[bytes, ...], frozenset[bytes], frozenset[bytes]]:
-    """Give all readings of the bytes, all their windows, and those of their differences."""
+    """Return all readings of the bytes, all their windows, and those of their differences."""
     readings = tuple(seen.data for seen in view(data))
     return readings, _slide(readings), _slide(map(step_differences, readings))
 
@@ -26,9 +26,9 @@ def find_windows(data: bytes) -> tuple[tuple[bytes, ...], frozenset[bytes], froz
 class Windows:
     """All windows of the texts that were seen so far: many owners' phones send the same texts.
 
-    What is in none of them is in no text, so a search for another owner's values, which nobody
-    sent, looks at their beginnings and at no text. `found` and `deltas` are as `find_windows` gives
-    them. Behind `most` windows they begin anew: a client that leaks sends ever new texts.
+    What is in none of them is in no text, so a search for another owner's values, which were not
+    sent, reads their beginnings and no text. `found` and `deltas` are as `find_windows` gives them.
+    After `most` windows they begin anew: a client that leaks sends ever new texts.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -38,7 +38,7 @@ class Windows:
         self._texts: set[bytes] = set()
 
     def add(self, texts: Collection[bytes]) -> None:
-        """See to it that the windows of these texts are among those that are kept."""
+        """Keep the windows of these texts, too."""
         if len(self.found) > self._most:
             for kept in (self.found, self.deltas, self._texts):
                 kept.clear()
@@ -63,7 +63,7 @@ def _slide(texts: Iterable[bytes]) -> frozenset[bytes]:
 
 
 def step_differences(data: bytes) -> bytes:
-    """Give the XOR of neighbours, which an XOR of all bytes with one does not change."""
+    """Return the XOR of neighbours, which an XOR of all bytes with one does not change."""
     if len(data) < 2:
         return b""
     number, length = int.from_bytes(data, "big"), len(data) - 1

@@ -1,4 +1,4 @@
-"""How a connection is written and ended, judged by what docs/PRIVACY.md says and not by others.
+"""How a connection is written and ended, judged by docs/PRIVACY.md and not by other phones.
 
 One request is one write, on the network one segment where it fits, and under TLS one record. A
 connection ends in order (FIN), never by a reset (RST). Phones of one machine may break either rule
@@ -27,7 +27,7 @@ _ALERT: Final = 2 + _SEAL
 class Breach:
     """A write that is not one request: where it begins, its length, and what is wrong with it.
 
-    `is_cut` says that it ends in the midst of a request.
+    `is_cut` says that it ends in the middle of a request.
     """
 
     offset: int
@@ -61,7 +61,7 @@ def find_breaches(
 
 
 def find_ends(data: bytes) -> tuple[int, ...]:
-    """Give where each request ends; what follows the last whole one counts as one."""
+    """Return where each request ends; what follows the last whole one counts as one."""
     ends = [match.end() for match in re.finditer(_END, data)]
     if data and (not ends or ends[-1] < len(data)):
         ends.append(len(data))
@@ -69,7 +69,7 @@ def find_ends(data: bytes) -> tuple[int, ...]:
 
 
 def is_one_record_each(sizes: bytes, lengths: Sequence[int]) -> bool:
-    """Say whether each request is in a record of its own, by the lengths of both.
+    """Return whether each request is in a record of its own, by the lengths of both.
 
     `sizes` are `TYPE:LENGTH` of the records. In TLS 1.3 the end of the handshake has the type of
     data, too, and so has the alert that may say that all is over.
@@ -113,7 +113,7 @@ def judge_writes(observation: Observation) -> tuple[Finding, ...]:
 
 
 def judge_ends(observation: Observation) -> tuple[Finding, ...]:
-    """Find connections that ended by a reset: not all that had come was read, or somebody cut."""
+    """Find connections that ended by a reset: unread bytes were left, or the connection was cut."""
     return tuple(
         _finding(
             departure,
