@@ -1,1 +1,1 @@
-"""What the programs have in common: what they say about themselves. It imports none of them."""
+"""Code that all programs share: versions, times and lazy commands. It imports no program."""

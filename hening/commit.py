@@ -1,4 +1,4 @@
-"""Which commit a checkout is at. Also run when a wheel is built, so it needs Python alone."""
+"""Find the commit of a checkout. It also runs during a wheel build, so it needs Python alone."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 def ask_git(checkout: Path) -> str:
     """Return the commit in full, with `-dirty` where tracked files differ; empty without git."""
     if not (checkout / ".git").exists():
-        return ""  # do not go upwards: the folder of an environment may lie in another checkout
+        return ""  # do not search upwards: an environment's folder may lie in another checkout
     command = ("git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40")
     try:
         # Tags are left out: releases are counted by the version.

@@ -1,4 +1,4 @@
-"""A command that is imported when it is used, so that a program starts sooner."""
+"""Command that is imported on first use, so that a program starts sooner."""
 
 import importlib
 from typing import Any
@@ -10,7 +10,7 @@ class LazyCommand(click.Command):
     """Stands for a command until it is used: listing the commands imports none of them.
 
     `place` is written as entry points are, `package.module:attribute`. `summary` is the beginning
-    of the command's help. A hidden one works and is not listed: a former name.
+    of the command's help. A hidden command, such as a former name, works but is not listed.
     """
 
     def __init__(self, name: str, place: str, summary: str, *, is_hidden: bool = False) -> None:
@@ -30,5 +30,5 @@ class LazyCommand(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Return a context of the command itself, with which click parses, explains and runs it."""
+        """Return a context of the command itself, which click uses to parse and run it."""
         return self.load().make_context(info_name, args, parent, **extra)

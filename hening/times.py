@@ -13,7 +13,7 @@ def _remember(context: click.Context, _option: click.Parameter, value: bool) -> 
 
 
 def use_utc() -> None:
-    """Have the running command show times in UTC: what programs read names no place."""
+    """Have the running command show times in UTC: output for programs depends on no place."""
     click.get_current_context().meta[_KEY] = True
 
 
@@ -37,7 +37,7 @@ def show_day(seconds: int) -> str:
 
 
 def show_second(moment: datetime | int) -> str:
-    """Return a moment to the second; epoch seconds that no calendar reaches as a number."""
+    """Return a moment to the second; epoch seconds outside the calendar stay a number."""
     if isinstance(moment, int) and not 0 <= moment < _YEAR_10000:
         return f"{moment} s after 1970"
     return f"{_choose_zone(moment):%Y-%m-%d %H:%M:%S %Z}"

@@ -1,4 +1,4 @@
-"""The option `--version`: which version this is, of which commit, on which Python."""
+"""Option `--version`: prints the version, the commit and the Python version."""
 
 import sys
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 DISTRIBUTION: Final = "hening"
-#: Where `hatch_build.py` lays the commit in a wheel, beside its other metadata.
+#: Where `hatch_build.py` puts the commit in a wheel, beside its other metadata.
 BAKED: Final = "extra_metadata/commit"
 _SHOWN: Final = 12  # hexadecimal digits, as git abbreviates in large repositories
 

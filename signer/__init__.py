@@ -1,1 +1,1 @@
-"""hening-signer: what release engineers use to make, inspect and sign releases offline."""
+"""hening-signer: the offline tool with which release engineers make, inspect and sign releases."""

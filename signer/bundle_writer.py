@@ -1,8 +1,8 @@
 """Writes submission bundles (docs/FORMATS.md section 6) into the server's `incoming` folder.
 
 A bundle is complete and flushed under `.tmp-ID` before anything else happens, and gets its name by
-one rename. A crash before that leaves a `.tmp-ID`, which the server passes over and the next
-attempt replaces.
+one rename. A crash before that leaves a `.tmp-ID`, which the server ignores and the next attempt
+replaces.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file to hand over: where it lies, its length in bytes and the sha256 it must have."""
+    """A file to submit: its path, its length in bytes and the sha256 it must have."""
 
     path: Path
     length: int
@@ -42,7 +42,7 @@ class PreparedBundle:
     path: Path
 
     def reveal(self) -> None:
-        """Hand the bundle over; one that is there already is the same one, by its name."""
+        """Rename the bundle to its name; an existing bundle of that name is the same one."""
         if not self.path.exists():
             move_folder(self.temporary, self.path)
 
@@ -54,7 +54,7 @@ def prepared_bundle(
     blobs: Sequence[Blob],
     progress: Progress | None = None,
 ) -> Iterator[PreparedBundle]:
-    """Write a bundle under a temporary name and remove it again unless it was revealed.
+    """Write a bundle under a temporary name, and remove it unless `reveal` was called.
 
     `roles` gives bytes by role and version. A blob is hashed while it is copied: a file that
     changed since it was inspected is a ReleaseRefusal. It is copied and not linked, because a

@@ -1,12 +1,12 @@
-"""Writes that survive a power cut and, but for `replace_file`, never replace what is there.
+"""Writes that survive a power cut and, except for `replace_file`, never overwrite.
 
 A file appears under its name whole or not at all: temporary name, fsync, link or rename, fsync of
-the folder. Temporary names are `.tmp-NAME.PID`, with the id of the process that writes, so that two
-processes of a machine that write one name do not take each other's files for their own.
+the folder. Temporary names are `.tmp-NAME.PID`, with the id of the writing process. So two
+processes that write one name do not mistake each other's files for their own.
 
-A crash before the last step leaves such a name, which every reader passes over. The next write of
-the same name removes those whose process has ended. One whose process id has meanwhile been given
-to another process stays until that one has ended, too; it can be removed by hand at any time.
+A crash before the last step leaves such a name, which every reader ignores. The next write of the
+same name removes those whose process has ended. If another process has the process id by then, the
+file stays until that process has ended, too; it can be deleted manually at any time.
 """
 
 import errno
@@ -21,9 +21,9 @@ TEMPORARY = ".tmp-"
 
 
 def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Create `path` with `data`; FileExistsError, with its name, when it is there already.
+    """Create `path` with `data`; FileExistsError, with its name, when it exists.
 
-    The file has `mode` from its first byte on, whatever the umask adds.
+    The file has `mode` from its first byte on, restricted further by the umask.
     """
     temporary = _clear_temporary(path)
     try:
@@ -35,9 +35,9 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def write_once(path: Path, data: bytes) -> None:
-    """Create `path` with `data`; the same bytes there already are fine.
+    """Create `path` with `data`; an existing file with the same bytes is accepted.
 
-    Raises SurroundingsError when there is anything else of this name.
+    Raises SurroundingsError when anything else has this name.
     """
     try:
         write_new(path, data)
@@ -49,9 +49,9 @@ def write_once(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Put `data` in the place of the file at `path`, which stays whole until the new one is synced.
+    """Replace the file at `path` with `data`; the old one stays whole until the new one is synced.
 
-    The new file has `mode` from its first byte on, whatever the old one had.
+    The new file has `mode` from its first byte on; the mode of the old file does not matter.
     """
     temporary = _clear_temporary(path)
     try:
@@ -63,7 +63,7 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 def write_synced(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Create `path` with `data` and flush it; its folder is not flushed."""
+    """Create `path` with `data` and sync it; its folder is not synced."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
@@ -74,7 +74,7 @@ def write_synced(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 def make_temporary_folder(path: Path) -> Path:
     """Return the empty temporary folder that `move_folder` turns into `path`.
 
-    A process has one for each `path`: a second call empties it.
+    A process has one such folder for each `path`: a second call empties it.
     """
     temporary = _clear_temporary(path)
     temporary.mkdir(parents=True)
@@ -82,7 +82,7 @@ def make_temporary_folder(path: Path) -> Path:
 
 
 def move_folder(temporary: Path, path: Path) -> None:
-    """Give a complete folder its name; the files in it are flushed, its entries are flushed here.
+    """Rename a complete folder to its name, and sync its entries; its files are synced already.
 
     Raises OSError when `path` is a folder with content.
     """
@@ -106,24 +106,24 @@ def _link(temporary: Path, path: Path) -> None:
     try:
         path.hardlink_to(temporary)
     except FileExistsError as error:
-        # The one of the link would blame the temporary name.
+        # The error of the link itself would name the temporary file.
         raise FileExistsError(error.errno, error.strerror, str(path)) from error
     except PermissionError as error:
-        # What Linux says where there are no hard links, as on most memory sticks.
+        # The error of Linux on file systems without hard links, as on most USB sticks.
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
         temporary.rename(path)
 
 
 def _holds(path: Path, data: bytes) -> bool:
-    if not path.is_file():  # opening a pipe would wait for its other end
+    if not path.is_file():  # opening a pipe would block until its other end is opened
         return False
     with path.open("rb") as file:
         return file.read(len(data) + 1) == data
 
 
 def _clear_temporary(path: Path) -> Path:
-    """Return the temporary name of this process for `path`, free; remove those of ended ones."""
+    """Return this process's temporary name for `path`, unused; remove those of ended processes."""
     process = os.getpid()
     prefix = f"{TEMPORARY}{path.name}."
     for left in path.parent.glob(f"{escape(prefix)}*"):
@@ -138,7 +138,7 @@ def _is_running(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # it is somebody else's
+    except PermissionError:  # a process of another user
         return True
     return True
 
@@ -147,4 +147,4 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)  # another process may clear the same ones
+        path.unlink(missing_ok=True)  # another process may remove the same files

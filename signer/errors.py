@@ -18,11 +18,11 @@ Where foreign errors become ours:
 
 - `server.core`'s HeningError: in `refusing`, at each public function that calls the core;
 - python-tuf's and securesystemslib's: in `server.core.metadata` and in `signer.signing`;
-- cryptography's: in `signer.keys.key_file`, `keystore` and `public_key_formats`;
+- cryptography's: in `signer.keys.key_file`, `keystore` and `public_key`;
 - python-pkcs11's: in `signer.keys.hsm`;
 
-OSError is never wrapped, but where SurroundingsError says more: both mean that the surroundings
-failed, which has an exit status of its own.
+OSError is never wrapped, except where SurroundingsError says more: both mean that the surroundings
+failed, which has its own exit status.
 """
 
 from collections.abc import Iterator
@@ -60,12 +60,12 @@ class SurroundingsError(SignerError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Somebody stopped the program after it had begun; the message says how to go on."""
+    """The program was interrupted after it had begun; the message says how to continue."""
 
 
 @contextmanager
 def resumable(advice: str) -> Iterator[None]:
-    """Let whoever stops the program in here read `advice`: how to complete what was begun."""
+    """Add `advice` to an interruption inside: how to complete what was begun."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -74,9 +74,9 @@ def resumable(advice: str) -> Iterator[None]:
 
 @contextmanager
 def refusing(kind: type[SignerError]) -> Iterator[None]:
-    """Turn a refusal of `server.core` into one of `kind`, with the sentence kept.
+    """Turn an error of `server.core` into one of `kind`, with its message.
 
-    Its first letter becomes a capital where it begins a word of prose, and not a name or path.
+    Its first letter becomes a capital if it begins a word of prose, not a name or path.
     """
     try:
         yield
@@ -88,4 +88,4 @@ def refusing(kind: type[SignerError]) -> Iterator[None]:
 
 
 class SourceError(SignerError):
-    """A source that cannot be read, or holds what no pack may; names file and line."""
+    """A source that cannot be read, or contains what no pack may; names file and line."""

@@ -22,7 +22,7 @@ from signer.keys.keystore import Keystore, Passphrases
 from signer.keys.public_key import PublicKey
 from signer.work_folder import WorkFolder
 
-# Before every expiry: a version that is about to be replaced may have expired meanwhile.
+# Earlier than every expiry: a version that is about to be replaced may have expired.
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -42,7 +42,7 @@ def sign_role(signed: Root | Targets, signers: Sequence[Signer]) -> bytes:
         for signer in signers:
             metadata.sign(signer, append=True)
     except RepositoryError as error:
-        if isinstance(error.__cause__, SignerError):  # a token's refusal, which is a sentence
+        if isinstance(error.__cause__, SignerError):  # an error of a token, with a message
             raise error.__cause__ from error
         raise SignerError(f"A key did not sign, and nothing was written: {error}.") from error
     with refusing(SignerError):
@@ -59,7 +59,7 @@ def load_signers(
 def load_role_signers(
     keystore: Keystore, trusted: Trusted, role: str, passphrases: Passphrases
 ) -> list[Signer]:
-    """Open as many of a delegated role's keys as its threshold asks for."""
+    """Open as many of a delegated role's keys as its threshold requires."""
     delegation = trusted.targets.get_delegated_role(role)
     held = [
         key
@@ -77,8 +77,8 @@ def load_role_signers(
 def load_trusted(folder: WorkFolder, now: datetime | None) -> Trusted:
     """Verify the folder's chain of roots and its targets role, which must not be expired at `now`.
 
-    The first root is trusted because it lies in the engineers' own folder. Without `now`, to look
-    and not to sign, expiry is not asked.
+    The first root is trusted because it lies in the engineers' own folder. Without `now`, which is
+    for reading and not for signing, expiry is not checked.
     """
     now = _EARLIEST if now is None else now
     versions = folder.load_versions()

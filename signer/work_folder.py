@@ -6,7 +6,7 @@
     DIR/proposals/ID.json        what was signed in one go and not handed over yet
     DIR/proposals/ID.packages    where the packages that go with it lie, a path on each line
 
-The bytes are kept and handed on; nothing here encodes a metadata file a second time.
+The signed bytes are kept and passed on; nothing here encodes a metadata file a second time.
 """
 
 import fcntl
@@ -47,9 +47,9 @@ class WorkFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder, which is made where it is not there yet.
+        """Lock the folder, which is made if it does not exist.
 
-        Refuses when another process on this machine holds it at this moment.
+        Raises an error when another process on this machine holds the lock.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -67,7 +67,7 @@ class WorkFolder:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold a repository for a change, and first complete one that was cut off."""
+        """Lock a repository for a change, and first complete one that was interrupted."""
         self._check_there()
         with self.locked():
             self._complete()
@@ -76,8 +76,9 @@ class WorkFolder:
     def accept(self, files: Mapping[tuple[str, int], bytes]) -> None:
         """Add versions of several roles, all or none; call it while holding `changing`.
 
-        Bytes by role and version. A crash leaves none of them, or a folder `accepting`, which
-        counts like `metadata` from the moment that it has its name; the next `changing` empties it.
+        `files` gives bytes by role and version. A crash leaves none of them, or a folder
+        `accepting`, which counts like `metadata` as soon as it has its name. The next `changing`
+        empties it.
         """
         for (role, version), data in files.items():
             self._check_same(role, version, data)
@@ -90,8 +91,8 @@ class WorkFolder:
     def load_versions(self) -> dict[str, list[int]]:
         """Return the versions of each role, ascending.
 
-        Names that start with a dot are passed over (what a crashed write left); any other name that
-        is not a metadata file, and a gap between two versions, are refused.
+        Names that start with a dot, which a crashed write may leave, are ignored. Any other name
+        that is not a metadata file, and a gap between two versions, are refused.
         """
         self._check_there()
         found: dict[str, set[int]] = {}
@@ -107,7 +108,7 @@ class WorkFolder:
         return versions
 
     def load(self, role: str, version: int) -> bytes:
-        """Return the bytes of one version; at most one more than its size limit are read."""
+        """Return the bytes of one version; reads at most one byte more than its size limit."""
         for folder in (self._accepting, self.metadata):
             try:
                 with (folder / metadata_name(role, version)).open("rb") as file:
@@ -117,7 +118,7 @@ class WorkFolder:
         raise WorkFolderError(f"{self.folder} has no version {version} of {role}.")
 
     def store(self, role: str, version: int, data: bytes) -> None:
-        """Add one version; the same bytes again are fine, other ones are refused.
+        """Add one version; the same bytes again are accepted, other bytes are refused.
 
         A crash leaves the version absent, or present and whole.
         """
@@ -125,7 +126,7 @@ class WorkFolder:
             write_new(self.metadata / metadata_name(role, version), data)
 
     def keep_proposal(self, identity: str, data: bytes, packages: Sequence[Path] = ()) -> Path:
-        """Write a proposal file into the folder, and where its packages lie; return its path."""
+        """Write a proposal file and the paths of its packages; return the file's path."""
         path = self._kept(identity)
         path.parent.mkdir(exist_ok=True)
         if packages:
@@ -136,26 +137,26 @@ class WorkFolder:
         return path
 
     def load_kept_proposals(self) -> dict[str, bytes]:
-        """Return the proposals that were signed at once and not seen handed over, by id."""
+        """Return by id the proposals that were signed in one command and perhaps not submitted."""
         folder = self.folder / "proposals"
         names = sorted(path.stem for path in folder.glob("[0-9a-f]*.json"))
         return {name: self._kept(name).read_bytes() for name in names}
 
     def load_kept_packages(self, identity: str) -> list[Path]:
-        """Return where the packages of a kept proposal lay when it was signed."""
+        """Return the paths that the packages of a kept proposal had when it was signed."""
         path = self._packages(identity)
         lines = path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
         return [Path(line) for line in lines.split("\n") if line]
 
     def forget_proposal(self, identity: str) -> None:
-        """Remove a kept proposal, once it has been handed over."""
+        """Remove a kept proposal after its submission."""
         self._kept(identity).unlink()
         self._packages(identity).unlink(missing_ok=True)
 
     def prepare(self, files: Mapping[str, bytes]) -> Path:
         """Write the first version of every role under a temporary name and return that folder.
 
-        `files` gives bytes by role. Nothing is visible before `reveal`.
+        `files` gives bytes by role. Nothing is visible until `reveal`.
         """
         temporary = make_temporary_folder(self.metadata)
         sync_folder(self.folder.parent)
@@ -185,7 +186,7 @@ class WorkFolder:
             )
 
     def _check_same(self, role: str, version: int, data: bytes) -> bool:
-        """Answer whether the version is there, with these bytes; other bytes are refused."""
+        """Answer whether the version exists with these bytes; other bytes are refused."""
         path = self.metadata / metadata_name(role, version)
         if not path.exists():
             return False

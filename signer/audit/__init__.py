@@ -1,1 +1,1 @@
-"""An auditor of the transparency log: a reader that shares no code with what writes the log."""
+"""Auditor of the transparency log: a reader that shares no code with the log's writer."""

@@ -1,4 +1,4 @@
-"""What an audit finds wrong, each with the evidence that lets somebody else see it, too."""
+"""What an audit finds wrong, each with evidence that a third party can check."""
 
 import enum
 from collections.abc import Iterator
@@ -22,30 +22,30 @@ class MirrorAwayError(SurroundingsError):
     """The mirror does not answer, or not as a mirror would."""
 
 
-KEPT = 1000  # findings that are told in full; a mirror that is all wrong must not fill the memory
+KEPT = 1000  # findings that are kept in full; a broken mirror must not fill the memory
 
 
 class Kind(enum.StrEnum):
-    """What sort of wrong a finding is."""
+    """The kind of a finding."""
 
     EQUIVOCATION = "equivocation"  # two signed statements that cannot both be true
     ROLL_BACK = "roll-back"  # less than an earlier audit saw
     MISSING = "missing"  # served and not logged, or left out of the log
     MISMATCH = "mismatch"  # served with other bytes than logged
-    UNKNOWN_ROLE = "unknown-role"  # logged for a role that nobody delegated
+    UNKNOWN_ROLE = "unknown-role"  # logged for a role that is not delegated
     ORDER = "order"  # versions of a role that do not grow
-    ENTRY = "entry"  # an entry that is none
+    ENTRY = "entry"  # a malformed entry
     PROOF = "proof"  # a stapled proof that does not hold
     LOG = "log"  # checkpoint or tiles that are not there, malformed or contradictory
     METADATA = "metadata"  # metadata that does not verify
     EXPIRED = "expired"
-    UNSERVED = "unserved"  # logged, passed over, and not served: burned, or shown to somebody else
+    UNSERVED = "unserved"  # logged, passed over, and not served: burned, or shown to another client
     PENDING = "pending"  # logged, not passed over, and not served at two audits
     FOREIGN = "foreign"  # logged, and not what the team signed
 
 
 QUESTIONS = frozenset({Kind.UNSERVED, Kind.PENDING})
-"""What contradicts nothing that the log has signed: only who publishes can say why it is so."""
+"""Kinds that contradict nothing that the log has signed: only the publisher can explain them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Finding:
 class Findings:
     """The findings so far: the first thousand in full, and how many there are.
 
-    `wrong` is how many of them are no mere questions.
+    `wrong` counts those that are more than questions.
     """
 
     kept: list[Finding] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Findings:
     wrong: int = 0
 
     def add(self, kind: Kind, text: str, **evidence: Any) -> None:
-        """Note a finding; `evidence` is what can be held against the log or the mirror."""
+        """Note a finding; `evidence` proves it against the log or the mirror."""
         self.total += 1
         self.wrong += kind not in QUESTIONS
         if self.total <= KEPT:
@@ -83,7 +83,7 @@ class Findings:
 
     @contextmanager
     def catching(self, kind: Kind, **evidence: Any) -> Iterator[None]:
-        """Turn a refusal of what the mirror sent into a finding of `kind`."""
+        """Turn an error about what the mirror sent into a finding of `kind`."""
         try:
             yield
         except (HeningError, AnswerError) as error:

@@ -1,7 +1,7 @@
-"""What a team asks of the whole log: whether it signed what stands there, and what stands there.
+"""Queries of a team over the whole log: which entries it has, and whether the team signed them.
 
-The working folder has every version that the team signed. A version of an offline role that is in
-the log and not there was signed by somebody else who has the keys, or is no such file at all.
+The working folder has every version that the team signed. A version of an offline role that is only
+in the log was signed by another holder of the keys, or is not a valid file of the role.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ MAX_LISTED = 10_000
 
 @dataclass(slots=True)
 class Inquiry:
-    """What is asked, a `folder` to compare with and `roles` to list, and what the log answers.
+    """A `folder` to compare with and `roles` to list, and the log's answers.
 
     `listed` are the newest entries of the roles, with their indices, and `found` says how many
-    there are. `unlogged` are the versions of the folder that the log has not, `compared` says how
-    many versions the folder has.
+    there are. `unlogged` are the versions of the folder that the log lacks. `compared` is the
+    number of versions in the folder.
     """
 
     folder: WorkFolder | None = None
@@ -44,8 +44,8 @@ class Inquiry:
     ) -> None:
         """Read the log of `newest`, and note what the team never signed.
 
-        The folder is read after the checkpoint, so that what the team hands over meanwhile is in
-        both or in the folder alone. Raises the errors of the folder.
+        The folder is read after the checkpoint, so that what the team submits meanwhile is in both
+        or in the folder alone. Raises the errors of the folder.
         """
         if self.folder is None and not self.roles:
             return
@@ -62,7 +62,7 @@ class Inquiry:
                 unlogged.discard((entry.role, entry.version))
                 if self.folder is not None and not is_online(entry.role):
                     _compare(index, entry, signed, foreign)
-            # What was read is the signed log only now that it has been read to its end.
+            # Only after the log was read to its end is it known that this is the signed log.
             findings.extend(foreign)
             self.listed, self.found = list(listed), found
             self.unlogged, self.compared = sorted(unlogged), len(signed)

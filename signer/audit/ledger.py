@@ -1,7 +1,7 @@
 """What the log says about each role, judged entry by entry as it is read.
 
-Of each role the newest version and the versions that may still be served are kept, whatever the
-length of the log.
+For each role it keeps the newest version and the versions that may still be served. What it keeps
+does not grow with the log.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from signer.audit.log_reader import Entry, Tiles
 from signer.audit.published import Head
 from signer.audit.whole_log import read_whole_log
 
-MAX_KEPT = 100_000  # versions in all; a log that is all pending must not fill the memory
+MAX_KEPT = 100_000  # versions in all; a log of pending versions only must not fill the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """An entry whose version is not above the highest before it, and not among those kept."""
+    """An entry whose version is not above the highest earlier one, and not among those kept."""
 
     index: int
     entry: Entry
@@ -43,7 +43,7 @@ class Record:
 
 
 class Ledger:
-    """The role versions of the log, from `records` of an earlier audit on."""
+    """The role versions of the log, starting from the `records` of an earlier audit."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Ledger:
     ) -> None:
         """Keep of each role the versions from `oldest_kept` on; it is asked for each entry.
 
-        A log may begin with root `pinned_root`: the server was made with that one.
+        A log may begin with root `pinned_root`, the root that the server was set up with.
         """
         self.records = records
         self.late: list[Late] = []
@@ -183,7 +183,7 @@ def judge_late(tiles: Tiles, newest: Head, late: Sequence[Late], findings: Findi
 def _find_first(
     tiles: Tiles, newest: Head, wanted: set[tuple[str, int]]
 ) -> dict[tuple[str, int], Place]:
-    """Return the first entry of each of `wanted`, read from the very tree of `newest`."""
+    """Return the first entry of each of `wanted`, read from the tree of `newest` itself."""
     places: dict[tuple[str, int], Place] = {}
     for index, entry in read_whole_log(tiles, newest, lambda _done, _total: None):
         key = entry.role, entry.version

@@ -1,7 +1,7 @@
 """Audits a mirror's log: what it publishes must be logged, and the log must only have grown.
 
-The order matters: metadata first, proofs and checkpoint after it, so that whatever is published
-while the audit runs is found in the log and not missing from it.
+The order matters: metadata first, then proofs and checkpoint. So a version that is published during
+the audit is found in the log, and not reported as missing.
 """
 
 from collections.abc import Callable, Collection
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]  # entries read, entries to read
 class Audit:
     """What an audit found; `memory` is what the next one starts from.
 
-    There is none after findings that are no mere questions.
+    There is none after findings that are more than questions.
     """
 
     findings: Findings
@@ -68,7 +68,7 @@ def audit_log(
     try:
         _follow_log(audit, mirror, memory, now, progress, inquiry or Inquiry())
     except MirrorAwayError as error:
-        # Else a mirror could hide what it has just shown by going silent.
+        # Otherwise a mirror could hide what it has just shown by ceasing to answer.
         if not findings.total:
             raise
         findings.add(Kind.LOG, f"The audit did not reach its end: {error}")
@@ -151,7 +151,7 @@ def _read_entries(
 ) -> dict[int, bytes]:
     """Grow `tree` to `size` with the mirror's entries; return its root at each of `sizes`.
 
-    What the entries say goes to `judged`: whether the log says so is known at the end only.
+    The entries go to `judged`: whether they belong to the signed log is known only at the end.
     """
     begin = tree.size
     roots = {begin: tree.root()}
@@ -178,7 +178,7 @@ def _check_heads(
 ) -> None:
     """Hold every signed checkpoint against the tree of the newest; an earlier audit did `proven`.
 
-    Of each size and root one is enough.
+    One checkpoint of each size and root is enough.
     """
     distinct = {(head.size, head.root): head for head in heads}
     for (size, root), head in distinct.items():
@@ -187,7 +187,7 @@ def _check_heads(
 
 
 def _explain(tiles: Tiles, remembered: Head, newest: Head, findings: Findings) -> None:
-    """Find out why what was remembered and read does not lead to the signed root."""
+    """Find out why the remembered hashes and the entries read do not lead to the signed root."""
     before = findings.total
     if remembered.size:
         check_prefix(tiles, remembered, newest, findings)

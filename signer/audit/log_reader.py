@@ -24,9 +24,9 @@ class Entry:
 
 
 def decode_bundle(data: bytes) -> list[bytes]:
-    """Split an entry bundle into its leaves, each led by its length in two bytes.
+    """Split an entry bundle into its leaves, each preceded by its length in two bytes.
 
-    Raises AnswerError for a leaf of no bytes or more than 160, and for bytes that are left over.
+    Raises AnswerError for an empty leaf, for one of more than 160 bytes, and for trailing bytes.
     """
     leaves = []
     position = 0
@@ -67,7 +67,7 @@ class Tiles:
         self._cache: dict[tuple[int, int], bytes] = {}
 
     def leaves(self, index: int) -> list[bytes]:
-        """Return the leaves of entry bundle `index`, 256 or what there is of the last one."""
+        """Return the leaves of entry bundle `index`, 256 of them, or fewer in the last bundle."""
         width = min(WIDTH, self._size - index * WIDTH)
         path, data = self._fetch("entries", index, width, MAX_BUNDLE)
         leaves = decode_bundle(data)
@@ -84,7 +84,7 @@ class Tiles:
         return tree_hash([data[i * _HASH : (i + 1) * _HASH] for i in range(first, last)])
 
     def hash_of(self, begin: int, end: int) -> bytes:
-        """Return MTH of the leaves `begin` to `end`, a subtree that RFC 6962 splits off."""
+        """Return MTH of the leaves `begin` to `end`, a subtree as RFC 6962 splits it."""
         size = end - begin
         height = size.bit_length() - 1
         if size == 1 << height:

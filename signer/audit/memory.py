@@ -1,8 +1,8 @@
 """What an audit remembers for the next one, as one small file.
 
 Canonical JSON (docs/FORMATS.md section 1), `{"memory":{…},"schema":1,"sha256":H}`, where H is the
-sha256 of the canonical JSON of the member `memory`: a damaged file is refused, never believed. The
-file is replaced as a whole, so that a crash leaves the old or the new one.
+sha256 of the canonical JSON of the member `memory`: a damaged file is refused. The file is replaced
+as a whole, so that a crash leaves the old or the new one.
 """
 
 import base64
@@ -54,7 +54,7 @@ class RoleMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignedHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A signed checkpoint that was held against the log: size and root hash."""
+    """A signed checkpoint that was checked against the log: size and root hash."""
 
     root: Sha256
     size: Number
@@ -72,7 +72,7 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The log as it was when an audit found nothing wrong.
 
     `checkpoint` is the signed note; `hashes` are the perfect subtrees of its tree (see
-    `compact_range`); `root` is the newest root's bytes in base64, `pinned` the sha256 of the root
+    `CompactRange`); `root` is the newest root's bytes in base64, `pinned` the sha256 of the root
     that the first audit started from. `proven` are the checkpoints stapled to current versions.
     """
 
@@ -99,9 +99,9 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def begin_memory(root: bytes) -> Memory:
-    """Return the memory of somebody who has seen nothing yet and trusts the bytes of a root.
+    """Return the memory before a first audit, which trusts the bytes of a root.
 
-    Raises MemoryFileError when they are none that anybody could start from.
+    Raises MemoryFileError when they are not a root that an audit could start from.
     """
     with refusing(MemoryFileError):
         check_root(verify_first_root(root).signed)
@@ -130,7 +130,7 @@ def encode_memory(memory: Memory) -> bytes:
 
 
 def decode_memory(data: bytes) -> Memory:
-    """Read the file; refuse every damage and every contradiction with MemoryFileError."""
+    """Read the file; raise MemoryFileError for every damage and every contradiction."""
     try:
         value: Any = decode_canonical_json(data, limit=MAX_MEMORY)
         if not isinstance(value, dict) or set(value) != {"memory", "schema", "sha256"}:
@@ -188,7 +188,7 @@ def _refusal(reason: str) -> MemoryFileError:
 
 
 def load_records(memory: Memory) -> dict[str, Record]:
-    """Return what the ledger starts from."""
+    """Return the records that the ledger starts from."""
     return {
         role: Record(
             highest=known.highest,

@@ -1,4 +1,4 @@
-"""Where an audit reads from: a folder, or a mirror over HTTP(S) asked as a phone asks."""
+"""Sources of an audit: a folder, or a mirror over HTTP(S) with the requests of a phone."""
 
 import socket
 import ssl
@@ -37,7 +37,7 @@ class FolderMirror:
         """Return the bytes of a file below the folder."""
         file = self._folder / path.removeprefix("/")
         try:
-            # Opening a pipe would wait for somebody to write into it.
+            # Opening a pipe would block until a process writes into it.
             if not stat.S_ISREG(file.stat().st_mode):
                 return None
             with file.open("rb") as opened:
@@ -72,7 +72,7 @@ class HttpMirror:
         try:
             parts = urlsplit(url)
             port = parts.port or _PORTS[parts.scheme]
-            (parts.hostname or "").encode("idna")  # as a look-up of the name will
+            (parts.hostname or "").encode("idna")  # as the DNS lookup will
         except (ValueError, KeyError) as error:
             raise AnswerError(f"{url[:200]!r} is no http or https URL.") from error
         self._name = parts.hostname or ""
@@ -93,7 +93,7 @@ class HttpMirror:
         """Return the decoded body of `path`; None for 404 and 410."""
         try:
             if self._socket is not None:
-                # A server may end an idle connection at any time, which is no refusal to answer.
+                # A server may close an idle connection at any time, which is no refusal to answer.
                 with suppress(ConnectionError):
                     return self._ask(path, limit)
             return self._ask(path, limit)
@@ -112,7 +112,7 @@ class HttpMirror:
         try:
             return self._exchange(path, limit, self._clock() + self._seconds)
         except BaseException:
-            # What follows on a connection that went wrong cannot be told apart from the answer.
+            # After an error, later bytes of the connection cannot be told apart from the answer.
             self.close()
             raise
 
@@ -165,13 +165,13 @@ class HttpMirror:
                 raise TimeoutError("it takes too long to answer")
             opened.settimeout(min(remaining, _SILENCE_SECONDS))
             data = opened.recv(_RECEIVE)
-            if not data:  # no answer ends so: one that does not say where it ends may be cut
+            if not data:  # a complete answer never ends here: one without a length may be truncated
                 raise ConnectionResetError(_ENDED)
             self._machine.receive_data(data)
         return event
 
     def _check_status(self, response: h11.Response, path: str) -> bool:
-        """Answer whether the file is there; every answer but yes and no is refused."""
+        """Answer whether the file is there; any other status is refused."""
         status = response.status_code
         if 300 <= status < 400:
             raise self._away(f"redirects {path}, which an audit does not follow")
@@ -184,7 +184,7 @@ class HttpMirror:
 
 
 class _Body:
-    """Collects a body, decoding gzip as it comes so that a bomb is stopped when it opens."""
+    """Collects a body and decodes gzip incrementally, so that a zip bomb stops at the limit."""
 
     def __init__(self, limit: int, path: str, *, encoded: bool) -> None:
         self._limit = limit

@@ -1,6 +1,6 @@
-"""What the mirror publishes now, verified from a trusted root as a phone would, and what it serves.
+"""What the mirror publishes now, verified from a trusted root as on a phone, and what it serves.
 
-What does not verify is a finding and the audit goes on with what does: the log is to be read
+Metadata that does not verify is a finding, and the audit continues with the rest: the log is read
 whatever state the metadata is in.
 """
 
@@ -39,8 +39,8 @@ from signer.audit.findings import AnswerError, Findings, Kind
 from signer.audit.log_reader import Tiles
 from signer.audit.mirror import Mirror
 
-SUPERSEDED = 8  # versions before the current one that are served on (docs/FORMATS.md section 8)
-MAX_ROOTS = 1024  # new roots that one audit follows, and former ones that it looks at
+SUPERSEDED = 8  # versions before the current one that are still served (docs/FORMATS.md section 8)
+MAX_ROOTS = 1024  # new roots that one audit follows, and former ones that it reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Served:
 
 @dataclass(slots=True)
 class Published:
-    """What verified; `is_complete` says that snapshot and targets are among it."""
+    """The metadata that verified; `is_complete` says that it includes snapshot and targets."""
 
     root: Root
     root_bytes: bytes
@@ -68,13 +68,13 @@ class Published:
         if role == "root":
             return 0
         if not self.is_complete:
-            return MAX_INTEGER  # nothing of it is known to be served
+            return MAX_INTEGER  # no served version of the role is known
         return max(0, self.current.get(role, 0) - SUPERSEDED)
 
     def is_due(self, role: str, version: int, highest: int) -> bool:
         """Answer whether a mirror must serve a version of a role that has `highest` in its log.
 
-        The log is read last. What it has newly put out of service may have gone meanwhile.
+        The log is read last, so the versions that it newly superseded may be gone by then.
         """
         if not self.is_complete or version > self.current.get(role, 0):
             return False
@@ -86,7 +86,7 @@ def read_published(
 ) -> Published:
     """Follow the roots from `trusted`, verify all that is current, list all that is served.
 
-    `before` holds the versions that an earlier audit saw; none may have fallen.
+    `before` holds the versions that an earlier audit saw; none may have decreased.
     """
     published = _follow_roots(mirror, trusted, findings)
     with findings.catching(Kind.EXPIRED):
@@ -135,7 +135,7 @@ def _follow_root(mirror: Mirror, published: Published, findings: Findings) -> bo
 
 
 def _list_roots(mirror: Mirror, published: Published, trusted: bytes, findings: Findings) -> None:
-    """Note every root that is served; the one that is trusted must be among them unchanged."""
+    """Note every root that is served; the trusted one must be among them, unchanged."""
     pinned = {verify_first_root(trusted).signed.version: trusted}
     pinned[published.root.version] = published.root_bytes
     newest = published.root.version
@@ -228,7 +228,7 @@ def _fetch(mirror: Mirror, role: str, version: int) -> bytes:
 
 
 def _check_version(role: str, version: object) -> int:
-    # python-tuf takes `true` and 1.5 for versions; either would go into a path.
+    # python-tuf accepts `true` and 1.5 as versions, and the version becomes part of a path.
     if type(version) is not int or not 1 <= version <= MAX_INTEGER:
         raise FormatError(f"{role} is listed with the version {str(version)[:32]}.")
     return version

@@ -1,4 +1,4 @@
-"""Holds what is served against what is logged, in both directions."""
+"""Compares what is served with what is logged, in both directions."""
 
 from datetime import datetime
 
@@ -39,11 +39,11 @@ def check_served(published: Published, ledger: Ledger, findings: Findings) -> No
 def ask_for_unserved(
     published: Published, ledger: Ledger, memory: Memory, findings: Findings
 ) -> None:
-    """Note the versions that the log has got since `memory` and that the mirror should serve.
+    """Note the versions that were logged since `memory` and that the mirror should serve.
 
-    One that was pending is new, too. Nothing in the log or on the mirror tells a version that was
-    burned (appended, and given up for the next one after a crash) from one that was shown to one
-    phone alone, so that it is a question to whoever publishes.
+    A version that was pending counts as new. A burned version was appended, and given up for the
+    next one after a crash. Nothing in the log or on the mirror distinguishes it from a version that
+    was shown to one phone only, so it is a question to the publisher.
     """
     served = {(each.role, each.version) for each in published.served}
     was_pending = {(each.role, each.version) for each in memory.pending}
@@ -70,11 +70,12 @@ def list_pending(
 ) -> list[Pending]:
     """Return the versions that are logged and not published yet.
 
-    Those of unknown roles are noted, and those that were pending at the audit before.
+    Versions of unknown roles are noted as findings, and so are those that the previous audit saw
+    pending.
 
-    A role that nobody delegated is unknown, unless a version of targets is pending, which may; both
-    are of one publication then, so that no earlier audit has seen either. The list is empty when it
-    is not known what is published.
+    A role without delegation is unknown, unless a version of targets is pending that may delegate
+    it. Both belong to one publication then, so no earlier audit has seen either. The list is empty
+    when the published versions are unknown.
     """
     if not published.is_complete:
         return []

@@ -1,6 +1,6 @@
-"""Reads the whole log once more, whatever a memory has seen of it.
+"""Reads the whole log again, including what earlier audits have read.
 
-Nobody waits for that as long as nothing is wrong and nobody asks for it.
+This happens only after a finding, or when an inquiry needs it.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,9 +16,10 @@ from signer.audit.published import Head
 def read_whole_log(
     tiles: Tiles, newest: Head, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[int, Entry]]:
-    """Yield every entry of the tree of `newest` with its index, but for those that are malformed.
+    """Yield every entry of the tree of `newest` with its index, except malformed ones.
 
-    Raises AnswerError at the end when it was another tree: what was yielded is worth nothing then.
+    Raises AnswerError at the end when the entries were of another tree: discard what was yielded
+    then.
     """
     tree = CompactRange()
     while tree.size < newest.size:

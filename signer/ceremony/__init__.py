@@ -1,1 +1,1 @@
-"""Who may sign what: the first version of a repository, and each change of it."""
+"""Key ceremonies: who may sign what in a first repository, and each change of that."""

@@ -22,7 +22,7 @@ _IN_ROOT = ("root", "targets")
 
 @dataclass(frozen=True, slots=True)
 class HolderOrder:
-    """What is to change: keys to enrol, pairs of role and key id to take away, thresholds.
+    """A change of holders: keys to enrol, pairs of role and key id to remove, thresholds.
 
     An added key signs the role in its name.
     """
@@ -42,7 +42,7 @@ class HolderOrder:
 
 @dataclass(frozen=True, slots=True)
 class SignedRole:
-    """The current version of a role: its bytes and what they say."""
+    """The current version of a role: its bytes and its content."""
 
     data: bytes
     signed: Targets
@@ -51,7 +51,7 @@ class SignedRole:
 def plan_holders(
     order: HolderOrder, root: Root, roles: Mapping[str, SignedRole], now: datetime
 ) -> dict[str, Root | Targets]:
-    """Return the next versions of the roles that `order` changes, and of those it leaves unsigned.
+    """Return the next version of each role that `order` changes or leaves with too few signatures.
 
     `roles` holds targets and every delegated role that `order` names. Raises CeremonyError for an
     order that names no such role or key, changes nothing, or leaves fewer keys than signatures.
@@ -132,7 +132,7 @@ def plan_model(
 ) -> dict[str, Root | Targets]:
     """Return the next version of targets and version 1 of the role `codename`.
 
-    Raises CeremonyError for a model that is there already, and for more signatures than keys.
+    Raises CeremonyError for an existing model, and for a threshold above the number of keys.
     """
     with refusing(CeremonyError):
         check_codename(codename)
@@ -170,10 +170,10 @@ def plan_online(
     expiry_days: Mapping[str, int],
     now: datetime,
 ) -> dict[str, Root | Targets]:
-    """Return the next root and targets, of those the ones that change, that name the keys `online`.
+    """Return the next root and targets with the keys `online`, as far as they change.
 
-    With `overlap` the keys named now stay beside them; of the log's keys there is always one.
-    Raises CeremonyError when nothing changes.
+    With `overlap` the current keys stay beside them; there is always exactly one log key. Raises
+    CeremonyError when nothing changes.
     """
     new_root, new_targets = deepcopy(root), deepcopy(targets)
     _name_keys(new_root, "snapshot", online.snapshot, overlap=overlap)

@@ -1,4 +1,4 @@
-"""The key ceremony: makes the first version of every offline role and hands it to the server."""
+"""The initial key ceremony: makes version 1 of every offline role and submits it to the server."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class RoleSummary:
 class Ceremony:
     """What a ceremony made: its roles and the id of the submission bundle.
 
-    `repeated` is true when the repository was there already and was only submitted again.
+    `repeated` is true when the repository existed and was only submitted again.
     """
 
     roles: tuple[RoleSummary, ...]
@@ -52,8 +52,8 @@ def init_repository(
 ) -> Ceremony:
     """Sign version 1 of every offline role with all of its keys, keep it and submit it.
 
-    A folder that holds the same plan already is not signed again: its bytes are submitted once
-    more, so that a ceremony that was interrupted can be repeated. Another plan is refused.
+    A folder that already holds the same plan is not signed again: its bytes are submitted once
+    more, so that an interrupted ceremony can be repeated. Another plan is refused.
     """
     keys = group_keys(keystore.load_public_keys())
     planned = plan_ceremony(policy, keys, online, now)
@@ -110,7 +110,7 @@ def group_keys(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
 
 
 def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dict[str, bytes]:
-    """Return the recorded bytes if they say what is planned, at an earlier time."""
+    """Return the recorded bytes if they match the plan, at an earlier time."""
     files: dict[str, bytes] = {}
     if folder.load_versions() == {role: [1] for role in planned}:
         files = {role: folder.load(role, 1) for role in planned}
@@ -121,7 +121,8 @@ def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dic
             f"{folder.folder} holds another repository already, or one that was made with other"
             " options; give the options of then, or choose a new folder."
         )
-    # The moment of the first ceremony is not recorded, but all dates are equally long ago from it.
+    # The time of the first ceremony is not recorded, but all its dates differ from the plan
+    # equally.
     ages = {planned[role].expires - _decode(role, data).expires for role, data in files.items()}
     if len(ages) > 1 or min(ages) < timedelta(0):
         raise CeremonyError(

@@ -1,4 +1,4 @@
-"""Decides what the first version of every offline role says.
+"""Decides the content of the first version of every offline role.
 
 Source: docs/FORMATS.md section 2.
 """
@@ -37,7 +37,7 @@ class OnlineKeys:
 
 
 def decode_online_keys(data: bytes) -> OnlineKeys:
-    """Read `public.json`; CeremonyError for a malformed file and for a key that is not sound."""
+    """Read `public.json`; CeremonyError for a malformed file and for an invalid key."""
     try:
         return _decode(data)
     except HeningError as error:
@@ -71,7 +71,7 @@ def _decode(data: bytes) -> OnlineKeys:
 
 
 def _check_distinct(keys: dict[str, str]) -> None:
-    # What one of them signs could otherwise be taken for what another did.
+    # Otherwise a signature of one role could be taken for that of another.
     seen: dict[str, str] = {}
     for name, public in sorted(keys.items()):
         other = seen.setdefault(public, name)
@@ -80,7 +80,7 @@ def _check_distinct(keys: dict[str, str]) -> None:
 
 
 def check_expiry_days(roles: Collection[str], expiry_days: Mapping[str, int]) -> None:
-    """Raise CeremonyError for the days of a role that is not among `roles`, or out of range."""
+    """Raise CeremonyError for a role that is not among `roles`, and for days out of range."""
     for role, days in expiry_days.items():
         if role not in roles:
             raise CeremonyError(
@@ -160,7 +160,7 @@ def _check_keys(policy: Policy, keys: Mapping[str, Sequence[PublicKey]]) -> None
 
 
 def _next_numbers(keys: Sequence[PublicKey], threshold: int) -> range:
-    """Return the numbers of the keys that a role needs to have as many as its threshold."""
+    """Return the numbers of the keys that a role still needs to reach its threshold."""
     first = max((key.number for key in keys), default=0) + 1
     return range(first, first + threshold - len(keys))
 

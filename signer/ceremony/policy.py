@@ -1,4 +1,4 @@
-"""What the engineers of a ROM decide: how many sign a role, and for how long that is valid."""
+"""Decisions of a ROM's engineers: how many keys sign a role, and how long it is valid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from signer.keys.key_name import OFFLINE_COMMON_ROLES
 DEFAULT_THRESHOLDS = {"root": 2, "targets": 2, "tables": 2, "content": 1}
 DEFAULT_EXPIRY_DAYS = {"root": 365}
 MODEL_THRESHOLD, ROLE_EXPIRY_DAYS, MAX_EXPIRY_DAYS = 1, 90, 3650
-LIFETIME_DAYS = 365  # the limit that a first root sets, where no role is to be valid for longer
+LIFETIME_DAYS = 365  # the limit in a first root, unless a role is to be valid for longer
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the engineers decide: models, and where they differ from the default, by role."""
+    """The engineers' decisions: models, and differences from the defaults by role."""
 
     models: tuple[str, ...]
     thresholds: Mapping[str, int] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Policy:
 
     @property
     def lifetimes(self) -> dict[str, int]:
-        """For how many days a role of each kind may be valid, as root will say."""
+        """For how many days a role of each kind may be valid, as root will state it."""
         kinds = {"codenames": self.models, "content": ("content",), "tables": ("tables",)}
         return {
             kind: max(LIFETIME_DAYS, *(self.expiry_days.get(role, 0) for role in roles))

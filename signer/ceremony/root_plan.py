@@ -1,6 +1,6 @@
-"""Decides what root alone can say: for how long roles may be valid, and resets after a theft.
+"""Plans the changes that only root can make: limits of validity, and resets after a key theft.
 
-Pure. Source: docs/FORMATS.md section 16.
+Pure functions. Source: docs/FORMATS.md section 16.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,10 +33,10 @@ from signer.errors import CeremonyError, refusing
 
 @dataclass(frozen=True, slots=True)
 class ResetOrder:
-    """Which role is reset, and what of it still counts.
+    """A reset of a role: which role, and what of it stays valid.
 
-    Of a model `counter` is the highest honest one, and `time` the latest honest time in epoch
-    seconds. Of `tables` and `content` both are None, and `kept` is the version whose packs are
+    For a model, `counter` is the highest honest counter, and `time` the latest honest time in epoch
+    seconds. For `tables` and `content` both are None, and `kept` is the version whose packs are
     listed again, if any. `holders` are the keys that change with it.
     """
 
@@ -52,8 +52,8 @@ def plan_lifetimes(
 ) -> dict[str, Root | Targets]:
     """Return the next root, with other limits on how long a role may be valid.
 
-    `days` are by kind: `codenames`, `content`, `tables`, `targets`. `roles` are those in force,
-    none of which may exceed them. Raises CeremonyError.
+    `days` are by kind: `codenames`, `content`, `tables`, `targets`. `roles` are the current ones,
+    none of which may exceed the limits. Raises CeremonyError.
     """
     for kind, number in days.items():
         if kind not in Lifetimes.__struct_fields__ or not 1 <= number <= MAX_LIFETIME_DAYS:
@@ -71,7 +71,7 @@ def plan_lifetimes(
 
 
 def latest_time(role: Targets, now: datetime) -> int:
-    """Return the time to reset a model to, epoch seconds: no build that a phone took is later.
+    """Return the epoch seconds to reset a model to: no build that a phone accepted is later.
 
     That is `now`, or the latest listed date within the skew that phones allow. Raises
     CeremonyError for a role that is malformed.
@@ -85,7 +85,7 @@ def latest_time(role: Targets, now: datetime) -> int:
 def plan_reset(
     order: ResetOrder, root: Root, roles: Mapping[str, SignedRole], now: datetime
 ) -> dict[str, Root | Targets]:
-    """Return the next root with a reset, the version of the role that follows it, and targets.
+    """Return the next root with a reset, the next version of the reset role, and targets.
 
     `roles` holds targets and the role. Targets change where `order.holders` changes keys. Raises
     CeremonyError for an order that does not fit the role.
@@ -128,7 +128,7 @@ def _check_order(order: ResetOrder) -> None:
 
 
 def _check_counter(order: ResetOrder, role: Targets) -> None:
-    """Refuse a counter that nothing ever had: phones would take it for one that counts."""
+    """Refuse a counter that no build ever had: phones would accept it as valid."""
     if order.counter is None:
         return
     with refusing(CeremonyError):
@@ -195,10 +195,10 @@ def plan_renewal(
     expiry_days: Mapping[str, int],
     now: datetime,
 ) -> dict[str, Root | Targets]:
-    """Return the next version of each role in `names`, which says what the current one says.
+    """Return the next version of each role in `names`, with the content of the current one.
 
-    Raises CeremonyError for a name that is not in `roles`, and where the default would let a role
-    expire sooner than it does; `expiry_days` may.
+    Raises CeremonyError for a name that is not in `roles`, and where the default would make a role
+    expire sooner than now; `expiry_days` may do so.
     """
     check_expiry_days(tuple(roles), expiry_days)
     for role in sorted(expiry_days.keys() - set(names)):

@@ -2,7 +2,7 @@
 
 Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed (disk, permissions, a
 missing folder), 130 stopped by Control-C or SIGTERM. An error is one sentence on standard error.
-The clock, the environment and the system's randomness are read here, once, and handed down.
+The clock, the environment and the system's randomness are read here, once, and passed down.
 """
 
 import os
@@ -82,9 +82,10 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
     """Run one command and return its exit status."""
     try:
         if surroundings is None:
-            # Only for a process of its own: who calls with surroundings has a process to keep.
+            # Only for a process of its own: a caller that passes surroundings keeps using its
+            # process.
             harden_process()
-            # As Control-C: what was begun can be completed, and a sentence says how.
+            # Like Control-C: the work can be completed later, and a message says how.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             environment = take_environment(os.environb)
             surroundings = Surroundings(
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
         error.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt) as error:
-        # click turns what stopped a command into Abort, and keeps it as the cause.
+        # click turns the interruption into Abort, and keeps it as the cause.
         cause = error.__cause__
         report(f"Stopped; {cause}." if isinstance(cause, Interrupted) else "Stopped.")
         return STOPPED

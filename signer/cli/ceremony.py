@@ -1,4 +1,4 @@
-"""`ceremony`: who may sign what; the commands that make a repository and those that change it."""
+"""`ceremony`: commands that make a repository, and that change who may sign what."""
 
 from pathlib import Path
 

@@ -26,7 +26,7 @@ from signer.errors import CeremonyError
 if TYPE_CHECKING:
     from signer.keys.public_key import PublicKey
 
-MAX_KEYS = 999  # as many as key names have numbers
+MAX_KEYS = 999  # as many as there are numbers in key names
 
 
 @click.command(
@@ -188,7 +188,7 @@ def find_key(name: str, keys: Mapping[str, PublicKey]) -> PublicKey:
 
 
 def find_removal(text: str, keys: Mapping[str, PublicKey]) -> tuple[str, str]:
-    """Return role and key id of a key to take away, given by its name or as ROLE:KEYID."""
+    """Return role and key id of a key to remove, given by its name or as ROLE:KEYID."""
     role, colon, keyid = text.partition(":")
     if colon:
         return role, keyid

@@ -1,4 +1,4 @@
-"""`ceremony renew` and `expiry`: what ends when, and signing it again."""
+"""`ceremony renew` and `expiry`: list when roles expire, and sign them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ceremony lifetimes` and `ceremony reset`: what root alone can say."""
+"""`ceremony lifetimes` and `ceremony reset`: changes that only root can make."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How every command that changes metadata ends: with a proposal for several people, or signed.
+"""Ends every command that changes metadata: with a proposal for several people, or signed.
 
 --propose FILE              write a proposal; nobody signs yet, nothing else is written
 --keys DIR --out DIR        sign with the keys at hand, accept and hand over to the server
@@ -35,7 +35,7 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the options say about how the command ends; either `propose` or `out` is there."""
+    """The options that choose how the command ends; either `propose` or `out` is set."""
 
     repo: Path
     propose: Path | None
@@ -52,12 +52,12 @@ class Ending:
         return WorkFolder(self.repo)
 
     def load_public_keys(self) -> list[PublicKey]:
-        """Return the public keys that are at hand, to call them by name."""
+        """Return the available public keys, which give key ids their names."""
         return [] if self.keys is None else open_keystore(self.keys).load_public_keys()
 
 
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say how it ends; it gets them as `ending`."""
+    """Give a command the options that choose how it ends; it gets them as `ending`."""
 
     @wraps(command)
     def run(
@@ -108,7 +108,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _report_completed(completed: list[Submitted], out: Path, *, as_json: bool) -> None:
-    """Say what an earlier command had signed and not handed over; nothing else is done then."""
+    """Report what an earlier command had signed but not submitted; nothing else is done then."""
     if as_json:
         print_json(
             {
@@ -141,7 +141,7 @@ def finish_change(
 ) -> None:
     """Propose `change`, or sign and submit it, and print what it means.
 
-    `remarks` are what the command itself has to say about it.
+    `remarks` are the command's own remarks on the change.
     """
     from signer.proposal.document import MAX_NOTE
     from signer.proposal.propose import propose_change

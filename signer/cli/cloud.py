@@ -1,4 +1,4 @@
-"""`cloud policy`: sign the policy of a region of the cloud, and read it in plain words."""
+"""`cloud policy`: sign the policy of a cloud region, and show it in plain words."""
 
 import hashlib
 from pathlib import Path
@@ -123,7 +123,7 @@ def show(file: Path, key: str | None, as_json: bool) -> None:
 
 
 def _print_words(policy: Policy) -> None:
-    # Imported here, because it takes rich with it.
+    # Imported here, because it imports rich.
     from server.tables import print_table
 
     print_table(f"Policy of {policy.region}", ("what", "it says"), describe_policy(policy))

@@ -1,4 +1,4 @@
-"""`content build`, `validate` and `diff`: pack folders, which nobody has signed yet."""
+"""`content build`, `validate` and `diff`: pack folders that are not signed yet."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from signer.content.sources.translations import Completeness
 
 SHOWN_LEFT_OUT = 10
-"""Of what a builder left out, so many names are shown for each reason."""
+"""Names that are shown for each reason why a builder left entries out."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """What a pack is made from; `notes` are for whoever builds it."""
+    """What a pack is made from; `notes` are shown to the person who builds it."""
 
     members: dict[str, Any]
     entries: dict[str, Any]

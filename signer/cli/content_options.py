@@ -1,4 +1,4 @@
-"""Options and forms of text that the commands about content share: times, shares, hosts."""
+"""Options and parameter types that the content commands share: times, shares, hosts."""
 
 import contextlib
 import re
@@ -23,7 +23,7 @@ class Moment(click.ParamType[int]):
     name = "TIME"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read ISO 8601; without a zone nobody knows when it is."""
+        """Read ISO 8601; a time without a zone is refused as ambiguous."""
         moment: datetime | None = None
         with contextlib.suppress(ValueError):
             moment = datetime.fromisoformat(value)
@@ -94,7 +94,7 @@ def with_dates(
     end: int | None,
     rollout: Sequence[tuple[int, int]],
 ) -> dict[str, Any]:
-    """Return what an index says of a pack with the dates that options name in it."""
+    """Return the index entry of a pack with the dates that the options name."""
     changed = dict(members)
     if start is not None:
         changed["start"] = start

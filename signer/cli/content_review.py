@@ -1,4 +1,4 @@
-"""`content review`: a proposal's packs, entry by entry, for whoever is asked to sign it."""
+"""`content review`: a proposal's packs, entry by entry, for the holder who is to sign it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from signer.content.wording import Words
 
 SHOWN = 40
-"""Entries of each sort that `diff` shows unless all are asked for."""
+"""Entries of each kind that `diff` shows unless all are requested."""
 
 _SORTS = ("added", "changed", "removed")
 
 
 def print_difference(difference: PackDifference, *, limit: int | None) -> None:
-    """Print what differs, line by line; at most `limit` entries of each sort, None for all."""
+    """Print what differs, line by line; at most `limit` entries of each kind, None for all."""
     from signer.content.wording import compare_entries
 
     click.echo(f"{difference}")

@@ -99,7 +99,7 @@ def _half_id(keyid: str) -> Text:
 
 
 def _find_roles(keys: Sequence[PublicKey], repo: Path | None) -> dict[str, list[KeyRole]] | None:
-    # What only a variable or `hening.toml` names may not be made yet.
+    # A folder that only a variable or `hening.toml` names may not exist yet.
     from signer.keys.key_folder import find_key_roles
     from signer.signing import load_trusted
     from signer.work_folder import WorkFolder

@@ -60,7 +60,7 @@ def print_audit(done: Audit, memory: Memory) -> None:
 
 
 def print_inquiry(inquiry: Inquiry) -> None:
-    """Print what was asked of the whole log."""
+    """Print the answers of an inquiry about the whole log."""
     if inquiry.roles:
         rows = [
             (f"entry {index}", entry.role, str(entry.version), entry.sha256)
@@ -118,7 +118,7 @@ def describe_audit(done: Audit, memory: Memory, *, is_first: bool) -> dict[str, 
 
 
 def describe_inquiry(inquiry: Inquiry) -> dict[str, Any]:
-    """Return what was asked of the whole log as JSON values."""
+    """Return the answers of an inquiry about the whole log as JSON values."""
     return {
         "compared": inquiry.compared,
         "listed": [
@@ -197,7 +197,7 @@ def audit(
     memory, is_first = _load_memory(memory_file, root_file)
     inquiry = Inquiry(None if folder is None else WorkFolder(folder), roles)
     if inquiry.folder is not None:
-        inquiry.folder.load_versions()  # what is wrong with it is told before the log is read
+        inquiry.folder.load_versions()  # report errors of the folder before the log is read
     with _mirror(place, surroundings.monotonic) as mirror, _progress() as progress:
         done = audit_log(mirror, memory, surroundings.now, progress, inquiry)
     if done.memory is not None:
@@ -211,7 +211,7 @@ def audit(
         print_inquiry(inquiry)
         print_findings(done.findings)
     if summary:
-        # Not raised, because the JSON says it already.
+        # Not raised, because the JSON contains it.
         report(summary)
         click.get_current_context().exit(REFUSED)
 
@@ -270,7 +270,7 @@ def _mirror(place: str, monotonic: Callable[[], float]) -> Iterator[Mirror]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Show how far the reading is: a bar on a terminal, elsewhere a line each 100,000 entries."""
+    """Show progress: a bar on a terminal, elsewhere a line for every 100,000 entries."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _print_line
@@ -282,6 +282,6 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 
 def _print_line(done: int, total: int) -> None:
-    # Bundles are read whole, so a round number is passed within one of them.
+    # Bundles are read whole, so a multiple is crossed within a bundle, not hit exactly.
     if done // _LINE_EACH > max(0, done - WIDTH) // _LINE_EACH:
         click.echo(f"Reading the log: {done} of {total} entries", err=True)

@@ -74,7 +74,7 @@ def inspect(
             [(each.question, each.answer, each.refusal or each.remark) for each in verdicts],
         )
     if refusal:
-        # Not raised, because the JSON says it already.
+        # Not raised, because the JSON contains it.
         report(refusal)
         click.get_current_context().exit(REFUSED)
 
@@ -84,7 +84,7 @@ def _judge(
 ) -> tuple[OtaFacts | None, tuple[Verdict, ...]]:
     """Return facts and verdicts; of an unsound package no facts, and verdicts up to the first no.
 
-    A question can be answered yes by the zip's directory and no, later, by its data.
+    A question can be answered yes from the zip's directory and, later, no from its data.
     """
     from signer.ota.inspect import inspect_ota
 
@@ -138,7 +138,7 @@ def _facts_json(facts: OtaFacts, *, asked: bool) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(facts, enc_hook=str)
     value["path"] = facts.path.name
     if not asked:
-        value["signed"] = None  # nobody asked, which is not the same as false
+        value["signed"] = None  # not requested, which is not the same as false
     return value
 
 

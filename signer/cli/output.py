@@ -1,4 +1,4 @@
-"""What commands print beside tables: JSON for machines, progress on a terminal."""
+"""Output of commands besides tables: JSON for machines, progress on a terminal."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ _LINE_EACH = 1 << 30
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print one line of JSON, with escapes for all that does not print."""
+    """Print one line of JSON, with escapes for unprintable characters."""
     line = json.dumps(value, sort_keys=True, ensure_ascii=False)
     if not line.isprintable():
         line = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
@@ -36,10 +36,10 @@ def print_json(value: dict[str, Any]) -> None:
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far long work is: a bar on a terminal, elsewhere a line at each GiB.
+    """Show the progress of long work: a bar on a terminal, elsewhere a line at each GiB.
 
-    Yields a function of bytes done and bytes in all. The bar appears when it is first called, so
-    that it does not paint over a passphrase prompt.
+    Yields a function of bytes done and bytes in all. The bar appears at the first call, so that it
+    does not overwrite a passphrase prompt.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -75,7 +75,7 @@ def _line_printer(description: str) -> Callable[[int, int], None]:
 
 
 class Steps:
-    """Measures the steps of one command with a clock that gives seconds and never goes back."""
+    """Measures the steps of one command with a monotonic clock in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -83,13 +83,13 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Measure what is done inside; `name` says what it is, for example `signing`."""
+        """Measure the body of the `with` statement as step `name`, for example `signing`."""
         begin = self._clock()
         yield
         self.seconds[name] = round(self._clock() - begin, 3)
 
     def print(self) -> None:
-        """Print the steps on one line, where they took a second or more."""
+        """Print the steps on one line, if they took a second or more."""
         if sum(self.seconds.values()) < 1:
             return
         times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
@@ -100,7 +100,7 @@ DONE, REFUSED, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 130
 
 
 def describe(error: SignerError | HeningError | OSError) -> str:
-    """Return the one sentence that tells a person what happened and what to do."""
+    """Return one sentence for a person: what happened and what to do."""
     if not isinstance(error, OSError):
         return str(error)
     place = f"{error.filename}: " if error.filename else ""
@@ -108,12 +108,12 @@ def describe(error: SignerError | HeningError | OSError) -> str:
 
 
 def report(sentence: str) -> None:
-    """Print a sentence on standard error, under the program's name."""
+    """Print a sentence on standard error, after the program's name."""
     click.echo(f"hening-signer: {escape_invisible(sentence, lines=True)}", err=True)
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option `--json`, with which a failure is JSON on standard output, too."""
+    """Give a command the option `--json`, which prints failures as JSON on standard output, too."""
 
     @wraps(command)
     def run(*arguments: Any, as_json: bool, **options: Any) -> None:

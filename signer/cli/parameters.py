@@ -1,4 +1,4 @@
-"""Parameter types that several commands use, and what a shell offers for parts of channels."""
+"""Parameter types that several commands use, and shell completion for parts of channels."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from signer.keys.key_name import check_key_name
 
 T = TypeVar("T")
 
-# Whether it can be read is for the command to find out: that is no matter of usage.
+# The command itself finds out whether it can be read: that is not an error of usage.
 FOLDER = click.Path(file_okay=False, readable=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, readable=True, path_type=Path)
@@ -32,13 +32,13 @@ PACKAGE = click.Path(exists=True, readable=True, path_type=Path)
 def expand_packages(
     _context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]
 ) -> tuple[Path, ...]:
-    """Return the files that were named, and those below the folders that were named."""
+    """Return the named files, and the files below the named folders."""
     found = [sorted(path.rglob("*")) if path.is_dir() else [path] for path in paths]
     return tuple(path for each in found for path in each if path.is_file())
 
 
 class CheckedText(click.ParamType[str]):
-    """Text of a form that `check` knows; `advice` says what the form is if the check does not."""
+    """Text that `check` accepts; `advice` describes the form if the error of `check` does not."""
 
     def __init__(self, name: str, check: Callable[[str], object], advice: str = "") -> None:
         self.name = name
@@ -46,7 +46,7 @@ class CheckedText(click.ParamType[str]):
         self._advice = advice
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the text as it is, or fail with the sentence of the check."""
+        """Return the text unchanged, or fail with the message of the check."""
         try:
             self._check(value)
         except (SignerError, HeningError) as error:
@@ -140,7 +140,7 @@ class NumberAssignment(click.ParamType[tuple[str, int]]):
 
 
 def collect(pairs: Sequence[tuple[str, T]], option: str) -> dict[str, T]:
-    """Return pairs as a dict; a name that is given twice is wrong usage."""
+    """Return pairs as a dict; a duplicate name is a usage error."""
     collected = dict(pairs)
     if len(collected) != len(pairs):
         raise click.UsageError(f"{option} is given twice for one name.")
@@ -148,7 +148,7 @@ def collect(pairs: Sequence[tuple[str, T]], option: str) -> dict[str, T]:
 
 
 def complete_channel(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the channels of signed releases; none where no working folder is found."""
+    """Return the channels of signed releases; an empty list without a working folder."""
     return sorted(each for each in map(str, _list_channels(context)) if each.startswith(begun))
 
 
@@ -180,6 +180,6 @@ def _list_channels(context: click.Context) -> set[Channel]:
         return set()
     try:
         listed = list_releases(WorkFolder(repo))
-    except (SignerError, HeningError, OSError):  # said when the command runs
+    except (SignerError, HeningError, OSError):  # reported when the command runs
         return set()
     return {decode_release_path(path)[0] for role in listed for path in role.releases}

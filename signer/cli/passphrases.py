@@ -1,9 +1,8 @@
 """Where passphrases come from: a file descriptor, the environment or the terminal, in this order.
 
 There is no option that takes the passphrase itself: other users could read it in the process list.
-A token's PIN has a file descriptor and a variable of its own, and is never looked for in those for
-passphrases: a token locks itself after a few wrong PINs, so it is not tried with a secret of
-something else.
+A token's PIN has a file descriptor and a variable of its own, and is never read from those for
+passphrases: a token locks itself after a few wrong PINs, so no other secret is tried on it.
 """
 
 import os
@@ -23,14 +22,14 @@ VARIABLES = (VARIABLE, NEW_VARIABLE, PIN_VARIABLE)
 
 _F = TypeVar("_F", bound=Callable[..., None])
 
-_DESCRIPTOR = click.IntRange(0, 2**31 - 1)  # the system's own numbers are no larger
+_DESCRIPTOR = click.IntRange(0, 2**31 - 1)  # the largest number that the system uses
 _PIN_DESCRIPTOR = f"{__name__}.pin_fd"
 
 
 def passphrase_option(command: _F) -> _F:
     """Give a command the options `--passphrase-fd` and `--pin-fd`.
 
-    It is called with `passphrase_fd` alone; `Passphrases` takes the other one from the context.
+    The command receives only `passphrase_fd`; `Passphrases` takes the other one from the context.
     """
     command = click.option(
         "--pin-fd",
@@ -62,9 +61,9 @@ def new_passphrase_option(command: _F) -> _F:
 
 
 class Passphrases:
-    """Gives the passphrase of each key, and PINs; a file descriptor is read only once.
+    """Returns the passphrase of each key, and PINs; a file descriptor is read only once.
 
-    The one for PINs, of the option `--pin-fd` of the running command, is read when a token is used.
+    The descriptor of `--pin-fd` of the running command is read when a token is used.
     """
 
     def __init__(
@@ -147,7 +146,7 @@ def _find_pin_descriptor() -> int | None:
 
 def _read_pin(descriptor: int) -> bytes:
     pin = _read_descriptor(descriptor, "--pin-fd")
-    if not pin:  # trying it would bring the token nearer to locking itself
+    if not pin:  # trying it would use up one of the token's attempts
         raise SurroundingsError(
             f"There is nothing to read from --pin-fd {descriptor}; write a PIN."
         )
@@ -159,7 +158,7 @@ def _read_descriptor(descriptor: int, option: str) -> bytes:
     from signer.keys.key_file import MAX_PASSPHRASE
 
     try:
-        if not os.get_blocking(descriptor):  # what comes later would be missing
+        if not os.get_blocking(descriptor):  # data that arrives later would be missing
             raise SurroundingsError(
                 f"{option} {descriptor} does not wait for what is to be read; open a pipe or file"
                 f" without O_NONBLOCK, for example with `{descriptor}<FILE`."
@@ -185,7 +184,7 @@ def _ask(prompt: str) -> bytes:
         )
         return answer.encode()
     except UnicodeError:
-        # Without its cause, which holds what was typed.
+        # Without its cause, which contains what was typed.
         raise click.UsageError(
             "What was typed is not text in this terminal's encoding; use --passphrase-fd."
         ) from None

@@ -172,7 +172,8 @@ def sign(
             holdings,
             Passphrases(passphrase_fd, surroundings.environment),
         )
-        # Remembered before the signatures can leave: a crash forgets none that is out.
+        # Recorded before the signatures are written: after a crash no released signature is
+        # forgotten.
         record.note_signed(list_versions(proposed.proposal))
         record.pin_root(anchor)
         write_once(out, encode_signatures(file))
@@ -194,7 +195,7 @@ def sign(
 def _check_past(
     proposal: Proposal, record: HolderRecord, root: Path | None, *, again: bool
 ) -> bytes:
-    """Refuse a past that is not the holder's; return the root to trust from now on."""
+    """Refuse a history that contradicts the holder's record; return the root to trust."""
     from signer.proposal.document import check_anchor
     from signer.proposal.signing import check_record, list_versions
 

@@ -1,4 +1,4 @@
-"""`ceremony accept`, `submit` and `resubmit`: a proposal that comes back and goes to a server."""
+"""`ceremony accept`, `submit` and `resubmit`: accept signed proposals and send them to a server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None) -> Proposed:
-    """Read and judge a proposal; with `root`, it must build on that one."""
+    """Read and verify a proposal; with `root`, it must build on that root."""
     from signer.proposal.document import MAX_PROPOSAL, check_anchor, decode_proposal
     from signer.proposal.propose import load_proposal
 
@@ -49,7 +49,7 @@ def load_proposal_file(surroundings: Surroundings, path: Path, root: Path | None
 
 
 def load_signature_file(path: Path, identity: str) -> SignatureFile:
-    """Read a signature file for the proposal `identity`; an error says which file it is."""
+    """Read a signature file for the proposal `identity`; an error names the file."""
     from signer.proposal.signing import MAX_SIGNATURES, decode_signatures
 
     try:
@@ -65,13 +65,13 @@ def load_signature_file(path: Path, identity: str) -> SignatureFile:
 
 
 def read_limited(path: Path, limit: int) -> bytes:
-    """Return the bytes of a file, one more than `limit` at most, so that more is refused."""
+    """Return at most `limit` + 1 bytes of a file, so that a larger file can be refused."""
     with path.open("rb") as file:
         return file.read(limit + 1)
 
 
 def choose_names(proposal: Proposal, keys: Path | None) -> dict[str, str]:
-    """Return what to call the keys: as the reader's own folder does, else with a question mark."""
+    """Return names for the keys: from the reader's own folder, else with a question mark."""
     own = [] if keys is None else open_keystore(keys).load_public_keys()
     claimed = {keyid: f"{name}?" for keyid, name in proposal.names.items()}
     return {**claimed, **{key.keyid: key.label for key in own}}

@@ -231,7 +231,7 @@ def _finish(
     *,
     as_json: bool,
 ) -> None:
-    """Propose or sign; what is so already is submitted again, in case it never arrived."""
+    """Propose or sign; an edit that is signed already is submitted again, as it may be lost."""
     from server.core.role_edit import is_unchanged
     from signer.proposal.document import Change
     from signer.release.sign import submit_again

@@ -1,4 +1,4 @@
-"""What `release plan` and `release sign` share: the packages and what is asked for them."""
+"""What `release plan` and `release sign` share: the packages and the options for them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ factory_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the options ask for, before any package has been read."""
+    """The values of the options, before any package has been read."""
 
     packages: tuple[Path, ...]
     sources: tuple[Path, ...]
@@ -79,7 +79,7 @@ class Request:
 class Inspected:
     """The order, the facts of the packages and sources that are sound, and the team's policy.
 
-    `unsound` gives, by file name, the sentence on each package that is not.
+    `unsound` gives, by file name, the error message of each unsound package.
     """
 
     order: ReleaseOrder
@@ -90,7 +90,7 @@ class Inspected:
 
 
 def order_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the packages and options that a release is made of, as `request`."""
+    """Give a command the package arguments and options of a release, as `request`."""
 
     @wraps(command)
     def run(
@@ -209,7 +209,7 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
 def inspect_request(request: Request, repo: Path) -> Inspected:
     """Read every package once and apply the policy of the working folder `repo`.
 
-    Raises OtaError when no package is sound, ReleaseRefusal for a proof that is none.
+    Raises OtaError when no package is sound, ReleaseRefusal for an invalid proof.
     """
     from signer.release.order import ReleaseOrder
     from signer.release.policy import load_policy

@@ -189,10 +189,10 @@ def _is_addition(channel: Channel, signed: SignedRelease, folder: WorkFolder) ->
 
 
 def _is_of_server(out: Path) -> bool:
-    """Answer whether bundles in `out` are taken by a server whose state folder it is in."""
+    """Answer whether `out` lies in a server's state folder, so the server takes its bundles."""
     try:
         return (out.parent / "trusted" / "root.json").exists()
-    except PermissionError:  # the state is for the server's user alone
+    except PermissionError:  # only the server's user may read the state
         return True
 
 
@@ -224,7 +224,7 @@ def _plan_change(
 
 
 def _ways(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Way], str]:
-    """Return the way of every listed build, or a sentence on why there is none."""
+    """Return the upgrade path of every listed build, or a sentence on why there is none."""
     from signer.release.checks import plan_ways
 
     order = inspected.order

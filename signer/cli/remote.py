@@ -1,4 +1,4 @@
-"""Options and ways of commands that hand bundles to a server over its API."""
+"""Options and helpers of commands that submit bundles to a server over its API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _F = TypeVar("_F", bound=Callable[..., None])
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to, and with whose right."""
+    """The server's address, and the credentials to use."""
 
     url: str
     token_file: Path | None
@@ -41,7 +41,7 @@ class Place:
 
 
 def remote_options(*, required: bool) -> Callable[[_F], _F]:
-    """Give a command `--to` and what goes with it."""
+    """Give a command `--to` and its related options."""
 
     def decorate(command: _F) -> _F:
         for option in (
@@ -74,7 +74,7 @@ def remote_options(*, required: bool) -> Callable[[_F], _F]:
 
 
 def place_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command `--out` or `--to`, one of which must be there; it gets `out` or `place`."""
+    """Give a command `--out` and `--to`, one of which is required; it gets `out` or `place`."""
 
     @wraps(command)
     def run(
@@ -99,7 +99,7 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def open_server(surroundings: Surroundings, place: Place) -> Iterator[Server]:
-    """Give the server that the options name; nothing is sent yet."""
+    """Yield the server that the options name; nothing is sent yet."""
     if (place.token_file is None) == (place.token_fd is None):
         raise click.UsageError("Give the API token: --token-file FILE or --token-fd N.")
     try:
@@ -116,7 +116,7 @@ def open_server(surroundings: Surroundings, place: Place) -> Iterator[Server]:
 def hand_over(
     surroundings: Surroundings, place: Place, bundles: Sequence[Outgoing], *, as_json: bool
 ) -> None:
-    """Hand bundles over one after the other, and say what became of each."""
+    """Submit bundles one after the other, and report the result of each."""
     from signer.remote.submitter import submit_outgoing
 
     done: list[Outcome] = []

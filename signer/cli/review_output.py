@@ -1,4 +1,4 @@
-"""Prints what a proposal means: one block a role, or a table where there are many."""
+"""Prints what a proposal means: one block for each role, or a table for many roles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MANY = 12
 
 
 def print_review(reviews: Sequence[RoleReview]) -> None:
-    """Print each role with its changes and warnings; of many roles, those that only renew a row."""
+    """Print each role with its changes and warnings; among many, a renewal is one row."""
     renewed = [review for review in reviews if _is_renewal(review)]
     told = [review for review in reviews if len(reviews) <= MANY or review not in renewed]
     for review in told:
@@ -48,7 +48,7 @@ def review_json(review: RoleReview) -> dict[str, Any]:
 
 
 def print_tallies(tallies: Sequence[Tally], names: dict[str, str]) -> None:
-    """Print how many signatures each role has and who can still give one."""
+    """Print how many signatures each role has and which holders can still sign."""
     print_table(
         "Signatures",
         ("role", "has", "signed by", "can still sign"),

@@ -1,4 +1,4 @@
-"""What the outside world is to a command, read once in `main`."""
+"""The environment of a command (time, randomness, variables), read once in `main`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The time now (UTC), random bytes, the environment in bytes, and a clock for durations."""
+    """The current time (UTC), random bytes, the environment in bytes, and a clock for durations."""
 
     now: datetime
     entropy: Callable[[int], bytes]
-    environment: Mapping[bytes, bytes] = field(repr=False)  # it may hold the passphrase
-    monotonic: Callable[[], float] = float  # a clock that stands still; `main` gives a real one
-    pause: Callable[[float], None] = lambda _seconds: None  # `main` gives one that waits
+    environment: Mapping[bytes, bytes] = field(repr=False)  # it may contain the passphrase
+    monotonic: Callable[[], float] = float  # a clock that stands still; `main` passes a real one
+    pause: Callable[[float], None] = lambda _seconds: None  # `main` passes one that waits
 
 
 HOLDER = CheckedText("HOLDER", check_holder)
@@ -47,11 +47,11 @@ _PR_SET_DUMPABLE = 4
 
 
 def harden_process() -> None:
-    """Leave no core file, and let no other process of the same user look into this one.
+    """Prevent core files, and reads of this process's memory by other processes of the same user.
 
     Passphrases and keys are in memory while a command runs, and Python cannot wipe them. The limit
-    prevents core files; it does not hold where the system pipes them into a program, which the
-    second call prevents. That also denies debuggers, and others' sight of `/proc/PID/environ`.
+    prevents core files, except where the system pipes them into a program. The second call prevents
+    that too, and denies access to debuggers and to `/proc/PID/environ`.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
@@ -62,7 +62,7 @@ def harden_process() -> None:
 
 
 def take_environment(environment: MutableMapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Return a copy of the environment, and take the secrets out of what children inherit."""
+    """Return a copy of the environment, and remove the secrets that children would inherit."""
     taken = dict(environment)
     for variable in VARIABLES:
         environment.pop(variable, None)

@@ -1,1 +1,1 @@
-"""Policies of the cloud's regions: checked, signed, and said in plain words."""
+"""Policies of cloud regions: checked, signed, and described in plain words."""

@@ -1,4 +1,4 @@
-"""A policy made of a TOML file and its texts, and signed by an offline key."""
+"""Makes a policy from a TOML file and its texts, and signs it with an offline key."""
 
 import hashlib
 import tomllib
@@ -31,7 +31,7 @@ class PolicyError(SignerError):
 def make_policy(source: bytes, texts: Mapping[str, bytes]) -> Policy:
     """Return the policy of a TOML file, with the hashes of `texts` by locale.
 
-    Raises PolicyError for what is malformed, contradicts itself, or is too large.
+    Raises PolicyError for a policy that is malformed, contradicts itself, or is too large.
     """
     if len(source) > MAX_SOURCE:
         raise PolicyError(f"The policy's file has more than {MAX_SOURCE} bytes; shorten it.")
@@ -58,7 +58,7 @@ def make_policy(source: bytes, texts: Mapping[str, bytes]) -> Policy:
 
 
 def find_policy_key(key: PublicKey, region: str) -> VerifierKey:
-    """Return the key as notes name it; raises KeyStoreError for one of another role."""
+    """Return the key in the form that notes use; raises KeyStoreError for a key of another role."""
     if key.role != POLICY_ROLE:
         raise KeyStoreError(
             f"{key.name} signs {key.role}; a policy is signed by a key such as policy-1:"
@@ -74,7 +74,7 @@ def sign_policy(policy: Policy, key: VerifierKey, sign: Callable[[bytes], bytes]
 
 
 def open_policy(note: bytes, key: str | None) -> Policy:
-    """Return the policy of a note, whose signature is checked where a key is given."""
+    """Return the policy of a note; the signature is checked if a key is given."""
     with refusing(PolicyError):
         if key is not None:
             return decode_policy(note, decode_verifier_key(key))

@@ -1,11 +1,11 @@
-"""A policy in plain words, as its signer and the region's operator read it."""
+"""Describes a policy in plain words, for its signer and the region's operator."""
 
 from hening.times import show_second
 from server.core.cloud_policy import Policy
 
 
 def describe_policy(policy: Policy) -> list[tuple[str, str]]:
-    """Return pairs of a subject and what the policy says of it."""
+    """Return pairs of a subject and what the policy says about it."""
     hours, days = policy.hours, policy.days
     laws = "; ".join(f"{law.name} ({', '.join(law.articles)})" for law in policy.laws)
     return [

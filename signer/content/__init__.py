@@ -1,1 +1,1 @@
-"""Content packs: what is built, checked and signed of what phones fetch beside updates."""
+"""Builds, checks and signs content packs: the data that phones fetch besides updates."""

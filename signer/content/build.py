@@ -1,4 +1,4 @@
-"""From a source to the entries of a kind: which builder reads what."""
+"""Builds the entries of a kind from its source: selects the builder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from signer.content.upstream import OPTIONS, Upstream
 
 
 def build_entries(kind: str, upstream: Upstream) -> Built:
-    """Return the entries of `kind` from its source; ContentError where that is not told.
+    """Return the entries of `kind` from its source; ContentError where an option is missing.
 
     Raises SourceError where the source is malformed.
     """
@@ -28,7 +28,7 @@ def build_entries(kind: str, upstream: Upstream) -> Built:
 
 
 def _check_path(kind: str, path: Path | None) -> None:
-    """Raise ContentError for a file in place of a folder or the other way."""
+    """Raise ContentError for a file in place of a folder, or the reverse."""
     if path is None:
         return
     if kind in _FOLDERS and not path.is_dir():

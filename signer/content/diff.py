@@ -1,4 +1,4 @@
-"""What differs between two packs of a kind, in entries and in what phones fetch."""
+"""Differences between two packs of a kind: in entries and in what phones fetch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from signer.content.pack_folder import PackFolder
 
 @dataclass(frozen=True, slots=True)
 class PackDifference:
-    """Keys of entries that joined, changed and left; parts, and bytes that a phone fetches anew.
+    """Keys of added, changed and removed entries; parts and bytes that a phone fetches again.
 
-    `members` are those of what the index says that differ, with the value before and after;
+    `members` are the members of the index entry that differ, with the values before and after;
     `before` and `after` hold the entries themselves.
     """
 
@@ -34,9 +34,9 @@ class PackDifference:
 
 
 def diff_packs(old: PackFolder | None, new: PackFolder) -> PackDifference:
-    """Return what `new` changes about `old`, or, without one, that all of it joins.
+    """Return the changes from `old` to `new`; without `old`, all entries count as added.
 
-    Raises ContentError where they are of two kinds.
+    Raises ContentError when their kinds differ.
     """
     if old is not None and old.kind != new.kind:
         raise ContentError(f"One pack is of {old.kind} and the other of {new.kind}.")

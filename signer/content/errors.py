@@ -1,7 +1,7 @@
-"""What goes wrong with a content pack."""
+"""Errors about content packs."""
 
 from signer.errors import SignerError
 
 
 class ContentError(SignerError):
-    """A pack that must not be signed, or files that are no pack."""
+    """A pack that must not be signed, or files that are not a pack."""

@@ -1,4 +1,4 @@
-"""What the extra `content` brings: loaded when needed, since most signers do without (ADR 58)."""
+"""Loads the extra `content` when it is needed, since most signers do not install it (ADR 58)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from signer.content.upstream import Upstream
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """Builds the entries of a kind; raises ContentError for pictures that show nothing."""
+    """Builds the entries of a kind; raises ContentError for pictures that do not decode."""
 
     build_entries: Callable[[str, Upstream], Built]
     check_decodes: Callable[[PackFolder], None]
 
 
 def load_extra() -> Extra:
-    """Import builders and the decoder of pictures; ContentError where they are not installed."""
+    """Import the builders and the image decoder; ContentError when they are not installed."""
     try:
         from signer.content.build import build_entries  # noqa: PLC0415 - the extra may be absent
         from signer.content.validate import check_decodes  # noqa: PLC0415 - the same

@@ -1,12 +1,12 @@
-"""A pack on the signer's disk, before it is signed: readable by people, and by `diff`.
+"""A pack on the signer's disk before it is signed, readable by people and by `diff`.
 
     DIR/pack.json           kind, version, title, sources, start, end, rollout
     DIR/entries.json        the entries by key, one member a line
     DIR/parts/NN.xz         the same entries as phones get them
     DIR/pictures/NAME.jpg   of wallpapers
 
-Whoever edits `entries.json` by hand builds the parts anew with `content build --edited`; a folder
-whose parts hold something else than its entries is refused.
+After a manual edit of `entries.json`, `content build --edited` rebuilds the parts. A folder whose
+parts do not match its entries is refused.
 """
 
 import json
@@ -33,7 +33,7 @@ _PACK_LIMIT = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PackFolder:
-    """A kind's pack: what the index will say of it, entries, parts in order, and pictures.
+    """A pack: its index entry, its entries, its parts in order, and its pictures.
 
     `members` is `pack` as the index writes it, unknown members included.
     """
@@ -46,7 +46,7 @@ class PackFolder:
 
     @property
     def pack(self) -> Pack:
-        """What the index will say of it, read."""
+        """The decoded index entry."""
         return decode_pack(self.kind, self.members)
 
     @property
@@ -62,7 +62,7 @@ def make_pack(
     pictures: Mapping[str, bytes],
     base: PackFolder | None = None,
 ) -> PackFolder:
-    """Return a pack of those entries; a part that holds what it held in `base` keeps its bytes.
+    """Return a pack of those entries; a part with the same content as in `base` keeps its bytes.
 
     Raises ContentError where the entries do not fit into parts.
     """
@@ -81,7 +81,7 @@ def make_pack(
 
 
 def load_pack(folder: Path) -> PackFolder:
-    """Read a pack folder; ContentError where its files are not a pack or contradict each other."""
+    """Read a pack folder; ContentError when its files are not a pack or contradict each other."""
     members = _load_json(folder / "pack.json", _PACK_LIMIT)
     kind = members.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
@@ -103,7 +103,7 @@ def load_pack(folder: Path) -> PackFolder:
 
 
 def load_edited(folder: Path, kind: str) -> PackFolder:
-    """Read a folder of `kind` whose entries were edited by hand, its parts made anew."""
+    """Read a folder of `kind` whose entries were edited manually, and rebuild its parts."""
     members = _load_json(folder / "pack.json", _PACK_LIMIT)
     if members.pop("kind", None) != kind:
         raise ContentError(f"{folder / 'pack.json'} is not of the kind {kind}.")
@@ -117,7 +117,7 @@ def _load_pictures(folder: Path) -> dict[str, bytes]:
 
 
 def write_pack(folder: Path, pack: PackFolder) -> None:
-    """Write a pack folder, whole or not at all; SurroundingsError where there is one already."""
+    """Write a pack folder, whole or not at all; SurroundingsError when it exists."""
     if folder.exists():
         raise SurroundingsError(f"{folder} is there already; choose another name.")
     temporary = make_temporary_folder(folder)

@@ -1,6 +1,6 @@
-"""The next version of `tables` or `content`: with new packs, or with other dates for one.
+"""Plans the next version of `tables` or `content`: with new packs, or other dates for one.
 
-Pure. Source: docs/FORMATS.md section 15.
+Pure functions. Source: docs/FORMATS.md section 15.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ def plan_packs(
     hosts: Sequence[str] | None,
     expires: datetime,
 ) -> Targets:
-    """Return the version after `current` with `packs`, all of one role, in place of what was there.
+    """Return the version after `current` with `packs`, all of one role, in place of the old ones.
 
     `hosts` replaces those of the index; None keeps them. Raises ContentError for a version that is
-    not above the published one, and for all that may not follow.
+    not above the published one, and for any other forbidden change.
     """
     role = packs[0].role
     index = _index(role, current)
@@ -56,8 +56,8 @@ def plan_pack_edit(
 ) -> Targets:
     """Return the version after `current` with members of the pack of `kind` changed.
 
-    `changes` gives `rollout` or `end` (None removes it). Raises ContentError where there is no such
-    pack, or it may not go on so.
+    `changes` gives `rollout` or `end` (None removes it). Raises ContentError for an unknown pack
+    and for a forbidden change.
     """
     role = KINDS[kind].role
     index = _index(role, current)
@@ -69,8 +69,8 @@ def plan_pack_edit(
 def plan_withdrawal(current: Targets, kind: str, version: int | None, expires: datetime) -> Targets:
     """Return the version after `current` with a version of the pack of `kind` withdrawn.
 
-    None is the version that is listed. Raises ContentError where that is withdrawn already, or
-    higher than what is listed, and where there is no such pack.
+    None means the listed version. Raises ContentError for an unknown pack, and for a version that
+    is withdrawn already or higher than the listed one.
     """
     role = KINDS[kind].role
     index = _index(role, current)
@@ -86,7 +86,7 @@ def plan_withdrawal(current: Targets, kind: str, version: int | None, expires: d
 
 
 def pack_files(pack: PackFolder) -> dict[str, bytes]:
-    """Return what phones get of a pack, by target path."""
+    """Return the files of a pack that phones get, by target path."""
     files = {part_path(pack.kind, number): data for number, data in enumerate(pack.parts)}
     return files | {picture_path(name): data for name, data in pack.pictures.items()}
 
@@ -106,7 +106,7 @@ def _index(role: str, current: Targets) -> dict[str, Any]:
 
 
 def pack_targets(pack: PackFolder) -> dict[str, TargetFile]:
-    """Return the targets that a role lists of a pack, by path."""
+    """Return the targets that a role lists for a pack, by path."""
     return {
         path: TargetFile(
             len(data), {"sha256": hashlib.sha256(data).hexdigest()}, path, {"custom": {"schema": 1}}
@@ -146,7 +146,7 @@ WITH_LINKS = ("features", "notices")
 
 
 def check_is_proposed(transition: Transition, pack: PackFolder) -> None:
-    """Raise ContentError unless the proposal lists just the parts and pictures of `pack`."""
+    """Raise ContentError unless the proposal lists exactly the parts and pictures of `pack`."""
     if pack.role not in transition.new:
         raise ContentError(f"The proposal changes no {pack.role}, of which {pack.kind} is a pack.")
     if not _is_listed(transition.after.roles[pack.role], pack):
@@ -154,9 +154,9 @@ def check_is_proposed(transition: Transition, pack: PackFolder) -> None:
 
 
 def find_replaced(transition: Transition, packs: Sequence[PackFolder]) -> dict[str, PackFolder]:
-    """Return those of `packs` that are replaced, by kind; ContentError for any that is not signed.
+    """Return those of `packs` that the proposal replaces, by kind; ContentError for unsigned ones.
 
-    What was there before is known by what the proposal brings along of it.
+    The proposal's context says what was there before.
     """
     before = {} if transition.before is None else transition.before.roles
     for pack in packs:
@@ -173,10 +173,10 @@ def check_links_that_stay(
     hosts: Collection[str],
     staying: Sequence[PackFolder],
 ) -> None:
-    """Raise ContentError unless no link that stays leads to a host that is allowed no more.
+    """Raise ContentError when a remaining link leads to a host that is no longer allowed.
 
-    `packs` replace some of `current`, whose hosts `hosts` replace; `staying` are folders of others.
-    Only where a host is no longer allowed they have to be there, as their links are read again.
+    `packs` replace some of `current`, and `hosts` replace its hosts. `staying` are folders of the
+    other packs. They are needed only when a host is removed, because their links are read again.
     """
     index = decode_index("content", current)
     for pack in staying:

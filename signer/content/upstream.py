@@ -1,4 +1,4 @@
-"""What a builder is told, and what a pack is called that nobody gave a title."""
+"""The parameters of a builder, and the default titles of packs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What a builder is given: file or folder, what that is called and its licence, and years.
+    """The parameters of a builder: file or folder, its name and licence, and years.
 
-    `version` is that of the source, `licence` an SPDX expression; empty where nobody said it.
+    `version` is that of the source, `licence` an SPDX expression; both are empty if not given.
     """
 
     path: Path | None = None
@@ -47,7 +47,7 @@ _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def list_refused(kind: str, upstream: Upstream) -> list[str]:
-    """Return the options of `upstream` that mean nothing for `kind`, or not without --source."""
+    """Return the options of `upstream` that do not apply to `kind`, or only with --source."""
     taken = _TAKEN[kind] - (_NAMED if upstream.path is None else frozenset())
     return [OPTIONS[each] for each in OPTIONS if getattr(upstream, each) and each not in taken]
 

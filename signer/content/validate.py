@@ -1,6 +1,6 @@
-"""Whether packs may be signed: the rules of FORMATS 15, with pictures at hand.
+"""Checks whether packs may be signed: the rules of FORMATS 15, including their pictures.
 
-Whether a picture shows something is asked when it is built: `signer.content.validate`.
+Only the build decodes the pictures: `check_decodes`.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from signer.content.pack_folder import PackFolder
 from signer.errors import refusing
 
 # Patterns over kinds of characters: `a` an ASCII letter, `0` an ASCII digit, `x` a letter, a digit
-# or a mark of another script, `s` a symbol such as an emoji, ` ` what is not seen; signs of ASCII
-# stand for themselves.
+# or a mark of another script, `s` a symbol such as an emoji, ` ` an invisible character; ASCII
+# punctuation stands for itself.
 _DOMAIN = "looks like a domain; write a space behind the dot"
 _ADDRESS = "looks like a host's address; write `v` in front of a version"
 _RULES = (
@@ -34,7 +34,7 @@ _RULES = (
 _LABEL = re.compile(r"(?<=[a0xs]\.)[a0x]+")
 _ENTITY = re.compile(r"&[#a0][a0]+;")
 _WIDE_COLON, _NO_DOTS = "\uff1a", "\u2800"
-# Domains of the top level that are not ASCII, without the `xn--` in front.
+# Top-level domains that are not ASCII, without their prefix `xn--`.
 _LABELS = (
     "0zwm56d 11b4c3d 11b5bs3a9aj6g 1ck2e1b 1qqw23a 2scrj9c 30rr7y 3bst00m 3ds443g 3e0b707e "
     "3hcrj9c 3pxu8k 42c2d9a 45br5cyl 45brj9c 45q11c 4dbrk0ce 4gbrim 54b7fta0cc 55qw42g 55qx5d "
@@ -59,9 +59,9 @@ _TOP_LEVEL = frozenset(each.encode().decode("punycode") for each in _LABELS.spli
 
 
 def check_prose(text: str) -> None:
-    """Raise ContentError, with the place, where a text looks like a link or as `check_name` does.
+    """Raise ContentError, with the place, for a text that looks like a link or fails `check_name`.
 
-    A colon as wide as a Chinese letter is no scheme's: no space follows it there.
+    A full-width colon belongs to no URL scheme: in Chinese no space follows it.
     """
     check_name(text)
     for form in (text, unicodedata.normalize("NFKC", text.replace(_WIDE_COLON, " "))):
@@ -75,7 +75,7 @@ def check_prose(text: str) -> None:
 
 
 def check_name(text: str) -> None:
-    """Raise ContentError where a text has an entity of HTML, or nothing that is seen."""
+    """Raise ContentError for a text with an HTML entity, or without a visible character."""
     if all(_is_unseen(each) for each in text):
         raise ContentError("a text has nothing that can be seen")
     for form in (text, unicodedata.normalize("NFKC", text)):
@@ -93,7 +93,7 @@ def list_names(kind: str, entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def list_texts(kind: str, entry: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what an entry of a kind says to people: texts, and names by locale."""
+    """Yield the texts of an entry that people read: texts, and names by locale."""
     if kind == "ca":
         return
     for member in ("author", "body", "name", "text", "title"):
@@ -126,8 +126,8 @@ def check_packs_to_sign(
 ) -> None:
     """Raise ContentError, naming kind, key and rule, unless all of `packs` may be signed.
 
-    `wallpapers` are the names of those that are published; None where nobody can tell, so that
-    themes are held against the wallpapers of `packs` alone, if there are any.
+    `wallpapers` are the names of those that are published; None if unknown: themes are then checked
+    only against the wallpapers of `packs`, if any.
     """
     kinds = [pack.kind for pack in packs]
     if len(set(kinds)) != len(kinds):
@@ -146,7 +146,7 @@ def check_packs_to_sign(
 
 
 def _check_texts(pack: PackFolder) -> None:
-    """Raise ContentError for texts that are none, and for news that end before they begin."""
+    """Raise ContentError for invalid texts, and for news that end before they begin."""
     for text in pack.pack.title.values():
         check_prose(text)
     for key, entry in pack.entries.items():
@@ -183,7 +183,7 @@ _SHOWN = 10
 def check_has_enough(made: PackFolder, before: PackFolder | None) -> None:
     """Raise ContentError for a pack without entries, or without more than a fifth of `before`.
 
-    `before` is None where there is none, or the loss is accepted.
+    `before` is None if there is no earlier pack, or if the loss is accepted.
     """
     if not made.entries:
         raise ContentError(

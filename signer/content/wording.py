@@ -1,4 +1,4 @@
-"""What entries of packs say, in words for the person who is asked to sign them."""
+"""Describes entries of packs in words for the person who is asked to sign them."""
 
 import base64
 import hashlib
@@ -22,9 +22,9 @@ from server.core.errors import FormatError
 
 
 def name_members(value: object, name: str = "") -> dict[str, str]:
-    """Return each value by the names that lead to it, such as `title en`.
+    """Return each value by its path of names, such as `title en`.
 
-    A list of plain values is one text, `110, 112`; of another the elements are counted from 1.
+    A list of plain values is one text, `110, 112`; elements of other lists are numbered from 1.
     """
     if isinstance(value, dict) and value:
         parts: list[tuple[str, object]] = [(str(key), value[key]) for key in sorted(value)]
@@ -39,7 +39,7 @@ def name_members(value: object, name: str = "") -> dict[str, str]:
 
 
 def show_plain(value: object) -> str:
-    """Return a text as it is, a list of plain values with commas, anything else as JSON."""
+    """Return a text unchanged, a list of plain values with commas, anything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value:
@@ -50,7 +50,8 @@ def show_plain(value: object) -> str:
 def name_access_points(entry: dict[str, Any]) -> dict[str, str]:
     """Return the members of all access points, such as `Telkomsel, internet: types`.
 
-    Those of one carrier and name are counted. `order` is the one in which phones offer them.
+    Access points of one carrier and name are numbered. `order` is the order in which phones offer
+    them.
     """
     named: dict[str, str] = {}
     order: list[str] = []
@@ -67,10 +68,10 @@ def name_access_points(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def name_certificate(entry: dict[str, Any]) -> dict[str, str]:
-    """Return name, subject, issuer, validity and the DER's sha256; ValueError if it is none."""
+    """Return name, subject, issuer, validity and the DER's sha256; ValueError if malformed."""
     der = base64.b64decode(entry["der"], validate=True)
     with warnings.catch_warnings():
-        # Some roots that the whole web needs have the serial number 0, against RFC 5280.
+        # Some widely used roots have the serial number 0, which RFC 5280 forbids.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         try:
             certificate = x509.load_der_x509_certificate(der)
@@ -94,7 +95,7 @@ _LAST = datetime(9999, 12, 29, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class _Zone:
-    """A zone that can be asked, the instants at which it changes, its rule for later years."""
+    """A usable zone, the instants at which it changes, and its rule for later years."""
 
     zone: ZoneInfo
     instants: tuple[datetime, ...]
@@ -102,14 +103,14 @@ class _Zone:
     sha256: str
 
     def show(self, instant: datetime) -> str:
-        """Return offset and name of the time at an instant, such as `+07:00 WIB`."""
+        """Return offset and abbreviation at an instant, such as `+07:00 WIB`."""
         local = instant.astimezone(self.zone)
         offset = str(local.isoformat())[len(local.replace(tzinfo=None).isoformat()) :]
         return f"{offset} {local.tzname()}"
 
 
 def name_zone(entry: dict[str, Any]) -> dict[str, str]:
-    """Return what a zone says: the link, or its times; ValueError, FormatError where it is none."""
+    """Return a zone's link or its times; ValueError or FormatError if it is malformed."""
     if "link" in entry:
         return {"link": str(entry["link"])}
     zone = _decode(entry)
@@ -125,9 +126,9 @@ def name_zone(entry: dict[str, Any]) -> dict[str, str]:
 def compare_zones(
     old: dict[str, Any], new: dict[str, Any]
 ) -> list[tuple[str, str | None, str | None]]:
-    """Return name, value before and after of what differs between two zones with times.
+    """Return name, old and new value of each difference between two zones with times.
 
-    Of the instants the first at which they differ is told, and how many there are.
+    Of differing instants, the first is named and all are counted.
     """
     before, after = _decode(old), _decode(new)
     instants = [_FIRST, *sorted({*before.instants, *after.instants})]
@@ -169,17 +170,17 @@ def _moment(instant: datetime) -> str:
 
 
 Words = tuple[str, str | None, str | None]
-"""A member's name, its value before and after; None where it was not, or is not any more."""
+"""A member's name, its old and its new value; None where it is absent."""
 
-# What can go wrong with an entry that breaks the rules of its kind.
+# Errors that an entry can raise if it breaks the rules of its kind.
 _MALFORMED = (AttributeError, FormatError, KeyError, OverflowError, TypeError, ValueError)
 
 
 def compare_entries(kind: str, old: object, new: object) -> list[Words]:
     """Return what differs between two entries of a kind, member by member.
 
-    None stands for an entry that is not there. One that breaks the rules of its kind is shown as it
-    stands, so this raises nothing; and two that differ never differ in nothing.
+    None stands for an absent entry. An entry that breaks the rules of its kind is shown unchanged,
+    so this raises nothing. Two entries that differ always yield at least one difference.
     """
     if kind == "zones" and isinstance(old, dict) and isinstance(new, dict):
         with suppress(*_MALFORMED):
@@ -191,7 +192,8 @@ def compare_entries(kind: str, old: object, new: object) -> list[Words]:
         for name in names
         if before.get(name) != after.get(name)
     ]
-    # What looks alike in words, such as a value and a list of it alone, does not in JSON.
+    # Values that look alike in words, such as a value and a list of only that value, differ in
+    # JSON.
     return found or [("entry", _show_json(old), _show_json(new))]
 
 

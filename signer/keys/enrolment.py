@@ -1,4 +1,4 @@
-"""Takes keys into a key folder that it did not make itself: of tokens, and of other people."""
+"""Enrols keys that were not made in the key folder: keys on tokens and other people's keys."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,10 +21,10 @@ def create_token_keys(
     entropy: Callable[[int], bytes],
     holder: str = "",
 ) -> list[PublicKey]:
-    """Make key pairs on a token and enrol them; a name that is refused stops all before the first.
+    """Make key pairs on a token and enrol them; a refused name prevents all of them.
 
     A crash can leave a pair on the token that the folder does not know. The next call refuses its
-    name with its id, and `enrol_token_key` takes it up.
+    name and reports its id, and `enrol_token_key` enrols it.
     """
     _check_names(store, names)
     check_holder(holder)
@@ -36,7 +36,7 @@ def create_token_keys(
         resumable("`keys list` shows the keys that were made, so ask for the others only"),
         store.changing(),
     ):
-        _check_names(store, names)  # somebody may have made one while the PIN was typed
+        _check_names(store, names)  # one may have been made while the PIN was typed
         for name in names:
             key_id = entropy(_ID_BYTES)
             key = PublicKey(name, session.generate(key_id, name).hex(), holder)
@@ -48,7 +48,7 @@ def create_token_keys(
 def enrol_token_key(
     store: Keystore, name: str, token_key: TokenKey, passphrases: Passphrases, holder: str = ""
 ) -> PublicKey:
-    """Enrol a key pair that is on a token already."""
+    """Enrol an existing key pair of a token."""
     _check_names(store, [name])
     check_holder(holder)
     check_token_key(token_key)
@@ -67,8 +67,8 @@ def enrol_token_key(
 def enrol_public_keys(store: Keystore, keys: Sequence[PublicKey]) -> list[PublicKey]:
     """Enrol public halves whose private halves are elsewhere, and return those that are new.
 
-    A key that is there under its name already is passed over. A refusal of one refuses all: a name
-    that another key has, a point that is not sound, a public key that stands under another name.
+    A key that is enrolled under its name already is skipped. If one key is refused, none is
+    enrolled: a name that another key has, an invalid point, a public key that has another name.
     """
     for key in keys:
         check_holder(key.holder)
@@ -110,7 +110,8 @@ def _check_sound(store: Keystore, keys: Sequence[PublicKey]) -> None:
 
 def _add(store: Keystore, key: PublicKey, token_key: TokenKey | None) -> None:
     _, public_path, token_path = store.paths(key.name)
-    # A crash before the last line leaves a token file alone, which is no key and is replaced here.
+    # A crash before the last line leaves only a token file, which does not count as a key and is
+    # replaced here.
     token_path.unlink(missing_ok=True)
     if token_key is not None:
         write_new(token_path, encode_token_file(token_key))

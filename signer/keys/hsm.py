@@ -1,7 +1,7 @@
 """Keys on PKCS #11 tokens: EdDSA over edwards25519, one session for each token.
 
-PKCS #11 counts a login for the whole process, so a token is opened once, and all of its keys share
-that session. A PIN is asked for once and tried once: a token locks itself after a few wrong ones.
+A PKCS #11 login applies to the whole process, so a token is opened once, and all of its keys share
+that session. A PIN is asked for once and tried once: a token locks itself after a few wrong PINs.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ _REFUSALS: dict[type[exceptions.PKCS11Error], str] = {
 
 @contextmanager
 def speaking(label: str) -> Iterator[None]:
-    """Turn what python-pkcs11 raises in here into a sentence about the token `label`."""
+    """Turn errors of python-pkcs11 into a KeyStoreError about the token `label`."""
     try:
         yield
     except SignerError:
@@ -55,14 +55,14 @@ def speaking(label: str) -> Iterator[None]:
         ) from error
 
 
-# The object identifier id-Ed25519 of RFC 8410 in DER; tokens that only know the curve's name as a
-# string, as PKCS #11 3.0 also allows, take it as well.
+# The object identifier id-Ed25519 of RFC 8410 in DER; tokens that expect the curve's name as a
+# string, as PKCS #11 3.0 also allows, accept it as well.
 _ED25519 = bytes.fromhex("06032b6570")
 _POINT_HEAD = bytes.fromhex("0420")  # OCTET STRING of 32 bytes
 
 
 class TokenSession:
-    """One token that is logged in to."""
+    """A session of one token, logged in."""
 
     def __init__(self, label: str, session: pkcs11.Session) -> None:
         self._label = label
@@ -72,7 +72,7 @@ class TokenSession:
     def generate(self, key_id: bytes, name: str) -> bytes:
         """Make a key pair that never leaves the token and return the public half, 32 bytes.
 
-        Refuses an id or a name that a key on the token has already.
+        Refuses an id or a name that another key on the token has.
         """
         with speaking(self._label):
             for attributes in ({Attribute.LABEL: name}, {Attribute.ID: key_id}):
@@ -105,7 +105,7 @@ class TokenSession:
             key = self._find_half(key_id, ObjectClass.PUBLIC_KEY)
             point: bytes = key[Attribute.EC_POINT]
         if len(point) == 34 and point.startswith(_POINT_HEAD):
-            point = point[2:]  # as PKCS #11 2.40 has it; 3.0 leaves the two bytes out
+            point = point[2:]  # PKCS #11 2.40 has these two bytes, 3.0 does not
         if len(point) != 32:
             raise KeyStoreError(
                 f"The key {key_id.hex()} on the token {self._label} is not an ed25519 key, and no"
@@ -138,14 +138,14 @@ class TokenSession:
 
     def sign(self, key_id: bytes, payload: bytes) -> bytes:
         """Return the signature of `payload`, 64 bytes."""
-        if key_id not in self._checked:  # once, for a token answers slowly
+        if key_id not in self._checked:  # once, because tokens are slow
             self.check_private(key_id)
         with speaking(self._label):
             signature: bytes = self._checked[key_id].sign(payload, mechanism=Mechanism.EDDSA)
         return signature
 
     def close(self) -> None:
-        """Log out; a token that was pulled out meanwhile is logged out as well."""
+        """Log out; a token that was removed meanwhile counts as logged out."""
         try:
             self._session.close()
         except exceptions.PKCS11Error:
@@ -173,7 +173,7 @@ class TokenSession:
         return found[0]
 
     def _find(self, attributes: dict[Attribute, Any]) -> list[pkcs11.Object]:
-        # Read to the end: a search that is left half-way holds the session's lock.
+        # Read to the end: an unfinished search keeps the session's lock.
         return list(self._session.get_objects(attributes))
 
 
@@ -199,7 +199,7 @@ class Tokens:
     ) -> TokenSession:
         """Return the session of a token; `ask` gives the PIN and is called at most once for it.
 
-        `writing` is for new keys, and counts at the first call only.
+        `writing` is for new keys, and has an effect at the first call only.
         """
         if (module, label) not in self._open:
             token = _find_token(module, label)
@@ -208,7 +208,7 @@ class Tokens:
                     raise KeyStoreError(
                         f"The token {label} cannot sign with ed25519 keys; use another token."
                     )
-                # No loop around this: each wrong PIN brings the token nearer to locking itself.
+                # No retry here: each wrong PIN uses up one of the token's attempts.
                 session = token.open(rw=writing, user_pin=_text(label, ask()))
             self._open[module, label] = TokenSession(label, session)
         return self._open[module, label]
@@ -221,7 +221,7 @@ class Tokens:
 
 def _find_token(module: str, label: str) -> pkcs11.Token:
     try:
-        # Whoever could change it would run their code here, beside the PIN.
+        # A user who can change it could run code in this process, which has the PIN.
         check_unchangeable(Path(module), f"The PKCS #11 module {module}")
         library = pkcs11.lib(module)
     except (FileNotFoundError, NotADirectoryError, exceptions.PKCS11Error) as error:
@@ -243,7 +243,7 @@ def _find_token(module: str, label: str) -> pkcs11.Token:
 
 
 def _is_native(key: pkcs11.Object) -> bool:
-    """Answer whether the token says that it made the key, and that it was never to be had."""
+    """Answer whether the token says that it made the key and that it was never extractable."""
     try:
         return all(
             key[attribute]
@@ -253,7 +253,7 @@ def _is_native(key: pkcs11.Object) -> bool:
                 Attribute.ALWAYS_SENSITIVE,
             )
         )
-    except exceptions.AttributeTypeInvalid:  # a token that does not tell cannot be believed
+    except exceptions.AttributeTypeInvalid:  # a token that does not say so is not trusted
         return False
 
 
@@ -261,12 +261,12 @@ def _text(label: str, pin: bytes) -> str:
     try:
         return pin.decode()
     except UnicodeDecodeError:
-        # Without its cause, which would quote the PIN.
+        # Without its cause, which contains the PIN.
         raise KeyStoreError(f"The PIN of the token {label} is not UTF-8; give it so.") from None
 
 
 class TokenSigner(Signer):
-    """Signs with the key `key_id` of a token's session, on behalf of the public half `key`."""
+    """Signs with the key `key_id` of a token's session, whose public half is `key`."""
 
     def __init__(self, key: PublicKey, session: TokenSession, key_id: bytes) -> None:
         self._key = key
@@ -286,15 +286,15 @@ class TokenSigner(Signer):
         public_key: Key,
         secrets_handler: SecretsHandler | None = None,
     ) -> Self:
-        """Refuse: tokens are opened by the key store, never by an address in a file."""
+        """Refuse: tokens are opened by the key store, never by a URI in a file."""
         del public_key, secrets_handler  # the interface names them
         raise KeyStoreError(f"{priv_key_uri!r} is not used: keys are opened by their key folder.")
 
     def sign(self, payload: bytes) -> Signature:
         """Return the token's signature after it verified here.
 
-        Another key under this id, or a token that miscalculates, is found before its signature
-        leaves the program.
+        So another key under this id, or a faulty token, is detected before the signature leaves the
+        program.
         """
         signature = self._session.sign(self._key_id, payload)
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self._key.public))

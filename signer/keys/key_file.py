@@ -26,7 +26,8 @@ from server.core.encodings import decode_canonical_json, encode_canonical_json
 from signer.errors import KeyStoreError, refusing
 
 MIN_PASSPHRASE, MAX_PASSPHRASE = 8, 1023
-# 16 MiB and about 50 ms for each guess: openssl's own choice, and the most that it reads unasked.
+# 16 MiB and about 50 ms for each guess: the default of openssl, and the most that it reads without
+# options.
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
 
 _BEGIN, _END = "-----BEGIN ENCRYPTED PRIVATE KEY-----", "-----END ENCRYPTED PRIVATE KEY-----"
@@ -68,8 +69,8 @@ def encode_key_file(
 def decode_key_file(name: str, pem: bytes, passphrase: bytes) -> Ed25519PrivateKey:
     """Return the key in an encrypted PEM file.
 
-    Any encryption that cryptography reads will do, so that keys of other tools can be used; a file
-    without encryption, of another key type or under another passphrase is a KeyStoreError.
+    Any encryption that cryptography reads is accepted, so that keys of other tools can be used.
+    Raises KeyStoreError for a file without encryption, another key type or a wrong passphrase.
     """
     check_passphrase(passphrase)
     try:
@@ -101,7 +102,7 @@ def _der_integer(number: int) -> bytes:
 
 
 def _der(tag: int, *parts: bytes) -> bytes:
-    """Return one DER element; nothing here is longer than 255 bytes."""
+    """Return one DER element of at most 255 bytes of content."""
     body = b"".join(parts)
     length = [len(body)] if len(body) < 128 else [0x81, len(body)]
     return bytes([tag, *length]) + body
@@ -109,7 +110,7 @@ def _der(tag: int, *parts: bytes) -> bytes:
 
 MAX_TOKEN_FILE = 8192
 MAX_MODULE = 1024
-MAX_LABEL = 32  # bytes; PKCS #11 pads every label to so many
+MAX_LABEL = 32  # bytes; PKCS #11 pads every label to this length
 _ID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
 
 
@@ -127,7 +128,7 @@ class TokenKey:
 
 
 def check_token_key(key: TokenKey) -> None:
-    """Raise KeyStoreError unless the module path, the token's label and the id can be such."""
+    """Raise KeyStoreError unless the module path, the token's label and the id are well-formed."""
     module = key.module
     if (
         not PurePosixPath(module).is_absolute()
@@ -164,7 +165,7 @@ def encode_token_file(key: TokenKey) -> bytes:
 
 
 def decode_token_file(name: str, data: bytes) -> TokenKey:
-    """Read `NAME.token`; KeyStoreError for everything that `encode_token_file` does not write."""
+    """Read `NAME.token`; KeyStoreError for anything that `encode_token_file` does not write."""
     with refusing(KeyStoreError):
         value: Any = decode_canonical_json(data, limit=MAX_TOKEN_FILE)
     if (
@@ -183,20 +184,20 @@ def decode_token_file(name: str, data: bytes) -> TokenKey:
 SECRET = 0o077
 """The mode bits that a file with a secret must not have."""
 TRUSTED = 0o022
-"""The mode bits that a file which others may read, but not change, must not have."""
+"""The mode bits that a file must not have if others may read but not change it."""
 
 
 def load_narrow(path: Path, what: str, forbidden: int, limit: int) -> bytes:
     """Return at most `limit` bytes of a regular file of a trusted owner without `forbidden` bits.
 
-    Raises KeyStoreError, with `what` as the file's name in the sentence, also for a symbolic link:
-    what it leads to may change between two looks.
+    Raises KeyStoreError, whose message calls the file `what`. It is also raised for a symbolic
+    link, whose target may change between check and use.
     """
     if path.is_symlink():
         raise KeyStoreError(f"{what} is a symbolic link; put the file itself.")
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        # Asked of the open file, so that what was checked is what is read.
+        # Checked on the open file, so that the checked file is the one that is read.
         status = os.fstat(descriptor)
         mode = status.st_mode
         if not stat.S_ISREG(mode):
@@ -214,8 +215,8 @@ def load_narrow(path: Path, what: str, forbidden: int, limit: int) -> bytes:
 def check_unchangeable(path: Path, what: str) -> None:
     """Raise KeyStoreError when others may change the file at `path`, or put another in its place.
 
-    That is asked of the file and of its folder, and of those that a symbolic link leads to. Raises
-    OSError when there is nothing at `path`.
+    The file and its folder are checked, and so are those that a symbolic link leads to. Raises
+    OSError when `path` does not exist.
     """
     for place in dict.fromkeys((path, path.resolve())):
         _check_place(place, what)
@@ -225,7 +226,7 @@ def check_unchangeable(path: Path, what: str) -> None:
 def _check_place(path: Path, what: str) -> None:
     status = path.stat()
     _check_owner(path, what, status)
-    # In a sticky folder, as /tmp is, nobody can put anything in the place of others' files.
+    # In a sticky folder, such as /tmp, users cannot replace the files of others.
     if status.st_mode & TRUSTED and not (
         stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     ):

@@ -16,11 +16,11 @@ from signer.keys.key_name import check_key_name
 from signer.keys.public_key import MAX_PUBLIC_FILE, PublicKey, check_distinct, decode_public_key
 
 Kind = Literal["file", "token", "public only"]
-"""Where the private half of a key is: in the folder, on a token, or elsewhere."""
+"""The place of a key's private half: in the folder, on a token, or elsewhere."""
 
 
 class KeyFolder:
-    """Key files in one folder, read at each call; of private halves only where they are."""
+    """Key files in one folder, read at each call; knows only the place of private halves."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,7 +43,7 @@ class KeyFolder:
             )
         names = [
             path.name.removesuffix(".pub")
-            for path in self.folder.iterdir()  # `glob` would find nothing where it may not read
+            for path in self.folder.iterdir()  # `glob` would find nothing in an unreadable folder
             if path.suffix == ".pub" and not path.name.startswith(TEMPORARY)
         ]
         keys = [self._load_public(name) for name in names]
@@ -52,7 +52,7 @@ class KeyFolder:
         return keys
 
     def kind(self, name: str) -> Kind:
-        """Answer where the private half of `name` is."""
+        """Return where the private half of `name` is."""
         private_path, _, token_path = self.paths(name)
         if private_path.exists():
             return "file"
@@ -63,16 +63,16 @@ class KeyFolder:
         return self.kind(name) != "public only"
 
     def make_folder(self) -> None:
-        """Make the folder if it is not there, for its owner alone."""
+        """Make the folder if it does not exist, accessible to its owner only."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(self.folder.parent)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold the folder, which is made where it is not there yet, while keys in it are changed.
+        """Lock the folder, which is made if it does not exist, while keys in it are changed.
 
-        Refuses when another process on this machine holds it at this moment. What was found out
-        about the folder before is to be checked again in here.
+        Raises an error when another process on this machine holds the lock. Earlier checks of the
+        folder must be repeated under the lock.
         """
         self.make_folder()
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -89,7 +89,7 @@ class KeyFolder:
             os.close(descriptor)
 
     def check_names(self, names: Sequence[str]) -> None:
-        """Raise KeyStoreError unless all are key names, given once, for which there is no key."""
+        """Raise KeyStoreError unless `names` are distinct key names without a key."""
         for name in names:
             check_key_name(name)
             self.check_free(name)
@@ -97,7 +97,7 @@ class KeyFolder:
             raise KeyStoreError("A key name is given twice; give each name once.")
 
     def check_free(self, name: str) -> None:
-        """Raise KeyStoreError when there is a public half of this name."""
+        """Raise KeyStoreError when a public half of this name exists."""
         if self.paths(name)[1].exists():
             raise KeyStoreError(
                 f"The key {name} is there already; choose the next free number for its role."
@@ -118,7 +118,7 @@ class KeyFolder:
 
 @dataclass(frozen=True, slots=True)
 class KeyRole:
-    """A role that lists a key: how many signatures it asks for, and how many keys it lists."""
+    """A role that lists a key: how many signatures it needs, and how many keys it lists."""
 
     role: str
     threshold: int

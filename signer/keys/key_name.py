@@ -12,7 +12,7 @@ from signer.errors import KeyStoreError, refusing
 MAX_HOLDER = 40
 OFFLINE_COMMON_ROLES = ("root", "targets", "tables", "content")
 POLICY_ROLE = "policy"
-"""What keys sign that sign the policies of the cloud's regions; no metadata names them."""
+"""The role of keys that sign the policies of cloud regions; no metadata lists them."""
 _NAME = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})-([1-9][0-9]{0,2})")
 
 
@@ -33,12 +33,12 @@ def check_key_name(name: str) -> None:
 
 
 def check_holder(holder: str) -> None:
-    """Raise KeyStoreError for a name that is too long, or not plain enough to stand in a list.
+    """Raise KeyStoreError for a holder's name that is too long or could be misread in a list.
 
     At most 40 printable characters, no outer spaces, and none of `( ) , ; ?`, which would make one
     key look like several where keys are listed. So that two names do not look like one, they are in
-    Unicode's form NFKC, and no word mixes Latin, Greek and Cyrillic letters; a name that looks like
-    another in letters of one script is not found out.
+    Unicode's form NFKC, and no word mixes Latin, Greek and Cyrillic letters. Names that look alike
+    within one script are not detected.
     """
     if (
         len(holder) > MAX_HOLDER

@@ -33,17 +33,17 @@ from signer.keys.public_key import PublicKey, encode_public_key, make_tuf_key
 MAX_KEY_FILE = 16_384
 
 Passphrases = Callable[[str], bytes]
-"""Gives the passphrase of the key whose name it is called with; with `token LABEL`, a token's PIN.
+"""Returns the passphrase of the named key, or a token's PIN for `token LABEL`.
 
-A key name has no space, so the two cannot be taken for one another.
+A key name has no space, so the two cannot be confused.
 """
 
 
 class Keystore(KeyFolder):
     """A key folder whose private halves can be used; files are read at each call.
 
-    Of tokens the sessions are kept, because a process can log in to a token only once: close the
-    store, or leave its context, to log out.
+    Token sessions are kept, because a process can log in to a token only once. Close the store, or
+    leave its context, to log out.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -94,7 +94,7 @@ class Keystore(KeyFolder):
             resumable("`keys list` shows the keys that were made, so ask for the others only"),
             self.changing(),
         ):
-            self.check_names(names)  # somebody may have made one while passphrases were typed
+            self.check_names(names)  # one may have been made while passphrases were typed
             for name, passphrase in chosen.items():
                 key = self._create(name, passphrase, entropy, holder)
                 self._check_pair(key, passphrase)
@@ -108,9 +108,9 @@ class Keystore(KeyFolder):
         new: Passphrases,
         entropy: Callable[[int], bytes],
     ) -> None:
-        """Encrypt the key files of `names` under new passphrases; a refusal of one refuses all.
+        """Encrypt the key files of `names` under new passphrases, or none if one is refused.
 
-        Each old file is there until the new one is on disk, and the new one is 0600 from its first
+        Each old file stays until the new one is on disk, and the new one is 0600 from its first
         byte on. Copies of the old file in backups still open with the old passphrase.
         """
         for name in names:
@@ -128,7 +128,7 @@ class Keystore(KeyFolder):
             resumable("some keys have their new passphrases, and the others still the old ones"),
             self.changing(),
         ):
-            # Opened in here, so that a change that somebody else made meanwhile is not undone.
+            # Read under the lock, so that a concurrent change is not undone.
             files = {
                 name: encode_key_file(self._load_private(name, known[name]), chosen[name], entropy)
                 for name in names
@@ -139,11 +139,11 @@ class Keystore(KeyFolder):
                 replace_file(self.paths(name)[0], pem, mode=0o600)
 
     def load_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
-        """Return what signs with `key`, whose passphrase or PIN `passphrases` gives.
+        """Return a signer for `key`; `passphrases` gives its passphrase or PIN.
 
-        Refuses a file that others than its owner may read, a wrong passphrase, and a private half
-        that does not belong to the public one. All keys of one token share one session, for which
-        the PIN is asked once.
+        Refuses a file that users other than its owner may read, a wrong passphrase, and a private
+        half that does not belong to the public one. All keys of one token share one session, for
+        which the PIN is asked once.
         """
         with refusing(KeyStoreError):
             public = make_tuf_key(key.public)
@@ -165,7 +165,8 @@ class Keystore(KeyFolder):
         )
 
     def _load_token_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
-        # The token file names a library that is run, so nobody else may have written it.
+        # The token file names a library that this process loads, so only its owner may be able to
+        # write it.
         path, what = self.paths(key.name)[2], f"The token file of {key.name}"
         data = load_narrow(path, what, TRUSTED, MAX_TOKEN_FILE + 1)
         check_unchangeable(path, what)
@@ -194,7 +195,7 @@ class Keystore(KeyFolder):
         return key
 
     def _check_pair(self, key: PublicKey, passphrase: bytes) -> None:
-        """Raise KeyStoreError unless the files of `key` hold it: it is enrolled with no other."""
+        """Raise KeyStoreError unless the files of `key` contain it."""
         private = self._load_private(key.name, passphrase)
         if private.public_key().public_bytes_raw().hex() != key.public or (
             self._load_public(key.name) != key

@@ -1,7 +1,7 @@
 """Public halves of signing keys, the small files beside the private ones.
 
 `NAME.pub` is canonical JSON (docs/FORMATS.md section 1): `{"keyid":H,"public":HEX,"schema":1}`,
-with `"holder"` where it is known who keeps the private half. A name is `ROLE-N`: the role that the
+with `"holder"` if the holder of the private half is known. A name is `ROLE-N`: the role that the
 key signs, and a number.
 """
 
@@ -30,8 +30,9 @@ MAX_PUBLIC_FILE = 1024
 class PublicKey:
     """The public half of an offline key: its name and 64 lower-case hex digits.
 
-    `holder` says in 1 to 40 characters who keeps the private half, and is empty where that is not
-    known. It never leaves the engineers' own folders: metadata is public, and names nobody.
+    `holder` names the person who keeps the private half in 1 to 40 characters, and is empty if
+    unknown. It never leaves the engineers' own folders, because metadata is public and names no
+    person.
     """
 
     name: str
@@ -40,12 +41,12 @@ class PublicKey:
 
     @property
     def role(self) -> str:
-        """The role that the name says this key signs."""
+        """The role that this key signs, from its name."""
         return self.name.rpartition("-")[0]
 
     @property
     def label(self) -> str:
-        """What to call the key in front of people: its name, and its holder where known."""
+        """The label of the key for people: its name, and its holder if known."""
         return f"{self.name} ({self.holder})" if self.holder else self.name
 
     @property
@@ -65,7 +66,7 @@ class PublicKey:
 
 
 def group_key_id(keyid: str, digits: int = 32) -> str:
-    """Return the first digits of a key id in groups of four, as people read them to each other."""
+    """Return the first digits of a key id in groups of four, so that people can read them aloud."""
     return " ".join(keyid[start : start + 4] for start in range(0, digits, 4))
 
 
@@ -88,7 +89,7 @@ def encode_public_key(key: PublicKey) -> bytes:
 
 
 def decode_public_key(name: str, data: bytes) -> PublicKey:
-    """Read `NAME.pub`; refuse a malformed file, a wrong key id and a point that is not sound."""
+    """Read `NAME.pub`; refuse a malformed file, a wrong key id and an invalid point."""
     check_key_name(name)
     with refusing(KeyStoreError):
         value: Any = decode_canonical_json(data, limit=MAX_PUBLIC_FILE)
@@ -99,7 +100,7 @@ def decode_public_key(name: str, data: bytes) -> PublicKey:
             or value["schema"] != 1
             or not isinstance(value["public"], str)
             or not isinstance(value.get("holder", ""), str)
-            or value.get("holder") == ""  # which is written by leaving it out
+            or value.get("holder") == ""  # an empty holder is written by omitting it
         ):
             raise KeyStoreError(f"{name}.pub is not a public key file of schema 1.")
         key = PublicKey(name, value["public"], value.get("holder", ""))
@@ -111,7 +112,7 @@ def decode_public_key(name: str, data: bytes) -> PublicKey:
 
 
 def check_distinct(keys: list[PublicKey]) -> None:
-    """Raise KeyStoreError when one public key stands under two names."""
+    """Raise KeyStoreError when one public key has two names."""
     seen: dict[str, str] = {}
     for key in keys:
         other = seen.setdefault(key.public, key.name)
@@ -121,7 +122,7 @@ def check_distinct(keys: list[PublicKey]) -> None:
             )
 
 
-MAX_FOREIGN_KEY = 8192  # a public key of another kind, which is refused by its kind, may be as long
+MAX_FOREIGN_KEY = 8192  # long enough for keys of other types, so that the error names the type
 Format = Literal["pub", "pem", "tuf"]
 
 _PEM_BEGIN = b"-----BEGIN "
@@ -129,9 +130,9 @@ _PEM_PUBLIC = b"-----BEGIN PUBLIC KEY-----"
 
 
 def encode_as(key: PublicKey, form: Format) -> bytes:
-    """Return a public half as `NAME.pub`, as PEM or as a TUF key object; only `pub` has its holder.
+    """Return a public half as `NAME.pub`, as PEM or as a TUF key object; only `pub` has the holder.
 
-    A TUF key object has no `keyid` member: the id is the hash of what is written here.
+    A TUF key object has no `keyid` member: the id is the hash of the object.
     """
     match form:
         case "pub":
@@ -146,10 +147,10 @@ def encode_as(key: PublicKey, form: Format) -> bytes:
 
 
 def decode_any(name: str, data: bytes) -> PublicKey:
-    """Read a public half in any of the three forms, under the name that it shall have.
+    """Read a public half in any of the three forms, under its new name.
 
-    Refuses keys other than ed25519, a key id that is not the hash of its key, points that are not
-    sound, private keys, and anything behind the key.
+    Refuses keys other than ed25519, a key id that is not the hash of its key, invalid points,
+    private keys, and trailing data.
     """
     check_key_name(name)
     if len(data) > MAX_FOREIGN_KEY:
@@ -192,7 +193,7 @@ def _decode_pem(name: str, data: bytes) -> str:
         raise KeyStoreError(
             f"The key for {name} is not an ed25519 key, and no other kind may sign."
         )
-    # One key has one PEM, so that nothing can hide behind it or in its white space.
+    # One key has one PEM, so that nothing can be hidden after it or in its white space.
     if key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).strip() != text:
         raise KeyStoreError(f"The PEM file for {name} holds more than one public key; give one.")
     return key.public_bytes_raw().hex()

@@ -1,1 +1,1 @@
-"""Reads an Android OTA zip and refuses what is wrong with it."""
+"""Reads Android OTA zips and refuses unsound ones."""

@@ -45,9 +45,10 @@ _PATCHING = frozenset({"bsdiff", "imgdiff"})
 
 @dataclass(frozen=True, slots=True)
 class TransferFacts:
-    """What is kept of a checked list, which can be long: sizes in bytes, commands counted.
+    """Facts that are kept of a checked transfer list, which can be long: sizes and command counts.
 
-    `size` is how far the list writes or erases, `new_data_size` how much new data it takes.
+    `size` is the end of what the list writes or erases, `new_data_size` the length of its new data,
+    both in bytes.
     """
 
     version: int
@@ -64,11 +65,11 @@ def check_transfer_list(
     patch_size: int,
     caps: TransferCaps,
 ) -> TransferFacts:
-    """Return the facts, or raise OtaError for the first thing that a recovery would stumble over.
+    """Return the facts, or raise OtaError for the first thing that would make a recovery fail.
 
-    `new_size` and `patch_size` are the unpacked lengths of `new.dat` and `patch.dat`; None for
-    new data that is compressed by brotli, whose length only unpacking will tell. `caps` are those
-    of the package.
+    `new_size` and `patch_size` are the unpacked lengths of `new.dat` and `patch.dat`; None for new
+    data in brotli, whose length is known only after unpacking. `caps` are the limits of the whole
+    package.
     """
     where = f"partition {partition}"
     written, erased, stashes = BlockSet(), BlockSet(), set[str]()
@@ -79,7 +80,7 @@ def check_transfer_list(
         targets = count_range_blocks(command.targets)
         caps.take_blocks(targets + count_range_blocks(command.sources), where)
         _check_stashes(command, stashes, where)
-        # Hash trees are computed over what has been written just before.
+        # Hash trees are computed over blocks that were written just before.
         if command.name != "compute_hash_tree" and written.overlaps(command.sources):
             raise PayloadError(f"{_named(command)} in {where} reads a block that was written over.")
         if erased.overlaps(command.sources):
@@ -137,12 +138,12 @@ _NAMED = re.compile(r'"([a-z0-9_-]+\.(?:transfer\.list|new\.dat|new\.dat\.br|pat
 _EXTRACTED = re.compile(r'package_extract_file\(\s*"([^"]*)"')
 _NEW_DATA = "{}.new.dat.br"
 _MAX_SCRIPT, _MAX_LISTS = 1 << 20, 64
-_BROTLI_WEIGHT = 4.0  # of a packed byte, which becomes several
+_BROTLI_WEIGHT = 4.0  # for each packed byte, which unpacks to several
 
 
 @dataclass(frozen=True, slots=True)
 class BlockPartition:
-    """A partition and what its transfer list, which has been checked, does with it."""
+    """A partition and the facts of its checked transfer list."""
 
     name: str
     facts: TransferFacts
@@ -162,7 +163,7 @@ class BlockPackage:
 
 
 def load_block_package(stream: BinaryIO, front: Front, answered: Answered = ignore) -> BlockPackage:
-    """Read everything but the data; OtaError for what is malformed or contradicts another part.
+    """Read everything but the data; OtaError for a malformed part or one that contradicts another.
 
     `answered` is called with each question whose answer is yes.
     """
@@ -191,7 +192,7 @@ def load_block_package(stream: BinaryIO, front: Front, answered: Answered = igno
 def load_block_hashes(
     stream: BinaryIO, package: BlockPackage, progress: Progress | None
 ) -> PackageHashes:
-    """Read the whole file; ContainerError when an entry's bytes are not as the zip announces."""
+    """Read the whole file; ContainerError when an entry's bytes do not match the directory."""
     front = package.front
     tracks = [
         Track(whole_file_runs(front)),
@@ -210,7 +211,7 @@ def load_block_hashes(
 
 
 def _brotli_track(package: BlockPackage) -> Track:
-    """Return the track that unpacks new data; one that the zip has deflated again is left out."""
+    """Return the track that unpacks new data; data that the zip has deflated again is left out."""
     runs, limits = [], {}
     for partition in package.partitions:
         entry = package.front.container.entries.get(_NEW_DATA.format(partition.name))
@@ -251,7 +252,7 @@ def _check_list(
 
 
 def _check_script(raw: bytes, front: Front, partitions: Iterable[str]) -> None:
-    """Check that the script names every list, and nothing that is not in the package."""
+    """Check that the script names every list, and no file that is missing from the package."""
     script = raw.decode("latin-1")
     named = {*_NAMED.findall(script), *_EXTRACTED.findall(script)}
     for partition in partitions:

@@ -58,7 +58,7 @@ MAX_ENTRIES = 1024
 MAX_DIRECTORY = 1 << 20
 MAX_PACKAGE = 64 << 30
 MAX_RATIO = 200
-# A phone looks for a local header so far before the data; alignment needs a page.
+# A phone searches this many bytes before the data for a local header; alignment needs a page.
 MAX_EXTRA = 8192
 _MAX_COMMENT = 0xFFFF
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
@@ -81,7 +81,7 @@ class Entry:
 
     @property
     def shown(self) -> str:
-        """The name as sentences show it."""
+        """The name as messages show it."""
         return show_name(self.name)
 
 
@@ -118,7 +118,7 @@ def _load_end(stream: BinaryIO, length: int) -> tuple[End, int, bytes]:
         raise ContainerError("The zip's comment is not as long as its end record says.")
     limit = start + at
     locator = _read_at(stream, max(0, limit - LOCATOR_LENGTH), min(limit, LOCATOR_LENGTH))
-    # Some writers add the zip64 records to zips that could do without, which readers then heed.
+    # Some writers add zip64 records to zips that do not need them, and readers then use them.
     if not is_zip64(end) and not locator.startswith(LOCATOR_MAGIC):
         return end, limit, comment
     where = decode_locator(locator)
@@ -132,8 +132,8 @@ def _load_end(stream: BinaryIO, length: int) -> tuple[End, int, bytes]:
 def load_container(stream: BinaryIO, length: int) -> Container:
     """Read the directory and every local header of a zip of `length` bytes.
 
-    Raises ContainerError for anything that is not one plain zip: caps exceeded, names that are
-    paths out of it, duplicates, encryption, local headers that disagree, overlaps, stray bytes.
+    Raises ContainerError for anything that is not one plain zip: exceeded limits, path traversal in
+    names, duplicates, encryption, local headers that disagree, overlaps, stray bytes.
     """
     if length > MAX_PACKAGE:
         raise ContainerError(f"The file is larger than {MAX_PACKAGE >> 30} GiB, the largest taken.")
@@ -237,12 +237,13 @@ def _check_version(header: Header, name: str) -> None:
 
 
 def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
-    """Read the local header, which must say what the directory says."""
+    """Read the local header, which must agree with the directory."""
     start = _read_at(stream, header.offset, LOCAL_LENGTH)
     tail = local_tail_length(start)
     local = decode_local(start + stream.read(tail))
     sizes = (local.crc, local.packed_size, local.size)
-    # Whether a zip64 field of zeros makes the descriptor a wide one, readers of a stream disagree.
+    # Streaming readers disagree whether a zip64 field of zeros makes the data descriptor a wide
+    # one.
     deferred = header.flags & _DESCRIPTOR and sizes == (0, 0, 0) and not local.has_wide_sizes
     for each in (header, local):
         _check_version(each, name)
@@ -282,7 +283,7 @@ def load_entry(stream: BinaryIO, entry: Entry, limit: int) -> bytes:
 def _inflate(packed: bytes, entry: Entry) -> bytes:
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        # One byte more than announced is enough to notice an entry that goes on.
+        # One byte more than announced is enough to detect a longer entry.
         data = inflate.decompress(packed, entry.size + 1)
     except zlib.error as error:
         raise ContainerError(f"The zip entry {entry.shown} cannot be unpacked.") from error
@@ -297,10 +298,10 @@ MAX_OTHER = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """A package's zip and what it says about itself.
+    """A package's zip and its metadata.
 
-    `unknown` names what either form of the metadata has and no one knows here. `signed_file` is
-    None when the package has no whole-file signature.
+    `unknown` names the parts of either metadata form that this version does not know. `signed_file`
+    is None when the package has no whole-file signature.
     """
 
     container: Container
@@ -310,7 +311,7 @@ class Front:
 
     @property
     def has_metadata_pb(self) -> bool:
-        """Whether the metadata is there in both forms."""
+        """Whether the metadata exists in both forms."""
         return METADATA_PB in self.container.entries
 
 

@@ -1,4 +1,4 @@
-"""What reading an OTA package can refuse and ask, and how names are shown in both."""
+"""Errors and questions about an OTA package, and how their messages show names."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -21,13 +21,13 @@ Answered = Callable[[str], None]
 
 
 def ignore(_question: str) -> None:
-    """Take an answer that nobody waits for."""
+    """Ignore an answer."""
 
 
 class OtaError(SignerError):
     """The package is refused; the message says why.
 
-    `question` is the one whose answer is no, `usual_question` that of most errors of a class.
+    `question` is the question that is answered no, `usual_question` that of most errors of a class.
     """
 
     usual_question: ClassVar[str] = RULES
@@ -38,7 +38,7 @@ class OtaError(SignerError):
 
 
 class ContainerError(OtaError):
-    """The file is not a zip that a phone and every reader would see in the same way."""
+    """The file is not a zip that all readers, phones included, interpret in the same way."""
 
     usual_question = ONE_ZIP
 
@@ -50,7 +50,7 @@ class MetadataError(OtaError):
 
 
 class PropertiesError(OtaError):
-    """A property says something that is not true of the bytes, or must not be published."""
+    """A property does not match the bytes, or must not be published."""
 
     usual_question = PROPERTIES
 
@@ -74,13 +74,13 @@ _LONGEST, _MOST = 60, 3
 
 
 def show_name(name: str) -> str:
-    """Return a name as sentences show it: its first 60 characters, `?` for what does not print."""
+    """Return a name for messages: its first 60 characters, with `?` for unprintable ones."""
     shown = "".join(each if each.isprintable() else "?" for each in name[: _LONGEST + 1])
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
 def show_text(text: str) -> str:
-    """Return a value between quotes, at most 60 characters with what escapes those of no sign."""
+    """Return a value in quotes: at most 60 characters, escapes of unprintable ones included."""
     shown = repr(text[: _LONGEST + 1])
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 

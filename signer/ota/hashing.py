@@ -1,4 +1,4 @@
-"""Hashes several runs of a file in one reading, on two threads."""
+"""Hashes several runs of a file in one pass, on two threads."""
 
 import hashlib
 from collections import deque
@@ -10,8 +10,8 @@ from typing import BinaryIO, Protocol
 
 from signer.ota.errors import ContainerError
 
-# Large enough that handing a chunk to another thread costs nothing beside hashing it, and so many
-# ahead that no thread has to wait for another's turn on a busy machine.
+# Large enough that passing a chunk to another thread costs little compared with hashing it. Enough
+# chunks are read ahead that no thread waits for another on a busy machine.
 _CHUNK, _AHEAD = 1 << 20, 16
 THREADS = 2
 
@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]
 
 
 class Hasher(Protocol):
-    """What a run's bytes are fed to."""
+    """Consumes the bytes of runs, like a hash object."""
 
     def update(self, data: memoryview, /) -> None:
         """Take the next bytes."""
@@ -32,8 +32,8 @@ class Hasher(Protocol):
 class Run:
     """Bytes `start` to `stop` of the file; neighbours of one key in a track share a hash.
 
-    With `mark` the digest that the key has at the end of this run is kept under that name, too: so
-    two hashes that begin with the same bytes cost one.
+    With `mark` the key's digest at the end of this run is also kept under that name. So two hashes
+    that begin with the same bytes cost only one.
     """
 
     start: int
@@ -44,9 +44,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Runs in file order that do not overlap, and what makes the hash of a key.
+    """Runs in file order that do not overlap, and the factory of a key's hash.
 
-    `weight` says how costly a byte is beside one of SHA-256.
+    `weight` is the cost of a byte relative to SHA-256.
     """
 
     runs: Sequence[Run]
@@ -55,12 +55,12 @@ class Track:
 
     @property
     def cost(self) -> float:
-        """How much work the track is."""
+        """The relative work of the track."""
         return self.weight * sum(run.stop - run.start for run in self.runs)
 
 
 class _Progressing:
-    """A track on its way through the file, and the digest of each key that is complete."""
+    """A track in progress, and the digest of each completed key."""
 
     def __init__(self, track: Track) -> None:
         self._runs = iter(track.runs)
@@ -87,7 +87,7 @@ class _Progressing:
 
 
 def _shares(tracks: Iterable[Track]) -> list[list[_Progressing]]:
-    """Divide the tracks among the threads, the costliest first, each to whoever has least."""
+    """Divide the tracks among the threads, the costliest first, each to the least loaded."""
     shares: list[list[_Progressing]] = [[] for _ in range(THREADS)]
     costs = [0.0] * THREADS
     for track in sorted(tracks, key=lambda each: each.cost, reverse=True):
@@ -107,8 +107,8 @@ def hash_runs(
 ) -> dict[Hashable, bytes]:
     """Read the first `length` bytes of `stream` once and return the digest of every key.
 
-    Keys are unique across all tracks. Each thread hashes its share of the tracks while the file is
-    read up to 16 MiB ahead of it. `progress` is called with bytes read and bytes in all. Raises
+    Keys are unique across all tracks. Each thread hashes its share of the tracks, while the file is
+    read up to 16 MiB ahead. `progress` is called with bytes read and bytes in all. Raises
     ContainerError when the file ends before `length`.
     """
     shares = _shares(tracks)
@@ -116,7 +116,7 @@ def hash_runs(
     stream.seek(0)
     done = 0
     with ExitStack() as stack:
-        # A pool of one thread takes its chunks in their order.
+        # A pool of one thread processes its chunks in order.
         pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in shares]
         while done < length:
             chunk = stream.read(min(_CHUNK, length - done))

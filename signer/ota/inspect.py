@@ -1,4 +1,4 @@
-"""Inspects an OTA package: everything it says is compared with its bytes."""
+"""Inspects an OTA package: every statement in it is compared with its bytes."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -33,14 +33,15 @@ def inspect_ota(
     """Check everything about an OTA package and return its facts; the file is only read, once.
 
     With `certificate` (PEM or DER) the package must be signed for it: metadata, payload and whole
-    file; a block-based package has only the last. With `codename` it must be for that device. What
-    belongs to a newer format than this version knows is named in the facts and not refused.
-    `progress` is called with bytes read and bytes in all, `answered` with each question whose
-    answer is yes so far: the checksums of what the zip holds come last. Raises OtaError, whose
-    message is one sentence and whose question is the one answered no; OSError where the disk fails.
+    file; a block-based package has only the last. With `codename` it must be for that device. Parts
+    of newer formats that this version does not know are named in the facts, not refused. `progress`
+    is called with bytes read and bytes in all, `answered` with each question whose answer is yes so
+    far: the checksums of zip entries come last. Raises OtaError with a message of one sentence and
+    the question that is answered no, and OSError on a disk error.
     """
     wanted = None if certificate is None else decode_certificate(certificate)
-    # A pipe or a device has no end to read from, and opening a pipe waits for its writer.
+    # A pipe or a device cannot be read from its end, and opening a pipe blocks until it has a
+    # writer.
     if path.exists() and not path.is_file():
         raise ContainerError(f"{path} is no regular file; give the OTA zip itself.")
     with path.open("rb") as stream:
@@ -83,7 +84,7 @@ def _inspect_block(
     answered: Answered,
 ) -> OtaFacts:
     if certificate is not None:
-        # Before the transfer lists are decoded: unsigned metadata costs nothing but its hash.
+        # Before the transfer lists are decoded, so that unsigned metadata costs only a hash.
         digest = load_signed_hash(stream, front)
         verify_whole_file(front.signed_file, digest, certificate)
     package = load_block_package(stream, front, answered)

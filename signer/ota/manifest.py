@@ -1,4 +1,4 @@
-"""Decodes a payload's `DeltaArchiveManifest`; says nothing yet about whether it makes sense."""
+"""Decodes a payload's `DeltaArchiveManifest`; `payload_checks` judges its content."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_fields, decode_mess
 from signer.ota.schemas import EXTENT, MANIFEST, OPERATION
 
 MAX_MANIFEST = 16 << 20
-# Phones have fewer than a hundred partitions, and large packages some 100,000 operations with not
-# many more extents; the caps keep a hostile manifest from filling the memory.
+# Phones have fewer than a hundred partitions, and large packages have some 100,000 operations and
+# not many more extents. The limits keep a hostile manifest from filling the memory.
 MAX_PARTITIONS = 128
 MAX_OPERATIONS = 200_000
 MAX_EXTENTS = 500_000
@@ -66,7 +66,7 @@ class Manifest:
 
     @property
     def is_delta(self) -> bool:
-        """Whether the payload needs something that is already on the device."""
+        """Whether the payload needs source data that is on the device."""
         return self.partial_update or any(each.old is not None for each in self.partitions)
 
 
@@ -76,7 +76,7 @@ def _fail(what: str) -> PayloadError:
 
 @dataclass(slots=True)
 class _Rest:
-    """What the manifest may still have, and which unknown names were found in it."""
+    """Remaining limits while a manifest is decoded, and the unknown names found in it."""
 
     operations: int
     extents: int
@@ -169,7 +169,7 @@ def _partition(message: Message, rest: _Rest) -> Partition:
 
 
 def decode_manifest(raw: bytes) -> Manifest:
-    """Decode a manifest; PayloadError when it is not well-formed or exceeds a cap."""
+    """Decode a manifest; PayloadError when it is malformed or exceeds a limit."""
     if len(raw) > MAX_MANIFEST:
         raise PayloadError("The payload's manifest is larger than 16 MiB.")
     message = decode_message(raw, MANIFEST, _fail)
@@ -189,7 +189,8 @@ def decode_manifest(raw: bytes) -> Manifest:
         max_timestamp=message.signed(14),
         partial_update=message.flag(16),
         security_patch_level=message.text(18),
-        # One at a time: a hostile one takes twenty times its length while it is decoded.
+        # One at a time: a hostile partition needs twenty times its length in memory while it is
+        # decoded.
         partitions=tuple(_partition(each, rest) for each in message.messages(13)),
         unknown=frozenset(rest.unknown),
     )

@@ -1,4 +1,4 @@
-"""Decodes what an OTA package says about itself, as text and as protobuf."""
+"""Decodes the metadata of an OTA package, as text and as protobuf."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,9 +12,9 @@ from signer.ota.protobuf import MAX_UNKNOWN, Message, decode_message
 METADATA = "META-INF/com/android/metadata"
 AB, BLOCK = "AB", "BLOCK"
 METADATA_PB = "META-INF/com/android/metadata.pb"
-# What a phone takes of the text, which it holds in memory. It does not read metadata.pb.
+# The most that a phone accepts of the text, which it keeps in memory. It does not read metadata.pb.
 MAX_METADATA, MAX_METADATA_PB = 64 << 10, 1 << 20
-# What a signed release has room for.
+# The largest integer in a signed release.
 MAX_INTEGER = 2**53 - 1
 _MAX_FINGERPRINT, _MAX_INCREMENTAL, _MAX_SOURCES = 128, 64, 8
 _MAX_DEVICES = 64
@@ -40,9 +40,9 @@ _PRINTABLE = re.compile(r"[\x21-\x7b\x7d\x7e]+")  # without the bar that joins l
 class Metadata:
     """The package's own description; `post_timestamp` is in epoch seconds.
 
-    `property_files` holds the values by key, without their padding. `unknown` names what is there
-    and has no meaning here, for example `metadata-new-flag` or `metadata-pb-field-10`. A
-    block-based package may be older than patch level (then empty) and SDK level (then 0).
+    `property_files` holds the values by key, without their padding. `unknown` names parts that this
+    version does not know, for example `metadata-new-flag` or `metadata-pb-field-10`. A block-based
+    package may be older than patch level (then empty) and SDK level (then 0).
     """
 
     ota_type: str
@@ -64,7 +64,7 @@ class Metadata:
 
 
 def decode_text(raw: bytes) -> Metadata:
-    """Decode the `key=value` lines of `metadata`; MetadataError when they are not good ones."""
+    """Decode the `key=value` lines of `metadata`; MetadataError when they are invalid."""
     values = _lines(raw)
     if "serialno" in values:
         raise MetadataError(
@@ -97,7 +97,7 @@ def decode_text(raw: bytes) -> Metadata:
 
 
 def decode_pb(raw: bytes) -> Metadata:
-    """Decode `metadata.pb`, an `OtaMetadata` message; MetadataError when it is not a good one."""
+    """Decode `metadata.pb`, an `OtaMetadata` message; MetadataError when it is invalid."""
     if len(raw) > MAX_METADATA_PB:
         raise MetadataError("metadata.pb is larger than 1 MiB.")
     message = decode_message(
@@ -138,7 +138,7 @@ def decode_pb(raw: bytes) -> Metadata:
 
 
 def _check_states(before: Message, after: Message) -> set[int]:
-    """Check what the text form does not say: it must add nothing to that form.
+    """Check the members that the text form lacks: they must add nothing to that form.
 
     Returns the unknown fields of the states of partitions.
     """
@@ -154,7 +154,7 @@ def _check_states(before: Message, after: Message) -> set[int]:
 
 
 def check_agreement(text: Metadata, binary: Metadata) -> None:
-    """Raise MetadataError naming the first thing that the two forms say differently."""
+    """Raise MetadataError naming the first difference between the two forms."""
     for name in [each.name for each in fields(Metadata) if each.compare]:
         ours, theirs = getattr(text, name), getattr(binary, name)
         if ours != theirs and name == "property_files":
@@ -167,7 +167,7 @@ def check_agreement(text: Metadata, binary: Metadata) -> None:
 
 
 def _show(value: object) -> str:
-    # Builds and devices are of printable characters.
+    # Builds and devices consist of printable characters.
     return show_text(value if isinstance(value, str) else repr(value))
 
 
@@ -273,7 +273,7 @@ def _check_day(text: str) -> None:
 
 
 def _checked(metadata: Metadata) -> Metadata:
-    """Return the metadata if every value is of the right form."""
+    """Return the metadata if every value is well-formed."""
     _check_supported(metadata)
     if not metadata.devices:
         raise MetadataError("The metadata's pre-device is missing, so it is for no device.")

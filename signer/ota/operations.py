@@ -1,4 +1,4 @@
-"""Operations of a payload: types and versions, blocks that they read and write, storage."""
+"""Operations of a payload: their types and versions, the blocks they use, compact storage."""
 
 from array import array
 from collections import Counter
@@ -9,10 +9,10 @@ from struct import Struct
 from signer.ota.errors import PayloadError
 
 
-# Not frozen, which would double the time that making one takes; there can be a million of them.
+# Not frozen, which would double the time to make one; there can be a million of them.
 @dataclass(slots=True)
 class Extent:
-    """A run of blocks; nothing changes one that is made."""
+    """A run of blocks; instances are never changed."""
 
     start: int
     count: int
@@ -68,25 +68,27 @@ _ALL = (
     OperationType(13, "LZ4DIFF_PUFFDIFF", 9, reads_source=True, has_data=True),
 )
 OPERATION_TYPES = {each.number: each for each in _ALL}
-# What the phone of docs/FORMATS.md does not do and others may; so are hash trees (`verity`).
+# Operations that the phone of docs/FORMATS.md does not support and others may; hash trees
+# (`verity`) are optional, too.
 OPTIONAL_NAMES = frozenset({"PUFFDIFF", "ZUCCHINI", "LZ4DIFF_BSDIFF", "LZ4DIFF_PUFFDIFF"})
 VERITY = "verity"
 FULL_TYPES = frozenset({"REPLACE", "REPLACE_BZ", "REPLACE_XZ"})
-# In-place updates of devices without slots; no A/B device applies them.
+# In-place updates of devices without slots; A/B devices do not apply them.
 IN_PLACE_TYPES = frozenset({"MOVE", "BSDIFF"})
-# The newest minor version whose rules are known here; a newer one is named and not understood.
+# The newest minor version whose rules are known here; a newer one is only reported.
 MAX_MINOR_VERSION = 9
-# From here on each operation that reads the source says which bytes it expects there.
+# From this minor version on, each operation that reads the source has the hash of the bytes
+# expected there.
 SOURCE_HASH_MINOR_VERSION = 3
 
 
 def operation_name(number: int) -> str:
-    """Return the type's name, or `unknown-N` when it has none here."""
+    """Return the type's name, or `unknown-N` for an unknown type."""
     known = OPERATION_TYPES.get(number)
     return known.name if known else f"unknown-{number}"
 
 
-# Not frozen, which would double the time that making one takes; there can be 200,000 of them.
+# Not frozen, which would double the time to make one; there can be 200,000 of them.
 @dataclass(slots=True)
 class Operation:
     """One step that writes `targets`; `data` is `data_length` bytes at `data_offset` of the blobs.
@@ -112,18 +114,18 @@ class Operation:
 
     @property
     def is_known(self) -> bool:
-        """Whether this version knows what the operation does."""
+        """Whether this version knows the operation."""
         return self.type in OPERATION_TYPES
 
 
-# For each operation: type, data offset and length, source and target length; then where its
-# extents and hashes end in the other arrays, and which of its two lengths are there.
+# For each operation: type, data offset and length, source and target length; then the ends of its
+# extents and hashes in the other arrays, and which of its two lengths are set.
 _NUMBERS = 10
 _RECORD = Struct(f"{_NUMBERS}Q")
 
 
 class PackedOperations(Collection[Operation]):
-    """Operations in their order, each made anew as it is asked for; not changed once made."""
+    """Immutable sequence of operations, each of which is unpacked on request."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._numbers, self._extents, self._hashes = array("Q"), array("Q"), bytearray()
@@ -167,7 +169,7 @@ class PackedOperations(Collection[Operation]):
         return self._operations(with_data=False)
 
     def with_data(self) -> Iterator[Operation]:
-        """Make those that have data."""
+        """Yield the operations that have data."""
         return self._operations(with_data=True)
 
     def count_types(self) -> Counter[int]:
@@ -175,7 +177,7 @@ class PackedOperations(Collection[Operation]):
         return Counter(self._numbers[::_NUMBERS])
 
     def _operations(self, *, with_data: bool) -> Iterator[Operation]:
-        extent = digest = 0  # where the operation before ends, this one begins
+        extent = digest = 0  # each operation begins where the previous one ends
         for (
             kind,
             offset,
@@ -206,6 +208,6 @@ class PackedOperations(Collection[Operation]):
 
     def _unpack(self, start: int, stop: int) -> tuple[Extent, ...]:
         numbers = self._extents
-        if stop - start == 2:  # as most are
+        if stop - start == 2:  # the usual case
             return (Extent(numbers[start], numbers[start + 1]),)
         return tuple([Extent(numbers[at], numbers[at + 1]) for at in range(start, stop, 2)])

@@ -39,7 +39,7 @@ from signer.ota.signatures import Certificate
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What the small parts of an A/B package say, in agreement with each other."""
+    """The small parts of an A/B package, which agree with each other."""
 
     front: Front
     properties: PayloadProperties
@@ -52,7 +52,7 @@ def load_package(
     answered: Answered = ignore,
     certificate: Certificate | None = None,
 ) -> Package:
-    """Read everything of an A/B package but the payload's data.
+    """Read everything of an A/B package except the payload's data.
 
     With `certificate` the metadata signature must be by it. `answered` is called with each question
     whose answer is yes. Raises OtaError for the first part that is malformed or contradicts
@@ -86,7 +86,7 @@ def _check_target(metadata: Metadata, payload: Payload) -> None:
         raise MetadataError(
             "The metadata and the payload disagree about whether the package is incremental."
         )
-    # A downgrade carries the date of the build it starts from, so that the device lets it pass.
+    # A downgrade has the date of its source build, so that the device accepts it.
     if manifest.max_timestamp != metadata.post_timestamp and not metadata.downgrade:
         raise MetadataError("The metadata and the payload disagree about the build date.")
     if manifest.security_patch_level not in {"", metadata.security_patch_level}:
@@ -123,11 +123,11 @@ def _check_sizes(properties: PayloadProperties, payload: Payload) -> None:
 
 
 _PIECE = 1 << 20
-_WEIGHT = 0.4  # of a byte of a stored entry; what is deflated is little in most packages
+_WEIGHT = 0.4  # for each byte of a stored entry; most packages deflate little
 
 
 class UnpackedCrc:
-    """Size and checksum of an entry's unpacked bytes behind the interface of a hash.
+    """Size and checksum of an entry's unpacked bytes, with the interface of a hash.
 
     `digest` is 8 bytes of size and 4 of CRC-32, big-endian; empty when the entry cannot be
     unpacked, does not end where its packed bytes end, or goes on beyond its announced size.
@@ -151,7 +151,7 @@ class UnpackedCrc:
                     break
                 piece = self._inflate.decompress(rest, _PIECE)
                 self._take(piece)
-                # What comes out may wait inside although all that went in is consumed.
+                # The decompressor may still hold output after it has consumed all input.
                 rest = self._inflate.unconsumed_tail or self._inflate.unused_data
                 if not rest and len(piece) < _PIECE:
                     break
@@ -177,7 +177,7 @@ def unpacked_entries(container: Container) -> Track:
 
 
 def check_entries(container: Container, digests: Mapping[Hashable, bytes]) -> None:
-    """Raise ContainerError unless every entry unpacks to what the zip announces."""
+    """Raise ContainerError unless every entry unpacks to the size and checksum in the directory."""
     for entry in container.entries.values():
         if digests.get(entry) != encode_unpacked(entry.size, entry.crc):
             raise ContainerError(
@@ -202,10 +202,10 @@ _PAYLOAD, _PAYLOAD_SIGNED = "payload", "blobs"
 
 @dataclass(frozen=True, slots=True)
 class PackageHashes:
-    """SHA-256 of the file, of what its signature covers, and of what the payload's covers.
+    """SHA-256 of the file, and of the parts that its signature and the payload's signature cover.
 
-    `signed_file` is empty when there is no whole-file signature, `signed_payload` when nobody wants
-    to verify one.
+    `signed_file` is empty when there is no whole-file signature, `signed_payload` when the
+    payload's signature is not verified.
     """
 
     file: bytes
@@ -218,7 +218,7 @@ def load_hashes(
 ) -> PackageHashes:
     """Read the whole file; OtaError when its bytes are not as announced.
 
-    With `is_verified` it is also read for what the payload's signature covers.
+    With `is_verified` the part that the payload's signature covers is hashed, too.
     """
     tracks = [*_tracks(package), *([_signed_payload(package)] if is_verified else [])]
     digests = hash_runs(stream, package.front.container.length, tracks, progress)
@@ -235,7 +235,7 @@ def load_signed_hash(stream: BinaryIO, front: Front) -> bytes:
 
 
 def whole_file_runs(front: Front) -> list[Run]:
-    """Return the runs of the file's own hash, which passes through that of its signed part."""
+    """Return the runs of the file's own hash, which includes that of its signed part."""
     length, signed_file = front.container.length, front.signed_file
     if signed_file is None:
         return [Run(0, length, FILE)]

@@ -58,7 +58,7 @@ class Payload:
 
 
 def decode_header(raw: bytes) -> Header:
-    """Decode the first 24 bytes; sizes are checked against their caps before anyone uses them."""
+    """Decode the first 24 bytes; sizes are checked against their limits before use."""
     if not raw.startswith(b"CrAU"):
         raise PayloadError("payload.bin is not a payload: it does not start with CrAU.")
     if len(raw) != HEADER_LENGTH:
@@ -82,7 +82,7 @@ def load_payload(
     """Read the front of the payload that lies in `stream` at `offset`; the data is not read.
 
     With `certificate` the metadata signature is verified before the manifest is decoded, so that
-    unsigned metadata costs nothing but its hash.
+    unsigned metadata costs only a hash.
     """
     stream.seek(offset)
     first = stream.read(min(HEADER_LENGTH, length))
@@ -101,7 +101,7 @@ def load_payload(
 
 
 def load_payload_signature(stream: BinaryIO, payload: Payload) -> bytes:
-    """Return the `Signatures` message behind the data, empty when the payload is not signed."""
+    """Return the `Signatures` message after the data, empty when the payload is not signed."""
     offset, size = payload.manifest.signatures_offset, payload.manifest.signatures_size
     if offset is None:
         return b""

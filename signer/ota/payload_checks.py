@@ -1,4 +1,4 @@
-"""Checks that a manifest makes sense: versions, operations, extents, data."""
+"""Checks that a manifest is consistent: versions, operations, extents, data."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -25,15 +25,15 @@ BLOCK_SIZE = 4096
 MAX_PARTITION_SIZE = 64 << 30
 # A device holds an operation's data, its result and a patch's source in memory.
 MAX_OPERATION_SIZE = 256 << 20
-# A name becomes a partition's on the device; a GPT entry has room for 36 characters.
+# The name becomes a partition name on the device; a GPT entry has room for 36 characters.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 
 
 def check_manifest(manifest: Manifest, blobs_length: int) -> None:
     """Raise PayloadError for the first thing that a device would stumble over.
 
-    Operations of unknown types and minor versions that are newer than the known ones pass, for only
-    newer devices know what they mean; see `unknown_names`.
+    Unknown operation types and newer minor versions pass, because only newer devices know what they
+    mean; see `unknown_names`.
 
     `blobs_length` is the number of bytes after the metadata signature: the operations' data, which
     must follow one another without gaps, and the payload signature.
@@ -43,7 +43,7 @@ def check_manifest(manifest: Manifest, blobs_length: int) -> None:
             f"The payload's block size is {manifest.block_size}; it must be {BLOCK_SIZE}."
         )
     _check_version(manifest)
-    # Names that differ only in case are one name to some file systems.
+    # Some file systems treat names that differ only in case as one name.
     names = {partition.name.lower() for partition in manifest.partitions}
     if len(names) != len(manifest.partitions):
         raise PayloadError("The payload has a partition twice.")
@@ -58,7 +58,7 @@ def check_manifest(manifest: Manifest, blobs_length: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What the manifest's version wants of operations, and what is wrong with each known type."""
+    """Requirements of the manifest's version, and the fault of each known type, if any."""
 
     needs_source_hash: bool
     faults: Mapping[int, str]
@@ -102,7 +102,7 @@ def _check_partition(partition: Partition, rules: _Rules) -> None:
         written += operation.targets
         all_known = all_known and operation.is_known
     check_extents(written, blocks, f"partition {name}")
-    # Whether an unknown operation writes all of its targets, or any, nobody here can say.
+    # This version cannot know whether an unknown operation writes all of its targets, or any.
     if all_known and count_blocks(written) != blocks:
         raise PayloadError(f"The payload leaves blocks of partition {name} unwritten.")
 
@@ -110,7 +110,7 @@ def _check_partition(partition: Partition, rules: _Rules) -> None:
 def _check_operation(operation: Operation, partition: Partition, rules: _Rules) -> None:
     known = OPERATION_TYPES.get(operation.type)
     if known is None:
-        return  # an inspection names it; whether to release it is for a person to say
+        return  # an inspection reports it, and a person decides whether to release it
     fault = (
         rules.faults[operation.type]
         or _find_data_fault(operation, known)
@@ -183,7 +183,7 @@ def operations_with_data(manifest: Manifest) -> Iterable[tuple[Partition, Operat
 
 
 def _check_data(manifest: Manifest, blobs_length: int) -> None:
-    # A device reads the blobs once, from front to back; so every byte must have its operation.
+    # A device reads the blobs once, in order, so every byte must belong to an operation.
     at = 0
     for partition, operation in operations_with_data(manifest):
         if operation.data_offset + operation.data_length > blobs_length:
@@ -222,7 +222,7 @@ _PATCH_HEADER, _STREAMS = 32, {0, 1, 2}
 def find_fault(operation: Operation, head: bytes) -> str:
     """Return what is wrong with the first `HEAD` bytes of an operation's data, or nothing.
 
-    `head` has all the data if there are fewer. Types whose data have no form have no fault.
+    `head` has all the data if there are fewer. Types without a data format have no fault.
     """
     if operation.type == _REPLACE_BZ and not _BZIP2.match(head):
         return "is no bzip2 stream"
@@ -240,7 +240,8 @@ def _xz_fault(head: bytes) -> str:
         return "is an xz stream with another check than CRC32"
     block = head[_XZ_HEADER:]
     try:
-        # A stream without a block has its index here; that it is too short an installation tells.
+        # A stream without a block has its index here; its installation fails because it is too
+        # short.
         knows = block[0] == 0 or _has_known_filters(block)
     except IndexError:
         return "is no xz stream"
@@ -266,7 +267,7 @@ def _patch_fault(head: bytes, size: int) -> str:
     )
     if not is_known or len(head) < _PATCH_HEADER:
         return "is no patch of the forms BSDIFF40 and BSDF2"
-    # The top bit is the sign, so that a negative length is none of these either.
+    # The top bit is the sign, so a negative length is refused here, too.
     if int.from_bytes(head[24:32], "little") != size:
         return f"is a patch of another length than the {size} bytes that it makes"
     return ""
@@ -276,7 +277,7 @@ _PIECE = 1 << 20
 
 
 class BrotliSize:
-    """The unpacked length of a brotli stream behind the interface of a hash.
+    """The unpacked length of a brotli stream, with the interface of a hash.
 
     `digest` is 8 bytes big-endian; empty when the stream cannot be unpacked, does not end where
     its bytes end, or goes on beyond `limit`.
@@ -298,7 +299,7 @@ class BrotliSize:
                 piece = self._decoder.process(rest, output_buffer_limit=_PIECE)
                 self._size += len(piece)
                 self._is_bad = self._size > self._limit
-                # Without new input it goes on with what waits inside, until nothing comes.
+                # Without new input it returns buffered output until none is left.
                 rest = b""
                 if not piece and self._decoder.can_accept_more_data():
                     break
@@ -307,6 +308,6 @@ class BrotliSize:
 
     def digest(self) -> bytes:
         """Return the length, or nothing."""
-        # A decoder that has failed does not answer any more.
+        # A failed decoder must not be queried any more.
         is_whole = not self._is_bad and self._decoder.is_finished()
         return self._size.to_bytes(8) if is_whole else b""

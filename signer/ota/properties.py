@@ -1,4 +1,4 @@
-"""Decodes property files and payload properties, and checks that they are true."""
+"""Decodes property files and payload properties, and compares them with the package."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ PAYLOAD = "payload.bin"
 PAYLOAD_PROPERTIES = "payload_properties.txt"
 PAYLOAD_METADATA = "payload_metadata.bin"
 METADATA_NAME = "metadata"
-# What AOSP lists under the last part of a name, and the entry that it means by it.
+# Names that AOSP lists by their last part, and the entries that they mean.
 _LISTED = {name.rsplit("/", 1)[-1]: name for name in (METADATA, METADATA_PB)} | {
     name: name
     for name in (
@@ -23,19 +23,19 @@ _LISTED = {name.rsplit("/", 1)[-1]: name for name in (METADATA, METADATA_PB)} | 
     )
 }
 MAX_PROPERTIES = 16 << 10
-MAX_PROPERTY_FILES = 1024  # characters, which is what a signed release has room for
+MAX_PROPERTY_FILES = 1024  # characters, the limit in a signed release
 _TOKEN = re.compile(r"([A-Za-z0-9._-]{1,64}):(0|[1-9][0-9]{0,13}):(0|[1-9][0-9]{0,13})")
 _LINE = re.compile(r"([A-Z][A-Z0-9_]{0,63})=([\x20-\x7e]{0,512})")
 _NUMBER = re.compile(r"[1-9][0-9]{0,13}")
 _REQUIRED = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
-# What a caller hands to update_engine to steer an update; harmless to publish.
+# Parameters that a caller passes to update_engine to control an update; harmless to publish.
 _STEERING = frozenset(
     {
         *("POWERWASH", "SPL_DOWNGRADE", "SWITCH_SLOT_ON_REBOOT", "RUN_POST_INSTALL"),
         *("DOWNLOAD_RETRY", "VABC_NONE", "DISABLE_VABC", "ENABLE_THREADING", "BATCHED_WRITES"),
     }
 )
-# What would make a phone send something about itself or its network with the download.
+# Parameters that would make a phone send data about itself or its network with the download.
 _REVEALING = frozenset({"AUTHORIZATION", "USER_AGENT", "NETWORK_ID", "NETWORK_PROXY"})
 
 
@@ -51,7 +51,7 @@ class Span:
 class PayloadProperties:
     """`payload_properties.txt`: the hashes are 32 bytes; `values` holds every line.
 
-    `unknown` names the properties that have no meaning here, for example `property-EXTRA`.
+    `unknown` names the unknown properties, for example `property-EXTRA`.
     """
 
     file_hash: bytes
@@ -87,8 +87,8 @@ def check_property_files(
 ) -> None:
     """Raise PropertiesError unless every span is exactly the stored entry it names.
 
-    `metadata_length` is the length of the payload's header, manifest and metadata signature,
-    which is what `payload_metadata.bin` stands for although it is no entry.
+    `metadata_length` is the length of the payload's header, manifest and metadata signature, which
+    `payload_metadata.bin` stands for although it is not an entry.
     """
     for required in (PAYLOAD, PAYLOAD_PROPERTIES, METADATA_NAME):
         if required not in spans:
@@ -102,8 +102,9 @@ def check_spans(
 ) -> None:
     """Raise PropertiesError unless every span is exactly the stored entry it names.
 
-    The names of AOSP mean one entry each, wherever else that name occurs; another name must be the
-    last part of one stored entry's only. `front` is what `payload_metadata.bin` stands for.
+    Each of AOSP's names means one fixed entry, even if the name occurs elsewhere. Any other name
+    must be the last part of exactly one stored entry. `front` is what `payload_metadata.bin` stands
+    for.
     """
     stored = _stored_by_last_part(container)
     for name, span in spans.items():
@@ -141,7 +142,7 @@ def _find_stored(name: str, key: str, stored: Mapping[str, list[Entry]]) -> Span
 
 
 def decode_payload_properties(raw: bytes) -> PayloadProperties:
-    """Decode `payload_properties.txt`; PropertiesError when a line must not be there."""
+    """Decode `payload_properties.txt`; PropertiesError for a forbidden line."""
     if len(raw) > MAX_PROPERTIES:
         raise PropertiesError("payload_properties.txt is larger than 16 KiB.")
     values: dict[str, str] = {}

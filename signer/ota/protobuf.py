@@ -1,8 +1,9 @@
-"""Decodes the protobuf wire format, strictly, by the schema of each message.
+"""Decodes the protobuf wire format strictly, by the schema of each message.
 
 One encoding per value: varints must be minimal and fit in 64 bits, a field that is not repeated
-occurs once, groups are refused. A field of the schema has the schema's wire type: protobuf's own
-library skips another, and would see another message. Fields outside the schema are named.
+occurs once, groups are refused. A field of the schema must have the schema's wire type: protobuf's
+own library skips it otherwise, and would read a different message. Fields outside the schema are
+reported.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -34,8 +35,8 @@ class Schema:
 
     def __init__(self, fields: Mapping[int, Field]) -> None:
         self.fields = fields
-        #: The number of the field that a key on the wire stands for, whether it is repeated, and
-        #: how many bits its numbers have, None for bytes.
+        #: By key on the wire: the field's number, whether it is repeated, and how many bits its
+        #: numbers have, None for bytes.
         self.keys = {
             number << 3 | field.wire: (
                 *(number, field.is_repeated),
@@ -59,10 +60,10 @@ def decode_varint(data: bytes, at: int, fail: Fail) -> tuple[int, int]:
     raise fail("a number is cut off, too long or padded")
 
 
-# Not frozen, which would double the time that making one takes; there can be a million of them.
+# Not frozen, which would double the time to make one; there can be a million of them.
 @dataclass(slots=True)
 class Message:
-    """The fields of one message; `fail` makes the error to raise from a sentence part.
+    """The fields of one message; `fail` makes an error from a description of the fault.
 
     `values` are of the schema's types, `unknown` the numbers of the fields outside the schema.
     """
@@ -73,7 +74,7 @@ class Message:
     fail: Fail
 
     def has(self, number: int) -> bool:
-        """Whether the field is there at all."""
+        """Whether the field is present."""
         return number in self.values
 
     def integer(self, number: int, default: int = 0) -> int:
@@ -113,13 +114,13 @@ class Message:
         return decode_message(self.data(number), self._schema(number), self.fail)
 
     def messages(self, number: int) -> Iterator["Message"]:
-        """Yield the values of a repeated field of messages, each decoded when it is asked for."""
+        """Yield the values of a repeated field of messages, each decoded on request."""
         schema = self._schema(number)
         for value in self.all_data(number):
             yield decode_message(value, schema, self.fail)
 
     def check(self, *numbers: int) -> Collection[int]:
-        """Check text and messages, however deep, of fields that nothing else decodes.
+        """Check texts and messages, at any depth, of fields that nothing else decodes.
 
         Returns the numbers of the fields in them that are outside the schema.
         """
@@ -154,7 +155,8 @@ def decode_fields(  # noqa: C901 - a call for each field would take as long as a
         count += 1
         if count > MAX_FIELDS:
             raise fail(f"a message has more than {MAX_FIELDS} fields")
-        # Most keys, lengths and numbers have one byte, for which a call would cost most.
+        # Inlined, because most keys, lengths and numbers have one byte, and a call would dominate
+        # the cost.
         key = data[at]
         at += 1
         if key > 0x7F:

@@ -50,7 +50,7 @@ def decode_certificate(raw: bytes) -> Certificate:
         issuer, serial = found.issuer.public_bytes(), found.serial_number
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SignatureError("The certificate is not an X.509 certificate.") from error
-    # What a phone takes (FORMATS section 14).
+    # The keys that a phone accepts (FORMATS section 14).
     if not isinstance(key, rsa.RSAPublicKey) or not _LEAST_BITS <= key.key_size <= _MOST_BITS:
         raise SignatureError(
             f"The certificate's key must be RSA of {_LEAST_BITS} to {_MOST_BITS} bits."
@@ -66,8 +66,8 @@ _MAX_LENGTH = 1024
 def decode_signatures(raw: bytes, what: str) -> list[bytes]:
     """Return the signatures of a `Signatures` message.
 
-    `what` names it in errors: `metadata signature` or `payload signature`.
-    A signature may be padded with zeros; what it measures is then stated.
+    `what` names it in errors: `metadata signature` or `payload signature`. A signature may be
+    padded with zeros; its actual length is then given.
     """
 
     def fail(fault: str) -> SignatureError:
@@ -193,7 +193,7 @@ def verify_cms(cms: bytes, digest: bytes, certificate: Certificate) -> None:
     """Raise SignatureError unless `cms` is the certificate's signature over the SHA-256 `digest`.
 
     Every part that is read is compared: algorithms, issuer and serial number, and an enclosed
-    certificate, so that no second CMS says the same.
+    certificate, so that only one CMS is valid.
     """
     content_info = _only(cms, SEQUENCE)
     _expect(take(content_info, OBJECT_ID).content == _SIGNED_DATA, "is not SignedData")
@@ -241,7 +241,7 @@ def _parts(element: Element) -> list[Element]:
 
 
 def _only(data: bytes, tag: int) -> list[Element]:
-    """Return the parts of the one element that `data` is."""
+    """Return the parts of the single element in `data`."""
     elements = decode_elements(data)
     only = take(elements, tag)
     _expect(not elements, "has parts that no package uses")

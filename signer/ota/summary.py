@@ -18,8 +18,8 @@ class PartitionFacts:
     """A partition's name, new size in bytes, new sha256 in hex, and operations counted by type.
 
     `source_size` and `source_sha256` are those of the content that an incremental starts from, 0
-    and empty when there is none. A block-based package has no sha256; its `size` is how far it
-    writes or erases, and its operations are the commands of the transfer list.
+    and empty when there is none. A block-based package has no sha256; its `size` is the end of what
+    it writes or erases, and its operations are the commands of the transfer list.
     """
 
     name: str
@@ -40,18 +40,17 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class OtaFacts:
-    """An OTA package that is what it says it is.
+    """The facts about an OTA package whose statements match its bytes.
 
     `length` is in bytes and `sha256` in hex, both of the whole file. `source_builds` are the
     fingerprints an incremental starts from, empty for a full package. `post_timestamp` is in epoch
     seconds. `property_files` is AOSP's `ota-property-files`, `streaming_property_files` the same
-    without `payload_metadata.bin`; both without padding, empty if the package has none.
-    `unknown` names what a person has to allow: what is of a newer format than this version knows,
-    operations (`unknown-27`), a `minor-version-10`, properties, fields; and what not every phone
-    does, `PUFFDIFF`, `ZUCCHINI`, `LZ4DIFF_BSDIFF`, `LZ4DIFF_PUFFDIFF` and `verity`. A block-based
-    package has neither payload properties nor minor version (0), may lack incremental, patch level
-    (empty) and SDK level (0), and has the version of its transfer lists in `transfer_version`, 0
-    otherwise.
+    without `payload_metadata.bin`; both without padding, empty if the package has none. `unknown`
+    names what a person has to allow. That is anything of a newer format: operations (`unknown-27`),
+    a `minor-version-10`, properties, fields. It is also what not every phone supports: `PUFFDIFF`,
+    `ZUCCHINI`, `LZ4DIFF_BSDIFF`, `LZ4DIFF_PUFFDIFF` and `verity`. A block-based package has neither
+    payload properties nor minor version (0), may lack incremental, patch level (empty) and SDK
+    level (0), and has the version of its transfer lists in `transfer_version`, 0 otherwise.
     """
 
     path: Path
@@ -84,7 +83,7 @@ class OtaFacts:
 
     @property
     def shown(self) -> str:
-        """The file's name as sentences show it."""
+        """The file's name as messages show it."""
         return show_name(self.path.name)
 
 
@@ -170,7 +169,7 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
 
 def _partition_facts(partition: Partition) -> list[PartitionFacts]:
     if partition.new is None:
-        return []  # the checks have refused it
+        return []  # the checks refuse this earlier
     old = partition.old
     return [
         PartitionFacts(
@@ -188,7 +187,7 @@ def _partition_facts(partition: Partition) -> list[PartitionFacts]:
 
 
 def _unknown_names(manifest: Manifest, partitions: Iterable[PartitionFacts]) -> list[str]:
-    """Name what is of a newer format, or known and not done by every phone."""
+    """Name what is of a newer format, or known but not supported by every phone."""
     names = set(manifest.unknown)
     if manifest.minor_version > MAX_MINOR_VERSION:
         names.add(f"minor-version-{manifest.minor_version}")

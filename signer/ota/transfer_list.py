@@ -1,7 +1,7 @@
 """Decodes the transfer list of a block-based package: how a partition is written, step by step.
 
 Versions 1 to 4, as AOSP's `blockimgdiff` writes them: the version, the number of blocks written,
-from version 2 on the number of stashes and of stashed blocks, then one command a line.
+from version 2 on the number of stashes and of stashed blocks, then one command on each line.
 """
 
 import io
@@ -14,7 +14,7 @@ from signer.ota.errors import PayloadError, UnsupportedError, show_text
 
 BLOCK_SIZE = 4096
 MAX_BLOCKS = (64 << 30) // BLOCK_SIZE
-MAX_RANGES = 100_000  # of one set; writers split what is longer
+MAX_RANGES = 100_000  # in one set; writers split longer sets
 _NUMBERS = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:,(?:0|[1-9][0-9]{0,8}))*")
 
 # Half-open: (first block, block after the last).
@@ -51,7 +51,7 @@ def count_range_blocks(ranges: Iterable[tuple[int, int]]) -> int:
 
 
 class BlockSet:
-    """Blocks that something has happened to: one byte a block, as far as anything has happened."""
+    """A set of blocks, stored as one byte for each block up to the highest."""
 
     def __init__(self) -> None:
         self._blocks = bytearray()
@@ -61,7 +61,7 @@ class BlockSet:
         return any(self._blocks.find(1, start, stop) >= 0 for start, stop in ranges)
 
     def add(self, ranges: Ranges) -> None:
-        """Take these blocks in; those that are in the set already stay."""
+        """Add these blocks to the set."""
         for start, stop in ranges:
             self._blocks.extend(bytes(max(0, stop - len(self._blocks))))
             self._blocks[start:stop] = b"\1" * (stop - start)
@@ -71,7 +71,7 @@ MAX_TRANSFER_LIST = 16 << 20
 MAX_LISTS_LENGTH = 32 << 20
 MAX_COMMANDS = 500_000
 MAX_PACKAGE_RANGES = 2_000_000
-# How often the lists may name the blocks of the largest partition; a recovery needs a few times.
+# Named blocks in all lists together, in multiples of the largest partition; updates need a few.
 MAX_NAMED = 4 * MAX_BLOCKS
 
 
@@ -82,7 +82,7 @@ class TransferCaps:
         self._length, self._commands, self._ranges, self._named = 0, 0, 0, 0
 
     def take(self, raw: bytes) -> None:
-        """Take the next list before it is decoded; PayloadError when all so far have too much."""
+        """Take the next list before it is decoded; PayloadError when the totals exceed a limit."""
         self._length += len(raw)
         if self._length > MAX_LISTS_LENGTH:
             raise PayloadError(f"The transfer lists are larger than {MAX_LISTS_LENGTH >> 20} MiB.")
@@ -95,7 +95,7 @@ class TransferCaps:
             raise PayloadError(f"The transfer lists have more than {MAX_PACKAGE_RANGES} ranges.")
 
     def take_blocks(self, count: int, where: str) -> None:
-        """Take the blocks that a command names; PayloadError when all so far are too many."""
+        """Count the blocks that a command names; PayloadError when the total exceeds the limit."""
         self._named += count
         if self._named > MAX_NAMED:
             raise PayloadError(f"The transfer list of {where} names its blocks too often.")
@@ -109,7 +109,7 @@ _TREE_ALGORITHM = re.compile(r"[a-z0-9-]{1,20}")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One step; what it does not have is empty or 0.
+    """One step; absent members are empty or 0.
 
     `sources` are blocks of the partition, `stashes` the ids of stashes it reads, `stash` the id of
     the one it makes or frees; `read_blocks` is how many blocks it reads in all. The patch is
@@ -128,16 +128,16 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class TransferList:
-    """A list whose head is decoded; `total_blocks` is how many blocks it says that it writes."""
+    """A list whose head is decoded; `total_blocks` is the declared number of written blocks."""
 
     version: int
     total_blocks: int
     raw: bytes
 
     def commands(self) -> Iterator[Command]:
-        """Decode one command after the other, for a list can be too long to keep them all.
+        """Decode one command after the other, because a list can be too long to keep them all.
 
-        Raises PayloadError for one that is malformed, UnsupportedError for one that is not known.
+        Raises PayloadError for one that is malformed, UnsupportedError for an unknown one.
         """
         for line in islice(_lines(self.raw), _head_length(self.version), None):
             yield _command(line, self.version)
@@ -254,7 +254,7 @@ def _transfer(words: _Words, offset: int, length: int, *, hashes: int) -> Comman
     stashed = words.rest()
     found = count_range_blocks(sources)
     if sources and stashed:
-        # Where in the buffer the sources go; the stashes say where they go themselves.
+        # Where the sources go in the buffer; each stash states its own place.
         found_at = count_range_blocks(decode_ranges(stashed.pop(0)))
         if found_at != found or not stashed:
             raise words.fail()
@@ -277,7 +277,8 @@ def _hash_tree(words: _Words) -> Command:
     return command
 
 
-# By name: the version that brought the command, and what takes the rest of its line.
+# By name: the version that introduced the command, and the function that reads the rest of its
+# line.
 _COMMANDS: dict[str, tuple[int, Callable[[_Words], Command]]] = {
     "erase": (1, _write),
     "new": (1, _write),

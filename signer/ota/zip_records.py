@@ -14,18 +14,19 @@ LOCATOR_LENGTH = 20
 LOCATOR_MAGIC = b"PK\x06\x07"
 END64_LENGTH = 56
 MAX_DESCRIPTOR = 24
-# The newest version that Info-ZIP's unzip and Java understand: 4.5, which brought zip64.
+# The newest version that Info-ZIP's unzip and Java understand: 4.5, which introduced zip64.
 MAX_VERSION = 45
 _CENTRAL_LENGTH = 46
 _MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
 _ZIP64 = 0x0001
-# What AOSP's signing tool writes beside it: its alignment, and the mark of Java's jar writer.
+# Extra fields that AOSP's signing tool writes as well: its alignment, and the mark of Java's jar
+# writer.
 _ALIGNMENT, _JAR = 0xD935, 0xCAFE
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where the central directory lies: offset and size in bytes, and its number of entries."""
+    """The place of the central directory: offset and size in bytes, and its number of entries."""
 
     entries: int
     size: int
@@ -34,9 +35,9 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a central or local header says about an entry.
+    """The contents of an entry's central or local header.
 
-    `has_wide_sizes` says that its sizes stand in a zip64 field, `written` is its time and date. A
+    `has_wide_sizes` says that its sizes are in a zip64 field, `written` is its time and date. A
     local header has neither offset nor host nor attributes, which are then 0.
     """
 
@@ -66,12 +67,12 @@ def decode_end(record: bytes) -> End:
 
 
 def is_zip64(end: End) -> bool:
-    """Whether a value was too large for the end record, so that the zip64 one holds it."""
+    """Whether a value is too large for the end record, so that the zip64 record has it."""
     return end.entries == _MAX16 or _MAX32 in {end.size, end.offset}
 
 
 def decode_locator(record: bytes) -> int:
-    """Return the offset of the zip64 end record; ContainerError when this is no locator."""
+    """Return the offset of the zip64 end record; ContainerError when this is not a locator."""
     if len(record) != LOCATOR_LENGTH or not record.startswith(LOCATOR_MAGIC):
         raise ContainerError("The zip needs a zip64 end record and has no locator for it.")
     disk, offset, disks = struct.unpack("<LQL", record[4:])
@@ -81,7 +82,7 @@ def decode_locator(record: bytes) -> int:
 
 
 def decode_end64(record: bytes) -> End:
-    """Decode a zip64 end record of 56 bytes; ContainerError when it is none."""
+    """Decode a zip64 end record of 56 bytes; ContainerError when it is not one."""
     if len(record) != END64_LENGTH or not record.startswith(b"PK\x06\x06"):
         raise ContainerError("The zip's zip64 end record is not where its locator says.")
     length, _, _, disk, start, here, total, size, offset = struct.unpack("<Q2H2L4Q", record[4:])
@@ -91,7 +92,7 @@ def decode_end64(record: bytes) -> End:
 
 
 def check_ends_agree(end: End, end64: End) -> None:
-    """Raise ContainerError unless each value of the end record is the zip64 one or says so."""
+    """Raise ContainerError unless each value of the end record is the zip64 one or defers to it."""
     pairs = ((end.entries, end64.entries, _MAX16), (end.size, end64.size, _MAX32))
     for narrow, wide, most in (*pairs, (end.offset, end64.offset, _MAX32)):
         if narrow not in {wide, most}:
@@ -101,8 +102,8 @@ def check_ends_agree(end: End, end64: End) -> None:
 def descriptor(header: Header) -> bytes:
     """Return the data descriptor that may follow the entry.
 
-    It has a signature, and sizes of 8 bytes only where 4 do not hold them: a reader of a stream
-    has no other way to tell the forms apart.
+    It has a signature, and sizes of 8 bytes only where 4 are too few: a streaming reader has no
+    other way to tell the forms apart.
     """
     is_wide = max(header.packed_size, header.size) >= _MAX32
     form = "<4sL2Q" if is_wide else "<4s3L"
@@ -110,9 +111,9 @@ def descriptor(header: Header) -> bytes:
 
 
 def _widen(extra: bytes, narrow: list[int]) -> list[int]:
-    """Replace each value of ffffffff by the zip64 extra field's, in their order."""
+    """Replace each value ffffffff by the next value of the zip64 extra field."""
     at, found = 0, dict[int, bytes]()
-    # Other fields can give an entry a second name; zeros only move the data to a round offset.
+    # Other fields can give an entry a second name; zeros only align the data.
     while any(extra[at:]):
         kind, length = struct.unpack_from("<2H", extra.ljust(at + 4, b"\0"), at)
         if at + 4 + length > len(extra):
@@ -188,8 +189,8 @@ def decode_local(record: bytes) -> Header:
 
 
 MAX_NAME = 255
-# Letters, digits and what no system and no unpacker gives a meaning; Info-ZIP's unzip cuts a
-# version number off at a semicolon.
+# Letters, digits and punctuation without a special meaning in any system or unpacker; Info-ZIP's
+# unzip cuts a version number off at a semicolon.
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'()+,./=@^_{}~\[\] -]+")
 _DEVICE = re.compile(
     r"(con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$|clock\$)( *\..*)?", re.IGNORECASE
@@ -200,7 +201,7 @@ def check_name(raw: bytes) -> str:
     """Return the entry's name; ContainerError when it could lead out of the package.
 
     Names are 1 to 255 bytes of ASCII letters, digits and some signs, relative, with `/` between
-    non-empty parts that neither end in a dot or space nor are names of devices. A final `/`, which
+    non-empty parts that do not end in a dot or space and are not device names. A final `/`, which
     marks a folder, is kept.
     """
     shown = ascii(raw[:60].decode("latin-1"))
@@ -230,7 +231,7 @@ def check_name(raw: bytes) -> str:
 def check_names(names: Iterable[str]) -> None:
     """Raise ContainerError when two entries have one name, or a file is also a folder.
 
-    Names that differ only in case are one name to some file systems.
+    Some file systems treat names that differ only in case as one name.
     """
     files, folders = dict[str, str](), set[str]()
     for name in names:

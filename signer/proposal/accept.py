@@ -1,4 +1,4 @@
-"""Puts signatures under a proposal and takes it into the working folder, all of it or nothing."""
+"""Adds signatures to a proposal and accepts it into the working folder, atomically."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ from signer.work_folder import WorkFolder
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How far the signatures of one role are, for one set of keys that must agree.
+    """The signatures of one role so far, for one set of keys with a threshold.
 
-    `judge` says whose keys: empty, or for root `the old root` and `the new root`. `signed` and
-    `waiting` are key ids, sorted.
+    `judge` names the set of keys: empty, or for root `the old root` and `the new root`. `signed`
+    and `waiting` are key ids, sorted.
     """
 
     role: str
@@ -41,7 +41,7 @@ class Tally:
 
     @property
     def missing(self) -> int:
-        """How many more signatures it takes."""
+        """How many more signatures are needed."""
         return max(0, self.threshold - len(self.signed))
 
 
@@ -50,8 +50,8 @@ def collect_signatures(
 ) -> dict[str, list[RoleSignature]]:
     """Return the signatures of each role by key id, every one of them verified.
 
-    Raises ProposalError for a file of another proposal, a key that may not sign the role and a
-    signature that does not hold.
+    Raises ProposalError for a file of another proposal, a key that may not sign the role and an
+    invalid signature.
     """
     found: dict[str, dict[str, RoleSignature]] = {role: {} for role in transition.new}
     for file in files:
@@ -69,7 +69,7 @@ def collect_signatures(
 def tally_signatures(
     transition: Transition, signatures: Mapping[str, Sequence[RoleSignature]]
 ) -> list[Tally]:
-    """Return how far each role is, root once for its old and once for its new keys."""
+    """Return the tally of each role; root has one for its old and one for its new keys."""
     tallies = []
     for role in transition.new:
         held = {signature.keyid for signature in signatures.get(role, ())}
@@ -142,10 +142,10 @@ Files = dict[tuple[str, int], bytes]
 def accept_signatures(
     folder: WorkFolder, proposed: Proposed, files: Sequence[SignatureFile]
 ) -> Files:
-    """Take a signed proposal over into the working folder; bytes by role and version.
+    """Accept a signed proposal into the working folder; return bytes by role and version.
 
-    Refuses when a threshold is not met, and when the folder has moved on since it was proposed.
-    What was accepted before is accepted again without change.
+    Refuses when a threshold is not met, and when the folder has changed since it was proposed.
+    Accepting a proposal again changes nothing.
     """
     signed = assemble_signed(proposed, files)
     if proposed.transition.before is not None:
@@ -185,9 +185,9 @@ def assemble_signed(proposed: Proposed, files: Sequence[SignatureFile]) -> Files
 
 
 def take_over(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
-    """Add signed bytes to a folder that is held for a change; what is there already stays.
+    """Add signed bytes to a folder that is locked for a change; existing versions stay.
 
-    Raises ProposalError when the folder is not what the proposal was made for.
+    Raises ProposalError when the folder's state is not the one that the proposal was made for.
     """
     accepted = find_accepted(folder, proposal)
     if accepted is not None:
@@ -222,9 +222,9 @@ def _check_complete(proposed: Proposed, signatures: Mapping[str, Sequence[RoleSi
 
 
 def _check_current(folder: WorkFolder, proposal: Proposal) -> None:
-    """Raise ProposalError unless the folder's present is the proposal's context, byte by byte.
+    """Raise ProposalError unless the folder's state equals the proposal's context byte by byte.
 
-    All roots count, and targets does always: who may sign must not have changed since.
+    All roots and targets are always compared: the keys that may sign must not have changed since.
     """
     if not proposal.context:
         raise ProposalError(

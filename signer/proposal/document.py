@@ -1,4 +1,4 @@
-"""The proposal file as the signer reads and writes it, what it replaces and what it changes."""
+"""Reads and writes proposal files: what they replace and what they change."""
 
 import hashlib
 from collections.abc import Mapping
@@ -53,40 +53,40 @@ def encode_proposal(proposal: Proposal) -> bytes:
 
 
 def decode_proposal(data: bytes) -> Proposal:
-    """Read a proposal file; refuse anything but its one encoding. Nothing in it is trusted yet."""
+    """Read a proposal file; refuse any but the canonical encoding. Nothing in it is trusted yet."""
     with refusing(ProposalError):
         return codec.decode_proposal(data)
 
 
 def hash_unsigned(data: bytes) -> str:
-    """Return the sha256 by which the unsigned bytes of a role version are remembered."""
+    """Return the sha256 under which the unsigned bytes of a role version are recorded."""
     return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A root, the targets role under it, and the delegated roles that a proposal speaks of."""
+    """A root, the targets role under it, and the delegated roles that a proposal concerns."""
 
     root: Root
     targets: Targets
     roles: Mapping[str, Targets]
 
     def role(self, name: str) -> Root | Targets | None:
-        """Return a role by name, None for one that is not here."""
+        """Return a role by name, None for an absent one."""
         if name == "root":
             return self.root
         return self.targets if name == "targets" else self.roles.get(name)
 
     def delegator(self, name: str) -> Root | Targets:
-        """Return the role that says who signs `name`."""
+        """Return the role that delegates to `name`."""
         return self.root if name in TOP_LEVEL_ROLES else self.targets
 
 
 def verify_context(context: list[MetadataText]) -> State | None:
     """Return the state that the context of a proposal shows, None where there is no context.
 
-    Raises an error of the core unless roots, targets and roles are signed by those who may; expiry
-    is not asked, because what is replaced may have expired.
+    Raises an error of the core unless roots, targets and roles have valid signatures. Expiry is not
+    checked, because a version that is replaced may have expired.
     """
     if not context:
         return None
@@ -128,7 +128,7 @@ def _verify_one(files: list[MetadataText], delegator: Root | Targets) -> Targets
 def check_anchor(proposal: Proposal, pinned: bytes) -> None:
     """Raise ProposalError unless the root `pinned`, signed or not, is in the proposal's chain.
 
-    What comes after it in the chain is believed by signatures, so the whole context is.
+    Later roots in the chain are trusted by their signatures, and so is the whole context.
     """
     with refusing(ProposalError):
         wanted = decode_root(pinned)
@@ -147,7 +147,7 @@ def check_anchor(proposal: Proposal, pinned: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A file that a change lists anew: where it lies, its length in bytes and its sha256."""
+    """A file that a change adds to a role: its path, its length in bytes and its sha256."""
 
     path: Path
     length: int

@@ -1,4 +1,4 @@
-"""Hands accepted versions to a server, in a bundle; and signs, accepts and hands over in one go."""
+"""Submits accepted versions to a server in a bundle; or signs, accepts and submits in one step."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ from signer.signing import load_trusted
 from signer.work_folder import WorkFolder
 
 Collected = tuple[dict[tuple[str, int], bytes], list[Blob]]
-"""What goes into a bundle: bytes by role and version, and packages."""
+"""The contents of a bundle: bytes by role and version, and packages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What was handed to the server: versions by role, and the id of the bundle."""
+    """What was submitted to the server: versions by role, and the id of the bundle."""
 
     versions: Mapping[str, int]
     bundle: str
@@ -36,7 +36,7 @@ def submit_proposals(
     incoming: Path,
     progress: Progress | None = None,
 ) -> Submitted:
-    """Hand accepted proposals to a server in one bundle, with the packages that they list.
+    """Submit accepted proposals to a server in one bundle, with the packages that they list.
 
     `packages` are found by name and length, and hashed while they are copied. Safe to repeat.
     """
@@ -52,7 +52,7 @@ def submit_proposals(
 def collect_proposals(
     folder: WorkFolder, proposals: Sequence[Proposal], packages: Sequence[Path]
 ) -> Collected:
-    """Return what accepted proposals hand over: bytes by role and version, and packages."""
+    """Return the bundle contents of accepted proposals: bytes by role and version, and packages."""
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
     for proposal in proposals:
@@ -73,7 +73,7 @@ def submit_versions(
     incoming: Path,
     progress: Progress | None = None,
 ) -> Submitted:
-    """Hand over each role of `since` from that version to its newest one, with what they list anew.
+    """Submit each role of `since` from that version to its newest one, with newly listed packages.
 
     Raises ProposalError for a version that the folder does not have.
     """
@@ -86,7 +86,7 @@ def submit_versions(
 def collect_versions(
     folder: WorkFolder, since: Mapping[str, int], packages: Sequence[Path]
 ) -> Collected:
-    """Return what `submit_versions` hands over: bytes by role and version, and packages."""
+    """Return the bundle contents of `submit_versions`: bytes by role and version, and packages."""
     trusted = load_trusted(folder, None)
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
@@ -133,8 +133,8 @@ def sign_at_once(
 ) -> Submitted:
     """Sign a proposal with the keys of one folder, accept and submit it.
 
-    The proposal is kept in the working folder until it is handed over. Crash before it is accepted:
-    nothing has changed. Crash after that: `complete_kept` hands over what was accepted.
+    The proposal is kept in the working folder until it is submitted. Crash before it is accepted:
+    nothing has changed. Crash after that: `complete_kept` submits what was accepted.
     """
     signatures = sign_proposal(
         proposed.transition,
@@ -153,9 +153,9 @@ def sign_at_once(
 
 
 def complete_kept(folder: WorkFolder, incoming: Path) -> list[Submitted]:
-    """Hand over what `sign_at_once` had accepted before it was cut off; forget what it had not.
+    """Submit what an interrupted `sign_at_once` had accepted, and discard what it had not.
 
-    Bytes are those that were signed then; nothing is signed here.
+    It submits the bytes that were signed then, and signs nothing.
     """
     completed: list[Submitted] = []
     if not folder.exists() or not folder.load_kept_proposals():

@@ -1,4 +1,4 @@
-"""From a change to a proposal: reads the working folder, writes nothing."""
+"""Turns a change into a proposal: reads the working folder, writes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from signer.work_folder import WorkFolder
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A proposal: the bytes of its file and its id, what it says, and what follows from it."""
+    """A proposal: the bytes of its file, its id, its content, and the resulting transition."""
 
     data: bytes
     identity: str
@@ -37,10 +37,10 @@ class Proposed:
 def propose_change(
     folder: WorkFolder, change: Change, keys: Sequence[PublicKey], now: datetime, note: str = ""
 ) -> Proposed:
-    """Return the proposal of `change`, which is judged first.
+    """Return the proposal of `change`, after verifying it.
 
-    `keys` are those whose names the reader is to see. The first version of a repository is proposed
-    where `folder` has none.
+    `keys` are the keys whose names the reader is shown. If `folder` has no repository, its first
+    version is proposed.
     """
     proposal = Proposal(
         schema=1,
@@ -63,7 +63,7 @@ def propose_change(
 
 
 def load_proposal(data: bytes, now: datetime) -> Proposed:
-    """Read a proposal file and judge it."""
+    """Read a proposal file and verify it."""
     proposal = decode_proposal(data)
     return Proposed(data, proposal_id(data), proposal, verify_proposal(proposal, now))
 

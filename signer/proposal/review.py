@@ -1,6 +1,6 @@
-"""Says in words what a proposal changes, for the person who is asked to sign it.
+"""Describes in words what a proposal changes, for the person who is asked to sign it.
 
-Pure: a verified transition in, sentences out. What a reader must not miss is a warning.
+Pure functions: a verified transition in, sentences out. What a reader must not miss is a warning.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from signer.proposal.role_review import (
 )
 from signer.proposal.trust import Transition
 
-# Told elsewhere, or fixed by the profile.
+# Described by other sentences, or fixed by the profile.
 _TOLD = {
     *("_type", "spec_version", "consistent_snapshot", "version", "expires"),
     *("keys", "roles", "delegations", "targets", "custom"),
@@ -83,7 +83,7 @@ def _others(prefix: str, members: dict[str, Any], told: set[str]) -> Iterator[tu
 
 
 SOON = timedelta(days=7)
-# Twice the usual life.
+# Twice the usual lifetime.
 LONG, LONG_FOR_OTHERS = {"root": timedelta(days=730)}, timedelta(days=180)
 RENEWAL = "Nothing but the expiry changes."
 SPLIT_WARNING = (
@@ -98,7 +98,7 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 @dataclass(frozen=True, slots=True)
 class RoleReview:
-    """What happens to one role: its new version and expiry, who must sign, what changes.
+    """The review of one role: its new version and expiry, its signers, its changes.
 
     `replaces` is 0 for a role that is new.
     """
@@ -115,7 +115,7 @@ class RoleReview:
 def review_transition(
     transition: Transition, names: Mapping[str, str], now: datetime
 ) -> list[RoleReview]:
-    """Return what `transition` means, role by role; `names` tells whose a key id is."""
+    """Return the reviews of `transition`, role by role; `names` gives names of key ids."""
     return [_review_role(transition, role, names, now) for role in transition.new]
 
 
@@ -140,7 +140,7 @@ def _review_role(
         changes += describe_root(old_root, new)
     elif role == "targets":
         old_targets = old if isinstance(old, Targets) else None
-        # The profile has the parts of latest signed by its keys.
+        # By the profile, the keys of latest sign its parts, too.
         delegated = [name for name in delegated_roles(new) if not is_part(name)]
         changes, warnings = _review_keys(old_targets, new, delegated, names)
         split = _review_split(old_targets, new)
@@ -197,7 +197,7 @@ def _name(keyid: str, names: Mapping[str, str]) -> str:
 
 
 def _introduce(keyid: str, names: Mapping[str, str]) -> str:
-    """Return a key that is new with its id, which its holder can read out to be compared."""
+    """Describe a new key with its id, which its holder can read aloud for comparison."""
     name = f"{names[keyid]}, " if keyid in names else ""
     return f"{name}key id {group_key_id(keyid)},"
 
@@ -211,7 +211,7 @@ def _review_keys(
         after = new.get_delegated_role(role)
         try:
             before = None if old is None else old.get_delegated_role(role)
-        except ValueError:  # python-tuf: there was no such role
+        except ValueError:  # python-tuf raises it for an unknown role
             before = None
         had = [] if before is None else before.keyids
         added = [_introduce(key, names) for key in after.keyids if key not in had]

@@ -1,4 +1,4 @@
-"""Says in words what a new version of one role changes: releases, packs, or root itself."""
+"""Describes in words what a new version of one role changes: releases, packs, or root itself."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ from signer.release.checks import broken_ways
 
 
 def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], list[str]]:
-    """Return the changes between two versions of a model's role, and what to be warned of."""
+    """Return the changes between two versions of a model's role, and the warnings."""
     before: Mapping[str, Release] = {} if old is None else decode_releases(old)
     after = decode_releases(new)
     changes: list[str] = []
@@ -85,12 +85,12 @@ def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[s
 
 
 def quote(text: str) -> str:
-    """Return a text on one line, with quotes, and with escapes for what does not print."""
+    """Return a text on one line, in quotes, with escapes for unprintable characters."""
     return f"\u201c{escape_invisible(text)}\u201d"
 
 
 def _others(target: TargetFile) -> str:
-    """Return the members of a target that no sentence speaks of, as text that can be compared."""
+    """Return the members of a target that no sentence covers, as comparable text."""
     told = {"withdrawn", "drain_until", "changelog"}
     custom = {name: value for name, value in target.custom.items() if name not in told}
     more = {name: value for name, value in target.unrecognized_fields.items() if name != "custom"}
@@ -112,7 +112,7 @@ def _warn(before: Mapping[str, Release], after: Mapping[str, Release]) -> Iterat
 
 
 def describe_packs(role: str, old: Targets | None, new: Targets) -> tuple[list[str], list[str]]:
-    """Return the changes between two versions of a role of packs, and what to be warned of."""
+    """Return the changes between two versions of a role of packs, and the warnings."""
     before = Index((), {}) if old is None else decode_index(role, old)
     after = decode_index(role, new)
     changes: list[str] = []
@@ -172,7 +172,7 @@ def _describe_dates(kind: str, old: Pack, new: Pack) -> Iterator[str]:
 
 
 def _warn_of_gap(kind: str, known: Pack | None, pack: Pack) -> Iterator[str]:
-    """Yield a sentence where phones outside the share may be left without a pack."""
+    """Yield a sentence if phones outside the share may be left without a pack."""
     shares = (max(at, pack.start) for at, permille in pack.rollout if permille == 1000)
     full = next(shares, None)
     outside = f"a phone outside the share of {kind} {pack.version}"
@@ -215,7 +215,7 @@ _KINDS = {
 
 
 def describe_root(old: Root | None, new: Root) -> Iterator[str]:
-    """Yield what changes from one root to the next, or what the first one says."""
+    """Yield what changes from one root to the next, or the content of the first one."""
     before, after = None if old is None else _log_key(old), _log_key(new)
     if before != after:
         verb = "Names" if before is None else "Replaces the log key: names"
@@ -232,7 +232,7 @@ def describe_root(old: Root | None, new: Root) -> Iterator[str]:
 
 
 def describe_followed_reset(old: Targets | None, new: Targets) -> Iterator[str]:
-    """Yield which reset a role follows, where that is another one than before."""
+    """Yield the reset that a role follows, if it is another one than before."""
     number = reset_number(new)
     if number != (0 if old is None else reset_number(old)):
         yield f"Follows reset {number} of root: what it forbids is gone, as if it had never been."

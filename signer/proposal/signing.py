@@ -1,4 +1,4 @@
-"""Signs a proposal with the keys that one holder has, and remembers what was signed."""
+"""Signs a proposal with the keys that one holder has, and records what was signed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def encode_signatures(file: SignatureFile) -> bytes:
 
 
 def decode_signatures(data: bytes) -> SignatureFile:
-    """Read a signature file; refuse anything but its one encoding. Nothing is verified yet."""
+    """Read a signature file; refuse any but the canonical encoding. Nothing is verified yet."""
     with refusing(ProposalError):
         value = decode_canonical_json(data, limit=MAX_SIGNATURES)
     try:
@@ -84,9 +84,9 @@ class Holding:
 def find_holdings(
     transition: Transition, keystore: Keystore, names: Sequence[str] = ()
 ) -> list[Holding]:
-    """Return the keys in the folder that may sign; only those of `names` where any are given.
+    """Return the keys in the folder that may sign; only those of `names` if any are given.
 
-    Raises ProposalError when there is none, or one of `names` may not sign or is not there.
+    Raises ProposalError when there is none, or one of `names` may not sign or does not exist.
     """
     keys = [key for key in keystore.load_public_keys() if keystore.has_private(key.name)]
     if names:
@@ -96,7 +96,7 @@ def find_holdings(
     allowed = {role: transition.signing_keys(role).keys() for role in transition.new}
     holdings = []
     for key in keys:
-        keyid = key.keyid  # worked out anew at each look
+        keyid = key.keyid  # a property that is computed at each access
         roles = tuple(role for role in transition.new if keyid in allowed[role])
         if roles:
             holdings.append(Holding(key, roles))
@@ -159,7 +159,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class HolderRecord:
-    """The memory of the key folder `folder`."""
+    """The record in the key folder `folder`: the pinned root, and what was signed."""
 
     folder: Path
 
@@ -184,7 +184,7 @@ class HolderRecord:
             return {}
 
     def note_signed(self, versions: Mapping[str, SignedVersion]) -> None:
-        """Remember versions that are about to be signed."""
+        """Record versions that are about to be signed."""
         replace_file(self.folder / "signed.json", encode_record({**self.load_signed(), **versions}))
 
 
@@ -195,7 +195,7 @@ def encode_record(signed: Mapping[str, SignedVersion]) -> bytes:
 
 
 def decode_record(data: bytes) -> dict[str, SignedVersion]:
-    """Read `signed.json`; refuse anything but its one encoding."""
+    """Read `signed.json`; refuse any but the canonical encoding."""
     try:
         with refusing(ProposalError):
             record = msgspec.convert(decode_canonical_json(data, limit=MAX_RECORD), Record)
@@ -207,7 +207,7 @@ def decode_record(data: bytes) -> dict[str, SignedVersion]:
 
 
 def list_versions(proposal: Proposal) -> dict[str, SignedVersion]:
-    """Return the versions that a proposal asks for."""
+    """Return the versions that a proposal asks to sign."""
     return {
         file.role: SignedVersion(file.version, hash_unsigned(file.data))
         for file in proposal.changes
@@ -215,7 +215,7 @@ def list_versions(proposal: Proposal) -> dict[str, SignedVersion]:
 
 
 def check_record(wanted: Mapping[str, SignedVersion], signed: Mapping[str, SignedVersion]) -> None:
-    """Raise ProposalError when a holder has signed something newer, or something else, before."""
+    """Raise ProposalError when the holder has signed a newer version, or other bytes, before."""
     for role, version in wanted.items():
         before = signed.get(role)
         if before is None or before.version < version.version or before == version:

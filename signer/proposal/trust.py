@@ -1,7 +1,7 @@
-"""Judges a proposal: what is trusted before it, what would be after it, and whether it may be.
+"""Verifies a proposal: the trusted state before it, the state after it, and the step between.
 
-Pure: a decoded proposal and `now` in; a `Transition`, or a sentence, out. The same judgement is
-made by the proposer, by each holder before signing, and when the signatures are accepted.
+Pure functions: a decoded proposal and `now` in; a `Transition` or an error out. The proposer, each
+holder before signing, and the acceptance of signatures run the same checks.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def check_delegated_to(role: str, targets: Targets) -> None:
 
 
 def check_roles_kept(before: State | None, after: State) -> None:
-    """Raise TrustError when a role is dropped, or a new one comes without its first version."""
+    """Raise TrustError when a role is dropped, or a new one lacks its first version."""
     old = set() if before is None else set(delegated_roles(before.targets))
     new = set(delegated_roles(after.targets))
     if gone := sorted(old - new):
@@ -60,9 +60,9 @@ def check_still_signed(
     after: State,
     new: Mapping[str, Metadata[Any]],
 ) -> None:
-    """Raise TrustError when a role that stays lacks signatures by those who may sign from then on.
+    """Raise TrustError when an unchanged role lacks signatures by the keys of the new state.
 
-    Its bytes are in the context, because whoever signs must be able to see that.
+    Its bytes are in the context, so that each holder can verify that.
     """
     if before is None:
         return
@@ -85,7 +85,7 @@ def check_packages(
     after: State,
     new: Mapping[str, Metadata[Any]],
 ) -> None:
-    """Raise TrustError unless every file that is listed anew is a package, and each is listed."""
+    """Raise TrustError unless the packages are exactly the newly listed files."""
     listed: set[tuple[str, int]] = set()
     anew: set[tuple[str, int]] = set()
     for role in set(new) - set(TOP_LEVEL_ROLES):
@@ -153,10 +153,10 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
 
     Raises ProposalError, with a sentence, unless (1) the context verifies, (2) each change follows
     the version before it and would not be expired at `now`, (3) root, targets and every changed
-    role keep the rules and limits of docs/FORMATS.md, and what root resets is changed, (4) no role
-    that was delegated is dropped and each new one comes with its first version, (5) what does not
-    change still has enough signatures under the new keys, (6) the packages are those that the
-    changed roles list anew.
+    role keep the rules and limits of docs/FORMATS.md, and what root resets is changed, (4) no
+    delegated role is dropped and each new one has its first version, (5) what does not change still
+    has enough signatures under the new keys, (6) the packages are those that the changed roles
+    newly list.
     """
     with refusing(ProposalError):
         before = verify_context(proposal.context)  # (1)
@@ -199,7 +199,7 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
 
 
 def decode_unsigned(file: MetadataText) -> Metadata[Any]:
-    """Read the new version of a role, which has no signatures yet and one encoding only."""
+    """Read the new version of a role, which has no signatures yet and exactly one encoding."""
     data = file.data
     metadata: Metadata[Any] = (
         decode_root(data) if file.role == "root" else decode_targets(file.role, data)
@@ -207,7 +207,7 @@ def decode_unsigned(file: MetadataText) -> Metadata[Any]:
     if metadata.signatures or encode_metadata(metadata) != data:
         raise TrustError(f"the new {file.role} is not in its one unsigned form.")
     try:
-        metadata.signed_bytes  # noqa: B018 - refused here, and not when a key is open already
+        metadata.signed_bytes  # noqa: B018 - refused here, before any key is opened
     except (RepositoryError, ValueError) as error:
         raise TrustError(f"the new {file.role} has no canonical form: {error}.") from error
     if metadata.signed.version != file.version:

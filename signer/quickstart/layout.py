@@ -1,4 +1,4 @@
-"""What a quickstart makes where, and how far an earlier one came.
+"""Files that a quickstart makes, and how far an earlier run came.
 
 OUT/keys         the person's keys, 0700
 SECOND           the second root key, on another disk, 0700
@@ -18,7 +18,7 @@ from signer.durable import write_new
 from signer.errors import CeremonyError, SurroundingsError
 
 _RECORD = "quickstart.json"
-_LIMIT = 16_384  # bytes of the record, which holds a codename and a path
+_LIMIT = 16_384  # bytes of the record, which contains a codename and a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ class Layout:
 
     @property
     def settings(self) -> Path:
-        """The file that spares options."""
+        """The settings file, which makes many options unnecessary."""
         return self.out / "hening.toml"
 
     @property
     def unfinished(self) -> Path:
-        """There until everything is made."""
+        """Exists until everything is made."""
         return self.out / "unfinished"
 
     @property
     def record(self) -> Path:
-        """What is to be made; while it is there the quickstart is unfinished."""
+        """What is to be made; while this file exists the quickstart is unfinished."""
         return self.unfinished / _RECORD
 
     @property
@@ -66,7 +66,7 @@ class Layout:
 
     @property
     def advice(self) -> str:
-        """How to go on after an interruption."""
+        """How to continue after an interruption."""
         return (
             f"{self.out} is unfinished: run the same command again, which goes on, or remove"
             f" {self.made}"
@@ -74,12 +74,12 @@ class Layout:
 
     @property
     def made(self) -> str:
-        """What is to be removed to begin anew, in words; other files in `out` are not ours."""
+        """What to remove to start again, in words; other files in `out` belong to the user."""
         return f"keys, repo, server and unfinished in {self.out}, and {self.second}"
 
 
 def load_unfinished(out: Path) -> Layout | None:
-    """Return what an earlier quickstart in `out` was to make and did not complete, if any."""
+    """Return the layout of an earlier quickstart in `out` that was not completed, if any."""
     try:
         with (out / "unfinished" / _RECORD).open("rb") as file:
             values = json.loads(file.read(_LIMIT))
@@ -94,10 +94,10 @@ def load_unfinished(out: Path) -> Layout | None:
 
 
 def check_free(layout: Layout, unfinished: Layout | None) -> None:
-    """Check that nothing is in the way of what is to be made.
+    """Check that nothing exists where files are to be made.
 
-    Raises CeremonyError for keys or a repository that are there already, and for an `unfinished`
-    quickstart of something else.
+    Raises CeremonyError for existing keys or an existing repository, and for an `unfinished`
+    quickstart with other parameters.
     """
     if unfinished is not None:
         if unfinished != layout:
@@ -128,7 +128,7 @@ def check_free(layout: Layout, unfinished: Layout | None) -> None:
 def check_writable(folder: Path, option: str) -> None:
     """Check that `folder`, given with `option`, can be made and written.
 
-    It is tried in what is there of its path, and nothing is left of that. Raises SurroundingsError.
+    It is tried in the part of the path that exists, and leaves nothing. Raises SurroundingsError.
     """
     there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     try:

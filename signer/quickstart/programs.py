@@ -1,4 +1,4 @@
-"""Runs our own programs as a person would, with the passphrase over a pipe."""
+"""Runs the programs of this project as a person would, with the passphrase over a pipe."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ _FAILED = 3  # the exit status of all programs when the surroundings failed
 
 
 class Programs:
-    """Runs programs; those that sign read `passphrase` from a pipe, and no other gets it."""
+    """Runs programs; those that sign read `passphrase` from a pipe, and no others receive it."""
 
     def __init__(self, passphrase: bytes) -> None:
         self._passphrase = passphrase
 
     def __call__(self, program: str, *words: str | Path, signs: bool = False) -> None:
-        """Run `program` to its end; raises SurroundingsError or CeremonyError with what it said."""
+        """Run `program` to its end; raises SurroundingsError or CeremonyError with its message."""
         command = [find_program(program), *map(str, words)]
         if not signs:
             _check(program, words, _run(command))
@@ -34,7 +34,7 @@ class Programs:
 
 
 def find_program(name: str) -> str:
-    """Return the path of one of our programs: beside this one, or where the shell would look."""
+    """Return the path of a program of this project: beside this one, or on the PATH."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:

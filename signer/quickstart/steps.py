@@ -1,4 +1,4 @@
-"""The steps of a quickstart: each is a program, and each is passed over where it was done before.
+"""The steps of a quickstart: each runs a program, and is skipped if it was done before.
 
 They are those of the tutorial's first three chapters, with one person in every role.
 """
@@ -14,21 +14,21 @@ from signer.quickstart.texts import describe_places, describe_policy
 from signer.work_folder import WorkFolder
 
 THRESHOLDS = {"root": 1, "targets": 1, "tables": 1, "content": 1}
-"""Signatures for each role but the model's, which asks for one by default."""
+"""Signatures for each role but the model's, which needs one by default."""
 
 
 Words = tuple[str | Path, ...]
 
 
 class Run(Protocol):
-    """Runs a program to its end, and gives it the passphrase where it needs one."""
+    """Runs a program to its end, and passes it the passphrase if it signs."""
 
     def __call__(self, program: str, *words: str | Path, signs: bool = False) -> None:
-        """Raise SignerError where the program fails."""
+        """Raise SignerError if the program fails."""
 
 
 def make_all(layout: Layout, log_origin: str | None, run: Run, say: Callable[[str], None]) -> None:
-    """Make everything that is not there yet; `say` is told what is done next."""
+    """Make everything that is missing; `say` is called with each next step."""
     say("Making the server's online keys.")
     origin = () if log_origin is None else ("--log-origin", log_origin)
     run("hening-server", "init", "--state", layout.server, *origin)

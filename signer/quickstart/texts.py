@@ -1,4 +1,4 @@
-"""The files that a quickstart writes, and what it says at its end."""
+"""The files that a quickstart writes, and its final message."""
 
 import shlex
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def describe_places(layout: Layout) -> bytes:
 
 
 def describe_policy() -> bytes:
-    """Return `policy.toml`: each key with its meaning, the default but for `require_proof`."""
+    """Return `policy.toml`: each key with its meaning; only `require_proof` is not the default."""
     default = TeamPolicy()
     return f"""\
 # Rules for every release. Each line may be changed or left out.
@@ -39,7 +39,7 @@ require_proof = true
 
 
 def describe_result(layout: Layout, *, one_disk: bool) -> Iterator[str]:
-    """Yield the lines that say what there is now, what it means, and what comes next.
+    """Yield the lines that say what was made, what it means, and what to do next.
 
     `one_disk` is whether both root keys are on the same file system.
     """

@@ -1,1 +1,1 @@
-"""Releases: what may become one, and each edit of a model's role."""
+"""Releases: checks of packages, and edits of a model's role."""

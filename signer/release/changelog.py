@@ -1,6 +1,6 @@
-"""Judges changelogs, which an owner reads before an update: plain text in the locales asked for.
+"""Checks changelogs, which an owner reads before an update: plain text in the required locales.
 
-The rules are the core's (docs/FORMATS.md section 3, Plain text); the sentences are the engineer's.
+The rules are the core's (docs/FORMATS.md section 3, Plain text); the messages are for engineers.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Judges inspected packages beside the releases that their model has already.
+"""Checks inspected packages against the existing releases of their model.
 
-The rules that server and signer share (docs/FORMATS.md section 3) refuse some of this too, in the
-words of counters; here the sentence says which package it is and what to do about it.
+The rules that server and signer share (docs/FORMATS.md section 3) refuse some of this too, in terms
+of counters. The messages here name the package and say what to do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,9 +22,9 @@ from signer.ota.summary import OtaFacts
 
 
 def check_dates(facts: OtaFacts, now: datetime) -> None:
-    """Raise ReleaseRefusal for a package from the future: no right build could ever follow it.
+    """Raise ReleaseRefusal for a package dated in the future: no correct build could follow it.
 
-    A day is allowed for clocks and time zones; patch levels are published up to a month ahead.
+    One day is tolerated for clocks and time zones; patch levels are published up to a month ahead.
     """
     if facts.post_timestamp > (now + timedelta(days=1)).timestamp():
         raise ReleaseRefusal(
@@ -56,7 +56,7 @@ def check_region(facts: OtaFacts, channel: Channel, releases: Mapping[str, Relea
 
 
 def check_age(facts: OtaFacts, counter: int, releases: Mapping[str, Release], floor: Floor) -> None:
-    """Raise ReleaseRefusal unless every build of a lower counter, listed or gone, is older."""
+    """Raise ReleaseRefusal unless every build with a lower counter, listed or removed, is older."""
     for release in releases.values():
         if release.counter < counter and facts.post_timestamp <= release.post_timestamp:
             raise ReleaseRefusal(
@@ -73,7 +73,7 @@ def check_age(facts: OtaFacts, counter: int, releases: Mapping[str, Release], fl
 
 
 def check_patch_level(facts: OtaFacts, counter: int, releases: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal when a build of a lower counter has a newer security patch level."""
+    """Raise ReleaseRefusal when a build with a lower counter has a newer security patch level."""
     for release in releases.values():
         if release.counter < counter and facts.security_patch_level < release.security_patch_level:
             raise ReleaseRefusal(
@@ -92,7 +92,7 @@ def check_sources(
 ) -> None:
     """Raise ReleaseRefusal unless an incremental starts from older builds that the role knows.
 
-    A build that phones left the factory with need not be listed; withdrawn builds are known, too.
+    A factory build need not be listed; withdrawn builds are known, too.
     """
     known = {
         release.fingerprint: (
@@ -121,7 +121,7 @@ def check_sources(
                 f"{facts.shown} starts from {show_name(source)}, a build for the region {region};"
                 f" give the package for {channel.region}."
             )
-        # Packages of old forms do not say it.
+        # Packages of old formats lack it.
         if facts.source_incrementals and incremental not in facts.source_incrementals:
             raise ReleaseRefusal(
                 f"{facts.shown} names {show_name(source)} in pre-build and not its incremental"
@@ -136,7 +136,7 @@ def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -
 
 
 def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal when the build has more incrementals than a pointer's step holds."""
+    """Raise ReleaseRefusal when the build has more incrementals than a pointer's step can list."""
     with refusing(ReleaseRefusal):
         build_rules.check_incrementals(channel, counter, planned)
 
@@ -149,9 +149,9 @@ def check_way(channel: Channel, counter: int, planned: Mapping[str, Release]) ->
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What a phone that runs `build` installs, in order, until it runs the newest build.
+    """The upgrade path from `build`: what a phone installs, in order, up to the newest build.
 
-    `counter` is 0 for a build that left the factory and is not listed.
+    `counter` is 0 for a factory build that is not listed.
     """
 
     build: str
@@ -162,7 +162,7 @@ class Way:
 def plan_ways(
     channel: Channel, releases: Mapping[str, Release], factory_builds: Iterable[str] = ()
 ) -> list[Way]:
-    """Return the way of every older build of the channel, withdrawn ones included, oldest first.
+    """Return the path of every older build of the channel, withdrawn ones included, oldest first.
 
     The list is empty while the channel offers nothing. Raises ReleaseError when the newest build
     cannot be reached.

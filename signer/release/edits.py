@@ -33,7 +33,7 @@ def next_role(
 
 @dataclass(frozen=True, slots=True)
 class PromotionOrder(promotion.PromotionOrder):
-    """Which build goes from where to where, and the locales that its changelog has to have."""
+    """Which build is promoted from and to which channel, and its changelog's required locales."""
 
     required_locales: tuple[str, ...] = ()
 
@@ -41,7 +41,7 @@ class PromotionOrder(promotion.PromotionOrder):
 def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -> Promotion:
     """Return what `server.core.promotion.plan_promotion` does; raises ReleaseRefusal.
 
-    It is refused, too, where a changelog lacks a locale.
+    Also raised when a changelog lacks a locale.
     """
     with refusing(ReleaseRefusal):
         planned = promotion.plan_promotion(order, current, expires)
@@ -58,9 +58,9 @@ def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> T
 
 
 def undrained(order: Withdrawal, current: Targets, planned: Targets) -> list[str]:
-    """Return a sentence for each named package whose drain is not the one that is asked for.
+    """Return a sentence for each named package whose drain differs from the requested one.
 
-    It was withdrawn before, and a drain is granted with the withdrawal or never.
+    Such a package was withdrawn before, and a drain is set with the withdrawal or never.
     """
     with refusing(ReleaseRefusal):
         before, after = decode_releases(current), decode_releases(planned)
@@ -80,10 +80,10 @@ def _until(drain_until: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """The next version of the role, the paths that leave, and what holds the floor where it is.
+    """The next version of the role, the removed paths, and what keeps the floor from rising.
 
-    `held_by` is a sentence on why nothing more leaves. `in_the_way` are incrementals of builds that
-    are not kept for their own sake: if they were withdrawn, the floor could rise to
+    `held_by` is a sentence on why no more builds are removed. `in_the_way` are incrementals of
+    builds that are not kept for their own sake: if they were withdrawn, the floor could rise to
     `floor_without`.
     """
 
@@ -97,7 +97,7 @@ class Pruning:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """A counter that must stay, and the sentence that says why."""
+    """A counter that must stay, and the reason as a sentence."""
 
     counter: int
     reason: str
@@ -106,7 +106,7 @@ class _Need:
 def plan_prune(
     codename: str, keep: int, current: Targets, now: datetime, expires: datetime
 ) -> Pruning:
-    """Return the role without the builds that are older than everything that is needed.
+    """Return the role without the builds that are older than every needed build.
 
     Needed are the newest `keep` unwithdrawn builds of each channel, the stepping stones on the way
     to them, what still drains at `now`, and every build from which an incremental starts that
@@ -190,7 +190,7 @@ def _stones(channel: Channel, counter: int, offered: Mapping[str, Release]) -> l
     try:
         return find_way(channel, counter, offered)[:-1]
     except ReleaseError:
-        return []  # a stone was withdrawn: nobody is offered this build, so it needs none
+        return []  # a stone was withdrawn: this build is not offered to any phone, so it needs none
 
 
 def _edges(releases: Mapping[str, Release]) -> list[tuple[str, _Need]]:

@@ -1,4 +1,4 @@
-"""What the engineer asks for when packages are signed, and what the build's past decides."""
+"""The engineer's order for signing packages, with defaults from the build's earlier releases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from signer.release.proof import Proofs
 
 @dataclass(frozen=True, slots=True)
 class ReleaseOrder:
-    """What the engineer asks for; None and an empty changelog leave it to the build's past.
+    """The engineer's order; None and an empty changelog take the build's earlier values.
 
-    By default a build that is listed already keeps its counter, its stepping stone in the same
-    channel and its changelog; a new build gets the next counter, no stepping stone and no text.
-    `factory_builds` are fingerprints that phones left the factory with; `allow_operations` names
-    payload operations that this version does not know and that may be released all the same;
-    `proofs` are reports that packages install, and whether they are required.
+    By default a listed build keeps its counter, its stepping stone in the same channel and its
+    changelog; a new build gets the next counter, no stepping stone and no text. `factory_builds`
+    are fingerprints of factory builds. `allow_operations` names payload operations that this
+    version does not know but that may be released. `proofs` are reports that packages install, and
+    whether they are required.
     """
 
     channel: Channel
@@ -35,7 +35,7 @@ class ReleaseOrder:
 
 
 def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor) -> int:
-    """Return the counter of a build: the one it has, or the one above all that ever were."""
+    """Return the counter of a build: its own, or one above every counter that was ever used."""
     known = {release.fingerprint: release.counter for release in releases.values()}
     return known.get(fingerprint, max(known.values(), default=max(floor.counter - 1, 0)) + 1)
 
@@ -43,9 +43,9 @@ def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor
 def choose_counter(
     order: ReleaseOrder, fingerprint: str, releases: Mapping[str, Release], floor: Floor
 ) -> int:
-    """Return the counter that the order asks for; ReleaseRefusal when it cannot be that one.
+    """Return the counter that the order asks for; ReleaseRefusal when it is not allowed.
 
-    A mistyped counter could never be taken back, so it may not leave out more than COUNTER_STEP.
+    A mistyped counter could never be reverted, so it may not skip more than COUNTER_STEP.
     """
     lowest = next_counter(fingerprint, releases, floor)
     if lowest > MAX_INTEGER:
@@ -83,6 +83,6 @@ def choose_min_counter(
 
 
 def known_changelog(counter: int, releases: Mapping[str, Release]) -> dict[str, str]:
-    """Return the changelog that a build has already in any channel, or an empty one."""
+    """Return the existing changelog of a build from any channel, or an empty one."""
     texts = [release.changelog for release in releases.values() if release.counter == counter]
     return next((dict(text) for text in texts if text), {})

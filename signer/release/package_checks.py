@@ -1,7 +1,7 @@
 """Judges whether one inspected package may become a release of a model.
 
-`signer.ota` has refused what is malformed or untrue before; what is left here is well-formed and
-still must not be offered to a fleet.
+`signer.ota` has already refused malformed packages and false statements. The checks here are about
+well-formed packages that still must not be offered to a fleet.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Verdict:
     """The answer to one question about `subject`: a package, or the channel that it goes to.
 
     `refusal` is a sentence, or empty unless the answer is no. `remark` explains another answer in a
-    few words, or is empty. `was_asked` is false where nobody can say, for example about signatures
-    without a certificate.
+    few words, or is empty. `was_asked` is false when the question cannot be answered, for example
+    about signatures without a certificate.
     """
 
     subject: str
@@ -45,7 +45,7 @@ class Verdict:
 
     @property
     def answer(self) -> str:
-        """What people read in a table: `yes`, `no` or `not asked`."""
+        """The answer in tables for people: `yes`, `no` or `not asked`."""
         return "not asked" if self.passed is None else "yes" if self.passed else "no"
 
 
@@ -55,7 +55,7 @@ def judge_package(
     """Return the verdict on every question, for the model `codename` when one is named.
 
     `allow_operations` are names out of `facts.unknown` that the model's phones are known to
-    understand: operations, and also a minor version, property or field. None are by default.
+    understand: operations, and also a minor version, property or field. By default there are none.
     """
     verdicts = [
         *_judge_soundness(facts),
@@ -80,7 +80,7 @@ def choose_codename(facts: OtaFacts) -> str:
 
 
 def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
-    """Say what an inspection has found true; it gives no facts about a package that lies."""
+    """Yield the questions that the inspection has answered yes; an unsound package has no facts."""
     name, is_block = facts.path.name, facts.ota_type == BLOCK
     yield Verdict(name, "is one zip to every reader")
     one_form = "" if facts.has_metadata_pb else "metadata.pb is not there"

@@ -1,6 +1,6 @@
-"""Decides what the next version of a codename role lists, and says every reason against it.
+"""Plans the next version of a codename role, and reports every reason against it.
 
-Source: docs/FORMATS.md section 3. Pure: from the current version, inspected packages and an order.
+Source: docs/FORMATS.md section 3. Pure functions of the current version, packages and an order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,9 +49,9 @@ def plan_release(
 ) -> Targets:
     """Return the next version of the role with `packages`, all of one build, listed in it.
 
-    Targets that are there already stay as they are, unknown members included. Raises
-    ReleaseRefusal with the first sentence that `judge_release` has against it. The result equals
-    `current` but for version and expiry when everything is listed.
+    Existing targets stay unchanged, unknown members included. Raises ReleaseRefusal with the first
+    refusal of `judge_release`. If everything is listed already, the result equals `current` except
+    for version and expiry.
     """
     judged = judge_release(order, packages, current, now, expires, sources)
     if judged.planned is None:
@@ -70,8 +70,8 @@ def judge_release(
     """Return the answer to every question about `packages` as the next release of their model.
 
     `sources` are full packages to compare bytes with: of builds that incrementals start from, or of
-    the very build, where it is listed already. Raises ReleaseRefusal when there is nothing to
-    judge: no package, or a role or channel that cannot be read.
+    the same build if it is listed already. Raises ReleaseRefusal when there is nothing to judge: no
+    package, or a role or channel that cannot be read.
     """
     if not packages:
         raise ReleaseRefusal("No package is given; name at least one zip.")
@@ -109,7 +109,7 @@ def judge_release(
     ):
         book.ask(channel, question, check, channel, counter, listed)
     planned = None
-    if book.is_clean:  # else it would say the same again, in other words
+    if book.is_clean:  # otherwise it would repeat the same refusal in other words
         planned = book.ask(
             channel, "follows what is signed", next_role, channel.codename, current, targets,
             expires,

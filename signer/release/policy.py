@@ -1,4 +1,4 @@
-"""A team's standing decisions about releases: `policy.toml` in the working folder.
+"""A team's release policy: `policy.toml` in the working folder.
 
     # Locales that every changelog has.
     required_locales = ["en", "id"]
@@ -15,8 +15,7 @@
     armani = ["Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"]
 
 The numbers and `false` are the defaults; without the file, or without a key, there is no required
-locale and no factory build. An unknown key is an error, so that a misspelt decision is not a
-forgotten one.
+locale and no factory build. An unknown key is an error, so that a misspelt key is not ignored.
 """
 
 import tomllib
@@ -35,7 +34,7 @@ MAX_POLICY = 64 * 1024
 
 
 class TeamPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a team has decided; the module's docstring says what each member means."""
+    """A team's policy; the module's docstring explains each member."""
 
     required_locales: Annotated[list[Locale], msgspec.Meta(max_length=64)] = []
     keep_builds: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
@@ -44,12 +43,12 @@ class TeamPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     factory_builds: dict[str, list[Fingerprint]] = {}
 
     def factory_builds_of(self, codename: str) -> frozenset[str]:
-        """Return the fingerprints that phones of a model left the factory with."""
+        """Return the fingerprints of a model's factory builds."""
         return frozenset(self.factory_builds.get(codename, ()))
 
 
 def decode_policy(data: bytes) -> TeamPolicy:
-    """Read the bytes of `policy.toml`; raises WorkFolderError with a sentence."""
+    """Read the bytes of `policy.toml`; raises WorkFolderError with the reason."""
     if len(data) > MAX_POLICY:
         raise WorkFolderError(f"{POLICY_FILE} has more than {MAX_POLICY} bytes; shorten it.")
     try:
@@ -69,7 +68,7 @@ def decode_policy(data: bytes) -> TeamPolicy:
 
 
 def load_policy(folder: Path) -> TeamPolicy:
-    """Read the policy of the working folder, or the default where there is no file."""
+    """Read the policy of the working folder, or the default if there is no file."""
     path = folder / POLICY_FILE
     if not path.exists():
         return TeamPolicy()

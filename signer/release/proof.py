@@ -1,7 +1,7 @@
-"""Reads the report of `hening-device prove`: that a package installs, or why a phone refuses it.
+"""Reads the report of `hening-device prove`: whether a package installs, and why not.
 
-Source: docs/FORMATS.md section 14. A report is not signed: it is worth as much as the machine that
-made it, and stands for no check that the signer can make itself.
+Source: docs/FORMATS.md section 14. A report is not signed: it is only as trustworthy as the machine
+that made it, and replaces no check that the signer can make itself.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class ProvedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a report says; FORMATS says what each member means."""
+    """The content of a report; FORMATS explains each member."""
 
     certificate: _Hash
     codename: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9_-]{0,31}\Z")]
@@ -71,7 +71,7 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """The reports that were given, and what they must say.
+    """The given reports, and the requirements on them.
 
     With `is_required` a package needs one. `certificate` is the sha256 of the DER form of the
     certificate that the packages are verified with, empty without one; `version` is this program's.

@@ -1,4 +1,4 @@
-"""The questions about packages that are to be one release, and their answers."""
+"""Questions about the packages of one release, and their answers."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -40,9 +40,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class JudgedRelease:
-    """Every verdict, the counter, and what the role would list; `planned` None when refused.
+    """Every verdict, the counter, and the planned role; `planned` is None when refused.
 
-    `releases` is what the role would list as far as it can be read, refused or not.
+    `releases` are the releases that the role would list as far as they can be read, refused or not.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -52,7 +52,7 @@ class JudgedRelease:
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """The sentences that speak against it, in the order in which they were found."""
+        """The refusals, in the order in which they were found."""
         return tuple(each.refusal for each in self.verdicts if each.refusal)
 
 
@@ -65,7 +65,7 @@ class Book:
     def ask(
         self, subject: object, question: str, check: Callable[..., T], *arguments: object
     ) -> T | None:
-        """Note what `check` says to `arguments`; return its result, or None when it refuses."""
+        """Record the verdict of `check`; return its result, or None when it refuses."""
         try:
             result = check(*arguments)
         except ReleaseRefusal as refusal:
@@ -76,7 +76,7 @@ class Book:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was refused so far."""
+        """Whether there is no refusal so far."""
         return not any(each.refusal for each in self.verdicts)
 
 
@@ -96,7 +96,7 @@ def judge_alone(
 def judge_partitions(
     book: Book, packages: Sequence[OtaFacts], sources: Sequence[OtaFacts], listed: ListedFulls
 ) -> None:
-    """Compare what the packages write: with their full package, else with the first of them."""
+    """Compare what the packages write with their full package, else with the first of them."""
     question, build = "leads to the same partitions", packages[0].fingerprint
     full, elsewhere = find_full(build, packages), find_full(build, sources)
     if full is None and elsewhere is not None:
@@ -120,7 +120,7 @@ def judge_beside(
     releases: Mapping[str, Release],
     floor: Floor,
 ) -> None:
-    """Judge a package beside what the model lists already, of any channel and region."""
+    """Judge a package against the model's existing releases of any channel and region."""
     name = facts.path.name
     if any(release.fingerprint == facts.fingerprint for release in releases.values()):
         book.ask(name, "is for this region", check_region, facts, order.channel, releases)
@@ -135,7 +135,7 @@ def judge_beside(
 def judge_changelogs(
     book: Book, order: ReleaseOrder, targets: Sequence[TargetFile], known: Collection[str]
 ) -> None:
-    """Judge what would be listed; a text among `known`, which the role has already, may stay."""
+    """Judge the changelogs to be listed; a text among `known`, those of the role, may stay."""
     asked: list[dict[str, str]] = []
     for target in targets:
         changelog = target.custom["changelog"]
@@ -160,7 +160,7 @@ def judge_sources(
     sources: Sequence[OtaFacts],
     listed: ListedFulls,
 ) -> None:
-    """Judge the builds that an incremental starts from, by their bytes where `sources` has them."""
+    """Judge the builds that an incremental starts from, by their bytes if `sources` has them."""
     if not facts.source_builds:
         return
     name = facts.path.name
@@ -185,9 +185,9 @@ def judge_left_out(
     listed: ListedFulls,
     before: AbstractSet[str],
 ) -> None:
-    """Judge whether phones of a build `before` it find each of their partitions in the package.
+    """Judge whether the package has each partition of phones that run a build `before` it.
 
-    The role does not say which partitions a build has: its full package does, or a proof on it.
+    The role does not list the partitions of a build; its full package, or a proof on it, does.
     """
     name, question = facts.path.name, "leaves no partition out"
     olders = [
@@ -330,9 +330,9 @@ def _check_proof_source(
     *,
     is_required: bool,
 ) -> None:
-    """Check that the package was installed on the very build that phones have.
+    """Check that the package was installed on the same build that phones have.
 
-    A full package may be proved on any listed build before it; on none where there is none.
+    A full package may be proved on any listed build before it, or on none if there is none.
     """
     name, source = facts.shown, proof.source
     if facts.type == "full":

@@ -1,4 +1,4 @@
-"""Signs releases: from inspected packages to a new version of a codename role and its bundle."""
+"""Signs releases: turns inspected packages into a new codename role version and its bundle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from signer.work_folder import WorkFolder
 class SignedRelease:
     """What was signed: role and version, the build's counter, target paths, bundle and expiry.
 
-    `repeated` is true when everything was listed already and the same bytes were submitted again.
+    `repeated` is true when everything was listed and the same bytes were submitted again.
     """
 
     role: str
@@ -40,7 +40,7 @@ class SignedRelease:
 
 @dataclass(frozen=True, slots=True)
 class ListedRole:
-    """A codename role as the working folder has it; builds below `floor` have left it."""
+    """A codename role as the working folder has it; builds below `floor` were removed."""
 
     role: str
     version: int
@@ -65,8 +65,8 @@ def sign_release(
     """Sign the packages of one build as releases of their model and submit them.
 
     Refuses everything that `plan_release` refuses, a folder that does not verify, and a key folder
-    with fewer keys than the threshold; nothing has changed on disk then. `progress` is called with
-    bytes copied and bytes in all.
+    with fewer keys than the threshold. A refusal leaves the disk unchanged. `progress` is called
+    with bytes copied and bytes in all.
     """
     if not 1 <= expiry_days <= MAX_EXPIRY_DAYS:
         raise ReleaseRefusal(f"A role expires after 1 to {MAX_EXPIRY_DAYS} days; choose so.")
@@ -74,7 +74,7 @@ def sign_release(
     trusted = load_trusted(folder, now)
     data, current = load_delegated(folder, trusted, role)
     planned = plan_release(order, packages, current, now, expiry(now, expiry_days), sources)
-    # An expired version is no use to anybody: the same command then signs the next one.
+    # An expired version is useless, so the same command signs the next one.
     repeated = planned.targets == current.targets and not current.is_expired(now)
     if repeated:
         signed = current
@@ -86,10 +86,10 @@ def sign_release(
         with refusing(ReleaseRefusal):
             verify_role(role, data, trusted.targets, now)
     blobs = [Blob(facts.path, facts.length, facts.sha256) for facts in packages]
-    # The version is recorded before the bundle gets its name, because a bundle that is seen may be
-    # published at once, and a version that is published must never be signed a second time.
-    # Crash before `store`: nothing is recorded, nothing submitted, at most `.tmp-` names are left.
-    # Crash between the two: the version is recorded and not submitted; the same command finds its
+    # The version is recorded before the bundle gets its name, because a visible bundle may be
+    # published immediately, and a published version must never be signed a second time. Crash
+    # before `store`: nothing is recorded, nothing submitted, at most `.tmp-` names are left. Crash
+    # between the two: the version is recorded and not submitted; the same command finds its
     # packages listed and submits the recorded bytes.
     with (
         prepared_bundle(incoming, {(role, signed.version): data}, blobs, progress) as bundle,
@@ -114,7 +114,7 @@ def sign_release(
 def submit_again(folder: WorkFolder, role: str, incoming: Path) -> str:
     """Submit the current version of a role once more and return the bundle's id.
 
-    For an edit that is made already: whether its bundle ever arrived, nobody here can know.
+    For an edit that is signed already: the signer cannot know whether its bundle ever arrived.
     """
     data, current = load_delegated(folder, load_trusted(folder, None), role)
     with prepared_bundle(incoming, {(role, current.version): data}, []) as bundle:

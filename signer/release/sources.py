@@ -1,9 +1,9 @@
-"""Compares what packages write and patch with the full packages of the builds concerned.
+"""Compares what packages write and patch with the full packages of their builds.
 
-An incremental patches the partitions of its source build and carries their hashes; a phone whose
-partitions are others refuses it, but only after the download. With the source build's full package
-at hand the signer sees it first. And all packages of a build must lead to the same partitions, or
-two phones of one build would run different systems.
+An incremental patches the partitions of its source build and carries their hashes; a phone with
+other partitions refuses it, but only after the download. With the source build's full package the
+signer detects that first. All packages of a build must lead to the same partitions, otherwise two
+phones of one build would run different systems.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from signer.ota.summary import OtaFacts
 
 @dataclass(frozen=True, slots=True)
 class ListedFulls:
-    """What a model's role lists, and the builds that phones left the factory with."""
+    """The full packages that a model's role lists, and the model's factory builds."""
 
     codename: str
     current: Targets
@@ -51,16 +51,16 @@ class ListedFulls:
 
 
 def find_full(build: str, packages: Sequence[OtaFacts]) -> OtaFacts | None:
-    """Return the full package of the build with the fingerprint `build`, if it is at hand."""
+    """Return the full package of the build with the fingerprint `build`, if `packages` has it."""
     return next(
         (each for each in packages if each.type == "full" and each.fingerprint == build), None
     )
 
 
 def check_full_listed(full: OtaFacts, listed: ListedFulls) -> OtaFacts:
-    """Return `full`; ReleaseRefusal unless it is the very file that phones got of its build.
+    """Return `full`; ReleaseRefusal unless it is the same file that phones got of its build.
 
-    That is a listed one; for a build that left the factory and is not listed it may be any.
+    That is a listed file; for a factory build that is not listed it may be any file.
     """
     known = listed.of_build(full.fingerprint)
     if full.sha256 in known or (not known and full.fingerprint in listed.factory_builds):
@@ -97,7 +97,7 @@ def check_source_bytes(facts: OtaFacts, full: OtaFacts) -> None:
 
 
 def check_left_out(facts: OtaFacts, older: OtaFacts) -> None:
-    """Raise ReleaseRefusal when a partition that the full package `older` writes is left out.
+    """Raise ReleaseRefusal when the package lacks a partition that the full package `older` writes.
 
     A phone that runs the older build refuses such a package, but only after the download.
     """
@@ -127,10 +127,11 @@ def check_same_partitions(facts: OtaFacts, other: OtaFacts) -> None:
 def check_sources_used(
     packages: Sequence[OtaFacts], sources: Sequence[OtaFacts], before: AbstractSet[str]
 ) -> None:
-    """Raise ReleaseRefusal when there is nothing to compare a package of `sources` with.
+    """Raise ReleaseRefusal for a package of `sources` that no package is compared with.
 
-    A source is the full package of a build that an incremental starts from; in a run without the
-    full package, of the build that it leads to; in one with it, of one of the builds `before` it.
+    A source is the full package of a build that an incremental starts from. In a run without the
+    full package it may also be that of the target build; in a run with it, that of a build `before`
+    it.
     """
     compared = {source for facts in packages for source in facts.source_builds}
     if any(facts.type == "full" for facts in packages):

@@ -20,7 +20,7 @@ def make_release(
     changelog: Mapping[str, str],
     known: TargetFile | None,
 ) -> TargetFile:
-    """Return the target that lists a package; what `known`, the target so far, says is kept."""
+    """Return the target that lists a package; members of `known`, the existing target, are kept."""
     path = f"{order.channel}/{facts.path.name}"
     members = _members(facts, counter, min_counter)
     if known is None:

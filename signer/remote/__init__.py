@@ -1,1 +1,1 @@
-"""Hands bundles to a server over its API: what it lacks is uploaded, resumably."""
+"""Submits bundles to a server over its API, with resumable uploads of missing blobs."""

@@ -1,4 +1,4 @@
-"""A connection to a server's API: where it is, a request, its answer. No proxy, no redirect."""
+"""A connection to a server's API: address, requests, answers. No proxies, no redirects."""
 
 import ipaddress
 import socket
@@ -25,16 +25,16 @@ class Address:
 
     @property
     def authority(self) -> str:
-        """What goes into the header Host."""
+        """The value of the header Host."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         is_usual = self.port == _PORTS["https" if self.is_tls else "http"]
         return host if is_usual else f"{host}:{self.port}"
 
 
 def decode_address(url: str) -> Address:
-    """Read `https://HOST[:PORT]`; raises SignerError for all else, http beyond loopback included.
+    """Read `https://HOST[:PORT]`; raises SignerError otherwise, also for http to a remote host.
 
-    A token in the clear is everybody's on the way.
+    Without TLS, anyone on the path could read the token.
     """
     try:
         parts = urlsplit(url)
@@ -62,7 +62,7 @@ def _is_loopback(host: str) -> bool:
 
 
 ANSWER_LIMIT = 1_048_576
-"""Bytes of an answer; those of the operations used here have under 64 KiB."""
+"""Bytes of an answer; the operations used here return less than 64 KiB."""
 SILENCE_SECONDS = 90.0  # the server hashes a whole package before it answers the last part
 _RECEIVE = 65_536
 
@@ -77,7 +77,7 @@ class Answer:
 
 
 class Connection:
-    """Connects when it is asked for the first time, and again after anything went wrong."""
+    """Connects at the first request, and again after an error."""
 
     def __init__(self, address: Address, token: str, ca: Path | None) -> None:
         self._address = address
@@ -96,7 +96,8 @@ class Connection:
     ) -> Answer:
         """Send a request with `length` bytes of `body` and return the answer.
 
-        Raises OSError or h11.RemoteProtocolError when there is none; the connection is closed then.
+        Raises OSError or h11.RemoteProtocolError when there is no answer, and closes the
+        connection.
         """
         try:
             return self._exchange(method, path, headers, body, length)
@@ -179,8 +180,8 @@ def _make_context(ca: Path | None) -> ssl.SSLContext:
 
 
 class ServerRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not a malfunction
-    """The server says no; the sentence is the server's own."""
+    """The server refuses a request; the message is the server's own."""
 
 
 class ServerAwayError(SurroundingsError):
-    """The server does not answer, or not as one that has our API would."""
+    """The server does not answer, or not as a server with this API would."""

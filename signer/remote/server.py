@@ -1,7 +1,7 @@
-"""A server's API as the submitter needs it: asked again while away, believed when it says no.
+"""A server's API for the submitter: retries while the server is away, stops at a refusal.
 
-A request is tried again after a lost connection, 429 and 5xx, with pauses that double, as long as
-something goes on in between; each request used here may be repeated.
+A request is retried after a lost connection, 429 and 5xx, with pauses that double, as long as there
+is progress in between. Each request used here may be repeated.
 """
 
 import json
@@ -20,7 +20,7 @@ _NO_ROOM = 507
 
 
 class Server:
-    """Asks over `connection`; `pause(seconds)` waits."""
+    """Sends requests over `connection`; `pause(seconds)` waits."""
 
     def __init__(self, connection: Connection, name: str, pause: Callable[[float], None]) -> None:
         self.name = name
@@ -29,7 +29,7 @@ class Server:
         self._failures = 0
 
     def progressed(self) -> None:
-        """Something went on: the next failure is the first one again."""
+        """Note progress: the next failure counts as the first one again."""
         self._failures = 0
 
     def ask(
@@ -42,7 +42,7 @@ class Server:
     ) -> Answer:
         """Return an answer of 2xx or of an `expected` status.
 
-        Raises ServerRefusal for any other 4xx, ServerAwayError when it stays away.
+        Raises ServerRefusal for any other 4xx, ServerAwayError when the tries are used up.
         """
         while True:
             pieces = (body,) if body else ()
@@ -59,7 +59,7 @@ class Server:
         length: int,
         expected: Iterable[int] = (),
     ) -> Answer | None:
-        """Ask once; None, after a pause, where it is worth another try."""
+        """Send a request once; return None, after a pause, if it should be retried."""
         try:
             answer = self._connection.ask(method, PREFIX + path, headers, body, length)
         except ssl.SSLCertVerificationError as error:
@@ -84,7 +84,7 @@ class Server:
         raise ServerRefusal(f"{self.name} refuses: {detail}")
 
     def wait(self, reason: str) -> None:
-        """Pause before another try that `attempt` did not ask for."""
+        """Pause before a retry that the caller decides on."""
         self._wait(reason, 0)
 
     def _wait(self, reason: str, at_least: float) -> None:

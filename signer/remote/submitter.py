@@ -1,4 +1,4 @@
-"""Hands one bundle to a server: blobs that it lacks, then the signed metadata, then its result."""
+"""Submits one bundle to a server: missing blobs, then the signed metadata; waits for the result."""
 
 import base64
 import hashlib
@@ -16,10 +16,10 @@ from signer.remote.connection import ServerAwayError, ServerRefusal
 from signer.remote.server import Server, decode_answer
 
 PART = 32 << 20
-"""Bytes of one part: what a lost connection may cost, beside what the server had written."""
+"""Bytes of one part: the most that a lost connection makes the client send again."""
 _PIECE = 1 << 18
 _TUS = {"Tus-Resumable": "1.0.0"}
-_ANEW = 3  # announcements of one blob: the first, and others when an upload has expired
+_ANEW = 3  # announcements of one blob: the first, and more if an upload has expired
 
 
 def has_blob(server: Server, blob: Blob) -> bool:
@@ -31,7 +31,7 @@ def has_blob(server: Server, blob: Blob) -> bool:
 def upload_blob(
     server: Server, blob: Blob, entropy: Callable[[int], bytes], advance: Callable[[int], None]
 ) -> None:
-    """Send what the server lacks of a blob; `advance` is told how many bytes it has.
+    """Send what the server lacks of a blob; `advance` is called with the bytes that it has.
 
     Raises ReleaseRefusal for a file that is not the one that was inspected.
     """
@@ -47,7 +47,7 @@ def upload_blob(
 
 
 def _announce(server: Server, blob: Blob, key: str) -> str:
-    """Return the path of the upload; empty where the key has been used up without an answer."""
+    """Return the path of the upload; empty if the key was used up without an answer."""
     metadata = base64.b64encode(blob.sha256.encode()).decode()
     headers = {
         **_TUS,
@@ -62,7 +62,7 @@ def _announce(server: Server, blob: Blob, key: str) -> str:
 
 
 def _send(server: Server, blob: Blob, path: str, advance: Callable[[int], None]) -> bool:
-    """Send parts until all is there; False when the server knows the upload no more."""
+    """Send parts until the upload is complete; False when the server no longer knows it."""
     known = -1
     while True:
         answer = server.ask("HEAD", path, _TUS, expected=(404, 409, 460))
@@ -114,7 +114,7 @@ def _changed(blob: Blob) -> ReleaseRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What a submission says: `bundle.json`, the role files in its list's order, blobs."""
+    """The contents of a submission: `bundle.json`, the role files in its list's order, blobs."""
 
     id: str
     bundle: bytes
@@ -123,17 +123,17 @@ class Outgoing:
 
     @property
     def length(self) -> int:
-        """Bytes of what `pieces` gives."""
+        """Total bytes of `pieces`."""
         return len(self.bundle) + sum(map(len, self.roles))
 
     def pieces(self) -> Iterator[bytes]:
-        """Give the body of docs/FORMATS.md section 6 by which it is handed in."""
+        """Yield the request body of docs/FORMATS.md section 6."""
         yield self.bundle
         yield from self.roles
 
 
 def load_outgoing(folder: Path) -> Outgoing:
-    """Read a bundle that `--out` made; raises SignerError for a folder that is none."""
+    """Read a bundle that `--out` made; raises SignerError for any other folder."""
     data = _read_file(folder / "bundle.json", MAX_BUNDLE)
     with refusing(SignerError):
         bundle = decode_bundle(data)
@@ -149,7 +149,7 @@ def load_outgoing(folder: Path) -> Outgoing:
 
 
 def make_outgoing(roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob]) -> Outgoing:
-    """Return a bundle that lies nowhere: bytes by role and version, blobs where they are."""
+    """Return a bundle that is not on disk: bytes by role and version, blobs at their own paths."""
     bundle_id, data = describe_bundle(roles, blobs)
     files = tuple(content for _, content in sorted(roles.items()))
     distinct = {blob.sha256: blob for blob in blobs}
@@ -167,13 +167,13 @@ def _read_file(path: Path, limit: int) -> bytes:
 
 
 MEDIA_TYPE = "application/vnd.hening.submission"
-_WAIT_SECONDS = 30  # that the server may wait with one answer
-_ANSWERS = 20  # ten minutes: what lasts longer has an alarm at the server
+_WAIT_SECONDS = 30  # that the server may delay one answer
+_ANSWERS = 20  # ten minutes: a longer wait raises an alarm at the server
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A bundle that is published: the snapshot's version that shows it, bytes that were sent."""
+    """A published bundle: the snapshot version that lists it, and the bytes that were sent."""
 
     bundle: str
     snapshot: int
@@ -183,9 +183,9 @@ class Outcome:
 def submit_outgoing(
     server: Server, outgoing: Outgoing, entropy: Callable[[int], bytes], progress: Progress
 ) -> Outcome:
-    """Hand a bundle over and wait for its result; safe to repeat, also after it was published.
+    """Submit a bundle and wait for its result; safe to repeat, also after it was published.
 
-    Raises ServerRefusal with the server's reason, ServerAwayError when it stays away.
+    Raises ServerRefusal with the server's reason, ServerAwayError when the tries are used up.
     """
     path = f"/submissions/{outgoing.id}"
     known = server.ask("GET", path, expected=(404,))

@@ -1,7 +1,7 @@
 """Access points, from mobile-broadband-provider-info or a file of Android's form.
 
-`serviceproviders.xml` (GNOME's format 2.0) says which networks a provider's access points belong to
-and knows the country of those that have no network's numbers; `apns-conf.xml` (Android) has one
+`serviceproviders.xml` (GNOME's format 2.0) says which networks a provider's access points belong
+to, and gives the country of providers without network numbers. `apns-conf.xml` (Android) has one
 network for each access point.
 """
 
@@ -21,7 +21,7 @@ from signer.errors import SourceError
 TYPES = frozenset({
     "cbs", "default", "dun", "emergency", "fota", "hipri", "ia", "ims", "mms", "supl", "xcap",
 })  # fmt: skip
-#: Members that are bytes of a protocol, and how many they may have.
+#: Members whose length a protocol limits, and the limit in bytes.
 MEMBERS = {
     "apn": 100,
     "mmsc": 200,
@@ -34,10 +34,10 @@ PORTS = frozenset({"mmsport", "port"})
 MAX_CARRIER = 100
 NETWORK = re.compile(r"([0-9]{3})-([0-9]{2,3})")
 PRINTABLE = re.compile(r"[ -~]+")
-#: What no text of a pack may hold.
+#: What no text of a pack may contain.
 FORBIDDEN = re.compile(r"[<>]|https?:|www\.|javascript:|data:", re.IGNORECASE)
 
-#: Why a reader leaves out what an entry does not have.
+#: Why a reader leaves out what has no place in an entry.
 NO_PLACE = "entries have no place for it"
 
 Note = Callable[[str], None]
@@ -45,7 +45,7 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """Where a reader tells what is not in the access points: notes, and what it left out."""
+    """Collects what a reader reports besides access points: notes, and what it left out."""
 
     note: Note
     left_out: LeftOut
@@ -56,8 +56,8 @@ def make_access_point(
 ) -> dict[str, object] | None:
     """Return the APN of FORMATS 15 with `words` of MEMBERS and PORTS, spaces around them removed.
 
-    What is empty is passed over, and a member that phones could not use is left out; without a
-    usable `apn` or type there is no access point, and None. `where` is for `aside`.
+    Empty values are ignored, and a member that phones could not use is left out. Returns None
+    without a usable `apn` or type. `where` is the place that `aside` reports.
     """
     point: dict[str, object] = {"carrier": _shorten(carrier, where, aside.note)}
     for name, word in words.items():
@@ -125,12 +125,12 @@ def read_android(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str, o
 
 
 def _types_of(element: Element) -> set[str]:
-    """Return the types; none at all, or a star, is every type in Android."""
+    """Return the types; in Android, no type or a star means every type."""
     words = {word.strip().lower() for word in (element.get("type") or "*").split(",")}
     return set(TYPES - {"emergency", "ia"}) if "*" in words else words - {""}
 
 
-#: What `usage` means in Android's words; without one an access point is for data.
+#: Android's types for each `usage`; an access point without `usage` is for data.
 USAGES = {
     None: ("default",),
     "ia": ("ia",),
@@ -169,7 +169,7 @@ def read_providers(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str,
 
 
 def _list_left_out(element: Element) -> Iterator[str]:
-    """Yield the tags of the elements that are not taken over, those below them apart."""
+    """Yield the tags of elements that are not used; used elements are searched recursively."""
     for child in element:
         if child.tag in PROVIDERS_TAKEN:
             yield from _list_left_out(child)
@@ -211,7 +211,7 @@ def _point_of(
 
 
 def _name_of(element: Element) -> str:
-    """Return the name without a language, or the first of those with one."""
+    """Return the name without a language, or else the first one with a language."""
     names = element.findall("name")
     plain = [each for each in names if not each.keys()] or names
     return " ".join((plain[0].text or "").split()) if plain else ""
@@ -227,10 +227,10 @@ READERS = {"serviceproviders": read_providers, "apns": read_android}
 def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> Built:
     """Build the kind `apn` from either form; `version` is that of the package the file is from.
 
-    GNOME's form is of mobile-broadband-provider-info where nothing else is said; Android's may be
-    anybody's, so `name` and `licence` have to be. An access point that a network has twice in all
-    members is kept once. SourceError if the file is neither, is not well formed, declares entities,
-    or nobody says what it is.
+    GNOME's form is attributed to mobile-broadband-provider-info by default. Android's form has many
+    publishers, so it needs `name` and `licence`. Identical access points of a network are kept
+    once. Raises SourceError if the file is neither form, is not well formed, declares entities, or
+    lacks its name or licence.
     """
     root = _parse(path)
     reader = READERS.get(root.tag)
@@ -259,7 +259,7 @@ def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> 
 
 
 def _parse(path: Path) -> Element:
-    """Return the root of an XML file that fetches nothing and expands nothing."""
+    """Return the root of an XML file, parsed without external resources or entity expansion."""
     if path.stat().st_size > MAX_BYTES:
         raise SourceError(f"{path} has more than {MAX_BYTES} bytes; no list of access points has.")
     try:

@@ -1,4 +1,4 @@
-"""What a builder hands over, and what it left out."""
+"""The result of a builder, and what it left out."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 class LeftOut:
-    """What was left out, by reason: its name, and how often it was there.
+    """What was left out, by reason: its name, and how often it occurred.
 
-    A name says where in the source it is, or what it is called there.
+    A name is its place in the source, or its name there.
     """
 
     def __init__(self) -> None:
         self._found: dict[str, Counter[str]] = {}
 
     def add(self, reason: str, name: str, count: int = 1) -> None:
-        """Take down that something was left out; `reason` is of all that was for the same one."""
+        """Record that something was left out; entries with the same `reason` are grouped."""
         self._found.setdefault(reason, Counter())[name] += count
 
     def to_json(self) -> list[dict[str, object]]:
-        """Return an object for each reason, in order: how much it is, and its names with counts."""
+        """Return an object for each reason, in order: its total, and its names with counts."""
         return [
             {"count": names.total(), "names": dict(sorted(names.items())), "reason": reason}
             for reason, names in sorted(self._found.items())
@@ -45,11 +45,11 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The entries of a kind, where they come from, and what a person should know of it.
+    """The entries of a kind, their sources, and remarks for a person.
 
     `entries` and `sources` are as FORMATS 15 says; `pictures` maps names of wallpapers to JPEGs;
-    `left_out` is what the source has and the pack has not, `notes` are sentences about the rest;
-    `completeness` says which texts are in which languages, where the kind has texts.
+    `left_out` is what the source has and the pack lacks, `notes` are sentences about the rest.
+    `completeness` says which texts exist in which languages, for kinds with texts.
     """
 
     entries: dict[str, object]

@@ -1,6 +1,6 @@
 """Certificates that phones trust, from PyPI's certifi or a file in PEM.
 
-Only what may sign other certificates is taken: with the extension basic constraints that says so.
+Only CA certificates are taken: their basic constraints extension says that they may sign others.
 """
 
 import base64
@@ -36,7 +36,7 @@ def load_ca(
 ) -> Built:
     """Build the kind `ca` from a file in PEM, or certifi's.
 
-    `version` is that of the package a file is from. SourceError if the file has no certificate, or
+    `version` is that of the file's package. Raises SourceError if the file has no certificate, or
     one that cannot be read.
     """
     if path is None:
@@ -68,9 +68,9 @@ def load_ca(
 
 
 def _judge(block: bytes) -> tuple[str, bytes, str]:
-    """Return a certificate's title, its DER, and why it is left out, or nothing where it is not."""
+    """Return a certificate's title, its DER, and why it is left out (empty if it is kept)."""
     with warnings.catch_warnings():
-        # Some roots that the whole web needs have the serial number 0, against RFC 5280.
+        # Some widely used roots have the serial number 0, which RFC 5280 forbids.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         certificate = x509.load_pem_x509_certificate(block)
         der = certificate.public_bytes(Encoding.DER)
@@ -88,7 +88,7 @@ def _why_left_out(der: bytes) -> str:
 
 
 def _title_of(certificate: x509.Certificate) -> str:
-    """Return what people call it: common name, unit, organisation, else all of it."""
+    """Return a title: the common name, else the unit, the organisation or the whole subject."""
     for oid in NAMED_BY:
         if found := certificate.subject.get_attributes_for_oid(oid):
             words = str(found[0].value)

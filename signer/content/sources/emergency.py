@@ -1,7 +1,7 @@
 """Emergency numbers, from the short numbers of the package phonenumbers.
 
-The package has a pattern for each country and how long a number may be; all numbers of those
-lengths are tried, so that this says of each number what the package says of it.
+For each country the package has a pattern and the possible lengths of a number. All numbers of
+those lengths are tried, so the result agrees with the package for each number.
 """
 
 import re
@@ -16,15 +16,15 @@ from signer.errors import SourceError
 
 NAME = "phonenumbers"
 LICENCE = "Apache-2.0"
-#: A hundred million numbers are not tried.
+#: Eight digits would be a hundred million numbers to try.
 MAX_DIGITS = 7
-#: Longer than every number, so what begins with a number and these is an emergency call only where
-#: the rest does not matter.
+#: A suffix longer than every number: a number with it is an emergency call only where further
+#: digits do not matter.
 REST = "0" * 8
 
 
 def load_emergency() -> Built:
-    """Build the kind `emergency` for all countries of the package, those without a number too.
+    """Build the kind `emergency` for all countries of the package, including those without numbers.
 
     `exact` is true where a longer number does not reach the emergency services: in Brazil, Chile
     and Nicaragua. SourceError if a pattern allows numbers that are too long to be tried.
@@ -61,5 +61,5 @@ def _find_numbers(country: str) -> list[str]:
 
 @cache
 def _all_numbers(length: int) -> str:
-    """Return all numbers of so many digits, one a line: a pattern looks through them at once."""
+    """Return all numbers of `length` digits, one on each line, for a single pattern search."""
     return "\n".join(map(f"%0{length}d".__mod__, range(10**length)))

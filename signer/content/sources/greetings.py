@@ -34,7 +34,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 FIXED = re.compile(r"(\d\d)-(\d\d)")
 NTH = re.compile(rf"({'|'.join(WEEKDAYS)}) ([1-4]|last) of (\d\d)")
 BEFORE = re.compile(r"(\d{1,2}) days before (\S.*)")
-#: A day that depends on who sees the moon is a good day for a greeting all the same.
+#: A date that depends on the sighting of the moon is good enough for a greeting.
 ESTIMATED = " (estimated)"
 
 Calendar = Mapping[str, Mapping[dt.date, list[str]]]
@@ -57,11 +57,11 @@ def days_of(marked: Marked, calendar: Calendar, years: Iterable[int]) -> dict[st
     """Return the days of an occasion by place, from its rules, all of them optional.
 
     `named` lists holidays as the package calls them in English: a country that has one has the
-    occasion on that day. `countries` are the only ones that are looked at. `like` gives a place the
-    days of a country that has one, `on` days by a rule: `12-25`, or `sunday 2 of 05` and `sunday
-    last of 05`, or `22 days before Easter Monday` by a holiday of that country; the place `*` is
-    everywhere else. `without` are places that have no such day.
-    Without any rule the occasion is on any day. SourceError for a rule that says nothing.
+    occasion on that day. `countries` restricts the search to these. `like` gives a place the days
+    of a country that has one, `on` days by a rule: `12-25`, or `sunday 2 of 05` and `sunday last of
+    05`, or `22 days before Easter Monday` by a holiday of that country; the place `*` is everywhere
+    else. `without` are places that have no such day. Without any rule the occasion is on any day.
+    SourceError for an invalid rule.
     """
     rules = marked.members((), {"countries", "like", "named", "on", "without"})
     found: dict[str, list[str]] = {}
@@ -127,11 +127,12 @@ OCCASION = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
-    """Build the kind `greetings` from a folder, ours if none is given, with the days of `years`.
+    """Build the kind `greetings` from a folder, by default the built-in one, with days of `years`.
 
     The index has `source`, `version`, `licence`, `author`, and `occasions`: name to the rules of
     `days_of`. SourceError names file and line: for a text of an occasion that the index lacks, an
-    occasion without a name in English, a language with texts for an occasion and no name of it.
+    occasion without a name in English, a language that has texts for an occasion but no name for
+    it.
     """
     wanted_years = sorted(set(years))
     head = {"author", "licence", "occasions", "source", "version"}
@@ -176,7 +177,7 @@ def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
 
 
 def _count_segments(texts: Iterable[Message]) -> tuple[str, ...]:
-    """Say how many SMS the texts take that take more than one."""
+    """Return notes on the texts that need more than one SMS."""
     counts = Counter(count_segments(message.text) for message in texts)
     return tuple(
         f"Texts that take {segments} SMS: {counts[segments]}"

@@ -1,4 +1,4 @@
-"""Public holidays of all countries that the package holidays knows, year by year."""
+"""Public holidays of all countries in the package `holidays`, year by year."""
 
 import datetime as dt
 import unicodedata
@@ -19,10 +19,10 @@ ENGLISH = "en_US"
 def load_holidays(years: Iterable[int], countries: Collection[str] | None = None) -> Built:
     """Build the kind `holidays` for `years`, of `countries` or all that the package knows.
 
-    A day's names are in the language that the country's holidays have in the package, and in
-    English; names of one day are put together. Left out are years that the package cannot compute
-    for a country, and what is no public holiday of the whole country. SourceError for a country
-    that it does not know.
+    A day's names are in the package's language for the country, and in English; several names of
+    one day are joined. Years that the package cannot compute for a country are left out, and so are
+    days that are not public holidays of the whole country. Raises SourceError for an unknown
+    country.
     """
     known = sorted(list_supported_countries(include_aliases=False))
     if unknown := sorted(set(countries or ()) - set(known)):
@@ -51,7 +51,7 @@ def english_days(country: str, year: int) -> dict[dt.date, list[str]]:
 
 
 def _note_others(country: str, left_out: LeftOut) -> None:
-    """Take down what the package knows besides: holidays of parts of a country, of other kinds."""
+    """Record what is left out: holidays of parts of a country, and of other kinds."""
     known = country_holidays(country)
     if known.subdivisions:
         reason = "a part of a country, with holidays that only it has"
@@ -61,7 +61,7 @@ def _note_others(country: str, left_out: LeftOut) -> None:
 
 
 def _own_language(country: str) -> str | None:
-    """Return the language to ask for: without one the package looks at the machine's."""
+    """Return the language to request: by default the package would use the machine's."""
     own: str | None = country_holidays(country).default_language
     return own
 
@@ -70,7 +70,7 @@ def _days_of(
     country: str, year: int, found: HolidayBase, note: Callable[[str], None]
 ) -> list[list[object]]:
     """Return the days of a year, ascending, each with its names by locale."""
-    # A country has one form of its language here, so the language alone says which.
+    # A country has one variant of its language here, so the language code is enough.
     own = (found.default_language or ENGLISH).partition("_")[0]
     locales = {own: _names(found, year)}
     if own != "en" and ENGLISH in found.supported_languages:

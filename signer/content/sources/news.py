@@ -87,7 +87,7 @@ def _day_of(marked: Marked) -> str:
 
 
 def _count(wanted: dict[str, Marked], messages: Sequence[Message]) -> Completeness:
-    """Count an entry as there in a locale that has its title; it has the body then, too."""
+    """Count an entry as present in a locale that has its title, which implies its body."""
     counts = count_messages(messages)
     return Completeness({name: counts.get(f"{name}/title", {}) for name in wanted})
 

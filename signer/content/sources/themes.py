@@ -18,16 +18,16 @@ MODES = frozenset({"1", "CMYK", "L", "P", "RGB", "YCbCr"})
 MIN_SIDE, MAX_SIDE = 64, 4096
 MAX_BYTES = 64 * 1024 * 1024
 QUALITY = 85
-#: Waves across and down of a placeholder, and the sides of what it is computed from.
+#: Components of a placeholder across and down, and the sides of the image it is computed from.
 WAVES = (3, 4)
 SMALL = (36, 64)
 
 
 def read_picture(path: Path) -> Image.Image:
-    """Return the pixels of an image in sRGB, as it is to be looked at.
+    """Return the pixels of an image in sRGB, in the orientation for viewing.
 
-    SourceError, before any pixel is decoded, for a format, side or mode that no wallpaper has;
-    and for what cannot be decoded.
+    Raises SourceError before any pixel is decoded for a format, side or mode that no wallpaper has,
+    and for an image that cannot be decoded.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -95,7 +95,7 @@ def load_wallpapers(folder: Path) -> Built:
     """Build the kind `wallpapers`, with its pictures, from a folder with `wallpapers.yaml`.
 
     The index has `source`, `version`, `licence` and `wallpapers`: name to `file`, `title` by
-    locale, `author`, `licence`. SourceError for an index or an image that is not as it should be.
+    locale, `author`, `licence`. SourceError for an invalid index or image.
     """
     head = {"licence", "source", "version", "wallpapers"}
     index = read_yaml(folder / WALLPAPERS).members(head, ())
@@ -145,8 +145,8 @@ def load_themes(folder: Path) -> Built:
     """Build the kind `themes` from a folder with `themes.yaml`.
 
     It has `source`, `version`, `licence` and `themes`: name to `title` by locale, `author`,
-    `licence`, the colours `light` and `dark`, and perhaps `wallpaper`. SourceError for another
-    form; whether a text can be read on its background is for the check of the pack to say.
+    `licence`, the colours `light` and `dark`, and perhaps `wallpaper`. Raises SourceError for
+    another form. The check of the pack decides whether a text is readable on its background.
     """
     index = read_yaml(folder / THEMES).members({"licence", "source", "themes", "version"}, ())
     entries: dict[str, object] = {}

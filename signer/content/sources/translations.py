@@ -1,4 +1,4 @@
-"""Texts that translators write (YAML, CSV, PO), each with the line that an error names."""
+"""Reads translators' texts (YAML, CSV, PO), each with its line for error messages."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ LOCALE = re.compile(r"(?=.{1,16}\Z)[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 class Message:
     """A text by its key and locale; `where` is `FILE, line N`.
 
-    Author and licence are empty where those of the whole folder hold.
+    Author and licence are empty where those of the whole folder apply.
     """
 
     key: str
@@ -52,7 +52,7 @@ def make_message(
 
 
 def read_csv(path: Path) -> Iterator[Message]:
-    """Yield the messages of a table in UTF-8 whose head is `key,LOCALE…`; empty cells are none.
+    """Yield the messages of a table in UTF-8 whose head is `key,LOCALE…`; empty cells are skipped.
 
     A key may be in several rows. SourceError, with the line, for another head or width.
     """
@@ -78,12 +78,12 @@ LINE = re.compile(r"\(line (\d+)\)")
 
 
 def read_po(path: Path) -> Iterator[Message]:
-    """Yield the translations of a PO file in UTF-8; fuzzy, obsolete and empty ones are none.
+    """Yield the translations of a PO file in UTF-8; fuzzy, obsolete and empty ones are skipped.
 
     SourceError, with the line, for a syntax error, a plural or a message without a context.
     """
     try:
-        # With a line feed behind it no text is the name of a file, which polib would read instead.
+        # polib would read a text that is the name of a file; a trailing line feed prevents that.
         file = polib.pofile(path.read_text("utf-8-sig") + "\n")
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not in UTF-8: {error}.") from error
@@ -111,25 +111,25 @@ class Marked:
     where: str
 
     def text(self) -> str:
-        """Return the text; SourceError if this is none, or an empty one."""
+        """Return the text; SourceError if this is not a text, or empty."""
         if not isinstance(self.value, str) or not self.value.strip():
             raise self.error("a text is wanted here")
         return self.value
 
     def sequence(self) -> "list[Marked]":
-        """Return the elements; SourceError if this is no sequence."""
+        """Return the elements; SourceError if this is not a sequence."""
         if not isinstance(self.value, list):
             raise self.error("a list is wanted here")
         return self.value
 
     def mapping(self) -> "dict[str, Marked]":
-        """Return the members; SourceError if this is no mapping."""
+        """Return the members; SourceError if this is not a mapping."""
         if not isinstance(self.value, dict):
             raise self.error("members with names are wanted here")
         return self.value
 
     def members(self, needed: Collection[str], optional: Collection[str]) -> "dict[str, Marked]":
-        """Return the members; SourceError unless they are all `needed` ones and `optional` ones."""
+        """Return the members: all of `needed` and any of `optional`, else SourceError."""
         found = self.mapping()
         if missing := sorted(set(needed) - found.keys()):
             raise self.error(f"{', '.join(missing)} is missing")
@@ -138,7 +138,7 @@ class Marked:
         return found
 
     def error(self, rule: str) -> SourceError:
-        """Return the error that says what is wrong at this place."""
+        """Return an error that names this place."""
         return SourceError(f"{self.where}: {rule}.")
 
 
@@ -147,7 +147,7 @@ TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str"))
 
 
 def read_yaml(path: Path) -> Marked:
-    """Return what a file of at most 1 MiB holds; SourceError, with the line, otherwise."""
+    """Return the content of a file of at most 1 MiB; SourceError, with the line, otherwise."""
     data = path.read_bytes()
     if len(data) > MAX_BYTES:
         raise SourceError(f"{path} has more than {MAX_BYTES} bytes; split it.")
@@ -188,9 +188,9 @@ def _mark(node: yaml.Node, path: str, seen: set[int]) -> Marked:
 def read_messages(folder: Path, *, but: str) -> list[Message]:
     """Return the messages of the files of a folder, by file name; `but` is a file of another kind.
 
-    A YAML file has the members `locale` and `messages`: key to text, or to a list of texts, each
-    of which may be `{text:, author:, licence:}`. Other names than *.yaml, *.csv and *.po are not
-    looked at. SourceError as `read_yaml`, `read_csv` and `read_po`.
+    A YAML file has the members `locale` and `messages`: key to text, or to a list of texts, each of
+    which may be `{text:, author:, licence:}`. Files other than *.yaml, *.csv and *.po are ignored.
+    SourceError as `read_yaml`, `read_csv` and `read_po`.
     """
     return [
         message
@@ -266,7 +266,7 @@ SEGMENTS = 4
 
 
 def check_words(text: str, where: str, limit: int, *, lines: bool = False) -> str:
-    """Return a text of at most `limit` characters; SourceError, with `where`, if it may not be."""
+    """Return a text of at most `limit` characters; SourceError, with `where`, if it is invalid."""
     try:
         check_text(text, limit, lines=lines)
         check_prose(text)
@@ -276,7 +276,7 @@ def check_words(text: str, where: str, limit: int, *, lines: bool = False) -> st
 
 
 def check_greeting(text: str, where: str) -> str:
-    """Return a text that people send; SourceError if it breaks a rule, or takes too many SMS."""
+    """Return a greeting text; SourceError if it breaks a rule or needs too many SMS."""
     check_words(text, where, 500, lines=True)
     if (segments := count_segments(text)) > SEGMENTS:
         raise SourceError(f"{where}: the text takes {segments} SMS, and {SEGMENTS} are allowed.")

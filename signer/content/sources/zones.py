@@ -1,8 +1,8 @@
 """Time zones, from PyPI's tzdata or a folder of compiled files.
 
-A name whose file has the same bytes as another's is a link to it: to the one that `tzdata.zi`,
-which lies in the folder, calls a zone, else to the first by name. What some files
-repeat for readers of version 1 is made empty.
+A name whose file has the same bytes as another's is a link to it: to the one that the folder's
+`tzdata.zi` calls a zone, else to the first by name. The block that some files repeat for readers of
+version 1 is made empty.
 """
 
 import base64
@@ -19,10 +19,10 @@ from signer.errors import SourceError
 NAME = "tzdata"
 LICENCE = "LicenseRef-public-domain"
 MAGIC = b"TZif"
-#: What makes a folder of zones a package.
+#: Files that make a folder of zones a Python package.
 PYTHONS = (".py", ".pyc")
 HEADER = struct.Struct(">4sc15x6I")
-#: Counts and data of one local time that has no name.
+#: Counts and data of a single local time without a name.
 EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
 #: The database's own lists of zones, countries, leap seconds and its source and version.
 INDEXES = frozenset(
@@ -39,8 +39,8 @@ def load_zones(
 ) -> Built:
     """Build the kind `zones` from `folder`, such as /usr/share/zoneinfo; without one from tzdata.
 
-    SourceError if it has no zones, no `tzdata.zi` that says of which version they are, or one that
-    says another than `version`.
+    Raises SourceError if it has no zones, no `tzdata.zi` with their version, or one with another
+    version than `version`.
     """
     root: Traversable = files("tzdata") / "zoneinfo" if folder is None else folder
     left_out = LeftOut()
@@ -77,7 +77,7 @@ def _find_zones(folder: Traversable, prefix: str, left_out: LeftOut) -> Iterator
 
 
 def _without_first_block(data: bytes) -> bytes:
-    """Return a file whose block of version 1 is empty; what has no later one stays as it is."""
+    """Return a file with an empty version 1 block; a file without a later block stays unchanged."""
     if len(data) < HEADER.size:
         return data
     *_, isut, isstd, leap, times, types, chars = HEADER.unpack_from(data)
@@ -87,7 +87,7 @@ def _without_first_block(data: bytes) -> bytes:
 
 
 def _read_source(file: Traversable) -> tuple[str, frozenset[str]]:
-    """Return the version of a compact source of zic, and the names that are zones, not links."""
+    """Return the version of a compact zic source, and the names that are zones, not links."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
