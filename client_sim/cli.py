@@ -1,7 +1,7 @@
-"""`hening-device`: a phone on disk that polls, installs and starts again; and the privacy lab.
+"""`hening-device`: a phone on disk that polls, installs and reboots; and the privacy lab.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed (network, disk, no such folder),
-130 stopped with Ctrl-C. `hening-device tuf` knows 0 and 1 alone.
+130 stopped with Ctrl-C. `hening-device tuf` uses only 0 and 1.
 """
 
 import sys
@@ -15,7 +15,7 @@ try:
     from hening.lazy_command import LazyCommand
     from hening.version import version_option
 except KeyboardInterrupt:
-    # Before `main` there is nothing else that catches it.
+    # Before `main` runs, nothing else catches it.
     sys.stderr.write("hening-device: stopped\n")
     sys.exit(130)
 

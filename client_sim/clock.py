@@ -1,4 +1,4 @@
-"""The one place where the real clock and the system's randomness are read."""
+"""The only module that reads the real clock and the system's randomness."""
 
 import os
 import time
@@ -10,5 +10,5 @@ def read_clock() -> float:
 
 
 def read_entropy(n: int) -> bytes:
-    """Return `n` fresh bytes of the system's randomness."""
+    """Return `n` random bytes from the system."""
     return os.urandom(n)

@@ -1,4 +1,4 @@
-"""The root of everything that the phone simulator and its lab refuse.
+"""The base of all errors of the phone simulator and its lab.
 
 SimulatorError
 ├── DeviceError     the phone: `client_sim.device.errors`
@@ -10,4 +10,4 @@ SimulatorError
 
 
 class SimulatorError(Exception):
-    """Anything refused here; the message is one sentence to act on."""
+    """Base of all errors here; the message is one sentence that a person can act on."""

@@ -1,8 +1,8 @@
-"""Everything a phone knows about its owner: planted, fictional and known to the last byte.
+"""Everything that a phone knows about its owner: planted, fictional and known exactly.
 
-Numbers come from ranges that belong to nobody: IMEI with the test reporting body 00, IMSI in the
-test network 001-01, telephone numbers below the unassigned country code +999, locally administered
-MAC addresses, `example.org` addresses, places in the Java Sea.
+Numbers come from unassigned ranges: IMEI with the test reporting body 00, IMSI in the test network
+001-01, telephone numbers below the unassigned country code +999, locally administered MAC
+addresses, `example.org` addresses, places in the Java Sea.
 """
 
 import json
@@ -34,7 +34,7 @@ class PersonaError(SimulatorError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account on the phone, with the token that stands for its password."""
+    """An account on the phone, with a token in place of its password."""
 
     name: str
     token: str
@@ -61,7 +61,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A text or multimedia message; `kind` is `sms` or `mms`, `number` the other side."""
+    """A text or multimedia message; `kind` is `sms` or `mms`, `number` the other party."""
 
     kind: str
     number: str
@@ -149,14 +149,14 @@ def decode_persona(data: bytes) -> Persona:
 
 
 def make_contact(tape: Tape) -> Contact:
-    """Make somebody for the address book."""
+    """Make a contact for the address book."""
     word = tape.word()
     name = f"{tape.name()} {word.capitalize()}"
     return Contact(name=name, number=tape.number(), address=f"{word}@example.org")
 
 
 def make_persona(seed: int | bytes) -> Persona:
-    """Make the persona of a seed: the same seed gives the same persona, another gives another.
+    """Make the persona of a seed: the same seed always gives the same persona.
 
     How much the owner has (contacts, messages, photos) varies with the seed too.
     """
@@ -210,10 +210,10 @@ def make_persona(seed: int | bytes) -> Persona:
 
 
 def canaries(persona: Persona) -> Mapping[str, tuple[bytes, ...]]:
-    """List the values that cannot turn up by chance, by field name, such as `contacts.number`.
+    """List the values that cannot occur by chance, by field name, such as `contacts.number`.
 
-    What is short or shared by many owners (carrier, locale, battery) is not here: a search for it
-    would find noise. Comparing two personas finds those.
+    Values that are short or common (carrier, locale, battery) are left out: a search for them would
+    find noise. A comparison of two personas finds those.
     """
     found: dict[str, tuple[str, ...]] = {
         name: (getattr(persona, name),)

@@ -1,6 +1,6 @@
-"""An endless tape of bytes from a seed, and the fictional values that are read from it.
+"""An endless stream of bytes from a seed, and the fictional values that are read from it.
 
-Numbers come from ranges that belong to nobody; `persona.py` says which.
+Numbers come from unassigned ranges; `persona.py` lists them.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def luhn_digit(digits: str) -> str:
 
 
 class Tape:
-    """The same values everywhere and for ever for the same seed; each is read once."""
+    """A deterministic stream: the same seed gives the same values on every machine."""
 
     def __init__(self, seed: int | bytes) -> None:
         data = seed if isinstance(seed, bytes) else str(seed).encode()
@@ -61,7 +61,7 @@ class Tape:
         return self.pick(_NAMES)
 
     def text(self) -> str:
-        """Read what somebody might write."""
+        """Read the text of a message or note."""
         return f"Meet {self.name()} at {self.word()} {self.below(24)}:{self.below(60):02}"
 
     def number(self) -> str:

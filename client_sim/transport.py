@@ -1,7 +1,6 @@
 """The phone's side of HTTP/1.1: the exact bytes of FORMATS section 9 over a `world.Stream`.
 
-Requests are written here and nowhere else, never by a library, so that no default header can ever
-leave a phone.
+Only this module writes requests, never a library, so that no default header can leave a phone.
 """
 
 import re
@@ -13,39 +12,39 @@ from client_sim.device.errors import GoneError, TransportError, UnreachableError
 from client_sim.world import Public, Stream, World
 
 BLOCK: Final = 8 * 1024 * 1024
-"""Bytes of a block of a package; blocks start at multiples of it."""
+"""Bytes of a block of a package; blocks start at its multiples."""
 
 _METADATA_SECONDS: Final = 120.0
 _BLOCK_SECONDS: Final = 1_800.0
-# Of all metadata over one connection: 256 roots of two minutes each would be a working day.
+# For all metadata over one connection: 256 roots of two minutes each would take a working day.
 _POLL_SECONDS: Final = 900.0
-# The body of a 404 is read, so that the connection can go on, and thrown away.
+# The body of a 404 is read and discarded, so that the connection can be used further.
 _NOT_FOUND_LIMIT: Final = 16_384
-# No path of FORMATS section 8 has any other byte; checked again here, right before the wire.
+# Paths of FORMATS section 8 have no other bytes; checked again here, right before sending.
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 
 
 def host_header(public: Public) -> str:
-    """Return the value of `Host`: with the port only where it is not the scheme's own."""
+    """Return the value of `Host`: with the port unless it is the scheme's default."""
     usual = 443 if public.tls else 80
     return public.host if public.port == usual else f"{public.host}:{public.port}"
 
 
 def encode_request(host: str, path: str) -> bytes:
-    """Return the bytes that ask for `path`; raises TransportError if it is no path of ours."""
+    """Return the bytes that ask for `path`; raises TransportError for an invalid path."""
     return _encode(host, path, "Accept-Encoding: gzip")
 
 
 def encode_block_request(host: str, path: str, first: int, last: int) -> bytes:
-    """Return the bytes that ask for the bytes `first` to `last`, both inclusive, of `path`."""
+    """Return the request for the bytes `first` to `last`, both inclusive, of `path`."""
     return _encode(host, path, f"Range: bytes={first}-{last}")
 
 
 class Connection:
     """One poll's connection: resolves once and connects once, at the first request.
 
-    `requests` lists the paths that were asked for. Use it as a context manager; it is closed at
-    the end whatever happens.
+    `requests` lists the requested paths. Use it as a context manager; it is always closed at the
+    end.
     """
 
     def __init__(self, world: World) -> None:
@@ -69,22 +68,22 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Close the connection for good; closing twice is harmless."""
+        """Close the connection permanently; closing twice is harmless."""
         self._closed = True
         stream, self._stream = self._stream, None
         if stream is not None:
             try:
                 stream.close()
             except OSError:
-                # Nothing is left to be said on it, so a failing close changes nothing.
+                # Nothing remains to be sent, so a failing close changes nothing.
                 return
 
     def get(self, path: str, *, limit: int) -> bytes:
-        """Return the decoded body of `path`, at most `limit` bytes; only 200 is an answer."""
+        """Return the decoded body of `path`, at most `limit` bytes; only status 200 is accepted."""
         return self._ask(path, encode_request(self._host, path), limit).body
 
     def get_if_there(self, path: str, *, limit: int) -> bytes | None:
-        """Return the body of `path`, or None if the answer is 404: the next root is not there."""
+        """Return the body of `path`, or None for 404, which means that there is no next root."""
         data = encode_request(self._host, path)
         answer = self._ask(path, data, max(limit, _NOT_FOUND_LIMIT), statuses=(200, 404))
         return None if answer.status == 404 else answer.body
@@ -105,7 +104,7 @@ class Connection:
         statuses: tuple[int, ...] = (200,),
         wanted: bytes | None = None,
     ) -> Answer:
-        """Send a request and return its answer; `wanted` is the range of a block, whole."""
+        """Send a request and return its answer; `wanted` is the full range of a block."""
         try:
             stream, reader = self._open()
             reader.expect(path, self._host)
@@ -123,7 +122,7 @@ class Connection:
             if wanted is not None:
                 _check_block(answer, wanted, limit)
         except BaseException:
-            # What follows on a connection that went wrong cannot be told apart from the answer.
+            # After an error, later bytes of the connection cannot be told apart from the answer.
             self.close()
             raise
         return answer

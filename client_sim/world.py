@@ -1,8 +1,8 @@
-"""What a client under test is given, and all that it is given.
+"""Everything that a client under test receives.
 
-Anyone can bring a client to the lab: a factory `factory(world) -> client`. Everything that leaves
-a client goes through its world, so the world sees the whole trace: names resolved, connections
-made, bytes sent. The clean client is given no `personal`.
+The lab accepts any client that has a factory `factory(world) -> client`. Everything that a client
+sends goes through its world, so the world sees the whole trace: names resolved, connections made,
+bytes sent. The clean client gets no `personal`.
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
@@ -14,7 +14,7 @@ from client_sim.persona import Persona
 
 @dataclass(frozen=True, slots=True)
 class RunningBuild:
-    """The build that runs now: what the boot loader started and marked successful."""
+    """The running build, which the bootloader started and marked successful."""
 
     fingerprint: str
     incremental: str
@@ -83,10 +83,9 @@ class Client(Protocol):
     """A phone's polling software, synchronous, driven from outside.
 
     `poll` asks once and returns what it decided (any value with a readable `str`); `on_event`
-    is told what happens in between; `next_poll(now)` gives the epoch seconds of the next poll. It
-    is asked after each poll, and again after each event and each start, and gives the same time
-    until that poll, unless the phone was reset, or the time has passed or lies over eight hours
-    ahead.
+    receives the events in between; `next_poll(now)` gives the epoch seconds of the next poll.
+    `next_poll` is called after each poll, event and start. It returns the same time until that
+    poll, unless the phone was reset, or the time has passed or is over eight hours ahead.
     """
 
     def poll(self) -> Any: ...  # noqa: ANN401, D102
@@ -95,4 +94,4 @@ class Client(Protocol):
 
 
 Factory = Callable[[World], Client]
-"""How anyone brings a client: called again after each restart, with the `state` of before."""
+"""Makes a client; called again after each restart, with the earlier `state`."""

@@ -1,1 +1,1 @@
-"""Public tables and texts on the phone: fetched by every phone alike, and asked offline."""
+"""Public tables and texts on the phone: every phone fetches the same ones and uses them offline."""

@@ -1,4 +1,4 @@
-"""Access points of carriers: their schema, and Android's form of them."""
+"""Access points of carriers: their schema, and their encoding for Android."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -25,7 +25,7 @@ _LENGTHS: Final = {
     "user": 100,
 }
 _PORTS: Final = ("mmsport", "port")
-_AUTH: Final = ("none", "pap", "chap", "pap-chap")  # in the order of Android's numbers
+_AUTH: Final = ("none", "pap", "chap", "pap-chap")  # indexed by Android's numbers
 _PROTOCOLS: Final = ("IP", "IPV6", "IPV4V6")
 _TYPES: Final = frozenset(
     {
@@ -47,9 +47,10 @@ def check_apns(entries: Mapping[str, Any]) -> None:
 
 
 def find_apns(entries: Mapping[str, Any], mcc: str, mnc: str | None) -> list[dict[str, Any]]:
-    """Return the access points of a network; raises ContentError if the pack has none of it.
+    """Return the access points of a network; raises ContentError if the pack has none.
 
-    Without an MNC, `mcc` is a country: those of its networks whose numbers are not known.
+    Without an MNC, `mcc` is a country, and the access points are those without known network
+    numbers.
     """
     key = mcc.upper() if mnc is None else f"{mcc}-{mnc}"
     entry = entries.get(key)

@@ -1,4 +1,4 @@
-"""Certificates that phones trust: their schema, and what two sets of them differ in."""
+"""Certificates that phones trust: their schema, and differences between two sets of them."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ _VERSION_3: Final = b"\x02\x01\x02"
 _BASIC_CONSTRAINTS: Final = b"\x55\x1d\x13"  # 2.5.29.19
 _TRUE: Final = b"\xff"
 _OWN_LENGTH_LIMIT: Final = 3
-"""Bytes that a length may have: certificates have 8,192 bytes at most."""
+"""Most bytes of an encoded length: certificates have at most 8,192 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class _Element:
 
 
 def check_authority(der: bytes) -> None:
-    """Check that `der` is one certificate, version 3, of an authority; raises ContentError."""
+    """Check that `der` is one CA certificate, version 3; raises ContentError."""
     (certificate,) = _take(_read_all(der), _SEQUENCE)
     signed, _, _ = _take(_read_all(certificate.body), _SEQUENCE, _SEQUENCE, _BIT_STRING)
     members = _read_all(signed.body)
@@ -80,14 +80,14 @@ def _check_constraints(value: bytes | None) -> None:
 
 
 def _take(elements: list[_Element], *tags: int) -> list[_Element]:
-    """Return elements whose tags are just `tags`."""
+    """Return `elements`; their tags must be exactly `tags`."""
     if [element.tag for element in elements] != list(tags):
         raise _malformed()
     return elements
 
 
 def _read_all(data: bytes) -> list[_Element]:
-    """Return the elements that bytes consist of, none inside of another."""
+    """Return the sequence of elements that fills `data`; nested ones are not decoded."""
     found = []
     rest = memoryview(data)
     while rest:
@@ -104,7 +104,7 @@ def _read_all(data: bytes) -> list[_Element]:
 
 
 def _read_length(element: memoryview) -> tuple[int, int]:
-    """Return where the body begins, and a length that takes more than one byte."""
+    """Return where the body begins, and a length that is encoded in more than one byte."""
     own = element[1] - 0x80
     length = int.from_bytes(element[2 : 2 + own], "big")
     shortest = 1 if length < 0x100 else 2 if length < 0x10000 else 3
@@ -125,7 +125,7 @@ _DER_LIMIT: Final = 8_192
 
 @dataclass(frozen=True, slots=True)
 class TrustDifference:
-    """Names of certificates by sha256: those of the second set alone, those of the first alone."""
+    """Names of certificates by sha256: those only in the second set, those only in the first."""
 
     added: Mapping[str, str]
     removed: Mapping[str, str]
@@ -165,7 +165,7 @@ def decode_pem(data: bytes) -> dict[str, str]:
 
 
 def compare_trust(before: Mapping[str, str], after: Mapping[str, str]) -> TrustDifference:
-    """Return what `after` trusts and `before` does not, and the other way round."""
+    """Return the certificates that only `after` trusts, and those that only `before` trusts."""
     return TrustDifference(
         added={key: after[key] for key in sorted(after.keys() - before.keys())},
         removed={key: before[key] for key in sorted(before.keys() - after.keys())},
@@ -175,7 +175,7 @@ def compare_trust(before: Mapping[str, str], after: Mapping[str, str]) -> TrustD
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep still about old certificates that are not made as they would be today."""
+    """Suppress warnings about old certificates that break today's rules."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -23,8 +23,8 @@ def check_entries(
 ) -> None:
     """Check all entries of a pack; raises ContentError.
 
-    `hosts` are where links may lead, `pictures` what the index lists beside the pack, `wallpapers`
-    those that a theme may name, any where it is None.
+    `hosts` are the hosts that links may lead to, `pictures` the pictures that the index lists with
+    the pack. `wallpapers` are the names that a theme may use; None allows any.
     """
     match kind:
         case "features" | "notices":

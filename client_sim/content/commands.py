@@ -1,4 +1,4 @@
-"""`hening-device content`: what a phone knows without asking anybody."""
+"""`hening-device content`: data that the phone has and can use offline."""
 
 import dataclasses
 from pathlib import Path

@@ -26,15 +26,16 @@ _SECOND_NUMBER: Final = re.compile(r"[\\/] *x")
 
 @dataclass(frozen=True, slots=True)
 class EmergencyNumbers:
-    """The numbers of a country; unless `exact`, what begins with one is an emergency call, too."""
+    """A country's numbers; unless `exact`, a number that begins with one is one, too."""
 
     numbers: tuple[str, ...]
     exact: bool
 
     def is_emergency(self, dialled: str) -> bool:
-        """Answer whether dialling this calls for help, as phonenumbers reads what is dialled.
+        """Answer whether dialling this calls for help, parsed as in phonenumbers.
 
-        Digits may be of any script, and what is none is passed over; with `+` in front it does not.
+        Digits may be of any script, and other characters are ignored. A number with a leading `+`
+        is not an emergency number.
         """
         digits = _read_digits(dialled)
         return digits in self.numbers if self.exact else digits.startswith(self.numbers)
@@ -54,7 +55,7 @@ def check_emergency(entries: Mapping[str, Any]) -> None:
 
 
 def find_emergency(entries: Mapping[str, Any], country: str) -> EmergencyNumbers:
-    """Return a country's numbers; raises ContentError if the pack has none of it."""
+    """Return a country's numbers; raises ContentError if the pack lacks the country."""
     entry = entries.get(country)
     if entry is None:
         raise ContentError(f"The pack has no emergency numbers of {country}.")
@@ -62,7 +63,7 @@ def find_emergency(entries: Mapping[str, Any], country: str) -> EmergencyNumbers
 
 
 def _read_digits(dialled: str) -> str:
-    """Return the digits of what is dialled, up to a second number's; none where `+` leads."""
+    """Return the dialled digits, up to a second number; none after a leading `+`."""
     first = _FIRST.search(dialled)
     if first is None or not first[0].isdecimal():
         return ""
@@ -100,7 +101,7 @@ def check_holidays(entries: Mapping[str, Any]) -> None:
 def list_holidays(
     entries: Mapping[str, Any], country: str, year: int, locale: str
 ) -> list[Holiday]:
-    """Return a country's holidays of a year; raises ContentError if the pack has none of it."""
+    """Return a country's holidays of a year; raises ContentError if the pack lacks them."""
     entry = entries.get(f"{country}-{year:04}")
     if entry is None:
         raise ContentError(f"The pack has no holidays of {country} in {year}.")

@@ -1,7 +1,7 @@
-"""Fetches what is new of the packs, in a poll and over its connection.
+"""Fetches new parts of packs during a poll, over its connection.
 
-Whatever goes wrong here is a sentence for the owner and nothing else: an update does not wait for
-a list of holidays, and the next poll asks again.
+Any failure here is only a message to the owner: an update does not wait for a list of holidays, and
+the next poll tries again.
 """
 
 import hashlib
@@ -24,12 +24,11 @@ from client_sim.transport import Connection
 def update_contents(
     connection: Connection, trust: Trust, roles: Collection[str], warnings: list[str]
 ) -> None:
-    """Fetch and judge what is missing of the packs that `roles` list, as this poll trusts them.
+    """Fetch and check the missing parts of the packs in `roles`, which this poll has verified.
 
-    What is refused, and what the phone's disk will not hold, is added to `warnings`. Raises
-    TransportError when the connection broke. Of a version of a role all parts are fetched in one
-    poll, or none of them counts; they are stored when all have come, so that what is asked for
-    does not tell how much room there is.
+    Refused packs and disk errors are added to `warnings`. Raises TransportError when the connection
+    broke. All parts of a role version are fetched in one poll, or none of them counts. They are
+    stored when all have arrived, so that the requests do not reveal how much disk space is free.
     """
     store = Store(trust.state)
     update = _Update(connection, store, warnings)
@@ -53,8 +52,8 @@ class _Update:
     warnings: list[str]
 
     def follow(self, name: str, role: Targets) -> None:
-        """Bring the packs of a role up to date; raises DeviceError where the poll cannot go on."""
-        # In each poll, so that it does not show when the owner asked for what is damaged.
+        """Bring the packs of a role up to date; raises DeviceError to end the poll."""
+        # In each poll, so that the requests do not show when the owner used a damaged pack.
         self.store.forget_damaged(name)
         if self.store.is_seen(name, role.version):
             return
@@ -72,12 +71,12 @@ class _Update:
             raise failed
         if are_all:
             self._complete(name, role.version, parts, listed, index)
-        # Where some did not come nothing counts: which ones did is the server's choice, and the
-        # next poll would carry that back to it.
+        # If some parts are missing, none counts: the server chooses which ones arrive, and the next
+        # poll would report that choice back to it.
         self.store.sweep()
 
     def _keep_listed(self, name: str, listed: Sequence[_Listed]) -> StorageError | None:
-        """Remember what is listed, and return why that failed: to be raised behind the requests."""
+        """Record the listed packs; return an error, which is to be raised after the requests."""
         try:
             self.store.keep(name, {kind: record for kind, _, record in listed})
         except StorageError as error:
@@ -95,13 +94,13 @@ class _Update:
         try:
             index = decode_index(name, role.unrecognized_fields.get("custom"), targets)
         except ContentError as error:
-            # Nothing of it is used, and what is held goes on.
+            # The index is not used, and the packs on the phone stay in use.
             index = Index({}, frozenset(), (str(error),))
         self.warnings += index.warnings
         return index
 
     def _list(self, kind: Kind, pack: Pack) -> Record | None:
-        """Return the record behind the index, or None where that says what cannot be."""
+        """Return the record after the index, or None if the index is inconsistent with it."""
         try:
             return plan_listing(self.store.load(kind), pack)
         except ContentError as error:
@@ -109,7 +108,7 @@ class _Update:
             return None
 
     def _fetch_parts(self, kind: Kind, pack: Pack, record: Record, parts: dict[str, bytes]) -> bool:
-        """Add the parts that are missing of a kind to `parts`; return whether every one came."""
+        """Add the missing parts of a kind to `parts`; return whether all of them arrived."""
         for number in plan_parts(record):
             file = pack.parts[number]
             path = f"/targets/{kind.role}/{kind.name}/{file.sha256}.{number:02}.xz"
@@ -128,7 +127,7 @@ class _Update:
         listed: Sequence[_Listed],
         index: Index,
     ) -> None:
-        """Store what came, and remember at once for all kinds whether their packs may be used."""
+        """Store the parts, and record for all kinds in one step whether their packs may be used."""
         try:
             for sha256, data in parts.items():
                 self.store.keep_part(sha256, data)
@@ -146,10 +145,10 @@ class _Update:
             raise
 
     def _judge(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record | None:
-        """Return the record of a pack whose parts have all come, with a verdict where it is open.
+        """Return the record of a pack whose parts have all arrived, with a verdict if it has none.
 
-        It stays open where none could be found. None where a part was damaged as it was stored:
-        then it counts as one that did not come.
+        The verdict stays open if none could be reached. Returns None if a part was damaged when it
+        was stored, which counts as a part that did not arrive.
         """
         if not is_open(record):
             return record
@@ -171,7 +170,7 @@ class _Update:
             return None
         except StorageError:
             raise
-        except Exception as error:  # noqa: BLE001 - no update waits for a table, nor for the memory that it takes
+        except Exception as error:  # noqa: BLE001 - a table, or its memory, must stop no update
             self.warnings.append(
                 f"Version {pack.version} of {kind.name} could not be looked at, which the next"
                 f" poll tries again: {error!r}"

@@ -1,4 +1,4 @@
-"""Reads which packs a role has: its `custom`, and the targets beside it (FORMATS section 15)."""
+"""Reads the packs of a role: its `custom`, and its targets (FORMATS section 15)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the entries of a pack come from, and under which licence they are."""
+    """The source of a pack's entries, and their licence."""
 
     name: str
     version: str
@@ -53,10 +53,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A version of a pack as an index lists it; `end` is None where it has none.
+    """A version of a pack as an index lists it; `end` is None if it has none.
 
     `rollout` are pairs of epoch seconds and permille; `withdrawn` are the versions of the kind that
-    may not be used, ascending; `pictures` are by name, of wallpapers alone.
+    may not be used, ascending; `pictures` are by name, for wallpapers only.
     """
 
     version: int
@@ -71,16 +71,16 @@ class Pack:
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether this version is one of them."""
+        """Whether this version is withdrawn."""
         return self.version in self.withdrawn
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The packs of a role by kind, the hosts that links may lead to, what was passed over.
+    """The packs of a role by kind, the hosts that links may lead to, warnings about skipped packs.
 
-    `wallpapers` are those that themes may name, None where nobody can tell: their pack was
-    withdrawn, or passed over.
+    `wallpapers` are those that themes may name; None if unknown, because their pack was withdrawn
+    or skipped.
     """
 
     packs: Mapping[str, Pack]
@@ -94,14 +94,14 @@ def decode_index(
 ) -> Index:
     """Decode the index of a verified role; `targets` are its files with their own `custom`.
 
-    Raises ContentError where no pack of it can be used. A pack that is malformed is passed over
-    with a warning, a kind that this phone does not know without one.
+    Raises ContentError if none of its packs can be used. A malformed pack is skipped with a
+    warning, an unknown kind without one.
     """
     if custom is None:
         return Index({}, frozenset(), ())
     if not isinstance(custom, dict):
         raise ContentError(f"The index of {role} is no object.")
-    # What a role says beside its packs is not looked at.
+    # Other members of the role are ignored.
     members = {name: custom.get(name) for name in ("hosts", "packs", "schema")}
     if len(encode_canonical(custom)) > _INDEX_LIMIT:
         raise ContentError(f"The index of {role} is too long.")
@@ -134,7 +134,7 @@ def _find_wallpapers(packs: Mapping[str, Pack]) -> frozenset[str] | None:
 
 
 def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, File]) -> Pack:
-    """Return a pack from the members of an index, without looking at members unknown here."""
+    """Return a pack from the members of an index, ignoring unknown members."""
     members = {
         name: item
         for name, item in read_map("A pack of an index", value, 0, MAX_INTEGER).items()

@@ -16,7 +16,7 @@ from client_sim.device.errors import ContentError
 from client_sim.device.release import LOCALE, LOCALE_LIMIT
 
 ROLES: Final = ("tables", "content")
-"""The roles with packs, in the order in which they are asked for."""
+"""The roles with packs, in the order in which they are fetched."""
 
 KEY: Final = re.compile(r"[A-Za-z0-9._/+-]{1,64}")
 PICTURES: Final = "wallpapers"
@@ -65,7 +65,7 @@ def part_of(key: str, parts: int) -> int:
 
 
 def part_path(kind: Kind, part: int) -> str:
-    """Return the name of the target that is a part of a kind's pack."""
+    """Return the target name of a part of a kind's pack."""
     return f"{kind.role}/{kind.name}/{part:02}.xz"
 
 
@@ -101,7 +101,7 @@ def read_list(what: str, value: object, fewest: int, most: int) -> list[Any]:
 
 
 def read_integer(what: str, value: object, lowest: int, highest: int) -> int:
-    """Return an integer from `lowest` to `highest`; true is none."""
+    """Return an integer from `lowest` to `highest`; a boolean is not one."""
     if type(value) is not int or not lowest <= value <= highest:
         raise ContentError(f"{what} is no integer from {lowest} to {highest}.")
     return value
@@ -166,7 +166,7 @@ def check_ascending(what: str, items: list[str]) -> None:
 
 
 def decode_base64(what: str, value: object, limit: int) -> bytes:
-    """Return at most `limit` bytes from the one base64 text that encodes them."""
+    """Return at most `limit` bytes from their canonical base64 text."""
     if not isinstance(value, str) or len(value) > limit * 4 // 3 + 4:
         raise ContentError(f"{what} is no base64 of at most {limit} bytes.")
     try:

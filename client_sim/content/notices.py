@@ -1,4 +1,4 @@
-"""Notices to all owners, and what the ROM has newly learned: one schema for both."""
+"""Notices to all owners, and new features of the ROM: one schema for both."""
 
 import datetime as dt
 import re
@@ -23,7 +23,7 @@ _SEVERITIES: Final = ("urgent", "important", "info")
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice in one language; `link` is None where it has none."""
+    """A notice in one language; `link` is None if it has none."""
 
     key: str
     severity: str
@@ -65,9 +65,9 @@ def check_notices(entries: Mapping[str, Any], hosts: Collection[str]) -> None:
 def list_notices(
     entries: Mapping[str, Any], locale: str, day: dt.date, codename: str
 ) -> list[Notice]:
-    """Return what is to be told on a day to owners of a model, the gravest first, then newest.
+    """Return the notices for a day and a model, the most severe first, then the newest.
 
-    A notice is told from its day on, up to the day of its end, which is not one of them.
+    A notice is shown from its day on, up to the day of its end, which is excluded.
     """
     today = day.isoformat()
     told = [

@@ -57,7 +57,7 @@ COUNTRY: Final = click.argument("country", callback=read_country)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under the names of their columns, each column as wide as it has to be."""
+    """Print rows under their column names, each column as wide as necessary."""
     lines = [tuple(columns), *(tuple(row) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
     for line in lines:

@@ -11,7 +11,7 @@ ENCODED_LIMIT: Final = 262_144
 DECODED_LIMIT: Final = 2_097_152
 _MEMORY_LIMIT: Final = 16 * 1024 * 1024
 _ENTRIES_LIMIT: Final = 20_000
-_HEADER: Final = b"\xfd7zXZ\x00\x00\x01"  # magic, and the flags that promise CRC32
+_HEADER: Final = b"\xfd7zXZ\x00\x00\x01"  # magic, and the flags that declare CRC32
 _FOOTER: Final = b"\x00\x01YZ"
 _HEADER_SIZE: Final = 12
 _FOOTER_SIZE: Final = 12
@@ -20,9 +20,9 @@ _DICTIONARY: Final = 22  # 8 MiB as the format writes it
 
 
 def decode_part(data: bytes, kind: Kind, part: int) -> dict[str, Any]:
-    """Return the entries of a part by key; their schema is not looked at.
+    """Return the entries of a part by key; their schema is not checked.
 
-    Raises ContentError for anything but this part of this kind in its one form.
+    Raises ContentError for anything but the canonical form of this part of this kind.
     """
     text = _decompress(data)
     value = _parse(text)
@@ -43,7 +43,7 @@ def _decompress(data: bytes) -> bytes:
     _check_container(data)
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_LIMIT)
     try:
-        # One byte more than allowed is enough to see that there is more.
+        # One byte more than allowed is enough to detect a longer text.
         text = decoder.decompress(data, DECODED_LIMIT + 1)
     except (lzma.LZMAError, EOFError):
         raise ContentError("A part of a pack is damaged xz.") from None
@@ -55,7 +55,7 @@ def _decompress(data: bytes) -> bytes:
 
 
 def _check_container(data: bytes) -> None:
-    """Check what the decoder does not tell: one block, LZMA2 alone, its dictionary, the check."""
+    """Check what the decoder does not report: one block, only LZMA2, its dictionary, the check."""
     fault = ContentError("A part of a pack is not the one kind of xz that is used.")
     if data[:8] != _HEADER or data[-4:] != _FOOTER or len(data) < _HEADER_SIZE + _FOOTER_SIZE + 8:
         raise fault

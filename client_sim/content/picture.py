@@ -1,4 +1,4 @@
-"""Walks a JPEG from its first byte to its last: nothing may be in it but a picture.
+"""Parses a JPEG from its first byte to its last: it may contain nothing but a picture.
 
 Source: docs/FORMATS.md section 15, Picture; ITU-T T.81 annex B.
 """
@@ -9,30 +9,30 @@ from typing import Final
 from client_sim.device.errors import ContentError
 
 Codes = tuple[bool, int]
-"""A table of Huffman codes: whether it is for AC coefficients, and its number."""
+"""A table of Huffman codes: whether it is for AC coefficients, and its id."""
 
 _ELEMENTS: Final = 64
 _LENGTHS: Final = 16
 _TABLES: Final = 4
 _DC_LIMIT: Final = 11
 _AC_SIZE_LIMIT: Final = 10
-"""Bits of a coefficient's difference, and of a coefficient, where samples have 8."""
+"""Bits of a coefficient's difference, and of a coefficient, for 8-bit samples."""
 
 
 def read_quantization(body: bytes) -> list[int]:
-    """Return the numbers of a segment's quantization tables; raises ContentError."""
+    """Return the ids of a segment's quantization tables; raises ContentError."""
     size = 1 + _ELEMENTS
     if not body or len(body) % size:
         raise ContentError("The picture has a quantization table of another length.")
     tables = [body[at : at + size] for at in range(0, len(body), size)]
-    # A first byte of 4 and more is a number that there is not, or a table of 16 bits.
+    # A first byte of 4 or more is an invalid id, or a table of 16 bits.
     if any(table[0] >= _TABLES or 0 in table[1:] for table in tables):
         raise ContentError("The picture has a quantization table that is none.")
     return [table[0] for table in tables]
 
 
 def read_codes(body: bytes) -> list[Codes]:
-    """Return which tables of codes a segment has; raises ContentError."""
+    """Return the code tables that a segment defines; raises ContentError."""
     found = []
     rest = body
     while rest:
@@ -52,7 +52,7 @@ def read_codes(body: bytes) -> list[Codes]:
 
 
 def _is_code(counts: bytes) -> bool:
-    """Answer whether so many codes of 1, 2, … 16 bits begin differently, none being all ones."""
+    """Answer whether so many codes of 1, 2, … 16 bits can be prefix-free and not all ones."""
     free = 1
     for count in counts:
         free = 2 * free - count
@@ -75,12 +75,12 @@ _BLOCK: Final = 8
 _LAST: Final = 63
 _LOWEST_BIT: Final = 13
 _BLOCKS_LIMIT: Final = 10
-"""Blocks of 8 times 8 samples that are coded together, of all components."""
+"""Most blocks of 8 by 8 samples that are coded together, of all components."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One of a picture's components: its number, its samples by unit, its quantization table."""
+    """One of a picture's components: its id, its samples by unit, its quantization table."""
 
     number: int
     across: int
@@ -90,7 +90,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture's size, its components, and whether it comes in scans that refine each other."""
+    """A picture's size, its components, and whether it is progressive."""
 
     is_progressive: bool
     width: int
@@ -100,7 +100,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a scan codes, and with which codes."""
+    """The components and coefficients of a scan, and its code tables."""
 
     components: tuple[Component, ...]
     codes: frozenset[Codes]
@@ -163,7 +163,7 @@ def read_scan(frame: Frame, body: bytes) -> Scan:
 
 
 def count_units(frame: Frame, scan: Scan) -> int:
-    """Return of how many units a scan's coded data consists, between which restarts may stand."""
+    """Return the number of units in a scan's coded data; restart markers may separate units."""
     across = max(each.across for each in frame.components)
     down = max(each.down for each in frame.components)
     if len(scan.components) > 1:
@@ -174,9 +174,9 @@ def count_units(frame: Frame, scan: Scan) -> int:
 
 
 def skip_data(data: bytes, at: int, restarts: int) -> int:
-    """Return where coded data ends: at the marker behind its last restart; raises ContentError.
+    """Return where coded data ends: at the marker after its last restart; raises ContentError.
 
-    Restarts are numbered 0 to 7 in a circle.
+    Restarts are numbered 0 to 7, cyclically.
     """
     found, begin = 0, at
     while True:
@@ -201,7 +201,7 @@ def _divide(number: int, by: int) -> int:
 
 SHORTEST: Final = 64
 LONGEST: Final = 4_096
-"""What width and height of a picture may be."""
+"""The range of a picture's width and height."""
 
 _START: Final = b"\xff\xd8"
 _END: Final = b"\xff\xd9"
@@ -234,7 +234,7 @@ def check_picture(data: bytes, width: int, height: int) -> None:
 
 @dataclass(slots=True)
 class _Picture:
-    """What was seen of a picture up to `at`; `unused` are codes that no scan has used yet."""
+    """The parser state of a picture up to `at`; `unused` are codes that no scan has used yet."""
 
     data: bytes
     at: int
@@ -291,7 +291,7 @@ class _Picture:
 
 
 def _skip_head(data: bytes) -> int:
-    """Return where the segments begin, behind the JFIF header where there is one."""
+    """Return where the segments begin, after the JFIF header if there is one."""
     if data[2:4] != bytes((0xFF, _APP0)):
         return 2
     _, body, at = _read_segment(data, 2)

@@ -1,4 +1,4 @@
-"""Decides, without doing anything, what to fetch and which pack is used (FORMATS section 15)."""
+"""Pure functions that plan what to fetch and which pack to use (FORMATS section 15)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +10,9 @@ from client_sim.device.pointer import permille_at
 
 
 def plan_listing(record: Record, pack: Pack) -> Record:
-    """Return the record behind an index that lists `pack`.
+    """Return the record after an index that lists `pack`.
 
-    Raises ContentError if the index goes back, or says something else under the same version.
+    Raises ContentError if the index goes back, or has other content under the same version.
     """
     listed = record.listed
     if listed is not None and pack.version < listed.version:
@@ -23,7 +23,7 @@ def plan_listing(record: Record, pack: Pack) -> Record:
             raise ContentError(f"version {pack.version} is listed with other parts or words.")
         withdrawn = {*listed.withdrawn, *pack.withdrawn}
         pack = replace(pack, withdrawn=tuple(sorted(withdrawn)))
-    # A phone that slept through the withdrawal of what it holds asks as those that did not.
+    # A phone that was off during the withdrawal of its pack sends the same requests as the others.
     last = pack.version if listed is None else listed.version
     are_held = not {pack.version, last} & {*pack.withdrawn}
     parts = frozenset(file.sha256 for file in pack.parts)
@@ -38,7 +38,7 @@ def plan_listing(record: Record, pack: Pack) -> Record:
 
 
 def is_open(record: Record) -> bool:
-    """Tell whether the listed pack has to be fetched or judged still."""
+    """Tell whether the listed pack still has to be fetched or checked."""
     pack = record.listed
     return pack is not None and not pack.is_withdrawn and record.verdict == "open"
 
@@ -54,7 +54,7 @@ def plan_parts(record: Record) -> tuple[int, ...]:
 
 
 def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record:
-    """Return the record with the pack in use that `now` wants, epoch seconds.
+    """Return the record with the pack to use at `now`, epoch seconds.
 
     `bucket` gives this phone's place, 0 to 999, in the rollout of a version.
     """
@@ -76,7 +76,7 @@ def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record
 
 
 def plan_rollback(record: Record, now: float) -> Record:
-    """Return the record behind the owner's wish to use the pack from before again.
+    """Return the record after the owner's choice to use the previous pack again.
 
     Raises ContentError if the phone has none.
     """
@@ -90,10 +90,10 @@ def plan_rollback(record: Record, now: float) -> Record:
 
 
 def plan_picture(record: Record, name: str) -> File:
-    """Return the picture to ask for when the owner wants the wallpaper `name`, as it is in use.
+    """Return the picture to request for the wallpaper `name` of the pack in use.
 
-    Raises ContentError unless the index lists it now: who asks for an older one tells which pack
-    the phone uses, and with it its place in a rollout or its owner's choice.
+    Raises ContentError unless the current index lists it. A request for an older picture would
+    reveal which pack the phone uses, and so its place in a rollout or its owner's choice.
     """
     file = None if record.used is None else record.used.pictures.get(name)
     if file is None:
@@ -116,12 +116,12 @@ def _fall_back(before: Pack | None, now: float) -> Pack | None:
 
 
 def _renewed(held: Pack | None, pack: Pack) -> Pack | None:
-    """Return a pack that the phone has with what the index says of it now."""
+    """Return the phone's copy of a pack with the current members of its index entry."""
     if held is None or held.version == pack.version:
         return held and pack
     return replace(held, withdrawn=pack.withdrawn)
 
 
 def _constants(pack: Pack) -> Pack:
-    """Return a pack without what may change under one version."""
+    """Return a pack without the members that may change under one version."""
     return replace(pack, end=None, rollout=(), withdrawn=())

@@ -1,4 +1,4 @@
-"""What a phone remembers of packs, as values of its state."""
+"""Records of packs in the phone's state."""
 
 import hashlib
 import json
@@ -12,18 +12,18 @@ from client_sim.content.part import encode_canonical
 from client_sim.device.errors import StateError
 
 Verdict = Literal["open", "ready", "bad", "turned back"]
-"""Of the listed pack: not whole, whole and good, refused by its schema, refused by the owner."""
+"""Verdict on the listed pack: incomplete, good, refused by its schema, refused by the owner."""
 
 _CACHED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The pack that the index lists, the one in use and the one before it; all may be missing.
+    """The pack that the index lists, the one in use and the previous one; all may be missing.
 
-    `fetched` are the sha256 of parts that count as held when the next ones are planned: of the
-    pack that was listed last, whatever else is still stored. So what a phone asks for depends on
-    which versions of the role it has seen, and not on which pack it uses.
+    `fetched` are the sha256 of parts that count as stored when the next requests are planned: those
+    of the pack that was listed last, whatever else is stored. So the requests depend on the role
+    versions that the phone has seen, and not on the pack in use.
     """
 
     listed: Pack | None = None
@@ -71,7 +71,7 @@ def decode_record(data: bytes) -> Record:
 def _encode_pack(pack: Pack | None) -> dict[str, Any] | None:
     if pack is None:
         return None
-    # By hand: each poll encodes what it is told, and `asdict` copies every number of it.
+    # Not `asdict`, which would copy every number, and each poll encodes records.
     return {
         "end": pack.end,
         "parts": [_encode_file(file) for file in pack.parts],
@@ -112,14 +112,14 @@ _CACHED_ROLE: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The version of a role that has been seen to, 0 for none, and the records by kind."""
+    """The version of a role that was processed, 0 for none, and the records by kind."""
 
     seen: int = 0
     records: Mapping[str, Record] = field(default_factory=dict)
 
 
 def encode_holding(holding: Holding) -> bytes:
-    """Return the bytes of what is remembered of a role."""
+    """Return the bytes of a role's holding."""
     records = (b"%s %s" % (n.encode(), encode_record(r)) for n, r in holding.records.items())
     body = b"".join((b"%d\n" % holding.seen, *sorted(records)))
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
@@ -127,7 +127,7 @@ def encode_holding(holding: Holding) -> bytes:
 
 @lru_cache(_CACHED_ROLE)
 def decode_holding(data: bytes) -> Holding:
-    """Return what `encode_holding` made bytes of; raises StateError for others."""
+    """Return the holding in bytes that `encode_holding` made; raises StateError for others."""
     digest, _, body = data.partition(b"\n")
     damaged = StateError("The phone's record of public content is damaged.")
     if hashlib.sha256(body).hexdigest().encode() != digest:

@@ -1,4 +1,4 @@
-"""Opens the packs of a phone on disk for its owner: offline, and with what is to be used now."""
+"""Opens the packs of a phone on disk for its owner, offline, and selects those to use now."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from client_sim.device.records import hold_folder, load_clock
 class Shelf:
     """The packs of the phone in `folder`; raises DeviceError.
 
-    `now` is what its clock says, epoch seconds, but not before what it knows to be past.
+    `now` is its clock in epoch seconds, but not before the signed time that it knows to be past.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class Shelf:
 
     @contextmanager
     def read(self) -> Iterator[Store]:
-        """Yield a copy of the packs, with those in use that `now` wants.
+        """Yield a copy of the packs, with the ones to use at `now`.
 
-        A question changes nothing, whatever the clock says and whatever it finds damaged.
+        Reading changes nothing, whatever the clock says and whatever is damaged.
         """
         with hold_folder(self._folder, waits=False) as is_held:
             state = self.phone.state
-            # Name by name, as each may go meanwhile.
+            # Name by name, as another process may remove any of them.
             copied = {name: data for name in state if (data := state.get(name)) is not None}
             store = Store(copied)
             try:
@@ -46,12 +46,12 @@ class Shelf:
             except StateError:
                 if is_held:
                     raise
-                # What is missing may be what they have just removed.
+                # Another process may just have removed the missing value.
                 raise _busy() from None
 
     @contextmanager
     def change(self) -> Iterator[Store]:
-        """Yield the packs themselves; raises StateError while somebody else changes them."""
+        """Yield the packs themselves; raises StateError while another process changes them."""
         with hold_folder(self._folder, waits=False) as is_held:
             if not is_held:
                 raise _busy()
@@ -65,7 +65,7 @@ class Shelf:
             return store.load_used(KINDS[kind])[1]
 
     def day(self, zone: str | None) -> dt.date:
-        """Return the day in a time zone of the pack in use, in this machine's where it is None.
+        """Return the day in a time zone of the pack in use; None means this machine's time zone.
 
         Raises ContentError if the pack has no such zone.
         """

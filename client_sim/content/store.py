@@ -1,10 +1,10 @@
 """The packs that a phone holds, in its state.
 
-contents.ROLE    what is remembered of the packs of a role (`holding.py`)
+contents.ROLE    what is remembered of the packs of a role (`record.py`)
 part.SHA256      a part's bytes as they were fetched
 
-A part is written before a record names it, and removed after none does any more: a phone that dies
-in between holds more than it needs, and never less.
+A part is written before a record names it, and removed after the last record that names it. A phone
+that loses power in between stores more than it needs, and never less.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ _PART: Final = "part."
 
 
 class Store:
-    """What `state` holds of packs.
+    """The packs in `state`.
 
-    What a poll finds damaged is forgotten, and its role counts as not seen to, so that it is
-    fetched again; `forgotten` are the sentences that say so, by role or kind.
+    A poll discards damaged packs and marks their role as not processed, so that they are fetched
+    again. `forgotten` has the messages about this, by role or kind.
     """
 
     def __init__(self, state: MutableMapping[str, bytes]) -> None:
@@ -36,13 +36,13 @@ class Store:
         self.forgotten: dict[str, str] = {}
 
     def load(self, kind: Kind) -> Record:
-        """Return what is remembered of a kind: nothing where its role's record is damaged."""
+        """Return the record of a kind, empty if its role's record is damaged."""
         return self._load(kind.role).records.get(kind.name, Record())
 
     def keep(self, role: str, records: Mapping[Kind, Record], *, seen: int | None = None) -> None:
-        """Store records of kinds of a role in one step, if they say something new.
+        """Store records of kinds of a role in one step, if they have changed.
 
-        With `seen` the packs of this version of the role have been seen to.
+        `seen` marks this version of the role as processed.
         """
         held = self._load(role)
         named = {kind.name: record for kind, record in records.items()}
@@ -57,7 +57,7 @@ class Store:
     def load_entries(self, kind: Kind, pack: Pack) -> dict[str, Any]:
         """Return all entries of a pack by key.
 
-        Raises ContentError for a part that is none, StateError for one that is damaged here.
+        Raises ContentError for an invalid part, StateError for one that was damaged on the phone.
         """
         entries: dict[str, Any] = {}
         for number, file in enumerate(pack.parts):
@@ -68,11 +68,11 @@ class Store:
         return entries
 
     def is_seen(self, role: str, version: int) -> bool:
-        """Tell whether the packs of a version of a role have been seen to."""
+        """Tell whether the packs of a version of a role have been processed."""
         return self._load(role).seen == version
 
     def settle(self, now: float, entropy: Callable[[int], bytes]) -> None:
-        """Use the packs that `now` wants, epoch seconds, and none else."""
+        """Put into use exactly the packs for `now`, epoch seconds."""
         for role in ROLES:
             records = {kind: self.load(kind) for kind in kinds_of(role)}
             settled = {
@@ -84,7 +84,7 @@ class Store:
                 self.sweep()
 
     def forget_damaged(self, role: str) -> None:
-        """Forget the kinds of a role of which a part is damaged, in one step."""
+        """Discard the kinds of a role that have a damaged part, in one step."""
         held = self._load(role)
         whole = {
             name: record for name, record in held.records.items() if self._are_whole(record.files())
@@ -95,7 +95,7 @@ class Store:
             self.forgotten |= {name: _tell_damaged(name) for name in sorted(damaged)}
 
     def forget(self, role: str) -> None:
-        """Forget all packs of a role."""
+        """Discard all packs of a role."""
         self._state.pop(_HOLDING + role, None)
         self.sweep()
 
@@ -138,7 +138,7 @@ class Store:
                 hashlib.sha256(self._state.get(_PART + sha256, b"")).hexdigest() == sha256
                 for sha256 in parts
             )
-        except StorageError:  # a part that cannot be read any more
+        except StorageError:  # an unreadable part
             return False
 
 

@@ -1,4 +1,4 @@
-"""`hening-device content apn`, `emergency`, `zone` and `ca`: questions to the tables."""
+"""`hening-device content apn`, `emergency`, `zone` and `ca`: look-ups in the tables."""
 
 from __future__ import annotations
 

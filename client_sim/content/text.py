@@ -1,4 +1,4 @@
-"""What text of a pack may hold (FORMATS section 15), and which text an owner's language takes."""
+"""Rules for texts of packs (FORMATS section 15), and the choice of text for a language."""
 
 import re
 import string
@@ -14,22 +14,22 @@ _INVISIBLE: Final = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-# A black flag, two letters of a country, 1 to 4 of its part, all as tags, and the end of tags.
+# A black flag, two letters of a country, 1 to 4 of its subdivision, all as tags, and an end tag.
 _FLAG: Final = re.compile(
     "\U0001f3f4[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,4}\U000e007f"
 )
 _KEYCAP: Final = re.compile("[0-9#*]\ufe0f\u20e3")
-# What is an emoji, and neither a symbol by its category nor among the pictographs.
+# Emoji that are neither symbols by their category nor pictographs.
 _OTHER_EMOJI: Final = frozenset("‼⁉\u2139↔◻◼◽◾⤴⤵〰〽")
 _VIRAMA: Final = 9  # canonical combining class
 _BEFORE_JOINED: Final = frozenset("\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 
 
 def find_needless(text: str) -> str | None:
-    """Return the first character that cannot be seen and is not needed where it stands, or None."""
+    """Return the first invisible character that is not needed in its place, or None."""
     if text.isascii():
         return None
-    # Sequences with characters of their own become shorter ones that end and join like them.
+    # Emoji sequences become shorter ones that end and join in the same way.
     left = _KEYCAP.sub("1", _FLAG.sub("\U0001f3f4\U0001f3fb", text))
     for found in _INVISIBLE.finditer(left):
         if not _is_needed(left, found.start()):
@@ -53,7 +53,7 @@ def _is_needed(text: str, at: int) -> bool:
 
 
 def _skip_marks(text: str) -> str:
-    """Return the last character that is no mark upon another."""
+    """Return the last character that is not a combining mark."""
     at = len(text)
     while at and unicodedata.category(text[at - 1]) == "Mn":
         at -= 1
@@ -84,7 +84,7 @@ _BRAILLE_BLANK: Final = "\u2800"
 _IN_NO_ADDRESS: Final = re.compile(r"[^A-Za-z0-9.]")
 _NUMBER: Final = re.compile(r"[0-9]{1,3}")
 _IPV6: Final = re.compile(r"[A-Za-z0-9]::|::[A-Za-z0-9]|(?:[A-Za-z0-9]{1,4}:){7}[A-Za-z0-9]")
-# Domains of the top level that are not ASCII, as RFC 3492 writes them.
+# Top-level domains that are not ASCII, encoded by RFC 3492.
 _ENCODED: Final = (
     "0zwm56d 11b4c3d 11b5bs3a9aj6g 1ck2e1b 1qqw23a 2scrj9c 30rr7y 3bst00m 3ds443g 3e0b707e "
     "3hcrj9c 3pxu8k 42c2d9a 45br5cyl 45brj9c 45q11c 4dbrk0ce 4gbrim 54b7fta0cc 55qw42g 55qx5d "
@@ -109,7 +109,7 @@ _TOPS: Final = frozenset(name.encode().decode("punycode") for name in _ENCODED.s
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether nothing of a text would be seen: spaces, marks upon nothing, what formats."""
+    """Tell whether a text is invisible: only spaces, marks without a base, format characters."""
     return all(
         character == _BRAILLE_BLANK or unicodedata.category(character)[0] in "ZMC"
         for character in text
@@ -117,7 +117,7 @@ def is_blank(text: str) -> bool:
 
 
 def has_entity(text: str) -> bool:
-    """Tell whether a text has a character written as in HTML, plain or in other forms."""
+    """Tell whether a text has an HTML entity, also in compatibility characters."""
     for form in (text, unicodedata.normalize("NFKC", text)):
         for piece in form.split("&")[1:]:
             body, end, _ = piece.partition(";")
@@ -130,7 +130,7 @@ def has_entity(text: str) -> bool:
 def leads_away(text: str) -> bool:
     """Tell whether a word looks like a link: by a scheme, or as a domain's name or an address.
 
-    Chinese sets a wide colon without a space, so that one is no scheme's.
+    A full-width colon is not the end of a scheme: Chinese uses it without a space.
     """
     forms = (text, unicodedata.normalize("NFKC", text.replace("\uff1a", " ")))
     return any(_has_scheme(form) or _has_domain(form) or _has_address(form) for form in forms)
@@ -159,7 +159,7 @@ def _has_domain(text: str) -> bool:
 
 
 def _has_address(text: str) -> bool:
-    """Tell whether a host's number is there: four that dots join, or what only IPv6 looks like."""
+    """Tell whether a text has an IP address: four numbers with dots, or an IPv6 address."""
     for word in _IN_NO_ADDRESS.split(text):
         are_numbers = [_NUMBER.fullmatch(part) is not None for part in word.split(".")]
         if any(all(are_numbers[at : at + 4]) for at in range(len(are_numbers) - 3)):
@@ -176,11 +176,11 @@ HOST: Final = re.compile(
 )
 _LINK: Final = re.compile(r"https://([a-z0-9.-]+)/[!$-;=?-\[\]_a-z~]*")
 _LINK_LIMIT: Final = 300
-# Joiners and the tags of flags: where they stand is for `find_needless` to judge.
+# Joiners and the tags of flags: `find_needless` checks their places.
 _KEPT_FORMATS: Final = frozenset({"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))})
 _REFUSED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _MARKUP: Final = re.compile(r"[<>]|//|https?:|javascript:|data:|www[.\u3002]")
-# 3GPP TS 23.038 section 6.2.1, row by row, without the escape, and its extension table.
+# 3GPP TS 23.038 section 6.2.1, row by row, without the escape, and with its extension table.
 _GSM: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -189,9 +189,9 @@ _GSM_EXTENDED: Final = frozenset("\f^{}\\[~]|€")
 
 
 def check_text(value: object, limit: int, *, is_long: bool = False) -> str:
-    """Return text of 1 to `limit` characters; line feeds only where it `is_long`.
+    """Return text of 1 to `limit` characters; line feeds only if `is_long`.
 
-    Raises ContentError for anything else, and for whatever turns, hides or links.
+    Raises ContentError for anything else: changes of direction, hidden characters, links.
     """
     text = check_name(value, limit, is_long=is_long)
     if leads_away(text):
@@ -200,7 +200,7 @@ def check_text(value: object, limit: int, *, is_long: bool = False) -> str:
 
 
 def check_name(value: object, limit: int, *, is_long: bool = False) -> str:
-    """Return a name, which may have dots as a domain has, and otherwise is as `check_text` says."""
+    """Return a name, which may have dots like a domain, and else follows `check_text`."""
     if not isinstance(value, str) or not 1 <= len(value) <= limit:
         raise ContentError(f"A text is missing, or has more than {limit} characters.")
     if not value.isascii() and not unicodedata.is_normalized("NFC", value):
@@ -210,7 +210,7 @@ def check_name(value: object, limit: int, *, is_long: bool = False) -> str:
             raise ContentError(f"A text has the character U+{ord(character):04X}.")
     if (hidden := find_needless(value)) is not None:
         raise ContentError(f"A text has U+{ord(hidden):04X} where nothing needs it.")
-    # As some reader may take it who cares for no width, no style and no case of letters.
+    # Also in the form of readers that ignore width, style and case of letters.
     for form in (value, unicodedata.normalize("NFKC", value)):
         if _MARKUP.search(form.casefold()):
             raise ContentError("A text has markup or a link of its own.")
@@ -240,7 +240,7 @@ def count_segments(text: str) -> int:
 
 
 def _pack(sizes: list[int], *, one: int, many: int) -> int:
-    """Fill messages in order; what takes two units is not split."""
+    """Return how many messages hold `sizes` in order; a character of two units is not split."""
     if sum(sizes) <= one:
         return 1
     segments, room = 1, many
@@ -263,7 +263,7 @@ _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 
 def list_wider(locale: str) -> Iterator[str]:
-    """Yield a locale, then without its last subtag, and so on, and English last."""
+    """Yield a locale, the locale without its last subtag, and so on, and English last."""
     while locale:
         yield locale
         locale = locale.rpartition("-")[0]
@@ -271,7 +271,7 @@ def list_wider(locale: str) -> Iterator[str]:
 
 
 def pick_text(texts: Mapping[str, str], locale: str) -> str:
-    """Return the text in the nearest language, in whatever there is where there is none near."""
+    """Return the text in the nearest language, or else the first one by locale."""
     for wider in list_wider(locale):
         if wider in texts:
             return texts[wider]

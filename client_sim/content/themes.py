@@ -1,4 +1,4 @@
-"""Themes and wallpapers: colours that can be read, and pictures by the owner's choice."""
+"""Themes and wallpapers: readable colours, and pictures that the owner chooses."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ _CONTRAST: Final = 4.5
 def check_themes(entries: Mapping[str, Any], wallpapers: Collection[str] | None) -> None:
     """Check the entries of a pack; raises ContentError.
 
-    `wallpapers` are those that a theme may name, any where it is None.
+    `wallpapers` are those that a theme may name; None allows any.
     """
     for key, entry in entries.items():
         read_match("The name of a theme", key, NAME)
@@ -68,14 +68,14 @@ _MEMBERS: Final = (
     *("author", "height", "length", "licence", "placeholder", "sha256", "title", "width"),
 )
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-# blurhash: 83 digits; the first one says how many waves there are, and so how many digits.
+# BlurHash: 83 possible digits; the first one gives the number of components, and so the length.
 _DIGITS: Final = (
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 )
 
 
 def check_wallpapers(entries: Mapping[str, Any], pictures: Mapping[str, File]) -> None:
-    """Check the entries of a pack and the pictures beside it; raises ContentError."""
+    """Check the entries of a pack and its pictures; raises ContentError."""
     for key, entry in entries.items():
         read_match("The name of a wallpaper", key, NAME)
         wallpaper = read_object("A wallpaper", entry, _MEMBERS)
@@ -102,9 +102,9 @@ def _is_placeholder(value: object) -> bool:
 
 
 def fetch_picture(world: World, file: File, entry: dict[str, Any], name: str) -> bytes:
-    """Return the picture of a wallpaper; shows the server which one (docs/PRIVACY.md).
+    """Return the picture of a wallpaper; the server learns which one (docs/PRIVACY.md).
 
-    Raises ContentError if it is not the signed one or no plain picture, and TransportError.
+    Raises ContentError if it is not the signed file or not a plain picture, and TransportError.
     """
     with Connection(world) as connection:
         path = f"/targets/content/wallpapers/{file.sha256}.{name}.jpg"

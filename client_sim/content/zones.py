@@ -1,4 +1,4 @@
-"""Time zones: how one is found by name, and TZif files (RFC 9636) with their rules."""
+"""Time zones: look-up by name, and TZif files (RFC 9636) with their rules."""
 
 import datetime as dt
 import itertools
@@ -43,12 +43,12 @@ class _Change:
     seconds: int
 
     def at(self, year: int) -> int:
-        """Return when it happens by the clock of the time before it, seconds of the epoch."""
+        """Return when the change happens, by the clock before it, in seconds of the epoch."""
         first = dt.date(year, 1, 1).toordinal()
         if self.day[0] == "M":
             ordinal = _find_weekday(year, *map(int, self.day[1:].split(".")))
         elif self.day[0] == "J":
-            # The 29th of February is never counted, so that J60 is always the 1st of March.
+            # `Jn` never counts 29 February, so that J60 is always 1 March.
             number = int(self.day[1:])
             is_leap = dt.date(year, 12, 31).toordinal() - first == 365
             ordinal = first + number - 1 + (is_leap and number >= 60)
@@ -59,7 +59,7 @@ class _Change:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which local time holds: always one, or another between two changes of each year."""
+    """The local time: always the same, or another between two changes of each year."""
 
     usual: LocalTime
     summer: LocalTime | None = None
@@ -67,7 +67,7 @@ class Rule:
     end: _Change | None = None
 
     def find(self, seconds: int) -> LocalTime:
-        """Return what holds at `seconds` of the epoch; raises ContentError out of years."""
+        """Return the local time at epoch `seconds`; raises ContentError for years out of range."""
         if self.summer is None or self.start is None or self.end is None:
             return self.usual
         try:
@@ -82,7 +82,7 @@ class Rule:
 
 
 def decode_rule(text: str) -> Rule:
-    """Return the rule of a TZ string; raises ContentError where it is none."""
+    """Return the rule of a TZ string; raises ContentError if it is malformed."""
     found = _RULE.fullmatch(text)
     if found is None:
         raise ContentError("A time zone has a rule for later years that is none.")
@@ -129,9 +129,9 @@ _FOOTER: Final = re.compile(rb"\n([ -~]{0,128})\n")
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A time zone: from each of `times` on, ascending seconds of the epoch, one of `kinds` holds.
+    """A time zone: from each of `times` on (ascending epoch seconds), one of `kinds` applies.
 
-    Before the first of them `first` does, and from the last on the `rule` if there is one.
+    Before the first of them `first` applies, and from the last on the `rule` if there is one.
     """
 
     times: tuple[int, ...]
@@ -140,16 +140,16 @@ class Zone:
     rule: Rule | None
 
     def find(self, seconds: int) -> LocalTime:
-        """Return what holds at `seconds` of the epoch; raises ContentError out of years."""
+        """Return the local time at epoch `seconds`; raises ContentError for years out of range."""
         place = bisect_right(self.times, seconds)
         if self.rule is not None and place == len(self.times):
             return self.rule.find(seconds)
         return self.kinds[place - 1] if place else self.first
 
     def is_summer(self, seconds: int) -> bool:
-        """Tell whether it is summer time; raises ContentError out of years.
+        """Tell whether it is summer time; raises ContentError for years out of range.
 
-        What the database marks as such is not where the clock is put back in winter, as in Dublin.
+        The database's mark differs where winter time is the exception, as in Dublin.
         """
         local = self.find(seconds)
         place = bisect_right(self.times, seconds)
@@ -171,7 +171,7 @@ class _Counts:
     char: int
 
     def size(self) -> int:
-        """Return the bytes of a data block from version 2 on."""
+        """Return the bytes of a data block in version 2 and later."""
         return (
             self.time * (_TIME + 1)
             + self.type * _TYPE.size
@@ -186,11 +186,11 @@ _NOTHING: Final = _Counts(isut=0, isstd=0, leap=0, time=0, type=1, char=1)
 
 
 def decode_tzif(data: bytes) -> Zone:
-    """Return the time zone of a TZif file; raises ContentError for any that is malformed."""
+    """Return the time zone of a TZif file; raises ContentError for a malformed one."""
     first, version = _read_header(data, 0)
     data_at = _HEADER.size
     second_at = data_at + _TYPE.size + 1
-    # A reader of version 1 would find it: it has no name, and holds nothing but UTC.
+    # A reader of version 1 uses this block: it has no name, and only UTC.
     if first != _NOTHING or any(data[data_at:second_at]):
         raise ContentError("A time zone has more than nothing for readers of version 1.")
     second, again = _read_header(data, second_at)
@@ -259,7 +259,7 @@ def _ascend(times: Sequence[int]) -> bool:
 
 
 _TZIF_LIMIT: Final = 65_536
-# None is empty, none is `.` or `..`, and none ends in a dot, as no file of the database does.
+# A segment is not empty, not `.` or `..`, and does not end in a dot, as in the database.
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9._+-]*[A-Za-z0-9_+-]")
 
 

@@ -1,1 +1,1 @@
-"""One phone: what it ships with, what it trusts, what it asks and how it decides."""
+"""One phone: its image, its trust, its requests and its decisions."""

@@ -17,7 +17,7 @@ class SignedTarget:
 
 
 def check_agreement(offer: Offer, target: SignedTarget) -> None:
-    """Check that pointer and codename role say the same about a package (FORMATS section 4).
+    """Check that pointer and codename role agree about a package (FORMATS section 4).
 
     Raises AgreementError, also if the release was withdrawn.
     """

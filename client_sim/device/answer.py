@@ -1,4 +1,4 @@
-"""Reads one answer from a stream, byte by byte bounded (FORMATS section 9).
+"""Reads one answer from a stream within limits of size and time (FORMATS section 9).
 
 A response is parsed by h11, which does no I/O. Nothing in its headers is kept.
 """
@@ -15,14 +15,14 @@ from client_sim.device.errors import TransportError, UnreachableError
 from client_sim.world import Stream
 
 GRACE: Final = 30.0
-"""Seconds in which an answer may come as slowly as it likes."""
+"""Seconds at the start of an answer in which its speed is not checked."""
 
 SLOWEST: Final = 1_024
-"""Bytes a second that an answer must bring on average after the grace."""
+"""Bytes a second that an answer must reach on average after the grace period."""
 
 
 class Pace:
-    """Watches one answer, which may take `seconds` in all."""
+    """Checks the speed of one answer, which may take `seconds` in all."""
 
     def __init__(self, now: Callable[[], float], seconds: float) -> None:
         self._now = now
@@ -31,7 +31,7 @@ class Pace:
         self._received = 0
 
     def check(self, size: int) -> None:
-        """Count size that arrived; raises TransportError if all that is too slow."""
+        """Count `size` more bytes; raises TransportError if the answer is too slow so far."""
         self._received += size
         passed = self._now() - self._start
         if passed > self._seconds:
@@ -40,7 +40,7 @@ class Pace:
             raise TransportError("The server's answer comes too slowly; try again later.")
 
 
-# Bytes of a response head; our own server sends about 500.
+# Bytes of a response head; the server of this project sends about 500.
 HEAD_LIMIT: Final = 16_384
 _HEADER_COUNT: Final = 64
 _RECEIVE: Final = 65_536
@@ -49,7 +49,7 @@ _OVERHEAD: Final = 65_536
 
 
 _END: Final = h11.EndOfMessage()
-_KEPT: Final = 64  # requests that polls begin with, for whoever simulates many phones
+_KEPT: Final = 64  # cached first requests of polls, for simulations of many phones
 
 
 @lru_cache(_KEPT)
@@ -59,7 +59,7 @@ def _make_request(path: str, host: str) -> h11.Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The parts of a response that a phone looks at; `body` is decoded."""
+    """The parts of a response that a phone uses; `body` is decoded."""
 
     status: int
     content_range: bytes | None
@@ -67,10 +67,10 @@ class Answer:
 
 
 class AnswerReader:
-    """Reads answers from one connection, each asked for by exactly one request.
+    """Reads answers from one connection, one for each request.
 
-    A phone's own server states where each answer ends. `lenient` is for others: HTTP/1.0, and
-    answers that end with the connection.
+    The phone's server states the length of each answer. `lenient` is for other servers: HTTP/1.0,
+    and answers that end with the connection.
     """
 
     def __init__(self, stream: Stream, now: Callable[[], float], *, lenient: bool = False) -> None:
@@ -81,7 +81,7 @@ class AnswerReader:
         self._ended = False
 
     def expect(self, path: str, host: str) -> None:
-        """Tell the parser which request is about to be sent; it writes none itself.
+        """Tell the parser which request is about to be sent; it does not write the request itself.
 
         Raises TransportError if the server closed the connection or sent something unasked.
         """
@@ -146,7 +146,7 @@ class AnswerReader:
 
 
 class _Body:
-    """Collects a body, decoding gzip as it comes so that a bomb is stopped when it opens."""
+    """Collects a body and decodes gzip incrementally, so that a zip bomb stops at the limit."""
 
     def __init__(self, limit: int, *, encoded: bool) -> None:
         self._limit = limit
@@ -157,7 +157,7 @@ class _Body:
     def feed(self, data: bytes) -> None:
         if self._inflate is not None:
             try:
-                # One byte more than allowed is enough to see that there is more.
+                # One byte more than allowed is enough to detect a longer body.
                 data = self._inflate.decompress(data, self._limit + 1 - self._size)
             except zlib.error:
                 raise TransportError("The server's answer is damaged gzip.") from None
@@ -183,7 +183,7 @@ def _check_head(response: h11.Response) -> None:
 
 
 def _check_framing(response: h11.Response) -> None:
-    """Check that the head states where the body ends: a cut one must not pass."""
+    """Check that the head states where the body ends, so that a truncated body is detected."""
     if response.http_version != b"1.1":
         raise TransportError("The server's answer is not HTTP/1.1.")
     if not {b"content-length", b"transfer-encoding"} & {name for name, _ in response.headers}:

@@ -1,4 +1,4 @@
-"""A package in a file that no release states yet, and what its release would state of it."""
+"""A package file without a release, and the release that would describe it."""
 
 import hashlib
 import io
@@ -25,9 +25,9 @@ from client_sim.transport import BLOCK
 METADATA: Final = "META-INF/com/android/metadata"
 PROPERTIES: Final = "payload_properties.txt"
 _SMALL_ENTRY: Final = 64 * 1024
-# A zip's directory is read in one piece. One of a real package has some kilobytes.
+# A zip's directory is read in one piece. That of a real package has some kilobytes.
 MAX_DIRECTORY_BYTES: Final = 1024 * 1024
-# What zipfile raises for a zip that is none.
+# Errors of zipfile for a malformed zip.
 _MALFORMED: Final = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, RuntimeError),
     *(ValueError, OverflowError, MemoryError),
@@ -35,7 +35,7 @@ _MALFORMED: Final = (
 
 
 def read_text(path: Path, name: str) -> bytes:
-    """Return the entry `name` of the zip at `path`, one byte more than 64 KiB at the most.
+    """Return the entry `name` of the zip at `path`, at most 64 KiB and one byte.
 
     Raises InstallError if there is none, StorageError if the file cannot be read.
     """
@@ -52,7 +52,7 @@ def read_text(path: Path, name: str) -> bytes:
 def _read_entry(file: "_BoundedFile", name: str) -> bytes:
     with zipfile.ZipFile(file) as archive:
         info = archive.getinfo(name)
-        # Other methods raise OSError for bad data, as a disk does that fails.
+        # Other methods raise OSError for bad data, which would look like a disk error.
         if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise zipfile.BadZipFile("another method")
         with archive.open(info) as entry:
@@ -60,7 +60,7 @@ def _read_entry(file: "_BoundedFile", name: str) -> bytes:
 
 
 class _BoundedFile(io.FileIO):
-    """A file of which no more is read in one piece than a sound zip needs, and nothing outside."""
+    """A file that limits each read to what a sound zip needs, and refuses offsets outside of it."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == os.SEEK_SET and not 0 <= offset <= os.fstat(self.fileno()).st_size:
@@ -96,13 +96,13 @@ class ProvedSource:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What an installation of a package on a throw-away phone has shown.
+    """The result of installing a package on a throw-away phone.
 
     `sha256` and `length` (bytes) are the package's, `certificate` is the sha256 of the DER form of
     the certificate in the phone's image, `prover` the version of this program. `ways` are the
     installations that were tried, in order; `rules` are the groups of rules that the last one
-    asked, as the engine noted them. `refusal` is why it failed, or empty, and then `partitions` are
-    what was written and read back.
+    checked, as the engine noted them. `refusal` is why it failed. If it is empty, `partitions` are
+    the partitions that were written and read back.
     """
 
     certificate: str
@@ -124,7 +124,7 @@ def encode_proof(proof: Proof) -> bytes:
 
 
 def make_printable(sentence: str) -> str:
-    """Return a refusal as a report can hold it: one printable line of at most 300 characters."""
+    """Return a refusal in the form for reports: one printable line of at most 300 characters."""
     return shorten(sentence, MAX_REFUSAL)
 
 
@@ -139,7 +139,7 @@ _CHUNK: Final = 1024 * 1024
 
 
 class Candidate:
-    """The OTA zip at `path`, open as `file`; also its blocks, as a phone would fetch them."""
+    """The OTA zip at `path`, open as `file`; it also serves the blocks that phones fetch."""
 
     def __init__(self, path: Path, file: BinaryIO, sha256: str, metadata: PackageMetadata) -> None:
         self.path = path
@@ -189,7 +189,8 @@ class Candidate:
             "withdrawn": False,
         }
         try:
-            # No region and no channel is chosen yet: the path is made up, and no sentence names it.
+            # No region and no channel is chosen yet: the path is a placeholder, and no message
+            # shows it.
             return decode_release(f"{codename}/any/any/package.zip", custom, "its metadata")
         except ReleaseError as error:
             raise InstallError(f"{self.path.name} cannot be released: {error}") from error
@@ -199,9 +200,9 @@ class Candidate:
 def opened_candidate(path: Path, progress: Progress | None = None) -> Iterator[Candidate]:
     """Open and hash the OTA zip at `path`; `progress` counts the bytes that were hashed.
 
-    Raises InstallError if it is no file or has no readable metadata.
+    Raises InstallError if it is not a file or has no readable metadata.
     """
-    # A pipe or a device has no end, and opening a pipe waits for its writer.
+    # A pipe or a device has no end, and opening a pipe blocks until it has a writer.
     if path.exists() and not path.is_file():
         raise InstallError(f"{shorten(path.name)} is no regular file; give the OTA zip itself.")
     with path.open("rb", buffering=0) as file:
@@ -221,7 +222,7 @@ def _identify(stat: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _read_number(text: str | None) -> int | str | None:
-    """Return a decimal's number; a release refuses anything else by the member's name."""
+    """Return a decimal as a number, other text unchanged: the release refuses it by member name."""
     return int(text) if text is not None and DECIMAL.fullmatch(text) else text
 
 

@@ -24,7 +24,7 @@ from client_sim.world import RunningBuild
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The package to install next; `final_counter` is the build that the way leads to."""
+    """The package to install next; `final_counter` is the final build of the upgrade path."""
 
     path: str
     length: int
@@ -40,14 +40,14 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """There is nothing to install, and the sentence that says why."""
+    """Nothing to install, and the reason as a sentence."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The rules that were asked, in their order up to the first that failed, and the offer.
+    """The rules that were checked, in order up to the first that failed, and the offer.
 
     There is an offer if none failed.
     """
@@ -57,12 +57,12 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """The sentence of the rule that decided."""
+        """The sentence of the deciding rule."""
         return self.checks[-1].sentence
 
     @property
     def leads_back(self) -> bool:
-        """Whether the pointer offers older code, which is an attack or a mistake."""
+        """Whether the pointer offers older code, because of an attack or a mistake."""
         return self._is_ended_by("forward")
 
     @property
@@ -88,8 +88,8 @@ def decide_update(
     """Choose the package for a phone that runs `running` and never goes below counter `floor`.
 
     `secret` is the phone's 32 bytes, `now` epoch seconds, `failed_builds` the counters of builds
-    that did not start on it, `unusable` the sha256 of incrementals that were of no use on it. With
-    `retry_failed` the former stand in no way.
+    that did not start on it, `unusable` the sha256 of incrementals that could not be used on it.
+    `retry_failed` allows `failed_builds`.
     """
     checks: list[Check] = []
     asked = _ask(pointer, running, floor, secret, now, failed_builds, unusable, retry_failed)
@@ -111,7 +111,7 @@ def plan_update(
     failed_builds: Collection[int],
     unusable: Collection[str] = (),
 ) -> Offer | Nothing:
-    """Choose as `decide_update` does; raises PointerError if the pointer leads back."""
+    """Choose like `decide_update`; raises PointerError if the pointer leads back."""
     decision = decide_update(pointer, running, floor, secret, now, failed_builds, unusable)
     if decision.leads_back:
         raise PointerError(decision.reason)
@@ -128,7 +128,7 @@ def _ask(
     unusable: Collection[str],
     retry_failed: bool,
 ) -> Iterator[Check | Offer]:
-    """Yield one check after the other and then the offer; a failed check is the last one taken."""
+    """Yield one check after the other and then the offer; callers stop at a failed check."""
     yield judge_pointer(pointer)
     if pointer is None:
         return

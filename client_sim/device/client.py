@@ -1,4 +1,4 @@
-"""The phone's polling: asks what every phone asks, decides alone, and sleeps.
+"""The phone's polling: sends the same requests as every phone, decides locally, and sleeps.
 
 `PollingClient` is the client that the privacy lab examines. It never looks at `world.personal`.
 """
@@ -28,21 +28,21 @@ from client_sim.transport import Connection
 from client_sim.world import Event, World
 
 SHORTEST: Final = 14_400
-"""Seconds between two polls at least."""
+"""Minimum seconds between two polls."""
 
 SPREAD: Final = 14_401
-"""Seconds over which the next poll is spread, uniformly."""
+"""Seconds over which the next poll is spread uniformly."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollOutcome:
-    """What one poll asked and decided.
+    """The requests and the decision of one poll.
 
-    `requests` are the paths asked for, `changed` says whether anything was new, `offer` is the
-    package to install or None and `reason` the sentence why, `versions` the roles verified.
+    `requests` are the requested paths, `changed` says whether anything was new, `offer` is the
+    package to install or None, `reason` the reason as a sentence, `versions` the verified roles.
     `failure` is the error that ended the poll early; then there is no offer. `halted` is true if
-    the pointer says so. `checks` are the rules of the choice that were asked, in their order; none
-    if the poll ended before.
+    the pointer says so. `checks` are the rules of the choice that were checked, in order; empty if
+    the poll ended earlier.
     """
 
     requests: tuple[str, ...]
@@ -62,7 +62,7 @@ class PollOutcome:
 class PollingClient:
     """The clean client over a `world`: `factory(world) -> client` is the class itself.
 
-    `retry_failed` lets it choose a build that did not start before, because the owner says so.
+    `retry_failed` lets it choose a build that did not start before, because the owner asked for it.
     """
 
     def __init__(self, world: World, *, retry_failed: bool = False) -> None:
@@ -71,7 +71,7 @@ class PollingClient:
         self._trust: Trust | None = None
 
     def poll(self) -> PollOutcome:
-        """Ask once and decide. Does not raise for what a server or the network does.
+        """Poll once and decide. Does not raise for errors of a server or the network.
 
         StateError and StorageError become a failed outcome, too: a phone must go on polling.
         """
@@ -80,10 +80,11 @@ class PollingClient:
         trust: Trust | None = None
         decision = Decision((), None)
         try:
-            # Used up before anything leaves: a phone that dies here does not poll twice for it.
+            # Removed before anything is sent: a phone that loses power here does not poll twice for
+            # it.
             forget_due(self.world.state)
             public, state = self.world.public, self.world.state
-            # What runs was built later than the ROM that the factory wrote, if it was updated.
+            # After an update, the running build is newer than the factory's ROM.
             built_at = max(public.built_at, public.build.post_timestamp)
             trust = Trust(
                 public.root,
@@ -123,22 +124,22 @@ class PollingClient:
         )
 
     def decide_again(self) -> Decision:
-        """Decide from what the last poll verified, without asking anybody anything.
+        """Decide from the metadata that the last poll verified, without any request.
 
-        For after a package turned out to be of no use. Raises TrustError if that poll failed.
+        Used after a package turned out to be unusable. Raises TrustError if that poll failed.
         """
         if self._trust is None:
             raise TrustError("The last poll did not succeed, so there is nothing to choose from.")
         return self._decide(self._trust)
 
     def on_event(self, event: Event) -> None:
-        """Take no notice: nothing that happens to the owner concerns polling."""
+        """Ignore the event: polling does not depend on the owner's events."""
 
     def next_poll(self, now: float) -> float:
-        """Return when to poll next, epoch seconds; the same time until that poll, reboots included.
+        """Return when to poll next, epoch seconds; constant until that poll, also over reboots.
 
-        A stored time that lies further ahead than any that is ever drawn is drawn afresh: the
-        clock was wrong when it was stored.
+        A stored time further ahead than the longest interval is drawn again: the clock was wrong
+        when it was stored.
         """
         due = load_due(self.world.state)
         if due is not None and due - now <= SHORTEST + SPREAD:
@@ -149,19 +150,19 @@ class PollingClient:
     def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
         """Fetch the codename role and its proof and check that they agree with `offer`.
 
-        Only for after the decision to install, and after a poll that succeeded: these requests
-        show the model. Raises DeviceError.
+        Call it only after the decision to install, and after a successful poll: these requests
+        reveal the model. Raises DeviceError.
         """
         if self._trust is None:
             raise TrustError("The last poll did not succeed, so there is nothing to install from.")
-        # An offer's path lies below the phone's own model: its pointer was decoded so.
+        # An offer's path lies below the phone's own model: decoding the pointer checked that.
         refresh_codename(connection, self._trust, self.world.public.codename)
         target = self._trust.find_release(offer.path)
         check_agreement(offer, target)
         return target
 
     def _settle(self, trust: Trust) -> tuple[str, ...]:
-        """Use the packs of public content whose time has come; what fails is only told."""
+        """Put public content packs that are due into use; failures only become warnings."""
         store = Store(self.world.state)
         try:
             store.settle(trust.now, self.world.entropy)

@@ -1,7 +1,7 @@
-"""Whether this is a moment to install: the owner's wishes, the battery, the network, the disk.
+"""Conditions of an installation: the owner's settings, the battery, the network, the disk.
 
-Asked only behind a poll that offered something, and never by the poll: when and what a phone asks
-does not depend on any of it (FORMATS section 4, Conditions).
+They are checked only after a poll that offered something, and never by the poll. So the times and
+contents of requests do not depend on them (FORMATS section 4, Conditions).
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from client_sim.device.rules import Check
 
 MINUTES_OF_A_DAY: Final = 1440
 LEAST_BATTERY: Final = 30
-"""Percent that a phone needs which is not being charged: it must live through the first start."""
+"""Battery percent needed without a charger: the phone must survive the first boot."""
 
 LEAST_BATTERY_CHARGING: Final = 10
-"""Percent that a phone needs on its charger: enough to end well if the charger is pulled."""
+"""Battery percent needed on a charger: enough to finish if the charger is unplugged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the owner has set.
+    """The owner's settings.
 
-    `asks`: each build is installed only once the owner agrees to it. `takes_metered`: downloads
-    may cost money. `quiet`: minutes since local midnight, from and until, in which the phone is
-    left alone; the second may be the smaller one; None for never.
+    `asks`: each build is installed only after the owner agrees to it. `takes_metered`: downloads
+    may use a metered network. `quiet`: start and end of the hours without installations, in minutes
+    since local midnight; the end may be the smaller one; None for never.
     """
 
     asks: bool = False
@@ -34,10 +34,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What the phone finds around it; the defaults stand in no update's way.
+    """The phone's circumstances; the defaults allow every update.
 
-    `free_bytes` is the room on the disk, `local_minute` counts since midnight where the phone is;
-    None if it is not known.
+    `free_bytes` is the free space on the disk, `local_minute` the local time in minutes since
+    midnight; None if unknown.
     """
 
     battery_percent: int = 100
@@ -50,10 +50,10 @@ class Conditions:
 def judge_conditions(
     offer: Offer, conditions: Conditions, wishes: Wishes, *, agreed: int | None, room: int
 ) -> tuple[Check, ...]:
-    """Ask all conditions of an installation; it starts if every one has passed.
+    """Check all conditions of an installation; it starts if every one has passed.
 
-    `agreed` is the counter of the build that the owner has agreed to, `room` the bytes that the
-    installation still needs on the disk.
+    `agreed` is the counter of the build that the owner has agreed to, `room` the disk space in
+    bytes that the installation still needs.
     """
     return (
         _judge_consent(offer, wishes, agreed),
@@ -71,7 +71,7 @@ def is_quiet(minute: int, quiet: tuple[int, int]) -> bool:
 
 
 def tell_minute(minute: int) -> str:
-    """Return a minute of the day as people write it, such as 07:30."""
+    """Return a minute of the day as a clock time, such as 07:30."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 

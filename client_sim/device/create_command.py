@@ -1,4 +1,4 @@
-"""`hening-device create`: a phone as it leaves the factory."""
+"""`hening-device create`: makes a phone in its factory state."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Fetches a package in aligned blocks, so that a resume shows only which block is next.
+"""Fetches a package in aligned blocks, so that a resumed download reveals only the next block.
 
-In the download folder a package is `SHA256.part`, and `SHA256.blocks` says how many of its blocks
-are whole, decimal. A block's bytes are durable before it is counted; a crash in between costs one
-block. The package is `SHA256.zip` once its length and hash were verified.
+In the download folder a package is `SHA256.part`, and `SHA256.blocks` has the decimal number of its
+complete blocks. A block's bytes are durable before it is counted; a crash in between costs one
+block. The package becomes `SHA256.zip` after its length and hash were verified.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from client_sim.engine.journal import Disk
 from client_sim.transport import BLOCK, Connection
 
 _CHUNK: Final = 1024 * 1024
-# The names of this module, and what a crash leaves of a count that is being written.
+# The file names of this module, and the temporary file that a crash can leave of a count.
 _OURS: Final = re.compile(r"\.?(?P<sha256>[0-9a-f]{64})\.(?:part|zip|blocks|blocks\.new)")
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are there and those of the whole package."""
+"""Called with the bytes so far and those of the whole package."""
 
 
 def package_url(offer: Offer) -> str:
@@ -33,7 +33,7 @@ def package_url(offer: Offer) -> str:
 
 
 class PackageBlocks:
-    """The blocks of a package on a server, for an installation while it is fetched."""
+    """The blocks of a package on a server, for a streaming installation."""
 
     def __init__(self, connection: Connection, offer: Offer) -> None:
         self.length = offer.length
@@ -47,7 +47,7 @@ class PackageBlocks:
 
 
 class Downloads:
-    """The folder of packages that are on their way or complete."""
+    """The folder of partial and complete packages."""
 
     def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
         self._directory = directory
@@ -57,8 +57,8 @@ class Downloads:
     def fetch(self, connection: Connection, offer: Offer, progress: Progress | None = None) -> Path:
         """Return the verified package of `offer`, fetching the blocks that are missing.
 
-        Raises TransportError, StorageError, and DownloadError if length or hash are wrong; then
-        the package is thrown away.
+        Raises TransportError, StorageError, and DownloadError if length or hash are wrong; then the
+        package is deleted.
         """
         complete = self._directory / f"{offer.sha256}.zip"
         try:
@@ -88,19 +88,19 @@ class Downloads:
             raise StorageError(f"The phone's disk failed: {error}.") from error
 
     def has(self, offer: Offer) -> bool:
-        """Tell whether the package of `offer` is there, whole."""
+        """Tell whether the folder has the complete package of `offer`."""
         return (self._directory / f"{offer.sha256}.zip").is_file()
 
     def keep_only(self, offer: Offer) -> None:
-        """Remove whatever is there of other packages: they were superseded or stopped."""
+        """Remove all files of other packages, which were superseded or stopped."""
         self._remove(lambda sha256: sha256 != offer.sha256)
 
     def clear(self) -> None:
-        """Remove whatever is there of any package."""
+        """Remove all files of all packages."""
         self._remove(lambda _: True)
 
     def _remove(self, is_over: Callable[[str], bool]) -> None:
-        # In any order: a count without bytes and bytes without a count are both worth nothing.
+        # In any order: a count without bytes and bytes without a count are both useless.
         try:
             for path in self._directory.iterdir():
                 ours = _OURS.fullmatch(path.name)

@@ -37,7 +37,7 @@ class TransportError(DeviceError):
 
 
 class GoneError(TransportError):
-    """What was asked for is not there (404), or not any more (410)."""
+    """The requested file does not exist (404), or no longer exists (410)."""
 
 
 class UnreachableError(TransportError):
@@ -61,7 +61,7 @@ class ProfileError(TrustError):
 
 
 class LogError(DeviceError):
-    """A note, a checkpoint or a proof is malformed, or does not prove what it should."""
+    """A note, a checkpoint or a proof is malformed, or does not prove what it must prove."""
 
 
 class ReleaseError(DeviceError):
@@ -85,11 +85,11 @@ class DownloadError(DeviceError):
 
 
 class InstallError(DeviceError):
-    """The package cannot be installed, or must not be any more."""
+    """The package cannot be installed, or must no longer be installed."""
 
 
 class StateError(DeviceError):
-    """Something that the phone has stored is damaged."""
+    """A record in the phone's state is damaged."""
 
 
 class StorageError(DeviceError):
@@ -105,7 +105,7 @@ def engine_refuses() -> Iterator[None]:
     try:
         yield
     except NotStreamableError:
-        # Not a refusal: the caller takes the other way.
+        # Not a refusal: the caller installs the package from a file instead.
         raise
     except AlteredError as error:
         raise DownloadError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Makes phones as a factory does: an image, a first build in slot a, and perhaps an owner."""
+"""Makes phones like a factory: an image, a first build in slot a, and optionally an owner."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -30,11 +30,11 @@ def create_phone(
 ) -> Phone:
     """Make a phone that runs `build`, whose partition images are `images`, in a new folder.
 
-    The owner's data goes to `personal/`. Raises DeviceError and leaves nothing behind.
+    The owner's data goes to `personal/`. Raises DeviceError and then removes the folder.
     """
     if directory.exists():
         raise StateError(f"{directory} exists already; choose a new folder for the phone.")
-    # Checked before anything is written: a phone that trusts nothing valid could never poll.
+    # Checked before anything is written: a phone with an invalid root could never poll.
     Trust(image.root, {}, now=0.0, built_at=image.facts.built_at)
     with _translated(), ExitStack() as undo:
         directory.mkdir(parents=True)
@@ -58,8 +58,8 @@ def create_phone_from_package(
 ) -> Phone:
     """Make a phone that runs the build in the full OTA zip `package`, release number `counter`.
 
-    The zip's signature is checked with the image's certificate. Raises DeviceError and leaves
-    nothing behind.
+    The zip's signature is checked with the image's certificate. Raises DeviceError and then
+    removes the folder.
     """
     unpacked = directory.with_name(directory.name + ".unpacked")
     if unpacked.exists():

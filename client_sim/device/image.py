@@ -1,4 +1,4 @@
-"""The ROM image of a phone on disk: what the factory wrote and nobody changes.
+"""The ROM image of a phone on disk, written by the factory and never changed.
 
 image/image.json         where to ask, for which model; canonical JSON
 image/root.json          the TUF root
@@ -87,7 +87,7 @@ def is_host(text: str) -> bool:
 
 
 def check_facts(facts: ImageFacts) -> None:
-    """Check that the names are names; raises StateError."""
+    """Check that the names are well-formed; raises StateError."""
     if not is_codename(facts.codename):
         raise StateError(f"{facts.codename!r} is no name that a model can have.")
     if not REGION.fullmatch(facts.region) or not REGION.fullmatch(facts.channel):

@@ -1,4 +1,4 @@
-"""The real world: sockets, names, TLS, a clock, randomness and a folder for what is kept."""
+"""The real world: sockets, DNS, TLS, a clock, randomness and a folder for the state."""
 
 import ipaddress
 import socket
@@ -10,7 +10,7 @@ from client_sim.persona import Persona
 from client_sim.world import Public, Stream
 
 PROTOCOL: Final = "http/1.1"
-"""The one protocol that a phone speaks within TLS (ALPN)."""
+"""The only protocol that a phone speaks within TLS (ALPN)."""
 
 CIPHERS: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -20,17 +20,17 @@ CIPHERS: Final = (
     "ECDHE-ECDSA-AES256-GCM-SHA384",
     "ECDHE-RSA-AES256-GCM-SHA384",
 )
-"""What a phone offers for TLS 1.2, in this order; the suites of TLS 1.3 are the library's."""
+"""The cipher suites for TLS 1.2, in this order; those of TLS 1.3 are the library's defaults."""
 
 _CHUNK: Final = 65_536
 _UNREAD_LIMIT: Final = 16 * 1024 * 1024  # more than a receive buffer holds
 
-# Seconds without a byte after which a server counts as gone.
+# Seconds without a byte after which a server counts as unreachable.
 PATIENCE: Final = 30.0
 
 
 class SocketStream:
-    """A connected socket, plain or in TLS."""
+    """A connected socket, plain or with TLS."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
@@ -40,15 +40,15 @@ class SocketStream:
         self._wire.sendall(data)
 
     def recv(self, limit: int) -> bytes:
-        """Return what has arrived, at most `limit` bytes, b"" at the end."""
+        """Return received data, at most `limit` bytes, b"" at the end."""
         return self._wire.recv(limit)
 
     def close(self) -> None:
-        """End the connection in order, and close the socket.
+        """Shut the connection down gracefully, and close the socket.
 
-        A socket that is closed with bytes unread sends a reset, which shows on the network that an
-        answer was broken off. So the end is said first, and what has come is read; what comes later
-        the system refuses.
+        A socket that is closed with unread bytes sends a reset, which reveals on the network that
+        an answer was aborted. So the writing side is shut down first, and received bytes are read.
+        The system refuses bytes that arrive later.
         """
         try:
             self._wire.shutdown(socket.SHUT_WR)
@@ -57,7 +57,7 @@ class SocketStream:
                 if not self._wire.recv(_CHUNK):
                     break
         except OSError:
-            pass  # nothing more has come, or the connection is gone
+            pass  # nothing more was received, or the connection is gone
         finally:
             self._wire.close()
 
@@ -92,7 +92,7 @@ class RealWorld:
         return self._now()
 
     def entropy(self, n: int) -> bytes:
-        """Return `n` fresh bytes."""
+        """Return `n` random bytes."""
         return self._entropy(n)
 
     def resolve(self, host: str) -> Sequence[str]:
@@ -115,13 +115,13 @@ class RealWorld:
 
 
 def resolve(host: str) -> list[str]:
-    """Return the addresses that the system knows for a name; raises OSError."""
+    """Return the system's addresses for a name; raises OSError."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
 def connect_plain(address: str, port: int) -> Stream:
-    """Connect without TLS, on this machine alone; raises OSError."""
+    """Connect without TLS, on this machine only; raises OSError."""
     if not _is_loopback(address):
         raise OSError("plain text is refused outside this machine")
     return SocketStream(socket.create_connection((address, port), timeout=PATIENCE))
@@ -135,10 +135,10 @@ def _is_loopback(address: str) -> bool:
 
 
 def make_tls_context(certificate_authority: str | None) -> ssl.SSLContext:
-    """Return the one TLS configuration of every phone, fresh for each connection.
+    """Return the TLS configuration of every phone, new for each connection.
 
     TLS 1.2 or 1.3, one list of ciphers, one protocol, no tickets, no resumption, no compression;
-    trusted is the image's certificate authority and nothing else. Raises OSError if there is none.
+    only the image's certificate authority is trusted. Raises OSError if there is none.
     """
     if certificate_authority is None:
         raise OSError("the ROM image holds no certificate authority to check the server with")

@@ -1,4 +1,4 @@
-"""Limits on what a role may sign that cannot be taken back, and resets (FORMATS section 16)."""
+"""Limits on irreversible statements of a role, and resets (FORMATS section 16)."""
 
 import datetime as dt
 import re
@@ -28,7 +28,7 @@ PATCH_LEVEL_SKEW: Final = 62 * 86_400
 """Seconds by which a patch level may be ahead."""
 
 COUNTER_STEP: Final = 1_000
-"""By how much a counter may be above the one before it."""
+"""By how much a counter may exceed the previous one."""
 
 _DAY: Final = 86_400
 _MOST_DAYS: Final = 3_650
@@ -58,7 +58,7 @@ def read_lifetimes(root: Root) -> dict[str, int]:
 
 
 def check_new_version(name: str, signed: Targets | Snapshot, root: Root, signed_at: int) -> None:
-    """Check a version that the phone does not hold yet; raises LimitError.
+    """Check a version that the phone does not have yet; raises LimitError.
 
     `signed_at` is the signing time of the timestamp that leads to it, epoch seconds.
     """
@@ -73,7 +73,7 @@ def check_new_version(name: str, signed: Targets | Snapshot, root: Root, signed_
 
 
 def read_time(custom: object, name: str) -> int:
-    """Return a time that a `custom` object states, epoch seconds; 0 where it states none."""
+    """Return a time that a `custom` object states, epoch seconds; 0 if it states none."""
     return _read_integer(custom, name)
 
 
@@ -99,7 +99,7 @@ def _check_releases(name: str, role: Targets, signed_at: int) -> None:
 
 
 def _read_own(name: str, role: Targets) -> Mapping[str, object]:
-    """Return the role's own `custom`, none where it has none; raises LimitError if malformed."""
+    """Return the role's own `custom`, or an empty one; raises LimitError if malformed."""
     if "custom" not in role.unrecognized_fields:
         return {}
     what, custom = f"The role {name}", role.unrecognized_fields["custom"]
@@ -139,7 +139,7 @@ _RECORD: Final = re.compile(rb"([1-9][0-9]{0,15})(?: (0|[1-9][0-9]{0,15}) (0|[1-
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """A reset by its number; of a model the highest counter and the newest time that still count.
+    """A reset: its number, and for a model the highest counter and newest time that stay valid.
 
     Both are 0 for `tables` and `content`. `time` is in epoch seconds.
     """
@@ -150,7 +150,7 @@ class Reset:
 
 
 def read_resets(root: Root) -> dict[str, Reset]:
-    """Return the newest reset of each role that root has one of; raises ProfileError."""
+    """Return the newest reset of each role that root resets; raises ProfileError."""
     custom = root.unrecognized_fields.get("custom")
     stated = custom.get("resets", {}) if isinstance(custom, Mapping) else {}
     resets = {}
@@ -167,7 +167,7 @@ def read_resets(root: Root) -> dict[str, Reset]:
 
 
 def check_next_resets(old: Root, new: Root) -> None:
-    """Check that each reset stays as it was or is the next one; raises ProfileError."""
+    """Check that each reset is unchanged or the next one; raises ProfileError."""
     before, after = read_resets(old), read_resets(new)
     for name in before.keys() | after.keys():
         was, reset = before.get(name, Reset(0)), after.get(name, Reset(0))
@@ -176,7 +176,7 @@ def check_next_resets(old: Root, new: Root) -> None:
 
 
 def check_followed(name: str, role: Targets, root: Root) -> None:
-    """Check that a role follows the newest reset that root has of it; raises ProfileError."""
+    """Check that a role follows its newest reset in root; raises ProfileError."""
     reset = read_resets(root).get(name, Reset(0))
     custom = role.unrecognized_fields.get("custom")
     number = custom.get("reset", 0) if isinstance(custom, Mapping) else 0
@@ -187,8 +187,8 @@ def check_followed(name: str, role: Targets, root: Root) -> None:
 def apply_resets(state: State, root: Root, codename: str) -> None:
     """Apply the resets of a verified root that this phone has not applied yet.
 
-    Those in the root of its image count, too: the image may be newer than the state, and on a new
-    phone they find nothing to lower. Raises StateError.
+    This includes resets in the root of its image: the image may be newer than the state, and on a
+    new phone they have nothing to lower. Raises StateError.
     """
     for name, reset in read_resets(root).items():
         record = _MODEL if name == codename else f"{_MODEL}.{name}"
@@ -204,9 +204,9 @@ def apply_resets(state: State, root: Root, codename: str) -> None:
 
 
 def load_counter(state: State, counter: int, post_timestamp: int) -> int:
-    """Return the counter that counts for a build on this phone: a reset may have lowered it.
+    """Return the effective counter of a build on this phone: a reset may have lowered it.
 
-    A build that is later than the reset has a counter that was signed under it.
+    A build later than the reset has a counter that was signed after it.
     """
     reset = _load(state, _MODEL)
     if reset is None or post_timestamp > reset.time:
@@ -219,7 +219,7 @@ def _lower(state: State, reset: Reset) -> None:
         state["clock"] = b"%d" % reset.time
     if load_floor(state) > reset.counter:
         state["floor"] = b"%d" % reset.counter
-    # Counters above it are given anew, to other builds.
+    # Counters above it are assigned again, to other builds.
     failed = load_failed(state)
     if any(counter > reset.counter for counter in failed):
         store_failed(state, (counter for counter in failed if counter <= reset.counter))
@@ -228,7 +228,7 @@ def _lower(state: State, reset: Reset) -> None:
 
 
 def _load(state: State, record: str) -> Reset | None:
-    """Return the reset that was applied last, None where there is no record that can be read."""
+    """Return the last applied reset, or None if there is no readable record."""
     found = _RECORD.fullmatch(state.get(record, b""))
     if found is None:
         return None

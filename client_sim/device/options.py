@@ -1,4 +1,4 @@
-"""Options that several commands about a phone share, and how their texts are read."""
+"""Options that several commands about a phone share, and their parsers."""
 
 import datetime as dt
 import ipaddress
@@ -109,7 +109,7 @@ def print_json(value: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StatedConditions:
-    """What the command line says; None where it says nothing."""
+    """The conditions from the command line; None for those that are not given."""
 
     battery: int
     is_charging: bool
@@ -118,7 +118,7 @@ class StatedConditions:
     minute: int | None
 
     def complete(self, folder: Path) -> Conditions:
-        """Fill in the room on the disk of `folder` and this machine's time of day."""
+        """Fill in the free space on the disk of `folder` and this machine's time of day."""
         return Conditions(
             battery_percent=self.battery,
             is_charging=self.is_charging,
@@ -156,7 +156,7 @@ _OPTIONS: Final = (
 
 
 def condition_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options and hand it what they say as `stated`."""
+    """Give a command the options; it gets their values as `stated`."""
 
     @wraps(command)
     def call(
@@ -183,7 +183,7 @@ def _read_minute_of_day() -> int:
 
 
 class Screen:
-    """Use as a context manager; `say` starts a step, `progress` tells how far it is in bytes."""
+    """Use as a context manager; `say` starts a step, `progress` shows how far it is in bytes."""
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
@@ -214,13 +214,13 @@ class Screen:
             self._progress.stop()
 
     def say(self, sentence: str) -> None:
-        """Print a sentence and let `progress` speak about it."""
+        """Print a sentence, to which later calls of `progress` refer."""
         self._sentence, self._task, self._tenth = sentence, None, 0
         if not self._quiet:
             self._console.print(sentence, markup=False, soft_wrap=True)
 
     def progress(self, done: int, total: int) -> None:
-        """Move the bar of the present step, or print a line at each tenth of it."""
+        """Move the bar of the current step, or print a line at each tenth of it."""
         if self._progress is None:
             tenth = done * 10 // max(total, 1)
             if not self._quiet and tenth > self._tenth:
@@ -228,6 +228,6 @@ class Screen:
                 self._console.print(f"{tenth * 10} %: {done} of {total} bytes", soft_wrap=True)
             return
         if self._task is None:
-            word = self._sentence.partition(" ")[0]  # the sentence itself stands above the bar
+            word = self._sentence.partition(" ")[0]  # the full sentence is above the bar
             self._task = self._progress.add_task(word, total=total)
         self._progress.update(self._task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""`hening-device show`, `settings` and `reset`: what an owner looks up and sets on a phone."""
+"""`hening-device show`, `settings` and `reset`: the owner's look-ups and settings."""
 
 from dataclasses import asdict, replace
 from pathlib import Path

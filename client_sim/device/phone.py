@@ -39,12 +39,11 @@ from client_sim.world import Event, Public, RunningBuild, World
 
 
 class Phone:
-    """The phone in `directory`; raises DeviceError for everything that it refuses.
+    """The phone in `directory`; raises DeviceError for any refusal.
 
-    `resolver` maps host names to addresses in place of DNS. `make_world` puts another world around
-    the phone's public facts and state; the default is the real one. `disk` is where slots,
-    state and downloads are changed, step by step. A factory reset that was interrupted is completed
-    first.
+    `resolver` maps host names to addresses in place of DNS. `make_world` makes another world from
+    the phone's public facts and state; the default is the real one. `disk` performs each change of
+    slots, state and downloads. A factory reset that was interrupted is completed first.
     """
 
     def __init__(
@@ -76,18 +75,18 @@ class Phone:
 
     @property
     def boot_state(self) -> BootState:
-        """What the bootloader remembers."""
+        """The bootloader's state."""
         with engine_refuses():
             return self.slots.state
 
     @property
     def floor(self) -> int:
-        """The counter below which, or at which, nothing is installed."""
+        """The rollback floor: builds with this counter or a lower one are not installed."""
         return max(load_floor(self.state), self._count(self.running_build))
 
     @property
     def public(self) -> Public:
-        """What the phone's polling is given to know."""
+        """The public facts that polling receives."""
         facts, build = self.image.facts, self.running_build
         return Public(
             host=facts.host,
@@ -109,7 +108,7 @@ class Phone:
         )
 
     def poll(self) -> PollOutcome:
-        """Ask once and decide; nothing is installed. Waits for another poll of this phone."""
+        """Poll once and decide; nothing is installed. Waits for another poll of this phone."""
         with hold_folder(self._directory, waits=True):
             return self._client()[0].poll()
 
@@ -119,11 +118,11 @@ class Phone:
         return client.next_poll(world.now())
 
     def tell(self, event: Event) -> None:
-        """Tell the polling client of an event, as the system tells every app; nothing is sent."""
+        """Notify the polling client of an event, like every app; nothing is sent."""
         self._client()[0].on_event(event)
 
     def judge(self, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
-        """Ask whether `offer` could be installed in these conditions; nothing is sent."""
+        """Check whether `offer` could be installed in these conditions; nothing is sent."""
         return ask_conditions(self.state, offer, conditions)
 
     def install(
@@ -136,14 +135,14 @@ class Phone:
         progress: Progress | None = None,
         report: Report | None = None,
     ) -> Installation:
-        """Poll, and install what is offered into the slot that does not run, up to the switch.
+        """Poll, install the offer into the inactive slot, and switch slots.
 
-        `conditions` are those around the phone, none in the way where they are not given.
-        `is_agreed` is the owner's word for what is offered, `retry_failed` for a build that did not
-        start before. The package is installed while it is fetched; with `is_whole` it is fetched
-        whole first. The pointer and the codename role are looked at once more right before the
-        switch. After it, `reboot` starts the new build. Waits for another poll of this phone.
-        Raises DeviceError with the running slot untouched.
+        `conditions` are the phone's circumstances, by default all favourable. `is_agreed` says that
+        the owner agrees to the offer, `retry_failed` that a build that did not boot may be tried
+        again. The package is installed while it is fetched; with `is_whole` it is fetched whole
+        first. The pointer and the codename role are checked again right before the switch. After
+        it, `reboot` starts the new build. Waits for another poll of this phone. Raises DeviceError
+        with the running slot untouched.
         """
         self._check_confirmed()
         client, world = self._client(retry_failed=retry_failed)
@@ -163,25 +162,25 @@ class Phone:
             return update.run(is_agreed=is_agreed)
 
     def reboot(self, *, is_healthy: Callable[[BuildFacts], bool]) -> BootOutcome:
-        """Start the phone; confirm what came up, remember what did not. Raises DeviceError."""
+        """Boot the phone; confirm a build that came up, else record it. Raises DeviceError."""
         with engine_refuses():
             outcome = self.slots.boot(is_healthy)
             self._remember_failure()
-            # Confirmed before the floor rises: were it the other way round, a phone that dies in
-            # between and falls back could not install the build that it had tried.
+            # Confirmed before the floor rises. Otherwise a phone that loses power in between and
+            # falls back could not install the build that it had tried.
             self.slots.mark_successful()
         counter = self._count(outcome.build)
         if counter > load_floor(self.state):
-            # A phone that died right after the switch has its package still.
+            # A phone that lost power right after the switch still has its package.
             self._downloads.clear()
-            # In this order: a phone that dies in between keeps records that harm nobody.
+            # In this order: a phone that loses power in between keeps only harmless records.
             raise_floor(self.state, counter)
             forget_unusable(self.state)
             forget_agreed(self.state)
         return outcome
 
     def open_world(self) -> World:
-        """Return the phone's way to the outside, for what its owner asks for."""
+        """Return the phone's network access, for requests that its owner makes."""
         return self._make_world(self.public, self.state)
 
     def _client(self, *, retry_failed: bool = False) -> tuple[PollingClient, World]:
@@ -200,7 +199,7 @@ class Phone:
         )
 
     def _remember_failure(self) -> None:
-        """Copy the bootloader's memory of a failed build before the next update wipes it."""
+        """Copy the bootloader's record of a failed build before the next update wipes it."""
         with engine_refuses():
             failed = self.slots.failed_build
         if failed is None:

@@ -36,7 +36,7 @@ class PackageLink:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One build on the way, the full package first among its `packages`."""
+    """One build on the upgrade path; the full package is the first of its `packages`."""
 
     counter: int
     post_timestamp: int
@@ -47,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """The way to the newest build and who may take it; `steps` has one at least."""
+    """The upgrade path to the newest build and its rollout; `steps` has at least one."""
 
     codename: str
     region: str
@@ -60,7 +60,7 @@ class Pointer:
 
 
 def permille_at(schedule: tuple[tuple[int, int], ...], now: float) -> int:
-    """Return how many of a thousand phones are in at `now`, 0 to 1000."""
+    """Return how many of a thousand phones are admitted at `now`, 0 to 1000."""
     reached = 0
     for start, permille in schedule:
         if start <= now:
@@ -69,7 +69,7 @@ def permille_at(schedule: tuple[tuple[int, int], ...], now: float) -> int:
 
 
 def bucket(secret: bytes, codename: str, region: str, channel: str, counter: int) -> int:
-    """Return this phone's place among a thousand, 0 to 999, for the release `counter`."""
+    """Return this phone's bucket, 0 to 999, for the release `counter`."""
     message = "\0".join((codename, region, channel, str(counter))).encode("ascii")
     digest = hmac.digest(secret, message, hashlib.sha256)
     return int.from_bytes(digest[:8], "big") % 1000
@@ -160,16 +160,16 @@ def _decode_link(prefix: str, value: object) -> PackageLink:
 _PART: Final = re.compile(r"latest-[0-9a-f]")
 _DIGITS: Final = "0123456789abcdef"
 _DIGITS_EACH: Final = {4: 4, 16: 1}
-"""How many first digits each part has, by the number of parts."""
+"""The number of first hash digits in each part, by the number of parts."""
 
 
 def is_part(name: str) -> bool:
-    """Tell whether `name` is that of a part of `latest`."""
+    """Tell whether `name` is the name of a part of `latest`."""
     return _PART.fullmatch(name) is not None
 
 
 def check_parts(roles: Mapping[str, DelegatedRole]) -> None:
-    """Check that `latest` is whole, or split as it may be; raises ProfileError."""
+    """Check that `latest` is whole, or split in an allowed way; raises ProfileError."""
     names = list(roles)
     parts = [name for name in names if is_part(name)]
     if not parts:

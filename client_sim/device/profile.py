@@ -18,7 +18,7 @@ _PUBLIC: Final = re.compile(r"[0-9a-f]{64}")
 _VKEY_LIMIT: Final = 256
 _PATTERNS: Final = {"latest": "latest/*/*/*", "tables": "tables/*/*", "content": "content/*/*"}
 _ONLINE: Final = ("snapshot", "timestamp")
-_KEPT: Final = 256  # keys, for whoever simulates many phones
+_KEPT: Final = 256  # cached keys, for simulations of many phones
 
 
 def check_root(root: Root) -> LogKey:
@@ -52,7 +52,7 @@ def check_targets(root: Root, targets: Targets) -> None:
         raise ProfileError("The targets role delegates to nobody.")
     if delegations.succinct_roles is not None or delegations.roles is None:
         raise ProfileError("The targets role delegates to hashed bins, which is not used here.")
-    # Ids are hashes of keys (rule 2), so one key under two ids in two files is impossible as well.
+    # Ids are hashes of keys (rule 2), so one key cannot have two ids in two files either.
     _check_keys({**root.keys, **delegations.keys})
     _check_keys(delegations.keys)
     if missing := _PATTERNS.keys() - delegations.roles.keys():
@@ -73,7 +73,7 @@ def check_targets(root: Root, targets: Targets) -> None:
 
 
 def check_leaf_role(name: str, role: Targets) -> None:
-    """Check that a delegated role keeps to its own paths (rule 9); raises ProfileError."""
+    """Check that a delegated role lists only its own paths (rule 9); raises ProfileError."""
     folder = "latest/" if is_part(name) else f"{name}/"
     if role.delegations is not None:
         raise ProfileError(f"The role {name} delegates further, which no role here does.")
@@ -128,5 +128,5 @@ def _check_delegation(name: str, role: DelegatedRole) -> None:
 
 
 def _show(name: str) -> str:
-    """Return a role's name if it is fit to be shown."""
+    """Return a role's name if it is safe to show."""
     return name if CODENAME.fullmatch(name) else "with an impossible name"

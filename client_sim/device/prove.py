@@ -1,12 +1,12 @@
-"""Proof by installation: a package is installed on a throw-away phone by the phone's own rules.
+"""Proof by installation: installs a package on a throw-away phone by the phone's own rules.
 
     1 the phone: empty, or with the build of the source's full package, installed and booted
     2 the package installed as a stream, where it can be
     3 the package installed as a file, into the emptied slot
 
-What passes both is what phones of the model can install, as far as their build is the source's.
-After an interruption the same call goes on: in step 1 and 2 with the block after the last durable
-one, in step 3 from its start.
+Phones of the model that run the source's build can install a package that passes both. After an
+interruption the same call continues: in steps 1 and 2 with the block after the last durable one, in
+step 3 from its start.
 """
 
 import json
@@ -38,7 +38,7 @@ from client_sim.engine.signatures import hash_certificate
 from client_sim.engine.slots import Slots
 
 _REQUEST: Final = "request.json"
-# What a crash leaves of the first request.
+# The file that a crash can leave of the first request.
 _LEFT: Final = {f".{_REQUEST}.new"}
 
 
@@ -51,7 +51,7 @@ class ProofFolder:
 
     @property
     def is_streamed(self) -> bool:
-        """Whether the package was installed as a stream already."""
+        """Whether the package was already installed as a stream."""
         return self._streamed.exists()
 
     def note_streamed(self) -> None:
@@ -63,7 +63,7 @@ class ProofFolder:
 def opened_proof(directory: Path, request: bytes) -> Iterator[ProofFolder]:
     """Open the folder of the proof of `request`; it is removed when the block ends without error.
 
-    Raises StateError if another process works in it, or if it is a folder of something else.
+    Raises StateError if another process uses the folder, or if it belongs to something else.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with hold_folder(directory, waits=False) as is_held:
@@ -81,7 +81,8 @@ def _begin(directory: Path, request: bytes) -> None:
     if over.exists():
         shutil.rmtree(over)
     if path.exists() and path.read_bytes() != request:
-        # First what says how far it came; the phone goes in one step, so that no part of it stays.
+        # First the record of progress; the phone is removed in one step, so that no part of it
+        # stays.
         (directory / "streamed").unlink(missing_ok=True)
         if phone.exists():
             phone.rename(over)
@@ -89,7 +90,7 @@ def _begin(directory: Path, request: bytes) -> None:
     replace_file(path, request)
 
 
-# What a phone runs before it has a build: every package is newer, and leaves no partition out.
+# Stands for no build: every package is newer, and lacks none of its partitions.
 _NO_BUILD: Final = BuildFacts("", "", 0, 0, "")
 
 Report = Callable[[str], None]
@@ -98,7 +99,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be proved: a package, for a model, from a source's build or from none.
+    """What to prove: that a package installs on a model, from a source's build or from none.
 
     `certificate` is the PEM certificate in the phone's image; `codename` None stands for the only
     model that the package names. `prover` is the version of this program.
@@ -116,9 +117,9 @@ def prove(
 ) -> Proof:
     """Install a package on a phone in `directory`, which is removed afterwards; return the proof.
 
-    A package that the phone refuses gives a proof with the refusal. Raises InstallError if it is
-    no package of which a release can be made or if the source is not the right one, StorageError
-    or OSError if the disk failed, StateError if `directory` cannot be used.
+    A package that the phone refuses gives a proof with the refusal. Raises InstallError if the
+    package cannot become a release or the source is not the right one, StorageError or OSError if
+    the disk failed, StateError if `directory` cannot be used.
     """
     with ExitStack() as stack:
         with engine_refuses():
@@ -165,7 +166,7 @@ def prove(
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """Which installations were tried; what the last one asked, why it failed, what it wrote."""
+    """The installations that were tried; the last one's rules, refusal and partitions."""
 
     ways: tuple[Way, ...]
     rules: tuple[Rules, ...]
@@ -175,7 +176,7 @@ class _Tried:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What all installations of a proof share."""
+    """State that all installations of a proof share."""
 
     folder: ProofFolder
     certificate: bytes
@@ -184,7 +185,7 @@ class _Run:
     progress: Progress | None
 
     def install_source(self, source: Candidate) -> None:
-        """Let the phone run the build of the full package `source`, unless it does already."""
+        """Install and boot the build of the full package `source`, unless it runs already."""
         slots, release = self.folder.slots, source.state_release(self.codename)
         if _running_package(slots) != source.sha256:
             self.say(f"Installing {source.path.name}, from which the package starts.")
@@ -219,7 +220,7 @@ class _Run:
             ways.append("whole")
             asked = Asked()
             self.say(f"Installing {name} as a file.")
-            # The slot may hold what was streamed, which would be taken as it is.
+            # The slot may contain the streamed build, which would count as installed.
             self.folder.slots.begin_update()
             partitions = self._install(package, release, asked)
         except SlotError as error:
@@ -269,7 +270,7 @@ def _open(stack: ExitStack, path: Path, say: Report, progress: Progress | None) 
 
 
 def _check_source(release: Release, package: Candidate, source: Candidate) -> None:
-    """Check that the source can be what the phone runs; raises InstallError."""
+    """Check that the phone can run the source's build; raises InstallError."""
     if source.metadata.is_incremental:
         raise InstallError(
             f"{source.path.name} is an incremental; give the full package of its build with"

@@ -1,4 +1,4 @@
-"""`hening-device prove`: a package installed on a throw-away phone, and the report of it."""
+"""`hening-device prove`: installs a package on a throw-away phone and reports on it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a phone remembers between polls, in a folder that one process changes at a time."""
+"""Records that a phone keeps between polls, in a folder that one process changes at a time."""
 
 import fcntl
 import math
@@ -19,7 +19,7 @@ _SECRET_SIZE: Final = 32
 _END_OF_DATES: Final = 253_402_300_800  # 10000-01-01; no role can expire then or later
 _NUMBER: Final = re.compile(rb"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _FAILED_LIMIT: Final = 64
-# A step has two incrementals; a phone meets a few steps between two builds.
+# A step has two incrementals, and a phone sees only a few steps between two builds.
 _UNUSABLE_LIMIT: Final = 64
 
 
@@ -33,13 +33,13 @@ def load_secret(state: State, entropy: Callable[[int], bytes]) -> bytes:
 
 
 def load_due(state: State) -> float | None:
-    """Return the stored due time, or None if there is none that can be read."""
+    """Return the stored due time, or None if there is no readable one."""
     stored = state.get("due", b"")
     return float(stored) if _NUMBER.fullmatch(stored) else None
 
 
 def store_due(state: State, due: float) -> float:
-    """Store a due time and return it as it will be read again."""
+    """Store a due time and return it as it will be read back."""
     assert math.isfinite(due)
     # Not `repr`, which writes 0.00001 with an exponent.
     text = f"{max(0.0, due):.6f}".encode()
@@ -48,7 +48,7 @@ def store_due(state: State, due: float) -> float:
 
 
 def forget_due(state: State) -> None:
-    """Use up the due time."""
+    """Remove the due time."""
     state.pop("due", None)
 
 
@@ -66,8 +66,9 @@ def raise_floor(state: State, counter: int) -> None:
 def load_clock(state: State) -> int:
     """Return the newest time that offline keys are known to have signed, 0 if there is none."""
     stored = state.get("clock", b"").decode("latin-1")
-    # It only ever helps a clock that is slow, so a damaged one is worth no reset of the phone. Nor
-    # is one to which everything has expired: the phone would never believe anybody again.
+    # The record only helps a slow clock, so a damaged one is ignored and the phone keeps working. A
+    # time at which all metadata has expired is ignored too: the phone could never accept metadata
+    # again.
     seconds = int(stored) if DECIMAL.fullmatch(stored) else 0
     return seconds if seconds < _END_OF_DATES else 0
 
@@ -93,24 +94,24 @@ def store_failed(state: State, counters: Iterable[int]) -> None:
 
 
 def load_unusable(state: State) -> tuple[str, ...]:
-    """Return the sha256 of incrementals that were of no use; what cannot be read is none."""
+    """Return the sha256 of unusable incrementals; an unreadable record counts as empty."""
     lines = state.get("unusable", b"").decode("latin-1").splitlines()[:_UNUSABLE_LIMIT]
     return tuple(line for line in lines if SHA256.fullmatch(line))
 
 
 def add_unusable(state: State, sha256: str) -> None:
-    """Remember that an incremental was of no use; the oldest of more than 64 is forgotten."""
+    """Record an unusable incremental; the oldest of more than 64 is dropped."""
     known = [line for line in load_unusable(state) if line != sha256]
     state["unusable"] = "\n".join([*known, sha256][-_UNUSABLE_LIMIT:]).encode()
 
 
 def forget_unusable(state: State) -> None:
-    """Forget them all: another build runs, for which they were not meant."""
+    """Remove the record: another build runs, to which it does not apply."""
     state.pop("unusable", None)
 
 
 def forget_agreed(state: State) -> None:
-    """Forget the owner's consent: the build that it was for runs."""
+    """Remove the owner's consent: its build runs now."""
     state.pop("agreed", None)
 
 
@@ -121,7 +122,7 @@ def load_agreed(state: State) -> int | None:
 
 
 def store_agreed(state: State, counter: int) -> None:
-    """Remember that the owner agrees to a build, and to no other."""
+    """Record that the owner agrees to a build, and to no other."""
     state["agreed"] = str(counter).encode()
 
 
@@ -132,7 +133,7 @@ def _decode_counter(data: bytes) -> int:
     return int(text)
 
 
-# Bytes of one value: the largest is a role of 5,000,000.
+# Bytes of one value: the largest is a role of 5,000,000 bytes.
 VALUE_LIMIT: Final = 8 * 1024 * 1024
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
 _NAME_LIMIT: Final = 96
@@ -142,9 +143,9 @@ _TEMPORARY: Final = ".new"
 class Vault(MutableMapping[str, bytes]):
     """Values by name in `directory`; a value is durable when the assignment returns.
 
-    A crash leaves the old value or the new one. Names are `[a-z0-9_-]` with single dots inside,
-    at most 96 bytes; other names are KeyError when read and StorageError when written. A failing
-    disk is StorageError. `disk` is where changes are made, step by step.
+    A crash leaves the old value or the new one. Names are `[a-z0-9_-]` with single dots inside, at
+    most 96 bytes; other names raise KeyError when read and StorageError when written. A disk error
+    is StorageError. `disk` performs each change.
     """
 
     def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
@@ -201,9 +202,9 @@ class Vault(MutableMapping[str, bytes]):
 
 
 def replace_file(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
-    """Write a file at once and whole, and durably; raises OSError."""
-    # One writer per folder, so one temporary name per file is enough; a crash leaves it behind and
-    # the next write takes it over.
+    """Replace a file atomically and durably; raises OSError."""
+    # One writer per folder, so one temporary name per file is enough; a crash leaves it, and the
+    # next write replaces it.
     disk = disk or Disk()
     temporary = path.with_name(f".{path.name}{_TEMPORARY}")
     with disk.create(temporary) as file:
@@ -223,11 +224,11 @@ def _failed(error: OSError) -> StorageError:
 
 @contextmanager
 def hold_folder(directory: Path, *, waits: bool) -> Iterator[bool]:
-    """Hold the lock of a phone's folder, and say whether it is held; raises StorageError.
+    """Lock a phone's folder, and yield whether the lock is held; raises StorageError.
 
-    It waits for whoever has it, or, where it does not wait, is refused. What is locked is the
-    folder itself: no file has to be written or removed for it, and it is free again when the
-    process ends, however it does. Not to be nested: a second one waits for the first for ever.
+    With `waits` it waits for the current holder; otherwise it yields False. The folder itself is
+    locked: no lock file has to be written or removed, and the lock ends with the process. Do not
+    nest it: a second lock waits for the first for ever.
     """
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

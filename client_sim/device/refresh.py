@@ -1,4 +1,4 @@
-"""Brings the phone's trust up to date over one connection, in the order of docs/PRIVACY.md."""
+"""Updates the phone's trusted metadata over one connection, in the order of docs/PRIVACY.md."""
 
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -11,18 +11,18 @@ from client_sim.device.trust import Trust
 from client_sim.device.workflow import ROOT_LIMIT, TIMESTAMP_LIMIT, Workflow
 from client_sim.transport import Connection
 
-# A phone that slept for decades: a root a week for five years.
+# Enough for a phone that was off for years: one root a week for five years.
 MAX_ROOTS: Final = 256
 
 
 class Source(Protocol):
-    """Where metadata comes from; raises TransportError.
+    """A source of metadata; raises TransportError.
 
-    `fetch` is given no version where the newest is under a name without one.
+    `fetch` gets no version if the newest one has a name without version.
     """
 
     def find_root(self, version: int) -> bytes | None:
-        """Return a version of root, or None if there is none such."""
+        """Return a version of root, or None if it does not exist."""
         ...
 
     def fetch(self, role: str, version: int | None, limit: int) -> bytes:
@@ -32,14 +32,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A role that has been verified and is not stored yet."""
+    """A role that is verified and not stored yet."""
 
     version: int
     data: bytes
 
 
 def update_top_level(source: Source, workflow: Workflow) -> None:
-    """Bring root, timestamp, snapshot and targets up to date and store them.
+    """Update root, timestamp, snapshot and targets and store them.
 
     Raises TrustError and TransportError.
     """
@@ -55,7 +55,7 @@ def update_top_level(source: Source, workflow: Workflow) -> None:
 def update_role(
     source: Source, workflow: Workflow, name: str, delegator: str = "targets"
 ) -> Fetched | None:
-    """Bring a role up to date and store it; returns what was new, or None."""
+    """Update a role and store it; returns the new version, or None."""
     fetched = fetch_role(source, workflow, name, delegator)
     if fetched is not None:
         workflow.keep_role(name, fetched.data)
@@ -65,7 +65,7 @@ def update_role(
 def fetch_role(
     source: Source, workflow: Workflow, name: str, delegator: str = "targets"
 ) -> Fetched | None:
-    """Fetch and verify a role unless it is held; it is not stored."""
+    """Fetch and verify a role unless the phone has it; it is not stored."""
     wanted = workflow.plan_role(name, delegator)
     if wanted is None:
         return None
@@ -75,7 +75,8 @@ def fetch_role(
 
 
 def _update_roots(source: Source, workflow: Workflow) -> None:
-    # More than these are left to the next run (TUF 5.3.3), so nobody keeps a phone busy for ever.
+    # More than these are left to the next run (TUF 5.3.3), so a server cannot keep a phone busy for
+    # ever.
     for _ in range(MAX_ROOTS):
         data = source.find_root(workflow.next_root_version)
         if data is None:
@@ -85,9 +86,9 @@ def _update_roots(source: Source, workflow: Workflow) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What a poll has learned: whether anything was new, and what to tell the owner.
+    """The result of a refresh: whether anything was new, and warnings for the owner.
 
-    `broken` is what ended the connection before all of the public content was fetched, or None.
+    `broken` is the error that ended the connection before all public content was fetched, or None.
     """
 
     changed: bool
@@ -102,7 +103,7 @@ class Published:
     connection: Connection
 
     def find_root(self, version: int) -> bytes | None:
-        """Return a version of root, or None if there is none such."""
+        """Return a version of root, or None if it does not exist."""
         return self.connection.get_if_there(f"/metadata/{version}.root.json", limit=ROOT_LIMIT)
 
     def fetch(self, role: str, version: int | None, limit: int) -> bytes:
@@ -112,10 +113,10 @@ class Published:
 
 
 def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
-    """Ask what every phone asks. Raises TrustError, LogError and TransportError.
+    """Send the requests of every phone. Raises TrustError, LogError and TransportError.
 
-    Where `latest` is split, its part that holds `pointer` is asked for in its place.
-    `latest` is proven before anything else is asked for, and whatever fails behind it is a warning:
+    If `latest` is split, the part that holds `pointer` is fetched in its place. The proof of
+    `latest` is verified before anything else is requested, and any later failure is a warning:
     neither `tables` nor `content` nor their packs decide about an update.
     """
     before = len(connection.requests)
@@ -137,7 +138,7 @@ def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
 
 
 def refresh_codename(connection: Connection, trust: Trust, codename: str) -> None:
-    """Fetch a codename role and its proof unless they are held; for after the decision only."""
+    """Fetch a codename role and its proof unless the phone has them; only after the decision."""
     if not trust.is_published(codename):
         raise TrustError(f"The repository has no role for the model {codename}.")
     if _update_proven(connection, trust, codename):
@@ -145,7 +146,7 @@ def refresh_codename(connection: Connection, trust: Trust, codename: str) -> Non
 
 
 def _update_public(connection: Connection, trust: Trust, warnings: list[str]) -> None:
-    """Fetch what every phone fetches beside updates, adding to `warnings` what is refused."""
+    """Fetch the public content that every phone fetches; add refusals to `warnings`."""
     good = []
     for name in ROLES:
         if trust.is_published(name):
@@ -159,7 +160,7 @@ def _update_public(connection: Connection, trust: Trust, warnings: list[str]) ->
 
 
 def _update_proven(connection: Connection, trust: Trust, name: str) -> bool:
-    """Fetch a role and its proof unless it is held; returns whether it was new."""
+    """Fetch a role and its proof unless the phone has it; returns whether it was new."""
     fetched = fetch_role(Published(connection), trust, name)
     if fetched is None:
         return False

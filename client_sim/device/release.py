@@ -143,7 +143,7 @@ class Members:
 
 
 def read_members(what: str, error: type[DeviceError], value: object) -> Members:
-    """Return the members of `value`; raises `error` if it is no JSON object."""
+    """Return the members of `value`; raises `error` if it is not a JSON object."""
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise error(f"{what} is no JSON object, so it is not used.")
     return Members(what, error, value)
@@ -159,13 +159,13 @@ def _is_day(text: str) -> bool:
 
 _HASHES: Final = ("FILE_HASH", "METADATA_HASH")
 _SIZES: Final = ("FILE_SIZE", "METADATA_SIZE")
-# The one base64 of 32 bytes: the last sextet has only four bits of them, its other two are 0.
+# Canonical base64 of 32 bytes: the last sextet has only four bits of data, its other two are 0.
 _HASH: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What the maintainers of a model signed about one package; members as in FORMATS section 3."""
+    """The signed description of one package by its model's maintainers (FORMATS section 3)."""
 
     path: str
     type: Literal["full", "incremental"]
@@ -197,7 +197,7 @@ class Release:
 def decode_release(path: str, custom: object, what: str = "") -> Release:
     """Decode the `custom` object of the target `path`; raises ReleaseError.
 
-    The error speaks of `what`, where given, in place of the release at `path`.
+    The error names `what`, if given, in place of the release at `path`.
     """
     if not is_package_path(path):
         raise ReleaseError("A release lies at a path that no release can have, so it is not used.")

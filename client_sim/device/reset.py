@@ -1,8 +1,8 @@
-"""The factory reset: all that a phone remembers goes, and all that its owner put on it.
+"""The factory reset: removes all that a phone recorded, and all data of its owner.
 
-What stays is what the factory wrote (`image/`) and what the bootloader keeps (`slots/`): the build
-that runs, the one in the other slot, and whether that one failed to start. How far an update has
-come (`slots/update/`) goes: the next package is asked for from its start, as by a new phone.
+The factory's image (`image/`) and the bootloader's state (`slots/`) stay: the running build, the
+one in the other slot, and whether that one failed to boot. The progress of an update
+(`slots/update/`) is removed: the next package is fetched from its start, as on a new phone.
 """
 
 from pathlib import Path
@@ -19,10 +19,10 @@ _WIPED: Final = ("state", "downloads", "personal", "slots/update")
 def reset_phone(directory: Path, *, disk: Disk | None = None) -> None:
     """Reset the phone in `directory`; raises StorageError.
 
-    1. A mark that a reset has begun. 2. All files of the folders that are wiped. 3. The mark goes.
-    A power cut before the mark is durable leaves the phone as it was; behind that `finish_reset`
-    completes what was begun. Nothing that is removed is opened. It waits for the end of a poll,
-    which would write something again.
+    1. Write a mark that a reset has begun. 2. Remove all files of the wiped folders, without
+    opening them. 3. Remove the mark. A power cut before the mark is durable leaves the phone
+    unchanged; after that `finish_reset` completes the reset. It first waits for the end of a
+    running poll, which would write records again.
     """
     with hold_folder(directory, waits=True):
         _reset(directory, disk or Disk())

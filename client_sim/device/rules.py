@@ -1,4 +1,4 @@
-"""The rules of the choice, one by one, each with the sentence that tells the owner what it found.
+"""The rules of the choice, one by one, each with a sentence for the owner on its result.
 
 Names and order are those of FORMATS section 4, Choice.
 """
@@ -12,7 +12,7 @@ from client_sim.world import RunningBuild
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule by its name, whether it let the update pass, and why."""
+    """One rule: its name, whether the update passed, and why."""
 
     name: str
     passed: bool
@@ -20,7 +20,7 @@ class Check:
 
 
 def judge_pointer(pointer: Pointer | None) -> Check:
-    """Say where the pointer leads; without one there is nothing to choose from."""
+    """Check that there is a pointer, and say where it leads."""
     if pointer is None:
         sentence = "No build has been announced for this model, region and channel."
         return Check("pointer", passed=False, sentence=sentence)
@@ -31,7 +31,7 @@ def judge_pointer(pointer: Pointer | None) -> Check:
 
 
 def judge_halt(pointer: Pointer) -> Check:
-    """Refuse what is halted; a phone that has the build already is told that it is up to date."""
+    """Refuse a halted rollout; a phone that has the build already reports that it is up to date."""
     return _choose(
         "halted",
         not pointer.halted,
@@ -58,7 +58,7 @@ def judge_newer(final: Step, floor: int, running: RunningBuild) -> Check:
 
 
 def judge_share(pointer: Pointer, secret: bytes, now: float) -> Check:
-    """Refuse while this phone's place is not among those that the schedule has let in."""
+    """Refuse until the schedule has admitted this phone's bucket."""
     counter = pointer.steps[-1].counter
     place = bucket(secret, pointer.codename, pointer.region, pointer.channel, counter)
     permille = permille_at(pointer.schedule, now)
@@ -79,7 +79,7 @@ def find_step(pointer: Pointer, floor: int) -> Step | None:
 
 
 def judge_step(step: Step | None, final: Step, floor: int) -> Check:
-    """Say which build comes next; a phone may be too old for every step."""
+    """Check that a step fits, and name its build; a phone may be too old for every step."""
     if step is None:
         return Check(
             "step",
@@ -104,7 +104,7 @@ def judge_forward(step: Step, running: RunningBuild) -> Check:
 
 
 def judge_failed(step: Step, failed_builds: Collection[int], *, retry_failed: bool) -> Check:
-    """Refuse what did not start on this phone, unless the owner wants it tried again."""
+    """Refuse a build that did not boot on this phone, unless the owner wants to retry it."""
     if retry_failed and step.counter in failed_builds:
         sentence = f"Build {step.counter} did not start on this phone, and is tried once more."
         return Check("failed", passed=True, sentence=sentence)
@@ -125,7 +125,7 @@ def pick_package(step: Step, fingerprint: str, unusable: Collection[str]) -> Pac
 
 
 def judge_package(step: Step, link: PackageLink, fingerprint: str) -> Check:
-    """Say which package was picked and why; there is always the full one."""
+    """Name the picked package and the reason; this always passes, as there is a full package."""
     if link.source_builds:
         why = "An incremental starts from exactly the running build"
     elif any(fingerprint in other.source_builds for other in step.packages):
@@ -140,7 +140,7 @@ def _choose(name: str, passed: bool, yes: str, no: str) -> Check:
 
 
 def _quote(pointer: Pointer) -> str:
-    """Return the reason in English, or in the first language there is, in brackets."""
+    """Return the reason in English, or else in the first language, in brackets."""
     if not pointer.reason:
         return ""
     text = pointer.reason.get("en") or pointer.reason[min(pointer.reason)]

@@ -1,6 +1,6 @@
-"""Everything that a phone holds, for people and programs, but for its secret and its owner's data.
+"""Summary of a phone's state for people and programs, without its secret and its owner's data.
 
-Nothing of it is verified here: what a poll believes is decided by the poll.
+Nothing is verified here: a poll decides for itself which metadata it trusts.
 """
 
 import json
@@ -19,7 +19,7 @@ _ROLE: Final = "role."
 
 
 def summarise(phone: Phone) -> dict[str, Any]:
-    """Return what a phone is, runs, remembers and is waiting for; raises DeviceError."""
+    """Return a phone's identity, builds, records and next poll; raises DeviceError."""
     state, boot = phone.state, phone.boot_state
     return {
         **asdict(phone.image.facts),

@@ -1,4 +1,4 @@
-"""What a poll and its checks look like to people and to programs."""
+"""Describes a poll and its checks for people and for programs."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from client_sim.transport import encode_request
 
 
 def describe_poll(outcome: PollOutcome, checks: Sequence[Check]) -> dict[str, object]:
-    """Return a poll, and the checks asked behind it, for programs."""
+    """Return a poll, and the checks after it, for programs."""
     return {
         "requests": list(outcome.requests),
         "changed": outcome.changed,
@@ -39,7 +39,7 @@ def tell_checks(checks: Sequence[Check]) -> Iterator[str]:
 
 
 def tell_date(seconds: float) -> str:
-    """Return epoch seconds as a date and time in UTC, as a number if no calendar goes so far."""
+    """Return epoch seconds as date and time in UTC, or as a number outside the calendar."""
     try:
         return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):

@@ -1,7 +1,7 @@
 """The transparency log as a phone reads it: keys, notes, checkpoints, inclusion proofs.
 
-Formats: C2SP signed-note, tlog-checkpoint, tlog-proof, narrowed by FORMATS section 7. One value,
-one encoding: whatever an encoder would not have written is refused. Signatures are checked first,
+Formats: C2SP signed-note, tlog-checkpoint, tlog-proof, narrowed by FORMATS section 7. Each value
+has one encoding: anything that an encoder would not write is refused. Signatures are checked first,
 text is read afterwards.
 """
 
@@ -90,7 +90,7 @@ def decode_log_key(text: str) -> LogKey:
 def verify_note(note: bytes, key: LogKey, *, limit: int = CHECKPOINT_LIMIT) -> str:
     """Return the text of a note, final newline included, that `key` has signed.
 
-    Of its 1 to 16 signature lines those by other keys are ignored, and every one by `key` has to
+    Of its 1 to 16 signature lines those by other keys are ignored, and every one by `key` must
     verify (FORMATS section 7). Raises LogError.
     """
     if len(note) > limit:
@@ -106,7 +106,7 @@ def verify_note(note: bytes, key: LogKey, *, limit: int = CHECKPOINT_LIMIT) -> s
     if not separator or not body or rest or not 1 <= len(lines) <= _SIGNATURES_LIMIT:
         raise LogError("The signed note is not a text with 1 to 16 signature lines.")
     body += "\n"
-    # All lines are read before any is verified: a malformed note is not worth a signature check.
+    # All lines are read before any is verified: a malformed note costs no signature check.
     signatures = [
         signature
         for name, key_id, signature in map(_decode_signature_line, lines)
@@ -188,7 +188,7 @@ def verify_inclusion(
 
 
 def verify_proof(text: bytes, key: LogKey, *, role: str, version: int, data: bytes) -> Checkpoint:
-    """Verify that the log contains the very bytes of a role version; raises LogError."""
+    """Verify that the log contains exactly the bytes of a role version; raises LogError."""
     proof = decode_proof(text)
     checkpoint = verify_checkpoint(proof.note, key)
     leaf = leaf_hash(encode_leaf(role, version, data))
@@ -197,9 +197,9 @@ def verify_proof(text: bytes, key: LogKey, *, role: str, version: int, data: byt
 
 
 def _decode_signature_line(line: str) -> tuple[str, bytes, bytes]:
-    """Return key name, key id and signature of `— NAME BASE64`, whoever's it is."""
+    """Return key name, key id and signature of `— NAME BASE64`, for any key."""
     name, _, encoded = line.removeprefix(_DASH).partition(" ")
-    # A key name has no space of any alphabet and no plus sign.
+    # A key name has no Unicode space and no plus sign.
     if not line.startswith(_DASH) or name.split() != [name] or "+" in name:
         raise LogError("A signature line of the signed note is malformed.")
     data = _decode_canonical_base64(encoded)
@@ -222,7 +222,7 @@ def _decode_base64(text: str, length: int) -> bytes:
 
 
 def _decode_canonical_base64(text: str) -> bytes:
-    """Return the bytes that `text` encodes in the one way there is."""
+    """Return the bytes of `text`, which must be their canonical base64."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

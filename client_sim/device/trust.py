@@ -1,6 +1,6 @@
 """The phone's trust: TUF's client workflow with this system's profile.
 
-`latest` (or its part) and a codename role are stored only once their proof was verified too.
+`latest` (or its part) and a codename role are stored only after their proof was verified, too.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -37,7 +37,7 @@ class Profile:
         return check_root(root)
 
     def check_next_root(self, old: Root, new: Root) -> None:
-        """Check a root against the one before it."""
+        """Check a root against the previous one."""
         check_next_resets(old, new)
 
     def check_targets(self, root: Root, targets: Targets) -> None:
@@ -52,18 +52,18 @@ class Profile:
     def check_new_version(
         self, name: str, signed: Targets | Snapshot, root: Root, timestamp: Timestamp
     ) -> None:
-        """Check the limits of a version that is not held."""
+        """Check the limits of a version that the phone does not have."""
         check_new_version(name, signed, root, signing_time(timestamp))
 
 
 class Trust(Workflow):
-    """What one poll may believe, starting from what `state` holds and the root in the image.
+    """The trusted metadata of one poll, starting from `state` and the root in the image.
 
     `now` is the phone's clock in epoch seconds, `built_at` the newest build date that the phone
-    knows. No clock is believed below that, nor below the floor that polls have raised
-    (`raise_clock`): the latest of the three is `now` here. A root may lower that floor, and what
-    else was pushed ahead for `codename`, before anything is judged by it. Every method raises
-    TrustError; ExpiredError is the kind that ends by itself.
+    knows. The clock cannot be earlier than that, nor than the floor that polls have raised
+    (`raise_clock`): the latest of the three is `now` here. A reset in root may lower that floor,
+    and other values that were pushed ahead for `codename`, before they are used. Every method
+    raises TrustError; of its subclasses, ExpiredError is temporary.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Trust(Workflow):
         self._heal()
 
     def accept_root(self, data: bytes) -> None:
-        """Verify the next root, store it, and apply what it resets."""
+        """Verify the next root, store it, and apply its resets."""
         super().accept_root(data)
         self._heal()
 
@@ -124,10 +124,10 @@ class Trust(Workflow):
         return SignedTarget(target.length, target.hashes["sha256"], release)
 
     def schedule_time(self, pointer: str) -> float:
-        """Return the time by which the rollout of `pointer` is judged, epoch seconds.
+        """Return the time for the rollout schedule of `pointer`, epoch seconds.
 
-        A slow clock counts as the time at which the role that holds it was signed. The timestamp
-        alone does not move it: its key must not let anybody in.
+        A slow clock is replaced by the signing time of the role that holds the pointer. The
+        timestamp alone does not advance it: its key must not be able to admit phones.
         """
         role = self.verified.role(self.pointer_role(pointer))
         signed_at = 0 if role is None else pointers_signing_time(role)
@@ -137,7 +137,7 @@ class Trust(Workflow):
         """Raise the clock's floor to the newest time that a verified codename role states.
 
         It is raised no further than to when the timestamp was signed, so that neither an offline
-        key nor the online ones can move it alone.
+        key nor the online keys alone can move it.
         """
         role = self.verified.role(codename)
         if role is not None:

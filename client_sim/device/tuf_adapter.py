@@ -1,8 +1,8 @@
-"""The one module that touches python-tuf's state machine, which is internal to its client.
+"""The only module that uses python-tuf's state machine, which is internal to its client.
 
-`TrustedMetadataSet` takes bytes and gives verified objects, without I/O, and is what passes the
-TUF conformance suite; the public `Updater` around it fetches in an order and with headers that
-are not ours. Here its errors become ours and its clock becomes the one that is passed in.
+`TrustedMetadataSet` takes bytes and gives verified objects, without I/O, and passes the TUF
+conformance suite. The public `Updater` around it has another order of requests and other headers.
+This module translates its errors, and passes in the clock.
 """
 
 import datetime as dt
@@ -25,8 +25,8 @@ _LAST_SECOND: Final = 253_402_214_400
 class VerifiedMetadata:
     """The metadata verified so far in one poll, in TUF's order; every method raises TrustError.
 
-    Starts from `root`, which is trusted; expiry is judged at `now`, epoch seconds. `versions`
-    are those of the roles that may be used.
+    It starts from the trusted `root`; expiry is checked at `now`, epoch seconds. `versions` are
+    those of the usable roles.
     """
 
     def __init__(self, root: bytes, now: float) -> None:
@@ -36,7 +36,7 @@ class VerifiedMetadata:
         self.versions = {"root": check_version(self.root.version)}
 
     def set_time(self, now: float) -> None:
-        """Judge expiry at `now` from here on: a root may lower the clock's floor."""
+        """Check expiry at `now` from here on: a root may lower the clock's floor."""
         self._set.reference_time = dt.datetime.fromtimestamp(
             max(0, min(int(now), _LAST_SECOND)), dt.UTC
         )
@@ -78,7 +78,7 @@ class VerifiedMetadata:
         return root
 
     def update_timestamp(self, data: bytes) -> bool:
-        """Verify a timestamp; False means that it is the one already held."""
+        """Verify a timestamp; False means that the phone already has it."""
         with _wrapped("timestamp"):
             try:
                 self._set.update_timestamp(data)
@@ -110,13 +110,13 @@ class VerifiedMetadata:
         return role
 
     def find_meta(self, name: str) -> MetaFile | None:
-        """Return what the snapshot says about a role, or None if it does not list it."""
+        """Return what the snapshot says about a role, or None if the role is not listed."""
         snapshot = self.snapshot
         return None if snapshot is None else snapshot.meta.get(f"{name}.json")
 
 
 def check_version(version: object) -> int:
-    """Return `version` if it is one that a path can hold; raises TrustError."""
+    """Return `version` if it is valid in a path; raises TrustError."""
     if type(version) is not int or not 1 <= version <= MAX_INTEGER:
         raise TrustError("A version in the metadata is not a number that a version can be.")
     return version
@@ -139,12 +139,12 @@ def _wrapped(what: str) -> Iterator[None]:
         TypeError,
         ValueError,
     ) as error:
-        # The library's own errors, and what slips through its parser on input that is not
+        # The library's own errors, and those that its parser lets through on input that is not
         # metadata at all.
         text = _shorten(str(error)).rstrip(".") or type(error).__name__
         raise TrustError(f"The {_shorten(what)} metadata was refused: {text}.") from error
 
 
 def _shorten(text: str) -> str:
-    """Return a text fit for one line: it may quote what the server sent."""
+    """Return a printable, short form of a text that may quote the server."""
     return "".join(character for character in text[:160] if character.isprintable())

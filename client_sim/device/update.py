@@ -3,8 +3,8 @@
     1 poll and decide    2 conditions    3 role, proof, package    4 into the other slot
     5 poll again    6 switch
 
-An incremental that is gone or does not fit is remembered, and the next best package of the same
-build is taken from step 2 on: another incremental from the running build, or the full one.
+An incremental that is gone or does not fit is recorded. Then the next best package of the same
+build is tried from step 2 on: another incremental from the running build, or the full package.
 """
 
 from collections.abc import Callable
@@ -41,10 +41,10 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What `Phone.install` did: `installed` is the build in the slot that boots next, or None.
+    """The result of `Phone.install`: `installed` is the build in the slot that boots next, or None.
 
-    `offer` is the package that was installed, which need not be the one that `poll` offered;
-    `checks` are the rules of the choice and the conditions that were asked last.
+    `offer` is the package that was installed, which may differ from the one that `poll` offered;
+    `checks` are the rules and the conditions that were checked last.
     """
 
     poll: PollOutcome
@@ -55,7 +55,7 @@ class Installation:
 
 
 def ask_conditions(state: State, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
-    """Ask all conditions of an installation; the owner's wishes and consent come from `state`."""
+    """Check all conditions of an installation; the owner's settings and consent are in `state`."""
     return judge_conditions(
         offer,
         conditions,
@@ -67,7 +67,7 @@ def ask_conditions(state: State, offer: Offer, conditions: Conditions) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one installation works with.
+    """One installation: its phone, world and options.
 
     With `is_whole` a package is fetched whole before it is installed.
     """
@@ -107,7 +107,7 @@ class Update:
         return Installation(outcome, None, outcome.reason, checks=checks)
 
     def _poll(self) -> PollOutcome:
-        """Poll and draw the time of the next one, as behind every poll; raise what went wrong."""
+        """Poll, and draw the time of the next poll as always; raise the poll's failure."""
         outcome = self.client.poll()
         self.client.next_poll(self.world.now())
         if outcome.failure is not None:
@@ -117,13 +117,13 @@ class Update:
     def _ask_conditions(
         self, checks: tuple[Check, ...], offer: Offer
     ) -> tuple[Check | None, tuple[Check, ...]]:
-        """Return the first condition that is not met, and all checks with the conditions'."""
+        """Return the first condition that is not met, and all checks, conditions included."""
         found = ask_conditions(self.state, offer, self.conditions)
         return next((check for check in found if not check.passed), None), (*checks, *found)
 
     def _prepare(self, offer: Offer) -> BuildFacts | None:
-        """Put the offer into the other slot; None if it is an incremental that leads nowhere."""
-        # Only now requests that show the model: role, proof, package.
+        """Install the offer into the other slot; None if it is an unusable incremental."""
+        # The first requests that reveal the model: role, proof, package.
         with Connection(self.world) as connection:
             self.say(f"Build {offer.counter} is offered; checking that its maintainers signed it.")
             target = self.client.fetch_release(offer, connection)
@@ -132,14 +132,15 @@ class Update:
             except (GoneError, DownloadError, InstallError) as error:
                 if offer.type == "full":
                     raise
-                # Remembered before the next is tried: a phone that dies here does not come back.
+                # Recorded before the next one is tried: after a power cut the phone does not retry
+                # this one.
                 add_unusable(self.state, offer.sha256)
                 self.downloads.forget(offer)
                 self.say(f"The incremental is of no use ({error}) and another package is taken.")
         return None
 
     def _install(self, connection: Connection, offer: Offer, target: SignedTarget) -> BuildFacts:
-        """Install the package while it is fetched, or, where that cannot be, once it is there."""
+        """Install the package while it is fetched, or after the download if that is impossible."""
         self.downloads.keep_only(offer)
         if not self.is_whole and not self.downloads.has(offer):
             self.say(f"Fetching {offer.length:,} bytes into the slot that does not run.")
@@ -185,14 +186,14 @@ class Update:
         return facts
 
     def _switch(self, offer: Offer) -> None:
-        """Switch slots if the very same package is still offered and listed.
+        """Switch slots if exactly this package is still offered and listed.
 
-        A build that was halted, superseded or withdrawn meanwhile must not be started, and is not
-        kept: the slot is emptied.
+        A build that was halted, superseded or withdrawn meanwhile must not be booted: the slot is
+        emptied.
         """
         self.say("Looking once more before switching slots.")
         outcome = self._poll()
-        # Not only `halted`: the next build's rollout replaces the pointer that said so.
+        # Not only `halted`: the next build's rollout replaces the halted pointer.
         if outcome.offer is None or _identify(outcome.offer) != _identify(offer):
             self._empty_slot()
             raise InstallError(

@@ -1,4 +1,4 @@
-"""`hening-device poll` and `install`: a phone asks, and takes what it is offered."""
+"""`hening-device poll` and `install`: poll the server, and install its offer."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

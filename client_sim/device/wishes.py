@@ -1,6 +1,6 @@
-"""What the owner has set about updates, as the record `wishes` of the phone's state.
+"""The owner's update settings, as the record `wishes` of the phone's state.
 
-Canonical JSON (FORMATS section 1); a phone whose owner has set nothing has no such record.
+Canonical JSON (FORMATS section 1); without settings there is no record.
 """
 
 import json
@@ -17,7 +17,7 @@ _MEMBERS: Final = frozenset({"asks", "quiet", "schema", "takes_metered"})
 
 
 def encode_wishes(wishes: Wishes) -> bytes:
-    """Encode wishes as the bytes of the record."""
+    """Encode the settings as the bytes of the record."""
     value = {
         "asks": wishes.asks,
         "quiet": list(wishes.quiet or ()),
@@ -51,13 +51,13 @@ def decode_wishes(data: bytes) -> Wishes:
 
 
 def load_wishes(state: MutableMapping[str, bytes]) -> Wishes:
-    """Return what the owner has set, or what a new phone does; raises StateError."""
+    """Return the owner's settings, or the defaults; raises StateError."""
     data = state.get(_NAME)
     return Wishes() if data is None else decode_wishes(data)
 
 
 def store_wishes(state: MutableMapping[str, bytes], wishes: Wishes) -> None:
-    """Store what the owner has set."""
+    """Store the owner's settings."""
     state[_NAME] = encode_wishes(wishes)
 
 

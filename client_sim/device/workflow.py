@@ -1,14 +1,14 @@
 """TUF's client workflow (specification 1.0.34, section 5) as a state machine.
 
-Bytes go in, verified objects come out; who fetches them is not known here. Only what verified is
-stored, one role at a time, so that a crash leaves a state from which the next poll goes on:
+Bytes go in, verified objects come out; the caller fetches them. Only verified metadata is stored,
+one role at a time, so that after a crash the next poll can continue:
 
-- a root is stored before anything that it signs is looked at;
-- timestamp and snapshot are forgotten before the root that takes away one of their keys is stored,
-  so a fast-forward attack ends with that root even if the phone dies in between;
-- a delegated role is stored only when whoever fetched it says so.
+- a root is stored before anything that it signs is read;
+- timestamp and snapshot are removed before a root is stored that removes one of their keys, so a
+  fast-forward attack ends with that root even after a power cut in between;
+- a delegated role is stored only when the caller says so.
 
-What a repository must keep to beyond TUF is a `Rules`; this machine knows none itself.
+`Rules` are a repository's rules beyond TUF; this module has none itself.
 """
 
 from collections.abc import MutableMapping
@@ -46,14 +46,14 @@ class Rules(Protocol):
     def check_new_version(
         self, name: str, signed: Targets | Snapshot, root: Root, timestamp: Timestamp
     ) -> None:
-        """Check a snapshot or role that is not held yet."""
+        """Check a snapshot or role that is new to the phone."""
 
 
 class Workflow:
-    """What one run may believe, starting from what `state` holds and `first_root`.
+    """The trusted metadata of one run, starting from `state` and `first_root`.
 
-    `now` in epoch seconds is the time of the whole run. Every method raises TrustError;
-    ExpiredError is the kind that ends by itself.
+    `now` in epoch seconds is the time of the whole run. Every method raises TrustError; of its
+    subclasses, ExpiredError is temporary.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Workflow:
 
     @property
     def next_root_version(self) -> int:
-        """The version of the root to ask for."""
+        """The version of the root to request."""
         return check_version(self.verified.root.version + 1)
 
     @property
@@ -93,23 +93,23 @@ class Workflow:
         self.state[_key("root")] = data
 
     def accept_timestamp(self, data: bytes) -> None:
-        """Verify the timestamp against the one held and store it if it is newer."""
+        """Verify the timestamp against the stored one and store it if it is newer."""
         held = self.state.get(_key("timestamp"))
         if held is not None:
-            # Expired: it stays as the one to compare with. Signed by a former key: it is forgotten.
-            # Either way the new one decides.
+            # If it is expired, it stays for comparison. If it is signed by a former key, it is
+            # dropped. Either way the new one decides.
             with suppress(TrustError):
                 self.verified.update_timestamp(held)
         if self.verified.update_timestamp(data):
             self.state[_key("timestamp")] = data
 
     def plan_snapshot(self) -> Wanted | None:
-        """Return the snapshot to fetch, or None if the one held is the one."""
+        """Return the snapshot to fetch, or None if the stored one is current."""
         meta = self.verified.timestamp.snapshot_meta
         held = self.state.get(_key("snapshot"))
         expired: ExpiredError | None = None
         if held is not None:
-            # An older one, or one signed by a former key, is no obstacle: the new one decides.
+            # An older one, or one signed by a former key, is ignored: the new one decides.
             with suppress(TrustError):
                 try:
                     self.verified.update_snapshot(held, is_held=True)
@@ -122,15 +122,16 @@ class Workflow:
         return _wanted(meta.version, meta.length, SNAPSHOT_LIMIT)
 
     def accept_snapshot(self, data: bytes) -> None:
-        """Verify the snapshot against the one held and store it."""
+        """Verify the snapshot against the stored one and store it."""
         snapshot = self.verified.update_snapshot(data, is_held=False)
         self._check_new_version("snapshot", snapshot)
         self.state[_key("snapshot")] = data
 
     def plan_role(self, name: str, delegator: str = "targets") -> Wanted | None:
-        """Return the version of a role to fetch, or None if the one held is the one.
+        """Return the version of a role to fetch, or None if the stored one is current.
 
-        `name` is "targets", whose delegator is always root, or a role that `delegator` names.
+        `name` is "targets", whose delegator is always root, or a role that `delegator` delegates
+        to.
         """
         meta = self.verified.find_meta(name)
         if meta is None:
@@ -148,13 +149,13 @@ class Workflow:
         return _wanted(meta.version, meta.length, ROLE_LIMIT)
 
     def accept_role(self, name: str, data: bytes, delegator: str = "targets") -> int:
-        """Verify and return a version that is not held; it is not stored before `keep_role`."""
+        """Verify a new version and return its number; `keep_role` stores it."""
         role = self._verify_role(name, data, delegator)
         self._check_new_version(name, role)
         return role.version
 
     def keep_role(self, name: str, data: bytes) -> None:
-        """Store a role that has been verified in every way that it has to be."""
+        """Store a role after all necessary verification."""
         self.state[_key(name)] = data
 
     def _verify_role(self, name: str, data: bytes, delegator: str) -> Targets:
@@ -169,11 +170,11 @@ class Workflow:
         self._rules.check_new_version(name, signed, self.verified.root, self.verified.timestamp)
 
     def _load_newer_root(self) -> None:
-        """Go on from the stored root, unless a ROM that was installed since brought a newer one."""
+        """Continue from the stored root, unless an installed ROM contains a newer one."""
         stored = self.state.get(_key("root"))
         if stored is None:
             return
-        # Damaged: the chain of roots is simply walked again from the first.
+        # If it is damaged, the chain of roots is followed again from the first one.
         with suppress(TrustError):
             newer = VerifiedMetadata(stored, self.now)
             self._rules.check_root(newer.root)

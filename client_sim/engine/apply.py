@@ -1,7 +1,7 @@
-"""A payload applied: every partition written to a folder, then read back and compared.
+"""Applies a payload: writes every partition to a folder, then reads it back and compares it.
 
-For payloads that lie in a file, whole. After a crash the caller starts over: files are emptied when
-they are opened, so the end is the same as without the crash.
+For payloads that are complete in a file. After a crash the caller starts over: files are truncated
+when they are opened, so the result is the same as without the crash.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ from client_sim.engine.operations import Step, TargetImage, Workers, apply_step
 from client_sim.engine.payload import Payload
 
 Source = Callable[[str], Path]
-"""Gives the path of the running slot's image of a partition."""
+"""Returns the path of the running slot's image of a partition."""
 
 Progress = Callable[[int, int], None]
 """Called with the bytes of new images written so far and their sum."""
@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PartitionResult:
-    """A partition image as it lies on the phone: size in bytes, sha256 in lower-case hex."""
+    """A partition image on the phone: size in bytes, sha256 in lower-case hex."""
 
     name: str
     size: int
@@ -37,7 +37,7 @@ class PartitionResult:
 
 
 def describe_result(partition: Partition) -> PartitionResult:
-    """Return what the payload promises of a partition's new image."""
+    """Return the size and hash that the payload states for a partition's new image."""
     return PartitionResult(partition.name, partition.new.size, partition.new.sha256.hex())
 
 
@@ -51,9 +51,9 @@ def apply_payload(
 ) -> tuple[PartitionResult, ...]:
     """Write `PARTITION.img` for every partition of the payload into `target_dir` and check each.
 
-    Old images are checked before anything is written. Raises ApplyError if an old image is not
-    the one the payload starts from or a new one is not what it promises, PackageError if its data
-    is damaged. On return all is durable.
+    Old images are checked before anything is written. Raises ApplyError if an old image is not the
+    one the payload starts from or a new one does not have the stated hash, PackageError if its data
+    is damaged. On return everything is durable.
     """
     check_sources(payload, source)
     return write_partitions(payload, source, target_dir, progress=progress, disk=disk)
@@ -81,7 +81,7 @@ def write_partitions(
     disk: Disk | None = None,
     note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
-    """Do what `apply_payload` does, for a caller that has just called `check_sources`."""
+    """Do the work of `apply_payload` after `check_sources`."""
     disk = disk or Disk()
     meter = _Meter(sum(partition.new.size for partition in payload.manifest.partitions), progress)
     results = []
@@ -126,7 +126,7 @@ def _end_first(begun: "deque[tuple[Step, Future[None]]]", meter: "_Meter") -> No
 
 @dataclass(slots=True)
 class _Meter:
-    """Counts written bytes and tells the caller."""
+    """Counts written bytes and reports them to the caller."""
 
     total: int
     progress: Progress | None

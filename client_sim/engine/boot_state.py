@@ -1,7 +1,7 @@
-"""What the bootloader remembers about the two slots, and the file it remembers it in.
+"""The bootloader's state of the two slots, and its file.
 
-`boot.json` is canonical JSON (FORMATS section 1): one file for one state. The decoder
-takes exactly what the encoder writes and nothing else, so a damaged file is noticed.
+`boot.json` is canonical JSON (FORMATS section 1): each state has exactly one encoding. The decoder
+accepts only what the encoder writes, so a damaged file is detected.
 """
 
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ SlotName = Literal["a", "b"]
 
 @dataclass(frozen=True, slots=True)
 class SlotState:
-    """One slot: may it be tried, was it confirmed, how often may it still be tried, what is in it.
+    """One slot: whether it is bootable, whether it is confirmed, its remaining tries, its content.
 
-    `build` is None while nothing complete is in the slot, `package` the sha256 of the package that
-    it came from, None for the factory's. `failed` says that its build did not boot.
+    `build` is None while the slot has no complete build. `package` is the sha256 of the build's
+    package, None for the factory's build. `failed` says that its build did not boot.
     """
 
     bootable: bool

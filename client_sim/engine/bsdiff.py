@@ -1,4 +1,4 @@
-"""Binary patches in the two forms that payloads hold: BSDIFF40 and AOSP's BSDF2.
+"""Binary patches in the two formats of payloads: BSDIFF40 and AOSP's BSDF2.
 
     0   magic: 8 bytes `BSDIFF40`, or 5 bytes `BSDF2` and the compressors of the three streams
         (0 none, 1 bzip2, 2 brotli; in BSDIFF40 all three are bzip2)
@@ -7,9 +7,9 @@
     24  size of the new data
     32  control, diff, extra; extra runs to the end
 
-Integers are 64-bit little-endian, sign and magnitude. The control stream is triples: how many
-bytes to add from diff to the old data, how many to take from extra, how far to move in the old
-data afterwards.
+Integers are 64-bit little-endian, sign and magnitude. The control stream is triples: how many bytes
+to add from diff to the old data, how many to take from extra, how far to seek in the old data
+afterwards.
 """
 
 from typing import Final
@@ -21,8 +21,8 @@ from client_sim.engine.errors import PackageError
 
 _HEADER_SIZE: Final = 32
 _TRIPLE_SIZE: Final = 24
-# Four million triples: far above any patch of one operation, and a bound on memory whatever the
-# size of the result.
+# Four million triples: far above any patch of one operation, and a limit on memory that does not
+# depend on the result's size.
 _MAX_CONTROL_BYTES: Final = _TRIPLE_SIZE * 4 * 1024 * 1024
 
 _COMPRESSORS: Final = {0: Compression.NONE, 1: Compression.BZ2, 2: Compression.BROTLI}
@@ -31,7 +31,7 @@ _COMPRESSORS: Final = {0: Compression.NONE, 1: Compression.BZ2, 2: Compression.B
 def apply_patch(old: bytes, patch: bytes | bytearray, new_size: int) -> bytes:
     """Return the new data, exactly `new_size` bytes, that `patch` makes from `old`.
 
-    Raises PackageError if the patch is malformed, promises another size, or reads outside `old`.
+    Raises PackageError if the patch is malformed, states another size, or reads outside `old`.
     """
     compressions, patch_size = _decode_magic(patch)
     control_length = _decode_integer(patch, 8)
@@ -99,7 +99,7 @@ def _check_control(control: bytes, old_size: int, new_size: int) -> tuple[int, i
         if diff_size + extra_size > new_size:
             raise PackageError("A binary patch makes more than it promises.")
         old_position += add + move
-        # Generators leave the position a little outside at the end; never so far that sums could
+        # Generators may leave the final position a little outside, but never so far that sums could
         # overflow in C.
         if abs(old_position) > 1 << 48:
             raise PackageError("A binary patch reads outside its source.")

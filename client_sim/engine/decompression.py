@@ -1,4 +1,4 @@
-"""Bounded decompression: output is counted as it comes, so a bomb is stopped when it opens."""
+"""Bounded decompression: output is counted incrementally, so a zip bomb stops at the limit."""
 
 import bz2
 import enum
@@ -10,10 +10,10 @@ import brotli
 
 from client_sim.engine.errors import PackageError
 
-# Bytes asked of a decompressor at once.
+# Output bytes of one call of a decompressor.
 _STEP: Final = 1024 * 1024
-# What the xz decoder may allocate: `xz -9` needs 65 MiB, a phone's decoder takes a 64 MiB
-# dictionary at most.
+# Memory limit of the xz decoder: `xz -9` needs 65 MiB, and a phone's decoder accepts a dictionary
+# of at most 64 MiB.
 _XZ_MEMORY: Final = 80 * 1024 * 1024
 
 
@@ -29,11 +29,10 @@ class Compression(enum.Enum):
 def iter_decompressed(
     compression: Compression, chunks: Iterable[bytes | bytearray], limit: int
 ) -> Iterator[bytes | bytearray]:
-    """Yield what the compressed `chunks` hold, in pieces of about a megabyte.
+    """Yield the decompressed `chunks`, in pieces of about a megabyte.
 
     Raises PackageError as soon as there are more than `limit` bytes, if the stream is damaged or
-    cut short, if something follows it, or if xz data uses an integrity check other than none or
-    CRC32.
+    truncated, if data follows it, or if xz data uses an integrity check other than none or CRC32.
     """
     produced = 0
     for piece in _PIECES[compression](chunks):
@@ -44,7 +43,7 @@ def iter_decompressed(
 
 
 def decompress(compression: Compression, data: bytes | bytearray, limit: int) -> bytes:
-    """Return what `data` holds, at most `limit` bytes; raises as `iter_decompressed` does."""
+    """Return the decompressed `data`, at most `limit` bytes; raises like `iter_decompressed`."""
     return b"".join(iter_decompressed(compression, [data], limit))
 
 
@@ -90,7 +89,7 @@ def _unbrotli(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes | bytearray
     try:
         for chunk in chunks:
             yield decoder.process(chunk, output_buffer_limit=_STEP)
-            # `can_accept_more_data` speaks of input only; output may be left when it says yes.
+            # `can_accept_more_data` is only about input; output may remain when it is true.
             while not decoder.is_finished():
                 piece = decoder.process(b"", output_buffer_limit=_STEP)
                 if not piece:
@@ -129,7 +128,7 @@ _MAX_BITS: Final = 63
 def check_filters(data: bytes | bytearray) -> None:
     """Check the filters of each block of one xz stream; raises PackageError.
 
-    A malformed stream is left to the decoder; of one that it takes no block is missed.
+    A malformed stream is left to the decoder; in a stream that it accepts, every block is checked.
     """
     try:
         known = all(_is_known(data, start) for start in _iter_blocks(data))
@@ -166,7 +165,7 @@ def _is_known(data: bytes | bytearray, start: int) -> bool:
         at += size
         filters.append((number, size))
     *before, (last, _) = filters
-    # A branch filter with properties starts to count elsewhere, which a phone's does not.
+    # A branch filter with properties has a start offset, which a phone's decoder does not support.
     are_branches = all(number in _BRANCHES and size == 0 for number, size in before)
     return last == _LZMA2 and len(before) <= 1 and are_branches
 

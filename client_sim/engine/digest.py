@@ -1,7 +1,7 @@
-"""SHA-256 that can be put aside and gone on with after a power cut, as update_engine does it.
+"""SHA-256 whose state can be saved and restored after a power cut, as in update_engine.
 
-Python's hashlib keeps its state to itself, so OpenSSL's SHA256_CTX is used where the system has
-it as a shared library. Elsewhere a digest cannot be saved, and whoever lost one starts over.
+Python's hashlib does not expose its state, so OpenSSL's SHA256_CTX is used if the system has it as
+a shared library. Otherwise a digest cannot be saved, and an interrupted update starts over.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ STATE_BYTES: Final = ctypes.sizeof(_Context)
 
 
 class SavedDigest:
-    """A SHA-256 whose state is bytes; `update` lets other threads run."""
+    """A SHA-256 whose state can be saved as bytes; `update` releases the GIL."""
 
     def __init__(self, library: ctypes.CDLL, state: bytes | None = None) -> None:
         self._library = library
@@ -44,7 +44,7 @@ class SavedDigest:
             library.SHA256_Init(ctypes.byref(self._context))
             return
         ctypes.memmove(ctypes.byref(self._context), state, STATE_BYTES)
-        # C code trusts these two.
+        # C code does not check these two.
         if self._context.num >= 64 or self._context.size != 32:
             raise SlotError("The state of the update on this phone is damaged; start it again.")
 
@@ -52,7 +52,7 @@ class SavedDigest:
         """Add the bytes of `data` from `start` to before `stop`."""
         start, stop, _ = slice(start, stop).indices(len(data))
         if start < stop:
-            # A pointer to the middle of an object that is alive until the call returns.
+            # A pointer into an object that stays alive until the call returns.
             address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
             self._library.SHA256_Update(
                 ctypes.byref(self._context), ctypes.c_void_p(address + start), stop - start
@@ -75,7 +75,7 @@ class SavedDigest:
 
 
 class PlainDigest:
-    """The same by hashlib, which cannot be saved."""
+    """The same with hashlib, without saving."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -95,7 +95,7 @@ class PlainDigest:
         return self._digest.digest()
 
     def save(self) -> bytes | None:
-        """Return None: there is no state to be had."""
+        """Return None: the state is not available."""
         return None
 
 
@@ -103,9 +103,9 @@ Digest = SavedDigest | PlainDigest
 
 
 def open_digest(state: bytes | None = None) -> Digest:
-    """Return a SHA-256 of nothing, or one that goes on from a saved state.
+    """Return an empty SHA-256, or one that continues from a saved state.
 
-    Raises SlotError for a state that is damaged or that this machine cannot go on with.
+    Raises SlotError for a state that is damaged or that this machine cannot restore.
     """
     library = _load_library()
     if state is None:
@@ -117,7 +117,7 @@ def open_digest(state: bytes | None = None) -> Digest:
 
 @functools.cache
 def _load_library() -> ctypes.CDLL | None:
-    """Return OpenSSL's library if there is one and it counts as hashlib does."""
+    """Return OpenSSL's library if it exists and gives the same results as hashlib."""
     for name in _LIBRARIES:
         try:
             library = ctypes.CDLL(name)

@@ -29,11 +29,11 @@ class UnsupportedError(PackageError):
 
 
 class NotStreamableError(UnsupportedError):
-    """The package cannot be installed while it passes by; fetched whole it can."""
+    """The package cannot be installed as a stream, but it can be after a full download."""
 
 
 class AlteredError(PackageError):
-    """What came is not the package that was announced; another attempt may get it."""
+    """The received bytes are not the announced package; another attempt may succeed."""
 
 
 class SignatureError(PackageError):

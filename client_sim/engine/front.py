@@ -1,7 +1,7 @@
-"""The start of a package that passes by as a stream, up to the data of its payload.
+"""The start of a streamed package, up to the data of its payload.
 
-All that decides whether the package may be installed lies there: who it is for, what it leads to,
-the manifest and its signature. A package whose parts lie otherwise is fetched whole.
+It contains everything that decides whether the package may be installed: its devices, its builds,
+the manifest and its signature. A package with another layout is fetched whole.
 """
 
 import io
@@ -28,7 +28,7 @@ from client_sim.engine.target import are_created
 
 
 class Blocks(Protocol):
-    """The blocks of a package of `length` bytes; all have `size` bytes but the last one."""
+    """The blocks of a package of `length` bytes; all except the last one have `size` bytes."""
 
     @property
     def length(self) -> int: ...  # noqa: D102 - an attribute, described above
@@ -41,10 +41,10 @@ class Blocks(Protocol):
 
 
 class Edges:
-    """A file of `length` bytes of which the first and the last ones are known.
+    """A file of `length` bytes of which only the start and the end are known.
 
-    Bytes of one read that lie before the known end read as zeros, in which nothing is ever found.
-    Reading anything else of the middle raises PackageError.
+    If a read overlaps the known end, earlier bytes read as zeros, which match nothing. Any other
+    read in the middle raises PackageError.
     """
 
     def __init__(self, length: int, head: bytes, tail: bytes = b"") -> None:
@@ -59,7 +59,7 @@ class Edges:
         return self._position
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return `size` bytes from the position on, less at the end."""
+        """Return `size` bytes from the position on, fewer at the end."""
         start = self._position
         stop = self._length if size < 0 else min(start + size, self._length)
         self._position = max(start, stop)
@@ -72,7 +72,7 @@ class Edges:
         return bytes(missing) + self._tail[start + missing - known : stop - known]
 
 
-# What may lie before the payload, and behind it: it is held in memory.
+# Most bytes before the payload, and after it: they are kept in memory.
 MAX_BEFORE_BYTES: Final = 1024 * 1024
 MAX_BEHIND_BYTES: Final = 4 * 1024 * 1024
 
@@ -90,14 +90,14 @@ class Front:
 
     @property
     def rest_offset(self) -> int:
-        """Where in the package the data of the last operation ends."""
+        """The offset in the package where the data of the last operation ends."""
         partitions = self.payload.manifest.partitions
         operations = (operation for partition in partitions for operation in partition.operations)
         return len(self.head) + sum(operation.data_length for operation in operations)
 
 
 def check_streamable(layout: Layout) -> None:
-    """Check that a package can be installed while it passes by; raises NotStreamableError."""
+    """Check that a package can be installed as a stream; raises NotStreamableError."""
     payload = layout.payload
     if layout.metadata.offset > payload.offset:
         raise NotStreamableError("The package's metadata lies behind its payload; fetch it whole.")
@@ -108,9 +108,9 @@ def check_streamable(layout: Layout) -> None:
 
 
 def read_head(blocks: Blocks, layout: Layout) -> tuple[bytes, bytes]:
-    """Return the start of the package up to its payload's data, and what was read with it.
+    """Return the start of the package up to its payload's data, and the rest of its last block.
 
-    The second is the bytes behind, to the end of a block. Raises PackageError.
+    Raises PackageError.
     """
     start = layout.payload.offset
     data = b""
@@ -138,13 +138,12 @@ def check_front(
 
 @dataclass(slots=True)
 class Passage:
-    """Where the stream stands, and what of it waits for the rest of its operation.
+    """The position of the stream, and the bytes that wait for the rest of their operation.
 
     `position` counts bytes of the package, `operation` is the next operation to begin, `pending`
-    the bytes from the start of its data to `position`; `carry` is where the pieces of them start
-    that are kept beside the journal. `fetched` are bytes behind `position` that came with the
-    package's head. `is_doubtful` says that a refusal came from bytes of several
-    blocks.
+    the bytes from the start of its data to `position`; `carry` has the start offsets of their
+    pieces that are stored with the journal. `fetched` are bytes after `position` that were read
+    with the package's head. `is_doubtful` says that a refusal concerns bytes of several blocks.
     """
 
     position: int
@@ -157,18 +156,18 @@ class Passage:
 
     @classmethod
     def begin(cls, front: Front, layout: Layout, fetched: bytes) -> Self:
-        """Return where a package stands of which nothing but its front has passed."""
+        """Return the position of a package of which only the front has been read."""
         digests = PackageDigests.begin(front.head, layout, front.payload)
         return cls(len(front.head), 0, bytearray(), digests, fetched=fetched)
 
     def take_fetched(self) -> bytes:
-        """Return `fetched` and hold it no longer."""
+        """Return `fetched` and drop it."""
         fetched, self.fetched = self.fetched, b""
         return fetched
 
 
 def resume_passage(journal: Journal, front: Front, slots: Slots, block_size: int) -> Passage:
-    """Return where the journal's update stands; raises SlotError if the slot contradicts it."""
+    """Return the position of the journal's update; raises SlotError if the slot contradicts it."""
     manifest = front.payload.manifest
     carry = slots.journal.load_carry(journal)
     if carry is None or not are_created(manifest, slots):

@@ -1,4 +1,4 @@
-"""Whether a file is a certain image."""
+"""Compares a file with the size and hash of an image."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ _CHUNK: Final = 1024 * 1024
 
 
 def is_image(path: Path, size: int, sha256: str) -> bool:
-    """Tell whether `path` is a file of `size` bytes whose sha256 is this, in lower-case hex."""
+    """Tell whether `path` is a file of `size` bytes with this sha256 in lower-case hex."""
     if not path.is_file() or path.stat().st_size != size:
         return False
     digest = hashlib.sha256()

@@ -1,10 +1,10 @@
-"""A downloaded package, installed into the slot that does not run.
+"""Installs a package into the inactive slot.
 
     1 parts where the release says    2 right device, right builds    3 hashes and signatures
     4 manifest                        5 fits the running slot         6 written and checked
 
 Nothing on the phone changes before step 6. The new slot is left ready but not active: the phone
-looks at the pointer once more before it calls `Slots.switch`.
+checks the pointer again before it calls `Slots.switch`.
 """
 
 from collections.abc import Mapping
@@ -59,8 +59,9 @@ def install_package(
 
     `property_files`, `payload_properties` and `facts` are those of the signed release,
     `certificate` the PEM certificate in the phone's image, `codename` the device's. `note` is
-    told which rules are asked. Returns the new partitions. Raises EngineError with the running slot
-    untouched; after a crash or an error the same call may simply be made again.
+    called with each group of rules before it is checked. Returns the new partitions. Raises
+    EngineError with the running slot untouched; after a crash or an error the same call can be
+    repeated.
     """
     if (ready := slots.find_ready(facts, sha256)) is not None:
         return ready
@@ -79,7 +80,7 @@ def install_package(
     note(Rules.PHONE)
     check_fit(payload.manifest, package.metadata, slots, running)
     check_sources(payload, slots.image_path)
-    # From here on the other slot is given up, and only that.
+    # From here on the content of the inactive slot is lost, and nothing else.
     slots.begin_update()
     partitions = write_partitions(
         payload,
@@ -106,12 +107,12 @@ def install_stream(
     progress: Progress | None = None,
     note: Note = note_nothing,
 ) -> tuple[PartitionResult, ...]:
-    """Install the OTA zip that `blocks` give and whose signed sha256 is `sha256`.
+    """Install the OTA zip in `blocks` whose signed sha256 is `sha256`.
 
     The other parameters are those of `install_package`; `progress` counts bytes of the package.
-    After a crash or an error the same call goes on with the block after the last durable one.
+    After a crash or an error the same call continues with the block after the last durable one.
     Raises NotStreamableError if the package must be fetched whole, another EngineError if it is
-    refused, and whatever `blocks` raise; the running slot is untouched.
+    refused, and the errors of `blocks`; the running slot is untouched.
     """
     if (ready := slots.find_ready(facts, sha256)) is not None:
         return ready
@@ -142,7 +143,7 @@ def install_stream(
     try:
         rest = StreamInstaller(blocks, slots, front, sha256, passage).run(progress)
     except EngineError:
-        # Bytes of earlier blocks, which the journal counts, may be the wrong ones.
+        # The wrong bytes may be in earlier blocks, which the journal counts.
         if passage.is_doubtful:
             slots.begin_update()
         raise
@@ -151,7 +152,7 @@ def install_stream(
         note(Rules.IMAGES)
         partitions = check_images(front.payload.manifest, slots)
     except EngineError:
-        # Nothing of it is kept: which of the bytes were the wrong ones cannot be known.
+        # Nothing is kept: it is unknown which of the bytes were wrong.
         slots.begin_update()
         raise
     slots.finish_update(facts, sha256, partitions)
@@ -167,7 +168,7 @@ def _resume(
     key: rsa.RSAPublicKey,
     note: Note,
 ) -> tuple[Front, Passage] | None:
-    """Return what an interrupted update left, None if there is nothing that can be gone on with."""
+    """Return the position of an interrupted update, None if it cannot be resumed."""
     journal = slots.journal.load(sha256, layout.length) if slots.is_begun else None
     if journal is None:
         return None
@@ -175,7 +176,7 @@ def _resume(
         front = check_front(slots.journal.load_head(), layout, key, note)
         passage = resume_passage(journal, front, slots, block_size)
     except EngineError:
-        # Something on the phone's disk changed. Starting over is slow and always right.
+        # Something on the phone's disk changed. Starting over is slow but always correct.
         return None
     return front, passage
 

@@ -1,12 +1,11 @@
-"""How far an update has come, durably, so that a power cut costs a block and not the package.
+"""Durable progress of an update, so that a power cut costs a block and not the package.
 
     update/head         the package up to the data of its payload, as it came
     update/carry-N      bytes of the package from N on, of an operation that is not complete
     update/journal.json canonical JSON; what it does not name does not count
 
-A journal speaks of what is durable: the operations before `operation` are, in the slot that does
-not run, and so are the bytes of the package from `carry[0]` up to `position`. It is written last
-and removed first.
+A journal describes only durable data: the operations before `operation` in the inactive slot, and
+the bytes of the package from `carry[0]` up to `position`. It is written last and removed first.
 """
 
 import os
@@ -20,7 +19,7 @@ from client_sim.engine.digest import STATE_BYTES
 
 
 class Disk:
-    """The file system. Durable are a file's bytes after `sync`, a name after `sync_directory`."""
+    """The file system. File contents are durable after `sync`, names after `sync_directory`."""
 
     def make_directory(self, path: Path) -> None:
         """Create the folder `path` and its parents unless it exists."""
@@ -38,7 +37,7 @@ class Disk:
         file.seek(len(data), os.SEEK_CUR)
 
     def write_at(self, file: BinaryIO, position: int, data: bytes | memoryview) -> None:
-        """Write all of `data` at `position`; several threads may write to one file at once."""
+        """Write all of `data` at `position`; several threads may write to one file concurrently."""
         rest = memoryview(data)
         while rest:
             written = os.pwrite(file.fileno(), rest, position)
@@ -46,11 +45,11 @@ class Disk:
             rest = rest[written:]
 
     def sync(self, file: BinaryIO) -> None:
-        """Return when the bytes of `file` are durable."""
+        """Block until the bytes of `file` are durable."""
         os.fsync(file.fileno())
 
     def replace(self, source: Path, target: Path) -> None:
-        """Rename `source` to `target`, which is replaced at once and whole."""
+        """Rename `source` to `target`, which is replaced atomically."""
         source.replace(target)
 
     def remove(self, path: Path) -> None:
@@ -58,7 +57,7 @@ class Disk:
         path.unlink()
 
     def sync_directory(self, path: Path) -> None:
-        """Return when the names in the folder `path` are durable."""
+        """Block until the names in the folder `path` are durable."""
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
@@ -66,7 +65,7 @@ class Disk:
             os.close(descriptor)
 
     def store(self, path: Path, data: bytes) -> None:
-        """Replace the file `path` durably; a reader finds the old one or the new one, whole."""
+        """Replace the file `path` durably and atomically."""
         temporary = path.with_name(path.name + ".new")
         with self.create(temporary) as file:
             self.write(file, data)
@@ -79,16 +78,16 @@ _FILE: Final = "journal.json"
 _HEAD: Final = "head"
 _CARRY: Final = "carry-"
 _MAX_JOURNAL_BYTES: Final = 64 * 1024
-# As much as the limits of prefix, manifest and signature allow, and no more.
+# The sum that the limits of prefix, manifest and signature allow.
 _MAX_HEAD_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Where the update to the package with this sha256 and length in bytes stands.
+    """Progress of the update to the package with this sha256 and length in bytes.
 
     `position` counts bytes of the package, `operation` operations of all partitions in order;
-    `carry` is where the kept pieces start, `digests` are saved states in hex.
+    `carry` has the start offsets of the kept pieces, `digests` are saved states in hex.
     """
 
     sha256: str
@@ -114,7 +113,7 @@ class JournalFolder:
         self._disk = disk
 
     def load(self, sha256: str, length: int) -> Journal | None:
-        """Return the journal of the package, None if there is none or it is of another one."""
+        """Return the journal of the package, None if there is none for it."""
         try:
             with (self._directory / _FILE).open("rb") as file:
                 data = file.read(_MAX_JOURNAL_BYTES + 1)
@@ -126,7 +125,7 @@ class JournalFolder:
         return journal
 
     def load_head(self) -> bytes:
-        """Return the kept start of the package, nothing if it is not there."""
+        """Return the kept start of the package, empty if it is missing."""
         try:
             with (self._directory / _HEAD).open("rb") as file:
                 return file.read(_MAX_HEAD_BYTES)
@@ -148,21 +147,21 @@ class JournalFolder:
         return b"".join(pieces)
 
     def begin(self, head: bytes) -> None:
-        """Keep the start of a package, after the journal of another one was cleared."""
+        """Store the start of a package, after the journal of another package was cleared."""
         self._disk.make_directory(self._directory)
         self._disk.store(self._directory / _HEAD, head)
 
     def store_carry(self, start: int, data: bytes) -> None:
-        """Keep bytes of the package, before a journal names them."""
+        """Store bytes of the package, before a journal names them."""
         self._disk.store(self._carry(start), data)
 
     def store(self, journal: Journal) -> None:
-        """Replace the journal, then remove what it does not name any more."""
+        """Replace the journal, then remove files that it no longer names."""
         self._disk.store(self._directory / _FILE, encode_journal(journal))
         self._remove_carry(keep=journal.carry)
 
     def clear(self) -> None:
-        """Forget the update: the journal first, and then what it named."""
+        """Discard the update: first the journal, then the files that it named."""
         if not self._directory.is_dir():
             return
         for name in (_FILE, _HEAD):
@@ -189,7 +188,7 @@ def encode_journal(journal: Journal) -> bytes:
 def decode_journal(data: bytes) -> Journal | None:
     """Decode the bytes of `journal.json`, None for what `encode_journal` would not write.
 
-    A damaged journal is no error: the update starts over.
+    A damaged journal is not an error: the update starts over.
     """
     if len(data) > _MAX_JOURNAL_BYTES:
         return None

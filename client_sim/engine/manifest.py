@@ -1,7 +1,7 @@
-"""The manifest of a CrAU v2 payload as values: which blocks of which partition come from where.
+"""Decodes the manifest of a CrAU v2 payload: the sources of each partition's blocks.
 
-This module only decodes; `manifest_checks.py` decides whether the plan can be carried out.
-Field numbers are those of AOSP's `update_metadata.proto`.
+This module only decodes; `manifest_checks.py` decides whether the manifest can be applied. Field
+numbers are those of AOSP's `update_metadata.proto`.
 """
 
 import enum
@@ -18,13 +18,13 @@ MAX_PARTITIONS: Final = 128
 MAX_OPERATIONS: Final = 200_000
 MAX_EXTENTS: Final = 500_000
 
-# Partition names become file names, so the alphabet is closed; 36 characters is what a GPT entry
-# holds.
+# Partition names become file names, so their alphabet is restricted. A GPT entry holds 36
+# characters.
 _PARTITION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 
 
 class OperationType(enum.IntEnum):
-    """`InstallOperation.Type`: every type known by name, whether this engine does it or not."""
+    """`InstallOperation.Type`: every named type, whether this engine supports it or not."""
 
     REPLACE = 0
     REPLACE_BZ = 1
@@ -42,7 +42,7 @@ class OperationType(enum.IntEnum):
     LZ4DIFF_PUFFDIFF = 13
 
 
-# Neither is frozen, which would triple the time that making one takes; there can be 500,000.
+# Neither is frozen, which would triple the time to make one; there can be 500,000.
 @dataclass(slots=True)
 class Extent:
     """A run of `count` blocks that starts at block `start`."""
@@ -81,7 +81,7 @@ _TYPES: Final = {number.value: number for number in OperationType}
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What a whole partition image must be: its size in bytes and its sha256."""
+    """The required size in bytes and sha256 of a whole partition image."""
 
     size: int
     sha256: bytes
@@ -89,7 +89,7 @@ class ImageInfo:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition: the image to make, the image it is made from if any, and the steps."""
+    """One partition: the new image, the source image if any, and the operations."""
 
     name: str
     new: ImageInfo
@@ -142,7 +142,7 @@ def decode_manifest(data: bytes) -> Manifest:
 
 @dataclass(slots=True)
 class _Budget:
-    """How many operations and extents the rest of the manifest may still hold."""
+    """How many operations and extents the rest of the manifest may still have."""
 
     operations: int
     extents: int

@@ -1,8 +1,8 @@
-"""Everything about a manifest that can be refused without reading a byte of its data.
+"""Checks of a manifest that need none of the payload's data.
 
-It runs before anything is written. The rules are those of AOSP's update_engine and
-delta_generator; where the two differ, the stricter one, so that a package that the simulated
-phone takes is one that a real phone takes.
+They run before anything is written. The rules are those of AOSP's update_engine and
+delta_generator. If the two differ, the stricter rule applies, so that a real phone accepts every
+package that the simulated phone accepts.
 """
 
 import enum
@@ -20,12 +20,12 @@ from client_sim.engine.manifest import (
     Partition,
 )
 
-# What one operation may hold in memory at once; delta_generator splits at 200 MiB and below.
+# Memory limit of one operation; delta_generator splits operations at 200 MiB or less.
 MAX_OPERATION_BYTES: Final = 256 * 1024 * 1024
-# Above every partition of a phone; keeps a hostile size from making a sparse file of exabytes.
+# Larger than any partition of a phone; prevents sparse files of exabytes from hostile sizes.
 MAX_PARTITION_BYTES: Final = 64 * 1024 * 1024 * 1024
 
-# The minor version that first allowed each operation which this engine does.
+# The minor version that introduced each operation that this engine supports.
 FIRST_MINOR: Final = {
     OperationType.REPLACE: 0,
     OperationType.REPLACE_BZ: 0,
@@ -55,18 +55,18 @@ _NEEDS_SOURCE: Final = frozenset(
 
 
 def check_manifest(manifest: Manifest, blobs_size: int) -> None:
-    """Check that the manifest can be carried out with `blobs_size` bytes of data behind it.
+    """Check that the manifest can be applied with `blobs_size` bytes of data after it.
 
     Checked are block size, minor version, operation types, sizes, extents, data ranges and the
-    place of the payload signature. Raises UnsupportedError for what this engine does not do,
-    PackageError for what makes no sense.
+    place of the payload signature. Raises UnsupportedError for what this engine does not support,
+    PackageError for inconsistencies.
     """
     if manifest.block_size != BLOCK_SIZE:
         raise UnsupportedError(f"The payload has blocks of {manifest.block_size} bytes, not 4096.")
     _check_versions(manifest)
     if not manifest.partitions:
         raise PackageError("The payload updates no partition.")
-    # Names become files, and a file system may not tell cases apart.
+    # Names become file names, and a file system may ignore case.
     names = {partition.name.lower() for partition in manifest.partitions}
     if len(names) != len(manifest.partitions):
         raise PackageError("The payload lists a partition twice.")
@@ -159,7 +159,7 @@ def _check_extents(extents: tuple[Extent, ...], size: int, what: str) -> None:
 
 
 def _check_coverage(partition: Partition) -> None:
-    """Check that every block is written exactly once: a skipped one would keep stale bytes."""
+    """Check that every block is written exactly once: a skipped block would keep stale bytes."""
     extents = sorted(
         (extent.start, extent.start + extent.count)
         for operation in partition.operations
@@ -173,7 +173,7 @@ def _check_coverage(partition: Partition) -> None:
 
 
 def _check_data_ranges(manifest: Manifest, blobs_size: int) -> None:
-    """Check that data lies in the order of the operations: a phone reads it as a stream."""
+    """Check that data is in the order of the operations: a phone reads it as a stream."""
     position = 0
     for partition in manifest.partitions:
         for operation in partition.operations:
@@ -197,7 +197,7 @@ def _check_data_ranges(manifest: Manifest, blobs_size: int) -> None:
 
 
 class Rules(enum.StrEnum):
-    """A group of rules; FORMATS says which rules of its table belong to each."""
+    """A group of rules; FORMATS lists the rules of each group."""
 
     FILES = "files"
     METADATA = "metadata"
@@ -212,28 +212,28 @@ class Rules(enum.StrEnum):
 
 
 Note = Callable[[Rules], None]
-"""Called right before the rules of a group are asked."""
+"""Called right before the rules of a group are checked."""
 
 
 def note_nothing(_: Rules) -> None:
-    """Keep no note, as a phone does."""
+    """Record nothing: the default on a phone."""
 
 
 class Asked:
-    """Which groups one installation asked: each once, in the order in which each came last.
+    """The groups that one installation checked: each once, ordered by its last check.
 
-    So the last one is the group whose rule refused a package that was refused.
+    So for a refused package, the last one is the group of the rule that refused it.
     """
 
     def __init__(self) -> None:
         self._groups: dict[Rules, None] = {}
 
     def __call__(self, group: Rules) -> None:
-        """Note that the rules of a group are asked now."""
+        """Record that the rules of a group are checked now."""
         self._groups.pop(group, None)
         self._groups[group] = None
 
     @property
     def groups(self) -> tuple[Rules, ...]:
-        """The groups that were noted."""
+        """The recorded groups."""
         return tuple(self._groups)

@@ -1,4 +1,4 @@
-"""One operation of a payload, from its data and the old image to the new image.
+"""Applies one operation of a payload: from its data and the old image to the new image.
 
 The new image starts as a file of zeros, so runs of zeros are skipped and stay holes. Hashes are
 checked before the first byte of an operation is written.
@@ -38,15 +38,15 @@ def apply_operation(
 ) -> None:
     """Write the destination extents of a checked operation into `target`.
 
-    `data` is the operation's data, `source` the old image, open for reading, None if the
-    partition has none; `target` is the new image, whole in size and zero where nothing but this
-    operation has written. Files are used by position, so several threads may share them. Raises
-    PackageError if the data is not what the manifest says, ApplyError if the old image is not.
+    `data` is the operation's data, `source` the old image, open for reading, None if the partition
+    has none; `target` is the new image in its full size, zero in the blocks that this operation
+    writes. Files are accessed by position, so several threads may share them. Raises PackageError
+    if the data does not match the manifest, ApplyError if the old image does not.
     """
     match operation.type:
         case OperationType.ZERO | OperationType.DISCARD:
-            # The target is zeros already. DISCARD promises nothing, and zeros are what the
-            # manifest's hash counts on.
+            # The target is zeros already. DISCARD guarantees no content, and the manifest's hash
+            # assumes zeros.
             return
         case OperationType.REPLACE | OperationType.REPLACE_BZ | OperationType.REPLACE_XZ:
             _check_data(operation, data)
@@ -108,7 +108,7 @@ def _iter_extents(source: BinaryIO | None, extents: tuple[Extent, ...]) -> Itera
 def _write_extents(
     pieces: Iterator[bytes | bytearray], operation: Operation, target: BinaryIO, disk: Disk
 ) -> None:
-    """Spread the pieces over the destination extents, which they must fill exactly."""
+    """Write the pieces to the destination extents, which they must fill exactly."""
     places = _iter_places(operation.dst)
     position = end = 0
     for piece in pieces:
@@ -133,7 +133,7 @@ def _iter_places(extents: tuple[Extent, ...]) -> Iterator[tuple[int, int]]:
 
 
 def _write_sparse(target: BinaryIO, position: int, data: memoryview, disk: Disk) -> None:
-    """Write `data` without the runs of whole zero blocks in it, which stay holes."""
+    """Write `data` without its runs of whole zero blocks, which stay holes."""
     start = None
     offset = 0
     while offset < len(data):
@@ -150,13 +150,13 @@ def _write_sparse(target: BinaryIO, position: int, data: memoryview, disk: Disk)
 
 
 _PATCHES: Final = (OperationType.SOURCE_BSDIFF, OperationType.BROTLI_BSDIFF)
-# That of `xz -9`, the largest that a decoder may take.
+# The dictionary of `xz -9`, the largest that a decoder accepts.
 _MAX_DICTIONARY: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class TargetImage:
-    """One partition: what it must become, the open new image, and the open old one if any."""
+    """One partition: its description, the open new image, and the open old image if any."""
 
     partition: Partition
     new: BinaryIO
@@ -172,31 +172,31 @@ class Step:
 
     @property
     def memory(self) -> int:
-        """About how many bytes it holds while it is carried out."""
+        """Approximate memory in bytes while the step is applied."""
         operation = self.operation
         if operation.type in _PATCHES:
             return operation.data_length + operation.src_bytes + 2 * operation.dst_bytes
         if operation.type == OperationType.REPLACE_XZ:
-            # The decoder's dictionary, which holds no more than there is to decode.
+            # The decoder's dictionary, which is not larger than the decoded data.
             return operation.data_length + min(operation.dst_bytes, _MAX_DICTIONARY)
         return operation.data_length
 
 
 def apply_step(step: Step, data: bytes | bytearray, disk: Disk) -> None:
-    """Carry out one step; raises as `apply_operation` does."""
+    """Apply one step; raises like `apply_operation`."""
     apply_operation(step.operation, data, step.image.old, step.image.new, disk)
 
 
-# Bytes that operations under way may hold together; a larger one runs alone.
+# Total memory of running operations; a larger operation runs alone.
 MEMORY_BYTES: Final = 8 * 1024 * 1024
-# What one that was begun takes beside its data: a package of 20 MB can have 200,000.
+# Memory of a started operation besides its data: a package of 20 MB can have 200,000 operations.
 _OVERHEAD_BYTES: Final = 4096
-# More than this many decoders at once would hold too much memory for their dictionaries.
+# More concurrent decoders would need too much memory for their dictionaries.
 _MAX_THREADS: Final = 4
 
 
 class Workers:
-    """A context manager: leaving it waits until all that was begun has ended."""
+    """A context manager for threads: leaving it waits until all started jobs have ended."""
 
     def __init__(self, threads: int | None = None) -> None:
         count = threads or min(_MAX_THREADS, os.cpu_count() or 1)
@@ -216,7 +216,7 @@ class Workers:
         self._pool.shutdown(wait=True)
 
     def start(self, job: Callable[[], None], memory: int) -> Future[None]:
-        """Let a thread do `job`, which holds `memory` bytes; waits until there is room for it."""
+        """Run `job`, which needs `memory` bytes, in a thread; waits until they are available."""
         memory += _OVERHEAD_BYTES
         with self._changed:
             self._changed.wait_for(lambda: self._held == 0 or self._held + memory <= MEMORY_BYTES)

@@ -1,6 +1,6 @@
-"""An OTA zip that has been downloaded, opened by the ranges that the signed release states.
+"""Opens an OTA zip by the ranges that the signed release states.
 
-The zip's own directory is never read: a phone that streams does not have it.
+The zip's own directory is never read: a streaming phone does not have it.
 """
 
 from collections.abc import Mapping
@@ -46,9 +46,9 @@ _IN_ZIP64: Final = 0xFFFFFFFF
 
 
 def check_stored_entry(file: Readable, name: str, offset: int, size: int) -> None:
-    """Check that `size` bytes at `offset` of a zip are the stored entry whose path is `name`.
+    """Check that `size` bytes at `offset` of a zip are the stored entry with the path `name`.
 
-    Raises PackageError if no local header that says so ends at `offset`.
+    Raises PackageError unless a matching local header ends at `offset`.
     """
     encoded = name.encode()
     start = max(0, offset - _FIXED_SIZE - len(encoded) - _MAX_EXTRA)
@@ -62,7 +62,7 @@ def check_stored_entry(file: Readable, name: str, offset: int, size: int) -> Non
 
 
 def _is_header(header: bytes, name: bytes, extra: int, size: int) -> bool:
-    """Tell whether `header` is a local header with `extra` bytes after its name, for `size`."""
+    """Tell whether `header` is a local header for `size` with `extra` bytes after its name."""
     flags = _integer(header, 6, 2)
     compressed, uncompressed = _integer(header, 18, 4), _integer(header, 22, 4)
     if compressed == uncompressed == _IN_ZIP64:
@@ -104,7 +104,7 @@ _MAX_PROPERTIES_BYTES: Final = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the signed release says that the parts of a package of `length` bytes lie."""
+    """The places of the parts of a package of `length` bytes, by the signed release."""
 
     parts: Mapping[str, FileRange]
     properties: PayloadProperties
@@ -112,18 +112,18 @@ class Layout:
 
     @property
     def payload(self) -> FileRange:
-        """Where the payload lies."""
+        """The place of the payload."""
         return self.parts[PAYLOAD]
 
     @property
     def metadata(self) -> FileRange:
-        """Where the text metadata lies."""
+        """The place of the text metadata."""
         return self.parts[_METADATA]
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An OTA zip whose parts lie where the release says; its payload has not been looked at yet."""
+    """An OTA zip whose parts are where the release says; its payload has not been read yet."""
 
     payload_file: PayloadFile
     layout: Layout
@@ -133,7 +133,7 @@ class Package:
 def decode_layout(
     property_files: str, payload_properties: Mapping[str, str], length: int
 ) -> Layout:
-    """Decode where the parts of a package of `length` bytes lie; raises PackageError.
+    """Decode the places of the parts of a package of `length` bytes; raises PackageError.
 
     `property_files` is the release's streaming property-files string, `payload_properties` its
     payload properties.
@@ -163,7 +163,7 @@ def open_package(
 ) -> Package:
     """Locate the parts of the OTA zip in `file`, which must be seekable and is not closed.
 
-    Raises PackageError if a part is missing, lies elsewhere, is compressed, or contradicts the
+    Raises PackageError if a part is missing, is elsewhere, is compressed, or contradicts the
     properties.
     """
     note(Rules.FILES)
@@ -174,7 +174,7 @@ def open_package(
 
 
 def open_front(file: Readable, layout: Layout, note: Note = note_nothing) -> Package:
-    """Do what `open_package` does with that which lies before the payload's data, and there."""
+    """Do the checks of `open_package` on the part up to the payload's data."""
     payload = layout.payload
     note(Rules.FILES)
     check_stored_entry(file, PAYLOAD, payload.offset, payload.size)
@@ -206,7 +206,7 @@ def load_verified_payload(
     Raises SignatureError if it is not signed by `key`, PackageError if anything else is wrong
     with it.
     """
-    # The hash comes before anything is parsed that is not covered by it alone.
+    # The hash is checked first, so that only bytes that it covers are parsed.
     payload_file = package.payload_file
     header = check_payload_metadata(package, key, note)
     if payload_file.hash_ranges((0, payload_file.size)) != package.layout.properties.file_hash:
@@ -222,10 +222,10 @@ def check_payload_metadata(
 ) -> PayloadHeader:
     """Check header, sizes, METADATA_HASH and metadata signature, before the manifest is parsed.
 
-    Needs no byte behind the metadata signature. Raises as `load_verified_payload` does.
+    Needs no bytes after the metadata signature. Raises like `load_verified_payload`.
     """
     payload_file, properties = package.payload_file, package.layout.properties
-    # Sizes, before anything is read by them.
+    # Sizes are checked before they are used for reading.
     note(Rules.HEADER)
     header = decode_header(payload_file)
     if header.metadata_size != properties.metadata_size:

@@ -1,7 +1,7 @@
-"""What is hashed of a package while it passes by: itself, its payload, what the payload signs.
+"""The digests of a streamed package: of itself, its payload, and the payload's signed part.
 
-Bytes behind the data of the last operation, the *rest* of the package, are hashed at the end, when
-they are all there: the package's own signature says in them how much of it is signed.
+Bytes after the data of the last operation, the *rest* of the package, are hashed at the end, when
+they are complete: they contain the package's own signature, which states how much of it is signed.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class PackageDigests:
 
     @classmethod
     def begin(cls, head: bytes, layout: Layout, payload: Payload) -> Self:
-        """Return the digests of a package of which `head`, all before the data, has passed."""
+        """Return the digests after `head`, the bytes before the payload's data."""
         digests = cls(open_digest(), open_digest(), open_digest())
         start = layout.payload.offset
         digests.package.update(head)
@@ -46,25 +46,25 @@ class PackageDigests:
         return cls(open_digest(package), open_digest(payload), open_digest(signed))
 
     def save(self) -> tuple[bytes, bytes, bytes] | None:
-        """Return the states of the digests, or None where they cannot be saved."""
+        """Return the states of the digests, or None if they cannot be saved."""
         package, payload, signed = self.package.save(), self.payload.save(), self.signed.save()
         if package is None or payload is None or signed is None:
             return None
         return package, payload, signed
 
     def update(self, data: bytes, start: int, stop: int) -> None:
-        """Add the bytes from `start` to before `stop`, which are data of operations."""
+        """Add the bytes from `start` to before `stop`, which belong to operations."""
         for digest in (self.package, self.payload, self.signed):
             digest.update(data, start, stop)
 
     def verify(
         self, rest: bytes, sha256: str, layout: Layout, payload: Payload, key: rsa.RSAPublicKey
     ) -> None:
-        """Check that all that has passed and `rest` are the signed package.
+        """Check that all added bytes and `rest` are the signed package.
 
         Call it once, at the end. Raises SignatureError if the payload or the package is not signed
         by `key`, AlteredError if the package is not the one with this `sha256`, PackageError if
-        another hash does not hold.
+        another hash differs.
         """
         whole = self.package.copy()
         whole.update(rest)

@@ -1,7 +1,7 @@
-"""The text metadata of an OTA zip, `META-INF/com/android/metadata`: what a package is for.
+"""The text metadata of an OTA zip, `META-INF/com/android/metadata`: its devices and builds.
 
-Lines `key=value`; lists are joined by `|`. A phone compares them with itself and with the signed
-release before it writes anything.
+Lines `key=value`; lists are joined by `|`. A phone compares them with its own facts and with the
+signed release before it writes anything.
 """
 
 import base64
@@ -19,8 +19,8 @@ from client_sim.engine.slots import Slots
 
 MAX_METADATA_BYTES: Final = 64 * 1024
 
-# Keys whose presence asks for something that a quiet update never does: lose the owner's data, go
-# back in time, or be for one phone by its serial number.
+# Keys that request what an ordinary update never does: wipe the owner's data, downgrade, or target
+# one phone by its serial number.
 _REFUSED: Final = {
     "ota-wipe": "erases the phone",
     "ota-downgrade": "goes back to an older build",
@@ -32,13 +32,13 @@ _REFUSED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PackageMetadata:
-    """The decoded text metadata; `values` holds every line, also those without a property here."""
+    """The decoded text metadata; `values` has every line, also those without a property here."""
 
     values: Mapping[str, str]
 
     @property
     def pre_devices(self) -> tuple[str, ...]:
-        """The code names the package is for."""
+        """The codenames of the package's devices."""
         return _split(self.values.get("pre-device", ""))
 
     @property
@@ -53,7 +53,7 @@ class PackageMetadata:
 
     @property
     def is_incremental(self) -> bool:
-        """Whether the package needs a particular build to start from."""
+        """Whether the package needs a particular source build."""
         return bool(self.pre_builds or self.pre_incrementals)
 
 
@@ -104,7 +104,7 @@ def check_package_facts(
 
 
 def _check_step(metadata: PackageMetadata, running: BuildFacts, expected: BuildFacts) -> None:
-    """Check that the step leads forward and starts where the package says."""
+    """Check that the step leads to newer code and starts from the package's source build."""
     if expected.post_timestamp < 1:
         raise PackageError("The package's post-timestamp is no date after 1970.")
     if expected.post_timestamp < running.post_timestamp:
@@ -130,7 +130,7 @@ _MAX_HASH_TEXT: Final = 44
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """Where a part of the package lies: offset and size in bytes."""
+    """The place of a part of the package: offset and size in bytes."""
 
     offset: int
     size: int
@@ -167,7 +167,7 @@ def decode_property_files(text: str) -> dict[str, FileRange]:
 
 
 def decode_payload_properties(properties: Mapping[str, str]) -> PayloadProperties:
-    """Decode payload properties; other keys are left alone. Raises PackageError."""
+    """Decode payload properties; other keys are ignored. Raises PackageError."""
     return PayloadProperties(
         file_hash=_decode_hash(properties, "FILE_HASH"),
         file_size=_decode_size(properties, "FILE_SIZE"),
@@ -182,7 +182,7 @@ def _decode_hash(properties: Mapping[str, str], key: str) -> bytes:
         digest = base64.b64decode(text[: _MAX_HASH_TEXT + 1], validate=True)
     except (binascii.Error, ValueError):
         digest = b""
-    # The second comparison refuses a second spelling of the same bytes.
+    # The second comparison refuses other encodings of the same bytes.
     if len(digest) != 32 or base64.b64encode(digest).decode() != text:
         raise PackageError(f"The package's {key} is not a base64 sha256.")
     return digest
@@ -198,9 +198,9 @@ def _decode_size(properties: Mapping[str, str], key: str) -> int:
 def check_fit(
     manifest: Manifest, metadata: PackageMetadata, slots: Slots, running: BuildFacts
 ) -> None:
-    """Check that the payload is what the metadata says, leads forward, and leaves nothing out.
+    """Check that the payload matches the metadata, leads to newer code, and covers all partitions.
 
-    Raises PackageError, and ApplyError if a partition of this phone would be left out.
+    Raises PackageError, and ApplyError if the payload lacks a partition of this phone.
     """
     if manifest.is_delta != metadata.is_incremental:
         raise PackageError("The package's metadata and payload disagree about being incremental.")

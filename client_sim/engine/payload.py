@@ -4,9 +4,9 @@
 4       major version, 8 bytes big-endian: 2
 12      manifest size m, 8 bytes
 20      metadata signature size s, 4 bytes
-24      manifest; header and manifest together are what METADATA_HASH and the metadata
-signature cover 24+m    metadata signature 24+m+s  data; data offsets in the manifest count
-from here
+24      manifest; METADATA_HASH and the metadata signature cover header and manifest
+24+m    metadata signature
+24+m+s  data; data offsets in the manifest count from here
 """
 
 import hashlib
@@ -20,19 +20,19 @@ from client_sim.engine.manifest_checks import Note, Rules, check_manifest, note_
 
 
 class Readable(Protocol):
-    """Bytes that can be read from anywhere; an open binary file is one."""
+    """Bytes with random access, such as an open binary file."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to `offset`, counted from the start (0) or the end (2); return where that is."""
+        """Go to `offset`, counted from the start (0) or the end (2); return the new position."""
         ...
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return `size` bytes from there on, less at the end, all with -1."""
+        """Return `size` bytes from the position on, fewer at the end; -1 means all."""
         ...
 
 
 HEADER_SIZE: Final = 24
-# A whole phone's manifest is a few hundred kilobytes.
+# The manifest of a whole phone has a few hundred kilobytes.
 MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 # A message with a handful of RSA-4096 signatures is below 4 KiB.
 MAX_SIGNATURES_BYTES: Final = 64 * 1024
@@ -54,15 +54,14 @@ class PayloadHeader:
 
     @property
     def blobs_offset(self) -> int:
-        """Where the data starts, counted from the start of the payload."""
+        """The offset of the data from the start of the payload."""
         return self.metadata_size + self.metadata_signature_size
 
 
 class PayloadFile:
     """A window of `size` bytes at `offset` of a seekable file that holds a payload, read in pieces.
 
-    Nothing is checked but that reads stay in the window; a file shorter than promised raises
-    PackageError.
+    The only check is that reads stay in the window; a file shorter than stated raises PackageError.
     """
 
     def __init__(self, file: Readable, offset: int, size: int) -> None:
@@ -130,10 +129,10 @@ def decode_header(file: PayloadFile) -> PayloadHeader:
 
 
 def load_payload(file: PayloadFile, header: PayloadHeader, note: Note = note_nothing) -> Payload:
-    """Read, decode and check the manifest behind `header`.
+    """Read, decode and check the manifest after `header`.
 
-    Call it after the signature of the metadata has been verified. Raises PackageError, or
-    UnsupportedError for what this engine does not do.
+    Call it after verifying the metadata signature. Raises PackageError, or UnsupportedError for
+    what this engine does not support.
     """
     note(Rules.MANIFEST)
     manifest = decode_manifest(file.read(HEADER_SIZE, header.manifest_size))

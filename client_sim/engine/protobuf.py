@@ -1,8 +1,8 @@
-"""A strict reader of the protobuf wire format (proto2), for the few messages an update holds.
+"""A strict reader of the protobuf wire format (proto2), for the few messages of an update.
 
-Fields that nobody asks for are skipped after their wire type was checked. Refused are groups,
-field number 0, varints longer than needed or wider than 64 bits, anything cut short, and a second
-value for a field that holds one.
+Unused fields are skipped after their wire type was checked. Refused are groups, field number 0,
+varints longer than needed or wider than 64 bits, truncated data, and a second value for a field
+that is not repeated.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Final
 from client_sim.engine.errors import PackageError
 
 # A manifest of a whole phone has some ten thousand fields at its top and in each partition; this
-# bounds memory.
+# limits memory.
 MAX_FIELDS: Final = 600_000
 
 _VARINT: Final = 0
@@ -22,10 +22,10 @@ _MIXED: Final = -1
 _MAX_VARINT_BYTES: Final = 10
 
 
-# Not frozen, which would double the time that making one takes; there can be 700,000 of them.
+# Not frozen, which would double the time to make one; there can be 700,000 of them.
 @dataclass(slots=True)
 class Message:
-    """One decoded level of a message; nested messages are decoded when they are asked for.
+    """One decoded level of a message; nested messages are decoded on request.
 
     `fields` are the values of each field, `wire_types` its wire type, _MIXED if it has several.
     """
@@ -78,7 +78,7 @@ class Message:
         return [] if values is None else [each for each in values if isinstance(each, bytes)]
 
     def has(self, number: int) -> bool:
-        """Tell whether field `number` is there."""
+        """Tell whether field `number` is present."""
         return number in self.fields
 
     def _single(self, number: int, wire_type: int) -> int | bytes | None:
@@ -96,9 +96,9 @@ class Message:
         return values
 
 
-# A call for each field would take as long as all of this.
+# A call for each field would double the time.
 def decode_message(data: bytes, name: str) -> Message:  # noqa: C901, PLR0912
-    """Decode one level of a protobuf message; `name` is what errors call it.
+    """Decode one level of a protobuf message; errors call it `name`.
 
     Raises PackageError for anything that is not a well-formed message.
     """
@@ -111,7 +111,8 @@ def decode_message(data: bytes, name: str) -> Message:  # noqa: C901, PLR0912
             raise PackageError(
                 f"The payload is malformed: {name} has more than {MAX_FIELDS} fields."
             )
-        # Most keys, numbers and lengths have one byte, for which a call would cost most.
+        # Inlined, because most keys, numbers and lengths have one byte, and a call would dominate
+        # the cost.
         key = data[position]
         position += 1
         if key >= 0x80:

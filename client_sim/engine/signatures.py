@@ -1,9 +1,9 @@
-"""The two signatures of a payload, checked with the certificate in the phone's image.
+"""Verifies the two signatures of a payload with the certificate in the phone's image.
 
-The metadata signature covers header and manifest; the payload signature covers header, manifest
-and all data before itself, but not the metadata signature. Both are `Signatures` messages; one
-signature in them that the phone's key made is enough, so that a package can be signed for a
-change of keys. RSA PKCS#1 v1.5 with SHA-256.
+The metadata signature covers header and manifest; the payload signature covers header, manifest and
+all data before itself, but not the metadata signature. Both are `Signatures` messages. One
+signature by the phone's key is enough, so that a package can also be signed with a new key during a
+rotation. RSA PKCS#1 v1.5 with SHA-256.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ _MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 
 
 def load_certificate_key(certificate: bytes) -> rsa.RSAPublicKey:
-    """Return the RSA key of a PEM certificate; its dates do not matter, as on a phone.
+    """Return the RSA key of a PEM certificate; its validity dates are ignored, as on a phone.
 
-    Raises SignatureError if it is no certificate or its key is not RSA of 2048 to 8192 bits.
+    Raises SignatureError if it is not a certificate or its key is not RSA of 2048 to 8192 bits.
     """
     if len(certificate) > _MAX_CERTIFICATE_BYTES:
         raise SignatureError("The certificate in the phone's image is too long to be one.")
@@ -44,7 +44,7 @@ def load_certificate_key(certificate: bytes) -> rsa.RSAPublicKey:
 
 
 def hash_certificate(certificate: bytes) -> str:
-    """Return the sha256 of the DER form of a certificate; raises as `load_certificate_key` does."""
+    """Return the sha256 of the DER form of a certificate; raises like `load_certificate_key`."""
     load_certificate_key(certificate)
     return x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256()).hex()
 
@@ -75,7 +75,7 @@ def verify_payload_signature(payload: Payload, key: rsa.RSAPublicKey) -> None:
 
 
 def find_payload_signature(manifest: Manifest) -> tuple[int, int]:
-    """Return where in the data the payload signature starts, and its length in bytes.
+    """Return the offset of the payload signature in the data, and its length in bytes.
 
     Raises SignatureError if there is none, PackageError if it is too long.
     """
@@ -136,8 +136,8 @@ class Element:
 def decode_elements(data: bytes) -> list[Element]:
     """Decode elements that fill `data` one after the other.
 
-    Raises PackageError for tags of several bytes, lengths not in their shortest form or
-    indefinite, and anything cut short.
+    Raises PackageError for tags of several bytes, lengths not in their shortest form or indefinite,
+    and truncated data.
     """
     found = []
     position = 0
@@ -169,7 +169,7 @@ _END_RECORD: Final = b"PK\x05\x06"
 _END_RECORD_BYTES: Final = 22
 _FOOTER_BYTES: Final = 6
 MAX_TAIL_BYTES: Final = _END_RECORD_BYTES + 0xFFFF
-"""As much of a package's end as holds the longest comment."""
+"""Bytes at a package's end that contain even the longest comment."""
 
 _SIGNED_DATA: Final = bytes.fromhex("2a864886f70d010702")
 _SHA256: Final = bytes.fromhex("608648016503040201")
@@ -180,7 +180,7 @@ _MAX_SIGNERS: Final = 16
 def find_signed_length(tail: bytes, length: int) -> int:
     """Return how many bytes of a package of `length` bytes are signed; `tail` is its end.
 
-    Raises SignatureError if the zip's comment is not one with a signature.
+    Raises SignatureError if the zip's comment has no signature.
     """
     footer = tail[-_FOOTER_BYTES:]
     comment = int.from_bytes(footer[4:6], "little")
@@ -190,7 +190,7 @@ def find_signed_length(tail: bytes, length: int) -> int:
     if not _FOOTER_BYTES < start <= comment or comment + _END_RECORD_BYTES > len(tail):
         raise SignatureError("The package's whole-file signature is not where it should be.")
     record = tail[-comment - _END_RECORD_BYTES :]
-    # Were there a second one inside the comment, other readers could see another zip than we do.
+    # With a second end record inside the comment, other readers could see a different zip.
     if not record.startswith(_END_RECORD) or _END_RECORD in record[1:]:
         raise SignatureError("The package does not end as a signed zip does.")
     if record[20:22] != footer[4:6]:
@@ -235,7 +235,8 @@ def _decode_signer(info: Element) -> bytes | None:
     parts = info.elements()
     if info.tag != SEQUENCE or len(parts) < 5:
         raise PackageError("The package's signature is malformed.")
-    # With signed attributes the signature would be over those; recovery does not take that.
+    # With signed attributes the signature would cover those instead; recovery does not support
+    # that.
     _, _, algorithm, _, signature = _expect(parts, INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, BYTES)
     names = algorithm.elements()
     if not names or names[0].tag != OBJECT:

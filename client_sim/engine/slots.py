@@ -6,8 +6,8 @@
     b/PARTITION.img     the images of the other
 
 Every change of `boot.json` is one rename. Until `switch` the running slot is the one that boots,
-whatever happens to the other; after it, the old slot stays confirmed and whole until the next
-update begins, so a build that does not boot can be left again.
+whatever happens to the other. After it, the old slot stays confirmed and whole until the next
+update begins, so the phone can fall back from a build that does not boot.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from client_sim.engine.errors import SlotError
 from client_sim.engine.image_hash import is_image
 from client_sim.engine.journal import Disk, JournalFolder
 
-# How often a new build may be started before the bootloader gives it up.
+# Boot attempts of a new build before the bootloader falls back.
 MAX_TRIES: Final = 3
 
 _CHUNK: Final = 1024 * 1024
@@ -41,10 +41,9 @@ _PARTITION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 
 @dataclass(frozen=True, slots=True)
 class BootOutcome:
-    """What the phone has booted into.
+    """The result of a boot: the running build.
 
-    `failed_build` is the build that was given up during this boot, and `reason` why; both None
-    normally.
+    `failed_build` is the build that this boot abandoned, and `reason` why; both are None normally.
     """
 
     slot: SlotName
@@ -54,7 +53,7 @@ class BootOutcome:
 
 
 class Slots:
-    """The slots in `directory`; every method reads the state from the disk and leaves it there."""
+    """The slots in `directory`; every method reads and stores the state on disk."""
 
     def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
         self.directory = directory
@@ -62,7 +61,7 @@ class Slots:
 
     @property
     def is_flashed(self) -> bool:
-        """Whether there is a phone in the folder at all."""
+        """Whether the folder contains a phone."""
         return self._state_path.is_file()
 
     @property
@@ -88,12 +87,12 @@ class Slots:
 
     @property
     def target_directory(self) -> Path:
-        """The folder of the slot that does not run."""
+        """The folder of the inactive slot."""
         return self.directory / _other(self.state.running)
 
     @property
     def journal(self) -> JournalFolder:
-        """Where an update keeps how far it has come."""
+        """The journal of an update's progress."""
         return JournalFolder(self.directory / "update", self.disk)
 
     @property
@@ -103,10 +102,10 @@ class Slots:
         return state.active == state.running and state.slots[_other(state.running)] == EMPTY_SLOT
 
     def find_ready(self, build: BuildFacts, sha256: str) -> tuple[PartitionResult, ...] | None:
-        """Return the partitions of the other slot if `build` lies there, whole and not yet started.
+        """Return the partitions of the other slot if it has `build`, complete and not yet booted.
 
-        An update that was interrupted after its end is found so, and need not be made again.
-        `sha256` is the package's: what another package left is not it, whatever build that was for.
+        So an update that was interrupted after its end is recognised and not repeated. `sha256` is
+        the package's: the result of another package does not count, even for the same build.
         """
         state = self.state
         name = _other(state.running)
@@ -125,7 +124,7 @@ class Slots:
     def flash_factory(self, images: Mapping[str, Path], build: BuildFacts) -> None:
         """Copy images into slot a of an empty folder, as the factory does, and confirm it.
 
-        Raises SlotError if the folder holds a phone, or a name is no partition name.
+        Raises SlotError if the folder contains a phone, or a name is not a partition name.
         """
         if self.is_flashed:
             raise SlotError("This phone has been flashed already; remove its folder first.")
@@ -146,17 +145,17 @@ class Slots:
     def begin_update(self) -> None:
         """Make the other slot unbootable and empty it, so that it can be written.
 
-        A switch that was not booted yet is taken back, and `failed_build` is forgotten. Raises
-        SlotError if the running build has not been confirmed: its way back must not be cut.
+        A switch that was not booted yet is reverted, and `failed_build` is cleared. Raises
+        SlotError if the running build has not been confirmed: the phone must be able to fall back.
         """
         state = self.state
         if not state.slots[state.running].successful:
             raise SlotError("The running build is not confirmed yet; confirm it before updating.")
         target = _other(state.running)
-        # What a journal says of the slot is over, before the slot is.
+        # The journal is removed first, because it describes the slot's content.
         self.journal.clear()
-        # A crash before this leaves the old state; after it the slot cannot be booted, whatever
-        # it holds.
+        # A crash before this leaves the old state; after it the slot cannot be booted, whatever its
+        # content.
         self._store(replace(state, active=state.running, slots={**state.slots, target: EMPTY_SLOT}))
         for image in sorted((self.directory / target).glob("*.img")):
             self.disk.remove(image)
@@ -165,10 +164,9 @@ class Slots:
     def finish_update(
         self, build: BuildFacts, sha256: str, partitions: tuple[PartitionResult, ...]
     ) -> None:
-        """Record what was written to the other slot, durably, after `begin_update`.
+        """Record durably what was written to the other slot after `begin_update`.
 
-        `sha256` is that of the package that it was written from. Raises SlotError if no update has
-        begun.
+        `sha256` is that of its package. Raises SlotError if no update has begun.
         """
         state = self.state
         target = _other(state.running)
@@ -180,7 +178,7 @@ class Slots:
     def switch(self) -> None:
         """Make the other slot the one to boot next, with a few tries and not confirmed.
 
-        Raises SlotError if it holds no complete build, or one that did not boot.
+        Raises SlotError if it has no complete build, or one that did not boot.
         """
         state = self.state
         target = _other(state.running)
@@ -193,11 +191,11 @@ class Slots:
         self._store(replace(state, active=target, slots={**state.slots, target: slot}))
 
     def boot(self, is_healthy: Callable[[BuildFacts], bool]) -> BootOutcome:
-        """Start the phone as a bootloader does, and say what runs afterwards.
+        """Start the phone like a bootloader, and return what runs afterwards.
 
         The active slot is tried while its images are whole and tries remain, each try counted
-        before it is made; `is_healthy` says whether a try comes up. A slot that does not is given
-        up for the other one, if that is confirmed. Raises SlotError if nothing boots.
+        before it is made; `is_healthy` says whether a try succeeds. A slot that fails is abandoned
+        for the other one, if that is confirmed. Raises SlotError if nothing boots.
         """
         failed_build = reason = None
         while True:
@@ -224,7 +222,7 @@ class Slots:
         return self.directory / "boot.json"
 
     def _store(self, state: BootState) -> None:
-        """Replace `boot.json`: a reader finds the old one or the new one, never half of it."""
+        """Replace `boot.json`: a reader finds the old one or the new one, whole."""
         self.disk.store(self._state_path, encode_boot_state(state))
 
     def _copy_image(self, name: str, path: Path, target: Path) -> PartitionResult:
@@ -239,7 +237,7 @@ class Slots:
         return PartitionResult(name, size, digest.hexdigest())
 
     def _find_fault(self, name: SlotName, slot: SlotState) -> str | None:
-        """Say why the bootloader would not start a slot, or return None."""
+        """Return why the bootloader would not start a slot, or None."""
         if not slot.bootable or slot.build is None:
             return "it holds no build that can be booted"
         if not slot.successful and slot.tries_remaining == 0:
@@ -258,8 +256,7 @@ class Slots:
         if not slot.successful:
             slot = replace(slot, tries_remaining=slot.tries_remaining - 1)
             state = replace(state, slots={**state.slots, state.active: slot})
-            # Counted before the try: a build that takes the phone down with it must not be tried
-            # for ever.
+            # Counted before the try: a build that crashes the phone must not be tried for ever.
             self._store(state)
         if not is_healthy(_get_build(slot)):
             return False

@@ -1,8 +1,9 @@
-"""Carries the operations of a package out while it passes by, block after block.
+"""Applies the operations of a package while it is streamed, block after block.
 
-The main thread fetches and cuts; threads hash, decompress, write and sync, so that a slow disk or
-a slow network waits only for itself. After each block the journal follows, once all that it speaks
-of is durable: at most one block behind.
+The main thread fetches blocks and divides them into operations. Other threads hash, decompress,
+write and sync, so that a slow disk does not delay the network, nor the reverse. After each block
+the journal is updated, as soon as everything that it describes is durable: it lags by at most one
+block.
 """
 
 from collections.abc import Iterator
@@ -19,13 +20,13 @@ from client_sim.engine.operations import Step, Workers, apply_step
 from client_sim.engine.slots import Slots
 from client_sim.engine.target import opened_steps
 
-# Of the operations of one block, those that have ended are let go of beyond so many: a block can
-# hold the data of 100,000.
+# Above this number of started operations, finished ones are dropped: a block can contain the data
+# of 100,000.
 _MOST_BEGUN: Final = 8192
 
 
 class StreamInstaller:
-    """Carries the operations of one package out while it passes by."""
+    """Applies the operations of one package while it is streamed."""
 
     def __init__(
         self, blocks: Blocks, slots: Slots, front: Front, sha256: str, passage: Passage
@@ -42,9 +43,10 @@ class StreamInstaller:
         self._saving: Future[None] | None = None
 
     def run(self, progress: Progress | None) -> bytes:
-        """Let the package pass; return its rest, the bytes behind the data of its operations.
+        """Process the package; return its rest, the bytes after the data of its operations.
 
-        Raises EngineError, and whatever the blocks raise; then the journal says where to go on.
+        Raises EngineError, and the errors of the blocks; the journal then has the position to
+        continue from.
         """
         with ExitStack() as stack:
             self._steps = stack.enter_context(
@@ -59,7 +61,7 @@ class StreamInstaller:
                 self._save(saver, block, max(0, min(len(block), self._rest_offset - start)))
                 if progress is not None:
                     progress(self._passage.position, self._blocks.length)
-                # Held while the next one is fetched by what hashes it, and no longer.
+                # While the next block is fetched, only the hashing thread keeps this one.
                 del block
             self._wait()
         return bytes(self._passage.pending)
@@ -71,7 +73,7 @@ class StreamInstaller:
             yield self._blocks.read(self._passage.position // self._blocks.size)
 
     def _pass(self, block: bytes, workers: Workers) -> None:
-        """Begin each operation whose data is complete with a block."""
+        """Begin each operation whose data is complete after this block."""
         passage = self._passage
         offset = 0
         while offset < len(block):
@@ -91,7 +93,7 @@ class StreamInstaller:
             self._begin_without_data(workers)
 
     def _end_of_pending(self) -> int:
-        """Return where the data of the next operation ends, or the package."""
+        """Return where the data of the next operation ends, or the end of the package."""
         passage = self._passage
         if passage.operation == len(self._steps):
             return self._blocks.length
@@ -113,7 +115,7 @@ class StreamInstaller:
 
         self._begun.append(workers.start(job, step.memory))
         if len(self._begun) >= _MOST_BEGUN:
-            # What failed is kept until all are waited for.
+            # Failed operations are kept until all are awaited.
             self._begun = [each for each in self._begun if not each.done() or each.exception()]
 
     def _begin_without_data(self, workers: Workers) -> None:
@@ -123,9 +125,10 @@ class StreamInstaller:
             self._begin(workers, b"")
 
     def _save(self, saver: ThreadPoolExecutor, block: bytes, data_stop: int) -> None:
-        """Let digests and journal follow, once all that was begun is durable.
+        """Update digests and journal, after all started operations are durable.
 
-        The first `data_stop` bytes of the block are data of operations. Waits for the one before.
+        The first `data_stop` bytes of the block are data of operations. Waits for the previous
+        update.
         """
         self._wait()
         passage = self._passage
@@ -151,7 +154,7 @@ class StreamInstaller:
         self._saving = saver.submit(save)
 
     def _store(self, place: "_Place", carry_start: int, carry: bytes) -> None:
-        """Write the journal, where digests can be saved."""
+        """Write the journal, if digests can be saved."""
         states = self._passage.digests.save()
         if states is None:
             return
@@ -176,7 +179,7 @@ class StreamInstaller:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How far a package has passed: as in `Passage`, which goes on meanwhile."""
+    """A snapshot of the position in a package; its `Passage` advances meanwhile."""
 
     position: int
     operation: int

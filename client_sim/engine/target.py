@@ -1,4 +1,4 @@
-"""The slot that does not run while it is written: its images, and the old ones they start from."""
+"""The inactive slot during an update: its images, and the old images they start from."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +13,7 @@ from client_sim.engine.slots import Slots
 
 
 def create_images(manifest: Manifest, slots: Slots) -> None:
-    """Create an image of zeros for each partition in the slot that does not run, durably."""
+    """Create an image of zeros for each partition in the inactive slot, durably."""
     folder = slots.target_directory
     for partition in manifest.partitions:
         slots.disk.create(folder / f"{partition.name}.img", partition.new.size).close()
@@ -21,7 +21,7 @@ def create_images(manifest: Manifest, slots: Slots) -> None:
 
 
 def are_created(manifest: Manifest, slots: Slots) -> bool:
-    """Tell whether the images are there, in the sizes that `create_images` gives them."""
+    """Tell whether the images exist, in the sizes that `create_images` gives them."""
     paths = [
         (slots.target_directory / f"{partition.name}.img", partition.new.size)
         for partition in manifest.partitions
@@ -31,7 +31,7 @@ def are_created(manifest: Manifest, slots: Slots) -> bool:
 
 @contextmanager
 def opened_steps(manifest: Manifest, slots: Slots) -> Iterator[list[Step]]:
-    """Open the images of all partitions and give the steps in order."""
+    """Open the images of all partitions and yield the steps in order."""
     folder = slots.target_directory
     with ExitStack() as stack:
         steps = []
@@ -47,7 +47,7 @@ def opened_steps(manifest: Manifest, slots: Slots) -> Iterator[list[Step]]:
 
 
 def check_images(manifest: Manifest, slots: Slots) -> tuple[PartitionResult, ...]:
-    """Read the new images back, several at a time; raises ApplyError if one is not as promised."""
+    """Read the new images back, several in parallel; raises ApplyError if a hash differs."""
     results = tuple(map(describe_result, manifest.partitions))
     folder = slots.target_directory
 

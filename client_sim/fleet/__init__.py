@@ -1,1 +1,1 @@
-"""Many phones over real sockets: fleets that put real load on a real server."""
+"""Fleets: many simulated phones that load a real server over real sockets."""

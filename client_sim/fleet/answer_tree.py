@@ -1,4 +1,4 @@
-"""What a phone asks next, by the sha256 of its answer: paths that the real code has gone once."""
+"""A tree of requests: each answer's sha256 gives the next request, learned from the real code."""
 
 import hashlib
 import math
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class ShareWindow:
-    """The stretch of time, `since` to before `until`, in which `permille` of a thousand are in.
+    """The interval from `since` to before `until` in which `permille` of a thousand are admitted.
 
-    `decided` has what phones were offered in it, by their build and whether they are among those;
-    None where nothing was. Phones whose clocks differ move the window to and fro.
+    `decided` has the offers in this interval, by build and by whether the phone is admitted; None
+    means no offer. Phones whose clocks differ move the window back and forth.
     """
 
     __slots__ = ("_by_permille", "decided", "final", "permille", "pointer", "since", "until")
@@ -33,7 +33,7 @@ class ShareWindow:
         self.move(-math.inf)
 
     def move(self, now: float) -> None:
-        """Let the window be the one in which `now` is."""
+        """Move the window to the interval that contains `now`."""
         schedule = self.pointer.schedule
         self.since = max((start for start, _ in schedule if start <= now), default=-math.inf)
         self.until = min((start for start, _ in schedule if start > now), default=math.inf)
@@ -42,11 +42,12 @@ class ShareWindow:
 
 
 class TrustState:
-    """What a phone holds: `vault` is its store, `trust` what the real code verified of it.
+    """The state of a phone: `vault` is its store, `trust` the metadata that the real code verified.
 
-    `index` numbers the states of a worker. `polls` has what a poll asks, by the role that holds the
-    pointer; `installs` what an install asks, by group, package and version of the role held;
-    `windows` what the pointers say now that were looked at, by the group's index.
+    `index` numbers the states of a worker. `polls` has the requests of a poll, by the role that
+    holds the pointer. `installs` has the requests of an installation, by group, package and the
+    stored version of the role. `windows` has the windows of the pointers that were read, by the
+    group's index.
     """
 
     __slots__ = ("index", "installs", "polls", "trust", "vault", "windows")
@@ -66,24 +67,24 @@ class TrustState:
 
 
 ABSENT: Final = b"404"
-"""Stands for the hash of a 404's body, in which nothing is verified."""
+"""Stands for the hash of a 404's body, which is not verified."""
 
-_KNOWN_LIMIT: Final = 4_096  # answers of one place that are remembered as they came
-_FIRST_ROOM: Final = 16_384  # bytes that are taken at first: nearly all answers have less
+_KNOWN_LIMIT: Final = 4_096  # answers of one place whose raw bytes are cached
+_FIRST_ROOM: Final = 16_384  # receive size at first: nearly all answers have fewer bytes
 _ROLE_LIMIT: Final = 5_000_000  # the largest role, decoded
 MORE_ROOM: Final = 256
-"""Bytes by which the next answer may be longer and is still taken at once."""
+"""Bytes by which the next answer may be longer and is still received in one call."""
 
 BODY_LIMIT: Final = _ROLE_LIMIT + 65_536
-"""Bytes of a body; more is no answer, but for blocks: those have less."""
+"""Largest body in bytes; a longer one is refused. Blocks are smaller."""
 
 
 @dataclass(slots=True)
 class End:
-    """Nothing more to ask: the phone is in `state` now, or it refuses because of `fault`.
+    """The last request was answered: the phone is in `state` now, or refuses because of `fault`.
 
-    Behind an install's requests `release` is what the model's maintainers signed, in the version
-    `role` of their role.
+    After an installation's requests, `release` is the signed release, in version `role` of the
+    codename role.
     """
 
     state: "TrustState | None"
@@ -94,7 +95,7 @@ class End:
 
 @dataclass(slots=True)
 class Edge:
-    """An answer that the real code has seen, and what follows it.
+    """An answer that the real code has seen, and the next place in the tree.
 
     `version` and `expires` (epoch seconds) are those of a timestamp, 0 for other answers.
     """
@@ -109,12 +110,12 @@ _NOWHERE: Final = Edge(0, End(None))
 
 
 class Node:
-    """Ask `line`; the hash of the answer says where to go on.
+    """The request `line`; the hash of the answer selects the next place.
 
-    `answers` are the edges by the hash of what the real code was given, `came` by whether an answer
-    was compressed and the hash of its bytes as they came. `last` are all bytes of the answer that
-    was recognised last, head included, and `last_edge` is its edge. `room` bytes are taken at
-    once.
+    `answers` has the edges by the hash of the decoded body; `came` has them by whether an answer
+    was compressed and the hash of its raw bytes. `last` are all bytes of the answer that was
+    recognised last, head included, and `last_edge` is its edge. `room` is the size of one receive
+    call.
     """
 
     __slots__ = ("answers", "came", "last", "last_edge", "line", "room")
@@ -128,14 +129,14 @@ class Node:
         self.room = _FIRST_ROOM
 
     def keep(self, data: bytes, edge: Edge) -> None:
-        """Remember an answer by all its bytes."""
+        """Cache an answer by all its bytes."""
         self.last, self.last_edge = data, edge
         self.room = len(data) + MORE_ROOM
 
     def recognise(self, status: int, body: bytes, digest: bytes, *, is_gzip: bool) -> Edge | None:
-        """Return the edge of an answer whose bytes, of hash `digest`, came for the first time.
+        """Return the edge of an answer whose bytes, with the hash `digest`, are new.
 
-        None where the real code has not seen what they decode to.
+        Returns None if the real code has not seen the decoded body.
         """
         known = self.came.get((is_gzip, digest))
         if known is not None and known.status == status:
@@ -159,7 +160,7 @@ Place = Node | End
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One question of the real code and the answer that it took; members as those of an edge."""
+    """One request of the real code and the answer that it accepted; members as in `Edge`."""
 
     data: bytes
     status: int
@@ -171,7 +172,7 @@ class Taken:
 def grow(
     place: Place | None, taken: Sequence[Taken], end: End, find_line: Callable[[bytes], Line]
 ) -> Place:
-    """Return `place` with the path `taken` and its `end` in it."""
+    """Return `place` with the path `taken` and its `end` added."""
     if not taken:
         return end
     first = taken[0]

@@ -1,4 +1,4 @@
-"""Answers cut out of the bytes that a connection has brought."""
+"""Splits the bytes of a connection into answers."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,12 +8,12 @@ import h11
 from client_sim.device.answer import HEAD_LIMIT
 from client_sim.fleet.answer_tree import BODY_LIMIT
 
-_KEPT: Final = 4_096  # heads that are remembered; a server's differ by their date alone
+_KEPT: Final = 4_096  # cached heads; those of a server differ only by their date
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a phone looks at: `length` bytes of body follow; `fault` says why it is refused."""
+    """The relevant parts of a head: `length` bytes of body follow; `fault` is why it is refused."""
 
     status: int
     length: int
@@ -24,7 +24,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """An answer: its head, its body as it came, and all its bytes."""
+    """An answer: its head, its raw body, and all its bytes."""
 
     head: Head
     body: bytes
@@ -32,13 +32,13 @@ class Came:
 
 
 class Heads:
-    """Decodes heads, each distinct one once."""
+    """Decodes heads, each distinct head once."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
 
     def find(self, data: bytes) -> Head:
-        """Return the head whose bytes, without the empty line behind it, are `data`."""
+        """Return the head whose bytes, without the final empty line, are `data`."""
         head = self._known.get(data)
         if head is None:
             if len(self._known) >= _KEPT:
@@ -48,7 +48,7 @@ class Heads:
 
 
 def decode_head(data: bytes) -> Head:
-    """Decode a head; what FORMATS section 9 refuses is one with a `fault`."""
+    """Decode a head; one that FORMATS section 9 refuses gets a `fault`."""
     if len(data) > HEAD_LIMIT:
         return Head(0, 0, fault="a head is too long")
     machine = h11.Connection(h11.CLIENT)
@@ -77,17 +77,17 @@ _END: Final = b"\r\n\r\n"
 
 
 class AnswerFault(Exception):  # noqa: N818 - a finding about a server
-    """What comes is no answer of this protocol; the message says why."""
+    """The received bytes are not an answer of this protocol; the message says why."""
 
 
 class Answers:
-    """Cuts answers; heads that have come before are not read again."""
+    """Splits answers; known heads are not decoded again."""
 
     def __init__(self) -> None:
         self._heads = Heads()
 
     def find_head(self, data: bytes, start: int = 0) -> tuple[Head, int] | None:
-        """Return the head that begins at `start`, and where its body does; None if it goes on.
+        """Return the head that begins at `start`, and where its body does; None if incomplete.
 
         Raises AnswerFault for a head that a phone refuses.
         """
@@ -102,7 +102,7 @@ class Answers:
         return head, end + len(_END)
 
     def cut(self, data: bytes, count: int) -> list[Came] | None:
-        """Return the `count` answers that `data` is; None while something of them is missing.
+        """Return the `count` answers in `data`; None while they are incomplete.
 
         Raises AnswerFault if `data` is anything else.
         """

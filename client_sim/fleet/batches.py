@@ -1,7 +1,7 @@
 """Polls of several phones that leave in one packet, over one kept connection.
 
-As many as come before the next look at what has come, each with both its questions. Phones do not
-do so; it is what one core can ask of a server.
+A batch has the polls that begin before the next check of the sockets, each with both its requests.
+Phones do not do so; it shows how much load one core can put on a server.
 """
 
 from typing import Final, Protocol
@@ -13,11 +13,11 @@ from client_sim.fleet.pair import Pair
 from client_sim.fleet.tally import Failure, Stopwatch, Tally
 
 SIZE: Final = 8
-"""Polls in a packet, at most."""
+"""Most polls in a packet."""
 
 
 class BatchSteps(Protocol):
-    """Who is told what became of a poll."""
+    """Callbacks for the result of a poll."""
 
     def follow(self, call: Call, edge: Edge) -> None: ...  # noqa: D102
     def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None: ...  # noqa: D102
@@ -25,10 +25,10 @@ class BatchSteps(Protocol):
 
 
 class Batch:
-    """`calls` that ask the questions of `pair`, one poll behind the other, over `wire`.
+    """`calls` that send the requests of `pair`, one poll after the other, over `wire`.
 
-    `number` is the connection's descriptor, `sent_at` when all left, `rest` what has come of the
-    answers while they are not whole.
+    `number` is the connection's descriptor, `sent_at` when all were sent, `rest` the received bytes
+    of incomplete answers.
     """
 
     __slots__ = ("calls", "number", "pair", "rest", "sent_at", "wire")
@@ -41,7 +41,7 @@ class Batch:
 
 
 class Batches:
-    """The batches that are under way over the connections of `idle`, by their descriptors."""
+    """The running batches over the connections of `idle`, by their descriptors."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class Batches:
 
     @property
     def is_gathering(self) -> bool:
-        """Whether there is a batch that has not left yet, for it is not full."""
+        """Whether there is a batch that is not sent yet because it is not full."""
         return self._gathered is not None
 
     def join(self, call: Call, pair: Pair) -> bool:
-        """Let both questions of a poll leave with others', at `send` at the latest.
+        """Add both requests of a poll to a batch, which is sent by `send` at the latest.
 
         Returns whether there is a connection for them.
         """
@@ -88,7 +88,7 @@ class Batches:
         return True
 
     def send(self) -> None:
-        """Send what has been gathered; each request is counted then."""
+        """Send the gathered batches; this counts each request."""
         batch, self._gathered = self._gathered, None
         if batch is None:
             return
@@ -96,7 +96,7 @@ class Batches:
         batch.sent_at = self._stopwatch.read()
         line = batch.pair.line
         try:
-            # Nothing else is unsent on a kept connection, so this leaves whole.
+            # A kept connection has no other unsent data, so this is sent whole.
             batch.wire.send(line.data * len(batch.calls))
         except OSError as error:
             self._end(batch, Failure.BROKEN, f"not sent: {error}")
@@ -105,7 +105,7 @@ class Batches:
             line.note(call.phone)
 
     def take(self, number: int) -> bool:
-        """Take what came over a connection; returns False if no batch waits for it."""
+        """Receive from a connection; returns False if no batch waits for it."""
         batch = self._asked.get(number)
         if batch is None:
             return False
@@ -125,12 +125,12 @@ class Batches:
         return True
 
     def end_before(self, moment: float) -> None:
-        """End what was sent before `moment` of the stopwatch."""
+        """End the batches that were sent before `moment` of the stopwatch."""
         for batch in [each for each in self._asked.values() if each.sent_at < moment]:
             self._end(batch, Failure.SLOW, f"{len(batch.rest)} bytes of the answers came")
 
     def _compare(self, batch: Batch, data: bytes) -> None:
-        """Go on behind answers that are byte for byte the last ones that were verified."""
+        """Continue after answers that equal the last verified ones byte by byte."""
         if data == batch.pair.last * len(batch.calls):
             self._finish(batch)
             edge, follow = batch.pair.last_edge, self._steps.follow
@@ -140,7 +140,7 @@ class Batches:
             self._cut(batch, data)
 
     def _cut(self, batch: Batch, data: bytes) -> None:
-        """Hand on answers that are not all the last ones, once they are whole."""
+        """Pass on answers that differ from the last ones, as soon as they are complete."""
         try:
             answers = self._answers.cut(data, 2 * len(batch.calls))
         except AnswerFault as fault:

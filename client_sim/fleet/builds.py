@@ -23,7 +23,7 @@ from client_sim.world import RunningBuild
 
 
 def build_of(release: Release) -> RunningBuild:
-    """Return what a phone runs that has installed `release`."""
+    """Return the running build of a phone that has installed `release`."""
     return RunningBuild(
         fingerprint=release.fingerprint,
         incremental=release.incremental,
@@ -37,7 +37,7 @@ BLOCK: Final = 4096
 """Bytes of a block; a partition is whole blocks."""
 
 SDK_LEVEL: Final = 34
-_OVERHEAD: Final = 4096  # bytes of a package beside its images, about
+_OVERHEAD: Final = 4096  # approximate bytes of a package besides its images
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class MadeBuild:
 def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
     """Return build `counter` of a model, made at epoch second `made`.
 
-    Its package has about `size` bytes, and one block of `system` at least.
+    Its package has about `size` bytes, and at least one block of `system`.
     """
     facts = RunningBuild(
         fingerprint=f"Hening/{codename}/{codename}:14/FLEET/{counter}:user/release-keys",
@@ -86,7 +86,7 @@ def write_images(builds: Iterable[MadeBuild], folder: Path) -> dict[str, dict[st
 
 _BITS: Final = 2048
 _LIFE: Final = timedelta(days=365)
-_TEXT: Final = b"signed by SignApk\0"  # what AOSP writes there
+_TEXT: Final = b"signed by SignApk\0"  # the text that AOSP writes
 _OPTIONS: Final = (
     pkcs7.PKCS7Options.DetachedSignature,
     pkcs7.PKCS7Options.Binary,
@@ -95,7 +95,7 @@ _OPTIONS: Final = (
 
 
 class PackageSigner:
-    """A new key and its certificate, which says that it begins at `now`, epoch seconds."""
+    """A new key and its certificate, valid from `now`, epoch seconds."""
 
     def __init__(self, now: float) -> None:
         self._key = rsa.generate_private_key(65537, _BITS)
@@ -111,7 +111,7 @@ class PackageSigner:
         return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
     def sign_zip(self, archive: bytes) -> bytes:
-        """Return a zip that has no comment with the whole-file signature as its comment."""
+        """Return `archive`, a zip without comment, with the whole-file signature as its comment."""
         signed = archive[:-2]
         builder = pkcs7.PKCS7SignatureBuilder().set_data(signed)
         builder = builder.add_signer(self._certificate, self._key, hashes.SHA256())
@@ -124,7 +124,7 @@ class PackageSigner:
 _VARINT: Final = 0
 _BYTES: Final = 2
 _FIXED32: Final = 5
-_RUN: Final = 64  # blocks that one operation writes at most
+_RUN: Final = 64  # most blocks that one operation writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def make_payload(build: MadeBuild, signer: PackageSigner) -> MadePayload:
 
 
 def _replace(image: bytes, first: int, offset: int) -> tuple[bytes, bytes]:
-    """Return the operation that writes a run of blocks, and its data, which lies at `offset`."""
+    """Return the operation that writes a run of blocks, and its data, which is at `offset`."""
     blocks = min(_RUN, len(image) // BLOCK - first)
     plain = image[first * BLOCK : (first + blocks) * BLOCK]
     packed = lzma.compress(plain, lzma.FORMAT_XZ, lzma.CHECK_CRC32)
@@ -208,13 +208,13 @@ def _hash(data: bytes) -> str:
 
 
 _DATE: Final = (2009, 1, 1, 0, 0, 0)  # so that nothing depends on the clock
-_HEADER: Final = 30  # bytes of a local header in front of the name
+_HEADER: Final = 30  # bytes of a local header before the name
 _METADATA: Final = "META-INF/com/android/metadata"
 
 
 @dataclass(frozen=True, slots=True)
 class MadePackage:
-    """A package, and what a release says of it: FORMATS section 3."""
+    """A package, and the members of its release (FORMATS section 3)."""
 
     data: bytes
     property_files: str
@@ -232,7 +232,7 @@ def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
     }
     facts = _describe(build)
     names = ""
-    # The metadata says how long it is itself; that settles once its digits are as many as before.
+    # The metadata states its own length; repeat until the number of digits no longer changes.
     while True:
         front = f"payload_metadata.bin:{_find(names)}:{payload.front}"
         metadata = _lines(
@@ -249,7 +249,7 @@ def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
 
 
 def _write(entries: Mapping[str, bytes]) -> tuple[bytes, str]:
-    """Return a zip of stored entries, and where each but the first lies: its property files."""
+    """Return a zip of stored entries, and the places of all but the first: its property files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, data in entries.items():
@@ -264,7 +264,7 @@ def _write(entries: Mapping[str, bytes]) -> tuple[bytes, str]:
 
 
 def _find(names: str) -> str:
-    """Return where the payload begins, which stands first in `names`."""
+    """Return where the payload begins, which is first in `names`."""
     return ":".join(names.split(":")[1:2])
 
 

@@ -1,4 +1,4 @@
-"""One phone that is asking: its connection, its place in the tree, and its download."""
+"""One active phone: its connection, its place in the tree, and its download."""
 
 import errno
 import hashlib
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from client_sim.device.release import Release
 
 ROOM: Final = 262_144
-"""Bytes of a package that are taken from a connection at once."""
+"""Bytes of a package that are received in one call."""
 
 BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-"""What is raised by a connection on which nothing can be done yet."""
+"""Errors of a connection that is not ready yet."""
 
-_NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: the port is chosen by the whole 4-tuple
+_NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: connect chooses it by the 4-tuple
 _SOURCES: Final = 64  # addresses of loopback, each of which has its own ports
 _KIND: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _UNDER_WAY: Final = {0, errno.EINPROGRESS}
 
 Wire = socket.SocketType
-"""The socket class without Python's own layer, which costs as much as a system call."""
+"""The socket class without Python's wrapper, which costs as much as a system call."""
 
 
 class Dialler:
     """Opens connections to `target`; on this machine from many addresses in turn.
 
     A closed connection blocks its port for a minute, and there are 28,000 ports. So phones on
-    loopback come from 127.0.0.2 on.
+    loopback use addresses from 127.0.0.2 on.
     """
 
     def __init__(self, target: Target) -> None:
@@ -48,7 +48,7 @@ class Dialler:
         self._context = make_tls_context(target.authority) if target.tls else None
 
     def dial(self) -> Wire:
-        """Begin a connection; raises OSError where it fails at once."""
+        """Begin a connection; raises OSError if it fails immediately."""
         wire = self._make()
         result = wire.connect_ex(self._address)
         if result not in _UNDER_WAY:
@@ -71,7 +71,7 @@ class Dialler:
 
 
 class Purpose(IntEnum):
-    """Why a phone has this connection."""
+    """The purpose of a phone's connection."""
 
     POLL = 0
     FETCH = 1
@@ -79,7 +79,7 @@ class Purpose(IntEnum):
 
 
 class Load:
-    """A package on its way: whole blocks so far, and the sha256 of their bytes."""
+    """A package during its download: complete blocks so far, and the sha256 of their bytes."""
 
     __slots__ = ("_digest", "_running", "first", "left", "offer")
 
@@ -96,19 +96,19 @@ class Load:
         return self.first >= self.offer.length
 
     def request(self, host: str) -> bytes:
-        """Begin the next block and return what asks for it."""
+        """Begin the next block and return its request."""
         last = min(self.first + BLOCK, self.offer.length) - 1
         self.left = last + 1 - self.first
         self._running = self._digest.copy()
         return encode_block_request(host, package_url(self.offer), self.first, last)
 
     def expected_range(self) -> bytes:
-        """Return the `Content-Range` of the block that was asked for."""
+        """Return the `Content-Range` of the requested block."""
         last = self.first + self.left - 1
         return b"bytes %d-%d/%d" % (self.first, last, self.offer.length)
 
     def feed(self, data: bytes) -> bool:
-        """Take bytes of the block; returns whether it is whole. Too many are a ValueError."""
+        """Add bytes of the block; returns whether it is complete. Too many are a ValueError."""
         self.left -= len(data)
         if self.left < 0:
             raise ValueError("more than the block")
@@ -125,11 +125,11 @@ class Load:
 
 
 class Call:
-    """What is under way for `phone`, over `wire`, whose descriptor is `number`.
+    """The current exchange of `phone`, over `wire`, whose descriptor is `number`.
 
-    It was due at tick `begun`, when its own clock said `now`. `line` is what was asked last,
-    `sent_at` when that was sent, `unsent` the question that could not be sent yet, `rest` the
-    beginning of an answer. `breaks` says that the phone's network will.
+    It was due at tick `begun`, when its own clock said `now`. `line` is the last request, `sent_at`
+    when it was sent, `unsent` a request that could not be sent yet, `rest` the beginning of an
+    answer. `breaks` says that the phone's network will fail.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""The clock that a fleet and its own server share: a file that one of them turns.
+"""The clock that a fleet and its own server share: a file that the fleet advances.
 
 Microseconds since the epoch, 8 bytes, little-endian, rewritten in place.
 """
@@ -27,5 +27,5 @@ class ClockFile:
         _FORM.pack_into(self._view, 0, int(self.seconds * 1e6))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._view.close()

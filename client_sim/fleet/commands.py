@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHARE: Final = click.FloatRange(0, 1)
 _STAGES: Final = ("1%=4h", "10%=6h", "50%=8h", "100%")
-_MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles live for 90 days
+_MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 days
 
 
 @click.command(
@@ -236,7 +236,7 @@ def fleet(
 
 @contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Let SIGTERM end this process as Control-C does: the fleet's own server ends with it."""
+    """Let SIGTERM end this process like Control-C, which also ends the fleet's own server."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

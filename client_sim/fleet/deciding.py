@@ -1,4 +1,4 @@
-"""Each phone's own decision, by the phone's real code."""
+"""The decision of each phone, made by the phone's real code."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from client_sim.world import RunningBuild
 class Decider:
     """Decides for the phones of a worker.
 
-    A decision depends on whether the phone's place among a thousand is below the share that is
-    reached, and not otherwise on secret and time (FORMATS section 4). So what was decided for equal
-    inputs is not decided again. `first` is the number of the worker's first phone in the fleet.
+    A decision depends on secret and time only through whether the phone's bucket is below the
+    current share (FORMATS section 4). So decisions are cached by their inputs. `first` is the
+    number of the worker's first phone in the fleet.
     """
 
     def __init__(self, groups: tuple[Group, ...], phones: Phones, seed: int, first: int) -> None:
@@ -28,7 +28,7 @@ class Decider:
         self._builds = [list(group.builds) for group in groups]
 
     def decide(self, phone: int, state: TrustState, now: float) -> Offer | None:
-        """Return what the phone would install, None for nothing."""
+        """Return the offer that the phone would install, or None."""
         phones = self._phones
         index = phones.group[phone]
         window = state.windows[index] if index in state.windows else self._look_at(state, index)
@@ -49,7 +49,7 @@ class Decider:
         try:
             pointer = state.find_pointer(self._groups[index])
         except PointerError:
-            # As the phone does: nothing is installed from what cannot be read.
+            # As on the phone: nothing is installed from an unreadable pointer.
             pointer = None
         window = state.windows[index] = None if pointer is None else ShareWindow(pointer)
         return window
@@ -74,7 +74,7 @@ class Decider:
         return hashlib.sha256(f"{self._start}{self._first + phone}".encode()).digest()
 
     def switch(self, phone: int, build: RunningBuild) -> None:
-        """Let the phone run `build` from now on."""
+        """Set the phone's running build to `build`."""
         builds = self._builds[self._phones.group[phone]]
         if build not in builds:
             builds.append(build)
@@ -83,13 +83,14 @@ class Decider:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the phones of a run ask.
+    """How the phones of a run behave.
 
-    `host` as `Host` has it, `begin` of the simulated time in epoch seconds and its `length`,
-    `connections` open at once at most. `keep` keeps connections from poll to poll and sends the
-    questions of several polls together, which phones do not. Of the phones that install every
-    `download_every`th fetches its package. At most `polls_per_second` are begun, where that is
-    not 0. `twinning` says which of them the real update engine follows.
+    `host` is the value of `Host`; `begin` and `length` are the start of the simulated time in epoch
+    seconds and its duration. At most `connections` are open concurrently. `keep` keeps connections
+    from poll to poll and sends the requests of several polls together, which phones do not do. Of
+    the phones that install, every `download_every`th fetches its package. At most
+    `polls_per_second` are begun, unless that is 0. `twinning` selects the installations that the
+    real update engine repeats.
     """
 
     host: str

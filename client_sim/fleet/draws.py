@@ -1,16 +1,16 @@
-"""An endless row of numbers that follows from a seed, so that a run can be made again."""
+"""An endless sequence of random numbers from a seed, so that a run can be repeated."""
 
 import hashlib
 import math
 from array import array
 from typing import Final
 
-_BLOCK: Final = 65_536  # bytes that are made at once
+_BLOCK: Final = 65_536  # bytes that are generated in one call
 _WORD: Final = 2.0**64
 
 
 class Draws:
-    """Numbers out of SHAKE-256; equal `name` and `seed` give equal numbers."""
+    """Numbers from SHAKE-256; equal `name` and `seed` give equal numbers."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._start = f"hening fleet v1\0{seed}\0{name}\0".encode()
@@ -32,7 +32,7 @@ class Draws:
         return self.word() % limit
 
     def happens(self, share: float) -> bool:
-        """Tell whether what befalls a `share` of 0 to 1 of all happens this time."""
+        """Return true with the probability `share`, 0 to 1."""
         return self.word() < share * _WORD
 
     def normal(self) -> float:
@@ -41,7 +41,7 @@ class Draws:
         return radius * math.cos(2.0 * math.pi * self.word() / _WORD)
 
     def pick(self, weights: tuple[float, ...]) -> int:
-        """Return an index, each as often as its weight says."""
+        """Return an index with a probability in proportion to its weight."""
         left = self.word() / _WORD * sum(weights)
         for index, weight in enumerate(weights):
             left -= weight

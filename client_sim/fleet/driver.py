@@ -1,7 +1,6 @@
-"""Lets many phones poll when they are due, as many at once as there may be connections.
+"""Runs the polls of many phones when they are due, up to the limit of connections.
 
-A phone is a number. Only a phone that is asking has an object, its `Call`; what it does then is a
-`Session`'s business.
+A phone is a number. Only an active phone has an object, its `Call`; a `Session` performs its steps.
 """
 
 import time
@@ -60,7 +59,7 @@ class Driver:
         self._last_built = max(group.built_at for group in groups)
 
     def advance(self, tick: int) -> None:
-        """Begin the polls that are due at `tick`; waits for room among the connections."""
+        """Begin the polls that are due at `tick`; waits for free connections."""
         now = self._walk.time = self._manners.begin + tick / TICKS
         self._stretches.move(tick)
         exchanges, walk = self.exchanges, self._walk
@@ -73,9 +72,9 @@ class Driver:
                 self._hold_back(1 / pace)
             call = spare.pop() if spare else Call()
             call.phone, call.begun = phone, tick
-            # The phone's own clock, which is never before its ROM was built. It holds until the
-            # phone sleeps again: what it does once it is due takes no simulated time, however long
-            # the server needs for it.
+            # The phone's own clock, which is never before the build of its ROM. It stands still
+            # until the phone sleeps again: a poll takes no simulated time, however long the server
+            # needs.
             call.now = now + skew[phone]
             if call.now <= self._last_built:
                 group = self._groups[self._phones.group[phone]]
@@ -96,7 +95,7 @@ class Driver:
         return self.tally
 
     def _hold_back(self, apart: float) -> None:
-        """Wait until `apart` seconds of the real clock after the last poll was begun."""
+        """Wait until `apart` seconds of real time after the start of the last poll."""
         while (rest := self._may_begin - time.perf_counter()) > 0:
             self.exchanges.look(rest)
         self._may_begin = time.perf_counter() + apart

@@ -26,15 +26,15 @@ class SurroundingsError(FleetError):
 
 
 MISHAPS: Final = 20
-"""How many are told in full; all of them are counted."""
+"""How many are reported in full; all of them are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A failure that the phones did not make themselves.
+    """A failure that the phones did not cause themselves.
 
-    `hours` are simulated ones since the run began; `request` is what was asked last, without its
-    headers, or nothing; `detail` is what else is known.
+    `hours` are simulated hours since the start of the run; `request` is the last request without
+    its headers, or empty; `detail` is further information.
     """
 
     why: str
@@ -44,14 +44,14 @@ class Fault:
     detail: str
 
     def tell(self) -> str:
-        """Return it as a sentence."""
+        """Return the failure as a sentence."""
         asked = f" after {self.request}" if self.request else ""
         detail = f": {self.detail.rstrip('.')}" if self.detail else ""
         return f"hour {self.hours:.2f}, {self.group}{asked}: {self.why}{detail}."
 
 
 def first_line(data: bytes) -> str:
-    """Return what a request asks, with its range where it has one."""
+    """Return the first line of a request, with its range if it has one."""
     line, _, rest = data.decode("ascii").partition("\r\n")
     request = line.removesuffix(" HTTP/1.1")
     _, mark, block = rest.partition("Range: ")

@@ -1,4 +1,4 @@
-"""The bytes of a worker's connections: requests out, whole answers in, nothing waited for."""
+"""Non-blocking input and output of a worker's connections: requests out, whole answers in."""
 
 import select
 import ssl
@@ -14,21 +14,21 @@ from client_sim.fleet.tally import Failure, Stopwatch, Tally
 from client_sim.fleet.target import Target
 
 PATIENCE: Final = 30.0
-"""Seconds of the real clock after which an answer does not come any more."""
+"""Seconds of real time after which an answer counts as lost."""
 
 
 class Steps(BatchSteps, Protocol):
-    """Who is told what became of a question."""
+    """Callbacks for the result of a request."""
 
     def answer(self, call: Call, came: Came) -> None: ...  # noqa: D102
     def feed(self, call: Call, data: bytes) -> None: ...  # noqa: D102
 
 
 class Exchanges:
-    """Asks for the phones' calls and hands their answers to `steps`.
+    """Sends the requests of calls and passes their answers to `steps`.
 
-    An answer that is byte for byte the last one that was verified at the same place of the tree
-    is not hashed again. `batches` are polls over kept connections, where `behaviour` says so.
+    An answer that is byte for byte the last one that was verified at the same place of the tree is
+    not hashed again. `batches` are polls over kept connections, if `behaviour` enables them.
     """
 
     def __init__(self, target: Target, behaviour: Behaviour, tally: Tally, steps: Steps) -> None:
@@ -48,7 +48,7 @@ class Exchanges:
 
     @property
     def under_way(self) -> int:
-        """How many connections wait for an answer, or are waited for."""
+        """How many calls wait for an answer or for a connection."""
         return len(self._calls) + len(self.batches) + len(self._waiting)
 
     @property
@@ -58,13 +58,13 @@ class Exchanges:
         return open_now - self.batches.is_gathering >= self._limit
 
     def watch(self, number: int) -> None:
-        """Let `look` return when the file `number`, which is no connection, can be read."""
+        """Let `look` return when the file `number`, which is not a connection, is readable."""
         self._epoll.register(number, select.EPOLLIN)
 
     def look(self, seconds: float) -> None:
-        """Take what has come; waits for it for at most so long.
+        """Process received data; waits for it for at most `seconds`.
 
-        What is the same bytes as the last answer at its place goes the short way, without a call.
+        Bytes that equal the last answer at their place are handled inline.
         """
         self.batches.send()
         while self._waiting and len(self._calls) + len(self.batches) < self._limit:
@@ -84,14 +84,15 @@ class Exchanges:
                 self._take_slowly(call, number)
                 continue
             try:
-                # What is asked for is allocated, and nearly always what came last comes again.
+                # `recv` allocates the requested size, and the last answer nearly always comes
+                # again.
                 data = wire.recv(node.room)
             except BLOCKED:
                 continue
             except OSError as error:
                 self._steps.end_early(call, Failure.BROKEN, str(error))
                 continue
-            # Nothing is known at first, and nothing is what a server that hangs up sends.
+            # `node.last` is empty at first, and a closed connection yields empty data, too.
             if data and data == node.last:
                 received += len(data)
                 note_latency(now - call.sent_at)
@@ -103,10 +104,10 @@ class Exchanges:
             self._lose_patience()
 
     def ask(self, call: Call, line: Line) -> None:
-        """Send a request, on a new connection where the call has none; counted once it is sent."""
+        """Send a request, on a new connection if the call has none; it is counted when sent."""
         call.line = line
         if call.wire is None and len(self._calls) + len(self.batches) >= self._limit:
-            # Several polls that left in one packet go on at once.
+            # Several polls that were sent in one packet may continue at the same time.
             self._waiting.append((call, line))
             return
         wire = call.wire or self._connect(call)
@@ -115,7 +116,7 @@ class Exchanges:
             return
         call.sent_at = self.stopwatch.read()
         try:
-            # Less than any buffer has room for, so it leaves whole or not at all.
+            # Smaller than any send buffer, so it is sent whole or not at all.
             wire.send(line.data)
         except BLOCKED:
             call.unsent = line
@@ -128,7 +129,7 @@ class Exchanges:
             line.note(call.phone)
 
     def close(self, call: Call, *, is_good: bool) -> None:
-        """End the call's connection; a good one may be kept where phones do so."""
+        """End the call's connection; a good one may be kept if `behaviour.keep` is set."""
         wire, call.wire = call.wire, None
         if call.rest or call.unsent or call.in_body:
             call.rest, call.unsent, call.in_body = b"", None, False
@@ -177,7 +178,7 @@ class Exchanges:
             self._epoll.modify(number, select.EPOLLIN)
 
     def _take_slowly(self, call: Call, number: int) -> None:
-        """Go on with a call that is not simply waiting for an answer's first bytes."""
+        """Continue a call that does more than wait for the first bytes of an answer."""
         assert call.wire is not None
         if call.unsent:
             self._send_rest(call, call.unsent, number)
@@ -202,7 +203,7 @@ class Exchanges:
             self._assemble(call, call.rest + data)
 
     def _assemble(self, call: Call, data: bytes) -> None:
-        """Wait for what is missing of an answer; hand it on when it is whole."""
+        """Collect an answer, and pass it on when it is complete."""
         call.rest = b""
         try:
             if call.load is not None:
@@ -242,7 +243,7 @@ class Exchanges:
             wire.close()
 
     def _lose_patience(self) -> None:
-        """End what has had no answer for long; looked at rarely, for it goes through all calls."""
+        """End calls that have waited too long; runs rarely, as it iterates over all calls."""
         now = self.stopwatch.read()
         self._impatient_at = now + PATIENCE / 10
         oldest = now - PATIENCE

@@ -1,4 +1,4 @@
-"""Runs a fleet: workers that poll, and where it has a server of its own, that server's clock."""
+"""Runs a fleet: its workers, and the clock of its own server if it has one."""
 
 import time
 from collections.abc import Callable
@@ -16,21 +16,21 @@ from client_sim.fleet.timer_wheel import TICKS
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.workers import Job, started
 
-_WINDOW: Final = 300.0  # simulated seconds between two turns of a shared clock, at most
-_TURNS: Final = 4.0  # turns in a second of the real clock, at most
-"""Phones may be a window behind the server's clock; nothing is signed for less than a day."""
+_WINDOW: Final = 300.0  # most simulated seconds between two steps of a shared clock
+_TURNS: Final = 4.0  # most steps of the shared clock in a second of real time
+"""Phones may lag the server's clock by a window; nothing is signed for less than a day."""
 
 Watch = Callable[[float, float, Tally], None]
-"""Called with simulated and real seconds since the start, and the sums so far."""
+"""Called with simulated and real seconds since the start, and the totals so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A run: `devices` phones for `seconds`, in `workers` processes, drawn from `seed`.
 
-    `speed` is how many seconds the shared clock counts in one of the real clock at most; without a
-    shared clock the fleet lives in real time. `connections` are open at once in each worker.
-    `twinning` says which installs the real update engine does once more.
+    `speed` is the most seconds that the shared clock advances in a second of real time; without a
+    shared clock the fleet runs in real time. Each worker opens at most `connections`. `twinning`
+    selects the installations that the real update engine repeats.
     """
 
     devices: int
@@ -47,7 +47,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How far a run was: simulated and real seconds since its start, requests and bytes so far."""
+    """Progress of a run: simulated and real seconds since its start, requests and bytes so far."""
 
     simulated: float
     real: float
@@ -57,11 +57,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run was and did.
+    """The result of a run.
 
     `begin` is its first simulated second (epoch), `newest` how many phones ran the newest build
-    from the start, `by_group` how many phones each group has. `real` are the seconds that it took,
-    `memory` the bytes that the phones took in the workers, before the first poll and at the end.
+    from the start, `by_group` how many phones each group has. `real` is its duration in seconds,
+    `memory` the bytes of the phones in the workers, before the first poll and at the end.
     """
 
     plan: Plan
@@ -87,11 +87,11 @@ def run_fleet(
     read_clock: Callable[[], float],
     watch: Watch,
 ) -> Outcome:
-    """Let the phones live for `plan.seconds` and return what they did.
+    """Run the phones for `plan.seconds` and return the outcome.
 
-    `held` is what the server said when the phones polled last, before the run; `seen` is what it
-    says now. With `clock` the run turns it; without, phones live by the machine's. The plan is that
-    of `fit_plan`.
+    `held` is the server's state at the phones' last poll before the run; `seen` is its current
+    state. The run advances `clock` if there is one; otherwise phones use the machine's clock. The
+    plan is that of `fit_plan`.
     """
     plan = fit_plan(plan, target)
     begin = read_clock() if clock is None else clock.seconds
@@ -144,11 +144,11 @@ def run_fleet(
 
 
 def fit_plan(plan: Plan, target: Target) -> Plan:
-    """Return the plan with no more workers and connections than `target` may see."""
+    """Return the plan with its workers and connections limited to what `target` allows."""
     if target.is_here:
         return plan
     workers = min(plan.workers, STRANGE_WORKERS)
-    # Each worker has one more: the real code asks while the phone that it learns for waits.
+    # Each worker has one more: the real code polls while the phone that it learns for waits.
     most = STRANGE_CONNECTIONS // workers - 1
     return replace(plan, workers=workers, connections=min(plan.connections, most))
 
@@ -156,7 +156,7 @@ def fit_plan(plan: Plan, target: Target) -> Plan:
 def share_out(
     plan: Plan, target: Target, held: Survey, seen: Survey, behaviour: Behaviour, *, is_real: bool
 ) -> list[Job]:
-    """Give each worker its phones, and where the server is strange its part of what is allowed."""
+    """Divide the phones, and for a remote server the allowed load, among the workers."""
     jobs = []
     if not target.is_here:
         behaviour = replace(behaviour, polls_per_second=STRANGE_POLLS / plan.workers)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LIMIT: Final = 20_000
-"""Distinct requests whose senders are told apart; the rest is counted together."""
+"""Distinct requests whose senders are counted; further requests are counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Line:
             self.phones += 1
 
     def add(self, other: "Line") -> None:
-        """Count what was noted of `other`, too."""
+        """Add the counts of `other`."""
         self.sent += other.sent
         data = len(self.senders)
         senders = int.from_bytes(self.senders, "little")
@@ -48,7 +48,7 @@ class Line:
 
 
 class Beyond:
-    """What was sent beyond the limit: requests and their bytes."""
+    """The totals beyond the limit: requests and their bytes."""
 
     __slots__ = ("data", "sent")
 
@@ -58,7 +58,7 @@ class Beyond:
 
 
 class UntoldLine(Line):
-    """A request beyond the limit: it is counted in `beyond`, and nobody keeps it."""
+    """A request beyond the limit: it is counted in `beyond` and not kept."""
 
     __slots__ = ("_beyond",)
 
@@ -66,7 +66,7 @@ class UntoldLine(Line):
         super().__init__(data, 0)
         self._beyond = beyond
 
-    def note(self, phone: int) -> None:  # noqa: ARG002 - whose it is is not told
+    def note(self, phone: int) -> None:  # noqa: ARG002 - senders are not counted
         """Count it."""
         self._beyond.sent += 1
         self._beyond.data += self.size
@@ -78,7 +78,7 @@ class UntoldLine(Line):
 
 
 class LinePair:
-    """Two requests that are sent together: noted once, and counted for both by `settle`."""
+    """Two requests that are sent together: noted once, and added to both counts by `settle`."""
 
     __slots__ = ("_both", "_first", "_second", "data")
 
@@ -109,17 +109,17 @@ class Lines:
         self._pairs: list[LinePair] = []
 
     def pair(self, first: Line, second: Line) -> LinePair:
-        """Return what sends two requests of this object together."""
+        """Return the pair of two requests of this object."""
         pair = LinePair(first, second, self._phones)
         self._pairs.append(pair)
         return pair
 
     def find(self, data: bytes) -> Line:
-        """Return the line of a request, a new one for bytes that nobody has sent."""
+        """Return the line of a request, a new one for a new request."""
         line = self._lines.get(data)
         if line is None:
             if len(self._lines) >= LIMIT:
-                # Its bytes are sent all the same; only its senders are no more told apart.
+                # The request is still sent; only its senders are not counted.
                 return UntoldLine(data, self._beyond)
             line = self._lines[data] = Line(data, self._phones)
         return line
@@ -135,11 +135,11 @@ class Lines:
         )
 
     def untold(self) -> int:
-        """Return how many requests were sent beyond the limit, whose senders are not told apart."""
+        """Return how many requests were sent beyond the limit, whose senders are not counted."""
         return self._beyond.sent
 
     def counts(self) -> Iterator[LineCount]:
-        """Yield what was sent at all."""
+        """Yield the counts of all requests that were sent."""
         for pair in self._pairs:
             pair.settle()
         for line in self._lines.values():
@@ -148,7 +148,7 @@ class Lines:
 
 
 def merge_lines(parts: list[list[LineCount]]) -> list[LineCount]:
-    """Add up the counts of several workers, whose phones are different ones; most senders first."""
+    """Add up the counts of several workers, which have different phones; most senders first."""
     merged: dict[bytes, tuple[int, int]] = {}
     for part in parts:
         for line in part:

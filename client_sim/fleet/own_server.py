@@ -1,4 +1,4 @@
-"""A fleet's own server: `hening-server` run as its operator would, on the fleet's clock."""
+"""A fleet's own server: `hening-server` run like an operator would, on the fleet's clock."""
 
 import json
 import shutil
@@ -17,14 +17,14 @@ from client_sim.fleet.test_repository import BUILDS, Site, make_site, submit_sit
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.workers import held_signals
 
-_PATIENCE: Final = 120.0  # seconds that a publication may take on a busy machine
+_PATIENCE: Final = 120.0  # most seconds of a publication on a busy machine
 _PAUSE: Final = 0.05
 
 
 class OwnServer:
-    """A server in `folder`, which is new. Use it as a context manager: it ends with the block.
+    """A server in the new folder `folder`. Use it as a context manager: it ends with the block.
 
-    Raises SurroundingsError where a command of it fails.
+    Raises SurroundingsError if one of its commands fails.
     """
 
     def __init__(self, folder: Path, read_clock: Callable[[], float]) -> None:
@@ -67,9 +67,9 @@ class OwnServer:
         return self._process.pid
 
     def publish(self, models: int, package_size: int) -> None:
-        """Make keys and models, start, and publish; every phone is offered the last build but one.
+        """Make keys and models, start, and publish; every phone is offered the last but one build.
 
-        Times are the machine's until the fleet begins to turn the clock.
+        Times are the machine's until the fleet begins to advance the clock.
         """
         self._run("init", "--state", str(self._state))
         public = (self._state / "keys" / "public.json").read_bytes()
@@ -84,7 +84,7 @@ class OwnServer:
         self.offer("--counter", str(BUILDS - 1), "--share", "100%")
 
     def twinning(self, every: int) -> Twinning:
-        """Return how one in `every` phones that install is followed by the real update engine."""
+        """Return a twinning: the real update engine repeats one in `every` installations."""
         return Twinning(every, self._folder / "twins", self._images, self._certificate)
 
     def roll_out(self, stages: Sequence[str]) -> None:
@@ -93,7 +93,7 @@ class OwnServer:
         self.offer("--counter", str(BUILDS), *options)
 
     def offer(self, *options: str) -> None:
-        """Offer a build in every channel, as `hening-server rollout offer` does."""
+        """Offer a build in every channel, like `hening-server rollout offer`."""
         self.clock.turn(self._read_clock())
         state = ("--state", str(self._state), "--json")
         self._run("rollout", "offer", *self._channels, *options, *state)
@@ -107,7 +107,7 @@ class OwnServer:
             *("--workers", "1", "--gate", "strict", "--unsafe-clock", str(self.clock.path)),
         ]
         with (self._folder / "server.log").open("ab") as log, held_signals():
-            # Whoever ends the fleet at this moment ends a server that is known.
+            # Signals are deferred, so that none leaves an untracked server process.
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing from elsewhere: no script, no style sheet, no image."""
+"""The report as one self-contained page, without external scripts, style sheets or images."""
 
 import math
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ def _y(share: float) -> float:
 
 
 def _round_up(value: float) -> float:
-    """Return the next round number times a power of ten, whose quarters are round, too."""
+    """Return the next round number times a power of ten whose quarters are round, too."""
     power = 1.0
     while power * 10 <= value:
         power *= 10
@@ -108,7 +108,7 @@ def _shorten(value: float) -> str:
     )
 
 
-_SHOWN: Final = 40  # requests in the table of the page; JSON has all
+_SHOWN: Final = 40  # rows in the page's request table; JSON has all
 
 _STYLE: Final = """
 :root{--ink:#1b1b1f;--back:#fff;--soft:#5c5c66;--rule:#dcdce2;--one:#1f5fbf;--two:#c2570c}
@@ -184,7 +184,7 @@ are its anonymity set. {{ outside }}</p>
 </body></html>
 """
 
-# What a server names is data from strangers: everything that is shown is escaped.
+# Names from a server are untrusted: everything that is shown is escaped.
 _TEMPLATE: Final = Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)
 
 

@@ -1,7 +1,7 @@
-"""The two questions of a poll that finds nothing new, which can be sent together.
+"""The two requests of a poll that finds nothing new, which can be sent together.
 
-For kept connections alone: the second question does not depend on the first answer, but phones ask
-one after the other, and so does a fleet that does as phones do.
+For kept connections only. The second request does not depend on the first answer, but phones send
+them one after the other, and so does a fleet in its default mode.
 """
 
 from client_sim.fleet.answer_tree import MORE_ROOM, Edge, Node, Place
@@ -9,10 +9,10 @@ from client_sim.fleet.lines import Lines
 
 
 class Pair:
-    """Ask `first` and, before its answer, what followed its last answer `edge`: `second`.
+    """Two requests: `first`, and `second`, which followed its last answer `edge`.
 
-    `last` are all bytes of the two answers that were recognised together last, `last_edge` leads
-    on behind them. `room` bytes are taken at once.
+    `last` are all bytes of the two answers that were recognised together last, and `last_edge` is
+    the edge after them. `room` is the size of one receive call.
     """
 
     __slots__ = ("edge", "first", "last", "last_edge", "line", "room", "second")
@@ -25,13 +25,13 @@ class Pair:
         self.room = len(self.last) + MORE_ROOM
 
     def keep(self, data: bytes, edge: Edge) -> None:
-        """Remember both answers by all their bytes."""
+        """Cache both answers by all their bytes."""
         self.last, self.last_edge = data, edge
         self.room = len(data) + MORE_ROOM
 
 
 class Pairs:
-    """The pairs of a worker, by the node that they begin at; `lines` count what they send."""
+    """The pairs of a worker, by their first node; `lines` count their requests."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines

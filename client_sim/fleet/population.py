@@ -1,4 +1,4 @@
-"""Who the phones of a fleet are: models, regions, builds, networks and clocks."""
+"""The phones of a fleet: models, regions, builds, networks and clocks."""
 
 from array import array
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ FLAKY: Final = 1
 NEW: Final = 2
 
 _WRONG_CLOCKS: Final = (600.0, 90_000.0)
-"""Deviations, in seconds, of the clocks that are wrong: of most, and of one in ten."""
+"""Deviations in seconds of wrong clocks: of most of them, and of one in ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +32,18 @@ class Group:
 
     @property
     def name(self) -> str:
-        """The channel as people write it."""
+        """The channel for people."""
         return f"{self.codename}/{self.region}/{self.channel}"
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Shares of a fleet, each 0 to 1, and what befalls a phone.
+    """Shares of a fleet, each 0 to 1, by build, network and clock.
 
-    `current` run the newest of a group's builds from the start, `older` one before the last.
-    `fresh` have never polled. `flaky` have a bad network: a fifth of their polls finds none, a
-    tenth of their connections breaks. The clocks of `skewed` are wrong by minutes, of one in ten of
-    them by about a day.
+    `current` run the newest of a group's builds from the start, `older` the build two before it,
+    and all others the one before it. `fresh` have never polled. `flaky` have a bad network: a fifth
+    of their polls find none, a tenth of their connections break. The clocks of `skewed` are wrong
+    by minutes, of one in ten of them by about a day.
     """
 
     current: float = 0.0
@@ -54,11 +54,11 @@ class Habits:
 
 
 class Phones:
-    """What is known of each phone, in arrays: some bytes each.
+    """The state of each phone, in arrays: some bytes for each phone.
 
-    `group` and `build` are indices, `skew` is in seconds, `stamp` the version of the timestamp that
-    it has accepted last, `state` its trust state, `role` the version of its codename role or 0.
-    `place` is its bucket for the release whose counter is `placed_for`.
+    `group` and `build` are indices, `skew` is in seconds, `stamp` the last accepted version of the
+    timestamp, `state` its trust state, `role` the version of its codename role or 0. `place` is its
+    bucket for the release whose counter is `placed_for`.
     """
 
     def __init__(self, count: int) -> None:
@@ -67,7 +67,7 @@ class Phones:
         self.build = array("B", bytes(count))
         self.traits = array("B", bytes(count))
         self.skew = array("i", bytes(4 * count))
-        # The phone takes versions of up to 53 bits.
+        # The phone accepts versions of up to 53 bits.
         self.stamp = array("Q", bytes(8 * count))
         self.state = array("H", bytes(2 * count))
         self.role = array("Q", bytes(8 * count))

@@ -1,4 +1,4 @@
-"""What a run says: curves, rates, latencies, distinct requests and how many phones share each."""
+"""The report of a run: curves, rates, latencies, distinct requests and their anonymity sets."""
 
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
@@ -13,7 +13,7 @@ from client_sim.fleet.twins import Sample
 from client_sim.lab.oracles.grammar import parse_requests
 
 _SHARES: Final = (0.0, *(each / 50 for each in range(1, 50)), 0.99, 0.995)
-"""Of the answers whose latencies make the curve: the slowest would hide all others."""
+"""Share of the answers in the latency curve: the slowest would hide all others."""
 
 _SHOWS_MODEL: Final = frozenset({"codename", "proof-codename", "package"})
 
@@ -23,7 +23,7 @@ class Kind:
     """The requests of one row of the request table.
 
     `distinct` of them were sent, `sent` times in all; each was sent by `least` to `most` phones.
-    `shows_model` says that the table lets it tell the model.
+    `shows_model` says that by the table it reveals the model.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The end of a stretch of simulated time.
+    """The end of an interval of simulated time.
 
-    `reached` is the share of the phones with an older build that the rollout had let in by then,
-    `arrived` the share that ran the newest build; `polls` and `requests` are those of the stretch.
+    `reached` is the share of the phones with an older build that the rollout had admitted by then,
+    `arrived` the share that ran the newest build; `polls` and `requests` are those of the interval.
     """
 
     hours: float
@@ -51,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that is shown of a run. Shares are 0 to 1, times are in seconds."""
+    """The content of a report. Shares are 0 to 1, times are in seconds."""
 
     devices: int
     groups: int
@@ -156,7 +156,7 @@ def make_report(outcome: Outcome, sample: Sample) -> Report:
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:
-    """Return the report as values that JSON has."""
+    """Return the report as JSON values."""
     values = asdict(report)
     values["requests_seen"] = [
         {"request": request, "sent": sent, "phones": phones}
@@ -166,7 +166,7 @@ def report_to_dict(report: Report) -> dict[str, Any]:
 
 
 def reached_share(outcome: Outcome, at: float) -> float:
-    """Return the share of phones that the schedules of all groups had let in at `at`."""
+    """Return the share of phones that the schedules of all groups had admitted at `at`."""
     reached = sum(
         phones * (0 if pointer.halted else permille_at(pointer.schedule, at))
         for phones, pointer in zip(outcome.by_group, outcome.survey.pointers, strict=True)
@@ -200,7 +200,7 @@ def _thin(outcome: Outcome) -> list[Moment]:
 
 
 def _sort_kinds(lines: list[LineCount], host: bytes) -> tuple[tuple[Kind, ...], int]:
-    """Return what was sent by rows of the request table, and how many requests fit none."""
+    """Return the requests by rows of the request table, and how many fit no row."""
     by_kind: dict[str, list[LineCount]] = {}
     outside = 0
     for line in lines:

@@ -1,8 +1,8 @@
-"""Runs the phone's real trust code for the first phone that meets an answer; others follow it.
+"""Runs the phone's real trust code for the first phone that gets an answer; others follow it.
 
-What the real code asked and the sha256 of every answer become a path through the tree of the trust
-state. A later phone in the same state walks it, and each of its answers has to have a hash that
-leads on; an answer with any other hash is looked at by the real code first.
+The requests of the real code and the sha256 of every answer become a path in the tree of the trust
+state. A later phone in the same state follows it, and each of its answers must have a known hash.
+An answer with any other hash is first processed by the real code.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from client_sim.world import Public, World
 
 
 class Recorder(Connection):
-    """Asks as any phone does; `taken` are the answers that were taken, in their order."""
+    """Sends the requests of a phone; `taken` are the accepted answers, in order."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -37,13 +37,13 @@ class Recorder(Connection):
         self._name = host_header(world.public)
 
     def get(self, path: str, *, limit: int) -> bytes:
-        """Return a body as `Connection.get` does."""
+        """Return a body like `Connection.get`."""
         body = super().get(path, limit=limit)
         self._note(path, 200, hashlib.sha256(body).digest())
         return body
 
     def get_if_there(self, path: str, *, limit: int) -> bytes | None:
-        """Return a body or None as `Connection.get_if_there` does."""
+        """Return a body or None like `Connection.get_if_there`."""
         body = super().get_if_there(path, limit=limit)
         if body is None:
             self._note(path, 404, ABSENT)
@@ -59,7 +59,7 @@ _TIMESTAMP: Final = "role.timestamp"
 
 
 class ResponseLearner:
-    """Runs the real code for the first phone that meets something; keeps the states that come out.
+    """Runs the real code for the first phone in a situation; keeps the resulting states.
 
     `lessons` counts these runs.
     """
@@ -80,7 +80,8 @@ class ResponseLearner:
     def learn_poll(self, state: TrustState, group: Group, now: float) -> tuple[Failure, str] | None:
         """Poll with the real code for a phone of `group` in `state` at `now`.
 
-        What the real code refuses is learned, too; a failure is that there was no answer to learn.
+        A refusal of the real code is learned, too; a failure means that there was no answer to
+        learn.
         """
         vault = dict(state.vault)
         recorder = self._connect(group, vault, now)
@@ -109,7 +110,7 @@ class ResponseLearner:
     ) -> tuple[Failure, str] | None:
         """Fetch the codename role of `offer` for a phone that holds version `held`, and check it.
 
-        Not even the poll before it may succeed any more: that is a failure.
+        It is a failure if the poll before it does not succeed.
         """
         vault = dict(state.vault)
         if held:
@@ -166,7 +167,7 @@ class ResponseLearner:
         return Trust(self._target.root, vault, now=now, built_at=group.built_at)
 
     def _keep(self, vault: dict[str, bytes], trust: Trust | None) -> TrustState:
-        """Return the state of whoever holds `vault`: timestamps alone make no other state."""
+        """Return the state of phones with `vault`: a new timestamp alone makes no new state."""
         digest = hashlib.sha256()
         for name in sorted(vault.keys() - {_TIMESTAMP}):
             digest.update(f"{name} {hashlib.sha256(vault[name]).hexdigest()}\n".encode())

@@ -104,7 +104,7 @@ def _tell_engine(report: Report) -> str:
 
 
 def tell_seconds(seconds: float) -> str:
-    """Return a time as people say it."""
+    """Return a duration for people."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min"
@@ -119,7 +119,7 @@ def tell_bytes(count: int) -> str:
     return f"{size:.3g} {unit}"
 
 
-_LINES: Final = 10  # lines of a whole run where there is no terminal
+_LINES: Final = 10  # lines of a whole run without a terminal
 
 
 class Screen:
@@ -163,14 +163,14 @@ class Screen:
             self._console.print(sentence, markup=False, soft_wrap=True)
 
     def prepare(self, what: str) -> None:
-        """Show what is done before phones poll; a terminal's bar moves until the next step."""
+        """Show a step of the preparation; a terminal's bar moves until the next step."""
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], description=f"{what} …")
         else:
             self.say(f"{what}.")
 
     def watch(self, simulated: float, real: float, tally: Tally) -> None:
-        """Show the sums so far."""
+        """Show the totals so far."""
         if self._quiet:
             return
         if self._progress is not None:

@@ -1,7 +1,7 @@
-"""What a phone does from question to question, from its poll to the switch of slots.
+"""The steps of a phone from request to request, from its poll to the switch of slots.
 
-What it asks next stands in the tree of its trust state, and every answer has to have a hash that
-the real code has verified.
+The tree of its trust state gives the next request, and every answer must have a hash that the real
+code has verified.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _HOUR: Final = 3600
 class Session:
     """The steps of a worker's phones. `time` is the simulated time, epoch seconds.
 
-    `spare` are calls of phones that sleep.
+    `spare` are unused `Call` objects of sleeping phones.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Session:
         self._go(call, place)
 
     def follow(self, call: Call, edge: Edge) -> None:
-        """Go on behind an answer that was verified, if this phone may believe it now."""
+        """Continue after a verified answer, if this phone may trust it now."""
         if call.breaks:
             self.end_early(call, Failure.CUT)
             return
@@ -104,14 +104,14 @@ class Session:
             self._go(call, place)
 
     def answer(self, call: Call, came: Came) -> None:
-        """Take an answer that came in these bytes for the first time: its hash has to be known."""
+        """Process an answer whose bytes are new: its hash must be known."""
         assert call.node is not None
         edge = self._recognise(call, call.node, came)
         if edge is not None:
             self.follow(call, edge)
 
     def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None:
-        """Take two answers that came together for the first time."""
+        """Process two answers whose bytes are new."""
         edge = self._recognise(call, pair.first, first)
         if edge is None:
             return
@@ -121,11 +121,11 @@ class Session:
                 pair.keep(first.whole + second.whole, edge)
                 self.follow(call, edge)
             return
-        # A new root: what else was asked was asked too early, so the poll begins once more.
+        # A new root: the second request was too early, so the poll begins again.
         self._go(call, pair.first)
 
     def _recognise(self, call: Call, node: Node, came: Came) -> Edge | None:
-        """Return the edge of an answer; ends the call where the real code does not know it."""
+        """Return the edge of an answer; ends the call if the real code does not know it."""
         head, body = came.head, came.body
         digest = hashlib.sha256(body).digest()
         edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
@@ -140,7 +140,7 @@ class Session:
         return edge
 
     def feed(self, call: Call, data: bytes) -> None:
-        """Take bytes of the block that is on its way."""
+        """Process bytes of the current block."""
         load = call.load
         assert load is not None
         if len(data) > load.left:
@@ -156,7 +156,7 @@ class Session:
                 self.end_early(call, Failure.PACKAGE)
 
     def end_early(self, call: Call, why: Failure, detail: str = "") -> None:
-        """Give up until the phone's next poll; whole blocks of a package are kept."""
+        """Stop until the phone's next poll; complete blocks of a package are kept."""
         self._tally.failures[why] += 1
         if why not in SIMULATED and len(self._tally.mishaps) < MISHAPS:
             self._tally.mishaps.append(self._describe(call, why, detail))
@@ -186,7 +186,7 @@ class Session:
             self._go(call, place)
 
     def _go(self, call: Call, place: Place) -> None:
-        """Ask what stands at `place`, or see what it means that nothing is left to ask."""
+        """Send the request at `place`, or handle the end of the requests."""
         if place.__class__ is Node:
             call.node = place
             self.exchanges.ask(call, place.line)
@@ -219,7 +219,7 @@ class Session:
             self._fetch(call)
 
     def _take_release(self, call: Call, end: End) -> None:
-        """Fetch the package, now that the maintainers' signature of it was seen."""
+        """Fetch the package, after its signed release was verified."""
         assert call.offer is not None
         call.release, call.node = end.release, None
         self._phones.role[call.phone] = end.role
@@ -236,8 +236,9 @@ class Session:
         self.exchanges.ask(call, self._lines.find(load.request(self._manners.host)))
 
     def _look_again(self, call: Call) -> None:
-        """Poll once more right before the switch."""
-        # A server may serve packages another way and keep doing so: no poll comes behind one.
+        """Poll again right before the switch."""
+        # A server may switch a connection to another mode for packages, so no poll follows a
+        # package on it.
         self.exchanges.close(call, is_good=False)
         call.purpose, call.load, call.node = Purpose.LOOK, None, None
         self.poll(call)
@@ -264,7 +265,7 @@ class Session:
         self.exchanges.stopwatch.lost += time.perf_counter() - begun
 
     def _study(self, call: Call) -> bool:
-        """Let the real code look at what the server says now; ends the call where it cannot."""
+        """Run the real code against the server's current state; ends the call if it cannot."""
         begun = time.perf_counter()
         state, group = self._where(call)
         if call.purpose is Purpose.FETCH:

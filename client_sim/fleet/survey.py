@@ -1,4 +1,4 @@
-"""Finds out who can be a phone of a server: its channels and builds, from what it has signed."""
+"""Finds the possible phones of a server: its channels and builds, from its signed metadata."""
 
 import json
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from client_sim.transport import Connection
 from client_sim.world import Public, RunningBuild
 
 _FACTORY: Final = RunningBuild("factory", "factory", 0, 0, "2000-01-01")
-_PROBES: Final = 2_000  # made-up names that are tried until each part of `latest` holds one
-_BUILDS: Final = 200  # builds of a group that phones may run; the newest ones are taken
+_PROBES: Final = 2_000  # placeholder names that are tried until each part of `latest` holds one
+_BUILDS: Final = 200  # most builds of a group that phones may run; the newest are used
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The groups of a server, the pointer of each, and what a phone holds that polls now.
+    """The groups of a server, the pointer of each, and the stores of phones that poll now.
 
     `vaults` are by the role that holds the pointers: `latest` or its parts.
     """
@@ -35,9 +35,9 @@ class Survey:
 
 
 def survey(target: Target, now: float) -> Survey:
-    """Ask the server as the fleet's operator, before any phone does.
+    """Query the server once for the fleet, before any phone polls.
 
-    Raises SurroundingsError where it does not answer, or announces nothing.
+    Raises SurroundingsError if it does not answer, or announces nothing.
     """
     try:
         return _survey(target, now)
@@ -86,7 +86,8 @@ def _builds(
 ) -> list[tuple[str, RunningBuild]]:
     """Return the folder and the build of every release of a model."""
     with Connection(_world(target, vault, now)) as connection:
-        # The trust keeps what it verifies in its own store, which phones are to begin with.
+        # The codename role would stay in the vault, but phones start without it: the vault is
+        # restored.
         before = dict(vault)
         refresh_codename(connection, trust, codename)
         data = vault.get(f"role.{codename}")

@@ -1,4 +1,4 @@
-"""What the phones of a worker did, in numbers that can be added up."""
+"""Counts of what the phones of a worker did, which can be added up."""
 
 import time
 from array import array
@@ -13,17 +13,17 @@ from client_sim.fleet.lines import Lines
 from client_sim.fleet.timer_wheel import TICKS
 
 BINS: Final = 96
-"""Into how many stretches the simulated time of a run is cut for its curves."""
+"""The number of intervals into which the curves divide the simulated time of a run."""
 
 REASONS: Final = 10
-"""How many sentences of twins that did not come to their build are kept."""
+"""How many sentences about twins that did not reach their build are kept."""
 
-_OCTAVE: Final = 8  # parts of a power of two that latencies are told apart by: 9 %
+_OCTAVE: Final = 8  # latency classes in each power of two: 9 % each
 _SLOTS: Final = 40 * _OCTAVE
 
 
 class Failure(StrEnum):
-    """Why a poll, or what came after it, ended early; the phone polls again at its next time."""
+    """Why a poll or a later step ended early; the phone polls again at its next time."""
 
     NO_NETWORK = "the phone had no network (simulated)"
     CUT = "the phone's network broke (simulated)"
@@ -40,7 +40,7 @@ class Failure(StrEnum):
 
 
 SIMULATED: Final = frozenset({Failure.NO_NETWORK, Failure.CUT, Failure.CLOCK})
-"""Failures that are the phones' own; all others are the server's."""
+"""Failures that the phones cause; all others are the server's."""
 
 
 def _find_slot(micros: int) -> int:
@@ -54,7 +54,7 @@ _FIRST_SLOTS: Final = array("H", map(_find_slot, range(1 << 15)))  # of nearly a
 
 
 class Latencies:
-    """How often a latency fell into which class; classes are an eighth of an octave wide."""
+    """A histogram of latencies; its classes are an eighth of an octave wide."""
 
     __slots__ = ("counts",)
 
@@ -73,7 +73,7 @@ class Latencies:
         self.counts = array("Q", map(sum, zip(self.counts, other.counts, strict=True)))
 
     def quantile(self, share: float) -> float:
-        """Return the seconds below which a `share` of all lies, the upper edge of its class."""
+        """Return the seconds below which a `share` of all latencies is, rounded up to a class."""
         left = share * sum(self.counts)
         for slot, count in enumerate(self.counts):
             left -= count
@@ -85,15 +85,14 @@ class Latencies:
 
 @dataclass(slots=True)
 class Tally:
-    """Sums of one worker, or of all of them.
+    """Totals of one worker, or of all of them.
 
     `polls` ended well; `offers` were made to a phone for the first time in a poll. `fetched` are
-    packages that came whole and had the signed hash, `switched` the phones that took a build, of
-    which `arrived` run the newest now. `untold` requests were sent whose senders are not told
-    apart. `twins` of phones were made, of which `twins_installed` came to run their phone's build;
-    `twins_left_out` were not made for want of time. `mishaps` are the first of the server's
-    failures. Bytes are those of HTTP. `polled_in`, `asked_in` and `arrived_in` cut the simulated
-    time into `BINS`.
+    complete packages with the signed hash, `switched` the phones that installed a build, of which
+    `arrived` run the newest now. `untold` requests were sent whose senders are not counted. `twins`
+    of phones were made, of which `twins_installed` run their phone's build; `twins_left_out` were
+    not made for lack of time. `mishaps` are the first of the server's failures. Bytes are those of
+    HTTP. `polled_in`, `asked_in` and `arrived_in` divide the simulated time into `BINS`.
     """
 
     polls: int = 0
@@ -120,7 +119,7 @@ class Tally:
     arrived_in: list[int] = field(default_factory=lambda: [0] * BINS)
 
     def merge(self, other: "Tally") -> None:
-        """Add the sums of another worker."""
+        """Add the totals of another worker."""
         for name in (
             *("polls", "requests", "connections", "sent", "received", "offers", "fetched"),
             *("switched", "arrived", "lessons", "untold", "busy_seconds"),
@@ -136,17 +135,17 @@ class Tally:
             setattr(self, name, [a + b for a, b in zip(mine, theirs, strict=True)])
 
     def server_failures(self) -> int:
-        """Return how many failures the phones did not make themselves."""
+        """Return how many failures the phones did not cause themselves."""
         return sum(count for why, count in self.failures.items() if why not in SIMULATED)
 
 
-_MOST: Final = 4_096  # latencies that are noted before they are counted together
+_MOST: Final = 4_096  # latencies that are collected before they are classified together
 
 
 class Stopwatch:
-    """Notes latencies in `tally`.
+    """Records latencies in `tally`.
 
-    `lost` are seconds in which this process did something else: its time stands still then.
+    `lost` are seconds in which this process did other work; they do not count.
     """
 
     def __init__(self, tally: Tally) -> None:
@@ -159,19 +158,19 @@ class Stopwatch:
         return time.perf_counter() - self.lost
 
     def note(self, seconds: float, times: int = 1) -> None:
-        """Note a latency, of so many polls."""
+        """Record a latency of `times` polls."""
         self._noted.extend([seconds] * times)
         if len(self._noted) > _MOST:
             self.count()
 
     def count(self) -> None:
-        """Put what was noted last into its classes."""
+        """Classify the latencies that were collected."""
         self._tally.latencies.add(self._noted)
         self._noted.clear()
 
 
 class Stretches:
-    """Notes in `tally` what was done in each of the `BINS` stretches of `length` seconds."""
+    """Records in `tally` the counts of each of the `BINS` intervals of `length` seconds."""
 
     def __init__(self, tally: Tally, lines: Lines, length: float) -> None:
         self._tally = tally
@@ -181,18 +180,18 @@ class Stretches:
         self._ends = self._ticks / BINS
 
     def find(self, tick: int) -> int:
-        """Return the stretch in which `tick` is."""
+        """Return the interval that contains `tick`."""
         return min(BINS - 1, int(tick / self._ticks * BINS))
 
     def move(self, tick: int) -> None:
-        """Let `tick` be now, which is never before what was."""
+        """Set the current tick, which never goes back."""
         if tick >= self._ends:
             self.count()
             self._now = self.find(tick)
             self._ends = (self._now + 1) * self._ticks / BINS
 
     def count(self) -> None:
-        """Bring the sums up to date that follow from what was sent of each line."""
+        """Update the totals that are derived from the counts of each line."""
         tally = self._tally
         tally.requests, tally.sent = self._lines.total()
         tally.untold = self._lines.untold()

@@ -1,4 +1,4 @@
-"""The server that a fleet polls, and whether it may."""
+"""The server that a fleet polls, and the limits on its load."""
 
 import ipaddress
 import socket
@@ -17,18 +17,18 @@ STRANGE_POLLS: Final = 50.0
 """How many polls a second they may begin together."""
 
 STRANGE_CONNECTIONS: Final = 32
-"""How many connections they may have open together, the real code's among them."""
+"""How many connections they may have open together, including the real code's."""
 
 STRANGE_WORKERS: Final = STRANGE_CONNECTIONS // 2
-"""How many processes share these: each has one of the phones' and one of the real code's."""
+"""How many processes share these: each has at least one for phones and one for the real code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a fleet's phones ask, and what their ROM holds of that server.
+    """The server of a fleet's phones, with the facts in their ROM about it.
 
-    `address` is a number of `host`, found once for all phones. `authority` is the PEM text by which
-    TLS is checked.
+    `address` is an IP address of `host`, resolved once for all phones. `authority` is the PEM
+    certificate authority for TLS.
     """
 
     host: str
@@ -40,7 +40,7 @@ class Target:
 
     @property
     def host_header(self) -> str:
-        """The value of `Host`: with the port only where it is not the scheme's own."""
+        """The value of `Host`: with the port unless it is the scheme's default."""
         usual = 443 if self.tls else 80
         return self.host if self.port == usual else f"{self.host}:{self.port}"
 
@@ -51,7 +51,7 @@ class Target:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether `address` is one of loopback."""
+    """Tell whether `address` is a loopback address."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -69,8 +69,8 @@ def find_target(
 ) -> Target:
     """Return the target of a URL `http[s]://HOST[:PORT]`.
 
-    Raises TargetError for one that is not on this machine unless `may_leave`, and then for more
-    phones than may go there; SurroundingsError for a name without an address.
+    Raises TargetError for a server that is not on this machine unless `may_leave`, and then for
+    more phones than the limit; SurroundingsError for a name without an address.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -107,6 +107,6 @@ def _resolve(host: str, resolver: Mapping[str, Sequence[str]]) -> str:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise SurroundingsError(f"{host} has no address: {error}.") from error
-    # All of them have to be here for the name to be: the first one may change at any time.
+    # A name is local only if all its addresses are, because their order may change at any time.
     addresses = [str(address[0]) for *_, address in found]
     return next((each for each in addresses if not is_loopback(each)), addresses[0])

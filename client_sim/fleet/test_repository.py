@@ -1,6 +1,6 @@
-"""What a fleet's own server publishes: made-up models, signed by keys that nobody keeps.
+"""The repository of a fleet's own server: made-up models, signed by temporary keys.
 
-Metadata as FORMATS sections 2 and 3 want it, handed over as section 6 says.
+Metadata follows FORMATS sections 2 and 3, and the submission section 6.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ _MONTH: Final = 30 * 86_400
 class Site:
     """The files of a submission: roles by name and version, packages by sha256.
 
-    `builds` are what the packages hold, `certificate` is what they are signed by, PEM.
+    `builds` are the builds in the packages, `certificate` is their PEM certificate.
     """
 
     root: bytes
@@ -51,7 +51,7 @@ class Site:
 
 
 def make_site(models: int, package_size: int, public: bytes, now: float) -> Site:
-    """Sign a site of `models`, whose packages have about `package_size` bytes each.
+    """Sign a repository of `models`, whose packages have about `package_size` bytes each.
 
     `public` is the server's `keys/public.json`, `now` epoch seconds.
     """
@@ -82,7 +82,7 @@ def make_site(models: int, package_size: int, public: bytes, now: float) -> Site
 
 
 def submit_site(site: Site, incoming: Path) -> str:
-    """Lay the site's bundle into `incoming` and return its id."""
+    """Write the site's bundle into `incoming` and return its id."""
     listing = {
         "blobs": [
             {"length": len(data), "sha256": sha256}
@@ -115,7 +115,7 @@ def submit_site(site: Site, incoming: Path) -> str:
 
 
 def _made(counter: int, now: float) -> int:
-    """Return when a build was made: as many months ago as there are later ones, and one."""
+    """Return when a build was made: one month ago, and one more for each later build."""
     return int(now) - (BUILDS + 1 - counter) * _MONTH
 
 

@@ -1,4 +1,4 @@
-"""A timer wheel: which phones are due at a tick, in eight bytes for a phone and slot."""
+"""A timer wheel: the phones that are due at a tick, in eight bytes for each phone and slot."""
 
 from array import array
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ _NOBODY: Final = 0xFFFF_FFFF
 
 
 class TimerWheel:
-    """Phones by the tick at which they are due; each stands on the wheel once at most.
+    """Phones by the tick at which they are due; each is on the wheel at most once.
 
-    The phones of a slot are a chain through one array, so that nothing is allocated when a phone is
-    put. `slots` has to be more than the ticks that anybody is ever put ahead.
+    The phones of a slot are a linked list in one array, so that `put` allocates nothing. `slots`
+    must exceed the ticks by which any phone is put ahead.
     """
 
     def __init__(self, phones: int, slots: int) -> None:
@@ -26,13 +26,13 @@ class TimerWheel:
         self._slots = slots
 
     def put(self, phone: int, tick: int) -> None:
-        """Let `phone` be due at `tick`."""
+        """Schedule `phone` at `tick`."""
         slot = tick % self._slots
         self._next[phone] = self._first[slot]
         self._first[slot] = phone
 
     def take(self, tick: int) -> Iterator[int]:
-        """Take the phones that are due off the wheel; those who are put meanwhile come later."""
+        """Remove and yield the phones that are due; phones that are put meanwhile come later."""
         slot = tick % self._slots
         phone = self._first[slot]
         if phone == _NOBODY:
@@ -45,7 +45,7 @@ class TimerWheel:
 
 
 class Appointments:
-    """The times at which so many `phones` are due, in ticks."""
+    """The due times of `phones` phones, in ticks."""
 
     def __init__(self, phones: int, draws: Draws) -> None:
         self._phones = phones
@@ -54,10 +54,10 @@ class Appointments:
         self._tick = 0
 
     def place_phones(self) -> None:
-        """Let every phone be due at a time between now and the longest interval.
+        """Schedule every phone at a time between now and the longest interval.
 
-        A long interval is more likely to be under way than a short one, and any part of it may be
-        over: so phones come as they do in a fleet that has been polling for long.
+        At any moment a long interval is more likely than a short one, and any part of it may have
+        passed. So the polls are distributed as in a fleet that has run for long.
         """
         for phone in range(self._phones):
             while self._draws.below(SHORTEST + SPREAD) >= (span := self._draw_interval()):
@@ -65,7 +65,7 @@ class Appointments:
             self._wheel.put(phone, self._draws.below(span * TICKS))
 
     def put(self, phone: int, tick: int) -> None:
-        """Let `phone`, which is not due at another time, be due at `tick`."""
+        """Schedule `phone`, which must not be scheduled already, at `tick`."""
         self._wheel.put(phone, tick)
 
     def take(self, tick: int) -> Iterator[int]:
@@ -74,9 +74,9 @@ class Appointments:
         return self._wheel.take(tick)
 
     def renew(self, phone: int, begun: int) -> None:
-        """Let a phone be due again, counted from when it was due, not from the last answer."""
+        """Schedule a phone again, counted from its last due time, not from the last answer."""
         due = begun + (SHORTEST + self._draws.word() % SPREAD) * TICKS
-        # A tick that is over would come round again only when the whole wheel has turned.
+        # A past tick would come again only after a full turn of the wheel.
         self._wheel.put(phone, due if due > self._tick else self._tick + 1)
 
     def _draw_interval(self) -> int:

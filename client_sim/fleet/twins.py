@@ -1,7 +1,8 @@
-"""Twins of some phones that install, in full and on disk: the real update engine does theirs.
+"""Twins of some phones: full phones on disk that install with the real update engine.
 
 A twin has its phone's build, secret, clock and channel. It polls, fetches the package whole,
-applies it to its other slot, starts the build and confirms it, and has to run what its phone runs.
+applies it to its other slot, boots the build and confirms it. In the end it must run the same build
+as its phone.
 """
 
 import shutil
@@ -27,11 +28,11 @@ _GRACE: Final = 5.0  # seconds that twins may take at first
 
 @dataclass(frozen=True, slots=True)
 class Twinning:
-    """One in `every` phones that take a build has a twin, in a folder of `folder`.
+    """One in `every` phones that install a build has a twin, in a folder of `folder`.
 
-    `images` are the partitions of every build by the build's fingerprint, `certificate` is what its
-    packages are signed by. Twins take at most the `share` of a worker's time: whose turn it is when
-    they have, has none.
+    `images` are the partitions of every build by the build's fingerprint, `certificate` is the
+    certificate of its packages. Twins use at most the `share` of a worker's time; beyond that,
+    phones get no twin.
     """
 
     every: int
@@ -54,7 +55,7 @@ class Twins:
     def follow(
         self, group: Group, running: RunningBuild, chosen: RunningBuild, secret: bytes, now: float
     ) -> None:
-        """Do what a phone of `group` did that came from `running` to `chosen` at `now`."""
+        """Repeat the update of a phone of `group` from `running` to `chosen` at `now`."""
         tally, twinning = self._tally, self._twinning
         if (tally.switched - 1) % twinning.every:
             return
@@ -85,7 +86,7 @@ class Twins:
         secret: bytes,
         now: float,
     ) -> str:
-        """Return why the twin does not run `chosen` in the end, or nothing."""
+        """Return why the twin does not run `chosen` in the end, or an empty text."""
         target, twinning = self._target, self._twinning
         facts = ImageFacts(
             codename=group.codename,
@@ -103,7 +104,7 @@ class Twins:
             place,
             resolver={target.host: [target.address]},
             now=lambda: now,
-            # All that a phone draws is its secret, at its first decision, and its next poll's time.
+            # A phone draws only its secret, at its first decision, and its next poll's time.
             entropy=lambda count: secret[:count],
         )
         done = phone.install()
@@ -123,7 +124,7 @@ def _facts(build: RunningBuild) -> BuildFacts:
     )
 
 
-_TRIES: Final = 20  # phones that are made for each that is to install: a stage may let in few
+_TRIES: Final = 20  # phones that are made for each one that is to install: a stage may admit few
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many phones were made, how many of them run a new build now, and why others do not."""
+    """How many phones were made, how many of them run a new build, and why others do not."""
 
     made: int = 0
     installed: int = 0
@@ -156,8 +157,8 @@ def install_sample(
 ) -> Sample:
     """Make phones in `folder` until enough have installed what `target` offers them, or too many.
 
-    Each has a secret of its own, so a rollout lets it in or not. Raises DeviceError for a package
-    that no phone can be made of, FleetError where it is of a model that the server does not have.
+    Each has its own secret, which decides whether a rollout admits it. Raises DeviceError for a
+    package from which no phone can be made, FleetError if the server lacks its model.
     """
     facts = read_package_facts(wish.package)
     fitting = [group for group in groups if group.codename == facts.get("pre-device")]
@@ -204,7 +205,7 @@ def _make_phone(
 
 
 def _update(phone: Phone) -> str:
-    """Let a phone poll, install, start again and confirm; returns why not, or nothing."""
+    """Let a phone poll, install, reboot and confirm; returns why not, or an empty text."""
     try:
         done = phone.install()
         if done.installed is None:

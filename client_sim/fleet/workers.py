@@ -1,4 +1,4 @@
-"""The processes of a fleet, seen from the one that coordinates them."""
+"""The worker processes of a fleet, and their control by the coordinator."""
 
 import gc
 import multiprocessing
@@ -25,15 +25,15 @@ from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.timer_wheel import TICKS
 
-_LOOK: Final = 0.05  # seconds of the real clock between two looks at the pipe, at most
+_LOOK: Final = 0.05  # most seconds of real time between two checks of the pipe
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is told: phones `first` to `first + count - 1` of a fleet drawn from `seed`.
+    """The input of a worker: phones `first` to `first + count - 1` of a fleet drawn from `seed`.
 
-    `vaults` are what phones hold that have polled before, by the role that holds their pointers.
-    `paced` is how many simulated seconds go by in one of the real clock, 0 for as many as can.
+    `vaults` are the stores of phones that have polled before, by the role that holds their
+    pointers. `paced` is the number of simulated seconds in a second of real time, 0 for no limit.
     """
 
     target: Target
@@ -49,7 +49,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The phones are there: those already on their group's newest build, and bytes of memory."""
+    """The phones are ready: how many run their group's newest build, and their bytes of memory."""
 
     newest: int
     by_group: tuple[int, ...]
@@ -58,7 +58,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The sums, each distinct request, bytes of memory that the phones took, and CPU seconds."""
+    """The totals, each distinct request, the phones' bytes of memory, and CPU seconds."""
 
     tally: Tally
     lines: list[LineCount]
@@ -67,7 +67,7 @@ class Finished:
 
 
 def work(pipe: Connection, job: Job) -> None:
-    """Be a worker until the pipe says None or breaks."""
+    """Run a worker until the pipe delivers None or breaks."""
     before = _resident()
     driver, ready = _prepare(job, before)
     gc.freeze()
@@ -98,7 +98,7 @@ def work(pipe: Connection, job: Job) -> None:
         lines = list(driver.lines.counts())
         pipe.send(Finished(driver.snapshot(), lines, max(0, _resident() - before), used))
     except (EOFError, BrokenPipeError):
-        # The coordinator is gone, so nobody is left to be told anything.
+        # The coordinator is gone, so there is nothing to report to.
         return
 
 
@@ -137,7 +137,7 @@ Said = TypeVar("Said", Ready, Tally, Finished)
 
 
 class Workers:
-    """Started processes; every method raises SurroundingsError where one of them is gone."""
+    """Started processes; every method raises SurroundingsError if one of them is gone."""
 
     def __init__(self, pipes: Sequence[Connection], processes: Sequence[BaseProcess]) -> None:
         self._pipes = pipes
@@ -149,11 +149,11 @@ class Workers:
         return [process.pid for process in self._processes if process.pid is not None]
 
     def ready(self) -> list[Ready]:
-        """Wait until all have their phones."""
+        """Wait until all workers have their phones."""
         return [self._take(index, Ready) for index in range(len(self._pipes))]
 
     def advance(self, tick: int) -> Tally:
-        """Let all begin what is due before `tick`; returns the sums of all so far."""
+        """Let all workers begin the polls before `tick`; returns the totals so far."""
         for index in range(len(self._pipes)):
             self._tell(index, tick)
         total = Tally()
@@ -162,7 +162,7 @@ class Workers:
         return total
 
     def finish(self) -> list[Finished]:
-        """Let all end what is under way, and themselves."""
+        """Let all workers complete their calls and end."""
         for index in range(len(self._pipes)):
             self._tell(index, None)
         return [self._take(index, Finished) for index in range(len(self._pipes))]
@@ -220,12 +220,11 @@ _HELD: Final = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def held_signals() -> Iterator[None]:
-    """Let what comes within the block come right behind it.
+    """Defer SIGTERM and SIGINT until the end of the block.
 
-    A handler that raises between the fork and the assignment of a `Popen` leaves a process that
-    nobody knows. The signals are not blocked in the kernel: what is begun inside would begin with
-    them blocked, too. Python runs handlers on the main thread alone, so elsewhere there is nothing
-    to hold.
+    A handler that raises between the fork and the assignment of a `Popen` would leave an untracked
+    process. The signals are not blocked in the kernel, because child processes would inherit the
+    mask. Python runs handlers only on the main thread, so other threads need no deferral.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -240,7 +239,7 @@ def held_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            # None: a handler that was not set from Python, and cannot be set again.
+            # None stands for a handler that was not set from Python and cannot be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         for each in came:
             signal.raise_signal(each)

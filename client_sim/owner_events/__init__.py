@@ -1,1 +1,1 @@
-"""What happens to a phone's owner. The poller cannot reach any of it (an import contract)."""
+"""Events of a phone's owner. Polling code must not import it (an import contract)."""

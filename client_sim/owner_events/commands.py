@@ -1,4 +1,4 @@
-"""`hening-device live`: things happen to a phone and its owner; nothing of it touches polling."""
+"""`hening-device live`: simulates events of a phone and its owner, which do not affect polling."""
 
 from pathlib import Path
 from typing import Final

@@ -1,6 +1,6 @@
-"""What an event does to the owner's data: a pure function of the data, a tape and the time.
+"""Effects of events on the owner's data: pure functions of the data, a tape and the time.
 
-What is new stands first, as phones show it. All of it is fictional (`client_sim.persona`).
+New items come first, as phones show them. All data is fictional (`client_sim.persona`).
 """
 
 from collections.abc import Callable, Iterable
@@ -47,17 +47,17 @@ class Kind(StrEnum):
 
 
 KINDS_2014: Final = tuple(Kind)[: tuple(Kind).index(Kind.APP_INSTALLED)]
-"""What was staged in 2014: a SIM, Wi-Fi, location, a contact, messages, calls, an account."""
+"""The events of the 2014 test: a SIM, Wi-Fi, location, a contact, messages, calls, an account."""
 
 EVERYDAY: Final = (Kind.APP_INSTALLED, Kind.PHOTO_TAKEN, Kind.TRAVELLED)
-"""What else happens to owners, and not to the phone itself as a restart or a reset does."""
+"""Other events of owners, without those of the phone itself, such as a restart or a reset."""
 
 
 def describe(kind: Kind, persona: Persona) -> Event:
-    """Make the event as it happens to this owner, told with the newest value of its kind.
+    """Make the event for this owner, with the newest value of its kind as details.
 
-    An owner without such a message or call has it with somebody else they know, and one who has
-    nothing of the kind at all gives an event without details.
+    Without such a message or call, another contact of the owner is used; without any value of the
+    kind, the event has no details.
     """
     tell = _DETAILS.get(kind)
     return Event(kind.value, () if tell is None else tell(persona))
@@ -149,7 +149,7 @@ _DETAILS: Final[dict[Kind, Callable[[Persona], Details]]] = {
 
 
 _JOURNEYS: Final = (
-    # A time zone, and the whole degrees of open sea that stand for a country.
+    # A time zone, and whole degrees of open sea in place of a country.
     ("Asia/Tokyo", 30, 150),
     ("Asia/Kolkata", 8, 66),
     ("Europe/Lisbon", 40, -22),
@@ -164,9 +164,9 @@ _LONGEST_CALL: Final = 3600
 
 
 def happen(kind: Kind, persona: Persona, tape: Tape, now: int) -> tuple[Persona, Event]:
-    """Let an event happen at epoch seconds `now`; return the data after it, and what apps hear."""
+    """Apply an event at epoch seconds `now`; return the new data, and the event for apps."""
     if kind is Kind.ACCOUNT_LOGOUT:
-        # Apps hear whose session it was, which is not in the data any more.
+        # The event for apps names the account, which is no longer in the new data.
         return _log_out(persona), describe(kind, persona)
     change = _CHANGES.get(kind)
     after = persona if change is None else change(persona, tape, now)
@@ -249,7 +249,7 @@ def _restart(persona: Persona, _tape: Tape, _now: int) -> Persona:
 
 
 def _forget(persona: Persona, tape: Tape, _now: int) -> Persona:
-    """Keep the device's own numbers and the SIM; draw anew what a set-up draws; drop the rest."""
+    """Keep the device's own numbers and the SIM; redraw the values of a set-up; drop the rest."""
     return replace(
         persona,
         android_id=tape.data(8).hex(),
@@ -268,7 +268,7 @@ def _forget(persona: Persona, tape: Tape, _now: int) -> Persona:
 
 
 def _pick_number(persona: Persona, tape: Tape) -> str:
-    """Return the number of somebody the owner knows, of a stranger where there is nobody."""
+    """Return the number of a contact of the owner, or a new number without contacts."""
     return tape.pick(persona.contacts).number if persona.contacts else tape.number()
 
 
@@ -293,4 +293,4 @@ _CHANGES: Final[dict[Kind, Callable[[Persona, Tape, int], Persona]]] = {
 
 
 class LifeError(SimulatorError):
-    """Something cannot happen to this phone; the message says what to do."""
+    """An event is impossible for this phone; the message says what to do."""

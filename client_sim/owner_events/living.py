@@ -1,4 +1,4 @@
-"""Lets events happen to a phone on disk: its owner's data changes, its apps hear of it."""
+"""Applies events to a phone on disk: changes its owner's data and notifies its apps."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from client_sim.world import Event
 
 
 class Life:
-    """The life of the phone in `directory`, told from `tape`.
+    """The events of the phone in `directory`, generated from `tape`.
 
-    `owner` moves in where the phone has no owner. Raises LifeError if there is none then either,
+    `owner` becomes the owner of a phone without one. Raises LifeError if there is still none,
     PersonaError if the data cannot be read.
     """
 
@@ -30,13 +30,13 @@ class Life:
         self._persona = found
 
     def happen(self, kind: Kind, now: int) -> Event:
-        """Let one event happen at epoch seconds `now` and return what apps hear of it.
+        """Apply one event at epoch seconds `now` and return the event that apps receive.
 
-        Raises DeviceError where a reboot or a reset fails, LifeError, OSError.
+        Raises DeviceError if a reboot or a reset fails, LifeError, OSError.
         """
         self._persona, event = happen(kind, self._persona, self._tape, now)
         if kind is Kind.FACTORY_RESET:
-            # What is left of the owner is with them until they set the phone up again.
+            # The remaining data is not on the phone until the owner sets it up again.
             reset_phone(self._directory)
         else:
             self._store.store(self._persona)

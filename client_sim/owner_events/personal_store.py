@@ -11,13 +11,13 @@ _FILE: Final = "persona.json"
 
 
 class PersonalStore:
-    """The owner's data of the phone in `directory`. Nothing that polls is given one of these."""
+    """The owner's data of the phone in `directory`. Polling code never receives one."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "personal" / _FILE
 
     def load(self) -> Persona | None:
-        """Return the owner's data, None where there is no owner; raises PersonaError, OSError."""
+        """Return the owner's data, None without an owner; raises PersonaError, OSError."""
         try:
             with self._path.open("rb") as file:
                 return decode_persona(file.read(PERSONA_LIMIT + 1))

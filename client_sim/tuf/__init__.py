@@ -1,1 +1,1 @@
-"""The phone's trust as an ordinary TUF client, for suites that test TUF clients from outside."""
+"""The phone's trust code as an ordinary TUF client, for conformance suites of TUF clients."""

@@ -1,4 +1,4 @@
-"""Looks a target up through all delegations and stores it once its length and hashes verified."""
+"""Finds a target through all delegations, verifies its length and hashes, and stores it."""
 
 from pathlib import Path
 from typing import Final
@@ -13,15 +13,15 @@ from client_sim.device.refresh import Source, update_role
 from client_sim.device.workflow import Workflow
 from client_sim.tuf.web import Web
 
-# Roles that one look-up visits besides the top-level targets (TUF 5.6.7.1).
+# Most roles that one look-up visits besides the top-level targets (TUF 5.6.7.1).
 _MAX_DELEGATIONS: Final = 32
 
 
 def find_target(source: Source, workflow: Workflow, path: str) -> TargetFile:
-    """Return a target, asking delegated roles in order of trust: pre-order, depth first.
+    """Return a target; visits delegated roles in order of trust: pre-order, depth first.
 
-    A role is asked once, cycles or not; a terminating delegation ends the search behind it. Raises
-    TrustError, also if nobody lists the target, and TransportError.
+    Each role is visited once, also in cycles; a terminating delegation ends the search after it.
+    Raises TrustError, also if no role lists the target, and TransportError.
     """
     ahead = [("targets", "root")]
     visited: set[str] = set()
@@ -47,7 +47,7 @@ def find_target(source: Source, workflow: Workflow, path: str) -> TargetFile:
 
 
 def load_target(web: Web, target: TargetFile, directory: Path, *, has_hash_names: bool) -> Path:
-    """Return the file of a target in `directory`, fetching it unless it is there and verifies.
+    """Return the file of a target in `directory`, fetching it unless it exists and verifies.
 
     Raises DownloadError, TransportError and StorageError; then no file has changed.
     """

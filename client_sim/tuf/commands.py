@@ -1,7 +1,7 @@
-"""`hening-device tuf`: the command by which a suite for TUF clients drives the phone's trust.
+"""`hening-device tuf`: lets a conformance suite for TUF clients drive the phone's trust code.
 
 Contract: options before the command; exit status 0 or 1 and no other; the trusted metadata of each
-role lies in the metadata folder under its name without version; the system's clock is believed.
+role is in the metadata folder under its name without version; the system's clock is trusted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Options:
 
 
 class TwoStatusGroup(click.Group):
-    """A group that ends with status 0 or 1, whatever goes wrong in it."""
+    """A group that ends with status 0 or 1, whatever error occurs."""
 
     def make_context(
         self,
@@ -51,7 +51,7 @@ class TwoStatusGroup(click.Group):
         )
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command behind them."""
+        """Run the command after the options."""
         return _end_with_one(lambda: super(TwoStatusGroup, self).invoke(ctx))
 
 

@@ -1,6 +1,6 @@
 """Trusted metadata in a folder: the newest version of each role under a name without version.
 
-A role's name is percent-encoded, so that none leads out of the folder.
+Role names are percent-encoded, so that none leads out of the folder.
 """
 
 from collections.abc import Iterator, MutableMapping
@@ -16,7 +16,7 @@ _SUFFIX: Final = ".json"
 
 
 class MetadataFolder(MutableMapping[str, bytes]):
-    """The state of a `Workflow`, `role.NAME`, as `NAME.json`; a failing disk is StorageError.
+    """The state of a `Workflow`, `role.NAME`, as `NAME.json`; a disk error is StorageError.
 
     A crash leaves the old file or the new one, and perhaps one that starts with a dot.
     """

@@ -1,16 +1,16 @@
-"""TUF and nothing beyond it: any key type, odd roots, delegations as deep as they come."""
+"""Only the rules of TUF: any key type, unusual roots, delegations of any depth."""
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 
 class NoRules:
-    """Accepts whatever TUF has verified."""
+    """Accepts everything that TUF has verified."""
 
     def check_root(self, root: Root) -> None:
         """Accept a root."""
 
     def check_next_root(self, old: Root, new: Root) -> None:
-        """Accept what follows a root."""
+        """Accept the next root."""
 
     def check_targets(self, root: Root, targets: Targets) -> None:
         """Accept the top-level targets."""
@@ -21,4 +21,4 @@ class NoRules:
     def check_new_version(
         self, name: str, signed: Targets | Snapshot, root: Root, timestamp: Timestamp
     ) -> None:
-        """Accept what is new."""
+        """Accept a new version."""

@@ -1,7 +1,7 @@
 """Fetches files below a URL, one connection each, with the phone's limits on answers.
 
-Unlike a phone this takes any base URL, HTTP/1.0 and servers that state no length. Plain HTTP on
-this machine is all it speaks: a suite that tests a client brings its own server.
+Unlike a phone it accepts any base URL, HTTP/1.0 and servers that state no length. It supports only
+plain HTTP on this machine: a conformance suite runs its own server.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from client_sim.device.internet import connect_plain, resolve
 from client_sim.device.workflow import ROOT_LIMIT
 
 _SECONDS: Final = 120.0
-# What stands for itself in a URL's path and query; anything else is escaped.
+# Characters that are not escaped in a URL's path and query.
 _SAFE: Final = "!$%&'()*+,-./:;=?@_~"
-# Answers that say "not there": a store behind a server may hide what is missing behind 403.
+# Statuses of missing files: some object stores answer 403 for them.
 _ABSENT: Final = (403, 404)
 _NOT_FOUND_LIMIT: Final = 16_384
 
@@ -37,7 +37,7 @@ class Web:
         return body
 
     def find(self, name: str, limit: int) -> bytes | None:
-        """Return at most `limit` bytes of a file, or None if it is not there."""
+        """Return at most `limit` bytes of a file, or None if it does not exist."""
         base = self.base if self.base.endswith("/") else f"{self.base}/"
         try:
             url = urlsplit(base + name)
@@ -82,7 +82,7 @@ class Metadata:
     web: Web
 
     def find_root(self, version: int) -> bytes | None:
-        """Return a version of root, or None if there is none such."""
+        """Return a version of root, or None if it does not exist."""
         return self.web.find(f"{version}.root.json", ROOT_LIMIT)
 
     def fetch(self, role: str, version: int | None, limit: int) -> bytes:
