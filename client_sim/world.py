@@ -25,7 +25,7 @@ class RunningBuild:
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """What any owner of this model knows about the phone without turning it on.
+    """The public facts: what any owner of this model knows without turning the phone on.
 
     `root` is the TUF root that the ROM ships, `ota_certificate` the PEM certificate that packages
     are signed with, `built_at` the build date (epoch seconds), a floor for the clock. `tls` is
@@ -82,7 +82,7 @@ class World(Protocol):
 class Client(Protocol):
     """A phone's polling software, synchronous, driven from outside.
 
-    `poll` asks once and returns what it decided (any value with a readable `str`); `on_event`
+    `poll` polls once and returns its decision (any value with a readable `str`); `on_event`
     receives the events in between; `next_poll(now)` gives the epoch seconds of the next poll.
     `next_poll` is called after each poll, event and start. It returns the same time until that
     poll, unless the phone was reset, or the time has passed or is over eight hours ahead.

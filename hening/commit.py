@@ -15,5 +15,5 @@ def ask_git(checkout: Path) -> str:
             [*command, "--exclude=*"], capture_output=True, text=True, check=False
         )
     except OSError:
-        return ""  # there is no git
+        return ""  # git is not installed
     return asked.stdout.strip() if asked.returncode == 0 else ""

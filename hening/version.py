@@ -32,7 +32,7 @@ def version_option(program: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def find_version() -> str:
-    """Return the version of what is installed, such as `0.1.0`."""
+    """Return the installed version, such as `0.1.0`."""
     # Imported here: a program starts sooner without it.
     from importlib.metadata import version  # noqa: PLC0415
 

@@ -3,8 +3,8 @@
     DIR/metadata/N.ROLE.json     one immutable version; the largest N of a role is its current one
     DIR/accepting/N.ROLE.json    versions that are taken over together: they count like those in
                                  `metadata`, into which the next change moves what a crash left
-    DIR/proposals/ID.json        what was signed in one go and not handed over yet
-    DIR/proposals/ID.packages    where the packages that go with it lie, a path on each line
+    DIR/proposals/ID.json        what was signed in one command and not submitted yet
+    DIR/proposals/ID.packages    the paths of its packages, one on each line
 
 The signed bytes are kept and passed on; nothing here encodes a metadata file a second time.
 """

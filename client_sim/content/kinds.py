@@ -60,7 +60,7 @@ def kinds_of(role: str) -> tuple[Kind, ...]:
 
 
 def part_of(key: str, parts: int) -> int:
-    """Return the part that an entry lies in, by the first byte of the sha256 of its key."""
+    """Return the part that contains an entry, by the first byte of its key's sha256."""
     return hashlib.sha256(key.encode("ascii")).digest()[0] * parts // _FANOUT
 
 

@@ -1,6 +1,6 @@
 """The packs that a phone holds, in its state.
 
-contents.ROLE    what is remembered of the packs of a role (`record.py`)
+contents.ROLE    the records of a role's packs (`record.py`)
 part.SHA256      a part's bytes as they were fetched
 
 A part is written before a record names it, and removed after the last record that names it. A phone

@@ -62,7 +62,7 @@ class PollOutcome:
 class PollingClient:
     """The clean client over a `world`: `factory(world) -> client` is the class itself.
 
-    `retry_failed` lets it choose a build that did not start before, because the owner asked for it.
+    `retry_failed` allows a build that did not boot before, because the owner asked for it.
     """
 
     def __init__(self, world: World, *, retry_failed: bool = False) -> None:
@@ -73,7 +73,7 @@ class PollingClient:
     def poll(self) -> PollOutcome:
         """Poll once and decide. Does not raise for errors of a server or the network.
 
-        StateError and StorageError become a failed outcome, too: a phone must go on polling.
+        StateError and StorageError become a failed outcome, too: a phone must continue to poll.
         """
         self._trust = None
         connection = Connection(self.world)

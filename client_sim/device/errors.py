@@ -2,11 +2,11 @@
 
     DeviceError
     ├── TransportError          an answer was refused, or there was none
-    │   ├── GoneError           the answer is 404 or 410: what was asked for is not there
+    │   ├── GoneError           the answer is 404 or 410: the requested file does not exist
     │   └── UnreachableError    the surroundings failed: no address, no connection, a broken one
     ├── TrustError              metadata is not what the trusted root allows
-    │   ├── ExpiredError        it was, but its time is over; polling goes on
-    │   ├── LimitError          a new version signs what could not be taken back
+    │   ├── ExpiredError        metadata has expired; polling continues
+    │   ├── LimitError          a new version exceeds a limit on irreversible changes
     │   └── ProfileError        valid TUF metadata that this profile refuses
     ├── LogError                a note, a checkpoint or a proof is malformed or proves nothing
     ├── ReleaseError            a release is malformed

@@ -81,7 +81,7 @@ MAX_BEHIND_BYTES: Final = 4 * 1024 * 1024
 class Front:
     """The checked start of a package: its first `len(head)` bytes, its metadata, its payload.
 
-    The payload's file can be read as far as `head` goes.
+    The payload's file can be read up to the end of `head`.
     """
 
     head: bytes

@@ -108,7 +108,7 @@ class ResponseLearner:
     def learn_install(
         self, state: TrustState, group: Group, offer: Offer, held: int, now: float
     ) -> tuple[Failure, str] | None:
-        """Fetch the codename role of `offer` for a phone that holds version `held`, and check it.
+        """Fetch the codename role of `offer` for a phone that has version `held`, and check it.
 
         It is a failure if the poll before it does not succeed.
         """

@@ -11,7 +11,7 @@ from signer.errors import SignerError, SurroundingsError
 
 
 class MemoryFileError(SignerError):
-    """The file that says what earlier audits saw cannot be used."""
+    """The file with the memory of earlier audits cannot be used."""
 
 
 class AnswerError(SignerError):
@@ -39,8 +39,8 @@ class Kind(enum.StrEnum):
     LOG = "log"  # checkpoint or tiles that are not there, malformed or contradictory
     METADATA = "metadata"  # metadata that does not verify
     EXPIRED = "expired"
-    UNSERVED = "unserved"  # logged, passed over, and not served: burned, or shown to another client
-    PENDING = "pending"  # logged, not passed over, and not served at two audits
+    UNSERVED = "unserved"  # logged, skipped, and not served: burned, or shown to another client
+    PENDING = "pending"  # logged, not skipped, and not served at two audits
     FOREIGN = "foreign"  # logged, and not what the team signed
 
 

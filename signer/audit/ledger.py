@@ -1,4 +1,4 @@
-"""What the log says about each role, judged entry by entry as it is read.
+"""The log's entries about each role, checked one by one as they are read.
 
 For each role it keeps the newest version and the versions that may still be served. What it keeps
 does not grow with the log.

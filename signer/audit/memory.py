@@ -45,7 +45,7 @@ class Logged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoleMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of a role: `current` is 0 for one that is not published yet."""
+    """The known versions of a role: `current` is 0 for one that is not published yet."""
 
     current: Number
     highest: Number

@@ -1,7 +1,7 @@
 """Ends every command that changes metadata: with a proposal for several people, or signed.
 
 --propose FILE              write a proposal; nobody signs yet, nothing else is written
---keys DIR --out DIR        sign with the keys at hand, accept and hand over to the server
+--keys DIR --out DIR        sign with the available keys, accept and submit to the server
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def print_audit(done: Audit, memory: Memory) -> None:
-    """Print how far the audit came, and what is logged and not published."""
+    """Print the extent of the audit, and what is logged and not published."""
     rows = [
         ("trusted root", str(done.published.root.version)),
         ("role versions served", str(len(done.published.served))),

@@ -155,7 +155,7 @@ def complete_channel(context: click.Context, _parameter: click.Parameter, begun:
 def complete_part(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """Return what `--codename`, `--region` or `--channel` is in signed releases.
 
-    Where one of the others is on the line already, only what goes with it.
+    If one of the others is on the command line already, only matching values are returned.
     """
     wanted = str(parameter.name)
     found = set()

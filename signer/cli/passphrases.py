@@ -107,7 +107,8 @@ class Passphrases:
     def choose(self, name: str) -> bytes:
         """Return a passphrase for the key `name`, asked for twice on a terminal.
 
-        An empty answer repeats the passphrase before. One that no key takes is asked for again.
+        An empty answer repeats the passphrase before. A passphrase of invalid length is asked for
+        again.
         """
         from signer.keys.key_file import check_passphrase
 

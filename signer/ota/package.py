@@ -130,7 +130,7 @@ class UnpackedCrc:
     """Size and checksum of an entry's unpacked bytes, with the interface of a hash.
 
     `digest` is 8 bytes of size and 4 of CRC-32, big-endian; empty when the entry cannot be
-    unpacked, does not end where its packed bytes end, or goes on beyond its announced size.
+    unpacked, does not end where its packed bytes end, or exceeds its announced size.
     """
 
     def __init__(self, entry: Entry) -> None:

@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
 
 
 def check_manifest(manifest: Manifest, blobs_length: int) -> None:
-    """Raise PayloadError for the first thing that a device would stumble over.
+    """Raise PayloadError for the first thing that would make a device fail.
 
     Unknown operation types and newer minor versions pass, because only newer devices know what they
     mean; see `unknown_names`.
@@ -279,8 +279,8 @@ _PIECE = 1 << 20
 class BrotliSize:
     """The unpacked length of a brotli stream, with the interface of a hash.
 
-    `digest` is 8 bytes big-endian; empty when the stream cannot be unpacked, does not end where
-    its bytes end, or goes on beyond `limit`.
+    `digest` is 8 bytes big-endian; empty when the stream cannot be unpacked, does not end where its
+    bytes end, or exceeds `limit`.
     """
 
     def __init__(self, limit: int) -> None:

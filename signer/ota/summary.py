@@ -50,7 +50,7 @@ class OtaFacts:
     a `minor-version-10`, properties, fields. It is also what not every phone supports: `PUFFDIFF`,
     `ZUCCHINI`, `LZ4DIFF_BSDIFF`, `LZ4DIFF_PUFFDIFF` and `verity`. A block-based package has neither
     payload properties nor minor version (0), may lack incremental, patch level (empty) and SDK
-    level (0), and has the version of its transfer lists in `transfer_version`, 0 otherwise.
+    level (0). The version of its transfer lists is in `transfer_version`, 0 otherwise.
     """
 
     path: Path

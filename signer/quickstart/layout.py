@@ -5,7 +5,7 @@ SECOND           the second root key, on another disk, 0700
 OUT/repo         the working folder, with policy.toml
 OUT/server       the server's state
 OUT/hening.toml  names the three, and is written last
-OUT/unfinished   what was asked for, and the first proposal; there until all is made
+OUT/unfinished   the parameters and the first proposal; exists until everything is made
 """
 
 import json

@@ -109,8 +109,9 @@ def plan_prune(
     """Return the role without the builds that are older than every needed build.
 
     Needed are the newest `keep` unwithdrawn builds of each channel, the stepping stones on the way
-    to them, what still drains at `now`, and every build from which an incremental starts that
-    stays listed and is not withdrawn. A channel whose builds are all withdrawn needs none of them.
+    to them, and what still drains at `now`. Needed is also every source build of an incremental
+    that stays listed and is not withdrawn. A channel whose builds are all withdrawn needs none of
+    them.
     """
     if keep < 1:
         raise ReleaseRefusal("At least one build is kept in each channel; give --keep 1 or more.")
