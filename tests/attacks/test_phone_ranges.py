@@ -45,7 +45,7 @@ RANGES = {
     ),
     "no total": _lie(lambda body, size: _ranged(body, b"bytes 0-%d/*" % (size - 1))),
     "another last": _lie(lambda body, size: _ranged(body, b"bytes 0-%d/%d" % (size, size))),
-    "another unit": _lie(lambda body, size: _ranged(body, b"bytes 0-%d/%d" % (size - 1, size))),
+    "another unit": _lie(lambda body, size: _ranged(body, b"octets 0-%d/%d" % (size - 1, size))),
     "unsatisfied": _lie(lambda body, size: _ranged(body, b"bytes */%d" % size)),
     "no range": _lie(lambda body, _size: _ranged(body, None)),
     "two ranges": _lie(
