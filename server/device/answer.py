@@ -1,4 +1,4 @@
-"""What a request of the language is answered with. Pure: snapshot and request in, answer out.
+"""Chooses the answer to a request. Pure: snapshot and request in, answer out.
 
 Source: RFC 9110 sections 8.8, 12.5.3, 13 and 14; RFC 9530 for `Repr-Digest`; RFC 9457 for problems.
 """
@@ -25,7 +25,7 @@ from server.device.gate import GateMode, Headers, Reason, phone_request
 from server.device.snapshot import EMPTY, POINTERS, Snapshot
 
 _UNIT = re.compile(rb"bytes=", re.IGNORECASE)
-# A number may have any number of digits; a line of a request has 2,048 bytes.
+# A number may have any number of digits; a line of a request is at most 2,048 bytes.
 _RANGE = re.compile(rb"([0-9]{1,2048})-([0-9]{0,2048})|-([0-9]{1,2048})")
 
 
@@ -43,7 +43,7 @@ class ByteRange:
 
 
 class Unsatisfiable(Exception):  # noqa: N818 - an answer (416), not a fault
-    """A range that begins behind the end."""
+    """A range that begins after the end."""
 
 
 def plan_range(
@@ -63,7 +63,7 @@ def plan_range(
     if suffix is not None:
         if int(suffix) == 0:
             raise Unsatisfiable
-        if length == 0:  # satisfiable, and no Content-Range could say so
+        if length == 0:  # satisfiable, but no Content-Range can express it
             return None
         return ByteRange(max(0, length - int(suffix)), length - 1)
     first, last = int(start), int(end) if end else length - 1
@@ -75,7 +75,7 @@ def plan_range(
 
 
 def _only_range(value: bytes) -> bytes:
-    """Return the range of a set that has one, and otherwise nothing."""
+    """Return the range of a set that has exactly one, otherwise nothing."""
     unit = _UNIT.match(value)
     if unit is None:
         return b""
@@ -106,13 +106,13 @@ _USUAL = {
     b"deflate, gzip, br, zstd": True,
     b"identity": False,
 }
-ELEMENTS = 16  # of a list in a header that are read; what is behind them counts as not there
+ELEMENTS = 16  # of a list in a header that are read; later ones are ignored
 _QUALITY_ZERO = re.compile(rb"q=0(?:\.0{0,3})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers and either bytes or a piece of a package; `close` ends the connection."""
+    """Status, headers, and bytes or part of a package; `close` ends the connection."""
 
     status: HTTPStatus
     headers: Mapping[str, str]
@@ -125,7 +125,7 @@ class Answer:
 def plan_answer(snapshot: Snapshot, method: str, path: str, headers: Headers) -> Answer:
     """Return the answer to GET `path`; the answer to HEAD is the same without its bytes.
 
-    A Range means something to GET only (RFC 9110 section 14.2).
+    Range is defined for GET only (RFC 9110 section 14.2).
     """
     fields = {name.lower(): value for name, value in headers}
     if method == "HEAD":
@@ -142,7 +142,7 @@ def plan_answer(snapshot: Snapshot, method: str, path: str, headers: Headers) ->
 
 
 def not_there() -> Answer:
-    """Return the answer to a well-formed path that leads nowhere."""
+    """Return the answer to a well-formed path that does not exist."""
     return problem(HTTPStatus.NOT_FOUND, "This is not there, or not there yet.", cache=ONE_MINUTE)
 
 
@@ -252,11 +252,11 @@ Hit: TypeAlias = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A snapshot as a process serves it; never changed, replaced by one reference.
+    """A snapshot as a process serves it; immutable, replaced in one assignment.
 
-    `requests` are the documents by the request line that asks for them. `exact` gives for whole
-    requests, byte by byte, the status and the answer without status line and `Date`: all that a
-    phone asks for, the next root's 404 among it, and what a cache asks in a phone's place.
+    `requests` maps a request line to the document that it asks for. `exact` maps whole requests,
+    byte for byte, to the status and the answer without status line and `Date`. It has every request
+    of a phone, the next root's 404 included, and the revalidations of a cache.
     """
 
     snapshot: Snapshot = EMPTY
@@ -271,7 +271,7 @@ def make_served(
 ) -> Served:
     """Return `snapshot` as it is served to phones that ask for one of `hosts`.
 
-    What `previous` holds of the same documents is taken over.
+    Documents that are unchanged since `previous` are reused.
     """
     if (previous.hosts, previous.mode) != (hosts, mode):
         previous = Served()
@@ -295,7 +295,7 @@ def make_served(
 def _hits(
     path: str, document: Document, hosts: Sequence[bytes], mode: GateMode
 ) -> dict[bytes, Hit]:
-    """Return what is asked for a document by phones, and by a cache whose minute is over."""
+    """Return a phone's requests for a document, and those of a cache whose minute has passed."""
     is_revalidated = path in POINTERS and mode is not GateMode.STRICT
     if phone_request(path) is None and not is_revalidated:
         return {}
@@ -310,7 +310,7 @@ def _hits(
 
 
 def _absent(snapshot: Snapshot, hosts: Sequence[bytes]) -> dict[bytes, Hit]:
-    """Return what is asked at each poll and not there: the next root."""
+    """Return each poll's request for a file that does not exist yet: the next root."""
     if not snapshot.next_root:
         return {}
     answer = not_there()
@@ -330,5 +330,5 @@ def _line(path: str) -> bytes:
 
 
 def _request(path: str, host: bytes, condition: bytes = b"") -> bytes:
-    """Return a phone's request: docs/FORMATS.md section 9. `condition` is what a cache adds."""
+    """Return a phone's request (docs/FORMATS.md section 9). `condition` is what a cache adds."""
     return _line(path) + b"\r\nHost: " + host + b"\r\nAccept-Encoding: gzip\r\n%b\r\n" % condition

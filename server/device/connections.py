@@ -1,4 +1,4 @@
-"""What all connections of a process share: what is served, the date, their number, their limits."""
+"""The connection registry of a process: what is served, the date, connections and their limits."""
 
 import asyncio
 from collections import deque
@@ -21,8 +21,8 @@ from server.device.plane import DevicePlane
 from server.device.turns import SLOW_ANSWER, Turns
 
 HELD = 256 * 1024 * 1024  # bytes that may wait for slow clients in a process
-WAITING_BYTES = 16_384  # of a connection that waits for its hand-over
-TICK_SECONDS = 0.5  # how exact limits and `Date` are
+WAITING_BYTES = 16_384  # of a connection that waits for the fallback to aiohttp
+TICK_SECONDS = 0.5  # resolution of limits and `Date`
 LANE_STATUSES = (
     HTTPStatus.OK,
     HTTPStatus.PARTIAL_CONTENT,
@@ -35,11 +35,11 @@ LANE_STATUSES = (
 
 
 class Connection(Protocol):
-    """A connection, on the lane or handed over: when it is cut, on the loop's clock, and why.
+    """A connection on the fast path or in aiohttp: when it is cut, on the loop's clock, and why.
 
-    `left` is what the client had still to take when its deadline came the last time, and `least`
-    how much of it must be taken by the next. `held` bytes wait in memory for it. Behind its last
-    answer, where `limit` is empty, it may take nothing until `stalls`.
+    `left` is what the client had not taken when its deadline last came; `least` is how much of it
+    must be taken by the next. `held` bytes wait in memory for it. After its last answer, where
+    `limit` is empty, it may take nothing until `stalls`.
     """
 
     deadline: float
@@ -50,13 +50,13 @@ class Connection(Protocol):
     held: int
 
     def untaken(self) -> int:
-        """Return how many bytes the client has still to take."""
+        """Return how many bytes the client has not taken yet."""
 
     def cut(self) -> None:
-        """End the connection at once."""
+        """End the connection immediately."""
 
     def drain(self) -> None:
-        """Let the next answer be the last."""
+        """Make the next answer the last."""
 
 
 class FastConnection(Connection, Protocol):
@@ -67,9 +67,9 @@ class FastConnection(Connection, Protocol):
 
 
 class Connections:
-    """Gives lanes what they need, and cuts connections whose time is over.
+    """Serves connections of the fast path, and cuts those whose deadline has passed.
 
-    `hand_over` is given a transport and what came over it and is still to be answered.
+    `hand_over` takes a transport and the received bytes that are still to be answered.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Connections:
         self.tick()
 
     def tick(self) -> None:
-        """Look at the clocks for everyone, and cut those whose time is over."""
+        """Update the date and the deadlines, and cut connections whose deadline has passed."""
         now, limits = self._monotonic(), self.plane.limits
         self.until_head = now + limits.head_seconds
         self.until_idle = now + limits.idle_seconds
@@ -112,7 +112,7 @@ class Connections:
     def _expire(self, connection: Connection, now: float) -> None:
         """Cut a connection, unless its client takes what was written, however slowly.
 
-        Behind the last answer it is looked at again soon, as nobody tells when all is taken.
+        After the last answer, poll again soon: there is no callback when the send buffer drains.
         """
         left = connection.untaken()
         is_taking = left > 0 and abs(connection.left - left) >= connection.least
@@ -128,19 +128,19 @@ class Connections:
             connection.cut()
 
     def linger(self, connection: Connection) -> None:
-        """Give a client a moment behind the last answer, and more while it has to take of it."""
+        """Give a client a moment after the last answer, and more while it still reads."""
         connection.deadline, connection.limit = self.until_linger, ""
         connection.stalls = self.until_stall
 
     def is_full(self) -> bool:
-        """Answer, and count, whether there is no room for another connection."""
+        """Return, and count, whether there is no room for another connection."""
         if len(self._connections) <= self.plane.limits.connections:
             return False
         self.plane.counts.cuts["full"] += 1
         return True
 
     def hold(self, connection: Connection, size: int) -> None:
-        """Note what is kept for a client; where all in all is too much, the last one is cut."""
+        """Record the bytes kept for a client; over the total limit, this connection is cut."""
         self._held += size - connection.held
         connection.held = size
         if self._held > HELD and size:
@@ -148,18 +148,18 @@ class Connections:
             connection.cut()
 
     def enter(self, connection: Connection) -> None:
-        """Count a connection in."""
+        """Register a connection."""
         self._connections.add(connection)
         self.plane.counts.connections = len(self._connections)
 
     def leave(self, connection: Connection) -> None:
-        """Count a connection out."""
+        """Unregister a connection."""
         self._connections.discard(connection)
         self._left.set()
         self.plane.counts.connections = len(self._connections)
 
     def drain(self) -> None:
-        """Let the next answer of each connection be its last."""
+        """Make the next answer of each connection its last."""
         self.is_draining = True
         for connection in list(self._connections):
             connection.drain()
@@ -176,12 +176,12 @@ class Connections:
             connection.cut()
 
     def hand_over(self, lane: FastConnection, data: bytes) -> None:
-        """Have a connection handed over, whose unanswered bytes begin with `data`.
+        """Queue a connection for aiohttp; its unanswered bytes begin with `data`.
 
-        That is dear, and who is refused comes this way: beyond so many a second they wait, but for
-        those who ask for a package, which have as many again. So a flood of refusals, of packages
-        or not, holds up nobody's poll. Whoever would wait for more than a second is cut, and who
-        brings much: who left meanwhile is noticed only in turn, and must not fill the room.
+        Falling back to aiohttp is expensive and refusals use it, so it is rate-limited. Requests
+        for packages have a second limit of the same size. So a flood of refusals delays no poll.
+        Connections that would wait more than 1 s are closed, and those with many unanswered bytes.
+        A connection that closes meanwhile is noticed only in its turn and must not fill the queue.
         """
         limits = self.plane.limits
         reserve = limits.handovers * TICK_SECONDS if is_for_package(data, self.plane.served) else 0
@@ -195,14 +195,14 @@ class Connections:
             lane.cut()
 
     def _hand_over_next(self) -> None:
-        """Hand over the connection that waited longest, and see to the others in later turns."""
+        """Hand the longest waiting connection to aiohttp, and the others in later turns."""
         if self._waiting and self._handovers_left > 0:
             self.turns.spend(SLOW_ANSWER)
             self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
             self.turns.line_up(self._hand_over_next)
 
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
-        """Return the answer to a whole head, where it can be given on the lane."""
+        """Return the answer to a whole head, where the fast path has it."""
         served, mode = self.plane.served, self.plane.mode
         if (hit := served.exact.get(head)) is not None:
             return *hit, False, None
@@ -212,7 +212,7 @@ class Connections:
         return plan_refusal(head, mode) if planned is None else planned
 
     def count(self, status: int, remark: Remark) -> None:
-        """Count an answer of the lane."""
+        """Count an answer of the fast path."""
         self.answers[status] += 1
         if isinstance(remark, Reason):
             self.plane.counts.refusals[remark] += 1

@@ -1,4 +1,4 @@
-"""What the device plane counts: plain integers, added up over processes; nothing of a request."""
+"""What the device plane counts: integers, summed over processes; nothing about a request."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -24,9 +24,9 @@ CUTS = ("full", "head", "idle", "stall")
 
 
 class Counts(msgspec.Struct):
-    """Answers by status, refusals by reason, connections cut by the limit that they met.
+    """Answers by status, refusals by reason, cut connections by the limit that they exceeded.
 
-    Every key is there from the start. `connections` and `downloads` are those open now.
+    Every key exists from the start. `connections` and `downloads` are those open now.
     """
 
     answers: dict[int, int] = msgspec.field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
@@ -37,7 +37,7 @@ class Counts(msgspec.Struct):
     downloads: int = 0
 
     def add(self, other: "Counts") -> None:
-        """Add what another process has counted; what is open now is added, too."""
+        """Add what another process has counted, the gauges of open connections included."""
         for status, number in other.answers.items():
             self.answers[status] += number
         for reason, number in other.refusals.items():
@@ -50,13 +50,13 @@ class Counts(msgspec.Struct):
 
 
 class CountsCollector(Collector):
-    """Shows counts to Prometheus. No sample tells when something was counted first."""
+    """Exports counts to Prometheus. No sample has a creation time."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one family for each thing that is counted."""
+        """Yield one metric family for each count."""
         counts = self._counts
         answers = CounterMetricFamily("hening_answers", "Answers", labels=["status"])
         for status, number in sorted(counts.answers.items()):

@@ -1,4 +1,4 @@
-"""Small files in memory: each representation as the bytes that are sent of it."""
+"""Small files in memory: each representation as the bytes that are sent."""
 
 import base64
 import gzip
@@ -27,8 +27,8 @@ Headers = Mapping[str, str]
 class Representation(msgspec.Struct, frozen=True, gc=False):
     """One coding of a small file, serialised once.
 
-    `data` are an answer without its status line and `Date`: header fields, an empty line, the
-    body. The first `head` of them end with the empty line. `unmodified` is the same for a 304.
+    `data` is an answer without its status line and `Date`: header fields, an empty line, the body.
+    Its first `head` bytes end with the empty line. `unmodified` is the same for a 304.
     """
 
     data: bytes
@@ -38,7 +38,7 @@ class Representation(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def body(self) -> bytes:
-        """The bytes behind the header fields."""
+        """The bytes after the header fields."""
         return self.data[self.head :]
 
     @property
@@ -48,14 +48,14 @@ class Representation(msgspec.Struct, frozen=True, gc=False):
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
-    """A small file in memory; `compressed` where a gzip form exists."""
+    """A small file in memory; `compressed` is set where a gzip form exists."""
 
     identity: Representation
     compressed: Representation | None
 
 
 def make_document(url: str, body: bytes, *, mutable: bool) -> Document:
-    """Return the file that is served at `url`; a `mutable` one is cached for a minute."""
+    """Return the file that is served at `url`; a `mutable` one may be cached for a minute."""
     cache = ONE_MINUTE if mutable else IMMUTABLE
     if url.startswith("/log/tile/"):
         return Document(_represent("application/octet-stream", cache, body, None), None)
@@ -67,18 +67,18 @@ def make_document(url: str, body: bytes, *, mutable: bool) -> Document:
 
 
 def encode_fields(headers: Headers) -> bytes:
-    """Return header fields and the empty line behind them."""
+    """Return header fields and the empty line after them."""
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n"
 
 
 def decode_fields(data: bytes) -> Headers:
-    """Return what `encode_fields` was given."""
+    """Return the headers that `encode_fields` was given."""
     lines = data.decode().removesuffix("\r\n\r\n").split("\r\n")
     return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
 def unmodified_headers(headers: Headers) -> Headers:
-    """Return the fields that a 304 has of those of a 200 (RFC 9110 section 15.4.5)."""
+    """Return the fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5)."""
     return {name: headers[name] for name in ("Cache-Control", "ETag", "Vary") if name in headers}
 
 
@@ -107,10 +107,11 @@ _PROOF = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})\.([1-9][0-9]{0,15})")
 
 @dataclass(frozen=True, slots=True)
 class LogFiles:
-    """Tiles and proofs by path, and what the next look needs to know of this one.
+    """Tiles and proofs by path, and the state that the next load needs.
 
-    The tree's `size`, the `versions` whose proofs are in, and how often proofs were `restated`: a
-    proof says the same for ever, but another key of the log may have signed it since.
+    The state is the tree's `size`, the `versions` whose proofs are loaded, and how often proofs
+    were `restated`. The content of a proof never changes, but another key of the log may have
+    signed it since.
     """
 
     documents: Mapping[str, Document] = field(default_factory=dict)
@@ -122,12 +123,12 @@ class LogFiles:
 def load_log_files(
     public: Path, checkpoint: bytes, versions: Mapping[str, int], previous: LogFiles
 ) -> LogFiles:
-    """Read what a log has that `previous` has not; `versions` are the roles' current ones.
+    """Read what the log has and `previous` has not; `versions` are the roles' current ones.
 
     Raises FormatError or OSError where a file cannot be read.
     """
     log = public / "log"
-    # Read first: proofs that are signed again from here on are read again the next time.
+    # Read first: proofs that are signed again after this line are read again by the next load.
     restated = load_restating(public)
     size = _size(checkpoint)
     documents = dict(previous.documents)
@@ -155,9 +156,9 @@ def _size(checkpoint: bytes) -> int:
 
 
 def _tiles(log: Path, size: int, since: int) -> Iterator[Path]:
-    """Yield the tiles of a tree of `size` leaves that one of `since` need not have had.
+    """Yield the tiles of a tree of `size` leaves that a tree of `since` may have lacked.
 
-    Of a partial tile there is a file for each size that the log had when it was appended to.
+    A partial tile has one file for each size that the log had when it was appended to.
     """
     levels: list[tuple[int | str, int]] = [("entries", 0)]
     levels += [(level, level * LEVEL_BITS) for level in range(size.bit_length() // LEVEL_BITS + 1)]
@@ -182,7 +183,7 @@ def _new_proofs(versions: Mapping[str, int], before: Mapping[str, int]) -> Itera
 
 
 def _all_proofs(log: Path, versions: Mapping[str, int]) -> Iterator[str]:
-    """Yield the names of all proofs of versions that are public or were passed over."""
+    """Yield the names of the proofs of all versions that are public or were skipped."""
     folder = log / "proof"
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _PROOF.fullmatch(path.name)
@@ -204,11 +205,11 @@ class Package(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class RoleFiles:
-    """The current version's number, all that is served of the role by path, and its targets by URL.
+    """The current version's number, all served files of the role by path, and its targets by URL.
 
-    `drains` gives for each withdrawn target until when it is served, in epoch seconds, and `absent`
-    are those whose blob is not there. `is_whole` tells whether every blob that is not withdrawn was
-    there and no version was left out as altered; where it was not so, the role is looked at again.
+    `drains` maps each withdrawn target to the epoch second until which it is served. `absent` are
+    the targets whose blob is missing. `is_whole` says that no blob of a current target was missing
+    and no version was left out as altered; a role that is not whole is loaded again.
     """
 
     version: int
@@ -221,14 +222,14 @@ class RoleFiles:
     def over(self, signed_at: datetime) -> set[str]:
         """Return the URLs of targets that are withdrawn and have drained by `signed_at`.
 
-        The signed time stands for a clock, so that every node answers alike.
+        The signed time is used instead of a clock, so that every node answers alike.
         """
         time = signed_at.timestamp()
         return {url for url, until in self.drains.items() if time >= until}
 
 
 def blob_hashes(role: str, targets: Targets) -> set[str]:
-    """Return the sha256 of each blob without which a target of `role` cannot be served."""
+    """Return the sha256 of each blob that is needed to serve the targets of `role`."""
     if is_latest(role):
         return set()
     return {target.hashes["sha256"] for target in targets.targets.values()}
@@ -243,8 +244,8 @@ def make_role_files(
 ) -> RoleFiles:
     """Return what is served of `role`, whose current version is `version` and lists `targets`.
 
-    `lengths` are those of the blobs that are there; None where nobody can tell, and every target is
-    taken to be there.
+    `lengths` are those of the blobs that exist. With None they are unknown, and every target is
+    assumed to exist.
     """
     packages: dict[str, Package] = {}
     drains: dict[str, int] = {}

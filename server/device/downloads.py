@@ -1,8 +1,8 @@
-"""Sends packages and parts of them, each client at its own pace and none at the polls' expense.
+"""Sends packages and parts of them, each client at its own pace, without delaying polls.
 
-A package that is a file goes from the kernel's cache to the socket of whoever asks on the lane;
-over TLS, from a store elsewhere, and to clients that were handed over, it goes in pieces, the next
-once the client has taken the last.
+On the fast path a package that is a file goes from the page cache to the socket. Over TLS, from a
+remote store, and after the fallback to aiohttp it is sent in pieces: the next one when the client
+has taken the last.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from server.storage.errors import StorageError
 
 
 class Downloads:
-    """The downloads of one process: so many at a time, and none that stalls for long.
+    """The downloads of one process: limited in number, and cut when they stall.
 
-    `date` gives what stands in the header of this name.
+    `date` returns the value of the `Date` header.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Downloads:
         self._watched: set[asyncio.Transport] = set()
 
     def watches(self, transport: asyncio.Transport | None) -> bool:
-        """Answer whether a download over this connection looks itself whether its client stalls."""
+        """Answer whether a download over this connection watches for a stalled client itself."""
         return transport in self._watched
 
     async def send(
@@ -49,8 +49,9 @@ class Downloads:
     ) -> web.StreamResponse:
         """Answer with a package that is not empty, or with the part of it that `answer` names.
 
-        Raises StorageError or OSError when its bytes cannot be had: before the head if that can
-        be known by then; after it the connection is reset, for a wrong end is no end.
+        Raises StorageError or OSError when its bytes cannot be read, before the head where that is
+        known by then. After the head the connection is reset, so that the client sees no regular
+        end.
         """
         if self._counts.downloads >= self._limits.downloads:
             return self._refuse()
@@ -67,11 +68,11 @@ class Downloads:
         head: bytes,
         begin: Callable[[Sending], None],
     ) -> bool:
-        """Send `head` and what is planned to a transport without TLS that has nothing to write.
+        """Send `head` and the planned bytes to a transport without TLS and with an empty buffer.
 
-        `begin` is told when it begins. Answers False, and nothing was sent, where there is no such
-        file, or no room. Raises OSError or StorageError, and the connection is reset, where it ends
-        before its end.
+        `begin` is called when sending begins. Returns False, and sends nothing, where the file does
+        not exist or too many downloads run. Raises OSError or StorageError, and resets the
+        connection, where the file ends early.
         """
         if self._counts.downloads >= self._limits.downloads:
             return False
@@ -99,7 +100,7 @@ class Downloads:
         self._counts.downloads -= 1
 
     def _refuse(self) -> web.StreamResponse:
-        """Answer that there are too many; nothing in it tells a phone when to come again."""
+        """Answer that there are too many downloads, without a Retry-After."""
         busy = problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many downloads are under way.")
         self._counts.answers[busy.status] += 1
         response = web.Response(status=busy.status, headers=self._dated(busy), body=busy.body)
@@ -117,7 +118,7 @@ class Downloads:
         response = web.StreamResponse(status=answer.status, headers=self._dated(answer))
         async with contextlib.AsyncExitStack() as stack:
             opening = self._blobs.open_file(package.sha256, package.length)
-            await stack.enter_async_context(opening)  # which finds out whether it is as signed
+            await stack.enter_async_context(opening)  # which verifies that it is as signed
             if request.method == "HEAD":
                 await self._begin(request, response)
                 return response
@@ -160,8 +161,8 @@ def _is_tls(transport: asyncio.Transport) -> bool:
 
 
 async def _empty(transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
-    """Wait until the kernel has what was written."""
-    # A transport of TLS waits for ever from 0 on, for it takes a buffer of no bytes for full.
+    """Wait until the kernel has taken all that was written."""
+    # With 0 a TLS transport waits for ever, for it takes an empty buffer for a full one.
     transport.set_write_buffer_limits(high=1 if _is_tls(transport) else 0)
     try:
         await writer.drain()
@@ -178,12 +179,12 @@ async def _write(
         with patience.waiting():
             await writer.write(piece)
             await writer.drain()
-        await asyncio.sleep(0)  # a client that takes all at once must not keep the loop
+        await asyncio.sleep(0)  # a client that takes everything immediately must not hold the loop
 
 
 @contextlib.contextmanager
 def _whole(twin: Twin) -> Iterator[None]:
-    """Reset the connection unless the block comes to its end: a part must not look like all."""
+    """Reset the connection unless the block completes: a part must not look like the whole."""
     try:
         yield
     except BaseException:
@@ -192,9 +193,9 @@ def _whole(twin: Twin) -> Iterator[None]:
 
 
 class FileAnswer:
-    """Sends `head` and what is planned, then tells `done` whether it did; else nothing was sent.
+    """Sends `head` and the planned bytes, then calls `done` with whether it did; else sent nothing.
 
-    Where the connection is gone, or was reset since the file ended early, nobody is told.
+    `done` is not called if the connection is gone, or was reset because the file ended early.
     """
 
     def __init__(
@@ -222,12 +223,12 @@ class FileAnswer:
         self._sending = sending
 
     def untaken(self) -> int:
-        """Return how many bytes the client has still to take, as far as known."""
+        """Return how many bytes the client has not taken yet, as far as known."""
         left = 0 if self._sending is None else self._sending.left()
         return left + untaken(self._transport)
 
     def cut(self) -> None:
-        """End it and its connection."""
+        """End the download and its connection."""
         if self._sending is None:
             self._transport.abort()
         else:

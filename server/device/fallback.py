@@ -1,7 +1,7 @@
-"""aiohttp's low-level server, bent to the promise, for what the lane does not answer.
+"""aiohttp's low-level server, within the privacy promise, for what the fast path does not answer.
 
-aiohttp adds `Server`, names client addresses in its logs and answers malformed requests with texts
-of its own; each is replaced here, through the classes that it exports.
+By default aiohttp adds `Server`, logs client addresses and answers malformed requests with texts of
+its own. Each of these is replaced here, through the classes that it exports.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ _SILENT.disabled = True
 
 
 class HandoverServer(web.Server):
-    """A server without a socket: it is given the connections that its `front` cannot answer."""
+    """A server without a socket: it takes the connections that its `front` cannot answer."""
 
     def __init__(self, plane: DevicePlane, monotonic: Callable[[], float]) -> None:
         super().__init__(
@@ -70,13 +70,13 @@ class HandoverServer(web.Server):
         self.front = Connections(plane, monotonic, self.take)
 
     def __call__(self) -> web.RequestHandler:
-        """Return the protocol of a connection."""
+        """Return the protocol for a connection."""
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
 
     def take(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Take a connection over; `data` came over it and are still to be answered.
+        """Take a connection over; `data` came over it and is still to be answered.
 
-        What was written before goes out before what is written from here on.
+        Bytes that were written before are sent before those written from here on.
         """
         handler = self()
         transport.set_protocol(handler)
@@ -102,7 +102,7 @@ def _make_request(
 ) -> "_Request":
     if isinstance(protocol, _Protocol):
         protocol.deadline = math.inf
-    if message.method == "UNKNOWN":  # aiohttp's own, in the place of what it could not read
+    if message.method == "UNKNOWN":  # aiohttp's placeholder for one that it could not read
         message = message._replace(version=HttpVersion11)
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
@@ -116,12 +116,12 @@ class _Request(web.BaseRequest):
 
 
 class _Protocol(web.RequestHandler):
-    """What cannot be parsed is a refusal, what fails here a failure; neither says a word more.
+    """Refuses what cannot be parsed and reports failures; its answers say nothing else.
 
-    aiohttp is given one head after the other, the next when the last one's answer is known: it
-    takes back what it has read of a packet where something behind it is malformed, and would read
-    all that a client sends at once. Between two requests aiohttp's own limit holds; `deadline` is
-    for heads, and for clients that take nothing.
+    aiohttp gets one head at a time, the next when the last one's answer is known. Otherwise it
+    would discard what it has parsed of a packet with a malformed rest, and read everything that a
+    client pipelines. Between two requests aiohttp's own limit applies. `deadline` is for heads, and
+    for clients that take nothing.
     """
 
     __slots__ = (
@@ -149,16 +149,16 @@ class _Protocol(web.RequestHandler):
         self.front = manager.front
         self.plane = manager.plane
         self.has_ended = False  # the client sends nothing more
-        self.is_spelled = True  # the request that is answered is in a phone's bytes
+        self.is_spelled = True  # the request being answered is byte for byte a phone's
         self.held = self.left = 0
         self.least, self.stalls = 1, 0.0
-        self._beginning = b""  # what aiohttp has of a head that is not whole
-        self._is_asked = False  # a request came whole and its answer is not known yet
-        self._is_full = False  # nothing is read until some of it is answered
+        self._beginning = b""  # the part that aiohttp has of an incomplete head
+        self._is_asked = False  # a request is complete and its answer is not known yet
+        self._is_full = False  # reading is paused until some of it is answered
         self._is_lined_up = False  # the next head waits for a turn
-        self._is_over = False  # no answer follows
+        self._is_over = False  # no further answer follows
         self._is_slow = False  # the client does not take what was written
-        self._rest = b""  # what came and is not given to aiohttp yet
+        self._rest = b""  # received, and not given to aiohttp yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head; aiohttp's idle limit begins only after it."""
@@ -167,7 +167,7 @@ class _Protocol(web.RequestHandler):
         self.front.enter(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         self._is_over, self._rest = True, b""
         self.front.hold(self, 0)
         self.front.leave(self)
@@ -183,7 +183,7 @@ class _Protocol(web.RequestHandler):
             self._hold()
 
     def resume_writing(self) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         super().resume_writing()
         self.deadline, self._is_slow = math.inf, False
         self._hold()
@@ -197,7 +197,7 @@ class _Protocol(web.RequestHandler):
             self.front.hold(self, waiting + ahead)
 
     def data_received(self, data: bytes) -> None:
-        """Keep what came, and give aiohttp what it may have."""
+        """Keep the received bytes, and give aiohttp what it may have."""
         if self._is_over:
             return
         self._rest += data
@@ -211,7 +211,7 @@ class _Protocol(web.RequestHandler):
             self._hold()
 
     def _line_up(self) -> None:
-        """Let what came wait for a turn."""
+        """Queue the received bytes for a turn."""
         if not self._is_lined_up:
             self._is_lined_up = True
             self.front.turns.line_up(self._take_turn)
@@ -221,10 +221,11 @@ class _Protocol(web.RequestHandler):
         self._give()
 
     def _give(self) -> None:
-        """Give aiohttp the next head, or what is there of it."""
+        """Give aiohttp the next head, or the part of it that has arrived."""
         while self._rest and not (self._is_asked or self._is_over):
             if not self._beginning:
-                # Empty lines in front of a head are nothing (RFC 9112 section 2.2), and no phone's.
+                # Empty lines in front of a head are ignored (RFC 9112 section 2.2); no phone sends
+                # them.
                 empty = _EMPTY_LINES.match(self._rest)
                 self.is_spelled = empty is None
                 self._rest = self._rest[empty.end() :] if empty else self._rest
@@ -234,10 +235,10 @@ class _Protocol(web.RequestHandler):
             end = (known[-3:] + self._rest).find(END) + len(END) - len(known[-3:])
             is_whole = end + len(known[-3:]) >= len(END)
             if (known + self._rest[:4]).startswith(b"PRI "):
-                is_whole = False  # aiohttp waits for what follows in HTTP/2's preface, to refuse it
+                is_whole = False  # aiohttp waits for all of HTTP/2's preface before refusing it
             piece = self._rest[:end] if is_whole else self._rest
             if _BARE_END.search(known[-1:] + piece, len(known[-1:])) is not None:
-                # aiohttp refuses it, too, but as something else if it comes in other pieces.
+                # aiohttp refuses it as well, but with another status if it arrives in other pieces.
                 self._is_asked, self._rest = True, b""
                 super().data_received(_MALFORMED)
                 return
@@ -257,7 +258,7 @@ class _Protocol(web.RequestHandler):
             self._hold()
 
     def after(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Go on behind an answer that is known: with the next head in its turn, or with the end."""
+        """Continue once an answer is known: with the next head in its turn, or with the end."""
         self._is_asked = False
         if self.front.is_draining or (self.has_ended and END not in self._rest):
             response.force_close()
@@ -266,25 +267,25 @@ class _Protocol(web.RequestHandler):
         if self._rest:
             self._line_up()
         else:
-            self._give()  # which reads on
+            self._give()  # which resumes reading
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio's, which aiohttp narrows
-        """Answer what was asked before a client ended its half of the connection, then close."""
+        """Answer what a client asked before it closed its half of the connection, then close."""
         self.has_ended = True
         is_plain = self.transport is not None and not self.transport.get_extra_info("sslcontext")
         return is_plain and (self._is_asked or END in self._rest)
 
     def untaken(self) -> int:
-        """Return how many bytes the client has still to take."""
+        """Return how many bytes the client has not taken yet."""
         return 0 if self.transport is None else untaken(self.transport)
 
     def cut(self) -> None:
-        """End the connection whatever is still to be written."""
+        """End the connection, whatever is still to be written."""
         if self.transport is not None:
             self.transport.abort()
 
     def drain(self) -> None:
-        """Let the next answer be the last; with nothing under way, wait for it a moment only."""
+        """Make the next answer the last; an idle connection gets a short grace period."""
         if not self._is_asked and self.deadline == math.inf:
             self.front.linger(self)
 
@@ -295,7 +296,7 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a malformed request or a failure of ours, and close."""
+        """Answer a malformed request or an internal failure, and close."""
         del message
         self._is_over, self._rest = True, b""
         if request.writer.output_size > 0 or isinstance(exc, ConnectionError):

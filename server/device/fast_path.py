@@ -1,9 +1,8 @@
-"""The fast lane: a connection whose requests are answered from bytes in memory, and from files.
+"""The fast path: a connection whose requests are answered from bytes in memory, and from files.
 
-The request language is finite, so the answer to a phone's request is a look-up of its bytes. Other
-clients' heads, and what asks for packages, are planned by the `front`. Whatever nobody plans is
-handed over to aiohttp together with its connection, one way, for the rest of that connection's
-life.
+The request language is finite, so the answer to a phone's request is a look-up of its bytes. The
+connection registry (`front`) plans other clients' heads and requests for packages. All other
+requests fall back to aiohttp, together with the connection and for the rest of its life.
 """
 
 import asyncio
@@ -18,12 +17,12 @@ from server.device.send_progress import untaken
 from server.device.turns import ANSWER, PIECE, SLOW_ANSWER
 
 CLOSE = b"\r\nConnection: close"
-REST = 16_384  # bytes that wait for their turn beyond which the sum of all counts
-COPIED = 16_384  # bytes below which one write of a copy is cheaper than one of two parts
+REST = 16_384  # bytes waiting for their turn; above it they count towards the total limit
+COPIED = 16_384  # below this many bytes, one write of a copy is cheaper than a write of two parts
 
 
 class FastPath(asyncio.Protocol):
-    """One connection; at its `deadline`, on the loop's clock, its time is over by its `limit`."""
+    """One connection; at its `deadline`, on the loop's clock, it has reached its `limit`."""
 
     __slots__ = (
         "_file",
@@ -46,37 +45,37 @@ class FastPath(asyncio.Protocol):
 
     def __init__(self, front: Connections) -> None:
         self._front = front
-        self._rest = b""  # what came; from `_start` on it is still to be answered
+        self._rest = b""  # received; from `_start` on still to be answered
         self._start = 0
         self._has_begun = False  # there is a transport
         self._is_paused = False  # the client does not take what was written
-        self._is_ending = False  # the last answer is written, what still comes is thrown away
-        self._is_waiting = False  # for a turn, for a file that is sent, for others to take over
+        self._is_ending = False  # the last answer is written, further input is discarded
+        self._is_waiting = False  # for a turn, for a file that is sent, for the fallback
         self._file: FileAnswer | None = None
-        self._is_plain = True  # none of this, and nothing is left of an earlier packet
+        self._is_plain = True  # none of the above, and nothing is left of an earlier packet
         self.held = self.left = 0
         self.least = 1
         self.deadline, self.limit = front.until_head, "head"
         self.stalls = 0.0
-        front.enter(self)  # before a handshake, which takes room as well
+        front.enter(self)  # before a TLS handshake, which counts as well
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a head, unless there are too many connections."""
         self._transport, self._has_begun = cast("asyncio.Transport", transport), True
         self._is_plain = not self._front.is_draining
-        self._front.enter(self)  # again: its time may have been over within its handshake
+        self._front.enter(self)  # again: its deadline may have passed during the handshake
         if self._front.is_full():
             transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's
         """Forget the connection."""
         if self._file is not None:
-            self._file.cut()  # which has a descriptor of its own
+            self._file.cut()  # it has a descriptor of its own
         self._front.hold(self, 0)
         self._front.leave(self)
 
     def data_received(self, data: bytes) -> None:
-        """Answer what is one whole request of a phone; look closer at everything else."""
+        """Answer one whole request of a phone; parse everything else."""
         front = self._front
         hit = front.plane.served.exact.get(data)
         if hit is None or not self._is_plain:
@@ -90,14 +89,14 @@ class FastPath(asyncio.Protocol):
     def _write(self, start: bytes, data: bytes) -> None:
         if len(data) < COPIED:
             self._transport.write(start + data)
-        else:  # what is large is one object for all clients, however slowly they take it
+        else:  # large documents are one object for all clients, however slowly they read
             self._transport.writelines((start, data))
 
     def _take(self, data: bytes, start: int) -> None:
-        """Answer the requests of `data` from `start` on, in order, while their answers are taken.
+        """Answer the requests of `data` from `start` on, in order, while the client reads.
 
-        One that comes alone is answered in any case, unless its answer is slow; several while this
-        turn has room. What is left waits for another turn.
+        A single request is always answered, unless its answer is slow. Several are answered while
+        this turn has room. The rest waits for another turn.
         """
         front, turns = self._front, self._front.turns
         work, room = -ANSWER, min(turns.left, PIECE)  # the first is free
@@ -133,7 +132,7 @@ class FastPath(asyncio.Protocol):
             self._answer_slowly(*slow)
 
     def _answer_slowly(self, planned: PlannedFile | None, length: int) -> None:
-        """Begin with the next request, of this length: a file, or where None one for aiohttp."""
+        """Begin with the next request, of this length: a file, or with None one for aiohttp."""
         turns = self._front.turns
         if turns.is_over:
             self._line_up()
@@ -145,7 +144,7 @@ class FastPath(asyncio.Protocol):
             self._download(planned, length)
 
     def _keep(self, data: bytes, start: int) -> None:
-        """Keep what could not be answered yet."""
+        """Keep the bytes that could not be answered yet."""
         if self._is_ending:
             data, start = b"", 0
         elif not (self._is_paused or self._is_waiting):
@@ -161,9 +160,9 @@ class FastPath(asyncio.Protocol):
         self._is_plain = not (self._rest or is_busy or self._front.is_draining)
 
     def _download(self, planned: PlannedFile, length: int) -> None:
-        """Begin to send a file that was asked for with a head of this length.
+        """Begin to send a file that a head of this length asked for.
 
-        What stands in the way is for others: TLS, and answers that are not all with the kernel.
+        TLS, and answers that the kernel has not fully taken, fall back to aiohttp.
         """
         has_more = self._transport.get_write_buffer_size() > 0
         if has_more or self._transport.get_extra_info("sslcontext") is not None:
@@ -181,7 +180,7 @@ class FastPath(asyncio.Protocol):
         self._file = FileAnswer(front.plane.downloads, self._transport, planned, head, sent)
 
     def _sent(self, planned: PlannedFile, length: int, is_sent: bool) -> None:
-        """Go on behind a file, or let others answer."""
+        """Continue after a file, or fall back to aiohttp."""
         front, self._file = self._front, None
         if not is_sent:
             self._hand_over()
@@ -196,14 +195,14 @@ class FastPath(asyncio.Protocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        """Read on, or wait for a turn to answer what came meanwhile."""
+        """Resume reading, or wait for a turn to answer what came meanwhile."""
         if self._rest:
             self._line_up()
         else:
             self._take_turn()
 
     def _take_turn(self) -> None:
-        """Answer what this turn has room for, and read on once nothing is left."""
+        """Answer what this turn has room for, and resume reading once nothing is left."""
         if self._transport.is_closing():
             return
         self._is_waiting = False
@@ -218,7 +217,7 @@ class FastPath(asyncio.Protocol):
         self._front.turns.line_up(self._take_turn)
 
     def _wait(self) -> None:
-        """Answer and read nothing."""
+        """Stop answering and reading."""
         if not self._is_waiting:
             self._transport.pause_reading()
         self._is_waiting, self._is_plain = True, False
@@ -232,13 +231,13 @@ class FastPath(asyncio.Protocol):
             self._front.hold(self, held)
 
     def _hand_over(self) -> None:
-        """Ask to be handed over, now or a little later; until then nothing is read."""
+        """Request the fallback to aiohttp, now or a little later; until then nothing is read."""
         self._wait()
         self.deadline, self.limit = self._front.until_head, "head"
         self._front.hand_over(self, self._rest[self._start :])
 
     def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
-        """Let `take` have the connection and what is not answered; False where it is closed."""
+        """Give `take` the connection and its unanswered bytes; return False where it is closed."""
         if self._transport.is_closing():
             return False
         self._front.hold(self, 0)
@@ -248,7 +247,7 @@ class FastPath(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Answer and read nothing until the client has taken what was written."""
+        """Stop answering and reading until the client has taken what was written."""
         self._is_paused, self._is_plain = True, False
         if not self._is_ending:
             self._transport.pause_reading()
@@ -256,7 +255,7 @@ class FastPath(asyncio.Protocol):
         self.deadline, self.limit = self._front.until_stall, "stall"
 
     def resume_writing(self) -> None:
-        """Go on with what came meanwhile; after the last answer, wait a moment for the client."""
+        """Continue with what came meanwhile; after the last answer, wait for the client."""
         self._is_paused = False
         if self._is_ending:
             self._front.linger(self)
@@ -268,9 +267,9 @@ class FastPath(asyncio.Protocol):
                 self.drain()
 
     def _end(self) -> None:
-        """Send nothing more once all is taken; closing at once could take the answer back."""
+        """Send no more once all is taken; closing immediately could discard the answer."""
         self._is_ending, self._is_plain = True, False
-        if not self._is_paused:  # else it is the client that is waited for, as in every answer
+        if not self._is_paused:  # else it waits for the client, as in every answer
             self._front.linger(self)
         if self._transport.can_write_eof():
             if self._is_paused:
@@ -282,21 +281,21 @@ class FastPath(asyncio.Protocol):
             self._transport.close()
 
     def drain(self) -> None:
-        """Let the next answer be the last; with nothing under way, wait for it a moment only."""
+        """Make the next answer the last; an idle connection gets a short grace period."""
         self._is_plain = False
         if not self._has_begun:
-            self._front.leave(self)  # nobody tells when a handshake fails, and nothing was asked
+            self._front.leave(self)  # a failed handshake has no callback, and nothing was asked
         elif self.limit == "idle":
             self._front.linger(self)
 
     def untaken(self) -> int:
-        """Return how many bytes the client has still to take."""
+        """Return how many bytes the client has not taken yet."""
         if self._file is not None:
             return self._file.untaken()
         return untaken(self._transport) if self._has_begun else 0
 
     def cut(self) -> None:
-        """End the connection whatever is still to be written."""
+        """End the connection, whatever is still to be written."""
         if self._file is not None:
             self._file.cut()
         elif self._has_begun:

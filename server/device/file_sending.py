@@ -1,8 +1,7 @@
 """Sends files to sockets by `os.sendfile`: the bytes never enter this process.
 
-uvloop has no `loop.sendfile`, and asyncio's gives one client all it takes. Here all files that are
-on their way take turns: a piece each, one in a turn of the loop, so that polls are answered in
-between however many clients could take more.
+uvloop has no `loop.sendfile`, and asyncio's sends to one client as long as it reads. Here all files
+take turns: one piece each in a turn of the loop, so that polls are answered in between.
 """
 
 import asyncio
@@ -14,20 +13,20 @@ from dataclasses import dataclass, field
 from server.device.send_progress import Twin
 from server.storage.errors import StorageError
 
-TURN = 1024 * 1024  # bytes in one turn of the loop, for all clients: that is what a poll waits for
-PIECE = 512 * 1024  # of them, bytes for one client
-COST = 16 * 1024  # what it costs, in bytes, to ask a client that takes nothing
-# Bytes that the kernel keeps for a client beside those that are on their way to it. With all that
-# its buffers hold, what is sent has left the processor's cache before it is taken.
+TURN = 1024 * 1024  # bytes in one turn of the loop, for all clients: how long a poll waits
+PIECE = 512 * 1024  # bytes of a turn for one client
+COST = 16 * 1024  # the cost, in bytes, of trying a client that takes nothing
+# Unsent bytes that the kernel buffers for a client. With larger buffers the data has left the
+# processor's cache before it is sent.
 UNSENT = 256 * 1024
 _EDGES = select.EPOLLOUT | select.EPOLLET
 
 
 @dataclass(slots=True, eq=False)
 class Sending:
-    """The bytes of a file from `first` up to `end` on their way to a client, `head` before them.
+    """The bytes of a file from `first` up to `end` on their way to a client, after `head`.
 
-    The transport has nothing else to write.
+    The transport's buffer must be empty.
     """
 
     transport: asyncio.Transport
@@ -42,20 +41,20 @@ class Sending:
     )
 
     def give_up(self) -> None:
-        """Let it end without having come to its end."""
+        """End the sending early."""
         if not self.over.done():
             self.over.set_exception(ConnectionError("the connection was cut"))
 
     def left(self) -> int:
-        """Return how many bytes of the file the kernel has not been given yet."""
+        """Return how many bytes of the file the kernel has not taken yet."""
         return self.end - self.first
 
 
 class FileSender:
     """Sends the files of one process; all calls belong to one loop.
 
-    Sockets that take nothing more are waited for together, by an epoll of their own that the loop
-    watches: a loop's `add_writer` would cost several calls of the kernel for each time.
+    Sockets whose buffer is full are watched together by one epoll, which the loop watches: a loop's
+    `add_writer` would need several system calls each time.
     """
 
     def __init__(self) -> None:
@@ -65,9 +64,9 @@ class FileSender:
         self._epoll: select.epoll | None = None
 
     def begin(self, sending: Sending) -> None:
-        """Begin to send in the next turn of the loop; `finish` must follow at once.
+        """Begin to send in the next turn of the loop; call `finish` immediately afterwards.
 
-        Raises OSError where there is no descriptor left, and nothing is sent.
+        Raises OSError where no descriptor is left; nothing is sent then.
         """
         if self._epoll is None:
             self._epoll = select.epoll()
@@ -82,13 +81,13 @@ class FileSender:
         """Send to the end.
 
         Raises ConnectionError once the client is gone or the transport closing, OSError where the
-        file cannot be read, and StorageError when it turns out to be shorter. In each case part of
+        file cannot be read, and StorageError when it is shorter than expected. In each case part of
         it may have been sent.
         """
         try:
             await sending.over
         finally:
-            sending.over.cancel()  # whatever still holds it passes over it
+            sending.over.cancel()  # references that still hold it skip it
             self._leave(sending)
 
     def _leave(self, sending: Sending) -> None:
@@ -103,7 +102,7 @@ class FileSender:
             self._epoll = None
 
     def _wake(self) -> None:
-        """Line up those whose sockets take something again, or report an error."""
+        """Queue the sockets that are writable again, or report an error."""
         if self._epoll is not None:
             for socket, _ in self._epoll.poll(0):
                 self._line_up(self._sendings[socket])

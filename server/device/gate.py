@@ -1,4 +1,4 @@
-"""The gate: whether a request is of the language, and nothing kept of it but a count by reason.
+"""The gate: checks requests against the request language; refusals are only counted, by reason.
 
 Source: docs/PRIVACY.md, the request table and the table of headers. Pure.
 """
@@ -65,7 +65,7 @@ def phone_request(path: str) -> str | None:
 
 
 def is_path(path: str) -> bool:
-    """Answer whether `path` is well formed; whether it exists is another question."""
+    """Answer whether `path` is well formed; it need not exist."""
     return (
         path == "/metadata/timestamp.json"
         or VERSIONED.fullmatch(path) is not None
@@ -123,7 +123,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class GateMode(enum.StrEnum):
-    """How wide the gate's language is."""
+    """Which requests the gate accepts."""
 
     DIRECT = "direct"
     EDGE = "edge"
@@ -146,7 +146,7 @@ class Reason(enum.StrEnum):
 
 
 class Refused(Exception):  # noqa: N818 - an answer to a client, not a fault of ours
-    """A request outside the language; `reason` is all that is kept of it."""
+    """A request outside the language; only its `reason` is kept."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
@@ -156,9 +156,9 @@ class Refused(Exception):  # noqa: N818 - an answer to a client, not a fault of 
 def check_request(
     method: str, path: str, version: tuple[int, int], headers: Headers, mode: GateMode
 ) -> bool:
-    """Raise Refused unless a request is of the language; answer whether it had unknown headers.
+    """Raise Refused unless a request is in the language; return whether it had unknown headers.
 
-    `path` is the request target as it came, `headers` are names and values as they came.
+    `path` is the request target and `headers` the names and values, all as received.
     """
     if method not in {"GET", "HEAD"}:
         raise Refused(Reason.METHOD)
@@ -181,10 +181,10 @@ def check_request(
 
 
 def take_heads(data: bytes) -> tuple[bytes, bool]:
-    """Take whole requests in a phone's spelling off the front of what a connection has sent.
+    """Take whole requests in a phone's spelling off the beginning of what a connection has sent.
 
-    Returns what is left, and whether it can still become such a request. Parsers forgive a second
-    space or an empty line in front; docs/FORMATS.md section 9 does not.
+    Returns the rest, and whether it can still become such a request. Parsers accept a second space
+    or a leading empty line; docs/FORMATS.md section 9 does not.
     """
     while (match := _HEAD.match(data)) is not None:
         data = data[match.end() :]
@@ -198,7 +198,7 @@ def is_block(range_value: bytes, length: int) -> bool:
 
 
 def _read_block(range_value: bytes) -> tuple[int, int] | None:
-    """Return first and last byte of a Range that is a block of some package, the last perhaps."""
+    """Return the first and last byte of a Range that can be a block of a package, also its last."""
     match = _BLOCK_RANGE.fullmatch(range_value)
     if match is None:
         return None
@@ -222,14 +222,14 @@ def _check_names(names: Sequence[bytes], mode: GateMode) -> bool:
 
 
 def _is_phone(method: str, path: str, version: tuple[int, int], headers: Headers) -> bool:
-    """Answer whether a request is one of the table's: docs/FORMATS.md section 9, byte by byte."""
+    """Answer whether a request is in the table: docs/FORMATS.md section 9, byte for byte."""
     if method != "GET" or version != (1, 1) or len(headers) != 2 or headers[0][0] != b"Host":
         return False
     name, value = headers[1]
     match phone_request(path):
         case None:
             return False
-        case "package":  # where its last block ends, only its length can tell: `is_block`
+        case "package":  # the end of its last block depends on its length: `is_block`
             return name == b"Range" and _read_block(value) is not None
         case _:
             return (name, value) == (b"Accept-Encoding", b"gzip")

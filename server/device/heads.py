@@ -1,8 +1,8 @@
-"""Strict reading of a request's head, for what is answered on the lane.
+"""Strict reading of a request's head, for the fast path.
 
-Only heads that every reader of HTTP understands alike are read here: RFC 9112 without any of its
-allowances. `plan_head` answers None to everything else, and whoever asked hands the connection
-over to a complete parser, which may accept more but never something else. Pure.
+It reads only heads that every HTTP parser understands alike: RFC 9112 without its lenient rules.
+For all others `plan_head` returns None, and the connection falls back to a complete parser. That
+parser may accept more heads, but reads none differently. Pure.
 """
 
 import re
@@ -33,7 +33,7 @@ from server.device.snapshot import Snapshot
 LONGEST = 2048  # bytes of a head that is read here; a browser's has under 1,000
 END = b"\r\n\r\n"
 OK, NOT_MODIFIED = 200, 304
-UNKNOWN: Final = "unknown"  # the remark that a request had headers that nobody knows
+UNKNOWN: Final = "unknown"  # the remark that a request had unknown headers
 Remark: TypeAlias = Reason | str | None
 # Status, the answer's bytes without status line and `Date`, whether it is the connection's last,
 # and what else is counted.
@@ -44,7 +44,7 @@ Planned: TypeAlias = tuple[int, bytes, bool, Remark]
 class PlannedFile:
     """An answer whose bytes are those of a package from `first` up to `end`.
 
-    `fields` are its header fields with the empty line; the rest is as in `Planned`.
+    `fields` are its header fields and the empty line; the rest is as in `Planned`.
     """
 
     status: int
@@ -57,9 +57,9 @@ class PlannedFile:
 
 
 def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | PlannedFile | None:
-    """Return the answer to a whole head of the language; None: others decide.
+    """Return the answer to a whole head in the language; None falls back to aiohttp.
 
-    `head` ends with its empty line. With `is_edge` headers that nobody knows are tolerated.
+    `head` ends with its empty line. With `is_edge` unknown headers are tolerated.
     """
     line, _, rest = head.partition(b"\r\n")
     document = served.requests.get(line)
@@ -85,13 +85,13 @@ def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | Planne
 
 
 def is_for_package(head: bytes, served: Served) -> bool:
-    """Answer whether a head asks for a package, whoever may have to answer it."""
+    """Answer whether a head asks for a package, whichever server answers it."""
     path = head.split(b" ", 2)[1:2]
     return path != [] and path[0].decode("latin-1") in served.snapshot.packages
 
 
 def may_become_head(data: bytes) -> bool:
-    """Answer whether a head that has not ended yet can still be one that is read here."""
+    """Answer whether an incomplete head can still be one that is read here."""
     if len(data) > LONGEST or data.count(b"\n") != data.count(b"\r\n"):
         return False
     return any(data.startswith(each) or each.startswith(data) for each in (b"GET /", b"HEAD /"))
@@ -106,12 +106,12 @@ def _plan_path(
     *,
     is_head: bool,
 ) -> Planned | PlannedFile | None:
-    """Return the answer to a path that leads to a package or nowhere."""
+    """Return the answer to a path of a package or of nothing."""
     match = _GET.fullmatch(line)
     if match is None:
         return None
     path = match[1].decode()
-    # What HEAD is told of a package depends on whether it can be read.
+    # The answer to HEAD depends on whether the package can be read.
     if not is_path(path) or (is_head and path in snapshot.packages):
         return None
     answer = plan_answer(snapshot, "GET", path, headers)
@@ -124,7 +124,7 @@ def _plan_path(
 
 
 def _names(names: Iterable[bytes]) -> bytes:
-    """Return a pattern of headers' names, as programs spell them: each word in capitals or not."""
+    """Return a pattern of header names as programs spell them: lower case or capitalised words."""
     return b"|".join(
         b"-".join(b"[%c%c]%b" % (word[0] - 32, word[0], word[1:]) for word in name.split(b"-"))
         for name in sorted(names)
@@ -132,7 +132,7 @@ def _names(names: Iterable[bytes]) -> bytes:
 
 
 def _once(group: int, name: bytes, value: bytes) -> bytes:
-    """Return the pattern of a header whose value is a group. It does not match a second time."""
+    """Return the pattern of a header whose value is a group. It matches only once."""
     return b"%b: (?(%d)(?!))(%b)" % (_names([name]), group, value)
 
 
@@ -147,7 +147,7 @@ _KNOWN = b"|".join(
         b"(?:%b|[Ss]ec-[A-Za-z-]+): %b" % (_names(TOLERATED - _READ_HERE.keys()), _ANY),
     ]
 )
-# Unknown, and read all the same by the parser behind the lane: it takes each once only.
+# Unknown here, but read by aiohttp's parser, which accepts each only once.
 _READ_THERE = {b"content-location", b"content-range", b"etag", b"max-forwards"}
 _READ_THERE |= {b"proxy-connection", b"server"}
 _UNKNOWN = b"(?!(?i:%b|sec-.*):)([A-Za-z0-9-]{1,64}): %b" % (
@@ -162,9 +162,9 @@ LINES = 4  # the last is empty
 
 
 def is_phones(head: bytes, snapshot: Snapshot) -> bool:
-    """Answer whether a head is of the request table: docs/FORMATS.md section 9.
+    """Answer whether a head is in the request table: docs/FORMATS.md section 9.
 
-    Of a package it asks for a block, whose last byte depends on the package's length.
+    For a package it asks for a block, whose last byte depends on the package's length.
     """
     if take_heads(head) != (b"", True) or head.count(b"\r\n") != LINES:
         return False
@@ -195,7 +195,7 @@ _FRAMING = re.compile(
     rb"|(?:content-length|expect|http2-settings|transfer-encoding|upgrade): )",
     re.IGNORECASE | re.MULTILINE,
 )
-# What no parser takes twice; of others only a parser can tell what it does with two of them.
+# Headers that every parser refuses when repeated; for others that depends on the parser.
 _SINGLE = frozenset(
     {
         b"content-location",
@@ -215,7 +215,7 @@ _ANSWERS = {
 
 
 def plan_refusal(head: bytes, mode: GateMode) -> Planned | None:
-    """Return the answer to a whole head that the gate refuses; None: others decide.
+    """Return the answer to a whole head that the gate refuses; None falls back to aiohttp.
 
     `head` ends with its empty line.
     """

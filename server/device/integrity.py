@@ -1,4 +1,4 @@
-"""Which files of a snapshot are as they were signed, and if it follows from the root."""
+"""Finds the files of a snapshot that are not as they were signed, following the root's chain."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ from server.device.snapshot import Snapshot
 
 
 class Proofs:
-    """Verifies what the log's `key` has signed; its entries are in tiles among `documents`."""
+    """Verifies signatures of the log's `key`; the log's entries are in tiles among `documents`."""
 
     def __init__(self, documents: Mapping[str, Document], key: VerifierKey) -> None:
         self._documents = documents
@@ -45,7 +45,7 @@ class Proofs:
         return True
 
     def is_shown(self, proof: bytes, entry: bytes) -> bool:
-        """Answer whether `proof` shows that `entry` is in the log."""
+        """Answer whether `proof` proves that `entry` is in the log."""
         try:
             found = decode_proof(proof)
             head = self._checkpoint(found.checkpoint)
@@ -65,7 +65,7 @@ class Proofs:
             return b""
 
     def _read_tile(self, index: int) -> list[bytes]:
-        """Return the entries of the widest tile: which it is, an altered checkpoint cannot say."""
+        """Return the entries of the widest tile: an altered checkpoint cannot choose another."""
         for width in range(WIDTH, 0, -1):
             tile = self._documents.get(f"/log/{tile_path('entries', index, width)}")
             if tile is not None:
@@ -82,7 +82,7 @@ class Proofs:
 class Trusted:
     """What was verified of a snapshot: its root, its targets, and the version of each role.
 
-    Of roots those that follow the `pinned` version were.
+    Of the roots, those after the `pinned` version were verified.
     """
 
     pinned: int
@@ -134,7 +134,7 @@ def _is_signed_by(role: str, version: int, targets: Targets, before: Trusted | N
 
 
 def _delegation(role: str, targets: Targets) -> object:
-    """Return what of `targets` decides whether a version of `role` is signed."""
+    """Return the part of `targets` that decides whether a version of `role` is signed."""
     delegations = targets.delegations
     delegated = (delegations.roles or {}).get(role) if delegations else None
     # A key's id is the hash of the key: server/core/profile.py.
@@ -153,9 +153,9 @@ _PROOF = "/log/proof/"
 
 
 def find_altered(snapshot: Snapshot, previous: Snapshot, trusted: Trusted) -> frozenset[str]:
-    """Return the paths of what does not hold, given what `verify_snapshot` returned.
+    """Return the paths of files that do not verify, given what `verify_snapshot` returned.
 
-    Files that `previous` has as well were held, and are not looked at again.
+    Files that `previous` has as well were verified before and are skipped.
     """
     documents, known = snapshot.documents, previous.documents
     fresh = {path for path, each in documents.items() if known.get(path) is not each}
@@ -178,7 +178,7 @@ def find_altered(snapshot: Snapshot, previous: Snapshot, trusted: Trusted) -> fr
 
 
 def leave_out(snapshot: Snapshot, paths: frozenset[str]) -> Snapshot:
-    """Return the snapshot without the files at `paths`; the next one looks for them again."""
+    """Return the snapshot without the files at `paths`; the next load tries them again."""
 
     def keep(documents: Mapping[str, Document]) -> dict[str, Document]:
         return {path: each for path, each in documents.items() if path not in paths}
@@ -210,7 +210,7 @@ def _versions(paths: set[str]) -> set[tuple[str, int]]:
 
 
 def _is_verified(role: str, version: int, snapshot: Snapshot, trusted: Trusted) -> bool:
-    """Answer whether `verify_snapshot` has verified this version by its signatures."""
+    """Answer whether `verify_snapshot` has verified the signatures of this version."""
     if role == "root":
         return version > trusted.pinned
     return snapshot.current.get(role) == version
@@ -224,7 +224,7 @@ def _find_logged(
     *,
     is_verified: bool,
 ) -> Iterator[str]:
-    """Yield which of a version and its proof does not hold."""
+    """Yield the paths, of a version and its proof, that do not verify."""
     path, proof_path = _metadata(role, version), f"{_PROOF}{role}.{version}"
     metadata, proof = documents.get(path), documents.get(proof_path)
     shown = b"" if proof is None else proof.identity.body
@@ -236,7 +236,7 @@ def _find_logged(
             yield path
     if proof is None:
         return
-    # What is verified is what was signed, so that a proof of other bytes is of no use.
+    # What is verified is what was signed, so a proof of other bytes is useless.
     entry = b"" if is_verified else proofs.read_entry(shown)
     if not _is_of(entry, role, version) or not proofs.is_shown(shown, entry):
         yield proof_path
@@ -250,7 +250,7 @@ def _is_of(entry: bytes, role: str, version: int) -> bool:
 
 
 def _read_roots(documents: Mapping[str, Document], altered: Collection[str]) -> list[Root]:
-    """Return the roots that hold, the newest first."""
+    """Return the roots that verify, the newest first."""
     matches = (VERSIONED.fullmatch(path) for path in documents.keys() - altered)
     versions = sorted((int(m[1]) for m in matches if m and m[2] == "root"), reverse=True)
     return [
@@ -260,7 +260,7 @@ def _read_roots(documents: Mapping[str, Document], altered: Collection[str]) -> 
 
 
 def _is_signed(version: int, documents: Mapping[str, Document], roots: Collection[Root]) -> bool:
-    """Answer whether a version of `snapshot` is signed as any of `roots` asks for."""
+    """Answer whether a version of `snapshot` is signed as one of `roots` requires."""
     data = documents[_metadata("snapshot", version)].identity.body
     for root in roots:
         with contextlib.suppress(FormatError, TrustError):

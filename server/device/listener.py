@@ -1,4 +1,4 @@
-"""Sockets on which phones are answered, and how that ends."""
+"""Listening sockets of the device plane, and their shutdown."""
 
 import asyncio
 import contextlib
@@ -12,16 +12,16 @@ from server.device.fallback import HandoverServer
 from server.device.fast_path import FastPath
 from server.device.plane import DevicePlane
 
-# How long what serves a connection may take to find out that it was cut; 0 is for ever.
+# Seconds until a connection notices that it was cut; 0 is for ever.
 END_SECONDS = 0.1
 BACKLOG = 4096
-# Bytes that the kernel keeps of what a client has sent and is not read yet: some hundred requests.
-# By itself it would keep megabytes for each client, and a read would bring 256 KiB.
+# Size of the kernel's receive buffer: some hundred requests. By default it holds megabytes for each
+# client, and a read returns up to 256 KiB.
 RECEIVED = 16_384
 
 
 class Listener:
-    """What listens. It is drained once, and then only waits for what is under way."""
+    """Listening servers. They are drained once, and then wait for answers under way."""
 
     def __init__(self, handover: HandoverServer, servers: Sequence[asyncio.Server]) -> None:
         self._front = handover.front
@@ -29,9 +29,10 @@ class Listener:
         self._servers = servers
 
     async def drain(self, seconds: float) -> None:
-        """Take no new connection; wait up to `seconds` until each has had its last answer.
+        """Accept no new connection; wait up to `seconds` until each has had its last answer.
 
-        Answers under way go out whole; a connection that asks meanwhile is told to close.
+        Answers under way are sent whole; the next answer of a kept connection has `Connection:
+        close`.
         """
         for server in self._servers:
             server.close()
@@ -41,7 +42,7 @@ class Listener:
                 await self._front.wait_empty()
 
     async def stop(self) -> None:
-        """End every connection that is left."""
+        """End every remaining connection."""
         self._front.cut_all()
         await self._handover.shutdown(END_SECONDS)
 
@@ -56,23 +57,23 @@ async def listening(
 ) -> AsyncIterator[Listener]:
     """Serve on sockets that are bound, until the block ends; they stay open.
 
-    Limits go by `monotonic`, in seconds, the loop's clock where there is none. At the end
+    Limits are measured by `monotonic`, in seconds; by default the loop's clock. At the end
     connections are drained for `plane.limits.drain_seconds`.
     """
     loop = asyncio.get_running_loop()
     handover = HandoverServer(plane, monotonic or loop.time)
     servers: list[asyncio.Server] = []
     listener = Listener(handover, servers)
-    # Before its handshake a connection is no lane yet, and no other limit sees it.
+    # Before its TLS handshake a connection is not registered, and no other limit applies to it.
     shaking_hands = {} if tls is None else {"ssl_handshake_timeout": plane.limits.head_seconds}
     ticking = asyncio.create_task(_tick(handover.front))
     try:
         for each in sockets:
             create: Any = loop.create_server
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)  # of what it accepts
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)  # inherited on accept
             if each.family == socket.AF_UNIX:
                 create = loop.create_unix_server
-            # The loop closes what it is given, and others may still accept on the same socket.
+            # The loop closes the socket it is given, and others may still accept on the same one.
             server = await create(
                 lambda: FastPath(handover.front),
                 sock=each.dup(),

@@ -1,6 +1,6 @@
-"""The device plane behind the lane: gate, then answer, then bytes.
+"""The device plane after the fast path: gate, then answer, then bytes.
 
-No router and no access log.
+It has no router and no access log.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from server.storage.blobs import BlobReader
 
 
 class DevicePlane:
-    """Answers requests from what is `served`, which is replaced by one reference.
+    """Answers requests from `served`, which is replaced in one assignment.
 
-    `clock` gives epoch seconds.
+    `clock` returns epoch seconds.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class DevicePlane:
         self.downloads = Downloads(blobs, counts, limits, self._date)
 
     async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
-        """Answer one request; `is_spelled` tells whether its bytes are a phone's."""
+        """Answer one request; `is_spelled` says whether its bytes are exactly a phone's."""
         is_strict = self.mode is GateMode.STRICT
         try:
             unknown = check_request(

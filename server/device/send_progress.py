@@ -1,7 +1,7 @@
-"""Whether a client takes what it is sent, as the kernel tells; one that does not is cut off.
+"""Detects clients that stop reading, from the kernel's TCP counters, and cuts them off.
 
-That a socket can be written to says little: the kernel tells so when a third of its buffer is free,
-which a phone on a bad line may need minutes for. What the client has acknowledged says it exactly.
+Writability is a weak signal: the kernel reports it when a third of the send buffer is free, which
+takes a phone on a bad line minutes. The bytes that the client has acknowledged are exact.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
-LOOK_SECONDS = 1.0  # how often is looked at a client
+LOOK_SECONDS = 1.0  # between two looks at a client's progress
 _ACKNOWLEDGED = struct.Struct("@120xQ")  # tcpi_bytes_acked of struct tcp_info, linux/tcp.h
 _NOTSENT_LOWAT = 25  # TCP_NOTSENT_LOWAT of linux/tcp.h
 _LINGER_NOT = struct.pack("ii", 1, 0)
@@ -25,7 +25,7 @@ class Twin:
     """A second descriptor of a connection's socket, for what asyncio refuses on the first."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        """Duplicate; raises ConnectionError when it is closed, OSError for want of descriptors."""
+        """Duplicate; raises ConnectionError when it is closed, OSError if no descriptor is left."""
         original = transport.get_extra_info("socket")
         if transport.is_closing() or original is None or original.fileno() < 0:
             raise ConnectionError("the connection was closed")
@@ -37,7 +37,7 @@ class Twin:
         self._is_tcp = original.family in {socket.AF_INET, socket.AF_INET6}
 
     def __enter__(self) -> Self:
-        """Give the twin."""
+        """Return the twin."""
         return self
 
     def __exit__(
@@ -54,12 +54,12 @@ class Twin:
         return self._socket.fileno()
 
     def bound_unsent(self, size: int) -> None:
-        """Let the kernel take no more than `size` beside those that are on their way."""
+        """Limit the unsent bytes that the kernel buffers to `size`."""
         if self._is_tcp:
             self._socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, size)
 
     def taken(self) -> int:
-        """Return a number that changes when the client has taken something."""
+        """Return a number that changes when the client acknowledges bytes."""
         if self._is_tcp:
             size = _ACKNOWLEDGED.size
             info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
@@ -68,9 +68,9 @@ class Twin:
         return -int.from_bytes(waiting, "little")
 
     def cut(self) -> None:
-        """Reset the connection once the twin is closed, too; what the kernel holds is thrown away.
+        """Reset the connection when the twin is closed as well; the send buffer is discarded.
 
-        Whoever waits to write to the twin is told by `when_cut`.
+        `when_cut` notifies a task that waits to write to the twin.
         """
         with contextlib.suppress(OSError):  # it may be closed already
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
@@ -79,7 +79,7 @@ class Twin:
 
 
 def untaken(transport: asyncio.Transport) -> int:
-    """Return how many bytes were written and the client has not acknowledged, as far as known."""
+    """Return how many written bytes the client has not acknowledged, as far as known."""
     left = transport.get_write_buffer_size()
     own = transport.get_extra_info("socket")
     if own is not None and own.fileno() >= 0:
@@ -90,9 +90,9 @@ def untaken(transport: asyncio.Transport) -> int:
 
 
 class Patience:
-    """Cuts a connection whose client takes nothing for `seconds` while it is waited for.
+    """Cuts a connection whose client takes nothing for `seconds` while the server waits for it.
 
-    `tell` is called when it does. A connection that somebody else closes is cut as well: the twin
+    `tell` is called when that happens. A connection that other code closes is cut as well: the twin
     would keep it open.
     """
 
@@ -106,12 +106,12 @@ class Patience:
         self._tell = tell
         self._handed = 0
         self._is_waiting = False
-        self._state = (0, 0)  # what was handed over and taken, when it was last looked
+        self._state = (0, 0)  # bytes written and bytes taken at the last look
         self._since = 0.0
         self._schedule()
 
     def __enter__(self) -> Self:
-        """Give the patience."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -120,12 +120,12 @@ class Patience:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Look no more."""
+        """Stop looking."""
         self._timer.cancel()
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Hold what is done in the block against the client, and nothing outside of it."""
+        """Time the client while the block runs, and not outside of it."""
         self._handed += 1
         self._is_waiting = True
         try:
@@ -151,4 +151,4 @@ class Patience:
 
 
 def _nothing() -> None:
-    """Tell nobody."""
+    """Do nothing."""

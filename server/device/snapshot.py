@@ -1,8 +1,8 @@
-"""An immutable picture of what is public, loaded off the loop and swapped by one reference.
+"""An immutable picture of what is public, loaded off the loop and swapped in one assignment.
 
-All metadata, proofs and tiles are in memory with their headers and their gzip form; of packages the
-snapshot knows path, hash and length, derived from signed metadata. A new picture takes over from
-the one before what cannot have changed, so that it costs what was published and not what is there.
+All metadata, proofs and tiles are in memory with their headers and their gzip form. Of packages the
+snapshot knows path, hash and length, from signed metadata. A new snapshot reuses what cannot have
+changed, so that loading costs what was published and not what exists.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -30,8 +30,8 @@ from server.storage.errors import StorageError
 from server.storage.roots import list_roots
 
 FILE_LIMIT = 5_000_000
-# Superseded versions of a role that are served on: a phone in the middle of a refresh, or behind a
-# cache that holds the timestamp for a minute, still asks for them. Older ones are 410.
+# Superseded versions of a role that are still served: a phone in the middle of a refresh asks for
+# them, and so does one whose cache holds the timestamp for a minute. Older ones are 410.
 SUPERSEDED = 8
 TIMESTAMP_LIFE = timedelta(days=1)
 POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
@@ -39,7 +39,7 @@ POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that can be asked for, by path; `roles` and `log` are what the next one keeps."""
+    """Everything that can be requested, by path; the next snapshot reuses `roles` and `log`."""
 
     version: int
     documents: Mapping[str, Document]
@@ -49,13 +49,13 @@ class Snapshot:
     root: int = 0
     """The newest root's version; 0 where nothing is public."""
     missing: frozenset[str] = frozenset()
-    """Paths that the metadata lists and whose blob is not there: answered 404."""
+    """Paths that the metadata lists and whose blob is missing: answered 404."""
     roles: Mapping[str, RoleFiles] = field(default_factory=dict)
     log: LogFiles = field(default_factory=LogFiles)
 
     @property
     def next_root(self) -> str:
-        """The path of the root that is not there yet, for which every poll asks; "" for none."""
+        """The path of the next root, which every poll asks for in vain; "" for none."""
         return f"/metadata/{metadata_name('root', self.root + 1)}" if self.root else ""
 
     def is_gone(self, path: str) -> bool:
@@ -72,11 +72,11 @@ EMPTY = Snapshot(0, {}, {}, frozenset(), {})
 def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapshot:
     """Read the public tree; files that `previous` holds and that never change are not read again.
 
-    Raises FormatError or OSError when the tree is not whole: the caller keeps the previous one.
+    Raises FormatError or OSError when the tree is incomplete: the caller keeps the previous one.
     """
     if not (public / "metadata" / "timestamp.json").exists():
         return EMPTY
-    # The pointers are read before anything else: what they name was there before them.
+    # The pointers are read first: the files that they name were written before them.
     documents = {
         url: make_document(url, read_bounded(public / url[1:], FILE_LIMIT), mutable=True)
         for url in POINTERS
@@ -138,10 +138,10 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
 
 
 def _lengths(blobs: BlobReader, sha256s: Collection[str]) -> Mapping[str, int] | None:
-    """Return the lengths of the blobs that are there; None where nobody can tell.
+    """Return the lengths of the blobs that exist; None where the store cannot be reached.
 
-    A store that is away must not keep a halt from phones. Until it is back, packages are not to be
-    had, whatever is taken for granted here.
+    A store that is unavailable must not keep a halt from phones. Until it is back, packages cannot
+    be downloaded, although they are assumed to exist here.
     """
     try:
         return blobs.lengths(sha256s) if sha256s else {}
@@ -150,7 +150,7 @@ def _lengths(blobs: BlobReader, sha256s: Collection[str]) -> Mapping[str, int] |
 
 
 def _versions(public: Path, role: str, newest: int) -> Iterator[Path]:
-    """Yield the versions of a role that are served: no later one than the timestamp leads to."""
+    """Yield the versions of a role that are served, none later than the timestamp leads to."""
     for version in range(max(1, newest - SUPERSEDED), newest + 1):
         path = public / "metadata" / metadata_name(role, version)
         if path.is_file():

@@ -1,9 +1,8 @@
 """Turns: connections with more than one request take turns, so that none holds up the others.
 
-A request that comes alone is answered when it is read. What a connection has sent beyond that waits
-in line once the work of a turn is done: the loop then reads from every connection before the next
-turn. So a poll waits for one turn's work, however many connections pipeline, and not for all that
-they have sent.
+A request that comes alone is answered when it is read. Further requests of a connection are queued
+once the work of a turn is done: the loop then reads from every connection before the next turn. So
+a poll waits for the work of one turn, however many requests other connections pipeline.
 
 Work is counted in bytes of answers. A time would depend on the machine, and a number of requests
 would make a turn of large documents long.
@@ -15,14 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 TURN = 1024 * 1024  # bytes of work in a turn, for all connections: about half a millisecond
-PIECE = 256 * 1024  # bytes of work in a row for one connection: a phone's poll is far less
-ANSWER = 16 * 1024  # bytes that are copied in the time that it takes to find a small answer
-# The same for what begins to send a file, or is answered by aiohttp.
+PIECE = 256 * 1024  # bytes of work in a row for one connection; a phone's poll is far less
+ANSWER = 16 * 1024  # bytes that can be copied in the time that a small answer's look-up takes
+# The same for beginning to send a file, or for an answer of aiohttp.
 SLOW_ANSWER = 256 * 1024
 
 
 class Turns:
-    """What the connections of a process still have to do, in order.
+    """The queue of work of a process's connections.
 
     `left` is the work that may still be done in this turn. All calls belong to one loop.
     """
@@ -34,16 +33,16 @@ class Turns:
 
     @property
     def is_over(self) -> bool:
-        """Whether even what begins a turn has to wait for the next."""
+        """Whether even the first work of a turn has to wait for the next."""
         return self.left <= -ANSWER
 
     def line_up(self, work: Callable[[], None]) -> None:
-        """Have `work` called once, in this turn or a later one; what is not done lines up again."""
+        """Call `work` once, in this turn or a later one; it queues itself again if not done."""
         self._line.append(work)
         self._call_soon()
 
     def spend(self, work: int) -> None:
-        """Count work that was done."""
+        """Count finished work."""
         self.left -= work
         self._call_soon()
 
@@ -70,13 +69,13 @@ class Limits:
     """Limits of one process of the device plane; times in seconds.
 
     `head_seconds`: from the first byte of a request to the last of its head. `idle_seconds`:
-    between two requests of a connection; a phone closes at once, this is for caches that keep
-    connections. `stall_seconds`: how long a client may take nothing of an answer. `least_rate`:
-    bytes a second of a package on the lane below which it stalls, too. `linger_seconds`:
-    how long what still comes is thrown away after the last answer, so that the client can read it.
-    `drain_seconds`: how long answers under way may take at the end. `connections` and `downloads`:
-    how many there may be at once. `handovers`: how many connections leave the lane in a second; who
-    is refused waits for the next.
+    between two requests of a connection; it is for caches, since a phone closes immediately.
+    `stall_seconds`: how long a client may take nothing of an answer. `least_rate`: bytes per second
+    of a package on the fast path; a slower client counts as stalled, too. `linger_seconds`: how
+    long input is discarded after the last answer, so that the client can read it. `drain_seconds`:
+    how long answers under way may take at the end. `connections` and `downloads`: how many may be
+    open. `handovers`: how many connections fall back to aiohttp per second; the others wait for the
+    next second.
     """
 
     head_seconds: float = 10.0
