@@ -1,1 +1,1 @@
-"""Several processes for one device plane: who owns the sockets, who serves, who hears of what."""
+"""The processes of one device plane: listening sockets, workers and their supervision."""

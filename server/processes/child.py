@@ -1,4 +1,4 @@
-"""One worker as the main process sees it: begun, fed with snapshots, heard, and seen to its end."""
+"""One worker as the main process sees it: start, snapshots, messages, and exit."""
 
 import asyncio
 import contextlib
@@ -32,24 +32,24 @@ from server.processes.messages import (
 )
 from server.processes.priority import Nursery
 
-STEP_SECONDS = 1.0  # a sign of life comes as often
-STEPS = 2  # at least: after a step that took longer there is one in which what arrived is read
+STEP_SECONDS = 1.0  # the interval of signs of life
+STEPS = 2  # at least: after a step that took longer, one more reads what arrived meanwhile
 
 
 class CallLater(Protocol):
-    """Calls a function with arguments in so many seconds, as an event loop does."""
+    """Calls a function with arguments after some seconds, as an event loop does."""
 
     def __call__(
         self, delay: float, callback: Callable[[float], None], step: float, /
     ) -> TimerHandle:
-        """Return the handle by which the call is cancelled."""
+        """Return a handle that cancels the call."""
 
 
 class Deadline:
     """Calls `act` after `seconds`, counted in steps.
 
-    A loop that stood still for a minute reads a minute's messages late, and its timers fire before
-    those messages are handled. However long it stood still, that is one step here.
+    A loop that stalled for a minute reads a minute's messages late, and its timers fire before
+    those messages are handled. However long the stall was, it counts as one step here.
     """
 
     def __init__(self, call_later: CallLater, seconds: float, act: Callable[[], None]) -> None:
@@ -60,7 +60,7 @@ class Deadline:
         self._handle = self._arm()
 
     def cancel(self) -> None:
-        """Never call."""
+        """Cancel the call."""
         self._handle.cancel()
 
     def _arm(self) -> TimerHandle:
@@ -75,31 +75,31 @@ class Deadline:
             self._act()
 
 
-# Settings, and what a service manager means for the main process alone.
+# Settings, and variables of a service manager for the main process only.
 OURS = ("HENING_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY")
-LOOK_SECONDS = 0.01  # between two looks whether a process that closed its channel has ended
+LOOK_SECONDS = 0.01  # between two checks whether a process that closed its channel has ended
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How long a worker may take, in seconds, before it is killed.
 
-    Seconds in which this process ran: what it did not hear while it stood still is not held against
-    a worker.
+    Only seconds in which this process ran count: a worker is not blamed for messages that this
+    process did not read while it stalled.
     """
 
-    start: float = 120.0  # until it serves: its imports, and a snapshot of some GB
-    taking: float = 30.0  # until it serves a snapshot that it is to serve: a halt must reach phones
-    silence: float = 10.0  # between two signs of life, of which it gives one a second
+    start: float = 120.0  # until it serves: imports, and a snapshot of some GB
+    taking: float = 30.0  # until it serves a new snapshot: a halt must reach phones
+    silence: float = 10.0  # between two signs of life, which come once a second
     replaced: float = (
         120.0  # to end what is under way once its successor serves: 8 MiB of a download
     )
-    grace: float = 5.0  # beyond the drain that it was allowed, and for an end after the last word
+    grace: float = 5.0  # added to its drain, and for its exit after the last message
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Number and sockets of a worker, which its successors have as well."""
+    """Number and sockets of a worker; its successors have the same."""
 
     number: int
     tcp: Sequence[socket.socket]
@@ -107,7 +107,7 @@ class Place:
 
 
 class Child:
-    """A worker's process; `attend` it as soon as it has begun."""
+    """A worker's process; call `attend` immediately after the start."""
 
     def __init__(
         self,
@@ -136,11 +136,11 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process' number."""
+        """The process id."""
         return self._process.pid
 
     def show(self, snapshot: Snapshot) -> None:
-        """Let it serve `snapshot` as soon as it has taken it."""
+        """Make it serve `snapshot` as soon as it has received it."""
         self._wanted = snapshot
         self._news.set()
         if self.is_ready and self._taking is None:
@@ -148,7 +148,7 @@ class Child:
             self._taking = snapshot.version, self._kill_after(self._bounds.taking, sentence)
 
     def drain(self, seconds: float) -> None:
-        """Let it end what is under way within `seconds`; beyond that it is killed."""
+        """Make it end what is under way within `seconds`; after that it is killed."""
         if self._draining is not None:
             self._draining.cancel()
         self._draining = self._kill_after(
@@ -158,12 +158,12 @@ class Child:
             self._channel.tell(Drain(seconds))
 
     async def wait_ready(self) -> bool:
-        """Wait until it serves or has ended; answers which."""
+        """Wait until it serves or has ended; returns whether it serves."""
         await self._begun.wait()
         return self.is_ready
 
     async def attend(self) -> str:
-        """Feed and hear it until its process has ended; returns why it did."""
+        """Send to and read from it until its process has ended; returns why it did."""
         feeding = asyncio.create_task(self._feed())
         feeding.add_done_callback(self._end_unfed)
         try:
@@ -213,7 +213,7 @@ class Child:
                 self.reason = message.sentence
 
     async def _feed(self) -> None:
-        """Send what differs from what it has; what came meanwhile is one difference."""
+        """Send the difference to what it has; several new snapshots become one difference."""
         with contextlib.suppress(ConnectionError):
             while True:
                 await self._news.wait()
@@ -227,7 +227,7 @@ class Child:
                 self._sent = wanted
 
     def _end_unfed(self, feeding: "asyncio.Task[None]") -> None:
-        """Kill a worker that cannot be told of a snapshot: it would serve on what was halted."""
+        """Kill a worker that snapshots do not reach: it would go on serving what was halted."""
         if not feeding.cancelled() and (error := feeding.exception()) is not None:
             known = str(error) if isinstance(error, ChannelError) else type(error).__name__
             self._blame(f"it could not be sent a snapshot: {known}")
@@ -268,10 +268,10 @@ async def begin(
     hear: Callable[[int, Counts], None],
     say: Callable[[str], None],
 ) -> Child:
-    """Begin a worker at `place`; it inherits the sockets named there, its channel and no other."""
+    """Start a worker at `place`; it inherits that place's sockets and its channel only."""
     ours, theirs = socket.socketpair()
     tcp, unix = (tuple(each.fileno() for each in group) for group in (place.tcp, place.unix))
-    # With -P what lies in the working folder is no module.
+    # With -P, files in the working folder are not importable.
     command = [sys.executable, "-P", "-m", "server.processes.worker"]
     command += [str(theirs.fileno()), str(os.getpid())]
     descriptors = (theirs.fileno(), *tcp, *unix)
@@ -286,12 +286,12 @@ async def begin(
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what of our environment is a worker's business: no setting of ours, no secret."""
+    """Return the part of the environment that workers get: no settings and no secrets."""
     return {name: value for name, value in environment.items() if not name.startswith(OURS)}
 
 
 def describe(status: int) -> str:
-    """Return in words how a process ended; `status` is negative for a signal."""
+    """Describe how a process ended; `status` is negative for a signal."""
     if status == 0:
         return "it was told to"
     if status < 0:

@@ -1,7 +1,7 @@
-"""What one snapshot has that another has not, in pieces small enough for a loop that serves.
+"""The difference between two snapshots, in pieces small enough for a loop that serves phones.
 
-A document that did not change is the same object in the next snapshot, so a difference is found by
-identity and not by comparing bytes. Pure.
+An unchanged document is the same object in the next snapshot, so differences are found by identity,
+without comparing bytes. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,14 +12,14 @@ import msgspec
 from server.device.documents import Document, Package
 from server.device.snapshot import Snapshot
 
-PIECE = 256 * 1024  # bytes of the documents of one piece, where it has more than one
+PIECE = 256 * 1024  # bytes of documents in a piece that has more than one
 NAMES = 2_000  # entries of one piece
 
 V = TypeVar("V")
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece", omit_defaults=True):
-    """A part of a difference: what is new or another, and the names of what is gone."""
+    """A part of a difference: new or changed documents, and the names of removed ones."""
 
     documents: dict[str, Document] = {}
     packages: dict[str, Package] = {}
@@ -34,7 +34,7 @@ class Piece(msgspec.Struct, frozen=True, tag="piece", omit_defaults=True):
 
 
 class Whole(msgspec.Struct, frozen=True, tag="whole"):
-    """The last piece has been sent: together they lead to the snapshot `version`.
+    """The end of a difference: with the pieces before, it gives the snapshot `version`.
 
     `root` is the newest root's version.
     """
@@ -55,7 +55,7 @@ def plan_delta(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
 
 
 def _plan_names(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
-    """Yield what is withdrawn or missing now or not any more, and what is gone."""
+    """Yield which files began or ceased to be withdrawn or missing, and which were removed."""
     for part in _cut(sorted(after.withdrawn - before.withdrawn)):
         yield Piece(withdrawn=tuple(part))
     for part in _cut(sorted(before.withdrawn - after.withdrawn)):
@@ -73,7 +73,7 @@ def _plan_names(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
 
 
 class Assembly:
-    """Pieces that are put together on copies, so that what is served meanwhile stays as it is."""
+    """Applies pieces to copies, so that the snapshot served meanwhile stays unchanged."""
 
     def __init__(self, before: Snapshot) -> None:
         self._documents = dict(before.documents)
@@ -83,7 +83,7 @@ class Assembly:
         self._missing = set(before.missing)
 
     def add(self, piece: Piece) -> None:
-        """Put a piece in."""
+        """Apply a piece."""
         self._documents.update(piece.documents)
         self._packages.update(piece.packages)
         self._current.update(piece.current)
@@ -99,7 +99,7 @@ class Assembly:
             self._current.pop(name, None)
 
     def finish(self, whole: Whole) -> Snapshot:
-        """Return the snapshot that the pieces lead to."""
+        """Return the resulting snapshot."""
         return Snapshot(
             version=whole.version,
             root=whole.root,
@@ -112,7 +112,7 @@ class Assembly:
 
 
 def apply_delta(before: Snapshot, pieces: Iterable[Piece], whole: Whole) -> Snapshot:
-    """Return what `pieces` make of `before`, which stays as it is."""
+    """Return the result of applying `pieces` to `before`, which stays unchanged."""
     assembly = Assembly(before)
     for piece in pieces:
         assembly.add(piece)

@@ -9,11 +9,11 @@ from server.core.errors import HeningError
 
 
 class ProcessError(HeningError):
-    """Something about the processes that serve phones."""
+    """A failure of the processes that serve phones."""
 
 
 class ChannelError(ProcessError):
-    """Bytes on a channel that are no message of ours."""
+    """Bytes on a channel that are not a valid message."""
 
 
 class ActivationError(ProcessError):

@@ -1,8 +1,8 @@
-"""What main process and worker say to each other.
+"""The messages between main process and worker.
 
-The main process says `Start`, then pieces of a snapshot with `Whole` at their end, again with each
-publication, and at last `Drain`. A worker says `Ready` once, `Counted` every second, and `Failed`
-where it must end.
+The main process sends `Start`, then pieces of a snapshot followed by `Whole`, again with each
+publication, and at last `Drain`. A worker sends `Ready` once, `Counted` every second, and `Failed`
+when it must end.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ PROTOCOL = 1  # raised with each change of these messages: code on disk may be n
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """A certificate chain and its key, both PEM, as they were read and found to fit."""
+    """A certificate chain and its key, both PEM, as read from files and found to match."""
 
     chain: bytes
     key: bytes
 
     def __repr__(self) -> str:
-        """Show nothing of the key."""
+        """Omit the key."""
         return "Certificate(…)"
 
 
 class Duty(msgspec.Struct, frozen=True):
-    """What is the same for every worker. `hosts`: by which phones ask; `blobs`: a folder's path."""
+    """What is the same for every worker. `hosts`: `Host` values of phones; `blobs`: a folder."""
 
     gate: GateMode
     limits: Limits
@@ -53,7 +53,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
 
 
 class Drain(msgspec.Struct, frozen=True, tag="drain"):
-    """Take no new connection, end what is under way within `seconds`, and then yourself."""
+    """Accept no new connection, end what is under way within `seconds`, then exit."""
 
     seconds: float
 
@@ -63,20 +63,20 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Counted(msgspec.Struct, frozen=True, tag="counted"):
-    """What was counted since the start, and the version that is served; a sign of life as well."""
+    """Counts since the start, and the version that is served; a sign of life as well."""
 
     counts: Counts
     version: int
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The worker cannot go on, and why; the sentence holds nothing of a request."""
+    """The worker cannot continue, and why; the sentence holds nothing of a request."""
 
     sentence: str
 
 
 class Said(msgspec.Struct, frozen=True, tag="said"):
-    """Something went wrong that the worker goes on after; the sentence is as that of `Failed`."""
+    """A failure that the worker survives; the sentence is as that of `Failed`."""
 
     sentence: str
 
@@ -88,7 +88,7 @@ MAIN_DECODER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(From
 
 
 LIMIT = 16 << 20  # bytes of a message: one file of the public tree (5 MB) in both its codings
-READ = 1 << 18  # bytes read in one go
+READ = 1 << 18  # bytes of one read
 _HEAD = 4
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def encode_message(message: msgspec.Struct) -> bytes:
 
 
 class Messages(Generic[T]):
-    """Takes bytes as they come, and gives the messages that `decoder` knows. Pure."""
+    """Splits bytes as they come into messages that `decoder` knows. Pure."""
 
     def __init__(self, decoder: msgspec.msgpack.Decoder[T]) -> None:
         self._decoder = decoder
@@ -111,11 +111,11 @@ class Messages(Generic[T]):
 
     @property
     def is_between(self) -> bool:
-        """Tell whether no message has begun that is not whole."""
+        """Answer whether no message is incomplete."""
         return not self._data
 
     def feed(self, data: bytes) -> Iterator[T]:
-        """Yield the messages that `data` complete; raises ChannelError for what is none."""
+        """Yield the messages that `data` completes; raises ChannelError for malformed ones."""
         self._data += data
         start = 0
         try:
@@ -126,7 +126,7 @@ class Messages(Generic[T]):
                 end = start + _HEAD + length
                 if len(self._data) < end:
                     break
-                # A copy of it: the buffer cannot be cut while somebody looks into it.
+                # A copy: the buffer cannot be resized while a view of it exists.
                 message, start = bytes(self._data[start + _HEAD : end]), end
                 yield self._decode(message)
         finally:
@@ -153,18 +153,18 @@ class Channel(Generic[T]):
         self._writer = writer
 
     async def send(self, message: msgspec.Struct) -> None:
-        """Send, and wait while the other end takes nothing. Raises ConnectionError at its end."""
+        """Send; wait while the other end does not read. Raises ConnectionError at its end."""
         self.tell(message)
         await self._writer.drain()
 
     def tell(self, message: msgspec.Struct) -> None:
-        """Send without waiting; for what is small."""
+        """Send without waiting; for small messages."""
         self._writer.write(encode_message(message))
 
     async def receive(self) -> list[T]:
-        """Return the messages that came next; an empty list at the end of the channel.
+        """Return the next messages; an empty list at the end of the channel.
 
-        An end inside a message is an end as well: the other process died.
+        An end inside a message counts as an end, too: the other process died.
         """
         while True:
             try:
@@ -177,7 +177,7 @@ class Channel(Generic[T]):
                 return messages
 
     def close(self) -> None:
-        """End the channel; what was sent is still delivered."""
+        """Close the channel; bytes sent before are still delivered."""
         self._writer.close()
 
     async def wait_closed(self) -> None:
@@ -186,6 +186,6 @@ class Channel(Generic[T]):
 
 
 async def open_channel(decoder: msgspec.msgpack.Decoder[T], end: socket.socket) -> Channel[T]:
-    """Return the channel over one end of a socket pair, which belongs to it from now on."""
+    """Return the channel over one end of a socket pair, which it owns from now on."""
     reader, writer = await asyncio.open_unix_connection(sock=end)
     return Channel(decoder, reader, writer)

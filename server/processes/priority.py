@@ -1,9 +1,9 @@
-"""Who gives way where there are fewer cores than work: the main process, to its workers.
+"""CPU priority: where cores are scarce, the main process yields to its workers.
 
-Phones wait for a worker, and nobody for the milliseconds of a publication. On Linux every thread
-has a priority of its own, which new threads and processes inherit from the one that begins them,
-and which without privileges can only be lowered. So one thread is begun before the others, keeps
-what this process was given, and begins the workers.
+Phones wait for a worker, but a publication may take some milliseconds more. On Linux every thread
+has its own priority, which new threads and processes inherit from the thread that starts them.
+Without privileges it can only be lowered. So one thread starts before the others, keeps the
+original priority, and starts the workers.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-NICE = 7  # a fifth of a worker's share: of a core that is never idle this still is a sixth
+NICE = 7  # a fifth of a worker's share; on a core that is never idle still a sixth
 
 
 def give_way() -> None:
-    """Lower the priority of this thread and of all that it begins; call it before any other is.
+    """Lower the priority of this thread and of all that it starts; call it before starting any.
 
-    Elsewhere than on Linux it would be that of the whole process, so nothing is done. A service
-    manager may have forbidden it; then everybody has the same share.
+    On other systems than Linux it would apply to the whole process, so nothing is done. A service
+    manager may have forbidden it; then all have the same share.
     """
     if sys.platform == "linux":
         with contextlib.suppress(PermissionError):
@@ -31,9 +31,9 @@ def give_way() -> None:
 
 
 class Nursery:
-    """Begins processes from one thread, which has the priority of whoever made this object.
+    """Starts processes from one thread, which has the priority of its creator.
 
-    The kernel takes that thread for their parent: it lives for as long as this process.
+    The kernel takes that thread for their parent: it lives as long as this process.
     """
 
     def __init__(self) -> None:
@@ -47,10 +47,10 @@ class Nursery:
         environment: Mapping[str, str],
         theirs: socket.socket,
     ) -> "subprocess.Popen[bytes]":
-        """Begin a process that inherits `descriptors` and writes to our standard error alone.
+        """Start a process that inherits `descriptors` and of our streams only standard error.
 
-        `theirs` is one of them and closed here, once they are inherited, for whoever waits may be
-        cancelled before. Raises OSError where there is no room for it.
+        `theirs` is one of them and closed here once they are inherited, since the awaiting task may
+        be cancelled before. Raises OSError where there is no room for another process.
         """
         loop = asyncio.get_running_loop()
         begin = functools.partial(_begin, command, descriptors, environment, theirs)
@@ -70,7 +70,8 @@ def _begin(
             stdout=subprocess.DEVNULL,
             pass_fds=descriptors,
             env=environment,
-            # Ctrl-C is for the main process, which lets workers drain. Not a session of their own:
-            # the kernel may share cores among sessions first, and then priorities say nothing.
+            # Ctrl-C is for the main process, which drains the workers. They have no session of
+            # their own: the kernel may divide cores among sessions first, and then priorities have
+            # no effect.
             process_group=0,
         )

@@ -1,4 +1,4 @@
-"""Serves phones in this process: gate, lane and downloads on the sockets it is given."""
+"""Serves phones in this process: gate, fast path and downloads on the sockets it is given."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ FILE_LIMIT = 1 << 20  # bytes of a PEM file: a chain has a few thousand
 
 
 def load_certificate(chain: Path, key: Path) -> Certificate:
-    """Read both PEM files; raises FormatError unless they can be used together."""
+    """Read both PEM files; raises FormatError unless they match."""
     certificate = Certificate(_read(chain), _read(key))
     make_context(certificate)
     return certificate
 
 
 def make_context(certificate: Certificate) -> ssl.SSLContext:
-    """Return what connections begin with; raises FormatError for what cannot be used."""
+    """Return a TLS context for new connections; raises FormatError for an unusable certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.options |= ssl.OP_NO_TICKET
@@ -39,9 +39,9 @@ def make_context(certificate: Certificate) -> ssl.SSLContext:
 
 
 def use_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
-    """Let connections that begin from now on see `certificate`; those that stand go on.
+    """Use `certificate` for new connections; open ones continue.
 
-    Raises FormatError for what cannot be used; try it on a context of its own first.
+    Raises FormatError for an unusable one; try it on a context of its own first.
     """
     chain, key = _in_memory(certificate.chain), _in_memory(certificate.key)
     try:
@@ -66,9 +66,9 @@ def _read(path: Path) -> bytes:
 
 
 def _in_memory(data: bytes) -> int:
-    """Return the descriptor of a file in memory: `ssl` reads files only, and a key stays off disk.
+    """Return the descriptor of a file in memory: `ssl` reads only files, and keys stay off disk.
 
-    A pair that was read once stays usable, whatever is done to the files meanwhile.
+    A pair that was read once stays usable, whatever happens to the files meanwhile.
     """
     descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
     view = memoryview(data)
@@ -78,14 +78,14 @@ def _in_memory(data: bytes) -> int:
 
 
 def _no_password() -> str:
-    """Answer for a key that is encrypted: OpenSSL would ask the terminal else."""
+    """Answer for an encrypted key: otherwise OpenSSL would prompt on the terminal."""
     return ""
 
 
 class Serving:
-    """The device plane of one process, and what it counted. Give a snapshot before it listens.
+    """The device plane of one process, with its counts. Call `show` before it listens.
 
-    `clock` gives epoch seconds.
+    `clock` returns epoch seconds.
     """
 
     def __init__(self, duty: Duty, blobs: BlobReader, clock: Callable[[], float]) -> None:
@@ -98,7 +98,8 @@ class Serving:
     async def show(self, snapshot: Snapshot) -> None:
         """Answer from `snapshot` from now on.
 
-        Made here and in one go: a thread would compete for the interpreter with every answer.
+        It is prepared in the loop's thread: another thread would compete with every answer for the
+        GIL.
         """
         await asyncio.sleep(0)
         served = make_served(snapshot, self._duty.hosts, self._duty.gate, self._plane.served)
@@ -108,9 +109,9 @@ class Serving:
     async def listening(
         self, tcp: Sequence[socket.socket], unix: Sequence[socket.socket]
     ) -> AsyncIterator[None]:
-        """Serve on the sockets until the block ends, which drains.
+        """Serve on the sockets until the block ends, then drain.
 
-        TLS is for TCP alone: at a Unix socket there is a proxy of this machine.
+        TLS is for TCP only: on a Unix socket there is a proxy of this machine.
         """
         certificate = self._duty.certificate
         self._tls = None if certificate is None else make_context(certificate)
@@ -122,11 +123,11 @@ class Serving:
             yield
 
     def renew(self, certificate: Certificate) -> None:
-        """Show `certificate` to connections that begin from now on."""
+        """Use `certificate` for connections that begin from now on."""
         if self._tls is not None:
             use_certificate(self._tls, certificate)
 
     async def drain(self, seconds: float) -> None:
-        """Take no new connection, wait up to `seconds` for what is under way, end what is left."""
+        """Accept no new connection, wait up to `seconds` for what is under way, close the rest."""
         await asyncio.gather(*(each.drain(seconds) for each in self._listeners))
         await asyncio.gather(*(each.stop() for each in self._listeners))

@@ -1,8 +1,8 @@
-"""The listening sockets: bound once, kept by the main process, passed on to whoever serves.
+"""The listening sockets: bound once, kept by the main process, passed to the workers.
 
 A TCP address has one socket for each worker, so that the kernel spreads connections evenly
-(SO_REUSEPORT). None of them is ever closed while the server runs: what waits in the queue of a
-closed one would be reset. A Unix socket is one for all.
+(SO_REUSEPORT). None of them is closed while the server runs: closing resets the connections in its
+queue. A Unix socket is shared by all workers.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 from server.storage.errors import StorageError
 
 BACKLOG = 4096  # connections that wait for a worker; the kernel's `somaxconn` bounds it too
-UNIX_MODE = 0o660  # the proxy in front is in the server's group; nobody else can connect
+UNIX_MODE = 0o660  # the proxy in front is in the server's group; no other user can connect
 UNIX_PATH_LIMIT = 107  # bytes of `sun_path`, less the NUL
 ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _NEW = ".new"
@@ -35,12 +35,12 @@ def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
         for family, address in _addresses(host, port):
             place = (address[0], bound[0].getsockname()[1] if bound else port, *address[2:])
             try:
-                # With SO_REUSEPORT a second server of the same user would join in unnoticed.
+                # With SO_REUSEPORT a second server of the same user could bind as well, unnoticed.
                 _bind(family, place, is_shared=False).close()
             except OSError as error:
                 if error.errno not in ABSENT:
                     raise
-                lacking = error.strerror or ""  # of a name's addresses the machine may lack some
+                lacking = error.strerror or ""  # the machine may lack some of a name's addresses
                 continue
             for _ in range(count):
                 one = _bind(family, place, is_shared=count > 1)
@@ -62,8 +62,8 @@ def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
 def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
     """Listen on a Unix socket of `mode` until the block ends, then remove its file.
 
-    A file that a dead server left is replaced, in one step and with the mode that it is to have.
-    Raises StorageError where another server listens there, or something else has the name.
+    A file that a dead server left is replaced atomically, with its final mode. Raises StorageError
+    where another server listens there, or the file is not a socket.
     """
     if len(bytes(path)) + len(_NEW) > UNIX_PATH_LIMIT:
         raise StorageError(
@@ -87,7 +87,7 @@ def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
         yield one
     finally:
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_ino == mine:  # a server that came after this one has its own
+            if path.stat().st_ino == mine:  # a server that started after this one has its own
                 path.unlink()
         one.close()
 
@@ -95,8 +95,8 @@ def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
 def share(sockets: Sequence[socket.socket], workers: int) -> list[list[socket.socket]]:
     """Return for each worker the sockets that it serves on; no socket is left out.
 
-    Of the sockets of one address each worker has one of its own where there are enough of them;
-    where there are fewer, several workers serve on the same.
+    Each worker has a socket of its own at an address where there are enough of them; otherwise
+    several workers share one.
     """
     shares: list[list[socket.socket]] = [[] for _ in range(workers)]
     groups: dict[object, list[socket.socket]] = {}
@@ -135,7 +135,7 @@ def _bind(family: int, address: tuple[Any, ...], *, is_shared: bool) -> socket.s
 
 
 def _check_stale(path: Path) -> None:
-    """Raise StorageError unless nothing is at `path`, or a socket that nobody listens on."""
+    """Raise StorageError unless `path` is free, or a socket without a listener."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -143,7 +143,7 @@ def _check_stale(path: Path) -> None:
     if not stat.S_ISSOCK(mode):
         raise StorageError(f"{path} is there and is no socket: choose another with --socket.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # a server whose queue is full is one, too
+        probe.setblocking(False)  # a server with a full queue is one, too
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
@@ -161,8 +161,8 @@ def _close(sockets: Sequence[socket.socket]) -> None:
 
 
 def raise_descriptor_limit() -> None:
-    """Take as many as the hard limit allows; processes that begin later inherit that."""
+    """Raise the soft limit of descriptors to the hard one; later processes inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == hard:  # as a service manager sets it, who may have forbidden to change it
+    if soft == hard:  # a service manager may have set it so and forbidden changes
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

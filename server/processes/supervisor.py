@@ -1,7 +1,7 @@
-"""Keeps the workers: starts, feeds, watches, replaces and ends them.
+"""Supervises the workers: starts, feeds, watches, replaces and ends them.
 
-Their sockets belong to this process and are never closed while it runs, so that a connection which
-waits in one's queue is answered by whoever serves there next.
+Their sockets belong to this process and are never closed while it runs. So a connection that waits
+in the queue of a dead worker is answered by its successor.
 """
 
 import asyncio
@@ -26,19 +26,19 @@ K = TypeVar("K")
 
 
 class Tally:
-    """Adds up workers' counts. Each tells its own from its start on, so none is added twice."""
+    """Sums workers' counts. Each reports totals since its start, so none is added twice."""
 
     def __init__(self) -> None:
         self.total = Counts()
         self._last: dict[int, Counts] = {}
 
     def report(self, worker: int, counts: Counts) -> None:
-        """Take what the process `worker` has counted since it began."""
+        """Record what the process `worker` has counted since it began."""
         self.total.add(_growth(self._last.get(worker, Counts()), counts))
         self._last[worker] = counts
 
     def forget(self, worker: int) -> None:
-        """Note that the process ended: what it had open is closed, what it counted stays."""
+        """Record that the process ended: its open connections are closed, its counts stay."""
         last = self._last.pop(worker, Counts())
         self.total.add(Counts(connections=-last.connections, downloads=-last.downloads))
 
@@ -60,13 +60,13 @@ def _difference(before: Mapping[K, int], after: Mapping[K, int]) -> dict[K, int]
 
 FIRST_DELAY = 0.1  # seconds before a worker that ended is started again
 LAST_DELAY = 30.0
-GOOD_SECONDS = 60.0  # a worker that served as long makes former failures count no more
+GOOD_SECONDS = 60.0  # after this many seconds of service, former failures are forgotten
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Slot:
-    """A worker's place, and who is there now."""
+    """A worker's place, and its present process."""
 
     place: Place
     child: Child | None = None
@@ -75,14 +75,14 @@ class Slot:
 
 
 def restart_delay(failures: int) -> float:
-    """Return how many seconds after `failures` ends in a row the next start comes; at least 1."""
+    """Return the seconds from the last of `failures` ends in a row (at least 1) to the restart."""
     return min(LAST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 16))
 
 
 class Supervisor:
     """Serves phones through one worker for each of `places`.
 
-    `environment` is all that the workers are given of ours; `nursery` begins them.
+    `environment` is all that workers get of this process's; `nursery` starts them.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Supervisor:
         bounds: Bounds | None = None,
     ) -> None:
         self.tally = Tally()
-        self.lost = 0  # workers that ended and were not to
+        self.lost = 0  # workers that ended unexpectedly
         self._duty = duty
         self._slots = [Slot(place) for place in places]
         self._environment = environment
@@ -107,19 +107,19 @@ class Supervisor:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that serve now, by the number of their place."""
+        """The ids of the processes that serve now, in the order of their places."""
         return [slot.child.pid for slot in self._slots if slot.child is not None]
 
     @property
     def is_serving(self) -> bool:
-        """Tell whether there is a worker that answers phones."""
+        """Answer whether a worker answers phones."""
         return any(slot.child is not None and slot.child.is_ready for slot in self._slots)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Serve until the block ends, which drains.
+        """Serve until the block ends, then drain.
 
-        It begins when all workers serve; raises ProcessError where one ends before.
+        It is entered when all workers serve; raises ProcessError where one ends before.
         """
         try:
             begun = [await self._begin(slot) for slot in self._slots]
@@ -132,17 +132,17 @@ class Supervisor:
             await self._stop()
 
     async def show(self, snapshot: Snapshot) -> None:
-        """Let every worker serve `snapshot`, as soon as it has taken it."""
+        """Make every worker serve `snapshot`, as soon as it has received it."""
         await asyncio.sleep(0)
         self._snapshot = snapshot
         for child in self._attended:
             child.show(snapshot)
 
     async def renew(self, certificate: Certificate | None) -> None:
-        """Replace one worker after the other, each when its successor serves.
+        """Replace the workers one after the other, each once its successor serves.
 
-        They show `certificate`, or else the former one. Where a successor cannot serve, the rest
-        stays as it is, and it is an alarm.
+        They use `certificate`, or by default the former one. Where a successor cannot serve, the
+        remaining workers stay, and an alarm is raised.
         """
         if certificate is not None:
             self._duty = msgspec.structs.replace(self._duty, certificate=certificate)
@@ -150,7 +150,7 @@ class Supervisor:
         for slot in self._slots:
             if self._stopping.is_set() or not await self._replace(slot, draining):
                 return
-        # Former workers drain side by side: a download may take long, and nobody waits for it.
+        # Former workers drain concurrently: a download may take long, and nothing waits for it.
         if draining:
             await asyncio.wait(draining)
         log.info("every worker was replaced")
@@ -220,7 +220,7 @@ class Supervisor:
         return slot.child is None and not self._stopping.is_set()
 
     async def _try_begin(self, slot: Slot) -> Child | None:
-        """Begin a worker; where the machine has no room for another process it is an alarm."""
+        """Start a worker; where the machine has no room for another process, raise an alarm."""
         try:
             return await self._begin(slot)
         except OSError as error:
@@ -229,7 +229,7 @@ class Supervisor:
             return None
 
     async def _replace(self, slot: Slot, draining: "list[asyncio.Task[None]]") -> bool:
-        """Put a successor in and let the former worker end; answers whether that went well."""
+        """Start a successor and drain the former worker; returns whether that worked."""
         async with slot.changing:
             former = slot.child
             successor = await self._try_begin(slot)
@@ -248,13 +248,13 @@ class Supervisor:
 
 
 class LostCollector(Collector):
-    """Shows what `lost` returns; 0 where there are no workers."""
+    """Exports what `lost` returns; 0 where there are no workers."""
 
     def __init__(self, lost: Callable[[], int]) -> None:
         self._lost = lost
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the one family."""
+        """Yield the one metric family."""
         family = CounterMetricFamily("hening_workers_lost", "Workers that ended and were not to")
         family.add_metric([], self._lost())
         yield family

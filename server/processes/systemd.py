@@ -1,4 +1,4 @@
-"""What systemd hands to this process and is told by it: sockets, and that it is ready."""
+"""The systemd protocols for this process: passed sockets, and readiness."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from server.processes.errors import ActivationError
 
 FIRST = 3  # the descriptor of the first passed socket (SD_LISTEN_FDS_START)
-MOST = 1024  # sockets; a worker has one of each address
+MOST = 1024  # sockets; a worker has one for each address
 VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 _FAMILIES = {socket.AF_INET, socket.AF_INET6, socket.AF_UNIX}
 
@@ -16,8 +16,8 @@ _FAMILIES = {socket.AF_INET, socket.AF_INET6, socket.AF_UNIX}
 def decode_activation(environment: Mapping[str, str], pid: int) -> range:
     """Return the descriptors that were passed to the process `pid`; pure.
 
-    Variables that are meant for another process are passed over, as are none at all. Raises
-    ActivationError for such as are malformed.
+    Variables for another process are ignored; none at all is an empty range. Raises ActivationError
+    where they are malformed.
     """
     if "LISTEN_FDS" not in environment or "LISTEN_PID" not in environment:
         return range(FIRST, FIRST)
@@ -28,9 +28,9 @@ def decode_activation(environment: Mapping[str, str], pid: int) -> range:
 
 
 def inherit_sockets(descriptors: range) -> list[socket.socket]:
-    """Take over listening sockets that were passed; none of them is passed on from here.
+    """Take over passed listening sockets, and mark them as not inheritable.
 
-    Raises ActivationError for a descriptor that is no listening stream socket.
+    Raises ActivationError for a descriptor that is not a listening stream socket.
     """
     with contextlib.ExitStack() as stack:
         taken = [stack.enter_context(_take_over(descriptor)) for descriptor in descriptors]
@@ -67,9 +67,9 @@ def _number(name: str, text: str, most: int) -> int:
 
 
 def notify(address: str, state: str) -> None:
-    """Send `state`, such as READY=1, to NOTIFY_SOCKET's `address`; an empty one is nobody.
+    """Send `state`, such as READY=1, to NOTIFY_SOCKET's `address`; do nothing if it is empty.
 
-    A manager that is not there is no error: it will find out by itself.
+    A service manager that does not answer is no error: it has its own timeout.
     """
     if not address.startswith(("/", "@")):
         return

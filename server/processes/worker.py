@@ -1,10 +1,9 @@
-"""A worker: serves phones on sockets that it was given, from snapshots that it is told.
+"""A worker: serves phones on inherited sockets, from snapshots that the main process sends.
 
-`python -m server.processes.worker DESCRIPTOR PARENT`. Everything else comes through the channel
-behind the descriptor, secrets too, so that they stand in no environment and no command line. It
-holds no key of the repository and writes nothing. When the channel or the process PARENT ends, so
-does the worker, at once: nobody would tell it of the next snapshot, and a halt would not reach its
-phones.
+`python -m server.processes.worker DESCRIPTOR PARENT`. Everything else comes over the channel at
+DESCRIPTOR, secrets too, so that they are in no environment and no command line. The worker holds no
+key of the repository and writes nothing. When the channel or the process PARENT ends, the worker
+ends immediately: it would miss the next snapshot, and a halt would not reach its phones.
 """
 
 import asyncio
@@ -51,25 +50,25 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when process `parent` ends, or end now if it has ended.
+    """Make the kernel kill this process when process `parent` ends; exit if it has ended.
 
-    Elsewhere than on Linux nothing is asked of the kernel. Raises OSError where it refuses.
+    On other systems than Linux this does nothing. Raises OSError where the kernel refuses.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL)) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
-    # It may have ended before the kernel was asked, and then no signal comes.
+    # If it ended before the call, no signal comes.
     if os.getppid() != parent:
         os._exit(1)
 
 
-BEAT_SECONDS = 1.0  # between two messages of counts, which are the sign of life as well
+BEAT_SECONDS = 1.0  # between two messages of counts, which are also the sign of life
 
 
 class Worker:
-    """One process' life: started, fed, drained."""
+    """The life of one process: start, feed, drain."""
 
     def __init__(self, channel: Channel[ToWorker], stack: contextlib.AsyncExitStack) -> None:
         self._channel = channel
@@ -78,38 +77,38 @@ class Worker:
         self._start: Start | None = None
         self._snapshot = EMPTY
         self._assembly: Assembly | None = None
-        self._version = EMPTY.version  # that is served, not only known
+        self._version = EMPTY.version  # the version that is served, not only received
         self._is_ready = False
         self._said: set[str] = set()
         self._drain: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def obey(self) -> None:
-        """Do what the main process says, until the channel ends."""
+        """Handle the main process's messages until the channel ends."""
         while messages := await self._channel.receive():
             for message in messages:
                 await self._do(message)
 
     async def end(self) -> None:
-        """Wait for the word to drain, do so, and send the last counts."""
+        """Wait for the message to drain, drain, and send the last counts."""
         seconds = await self._drain
         if self._serving is not None:
             await self._serving.drain(seconds)
             await self._channel.send(Counted(self._serving.counts, self._version))
 
     async def beat(self) -> None:
-        """Send counts for ever."""
+        """Send counts, for ever."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             if self._serving is not None:
                 await self._channel.send(Counted(self._serving.counts, self._version))
 
     def drain(self, seconds: float = LIMITS.drain_seconds) -> None:
-        """Begin to end; so does SIGTERM, for whoever sends it to a single worker."""
+        """Begin to drain, as SIGTERM to a single worker does."""
         if not self._drain.done():
             self._drain.set_result(seconds)
 
     def say(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Tell, once, of what went wrong in a callback."""
+        """Report, once, an exception in a callback."""
         sentence = describe_unexpected(context)
         if sentence not in self._said:
             self._said.add(sentence)
@@ -145,21 +144,21 @@ class Worker:
         if not self._is_ready:
             self._is_ready = True
             gc.collect()
-            gc.freeze()  # what was loaded stays for long: no collection looks at it again
+            gc.freeze()  # what was loaded stays for long: collections skip it
             tcp, unix = map(_take_over, (self._start.tcp, self._start.unix))
             await self._stack.enter_async_context(self._serving.listening(tcp, unix))
             await self._channel.send(Ready())
 
 
 def open_reader(duty: Duty) -> BlobReader:
-    """Return what packages are read from."""
+    """Return the store that packages are read from."""
     if isinstance(duty.blobs, str):
         return LocalBlobs(Path(duty.blobs))
     return S3Blobs(duty.blobs, lambda: datetime.now(UTC))
 
 
 async def work(end: socket.socket) -> int:
-    """Live one worker's life over `end` of a channel; returns the exit status."""
+    """Run one worker over `end` of a channel; returns the exit status."""
     channel = await open_channel(WORKER_DECODER, end)
     async with contextlib.AsyncExitStack() as stack:
         worker = Worker(channel, stack)
@@ -173,13 +172,13 @@ async def work(end: socket.socket) -> int:
             await _give_up(channel, obeying)
         for task in tasks:
             task.cancel()
-        # What is still open is beyond the bound of a drain, or else was closed by it.
+        # What is still open has outlived the drain, or was closed by it.
     channel.close()
     return 0
 
 
 async def _give_up(channel: Channel[ToWorker], obeying: "asyncio.Task[None]") -> NoReturn:
-    """Leave at once, whatever is under way; where there is somebody to tell, tell why."""
+    """Exit immediately, whatever is under way; send the reason where the channel is open."""
     error = obeying.exception() if obeying.done() else None
     if error is not None:
         known = isinstance(error, HeningError | OSError)
@@ -203,7 +202,7 @@ def _take_over(descriptors: tuple[int, ...]) -> list[socket.socket]:
 
 
 def main() -> NoReturn:
-    """Be a worker."""
+    """Run a worker."""
     descriptor, parent = map(int, sys.argv[1:])
     die_with(parent)
     os.set_inheritable(descriptor, False)
