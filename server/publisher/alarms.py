@@ -1,4 +1,4 @@
-"""How much of each role's lifetime is used up, what exceeds a limit, which alarms were said."""
+"""Alarms: used lifetimes of roles, exceeded limits, and which alarms were raised."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,18 +26,18 @@ ONLINE_LIVES = {
     "timestamp": TIMESTAMP_LIFE,
 }
 ROOT_LIFE = timedelta(days=365)
-OFFLINE_LIFE = timedelta(days=90)  # where nothing says when a role was signed
+OFFLINE_LIFE = timedelta(days=90)  # for a role without a known time of signing
 GRACE = timedelta(hours=1)
 WARNING, CRITICAL = 0.5, 0.8
-# Of an offline role: its signers may be away for a weekend, and first need a week to be found.
+# For offline roles: signers may be away for a weekend, and must be found within a week.
 WARNING_LEFT, CRITICAL_LEFT = timedelta(days=7), timedelta(days=3)
 Begun = Mapping[str, datetime]
-"""When the current version of an offline role was logged: it carries no time of signing."""
+"""When the current version of an offline role was logged: it has no time of signing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One role's current version: from when to when it lives."""
+    """The lifetime of one role's current version."""
 
     role: str
     version: int
@@ -45,7 +45,7 @@ class Life:
     expires: datetime
 
     def used(self, now: datetime) -> float:
-        """Return the share of the life that is over, 0 to 1."""
+        """Return the used share of the lifetime, 0 to 1."""
         life = self.expires - self.begun
         if life <= timedelta() or now >= self.expires:
             return 1.0
@@ -54,7 +54,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A role whose life runs out: the share that is over, what is left, how bad, what to do."""
+    """A role that expires soon: used share, time left, severity, what to do."""
 
     role: str
     version: int
@@ -74,13 +74,13 @@ class Alarm:
 
 
 def _spell(left: timedelta) -> str:
-    """Return whole days, or hours where there is no whole day."""
+    """Return whole days, or hours below one day."""
     count, unit = (left.days, "day") if left.days else (int(left.total_seconds() // 3600), "hour")
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def plan_lives(published: Published, begun: Begun) -> list[Life]:
-    """Return the life of every role that is public, root and online ones included."""
+    """Return the lifetime of every public role, root and online ones included."""
     signed = {
         "root": published.root,
         "targets": published.targets,
@@ -157,12 +157,12 @@ class Notice:
 
 
 def notice_of(alarm: Alarm) -> Notice:
-    """Return the notice of a role whose life runs out."""
+    """Return the notice of a role that expires soon."""
     return Notice(alarm.role, alarm.severity, str(alarm))
 
 
 def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
-    """Yield what is to be said of a disk with `free` bytes, and of `used` bytes of blobs."""
+    """Yield the notices for a disk with `free` bytes, and for `used` bytes of blobs."""
     if free < SCARCE * room.keep_free:
         is_short = free < room.keep_free
         left, kept = spell_size(free), spell_size(room.keep_free)
@@ -190,13 +190,13 @@ AGAIN = timedelta(days=1)
 
 
 class AlarmBook:
-    """Remembers what was said. What is in order again is forgotten."""
+    """Remembers raised notices, and forgets those that are resolved."""
 
     def __init__(self) -> None:
         self._said: dict[str, tuple[Severity, datetime]] = {}
 
     def due(self, notices: Sequence[Notice], now: datetime) -> list[Notice]:
-        """Return those of `notices`, all that hold at `now`, that are to be said now."""
+        """Return those of `notices`, all active ones at `now`, that are to be raised now."""
         due = []
         said = {}
         for notice in notices:
@@ -210,12 +210,12 @@ class AlarmBook:
 
 
 _LIFETIMES = {**ONLINE_LIFETIMES, "timestamp": TIMESTAMP_LIFETIME}
-_LISTED = 3  # of a role's excesses: a wrong one is often followed by others
+_LISTED = 3  # of a role's excesses: one wrong value often causes others
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What of a role's published version is ahead, in a sentence that says what to do."""
+    """What exceeds a limit in a role's published version, in a sentence that says what to do."""
 
     role: str
     sentence: str
@@ -223,16 +223,16 @@ class Ahead:
 
 @dataclass(slots=True)
 class AheadFinder:
-    """Finds what is ahead in the tree below `public`.
+    """Finds exceeded limits in the tree below `public`.
 
-    A version that exceeded nothing exceeds nothing later, so that it is looked at once.
+    A version within the limits stays within them, so it is checked once.
     """
 
     public: Path
     _sound: set[tuple[str, int]] = field(default_factory=set)
 
     def find(self, published: Published, now: datetime) -> list[Ahead]:
-        """Return what is ahead at `now`; reads only the files of roles that are."""
+        """Return what exceeds a limit at `now`; reads only the files of roles that do."""
         return [*self._find_online(published, now), *self._find_offline(published, now)]
 
     def _find_offline(self, published: Published, now: datetime) -> Iterator[Ahead]:
@@ -247,7 +247,7 @@ class AheadFinder:
             if not excess:
                 self._sound.add((name, role.version))
                 continue
-            command = "renew" if name == "targets" else "reset"  # of targets there is no reset
+            command = "renew" if name == "targets" else "reset"  # targets cannot be reset
             more = f" {len(excess) - _LISTED} more like these." if len(excess) > _LISTED else ""
             yield Ahead(
                 name,

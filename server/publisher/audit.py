@@ -1,6 +1,6 @@
 """Step 3 of publishing: a TUF client that shares no code with us reads the staged tree from disk.
 
-python-tuf's `Updater` starts from the pinned root, as a phone fresh from the factory would.
+python-tuf's `Updater` starts from the pinned root, as a new phone would.
 """
 
 import json
@@ -27,7 +27,7 @@ from server.publisher.published import Trust
 class _TreeFetcher(FetcherInterface):
     """Answers from the staged files laid over the public ones, as after the swap.
 
-    A root above `newest_root` is on disk and not visible yet: a publication was interrupted.
+    A root above `newest_root` is on disk but not visible yet: a publication was interrupted.
     """
 
     def __init__(self, staged: Path, public: Path, newest_root: int) -> None:
@@ -44,11 +44,11 @@ class _TreeFetcher(FetcherInterface):
 
 @dataclass(frozen=True, slots=True)
 class AuditPlan:
-    """What an audit asks for.
+    """What an audit checks.
 
     Every target of `paths` must be found. `probes` are looked up too, but need not exist: the role
-    that would list them must be sound. `listed` is what each role must list, nothing more or less
-    and all of it delegated to that role, of those roles that the client comes by.
+    that would list them must be valid. `listed` is what each role must list, exactly, and all of it
+    delegated to that role. It applies to the roles that the client loads.
     """
 
     paths: Sequence[str]
@@ -62,13 +62,13 @@ def plan_audit(
     former: Mapping[str, Pointer],
     pointers: Mapping[str, Pointer],
 ) -> AuditPlan:
-    """Return what to ask for after the roles `written` are new and `pointers` follow `former`.
+    """Return what to check after the roles `written` are new and `pointers` follow `former`.
 
-    Of a role that is new, one target and the list of all; of `latest`, the pointers that changed
-    and the list. To look up each of a thousand targets would take the client through all
-    delegations each time. What neither root nor targets nor the role itself can have changed was
-    audited when it was new. New root or targets may name other keys for every role, so that each
-    must be sound and lead to one target.
+    Of a new role these are one target and the whole list; of `latest` the changed pointers and the
+    list. To look up each of a thousand targets would take the client through all delegations each
+    time. What neither root nor targets nor the role itself can have changed was audited when it was
+    new. New root or targets may name other keys for every role, so each role must be valid and lead
+    to one target.
     """
     roles = {name for name in trust.roles if not is_latest(name)}
     everything = not {"root", "targets"}.isdisjoint(written)
@@ -89,7 +89,7 @@ def plan_audit(
 
 
 def _probe(role: str, parts: int) -> str:
-    """Return a path that a client looks for in `role`, whether or not it is there."""
+    """Return a path that a client looks for in `role`, whether or not it exists."""
     if not is_latest(role):
         return role_pattern(role).replace("*", "-")
     paths = (f"latest/-/-/{number}" for number in count())
@@ -106,8 +106,8 @@ def audit_staged(
 ) -> None:
     """Raise TrustError unless an independent client refreshes and finds what `plan` asks for.
 
-    It must come to root `newest_root`, through every root in between. `at` is the time for which it
-    judges what is expired; without it that is the wall clock's, which may have jumped.
+    It must reach root `newest_root`, through every root in between. Expiry is checked at the time
+    `at`, by default the wall clock's, which may have jumped.
     """
     with TemporaryDirectory(prefix="hening-audit-") as folder:
         try:
@@ -126,7 +126,7 @@ def audit_staged(
             reached = decode_root((Path(folder) / "root.json").read_bytes()).signed.version
         except (RepositoryError, DownloadError) as error:
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error
-        # What the client has verified it keeps: whether that lists every target is read there.
+        # The client keeps what it has verified; whether that lists every target is read there.
         kept = {role: Path(folder) / f"{role}.json" for role in plan.listed}
         found = {
             role: json.loads(path.read_bytes())["signed"]["targets"].keys()

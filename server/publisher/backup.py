@@ -1,14 +1,14 @@
-"""A copy of a server's state, made beside one that runs.
+"""A copy of a server's state, made while it runs.
 
     without the lease   all files of metadata and log, for most of them never change
     under the lease     the database, and the files that came since: all are of one moment
-    without the lease   blobs: what metadata names is there and is never changed
+    without the lease   blobs: those that metadata names exist and never change
 
-So a publication waits for what is new and not for what is there. What is staged is copied under the
-lease alone: of another moment than what is public it would roll a restored server back.
+So a publication waits only for the copy of new files. Staged files are copied under the lease only:
+from another moment than the public tree they would roll a restored server back.
 
-A copy that was cut off has the file INCOMPLETE in it, and no command takes it for a server's state;
-the next run into the same folder completes it, and copies only what is new.
+An incomplete copy contains the file INCOMPLETE, and no command accepts it as a server's state. The
+next run into the same folder completes it, and copies only what is new.
 """
 
 import asyncio
@@ -42,8 +42,8 @@ _Seen = tuple[int, int]  # length in bytes, and time of the last change in nanos
 class FileCopies:
     """Copies trusted root, public tree, results, staging and settings to another folder.
 
-    Files are replaced by renaming and never written to, so that each has been whole all the time.
-    The copy holds nothing that the state folder does not hold at the moment of `copy_rest`.
+    Files are replaced by renaming and never written to, so that each is complete at any time. The
+    copy holds nothing that the state folder does not hold at the moment of `copy_rest`.
     """
 
     def __init__(self, folder: StateFolder, out: Path) -> None:
@@ -54,10 +54,10 @@ class FileCopies:
         self.copied: set[str] = set()
 
     def copy_ahead(self) -> None:
-        """Copy what is there while others publish; what changes meanwhile is for `copy_rest`.
+        """Copy what exists while others publish; `copy_rest` copies what changes meanwhile.
 
-        What is staged is left to `copy_rest`, and that of an earlier copy is removed: when it is
-        public by then a server that is restored would publish it again, over what came after it.
+        Staged files are left to `copy_rest`, and those of an earlier copy are removed. Otherwise a
+        restored server would publish them again, over what came after.
         """
         if self._out_of(self._folder.staging).exists():
             shutil.rmtree(self._out_of(self._folder.staging))
@@ -66,7 +66,7 @@ class FileCopies:
                 self._copy(path, seen)
 
     def copy_rest(self) -> None:
-        """Copy what is new since then; its caller sees to it that nothing changes."""
+        """Copy what is new since `copy_ahead`; the caller prevents changes meanwhile."""
         for path, seen in self._list((*self._lasting(), self._folder.staging)):
             self._there.add(path)
             if self._seen.get(path) != seen:
@@ -93,7 +93,7 @@ class FileCopies:
         if present is None or (present.st_size, present.st_mtime_ns) != seen:
             make_folder(target.parent)
             temporary = target.with_name(f"{TEMPORARY}{target.name}")
-            # Not its mode: what is open to others in an older state is not in the copy.
+            # Not its mode: a copy must not be readable by others where an older state was.
             temporary.unlink(missing_ok=True)
             create_file(temporary)
             shutil.copyfile(source, temporary)
@@ -107,7 +107,7 @@ class FileCopies:
         return (self._folder.trusted_root.parent, self._folder.public, self._folder.results)
 
     def _list(self, places: Iterable[Path]) -> Iterator[tuple[str, _Seen]]:
-        """Yield every file of the places, in the order of the names in a folder, and settings."""
+        """Yield every file of the places, in order of the names in a folder, and settings."""
         for place in places:
             yield from _walk(str(place))
         settings = self._folder.settings
@@ -117,7 +117,7 @@ class FileCopies:
 
 
 def _walk(place: str) -> Iterator[tuple[str, _Seen]]:
-    """Walk fast, for everybody waits: without a `Path` for each of many thousand files."""
+    """Walk fast, since publishers wait: without a `Path` for each of many thousand files."""
     try:
         with os.scandir(place) as found:
             entries = sorted(found, key=lambda entry: entry.name)
@@ -134,7 +134,7 @@ def _walk(place: str) -> Iterator[tuple[str, _Seen]]:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """How many files and blobs were new, and whether the database is among them."""
+    """How many files and blobs were new, and whether the database was copied."""
 
     files: int
     blobs: int
@@ -144,10 +144,10 @@ class Copied:
 async def back_up(
     folder: StateFolder, sessions: Sessions, blobs: BlobStore | None, out: Path
 ) -> Copied:
-    """Copy the state to `out`, without private keys and what waits in `incoming`.
+    """Copy the state to `out`, without private keys and without `incoming`.
 
     A PostgreSQL database is not copied, nor are blobs where `blobs` is None. Raises StorageError,
-    also where another process took the lease over meanwhile: the copy is incomplete then.
+    also where another process took over the lease meanwhile: the copy is incomplete then.
     """
     await asyncio.to_thread(write_durable, StateFolder(out).incomplete, b"")
     await asyncio.to_thread(make_folder, StateFolder(out).incoming)
@@ -160,7 +160,7 @@ async def back_up(
         if with_database:
             await asyncio.to_thread(_copy_sqlite, folder.sqlite, temporary)
         await asyncio.to_thread(files.copy_rest)
-        await lease.write(lambda: None)  # still ours, and so nothing changed
+        await lease.write(lambda: None)  # raises if the lease was lost; else nothing has changed
     await asyncio.to_thread(files.remove_others)
     if with_database:
         await asyncio.to_thread(move_durable, temporary, StateFolder(out).sqlite)
@@ -174,7 +174,7 @@ async def back_up(
 
 
 def _copy_sqlite(source: Path, temporary: Path) -> None:
-    """Copy a database that is in use, with what is in its write-ahead log."""
+    """Copy a database that is in use, including its write-ahead log."""
     make_folder(temporary.parent)
     temporary.unlink(missing_ok=True)
     create_file(temporary)
@@ -183,13 +183,13 @@ def _copy_sqlite(source: Path, temporary: Path) -> None:
         contextlib.closing(sqlite3.connect(temporary)) as writer,
     ):
         reader.backup(writer)
-        # Whoever makes the copy holds the lease; of a server that is restored it is nobody's.
+        # The maker of the copy holds the lease; in a restored server it must be free.
         writer.execute("UPDATE leases SET expires_at = 0")
         writer.commit()
 
 
 def _copy_blobs(blobs: BlobStore, out: Path) -> int:
-    """Copy the blobs that `out` lacks; each is held against its hash on the way."""
+    """Copy the blobs that `out` lacks; each is verified against its hash."""
     count = 0
     for blob in blobs.list():
         target = out / blob.sha256[:2] / blob.sha256

@@ -1,4 +1,4 @@
-"""What people know a build by: version, patch level, size, date, and what is new in it.
+"""A build's name for people: version, patch level, size, date, and the changelog's first line.
 
 Counters put builds in order but are hard to remember. Every page, command and event that names a
 build to people takes its name from here. A build is named by its full package. Pure.
@@ -15,25 +15,25 @@ from server.core.pointer import Step
 from server.core.quantities import spell_size
 from server.core.release import Release, decode_release
 
-MAX_CHANGELOG = 200  # characters of its first line: it stands in tables and events
+MAX_CHANGELOG = 200  # characters of a changelog's first line, for tables and events
 _FINGERPRINT = re.compile(r"[^:]*:(?P<android>[^/:]+)/[^/:]+/(?P<version>[^/:]+):[^:]*")
 
 
 class BuildName(msgspec.Struct, frozen=True):
-    """A build as people know it; where the channel does not list it, there is the counter alone."""
+    """A build as people know it; where the channel does not list it, only the counter."""
 
     counter: int
     version: str = ""
-    """What the makers call it: the incremental version in its fingerprint."""
+    """The maker's name for it: the incremental version in its fingerprint."""
     android: str = ""
-    """Android's own version, as the fingerprint has it."""
+    """Android's version, from the fingerprint."""
     security_patch_level: str = ""
     length: int = 0
     """Bytes of the full package."""
     built_at: int = 0
     """Epoch seconds."""
     changelog: str = ""
-    """The first line; in English, where there is that."""
+    """The first line of the changelog; in English, if available."""
 
     @property
     def title(self) -> str:
@@ -41,7 +41,7 @@ class BuildName(msgspec.Struct, frozen=True):
         return f"{self.version} (build {self.counter})" if self.version else f"build {self.counter}"
 
     def facts(self, day: Callable[[int], str]) -> str:
-        """Return patch level, size and date in a row; `day` spells epoch seconds as a date."""
+        """Return patch level, size and date; `day` formats epoch seconds as a date."""
         if not self.version:
             return ""
         android = f"Android {self.android}, " if self.android else ""
@@ -50,7 +50,7 @@ class BuildName(msgspec.Struct, frozen=True):
 
 
 def version_of(fingerprint: str) -> str:
-    """Return the incremental version in a fingerprint, or all of one that has another form."""
+    """Return the incremental version in a fingerprint, or all of one in another format."""
     found = _FINGERPRINT.fullmatch(fingerprint)
     return found["version"] if found else fingerprint
 
@@ -63,10 +63,10 @@ def name_step(step: Step, releases: Mapping[str, Release]) -> BuildName:
 
 
 class BuildNames:
-    """Names builds by channel and counter, from the roles that are published.
+    """Names builds by channel and counter, from the published roles.
 
-    A model's role is looked through once, when its first build is asked for; only what is named is
-    decoded.
+    A model's role is scanned once, at the first request for one of its builds; only named builds
+    are decoded.
     """
 
     def __init__(self, roles: Mapping[str, Targets]) -> None:
@@ -110,7 +110,7 @@ def _full_packages(role: Targets) -> dict[tuple[str, int], str]:
 
 
 def _first_line(changelog: Mapping[str, str]) -> str:
-    """Return the first line that says something, cut where it is long."""
+    """Return the first line that is not empty, truncated where it is long."""
     locales = sorted(changelog, key=lambda each: (each.partition("-")[0] != "en", each))
     lines = changelog[locales[0]].split("\n") if locales else []
     line = next((each.strip() for each in lines if each.strip()), "")

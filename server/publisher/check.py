@@ -1,4 +1,4 @@
-"""Whether a state folder is whole: what `hening-server check` finds, without changing anything."""
+"""Whether a state folder is intact: what `hening-server check` finds, without changing anything."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -56,7 +56,7 @@ CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
 async def check_state(
     folder: StateFolder, sessions: Sessions, blobs: BlobStore, now: datetime, *, deep: bool
 ) -> list[Finding]:
-    """Look at everything that is on disk and in the tables; `deep` hashes every blob again.
+    """Check everything on disk and in the tables; `deep` hashes every blob again.
 
     It may run beside a server. Raises StorageError where the database cannot be read.
     """

@@ -1,4 +1,4 @@
-"""A clock that jumps is noticed, on disk as well, and reaches no signature before it settled."""
+"""Records jumps of the wall clock, also on disk, and keeps them out of signatures until settled."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _RECORD_LIMIT = 1024
 
 
 class ClockRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When the wall clock was doubted last, and when a person confirmed it; 0 for never.
+    """When the wall clock was last doubted, and when an operator confirmed it; 0 for never.
 
     Both in epoch seconds of that wall clock.
     """
@@ -32,20 +32,20 @@ class ClockRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def is_doubted(self) -> bool:
-        """Whether nobody has confirmed the clock since it was doubted."""
+        """Whether the clock was doubted and not confirmed since."""
         return self.doubted > self.confirmed
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """The newest time that signatures and people vouch for, and how it was recorded."""
+    """The newest time that a signature or an operator vouches for, and how it was recorded."""
 
     time: datetime | None
     record: ClockRecord
 
 
 def load_clock_record(folder: StateFolder) -> ClockRecord:
-    """Return the record; raises FormatError for a file that is none."""
+    """Return the record; raises FormatError for a malformed file."""
     if not folder.clock.exists():
         return ClockRecord()
     try:
@@ -60,9 +60,9 @@ def write_clock_record(folder: StateFolder, record: ClockRecord) -> None:
 
 
 def load_witness(folder: StateFolder) -> Witness:
-    """Return the newest time that something vouches for; None in a new state folder.
+    """Return the newest vouched time; None in a new state folder.
 
-    Each publication and each renewal signs the timestamp, so that none is signed later than it.
+    Each publication and each renewal signs the timestamp, so no signature is later than it.
     """
     record = load_clock_record(folder)
     known = []
@@ -76,7 +76,7 @@ def load_witness(folder: StateFolder) -> Witness:
 
 
 class ClockKeeper:
-    """Looks at a steady clock every few seconds, and for a person who confirmed the wall clock."""
+    """Polls a steady clock every few seconds, and the record of an operator's confirmation."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ClockKeeper:
         self._said: datetime | None = None
 
     async def look(self) -> list[str]:
-        """Look once; returns the alarm that holds, if one does."""
+        """Look once; returns the active alarm, if any."""
         now = self._steady()
         try:
             record = await asyncio.to_thread(load_clock_record, self._folder)
@@ -118,7 +118,7 @@ class ClockKeeper:
             " `hening-server clock confirm`."
         )
         if self._said is None or now - self._said >= AGAIN:
-            if self._said is not None:  # the jump itself was said at once
+            if self._said is not None:  # the jump itself was reported immediately
                 self._say(sentence)
             self._said = now
         return [sentence]

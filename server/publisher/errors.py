@@ -1,4 +1,4 @@
-"""What the publisher refuses beyond malformed input."""
+"""Errors of the publisher, besides those of malformed input."""
 
 from server.core.errors import HeningError
 
@@ -8,7 +8,7 @@ class PublishError(HeningError):
 
 
 class LeafRefusedError(PublishError):
-    """A key process signs no log with these leaves; `signed` is the size of the one it signed."""
+    """The key process refused to sign a log with these leaves; it has signed `signed` leaves."""
 
     def __init__(self, message: str, signed: int) -> None:
         super().__init__(message)

@@ -1,12 +1,12 @@
-"""Blobs that nothing names any more, and how long they have been there.
+"""Garbage collection: blobs that nothing names any more, and their age.
 
-    0  what goes is planned, without the lease: to list a store may take minutes
-    1  their records are removed     a crash leaves blobs without a record, found the next time
-    2  the blobs are removed         a crash leaves some of them, found the next time
+    0  plan, without the lease: to list a store may take minutes
+    1  remove their records          a crash leaves blobs without a record, found the next time
+    2  remove the blobs              a crash leaves some of them, found the next time
 
-Steps 1 and 2 are done for a few blobs at a time, under the lease, each time for those only that
-nothing names by then; others publish in between. A blob without a record is never published: a
-bundle that needs it brings it along. A store that falls silent ends the collection.
+Steps 1 and 2 handle a few blobs at a time, under the lease, and skip those that something names by
+then; others publish in between. A blob without a record is never published: a bundle that needs it
+brings it along. A store that stops answering ends the collection.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 
-BATCH = 32  # blobs removed while everybody waits: some milliseconds, in S3 a second
-BATCH_SECONDS = 1.0  # after which a slow store lets others have their turn, too
+BATCH = 32  # blobs removed while all others wait: some milliseconds, in S3 a second
+BATCH_SECONDS = 1.0  # after which a slow store yields to other publishers, too
 PAUSE_SECONDS = 0.2  # between two batches: longer than others wait between two tries for the lease
 
 
@@ -58,7 +58,7 @@ class Garbage:
 def plan_garbage(
     stored: Iterable[StoredBlob], named: Collection[str], now: datetime, grace: timedelta
 ) -> Garbage:
-    """Return which blobs go: those that nothing names and that came at least `grace` ago. Pure."""
+    """Return which blobs to remove: unnamed ones that are at least `grace` old. Pure."""
     removed, kept, young = [], 0, 0
     for blob in stored:
         if blob.sha256 in named:
@@ -71,7 +71,7 @@ def plan_garbage(
 
 
 class Names:
-    """Tells which blobs are named; a role file, which never changes, is read once."""
+    """Finds which blobs are named; a role file, which never changes, is read once."""
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
@@ -79,11 +79,11 @@ class Names:
         self._known: dict[str, frozenset[str]] = {}
 
     def load(self) -> frozenset[str]:
-        """Return the blobs that served metadata or a bundle that waits names.
+        """Return the blobs that served metadata or a waiting bundle names.
 
-        Every role version that is served counts, not the current ones alone. Raises an error when
-        one of them cannot be read: what it names is not known then. What is staged is not looked
-        at: who decides by the answer sees to it that nothing is.
+        Every served role version counts, not only the current ones. Raises an error when one of
+        them cannot be read, because its names are unknown then. Staged files are not considered:
+        the caller makes sure that there are none.
         """
         published = self._tree.load()
         served = () if published is None else self._served(published)
@@ -112,11 +112,11 @@ async def collect_garbage(
     repair: Callable[[], Awaitable[object]],
     after_step: Callable[[int], None],
 ) -> Garbage:
-    """Remove what `plan_garbage` says, or only say it. Takes the lease, again and again.
+    """Remove what `plan_garbage` returns, or only return it. Takes the lease repeatedly.
 
-    What resumable uploads hold, or are about to make, stays. `repair` completes what is accepted
-    and not public. Raises StorageError; what was removed until then is gone, and the next time
-    goes on.
+    Blobs of resumable uploads stay, also of those about to be finished. `repair` completes what is
+    accepted and not public. Raises StorageError; blobs removed until then stay removed, and the
+    next run continues.
     """
     names = Names(folder)
     stored = await asyncio.to_thread(lambda: list(blobs.list()))
@@ -149,12 +149,12 @@ async def collect_garbage(
 async def _remove(
     lease: Lease, blobs: BlobStore, batch: Sequence[StoredBlob], after_step: Callable[[int], None]
 ) -> int:
-    """Remove blobs in their order until that has lasted, and return how many.
+    """Remove blobs in order for up to `BATCH_SECONDS`, and return how many.
 
-    Raises StorageError where one of them lasts, or another process publishes by now.
+    Raises StorageError where one of them takes too long, or another process publishes by now.
 
-    No transaction is open while a store is asked: one that is silent would keep everybody else,
-    and a halt among them, from the database.
+    No transaction is open while a store is asked: a store that does not answer would block the
+    database for all others, a halt among them.
     """
     clock = asyncio.get_running_loop().time
     threads, end = BlobThreads(), clock() + BATCH_SECONDS
@@ -174,7 +174,7 @@ async def _uploaded(session: AsyncSession, now: datetime) -> frozenset[str]:
 
 
 def _waiting(incoming: Path) -> Iterator[str]:
-    """Yield what bundles name, those that are being written too; what is none names nothing."""
+    """Yield what bundles name, incomplete ones too; a malformed one names nothing."""
     for folder in incoming.iterdir() if incoming.is_dir() else ():
         with contextlib.suppress(HeningError, OSError):
             bundle = decode_bundle(read_bounded(folder / "bundle.json", MAX_BUNDLE))
@@ -197,11 +197,11 @@ _NAME = re.compile(r"([1-9][0-9]{0,15})\.([a-z0-9][a-z0-9_-]{0,31})\.json")
 def plan_drain(
     written: Mapping[str, datetime], current: Mapping[str, int], now: datetime
 ) -> list[str]:
-    """Return the names of the files to remove, of those in `metadata/`.
+    """Return the names of the files in `metadata/` to remove.
 
-    `written` gives for each name when it was written, `current` the version of each role that is
-    public, snapshot included. A file left the window when the version that pushed it out was
-    written; versions that were passed over push nothing. A role that is not listed is left alone.
+    `written` maps each name to its time of writing, `current` each public role to its version,
+    snapshot included. A file left the window when the version that displaced it was written;
+    skipped versions displace nothing. A role that is not listed is left alone.
     """
     versions: dict[str, list[int]] = {}
     for name in written:

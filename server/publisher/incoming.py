@@ -1,4 +1,4 @@
-"""Bundles that wait in `incoming/`: read with limits, blobs ingested, results written."""
+"""Bundles in `incoming/`: reads them with limits, ingests blobs, writes results."""
 
 import asyncio
 import hashlib
@@ -36,7 +36,7 @@ class Submission:
 
 
 def list_submissions(incoming: Path) -> list[str]:
-    """Return the ids of the bundles that wait, oldest first; other names are not bundles."""
+    """Return the ids of the waiting bundles, oldest first; other names are not bundles."""
     if not incoming.exists():
         return []
     waiting = [path for path in incoming.iterdir() if _is_folder(path) and _is_id(path.name)]
@@ -44,7 +44,7 @@ def list_submissions(incoming: Path) -> list[str]:
 
 
 def list_ignored(incoming: Path) -> list[str]:
-    """Return the names in `incoming` that are no bundles, nor bundles that are being written."""
+    """Return the names in `incoming` that are neither bundles nor bundles being written."""
     if not incoming.exists():
         return []
     return sorted(
@@ -61,15 +61,15 @@ def is_finished(folder: Path, results: Path) -> bool:
 
 
 def attempt_of(folder: Path) -> str:
-    """Return what tells this folder from a later one that brings the same bundle again."""
+    """Return what distinguishes this folder from a later one with the same bundle."""
     found = folder.stat()
     return f"{found.st_ino}.{found.st_ctime_ns}"
 
 
 def load_submission(folder: Path) -> Submission:
-    """Read a bundle and check that it holds what it says, and nothing else.
+    """Read a bundle and check that it holds exactly what it lists.
 
-    It may lack blobs: `ingest_blobs` asks the store for those.
+    It may lack blobs: `ingest_blobs` looks for those in the store.
     """
     data = read_bounded(folder / "bundle.json", MAX_BUNDLE)
     if hashlib.sha256(data).hexdigest() != folder.name:
@@ -90,7 +90,7 @@ def load_submission(folder: Path) -> Submission:
 
 
 def check_bundle_room(submission: Submission, blobs: BlobStore, room: Room, used: int) -> None:
-    """Raise NoRoomError unless there is room for the blobs of a bundle that are not here yet.
+    """Raise NoRoomError unless there is room for a bundle's blobs that are missing.
 
     `used` bytes are in the store.
     """
@@ -100,7 +100,7 @@ def check_bundle_room(submission: Submission, blobs: BlobStore, room: Room, used
 
 
 def ingest_blobs(folder: Path, submission: Submission, blobs: BlobStore) -> None:
-    """Step 1 of publishing: blobs by hash, equal or fail. A crash leaves blobs nobody names yet.
+    """Step 1 of publishing: blobs by hash, equal or fail. A crash leaves unnamed blobs.
 
     A blob that the bundle lacks must be in the store, where uploads bring it.
     """
@@ -112,14 +112,14 @@ def ingest_blobs(folder: Path, submission: Submission, blobs: BlobStore) -> None
 
 
 def write_result(results: Path, result: Result) -> None:
-    """Make a submission's result known."""
+    """Publish a submission's result."""
     write_durable(results / f"{result.id}.json", encode_result(result))
 
 
 def hide_bundle(folder: Path, trash: Path) -> Path:
-    """Move a bundle that has its result out of sight; returns where to, for it to be removed.
+    """Move a bundle that has its result out of `incoming`; returns its path, for removal.
 
-    A crash leaves it there, and the next start sweeps it.
+    A crash leaves it there, and the next start removes it.
     """
     make_folder(trash)
     return folder.rename(trash / f"{TEMPORARY}{folder.name}")
@@ -157,10 +157,10 @@ async def check_content(
     blobs: BlobStore,
     threads: BlobThreads,
 ) -> None:
-    """Raise FormatError unless the packs of `tables` and `content` are sound, where these changed.
+    """Raise FormatError unless changed packs of `tables` and `content` are valid.
 
-    It names kind, key and rule. Raises PublishError where a blob is not here, StorageError or
-    OSError where the store fails.
+    The message names kind, key and rule. Raises PublishError where a blob is missing, StorageError
+    or OSError where the store fails.
     """
     former = {} if published is None else published.roles
     loop = asyncio.get_running_loop()

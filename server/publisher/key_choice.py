@@ -1,8 +1,8 @@
-"""Which of the keys that this server holds sign, and when a next key may take over. Pure.
+"""Which of this server's keys sign, and when a next key may take over. Pure.
 
-Signers list keys offline, the server holds a current and perhaps a next one for each role. What is
-listed decides: the current key signs for as long as it may, so that root or targets that list both
-change nothing; where they list the next one alone, it signs at that very publication.
+Signers list keys offline; the server holds a current and perhaps a next one for each role. Root and
+targets decide: where they list the current key, it signs, even if they list the next one as well.
+Where they list only the next one, it signs from that publication on.
 """
 
 from collections.abc import Collection
@@ -20,12 +20,12 @@ from server.publisher.online_keys import HOLDERS, ROLES, OnlineKeys
 from server.publisher.published import Trust
 
 CACHE_SECONDS = 75
-"""How long a phone may be told that there is no next root: 60 s in caches, and some slack."""
+"""How long a cached answer may say that there is no next root: 60 s in caches, and some slack."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """The keys of one role or of the log, by id; `following` is empty where there is no next key.
+    """The keys of one role or of the log, by id; `following` is empty without a next key.
 
     `listed` holds those of the two that root or targets name, `signing` those that sign.
     """
@@ -38,7 +38,7 @@ class KeyState:
 
 
 def choose_keys(keys: OnlineKeys, root: Root, targets: Targets) -> OnlineKeys:
-    """Return the keys with, for each role, the signer that is to sign under `root` and `targets`.
+    """Return the keys with, for each role, the signer for `root` and `targets`.
 
     Raises TrustError for a role of which neither key is listed.
     """
@@ -59,7 +59,7 @@ def check_root_keys(root: Root, keys: OnlineKeys) -> None:
 
 
 def check_signable(keys: OnlineKeys, trust: Trust, now: datetime) -> None:
-    """Raise TrustError unless `keys` may sign what phones are to accept under `trust` at `now`."""
+    """Raise TrustError unless `keys` may sign, under `trust`, what phones accept at `now`."""
     choose_keys(keys, trust.root, trust.targets)
     check_expiry("root", trust.root, now)
     check_expiry("targets", trust.targets, now)
@@ -89,10 +89,10 @@ def describe_keys(keys: OnlineKeys, trust: Trust | None) -> list[KeyState]:
 def plan_next(
     keys: OnlineKeys, trust: Trust | None, names: Collection[str], *, afresh: bool
 ) -> list[str]:
-    """Return those of `names` whose next key is kept because it is there, none if made `afresh`.
+    """Return those of `names` whose existing next key is kept; none if made `afresh`.
 
-    A next key that is listed beside the current one may be discarded: the current one signs. One
-    that is listed alone signs already and cannot be; PublishError then.
+    A next key that is listed beside the current one may be discarded: the current one signs. Raises
+    PublishError for one that is listed alone, because it signs already.
     """
     found = [state for state in describe_keys(keys, trust) if state.name in names]
     taken = [state.name for state in found if state.listed == (state.following,)]
@@ -108,12 +108,12 @@ def plan_next(
 def plan_switch(
     keys: OnlineKeys, trust: Trust, names: Collection[str], root_age: float, *, at_once: bool
 ) -> list[str]:
-    """Return those of `names` whose next key may become the current one; those without are passed.
+    """Return those of `names` whose next key may become the current one; skip those without.
 
-    `root_age` is for how many seconds the published root has been public; a phone that was told
-    just before that there is none still trusts only the former key. That does not matter `at_once`,
-    nor where the former key is not listed and so does not sign any more, nor for latest, whose keys
-    come with targets and therefore with the timestamp. Raises PublishError.
+    `root_age` is how many seconds the published root has been public. A phone with an older cached
+    answer still trusts only the former key. That does not matter `at_once`, nor where the former
+    key is not listed and so does not sign any more. It does not matter for latest either, whose
+    keys come with targets and therefore with the timestamp. Raises PublishError.
     """
     switching = []
     for state in describe_keys(keys, trust):
@@ -125,7 +125,7 @@ def plan_switch(
                 f"the published {where} does not list the next key of {state.name} yet: have it"
                 " signed with the server's public.json, and submit it."
             )
-        # All keys of the log sign until this moment, whichever of them root names.
+        # Until now all keys of the log sign, whichever of them root names.
         overlaps = state.name == "log" or state.current in state.listed
         if overlaps and state.name != "latest" and not at_once and root_age < CACHE_SECONDS:
             raise PublishError(

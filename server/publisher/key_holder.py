@@ -1,4 +1,4 @@
-"""Where the online keys are: in the state folder, or in a process of their own (ADR 59)."""
+"""Access to the online keys: in the state folder, or in a process of their own (ADR 59)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -23,13 +23,13 @@ from server.storage.layout import StateFolder
 
 
 class KeyFolder:
-    """Keys that lie in a folder as `online_keys` describes it."""
+    """Keys in a folder as `online_keys` describes it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def load(self) -> OnlineKeys:
-        """Load the keys, for a command may have changed them."""
+        """Load the keys; a command may have changed them."""
         return load_online_keys(self._folder)
 
     def create_next(self, names: Collection[str], *, afresh: bool) -> None:
@@ -43,19 +43,19 @@ class KeyFolder:
 
 
 def open_keys(folder: StateFolder) -> KeyFolder | KeySocket:
-    """Return what has the keys of a state folder, as its settings say."""
+    """Return the holder of a state folder's keys, as its settings say."""
     return KeySocket(folder) if folder.keys_socket else KeyFolder(folder.keys)
 
 
 def load_keys(folder: StateFolder) -> OnlineKeys:
-    """Return the keys of a state folder, of which another process may have the private halves."""
+    """Return the keys of a state folder, whose private halves may be in another process."""
     return open_keys(folder).load()
 
 
 def load_signed_leaves(folder: StateFolder, first: int) -> SignedLeaves | None:
     """Return the leaves of the signed log from the index `first` on, as a key process has them.
 
-    None where there is no key process, or none that has signed a log.
+    None without a key process, or if it has signed no log.
     """
     holder = open_keys(folder)
     if isinstance(holder, KeyFolder) or not holder.load().log_size:
@@ -75,7 +75,7 @@ def sign_publication(
     logged: Mapping[str, int],
     burned: Mapping[str, Collection[int]],
 ) -> Publication:
-    """Return what to publish, as `plan_publication` does, signed by the process that has the keys.
+    """Return what to publish, as `plan_publication` does, signed by the holder of the keys.
 
     A key process verifies `submitted` itself; `burned` are the versions of those
     roles that the log has.
@@ -89,7 +89,7 @@ def sign_publication(
 
 
 def load_log_verifiers(folder: StateFolder) -> list[VerifierKey]:
-    """Return those of the keys that are held, and the one that the newest public root names."""
+    """Return the verifiers of the present keys, and of the key that the newest root names."""
     held = [key.verifier for key in load_keys(folder).log_keys]
     root = load_newest_root(folder.public)
     return held if root is None else [*held, log_verifier(root)]

@@ -1,4 +1,4 @@
-"""What publisher and key process say to each other over a Unix socket: one request, one answer.
+"""The protocol of publisher and key process over a Unix socket: one request, one answer.
 
 A frame is four bytes of length, most significant first, and one MessagePack map whose member `type`
 names the message. Both sides are of one version of hening; nothing here is public or stored.
@@ -33,11 +33,11 @@ Names = Annotated[
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True, tag=True):
-    """A message; its class names it."""
+    """A message; its class name is its type."""
 
 
 class Describe(_Message):
-    """Asks which keys are held; answered by `Held`. `public` is as in `Publish`."""
+    """Asks for the public halves of the keys; answered by `Held`. `public` is as in `Publish`."""
 
     public: Short
 
@@ -61,7 +61,7 @@ class Publish(_Message):
 
 
 class Adopt(_Message):
-    """Brings everything that is public: roots, the current version of each role, timestamp."""
+    """Sends everything that is public: roots, the current version of each role, timestamp."""
 
     files: list[RoleVersion]
 
@@ -69,9 +69,9 @@ class Adopt(_Message):
 class SignCheckpoint(_Message):
     """Asks for the signature of a checkpoint's text by the key `key`; answered by `Signature`.
 
-    `size` is that of the largest tree that was signed; `LogSize` is the answer where it is another.
-    A larger tree comes with its `leaves` after those, a smaller one with the `proof` that it is of
-    one history with the largest.
+    `size` is that of the largest signed tree; the answer is `LogSize` if it is not. A larger tree
+    is sent with its `leaves` after that size, a smaller one with the `proof` that both are of one
+    history.
     """
 
     key: Short
@@ -82,9 +82,10 @@ class SignCheckpoint(_Message):
 
 
 class ContinueLog(_Message):
-    """Brings a checkpoint that the log's key has signed already; answered by `LogSize`.
+    """Sends a checkpoint that the log's key has signed already; answered by `LogSize`.
 
-    For a record that is new, or older than the log; `leaves` are those after the first `size`.
+    It is for a record that is new, or older than the log; `leaves` are those after the first
+    `size`.
     """
 
     note: Annotated[bytes, msgspec.Meta(max_length=MAX_NOTE)]
@@ -121,8 +122,8 @@ Request = (
 class Held(_Message):
     """The public halves: of each role the current key and perhaps the next, in hex; the log's.
 
-    `size` is how many leaves the largest checkpoint has that was signed; `is_known` tells whether
-    the record knows what is public.
+    `size` is the number of leaves of the largest signed checkpoint. `is_known` says whether the
+    record knows what is public.
     """
 
     roles: dict[Short, Annotated[list[Short], msgspec.Meta(min_length=1, max_length=2)]]
@@ -146,34 +147,34 @@ class Signature(_Message):
 
 
 class Leaves(_Message):
-    """Leaves of the log, at most `MOST_LEAVES`, and the root of the whole tree; none at its end."""
+    """Leaves of the log, at most `MOST_LEAVES`, and the root of the whole tree."""
 
     entries: Entries
     root: bytes
 
 
 class LogSize(_Message):
-    """How many leaves the largest checkpoint has that was signed, if not as many as was thought."""
+    """The size of the largest signed checkpoint, where the request assumed another."""
 
     size: Version
 
 
 class Unknown(_Message):
-    """What is public is not known here: `Adopt` comes first."""
+    """The key process does not know what is public: send `Adopt` first."""
 
 
 class Done(_Message):
-    """It was done."""
+    """The request succeeded."""
 
 
 class Unexpected(_Message):
-    """A leaf of the checkpoint is of no publication that was made there, as `reason` says."""
+    """A leaf of the checkpoint is of no publication that the key process made; see `reason`."""
 
     reason: str
 
 
 class Refused(_Message):
-    """It was not done. `surroundings` tells a disk, say, from something that must not be signed."""
+    """The request failed. `surroundings`: because of a disk error, say, not of the request."""
 
     reason: str
     surroundings: bool

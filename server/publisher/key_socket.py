@@ -1,8 +1,8 @@
-"""The online keys where they are in a process of their own: the publisher's side of its socket.
+"""The publisher's side of the socket to a key process, which holds the online keys.
 
-Every call blocks until the answer is there, so it belongs into a thread. What the key process
-refuses is a PublishError; one that is away or whose disk fails is a StorageError, so that what
-waits is tried again.
+Every call blocks until the answer arrives, so call it in a thread. A refusal of the key process is
+a PublishError. A key process that is unreachable or has a disk error is a StorageError, so that
+waiting work is tried again.
 """
 
 import contextlib
@@ -60,12 +60,12 @@ from server.storage.layout import StateFolder
 from server.storage.roots import list_roots
 
 ANSWER_SECONDS = 60.0
-"""To wait for an answer: a site's first request has every role file verified there."""
+"""The timeout of an answer: at a site's first request every role file is verified there."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicHalf(Signer):
-    """Stands for a role's key that is in the other process; it signs nothing by itself."""
+    """Stands for a role's key in the key process; it signs nothing itself."""
 
     key: SSlibKey
 
@@ -81,18 +81,18 @@ class PublicHalf(Signer):
         public_key: Key,
         secrets_handler: SecretsHandler | None = None,
     ) -> Self:
-        """Refuse: there is no private half to be had."""
+        """Refuse: the private half is not available."""
         del public_key, secrets_handler  # the interface names them
         raise TrustError(f"{priv_key_uri!r} is not used: the key process signs.")
 
     def sign(self, payload: bytes) -> Signature:
-        """Refuse: the key process signs whole publications, and no bytes that it is handed."""
+        """Refuse: the key process signs whole publications, and no given bytes."""
         raise TrustError(f"{len(payload)} bytes are not signed here: the key process signs.")
 
 
 @dataclass(frozen=True, slots=True)
 class LogHalf:
-    """Stands for a key of the log that is in the other process, and asks it to sign."""
+    """Stands for a key of the log in the key process, and asks it to sign."""
 
     verifier: VerifierKey
     process: "KeySocket"
@@ -105,20 +105,21 @@ class LogHalf:
 
 
 class KeySocket:
-    """The key process of a state folder, as a publisher of that folder asks it."""
+    """The key process of a state folder, as its publisher uses it."""
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
-        self._size = 0  # leaves of the largest checkpoint that was signed, as far as is known here
+        self._size = 0  # leaves of the largest signed checkpoint, as far as known here
 
     def load(self) -> OnlineKeys:
-        """Ask for the public halves of the keys that are held now.
+        """Return the public halves of the present keys.
 
-        A record that does not know what is public, being new or an older copy, is told.
+        If the key process does not know what is public, since its record is new or an older copy,
+        it receives that first.
         """
         held = self._describe()
         if not held.is_known or held.size < self._public_size():
-            with contextlib.suppress(PublishError):  # a request that needs it says why
+            with contextlib.suppress(PublishError):  # a request that needs it reports why
                 self._bring_up(held)
                 held = self._describe()
         self._size = held.size
@@ -142,7 +143,7 @@ class KeySocket:
         logged: Mapping[str, int],
         burned: Mapping[str, Collection[int]],
     ) -> Publication:
-        """Return what to publish, verified and signed by the other process."""
+        """Return what to publish, verified and signed by the key process."""
         files = list(submitted)
         request = Publish(
             self._public(),
@@ -161,15 +162,15 @@ class KeySocket:
     def sign_checkpoint(self, key: VerifierKey, text: bytes, history: History) -> bytes:
         """Return the signature of a checkpoint's text by `key`.
 
-        Raises StorageError where this log and the one that was signed are not of one history, and
-        LeafRefusedError where it has a leaf of no publication that was made there.
+        Raises StorageError where this log and the signed one are not of one history, and
+        LeafRefusedError for a leaf of no publication that the key process made.
         """
         size = decode_checkpoint_text(text.decode(), key).size
         for _ in range(3):  # another publisher may have had a larger one signed meanwhile
             request = plan_log_request(str(key), text, size, self._size, history)
             try:
                 answer = self._ask(request)
-            except PublishError as error:  # no bundle is to blame for that
+            except PublishError as error:  # no bundle is to blame for this
                 raise StorageError(str(error)) from error
             if isinstance(answer, SignedText):
                 return answer.signature
@@ -190,12 +191,12 @@ class KeySocket:
         raise _unexpected(answer)
 
     def create_next(self, names: Collection[str], *, afresh: bool) -> None:
-        """Have next keys made, and write their public halves to this folder's `public.json`."""
+        """Make next keys, and write their public halves to this folder's `public.json`."""
         _done(self._settled(MakeNext(self._public(), list(names), afresh)))
         self.write_public()
 
     def promote(self, names: Collection[str]) -> None:
-        """Have next keys become the current ones."""
+        """Make next keys the current ones."""
         if names:
             _done(self._settled(SwitchTo(self._public(), list(names))))
 
@@ -210,7 +211,7 @@ class KeySocket:
         return held
 
     def _bring_up(self, held: Held) -> None:
-        """Tell the other process what is public, and the log, as far as it does not know them."""
+        """Send the key process the public state and the log, as far as it lacks them."""
         if not held.is_known:
             published = load_published(self._folder.public)
             _done(self._ask(Adopt([] if published is None else self._public_files(published))))
@@ -221,12 +222,12 @@ class KeySocket:
             self._ask(ContinueLog(note, held.size, leaves))
 
     def _public_size(self) -> int:
-        """Return how many leaves the public checkpoint has, which the other process verifies."""
+        """Return how many leaves the public checkpoint has, which the key process verifies."""
         path = self._folder.public / "log" / "checkpoint"
         return decode_size(read_bounded(path, MAX_NOTE)) if path.exists() else 0
 
     def _settled(self, request: Request) -> Answer:
-        """Ask, and where the other process does not know what is public, tell it first."""
+        """Send a request; if the key process does not know what is public, send that first."""
         answer = self._ask(request)
         if not isinstance(answer, Unknown):
             return answer
@@ -274,9 +275,9 @@ class KeySocket:
 def plan_log_request(
     key: str, text: bytes, size: int, signed: int, history: History
 ) -> SignCheckpoint:
-    """Return what to ask for a checkpoint of `size` leaves, where `signed` leaves are signed.
+    """Return the request for a checkpoint of `size` leaves, where `signed` leaves are signed.
 
-    Raises StorageError where that are fewer than are public.
+    Raises StorageError where fewer leaves are signed than are public.
     """
     tree = history.tree
     if signed < history.public:
@@ -287,7 +288,7 @@ def plan_log_request(
     if size > signed:
         leaves = list(history.entries[signed - history.first : size - history.first])
         return SignCheckpoint(key, text, signed, leaves, [])
-    # Nothing proves a tree that is not here, and the refusal says what to do.
+    # The missing tree cannot be proved, and the refusal says what to do.
     proof = tree.consistency_proof(size, signed) if signed <= tree.size else []
     return SignCheckpoint(key, text, signed, [], proof)
 

@@ -1,13 +1,13 @@
-"""One active publisher: a lease in the database with a fence, and a file lock as the short way.
+"""One active publisher: a lease in the database with a fence, and a file lock as a shortcut.
 
 The row `publisher` of `leases` says who publishes until when, by the database's clock. `fence`
-grows with each new holder. Whoever holds the lease changes rows and files in `fenced` or `write`
-alone: in a transaction that has locked the row and found its own fence there. A process that was
-stopped, or that the database could not hear, finds another fence when it goes on, and changes
-nothing. While it is stopped inside such a transaction nobody can take over.
+grows with each new holder. The holder changes rows and files only in `fenced` or `write`: in a
+transaction that has locked the row and found its own fence there. A process that was stopped, or
+cut off from the database, finds another fence when it resumes, and changes nothing. While it is
+stopped inside such a transaction no other process can take over.
 
-A lease is given back after each change. The file lock says at once that a holder is dead: who has
-the lock of a state folder knows that no process which held lease and lock there is alive.
+A lease is given back after each change. The file lock shows immediately that a holder is dead:
+while a process has the lock of a state folder, no earlier holder of lease and lock there is alive.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from server.storage.errors import StorageError
 
 
 class Precedence:
-    """Counts who wants the lease, or has it, to stop something; for all threads.
+    """Counts, over all threads, the publishers that want or hold the lease to stop something.
 
     `is_overdue`: the other publisher has waited for so long that its turn is next.
     """
@@ -43,14 +43,14 @@ class Precedence:
         self.is_overdue = False
 
     def gives_way(self, *, is_urgent: bool) -> bool:
-        """Answer whether a publisher of that kind leaves the lease to the other one."""
+        """Answer whether a publisher of that kind yields the lease to the other one."""
         if is_urgent:
             return self.is_overdue
         return self._count > 0 and not self.is_overdue
 
     @contextlib.contextmanager
     def wanted(self) -> Iterator[None]:
-        """Have others wait until the block ends."""
+        """Make others wait until the block ends."""
         with self._lock:
             self._count += 1
         try:
@@ -60,26 +60,26 @@ class Precedence:
                 self._count -= 1
 
 
-LEASE_SECONDS = 30  # until another machine takes over from one that fell silent
-BEATS = 3  # in the life of a lease: two may fail
+LEASE_SECONDS = 30  # until another machine takes over from a holder that does not renew
+BEATS = 3  # renewals within one lease: two may fail
 WAIT_SECONDS = 60.0  # for another change to end: longer than a lease
 RETRY_SECONDS = 0.05
-GIVING_WAY_SECONDS = 5.0  # to what stops things, which could go on for ever
+GIVING_WAY_SECONDS = 5.0  # to urgent publishers, which could go on for ever
 AT_ONCE = 8
-"""Files, or rows of which each takes two statements, that one transaction writes at most.
+"""The most files, or rows of two statements each, that one transaction writes.
 
 On SQLite a halt waits for such a transaction. A file is two flushes of a disk, 5 ms together.
 """
 NAME = "publisher"
 LOCKED = "+"
-"""How the names of holders end that hold the file lock, too."""
+"""The suffix of the names of holders that also have the file lock."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class LeaseLostError(StorageError):
-    """Another process publishes, because this one was silent for longer than its lease."""
+    """Another process publishes, because this one did not renew its lease in time."""
 
 
 class Lease:
@@ -104,27 +104,28 @@ class Lease:
         self._fence = 0
         self._precedence = precedence or Precedence()
         self._is_urgent = is_urgent
-        # Its own: in the loop's threads a transaction would wait behind what other requests do.
+        # Its own thread: in the loop's threads a transaction would queue after other requests.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
 
     @property
     def gives_way(self) -> bool:
-        """Whether this one waits, because another of this process is to stop something."""
+        """Whether this publisher waits, because another of this process is to stop something."""
         return self._precedence.gives_way(is_urgent=self._is_urgent)
 
     @property
     def fence(self) -> int:
-        """The number of this holder; each later one has a higher."""
+        """The number of this holder; later holders have higher ones."""
         return self._fence
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Hold the lease until the end of the block.
 
-        What is urgent comes next when the present holder ends, before others of this process.
+        An urgent publisher is next when the present holder ends, before others of this process.
 
         Raises StorageError when another holder does not end for `wait` seconds, or the database
-        fails. A crash leaves the row as it is: the lease runs out, or the file lock tells.
+        fails. A crash leaves the row: the lease expires, or the file lock shows that the holder is
+        dead.
         """
         wanted = self._precedence.wanted() if self._is_urgent else contextlib.nullcontext()
         with wanted:
@@ -147,7 +148,7 @@ class Lease:
                 finally:
                     beat.cancel()
                     try:
-                        # To await the beat itself would take a cancellation of ours for its own.
+                        # Awaiting the beat itself would mistake a cancellation of ours for its own.
                         await asyncio.wait([beat])
                     finally:
                         await self._release()
@@ -156,9 +157,9 @@ class Lease:
 
     @contextlib.asynccontextmanager
     async def fenced(self) -> AsyncIterator[AsyncSession]:
-        """Give a transaction that writes, and in which nobody else can become the publisher.
+        """Yield a writing transaction in which no other process can become the publisher.
 
-        Raises LeaseLostError, and changes nothing, when somebody else is it already.
+        Raises LeaseLostError, and changes nothing, when another process already is.
         """
         async with self._turn, self._sessions.begin() as session:
             row, now = await _locked_row(session)
@@ -168,16 +169,16 @@ class Lease:
                     f"this process was silent for longer than its lease, and {holder} publishes"
                     " now: what this one had not made public yet it leaves alone."
                 )
-            # Not each time: to write a row is to wait for a disk.
+            # Not each time: writing a row waits for a disk.
             if row.expires_at - now <= self._seconds * (BEATS - 1) / BEATS:
                 row.expires_at = now + self._seconds
                 await session.flush()
             yield session
 
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function that changes files in a thread, in a transaction as `fenced` gives it.
+        """Run a function that changes files in a thread, in a transaction of `fenced`.
 
-        Where this is cancelled the transaction lasts until the thread has ended. Raises what the
+        If this is cancelled, the transaction lasts until the thread has ended. Raises what the
         function raises, and LeaseLostError before it begins.
         """
         async with self.fenced():
@@ -199,7 +200,7 @@ class Lease:
             await self.write(_run_all, batch)
 
     async def _acquire(self, file: BinaryIO) -> None:
-        """Take the lease when it is free, has run out, or its holder is known to be dead."""
+        """Take the lease when it is free, has expired, or its holder is known to be dead."""
         tries = max(1, int(self._wait / RETRY_SECONDS))
         try:
             for left in reversed(range(tries)):
@@ -212,7 +213,7 @@ class Lease:
                     holder = await self._take(_place(file), locked=locked)
                     if not holder:
                         return
-                    if locked:  # without the lease it would only keep its holder from being known
+                    if locked:  # without the lease, the lock would hide that its holder is dead
                         fcntl.flock(file, fcntl.LOCK_UN)
                 if left:
                     await asyncio.sleep(RETRY_SECONDS)
@@ -222,7 +223,7 @@ class Lease:
         raise StorageError(_busy(holder))
 
     async def _take(self, place: str, *, locked: bool) -> str:
-        """Take the lease and return nothing, or return whose it is."""
+        """Take the lease and return an empty text, or return its holder."""
         async with self._sessions.begin() as session:
             row, now = await _locked_row(session)
             if row is None:
@@ -246,7 +247,7 @@ class Lease:
         return ""
 
     async def _beat(self) -> None:
-        """Prolong the lease for ever. Where that fails, the next `fenced` says why."""
+        """Renew the lease for ever. If that fails, the next `fenced` says why."""
         while True:
             await asyncio.sleep(self._seconds / BEATS)
             with contextlib.suppress(StorageError):
@@ -254,7 +255,7 @@ class Lease:
                     pass
 
     async def _release(self) -> None:
-        """Give the lease back, if it is still ours. Where the database is away it runs out."""
+        """Give the lease back, if it is still ours. If the database is away, it expires."""
         is_ours = (LeaseRow.name == NAME) & (LeaseRow.fence == self._fence)
         with contextlib.suppress(StorageError):
             async with self._sessions.begin() as session:
@@ -276,7 +277,7 @@ _LOCKED = (
 async def _locked_row(session: AsyncSession) -> tuple[LeaseRow | None, int]:
     """Return the row, locked, and the time of the database, which all processes share.
 
-    The time may be from before the lock was waited for, which makes leases longer, not shorter.
+    The time may be from before the wait for the lock, which makes leases longer, not shorter.
     """
     is_postgresql = session.get_bind().dialect.name == "postgresql"
     found = (await session.execute(_LOCKED[is_postgresql])).one_or_none()
@@ -290,7 +291,7 @@ def _run_all(steps: Sequence[Callable[[], object]]) -> None:
 
 @contextlib.asynccontextmanager
 async def _opened(path: Path) -> AsyncIterator[BinaryIO]:
-    """Give the open file; it is closed, too, where this is cancelled while a thread opens it."""
+    """Yield the open file; it is closed even if this is cancelled while a thread opens it."""
     opening = asyncio.ensure_future(asyncio.to_thread(_open, path))
     try:
         file = await asyncio.shield(opening)
@@ -321,7 +322,7 @@ def _try_lock(file: BinaryIO) -> bool:
 
 
 def _place(file: BinaryIO) -> str:
-    """Return which lock this is: the machine, and the file there."""
+    """Return the identity of this lock: the machine, and the file there."""
     found = os.fstat(file.fileno())
     return f"{os.uname().nodename[:24]}:{found.st_dev:x}:{found.st_ino:x}"
 

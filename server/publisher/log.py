@@ -1,8 +1,8 @@
-"""Step 4 of publishing: role versions are appended to the log before anyone can see them.
+"""Step 4 of publishing: role versions are appended to the log before they are public.
 
-Leaves are rows in the database, which orders them; tiles, checkpoint and proofs are files that
-follow from the rows, so that writing them again after a crash gives the same bytes. Every note is
-signed by each key that the log holds: while its key is rotated, the former one and the next.
+Leaves are rows in the database, which orders them. Tiles, checkpoint and proofs are files that
+follow from the rows, so writing them again after a crash gives the same bytes. Every note is signed
+by each key of the log: during a rotation these are the former one and the next.
 """
 
 import asyncio
@@ -53,9 +53,9 @@ MAX_TILE = WIDTH * (MAX_LEAF + 2)
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The grown tree, and path and bytes of the tiles that it needs and may not have.
+    """The grown tree, and path and bytes of the tiles that it needs and may lack.
 
-    `is_new` tells whether it has leaves that the signed head does not speak of.
+    `is_new` says whether it has leaves that the signed head does not cover.
     """
 
     tree: GrowingTree
@@ -80,7 +80,7 @@ def tail_start(size: int) -> int:
 def read_entries(size: int, first: int, read: ReadTile) -> list[bytes]:
     """Return the entries of a public log of `size` leaves from the index `first` on.
 
-    Raises FormatError for tiles that do not have them, and what `read` raises.
+    Raises FormatError for tiles without them, and what `read` raises.
     """
     entries = list[bytes]()
     for index, width in changed_tiles(size, first):
@@ -114,7 +114,7 @@ def grow(head: Checkpoint | None, tail: Sequence[bytes], read: ReadTile) -> Grow
 def regrow(head: Checkpoint | None, entries: Sequence[bytes]) -> Growth:
     """Grow the log anew from all its entries.
 
-    Raises LogError unless those that `head` speaks of lead to its root.
+    Raises LogError unless those that `head` covers lead to its root.
     """
     tree = GrowingTree(0, _read_nothing)
     size = 0 if head is None else head.size
@@ -124,7 +124,7 @@ def regrow(head: Checkpoint | None, entries: Sequence[bytes]) -> Growth:
         raise LogError(
             "the database's leaves do not lead to the signed root: restore both from one moment."
         )
-    # Readers may hold the signed head for a while, and its partial tiles with it.
+    # Clients may hold the signed head for a while, and with it its partial tiles.
     tiles = list(_new_tiles(tree, entries[:size], 0, 0))
     for entry in entries[size:]:
         tree.append(leaf_hash(entry))
@@ -135,7 +135,7 @@ def regrow(head: Checkpoint | None, entries: Sequence[bytes]) -> Growth:
 def _new_tiles(
     tree: GrowingTree, entries: Sequence[bytes], first: int, since: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the tiles; `entries` begin at leaf `first`, `since` leaves have theirs."""
+    """Yield the tiles; `entries` begin at leaf `first`, `since` leaves have theirs already."""
     for index, width in changed_tiles(tree.size, since):
         start = index * WIDTH - first
         yield (
@@ -162,7 +162,7 @@ class Log:
         self._lease = lease
 
     async def newest_versions(self, roles: Collection[str]) -> dict[str, int]:
-        """Return the highest version of each of `roles` that was ever appended, if one was."""
+        """Return the highest version that was ever appended, for each of `roles` that has one."""
         query = (
             select(LogEntry.role, func.max(LogEntry.version).label("version"))
             .where(LogEntry.role.in_(roles))
@@ -182,7 +182,7 @@ class Log:
         return {role: frozenset(versions) for role, versions in found.items()}
 
     async def times(self, versions: Collection[tuple[str, int]]) -> dict[tuple[str, int], datetime]:
-        """Return when each of the role versions was appended, of those that were."""
+        """Return when each of the role versions was appended; others are left out."""
         found = {}
         listed = sorted(versions)
         async with self._sessions() as session:
@@ -218,18 +218,18 @@ class Log:
             )
 
     async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogSigner], now: int) -> None:
-        """Append the role versions that are not in yet, then publish tiles, checkpoint and proofs.
+        """Append the role versions that are missing, then publish tiles, checkpoint and proofs.
 
-        Reads the tiles on the way to the new leaves and no others; where they are lost or do not
-        lead to the signed root, all rows, from which every tile is written again. Raises LogError
-        for a burned version, as `check` does, and where the rows are not those that were signed;
-        LeafRefusedError for leaves that a key process does not sign, whose rows are removed.
+        Reads only the tiles on the path to the new leaves. Where these are lost or do not lead to
+        the signed root, reads all rows and writes every tile again. Raises LogError for a burned
+        version, as `check` does, and where the rows are not those that were signed. Raises
+        LeafRefusedError for leaves that a key process does not sign; their rows are removed.
         """
         known = [key.verifier for key in keys]
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
         try:
             indexes, growth, note = await self._insert_and_sign(leaves, keys, head, now)
-        except LeafRefusedError:  # of other rows, which are gone now, or of these
+        except LeafRefusedError:  # of other rows, which are removed now, or of these
             indexes, growth, note = await self._insert_and_sign(leaves, keys, head, now)
         appended = list(zip(indexes, leaves, strict=True))
         files = await asyncio.to_thread(list, growth.tiles)
@@ -245,29 +245,30 @@ class Log:
         size = 0 if head is None else head.size
         indexes = await self._insert(leaves, now, size)
         history, growth = await self._grow(head)
-        # Before the transaction: keys may be in another process, and halts wait for this one.
+        # Before the transaction: keys may be in another process, and halts wait for this
+        # transaction.
         checkpoint = Checkpoint(keys[0].verifier.name, growth.tree.size, growth.tree.root())
         try:
             return indexes, growth, await asyncio.to_thread(_sign, checkpoint, keys, history)
         except LeafRefusedError as error:
-            # Rows after the signed log were never public, and no other row can follow this one.
+            # Rows after the signed log were never public, and no other row can follow them.
             async with self._lease.fenced() as session:
                 unsigned = LogEntry.index >= max(size, error.signed)
                 await session.execute(delete(LogEntry).where(unsigned))
             raise
 
     async def restate(self, keys: Sequence[LogSigner], named: Sequence[VerifierKey]) -> None:
-        """Sign the checkpoint and every proof by all of `keys` and by no other.
+        """Sign the checkpoint and every proof with all of `keys`, and with no other key.
 
-        What they say stays; a crash leaves some files signed as before, which a second run ends.
-        `named` are further keys that may have signed before. Raises LogError for a file that
-        neither of both has signed.
+        Their content stays; a crash leaves some files with the old signatures, which a second run
+        completes. `named` are further keys that may have signed before. Raises LogError for a file
+        that none of these keys has signed.
         """
         known = [*(key.verifier for key in keys), *named]
         proofs = await asyncio.to_thread(lambda: sorted((self._folder / "proof").glob("[!.]*")))
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
-        # With the leaves that no public checkpoint has yet: a crash may have come after one of
-        # them was signed, and older checkpoints are shown to be of the largest signed history.
+        # Include the leaves that no public checkpoint has yet: before a crash one of them may have
+        # been signed, and older checkpoints are proved against the largest signed history.
         history, _ = await self._grow(head)
 
         def again(note: bytes) -> bytes:
@@ -293,7 +294,7 @@ class Log:
         end_restating(self._folder.parent)
 
     async def _insert(self, leaves: Sequence[Leaf], now: int, size: int) -> list[int]:
-        """Insert what is not in yet, after the `size` signed leaves; return the leaves' indexes."""
+        """Insert missing leaves after the `size` signed ones; return the indexes of `leaves`."""
         indexes = []
         for at in range(0, len(leaves), AT_ONCE):
             indexes += await self._insert_some(leaves[at : at + AT_ONCE], now, size)
@@ -352,14 +353,14 @@ class Log:
         note: bytes,
         verifier: VerifierKey,
     ) -> Iterator[Callable[[], object]]:
-        """Yield what writes one file each, in their order."""
-        # Tiles first: a checkpoint never speaks of a tile that is not there. A crash here leaves
-        # tiles that no checkpoint needs yet.
+        """Yield functions that each write one file, in order."""
+        # Tiles first: a checkpoint never covers a missing tile. A crash here leaves tiles that no
+        # checkpoint needs yet.
         for path, data in tiles:
             yield partial(write_immutable, self._folder / path, data)
         if growth.is_new:
             yield partial(write_durable, self._folder / "checkpoint", note)
-        # A crash here leaves leaves that are public in the log and not served yet: auditors see
+        # A crash here leaves leaves that are public in the log but not served yet: auditors see
         # them as pending until the restart completes the publication.
         for index, leaf in appended:
             yield partial(self._write_proof, growth, index, leaf, note, verifier)
@@ -415,7 +416,7 @@ def _check_enough(rows: int, size: int) -> None:
 
 def _check_same(role: str, version: int, present: str, sha256: str) -> None:
     if present != sha256:
-        # Phones ask for each root after the last, so no root can be passed over.
+        # Phones ask for each root after the last, so no root version can be skipped.
         remedy = (
             "submit the root that was appended"
             if role == "root"

@@ -5,8 +5,8 @@
     3  roots, then the timestamp       a crash leaves a root whose timestamp comes with the next run
     4  what is stale is removed        a crash leaves files that nothing points to
 
-`.mirror.json` lists what the folder holds, so that a run removes nothing that somebody may be in
-the middle of reading. Each file is whole under its name, or not there.
+`.mirror.json` lists what the folder holds, so that a run removes no file that a client may still be
+reading. Each file is complete under its name, or absent.
 """
 
 import contextlib
@@ -79,7 +79,7 @@ class MirrorPlan:
 def plan_mirror(snapshot: Snapshot) -> MirrorPlan:
     """Return what a mirror of `snapshot` holds.
 
-    Raises PublishError where nothing is published, or a package is listed and not there.
+    Raises PublishError where nothing is published, or a listed package is missing.
     """
     if not snapshot.documents:
         raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
@@ -111,10 +111,10 @@ def plan_mirror(snapshot: Snapshot) -> MirrorPlan:
 def plan_removal(
     present: Collection[str], plan: MirrorPlan, former: Collection[str], withdrawn: Collection[str]
 ) -> list[str]:
-    """Return which of the files that are there are removed, once the timestamp is swapped.
+    """Return which of the existing files to remove once the timestamp is swapped.
 
-    What the mirror held until then stays until the next time: somebody may be in the middle of
-    reading it. What is withdrawn and has drained does not.
+    What the mirror held until then stays until the next run: a client may still be reading it. What
+    is withdrawn and has drained is removed.
     """
     gone = {url.removeprefix("/") for url in withdrawn}
     kept = plan.paths | (set(former) - gone)
@@ -160,10 +160,10 @@ def export_mirror(
 ) -> Mirrored:
     """Bring the mirror in `out` to what is public now; a second run writes and audits nothing.
 
-    `progress` is told what is being done, and how many bytes of all files are as they should be.
-    `link` gives blobs of a local folder a second name there instead of a copy. Raises PublishError
-    for what cannot be mirrored or a folder that holds something else, TrustError where the audit
-    fails, StorageError where another export writes there; until step 3 the old mirror stands.
+    `progress` receives the current activity, and how many bytes of all files are correct. `link`
+    hard-links blobs of a local folder instead of copying them. Raises PublishError for what cannot
+    be mirrored or a folder that holds something else, TrustError where the audit fails,
+    StorageError where another export writes there; until step 3 the old mirror stays.
     """
     with _locked(out):
         former = _load_listing(out)
@@ -199,7 +199,7 @@ def export_mirror(
 
 
 def _write(out: Path, file: MirrorFile, blobs: BlobStore, *, link: bool) -> bool:
-    """Make a file what it should be; answers whether it was anything else."""
+    """Write a file unless it is correct already; returns whether it was written."""
     if _is_there(out, file):
         return False
     path = out / file.path
@@ -221,9 +221,10 @@ def _write(out: Path, file: MirrorFile, blobs: BlobStore, *, link: bool) -> bool
 
 
 def _is_there(out: Path, file: MirrorFile) -> bool:
-    """Answer whether a file is what it should be; of a package, whether its length is.
+    """Answer whether a file is correct; of a package only its length is compared.
 
-    A linked package that others may not read is not: its blob was narrowed, which is the same file.
+    A hard-linked package that others cannot read is not correct: its blob, the same file, was made
+    private.
     """
     path = out / file.path
     if isinstance(file.content, bytes):
@@ -238,8 +239,8 @@ def _is_there(out: Path, file: MirrorFile) -> bool:
 def _audit(folder: StateFolder, out: Path, plan: MirrorPlan, new: Collection[str]) -> None:
     """Let another TUF client read the mirror as it will be after step 3.
 
-    Of the roles that the mirror's timestamp does not lead to yet, or whose files are `new`, it must
-    find every target; the others it found when they were.
+    It must find every target of a role that the mirror's timestamp does not list yet, or whose
+    files are `new`; the others were audited when they were new.
     """
     published = load_published(folder.public)
     if published is None:
@@ -271,14 +272,14 @@ def _audit(folder: StateFolder, out: Path, plan: MirrorPlan, new: Collection[str
 
 
 def _audited(out: Path) -> dict[str, int]:
-    """Return the versions that the mirror's timestamp leads to: an export audited them before."""
+    """Return the versions that the mirror's timestamp lists: an export audited them before."""
     metadata = out / "metadata"
     try:
         data = read_bounded(metadata / "timestamp.json", metadata_limit("timestamp"))
         name = metadata_name("snapshot", decode_timestamp(data).signed.snapshot_meta.version)
         data = read_bounded(metadata / name, metadata_limit("snapshot"))
         listed = decode_snapshot(data).signed.meta
-    except HeningError:  # the first export, or damage: all is audited
+    except HeningError:  # the first export, or damage: everything is audited
         return {}
     return {role.removesuffix(".json"): meta.version for role, meta in listed.items()}
 
@@ -289,7 +290,7 @@ def _remove(out: Path, stale: Iterable[str]) -> None:
         for parent in (out / path).parents:
             if out in {parent, parent.parent}:
                 break
-            with contextlib.suppress(OSError):  # until one that holds something else
+            with contextlib.suppress(OSError):  # up to a folder that holds something else
                 parent.rmdir()
 
 

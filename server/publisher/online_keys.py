@@ -5,7 +5,7 @@
     log-origin                   the log's name, for ever
     public.json                  the public halves for the signers: of a next key where there is one
 
-The only place outside the signer where a private key is in reach.
+Outside the signer, only this module handles private keys.
 """
 
 import os
@@ -42,10 +42,10 @@ DEFAULT_ORIGIN = "hening.example/log"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What shows a key that is elsewhere which log it is to sign.
+    """Proves to a remote key which log it is to sign.
 
     `tree` has every leaf; `entries` are those from the index `first` on. `public` is the size of
-    the public checkpoint, 0 where there is none.
+    the public checkpoint, 0 without one.
     """
 
     tree: GrowingTree
@@ -55,7 +55,7 @@ class History:
 
 
 class LogSigner(Protocol):
-    """What signs the log's checkpoints; where the key is elsewhere, `sign` asks for it."""
+    """Signs the log's checkpoints; for a remote key, `sign` sends a request."""
 
     @property
     def verifier(self) -> VerifierKey:
@@ -73,7 +73,7 @@ class LogKey:
     private: Ed25519PrivateKey = field(repr=False)
 
     def sign(self, text: bytes, history: History | None = None) -> bytes:
-        """Return this key's signature of a note's text; one process keeps one history by itself."""
+        """Return this key's signature of a note's text; a local key needs no `history`."""
         del history
         return self.private.sign(text)
 
@@ -87,7 +87,7 @@ class OnlineKeys:
     next_signers: Mapping[str, Signer] = field(default_factory=dict)
     next_log: LogSigner | None = None
     log_size: int = 0
-    """Leaves of the largest checkpoint that was signed; 0 where the keys are in this process."""
+    """Leaves of the largest signed checkpoint; 0 where the keys are in this process."""
 
     @property
     def log_verifier(self) -> VerifierKey:
@@ -96,15 +96,15 @@ class OnlineKeys:
 
     @property
     def log_keys(self) -> tuple[LogSigner, ...]:
-        """The log's keys, all of which sign: a checkpoint holds under an old root and a new one."""
+        """The log's keys, which all sign: a checkpoint is valid under an old root and a new one."""
         return (self.log,) if self.next_log is None else (self.log, self.next_log)
 
 
 def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str = "") -> bytes:
-    """Make the keys that are not there yet and return the bytes of `public.json`.
+    """Make the missing keys and return the bytes of `public.json`.
 
-    A key that is there is kept, so that a second run after a crash completes the first. The log's
-    origin is chosen once, and is `pinned` where a root names it; TrustError for another one.
+    An existing key is kept, so a second run after a crash completes the first. The log's origin is
+    chosen once, and is `pinned` where a root names it; raises TrustError for another one.
     """
     present = log_name(folder) or pinned
     if present and log_origin not in {None, present}:
@@ -124,8 +124,8 @@ def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str 
 def create_next_keys(folder: Path, names: Iterable[str], *, afresh: bool = False) -> bytes:
     """Make the next key of each of `names` and return the bytes of `public.json`.
 
-    A next key that is there is kept, so that a second run after a crash completes the first;
-    `afresh` replaces it.
+    An existing next key is kept, so a second run after a crash completes the first; `afresh`
+    replaces it.
     """
     load_online_keys(folder)
     for name in names:
@@ -220,8 +220,8 @@ Renewal = Literal["", "timestamp", "all"]
 class KeyChange:
     """A change of key files.
 
-    `keys` are those that can sign once `apply` has made or renamed the files; `renew` says what
-    they are to sign afresh then, beside the log: empty for nothing at all.
+    `keys` are those that can sign once `apply` has made or renamed the files. `renew` says what
+    they sign again then, beside the log: empty for nothing at all.
     """
 
     keys: OnlineKeys
@@ -230,4 +230,4 @@ class KeyChange:
 
 
 PlanKeys = Callable[[OnlineKeys, Published | None, datetime], KeyChange]
-"""Decides by the keys that are held, what is published if anything is, and the time."""
+"""Decides by the present keys, what is published if anything is, and the time."""

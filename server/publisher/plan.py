@@ -1,6 +1,6 @@
 """What a change makes public: new role files, snapshot and timestamp, signed by the online keys.
 
-Pure but for the signatures, which are deterministic: the same input gives the same bytes.
+Pure except for the signatures, which are deterministic: the same input gives the same bytes.
 """
 
 import hashlib
@@ -59,12 +59,11 @@ def plan_publication(
 ) -> Publication:
     """Return what to publish so that phones see `trust` with `pointers`.
 
-    `renew` signs latest and snapshot afresh although nothing in them changed. `used` gives the
-    newest version of each online role that was logged or signed, published or not: it is not used
-    again.
+    `renew` signs latest and snapshot again although nothing in them changed. `used` is the newest
+    version of each online role that was logged or signed, published or not: it is not reused.
     `submitted` are the role files that are new in `trust`. Raises ReleaseError when a pointer that
-    changed, or one of a role that did, offers what its codename role does not list, and when a text
-    joins that is no plain text; a chain of versions is judged by its last one.
+    changed, or one of a role that did, offers what its codename role does not list, and when a new
+    text is not plain text; of a chain of versions only the last one is checked.
     """
     former = {} if published is None else published.pointers()
     changed = {file.role for file in submitted}
@@ -117,10 +116,10 @@ def newest_signature(published: Published) -> datetime:
 
 
 def earliest_time(published: Published, trust: Trust) -> datetime:
-    """Return the time before which nothing is signed that follows `published` under `trust`.
+    """Return the earliest allowed time of a signature that follows `published` under `trust`.
 
-    What was signed with a key that `trust` takes away does not count: it was stolen, or planned to
-    go. A time that a thief signed ahead would be followed for ever otherwise.
+    Signatures by a key that `trust` removes do not count: the key was stolen, or planned to go.
+    Otherwise a time far ahead, signed by a thief, would bind all later signatures.
     """
     times = _signing_times(published)
     kept = [
@@ -142,9 +141,9 @@ def _signing_times(published: Published) -> dict[str, datetime]:
 
 
 def plan_refresh(published: Published, now: datetime) -> str:
-    """Return what must be signed afresh at `now`: `timestamp`, `all` or nothing (empty).
+    """Return what must be signed again at `now`: `timestamp`, `all` or nothing (empty).
 
-    The timestamp is renewed when it is an hour old, latest and snapshot at half of their life.
+    The timestamp is renewed when it is an hour old, latest and snapshot at half of their lifetime.
     """
     if (
         published.snapshot.expires - now < SNAPSHOT_LIFE / 2

@@ -1,6 +1,6 @@
-"""Steps 3 to 7 of publishing, for the one publication that is under way.
+"""Steps 3 to 7 of publishing, for the one publication under way.
 
-The happy path runs through `_complete`, which is also what a restart runs.
+The normal case runs through `_complete`, as does a restart.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ from server.storage.layout import StateFolder
 
 
 class PublicationSteps:
-    """Signs, stages, logs and makes public. Its caller holds the lease.
+    """Signs, stages, logs and makes public. The caller holds the lease.
 
-    The online keys are read each time, for a command may have changed them.
+    The online keys are read each time, as a command may have changed them.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class PublicationSteps:
         self.log = Log(folder.public / "log", sessions, lease)
         self._lease = lease
         self._tree = PublicTree(folder.public)
-        self._looking = asyncio.Lock()  # the tree is read by one thread at a time
+        self._looking = asyncio.Lock()  # one thread at a time reads the tree
         self._folder = folder
         self._clock = clock
         self._read_backs = read_backs
@@ -65,7 +65,7 @@ class PublicationSteps:
             return await asyncio.to_thread(self._tree.load)
 
     async def load_keys(self) -> OnlineKeys:
-        """Read the online keys that are held now."""
+        """Read the present online keys."""
         return await asyncio.to_thread(load_keys, self._folder)
 
     async def publish(
@@ -80,12 +80,12 @@ class PublicationSteps:
         """Publish `trust` with `pointers` and return the snapshot version.
 
         `submitted` are the role files that are new in `trust`; `renew` signs latest and snapshot
-        afresh although nothing in them changed.
+        again although nothing in them changed.
         """
-        # Rows that are lost must not be filled by others: no restart could ever complete that.
+        # Lost rows must not be replaced by others: no restart could ever complete that.
         await self._check_log(await self.load_keys())
         now = self._clock()
-        if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
+        if published is not None:  # with the clock set back, no earlier expiry is signed (ADR 36)
             now = max(now, earliest_time(published, trust))
         publication = await asyncio.to_thread(
             sign_publication,
@@ -116,8 +116,8 @@ class PublicationSteps:
     async def repair(self) -> int | None:
         """Complete the accepted publication, if there is one; returns its snapshot version.
 
-        One that is not newer than what is public is discarded, whoever put it there: phones refuse
-        a timestamp that goes back, and what was signed after it would be signed a second time.
+        One that is not newer than what is public is discarded, whatever its origin: phones refuse
+        an older timestamp, and later versions would be signed a second time.
         """
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
         if staged is None:
@@ -128,7 +128,7 @@ class PublicationSteps:
         return await self._complete(staged)
 
     async def _unproven(self) -> list[Leaf]:
-        """Return the leaves of what is public without a proof, after it came back from a copy."""
+        """Return the leaves of public versions without a proof, as after a restore."""
         published = await self.load_published()
         if published is None:
             return []
@@ -140,7 +140,7 @@ class PublicationSteps:
         await self.log.check_whole(known, keys.log_size)
 
     async def restate_log(self) -> None:
-        """Have everything in the log signed by the keys that are held, whoever had signed it."""
+        """Sign everything in the log with the present keys, whichever keys signed it before."""
         keys = (await self.load_keys()).log_keys
         known = await asyncio.to_thread(load_log_verifiers, self._folder)
         await self.log.restate(keys, known)
@@ -154,7 +154,7 @@ class PublicationSteps:
         pointers: Mapping[str, Pointer],
         now: datetime,
     ) -> None:
-        """Write a publication and have it audited; who lost the lease meanwhile harms nobody."""
+        """Write a publication and audit it; harmless if the lease was lost meanwhile."""
         staging.write_staged(temporary, publication)
         former = {} if published is None else published.pointers()
         audit_staged(
@@ -167,20 +167,20 @@ class PublicationSteps:
         )
 
     async def _complete(self, publication: Publication) -> int:
-        """Make an accepted publication public, from wherever it was cut off."""
+        """Make an accepted publication public, continuing from where it was interrupted."""
         # Step 4.
         leaves = publication.leaves()
         unproven = await self._unproven()
         if leaves or unproven:
             keys = await self.load_keys()
-            if keys.log_size:  # no leaf may come in where another one was signed
+            if keys.log_size:  # no other leaf may take the place of a signed one
                 await self._check_log(keys)
             if any(role == "root" for role, _, _ in leaves):
                 await self.restate_log()  # a new root may name another key
             now = int(self._clock().timestamp())
             try:
                 await self.log.append([*leaves, *unproven], keys.log_keys, now)
-            except LeafRefusedError:  # it can never be public, and nobody has seen it
+            except LeafRefusedError:  # it can never be public, and no phone has seen it
                 await self._lease.write(staging.discard_staged, self._folder.staging)
                 raise
         self._after_step(4)
@@ -193,7 +193,7 @@ class PublicationSteps:
         await self._lease.write(write_durable, path, publication.timestamp)
         self._after_step(6)
         await self._lease.write(staging.discard_staged, self._folder.staging)
-        # Step 7, for which nobody waits: whoever publishes next takes its turn meanwhile.
+        # Step 7 blocks nothing: the next publisher may take the lease meanwhile.
         self._read_backs.begin(publication)
         return publication.snapshot_version
 
@@ -203,7 +203,7 @@ def _timestamp(public: Path) -> Path:
 
 
 def _is_overtaken(public: Path, staged: Publication) -> bool:
-    """Return whether another timestamp is public that is as new; its own is of a crash."""
+    """Return whether a different timestamp is public that is as new; an equal one is of a crash."""
     path = _timestamp(public)
     if not path.exists():
         return False

@@ -1,4 +1,4 @@
-"""Metrics of publishing; labels are roles that exist, steps, results and states, nothing else."""
+"""Metrics of publishing; labels are existing roles, steps, results and states only."""
 
 import asyncio
 from collections import Counter as Tally
@@ -17,11 +17,11 @@ from server.storage.errors import StorageError
 STEPS = ("1", "2", "3", "4", "5", "6", "7")
 STATES = ("offered", "paused", "halted")
 RESULTS = ("published", "refused", "failed")
-SWAPPED = 6  # the step after which the timestamp is another
+SWAPPED = 6  # the step that changes the timestamp
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # seconds
 
-# The last step that was done, and when. A publication is read back, and a bundle's blobs are taken
-# in, in tasks of their own beside other publications; a task sees what was before it began.
+# The last finished step, and when. Read-backs and the ingestion of a bundle's blobs run in tasks of
+# their own beside other publications; a task sees the value from before it began.
 _LAST: ContextVar[tuple[int, float]] = ContextVar("last step", default=(0, 0.0))
 
 
@@ -73,7 +73,7 @@ class PublishMetrics:
             self.rollouts.labels(state)
 
     def after_step(self, step: int) -> None:
-        """Count a step that is done; step 0 is the begin of a publication."""
+        """Count a finished step; step 0 is the start of a publication."""
         now = self._monotonic()
         before, since = _LAST.get()
         if (step > 0 and step == before + 1) or (step == 3 and before == 0):
@@ -87,11 +87,11 @@ class PublishMetrics:
         self.publications.labels("refused").inc()
 
     def failed(self) -> None:
-        """Count an attempt that the surroundings or a fault of ours ended."""
+        """Count an attempt that failed on an external error or a fault of this server."""
         self.publications.labels("failed").inc()
 
     def show_lives(self, lives: Sequence[Life], now: datetime) -> None:
-        """Show the roles that exist, and no others."""
+        """Export the lifetimes of the existing roles, and of no others."""
         for gauge in (self.expiry, self.used):
             gauge.clear()
         for life in lives:
@@ -99,7 +99,7 @@ class PublishMetrics:
             self.used.labels(life.role).set(life.used(now))
 
     def show_rollouts(self, pointers: Mapping[str, Pointer]) -> None:
-        """Show how many pointers are in which state."""
+        """Export how many pointers are in which state."""
         tally: Tally[str] = Tally(_state(pointer) for pointer in pointers.values())
         for state in STATES:
             self.rollouts.labels(state).set(tally[state])
@@ -111,17 +111,16 @@ def _state(pointer: Pointer) -> Literal["offered", "paused", "halted"]:
     return "paused" if pointer.paused else "offered"
 
 
-ANSWER_SECONDS = 5  # until a store is too slow to be waited for
+ANSWER_SECONDS = 5  # after which a store counts as too slow
 
 T = TypeVar("T")
 
 
 async def answer_soon(threads: BlobThreads, ask: Callable[[], T]) -> T:
-    """Ask a store of blobs while the lease is held: whoever halts a rollout waits for it.
+    """Ask a store of blobs while the lease is held, where the halt of a rollout would wait for it.
 
-    Raises what `ask` raises, and StorageError where it lasts. It goes on in one of
-    `threads` then. Never called in a transaction, which would hold everybody's database for as
-    long.
+    Raises what `ask` raises, and StorageError after `ANSWER_SECONDS`; `ask` then continues in one
+    of `threads`. Never call it in a transaction: that would block the database for all others.
     """
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

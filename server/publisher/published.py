@@ -1,7 +1,7 @@
 """What is public now, read back from the public tree.
 
-A role file never changes once it is public, so that a publisher parses it once: by name, inode,
-length and time of change.
+A role file never changes once it is public, so a publisher parses it once, identified: by name,
+inode, length and time of change.
 """
 
 import stat
@@ -29,7 +29,7 @@ from server.storage.roots import list_roots
 class Trust:
     """Root, targets, and every delegated role by name.
 
-    `decoded` keeps the pointers of `latest` and its parts once they were asked for.
+    `decoded` caches the pointers of `latest` and its parts.
     """
 
     root: Root
@@ -69,7 +69,7 @@ _Identity = tuple[int, int, int]
 
 
 class PublicTree:
-    """Reads the public tree again and again, and parses only what it has not seen yet."""
+    """Reads the public tree repeatedly, and parses only new files."""
 
     def __init__(self, public: Path) -> None:
         self._public = public
@@ -80,7 +80,7 @@ class PublicTree:
         """Read the public tree, or None when nothing was published yet.
 
         The files were verified before they became public; this only reads them. Raises FormatError
-        for a role file that is not there or malformed.
+        for a missing or malformed role file.
         """
         metadata = self._public / "metadata"
         if not (metadata / "timestamp.json").exists():

@@ -1,6 +1,6 @@
 """Publishing in seven steps, each durable before the next.
 
-    1  blobs by hash                              a crash leaves blobs that nobody names
+    1  blobs by hash                              a crash leaves blobs that nothing names
     2  verify the new roles                       nothing is written
     3  stage role files, snapshot and timestamp,  a crash leaves a temporary folder: discarded
        audit them, accept them under their name   from here on a restart completes
@@ -10,7 +10,8 @@
     7  read back what is public, without the      an alarm; nothing is taken back
        lease
 
-Steps 1 and 2 are in `submissions`, the others in `publication`; here is who may begin them.
+Steps 1 and 2 are in `submissions`, the others in `publication`; this module takes the lease for
+them.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ from server.storage.room import Room
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
-"""Makes new pointers of what is published; runs in a thread, for a thousand take a while."""
+"""Makes new pointers of what is published; runs in a thread, as a thousand take a while."""
 AsyncEdit = Callable[[Published], Awaitable[Mapping[str, Pointer]]]
 
 
@@ -56,16 +57,16 @@ async def _tell_nobody(_session: AsyncSession, _result: Result) -> None:
 
 
 class Publisher:
-    """The one writer of a state folder. Every public method takes the lease for what it publishes.
+    """The only writer of a state folder. Every public method takes the lease to publish.
 
-    The online keys are read under the lease each time, for a command may have changed them.
+    The online keys are read under the lease each time, as a command may have changed them.
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
-    no server runs; what it finds wrong goes to `alarm`, as does a bundle that is put off.
-    `after_step` is told the number of each step that is done, and 0 when a publication begins.
-    `blobs` is `folder.blobs` by default, and may grow as `room` says.
-    `tell_end` is told in the transaction that remembers it what became of a bundle.
-    Another machine takes over from one that was silent for `lease_seconds`. Of several publishers
-    of one process, which share `precedence`, the one that `is_urgent` has the lease next.
+    no server runs; what it finds wrong goes to `alarm`, as does a postponed bundle. `after_step`
+    receives the number of each finished step, and 0 when a publication begins. `blobs` is
+    `folder.blobs` by default, and may grow as `room` says. `tell_end` receives the result of a
+    bundle in the transaction that stores it. Another machine takes over from one that did not renew
+    its lease for `lease_seconds`. Of several publishers of one process, which share `precedence`,
+    the one that `is_urgent` has the lease next.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class Publisher:
 
     @property
     def read_backs(self) -> ReadBacks:
-        """What is read back; whoever opened this publisher waits for it, or stops it."""
+        """The read-backs under way; the opener of this publisher waits for them or stops them."""
         return self._read_backs
 
     async def repair(self) -> int | None:
@@ -134,14 +135,14 @@ class Publisher:
             leftovers = await asyncio.to_thread(self._find_leftovers)
             await self._lease.write_each(partial(remove_temporary, path) for path in leftovers)
             completed = await self._steps.repair()
-        try:  # without the lease: a store may be slow, and leaves alone what is under way
+        try:  # without the lease: a store may be slow, and cleaning skips what is under way
             await asyncio.to_thread(self._blobs.sweep)
-        except StorageError as error:  # what is left there costs room and nothing else
+        except StorageError as error:  # what is left there only takes up room
             self._alarm(f"leftovers among the blobs stay: {error}")
         return completed
 
     async def drain(self) -> int:
-        """Remove role files that left the window of versions that are served; returns how many."""
+        """Remove role files outside the window of served versions; returns how many."""
         async with self._lease.held():
             await self._steps.repair()
             published = await self._steps.load_published()
@@ -154,7 +155,7 @@ class Publisher:
             return len(drained)
 
     async def collect_garbage(self, grace: timedelta, *, dry_run: bool = False) -> Garbage:
-        """Remove blobs that nothing names and that came at least `grace` ago, or only say which."""
+        """Remove blobs that nothing names and that are at least `grace` old, or only list them."""
         return await collect_garbage(
             self._folder,
             self._sessions,
@@ -168,13 +169,13 @@ class Publisher:
         )
 
     async def process_incoming(self) -> list[Result]:
-        """Publish every bundle that waits; a bundle that is refused gets a result that says why.
+        """Publish every waiting bundle; a refused bundle gets a result with the reason.
 
-        Blobs are taken in without the lease: others publish meanwhile.
+        Blobs are ingested without the lease: others publish meanwhile.
         """
         if not await asyncio.to_thread(incoming.list_submissions, self._folder.incoming):
             return []
-        await self._steps.load_keys()  # without them no bundle is to blame
+        await self._steps.load_keys()  # without keys every bundle would fail
         results = []
         for submission_id in await asyncio.to_thread(
             incoming.list_submissions, self._folder.incoming
@@ -190,24 +191,24 @@ class Publisher:
         return results
 
     async def complete(self) -> int | None:
-        """Complete what was accepted and is not public yet: `repair` for a process that runs.
+        """Complete what was accepted and is not public yet: `repair` for a running process.
 
         Returns the snapshot version, None when there was nothing to do.
         """
-        # What is staged while another publisher stops something is its own business.
+        # What another publisher has staged but not accepted is left alone.
         if self._lease.gives_way or not await asyncio.to_thread(self._folder.staging.exists):
             return None
         async with self._lease.held():
             return await self._steps.repair()
 
     async def change_pointers(self, edit: Edit) -> int:
-        """Publish what `edit` makes of the current pointers; returns the snapshot version."""
+        """Publish the result of `edit` on the current pointers; returns the snapshot version."""
         return await self.edit_pointers(lambda published: asyncio.to_thread(edit, published))
 
     async def edit_pointers(self, edit: AsyncEdit) -> int:
-        """Do the same with an `edit` that asks the database, too.
+        """Do the same with an `edit` that also queries the database.
 
-        It runs under the lease, after what was accepted before is public: nothing that it sees
+        It runs under the lease, after accepted publications are public: nothing that it reads
         changes until its pointers are out.
         """
         async with self._lease.held():
@@ -220,7 +221,7 @@ class Publisher:
             return await self._steps.publish(published, published, [], pointers, renew=False)
 
     async def refresh(self) -> str:
-        """Sign the online roles afresh where the schedule says so; returns what was signed."""
+        """Sign the online roles again where the schedule requires it; returns what was signed."""
         now = self._clock()
         if self._looked is not None and timedelta() <= now - self._looked < REFRESH_LOOK:
             return ""
@@ -241,9 +242,9 @@ class Publisher:
     async def rotate(self, plan: PlanKeys) -> None:
         """Change key files as `plan` decides, and sign with the keys that are there then.
 
-        The log is signed afresh, and of the online roles what the change renews. Raises TrustError,
-        and changes nothing, where the keys could not sign what is published. What fails later says
-        what was done before; a second run does it all again.
+        The log is signed again, and the online roles that the change renews. Raises TrustError, and
+        changes nothing, where the keys could not sign what is published. A later error says what
+        was done before; a second run repeats everything.
         """
         async with self._lease.held():
             await self._steps.repair()
@@ -275,7 +276,7 @@ class Publisher:
 
 @contextlib.contextmanager
 def _telling(done: str) -> Iterator[None]:
-    """Have an error say what was done before it, and how to do the rest."""
+    """Make an error say what was done before it, and how to finish."""
 
     def sentence(error: Exception) -> str:
         reason = str(error).partition("\n")[0].rstrip(".")

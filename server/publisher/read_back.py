@@ -1,6 +1,6 @@
 """Step 7 of publishing: what was published is fetched back and compared.
 
-A difference is an alarm; nothing is taken back, because the timestamp that phones see is valid.
+A difference is an alarm; nothing is rolled back, because the timestamp that phones see is valid.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobReader
 from server.storage.bounded import read_bounded
 
-BLOCK = 8 * 1024 * 1024  # bytes: what phones ask for at once
+BLOCK = 8 * 1024 * 1024  # bytes: what phones ask for in one request
 ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -42,10 +42,10 @@ async def check_targets(
     public: Path,
     blobs: BlobReader | None,
 ) -> None:
-    """Raise PublishError unless the targets that are new in a role are answered as phones need it.
+    """Raise PublishError unless the new targets of a role are answered as phones need it.
 
-    What the version before lists was read back with that one. Without `blobs` the bytes of targets
-    beyond a block are not compared. Raises StorageError or OSError where the store cannot be read.
+    Targets of the version before were read back with that version. Without `blobs` only a block of
+    each target's bytes is compared. Raises StorageError or OSError where the store cannot be read.
     """
     if file.role in TOP_LEVEL_ROLES or is_latest(file.role):
         return
@@ -70,7 +70,7 @@ async def _check_package(
     session: aiohttp.ClientSession, url: str, target: TargetFile, blobs: BlobReader | None
 ) -> None:
     sha256, size = target.hashes["sha256"], min(BLOCK, target.length)
-    if size == 0:  # no range is in it
+    if size == 0:  # an empty package has no range
         return
     async with session.get(url, headers={"Range": f"bytes=0-{size - 1}"}) as response:
         where = response.headers.get("Content-Range")
@@ -97,7 +97,7 @@ async def _first_block(blobs: BlobReader, sha256: str) -> bytes:
 
 
 def _new_targets(public: Path, file: RoleVersion) -> dict[str, TargetFile]:
-    """Return the targets that can be asked for and that the version before does not list so."""
+    """Return the available targets that the version before did not list in the same way."""
     before = _load_before(public, file)
     return {
         path: target
@@ -118,13 +118,13 @@ def _load_before(public: Path, file: RoleVersion) -> Mapping[str, Mapping[str, s
     return {path: target.hashes for path, target in targets.items()}
 
 
-# The phone's own requests, so that a strict gate answers too.
+# The phone's own requests, so that a strict gate answers them.
 METADATA_HEADERS = {"Accept-Encoding": "gzip"}
 PATIENCE = 30  # seconds for an answer as a whole
 ATTEMPTS = 100
 PAUSE_SECONDS = 0.05
 LIMIT = 5_000_000
-CACHE_SECONDS = 75.0  # the 60 s for which a timestamp may be cached, and some slack
+CACHE_SECONDS = 75.0  # a timestamp may be cached for 60 s; the rest is slack
 ReadBack = Callable[[Publication], Awaitable[None]]
 
 
@@ -153,20 +153,20 @@ class DiskReadBack:
 class HttpReadBack:
     """Reads back over the address that phones use, and compares with `public` on disk.
 
-    Several publications may be read back at once, and others publish meanwhile, from other
-    processes, too: what came later is no fault of what came before. `blobs` is what packages are
-    compared with.
+    Several publications may be read back concurrently while others publish, also from other
+    processes: a later publication is no fault of an earlier one. Packages are compared with
+    `blobs`.
     """
 
     def __init__(self, base_url: str, public: Path, blobs: BlobReader | None = None) -> None:
         self._base = base_url.rstrip("/")
         self._public = public
         self._blobs = blobs
-        self._replaced: dict[int, float] = {}  # version of a timestamp: when the next one came
+        self._replaced: dict[int, float] = {}  # version of a timestamp: when it was replaced
 
     async def __call__(self, publication: Publication) -> None:
         """Raise PublishError unless the public address answers with what was published."""
-        # Most commands read back from disk; HTTP alone takes a quarter of a second to import.
+        # Most commands read back from disk; importing HTTP alone takes a quarter of a second.
         import aiohttp  # noqa: PLC0415
 
         from server.publisher.read_back import check_targets  # noqa: PLC0415
@@ -202,7 +202,7 @@ class HttpReadBack:
         else:
             if not self._may_be_cached(answer, version, newest):
                 raise PublishError(f"{self._base} still answers with an older timestamp.")
-            # Where the timestamp is cached, so is the 404 that stood for the next root.
+            # Where the timestamp is cached, so is the 404 for the next root.
             files = tuple(file for file in files if file.role != "root")
         for file in files:
             path = f"/metadata/{metadata_name(file.role, file.version)}"
@@ -211,9 +211,9 @@ class HttpReadBack:
                 raise PublishError(f"{self._base} answers {path} with other bytes.")
 
     def _may_be_cached(self, answer: bytes, published: int, newest: bytes) -> bool:
-        """Answer whether a cache in front may rightly hold this timestamp for some seconds more.
+        """Answer whether a cache in front may still hold this timestamp for some seconds.
 
-        It may be one that came after version `published` and was replaced as well.
+        It may also hold one that came after version `published` and was replaced as well.
         """
         now = asyncio.get_running_loop().time()
         self._replaced = {v: at for v, at in self._replaced.items() if now - at < CACHE_SECONDS}
@@ -244,8 +244,8 @@ def _version(timestamp: bytes) -> int:
 
 
 def _is_superseded(public: Path, file: RoleVersion) -> bool:
-    """Answer whether so many versions came since that this one need not be there any more."""
-    if file.role == "root":  # phones ask for every one of them
+    """Answer whether the version may be gone because enough newer ones exist."""
+    if file.role == "root":  # phones ask for every root
         return False
     there = (public / "metadata").glob(f"*.{file.role}.json")
     newest = max((int(path.name.partition(".")[0]) for path in there), default=0)
@@ -256,10 +256,10 @@ STEP = 7
 
 
 class ReadBacks:
-    """Reads publications back in tasks of their own; `alarm` is told what is not as it should be.
+    """Reads publications back in tasks of their own; `alarm` receives what is wrong.
 
-    As a context manager it waits at the end for those under way, so that a command can tell what
-    they found; where the block failed they are stopped.
+    As a context manager it waits at the end for those under way, so that a command can report what
+    they found. If the block fails, they are stopped.
     """
 
     def __init__(
@@ -274,24 +274,24 @@ class ReadBacks:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def begin(self, publication: Publication) -> None:
-        """Read back what is public now, and do not wait for it."""
+        """Begin to read back what is public now, without waiting."""
         task = asyncio.create_task(self._look(publication))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
     async def wait(self) -> None:
-        """Wait until all that were begun have ended."""
+        """Wait until all have ended."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def stop(self) -> None:
-        """End those that are under way."""
+        """Stop those that are under way."""
         for task in self._under_way:
             task.cancel()
         await self.wait()
 
     async def __aenter__(self) -> Self:
-        """Give these read-backs."""
+        """Return itself."""
         return self
 
     async def __aexit__(
@@ -300,7 +300,7 @@ class ReadBacks:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Wait for what was begun, or after an error stop it."""
+        """Wait for those under way, or stop them after an error."""
         await (self.wait() if kind is None else self.stop())
 
     async def _look(self, publication: Publication) -> None:

@@ -1,10 +1,10 @@
-"""A database filled again from what is signed: the log's tiles, the blobs, and results.
+"""Rebuilds the database from signed data: the log's tiles, the blobs, and results.
 
-A key process has the leaves at the log's end, if a publisher that lost them or kept them back had
-them signed. They replace the rows after the public log, which are of publications that were given
-up, or of no publication at all.
-For a database that was lost, or restored from before the public tree. What the control plane keeps,
-such as accounts and the audit log, is nowhere else and does not come back.
+A key process may have leaves after the public log's end, if a publisher lost or withheld them after
+they were signed. They replace the rows after the public log, which belong to abandoned publications
+or to none. Use it for a database that was lost, or restored from before the public tree. Data of
+the control plane, such as accounts and the audit log, exists only in the database and does not come
+back.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ async def rebuild(
     known: Sequence[VerifierKey],
     now: int,
 ) -> Rebuilt:
-    """Add the rows that the database lacks; what it has stays, and must agree.
+    """Add the rows that the database lacks; existing rows stay, and must agree.
 
     `known` are the keys that may have signed the checkpoint. Raises LogError where tiles and
     checkpoint or rows and tiles disagree, before anything is written. It can be repeated.
@@ -103,7 +103,7 @@ async def _add_leaves(
 ) -> int:
     """Add the rows that are missing; beside a key process only the first `kept` rows stay.
 
-    All rows are read without a transaction that writes, for which halts would wait.
+    All rows are read outside of a writing transaction, for which halts would wait.
     """
     columns = LogEntry.index, LogEntry.role, LogEntry.version, LogEntry.sha256
     async with sessions() as session:

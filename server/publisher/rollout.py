@@ -1,7 +1,7 @@
 """Pointer editing with intent: offer, set, pause, halt. Pure: pointers in, pointers out.
 
-Raising the share only adds phones, so a schedule never falls below what was reached. Halting wins
-over everything: a halted pointer can only be followed by an offer with a higher counter.
+Raising the share only adds phones, so a schedule never falls below the share reached. Halting takes
+precedence: a halted pointer can only be followed by an offer with a higher counter.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -82,7 +82,7 @@ def plan_schedule(channel: Channel, pointer: Pointer, schedule: Schedule, now: i
 
 
 def plan_pause(channel: Channel, pointer: Pointer, reason: Mapping[str, str], now: int) -> Pointer:
-    """Return the pointer with the share frozen that was reached at `now`."""
+    """Return the pointer with its share frozen at the value reached at `now`."""
     _check_not_halted(channel, pointer)
     past = [[start, permille] for start, permille in pointer.schedule if start <= now]
     custom = encode_pointer(pointer) | {"p": True, "t": sound_reason(reason, pointer)}
@@ -90,7 +90,7 @@ def plan_pause(channel: Channel, pointer: Pointer, reason: Mapping[str, str], no
 
 
 def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> Pointer:
-    """Return the pointer that takes nobody in; once halted, only another reason changes it."""
+    """Return the pointer that admits no device; once halted, only its reason can change."""
     told = sound_reason(reason, pointer)
     if pointer.halted and (not told or told == pointer.reason):
         return pointer
@@ -138,7 +138,7 @@ def _step(
 
 
 def _past(pointer: Pointer, now: int, start: int) -> list[tuple[int, int]]:
-    """Return the newest pair that explains what was reached, before the new schedule starts."""
+    """Return the newest pair that explains the share reached before the new schedule starts."""
     past = [pair for pair in pointer.schedule if pair[0] <= now and pair[0] < start]
     return past[-1:]
 
@@ -160,11 +160,11 @@ def follow_roles(
 ) -> dict[str, Pointer]:
     """Return the pointers as `trust` allows them to stand; only those of `changed` roles may move.
 
-    A step's incremental that is withdrawn leaves the step, and phones take the full package; a full
-    package that is withdrawn halts the pointer. An empty role and builds that left a role end the
-    pointers that were halted before or belong to a retired model, and a reset of root ends those to
-    builds that it took out; raises PublishError when another pointer still offers what its role no
-    longer lists.
+    A withdrawn incremental leaves its step, and phones take the full package; a withdrawn full
+    package halts the pointer. Where a role is empty or lost builds, pointers to them end if they
+    were halted before or belong to a retired model. A reset of root ends the pointers to builds
+    that it removed. Raises PublishError when another pointer still offers what its role no longer
+    lists.
     """
     releases = {
         codename: decode_releases(trust.roles[codename])
@@ -185,14 +185,14 @@ def follow_roles(
 
 
 def _is_over(channel: Channel, pointer: Pointer, listed: Mapping[str, Release], floor: int) -> bool:
-    """Answer whether the whole pointer is about builds that left, and nobody is offered them."""
+    """Answer whether a pointer names only builds that left, and offers them to no device."""
     offered = [package.path for step in pointer.steps for package in step.packages]
     gone = [path for path in offered if path not in listed]
     if not gone:
         return False
     if pointer.halted and len(gone) == len(offered):
         return True
-    # Above the floor a build leaves by a reset alone.
+    # Above the floor only a reset removes a build.
     if any(step.counter >= floor and step.packages[0].path in gone for step in pointer.steps):
         return True
     raise PublishError(

@@ -1,10 +1,10 @@
 """Rotation of the online keys, between which the signers list the next key in root or targets.
 
-    make_next_keys    makes next keys and their public halves; a next key of the log signs at once
+    make_next_keys    makes next keys and their public halves; the log's next key then signs
     (the signers)     list the next key: beside the former one, or alone after a theft
     switch_keys       makes next keys the current ones and removes what they replace
 
-A crash leaves some of the key files made or renamed, and the same call again does the rest.
+After a crash some key files are made or renamed; the same call again completes the rest.
 """
 
 from collections.abc import Callable, Collection
@@ -31,10 +31,10 @@ from server.storage.roots import root_time
 
 @dataclass(frozen=True, slots=True)
 class NextKeys:
-    """What became of a call for next keys.
+    """The result of a call for next keys.
 
-    `kept` are the names whose next key was there before; `unsigned` says why the log is not signed
-    with its next key yet, and is empty where it is or none was asked for.
+    `kept` are the names whose next key existed before. `unsigned` says why the log is not signed
+    with its next key yet; it is empty where it is or none was requested.
     """
 
     kept: list[str]
@@ -44,11 +44,11 @@ class NextKeys:
 async def make_next_keys(
     publisher: Publisher, folder: StateFolder, names: Collection[str], *, afresh: bool = False
 ) -> NextKeys:
-    """Make the next keys of `names`, roles or `log`: those that are not there, `afresh` all.
+    """Make the missing next keys of `names`, roles or `log`; `afresh` replaces existing ones.
 
-    Raises PublishError, and changes nothing, where a next key has taken over already and waits to
-    be made the current. Where what is published cannot be signed any more, next keys are made all
-    the same, for only new ones lead out of it; the log is signed with the next root then.
+    Raises PublishError, and changes nothing, where a next key signs already and waits to become the
+    current one. Where what is published cannot be signed any more, next keys are made nevertheless:
+    only new ones can repair that. The log is signed with the next root then.
     """
     made = NextKeys([], "")
 
@@ -76,11 +76,11 @@ async def switch_keys(
     *,
     at_once: bool = False,
 ) -> list[str]:
-    """Make the next keys of `names` the current ones, sign with them, and return whose they were.
+    """Make the next keys of `names` the current ones, sign with them, and return the names.
 
-    What has no next key is signed afresh with the one that it has. `at_once` does not wait until
+    Roles without a next key are signed again with the current one. `at_once` does not wait until
     the root that lists the next keys has reached every cache. Raises PublishError or TrustError,
-    and changes nothing, where one of them may not take over yet or could not sign.
+    and changes nothing, where a next key may not take over yet or could not sign.
     """
     switched: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The one publication under way, on disk: whole under its name, or not there.
+"""The one publication under way, on disk: complete under its name, or absent.
 
 staging/publication/plan.json            what it is, canonical JSON
 staging/publication/metadata/N.ROLE.json
@@ -44,8 +44,8 @@ class _Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def write_staged(temporary: Path, publication: Publication) -> None:
     """Write a publication under a temporary name, as `staged_temporary` gives it.
 
-    A crash leaves the temporary folder, which the next publication or start removes: this one
-    never was.
+    A crash leaves the temporary folder, which the next publication or start removes, and nothing
+    else.
     """
     for file in publication.files:
         name = metadata_name(file.role, file.version)
@@ -70,7 +70,7 @@ def staged_temporary(folder: Path, fence: int) -> Path:
 
 
 def discard_unaccepted(folder: Path) -> None:
-    """Remove publications that were written and not accepted, by whomever."""
+    """Remove publications that were written and not accepted, by any holder of the lease."""
     for leftover in folder.parent.glob(f"{TEMPORARY}{folder.name}-*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

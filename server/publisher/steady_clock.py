@@ -1,6 +1,6 @@
-"""A clock that jumps is noticed, and does not reach a signature before it has settled (ADR 36).
+"""A clock that holds back a jump of the wall clock until it has settled (ADR 36).
 
-A jump ahead by more than `FAR` never settles by itself: a person has to confirm it.
+A jump ahead by more than `FAR` never settles by itself: an operator has to confirm it.
 """
 
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 JUMP = timedelta(seconds=60)
 SETTLE = 600.0  # seconds: long enough for a time service to take a wrong step back
 FAR = timedelta(hours=12)
-"""Half a timestamp's life: to wait with the old time for a jump below this lets nothing expire."""
+"""Half a timestamp's life: waiting with the old time for a smaller jump lets nothing expire."""
 
 
 class SteadyClock:
-    """Gives the wall clock's time, and while a jump settles, the time that it would be without it.
+    """Returns the wall clock's time and, while a jump settles, the time without the jump.
 
-    `wall` is the clock of the machine, `monotonic` counts seconds and never jumps. `notice` is told
-    once of each jump, `say` what became of it. `since` is a time that is doubted no longer: where
-    it is given, and the wall clock is `FAR` ahead of it, the clock begins there.
+    `wall` is the clock of the machine, `monotonic` counts seconds and never jumps. `notice` is
+    called once for each jump, `say` with its outcome. `since` is a confirmed time: where it is
+    given, and the wall clock is `FAR` ahead of it, the clock begins there.
     """
 
     def __init__(
@@ -41,21 +41,21 @@ class SteadyClock:
 
     @property
     def ahead(self) -> timedelta:
-        """By how much the wall clock was ahead of the time that was given last."""
+        """By how much the wall clock was ahead of the time returned last."""
         return self._ahead
 
     @property
     def is_doubted(self) -> bool:
-        """Whether the wall clock is so far ahead that only a person can say that it is right."""
+        """Whether the wall clock is so far ahead that only an operator can confirm it."""
         return self._ahead > FAR
 
     def confirm(self) -> None:
-        """Take the wall clock's time from now on."""
+        """Accept the wall clock's time from now on."""
         self._jumped, self._ahead = None, timedelta()
         self._say("the clock was confirmed: its time counts from now on.")
 
     def __call__(self) -> datetime:
-        """Return the time to work with."""
+        """Return the time to use."""
         wall, ticks = self._wall(), self._monotonic()
         before, self._seen = self._seen or (wall, ticks), (wall, ticks)
         jump = wall - before[0] - timedelta(seconds=ticks - before[1])

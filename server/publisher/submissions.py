@@ -1,9 +1,9 @@
-"""What becomes of a bundle from `incoming`: steps 1 and 2 of publishing, its result, or a delay.
+"""Handles a bundle from `incoming`: steps 1 and 2 of publishing, its result, or a delay.
 
-    without the lease   its roles verify, and then its blobs are taken in: gigabytes, and a store
-                        that may be far away, hold nobody up, least of all for what nobody signed
-    under the lease     its roles verify against what is public by then, its blobs are there and
-                        recorded, it is published, has its result, and is removed
+    without the lease   its roles verify, and then its blobs are ingested: other publications
+                        do not wait for gigabytes from a slow store, nor for unsigned bundles
+    under the lease     its roles verify against what is public by then, its blobs exist and are
+                        recorded, it is published, gets its result, and is removed
 
 Until it is removed garbage collection keeps what it names. Two processes may prepare one bundle;
 one of them publishes it, and the other finds it gone.
@@ -44,20 +44,21 @@ from server.storage.models import Blob
 from server.storage.models import Submission as SubmissionRow
 from server.storage.room import Room
 
-REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
-QUERY_HASHES = 500  # in one query: databases limit how many values it may name
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bundle put off
+REASON_LIMIT = 2000  # characters: one sentence, whatever the submission contains
+QUERY_HASHES = 500  # in one query: databases limit the number of parameters
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a postponed bundle
 
 TellEnd = Callable[[AsyncSession, Result], Awaitable[None]]
-"""Is told what became of a bundle, once, in the transaction that remembers it."""
+"""Receives a bundle's result, once, in the transaction that stores it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A bundle as it was found without the lease.
+    """A bundle as found without the lease.
 
     `refusal` says what is wrong with its files; `is_whole`, that its roles verified and its blobs
-    are in the store, each of them hashed on its way. `attempt` tells its folder from a later one.
+    are in the store, each of them hashed on ingestion. `attempt` distinguishes its folder from a
+    later one.
     """
 
     id: str
@@ -68,7 +69,7 @@ class Prepared:
 
 
 class Submissions:
-    """Takes bundles in and hands what verifies to `steps`."""
+    """Takes bundles in and passes verified ones to `steps`."""
 
     def __init__(
         self,
@@ -97,10 +98,9 @@ class Submissions:
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 
     async def prepare(self, submission_id: str) -> Prepared | None:
-        """Look at a bundle and take its blobs in; its caller does not hold the lease.
+        """Verify a bundle and ingest its blobs; the caller does not hold the lease.
 
-        None for one that is gone, or that is put off because the surroundings failed it: it holds
-        up no other.
+        Returns None for one that is gone, or postponed after an external error: it delays no other.
         """
         now = self._clock()
         since, wait = self._put_off.get(submission_id, (now, timedelta()))
@@ -115,9 +115,9 @@ class Submissions:
             return None
 
     async def process(self, prepared: Prepared) -> Result | None:
-        """Publish or refuse a bundle and remove it; its caller holds the lease.
+        """Publish or refuse a bundle and remove it; the caller holds the lease.
 
-        None for one that is gone, is put off, or has to be prepared again.
+        Returns None for one that is gone, is postponed, or has to be prepared again.
         """
         folder, result = self._folder.incoming / prepared.id, None
         outcome = "is tried again later"
@@ -131,10 +131,10 @@ class Submissions:
             outcome = "is done but cannot be removed"
             trash = self._folder.staging.parent
             hidden = await self._lease.write(incoming.hide_bundle, folder, trash)
-            # Without a transaction: of gigabytes it takes a while.
+            # Without a transaction: for gigabytes it takes a while.
             await asyncio.to_thread(shutil.rmtree, hidden)
         except LeaseLostError:
-            raise  # whoever publishes now takes this bundle, too
+            raise  # the process that publishes now handles this bundle, too
         except (StorageError, OSError) as error:
             self._delay(prepared.id, outcome, error)
         else:
@@ -172,11 +172,11 @@ class Submissions:
         except StorageError:
             raise
         except HeningError:
-            return found  # the lease decides: what is public may be another by then
+            return found  # what is public may have changed by the check under the lease
         # Step 1.
         try:
             await self._take_in(folder, submission)
-            # What a store has to ask for it knows from here on.
+            # From here on the store has an answer for every blob.
             named = {each.hashes["sha256"] for each in _named(trust, submission).values()}
             await self._threads.run(self._blobs.lengths, named)
             changed = {file.role for file in submission.files}
@@ -205,7 +205,7 @@ class Submissions:
         return result
 
     async def _ended(self, found: Prepared) -> Result | None:
-        """Return what is remembered of this attempt. The audit log has it, so it never changes."""
+        """Return the stored result of this attempt. The audit log has it, so it never changes."""
         async with self._sessions() as session:
             row = await session.get(SubmissionRow, found.id)
         if row is None or row.attempt != found.attempt:
@@ -213,14 +213,14 @@ class Submissions:
         return _result(row)
 
     async def _end(self, prepared: Prepared) -> Result | None:
-        """Publish or refuse a bundle, and remember that."""
+        """Publish or refuse a bundle, and store the result."""
         try:
             snapshot = await self._submit(prepared)
             if snapshot is None:
                 return None
             status, reason = "published", ""
         except StorageError:
-            raise  # the surroundings failed: the bundle stays
+            raise  # an external error: the bundle stays
         except HeningError as error:
             snapshot, status, reason = 0, "refused", _sentence(error)
         row = SubmissionRow(
@@ -238,7 +238,7 @@ class Submissions:
         return result
 
     async def _submit(self, prepared: Prepared) -> int | None:
-        """Publish and return the snapshot version; None where the blobs have to come in first."""
+        """Publish and return the snapshot version; None where the blobs must be ingested first."""
         submission = prepared.submission
         if submission is None:
             if prepared.refusal is not None:
@@ -247,7 +247,7 @@ class Submissions:
         published = await self._steps.load_published()
         if published is not None and await self._is_public(submission):
             return published.snapshot.version  # a crash came between swap and result
-        # Step 2, for the second time: what is public may have changed.
+        # Step 2 again: what is public may have changed.
         trust = await self._verify(submission, published)
         if prepared.refusal is not None:
             raise prepared.refusal
@@ -275,9 +275,9 @@ class Submissions:
         )
 
     async def _record(self, submission: Submission) -> bool:
-        """Record that the bundle's blobs were hashed, unless one of them has gone since then.
+        """Record that the bundle's blobs were hashed, unless one of them is gone since then.
 
-        Blobs are removed under the lease alone, so they are there when their records are.
+        Blobs are removed only under the lease, so recorded blobs exist.
         """
         wanted = {blob.sha256: blob.length for blob in submission.bundle.blobs}
 
@@ -327,7 +327,7 @@ def _result(row: SubmissionRow) -> Result:
 
 
 def _named(trust: Trust, submission: Submission) -> dict[str, TargetFile]:
-    """Return the targets of the roles that change; what others list was there when they did."""
+    """Return the targets of the changed roles; those of others were checked when they changed."""
     changed = {file.role for file in submission.files}
     return {
         path: target
@@ -350,7 +350,7 @@ def _follow(
 
 
 def _sentence(error: HeningError) -> str:
-    """Return an error as a result can hold it: it may quote what was submitted."""
+    """Return an error as a result can hold it: it may quote the submission."""
     return str(error)[:REASON_LIMIT].encode(errors="backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Step 2 of publishing: what the offline signers submitted, held against what is trusted.
+"""Step 2 of publishing: what the offline signers submitted, verified against what is trusted.
 
 Pure: bytes, values and `now` in; the trust that would result, or an error, out.
 """
@@ -48,7 +48,7 @@ def verify_submission(
     """Return the trust that a submission leads to.
 
     `logged` holds the versions of each submitted role that the log has: one that is not published
-    is burned, and a role passes over it.
+    is burned, and the role skips its number.
 
     Raises FormatError, TrustError, ProfileError, ReleaseError or PublishError, with a sentence,
     unless (1) roots follow the trusted one, (2) targets follows and delegates as the profile says,
@@ -94,9 +94,9 @@ def verify_submission(
     # (4) nothing is missing
     if missing := {role for role in delegated - roles.keys() if not is_latest(role)}:
         raise PublishError(f"there is no metadata for {', '.join(sorted(missing))} yet.")
-    # (5) what root resets and limits
+    # (5) resets and limits of root
     _check_root_fits(root, published, {"targets": targets, **roles}, now)
-    # (6) the keys are ours
+    # (6) the keys are this server's
     choose_keys(keys, root, targets)
     return Trust(root, targets, roles)
 
@@ -131,7 +131,7 @@ def _follow_root(root: Root, files: list[RoleVersion], now: datetime) -> Root:
 
 
 def _check_root_version(file: RoleVersion, root: Root) -> None:
-    # The file gets its name from the bundle, which nobody signs, and phones ask for each in turn.
+    # The file name comes from the unsigned bundle, and phones ask for each version in turn.
     if root.version != file.version:
         raise TrustError(
             f"the bundle calls root {root.version} root {file.version}: submit it as it was signed."
@@ -141,7 +141,7 @@ def _check_root_version(file: RoleVersion, root: Root) -> None:
 def _chain(
     files: Sequence[RoleVersion], now: datetime
 ) -> Iterator[tuple[RoleVersion, datetime | None]]:
-    """Yield each version with the time at which it must hold: only the last one has any."""
+    """Yield each version with the time at which it must be valid: only the last one has any."""
     for file in files:
         yield file, now if file is files[-1] else None
 

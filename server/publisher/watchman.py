@@ -1,4 +1,4 @@
-"""Looks at what is public every half minute: lives, alarms, metrics, and whether all is well."""
+"""Checks the public state every half minute: lifetimes, alarms, metrics, and readiness."""
 
 import asyncio
 import sys
@@ -44,19 +44,19 @@ async def _tell_nobody(_alarm: Alarm) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one look found, for whoever shows it."""
+    """The result of one look, for display."""
 
     lives: tuple[Life, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     is_behind: bool = False
-    """Whether the clock is behind what was signed already."""
+    """Whether the clock is earlier than an existing signature."""
 
 
 class Watchman:
-    """Tells `alarm` what a person has to look at, at its crossing and then daily.
+    """Reports to `alarm` what needs attention: when it begins, and then daily.
 
-    `tell` is given what runs out, for programs; where that fails, it is given it a day later.
-    `free` gives the bytes that are left on the disk, of which `room` says how many have to be.
+    `tell` receives expiring roles, for programs; if that fails, it receives them again a day later.
+    `free` returns the free bytes of the disk; `room` says how many there must be.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Watchman:
     ) -> None:
         self._folder = folder
         self._tree = PublicTree(folder.public)
-        # It only reads, so that the lease is never taken.
+        # It only reads, so it never takes the lease.
         self._sessions = sessions
         self._log = Log(folder.public / "log", sessions, Lease(sessions, folder.lock))
         self._clock = clock
@@ -87,10 +87,10 @@ class Watchman:
         self._free = free
         self._room = room
         self.notices: Sequence[Notice] = ()
-        """What the last look found that a person has to look at, whether it was said or not."""
+        """What the last look found that needs attention, whether it was reported or not."""
 
     async def look(self) -> list[str]:
-        """Look once; returns why this server is not ready, a sentence each, nothing when it is."""
+        """Look once; returns why this server is not ready, a sentence each, empty when it is."""
         now = self._clock()
         reasons = []
         try:
@@ -100,7 +100,7 @@ class Watchman:
             published = await asyncio.to_thread(self._tree.load)
             if published is None:
                 return ["nothing is published yet."]
-            async with self._sessions() as session:  # what the log says is mostly known already
+            async with self._sessions() as session:  # most of what the log says is cached
                 await session.execute(select(1))
             lives = plan_lives(published, await self._load_begun(published))
             notices = await self._look_around()
@@ -124,7 +124,7 @@ class Watchman:
                     reasons.append(str(error).partition("\n")[0])
         self.notices = [*self._look_behind(published, now), *notices]
         self.seen = Seen(tuple(lives), tuple(alarms), self._behind is not None)
-        # An expired model's role makes that model wait and nothing else.
+        # An expired model's role delays that model only.
         reasons += [
             str(alarm)
             for alarm in alarms
@@ -134,7 +134,7 @@ class Watchman:
         return reasons
 
     async def _look_around(self) -> list[Notice]:
-        """Look at what is no role: disk, quota and log."""
+        """Check what is not a role: disk, quota and log."""
         used = 0
         if self._room.quota:
             async with self._sessions() as session:

@@ -1,5 +1,5 @@
-"""What `hening-server check` looks at: one thing a module, on what `site` has read.
+"""The checks of `hening-server check`: one subject a module, on what `site` has read.
 
-A check is a function of a `Site` that yields findings and changes nothing. Each wrong finding is a
-sentence that names the thing, and says what to do.
+A check is a function of a `Site` that yields findings and changes nothing. Each finding of an error
+is a sentence that names the subject, and says what to do.
 """

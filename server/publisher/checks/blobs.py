@@ -1,6 +1,6 @@
 """Whether blobs, their records and the metadata agree.
 
-Blobs that nothing names are in order: `gc` removes them in time.
+Blobs that nothing names are no error: `gc` removes them in time.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from server.storage.bounded import TEMPORARY, read_bounded
 
 
 def check_blobs(site: Site) -> Iterator[Finding]:
-    """Look whether each target's blob is there with its length."""
+    """Check that each target's blob exists with its length."""
     listed, errors = _list_targets(site), []
     try:
         lengths = site.blobs.lengths({sha256 for _, sha256, _ in listed})
@@ -36,7 +36,7 @@ def check_blobs(site: Site) -> Iterator[Finding]:
 
 
 def check_records(site: Site) -> Iterator[Finding]:
-    """Look at the records of blobs that came in, of targets or not."""
+    """Check the records of ingested blobs, of targets or not."""
     named, unnamed = _list_targets(site), 0
     hashes, errors = {sha256 for _, sha256, _ in named}, list[str]()
     try:
@@ -96,7 +96,7 @@ _END = ".json"
 
 
 def check_submissions(site: Site) -> Iterator[Finding]:
-    """Hold `results/` against the rows."""
+    """Check `results/` against the rows."""
     detail = f"{len(site.submissions)} with their results"
     yield from summarise("submissions", detail, list(_differences(site)))
 
@@ -144,7 +144,7 @@ LIMIT = 65_536
 
 
 def check_keys(site: Site) -> Iterator[Finding]:
-    """Look at the keys, wherever they are."""
+    """Check the keys, in the folder or in the key process."""
     try:
         keys = load_keys(site.folder)
     except (HeningError, OSError) as error:  # a key file may be gone, too
@@ -172,7 +172,7 @@ def check_keys(site: Site) -> Iterator[Finding]:
 
 
 def check_audit(site: Site) -> Iterator[Finding]:
-    """Look with the eyes of a phone that starts from the pinned root."""
+    """Check as a phone would that starts from the pinned root."""
     published, folder = site.published, site.folder
     if published is None:
         return

@@ -1,4 +1,4 @@
-"""Whether what lies in a state folder besides signed files is whole, and for its user alone."""
+"""Checks unsigned files of a state folder: complete, and accessible to its user only."""
 
 import os
 import shlex
@@ -15,22 +15,22 @@ from server.storage.durable import OTHERS, READABLE
 from server.storage.layout import StateFolder
 from server.storage.restating import load_restating
 
-NAMED = 3  # wide things of one place that are named, the others are counted
+NAMED = 3  # files of one place that are named; further ones are counted
 
 
 def check_modes(site: Site) -> Iterator[Finding]:
-    """Look at the modes of folders and files; those of settings are looked at with the settings."""
+    """Check the modes of folders and files, except settings, which are checked elsewhere."""
     errors = describe_wide(site.folder)
     yield from summarise("modes", "for the server's user alone", errors)
 
 
 def describe_wide(folder: StateFolder) -> list[str]:
-    """Return a sentence for each place whose modes let others in, with the command to run.
+    """Return a sentence for each place with too wide modes, with the command to run.
 
-    Where the server has narrow folders, an inner file that is wide is out of reach. It is named all
-    the same: a copy or an archive of the folder carries its mode along.
+    Where the server has private folders, a wide inner file is out of reach. It is named
+    nevertheless: a copy or an archive of the folder keeps its mode.
     """
-    # Bundles in `incoming` are written by others, with modes of their own, and stay for a moment.
+    # Bundles in `incoming` are written by other users, with their own modes, and only briefly.
     single = [folder.root, folder.incoming, *_list_own(folder)]
     trees = [
         folder.keys,
@@ -52,7 +52,7 @@ def _describe(folder: StateFolder, place: Path, wide: list[tuple[Path, int]]) ->
     target = shlex.quote(str(place))
     if place in {folder.root, folder.incoming} or not place.is_dir():
         command = f"chmod go-rwx {target}"
-    elif place == folder.blobs:  # but what a mirror made by `export --hardlink` has as well
+    elif place == folder.blobs:  # except those that a mirror made by `export --hardlink` shares
         command = rf"find {target}/ \( -type d -o -links 1 \) -exec chmod go-rwx {{}} +"
     else:
         command = f"chmod -R go-rwx {target}"
@@ -60,7 +60,7 @@ def _describe(folder: StateFolder, place: Path, wide: list[tuple[Path, int]]) ->
 
 
 def _list_own(folder: StateFolder) -> list[Path]:
-    """Return the files that are directly in the state folder: database, its copies, clock, lock."""
+    """Return the files directly in the state folder: database, its copies, clock, lock."""
     found = sorted(folder.root.iterdir()) if folder.root.is_dir() else []
     return [path for path in found if path != folder.settings and path.is_file()]
 
@@ -73,14 +73,14 @@ def _walk(tree: Path) -> Iterator[Path]:
 
 
 def _list_wide(paths: Iterable[Path], shares: bool = False) -> Iterator[tuple[Path, int]]:
-    """Yield each path that is wide, with its mode; with `shares`, not the files of a mirror.
+    """Yield each path with a too wide mode, and the mode; with `shares`, skip a mirror's files.
 
-    They have a second name there, and what a mirror holds is public.
+    They are hard-linked there, and a mirror is public.
     """
     for path in paths:
         try:
             found = path.lstat()
-        except FileNotFoundError:  # it is not there, or was replaced or removed meanwhile
+        except FileNotFoundError:  # missing, or replaced or removed meanwhile
             continue
         is_shared = shares and stat.S_ISREG(found.st_mode) and found.st_nlink > 1
         allowed = READABLE if is_shared else 0
@@ -92,7 +92,7 @@ _KNOWN = {"metadata", "log", "roots.json", "proofs.json"}
 
 
 def check_tree(site: Site) -> Iterator[Finding]:
-    """Look for what does not belong into `public/`, and at `proofs.json`."""
+    """Look for files that do not belong into `public/`, and check `proofs.json`."""
     public = site.folder.public
     names = {path.name for path in public.iterdir()} if public.is_dir() else set()
     errors = [
@@ -159,7 +159,7 @@ def check_uploads(site: Site) -> Iterator[Finding]:
 
 
 def check_database(site: Site) -> Iterator[Finding]:
-    """Say what SQLite finds; PostgreSQL looks after its files itself."""
+    """Report SQLite's integrity check; PostgreSQL checks its files itself."""
     errors = [
         f"SQLite says: {fault}. Restore the database from a copy, then run `rebuild`."
         for fault in site.faults
@@ -171,7 +171,7 @@ LONGEST = 3600  # seconds: many times a lease, so that two machines' clocks may 
 
 
 def check_lease(site: Site) -> Iterator[Finding]:
-    """Look at the row that says who publishes."""
+    """Check the row of the lease."""
     lease, errors = site.lease, []
     left = 0 if lease is None else lease.expires_at - int(site.now.timestamp())
     if lease is not None and left > LONGEST:

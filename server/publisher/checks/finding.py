@@ -1,19 +1,19 @@
-"""What a look at a state folder found, and a second look before anything is called wrong."""
+"""Findings about a state folder, and a second look before an error is reported."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-MOST = 20  # wrong things of one subject that are named one by one
+MOST = 20  # errors of one subject that are listed individually
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `error` is empty when it is in order.
+    """The result of one check; `error` is empty when all is in order.
 
-    `until` is when a role expires. `due` is the alarm of a role that holds and has to be signed
-    again: soon, or now (`critical`); `what_to_do` goes with it.
+    `until` is when a role expires. `due` is the severity of a role that has to be signed again:
+    soon, or now (`critical`); `what_to_do` goes with it.
     """
 
     subject: str
@@ -24,14 +24,14 @@ class Finding:
     what_to_do: str = ""
 
     def tell(self, show: Callable[[datetime], str]) -> str:
-        """Return what was found, in one sentence or less; `show` spells times."""
+        """Return the finding in at most one sentence; `show` formats times."""
         until = "" if self.until is None else f", until {show(self.until)}"
         due = f", {self.due}: {self.what_to_do}" if self.due else ""
         return f"{self.detail}{until}{due}"
 
 
 def summarise(subject: str, detail: str, errors: list[str]) -> Iterator[Finding]:
-    """Yield a finding for each of `errors`, or where there is none the one that says `detail`."""
+    """Yield a finding for each of `errors`, or, without any, one that says `detail`."""
     if not errors:
         yield Finding(subject, detail)
     for error in errors[:MOST]:
@@ -41,10 +41,10 @@ def summarise(subject: str, detail: str, errors: list[str]) -> Iterator[Finding]
 
 
 async def confirm(look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
-    """Return what `look` finds, and of what is wrong only what a second look finds, too.
+    """Return what `look` finds, with only those errors that a second look confirms.
 
-    A server that publishes meanwhile changes one thing after the other: what was looked at in
-    between is no damage, and the next look finds it whole, or finds something else.
+    A server that publishes meanwhile changes one file after the other. Such an intermediate state
+    is no damage: the second look finds it complete, or finds something else.
     """
     first = await look()
     wrong = {(finding.subject, finding.error) for finding in first if finding.error}

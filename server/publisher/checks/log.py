@@ -24,7 +24,7 @@ _PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/(
 
 
 class LogTiles:
-    """The tiles of a log with these entries, each level's hashes worked out once."""
+    """The tiles of a log with these entries; each level's hashes are computed once."""
 
     def __init__(self, entries: Sequence[bytes]) -> None:
         self._entries = entries
@@ -42,7 +42,7 @@ class LogTiles:
                 yield tile_path(level, index, width)
 
     def data(self, path: str) -> bytes | None:
-        """Return what the tile at `path` below `log/` holds, None where that is no tile of it."""
+        """Return the content of the tile at `path` below `log/`; None if it is not in the log."""
         match = _PATH.fullmatch(path)
         if match is None:
             return None
@@ -60,7 +60,7 @@ class LogTiles:
         return b"".join(found) if len(found) == width else None
 
 
-DAY = 86_400  # a clock that was wrong by more does not publish
+DAY = 86_400  # seconds; a clock that is further off does not publish
 _COPY = "restore public/log from a copy."
 
 

@@ -30,7 +30,7 @@ _COPY = "restore public/metadata from a copy."
 
 
 def check_role_files(site: Site) -> Iterator[Finding]:
-    """Look at every file that is there, and for every version that is served."""
+    """Check every existing file, and the presence of every version that is served."""
     errors = [*_foreign(site), *_missing(site)]
     if site.unreadable:
         errors.insert(0, f"the public tree cannot be read: {site.unreadable}")
@@ -106,7 +106,7 @@ def _look_at_snapshot(site: Site, name: str, version: int, roots: list[Root]) ->
 def _missing(site: Site) -> Iterator[str]:
     logged = {(each.role, each.version) for each in site.entries}
     for role, newest in site.current.items():
-        if role == "root":  # all of them are served, and looked at by themselves
+        if role == "root":  # all roots are served, and checked separately
             continue
         for version in range(max(1, newest - SUPERSEDED), newest + 1):
             name = metadata_name(role, version)
@@ -133,7 +133,7 @@ def _roots(site: Site) -> Iterator[Root]:
 
 
 def check_roots(site: Site) -> Iterator[Finding]:
-    """Look at the root files, one each under its version, and at `roots.json`."""
+    """Check the root files, each under its version, and `roots.json`."""
     found = find_roots(site.folder.public)
     errors = [*_files(site, found), *_record(site, found)]
     yield from summarise("roots", f"{len(found)} without a gap, each under its version", errors)
@@ -141,7 +141,7 @@ def check_roots(site: Site) -> Iterator[Finding]:
 
 def _files(site: Site, found: list[int]) -> Iterator[str]:
     logged = {each.version for each in site.entries if each.role == "root"}
-    # One that is logged and not visible yet waits for the timestamp that it goes with.
+    # One that is logged and not visible yet waits for its timestamp.
     newest = site.current.get("root", max(logged, default=0))
     gaps = set(range(found[0], newest)) if found else set()
     for version in sorted({*found, *gaps, *(each for each in logged if each <= newest)}):
@@ -188,9 +188,9 @@ def _record(site: Site, found: list[int]) -> Iterator[str]:
 
 
 def check_expiries(site: Site) -> Iterator[Finding]:
-    """Look at the expiry of every role, with the alarm that is due for it.
+    """Check the expiry of every role, with its alarm.
 
-    Roles that people sign come first; those that the server renews by itself stand last.
+    Roles that people sign come first; those that the server renews by itself come last.
     """
     published = site.published
     if published is None:
@@ -223,7 +223,7 @@ def check_expiries(site: Site) -> Iterator[Finding]:
 
 
 def check_limits(site: Site) -> Iterator[Finding]:
-    """Hold the times, counters and lifetimes of every role against their limits."""
+    """Check the times, counters and lifetimes of every role against their limits."""
     if site.published is None:
         return
     found = AheadFinder(site.folder.public).find(site.published, site.now)

@@ -1,7 +1,7 @@
-"""Everything that the checks look at, read once, and in an order that a publication cannot upset.
+"""Reads everything that the checks use, once, and in an order that tolerates publications.
 
-A publication writes rows, then the checkpoint, then files, and the timestamp last. Here it is read
-the other way round: whatever is named by what was read first is there in what is read later.
+A publication writes rows, then the checkpoint, then files, and the timestamp last. Here they are
+read in reverse: whatever was read first names only what is there when it is read later.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ from server.storage.place import PostgresAddress
 class Site:
     """A state folder at one moment. `unreadable` says what of the public tree cannot be read.
 
-    `current` gives the version of each role that the timestamp leads to, snapshot included, as far
-    as that can be read; `names` are the files of `public/metadata`, `log_files` the paths below
-    `public/log`, `results` the bytes of each result; `faults` are what the database itself finds.
+    `current` maps each role that the timestamp lists to its version, snapshot included, as far as
+    that can be read. `names` are the files of `public/metadata`, `log_files` the paths below
+    `public/log`, `results` the bytes of each result, `faults` the database's own findings.
     """
 
     folder: StateFolder
@@ -55,7 +55,7 @@ class Site:
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody publishes or changes keys at this moment."""
+        """Whether a process publishes or changes keys at this moment."""
         return self.lease is not None and self.lease.expires_at > int(self.now.timestamp())
 
 
@@ -77,7 +77,7 @@ async def load_site(
     """Read files, then rows. Raises StorageError where the database cannot be read."""
     files = await asyncio.to_thread(_load_files, folder)
     async with sessions() as session:
-        # One transaction, and uploads first: each of them names a blob that is recorded.
+        # One transaction, and uploads first: each of them names a recorded blob.
         uploads = (await session.scalars(select(Upload))).all()
         lease = await session.get(Lease, "publisher")
         submissions = (await session.scalars(select(Submission))).all()
@@ -111,7 +111,7 @@ async def load_site(
 
 
 def _load_files(folder: StateFolder) -> _Files:
-    # What is accepted is made public: read before what is public, it explains what is newer there.
+    # Read accepted files before public ones: they explain what is newer in the public tree.
     is_staged = folder.staging.exists()
     published, unreadable = None, ""
     try:
@@ -141,7 +141,7 @@ def _load_files(folder: StateFolder) -> _Files:
 
 
 def _current(public: Path) -> dict[str, int]:
-    """Return the versions that the timestamp leads to, without reading them."""
+    """Return the versions that the timestamp lists, without reading them."""
 
     def read(role: str, version: int) -> bytes:
         path = public / "metadata" / metadata_name(role, version)
