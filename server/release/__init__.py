@@ -1,1 +1,1 @@
-"""The control plane: uploads, submissions, rollouts, people, webhooks and their HTTP API."""
+"""The control plane: uploads, submissions, rollouts, accounts, webhooks and their HTTP API."""

@@ -1,16 +1,16 @@
-"""What the control plane refuses, each with the HTTP status that its API answers.
+"""Errors of the control plane, each with the HTTP status of its API.
 
     HeningError
     ├── AuthenticationError    401  there is no valid token
-    ├── NotFoundError          404  what is asked for is not there, or not for the one who asks
-    ├── ConflictError          409  what is asked for contradicts what is there
+    ├── NotFoundError          404  the object does not exist, or the caller may not see it
+    ├── ConflictError          409  the request contradicts the present state
     │   └── NeedsSignatureError     only the holders of offline keys can do this
     ├── PermissionDeniedError  403  this account, token or role may not do this
-    ├── PreconditionError      412  what the request was made for has changed meanwhile
-    ├── TooLargeError          413  more bytes than are taken
-    ├── RateError              429  too often, or too much at once
+    ├── PreconditionError      412  the state that the request names has changed
+    ├── TooLargeError          413  more bytes than allowed
+    ├── RateError              429  too many requests, or too many at the same time
     ├── QuotaError             507  no room: a quota or the disk is used up
-    └── AuditLogError          422  the audit log of changes is not what was recorded
+    └── AuditLogError          422  the audit log is not what was recorded
 
 Every other HeningError is answered by 422, a FormatError by 400, a StorageError by 503.
 """
@@ -27,15 +27,15 @@ class AuthenticationError(HeningError):
 
 
 class NotFoundError(HeningError):
-    """What is asked for is not there, or not for the one who asks."""
+    """The object does not exist, or the caller may not see it."""
 
 
 class ConflictError(HeningError):
-    """What is asked for contradicts what is there."""
+    """The request contradicts the present state."""
 
 
 class NeedsSignatureError(ConflictError):
-    """Only the holders of offline keys can do this; `proposal` is what they are given."""
+    """Only the holders of offline keys can do this; `proposal` is their input."""
 
     def __init__(self, message: str, proposal: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -47,15 +47,15 @@ class PermissionDeniedError(HeningError):
 
 
 class PreconditionError(HeningError):
-    """What the request was made for has changed meanwhile."""
+    """The state that the request names has changed meanwhile."""
 
 
 class TooLargeError(HeningError):
-    """More bytes than are taken."""
+    """More bytes than allowed."""
 
 
 class Share(enum.StrEnum):
-    """What each token and account has a share of, or all clients; a label of the metrics."""
+    """The limited resources of a token, of an account or of all clients; a label of the metrics."""
 
     CHANGES = "changes"
     CONNECTIONS = "connections"
@@ -70,7 +70,7 @@ class Share(enum.StrEnum):
 
 
 class RateError(HeningError):
-    """Too often, or too much at once; `retry_after` seconds later there is room again."""
+    """Too many requests, or too many at the same time; retry after `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: int = 1, share: Share = Share.REQUESTS) -> None:
         super().__init__(message)
@@ -83,4 +83,4 @@ class QuotaError(HeningError):
 
 
 class AuditLogError(HeningError):
-    """The audit log of changes is not what was recorded."""
+    """The audit log is not what was recorded."""

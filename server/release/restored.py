@@ -1,7 +1,7 @@
-"""What a database that was lost or restored may not go on with: orders and credentials.
+"""Ends the orders and credentials of a restored database, which may be outdated.
 
-A restored database is of an earlier moment. What was carried out, cancelled, revoked or disabled
-since is not in it, and would happen or hold once more.
+A restored database is of an earlier moment. It does not know what was carried out, cancelled,
+revoked or disabled since; open orders would happen once more, and ended credentials work again.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ async def end_what_may_be_old(
 ) -> Ended:
     """Cancel every order that is open, and end every token and session, in one transaction.
 
-    `keep_tokens` leaves tokens and sessions, for whoever knows that none was ended since.
+    `keep_tokens` leaves tokens and sessions, if the operator knows that none was ended since.
     """
     async with sessions.begin() as session:
         await lock_trail(session)

@@ -1,1 +1,1 @@
-"""Who may use the control plane, what each may do, and the audit log of what they did."""
+"""Accounts, tokens and sessions of the control plane, their rights, and the audit log."""

@@ -1,8 +1,8 @@
-"""Accounts: made, changed, disabled and enabled by people with the right to; never deleted.
+"""Accounts: created, changed, disabled and enabled by other accounts; never deleted.
 
-Nobody gives what they do not hold, or manages whoever holds more: who makes, changes, disables or
-enables an account holds all rights of its role, for all its codenames. At least one admin for all
-codenames stays enabled.
+An account can only grant rights that it holds. To create, change, disable or enable an account, the
+caller needs all rights of its role, for all its codenames. At least one admin for all codenames
+stays enabled.
 """
 
 import hashlib
@@ -46,9 +46,9 @@ def check_account_name(text: str) -> None:
 
 
 def check_codenames(codenames: Iterable[str]) -> tuple[str, ...]:
-    """Return `codenames` sorted, each once; raises FormatError for what names no signed role.
+    """Return `codenames` sorted, without duplicates; raises FormatError for one without a role.
 
-    `*` stands for all and swallows the others.
+    `*` stands for all and replaces the others.
     """
     names = sorted(set(codenames))
     if not 1 <= len(names) <= MAX_CODENAMES:
@@ -97,7 +97,7 @@ async def create_account(
     codenames: Iterable[str],
     at: int,
 ) -> Account:
-    """Make an account; raises ConflictError where the name was ever given away."""
+    """Create an account; raises ConflictError where the name was ever used."""
     check_account_name(name)
     wanted = check_codenames(codenames)
     check_holds(principal, ROLE_PERMISSIONS[role], wanted)
@@ -128,10 +128,10 @@ async def change_account(
     subject: str | None = None,
     at: int,
 ) -> Account:
-    """Give an account another role or other codenames; its tokens follow at once.
+    """Give an account another role or other codenames; its tokens change with it, immediately.
 
-    `subject` is who may log in to it at the identity provider, the empty text for nobody. Raises
-    ConflictError where another account has that subject.
+    `subject` is who may log in to it at the identity provider; an empty text allows no login.
+    Raises ConflictError where another account has that subject.
     """
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
@@ -168,7 +168,7 @@ async def change_account(
 async def disable_account(
     session: AsyncSession, principal: Principal, *, name: str, at: int
 ) -> Account:
-    """Shut an account; tokens, logins and sessions are over for good. Again, nothing happens."""
+    """Disable an account; its tokens, logins and sessions end for good. It may be repeated."""
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     account = await load_account(session, name)
@@ -209,7 +209,7 @@ async def disable_account(
 async def enable_account(
     session: AsyncSession, principal: Principal, *, name: str, at: int
 ) -> Account:
-    """Open an account again; it needs new tokens. Nothing happens where it is open already."""
+    """Enable an account again; it needs new tokens. Does nothing where it is enabled already."""
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     account = await load_account(session, name)
@@ -226,7 +226,7 @@ async def enable_account(
 def check_holds(
     principal: Principal, permissions: frozenset[Permission], codenames: Iterable[str]
 ) -> None:
-    """Raise PermissionDeniedError unless `principal` manages people and holds what they hold."""
+    """Raise PermissionDeniedError unless `principal` manages accounts and holds these rights."""
     principal.check(Permission.PEOPLE)
     if lacking := permissions - principal.permissions:
         raise PermissionDeniedError(
@@ -246,7 +246,7 @@ def check_manages(principal: Principal, account: Account) -> None:
 
 
 async def _check_admin_left(session: AsyncSession, *, without: Account) -> None:
-    """Raise ConflictError where `without` is the one admin for all codenames that is enabled."""
+    """Raise ConflictError where `without` is the only enabled admin for all codenames."""
     admins = select(Account.name).where(
         Account.role == Role.ADMIN,
         Account.codenames == _encode((EVERY_CODENAME,)),
@@ -259,7 +259,7 @@ async def _check_admin_left(session: AsyncSession, *, without: Account) -> None:
 
 
 async def find_by_subject(session: AsyncSession, subject: str) -> Account | None:
-    """Return the account to which `subject` logs in at the identity provider, if there is one."""
+    """Return the account that `subject` logs in to at the identity provider, if any."""
     return (await session.scalars(select(Account).where(Account.subject == subject))).one_or_none()
 
 
@@ -278,7 +278,7 @@ def _encode(codenames: tuple[str, ...]) -> str:
 
 
 def tell_codenames(codenames: tuple[str, ...]) -> list[str]:
-    """Return what the audit log has of a list of codenames: all, or its beginning and a hash."""
+    """Return a list of codenames as the audit log has it: complete, or its beginning and a hash."""
     if len(codenames) <= 100:
         return list(codenames)
     sha256 = hashlib.sha256(_encode(codenames).encode()).hexdigest()

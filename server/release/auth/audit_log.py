@@ -1,8 +1,8 @@
-"""The audit log: every change that somebody made, each entry chained to the one before by a hash.
+"""The audit log: every change by a caller, each entry chained to the one before by a hash.
 
 Source: docs/FORMATS.md section 11. An entry is written in the transaction of the change that it
-records. The row `trail_head` is the one lock of all writers: whoever updates it first is first, on
-SQLite and PostgreSQL alike, and it remembers where the audit log ends.
+records. The row `trail_head` is the one lock of all writers, on SQLite and PostgreSQL alike: the
+transaction that updates it first is first. It also has the end of the audit log.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from server.storage.errors import StorageError
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An account's key, and which attempt at its request this is."""
+    """An account's idempotency key, and the number of this attempt at its request."""
 
     account: str
     key: str
@@ -35,13 +35,13 @@ class Claim:
 
 
 CLAIM: ContextVar[Claim | None] = ContextVar("CLAIM", default=None)
-"""The request that is being served; None where it has no key, and outside of requests."""
+"""The request being served; None if it has no key, and outside of requests."""
 
 
 async def note_effect(session: AsyncSession, index: int) -> None:
-    """Keep entry `index` of the audit log as what the present request did, unless it did more.
+    """Store entry `index` as the effect of the present request, unless it has one already.
 
-    Raises ConflictError where the request was taken over: the transaction must be rolled back.
+    Raises ConflictError where another attempt took the request over: roll the transaction back.
     """
     claim = CLAIM.get()
     if claim is None:
@@ -60,9 +60,9 @@ async def note_effect(session: AsyncSession, index: int) -> None:
 
 
 NO_ENTRY = "0" * 64
-"""What the first entry is chained to."""
+"""The predecessor hash of the first entry."""
 DETAIL_LIMIT = 16_384
-"""Bytes of an entry's detail; a change that needs more to be told is told by reference."""
+"""The maximum of an entry's detail in bytes; longer changes are recorded by reference."""
 SUBJECT_LIMIT = 200
 ACTOR_LIMIT = 80
 ACTION_LIMIT = 48
@@ -119,7 +119,7 @@ async def record(
 
 
 async def lock_trail(session: AsyncSession) -> None:
-    """Wait for all transactions that the audit log records, and hold later ones off.
+    """Wait for all transactions that write audit log entries, and block later ones.
 
     For a change that depends on what it reads: call it first. It ends with the transaction.
     """
@@ -134,7 +134,7 @@ def entry_hash(entry: AuditLogEntry, previous: str) -> str:
 
 
 def describe(entry: AuditLogEntry) -> dict[str, Any]:
-    """Return an entry as the JSON object that export and API show."""
+    """Return an entry as the JSON object of export and API."""
     return {
         "action": entry.action,
         "actor": entry.actor,
@@ -159,10 +159,10 @@ async def recording(
     subjects: Sequence[str],
     detail: Mapping[str, Any],
 ) -> AsyncIterator[dict[str, Any]]:
-    """Record what the block does, one entry a subject before it and one after it.
+    """Record what the block does, one entry per subject before it and one after it.
 
-    The block may put what came of it into the dict that it is given. Where it raises, the second
-    entry says `failed` with the error's sentence, or for an error of none of our kinds its class.
+    The block may add its results to the dict that it receives. If it raises, the second entry is
+    `failed` with the error's sentence, or for an error of another library its class.
     """
     indices: list[int] = []
     outcome: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Reading the audit log: pages of it, newest first, and all of it as JSON lines."""
+"""Reads the audit log: in pages, newest first, and completely as JSON lines."""
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -21,10 +21,10 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class AuditLogFilter:
-    """Which entries are wanted; what is empty or None matches all.
+    """The filter of a query; an empty value or None matches all.
 
-    `actor` matches an account with all its tokens, or one of them; `action` an action or a whole
-    group of them, `token` for `token.create`; `since` and `until` are epoch seconds, inclusive.
+    `actor` matches an account with all its tokens, or one of them. `action` matches an action, or a
+    whole group: `token` includes `token.create`. `since` and `until` are epoch seconds, inclusive.
     """
 
     actor: str = ""
@@ -34,7 +34,7 @@ class AuditLogFilter:
     until: int | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return what an entry must fulfil."""
+        """Return the SQL conditions of the filter."""
         found: list[ColumnElement[bool]] = []
         for column, value, mark in (
             (AuditLogEntry.actor, self.actor, "/"),
@@ -57,8 +57,8 @@ async def query_audit_log(
 ) -> Sequence[AuditLogEntry]:
     """Return the newest `limit` entries that match, newest first.
 
-    The next page is asked for with `before` = the index of this page's last entry; entries that are
-    added meanwhile change no page. Raises FormatError for a limit outside 1 to 1000.
+    For the next page set `before` to the index of this page's last entry; new entries change no
+    page. Raises FormatError for a limit outside 1 to 1000.
     """
     if not 1 <= limit <= MAX_PAGE:
         raise FormatError(f"a page of the audit log has 1 to {MAX_PAGE} entries.")
@@ -71,7 +71,7 @@ async def query_audit_log(
 async def read_trail(
     session: AsyncSession, wanted: AuditLogFilter | None = None
 ) -> AsyncIterator[AuditLogEntry]:
-    """Give all entries that match, oldest first, without holding them all in memory."""
+    """Yield all entries that match, oldest first, without holding them all in memory."""
     after = -1
     while batch := await _read_batch(session, wanted, after):
         for entry in batch:
@@ -81,10 +81,10 @@ async def read_trail(
 
 
 async def export_audit_log(sessions: Sessions) -> AsyncIterator[bytes]:
-    """Give the whole audit log as JSON lines (FORMATS.md section 11), oldest entry first.
+    """Yield the whole audit log as JSON lines (FORMATS.md section 11), oldest entry first.
 
-    Who takes the lines slowly holds no transaction: entries never change, so that each batch is
-    read in a session of its own.
+    A slow reader holds no transaction: entries never change, so each batch is read in a session of
+    its own.
     """
     after = -1
     while True:
@@ -111,14 +111,14 @@ _MEMBERS = {"action", "actor", "at", "detail", "index", "sha256", "subject"}
 
 @dataclass(frozen=True, slots=True)
 class AuditLogState:
-    """How far an audit log goes: the number of its entries and the hash of the last."""
+    """The end of an audit log: the number of its entries and the hash of the last."""
 
     length: int
     sha256: str
 
 
 class ChainVerifier:
-    """Takes entries one by one, oldest first, and refuses the first that breaks the chain."""
+    """Verifies entries one by one, oldest first, and refuses the first that breaks the chain."""
 
     def __init__(self, remembered: Mapping[int, str] | None = None) -> None:
         self._remembered = dict(remembered or {})
@@ -147,7 +147,7 @@ class ChainVerifier:
         self.state = AuditLogState(index, sha256)
 
     def finish(self) -> AuditLogState:
-        """Return how far the audit log goes; raises TrailError where it once went further."""
+        """Return the end of the audit log; raises TrailError where it was once longer."""
         if self._remembered:
             raise AuditLogError(
                 f"the audit log ends at entry {self.state.length}, and entry"
@@ -160,15 +160,14 @@ async def verify_audit_log(
     session: AsyncSession, remembered: Mapping[int, str] | None = None
 ) -> AuditLogState:
     """Verify all entries in the database; raises TrailError that names the first broken one."""
-    # The head before and after: entries that are added meanwhile make the audit log longer, not
-    # wrong.
+    # The head before and after: entries added meanwhile are no error.
     before = await load_head(session)
     chain = ChainVerifier(remembered)
     reached = NO_ENTRY
     async for row in read_trail(session):
         try:
             chain.add(describe(row))
-        except FormatError as error:  # a detail that is no JSON any more
+        except FormatError as error:  # a detail that is not valid JSON
             raise AuditLogError(
                 f"entry {row.index} of the audit log is malformed: {error}"
             ) from error
@@ -185,7 +184,7 @@ async def verify_audit_log(
 
 
 async def load_head(session: AsyncSession) -> AuditLogState:
-    """Return where the audit log ends; verifies nothing."""
+    """Return the end of the audit log; verifies nothing."""
     found = (await session.execute(select(AuditLogHead.length, AuditLogHead.sha256))).one_or_none()
     if found is None:
         raise AuditLogError("the head of the audit log is gone from the database.")

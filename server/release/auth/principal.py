@@ -1,4 +1,4 @@
-"""Who is asking: a name and its rights."""
+"""The caller of an operation: a name and its rights."""
 
 import enum
 from collections.abc import Iterable, Mapping
@@ -9,20 +9,20 @@ from server.release.errors import PermissionDeniedError
 
 
 class Permission(enum.StrEnum):
-    """One thing that may be allowed."""
+    """One permission."""
 
     READ = "read"
     """See releases, channels, rollouts and submissions."""
     UPLOAD = "upload"
-    """Send blobs."""
+    """Upload blobs."""
     SUBMIT = "submit"
-    """Hand in signed metadata."""
+    """Submit signed metadata."""
     ROLLOUT = "rollout"
     """Offer, schedule, pause and resume."""
     HALT = "halt"
     """Halt a rollout."""
     APPROVE = "approve"
-    """Approve what another person proposed."""
+    """Approve what another account proposed."""
     PEOPLE = "people"
     """Manage accounts and tokens."""
     AUDIT = "audit"
@@ -32,7 +32,7 @@ class Permission(enum.StrEnum):
 
 
 class Role(enum.StrEnum):
-    """What somebody is in the team; a token can narrow it and never widen it."""
+    """The role of an account; a token can narrow it and never widen it."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -56,15 +56,15 @@ CONTENT_ROLES = frozenset({"content", "tables"})
 """The signed roles that hold no firmware; an account's codenames may list them by name."""
 
 WHOLE_PERMISSIONS = frozenset({_P.AUDIT, _P.WEBHOOKS})
-"""What tells of every model: it counts for accounts with all codenames alone."""
+"""Permissions that concern every model: only accounts with all codenames hold them."""
 
 ROLE_SCOPES: Mapping[tuple[Role, Permission], frozenset[str]] = MappingProxyType(
     {(Role.EDITOR, _P.SUBMIT): CONTENT_ROLES}
 )
-"""Where a role holds a permission for some signed roles only, whatever the account's codenames."""
+"""Permissions that a role holds for some signed roles only, whatever the account's codenames."""
 
 STOPPING = frozenset({Permission.HALT, Permission.ROLLOUT, Permission.APPROVE})
-"""Who has one of these may stop something."""
+"""A caller with one of these may stop something."""
 
 
 EVERY_CODENAME = "*"
@@ -72,11 +72,11 @@ EVERY_CODENAME = "*"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody with rights. `codenames` are codenames, `content`, `tables`, or `*` for all.
+    """A caller with rights. `codenames` are codenames, `content`, `tables`, or `*` for all.
 
-    `permissions` is what the role holds, narrowed by the token. `token` is the token's public id,
-    empty for the command line. `expires_at` (epoch seconds) is when the token ends, None for what
-    is none: a login, the command line.
+    `permissions` are those of the role, narrowed by the token. `token` is the token's public id,
+    empty for the command line. `expires_at` (epoch seconds) is when the token ends; None without a
+    token: a login, the command line.
     """
 
     name: str
@@ -88,16 +88,15 @@ class Principal:
 
     @property
     def actor(self) -> str:
-        """The name under which the audit log records what this principal does."""
+        """The name of this principal in the audit log."""
         return f"{self.name}/{self.token}" if self.token else self.name
 
     def is_allowed(self, permission: Permission, codename: str = "") -> bool:
         """Answer whether `permission` is held, for `codename` where one is given.
 
-        What tells of every model, the audit log and webhooks, is held with all codenames or not at
-        all. In place of a codename goes the signed role that a submission changes: `content`,
-        `tables`,
-        `targets`, `root`. The last two belong to nobody's codenames, so they want `*`.
+        Permissions that concern every model, for the audit log and webhooks, need all codenames.
+        Instead of a codename, pass the signed role that a submission changes: `content`, `tables`,
+        `targets`, `root`. The last two are in no account's codenames, so they need `*`.
         """
         if permission not in self.permissions:
             return False

@@ -1,7 +1,7 @@
-"""API tokens: made once, shown once, known to the server by a hash alone.
+"""API tokens: created once, shown once, stored only as a hash.
 
 Source: docs/FORMATS.md section 12. A token is `hening_ID_SECRETCHECK`: the public id, 256 bits of
-randomness, and a checksum by which a scanner tells a leaked token from a random text.
+randomness, and a checksum by which a scanner distinguishes a leaked token from random text.
 """
 
 import hashlib
@@ -52,25 +52,25 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A new token's row, and its text, which is nowhere else and can be shown this once."""
+    """A new token's row, and its text, which is not stored and can only be shown now."""
 
     row: Token
     text: str = field(repr=False)
 
 
 def token_permissions(token: Token) -> frozenset[Permission]:
-    """Return the permissions of a token's row; one that is none any more opens nothing."""
+    """Return the permissions of a token's row; unknown ones are dropped."""
     named = decode_canonical_json(token.permissions.encode(), limit=1024)
     return frozenset(permission for permission in Permission if permission in named)
 
 
 def fingerprint(token: Token) -> str:
-    """Return what the audit log keeps of a token's secret: a hash of its stored hash."""
+    """Return the audit log's fingerprint of a token's secret: a hash of its stored hash."""
     return hashlib.sha256(token.secret_sha256.encode()).hexdigest()
 
 
 def token_state(token: Token, at: int) -> Literal["valid", "expired", "revoked"]:
-    """Return what a token's row says of it at `at` (epoch seconds)."""
+    """Return the state of a token's row at `at` (epoch seconds)."""
     if token.revoked_at is not None:
         return "revoked"
     return "expired" if token.expires_at <= at else "valid"
@@ -87,12 +87,11 @@ async def create_token(
     expires_at: int,
     at: int,
 ) -> IssuedToken:
-    """Make a token of `account`, narrowed to `permissions`, or with all that its role holds.
+    """Create a token of `account`, narrowed to `permissions`, or with all of its role.
 
-    It ends with the token that it is made with at the latest: a short one makes no long ones.
-    Raises FormatError for a label that is empty or no plain text, for an expiry that is not within
-    366 days, and for permissions that the role does not hold; ConflictError for an account that is
-    disabled.
+    It ends no later than the token that creates it: a short one makes no long ones. Raises
+    FormatError for a label that is empty or not plain text, for an expiry that is not within 366
+    days, and for permissions that the role does not hold; ConflictError for a disabled account.
     """
     try:
         check_plain(label, LABEL_LIMIT)
@@ -179,10 +178,10 @@ async def page_tokens(
 async def revoke_token(
     session: AsyncSession, principal: Principal, *, identity: str, at: int
 ) -> Token:
-    """Make a token invalid from now on; nothing happens where it was revoked already.
+    """Revoke a token immediately; does nothing where it was revoked already.
 
-    Whoever manages people may revoke a token that holds no more than they do; everybody may revoke
-    the token that they ask with.
+    An account that manages others may revoke a token that holds no more than itself. Every caller
+    may revoke its own token.
     """
     if identity != principal.token:
         principal.check(Permission.PEOPLE)
@@ -208,16 +207,16 @@ async def revoke_token(
 
 
 async def authenticate(session: AsyncSession, text: str, now: datetime) -> Principal:
-    """Return whose token `text` is, with the rights that it holds now.
+    """Return the owner of the token `text`, with its present rights.
 
-    Raises AuthenticationError, with one and the same sentence, for a text that is no token and for
-    a token that is unknown, wrong, expired or revoked, or whose account is disabled.
+    Raises AuthenticationError, always with the same sentence, for a text that is no token and for a
+    token that is unknown, wrong, expired or revoked, or whose account is disabled.
     """
     match = FORM.fullmatch(text)
     identity, secret = (match[2], match[3]) if match and is_token(text) else ("", "")
     found = (await session.execute(_BY_ID, {"identity": identity})).one_or_none()
     known = found[0].secret_sha256 if found else ""
-    # What is compared takes the same time whether the id is known or not.
+    # The comparison takes the same time whether the id is known or not.
     is_same = hmac.compare_digest(hashlib.sha256(secret.encode()).hexdigest(), known.zfill(64))
     if found is None or not is_same:
         raise _refused()

@@ -1,11 +1,11 @@
-"""Who may be the second person: nobody who had a hand in the first one's account, or the reverse.
+"""Two-person approval: approver and proposer must not control each other's accounts.
 
-Whoever makes an account, changes it, enables it or gives it a token could act as it. So these two
-never are the two persons of an order, whichever of them proposed it, also where one had a hand in
-an account that had a hand in the other. The audit log knows. `account disable` ends tokens and
-sessions, so that what was done before the last one counts no more, but for the login at an identity
-provider: whoever set it counts until somebody else sets another. The command line counts as nobody:
-whoever has a shell on the server is not bound by approvals.
+An account that created, changed or enabled another one, or gave it a token, could act as it. So
+these two accounts cannot propose and approve the same order, in either role, also if the control is
+indirect through other accounts. The audit log records it. `account disable` ends tokens and
+sessions, so only actions after the last disabling count. An exception is the login at an identity
+provider: the account that set it counts until another one sets a new login. The command line does
+not count: a user with a shell on the server is not bound by approvals.
 """
 
 from sqlalchemy import select
@@ -24,8 +24,8 @@ _HANDS = ("account.create", "account.change", "account.enable", "token.create")
 async def check_second_person(session: AsyncSession, principal: Principal, proposer: str) -> None:
     """Raise PermissionDeniedError unless `principal` may approve what `proposer` proposed.
 
-    Nobody approves their own change, admins included, and not with another token either, nor with
-    an account that they had a hand in.
+    No account approves its own change, not even an admin's, nor with another token. Neither does an
+    account that one of the two controls.
     """
     principal.check(Permission.APPROVE)
     if principal.name == proposer:
@@ -41,7 +41,7 @@ async def check_second_person(session: AsyncSession, principal: Principal, propo
 
 
 async def find_hands(session: AsyncSession, name: str) -> set[str]:
-    """Return the accounts that had a hand in the account `name`, directly or through others."""
+    """Return the accounts that control the account `name`, directly or through others."""
     found: set[str] = set()
     left = {name}
     while left:
@@ -58,7 +58,7 @@ async def _find_actors(session: AsyncSession, name: str) -> set[str]:
         .order_by(AuditLogEntry.index)
     )
     actors: set[str] = set()
-    login: set[str] = set()  # who set the login, which a disabled account keeps
+    login: set[str] = set()  # set the login, which a disabled account keeps
     for actor, action, detail in await session.execute(query):
         who = set() if ":" in actor else {actor.partition("/")[0]}
         if action == _END:

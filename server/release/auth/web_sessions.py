@@ -1,7 +1,7 @@
-"""Sessions of the console: a browser that is signed in, known to the server by a hash alone.
+"""Sessions of the console: browsers that are signed in, stored only as a hash.
 
-A session is never wider than what it came from. Its rights are worked out anew at each request: the
-account's as they are now, narrowed as the token is, where it came about by one.
+A session never has more rights than its origin. Its rights are computed at each request: those of
+the account now, narrowed by the token if it began with one.
 """
 
 import hashlib
@@ -31,18 +31,18 @@ from server.storage.control_models import Account, Token, WebSession
 from server.storage.database import Sessions
 
 LIFE_SECONDS = 12 * 3600  # a working day
-IDLE_SECONDS = 2 * 3600  # a browser that nobody uses, on a machine that somebody else may
-TOUCH_SECONDS = 300  # how exactly `seen_at` is kept: a look at a page is seldom a write
-KEEP_SECONDS = 30 * 86_400  # a row outlives its session, for whoever asks what there was
+IDLE_SECONDS = 2 * 3600  # for a browser left unused on a shared machine
+TOUCH_SECONDS = 300  # resolution of `seen_at`: most requests need no write
+KEEP_SECONDS = 30 * 86_400  # rows are kept after their session, for later questions
 LIVE_SESSIONS = 16  # of one account: a person's browsers; one more ends the oldest
-KEPT_SESSIONS = 1000  # rows of one account, live or over: the audit log has what came before
+KEPT_SESSIONS = 1000  # rows of one account, open or ended; the audit log has the older ones
 _ID_BYTES = 6
 _SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class BegunSession:
-    """A new session's row, and the secret of its cookie, which is nowhere else."""
+    """A new session's row, and the secret of its cookie, which is not stored."""
 
     row: WebSession
     secret: str = field(repr=False)
@@ -50,7 +50,7 @@ class BegunSession:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a session came from: a token's id, or a subject at the identity provider."""
+    """The origin of a session: a token's id, or a subject at the identity provider."""
 
     account: str
     token: str | None = None
@@ -65,10 +65,10 @@ async def begin_session(
     at: int,
     former: str = "",
 ) -> BegunSession:
-    """Sign a browser in, in a transaction, and end the session of its `former` cookie.
+    """Begin a session in a transaction, and end the one of its `former` cookie.
 
-    An account that has too many open sessions loses the oldest. Raises AuthenticationError where
-    what the session comes from does not hold any more.
+    An account with too many open sessions loses the oldest. Raises AuthenticationError where the
+    session's origin is not valid any more.
     """
     await lock_trail(session)
     account = await load_account(session, origin.account)
@@ -121,9 +121,9 @@ async def _end_others(session: AsyncSession, principal: Principal, former: str, 
 
 
 async def find_session(sessions: Sessions, secret: str, at: int) -> Principal:
-    """Return who is signed in with the cookie `secret`, with the rights that are held at `at`.
+    """Return the principal of the cookie `secret`, with its rights at `at`.
 
-    Raises AuthenticationError, with one sentence for every reason.
+    Raises AuthenticationError, always with the same sentence.
     """
     query = (
         select(WebSession, Account, Token)
@@ -163,10 +163,10 @@ async def list_sessions(
 async def end_session(
     session: AsyncSession, principal: Principal, *, identity: str, at: int
 ) -> WebSession:
-    """End a session; nothing happens where it is over already.
+    """End a session; does nothing where it has ended already.
 
-    Everybody may end their own. Whoever manages people may end those of accounts that hold no more
-    than they do.
+    Every account may end its own. An account that manages others may end those of accounts that
+    hold no more than itself.
     """
     await lock_trail(session)
     row = await session.get(WebSession, identity, populate_existing=True)
@@ -195,7 +195,7 @@ async def _end(session: AsyncSession, row: WebSession, actor: str, at: int) -> N
 
 
 def _principal(row: WebSession, account: Account, token: Token | None, at: int) -> Principal:
-    """Return whose session it is; raises AuthenticationError where it is over."""
+    """Return the principal of a session; raises AuthenticationError where it has ended."""
     is_open = row.ended_at is None and at < min(row.expires_at, row.seen_at + IDLE_SECONDS)
     if not is_open or account.disabled_at is not None:
         raise _refused()
@@ -221,7 +221,7 @@ def _open_sessions(at: int) -> Select[WebSession]:
 
 
 def _is_open(at: int) -> ColumnElement[bool]:
-    """Return what `_principal` asks of a row, its account and its token, for the database."""
+    """Return the conditions of `_principal` on a row, its account and its token, as SQL."""
     by_token = and_(Token.revoked_at.is_(None), Token.expires_at > at)
     by_login = and_(WebSession.token.is_(None), WebSession.subject == Account.subject)
     return and_(

@@ -1,5 +1,5 @@
 """The control plane's part of `hening-server check`: rows that the audit log contradicts.
 
-The audit log is chained, and each change is told in the transaction that makes it. What it says of
-accounts, tokens, sessions and orders is worked out again and held against the rows.
+The audit log is chained, and each change is recorded in its own transaction. Accounts, tokens,
+sessions and orders are replayed from it and compared with the rows.
 """

@@ -1,4 +1,4 @@
-"""The audit log, and whether accounts, tokens, sessions, orders and webhooks are as it says."""
+"""Compares accounts, tokens, sessions, orders and webhooks with the audit log."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ BY_HAND = "somebody wrote to the database by hand"
 
 
 def compare_accounts(told: Told, rows: Iterable[Account]) -> Iterator[str]:
-    """Yield a sentence for each account that is not what the audit log made of it."""
+    """Yield a sentence for each account that differs from the audit log."""
     known = {row.name: row for row in rows}
     for name in sorted(told.accounts.keys() - known.keys()):
         yield f"the account {name} is gone, and accounts are never deleted: {BY_HAND}; restore it."
@@ -47,7 +47,7 @@ def compare_accounts(told: Told, rows: Iterable[Account]) -> Iterator[str]:
 
 
 def compare_tokens(told: Told, rows: Iterable[Token]) -> Iterator[str]:
-    """Yield a sentence for each token that is not what the audit log made of it."""
+    """Yield a sentence for each token that differs from the audit log."""
     known = {row.id: row for row in rows}
     for identity in sorted(told.tokens.keys() - known.keys()):
         yield f"the token {identity} is gone, and tokens are never deleted: {BY_HAND}; restore it."
@@ -77,7 +77,7 @@ def compare_tokens(told: Told, rows: Iterable[Token]) -> Iterator[str]:
 
 
 def compare_sessions(told: Told, rows: Iterable[WebSession]) -> Iterator[str]:
-    """Yield a sentence for each session of the console that nobody began, or that was ended."""
+    """Yield a sentence for each session of the console without a beginning, or with an end."""
     for row in sorted(rows, key=lambda row: row.id):
         session = told.sessions.get(row.id)
         if session is None or (row.account, row.token or "login") != (session.account, session.by):
@@ -93,7 +93,7 @@ def compare_sessions(told: Told, rows: Iterable[WebSession]) -> Iterator[str]:
 
 
 def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
-    """Yield a sentence for each order that is not what the audit log tells of it."""
+    """Yield a sentence for each order that differs from the audit log."""
     known = {row.id: row for row in rows}
     for identity in sorted(told.changes.keys() - known.keys()):
         lost = told.changes[identity]
@@ -117,7 +117,7 @@ def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
 
 
 def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
-    """Yield a sentence for each webhook that nobody made, or that was changed since."""
+    """Yield a sentence for each webhook that was not created, or was changed since."""
     for row in sorted(rows, key=lambda row: row.id):
         webhook = told.webhooks.get(row.id)
         remedy = f"{BY_HAND}; disable it, and make another."
@@ -139,7 +139,7 @@ def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
 
 
 def differences(row: Change, told: ToldChange) -> str:
-    """Return in what an order's row differs from the audit log; nothing where it agrees."""
+    """Return the differences of an order's row from the audit log; empty where they agree."""
     sha256 = hashlib.sha256(row.arguments.encode()).hexdigest()
     approval = (row.approved_by, row.approved_at) == (told.approved_by, told.approved_at)
     differing = [
@@ -197,7 +197,7 @@ async def _rows(sessions: Sessions) -> list[Finding]:
             try:
                 told.add(describe(entry))
             except HeningError:
-                continue  # it is malformed, and named by the look at the audit log
+                continue  # malformed, and reported by the check of the audit log
     return [
         finding
         for subject, rows, errors in (

@@ -1,4 +1,4 @@
-"""What the audit log says of people, orders and webhooks, worked out entry by entry."""
+"""Replays the audit log: the accounts, orders and webhooks that follow from its entries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class ToldAccount:
-    """An account as the audit log tells it; `codenames` as the audit log shortens them."""
+    """An account by the audit log; `codenames` as the audit log shortens them."""
 
     role: str
     codenames: list[str]
@@ -17,7 +17,7 @@ class ToldAccount:
 
 @dataclass(slots=True)
 class ToldToken:
-    """A token as the audit log tells it."""
+    """A token by the audit log."""
 
     account: str
     label: str
@@ -38,7 +38,7 @@ class ToldSession:
 
 @dataclass(slots=True)
 class ToldChange:
-    """An order as the audit log tells it; `sha256` is of its arguments as the row holds them."""
+    """An order by the audit log; `sha256` is of its arguments as the row holds them."""
 
     action: str
     subject: str
@@ -54,7 +54,7 @@ class ToldChange:
 
 @dataclass(slots=True)
 class ToldWebhook:
-    """A webhook as the audit log tells it; `fingerprint` is of its address and secret."""
+    """A webhook by the audit log; `fingerprint` is of its address and secret."""
 
     events: list[str]
     fingerprint: str
@@ -63,7 +63,7 @@ class ToldWebhook:
 
 @dataclass(slots=True)
 class Told:
-    """Everything that the entries so far say. Whether they are whole is `trail_verify`'s to say."""
+    """The state after the entries so far. `trail_verify` checks that the entries are complete."""
 
     accounts: dict[str, ToldAccount] = field(default_factory=dict)
     tokens: dict[str, ToldToken] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Told:
     webhooks: dict[str, ToldWebhook] = field(default_factory=dict)
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Take the next entry, in the form of FORMATS section 11; others say nothing here."""
+        """Apply the next entry, in the form of FORMATS section 11; ignore other entries."""
         action, detail = str(entry["action"]), entry["detail"]
         group, _, what = action.partition(".")
         try:
@@ -87,7 +87,7 @@ class Told:
             elif group in {"rollout", "change"} and "change" in detail:
                 self._change(action, entry, detail)
         except (KeyError, TypeError, ValueError, IndexError):
-            return  # an entry that was altered, or tells of a row whose first entry was
+            return  # an altered entry, or one of a row whose first entry was altered
 
     def _account(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         name, at = entry["subject"], entry["at"]

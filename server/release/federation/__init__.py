@@ -1,1 +1,1 @@
-"""People who log in at an identity provider: OpenID Connect, for accounts that are here already."""
+"""Logins at an identity provider: OpenID Connect, for existing accounts."""

@@ -1,8 +1,8 @@
 """Logging in with a browser: the authorization code flow, with PKCE, state and nonce.
 
-Source: OpenID Connect Core 1.0 section 3.1, RFC 7636, and of RFC 9700 what it asks of clients. What
-a login must remember is derived from one secret that the browser keeps in a cookie, so that the
-server keeps nothing for those who only begin.
+Source: OpenID Connect Core 1.0 section 3.1, RFC 7636, and RFC 9700 for clients. The state of a
+login is derived from one secret in a cookie of the browser, so the server stores nothing for
+unfinished logins.
 """
 
 import base64
@@ -35,28 +35,28 @@ CODE_LIMIT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one login sends to the provider and must find again, from the browser's secret."""
+    """The values of one login that the provider must return, derived from the browser's secret."""
 
     secret: str = field(repr=False)
 
     @property
     def state(self) -> str:
-        """By it the browser that comes back is the one that went."""
+        """Binds the response to the browser that began the login."""
         return self._derive("state")
 
     @property
     def nonce(self) -> str:
-        """By it the ID token is of this login."""
+        """Binds the ID token to this login."""
         return self._derive("nonce")
 
     @property
     def verifier(self) -> str:
-        """By it the code is of no use to anybody else (RFC 7636)."""
+        """Makes a stolen code useless (RFC 7636)."""
         return self._derive("verifier")
 
     @property
     def challenge(self) -> str:
-        """What the provider is told of the verifier before."""
+        """The hash of the verifier, which the provider receives first."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
@@ -65,9 +65,9 @@ class Attempt:
 
 
 class CodeFlow:
-    """Logins at `provider` that come back to `redirect_uri`.
+    """Logins at `provider` that return to `redirect_uri`.
 
-    The client is the audience of its ID tokens. Without a `secret` it is a public one.
+    The client is the audience of its ID tokens. Without a `secret` it is a public client.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class CodeFlow:
         self._post = post
 
     async def begin(self, attempt: Attempt) -> str:
-        """Return the address at the provider to which the browser goes."""
+        """Return the provider's URL for the browser."""
         endpoint = _endpoint(await self._provider.discover(), "authorization_endpoint")
         query = {
             "response_type": "code",
@@ -96,10 +96,10 @@ class CodeFlow:
         return f"{endpoint}{mark}{urlencode(query)}"
 
     async def complete(self, attempt: Attempt, query: Mapping[str, str]) -> str:
-        """Return the subject who logged in, from what the browser brings back.
+        """Return the subject who logged in, from the query that the browser returns with.
 
-        Raises AuthenticationError where it is not the answer to `attempt`, StorageError where the
-        provider does not answer or does not know this server.
+        Raises AuthenticationError where it is not the response to `attempt`, StorageError where the
+        provider does not answer or does not know this client.
         """
         page = await self._provider.discover()
         code = self._read_code(attempt, query, page)
@@ -131,7 +131,7 @@ class CodeFlow:
     def _read_code(
         self, attempt: Attempt, query: Mapping[str, str], page: Mapping[str, Any]
     ) -> str:
-        # RFC 9207: a code of another provider is not sent to this one.
+        # RFC 9207: another provider's code is not sent to this one.
         says = page.get("authorization_response_iss_parameter_supported") is True
         issuer = query.get("iss", "" if says else self._provider.expected.issuer)
         if (
@@ -167,7 +167,7 @@ SECRET_LIMIT = 1024  # bytes
 def load_client_secret(file: Path) -> str:
     """Read the secret from a file that holds nothing else, such as a systemd credential.
 
-    Raises TrustError where others may read it, FormatError for what is no secret.
+    Raises TrustError where other users may read it, FormatError for an invalid secret.
     """
     secret = read_bounded(file, SECRET_LIMIT)
     found = file.stat()
@@ -181,20 +181,20 @@ def load_client_secret(file: Path) -> str:
 
 
 LOGIN = "login"
-"""What the audit log has in place of a token's id."""
+"""The audit log's placeholder for a token's id."""
 
 
 async def log_in(sessions: Sessions, provider: Provider, text: str) -> Principal:
-    """Return who an ID token belongs to, with the rights that the account holds now.
+    """Return the principal of an ID token, with the present rights of its account.
 
-    Nobody gets an account by logging in. Raises AuthenticationError with one sentence for a token
-    that does not hold, a subject that nobody set, and an account that is disabled, or was after the
-    token was made.
+    Logging in creates no account. Raises AuthenticationError, always with the same sentence, for an
+    invalid token, for a subject without an account, and for an account that is disabled, or was
+    after the token was issued.
     """
     subject = await provider.verify(text)
     async with sessions() as session:
         account = await find_by_subject(session, subject)
-    # The provider's clock may be ahead: what it made just before must not count as made after.
+    # The provider's clock may be ahead: a token from just before must not count as issued after.
     ended = None if account is None else account.logins_from
     is_over = ended is not None and issued_at(text) <= ended + LEEWAY_SECONDS
     if account is None or account.disabled_at is not None or is_over:

@@ -1,8 +1,4 @@
-"""Whether a text is an ID token of the provider for us, and whose; pure.
-
-Source: OpenID Connect Core 1.0 section 3.1.3.7, with RFC 8725's advice: fixed algorithms, one
-audience, no token of another kind. JOSE itself is joserfc's.
-"""
+"""Verifies ID tokens of the provider for this server; pure."""
 
 import base64
 import json
@@ -18,9 +14,9 @@ from server.core.errors import FormatError
 from server.release.auth.accounts import SUBJECT_LIMIT
 
 ALGORITHMS = ("ES256", "PS256", "RS256", "Ed25519")
-"""Signatures with a public key; no `none`, and nothing that a public key could be taken for.
+"""Signatures with a public key; no `none`, and no algorithm that could use that key as a secret.
 
-Every provider has RS256. `EdDSA` says too little about the curve and is deprecated by RFC 9864.
+Every provider has RS256. `EdDSA` does not name the curve and is deprecated by RFC 9864.
 """
 LEEWAY_SECONDS = 60  # by how much the provider's clock may differ from ours
 MAX_LIFE_SECONDS = 86_400  # a token cannot be revoked before it expires
@@ -29,14 +25,14 @@ TEXT_LIMIT = 8192
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a token must be for: who issues it and whom it is for."""
+    """The required issuer and audience of a token."""
 
     issuer: str
     audience: str
 
 
 def load_keys(page: Mapping[str, Any]) -> KeySet:
-    """Return the signing keys of a JWK set; others, secret ones above all, are passed over.
+    """Return the signing keys of a JWK set; others, above all secret ones, are skipped.
 
     Raises FormatError where there is none.
     """
@@ -60,7 +56,7 @@ def load_keys(page: Mapping[str, Any]) -> KeySet:
 
 
 def key_id(text: str) -> str:
-    """Return which key a token says it is signed with; raises FormatError for what is no token."""
+    """Return the key id in a token's header; raises FormatError for what is no token."""
     if len(text) > TEXT_LIMIT or text.count(".") != 2:
         raise FormatError("the text is no ID token.")
     try:
@@ -74,7 +70,7 @@ def key_id(text: str) -> str:
 
 
 def issued_at(text: str) -> int:
-    """Return when an ID token that was verified was made, in epoch seconds."""
+    """Return when a verified ID token was issued, in epoch seconds."""
     payload = text.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return int(claims["iat"])
@@ -83,7 +79,7 @@ def issued_at(text: str) -> int:
 def verify_identity(
     text: str, keys: KeySet, expected: Expected, now: int, nonce: str | None = None
 ) -> str:
-    """Return the subject of an ID token; raises FormatError unless it holds at `now`.
+    """Return the subject of an ID token; raises FormatError unless it is valid at `now`.
 
     With a `nonce` the token must have been made for the login that sent it.
     """

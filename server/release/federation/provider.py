@@ -1,7 +1,4 @@
-"""The identity provider: its keys, found by discovery and kept for a while.
-
-Source: OpenID Connect Discovery 1.0 sections 3 and 4.
-"""
+"""The identity provider: its keys, found by discovery and cached."""
 
 import asyncio
 import json
@@ -31,7 +28,7 @@ def check_address(url: str) -> None:
 
 
 async def fetch_page(url: str) -> dict[str, Any]:
-    """Return the JSON object at `url`; raises StorageError where it cannot be had."""
+    """Return the JSON object at `url`; raises StorageError where it cannot be fetched."""
     status, page = await _ask("GET", url)
     if status != 200:
         raise StorageError(f"the identity provider answers {status}: see oidc_issuer.")
@@ -76,15 +73,15 @@ async def _ask(
     return answer.status, page
 
 
-KEEP_SECONDS = 3600  # a key that the provider withdrew is believed for so long
-RETRY_SECONDS = 60  # between two looks for a key that is not there: anybody can name one
-PAUSE_SECONDS = 5  # after a failure: whoever sends tokens must not make us ask and wait each time
+KEEP_SECONDS = 3600  # a key that the provider withdrew stays valid that long
+RETRY_SECONDS = 60  # between two searches for an unknown key: any client can name one
+PAUSE_SECONDS = 5  # after a failure: clients with tokens must not cause a request and a wait each
 DISCOVERY = "/.well-known/openid-configuration"
 Fetch = Callable[[str], Awaitable[Mapping[str, Any]]]
 
 
 class Provider:
-    """Verifies ID tokens of one issuer for one audience. `epoch` gives the time in seconds."""
+    """Verifies ID tokens of one issuer for one audience. `epoch` returns the time in seconds."""
 
     def __init__(
         self, expected: Expected, epoch: Callable[[], int], fetch: Fetch = fetch_page
@@ -102,19 +99,19 @@ class Provider:
 
     @property
     def expected(self) -> Expected:
-        """What its ID tokens must be for."""
+        """The required issuer and audience of its ID tokens."""
         return self._expected
 
     async def discover(self) -> Mapping[str, Any]:
-        """Return what the provider says of itself; StorageError where it does not answer."""
+        """Return the provider's metadata; StorageError where it does not answer."""
         await self._find_keys(None)
         return self._page
 
     async def verify(self, text: str, nonce: str | None = None) -> str:
-        """Return the subject whose valid ID token `text` is, made for the login of `nonce` if any.
+        """Return the subject of the valid ID token `text`, made for the login of `nonce` if given.
 
         Raises AuthenticationError, with one sentence for every reason; StorageError where the
-        provider does not answer and its keys are not known.
+        provider does not answer and its keys are not cached.
         """
         try:
             keys = await self._find_keys(key_id(text))
@@ -122,11 +119,11 @@ class Provider:
         except FormatError:
             raise AuthenticationError(
                 "this needs a valid token: ask an admin for one."
-            ) from None  # the reason would help who guesses
+            ) from None  # the reason would help an attacker
 
     async def _find_keys(self, wanted: str | None) -> KeySet:
-        """Return the keys, looked for again where `wanted` is not among them; None wants none."""
-        # Outside of the lock: invented key ids must not have those wait whose key is known.
+        """Return the keys, fetched again where `wanted` is not among them; None accepts any."""
+        # Outside of the lock: invented key ids must not delay tokens whose key is known.
         if (keys := self._kept(wanted)) is not None:
             return keys
         async with self._lock:
@@ -144,7 +141,7 @@ class Provider:
             return self._keys
 
     def _kept(self, wanted: str | None) -> KeySet | None:
-        """Return the keys that were fetched, where they will do for now."""
+        """Return the cached keys, where they are still good."""
         age = self._epoch() - self._looked
         if self._keys is None or not 0 <= age < KEEP_SECONDS:
             return None

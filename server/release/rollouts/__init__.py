@@ -1,1 +1,1 @@
-"""What a team does with a channel: offer, schedule, pause, resume, halt, and see it beforehand."""
+"""Rollout commands of a channel: offer, schedule, pause, resume, halt, and a preview of each."""

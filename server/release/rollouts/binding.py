@@ -1,7 +1,7 @@
-"""What an order has to find when it is carried out: the build it was meant for, and its people.
+"""Conditions of a change when it is carried out: its build, and the rights of its people.
 
-An order may wait for its time or for a second person. Meanwhile others work on the same channel, so
-that it is bound to what its author saw. Halting is bound to nothing: it wins over everything.
+A change may wait for its time or for an approval. Meanwhile others work on the same channel, so it
+is bound to the state that its author saw. A halt is bound to nothing: it takes precedence.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,10 @@ from server.storage.control_models import Account, AuditLogEntry, Change
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What a channel showed when an order was given.
+    """The state of a channel when a command was given.
 
-    The counter of the build that it offered, 0 for none; the hash of a pointer that was paused, or
-    an empty text; whether it was halted.
+    The counter of the offered build, 0 for none; the hash of a paused pointer, or an empty text;
+    whether it was halted.
     """
 
     counter: int = 0
@@ -36,7 +36,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def see(pointer: Pointer | None) -> Seen:
-    """Return what an order is bound to that is given while `pointer` is published."""
+    """Return the binding of a command that is given while `pointer` is published."""
     if pointer is None:
         return Seen()
     pause = hash_pointer(pointer) if pointer.paused else ""
@@ -50,10 +50,10 @@ def check_seen(
     pointer: Pointer | None,
     name: Callable[[int], str] = "build {}".format,
 ) -> None:
-    """Raise ConflictError where `order` was meant for another build, or from before a pause.
+    """Raise ConflictError where `order` was for another build, or from before a pause.
 
-    What lets phones in is for the very pause that its author saw, and not from before a halt.
-    `name` gives what people know a build by.
+    Commands that admit phones are bound to the very pause that the author saw, and invalid after a
+    halt. `name` returns a build's name.
     """
     now = see(pointer)
     if isinstance(order, Halt):
@@ -76,7 +76,7 @@ def check_seen(
 
 
 async def check_people(session: AsyncSession, change: Change) -> None:
-    """Raise ConflictError unless those who ordered and approved what waited may still do so."""
+    """Raise ConflictError unless proposer and approver of a waiting change still have the right."""
     needed = Permission.HALT if change.action == "halt" else Permission.ROLLOUT
     await _check_person(session, change, change.proposed_by, needed, "ordered")
     if change.approved_by is not None:
@@ -86,7 +86,7 @@ async def check_people(session: AsyncSession, change: Change) -> None:
 async def _check_person(
     session: AsyncSession, change: Change, name: str, permission: Permission, did: str
 ) -> None:
-    if ":" in name:  # a command on the server: whoever ran it could write the state folder
+    if ":" in name:  # a command on the server: its user could write to the state folder anyway
         return
     account = await session.get(Account, name, populate_existing=True)
     if account is not None and account.disabled_at is None:
@@ -103,9 +103,10 @@ def _build(seen: Seen, name: Callable[[int], str]) -> str:
 
 
 async def check_recorded(session: AsyncSession, change: Change) -> None:
-    """Raise ConflictError for a row that was made, altered or approved beside the audit log.
+    """Raise ConflictError for a row that was created, altered or approved without the audit log.
 
-    Whoever writes to the database can write to the audit log, too; but then it says so for ever.
+    An attacker who can write to the database can write to the audit log, too; but such an entry
+    stays there for ever.
     """
     told = Told()
     query = (

@@ -1,4 +1,4 @@
-"""Has changes carried out until they are: at once, when they are due, and after a failure."""
+"""Carries changes out until they are done: immediately, when due, and after a failure."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,15 +10,15 @@ from server.release.rollouts.ledger import find_due, sentence
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 
-ORPHAN_SECONDS = 30  # after which somebody else completes what a request began
-HALT_SECONDS = 1  # the same of a halt that this process is not at: twice does no harm
+ORPHAN_SECONDS = 30  # after which another process completes the change of a request
+HALT_SECONDS = 1  # the same for a halt of another process; doing it twice is harmless
 HALT = "halt"
 
 
 class Carrying:
-    """Carries changes out; `alarm` is told what was refused or put off when nobody was there.
+    """Carries changes out; `alarm` receives the failures of unattended changes.
 
-    `under_way` holds the ids of what is being carried out, for all loops of the process.
+    `under_way` holds the ids of changes being carried out, for all loops of the process.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class Carrying:
         self._execution = execution
         self._alarm = alarm
         self._under_way = under_way
-        self._left: set[str] = set()  # changes that the surroundings failed here: nobody is at them
+        self._left: set[str] = set()  # failed here for an external reason; no task has them
 
     async def carry_out(self, identities: Sequence[str], actor: str) -> None:
-        """Carry changes out; an alarm names those that wait, the first time, for `run_due`."""
+        """Carry changes out; after a first failure an alarm names those left to `run_due`."""
         self._under_way.update(identities)
         try:
             await self._execution.carry_out(identities, actor)
@@ -56,11 +56,11 @@ class Carrying:
         self._left.difference_update(identities)
 
     async def run_due(self, now: int) -> list[str]:
-        """Carry out what is due and what a crash or failure left; returns the ids that it settled.
+        """Carry out due changes and those that a crash or failure left; returns the finished ids.
 
-        What failed here is tried again at once, and a halt before anything else: it ends the rest.
-        A change that does not fit any more is refused, with an alarm. Raises what the surroundings
-        failed by, after everything was tried.
+        What failed here is tried again immediately, halts first: they cancel the rest. A change
+        that does not fit any more is refused, with an alarm. An external failure is raised after
+        everything was tried.
         """
         async with self._sessions() as session:
             due = await find_due(session, now)
@@ -72,7 +72,7 @@ class Carrying:
             patience = HALT_SECONDS if is_lost else ORPHAN_SECONDS
             is_asked_for = change.due_at <= begun and change.id not in self._left
             if is_asked_for and now < begun + patience:
-                continue  # whoever asked for it is at it
+                continue  # its own request is working on it
             try:
                 await self.carry_out([change.id], SERVER)
             except (StorageError, OSError, SQLAlchemyError) as error:

@@ -1,13 +1,13 @@
-"""Changes: orders as rows of the database, from who proposed them to what became of them.
+"""Changes: commands as rows of the database, from the proposal to the result.
 
     waiting ──► approved ──► done
        │           ├───────► refused      it did not fit when its time came
        ├─► rejected└───────► cancelled    by its proposer, an approver, or a halt
        └─► cancelled
 
-An order that nobody has to approve begins as approved, and with no time of its own it is due at
-once. The intent is written right before a publication begins; from it a restart can tell whether
-that publication came about.
+A command that needs no approval begins as approved, and is due immediately unless it has a time.
+The intent is written right before a publication begins; from it a restart can tell whether that
+publication succeeded.
 """
 
 import enum
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 
 class State(enum.StrEnum):
-    """Where a change is."""
+    """The state of a change."""
 
     WAITING = "waiting"
     APPROVED = "approved"
@@ -39,7 +39,7 @@ class State(enum.StrEnum):
 
 
 class Arguments(msgspec.Struct, frozen=True):
-    """What was asked for, and for which state of the channel: what was seen, and If-Match."""
+    """The request, and the channel state it is for: the state seen, and If-Match."""
 
     order: Order
     seen: Seen = Seen()
@@ -48,7 +48,7 @@ class Arguments(msgspec.Struct, frozen=True):
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """What is about to be published: the pointer's hash, over what was public until then."""
+    """What is about to be published: the pointer's hash, and the public versions before."""
 
     base: dict[str, int]
     """The version of latest and of each of its parts, by role."""
@@ -60,7 +60,7 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a change: the snapshot it is in, or the sentence why it is in none."""
+    """The result of a change: the snapshot it is in, or the reason why it is in none."""
 
     intent: Intent | None = None
     snapshot: int = 0
@@ -97,7 +97,7 @@ class ChangeView(msgspec.Struct, frozen=True):
 def make_change(
     identity: str, channel: str, arguments: Arguments, proposer: str, now: int, due_at: int
 ) -> Change:
-    """Return the row of a new change, approved as far as nobody says otherwise."""
+    """Return the row of a new change, approved unless it needs an approval."""
     return Change(
         id=identity,
         action=action_of(arguments.order),
@@ -115,7 +115,7 @@ def make_change(
 
 
 def show_change(change: Change, names: BuildNames) -> ChangeView:
-    """Return a row as it is shown, with the name of its build."""
+    """Return a row for display, with the name of its build."""
     try:
         arguments, outcome = read_arguments(change), read_outcome(change)
     except FormatError as error:
@@ -144,7 +144,7 @@ def show_change(change: Change, names: BuildNames) -> ChangeView:
 def _build_of(arguments: Arguments, outcome: Outcome) -> int:
     """Return the counter of the build that a change is about, 0 for none.
 
-    A halt stops what it finds when it is carried out, which may be a later build than was seen.
+    A halt stops the build that it finds when carried out, which may be a later one than was seen.
     """
     if isinstance(arguments.order, Offer):
         return arguments.order.counter
@@ -152,17 +152,17 @@ def _build_of(arguments: Arguments, outcome: Outcome) -> int:
 
 
 def read_arguments(change: Change) -> Arguments:
-    """Read what was asked for; raises FormatError for a damaged row."""
+    """Read the request; raises FormatError for a damaged row."""
     return _read(change, change.arguments, Arguments)
 
 
 def read_outcome(change: Change) -> Outcome:
-    """Read what became of a change so far; raises FormatError for a damaged row."""
+    """Read the result of a change so far; raises FormatError for a damaged row."""
     return _read(change, change.outcome, Outcome) if change.outcome else Outcome()
 
 
 def known_outcome(change: Change) -> Outcome:
-    """Return what is known of what became of a change: nothing where its row is damaged."""
+    """Return the result of a change so far; empty where its row is damaged."""
     try:
         return read_outcome(change)
     except FormatError:

@@ -1,4 +1,4 @@
-"""What may be wanted of a channel, and what it makes of the channel's pointer. Pure."""
+"""Rollout commands, and their effect on a channel's pointer. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,46 +28,48 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="offer"
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="schedule"):
-    """Replace what is left of the schedule by `plan`; a paused rollout goes on with it."""
+    """Replace what is left of the schedule by `plan`; a paused rollout resumes with it."""
 
     plan: Plan
 
 
 class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="pause"):
-    """Freeze the share that was reached; `reason` is shown to owners, by locale."""
+    """Freeze the reached share; `reason` is shown to owners, by locale."""
 
     reason: Reason = {}
 
 
 class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="resume"):
-    """Go on with what a pause took out of the schedule."""
+    """Resume with the stages that a pause took out of the schedule."""
 
 
 class Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="halt"):
-    """Take nobody in any more, and nobody who has not switched slots; final for the release."""
+    """Stop admitting devices, also those that have not switched slots; final for the release."""
 
     reason: Reason = {}
 
 
 Order = Offer | Schedule | Pause | Resume | Halt
-RAISING = (Offer, Schedule, Resume)  # what lets phones in; pause and halt only keep them out
+RAISING = (Offer, Schedule, Resume)  # commands that admit phones; pause and halt only exclude them
 Note = Annotated[str, msgspec.Meta(max_length=500)]
 
 
 def action_of(order: Order) -> str:
-    """Return the word for what an order does: `offer`, `schedule`, `pause`, `resume`, `halt`."""
+    """Return the name of a command: `offer`, `schedule`, `pause`, `resume`, `halt`."""
     return type(order).__name__.lower()
 
 
 MAX_AHEAD = 366 * 86_400
 MAX_WORDS = 4000
-"""Bytes of reason and note of what stops something, as JSON without escapes: a request with them
-has at most the 4 KiB that the urgent listener takes."""
+"""Bytes of reason and note of a halt or pause, as JSON without escapes.
+
+A request with them fits into the 4 KiB of the urgent listener.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One order to one channel, for the state of it that `if_match` names."""
+    """One command for one channel, bound to the state that `if_match` names."""
 
     channel: Channel
     order: Order
@@ -76,14 +78,14 @@ class Wish:
 
 
 def check_due(due_at: int | None, now: int) -> int:
-    """Return when an order is carried out; raises FormatError for a time that it may not have."""
+    """Return when a command is carried out; raises FormatError for a disallowed time."""
     if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
         raise FormatError("a change is due within a year from now, and not in the past.")
     return now if due_at is None else due_at
 
 
 def check_words(wish: Wish, pointer: Pointer | None) -> None:
-    """Raise ReleaseError unless reason and note are plain text; what `pointer` says may stay.
+    """Raise ReleaseError unless reason and note are plain text; texts of `pointer` may stay.
 
     Those of a halt or pause have at most MAX_WORDS together.
     """
@@ -99,7 +101,7 @@ def check_words(wish: Wish, pointer: Pointer | None) -> None:
 
 
 def check_allowed(principal: Principal, wish: Wish) -> None:
-    """Raise PermissionDeniedError unless `principal` may give the order of `wish`."""
+    """Raise PermissionDeniedError unless `principal` may give the command of `wish`."""
     needed = Permission.HALT if isinstance(wish.order, Halt) else Permission.ROLLOUT
     principal.check(needed, wish.channel.codename)
 
@@ -108,7 +110,7 @@ def check_allowed(principal: Principal, wish: Wish) -> None:
 class ChannelView:
     """What is published of one channel: its model's releases, and its pointer if there is one.
 
-    `files` gives length in bytes and sha256 by target path, `names` what people know builds by.
+    `files` maps target paths to length in bytes and sha256; `names` has the builds' names.
     """
 
     channel: Channel
@@ -120,7 +122,7 @@ class ChannelView:
 
     @property
     def etag(self) -> str:
-        """The entity tag that a change of this channel is made for."""
+        """The entity tag that a change of this channel must name."""
         return channel_etag(self.pointer, self.role_version)
 
     def require_pointer(self) -> Pointer:
@@ -134,14 +136,14 @@ class ChannelView:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The pointer that an order leads to, and the course that its schedule is taken from."""
+    """The resulting pointer, and the course of its schedule."""
 
     pointer: Pointer
     course: Course
 
 
 def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
-    """Return what `trust` says of `channel`; raises NotFoundError for a model that is not there."""
+    """Return the view of `channel` under `trust`; raises NotFoundError for an unknown model."""
     role = None if trust is None else trust.roles.get(channel.codename)
     if trust is None or role is None:
         known = () if trust is None else filter(is_codename, trust.roles)
@@ -156,10 +158,10 @@ def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
 
 
 def carry_out(order: Order, view: ChannelView, known: Course | None, now: int) -> Edited:
-    """Return what `order` makes of a channel at `now`, in epoch seconds.
+    """Return the effect of `order` on a channel at `now`, in epoch seconds.
 
-    `known` is the course that was recorded with the pointer's schedule, None where there is none.
-    Raises an error with a sentence when the order does not fit.
+    `known` is the course recorded with the pointer's schedule, if any. Raises an error with a
+    sentence when the command does not fit.
     """
     channel = view.channel
     if isinstance(order, Offer):
@@ -201,7 +203,7 @@ def _resume(channel: Channel, current: Pointer, known: Course | None, now: int) 
 
 
 def _go_on(pointer: Pointer, course: Course) -> Edited:
-    """Return the edit, its course with the pair that says what was reached before."""
+    """Return the edit; its course includes the pair for the share reached before."""
     past = list(pointer.schedule)[: len(pointer.schedule) - len(course.schedule)]
     ready = [*(start for start, _ in past), *course.ready]
     return Edited(pointer, Course(list(pointer.schedule), ready, course.calendar))

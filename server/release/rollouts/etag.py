@@ -1,8 +1,8 @@
-"""The entity tag of a channel: what somebody had seen when they asked for a change.
+"""The entity tag of a channel: the state that the author of a change had seen.
 
 It is the hash of the pointer and of the version of the model's role, whose releases decide what can
-be offered. The version of `latest` is left out on purpose: every other channel's change, and each
-renewal, would make all tags stale that people hold.
+be offered. The version of `latest` is left out on purpose: each renewal, and every change of
+another channel, would make all tags stale.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ def channel_etag(pointer: Pointer | None, role_version: int) -> str:
 
 
 def read_if_match(text: str) -> list[str]:
-    """Return the tags of an If-Match, quotation marks included; `*`, for whatever is there, alone.
+    """Return the tags of an If-Match, quotation marks included; `*` only alone.
 
-    Raises FormatError for what is neither; weak tags, which never match, among it (RFC 9110 section
+    Raises FormatError for other texts and for weak tags, which never match (RFC 9110 section
     13.1.1).
     """
     tags = [tag.strip() for tag in text.split(",")]
@@ -37,7 +37,7 @@ def read_if_match(text: str) -> list[str]:
 
 
 def is_match(if_match: str, etag: str) -> bool:
-    """Answer whether an If-Match lists `etag` or stands for whatever is there."""
+    """Answer whether an If-Match lists `etag` or is `*`."""
     tags = read_if_match(if_match)
     return tags == [ANY] or etag in tags
 
@@ -51,7 +51,7 @@ def check_if_match(if_match: str, etag: str) -> None:
 
 
 def hash_pointer(pointer: Pointer | None) -> str:
-    """Return the sha256 by which an intent remembers a pointer, of None an empty text."""
+    """Return the sha256 that an intent stores of a pointer; an empty text for None."""
     if pointer is None:
         return ""
     return hashlib.sha256(encode_canonical_json(encode_pointer(pointer))).hexdigest()

@@ -1,11 +1,11 @@
 """Carries changes out under the publisher's lease, each once.
 
     1  the change is read and planned on what is public     nothing is written
-    2  its intent is written                                a restart plans it afresh
+    2  its intent is written                                a restart plans it again
     3  the pointer is published                             a restart sees that it is public
     4  the change is done                                   nothing is left to do
 
-Nobody else publishes between 1 and 3. After a crash whoever carries the change out again looks for
+No other process publishes between 1 and 3. After a crash the next execution of the change looks for
 the intended pointer among the versions of latest since then, and of its parts: it is published once
 or not at all. None of them is drained before that (`Rollouts.is_interrupted`).
 """
@@ -54,11 +54,11 @@ from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
-SERVER = "server"  # the actor of what is carried out when it is due
+SERVER = "server"  # the actor of changes that are carried out when due
 
 
 class Execution:
-    """Publishes approved changes; `clock` gives the time of everything that is written."""
+    """Publishes approved changes; `clock` returns the time for everything that is written."""
 
     def __init__(
         self,
@@ -73,10 +73,10 @@ class Execution:
         self._clock = clock
 
     async def carry_out(self, identities: Sequence[str], actor: str) -> None:
-        """Publish changes together, all or none; what is settled already is passed over.
+        """Publish changes together, all or none; finished ones are skipped.
 
-        Raises what an order did not fit by, after the changes are refused for it. Where the
-        surroundings fail the changes stay approved and are carried out later.
+        Raises the error of a command that does not fit, after the changes are refused for it. After
+        an external failure the changes stay approved and are carried out later.
         """
         names = BuildNames({})
 
@@ -106,7 +106,7 @@ class Execution:
     async def _plan(
         self, identity: str, published: Published, actor: str
     ) -> tuple[Channel, Pointer] | None:
-        """Plan one change and write its intent; None where there is nothing more to publish."""
+        """Plan one change and write its intent; None where there is nothing to publish."""
         now = int(self._clock().timestamp())
         async with self._sessions() as session:
             change = await get_change(session, identity)
@@ -155,7 +155,7 @@ class Execution:
     async def _cancel_waiting(
         self, halt: Change, published: Published, actor: str, now: int
     ) -> None:
-        """Halt a channel that offers nothing yet: what waits for it is not carried out."""
+        """Halt a channel that offers nothing yet: its waiting changes are cancelled."""
         async with self._sessions.begin() as session:
             await lock_trail(session)
             await self._cancel_others(session, halt, published, actor, now)
@@ -163,9 +163,9 @@ class Execution:
     async def _cancel_others(
         self, session: AsyncSession, halt: Change, published: Published, actor: str, now: int
     ) -> None:
-        """Halting wins: what waits for the channel is not carried out after it.
+        """Cancel the waiting changes of the channel, since a halt takes precedence.
 
-        What a crash left between its publication and its row is done.
+        A change that was published before a crash, but not recorded, is done.
         """
         channel = decode_channel(halt.subject)
         query = select(Change).where(
@@ -226,7 +226,7 @@ class Execution:
     async def _cancel_overtaken(
         self, session: AsyncSession, halt: Change, actor: str, at: int
     ) -> None:
-        """Cancel what was ordered while the halt was on its way, and for a channel not halted."""
+        """Cancel what was ordered while the halt was under way, for a channel not yet halted."""
         for change in await find_open(session, halt.subject):
             is_begun = known_outcome(change).intent is not None
             if change.action == halt.action or is_begun or _knows_of_halt(change):
@@ -261,7 +261,7 @@ def _knows_of_halt(change: Change) -> bool:
 async def _announce_halt(
     session: AsyncSession, change: Change, counter: int, at: int, names: BuildNames
 ) -> None:
-    """Tell of a halt at once: an offer that follows may hide it from whoever looks later."""
+    """Announce a halt immediately: a later look may miss it after a following offer."""
     order = read_arguments(change).order
     if isinstance(order, Halt):
         channel = decode_channel(change.subject)
@@ -274,9 +274,9 @@ def _versions(published: Published) -> dict[str, int]:
 
 
 def _is_among(metadata: Path, channel: Channel, intent: Intent, newest: Mapping[str, int]) -> bool:
-    """Answer whether a version after the intent's base shows the intended pointer.
+    """Answer whether a version after the intent's base has the intended pointer.
 
-    Latest may have been split since, so that the pointer may be in any of its parts.
+    Latest may have been split since, so the pointer may be in any of its parts.
     """
     later = [
         (role, version)

@@ -33,15 +33,15 @@ from server.release.webhooks.event import (
 from server.storage.control_models import Change
 
 REASON_LIMIT = 500
-ORDER_LIMIT = 8192  # bytes of an order that the audit log repeats; half of what an entry holds
-NO_NAMES = BuildNames({})  # builds have their counters alone
-COURSES = 50  # how far back a schedule's origin is looked for
+ORDER_LIMIT = 8192  # bytes of a command that the audit log repeats; half of an entry's maximum
+NO_NAMES = BuildNames({})  # builds have only their counters
+COURSES = 50  # how far back the origin of a schedule is searched
 
 
 async def add_changes(
     session: AsyncSession, changes: Sequence[Change], actor: str, names: BuildNames
 ) -> None:
-    """Write new changes and say so in the audit log; those that wait are told with their builds."""
+    """Insert new changes and their audit log entries; announce waiting ones with their builds."""
     session.add_all(changes)
     await session.flush()
     for change in changes:
@@ -119,7 +119,7 @@ async def find_due(session: AsyncSession, now: int) -> Sequence[Change]:
 
 
 async def find_open(session: AsyncSession, channel: str) -> Sequence[Change]:
-    """Return the changes of a channel that wait, for their time or for a second person."""
+    """Return the open changes of a channel, which wait for their time or an approval."""
     query = select(Change).where(
         Change.subject == channel, Change.state.in_((State.WAITING, State.APPROVED))
     )
@@ -129,7 +129,7 @@ async def find_open(session: AsyncSession, channel: str) -> Sequence[Change]:
 async def find_course(
     session: AsyncSession, channel: str, schedule: Iterable[tuple[int, int]]
 ) -> Course | None:
-    """Return the newest course on record that `schedule` of `channel` was taken from."""
+    """Return the newest recorded course from which `schedule` of `channel` was taken."""
     wanted = [tuple(pair) for pair in schedule]
     query = (
         select(Change)
@@ -151,13 +151,13 @@ async def find_course(
 
 
 async def has_open_intent(session: AsyncSession) -> bool:
-    """Answer whether a change is approved and about to be published, or was when a crash came."""
+    """Answer whether a change is approved and about to be published, also after a crash."""
     query = select(Change).where(Change.state == State.APPROVED, Change.outcome != "")
     return any(known_outcome(change).intent for change in await session.scalars(query))
 
 
 async def intend(session: AsyncSession, change: Change, outcome: Outcome) -> bool:
-    """Write what is about to be published; answers whether the change is still approved."""
+    """Record what is about to be published; returns whether the change is still approved."""
     return await _move(session, change.id, [State.APPROVED], {"outcome": encode_text(outcome)})
 
 
@@ -172,7 +172,7 @@ async def settle(
     action: str,
     names: BuildNames = NO_NAMES,
 ) -> bool:
-    """End a change that is still open; answers False, and writes nothing, where it is not.
+    """End a change that is still open; returns False, and writes nothing, where it is not.
 
     `names` gives the build in the event of a refusal.
     """
@@ -195,7 +195,7 @@ async def settle(
 async def approve_row(
     session: AsyncSession, change: Change, *, name: str, actor: str, at: int
 ) -> bool:
-    """Approve a change that waits; answers False, and writes nothing, where it does not."""
+    """Approve a change that waits; returns False, and writes nothing, where it does not."""
     values = {"state": State.APPROVED, "approved_by": name, "approved_at": at}
     moved = await _move(session, change.id, [State.WAITING], values)
     if moved:
@@ -205,7 +205,7 @@ async def approve_row(
 
 
 def sentence(text: str) -> str:
-    """Return a reason as a row and the audit log can hold it."""
+    """Return a reason in the form that a row and the audit log can hold."""
     return text[:REASON_LIMIT].encode(errors="backslashreplace").decode()
 
 

@@ -1,7 +1,7 @@
 """A rollout plan: stages that begin one after the other, each in an open window.
 
-Pure but for time zones, which are read once. What phones read is its expansion, the pointer's
-schedule of docs/FORMATS.md section 4.
+Pure, except for time zones, which are read once. Phones read its expansion, the pointer's schedule
+of docs/FORMATS.md section 4.
 """
 
 import re
@@ -16,7 +16,7 @@ import msgspec
 from server.core.errors import FormatError
 
 MAX_WINDOWS = 14  # two a day
-SEARCH = timedelta(days=22)  # a weekly window that a change of the clock skips comes twice more
+SEARCH = timedelta(days=22)  # a weekly window that a clock change skips comes twice more in it
 _DAY = timedelta(days=1)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,31}){0,2}")
 
@@ -89,11 +89,11 @@ def next_open(calendar: Calendar, zone: tzinfo, moment: int) -> int:
 def _candidates(calendar: Calendar, zone: tzinfo, since: datetime) -> Iterator[int]:
     """Yield the instants in the day after `since` at which a window can open.
 
-    Those are the starts of windows, on either side of a change of the clock, and the change itself.
+    Those are the starts of windows, on either side of a clock change, and the change itself.
     """
     until = since + _DAY
     first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
-    # Twenty-four hours reach into three days where a day has only twenty-three.
+    # Twenty-four hours touch three days where a day has only twenty-three.
     days: list[date] = [first + number * _DAY for number in range((last - first).days + 1)]
     for window in calendar.windows:
         hour, minute = map(int, window.start.split(":"))
@@ -123,10 +123,10 @@ def _change_of_clock(zone: tzinfo, low: int, high: int) -> int | None:
     return high
 
 
-MAX_STAGES = 15  # a pointer holds 16 pairs, and one of them says what was reached before
+MAX_STAGES = 15  # a pointer holds 16 pairs, and one of them is for the share reached before
 MAX_HOLD = 36_600 * 86_400  # a century
 MAX_MOMENT = 64_060_588_800  # the year 4000: from there all holds still lead to a datetime
-LATE_SECONDS = 300  # how late a plan may be for its stated start and keep it
+LATE_SECONDS = 300  # how late a plan may be for its stated start without moving
 
 Schedule = tuple[tuple[int, int], ...]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=MAX_MOMENT)]
@@ -157,16 +157,16 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def gaps(self) -> list[int]:
-        """The least seconds before each stage begins, counted from the one before; 0 first."""
+        """The minimum seconds from each stage to the next; 0 first."""
         return [0, *(stage.hold for stage in self.stages[:-1])]
 
 
 class Course(msgspec.Struct, frozen=True):
-    """A pointer's schedule with what a pause must know of it.
+    """A pointer's schedule, with what a pause needs to know.
 
-    `ready` says of each pair when it would have begun without a calendar. `rest` are the stages
-    that a pause took out: the least seconds before each, from the resume or the stage before, and
-    its permille; None where no pause is in force.
+    `ready` says for each pair when it would have begun without a calendar. `rest` are the stages
+    that a pause took out: the minimum seconds since the resume or the stage before, and the
+    permille; None without a pause.
     """
 
     schedule: list[tuple[int, int]]
@@ -175,7 +175,7 @@ class Course(msgspec.Struct, frozen=True):
     rest: list[tuple[int, int]] | None = None
 
     def cut(self, now: int) -> list[tuple[int, int]]:
-        """Return the stages that are still to come at `now`, as `rest` holds them."""
+        """Return the stages still to come at `now`, as `rest` holds them."""
         rest: list[tuple[int, int]] = []
         since = now
         for (start, permille), ready in zip(self.schedule, self.ready, strict=True):
@@ -188,9 +188,8 @@ class Course(msgspec.Struct, frozen=True):
 def expand(plan: Plan, now: int) -> Course:
     """Return the course of a plan that is published at `now`.
 
-    A stage begins when the one before was kept for its hold, and, with a calendar, not before a
-    window is open. A plan whose start has passed for more than LATE_SECONDS begins now and keeps
-    its holds: it is late as a whole, and nothing is made up for.
+    A stage begins after the hold of the one before and, with a calendar, inside a window. A plan
+    whose start is more than LATE_SECONDS ago begins now and keeps its holds: it is late as a whole.
     """
     start = now
     if plan.start is not None and plan.start >= now - LATE_SECONDS:
@@ -215,15 +214,14 @@ def lay_out(stages: Sequence[tuple[int, int]], start: int, calendar: Calendar | 
 
 
 def course_of(schedule: Sequence[tuple[int, int]]) -> Course:
-    """Return the course of a schedule of which nothing else is known: its times are its plan."""
+    """Return the course of a schedule without a recorded one: its times are its plan."""
     return Course(list(schedule), [start for start, _ in schedule], None)
 
 
 def check_plan(plan: Plan, now: int) -> None:
     """Raise FormatError for a zone that is unknown, or a start in the past.
 
-    A stated start that has passed is a mistake when it is asked for; it is no mistake any more when
-    the plan had to wait for somebody's approval.
+    A past start is a mistake in a new plan, but not in one that waited for an approval.
     """
     if plan.start is not None and plan.start < now - LATE_SECONDS:
         raise FormatError("the plan starts in the past: leave its start away to begin now.")

@@ -2,7 +2,7 @@
 
 It follows docs/FORMATS.md section 4, Choice, for every build that the model's role knows in the
 channel's region and for a build that it does not know, which has counter 0. A phone draws its lot
-once for the whole way, so each stepping stone comes with the same share as the final build.
+once for the whole upgrade path, so each stepping stone has the same share as the final build.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ OLDER = "any older build"
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One package on the way: the build that it leads to, and its length in bytes."""
+    """One package on the path: the build that it leads to, and its length in bytes."""
 
     counter: int
     build: str
@@ -33,8 +33,8 @@ class Hop:
 class BuildWay:
     """What a phone that runs `build` installs, in order, once its lot is drawn.
 
-    `build` is a fingerprint, or OLDER. `end` says how the way ends: `newest` (it is there after
-    the hops), `current` (nothing newer is offered), `halted`, or `unreachable`.
+    `build` is a fingerprint, or OLDER. `end` says how the path ends: `newest` (reached after the
+    hops), `current` (nothing newer is offered), `halted`, or `unreachable`.
     """
 
     build: str
@@ -44,7 +44,7 @@ class BuildWay:
 
     @property
     def length(self) -> int:
-        """What the whole way transfers, in bytes."""
+        """The bytes of the whole path."""
         return sum(hop.length for hop in self.hops)
 
 
@@ -59,8 +59,8 @@ class Share(msgspec.Struct, frozen=True):
 class Preview:
     """A pointer as phones will follow it from `now` on.
 
-    `shares` are those that count: the one reached at `now`, which has `now` as its time, and those
-    to come. Nobody is let in where `state` is `halted`.
+    `shares` are the one reached at `now`, which has `now` as its time, and those to come. No device
+    is admitted where `state` is `halted`.
     """
 
     channel: str

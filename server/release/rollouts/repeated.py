@@ -1,8 +1,8 @@
-"""Repeated halts and pauses: what is halted is halted again, with other words or the same ones.
+"""Repeated halts and pauses, with the same reason and note or new ones.
 
-A repetition changes nothing for phones. What is new about it, its reason or its note, is recorded
-as a change of its own, and a reason is published. An account may add so many of them in a day; a
-further one is answered with the change on record.
+A repetition changes nothing for phones. A new reason or note is recorded as a change of its own,
+and a reason is published. An account has a daily limit of these; beyond it, the answer is the
+recorded change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,19 +23,19 @@ from server.storage.control_models import Change
 
 DAY = 86_400
 STOPPING = ("halt", "pause")
-RETRY_SECONDS = 3600  # after a pause for later was refused: the share is one of a day
+RETRY_SECONDS = 3600  # after refusing a scheduled pause: the limit is per day
 
 
 @dataclass(frozen=True, slots=True)
 class DailyShare:
-    """How many halts and pauses an account may have on record since `since`, in epoch seconds."""
+    """The limit of an account's recorded halts and pauses since `since`, in epoch seconds."""
 
     most: int
     since: int
 
 
 def is_repetition(wish: Wish, before: Pointer, after: Pointer) -> bool:
-    """Answer whether `wish` stops what is stopped like that already, whatever its words are."""
+    """Answer whether `wish` stops what is stopped already, whatever its reason and note."""
     if not isinstance(wish.order, Halt | Pause):
         return False
     return msgspec.structs.replace(after, reason=before.reason) == before
@@ -49,11 +49,11 @@ async def find_answer(
     after: Pointer,
     share: DailyShare,
 ) -> Change | None:
-    """Return the change on record that answers a repetition; None where it is recorded itself.
+    """Return the recorded change that answers a repetition; None where it is recorded itself.
 
-    It is recorded where a change is open that the order has to come after, where the proposer has
-    none on record for this state of the channel, and where reason or note are new, unless the
-    proposer's share is used up.
+    It is recorded if it has to come after an open change, or if the proposer has none on record for
+    this state of the channel. It is also recorded if reason or note are new, unless the proposer
+    has reached the daily limit.
     """
     if await find_open(session, str(wish.channel)):
         return None
@@ -67,7 +67,7 @@ async def find_answer(
 
 
 async def check_share(session: AsyncSession, proposer: str, share: DailyShare) -> None:
-    """Raise RateError where a pause for later is one too many; it stops nothing now."""
+    """Raise RateError where a scheduled pause exceeds the limit; it stops nothing now."""
     if await _count(session, proposer, share) >= share.most:
         raise RateError(
             f"{proposer} has used up its halts and pauses of 24 hours (rewordings_per_day), so no"
@@ -78,7 +78,7 @@ async def check_share(session: AsyncSession, proposer: str, share: DailyShare) -
 
 
 def explain_unrecorded(wish: Wish, change: ChangeView, shown: Mapping[str, str]) -> str:
-    """Say that the words of a repetition are not on record; empty where they are.
+    """Say that reason or note of a repetition are not recorded; empty where they are.
 
     `change` is the answer to `wish`, `shown` the reason that the channel shows now.
     """
@@ -110,7 +110,7 @@ async def _find_last(session: AsyncSession, wish: Wish, proposer: str = "") -> C
 
 
 async def _count(session: AsyncSession, proposer: str, share: DailyShare) -> int:
-    """Return how many halts and pauses an account asked for, `share.most` at most."""
+    """Return the number of an account's halts and pauses, `share.most` at most."""
     query = (
         select(Change.id)
         .where(

@@ -1,7 +1,7 @@
-"""The rollouts of a team: orders to channels, approvals, and what is due.
+"""Rollouts: commands for channels, approvals, and due changes.
 
-A change in a channel that `approval_channels` names waits for a second person when it lets phones
-in. Pausing and halting never wait.
+In a channel of `approval_channels` a change that admits phones needs two-person approval. Pausing
+and halting never wait.
 """
 
 import asyncio
@@ -79,12 +79,12 @@ from server.storage.layout import StateFolder
 
 
 class Rollouts:
-    """Orders to channels. Every change is a row of the database and an entry of the audit log.
+    """Commands for channels. Every change is a row of the database and an entry of the audit log.
 
-    `entropy(n)` gives n random bytes; `alarm` is told what was refused when nobody was there.
-    Objects of one process share `under_way`: the ids of what one of them is carrying out.
-    `rewordings`: halts and pauses of an account in a day, beyond which new words of a repeated one
-    are not recorded.
+    `entropy(n)` returns n random bytes; `alarm` receives the failures of unattended changes.
+    Objects of one process share `under_way`: the ids of changes being carried out. `rewordings`:
+    daily halts and pauses of an account, beyond which new reasons and notes of a repetition are not
+    recorded.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Rollouts:
         rewordings: int,
     ) -> None:
         self._tree = PublicTree(folder.public)
-        self._looking = asyncio.Lock()  # the tree is read by one thread at a time
+        self._looking = asyncio.Lock()  # one thread at a time reads the tree
         self._sessions = sessions
         self._clock = clock
         self._entropy = entropy
@@ -112,16 +112,16 @@ class Rollouts:
         self._carrying = Carrying(sessions, execution, alarm, shared)
 
     async def view(self, channel: Channel) -> ChannelView:
-        """Return what is published of a channel; raises NotFoundError for an unknown model."""
+        """Return the published state of a channel; raises NotFoundError for an unknown model."""
         return await asyncio.to_thread(view_channel, channel, await self.published())
 
     async def published(self) -> Published | None:
-        """Return what is published now; only what is new since the last look is parsed."""
+        """Return what is published now; only new files are parsed."""
         async with self._looking:
             return await asyncio.to_thread(self._tree.load)
 
     async def _names(self) -> BuildNames:
-        """Return names by what is public; where that cannot be read, builds have counters alone."""
+        """Return the public build names; if these cannot be read, builds have only counters."""
         try:
             published = await self.published()
         except (HeningError, OSError):
@@ -129,9 +129,9 @@ class Rollouts:
         return BuildNames({} if published is None else published.roles)
 
     async def preview(self, wish: Wish, *, due_at: int | None = None) -> Preview:
-        """Return what phones would be offered after `wish`; changes nothing, and records nothing.
+        """Return what phones would be offered after `wish`; changes and records nothing.
 
-        With `due_at` as if it were carried out then. Raises what the order itself would raise.
+        With `due_at` as if carried out then. Raises what the command itself would raise.
         """
         now = self._now()
         at = check_due(due_at, now)
@@ -145,20 +145,19 @@ class Rollouts:
         return await asyncio.to_thread(preview, wish.channel, pointer, view.releases, at)
 
     async def check(self, wish: Wish) -> None:
-        """Raise what `wish` would be refused for now."""
+        """Raise the error with which `wish` would be refused now."""
         await self._try(wish, await self.view(wish.channel), self._now())
 
     async def order(
         self, principal: Principal, wishes: Sequence[Wish], *, due_at: int | None = None
     ) -> list[ChangeView]:
-        """Carry out `wishes`, published together, or have them wait; returns their changes.
+        """Carry out `wishes`, published together, or queue them; returns their changes.
 
         With `due_at` they are carried out then. Raises PermissionDeniedError, PreconditionError for
-        a stale tag, RateError for a pause for later by an account whose share of pauses is used up,
-        and what an order does not fit by. When the surroundings fail in the middle,
-        StorageError is raised and the change is carried out as soon as they are back, with an alarm
-        that says so. A halt or pause that repeats one and says nothing new, or by an account whose
-        share of them is used up, is not recorded: its change is the one on record.
+        a stale tag, RateError for a scheduled pause beyond the account's limit, and the error of a
+        command that does not fit. After an external failure in the middle, StorageError is raised,
+        and the change is carried out later, with an alarm. A repeated halt or pause is not recorded
+        if it says nothing new or the account has reached its limit: its change is the recorded one.
         """
         now = self._now()
         due_at = None if due_at == now else due_at
@@ -185,7 +184,7 @@ class Rollouts:
         return [next(made) if answer is None else answer for answer in answers]
 
     async def approve(self, principal: Principal, identity: str) -> ChangeView:
-        """Approve somebody else's change; what is due is carried out at once."""
+        """Approve another account's change; if due, it is carried out immediately."""
         async with self._sessions.begin() as session:
             await lock_trail(session)
             change = await get_change(session, identity)
@@ -198,7 +197,7 @@ class Rollouts:
         return await self.complete(principal, identity)
 
     async def complete(self, principal: Principal, identity: str) -> ChangeView:
-        """Carry a change out that is approved and due, if nobody has; returns what became of it."""
+        """Carry out an approved and due change, unless it is done; returns its state."""
         change = await self.get(identity)
         if change.state == State.APPROVED and change.due_at <= self._now():
             try:
@@ -206,7 +205,7 @@ class Rollouts:
             except StorageError:
                 raise
             except HeningError:
-                pass  # the change says so itself, and whoever asks reads it there
+                pass  # the change itself has the error, for the caller to read
         return await self.get(identity)
 
     async def reject(self, principal: Principal, identity: str, reason: str) -> ChangeView:
@@ -225,7 +224,7 @@ class Rollouts:
         return await self.get(identity)
 
     async def cancel(self, principal: Principal, identity: str, reason: str) -> ChangeView:
-        """Cancel a change that is not carried out yet: one's own, or as an approver anybody's."""
+        """Cancel a change that is not carried out yet: one's own, or as an approver any."""
         check_note(reason)
         async with self._sessions.begin() as session:
             await lock_trail(session)
@@ -274,9 +273,9 @@ class Rollouts:
         return [show_change(change, names) for change in found]
 
     async def run_due(self) -> list[ChangeView]:
-        """Carry out what is due, and what a crash or a failure left; returns what was settled.
+        """Carry out due changes, and those that a crash or failure left; returns the finished ones.
 
-        Raises what the surroundings failed by, after everything was tried.
+        An external failure is raised after everything was tried.
         """
         return [await self.get(identity) for identity in await self._carrying.run_due(self._now())]
 
@@ -286,7 +285,7 @@ class Rollouts:
             return await has_open_intent(session)
 
     def is_approval_needed(self, channel: Channel, order: Order) -> bool:
-        """Answer whether `order` waits for a second person in `channel`."""
+        """Answer whether `order` needs two-person approval in `channel`."""
         return isinstance(order, RAISING) and any(
             fnmatchcase(str(channel), pattern) for pattern in self._approval_channels
         )
@@ -294,7 +293,7 @@ class Rollouts:
     def _make(
         self, principal: Principal, wish: Wish, seen: Seen, now: int, due_at: int | None
     ) -> Change:
-        # Of what waits the tag was for the one who asked; the build and the pause bind it on.
+        # For a waiting change the tag is checked only now; build and pause stay bound.
         is_waiting = self.is_approval_needed(wish.channel, wish.order)
         is_bound = due_at is None and not is_waiting and not isinstance(wish.order, Halt)
         tag = wish.if_match if is_bound else ANY
@@ -311,9 +310,9 @@ class Rollouts:
         return change
 
     async def _try(self, wish: Wish, view: ChannelView, now: int) -> Edited | None:
-        """Plan an order on what is there; raises what it does not fit by.
+        """Plan a command on the present state; raises the error if it does not fit.
 
-        None is a halt of a channel that offers nothing, and for which something waits.
+        None is a halt of a channel that offers nothing yet, but has waiting changes.
         """
         check_words(wish, view.pointer)
         if view.pointer is None and isinstance(wish.order, Halt):
@@ -334,9 +333,9 @@ class Rollouts:
     async def _record(
         self, principal: Principal, changes: Sequence[Change], due_at: int | None
     ) -> list[ChangeView]:
-        """Write new changes and carry out what does not wait; raises what they do not fit by."""
+        """Insert new changes and carry out those that need not wait; raises if they do not fit."""
         waits = any(c.state == State.WAITING or c.due_at > c.proposed_at for c in changes)
-        names = await self._names() if waits else BuildNames({})  # only what waits is told so
+        names = await self._names() if waits else BuildNames({})  # only waiting ones are announced
         async with self._sessions.begin() as session:
             await lock_trail(session)
             await add_changes(session, changes, principal.actor, names)
@@ -359,13 +358,13 @@ class Rollouts:
         edited: Edited | None,
         share: DailyShare,
     ) -> ChangeView | None:
-        """Return the change on record that answers a repeated halt or pause, if one does."""
+        """Return the recorded change that answers a repeated halt or pause, if any."""
         if before is None or edited is None or not is_repetition(wish, before, edited.pointer):
             return None
         after = edited.pointer
         async with self._sessions() as session:
             change = await find_answer(session, wish, principal.name, before, after, share)
-        # What was open before that look is public by now.
+        # Changes that were open at that look are public by now.
         if change is None or (await self.view(wish.channel)).pointer != before:
             return None
         return show_change(change, await self._names())

@@ -1,8 +1,8 @@
-"""What only offline keys can do: the next version of a role, as a proposal for its holders.
+"""Changes that need offline keys: the next version of a role, as a proposal for the signers.
 
 The control plane writes no metadata of an offline role. It plans the change as the signer would and
-hands out the proposal (docs/FORMATS.md section 10) with every byte of what is replaced; the
-signer's ceremony judges it afresh.
+returns the proposal (docs/FORMATS.md section 10) with every byte of what is replaced. The signer's
+ceremony checks it again.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ Segment = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,15}\Z")]
 
 
 class SignedEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An order that becomes a proposal."""
+    """A command that becomes a proposal."""
 
     note: Note = ""
     """Why, for those who are asked to sign: plain text without links, in one line."""
@@ -68,7 +68,7 @@ class Retire(SignedEdit, frozen=True, kw_only=True, tag="retire"):
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """The bytes of a proposal file, their id, and sentences on what the change leaves out."""
+    """The bytes of a proposal file, their id, and remarks on what the change leaves out."""
 
     data: bytes
     identity: str
@@ -83,7 +83,7 @@ def propose_for_channel(
 ) -> Proposed:
     """Return the proposal of `order`, read from what is public.
 
-    Raises NotFoundError for a model that is not there, ConflictError where nothing would change,
+    Raises NotFoundError for a model that does not exist, ConflictError where nothing would change,
     and the core's own errors for what the role's rules refuse.
     """
     published, current = _load(channel.codename, public)

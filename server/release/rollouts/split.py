@@ -1,6 +1,6 @@
-"""Splitting `latest`: what it saves a phone and what it shows, measured on what is public.
+"""Splitting `latest`: what it saves a phone and what it reveals, measured on public data.
 
-The price is in bytes of the gzip form, which is what phones fetch.
+The cost is in bytes of the gzip form, which is what phones fetch.
 """
 
 import gzip
@@ -21,7 +21,7 @@ from server.release.rollouts.signed import Proposed, SignedEdit, propose
 from server.storage.bounded import read_bounded
 
 Documents = Mapping[str, Mapping[str, Any]]
-"""Role files as they are public, read from JSON, by role."""
+"""Public role files, decoded from JSON, by role."""
 
 
 class Split(SignedEdit, frozen=True, kw_only=True, tag="split"):
@@ -32,7 +32,7 @@ class Split(SignedEdit, frozen=True, kw_only=True, tag="split"):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one role lists: how many pointers, of which models; bytes of its gzip form."""
+    """The content of one role: number of pointers, their models, bytes of its gzip form."""
 
     pointers: int
     codenames: frozenset[str]
@@ -41,14 +41,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What phones fetch when a pointer of theirs changed: before the split and after it."""
+    """What phones fetch when one of their pointers changed: before and after the split."""
 
     before: tuple[Part, ...]
     after: tuple[Part, ...]
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The price in words."""
+        """The cost in words."""
         pointers = sum(part.pointers for part in self.before)
         models = frozenset[str]().union(*(part.codenames for part in self.before))
         least = min(self.after, key=lambda part: part.pointers)
@@ -70,9 +70,9 @@ class Price:
 
 
 def propose_split(order: Split, public: Path, now: datetime) -> Proposed:
-    """Return the proposal that splits latest, with its price as remarks.
+    """Return the proposal that splits latest, with its cost as remarks.
 
-    Raises NotFoundError where nothing is public, ReleaseError where it is split so already.
+    Raises NotFoundError where nothing is public, ReleaseError where it has this split already.
     """
     published = load_published(public)
     if published is None:

@@ -1,7 +1,7 @@
-"""A submission on its way in: `bundle.json`, which is one line, and the role files in its order.
+"""An incoming submission: `bundle.json`, which is one line, and the role files in its order.
 
-Source: docs/FORMATS.md section 6. What is held in memory is one role file and one piece of a
-socket, however much there is to come.
+Source: docs/FORMATS.md section 6. Memory holds one role file and one piece of a socket at a time,
+whatever the size of the submission.
 """
 
 import os
@@ -27,7 +27,7 @@ class Intake:
         self._held = bytearray()
 
     async def line(self, limit: int) -> bytes:
-        """Return what ends with the first line feed; raises FormatError beyond `limit`."""
+        """Return the bytes up to the first line feed; raises FormatError beyond `limit`."""
         while b"\n" not in self._held and len(self._held) < limit:
             if not await self._more():
                 break
@@ -47,7 +47,7 @@ class Intake:
         return self._cut(length)
 
     async def skip(self, length: int) -> None:
-        """Pass over `length` bytes, or as many as there are."""
+        """Skip `length` bytes, or as many as there are."""
         while length > 0 and (self._held or await self._more()):
             length -= len(self._cut(min(length, len(self._held))))
 
@@ -68,12 +68,12 @@ class Intake:
 
 
 PREFIX = f"{TEMPORARY}api-"
-"""Not the signer's own temporary names: what is under way there is left alone."""
+"""Different from the signer's temporary names, whose bundles in progress are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nameless:
-    """A bundle that has no name yet; its `receipt` stands in the audit log once it was received."""
+    """A bundle without its final name; once received, its `receipt` is in the audit log."""
 
     incoming: Path
     submission: str
@@ -85,7 +85,7 @@ class Nameless:
         return self.incoming / f"{PREFIX}{self.submission}-{self.receipt}"
 
     def reveal(self) -> None:
-        """Give it its name; where the same bundle waits already it is not needed."""
+        """Give it its final name, unless the same bundle waits already."""
         target = self.incoming / self.submission
         if target.is_dir():
             self.remove()
@@ -94,12 +94,12 @@ class Nameless:
         sync_folder(self.incoming)
 
     def remove(self) -> None:
-        """Remove it; what cannot be removed now is removed the next time."""
+        """Remove it; if that fails, the next sweep does."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def find_nameless(incoming: Path) -> list[Nameless]:
-    """Return the bundles without a name, also such as are being written."""
+    """Return the bundles without a final name, including those being written."""
     names = [path.name.removeprefix(PREFIX) for path in incoming.glob(f"{PREFIX}*")]
     parts = [name.partition("-") for name in sorted(names)]
     return [Nameless(incoming, submission, receipt) for submission, _, receipt in parts]
@@ -130,7 +130,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 COPIES = 3
-"""Of a role file until it is public: in `incoming`, staged, and in its place."""
+"""Files per role file until it is public: in `incoming`, staged, and in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class SubmissionLimits:
 def check_size(bundle: Bundle, limits: SubmissionLimits) -> int:
     """Return how many bytes the role files of a bundle have in all.
 
-    Raises FormatError for one that no reader would take, TooLargeError for too many in all.
+    Raises FormatError for one over a reader's limit, TooLargeError for too many in all.
     """
     for role in bundle.roles:
         if role.length > metadata_limit(role.name):

@@ -54,7 +54,7 @@ Status = Literal["waiting", "published", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class SubmissionState:
-    """One bundle: `snapshot` is the version that shows it, 0 else; `finished_at` epoch seconds."""
+    """One bundle: `snapshot` is the version with it, else 0; `finished_at` in epoch seconds."""
 
     id: str
     status: Status
@@ -64,7 +64,7 @@ class SubmissionState:
 
     @property
     def key(self) -> str:
-        """The key by which submissions are listed, the newest first: a waiting one has no end."""
+        """The sort key of the listing, the newest first; a waiting bundle has no end time."""
         return f"{self.finished_at or 10**15:016d}.{self.id}"
 
 
@@ -75,7 +75,7 @@ def waits(folder: StateFolder, submission_id: str) -> bool:
 
 
 def state_of(row: Submission) -> SubmissionState:
-    """Return what the publisher wrote down about a bundle."""
+    """Return the publisher's result for a bundle."""
     status: Status = "published" if row.status == "published" else "refused"
     return SubmissionState(row.id, status, row.reason, row.snapshot, row.finished_at)
 
@@ -84,13 +84,13 @@ _NAMED_IN_TRAIL = 200  # roles of a bundle; the bundle's id is a hash of all of 
 RECEIVE = "submission.receive"
 _LOOK_SECONDS = 0.05  # between two looks at whether a bundle has its result
 MAX_WAIT = 30
-"""Seconds for which a question may wait for its answer: proxies cut at 60."""
+"""The longest wait of a request for its answer, in seconds: proxies time out at 60."""
 
 
 class Submissions:
-    """All submissions of a state folder. `wake` makes the publisher look into `incoming` now.
+    """All submissions of a state folder. `wake` makes the publisher read `incoming` now.
 
-    `free` gives the bytes that are free on the disk of a folder.
+    `free` returns the free bytes on the disk of a folder.
     """
 
     def __init__(
@@ -119,11 +119,11 @@ class Submissions:
     async def submit(
         self, principal: Principal, submission_id: str, pieces: AsyncIterator[bytes]
     ) -> SubmissionState:
-        """Take a bundle: its `bundle.json`, then its role files in the list's order.
+        """Receive a bundle: its `bundle.json`, then its role files in the list's order.
 
-        Blobs that it names must be here. The same bundle again is the same submission: one that
-        waits or is published is left as it is, one that was refused is tried once more. However it
-        ends, the caller may read on from `pieces`.
+        The blobs that it names must be in the store. Submitting the same bundle again is the same
+        submission: one that waits or is published stays, a refused one is tried once more. In any
+        case the caller may read on from `pieces`.
         """
         intake = Intake(pieces)
         data = await intake.line(MAX_BUNDLE)
@@ -149,7 +149,7 @@ class Submissions:
                 if is_new and not await self._settle(submission_id):
                     await self._record(principal, bundle, nameless)
                     await asyncio.to_thread(nameless.reveal)
-                else:  # it came another way meanwhile
+                else:  # it arrived another way meanwhile
                     await asyncio.to_thread(nameless.remove)
         finally:
             self._under_way.discard(nameless)
@@ -157,7 +157,7 @@ class Submissions:
         return SubmissionState(submission_id, "waiting")
 
     async def look(self, submission_id: str, wait: float = 0) -> SubmissionState:
-        """Return what has become of a submission; waits up to `wait` seconds for its result."""
+        """Return the state of a submission; waits up to `wait` seconds for its result."""
         check_sha256(submission_id)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(wait, MAX_WAIT)
@@ -170,9 +170,9 @@ class Submissions:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def list(self, principal: Principal, after: str, limit: int) -> Sequence[SubmissionState]:
-        """Return `limit` submissions that follow the key `after`, the newest first.
+        """Return `limit` submissions after the key `after`, the newest first.
 
-        Who has all codenames sees all, others what their account handed in.
+        A caller with all codenames sees all, others those of their account.
         """
         waiting = await asyncio.to_thread(list_submissions, self._folder.incoming)
         order = (Row.finished_at.desc(), Row.id.desc())
@@ -198,16 +198,16 @@ class Submissions:
         return [state for state in states if not after or state.key < after][:limit]
 
     async def tidy(self) -> None:
-        """End what a crash left; for the start, before anything is submitted."""
+        """Clean up after a crash; call it at the start, before anything is submitted."""
         async with self._naming:
             await self._settle()
 
     async def _settle(self, submission_id: str = "") -> bool:
-        """Give folders their name whose receipt is in the audit log; answers whether there was one.
+        """Give folders their name whose receipt is in the audit log; returns whether there was one.
 
-        Of all bundles, or one; other folders are removed, but for those that are being written.
-        Where disk or database failed between steps 2 and 4 nobody knew whether the audit log has
-        the receipt; now it is known.
+        Of all bundles, or one; other folders are removed, except those being written. After a
+        failure of disk or database between steps 2 and 4 only the audit log tells whether the
+        receipt was recorded.
         """
         found = await asyncio.to_thread(find_nameless, self._folder.incoming)
         revealed = False
@@ -263,7 +263,7 @@ class Submissions:
 
 
 async def _write(intake: Intake, bundle: Bundle, data: bytes, nameless: Nameless) -> None:
-    """Take step 2; a failure leaves nothing."""
+    """Do step 2; a failure leaves nothing."""
     is_whole = False
     try:
         await asyncio.to_thread(begin_bundle, nameless.path)
@@ -278,7 +278,7 @@ async def _write(intake: Intake, bundle: Bundle, data: bytes, nameless: Nameless
 
 
 def _received_from(name: str) -> Select[str]:
-    """Return the query for the ids of what an account handed in, with whichever token."""
+    """Return the query for the ids of an account's submissions, with any of its tokens."""
     token = AuditLogEntry.actor.startswith(f"{name}/", autoescape=True)
     return select(AuditLogEntry.subject).where(
         AuditLogEntry.action == RECEIVE, or_(AuditLogEntry.actor == name, token)
@@ -306,8 +306,8 @@ ACTOR = "server"
 async def record_end(session: AsyncSession, result: Result) -> None:
     """Record that a bundle was published or refused, and why.
 
-    Who handed it in is in the entry `submission.receive`; a bundle that was laid into `incoming/`
-    has none. A reason may quote what was handed in, and a token has no place in the audit log.
+    Its submitter is in the entry `submission.receive`; a bundle that was copied into `incoming/`
+    has none. A reason may quote the submission, so tokens are redacted.
     """
     is_published = result.status == "published"
     await record(

@@ -12,29 +12,32 @@ from server.core.errors import FormatError
 from server.release.uploads.limits import UploadChecksumError
 
 ALGORITHMS = {"sha1": 20, "sha256": 32}
-"""What a part may be hashed with, and the bytes of each hash. sha1 is there because the protocol
-demands it; it guards one transfer against accidents, while a blob's identity is its sha256."""
+"""The hash algorithms of a part, and the bytes of each hash.
+
+The protocol requires sha1. It protects one transfer against accidents, while a blob's identity is
+its sha256.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """The hash that a part is said to have, and the hash of what has arrived of it."""
+    """The announced hash of a part, and the hash of what has arrived of it."""
 
     expected: bytes
     _digest: Any = field(repr=False)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes in, in order."""
+        """Hash bytes, in order."""
         self._digest.update(data)
 
     def check(self) -> None:
-        """Raise UploadChecksumError unless what was fed has the hash."""
+        """Raise UploadChecksumError unless the bytes have the announced hash."""
         if not hmac.compare_digest(self._digest.digest(), self.expected):
             raise UploadChecksumError("the part does not have its checksum: send it again.")
 
 
 def decode_checksum(text: str) -> Checksum:
-    """Return what an `Upload-Checksum` header says; FormatError for other algorithms, too."""
+    """Return the content of an `Upload-Checksum` header; FormatError for other algorithms, too."""
     algorithm, _, encoded = text.partition(" ")
     length = ALGORITHMS.get(algorithm)
     if length is None:
@@ -46,7 +49,7 @@ def decode_checksum(text: str) -> Checksum:
 
 
 METADATA_LIMIT = 4096
-"""Characters of the header: a hash and a file name have under 600."""
+"""The limit of the header in characters: a hash and a file name have under 600."""
 _KEY = re.compile(r"[!-+\--~]{1,64}")  # ASCII without space and comma
 
 
@@ -71,5 +74,5 @@ def decode_upload_metadata(text: str) -> str:
 
 
 def encode_upload_metadata(sha256: str) -> str:
-    """Return the header for a hash: what is kept of the one that a client sent."""
+    """Return the header for a hash: the stored part of a client's header."""
     return f"sha256 {base64.b64encode(sha256.encode()).decode()}"

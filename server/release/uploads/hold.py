@@ -1,4 +1,4 @@
-"""One upload in the hands of one task: held, and brought to its end as a blob or as nothing."""
+"""Exclusive access of one task to an upload, and the upload's end: as a blob or dropped."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +19,7 @@ from server.storage.models import Blob
 
 
 class Holder:
-    """Holds uploads of a state folder, one task each, whatever process the tasks are in."""
+    """Locks uploads of a state folder for one task each, across processes."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Holder:
 
     @contextlib.asynccontextmanager
     async def holding(self, upload: Upload) -> AsyncIterator[PartialFile]:
-        """Hold the file of an upload that is not whole yet.
+        """Lock the file of an unfinished upload.
 
-        Raises UploadBusyError when somebody else holds it, or ended it a moment ago.
+        Raises UploadBusyError when another task holds it, or ended it a moment ago.
         """
         file = PartialFile(self.path(upload.id))
         try:
@@ -60,7 +60,7 @@ class Holder:
             await to_end(file.close)
 
     async def finish(self, upload: Upload, file: PartialFile, actor: str) -> None:
-        """Make a blob of a file whose bytes are all there; steps 1 to 4 of `uploads`.
+        """Turn a file with all its bytes into a blob; steps 1 to 4 of `uploads`.
 
         Raises UploadChecksumError for other bytes than announced, and then forgets the upload.
         """
@@ -93,7 +93,7 @@ class Holder:
     async def drop(self, upload: Upload, file: PartialFile | None, actor: str, action: str) -> None:
         """Forget an upload: its row, then its file, which a crash in between leaves to be swept.
 
-        The other way round whoever sends at that moment would begin a file of a row that ends.
+        In the other order, a concurrent sender would create a file for a row about to be removed.
         """
         async with self._sessions.begin() as session:
             await session.execute(delete(Upload).where(Upload.id == upload.id))

@@ -1,4 +1,4 @@
-"""How much may be uploaded at once, and for how long it waits for its end."""
+"""Limits of uploads: number, bytes and lifetime."""
 
 import shutil
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from server.storage.room import KEEP_FREE, Room, plan_room
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of uploads; bytes, but for counts and durations.
+    """Limits of uploads; bytes, except counts and durations.
 
     `length`: of one upload; a full package of a big model has about 4 GiB.
-    `per_account`, `in_all`: uploads that are not whole yet.
-    `finished`: whole uploads of an account that are remembered; the oldest are forgotten early.
-    `account_bytes`: announced lengths of an account's uploads that are not whole yet.
+    `per_account`, `in_all`: unfinished uploads.
+    `finished`: finished uploads of an account that are remembered; the oldest are forgotten early.
+    `account_bytes`: announced lengths of an account's unfinished uploads.
     `keep_free`: what uploads leave free on the disk for publishing, the log and the database.
-    `blob_quota`: of all blobs together, those that uploads are to become among them; 0 for any.
+    `blob_quota`: of all blobs together, including unfinished uploads; 0 for no limit.
     `lifetime`: how long an upload waits for its next part; each part begins it anew.
-    `silence`: how long a part may pause between two pieces before it counts as cut off.
+    `silence`: how long a part may pause between two pieces before it counts as interrupted.
     """
 
     length: int = 16 << 30
@@ -39,7 +39,7 @@ class Limits:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Return the bounds that an operator has set."""
+    """Return the limits from an operator's settings."""
     return Limits(
         length=settings.upload_limit,
         per_account=settings.uploads_per_account,
@@ -60,9 +60,9 @@ def free_bytes(folder: Path) -> int:
 
 
 def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> None:
-    """Raise unless `upload` may wait beside those that are `waiting` already.
+    """Raise unless `upload` is allowed beside those that are `waiting` already.
 
-    RateError for too many at once, QuotaError for too many bytes of one account.
+    RateError for too many at the same time, QuotaError for too many bytes of one account.
     """
     own = [each for each in waiting if each.account == upload.account]
     if len(own) >= limits.per_account or len(waiting) >= limits.in_all:
@@ -81,7 +81,7 @@ def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> No
 
 
 def check_blob_quota(upload: Upload, used: int, limits: Limits) -> None:
-    """Raise QuotaError unless all blobs may grow by `upload`; `used` bytes they have or will."""
+    """Raise QuotaError unless all blobs may grow by `upload`; `used` includes expected ones."""
     lacking = plan_room(upload.length, used=used, free=None, room=Room(limits.blob_quota))
     if lacking:
         raise QuotaError(
@@ -91,7 +91,7 @@ def check_blob_quota(upload: Upload, used: int, limits: Limits) -> None:
 
 
 def check_space(upload: Upload, missing: int, free: int, limits: Limits) -> None:
-    """Raise QuotaError unless the disk holds it; `missing` bytes of other uploads are to come."""
+    """Raise QuotaError unless the disk has room; `missing` bytes of other uploads are expected."""
     lacking = plan_room(
         upload.length + missing, used=0, free=free, room=Room(keep_free=limits.keep_free)
     )
@@ -103,11 +103,11 @@ def check_space(upload: Upload, missing: int, free: int, limits: Limits) -> None
 
 
 class UploadBusyError(ConflictError):
-    """Somebody else is sending to this upload, or it is being verified, at this moment."""
+    """Another request is sending to this upload, or it is being verified, at this moment."""
 
 
 class OffsetError(ConflictError):
-    """A part does not begin where the bytes so far end; `offset` says where that is."""
+    """A part does not begin at the end of the bytes so far, `offset`."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"the next part has to begin at offset {offset}: ask with HEAD first.")

@@ -1,4 +1,4 @@
-"""What is done to uploads without their clients: after a crash, and when they have expired."""
+"""Maintenance of uploads without their clients: after a crash, and when they have expired."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ SERVER = "server"
 
 
 async def recover_uploads(sessions: Sessions, holder: Holder) -> int:
-    """Make blobs of whole uploads that a crash left; returns how many."""
+    """Finish complete uploads that a crash left; returns how many."""
     done = 0
     for upload in await _load_waiting(sessions):
         if await asyncio.to_thread(arrived, holder.path(upload.id)) == upload.length:
@@ -29,9 +29,9 @@ async def recover_uploads(sessions: Sessions, holder: Holder) -> int:
 
 
 async def sweep_uploads(folder: StateFolder, sessions: Sessions, holder: Holder, now: int) -> int:
-    """Forget uploads that expired before `now`, and files that no upload needs; returns how many.
+    """Forget uploads that expired before `now`, and unneeded files; returns how many.
 
-    One that somebody is sending to at this moment is left alone.
+    An upload that receives bytes at this moment is left alone.
     """
     async with sessions() as session:
         expired = list(await session.scalars(select(Upload).where(Upload.expires_at <= now)))

@@ -1,11 +1,11 @@
 """The file of one upload: the bytes that arrived so far, in order, with one writer at a time.
 
-    uploads/ID          the bytes; how many there are is the file's length and stands nowhere else
+    uploads/ID          the bytes; the file's length is the only record of their number
     uploads/ID.from     while a part with a checksum arrives: the decimal offset where it begins
 
-A part without a checksum keeps what arrived of it. A part with one counts whole or not at all: a
-crash in the middle leaves `ID.from`, and whoever opens the file next cuts it back to there. The
-writer holds a lock on the file, which the kernel releases when the process dies.
+What arrived of a part without a checksum is kept. A part with one counts completely or not at all:
+a crash in the middle leaves `ID.from`, and the next opening truncates the file there. The writer
+holds a lock on the file, which the kernel releases when the process dies.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class PartialFile:
-    """The file of one upload; every method blocks, and all but `open` want it open."""
+    """The file of one upload; every method blocks, and all except `open` need it open."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
 
     def open(self) -> None:
-        """Open and lock the file, which is made where it is not there yet; mend what a crash left.
+        """Open and lock the file, which is created if missing; repair it after a crash.
 
-        Raises UploadBusyError when somebody else holds it.
+        Raises UploadBusyError when another task holds it.
         """
         with _surroundings():
             make_folder(self.path.parent)
@@ -60,7 +60,7 @@ class PartialFile:
                 self.settle()
 
     def close(self) -> None:
-        """Let go of it, if it was open."""
+        """Close the file and release the lock, if it was open."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -78,31 +78,31 @@ class PartialFile:
                 view = view[os.write(self._descriptor, view) :]
 
     def begin(self) -> None:
-        """Remember where a part with a checksum begins, before its first byte is written."""
+        """Record where a part with a checksum begins, before its first byte is written."""
         with _surroundings():
             write_durable(_mark(self.path), b"%d" % self.offset)
 
     def cut(self, offset: int) -> None:
-        """Drop what lies behind `offset`."""
+        """Truncate the file at `offset`."""
         with _surroundings():
             os.ftruncate(self._descriptor, offset)
             os.fsync(self._descriptor)
 
     def settle(self) -> None:
-        """Make what arrived survive a power cut; a part with a checksum counts from here on."""
+        """Flush what arrived to disk; a part with a checksum counts from here on."""
         with _surroundings():
             os.fsync(self._descriptor)
             _forget(_mark(self.path))
 
     def remove(self) -> None:
-        """Remove the file, and what there is beside it."""
+        """Remove the file, and its `.from` file."""
         with _surroundings():
             _forget(_mark(self.path))
             _forget(self.path)
 
 
 def arrived(path: Path) -> int:
-    """Return how many bytes of an upload count, whether or not somebody is sending more."""
+    """Return how many bytes of an upload count, whether or not more are arriving."""
     try:
         return decode_decimal(read_bounded(_mark(path), 16).decode("ascii"))
     except (OSError, ValueError, FormatError):  # there is none
@@ -115,7 +115,7 @@ def is_upload_name(name: str) -> bool:
 
 
 def remove_unheld(path: Path) -> None:
-    """Remove an upload's file unless somebody holds it."""
+    """Remove an upload's file unless it is locked."""
     file = PartialFile(path)
     try:
         with contextlib.suppress(UploadBusyError):
@@ -167,11 +167,11 @@ def _surroundings() -> Iterator[None]:
 P = ParamSpec("P")
 T = TypeVar("T")
 _THREADS = BlobThreads()
-"""Of all uploads: clients may send many at once, and publishing needs the loop's own threads."""
+"""For all uploads: many clients may send at the same time, and publishing needs other threads."""
 
 
 async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """Run `function` in a thread; when the caller is cancelled, first wait for it.
+    """Run `function` in a thread; if cancelled, wait for it first.
 
     A file is not closed, and not unlocked, under a thread that still writes to it.
     """
@@ -179,7 +179,7 @@ async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwar
 
 
 async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
-    """Await a call in another thread; when the caller is cancelled, first wait for it."""
+    """Await a call in another thread; if cancelled, wait for it first."""
     work = asyncio.ensure_future(call)
     try:
         return await asyncio.shield(work)
@@ -193,7 +193,7 @@ BEYOND = (
     " announce another upload."
 )
 BATCH = 1 << 20
-"""Bytes that are gathered before a thread writes them: pieces of a socket have about 64 KiB."""
+"""Bytes collected before a thread writes them: pieces of a socket have about 64 KiB."""
 
 
 async def receive(
@@ -203,11 +203,11 @@ async def receive(
     checksum: Checksum | None,
     silence: float,
 ) -> None:
-    """Append the bytes of one part, at most `room`; on return they survive a power cut.
+    """Append the bytes of one part, at most `room`; on return they are flushed to disk.
 
-    Whatever ends it early, a connection that is lost or pauses for `silence` seconds among it, what
-    arrived stays, and survives, too; but with a `checksum`, or of a part that is longer than
-    `room`, nothing stays. The error that ended it goes on to the caller.
+    After an early end, such as a lost connection or a pause of `silence` seconds, what arrived
+    stays and is flushed, too. Nothing stays of a part with a `checksum`, or of one that is longer
+    than `room`. The error is raised to the caller.
     """
     start, is_whole = file.offset, False
     if checksum is not None:
@@ -251,7 +251,7 @@ async def _copy(
                 raise TooLargeError(BEYOND)
             batch += piece
             if len(batch) >= BATCH:
-                # What cannot be written is not tried once more below.
+                # A failed write is not repeated below.
                 full, batch = bytes(batch), bytearray()
                 await to_end(_take, file, full, checksum)
     finally:

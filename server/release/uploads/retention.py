@@ -1,4 +1,4 @@
-"""Looks after uploads while the server runs: what a crash left, what has expired."""
+"""Maintenance of uploads while the server runs: after a crash, and when they expire."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ EVERY_SECONDS = 600.0  # uploads live for a day
 
 
 class Keeping:
-    """`run` goes on for ever; what goes wrong is told to `alarm` and tried again."""
+    """`run` never returns; failures go to `alarm` and are tried again."""
 
     def __init__(self, uploads: Uploads, alarm: Callable[[str], None]) -> None:
         self._uploads = uploads

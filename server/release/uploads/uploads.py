@@ -1,14 +1,14 @@
 """Uploads from their announcement to the blob: the protocol tus 1.0.0 without its HTTP.
 
-An upload is a row that says who sends what, and a file with the bytes so far (`partial`). Its last
-byte makes it a blob, in this order:
+An upload is a row with its sender and content, and a file with the bytes so far (`partial`). Its
+last byte makes it a blob, in this order:
 
     1  the file is hashed                     a crash leaves a whole file: it is finished later
     2  it is named in the blob store, too     a crash leaves a blob without a record: the same
-    3  row, record and audit log say so, as one   a crash leaves a file that nobody needs: swept
+    3  row, record and audit log say so, as one   a crash leaves a file that nothing needs: swept
     4  the file's own name is removed
 
-So whoever is told that an upload is whole, or sees that by its offset, can name the blob.
+So once the answer or the offset says that an upload is complete, its blob can be named.
 """
 
 import asyncio
@@ -54,20 +54,20 @@ class UploadState:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all bytes are there and verified: the blob can be named."""
+        """Whether all bytes have arrived and are verified: the blob can be named."""
         return self.offset == self.length
 
 
 def state_of(upload: Upload, offset: int) -> UploadState:
-    """Return the state of a row whose bytes so far are `offset`."""
+    """Return the state of a row with `offset` bytes so far."""
     return UploadState(upload.id, upload.sha256, upload.length, offset, upload.expires_at)
 
 
 class Uploads:
     """All uploads of a state folder.
 
-    `free` gives the bytes that are free on a folder's disk, `entropy(n)` n random bytes;
-    `after_step` is told the number of each step above that is done.
+    `free` returns the free bytes on a folder's disk, `entropy(n)` n random bytes; `after_step`
+    receives the number of each finished step above.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Uploads:
         return length if found is not None and found.length == length else None
 
     async def create(self, principal: Principal, length: int, sha256: str) -> UploadState:
-        """Announce `length` bytes with the hash `sha256`; whole at once if they are here already.
+        """Announce `length` bytes with the hash `sha256`; complete already if the blob exists.
 
         Raises TooLargeError, and QuotaError or RateError where there is no room for it now.
         """
@@ -121,7 +121,7 @@ class Uploads:
             expires_at=self._expiry(now),
             finished_at=now if is_here else None,
         )
-        async with self._creating:  # so that two do not take the last room
+        async with self._creating:  # so that two uploads do not take the last room
             if not is_here:
                 await self._check_room(upload)
             async with self._sessions.begin() as session:
@@ -139,9 +139,9 @@ class Uploads:
         return await self._state(upload, principal)
 
     async def look(self, principal: Principal, upload_id: str) -> UploadState:
-        """Return how far an upload is; one whose last answer was lost is made a blob now.
+        """Return the state of an upload; one whose last answer was lost becomes a blob now.
 
-        Raises NotFoundError, too, where its blob was removed since: it has to be uploaded again.
+        Raises NotFoundError also where its blob was removed since: it has to be uploaded again.
         """
         upload = await self._load(principal, upload_id)
         if upload.finished_at is not None and await self.blob_length(upload.sha256) is None:
@@ -157,11 +157,11 @@ class Uploads:
         declared: int | None,
         checksum: Checksum | None,
     ) -> UploadState:
-        """Take a part that begins at `offset`; `declared` bytes, where its sender said so.
+        """Receive a part that begins at `offset`, of `declared` bytes if known.
 
         Raises OffsetError, TooLargeError, UploadBusyError, QuotaError, UploadStalledError and
-        UploadChecksumError; what then is left of the part, `receive` says. An upload whose bytes
-        do not have the sha256 that it announced is gone after it.
+        UploadChecksumError; `receive` says what stays of the part then. An upload whose bytes do
+        not have the announced sha256 is removed.
         """
         upload = await self._load(principal, upload_id)
         if upload.finished_at is not None:
@@ -185,7 +185,7 @@ class Uploads:
         return state_of(upload, present)
 
     async def remove(self, principal: Principal, upload_id: str) -> None:
-        """End an upload and forget it; what has become a blob stays one."""
+        """End an upload and forget it; a finished blob stays."""
         upload = await self._load(principal, upload_id)
         if upload.finished_at is not None:
             await self._holder.drop(upload, None, principal.actor, "upload.remove")
@@ -194,15 +194,15 @@ class Uploads:
             await self._holder.drop(upload, file, principal.actor, "upload.remove")
 
     async def tidy(self) -> None:
-        """Remove what a crash left half written; for the start, before anything is sent."""
+        """Remove partial files after a crash; call it at the start, before any request."""
         await asyncio.to_thread(sweep_temporary, self._folder.uploads)
 
     async def recover(self) -> int:
-        """Make blobs of whole uploads that a crash left; returns how many."""
+        """Finish complete uploads that a crash left; returns how many."""
         return await recover_uploads(self._sessions, self._holder)
 
     async def sweep(self) -> int:
-        """Forget what has expired; returns how many uploads that were not whole."""
+        """Forget expired uploads; returns how many unfinished ones."""
         return await sweep_uploads(self._folder, self._sessions, self._holder, self._now())
 
     async def _check_room(self, upload: Upload) -> None:
@@ -221,7 +221,7 @@ class Uploads:
         await asyncio.to_thread(look)
 
     async def _forget_finished(self, session: AsyncSession, account: str) -> None:
-        """Forget an account's whole uploads but the newest: their blobs stay, and tell the same."""
+        """Forget an account's finished uploads except the newest: their blobs stay."""
         whole = and_(Upload.account == account, Upload.finished_at.is_not(None))
         newest = (
             select(Upload.id)
@@ -232,7 +232,7 @@ class Uploads:
         await session.execute(delete(Upload).where(whole, Upload.id.not_in(newest)))
 
     async def _load(self, principal: Principal, upload_id: str) -> Upload:
-        """Load a principal's own upload; somebody else's is as one that is not there."""
+        """Load a principal's own upload; one of another account counts as missing."""
         principal.check(Permission.UPLOAD)
         found = None
         if is_upload_name(upload_id):

@@ -1,1 +1,1 @@
-"""Webhooks: what happened is told to addresses that were given, signed, until they take it."""
+"""Webhooks: events are signed and sent to configured addresses until these accept them."""

@@ -1,4 +1,4 @@
-"""Looks at the public tree when it changes and when a rollout's step begins; queues the events."""
+"""Detects changes of the public tree and beginning rollout steps, and queues their events."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +48,7 @@ class View:
 
 
 class SeenPointer(msgspec.Struct, frozen=True):
-    """What was told of a pointer: its newest counter, the share reached, whether it is halted."""
+    """What was announced of a pointer: newest counter, share reached, whether it is halted."""
 
     counter: int
     permille: int
@@ -56,14 +56,14 @@ class SeenPointer(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What of a view was told: versions of offline roles, and pointers by path."""
+    """What was announced of a view: versions of offline roles, and pointers by path."""
 
     roles: dict[str, int]
     pointers: dict[str, SeenPointer]
 
 
 def see(view: View | None, now: int) -> Seen:
-    """Return what there is to tell of a view at `now`; None is a server without publication."""
+    """Return the state to announce of a view at `now`; None is a server without publication."""
     if view is None:
         return Seen({}, {})
     pointers = {
@@ -78,21 +78,21 @@ def see(view: View | None, now: int) -> Seen:
 
 
 def encode_seen(seen: Seen) -> str:
-    """Return what was told as the text that the database keeps."""
+    """Return an announced state as the text that the database stores."""
     return encode_canonical_json(msgspec.to_builtins(seen)).decode()
 
 
 def decode_seen(text: str) -> Seen:
-    """Read what was told."""
+    """Read an announced state."""
     return msgspec.json.decode(text, type=Seen)
 
 
 def plan_events(
     before: Seen, view: View, now: int, name: Name = lambda _channel, _counter: UNSET
 ) -> Iterator[Event]:
-    """Yield what happened since `before`: publications, then halts and rollout steps by channel.
+    """Yield the events since `before`: publications, then halts and rollout steps by channel.
 
-    `name` gives what people know a build by; it is asked for builds that are told of alone.
+    `name` returns a build's name; it is called only for builds in an event.
     """
     after = see(view, now)
     roles = {name: n for name, n in after.roles.items() if n > before.roles.get(name, 0)}
@@ -115,7 +115,7 @@ def plan_events(
 
 
 def next_step(view: View | None, now: int) -> int | None:
-    """Return when the next step of any rollout begins after `now`, None when none is to come."""
+    """Return when the next step of any rollout begins after `now`, None if there is none."""
     starts = (
         start
         for pointer in (view.pointers.values() if view else ())
@@ -156,16 +156,16 @@ def _rolled_out(channel: Channel, pointer: SeenPointer, now: int, build: Build) 
 
 
 TICK_SECONDS = 0.5
-PUBLIC = "public"  # the row that remembers what was told
+PUBLIC = "public"  # the row with the announced state
 log = structlog.get_logger()
 
 
 class ChangeDetector:
-    """Tells what phones can see now and could not before.
+    """Announces what phones can see now and could not before.
 
-    Events are queued a few in a transaction, and what was told is remembered after the last. A
-    process that dies in between leaves the rest to the next look, which finds the same events by
-    their ids: each is queued once, however many processes look.
+    Events are queued a few in a transaction, and the announced state is stored after the last.
+    After a crash in between, the next look finds the same events by their ids: each is queued once,
+    however many processes look.
     """
 
     def __init__(self, public: Path, sessions: Sessions, clock: Callable[[], int]) -> None:
@@ -177,7 +177,7 @@ class ChangeDetector:
         self._next: int | None = 0
 
     async def run(self) -> None:
-        """Look for ever; what goes wrong is said once until it is something else."""
+        """Look for ever; a failure is reported once until it is a different one."""
         complaint = ""
         while True:
             try:
@@ -190,7 +190,7 @@ class ChangeDetector:
             await asyncio.sleep(TICK_SECONDS)
 
     async def notice(self) -> None:
-        """Queue what happened since the last look, by whomever that was."""
+        """Queue the events since the last look of any process."""
         now = self._clock()
         identity = await asyncio.to_thread(_identify, self._public)
         is_changed = identity != self._identity
@@ -201,12 +201,12 @@ class ChangeDetector:
             self._identity, self._view, self._next = identity, view, next_step(view, now)
 
     async def _tell(self, view: View | None, now: int) -> bool:
-        """Answer False where another process was faster: then the next look starts from there."""
+        """Return False where another process was faster: then the next look starts from there."""
         value = encode_seen(see(view, now))
         async with self._sessions.begin() as session:
             told = await session.get(Noticed, PUBLIC)
             if told is None:
-                # The first start of a version that tells: what was public before is no news.
+                # The first start of a version with webhooks: what was public before is no event.
                 session.add(Noticed(name=PUBLIC, value=value))
                 return True
             if told.value == value or view is None:
@@ -226,13 +226,13 @@ class ChangeDetector:
 
 
 async def _is_last(session: AsyncSession, value: str) -> bool:
-    """Answer whether `value` is what was told last, and keep it so until the transaction ends."""
+    """Answer whether `value` is the announced state, and lock it until the transaction ends."""
     query = select(Noticed.value).where(Noticed.name == PUBLIC).with_for_update()
     return await session.scalar(query) == value
 
 
 class _Names:
-    """Names builds by the roles of their models, each read when it is asked for."""
+    """Names builds by the roles of their models, each read when needed."""
 
     def __init__(self, public: Path, versions: Mapping[str, int]) -> None:
         self._folder = public / "metadata"
@@ -240,7 +240,7 @@ class _Names:
         self._known: dict[str, BuildNames] = {}
 
     def __call__(self, channel: Channel, counter: int) -> BuildName:
-        """Return the name of a build of a channel; its counter alone where its role is gone."""
+        """Return the name of a build of a channel; only its counter where its role is gone."""
         role = channel.codename
         if role not in self._versions:
             return BuildName(counter)
@@ -260,7 +260,7 @@ def _identify(public: Path) -> tuple[int, int] | None:
 
 
 def _load_view(public: Path) -> View | None:
-    """Read timestamp, snapshot and pointers; the releases of all models are left unread."""
+    """Read timestamp, snapshot and pointers, but not the models' releases."""
     folder = public / "metadata"
 
     def read(role: str, version: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Queued deliveries: put in with what happened, claimed for one attempt, and how that ended."""
+"""Queued deliveries: inserted with their event, claimed for one attempt, and its result."""
 
 import hashlib
 import re
@@ -16,14 +16,14 @@ from server.release.webhooks.event import Event, encode_event
 from server.storage.control_models import Delivery, Webhook
 from server.storage.database import Sessions
 
-CLAIM_SECONDS = 60  # an attempt ends long before; a process that died holds a delivery no longer
-KEEP_SECONDS = 30 * 86_400  # how long what was delivered or given up can be looked at
+CLAIM_SECONDS = 60  # an attempt ends long before; the claim of a dead process expires
+KEEP_SECONDS = 30 * 86_400  # how long finished deliveries can be viewed
 AT_ONCE = 100  # rows that one transaction adds or removes: a halt may wait for it
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery that was claimed: what is sent where, for which time, signed with what."""
+    """One claimed delivery: body, address, time and secrets."""
 
     delivery: str
     webhook: str
@@ -35,12 +35,12 @@ class Message:
 
 
 def delivery_id(webhook: str, event_id: str) -> str:
-    """Return the id of an event's delivery to a webhook: the same for the same two."""
+    """Return the id of an event's delivery to a webhook, a function of these two."""
     return hashlib.sha256(f"{webhook}\0{event_id}".encode()).hexdigest()[:32]
 
 
 async def enqueue(session: AsyncSession, event: Event, at: int) -> None:
-    """Queue an event for each enabled webhook that asked for its type, in the caller's transaction.
+    """Queue an event for each enabled webhook that subscribes to it, in the caller's transaction.
 
     An event that is queued already is not queued again.
     """
@@ -48,7 +48,7 @@ async def enqueue(session: AsyncSession, event: Event, at: int) -> None:
 
 
 async def enqueue_some(session: AsyncSession, events: Sequence[Event], at: int) -> int:
-    """Queue the first of `events` as `enqueue` does, all or so many that a transaction is short.
+    """Queue the first of `events` as `enqueue` does, as many as keep a transaction short.
 
     Returns how many: at least one, with at most `AT_ONCE` rows beyond that.
     """
@@ -71,7 +71,7 @@ async def enqueue_some(session: AsyncSession, events: Sequence[Event], at: int) 
 
 
 async def enqueue_for(session: AsyncSession, webhook: str, event: Event, at: int) -> str:
-    """Queue an event for one webhook, whatever it asked for; returns the delivery's id."""
+    """Queue an event for one webhook, whatever it subscribed to; returns the delivery's id."""
     delivery = _make_delivery(webhook, event, at)
     if await session.get(Delivery, delivery.id) is None:
         session.add(delivery)
@@ -93,7 +93,7 @@ def _make_delivery(webhook: str, event: Event, at: int) -> Delivery:
 
 
 async def find_due(sessions: Sessions, now: int, busy: Collection[str]) -> list[str]:
-    """Return the enabled webhooks for which something is due and that are not `busy`."""
+    """Return the enabled webhooks with a due delivery that are not `busy`."""
     query = (
         select(Delivery.webhook)
         .distinct()
@@ -105,10 +105,10 @@ async def find_due(sessions: Sessions, now: int, busy: Collection[str]) -> list[
 
 
 async def claim(sessions: Sessions, webhook: str, now: int) -> Message | None:
-    """Take the oldest due delivery of a webhook for one attempt, None where nothing is due.
+    """Claim the oldest due delivery of a webhook for one attempt, None where nothing is due.
 
-    The attempt is counted before it is made, and nobody else makes it until the claim has run out:
-    a process that dies meanwhile costs a minute, and what it had sent is sent again with its id.
+    The attempt is counted before it is made, and no other process makes it until the claim expires.
+    A crash meanwhile costs a minute; what had been sent is sent again with its id.
     """
     query = (
         select(Delivery, Webhook)
@@ -142,7 +142,7 @@ async def claim(sessions: Sessions, webhook: str, now: int) -> Message | None:
 
 
 def secrets_at(webhook: Webhook, now: int) -> tuple[str, ...]:
-    """Return what signs at `now`, the newest first."""
+    """Return the secrets that sign at `now`, the newest first."""
     is_over = webhook.former_until is None or webhook.former_until <= now
     if webhook.former_secret is None or is_over:
         return (webhook.secret,)
@@ -158,7 +158,7 @@ async def measure_queue(sessions: Sessions) -> tuple[int, int | None]:
 
 
 async def record_success(sessions: Sessions, message: Message, now: int) -> None:
-    """Remember that a message was taken."""
+    """Record that a message was accepted."""
     async with sessions.begin() as session:
         await session.execute(
             update(Delivery)
@@ -173,7 +173,7 @@ async def record_success(sessions: Sessions, message: Message, now: int) -> None
 async def record_failure(
     session: AsyncSession, message: Message, error: str, now: int, wait: int | None
 ) -> int:
-    """Remember that an attempt failed and when the next one is; without `wait` it was the last.
+    """Record a failed attempt and the time of the next one; without `wait` it was the last.
 
     Returns since when the webhook has failed, in epoch seconds.
     """
@@ -192,7 +192,7 @@ async def record_failure(
 
 
 async def forget_old(sessions: Sessions, now: int) -> None:
-    """Remove what was delivered or given up a month ago."""
+    """Remove deliveries that ended a month ago."""
     is_old = (Delivery.next_at.is_(None), Delivery.created_at < now - KEEP_SECONDS)
     some = select(Delivery.id).where(*is_old).limit(AT_ONCE)
     count = AT_ONCE
@@ -212,7 +212,7 @@ def plan_retry(attempts: int, entropy: Callable[[int], bytes]) -> int | None:
     """Return how many seconds to wait after that many failed attempts; None to give up.
 
     The wait is drawn evenly from the upper half of 10 s, 30 s, 90 s … 12 h, so that webhooks which
-    failed together do not return together.
+    failed together are not retried together.
     """
     if attempts >= MAX_ATTEMPTS:
         return None
@@ -222,9 +222,9 @@ def plan_retry(attempts: int, entropy: Callable[[int], bytes]) -> int | None:
 
 
 def decode_retry_after(text: str, now: int) -> int:
-    """Return for how many seconds a receiver wants to be left alone; 0 for what says nothing.
+    """Return the seconds of a Retry-After header; 0 for an invalid one.
 
-    Source: RFC 9110 section 10.2.3: seconds, or a date. Longer than 12 hours nobody is waited for.
+    Source: RFC 9110 section 10.2.3: seconds, or a date. The wait is at most 12 hours.
     """
     if _SECONDS.fullmatch(text):
         return min(int(text), LONGEST_SECONDS)
@@ -234,6 +234,6 @@ def decode_retry_after(text: str, now: int) -> int:
         date = parsedate_to_datetime(text)
     except ValueError:
         return 0
-    if date.tzinfo is None:  # `-0000`: a time in UTC from somewhere unknown
+    if date.tzinfo is None:  # `-0000`: a time in UTC without a known zone
         date = date.replace(tzinfo=UTC)
     return min(max(0, int(date.timestamp()) - now), LONGEST_SECONDS)

@@ -1,8 +1,8 @@
-"""The courier: takes queued deliveries to their webhooks until they are taken or given up.
+"""Delivers queued events to their webhooks until they are accepted or given up.
 
-One delivery at a time is under way to each webhook, oldest first, and a few webhooks are served at
-once: a receiver that is slow holds up nobody else. What a crash interrupts is sent again with the
-same id a minute later.
+Each webhook gets one delivery at a time, oldest first, and a few webhooks are served concurrently:
+a slow receiver delays no other. What a crash interrupts is sent again with the same id a minute
+later.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ RESULTS = ("delivered", "failed", "given-up")
 
 
 class WebhookMetrics:
-    """What became of attempts, and what waits."""
+    """Results of attempts, and the length of the queue."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.attempts = Counter(
@@ -56,10 +56,10 @@ class WebhookMetrics:
 
 TICK_SECONDS = 0.5
 AT_ONCE = 16  # webhooks served at the same time
-IN_A_ROW = 20  # deliveries to one webhook before another gets its place
+IN_A_ROW = 20  # deliveries to one webhook before another takes its place
 FORGET_SECONDS = 3600
 MEASURE_SECONDS = 10
-FAILING_SECONDS = 5 * 86_400  # without one success; then a delivery that is given up is the last
+FAILING_SECONDS = 5 * 86_400  # without success; then a delivery given up switches the webhook off
 ACTOR = "server"
 log = structlog.get_logger()
 
@@ -87,7 +87,7 @@ class WebhookDelivery:
         self._forgot = self._measured = 0
 
     async def run(self) -> None:
-        """Deliver for ever; a database that is away is said and tried again."""
+        """Deliver for ever; a database failure is reported and tried again."""
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
@@ -100,7 +100,7 @@ class WebhookDelivery:
                 await asyncio.sleep(TICK_SECONDS)
 
     async def deliver_due(self) -> None:
-        """Make one attempt at what is due now, and return when all have ended."""
+        """Make one attempt at each due delivery, and return when all have ended."""
         async with asyncio.TaskGroup() as group:
             await self._start_due(group)
 
@@ -134,7 +134,7 @@ class WebhookDelivery:
     async def _fail(self, message: Message, attempt: Attempt) -> None:
         now = self._clock()
         wait = None if attempt.gone else plan_retry(message.attempts, self._entropy)
-        if wait is not None:  # never sooner than without the header: it could have us hurry
+        if wait is not None:  # never sooner than without the header: it must not speed attempts up
             wait = max(wait, decode_retry_after(attempt.retry_after, now))
         is_off = False
         async with self._sessions.begin() as session:
@@ -158,7 +158,7 @@ class WebhookDelivery:
             self._forgot = now
 
     async def measure(self) -> None:
-        """Show what waits, and since when."""
+        """Export the number of waiting deliveries, and the age of the oldest."""
         count, oldest = await measure_queue(self._sessions)
         self._metrics.waiting.set(count)
         self._measured = now = self._clock()

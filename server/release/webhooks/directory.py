@@ -1,7 +1,7 @@
-"""Webhooks as people manage them: made, looked at, switched off and on, tried out.
+"""Management of webhooks: create, list, switch on and off, rotate the secret, test.
 
 Every change is recorded in the audit log, in its own transaction. A secret is shown once, when it
-is made; the database keeps it, for it signs.
+is created; the database stores it, because it signs.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from server.release.webhooks.sender import check_url, make_secret
 from server.storage.control_models import Delivery, Webhook
 from server.storage.database import Sessions
 
-LONGEST_OVERLAP = 7 * 86_400  # seconds: a secret that leaked must not sign for ever
+LONGEST_OVERLAP = 7 * 86_400  # seconds: a leaked secret must not sign for ever
 MAX_WEBHOOKS = 100  # that are enabled: each event is queued for each of them
 SHOWN_DELIVERIES = 50
 Entropy = Callable[[int], bytes]
@@ -38,9 +38,9 @@ async def create_webhook(
     *,
     private: bool,
 ) -> Webhook:
-    """Make a webhook; its `secret` is to be shown now and never again.
+    """Create a webhook; show its `secret` now, for it cannot be shown again.
 
-    Raises FormatError for an address or event that cannot be, ConflictError for one too many.
+    Raises FormatError for an invalid address or event, ConflictError for too many webhooks.
     """
     principal.check(Permission.WEBHOOKS)
     check_url(url, private=private)
@@ -72,7 +72,7 @@ async def create_webhook(
 
 
 def webhook_fingerprint(webhook: Webhook) -> str:
-    """Return what the audit log keeps of address and secret: a hash of both."""
+    """Return the audit log's fingerprint of address and secret: a hash of both."""
     return hashlib.sha256(f"{webhook.secret}\n{webhook.url}".encode()).hexdigest()
 
 
@@ -103,9 +103,9 @@ async def rotate_secret(
     now: int,
     entropy: Entropy,
 ) -> Webhook:
-    """Give a webhook a new `secret`, to be shown now; the one before signs for `overlap` seconds.
+    """Give a webhook a new `secret`, to be shown now; the former one signs for `overlap` seconds.
 
-    Only that one: a rotation during an overlap ends what was before it.
+    Only that one: a rotation during an overlap ends the one before it.
     """
     principal.check(Permission.WEBHOOKS)
     if not 0 <= overlap <= LONGEST_OVERLAP:
@@ -124,7 +124,7 @@ async def rotate_secret(
 async def disable_webhook(
     sessions: Sessions, principal: Principal, webhook_id: str, now: int
 ) -> None:
-    """Switch a webhook off; what waits for it is given up. Twice is as good as once."""
+    """Switch a webhook off; its waiting deliveries are given up. It may be repeated."""
     principal.check(Permission.WEBHOOKS)
     async with sessions.begin() as session:
         await _find(session, webhook_id)
@@ -134,7 +134,7 @@ async def disable_webhook(
 async def switch_off(
     session: AsyncSession, webhook_id: str, actor: str, reason: str, now: int
 ) -> bool:
-    """Switch a webhook off in the caller's transaction; answers whether it was on."""
+    """Switch a webhook off in the caller's transaction; returns whether it was on."""
     query = update(Webhook).where(Webhook.id == webhook_id, Webhook.disabled_at.is_(None))
     changed = cast("CursorResult[None]", await session.execute(query.values(disabled_at=now)))
     if changed.rowcount == 0:
@@ -151,7 +151,7 @@ async def switch_off(
 async def enable_webhook(
     sessions: Sessions, principal: Principal, webhook_id: str, now: int
 ) -> None:
-    """Switch a webhook on again, for what happens from now on."""
+    """Switch a webhook on again, for future events."""
     principal.check(Permission.WEBHOOKS)
     async with sessions.begin() as session:
         webhook = await _find(session, webhook_id)
@@ -166,7 +166,7 @@ async def enable_webhook(
 async def ping_webhook(
     sessions: Sessions, principal: Principal, webhook_id: str, now: int, entropy: Entropy
 ) -> str:
-    """Queue an event that says nothing, to try a webhook out; returns the delivery's id."""
+    """Queue an event without content, to test a webhook; returns the delivery's id."""
     principal.check(Permission.WEBHOOKS)
     event = make_event(PingData(), subject=webhook_id, time=now, occasion=entropy(16).hex())
     async with sessions.begin() as session:
@@ -180,7 +180,7 @@ async def ping_webhook(
 async def redeliver(
     sessions: Sessions, principal: Principal, webhook_id: str, delivery_id: str, now: int
 ) -> None:
-    """Begin a delivery anew, with the id that its event had: a receiver knows it again."""
+    """Restart a delivery with the same event id, by which a receiver recognises it."""
     principal.check(Permission.WEBHOOKS)
     async with sessions.begin() as session:
         await _find_enabled(session, webhook_id)

@@ -1,4 +1,4 @@
-"""Events: small closed objects that say what happened; docs/FORMATS.md section 13."""
+"""Events: small closed objects; docs/FORMATS.md section 13."""
 
 import hashlib
 from enum import StrEnum
@@ -13,12 +13,12 @@ from server.publisher.build_names import BuildName
 
 UNSET = msgspec.UNSET
 Build = BuildName | msgspec.UnsetType
-"""What people know the event's build by; no member where the event is about none."""
+"""The name of the event's build; absent where the event is about none."""
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 
 
 class EventType(StrEnum):
-    """What can happen; `ping` alone cannot be subscribed to, it answers a test."""
+    """The types of events; `ping` cannot be subscribed to, it is for tests."""
 
     PUBLISHED = "published"
     ROLLED_OUT = "rolled-out"
@@ -57,7 +57,7 @@ class RolledOutData(_Data, frozen=True):
 
 
 class HaltedData(_Data, frozen=True):
-    """A channel takes nobody in any more."""
+    """A channel stops admitting devices."""
 
     channel: str
     codename: str
@@ -95,7 +95,7 @@ class ChangeRefusedData(_Data, frozen=True):
 
 
 class PingData(_Data, frozen=True):
-    """Nothing happened: somebody tries a webhook out."""
+    """Nothing happened: a test of a webhook."""
 
 
 Data = (
@@ -119,9 +119,9 @@ _TYPES: dict[type[_Data], EventType] = {
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened at `time` (epoch seconds); `id` is the same however often it is told.
+    """An event at `time` (epoch seconds); `id` is the same however often it is sent.
 
-    No name of a person is in an event: it leaves for somebody else's computer.
+    Events contain no names of people: they leave for a third party's server.
     """
 
     id: str
@@ -134,8 +134,8 @@ class Event(msgspec.Struct, frozen=True):
 def make_event(data: Data, *, subject: str, time: int, occasion: str) -> Event:
     """Return the event of `data` about `subject`.
 
-    `occasion` tells it from others of the same type and subject; the same occasion gives the same
-    id, so that what is noticed twice is told once.
+    `occasion` distinguishes it from others of the same type and subject. The same occasion gives
+    the same id, so that an event detected twice is sent once.
     """
     kind = _TYPES[type(data)]
     digest = hashlib.sha256(f"{kind}\0{subject}\0{occasion}".encode()).hexdigest()

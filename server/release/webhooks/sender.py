@@ -1,8 +1,8 @@
-"""One attempt to deliver: a POST to the address that was checked, and nothing of the answer kept.
+"""One attempt to deliver: a POST to a checked address, storing nothing of the answer.
 
-A name is resolved once. All its addresses must be public, and the check is repeated where the
-socket is made, on the address that it connects to: neither a second look-up nor a literal in the
-URL gets around it. Redirects are not followed, proxies not asked, certificates verified.
+A name is resolved once. All its addresses must be public, and the check is repeated on the address
+that the socket connects to: neither a second look-up nor a literal in the URL gets around it.
+Redirects and proxies are not used, certificates are verified.
 """
 
 import asyncio
@@ -69,10 +69,10 @@ _SPECIAL_V6 = tuple(
 
 
 def is_public(address: str) -> bool:
-    """Answer whether an address in text form is one that everybody can reach.
+    """Answer whether an address in text form is publicly routable.
 
-    IPv6 addresses that carry an IPv4 address (mapped, NAT64, 6to4, Teredo) are not, whatever they
-    carry, nor are addresses with a zone.
+    IPv6 addresses that embed an IPv4 address (mapped, NAT64, 6to4, Teredo) are not, nor are
+    addresses with a zone.
     """
     try:
         found: IPv4Address | IPv6Address = ip_address(address)
@@ -89,8 +89,8 @@ def check_url(url: str, *, private: bool) -> None:
     """Raise FormatError unless a webhook may have this address.
 
     It is `https://HOST[:PORT][/PATH][?QUERY]` in lower case up to the path, without user or
-    fragment; `http` only where `private` addresses are allowed. A name is not looked up here: what
-    it leads to is checked at each delivery, on the very address that is connected to.
+    fragment; `http` only where `private` addresses are allowed. A name is not resolved here: each
+    delivery checks the very address that it connects to.
     """
     match = _URL.fullmatch(url) if len(url) <= MAX_URL else None
     if match is None or int(match["port"] or 1) > 65_535:
@@ -109,7 +109,7 @@ def check_url(url: str, *, private: bool) -> None:
 
 
 def _is_canonical(host: str) -> bool:
-    """Answer whether a literal has its one form: `127.1` and `0x7f.1` are loopback in disguise."""
+    """Answer whether a literal has its canonical form: `127.1` and `0x7f.1` are loopback, too."""
     try:
         return ip_network(host).network_address.compressed == host
     except ValueError:
@@ -121,14 +121,14 @@ USER_AGENT = "hening-server"
 
 
 class PrivateAddressError(OSError):
-    """A webhook leads to an address that not everybody can reach."""
+    """A webhook resolves to an address that is not publicly routable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one attempt ended: `error` is empty when it was taken; `gone` says never to come back.
+    """The result of one attempt: `error` is empty on success; `gone` asks to stop for good.
 
-    `retry_after` is that header of a refusal, as it came, and empty without one.
+    `retry_after` is that header of a refusal, unparsed, and empty without one.
     """
 
     error: str = ""
@@ -137,7 +137,7 @@ class Attempt:
 
 
 class CheckedResolver(AbstractResolver):
-    """Resolves a name and refuses it where any of its addresses is private."""
+    """Resolves a name and refuses it if any of its addresses is private."""
 
     def __init__(self, resolver: AbstractResolver) -> None:
         self._resolver = resolver
@@ -157,7 +157,7 @@ class CheckedResolver(AbstractResolver):
 
 
 class Sender:
-    """Sends messages; `private` lets them go to private addresses and over plain HTTP."""
+    """Sends messages; `private` allows private addresses and plain HTTP."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class Sender:
         self._timeout = timeout
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
-        """Post `body` once and say how that ended; whatever the other side does is no error."""
+        """Post `body` once and return the result; a failure of the receiver raises nothing."""
         try:
             status, retry_after = await self._post(url, headers, body)
         except PrivateAddressError:
@@ -187,7 +187,7 @@ class Sender:
                 return Attempt("the address is private, and only public ones are told")
             return Attempt("no connection")
         except (aiohttp.ClientError, OSError, ValueError):
-            # Never the exception's own words: they quote the URL, whose path may be a secret.
+            # Never the exception's text: it quotes the URL, whose path may be a secret.
             return Attempt("no HTTP answer")
         if HTTPStatus(200) <= status < HTTPStatus(300):
             return Attempt()
@@ -214,7 +214,7 @@ class Sender:
             ) as session,
             session.post(url, data=body, headers=headers, allow_redirects=False) as response,
         ):
-            # Status and Retry-After are the whole answer: the body is not read, however much comes.
+            # Only status and Retry-After count: the body is not read, whatever its length.
             response.close()
             return response.status, response.headers.get("Retry-After", "")
 
@@ -242,7 +242,7 @@ def sign_message(
 ) -> dict[str, str]:
     """Return the three headers that sign `body`; `timestamp` is the attempt's, in epoch seconds.
 
-    Each of `secrets` signs, the newest first: a receiver takes a message that any of its own
+    Each of `secrets` signs, the newest first: a receiver accepts a message that one of its own
     verifies. Raises FormatError for a secret of another form, and for an identifier with a full
     stop: the signed text is `ID.TIME.BODY`.
     """
