@@ -1,1 +1,1 @@
-"""Where bytes and rows are kept: blobs and the database."""
+"""Storage of blobs and of the database."""

@@ -1,7 +1,7 @@
-"""What a store of blobs does, wherever it keeps them: named by sha256, never changed.
+"""The interface of blob stores: blobs are named by sha256 and never change.
 
-A hash is verified once, when a blob comes in. The device plane is given a `BlobReader` and knows
-nothing of the rest. Implementations: `local_blobs`, `s3_blobs`.
+A hash is verified once, on ingestion. The device plane uses only `BlobReader`. Implementations:
+`local_blobs`, `s3_blobs`.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from server.storage.durable import PRIVATE, make_folder, move_durable
 from server.storage.errors import StorageError
 from server.storage.room import FULL
 
-PIECE = 64 * 1024  # bytes given in one go: small enough that downloads do not starve polls
+PIECE = 64 * 1024  # bytes of one read: small enough that downloads do not starve polls
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """One blob that is there: its length in bytes, and since when, in epoch seconds."""
+    """One stored blob: its length in bytes, and since when it is there, in epoch seconds."""
 
     sha256: str
     length: int
@@ -40,86 +40,86 @@ class StoredBlob:
 
 
 class BlobReader(Protocol):
-    """Reads blobs; the only part of a store that the device plane is given."""
+    """Reads blobs; the only part of a store that the device plane uses."""
 
     def lengths(self, names: Collection[str]) -> dict[str, int]:
-        """Return the length in bytes of each of `names` that is there.
+        """Return the length in bytes of each of `names` that exists.
 
-        What was there once may be answered from memory. Blocks; raises StorageError.
+        Lengths of known blobs may come from a cache. Blocks; raises StorageError.
         """
 
     def open_file(self, sha256: str, length: int) -> AbstractAsyncContextManager[int | None]:
-        """Give the descriptor of a file with a blob's bytes, None where no blob is a file.
+        """Yield the descriptor of a file with a blob's bytes, None where no blob is a file.
 
-        Others may use it at the same time: it is read at offsets, never where it stands. Entering
-        raises StorageError or OSError where the blob is not there or has another length.
+        Other readers may share it: read it at offsets, never at its position. Entering raises
+        StorageError or OSError where the blob is missing or has another length.
         """
 
     def open_range(
         self, sha256: str, first: int, length: int
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Give the `length` bytes from `first` on, in pieces of at most `PIECE`.
+        """Yield the `length` bytes from `first` on, in pieces of at most `PIECE`.
 
-        Entering raises StorageError or OSError where the blob cannot be read, before any piece;
-        so does a piece that does not come.
+        Entering raises StorageError or OSError where the blob cannot be read, before any piece; so
+        does a piece that does not arrive.
         """
 
 
 class BlobStore(BlobReader, Protocol):
-    """Reads, takes in, lists and removes blobs. Every method blocks and may raise StorageError."""
+    """Reads, ingests, lists and removes blobs. Every method blocks and may raise StorageError."""
 
     def length(self, sha256: str) -> int | None:
-        """Return a blob's length in bytes as it is now, or None when it is not there."""
+        """Return a blob's present length in bytes, or None when it is missing."""
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob is there already.
+        """Copy `source` in, unless its blob exists.
 
-        Raises FormatError for other bytes than named. A crash leaves what `sweep` removes, never
-        a blob under a name that is not its hash.
+        Raises FormatError for bytes with another hash. A crash leaves files that `sweep` removes,
+        never a blob under a name that is not its hash.
         """
 
     def adopt(self, source: Path, sha256: str, length: int) -> None:
-        """Do what `ingest` does, where possible by a second name for `source` and without a copy.
+        """Do what `ingest` does, if possible by a hard link to `source` instead of a copy.
 
-        Nobody writes to `source` any more, and it is flushed. Others may adopt and ingest the same
-        blob at the same time.
+        `source` must be flushed and never be written again. Other callers may adopt and ingest the
+        same blob concurrently.
         """
 
     def verify(self, sha256: str, length: int) -> None:
-        """Read a blob again and raise FormatError unless it is what its name says."""
+        """Read a blob again and raise FormatError unless it has the hash in its name."""
 
     def copy(
         self, sha256: str, length: int, target: Path, *, mode: int = PRIVATE, link: bool = False
     ) -> None:
         """Write a blob to the file `target` of `mode`, which survives a crash.
 
-        `link` gives the file a second name instead, where blobs are files of the same file system.
-        Raises FormatError when the blob is not what its name says.
+        `link` makes a hard link instead, where blobs are files of the same file system. Raises
+        FormatError when the blob does not have the hash in its name.
         """
 
     def list(self) -> Iterator[StoredBlob]:
-        """Yield every blob that is there; what has another name than a sha256 is passed over."""
+        """Yield every blob; files with other names than a sha256 are skipped."""
 
     def remove(self, sha256: str) -> None:
-        """Remove a blob; one that is not there is no error."""
+        """Remove a blob; a missing one is no error."""
 
     def free(self) -> int | None:
-        """Return how many bytes the disk below has free, None where there is no such bound."""
+        """Return how many bytes the store's disk has free, None where there is no such limit."""
 
     def sweep(self) -> None:
-        """Remove what crashed ingests left, and nothing of those that are under way."""
+        """Remove the temporary files of crashed ingests, but not of those under way."""
 
 
 READ = 1 << 20  # bytes read in one go
 
 
 def open_source(source: Path, sha256: str, length: int) -> BinaryIO:
-    """Open a blob that was submitted; its length is known before a byte of it is copied.
+    """Open a submitted blob; its length is checked before a byte of it is copied.
 
-    Raises FormatError for what is no regular file, or has another length.
+    Raises FormatError for a file that is not regular or has another length.
     """
     sentence = f"the blob {sha256[:16]} is not a regular file."
-    try:  # without waiting, for a pipe would never answer
+    try:  # without waiting, for a pipe would block for ever
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.ENOENT, errno.ENXIO}:
@@ -138,7 +138,7 @@ def open_source(source: Path, sha256: str, length: int) -> BinaryIO:
 def read_checked(pieces: Iterator[bytes], sha256: str, length: int) -> Iterator[bytes]:
     """Yield `pieces`; raises FormatError at their end unless they are the blob.
 
-    Whoever makes something of the pieces must finish it only when the iteration has ended.
+    A caller that uses the pieces must finish only when the iteration has ended.
     """
     digest, left = hashlib.sha256(), length
     for piece in pieces:
@@ -154,7 +154,7 @@ def read_checked(pieces: Iterator[bytes], sha256: str, length: int) -> Iterator[
 
 
 def read_pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
-    """Yield at most `length` bytes of a file; one that grows meanwhile is not followed."""
+    """Yield at most `length` bytes of a file; growth meanwhile is ignored."""
     while length and (piece := file.read(min(READ, length))):
         length -= len(piece)
         yield piece
@@ -163,12 +163,12 @@ def read_pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
 def write_blob(
     pieces: Iterator[bytes], sha256: str, length: int, target: Path, mode: int = PRIVATE
 ) -> None:
-    """Write a blob under a temporary name, and under its own once it is whole and its hash holds.
+    """Write a blob under a temporary name, and rename it once it is complete and its hash verified.
 
-    What is refused or finds the disk full leaves nothing.
+    A refused blob or a full disk leaves nothing.
     """
     make_folder(target.parent, mode)
-    # A name of its own, for two may write the same blob; locked, so that `sweep_unlocked` knows it.
+    # A unique name, for two may write the same blob; locked, so that `sweep_unlocked` skips it.
     descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
     temporary = Path(name)
     try:
@@ -190,7 +190,7 @@ def write_blob(
 
 
 def sweep_unlocked(folder: Path) -> None:
-    """Remove the temporary files below `folder` that nobody writes any more."""
+    """Remove the temporary files below `folder` that no process is writing."""
     for leftover in folder.rglob(f"{TEMPORARY}*"):
         with contextlib.suppress(OSError), leftover.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -204,16 +204,16 @@ T = TypeVar("T")
 
 
 class BlobThreads:
-    """A few threads of one owner, begun when needed; what finds none free waits for its turn.
+    """A few threads of one owner, started when needed; calls queue for a free one.
 
-    A store that falls silent keeps whoever asks it for as long as a minute. The threads of
-    `asyncio.to_thread` are few, and each publication, halts among them, needs one now.
+    A store that does not answer blocks a thread for up to a minute. The threads of
+    `asyncio.to_thread` are few, and each publication, a halt included, needs one immediately.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="blobs")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do what `asyncio.to_thread` does; who is cancelled leaves a call under way to itself."""
+        """Do what `asyncio.to_thread` does; a cancelled caller leaves its call running."""
         call = partial(contextvars.copy_context().run, function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)

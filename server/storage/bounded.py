@@ -5,7 +5,7 @@ from pathlib import Path
 from server.core.errors import FormatError
 
 TEMPORARY = ".tmp-"
-"""How names begin that are being written or removed; a reader passes over them."""
+"""The beginning of the names of files being written or removed; readers skip them."""
 
 
 def read_bounded(path: Path, limit: int) -> bytes:

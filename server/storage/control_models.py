@@ -1,7 +1,4 @@
-"""Tables of the control plane: who may do what, what they did, and what waits to be done.
-
-Times are epoch seconds. Lists and objects are canonical JSON in a text column, read by their owner.
-"""
+"""Tables of the control plane: accounts and their rights, the audit log, and open work."""
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -12,8 +9,8 @@ from server.storage.models import Base
 class Account(Base):
     """One person or program that may use the control plane; an account is never deleted.
 
-    `subject` is who they are to the identity provider, where they may log in there; logins of
-    before `logins_from` open nothing any more.
+    `subject` is the account's id at the identity provider, if it may log in there; logins from
+    before `logins_from` are invalid.
     """
 
     __tablename__ = "accounts"
@@ -28,7 +25,7 @@ class Account(Base):
 
 
 class Token(Base):
-    """One API token; its secret is known by its sha256 alone."""
+    """One API token; of its secret only the sha256 is stored."""
 
     __tablename__ = "tokens"
 
@@ -43,9 +40,9 @@ class Token(Base):
 
 
 class WebSession(Base):
-    """One browser that is signed in to the console; its cookie is known by its sha256 alone.
+    """One browser that is signed in to the console; of its cookie only the sha256 is stored.
 
-    It came about by a token, which has to stay valid, or by a login as `subject` at the identity
+    It began with a token, which has to stay valid, or with a login as `subject` at the identity
     provider, which has to stay the account's.
     """
 
@@ -63,7 +60,7 @@ class WebSession(Base):
 
 
 class AuditLogEntry(Base):
-    """One change that somebody made; `sha256` chains each entry to the one before."""
+    """One change by a caller; `sha256` chains each entry to the one before."""
 
     __tablename__ = "trail_entries"
     __table_args__ = (Index("ix_trail_entries_subject", "subject"),)
@@ -78,7 +75,7 @@ class AuditLogEntry(Base):
 
 
 class AuditLogHead(Base):
-    """Where the audit log ends, in one row that the migration makes and every writer locks."""
+    """The end of the audit log, in one row that the migration makes and every writer locks."""
 
     __tablename__ = "trail_head"
 
@@ -88,7 +85,7 @@ class AuditLogHead(Base):
 
 
 class Lease(Base):
-    """Who may write, until when; `fence` grows with each new holder."""
+    """The holder of a lease, and its end; `fence` grows with each new holder."""
 
     __tablename__ = "leases"
 
@@ -113,9 +110,10 @@ class Upload(Base):
 
 
 class IdempotencyKey(Base):
-    """The answer that one keyed request of one account got, for the day in which it may repeat.
+    """The stored answer to one keyed request of one account, for repetitions within a day.
 
-    `attempt` is who is at it; `effect` the first entry of the audit log that it wrote.
+    `attempt` identifies the current attempt; `effect` is the first entry of the audit log that it
+    wrote.
     """
 
     __tablename__ = "idempotency_keys"
@@ -132,9 +130,9 @@ class IdempotencyKey(Base):
 
 
 class Change(Base):
-    """One order to a channel, and what became of it.
+    """One command for a channel, and its result.
 
-    Who proposed and approved it is an account's name, or `cli:USER` for a command on the server.
+    Proposer and approver are account names, or `cli:USER` for a command on the server.
     """
 
     __tablename__ = "changes"
@@ -158,10 +156,10 @@ class Change(Base):
 
 
 class Webhook(Base):
-    """One address that is told of events; the secret signs what is sent there.
+    """One address that receives events; the secret signs what is sent there.
 
-    Until `former_until` the secret before it signs, too.
-    `failing_since` is when the first attempt after the last success failed.
+    Until `former_until` the former secret signs, too. `failing_since` is when the first attempt
+    after the last success failed.
     """
 
     __tablename__ = "webhooks"
@@ -179,7 +177,7 @@ class Webhook(Base):
 
 
 class Delivery(Base):
-    """One event on its way to one webhook; with neither `next_at` nor `delivered_at` given up.
+    """One event on its way to one webhook; without `next_at` and `delivered_at` it was given up.
 
     `id` follows from webhook and event, so that an event is queued once for each webhook.
     """
@@ -199,7 +197,7 @@ class Delivery(Base):
 
 
 class Noticed(Base):
-    """What of the public tree was last told as events; the next look is compared with it."""
+    """The public state that was last announced as events; the next look compares with it."""
 
     __tablename__ = "noticed"
 

@@ -1,4 +1,4 @@
-"""The database: sessions on SQLite or PostgreSQL, migrated before they are given."""
+"""The database: sessions on SQLite or PostgreSQL, after its migration."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,10 +13,10 @@ from server.storage.place import Place
 
 
 class Sessions:
-    """Gives sessions: `sessions()` to read in, `sessions.begin()` as a transaction that writes.
+    """Makes sessions: `sessions()` to read, `sessions.begin()` as a transaction that writes.
 
-    What a session reads is of one moment on SQLite, and committed on PostgreSQL. What `begin` gives
-    is committed at the end of its block, or nothing of it where the block raises.
+    What a session reads is of one moment on SQLite, and committed on PostgreSQL. A session of
+    `begin` is committed at the end of its block, and rolled back where the block raises.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -25,11 +25,11 @@ class Sessions:
         self._writing = async_sessionmaker(writing, expire_on_commit=False)
 
     def __call__(self) -> AsyncSession:
-        """Return a session to read in."""
+        """Return a session for reading."""
         return self._reading()
 
     def begin(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Give a session whose transaction writes."""
+        """Return a session whose transaction writes."""
         return self._writing.begin()
 
 
@@ -41,10 +41,9 @@ async def open_database(
     is_urgent: bool = False,
     migrations: Path = MIGRATIONS,
 ) -> AsyncIterator[Sessions]:
-    """Bring the database at `place` to the newest of `migrations`, and give sessions on it.
+    """Migrate the database at `place` to the newest of `migrations`, and yield sessions on it.
 
-    Those who share a SQLite file in one process share its `gate`, at which the sessions that are
-    urgent come first.
+    Users of one SQLite file in one process share its `gate`, at which urgent sessions are first.
     """
     await asyncio.to_thread(_migrate, place, migrations)
     if isinstance(place, Path):
@@ -58,14 +57,14 @@ async def open_database(
 
 def _migrate(place: Place, migrations: Path) -> None:
     if not is_current(place, migrations):
-        # Imported here, because it takes alembic with it: see `server.storage.migration`.
+        # Imported here, because it imports alembic: see `server.storage.migration`.
         from server.storage.migration import migrate  # noqa: PLC0415
 
         migrate(place, migrations=migrations)
 
 
 def _narrow(file: Path) -> None:
-    """Keep a file for its owner, and those that SQLite makes beside it: webhooks have secrets."""
-    with suppress(PermissionError):  # it is somebody else's
+    """Make a file private, and those that SQLite makes beside it: webhooks have secrets."""
+    with suppress(PermissionError):  # it belongs to another user
         if file.stat().st_mode & 0o077:
             file.chmod(0o600)

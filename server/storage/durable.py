@@ -14,18 +14,18 @@ from server.storage.bounded import TEMPORARY
 from server.storage.errors import StorageError
 
 PRIVATE = 0o600
-"""A file of the state folder or of a back-up: it may hold a secret, or say what is to come."""
+"""The mode of a file of the state folder or of a backup: it may hold a secret, or future plans."""
 READABLE = 0o644
-"""A file of a static mirror, which another user's web server reads, or one that goes round."""
+"""The mode of a file of a static mirror, for another user's web server, or of one to pass on."""
 OTHERS = 0o077
 """The mode bits that a private file or folder must not have."""
 
 
 def is_private(found: os.stat_result, user: int) -> bool:
-    """Answer whether a file with a secret keeps it from others than its owner and `user`.
+    """Answer whether only its owner and `user` can read a file with a secret.
 
-    Another user than root reads root's file by its group or an access control list, which shows
-    in the group's bits. systemd gives credentials like this.
+    A user other than root reads root's file by its group or an access control list, which shows in
+    the group's bits. systemd passes credentials like this.
     """
     forbidden = 0o027 if found.st_uid == 0 != user else OTHERS
     return not found.st_mode & forbidden
@@ -40,7 +40,7 @@ def open_created(path: Path, flags: int, mode: int = PRIVATE) -> int:
     """Return a descriptor of the file `path`, which is created with `mode` if it is missing."""
     descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, mode)
     present = stat.S_IMODE(os.fstat(descriptor).st_mode)
-    if mode & ~present:  # taken by the umask; a wider file of an older version stays as it is
+    if mode & ~present:  # removed by the umask; a wider file of an older version stays as it is
         os.fchmod(descriptor, present | mode)
     return descriptor
 
@@ -65,7 +65,7 @@ def create_folder(path: Path, mode: int = PRIVATE) -> None:
 
 
 def write_durable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
-    """Make `path` hold `data` instead of what it held; a crash leaves one or the other.
+    """Replace the content of `path` by `data`; a crash leaves the old content or the new.
 
     File and missing folders are created with `mode`, as `server.storage.durable` says.
     """
@@ -82,7 +82,7 @@ def write_durable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
 
 
 def write_immutable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
-    """Make `path` hold `data`; a file that is there already must hold the same."""
+    """Make `path` hold `data`; an existing file must hold the same."""
     try:
         present = path.read_bytes()
     except FileNotFoundError:
@@ -109,7 +109,7 @@ def make_folder(folder: Path, mode: int = PRIVATE) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Flush what is in a file to disk, whoever wrote it."""
+    """Flush the content of a file to disk, also if another process wrote it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -127,18 +127,18 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep_temporary(folder: Path) -> None:
-    """Remove what crashed writes left below `folder`; what cannot be removed stays, unused."""
+    """Remove what crashed writes left below `folder`; what cannot be removed stays."""
     for leftover in find_temporary(folder):
         remove_temporary(leftover)
 
 
 def find_temporary(folder: Path) -> list[Path]:
-    """Return what crashed writes left below `folder`, what is in a folder before the folder."""
+    """Return what crashed writes left below `folder`, contents before their folder."""
     return sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True)
 
 
 def remove_temporary(leftover: Path) -> None:
-    """Remove what a crashed write left; what cannot be removed stays, unused."""
+    """Remove what a crashed write left; what cannot be removed stays."""
     if leftover.is_dir():
         shutil.rmtree(leftover, ignore_errors=True)
     else:

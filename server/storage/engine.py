@@ -1,9 +1,9 @@
-"""Engines: how connections are made and begun, and what their faults are called.
+"""Engines: how connections are made, how transactions begin, and how faults are reported.
 
-A transaction that writes is the only one on SQLite from its first statement on (BEGIN IMMEDIATE):
-it waits for another at its begin and cannot lose what it has read. Within a process a gate says
-whose turn it is; it is held in the connection's thread, from before the begin until after the end.
-On PostgreSQL writers run side by side, and who must not locks the row that he decides by.
+On SQLite a transaction that writes is exclusive from its first statement on (BEGIN IMMEDIATE): it
+waits for another one at its beginning and cannot lose what it has read. Within a process a gate
+grants the turns. The connection's thread holds it, from before the beginning until after the end.
+On PostgreSQL writers run concurrently, and one that depends on a row locks it.
 """
 
 import sqlite3
@@ -37,12 +37,12 @@ class WriteGate:
         self._is_taken = False
         self._urgent: deque[threading.Event] = deque()
         self._ordinary: deque[threading.Event] = deque()
-        self._in_a_row = 0  # urgent turns while something ordinary waited
+        self._in_a_row = 0  # urgent turns while an ordinary writer waited
 
     def take(self, seconds: float, *, is_urgent: bool) -> bool:
-        """Wait for up to `seconds` for a turn; answers whether it came.
+        """Wait for up to `seconds` for a turn; returns whether it came.
 
-        Each class is served in the order of arrival, and the ordinary one while nothing urgent
+        Each class is served in the order of arrival, and the ordinary one while no urgent writer
         waits or after `IN_A_ROW` urgent turns. Blocks the thread.
         """
         queue = self._urgent if is_urgent else self._ordinary
@@ -79,25 +79,25 @@ WRITES = "writes"
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 BUSY_SECONDS = 10  # how long a writer waits for another one's transaction
 CONNECT_SECONDS = 10
-COMMAND_SECONDS = 60  # no statement of ours takes a second; one that waits for a lock may
-# A machine that vanished holds its locks for a minute, not for the two hours of the system.
+COMMAND_SECONDS = 60  # no statement takes a second; one that waits for a lock may
+# A machine that disappeared holds its locks for a minute, not for the system's two hours.
 KEEPALIVE = {
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
 OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-"""Errors that the caller made or expects, which are no fault of the surroundings."""
+"""Errors that the caller caused or expects, which are not external failures."""
 
 
 def make_engine(
     place: Place, gate: WriteGate | None = None, *, is_urgent: bool = False
 ) -> AsyncEngine:
-    """Return an engine on a database that is migrated; it connects when it is used.
+    """Return an engine on a migrated database; it connects when it is used.
 
-    What writes on SQLite takes turns at `gate`, by default its own; first where it `is_urgent`.
-    A connection that died while it was idle is replaced without a word. Other faults of the
-    database, or of the way there, are raised as StorageError.
+    Writers on SQLite take turns at `gate`, by default its own; first where it `is_urgent`. A
+    connection that died while idle is replaced silently. Other faults of the database, or of the
+    network, are raised as StorageError.
     """
     if not isinstance(place, PostgresAddress):
         turns = gate or WriteGate()
@@ -126,7 +126,7 @@ def make_engine(
 
 
 def begin_by_hand(engine: Engine) -> None:
-    """Begin SQLite's transactions where they begin: Python's sqlite3 alone would do it later."""
+    """Begin SQLite's transactions explicitly: Python's sqlite3 would do it later."""
 
     @event.listens_for(engine, "connect")
     def _configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -139,7 +139,7 @@ def begin_by_hand(engine: Engine) -> None:
 
 
 def name_faults(engine: Engine, place: Place) -> None:
-    """Raise as StorageError, in a sentence without statement or parameters, what is no bug."""
+    """Raise external failures as StorageError, in a sentence without statement or parameters."""
 
     @event.listens_for(engine, "handle_error")
     def _name(context: ExceptionContext) -> None:
@@ -152,18 +152,18 @@ def name_faults(engine: Engine, place: Place) -> None:
 
 
 class _GatedConnection(sqlite3.Connection):
-    """A connection of SQLite whose transactions that write have their turn at the gate."""
+    """A SQLite connection whose writing transactions take a turn at the gate."""
 
     gate: WriteGate
     is_urgent: bool
     _has_turn = False
 
     def cursor(self, factory: Any = None) -> Any:  # noqa: ANN401 - of the class that is asked for
-        """Return a cursor that takes the turn where it begins to write."""
+        """Return a cursor that takes the turn when it begins to write."""
         return super().cursor(_GatedCursor if factory is None else factory)
 
     def take_turn(self) -> None:
-        """Wait for the turn; raises what SQLite raises where another transaction lasts."""
+        """Wait for the turn; raises SQLite's error where another transaction lasts too long."""
         if not self.gate.take(BUSY_SECONDS, is_urgent=self.is_urgent):
             raise sqlite3.OperationalError("database is locked")
         self._has_turn = True
@@ -175,7 +175,7 @@ class _GatedConnection(sqlite3.Connection):
             self.gate.give()
 
     def commit(self) -> None:
-        """Commit. Where that fails the transaction goes on, and the turn with it."""
+        """Commit. If that fails, the transaction continues, and keeps the turn."""
         super().commit()
         self.end_turn()
 
@@ -244,7 +244,7 @@ async def _connect(address: PostgresAddress) -> "asyncpg.Connection":
 
 def _fault(place: Place, error: BaseException) -> StorageError:
     name = place if isinstance(place, PostgresAddress) else place.name
-    # What follows the first line is the statement, or advice that helps nobody here.
+    # After the first line there is the statement, or advice that does not apply here.
     reason = str(error).partition("\n")[0].rpartition(">: ")[2].rstrip(".") or type(error).__name__
     if "database is locked" in reason:
         return StorageError(

@@ -1,4 +1,4 @@
-"""Where things lie in a server's state folder."""
+"""The layout of a server's state folder."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +20,14 @@ class StateFolder:
 
     @property
     def settings(self) -> Path:
-        """Settings that every command reads, where the operator wrote the file."""
+        """Settings that every command reads, if the operator wrote the file."""
         return self.root / "settings.toml"
 
     @property
     def keys(self) -> Path:
         """Online private keys, 0600, and `public.json` with their public halves.
 
-        Where another process has the keys only `public.json` is here.
+        With a key process only `public.json` is here.
         """
         return self.root / "keys"
 
@@ -38,17 +38,17 @@ class StateFolder:
 
     @property
     def incoming(self) -> Path:
-        """Submission bundles that wait, one folder each, named by their id."""
+        """Waiting submission bundles, one folder each, named by their id."""
         return self.root / "incoming"
 
     @property
     def results(self) -> Path:
-        """What became of submissions, `ID.json` each."""
+        """The results of submissions, `ID.json` each."""
         return self.root / "results"
 
     @property
     def uploads(self) -> Path:
-        """Bytes of uploads that are not whole yet, one file each, named by the upload's id."""
+        """Bytes of unfinished uploads, one file each, named by the upload's id."""
         return self.root / "uploads"
 
     @property
@@ -58,7 +58,7 @@ class StateFolder:
 
     @property
     def staging(self) -> Path:
-        """The one publication that is under way, whole once it has this name."""
+        """The one publication under way, complete once it has this name."""
         return self.root / "staging" / "publication"
 
     @property
@@ -68,32 +68,32 @@ class StateFolder:
 
     @property
     def database(self) -> Place:
-        """Where the database is. Raises FormatError for a malformed `database_url`."""
+        """The place of the database. Raises FormatError for a malformed `database_url`."""
         return PostgresAddress(self.database_url) if self.database_url else self.sqlite
 
     @property
     def sqlite(self) -> Path:
-        """The SQLite file, where no other database is set."""
+        """The SQLite file, unless another database is set."""
         return self.root / "hening.sqlite"
 
     @property
     def clock(self) -> Path:
-        """Whether the machine's clock is doubted, and when somebody confirmed it."""
+        """Whether the machine's clock is doubted, and when an operator confirmed it."""
         return self.root / "clock.json"
 
     @property
     def run(self) -> Path:
-        """What is there only while a server runs."""
+        """Files that exist only while a server runs."""
         return self.root / "run"
 
     @property
     def urgent(self) -> Path:
-        """The Unix socket by which commands have a running server stop something."""
+        """The Unix socket by which commands stop something through a running server."""
         return self.run / "urgent.sock"
 
     @property
     def incomplete(self) -> Path:
-        """There while this is a back-up that is not whole."""
+        """Exists while this is an incomplete backup."""
         return self.root / "INCOMPLETE"
 
     @property

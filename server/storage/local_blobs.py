@@ -36,40 +36,40 @@ class LocalBlobs:
         self._files = OpenFiles(self.path)
 
     def path(self, sha256: str) -> Path:
-        """Return where a blob lies, whether or not it is there."""
+        """Return the path of a blob, whether or not it exists."""
         check_sha256(sha256)
         return self._folder / sha256[:2] / sha256
 
     def length(self, sha256: str) -> int | None:
-        """Return a blob's length in bytes, or None when it is not there."""
+        """Return a blob's length in bytes, or None when it is missing."""
         try:
             return self.path(sha256).stat().st_size
         except FileNotFoundError:
             return None
 
     def lengths(self, names: Collection[str]) -> dict[str, int]:
-        """Return the length in bytes of each of `names` that is there."""
+        """Return the length in bytes of each of `names` that exists."""
         found = {name: self.length(name) for name in names}
         return {name: length for name, length in found.items() if length is not None}
 
     def open_file(
         self, sha256: str, length: int
     ) -> contextlib.AbstractAsyncContextManager[int | None]:
-        """Give the descriptor of a blob's file, which all who read it share."""
+        """Yield the descriptor of a blob's file, which all its readers share."""
         return self._files.open(sha256, length)
 
     @contextlib.asynccontextmanager
     async def open_range(
         self, sha256: str, first: int, length: int
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Give the `length` bytes from `first` on, in pieces."""
+        """Yield the `length` bytes from `first` on, in pieces."""
         async with aiofiles.open(self.path(sha256), "rb") as file:
             await file.seek(first)
             async with contextlib.aclosing(_read(file, length)) as pieces:
                 yield pieces
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob is there already; refuse other bytes than named.
+        """Copy `source` in, unless its blob exists; refuse bytes with another hash.
 
         A crash leaves a temporary file, never a blob under a name that is not its hash.
         """
@@ -80,9 +80,9 @@ class LocalBlobs:
             write_blob(read_pieces(reader, length), sha256, length, target)
 
     def adopt(self, source: Path, sha256: str, length: int) -> None:
-        """Give `source` the blob's name, too, unless its blob is there already.
+        """Hard-link `source` as the blob, unless it exists.
 
-        A crash leaves a temporary name, which is one's own: `ingest` writes under another.
+        A crash leaves a temporary name of its own: `ingest` uses another.
         """
         target = self.path(sha256)
         if self.length(sha256) == length:
@@ -97,7 +97,7 @@ class LocalBlobs:
         move_durable(temporary, target)
 
     def verify(self, sha256: str, length: int) -> None:
-        """Read a blob again and raise FormatError unless it is what its name says."""
+        """Read a blob again and raise FormatError unless it has the hash in its name."""
         path = self.path(sha256)
         if not path.is_file() or path.stat().st_size != length:
             raise FormatError(f"the blob {sha256[:16]} does not have {length} bytes.")
@@ -108,10 +108,10 @@ class LocalBlobs:
     def copy(
         self, sha256: str, length: int, target: Path, *, mode: int = PRIVATE, link: bool = False
     ) -> None:
-        """Write a blob to the file `target`, or with `link` give it that name, too.
+        """Write a blob to the file `target`, or with `link` hard-link it there.
 
-        A linked blob is one file with one mode, so it gets `mode` in the store as well. There it
-        is kept from others by the folders above it.
+        A linked blob is one file with one mode, so it gets `mode` in the store as well. There the
+        folders above it keep other users out.
         """
         source = self.path(sha256)
         if link:
@@ -127,7 +127,7 @@ class LocalBlobs:
             write_blob(read_pieces(reader, length + 1), sha256, length, target, mode)
 
     def list(self) -> Iterator[StoredBlob]:
-        """Yield every blob that is there."""
+        """Yield every blob."""
         for path in sorted(self._folder.glob("[0-9a-f][0-9a-f]/*")):
             with contextlib.suppress(FormatError, FileNotFoundError):
                 check_sha256(path.name)
@@ -135,18 +135,18 @@ class LocalBlobs:
                 yield StoredBlob(path.name, found.st_size, found.st_mtime)
 
     def remove(self, sha256: str) -> None:
-        """Remove a blob; one that is not there is no error."""
+        """Remove a blob; a missing one is no error."""
         self.path(sha256).unlink(missing_ok=True)
 
     def free(self) -> int:
         """Return how many bytes are free on the folder's file system."""
         folder = self._folder
-        while not folder.exists():  # it is made with the first blob
+        while not folder.exists():  # it is created with the first blob
             folder = folder.parent
         return shutil.disk_usage(folder).free
 
     def sweep(self) -> None:
-        """Remove what crashed ingests left."""
+        """Remove the temporary files of crashed ingests."""
         sweep_unlocked(self._folder)
 
 

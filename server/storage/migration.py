@@ -1,7 +1,7 @@
 """Migrations of the database, on SQLite and PostgreSQL alike; each is one transaction.
 
-A SQLite file is copied first, as a part of the migration. A PostgreSQL database is not ours to
-copy, so that its migration waits until somebody says that it was backed up (ADR 32).
+A SQLite file is copied first, as a part of the migration. A PostgreSQL database is not copied, so
+its migration needs the operator's confirmation of a backup (ADR 32).
 """
 
 import asyncio
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def is_current(place: Place, migrations: Path = MIGRATIONS) -> bool:
-    """Answer whether a database is of the newest of `migrations`; changes nothing."""
+    """Answer whether a database has the newest of `migrations`; changes nothing."""
     if not isinstance(place, PostgresAddress) and not place.exists():
         return False
     newest = newest_revision(migrations)
@@ -35,7 +35,7 @@ def is_current(place: Place, migrations: Path = MIGRATIONS) -> bool:
 
 
 def newest_revision(migrations: Path = MIGRATIONS) -> str:
-    """Return the newest revision that there is a migration to; their files begin with it."""
+    """Return the newest revision among the migrations; their files begin with it."""
     return max(file.stem.partition("_")[0] for file in (migrations / "versions").glob("*.py"))
 
 
@@ -48,7 +48,7 @@ def read_revision(connection: Connection) -> str | None:
 
 
 def with_connection(place: Place, work: Callable[[Connection], T], *, writes: bool = True) -> T:
-    """Return what `work` returns of a connection, whose transaction is committed then."""
+    """Return the result of `work` on a connection, and commit its transaction."""
     if isinstance(place, PostgresAddress):
         return asyncio.run(_with_postgres(place, work))
     engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": BUSY_SECONDS})
@@ -72,15 +72,15 @@ async def _with_postgres(address: PostgresAddress, work: Callable[[Connection], 
 
 
 ONE_AT_A_TIME = 0x68656E696E67
-"""The advisory lock of whoever migrates; "hening" in ASCII."""
+"""The advisory lock of a migration; "hening" in ASCII."""
 
 
 def migrate(place: Place, *, backup_made: bool = False, migrations: Path = MIGRATIONS) -> bool:
     """Bring a database to the newest of `migrations`, in one transaction; returns if it changed.
 
-    Before that a SQLite file is copied to `NAME.before-REVISION`, which a crash leaves behind.
-    Raises StorageError for a database that a newer version made, and unless `backup_made` for one
-    on PostgreSQL that holds something and is older.
+    Before that a SQLite file is copied to `NAME.before-REVISION`, which a crash leaves. Raises
+    StorageError for a database that a newer version made, and unless `backup_made` for one on
+    PostgreSQL that holds something and is older.
     """
     if is_current(place, migrations):
         return False
@@ -121,7 +121,7 @@ def _upgrade(place: Place, connection: Connection, migrations: Path, *, backup_m
 
 
 def _keep_copy(path: Path, copy: Path) -> None:
-    """Copy a database with what is in its write-ahead log, which a copy of the file would lack."""
+    """Copy a database including its write-ahead log, which a file copy would lack."""
     create_file(copy)
     with (
         contextlib.closing(sqlite3.connect(path)) as source,

@@ -1,4 +1,4 @@
-"""Tables. What is signed lives in files; the database remembers what was received and appended."""
+"""Tables. Signed data is in files; the database records what was received and appended."""
 
 from sqlalchemy import BigInteger, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -9,9 +9,9 @@ class Base(DeclarativeBase):
 
 
 class Submission(Base):
-    """One bundle that arrived, and what became of it. Times in epoch seconds.
+    """One bundle that arrived, and its result. Times in epoch seconds.
 
-    `attempt` tells the folder that was judged last from another that brings the same bundle again.
+    `attempt` distinguishes the folder that was processed last from another with the same bundle.
     """
 
     __tablename__ = "submissions"
@@ -25,7 +25,7 @@ class Submission(Base):
 
 
 class Blob(Base):
-    """One blob whose hash was verified when it came in."""
+    """One blob whose hash was verified on ingestion."""
 
     __tablename__ = "blobs"
 

@@ -1,8 +1,8 @@
-"""SQLite's connections in their threads: one hop for a statement, and none for nothing.
+"""Runs SQLite statements in connection threads: one thread hop for a statement.
 
 aiosqlite has a hop each to make a cursor, to execute, to fetch and to close, and one to roll back
-where there is no transaction. A hop is two changes of threads, each of which waits for the
-interpreter in a busy process. A halt runs sixty statements.
+where there is no transaction. A hop is two thread switches, each of which waits for the interpreter
+in a busy process. A halt runs sixty statements.
 """
 
 import functools
@@ -25,7 +25,7 @@ def connect(file: str, **options: Any) -> Awaitable[aiosqlite.Connection]:
 class _Connection(aiosqlite.Connection):
     """A connection as SQLAlchemy uses it: one task at a time, and cursors for one statement."""
 
-    _may_be_open = False  # a call failed or was cancelled: what it left is rolled back in any case
+    _may_be_open = False  # a call failed or was cancelled: always roll back
 
     def cursor(self) -> "_Cursor":  # type: ignore[override]
         """Return a cursor, without a hop."""

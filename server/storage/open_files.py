@@ -1,4 +1,4 @@
-"""Files that are open for reading, each once for however many readers."""
+"""Files open for reading, each once for all its readers."""
 
 import asyncio
 import contextlib
@@ -19,20 +19,20 @@ class _Open:
 
 
 class OpenFiles:
-    """Opens files off the loop; those who read the same file share its descriptor.
+    """Opens files off the loop; readers of the same file share its descriptor.
 
-    A release is one package that a fleet asks for: a thousand downloads of it take one descriptor.
-    `path` tells where the file of a name lies.
+    A release is one package that a fleet downloads: a thousand downloads of it need one descriptor.
+    `path` returns the path of a name.
     """
 
     def __init__(self, path: Callable[[str], Path]) -> None:
         self._path = path
         self._open: dict[str, _Open] = {}
-        self._threads = BlobThreads()  # a fleet opens many; others need the loop's own
+        self._threads = BlobThreads()  # a fleet opens many; the loop's own threads are for others
 
     @contextlib.asynccontextmanager
     async def open(self, name: str, length: int) -> AsyncIterator[int]:
-        """Give the descriptor of a regular file of `length` bytes.
+        """Yield the descriptor of a regular file of `length` bytes.
 
         Raises OSError where it cannot be opened, StorageError where it is anything else.
         """
@@ -43,7 +43,7 @@ class OpenFiles:
             shared = self._open[name] = _Open(opening)
         shared.readers += 1
         try:
-            # A reader that is cancelled leaves the opening to the others.
+            # A cancelled reader leaves the opening to the others.
             descriptor = await asyncio.shield(shared.opening)
             _check(descriptor, length)
             yield descriptor
@@ -58,7 +58,7 @@ class OpenFiles:
 
 
 def _open(path: Path) -> int:
-    # A pipe in its place would never answer.
+    # Opening a pipe would block for ever.
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 

@@ -1,4 +1,4 @@
-"""Where the database is: a SQLite file, or PostgreSQL behind an address."""
+"""The place of the database: a SQLite file, or a PostgreSQL address."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,8 @@ _FORM = "database_url is not of the form postgresql://USER@HOST/DATABASE."
 class PostgresAddress:
     """The address of a PostgreSQL database, `postgresql://USER@HOST:PORT/DATABASE`.
 
-    `url` may hold a password, so that it appears in no sentence and in no `repr`; `str` gives what
-    may be shown. Options that libpq knows may follow as a query. Raises FormatError for another
-    form.
+    `url` may hold a password, so it is in no message and in no `repr`; `str` omits it. Options that
+    libpq knows may follow as a query. Raises FormatError for another form.
     """
 
     url: str = field(repr=False)
@@ -41,7 +40,7 @@ class PostgresAddress:
 
     @property
     def _parts(self) -> "URL":
-        # A command that opens no database does without SQLAlchemy, which takes long to import.
+        # Without SQLAlchemy, which takes long to import, for commands that open no database.
         from sqlalchemy.engine import make_url  # noqa: PLC0415
         from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
-"""How often the log's proofs were signed again, so that readers know when theirs are old.
+"""Counts how often the log's proofs were signed again, so that readers know when theirs are old.
 
 `public/proofs.json` holds a number that is odd while proofs are being signed again, from before the
-first of them to after the last. A crash in between leaves it odd: whoever reads takes nothing over,
-and the next run ends it.
+first of them to after the last. A crash in between leaves it odd: readers then reuse no proof, and
+the next run ends it.
 """
 
 from pathlib import Path

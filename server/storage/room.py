@@ -1,6 +1,6 @@
-"""Whether there is room for more blobs: within a quota, and with some of the disk left free.
+"""Room for more blobs: within a quota, and with some of the disk left free.
 
-What cannot be kept is refused before a byte of it is moved. Pure.
+What does not fit is refused before a byte of it is transferred. Pure.
 """
 
 import errno
@@ -12,11 +12,11 @@ KEEP_FREE = 256 * 1024 * 1024  # bytes; publishing, the log and the database nee
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What a system call says where a disk, a quota or a file has no room left."""
+"""The errors of a system call where a disk, a quota or a file is full."""
 
 
 class NoRoomError(StorageError):
-    """A quota or a disk that has no room for what is to come."""
+    """A quota or a disk without room for the expected bytes."""
 
 
 def is_full(error: Exception) -> bool:
@@ -26,7 +26,7 @@ def is_full(error: Exception) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """`quota`: bytes that all blobs may have, 0 for any; `keep_free`: bytes left on the disk."""
+    """`quota`: bytes of all blobs together, 0 for no limit; `keep_free`: bytes left on the disk."""
 
     quota: int = 0
     keep_free: int = KEEP_FREE
@@ -35,7 +35,7 @@ class Room:
 def plan_room(length: int, *, used: int, free: int | None, room: Room) -> int:
     """Return how many bytes are lacking for `length` more; 0 where there is room.
 
-    `used` bytes are in the store; `free` ones are left on its disk, None where it has none.
+    `used` bytes are in the store; `free` ones are left on its disk, None without a disk.
     """
     lacking = used + length - room.quota if room.quota else 0
     if free is not None:

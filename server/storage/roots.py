@@ -1,8 +1,4 @@
-"""Which roots may be seen: none before the timestamp that was published with it.
-
-A new root and its timestamp are two files, so that a crash may leave the one without the other.
-`public/roots.json`, written before both, says which root goes with which timestamp.
-"""
+"""Visible roots: none before the timestamp that was published with it."""
 
 import re
 from pathlib import Path
@@ -20,9 +16,9 @@ _NAME = re.compile(r"([1-9][0-9]*)\.root\.json")
 
 
 class Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`newest` is seen from version `timestamp` of the timestamp on, until then `before`.
+    """`newest` is visible from version `timestamp` of the timestamp on, until then `before`.
 
-    `time` is when that was, in epoch seconds; 0 where a former version of hening wrote the file.
+    `time` is when that was, in epoch seconds; 0 if a former version of hening wrote the file.
     """
 
     before: int
@@ -38,7 +34,7 @@ def write_roots(public: Path, *, before: int, newest: int, timestamp: int, time:
 
 
 def find_roots(public: Path) -> list[int]:
-    """Return the versions that the files on disk are named by, ascending, visible or not yet."""
+    """Return the versions in the names of the files on disk, ascending, visible or not yet."""
     names = [path.name for path in public.glob("metadata/*.root.json")]
     return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
 
@@ -59,13 +55,13 @@ def list_roots(public: Path, timestamp: int) -> list[int]:
 
 
 def root_time(public: Path) -> int:
-    """Return when the newest root became public, in epoch seconds; 0 where no record says so."""
+    """Return when the newest root became public, in epoch seconds; 0 without a record."""
     roots = load_roots(public)
     return 0 if roots is None else roots.time
 
 
 def load_roots(public: Path) -> Roots | None:
-    """Return what `roots.json` says, None where it is not there; raises FormatError."""
+    """Return the content of `roots.json`, None where it is missing; raises FormatError."""
     path = public / "roots.json"
     if not path.exists():
         return None

@@ -1,8 +1,8 @@
-"""Blobs in an S3-compatible store: `PREFIX/xx/SHA256`, as a local folder names them.
+"""Blobs in an S3-compatible store: `PREFIX/xx/SHA256`, named as in a local folder.
 
-A blob of one part is put on condition that nothing has its name; a longer one in several parts,
-which S3 shows as one object once all are there and complete. That is not conditional and need not
-be: whoever writes the name writes the same bytes, for the hash is checked before the last step.
+A small blob is put in one part, on condition that its name is free. A longer one is uploaded in
+several parts, which S3 shows as one object once all are complete. That is not conditional and need
+not be: two writers of a name write the same bytes, since the hash is checked before the last step.
 """
 
 import contextlib
@@ -30,13 +30,13 @@ from server.storage.s3_client import S3Place, S3Uploads, blob_key, open_store, t
 from server.storage.shared_windows import SharedWindows, Window
 
 WINDOW = 8 * 1024 * 1024  # bytes of one request to S3: the block that phones ask for
-KEPT = 16  # windows in memory, 128 MiB: those that come and those that were read last
-# Bytes that a reader fetches for itself: one that is too slow for the windows, or wants little.
+KEPT = 16  # windows in memory, 128 MiB: those being fetched and the last read ones
+# Bytes that a reader fetches for itself: one that is too slow for the windows, or reads little.
 STEP = 256 * 1024
 
 
 class S3Reader:
-    """Gives ranges of blobs; windows of them are fetched once for all who read them.
+    """Reads ranges of blobs; windows of them are fetched once for all their readers.
 
     Memory: `kept` windows, and beyond them at most a STEP for each reader.
     """
@@ -49,7 +49,7 @@ class S3Reader:
     async def open_range(
         self, sha256: str, first: int, length: int
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Give the `length` bytes from `first` on, in pieces; the first is fetched here."""
+        """Yield the `length` bytes from `first` on, in pieces; the first is fetched here."""
         pieces = self._read(blob_key(sha256), first, first + length)
         async with contextlib.aclosing(pieces):
             begin = await anext(pieces, b"")
@@ -65,7 +65,7 @@ class S3Reader:
                     async for piece in _read_window(window, first % WINDOW, stop - first):
                         first += len(piece)
                         yield piece
-            while first < stop:  # there is no such window, or it was given up
+            while first < stop:  # without such a window, or after it was dropped
                 step = min(stop, first + STEP)
                 async for piece in self._fetch_range(key, first, step):
                     first += len(piece)
@@ -77,14 +77,14 @@ class S3Reader:
         return self._fetch_range(key, number * WINDOW, (number + 1) * WINDOW)
 
     async def _fetch_range(self, key: str, first: int, end: int) -> AsyncGenerator[bytes, None]:
-        """Yield what there is between two offsets, in pieces that all but the last are whole."""
+        """Yield the bytes between two offsets, in full pieces except the last."""
         with telling("give a blob"):
             found = await obstore.get_async(self._store, key, options={"range": (first, end)})
             if found.range[0] != first:
                 raise StorageError("the S3 store answers with another range than was asked for.")
             left, rest = found.range[1] - first, b""
-            # The end is known by its offset: a reader that has the last byte does not wait for
-            # the store to say that there are no more.
+            # The end is known by its offset: a reader that has the last byte does not wait for the
+            # store's end of stream.
             async for chunk in found.stream(min_chunk_size=PIECE):
                 left -= len(chunk)
                 view = memoryview(rest + bytes(chunk))
@@ -107,7 +107,7 @@ async def _chain(begin: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[b
 async def _read_window(
     window: Window | None, first: int, length: int
 ) -> AsyncGenerator[bytes, None]:
-    """Yield bytes of a window until it is given up; raises StorageError where it ends early."""
+    """Yield bytes of a window until it is dropped; raises StorageError where it ends early."""
     while window is not None and length:
         piece = await window.piece(first // PIECE)
         if piece is None:
@@ -121,13 +121,13 @@ async def _read_window(
 
 PART = 8 * 1024 * 1024  # bytes of a part; S3 takes 5 MiB to 5 GiB, and at most 10,000 parts
 PARTS = 9_000
-AT_ONCE = 2  # parts in memory and on their way
-FEW = 16  # more unknown lengths than these are learnt from a list, a thousand in each answer
+AT_ONCE = 2  # parts in memory and being sent
+FEW = 16  # more unknown lengths than these are learnt from a listing, a thousand in each answer
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 REQUEST = timedelta(hours=1)  # how long one request may take as a whole
 RETRIES = 3
-REMOVAL = timedelta(seconds=2)  # for one request, and until the last is begun: given up soon
-UPLOAD = timedelta(days=1)  # an upload that was begun longer ago is not under way any more
+REMOVAL = timedelta(seconds=2)  # for one request, and for beginning the last one: soon given up
+UPLOAD = timedelta(days=1)  # an upload that began longer ago is dead
 
 
 class S3Blobs:
@@ -155,7 +155,7 @@ class S3Blobs:
         self._removing = open_store(place, min(patience, REMOVAL), REMOVAL, retries)
 
     def length(self, sha256: str) -> int | None:
-        """Ask S3 for a blob's length in bytes; None when it is not there."""
+        """Ask S3 for a blob's length in bytes; None when it is missing."""
         with telling("say whether it has a blob"):
             try:
                 found = obstore.head(self._store, blob_key(sha256))
@@ -166,7 +166,7 @@ class S3Blobs:
         return found["size"]
 
     def lengths(self, names: Collection[str]) -> dict[str, int]:
-        """Return the length in bytes of each of `names` that is there; asks for new ones only."""
+        """Return the length in bytes of each of `names` that exists; asks for new ones only."""
         unknown = set(names) - self._known.keys()
         if len(unknown) > FEW:
             self._known |= {blob.sha256: blob.length for blob in self.list()}
@@ -177,20 +177,20 @@ class S3Blobs:
 
     @contextlib.asynccontextmanager
     async def open_file(self, sha256: str, length: int) -> AsyncIterator[None]:
-        """Give nothing: no blob is a file here."""
+        """Yield None: no blob is a file here."""
         del sha256, length
         yield None
 
     def open_range(
         self, sha256: str, first: int, length: int
     ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Give the `length` bytes from `first` on, in pieces; the first is fetched here."""
+        """Yield the `length` bytes from `first` on, in pieces; the first is fetched here."""
         return self._reader.open_range(sha256, first, length)
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob is there already; refuse other bytes than named.
+        """Copy `source` in, unless its blob exists; refuse bytes with another hash.
 
-        A crash leaves parts that nobody sees, never a blob under a name that is not its hash.
+        A crash leaves invisible parts, never a blob under a name that is not its hash.
         """
         present = self.length(sha256)
         if present == length:
@@ -206,11 +206,11 @@ class S3Blobs:
             )
 
     def adopt(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in: a store elsewhere gives no second names."""
+        """Copy `source` in: a remote store has no hard links."""
         self.ingest(source, sha256, length)
 
     def verify(self, sha256: str, length: int) -> None:
-        """Read a blob again and raise FormatError unless it is what its name says."""
+        """Read a blob again and raise FormatError unless it has the hash in its name."""
         for _ in read_checked(self._read_all(sha256), sha256, length):
             pass
 
@@ -222,7 +222,7 @@ class S3Blobs:
         write_blob(self._read_all(sha256), sha256, length, target, mode)
 
     def list(self) -> Iterator[StoredBlob]:
-        """Yield every blob that is there."""
+        """Yield every blob."""
         with telling("list its blobs"):
             for found in obstore.list(self._store):
                 for meta in found:
@@ -233,19 +233,19 @@ class S3Blobs:
                             yield StoredBlob(sha256, meta["size"], time)
 
     def remove(self, sha256: str) -> None:
-        """Remove a blob; one that is not there is no error.
+        """Remove a blob; a missing one is no error.
 
-        S3 is asked for a moment only: nothing asks on when the blob has come again meanwhile.
+        The request has a short timeout: no retry may hit a blob that was uploaded again meanwhile.
         """
         self._known.pop(sha256, None)
         with telling("remove a blob"), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._removing, blob_key(sha256))
 
     def free(self) -> None:
-        """Return nothing: a bucket has no bound that it would tell."""
+        """Return None: a bucket has no known limit."""
 
     def sweep(self) -> None:
-        """Abort the uploads that crashed ingests left, where a key of ours can sign for it."""
+        """Abort the uploads that crashed ingests left, if an own key can sign for it."""
         if self._uploads is not None:
             self._uploads.abort(UPLOAD)
 
@@ -261,7 +261,7 @@ class S3Blobs:
                     use_multipart=False,
                 )
             except AlreadyExistsError:
-                return  # somebody was quicker; its length is looked at next
+                return  # another process was faster; its length is checked next
 
     def _put_parts(self, reader: BinaryIO, sha256: str, length: int) -> None:
         with telling("take a blob"):

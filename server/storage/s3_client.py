@@ -1,4 +1,4 @@
-"""The library's client of an S3-compatible store, and its errors turned into ours."""
+"""The library's client of an S3-compatible store, with its errors translated."""
 
 import contextlib
 import hashlib
@@ -30,7 +30,7 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class S3Key:
-    """An access key; its secret does not show where the object is printed."""
+    """An access key; its secret is not in its `repr`."""
 
     id: str
     secret: str = field(repr=False)
@@ -79,7 +79,7 @@ _REGION = re.compile(r"[a-z0-9-]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class S3Place:
-    """A prefix in a bucket behind an endpoint. `key` is None where the machine has a role."""
+    """A prefix in a bucket at an endpoint. `key` is None where the machine has a role."""
 
     bucket: str
     prefix: str
@@ -88,7 +88,7 @@ class S3Place:
     key: S3Key | None
 
     def credential(self) -> "S3Credential":
-        """Return the key in the library's form; it does not expire."""
+        """Return the key as the library's type; it does not expire."""
         if self.key is None:
             raise FormatError("there is no S3 key in the settings.")
         return {
@@ -100,9 +100,9 @@ class S3Place:
 
 
 def decode_place(url: str, endpoint: str, region: str, key_id: str, secret: str) -> S3Place:
-    """Read `s3://BUCKET/PREFIX` and what goes with it; raises FormatError.
+    """Read `s3://BUCKET/PREFIX` and its parameters; raises FormatError.
 
-    Without an endpoint it is AWS's of the region; without a key, the library looks for one: in
+    The default endpoint is AWS's of the region. Without a key, the library looks for one: in
     `AWS_*` variables, or the role of the machine.
     """
     match = _URL.fullmatch(url)
@@ -131,7 +131,7 @@ _STATUS = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
 
 
 def open_store(place: S3Place, patience: timedelta, request: timedelta, retries: int) -> S3Store:
-    """Return a client that bears silence for `patience`, and that long repeats what failed.
+    """Return a client that accepts silence for `patience`, and repeats failed requests that long.
 
     `request` is how long one request may take as a whole.
     """
@@ -154,8 +154,8 @@ def open_store(place: S3Place, patience: timedelta, request: timedelta, retries:
                 "max_backoff": timedelta(seconds=2),
             },
         },
-        # A provider keeps the secret out of what the library prints of the store, and what AWS_*
-        # variables may say of other keys out of ours.
+        # A provider keeps the secret out of the store's `repr`, and keys of `AWS_*` variables out
+        # of ours.
         credential_provider=None if place.key is None else place.credential,
     )
 
@@ -168,7 +168,7 @@ def blob_key(sha256: str) -> str:
 
 @contextlib.contextmanager
 def telling(what: str) -> Iterator[None]:
-    """Turn the library's errors into one sentence; theirs hold pages, and requests with them."""
+    """Turn the library's errors into one sentence; theirs quote whole pages and requests."""
     try:
         yield
     except (PermissionDeniedError, UnauthenticatedError) as error:
@@ -245,7 +245,7 @@ class S3Uploads:
             raise StorageError("the S3 store does not answer: look at its endpoint.") from error
         finally:
             connection.close()
-        # An upload that was aborted by somebody else meanwhile is gone, as it should be.
+        # An upload that another process aborted meanwhile is gone, as intended.
         if answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND:
             raise StorageError(
                 f"the S3 store refuses to sweep unfinished uploads: {answer.status}."

@@ -1,10 +1,10 @@
-"""Windows of blobs elsewhere, each fetched once for all who read it, in memory that has a bound.
+"""Windows of remote blobs, each fetched once for all its readers, in bounded memory.
 
-A window is fetched as fast as it comes, whoever reads it and however slowly; its readers take
-pieces from the front of it meanwhile. If another needs the room, a window is given up that nobody
-reads, or that its readers have left alone for a moment: they go on by themselves, and so does the
-newcomer where there is no such window. Nobody waits for anybody. Those who are given a piece hold
-that piece, never the window.
+A window is fetched at full speed, however slow its readers are; they take pieces from the front
+meanwhile. If another window needs the memory, one without readers is dropped, or one that its
+readers have not used for a moment: these continue by themselves. Where there is no such window, the
+new reader fetches for itself. No reader waits for another. Readers hold the piece that they were
+given, never the window.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Fetch = Callable[[str, int], AsyncGenerator[bytes, None]]
 
 
 class Window:
-    """A window that comes or has come: its pieces, all of one length but the last."""
+    """A window being fetched or complete: its pieces, all of one length except the last."""
 
     def __init__(self, touch: Callable[[], None]) -> None:
         self.readers = 0
@@ -29,15 +29,15 @@ class Window:
         self._touch = touch
         self._pieces: list[bytes] = []
         self._waiting: set[asyncio.Future[None]] = set()
-        self._came = 0  # pieces that had come when it was given up
+        self._came = 0  # pieces that had arrived when it was dropped
         self._is_over = False
         self._is_given_up = False
         self._failure = ""
 
     async def piece(self, number: int) -> bytes | None:
-        """Return a piece, once it has come; empty behind the end, None where it was given up.
+        """Return a piece, once it has arrived; empty after the end, None if the window was dropped.
 
-        Raises StorageError when it cannot be had.
+        Raises StorageError when it cannot be fetched.
         """
         while not self._is_over and number >= len(self._pieces):
             waiter = asyncio.get_running_loop().create_future()
@@ -54,12 +54,12 @@ class Window:
         return None if self._is_given_up else b""
 
     def add(self, piece: bytes) -> None:
-        """Take in the next piece."""
+        """Append the next piece."""
         self._pieces.append(piece)
         self._wake()
 
     def end(self, failure: str = "") -> None:
-        """Take in no more: it is whole, or there was a failure and nothing of it is kept."""
+        """End the fetch: the window is complete, or it failed and is empty."""
         self.task = None
         if failure and not self._is_given_up:
             self._failure = failure
@@ -68,7 +68,7 @@ class Window:
         self._wake()
 
     def give_up(self) -> None:
-        """Let go of the pieces."""
+        """Drop the pieces."""
         self._came = max(self._came, len(self._pieces))
         self._is_over = self._is_given_up = True
         self._pieces = []
@@ -83,8 +83,8 @@ class Window:
 class SharedWindows:
     """The windows of one store; all calls belong to one loop.
 
-    `fetch(key, number)` yields a window's pieces. At most `kept` windows are in memory or on their
-    way, in the order in which they were read last.
+    `fetch(key, number)` yields a window's pieces. At most `kept` windows are in memory or being
+    fetched, least recently read first.
     """
 
     def __init__(self, fetch: Fetch, kept: int) -> None:
@@ -93,14 +93,14 @@ class SharedWindows:
         self._windows: OrderedDict[tuple[str, int], Window] = OrderedDict()
 
     def has(self, key: str, number: int) -> bool:
-        """Answer whether a window is in memory or on its way."""
+        """Answer whether a window is in memory or being fetched."""
         return (key, number) in self._windows
 
     @contextlib.contextmanager
     def reading(self, key: str, number: int) -> Iterator[Window | None]:
-        """Give a window, which comes meanwhile; with its last reader gone it comes no further.
+        """Yield a window, which is being fetched; the fetch ends with its last reader.
 
-        Gives None where there is no room for it.
+        Yields None where there is no room for it.
         """
         name = key, number
         window = self._windows.get(name) or self._begin(name)
