@@ -1,1 +1,1 @@
-"""The key process: signs what its own copy of the publisher's rules accepts, and remembers it."""
+"""The key process: signs what its own copy of the publisher's rules accepts, and records it."""

@@ -1,8 +1,9 @@
-"""What the key process may publish. Pure: requests and values in; a publication or an error out.
+"""Decides what the key process publishes. Pure: returns a publication or raises an error.
 
-It is handed wishes and never bytes to sign: role files that offline keys have signed, and pointers.
-Out of these the publisher's own rules make the online roles here, above every version that was ever
-signed, so that a publisher in foreign hands gets no version twice and no log with two histories.
+It receives requests and never bytes to sign: role files that offline keys have signed, and
+pointers. Out of these the publisher's own rules make the online roles here, above every version
+that was ever signed. So a compromised publisher gets no version twice and no log with two
+histories.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,10 @@ from server.publisher.published import Published
 from server.publisher.verify import RoleVersion, verify_submission
 
 MOST_BURNED = 1000
-"""Versions that a log may be ahead of what was signed here; a crash burns one. The bound keeps a
-publisher in foreign hands from using versions up."""
+"""How many versions a log may be ahead of what was signed here; a crash burns one.
+
+The limit keeps a compromised publisher from using versions up.
+"""
 
 
 def judge_publication(
@@ -36,21 +39,21 @@ def judge_publication(
     signed: Mapping[str, int],
     now: datetime,
 ) -> Publication:
-    """Return the publication that a request asks for, signed.
+    """Return the signed publication of a request.
 
-    `published` is what is public, as it was verified here; `signed` has the newest version of each
-    online role that was ever signed. It is dated by the earlier of `now` and the publisher's time,
-    so that no single clock dates it ahead, and not before what is public.
+    `published` is what is public, as verified here; `signed` has the newest version of each online
+    role that was ever signed. It is dated by the earlier of `now` and the publisher's time, so that
+    no single clock dates it ahead, and not before what is public.
 
-    Raises what `verify_submission` and `plan_publication` raise, FormatError for a pointer that is
-    malformed, and TrustError for a log that is too far ahead.
+    Raises what `verify_submission` and `plan_publication` raise, FormatError for a malformed
+    pointer, and TrustError for a log that is too far ahead.
     """
     if online := [file.role for file in request.files if is_online(file.role)]:
         raise TrustError(f"{online[0]} is signed here and not submitted.")
     at = min(now, request.now.astimezone(UTC))
     burned = {role: frozenset(versions) for role, versions in request.burned.items()}
     trust = verify_submission(request.files, published, pinned, keys, at, burned)
-    if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
+    if published is not None:  # with the clock set back, no earlier expiry is signed (ADR 36)
         at = max(at, earliest_time(published, trust))
     pointers = {path: decode_pointer(path, custom) for path, custom in request.pointers.items()}
     used = dict(signed)
@@ -76,11 +79,11 @@ def judge_publication(
 def judge_public(
     files: Sequence[RoleVersion], known: Published | None, pinned: bytes
 ) -> Publication:
-    """Return as a publication what is public elsewhere.
+    """Return the publisher's public state as a publication.
 
     Everything must follow by signatures from the `pinned` root, or from that of what is `known`,
-    and nothing may be older than that is. Expiry is not looked at: a server may have been off for
-    long. Raises FormatError, TrustError or ProfileError.
+    and nothing may be older than that. Expiry is not checked: a server may have been off for long.
+    Raises FormatError, TrustError or ProfileError.
     """
     found = {(file.role, file.version): file.data for file in files}
     timestamps = [file.data for file in files if file.role == "timestamp"]
@@ -120,7 +123,7 @@ def judge_public(
 def _follow_roots(
     found: Mapping[tuple[str, int], bytes], known: Published | None, pinned: bytes
 ) -> tuple[Root, list[RoleVersion]]:
-    """Return the newest root, and those that were not known."""
+    """Return the newest root, and the roots that were unknown."""
     roots = []
     if known is None:
         root = verify_first_root(pinned).signed

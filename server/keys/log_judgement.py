@@ -1,7 +1,7 @@
-"""Which checkpoints the key process signs. Pure: requests and values in; a log or an error out.
+"""Decides which checkpoints the key process signs. Pure: returns a log or raises an error.
 
-A larger log is worked out here from its new leaves, each of which is of a publication that was made
-here. A smaller one is signed again, for a new key of the log signs every proof.
+A larger log is computed here from its new leaves, each of which must be of a publication that was
+signed here. A smaller one is signed again, because a new key of the log signs every proof.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from server.core.tlog import CompactTree, leaf_hash, verify_consistency
 
 @dataclass(frozen=True, slots=True)
 class SignedLog:
-    """The largest log that was signed, and the entries that may be its next leaves."""
+    """The largest signed log, and the entries that may be its next leaves."""
 
     tree: CompactTree
     expected: tuple[bytes, ...]
 
 
 class UnexpectedLeafError(LogError):
-    """A leaf of a log is of no publication that was made here."""
+    """A leaf of a log is of no publication that was signed here."""
 
 
 def judge_checkpoint(
@@ -39,11 +39,11 @@ def judge_checkpoint(
 ) -> SignedLog:
     """Return the log once the checkpoint `text` is signed.
 
-    A larger tree has `leaves` as its new entries: each is expected, and comes once. A tree that is
-    not larger is of one history with the signed one, as `proof` shows.
+    A larger tree has `leaves` as its new entries: each must be expected, and occurs once. A tree
+    that is not larger must be of one history with the signed one, as `proof` shows.
 
-    Raises FormatError for a text that is no checkpoint, UnexpectedLeafError for other leaves, and
-    LogError for whatever else is not signed.
+    Raises FormatError for a malformed text, UnexpectedLeafError for other leaves, and LogError for
+    anything else that is not signed.
     """
     try:
         checkpoint = decode_checkpoint_text(text.decode(), key)

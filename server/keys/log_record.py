@@ -1,11 +1,11 @@
-"""The log as the key process remembers it, in the folder of its record.
+"""The log as the key process records it, in the folder of its record.
 
     log.json   the largest log that was signed, and what may be its next leaves
     leaves     its entries, one after the other
 
 Both are on disk before a signature leaves. `log.json` says how many bytes of `leaves` count, so a
 crash between the two leaves bytes that nothing names. The entries are for a publisher that lost
-them, or that takes over from one in foreign hands, which kept them.
+them, or that replaces a compromised one, which withheld them.
 """
 
 import itertools
@@ -30,8 +30,11 @@ from server.storage.durable import open_created, sync_folder, write_durable
 
 LIMIT = 16 << 20  # bytes of log.json: those of a site's first publication with every model
 MOST_EXPECTED = 1000
-"""Entries that are expected beside those of the newest publication. An honest publisher has those
-of publications that a crash cut off; the bound is against one that logs nothing."""
+"""Expected entries beside those of the newest publication.
+
+An honest publisher has those of publications that a crash interrupted; the limit is against one
+that logs nothing.
+"""
 LINES = 4  # of an entry
 
 
@@ -52,24 +55,24 @@ class LogRecord:
         self._leaves = folder / "leaves"
 
     def load(self) -> SignedLog:
-        """Return the log, an empty one where none was signed. Raises FormatError."""
+        """Return the log, an empty one if none was signed. Raises FormatError."""
         log = self._read()
         tree = CompactTree(log.size, tuple(map(bytes.fromhex, log.subtrees)))
         return SignedLog(tree, tuple(entry.encode() for entry in log.expected))
 
     def expect(self, publication: Publication) -> None:
-        """Remember what a publication may add to the log, before its signatures leave.
+        """Record what a publication may add to the log, before its signatures leave.
 
         A role file of a publication that was logged and given up may come again; its leaf may not.
         Raises LogError for a version that is logged with other bytes. One that is not logged yet
-        takes the place of what was expected under that version.
+        replaces what was expected under that version.
         """
         log = self._read()
         new = {}
         for role, version, sha256 in publication.leaves():
             entry = encode_leaf(role, version, sha256)
             logged = None if is_latest(role) else self._find(log, role, version)
-            if logged is None:  # no version of latest is signed twice, so none is looked for
+            if logged is None:  # no version of latest is signed twice, so none is searched
                 new[role, version] = entry.decode()
             elif logged != entry:
                 raise LogError(f"{role} {version} is in the log with other bytes and is burned.")
@@ -79,7 +82,7 @@ class LogRecord:
             self._write(msgspec.structs.replace(log, expected=expected))
 
     def keep(self, grown: SignedLog, leaves: Sequence[bytes]) -> None:
-        """Remember a log, of which `leaves` are new, before its signature leaves."""
+        """Record a log, of which `leaves` are new, before its signature leaves."""
         log = self._read()
         data = b"".join(leaves)
         self._append(log.length, data)
@@ -88,7 +91,7 @@ class LogRecord:
         self._write(_Log(1, grown.tree.size, subtrees, log.length + len(data), expected))
 
     def leaves(self, first: int, most: int) -> list[bytes]:
-        """Return at most so many entries from the index `first` on."""
+        """Return at most `most` entries from the index `first` on."""
         log = self._read()
         if first >= log.size:
             return []

@@ -1,8 +1,8 @@
-"""What the key process remembers, in a folder of its own that no publisher can write to.
+"""The key process's record, in a folder of its own that no publisher can write to.
 
     root.json      the pinned root, from which everything follows
-    public/        what is public as far as is known here: metadata/ and roots.json of a public tree
-    pending/       what was signed last, until the publisher says that it is public
+    public/        the known public state: metadata/ and roots.json of a public tree
+    pending/       what was signed last, until the publisher reports it as public
     signed.json    the newest version of each online role that was ever signed
     log.json       the largest log that was signed, see `log_record`; beside it `leaves`
     lock           held by the one process that has this folder
@@ -50,7 +50,7 @@ class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record:
-    """The folder, opened by the one process that has it. Use it from one thread at a time."""
+    """The folder, opened by the only process that may use it. Use it from one thread at a time."""
 
     def __init__(self, folder: Path, lock: BinaryIO) -> None:
         self._folder = folder
@@ -61,7 +61,7 @@ class Record:
         self.log = LogRecord(folder)
 
     def close(self) -> None:
-        """Let another process have the folder."""
+        """Release the folder for another process."""
         self._lock.close()
 
     def pinned(self) -> bytes:
@@ -69,19 +69,19 @@ class Record:
         return read_bounded(self._folder / "root.json", ROOT_LIMIT)
 
     def published(self) -> Published | None:
-        """Read what is public, None where nothing is known to be."""
+        """Return what is public, None where nothing is known to be."""
         return self._tree.load()
 
     def settle(self, public: str, now: int) -> bool:
         """Answer whether the timestamp with the sha256 `public`, empty for none, is known here.
 
-        Where it is the one that was signed last, that publication counts as public from now on.
+        If it is the one that was signed last, that publication counts as public from now on.
         """
         if public == self._digest():
             return True
         try:
             staged = staging.load_staged(self._pending)
-        except HeningError:  # what is public comes from the publisher then
+        except HeningError:  # the publisher then sends what is public
             staging.discard_staged(self._pending)
             return False
         if staged is None or public != hashlib.sha256(staged.timestamp).hexdigest():
@@ -91,17 +91,17 @@ class Record:
         return True
 
     def adopt(self, publication: Publication, now: int) -> None:
-        """Take what is public elsewhere for what is public."""
+        """Adopt the publisher's public state as the known one."""
         self._keep_signed(publication)
-        if self._pending.exists():  # signed before, and not what became public
+        if self._pending.exists():  # it was signed before, and something else became public
             staging.discard_staged(self._pending)
         self._show(publication, now)
 
     def keep(self, publication: Publication) -> None:
-        """Remember that this was signed, before it leaves."""
+        """Record that this was signed, before the signature leaves."""
         self.log.expect(publication)
         self._keep_signed(publication)
-        # What was signed before this did not become public: its versions are burned.
+        # What was signed before did not become public: its versions are burned.
         if self._pending.exists():
             staging.discard_staged(self._pending)
         staging.discard_unaccepted(self._pending)
@@ -136,7 +136,7 @@ class Record:
             write_durable(self._folder / "signed.json", encode_canonical_json(value))
 
     def _show(self, publication: Publication, now: int) -> None:
-        """Make a publication what is public here; a crash leaves files that nothing names."""
+        """Make a publication the known public state; a crash leaves files that nothing names."""
         staging.show_files(self._public, publication, now)
         write_durable(self._public / "metadata" / "timestamp.json", publication.timestamp)
         published = self.published()
@@ -154,8 +154,8 @@ def open_record(folder: Path, root: bytes | None) -> Record:
     """Open the record in `folder`, with `root` as the pinned root of a new one.
 
     Raises StorageError where another process has it, where it is wider than 0700, or where it is
-    new and there is no root; TrustError or ProfileError for a root that is not sound, and
-    FormatError where another one is pinned.
+    new and there is no root; TrustError or ProfileError for an invalid root, and FormatError where
+    another one is pinned.
     """
     make_folder(folder)
     if folder.stat().st_mode & OTHERS:

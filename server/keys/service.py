@@ -1,12 +1,12 @@
 """Answers the publisher's requests over a Unix socket, one after the other.
 
-    1  what the publisher calls public is what is known here, or it is adopted first
-    2  the request is judged, and what it asks for is made and signed
+    1  the publisher's public state is the known one, or it is adopted first
+    2  the request is checked, and its result is made and signed
     3  the record is durable; a crash before this leaves nothing
     4  the answer leaves; a crash before this leaves versions that no client has seen, and the next
        request takes those after them
 
-Who may connect is who may open the socket; there is no other proof of identity.
+Access control is the permission to open the socket; there is no other proof of identity.
 """
 
 import asyncio
@@ -63,14 +63,14 @@ from server.storage.durable import make_folder
 from server.storage.errors import StorageError
 
 CONNECTIONS = 8
-"""At once: one publisher, and commands beside it. More are closed unheard."""
+"""The number of connections: one publisher, and commands beside it. Further ones are closed."""
 RECEIVE_SECONDS = 10.0  # for a whole request, which comes from this machine
-SEND_SECONDS = 10.0  # for the answer to be taken
+SEND_SECONDS = 10.0  # for the client to read the answer
 log = structlog.get_logger()
 
 
 class KeyService:
-    """Judges requests and keeps the record; used from one thread at a time."""
+    """Checks requests and keeps the record; used from one thread at a time."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class KeyService:
         self._after_record = after_record
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer to a request: a refusal, too, is one."""
+        """Return the answer to a request, which may be a refusal."""
         try:
             return self._answer(request)
         except UnexpectedLeafError as error:
@@ -94,7 +94,7 @@ class KeyService:
             return Refused(str(error).partition("\n")[0], surroundings=True)
         except HeningError as error:
             return Refused(str(error), surroundings=False)
-        except Exception:  # a publisher in foreign hands sends anything
+        except Exception:  # a compromised publisher can send anything
             log.exception("failed")
             return Refused("it failed, as its log says.", surroundings=True)
 
@@ -127,8 +127,8 @@ class KeyService:
             case SwitchTo():
                 if published is None:
                     raise PublishError("nothing is published yet: there is no key to switch to.")
-                # How long root has been public the publisher knows: a switch that comes too early
-                # costs some phones one poll, and signs nothing that another would not.
+                # The publisher knows how long root has been public: a switch that is too early
+                # costs some phones one poll, and signs nothing unusual.
                 self._source.promote(plan_switch(keys, published, request.names, 0, at_once=True))
         return Done()
 
@@ -174,7 +174,7 @@ class KeyService:
         return Signature(key.sign(request.text))
 
     def _log_keys(self, held: Mapping[str, LogSigner]) -> list[VerifierKey]:
-        """Return the keys that are held, and those that roots name: a key may have been lost."""
+        """Return the present keys, and those that roots name: a key may have been lost."""
         roots = [verify_first_root(self._record.pinned()).signed]
         if (published := self._record.published()) is not None:
             roots.append(published.root)
@@ -188,7 +188,7 @@ class KeyService:
 async def serving(service: KeyService, path: Path) -> AsyncIterator[None]:
     """Answer requests at the Unix socket `path` until the block ends.
 
-    The socket is for its owner and its group; raises StorageError where others reach its folder.
+    The socket is for its owner and its group; raises StorageError if others can access its folder.
     """
     listener = await asyncio.to_thread(_bind, path)
     turn, places = asyncio.Lock(), asyncio.Semaphore(CONNECTIONS)

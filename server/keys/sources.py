@@ -1,4 +1,4 @@
-"""Where the key process has its keys from: a folder of its own, credentials of systemd, a token."""
+"""The key process's sources of keys: a folder of its own, systemd credentials, a PKCS #11 token."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -9,10 +9,10 @@ from server.publisher.online_keys import OnlineKeys, load_online_keys
 
 
 class KeySource(Protocol):
-    """What holds private keys; a `KeyFolder` is one."""
+    """Holds private keys; a `KeyFolder` is one."""
 
     def load(self) -> OnlineKeys:
-        """Return the keys that are held now."""
+        """Return the present keys."""
 
     def create_next(self, names: Collection[str], *, afresh: bool) -> None:
         """Make the next key of each of `names`."""
@@ -49,5 +49,5 @@ class FixedKeys:
 
 
 def load_credentials(folder: Path) -> FixedKeys:
-    """Read keys that systemd passed (`LoadCredential=`), with the names of the keys' folder."""
+    """Read keys that systemd passed (`LoadCredential=`), named as in a folder of keys."""
     return FixedKeys(load_online_keys(folder), "the unit's credentials")

@@ -1,7 +1,7 @@
 """Online keys on a PKCS #11 token: EdDSA over edwards25519, one session for the whole process.
 
-A key is found by its label: `latest`, `snapshot`, `timestamp` or `log`; the one that follows it has
-`.next` after that. The PIN is tried once, because a token locks itself after a few wrong ones.
+A key is found by its label: `latest`, `snapshot`, `timestamp` or `log`; the next key's label ends
+with `.next`. The PIN is tried once, because a token locks itself after a few wrong ones.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ class TokenKey(Signer):
         secrets_handler: SecretsHandler | None = None,
     ) -> Self:
         """Refuse: tokens are opened by `load_token`, never by an address in a file."""
-        del public_key, secrets_handler  # the interface names them
+        del public_key, secrets_handler  # parameters of the interface
         raise TrustError(f"{priv_key_uri!r} is not used: the token is an option of the command.")
 
     def sign(self, payload: bytes) -> Signature:
@@ -66,7 +66,7 @@ class TokenKey(Signer):
         return Signature(self._key.keyid, self.sign_bytes(payload).hex())
 
     def sign_bytes(self, payload: bytes) -> bytes:
-        """Return the token's signature, 64 bytes, once it verified here."""
+        """Return the token's signature, 64 bytes, after verifying it."""
         with _speaking(self._label):
             signature: bytes = self._private.sign(payload, mechanism=Mechanism.EDDSA)
         try:
@@ -147,7 +147,7 @@ def _search(session: pkcs11.Session, label: str, half: ObjectClass) -> list[pkcs
         Attribute.LABEL: label,
     }
     with _speaking(label):
-        # Read to the end: a search that is left half-way holds the session's lock.
+        # Read to the end: an unfinished search keeps the session locked.
         return list(session.get_objects(wanted))
 
 
