@@ -1,4 +1,4 @@
-"""The audit log: who changed what, newest first, by person, action and subject."""
+"""The audit log, newest first, filtered by account, action and subject."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ FILTERS = ("actor", "action", "subject")
 
 
 async def list_trail(visit: Visit) -> Shown:
-    """Show entries in words. What is left empty in the form matches all."""
+    """Show entries in words. An empty form field matches all."""
     page = await visit.at.do("list_trail", query=visit.query)
     wanted = {entry.detail["change"] for entry in page.items if "change" in entry.detail}
     orders = {change: await _find_order(visit, change) for change in wanted}
@@ -24,7 +24,7 @@ async def list_trail(visit: Visit) -> Shown:
 
 
 async def _find_order(visit: Visit, change: str) -> ChangeView | None:
-    """Return the order that entries are about; None where it is gone, or not for this account."""
+    """Return the order of the entries; None where it is gone, or not visible to this account."""
     try:
         found: ChangeView = await visit.at.do("get_change", {"change": change})
     except (NotFoundError, PermissionDeniedError):

@@ -15,10 +15,10 @@ from server.settings import Settings
 
 
 def open_console(settings: Settings, surroundings: Surroundings) -> Site:
-    """Return what puts the console onto the API's socket. Reads templates and the client's secret.
+    """Return the console for the API's socket. Reads templates and the client's secret.
 
-    Raises FormatError where the settings do not say where browsers find it, TrustError where others
-    may read the secret.
+    Raises FormatError where the settings lack its address, TrustError where other users can read
+    the secret.
     """
     address = find_address(settings)
     templates = Pages()

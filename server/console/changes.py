@@ -1,4 +1,4 @@
-"""Orders: what waits for a second person or for its time, and what became of the others."""
+"""Orders: those that wait for an approval or for their time, and the results of the others."""
 
 from server.console.page import PREFIX, Moved, Page, Shown, Visit
 from server.console.texts import describe_windows, plan_of
@@ -24,7 +24,7 @@ async def list_orders(visit: Visit) -> Shown:
 
 
 async def show_order(visit: Visit) -> Shown:
-    """Show one order, and what may be done with it."""
+    """Show one order, and the possible actions."""
     change = await visit.at.do("get_change", visit.path)
     rights = _rights(visit.at.principal, change)
     why_not = await _why_not(visit, change) if rights["may_approve"] else ""
@@ -39,7 +39,7 @@ async def show_order(visit: Visit) -> Shown:
 
 
 async def approve(visit: Visit) -> Moved:
-    """Approve somebody else's order."""
+    """Approve another account's order."""
     return await _decide(visit, "approve_change")
 
 
@@ -61,7 +61,7 @@ async def _decide(visit: Visit, operation: str) -> Moved:
 
 
 async def _why_not(visit: Visit, change: ChangeView) -> str:
-    """Return why who looks is no second person for an order, the empty text where they are."""
+    """Return why the signed-in account may not approve an order; an empty text where it may."""
     try:
         async with visit.services.sessions() as session:
             await check_second_person(session, visit.at.principal, change.proposed_by)
@@ -71,7 +71,7 @@ async def _why_not(visit: Visit, change: ChangeView) -> str:
 
 
 def _rights(who: Principal, change: ChangeView) -> dict[str, bool]:
-    """Return which buttons are shown; what counts is checked when one is pressed."""
+    """Return which buttons are shown; the rights are checked when one is pressed."""
     codename = decode_channel(change.channel).codename
     is_own = who.name == change.proposed_by
     is_waiting = change.state == State.WAITING

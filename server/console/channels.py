@@ -14,9 +14,9 @@ from server.release.rollouts.changes import ChangeView
 
 _PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
 RECENT = 10  # orders on a channel's page
-LANGUAGES = ("en", "id")  # of a halt's reason, where the build has no change log to tell
+LANGUAGES = ("en", "id")  # of a halt's reason, if the build has no change log to take them from
 SPARE = 1  # empty rows for further languages
-MOST = 5  # languages that are asked for: nobody who halts has time for more
+MOST = 5  # languages that are asked for: in a halt there is no time for more
 
 
 async def list_channels(visit: Visit) -> Shown:
@@ -46,17 +46,17 @@ async def ask_halt(visit: Visit) -> Shown:
 
 
 async def pause(visit: Visit) -> Moved:
-    """Freeze the share that was reached."""
+    """Freeze the reached share."""
     return await _order(visit, "pause_rollout", {"note": visit.form.get("note", "")})
 
 
 async def resume(visit: Visit) -> Moved:
-    """Go on."""
+    """Resume the rollout."""
     return await _order(visit, "resume_rollout", {"note": visit.form.get("note", "")})
 
 
 async def halt(visit: Visit) -> Moved:
-    """Take nobody in any more."""
+    """Stop admitting devices."""
     body = {"reason": reasons(visit.form), "note": visit.form.get("note", "")}
     return await _order(visit, "halt_rollout", body)
 
@@ -88,9 +88,9 @@ async def _values(visit: Visit) -> dict[str, Any]:
 
 
 def _moment(state: ChannelState, orders: list[ChangeView], now: int) -> int:
-    """Return the time at which the share is looked at: of the halt, where it is on record, or now.
+    """Return the time for which the share is shown: of the halt, if recorded, or now.
 
-    A halted pointer keeps its schedule, by which nobody goes any more.
+    A halted pointer keeps its schedule, which has no effect any more.
     """
     if state.state != "halted":
         return now
@@ -111,7 +111,7 @@ def _timeline(state: ChannelState, now: int) -> Any:  # noqa: ANN401 - a Timelin
 
 
 def _windows(orders: list[ChangeView]) -> list[str]:
-    """Return the windows of the newest order that was carried out and has a plan."""
+    """Return the windows of the newest order with a plan that was carried out."""
     carried_out = (change for change in orders if change.state == "done")
     plans = (plan for change in carried_out if (plan := plan_of(change)) is not None)
     return describe_windows(next(plans, None))

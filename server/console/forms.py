@@ -1,4 +1,4 @@
-"""Forms: decoded strictly, and taken from our own pages alone."""
+"""Forms: decoded strictly, and accepted only from the console's own pages."""
 
 import hashlib
 import hmac
@@ -18,14 +18,14 @@ _UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
 
 
 def csrf_token(secret: str) -> str:
-    """Return what a form carries to show that it is from a page that this browser was given."""
+    """Return the token by which a form proves that it is from a page for this browser."""
     return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
 async def receive_form(request: web.BaseRequest, origin: str, secret: str) -> dict[str, str]:
     """Return the fields of a form; raises ProblemError (403) for one of another site.
 
-    A browser says where a form comes from; and the form holds what only our page could know.
+    The browser sends the form's origin, and the form has the token of the console's page.
     """
     if request.headers.getall("Origin", []) != [origin]:
         raise _foreign()
@@ -35,7 +35,7 @@ async def receive_form(request: web.BaseRequest, origin: str, secret: str) -> di
     given = fields.pop("csrf", "")
     if not hmac.compare_digest(given.encode(), csrf_token(secret).encode()):
         raise _foreign()
-    # Browsers send line ends as the network has them; what is kept has ours.
+    # Browsers send CRLF line ends; LF is stored.
     return {name: value.replace("\r\n", "\n").strip() for name, value in fields.items()}
 
 

@@ -1,6 +1,6 @@
 """The API's operations for pages: the same checks and the same functions, without a socket.
 
-This is what keeps the console from being a second way to do things.
+So the console has no separate implementation of any operation.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _BY_ID = MappingProxyType({operation.id: operation for operation in OPERATIONS})
 
 
 class OperationsClient:
-    """Operations as `principal`, who is signed in."""
+    """Operations as the signed-in `principal`."""
 
     def __init__(
         self, principal: Principal, services: Services, request: web.BaseRequest, rates: Rates
@@ -42,7 +42,7 @@ class OperationsClient:
     ) -> Any:  # noqa: ANN401 - of the type that the operation declares
         """Return the body of an operation's reply; raises what the operation raises.
 
-        `etag` is what the page was made for; an operation that wants If-Match is given it.
+        `etag` is the state that the page showed; operations with If-Match receive it.
         """
         wanted = _BY_ID[operation]
         if wanted.permission is not None:

@@ -1,4 +1,4 @@
-"""The first page: is all well, what is published, what waits."""
+"""The first page: readiness, what is published, what waits."""
 
 import asyncio
 from collections import Counter
@@ -13,16 +13,16 @@ from server.publisher.watchman import Seen
 from server.release.api.pagination import PageQuery
 from server.release.uploads.limits import free_bytes
 
-EVERY = PageQuery(limit=1_000_000)  # the API's limit is for answers, and this is counted here
+EVERY = PageQuery(limit=1_000_000)  # the API's limit is for answers; here all are counted
 SHOWN = 8  # of each list; the rest is a page away
-CLOCK_SECONDS = 5  # which two clocks may differ by without a word
+CLOCK_SECONDS = 5  # difference of two clocks that is not reported
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the process knows of itself: why it is not ready, and what the watchman saw last.
+    """The state of the process: why it is not ready, and what the watchman saw last.
 
-    `steady` is the clock that signatures go by.
+    `steady` is the clock of signatures.
     """
 
     reasons: Callable[[], Sequence[str]]
@@ -32,7 +32,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class LifeRow:
-    """A role's life as a bar: permille that are used, and how bad that is."""
+    """A role's lifetime as a bar: used permille, and severity."""
 
     role: str
     version: int
@@ -42,14 +42,14 @@ class LifeRow:
 
 
 class Overview:
-    """The page, over what the process knows of itself."""
+    """The page, from the state of the process."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
         self.pages = (Page("GET", f"{PREFIX}/", self.show),)
 
     async def show(self, visit: Visit) -> Shown:
-        """Show how the server is, what phones see, and what somebody has to look at."""
+        """Show the server's state, what phones see, and what needs attention."""
         services, desk = visit.services, visit.at
         seen = self._surroundings.seen()
         now = services.clock()
@@ -94,7 +94,7 @@ def _lives(seen: Seen, now: datetime) -> list[LifeRow]:
             int(life.expires.timestamp()),
         )
 
-    # What the server renews by itself stands last, unless it fails to.
+    # Roles that the server renews by itself come last, unless it fails to.
     return sorted(
         map(row, seen.lives),
         key=lambda each: (is_online(each.role) and not each.severity, -each.used, each.role),
@@ -103,7 +103,7 @@ def _lives(seen: Seen, now: datetime) -> list[LifeRow]:
 
 WIDTH, HEIGHT = 1000, 100  # of the drawing; it is stretched to the page
 MARGIN = 0.06  # of the time shown, before the first step and after the last
-LEAST_SECONDS = 3600  # shown at least, so that a single step has a line to stand on
+LEAST_SECONDS = 3600  # shown at least, so that a single step has a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What is drawn: an area for what was reached, one for what is to come, and a line for now.
+    """A drawing: an area for what was reached, one for what is to come, and a line for now.
 
     `past` and `future` are the points of polygons. `begin` and `end` are the times at both edges.
     """
@@ -131,12 +131,12 @@ class Timeline:
 
     @property
     def reached(self) -> int:
-        """The permille that were reached."""
+        """The reached permille."""
         return max((stage.permille for stage in self.stages if stage.is_past), default=0)
 
     @property
     def next(self) -> Stage | None:
-        """The step that comes next, if one does."""
+        """The next step, if any."""
         coming = (stage for stage in self.stages if not stage.is_past)
         return next(coming, None) if self.future else None
 
@@ -144,7 +144,7 @@ class Timeline:
 def draw(schedule: Sequence[tuple[int, int]], now: int, *, is_frozen: bool = False) -> Timeline:
     """Return the picture of a schedule, pairs `(from, permille)`, as it is at `now`.
 
-    Nothing is to come where it `is_frozen`, paused or halted, whatever times stand there.
+    If it `is_frozen`, paused or halted, later steps are not drawn.
     """
     stages = tuple(Stage(start, permille, start <= now) for start, permille in schedule)
     first = min(schedule[0][0], now)

@@ -1,4 +1,4 @@
-"""What a page of the console is: its path, who may open it, and what it shows."""
+"""The declaration of a console page: its path, its access rules, and its content."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ from server.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request to a page, checked. `secret` is the browser's: of its session, or of its door.
+    """One request to a page, checked. `secret` is of the browser's session or login.
 
-    `desk` is there on every page but those that are open to all.
+    `desk` is set on every page that needs a session.
     """
 
     request: web.BaseRequest
@@ -33,7 +33,7 @@ class Visit:
 
     @property
     def at(self) -> OperationsClient:
-        """The operations, as the one who is signed in."""
+        """The API's operations, as the signed-in account."""
         if self.desk is None:
             raise TypeError("an open page asked who is signed in")
         return self.desk
@@ -41,7 +41,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A page to look at: a template and its values, and headers of the answer."""
+    """The content of a page: a template, its values, and headers of the answer."""
 
     template: str
     values: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Another page, after something was done: the browser asks for it by itself."""
+    """A redirect to another page, after an action."""
 
     location: str
     cookies: tuple[str, ...] = ()
@@ -64,8 +64,8 @@ Handler = Callable[[Visit], Awaitable[Shown | Moved]]
 class Page:
     """One method on one path, a template as the API's.
 
-    `is_open`: for who is not signed in, too. `is_urgent`: whoever is signed in is never refused for
-    the rate of requests.
+    `is_open`: needs no session. `is_urgent`: signed-in accounts are never refused for the rate of
+    requests.
     """
 
     method: str
@@ -80,20 +80,20 @@ PREFIX = "/console"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The origin that an operator named, or empty for any name of this machine's loopback."""
+    """The origin that an operator set, or empty for any name of this machine's loopback."""
 
     url: str
 
     @property
     def is_secure(self) -> bool:
-        """Whether browsers speak TLS, so that cookies may be bound to that."""
+        """Whether browsers use TLS, so that cookies may require it."""
         return self.url.startswith("https://")
 
     def origin(self, host: str) -> str:
         """Return the origin of a request with the header `Host: host`.
 
-        Without a named origin a name that could lead elsewhere is refused (421): it is what DNS
-        rebinding brings.
+        Without a set origin, a name that could resolve to another host is refused (421), against
+        DNS rebinding.
         """
         if self.url:
             return self.url
@@ -109,7 +109,7 @@ class Address:
 
 
 def find_address(settings: Settings) -> Address:
-    """Return where browsers find the console; raises FormatError where the settings do not say."""
+    """Return the address of the console for browsers; raises FormatError if it is not set."""
     url = settings.console_url.rstrip("/")
     if not url:
         if settings.api_cert or settings.api_behind_proxy or not is_loopback(settings.api_host):

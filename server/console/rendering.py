@@ -1,6 +1,6 @@
-"""Templates: read and compiled once, every value escaped, a name that is missing an error.
+"""Templates: read and compiled once, every value escaped, undefined names are errors.
 
-Escaped is what means something in HTML, and what is not seen.
+Both HTML characters and invisible ones are escaped.
 """
 
 import hashlib
@@ -60,16 +60,16 @@ class Pages:
 
 
 def show(value: object) -> object:
-    """Return a value as a page shows it: older texts may hold what is not seen, or turns others."""
-    if hasattr(value, "__html__"):  # made by a template, out of values that were shown so
+    """Return a value for a page: older texts may hold invisible or bidirectional characters."""
+    if hasattr(value, "__html__"):  # made by a template, from values that were escaped
         return value
     return escape_invisible(str(value), lines=True)
 
 
 def moment(seconds: int) -> str:
-    """Return a time as people read it, in the time zone of the server's machine.
+    """Return a time for people, in the time zone of the server's machine.
 
-    A page without scripts cannot know that of the browser.
+    A page without scripts does not know the browser's.
     """
     return f"{_local(seconds):%Y-%m-%d %H:%M}"
 
@@ -85,7 +85,7 @@ def zone(seconds: int) -> str:
 
 
 def utc(seconds: int) -> str:
-    """Return a time as people read it, in UTC."""
+    """Return a time for people, in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
@@ -94,7 +94,7 @@ def _local(seconds: int) -> datetime:
 
 
 def iso(seconds: int) -> str:
-    """Return a time as machines read it, in UTC."""
+    """Return a time for programs, in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -112,5 +112,5 @@ def share(permille: int) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes in the unit that leaves it short."""
+    """Return a number of bytes in the unit with the shortest number."""
     return spell_size(count).replace(" ", "\N{NO-BREAK SPACE}")

@@ -1,4 +1,4 @@
-"""Sessions: where somebody is signed in, and ending that."""
+"""Sessions: lists and ends them."""
 
 from server.console.page import PREFIX, Moved, Page, Shown, Visit
 from server.release.auth.principal import Permission
@@ -8,7 +8,7 @@ _PATH = f"{PREFIX}/sessions"
 
 
 async def show_sessions(visit: Visit) -> Shown:
-    """Show one's own sessions; to who manages people those of the accounts that they cover."""
+    """Show one's own sessions; to managers of accounts also those of accounts that they cover."""
     principal = visit.at.principal
     account = None if principal.is_allowed(Permission.PEOPLE) else principal.name
     async with visit.services.sessions() as session:
@@ -17,7 +17,7 @@ async def show_sessions(visit: Visit) -> Shown:
 
 
 async def end(visit: Visit) -> Moved:
-    """End a session; of one's own, too."""
+    """End a session; one's own is allowed, too."""
     services = visit.services
     async with services.sessions.begin() as session:
         await end_session(

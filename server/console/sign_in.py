@@ -1,7 +1,6 @@
-"""Signing in and out: at the identity provider where there is one, else with an API token.
+"""Signing in and out: at the identity provider if configured, else with an API token.
 
-A session begins with a secret of its own each time, whatever the browser brought along, and the one
-that it had before is over.
+A session always begins with a new secret, whatever the browser sent, and its former one ends.
 """
 
 import re
@@ -33,14 +32,14 @@ _TARGET = re.compile(r"/console/[A-Za-z0-9/_.~-]{0,200}")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a browser carries while it signs in: a secret, and the page it wanted."""
+    """The state of a browser that is signing in: a secret, and the page it wanted."""
 
     secret: str = field(repr=False)
     target: str = ""
 
 
 class Cookies:
-    """Reads and writes them. `is_secure`: browsers speak TLS."""
+    """Reads and writes cookies. `is_secure`: browsers use TLS."""
 
     def __init__(self, *, is_secure: bool) -> None:
         prefix = "__Host-" if is_secure else ""
@@ -48,35 +47,35 @@ class Cookies:
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if is_secure else "")
 
     def session(self, request: web.BaseRequest) -> str:
-        """Return the secret of the session that a browser shows, empty for none."""
+        """Return the session secret of a request, empty for none."""
         found = _SESSION.fullmatch(request.cookies.get(self._session, ""))
         return "" if found is None else found[0]
 
     def door(self, request: web.BaseRequest) -> Door | None:
-        """Return what a browser that signs in shows."""
+        """Return the sign-in state of a request."""
         found = _DOOR.fullmatch(request.cookies.get(self._door, ""))
         return None if found is None else Door(found[1], check_target(found[2] or ""))
 
     def set_session(self, secret: str, seconds: int) -> str:
-        """Return the header's value that begins a session."""
+        """Return the Set-Cookie value that begins a session."""
         return f"{self._session}={secret}{self._attributes}; Max-Age={seconds}"
 
     def set_door(self, door: Door) -> str:
-        """Return the header's value that begins signing in."""
+        """Return the Set-Cookie value that begins signing in."""
         target = f".{door.target}" if door.target else ""
         return f"{self._door}={door.secret}{target}{self._attributes}; Max-Age={DOOR_SECONDS}"
 
     def end_session(self) -> str:
-        """Return the header's value by which the browser forgets its session."""
+        """Return the Set-Cookie value that removes the session."""
         return f"{self._session}={self._attributes}; Max-Age=0"
 
     def end_door(self) -> str:
-        """Return the header's value by which the browser forgets that it was signing in."""
+        """Return the Set-Cookie value that removes the sign-in state."""
         return f"{self._door}={self._attributes}; Max-Age=0"
 
 
 def check_target(text: str) -> str:
-    """Return `text` if it is the path of a page of the console, else nothing: no other site's."""
+    """Return `text` if it is the path of a console page, else an empty text: no other site's."""
     is_page = _TARGET.fullmatch(text) is not None and "//" not in text and "/." not in text
     return text if is_page else ""
 
@@ -85,14 +84,14 @@ PATH = f"{PREFIX}/sign-in"
 CALLBACK = f"{PREFIX}/callback"
 HOME = f"{PREFIX}/"
 Flow = Callable[[str], CodeFlow]
-"""Makes the logins that come back to an address."""
+"""Makes the login flow that returns to an address."""
 
 
 class SignIn:
-    """The pages of who is not signed in yet. Without a `flow` an API token opens.
+    """The pages for signing in. Without a `flow` they accept an API token.
 
-    What fails counts as the API's guesses do, a valid token as a request of its account. The
-    sign-ins of an account have a rate of their own.
+    Failures count as the API's failed attempts do, a valid token as a request of its account.
+    Sign-ins of an account have a rate of their own.
     """
 
     def __init__(self, cookies: Cookies, rates: Rates, flow: Flow | None, issuer: str = "") -> None:
@@ -109,11 +108,11 @@ class SignIn:
         )
 
     async def ask(self, visit: Visit) -> Shown:
-        """Show how to sign in."""
+        """Show the sign-in form."""
         return self._form(visit, target=check_target(visit.query.get("to", "")))
 
     async def enter(self, visit: Visit) -> Shown | Moved:
-        """Sign in with an API token; where there is a provider, tokens open the API alone."""
+        """Sign in with an API token; with a provider, tokens are for the API only."""
         if self._flow is not None:
             return self._form(visit, "Tokens open the API alone here: sign in at the provider.")
         target = check_target(visit.form.get("to", ""))
@@ -139,7 +138,7 @@ class SignIn:
         return Moved(address, (self._cookies.set_door(door),))
 
     async def come_back(self, visit: Visit) -> Shown | Moved:
-        """Let in whom the provider says it is, if an account is theirs."""
+        """Sign in the account of the provider's subject, if there is one."""
         door = self._cookies.door(visit.request)
         if self._flow is None or door is None:
             return self._form(visit, "Signing in took too long: begin again.")
@@ -185,7 +184,7 @@ class SignIn:
         return Moved(target or HOME, cookies)
 
     def _form(self, visit: Visit, refusal: str = "", target: str = "") -> Shown:
-        # A door that is there is kept, so that a second tab does not spoil the first.
+        # An existing sign-in state is kept, so that a second tab does not spoil the first.
         door = self._cookies.door(visit.request)
         secret = visit.services.entropy(32).hex() if door is None else door.secret
         values = {

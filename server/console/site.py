@@ -1,6 +1,6 @@
-"""The console's one way through: page, session, form, handler, answer; and what fails, as a page.
+"""Request handling of the console: page, session, form, handler, answer, and errors as pages.
 
-What is not below the console's paths goes to the API, which knows no cookie.
+Paths outside of the console go to the API, which ignores cookies.
 """
 
 import re
@@ -122,7 +122,7 @@ class Console:
         return _move(given) if isinstance(given, Moved) else self._show(given, visitor, secret)
 
     async def _admit(self, request: web.BaseRequest, page: Page) -> Principal | None:
-        """Return who is signed in; raises RateError. Guesses are counted with the API's."""
+        """Return the signed-in account; raises RateError. Failed attempts count as the API's do."""
         secret = self._cookies.session(request)
         if not secret:
             return None
@@ -179,7 +179,7 @@ class Console:
         if problem.status >= 500:
             log.error("the console failed", incident=incident, error=locate(error))
         path = request.raw_path.partition("?")[0]
-        # An action lies below the page that it is pressed on.
+        # The path of an action is below that of its page.
         back = path if request.method == "GET" else path.rpartition("/")[0]
         values = {"problem": problem, "incident": incident, "back": back}
         shown = Shown("problem.html", values, problem.status)

@@ -1,4 +1,4 @@
-"""Changes and entries of the audit log in sentences."""
+"""Changes and audit log entries as sentences."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -101,7 +101,7 @@ _OUTCOMES = {
 }
 _TIMES = {"expires_at", "due_at", "clock", "vouched"}
 _SIZES = {"length", "octets"}
-# The sentence says it, or it is there for `check` alone.
+# The sentence has it, or it is only for `check`.
 _UNSAID = {"arguments", "receipt", "state"}
 _SHORT = 16  # digits of a hash that people compare; the rest is in `--json`
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -123,7 +123,7 @@ def describe_details(
     change: ChangeView | None,
     tell_time: Callable[[int], str],
 ) -> str:
-    """Return what else an entry of the time `at` holds; empty where that is nothing."""
+    """Return the further facts of an entry of the time `at`; empty where there are none."""
     return "; ".join(_facts(action, at, detail, change, tell_time))
 
 
