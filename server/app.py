@@ -55,12 +55,12 @@ async def running(
     given: Given | None = None,
     pace: Callable[[], float] | None = None,
 ) -> AsyncIterator[int]:
-    """Repair, serve and publish until the block ends; gives the port that phones may ask.
+    """Repair, serve and publish until the block ends; yields the port for phones.
 
-    Where the settings have an `api_port` the control plane listens, too; `announce_api` is told its
-    port, and `announce_urgent` the one of what stops things, if it has any. `entropy(n)` gives n
-    random bytes; `given` comes from whoever started this process; `pace` counts the seconds, by
-    default the machine's, that `clock` is held against for jumps.
+    Where the settings have an `api_port` the control plane listens, too. `announce_api` receives
+    its port, and `announce_urgent` that of the urgent listener, if any. `entropy(n)` returns n
+    random bytes; `given` comes from the caller that started this process. `pace` counts the
+    seconds, by default the machine's; `clock` is compared with it to find jumps.
     """
     given = given or Given((), {}, asyncio.Event())
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
@@ -70,7 +70,7 @@ async def running(
         return int(clock().timestamp())
 
     async with contextlib.AsyncExitStack() as stack:
-        # The last release is served before anything is repaired: phones do not wait for that.
+        # The last release is served before any repair: phones do not wait for that.
         phones = await stack.enter_async_context(
             serving_phones(folder, settings, clock, blobs, given)
         )
@@ -81,7 +81,7 @@ async def running(
         except StorageError as error:
             if not folder.keys_socket:
                 raise
-            tools.alarm(str(error))  # phones are served meanwhile, and it is asked again
+            tools.alarm(str(error))  # phones are served meanwhile, and the store is asked again
         shared = Turns()
         sessions = await stack.enter_async_context(open_database(folder.database, shared.writing))
         room = Room(settings.blob_quota, settings.keep_free)
@@ -175,13 +175,13 @@ async def running(
             api_port = await stack.enter_async_context(serving(services, tools.registry, site=site))
             log.info("the control plane listens", host=settings.api_host, port=api_port)
             announce_api(api_port)
-        # Nothing is begun before every setting was found good, so that nothing is cut off then.
+        # Nothing starts before every setting was checked, so nothing is interrupted by an error.
         begun += [asyncio.create_task(work()) for work in works]
         yield phones.port
 
 
 def _make_instruments(clock: Clock, phones: Phones) -> Instruments:
-    """Return what counts and says; the watch is woken from whichever thread published."""
+    """Return counters and alarms; the watch is woken from any thread that published."""
     loop = asyncio.get_running_loop()
 
     def wake(step: int) -> None:
@@ -194,7 +194,7 @@ def _make_instruments(clock: Clock, phones: Phones) -> Instruments:
 
 
 def _free_bytes(folder: StateFolder, blobs: BlobStore) -> int:
-    """Return what is left on the disk of the state, or on that of the blobs if it is less."""
+    """Return the free bytes on the disk of the state, or on that of the blobs if less."""
     here, there = free_bytes(folder.root), blobs.free()
     return here if there is None else min(here, there)
 
@@ -212,7 +212,7 @@ async def _steady_clock(
             " look at the time service."
         )
     steady = SteadyClock(clock, monotonic, tools.notice_jump, tools.say, since)
-    steady()  # what comes later is held against now
+    steady()  # later readings are compared with this one
     return steady
 
 

@@ -1,4 +1,4 @@
-"""Opens what server and commands work on: blobs, publisher, rollouts."""
+"""Opens the objects of server and commands: blobs, publisher, rollouts."""
 
 import asyncio
 import contextlib
@@ -30,10 +30,10 @@ async def open_publisher(
     blobs: BlobStore | None = None,
     after_step: Callable[[int], None] = lambda _step: None,
 ) -> AsyncIterator[Publisher]:
-    """Give a publisher on `folder`, its database migrated and open.
+    """Yield a publisher on `folder`, its database migrated and open.
 
-    Keys that are missing, damaged or readable by others are refused here and not hours later. At
-    the end what was published is read back.
+    Keys that are missing, damaged or readable by others are refused here, not hours later. At the
+    end the published files are read back.
     """
     await asyncio.to_thread(load_keys, folder)
     async with open_database(folder.database) as sessions:
@@ -60,7 +60,7 @@ async def open_rollouts(
     read_back: ReadBack,
     alarm: Callable[[str], None],
 ) -> AsyncIterator[Rollouts]:
-    """Give the rollouts of `folder` to a command, with a publisher of their own."""
+    """Yield the rollouts of `folder` for a command, with a publisher of their own."""
     await asyncio.to_thread(load_keys, folder)
     async with open_database(folder.database) as sessions:
         publisher = Publisher(folder, sessions, clock, read_back, alarm)
@@ -78,7 +78,7 @@ async def open_rollouts(
 
 
 def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobStore:
-    """Return the store that the settings name; raises FormatError for what names none."""
+    """Return the store that the settings name; raises FormatError for invalid settings."""
     place = open_place(settings)
     if place is None:
         return LocalBlobs(folder.blobs)
@@ -88,7 +88,7 @@ def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobSto
 
 
 def open_place(settings: Settings) -> S3Place | None:
-    """Return where blobs lie in S3, with the key; None where they lie in the state folder."""
+    """Return the place of blobs in S3, with the key; None for blobs in the state folder."""
     if not settings.blobs_url:
         return None
     secret = settings.s3_secret or (
@@ -100,7 +100,7 @@ def open_place(settings: Settings) -> S3Place | None:
 
 
 def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
-    """Return step 7 for a command that publishes: over `public_url` where one is given."""
+    """Return step 7 for a command that publishes: over `public_url`, if given."""
     if public_url:
         return HttpReadBack(public_url, folder.public)
     return DiskReadBack(folder.public)

@@ -1,4 +1,4 @@
-"""Who serves phones: this process itself, or workers that it keeps."""
+"""Serves phones, in this process or in workers."""
 
 import asyncio
 import contextlib
@@ -31,11 +31,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Phones:
-    """Where phones are answered, from what, and how often.
+    """The device plane of this process: its port, its snapshot, its counts.
 
-    `port` is 0 where only Unix sockets were passed. `renew` has a certificate shown, where it is
-    given one, and replaces workers by new ones. `serves` tells whether phones are answered, `lost`
-    how many workers ended that were not to.
+    `port` is 0 where only Unix sockets were passed. `renew` replaces the workers, with a new
+    certificate if given. `serves` returns whether phones are answered, `lost` how many workers
+    ended unexpectedly.
     """
 
     port: int
@@ -49,11 +49,11 @@ class Phones:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What this process was given by whoever started it.
+    """What the caller that started this process passed to it.
 
-    `passed` are listening sockets for phones, opened by somebody else; `environment` is what
-    workers get of ours, less our settings; when `hangup` is set, certificates are read again and
-    workers replaced; `nursery` begins workers, where it is not left to us to make one.
+    `passed` are open listening sockets for phones. `environment` is what workers inherit, without
+    the settings. When `hangup` is set, certificates are read again and workers replaced. `nursery`
+    starts workers; without one it is made here.
     """
 
     passed: Sequence[socket.socket]
@@ -70,10 +70,10 @@ async def serving_phones(
     blobs: BlobReader,
     given: Given,
 ) -> AsyncIterator[Phones]:
-    """Serve the last release until the block ends; whoever is given it keeps its watch running.
+    """Serve the last release until the block ends; the caller runs the yielded watch.
 
-    Raises StorageError for a socket that cannot be had, FormatError for settings that do not go
-    together, and ProcessError for a worker that cannot begin.
+    Raises StorageError for a socket that cannot be opened, FormatError for contradictory settings,
+    and ProcessError for a worker that cannot start.
     """
     certificate = await asyncio.to_thread(read_certificate, settings)
     async with opened_sockets(settings, given.passed) as sockets:
@@ -123,7 +123,7 @@ async def serving_phones(
 async def opened_sockets(
     settings: Settings, passed: Sequence[socket.socket]
 ) -> AsyncIterator[list[socket.socket]]:
-    """Give the listening sockets for phones until the block ends: those passed, or else bound ones.
+    """Yield the listening sockets for phones until the block ends: passed or bound ones.
 
     Raises StorageError where one cannot be bound.
     """
@@ -143,7 +143,7 @@ async def opened_sockets(
 
 
 def read_certificate(settings: Settings) -> Certificate | None:
-    """Return the device plane's certificate as its files are now, or None where it has none.
+    """Return the device plane's certificate from its files, or None without one.
 
     Raises FormatError or OSError.
     """
@@ -155,9 +155,9 @@ def read_certificate(settings: Settings) -> Certificate | None:
 
 
 def read_back_url(settings: Settings, tcp: Sequence[socket.socket]) -> str:
-    """Return where published files are read back from: where phones ask, or at our own socket.
+    """Return the URL from which published files are read back: public, or of a local socket.
 
-    Raises FormatError where only an operator can know.
+    Raises FormatError where only an operator can know it.
     """
     if settings.public_url:
         return settings.public_url
@@ -170,9 +170,9 @@ def read_back_url(settings: Settings, tcp: Sequence[socket.socket]) -> str:
 
 
 async def renew_at(hangup: asyncio.Event, phones: Phones, settings: Settings) -> None:
-    """Read the certificate again, and replace workers, each time that `hangup` is set; for ever.
+    """Read the certificate again, and replace workers, whenever `hangup` is set; for ever.
 
-    A certificate that cannot be used is an alarm, and the former one goes on.
+    An unusable certificate raises an alarm, and the former one stays.
     """
     while True:
         await hangup.wait()

@@ -23,16 +23,16 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _SilentHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so there
-        """Log nothing: no request is written down anywhere."""
+        """Log nothing: no request is recorded anywhere."""
 
 
 @contextlib.contextmanager
 def serving_health(
     port: int, registry: CollectorRegistry, reasons: Callable[[], Sequence[str]]
 ) -> Iterator[int]:
-    """Listen on 127.0.0.1 until the block ends; gives the port.
+    """Listen on 127.0.0.1 until the block ends; yields the port.
 
-    `reasons` says why this server is not ready, and is called from another thread.
+    `reasons` returns why this server is not ready, and is called from another thread.
     """
     metrics = make_wsgi_app(registry)
 
@@ -49,7 +49,7 @@ def serving_health(
                 lines = lines or ["ready"]
             case _:
                 status, lines = "404 Not Found", ["/metrics, /healthz and /readyz are here."]
-        start_response(status, [*TEXT])  # a list of its own: headers are added to it
+        start_response(status, [*TEXT])  # a new list: headers are added to it
         return [f"{line}\n".encode() for line in lines]
 
     with make_server("127.0.0.1", port, answer, _Server, _SilentHandler) as server:

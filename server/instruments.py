@@ -1,4 +1,4 @@
-"""What a running server says and counts: one place through which alarms and metrics go."""
+"""The alarms and metrics of a running server, in one place."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,27 +27,27 @@ class Instruments:
         self._wake = wake
 
     def alarm(self, sentence: str) -> None:
-        """Say what failed in publishing, and count it."""
+        """Log a failure of publishing, and count it."""
         self.failures.inc()
         self.say(sentence)
 
     def say(self, sentence: str) -> None:
-        """Say what somebody has to look at."""
+        """Log what needs an operator's attention."""
         log.error("alarm", error=sentence)
 
     def notice_jump(self, sentence: str) -> None:
-        """Say that the clock jumped, and count it."""
+        """Log a jump of the clock, and count it."""
         self.metrics.jumps.inc()
         self.say(sentence)
 
     def fail(self, error: Exception) -> None:
-        """Say that an attempt failed, and count it."""
+        """Log a failed attempt, and count it."""
         self.failures.inc()
         self.metrics.failed()
         log.error("publishing failed and is tried again", error=str(error))
 
     def after_step(self, step: int) -> None:
-        """Count a step, and hand it on."""
+        """Count a step, and pass it on."""
         self._wake(step)
         self.metrics.after_step(step)
         if step == SWAPPED:

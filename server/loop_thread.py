@@ -1,7 +1,7 @@
 """A thread with an event loop of its own.
 
-What runs there shares the interpreter with the other loops of the process, and nothing else: it has
-its own executor, connections and locks.
+It shares only the interpreter with the other loops of the process, and has its own executor,
+connections and locks.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ T = TypeVar("T")
 async def opened_in_thread(
     name: str, opening: Callable[[], AbstractAsyncContextManager[T]]
 ) -> AsyncIterator[tuple[asyncio.AbstractEventLoop, T]]:
-    """Open a context in a new thread's loop until the block ends; gives the loop, and what it gave.
+    """Enter a context in a new thread's loop until the block ends; yields the loop and its value.
 
-    The loop is of the caller's kind and has its handler of exceptions. Raises what opening or
-    closing raises.
+    The loop is of the caller's kind and has its exception handler. Raises what entering or leaving
+    the context raises.
     """
     opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, T]] = Future()
     ended: Future[None] = Future()
@@ -45,7 +45,7 @@ async def opened_in_thread(
         else:
             ended.set_result(None)
 
-    # A process that is made to end does not wait for it.
+    # A killed process does not wait for it.
     threading.Thread(target=run, name=name, daemon=True).start()
     try:
         loop, end, given = await asyncio.shield(asyncio.wrap_future(opened))

@@ -1,4 +1,4 @@
-"""The watchman's rounds, and what they say about readiness."""
+"""Periodic checks by the watchman, and their result for readiness."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,14 @@ from server.publisher.clock import ClockKeeper
 from server.publisher.watchman import Watchman
 
 LOOK_SECONDS = 10.0  # between two rounds
-FIRST_SECONDS = 60.0  # how long the first renewal may take before the first round does not wait
-STALE_SECONDS = 60.0  # after so long without a round something is stuck
+FIRST_SECONDS = 60.0  # the first round waits this long for the first renewal
+STALE_SECONDS = 60.0  # without a round for so long, something is stuck
 
 
 class Maintenance:
-    """Sends watchman and keeper of the clock round.
+    """Runs watchman and clock keeper periodically.
 
-    `serves` tells whether phones are answered from a snapshot.
+    `serves` returns whether phones are answered from a snapshot.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Maintenance:
         self._at = monotonic()
 
     async def run(self) -> None:
-        """Go round for ever, the first time after what was due was renewed."""
+        """Run for ever; the first round waits for due renewals."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_SECONDS):
                 await self.renewed.wait()
@@ -47,7 +47,7 @@ class Maintenance:
             await asyncio.sleep(LOOK_SECONDS)
 
     def alarms(self) -> Sequence[Notice]:
-        """Return what a person has to look at now: why it is not ready, the clock, and the rest."""
+        """Return what needs attention now: why it is not ready, the clock, and the rest."""
         seen = [
             *(Notice("clock", "critical", sentence) for sentence in self._clock_alarms),
             *self._watchman.notices,
@@ -57,7 +57,7 @@ class Maintenance:
         return [*(Notice("server", "critical", reason) for reason in reasons), *seen]
 
     def reasons(self) -> Sequence[str]:
-        """Return why this server is not ready, nothing when it is; callable from any thread."""
+        """Return why this server is not ready, empty when it is; callable from any thread."""
         reasons = list(self._found)
         if self._monotonic() - self._at > STALE_SECONDS:
             reasons.append("the last look at the state was over a minute ago.")

@@ -1,4 +1,4 @@
-"""Logs with a closed list of fields: an event can carry only what is named here.
+"""Logs with a closed list of fields: an event can have only the fields listed here.
 
 No field holds an address, a header, a path that a client sent, or anything else of a request.
 """
@@ -42,16 +42,16 @@ class UnlistedFieldError(RuntimeError):
 
 
 def check_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Raise UnlistedFieldError for an event that carries anything but the listed fields."""
+    """Raise UnlistedFieldError for an event with any other field."""
     if unlisted := event.keys() - FIELDS:
         raise UnlistedFieldError(f"{min(unlisted)} is not a field of the log")
     return event
 
 
 def describe_unexpected(context: Mapping[str, object]) -> str:
-    """Return what a loop tells its exception handler, as kind and place alone.
+    """Return the class and the place of what a loop reports to its exception handler.
 
-    Its own texts quote arguments of callbacks, and these can be bytes of a client.
+    The report itself quotes arguments of callbacks, and these can be bytes of a client.
     """
     error = context.get("exception")
     if not isinstance(error, BaseException):

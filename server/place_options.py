@@ -1,7 +1,7 @@
-"""Options that name a folder, and what they are where the command line leaves them out.
+"""Options that name a folder, and their defaults.
 
-hening-server and hening-signer share them; hening-device simulates another person's phone and
-takes none of its owner's folders from here.
+hening-server and hening-signer share them; hening-device simulates another person's phone and takes
+none of its owner's folders from here.
 """
 
 import os
@@ -24,16 +24,17 @@ def place_option(
     help: str,  # noqa: A002
     required: bool = True,
 ) -> Callable[[_F], _F]:
-    """Give a command `--NAME`, which variables and `hening.toml` spare; NAME as in `Places.find`.
+    """Add the option `--NAME` to a command, with its defaults from a variable or `hening.toml`.
 
-    Where nothing names the folder a required option is wrong usage, and another one is None.
+    NAME is as in `Places.find`. Without any of these a required option is a usage error, and
+    another one is None.
     """
     variable = VARIABLES.get(name, VARIABLES["state"])
     beyond = "/incoming" if name == "out" else ""
 
     def default() -> Path | None:
         context = click.get_current_context()
-        if context.resilient_parsing:  # a shell completes the line, which is not whole yet
+        if context.resilient_parsing:  # a shell completes the line, which is incomplete
             return None
         found = _find(_places(), name)
         if found is None and required:
@@ -54,13 +55,13 @@ def place_option(
 
 
 def find_completed(context: click.Context, name: str) -> Path | None:
-    """Return the folder of `--NAME` on a line that a shell completes, given or found, if any."""
+    """Return the folder of `--NAME` for shell completion, given or found, if any."""
     given: Path | None = context.params.get(name)
     if given is not None:
         return given
     try:
         found = _places().find(name)
-    except PlacesError:  # said when the command runs
+    except PlacesError:  # reported when the command runs
         return None
     return None if found is None else found.path
 
@@ -72,7 +73,7 @@ def is_given(name: str) -> bool:
 
 
 def explain_option(command: _F) -> _F:
-    """Give a program `--explain-settings`, which says what the options above are here, and why."""
+    """Add `--explain-settings` to a program: the values of the options above, and their sources."""
     return click.option(
         "--explain-settings",
         is_flag=True,

@@ -1,12 +1,12 @@
-"""Where a person's folders are when no option says so: a variable, or `hening.toml`.
+"""Default folders of a user: from a variable, or from `hening.toml`.
 
     # hening.toml. Each path is taken from the folder that this file is in. All are optional.
     state = "server"  # --state of hening-server; --out of hening-signer is its folder `incoming`
     repo = "repo"     # --repo of hening-signer
     keys = "keys"     # --keys of hening-signer
 
-An option goes before a variable, and a variable before the file. The file is looked for in the
-working folder and then in each folder above it, on one file system. It says where keys are and
+An option takes precedence over a variable, and a variable over the file. The file is looked for in
+the working folder and then in each folder above it, on one file system. It says where keys are and
 where signed releases go, so one that another user can write is an error and is not passed over.
 """
 
@@ -29,12 +29,12 @@ _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class PlacesError(Exception):
-    """A `hening.toml` that applies here and cannot be used; a sentence that names it."""
+    """A `hening.toml` that applies here but cannot be used; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder, and what named it: a variable or the path of a file."""
+    """A folder, and its source: a variable or the path of a file."""
 
     path: Path
     source: str
@@ -43,7 +43,7 @@ class Place:
 class Places:
     """The folders of the user with the number `user` who works in `folder`.
 
-    The file is looked for when a variable does not answer, and once.
+    The file is searched once, when no variable is set.
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path, user: int) -> None:

@@ -1,4 +1,4 @@
-"""The loop that publishes: renewals, bundles, orders that are due, and what is superseded."""
+"""The publishing loop: renewals, bundles, due orders, and removal of superseded files."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from server.release.rollouts.rollouts import Rollouts
 
 TICK_SECONDS = 0.1  # between two looks for bundles
 DRAIN_SECONDS = 3600.0  # between two removals of superseded role files
-RETRY_SECONDS = 0.5  # after a look that failed
+RETRY_SECONDS = 0.5  # after a failed look
 log = structlog.get_logger()
 
 
@@ -27,9 +27,10 @@ async def publish_for_ever(
     wanted: asyncio.Event,
     renewed: asyncio.Event,
 ) -> None:
-    """Repair, then renew, carry out what is due, and beside it publish bundles, until cancelled.
+    """Repair, then renew, carry out due changes and, concurrently, publish bundles; for ever.
 
-    `wanted` makes it look for bundles at once; `renewed` is set when the first renewal was tried.
+    `wanted` triggers an immediate look for bundles; `renewed` is set after the first attempt to
+    renew.
     """
     while True:
         try:
@@ -43,8 +44,8 @@ async def publish_for_ever(
     async def complete() -> None:
         _tell_completed(await publisher.complete())
 
-    # Two rounds: no bundle, whose packages may take an hour to come in, may let the timestamp run
-    # out or have an order wait.
+    # Two tasks: a bundle whose packages take an hour to ingest must not delay the timestamp's
+    # renewal or a due order.
     async with asyncio.TaskGroup() as group:
         group.create_task(
             _repeat(
@@ -78,7 +79,7 @@ async def _repeat(
     wanted: asyncio.Event,
     after: Callable[[], None],
 ) -> None:
-    """Do `works` in turn again and again, at once when `wanted`; one that fails stops no other."""
+    """Run `works` in turn repeatedly, immediately when `wanted`; one that fails stops no other."""
     while True:
         wait = TICK_SECONDS
         for work in works:
@@ -143,7 +144,7 @@ async def _renew(publisher: Publisher) -> None:
 
 
 async def _name_ignored(incoming: Path, known: set[str]) -> None:
-    """Say once of each thing in `incoming` that it is no bundle."""
+    """Log each entry of `incoming` that is not a bundle, once."""
     found = set(await asyncio.to_thread(list_ignored, incoming))
     for name in sorted(found - known):
         log.warning("not a bundle, ignored: submit with `hening-signer`", submission=name[:80])

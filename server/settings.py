@@ -1,6 +1,6 @@
 """Settings: one frozen object, read once at the edge from a TOML file and `HENING_*` variables.
 
-The only place that reads the environment. Unknown keys are errors.
+No other module reads the environment. Unknown keys are errors.
 """
 
 from collections.abc import Mapping

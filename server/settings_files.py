@@ -1,4 +1,4 @@
-"""Whether others may read the secrets that the settings hold, or the files that they name."""
+"""Checks who may read the settings' secrets, and the files that the settings name."""
 
 import stat
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ NAMES = ("s3_secret_file", "oidc_client_secret_file", "tls_key", "api_key")
 
 
 def check_settings_files(file: Path, settings: Settings, user: int) -> Iterator[Finding]:
-    """Look at the modes of the settings' `file`, which may be missing, and of those it names.
+    """Check the modes of the settings' `file`, which may be missing, and of the files it names.
 
-    `user` is the number of the user that the server runs as. The server uses such a file all the
-    same, but for a key and the console's client secret, which it refuses.
+    `user` is the number of the server's user. The server uses such a file in any case, except a key
+    and the console's client secret, which it refuses.
     """
     places = [(Path(path), name) for name in NAMES if (path := getattr(settings, name))]
     places += [(file, name) for name in list_secrets(file)]
@@ -43,7 +43,7 @@ def _describe(path: Path, name: str, user: int) -> Iterator[str]:
         yield f"{path} ({name}) cannot be looked at: {error.strerror}."
         return
     if not is_private(found, user):
-        narrow = "g-w,o-rwx" if found.st_uid == 0 != user else "600"  # its group may be our way in
+        narrow = "g-w,o-rwx" if found.st_uid == 0 != user else "600"  # by its group
         yield (
             f"others may read or change {path} ({name}, mode {stat.S_IMODE(found.st_mode):04o}):"
             f" run `chmod {narrow} {path}`, and replace the secret if they could have."

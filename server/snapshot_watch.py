@@ -22,7 +22,7 @@ log = structlog.get_logger()
 class SnapshotWatch:
     """Holds the snapshot that is served, and replaces it when the public timestamp changes.
 
-    `show` is given each snapshot, and has it served.
+    `show` receives each snapshot, and serves it.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class SnapshotWatch:
         self.current: Snapshot = EMPTY
 
     async def run(self) -> None:
-        """Watch for ever. A tree that is not whole is reported, and the last good one served on."""
+        """Watch for ever. An incomplete tree is reported, and the last good one stays."""
         while True:
             await self.look()
             with contextlib.suppress(TimeoutError):
@@ -51,7 +51,7 @@ class SnapshotWatch:
             self._woken.clear()
 
     def after_step(self, step: int) -> None:
-        """Look at once when this process has published."""
+        """Look immediately when this process has published."""
         if step == SWAPPED:
             self._woken.set()
 
@@ -64,7 +64,7 @@ class SnapshotWatch:
             self.current = await asyncio.to_thread(self._load, seen)
             await self._show(self.current)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, phones are served on
-            if str(error) != self._complaint:  # said once, not five times a second
+            if str(error) != self._complaint:  # reported once, not five times a second
                 self._complaint = str(error)
                 log.error(
                     "the public tree is not whole; the last good one is served", error=str(error)
@@ -78,12 +78,12 @@ class SnapshotWatch:
         if seen is None:
             raise StorageError("the public timestamp is gone.")
         snapshot = load_snapshot(self._folder.public, self._blobs, self.current)
-        if snapshot is EMPTY:  # it vanished after the look
+        if snapshot is EMPTY:  # it disappeared after the look
             raise StorageError("the public timestamp is gone.")
         pinned = self._folder.trusted_root.read_bytes()
         self._trusted = verify_snapshot(snapshot, pinned, self._trusted)
         altered = find_altered(snapshot, self.current, self._trusted)
-        if altered - self._left_out:  # said once, not with each publication
+        if altered - self._left_out:  # reported once, not with each publication
             log.error(
                 "files that are not as they were signed are not served",
                 error=f"restore {len(altered)} from a copy: {', '.join(sorted(altered)[:NAMED])}.",

@@ -1,6 +1,6 @@
 """Tables for people: 80 columns wide, or as wide as the terminal.
 
-Words are not cut. Where they do not fit beside each other, each row is a paragraph.
+Words are not cut. Where columns do not fit side by side, each row becomes a paragraph.
 hening-server and hening-signer share this.
 """
 
@@ -27,7 +27,7 @@ def print_table(
 ) -> None:
     """Print a title, if any, and a table; without rows the sentence `empty` in place of a table.
 
-    Off a terminal it has no lines and no colours.
+    Outside a terminal it has no lines and no colours.
     """
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -96,7 +96,7 @@ def _print_grid(
     *,
     is_wrapped: bool,
 ) -> None:
-    box = SIMPLE_HEAD if console.is_terminal else None  # one has a space between columns itself
+    box = SIMPLE_HEAD if console.is_terminal else None  # it has spaces between columns
     table = Table(
         box=box,
         pad_edge=False,
@@ -112,7 +112,7 @@ def _print_grid(
 
 
 def _print_facts(console: Console, rows: list[list[Text]], width: int) -> None:
-    """Print a line for each row, and below it what is too long to stand beside its label."""
+    """Print a line for each row, and below it what does not fit beside its label."""
     for label, value in rows:
         if _longest_part(value) > console.width - width - _GAP:
             console.print(label)
@@ -126,7 +126,7 @@ def _print_facts(console: Console, rows: list[list[Text]], width: int) -> None:
 
 
 def _print_paragraphs(console: Console, columns: Sequence[str], rows: list[list[Text]]) -> None:
-    """Print the first cell of each row as a line, and below it what the other columns say."""
+    """Print the first cell of each row as a line, and below it the other columns."""
     for number, (first, *others) in enumerate(rows):
         if number:
             console.print()

@@ -1,7 +1,7 @@
-"""What stops things, in a thread of its own: loop, executor, database connections, publisher.
+"""The urgent listener in a thread of its own: loop, executor, database connections, publisher.
 
-Two publishers of one process behave as two processes do: the lease gives them turns. So a halt
-waits for nothing that other requests do but for the interpreter and for that lease.
+Two publishers of one process behave as two processes do: they take turns with the lease. So a halt
+waits for other requests only at the interpreter and at that lease.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What the loops of a process take turns by: writing to SQLite, publishing, answering.
+    """What the loops of a process share: the turns of writing to SQLite, publishing, answering.
 
     `carrying` holds the ids of the changes that one of them is carrying out.
     """
@@ -55,17 +55,16 @@ async def urgent_thread(
     shared: Turns,
     announce: Callable[[int], None],
 ) -> AsyncIterator[OtherLoop]:
-    """Serve what stops things until the block ends; gives the way to its loop.
+    """Serve the urgent operations until the block ends; yields the access to its loop.
 
-    `clock` and `tools` are called from that thread. `url` is where phones reach this server.
-    `shared` is what it and the other loop take turns by. `announce` is told the TCP port, if there
-    is one.
+    `clock` and `tools` are called from that thread. `url` is the address for phones. `shared` is
+    common to this and the other loop. `announce` receives the TCP port, if there is one.
     """
 
     def opening() -> AbstractAsyncContextManager[tuple[Services, int | None]]:
         return _opened(folder, settings, clock, entropy, url, tools, shared)
 
-    # A thread that wants the interpreter is given it after this long; a halt asks a hundred times.
+    # A thread that waits for the interpreter gets it after this time; a halt waits a hundred times.
     sys.setswitchinterval(SWITCH_SECONDS)
     async with opened_in_thread("urgent", opening) as (loop, (services, port)):
         if port is not None:
@@ -84,7 +83,7 @@ async def _opened(
     tools: Instruments,
     shared: Turns,
 ) -> AsyncIterator[tuple[Services, int | None]]:
-    blobs = open_blobs(folder, settings, clock)  # nobody waits for this loop yet
+    blobs = open_blobs(folder, settings, clock)  # this loop has no other work yet
     read_back = HttpReadBack(url, folder.public, blobs)
     async with (
         open_database(folder.database, shared.writing, is_urgent=True) as sessions,
