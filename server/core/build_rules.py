@@ -1,7 +1,4 @@
-"""What a pointer will ask of a build, asked before the build is signed.
-
-Source: docs/FORMATS.md section 4.
-"""
+"""The rules of a pointer for a build, checked before the build is signed."""
 
 from collections.abc import Mapping
 
@@ -18,9 +15,9 @@ def choose_min_counter(
     releases: Mapping[str, Release],
     default: int = 0,
 ) -> int:
-    """Return the stepping stone of a build in `channel`: the one it has there, or `default`.
+    """Return the stepping stone of a build in `channel`: its present one there, or `default`.
 
-    Raises ReleaseError when another one is wanted, and for one that is not below `counter`.
+    Raises ReleaseError when a different one is requested, and for one that is not below `counter`.
     """
     if wanted is not None and wanted >= counter:
         raise ReleaseError(
@@ -46,8 +43,8 @@ def choose_min_counter(
 def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseError unless the build has one full package in the channel.
 
-    A pointer to it needs one, for phones that no incremental starts from. A withdrawn build needs
-    none any more.
+    A pointer to it needs one, for phones without a matching incremental. A withdrawn build needs
+    none.
     """
     build = {
         path: release
@@ -70,7 +67,7 @@ def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -
 
 
 def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseError when the build has more incrementals than a pointer's step holds."""
+    """Raise ReleaseError when the build has more incrementals than a pointer's step can hold."""
     count = sum(
         release.counter == counter and release.type == "incremental"
         for release in offered_in(channel, planned).values()
@@ -85,7 +82,7 @@ def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Rel
 def check_way(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseError when a build with a stepping stone cannot be reached in the channel.
 
-    Whether it has a full package at all is the question of `check_full`.
+    `check_full` checks whether it has a full package at all.
     """
     offered = offered_in(channel, planned).values()
     if any(release.counter == counter and release.type == "full" for release in offered):

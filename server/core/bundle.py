@@ -1,7 +1,4 @@
-"""Submission bundles: what the signer hands to the server, and what the server answers.
-
-Source: docs/FORMATS.md section 6.
-"""
+"""Submission bundles of the signer, and the server's results."""
 
 import hashlib
 from typing import Annotated, Literal
@@ -44,7 +41,7 @@ class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What became of a submission; `time` in epoch seconds, `snapshot` 0 when refused."""
+    """The result of a submission; `time` in epoch seconds, `snapshot` 0 when refused."""
 
     schema: Literal[1] = 1
     id: Hash
@@ -106,6 +103,6 @@ def decode_result(data: bytes) -> Result:
 
 
 def _check_complete(value: Bundle | Result, data: bytes) -> None:
-    # msgspec fills in a member that has a default; the file must have said it.
+    # msgspec fills in members with defaults, but the file must contain them.
     if encode_canonical_json(msgspec.to_builtins(value)) != data:
         raise FormatError("a bundle or result lacks its `schema` or `kind`.")

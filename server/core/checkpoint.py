@@ -30,7 +30,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An inclusion proof with the checkpoint it leads to, kept as signed bytes."""
+    """An inclusion proof with its checkpoint, kept as signed bytes."""
 
     index: int
     hashes: tuple[bytes, ...]
@@ -120,7 +120,7 @@ def decode_proof(data: bytes) -> Proof:
 
 
 def verify_proof(data: bytes, entry: bytes, key: VerifierKey) -> Checkpoint:
-    """Return the checkpoint of a proof that shows `entry` in the log of `key`."""
+    """Return the checkpoint of a proof that `entry` is in the log of `key`."""
     proof = decode_proof(data)
     checkpoint = decode_checkpoint(proof.checkpoint, key)
     verify_inclusion(leaf_hash(entry), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
@@ -128,7 +128,7 @@ def verify_proof(data: bytes, entry: bytes, key: VerifierKey) -> Checkpoint:
 
 
 def decode_checkpoint_text(text: str, key: VerifierKey) -> Checkpoint:
-    """Read the three lines of a checkpoint of the log of `key`; nothing here says who signed."""
+    """Read the three lines of a checkpoint of the log of `key`; signatures are not verified."""
     lines = text.split("\n")
     if len(lines) != 4:
         raise FormatError("a checkpoint does not have exactly three lines.")

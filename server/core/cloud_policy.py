@@ -1,4 +1,4 @@
-"""Policies of the cloud: what the law of one region asks for, as numbers that code enforces.
+"""Policies of the cloud: the legal requirements of one region, as numbers that code enforces.
 
 A policy is canonical JSON in a signed note. It is made offline, so that an operator cannot change
 what owners agreed to. Source: docs/FORMATS.md section 17.
@@ -34,24 +34,24 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Controller(_Part, frozen=True):
-    """Who answers for the data, and where owners reach them."""
+    """The data controller, and its contact for owners."""
 
     name: Line
     contact: Line
 
 
 class Law(_Part, frozen=True):
-    """A law, and its articles that the numbers come from."""
+    """A law, and the articles that the numbers are from."""
 
     name: Line
     articles: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=32)]
 
 
 class Deadlines(_Part, frozen=True):
-    """Hours within which something is done: `access` and `export` are answered, `erase` is over.
+    """Deadlines in hours: `access` and `export` until the answer, `erase` until completion.
 
-    `stop_after_withdrawal` counts from a withdrawal until nothing of the account is processed any
-    more, `breach_notice` from the discovery of a breach until owners are told.
+    `stop_after_withdrawal` is from a withdrawal until the account's data is not processed any more,
+    `breach_notice` from the discovery of a breach until owners are notified.
     """
 
     access: Hours
@@ -62,11 +62,10 @@ class Deadlines(_Part, frozen=True):
 
 
 class Lifetimes(_Part, frozen=True):
-    """Days that something lives: an unused account, the notice before it is erased, and others.
+    """Lifetimes in days: of an unused account, of the notice before it is erased, and others.
 
-    `quarantine` is how long the name of an erased account is not given to anybody, `backups` the
-    age at which a backup of the server is destroyed, `session_idle` how long an unused session
-    stays.
+    `quarantine` is how long the name of an erased account stays unassigned, `backups` the age at
+    which a backup of the server is destroyed, `session_idle` the lifetime of an unused session.
     """
 
     inactive: Days
@@ -79,7 +78,7 @@ class Lifetimes(_Part, frozen=True):
 
 
 class Transfer(_Part, frozen=True):
-    """Whether data may live outside `country`, and by which rule."""
+    """Whether data may be stored outside `country`, and on what legal basis."""
 
     allowed: bool
     basis: Annotated[str, msgspec.Meta(max_length=160)]
@@ -88,7 +87,7 @@ class Transfer(_Part, frozen=True):
 class Policy(_Part, frozen=True, rename={"starts": "from"}, omit_defaults=True):
     """One version of a region's policy; `starts` is in epoch seconds.
 
-    `text` names, by locale, the sha256 of what owners are shown. `receipts` is the key by which the
+    `text` maps locales to the sha256 of the text for owners. `receipts` is the key by which the
     region signs receipts; without it a phone keeps the one that it saw first.
     """
 

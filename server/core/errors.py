@@ -1,22 +1,22 @@
-"""The error tree of the server's vocabulary; nothing in `server.core` raises anything else.
+"""The errors of formats and rules; nothing in `server.core` raises anything else.
 
     HeningError
-    ├── FormatError      bytes or values that are not of a documented form
-    ├── ProfileError     valid TUF that breaks a rule of our profile
-    ├── TrustError       a signature, version or expiry that does not hold
+    ├── FormatError      malformed bytes or values
+    ├── ProfileError     valid TUF that breaks a rule of the profile
+    ├── TrustError       an invalid signature, version or expiry
     ├── ReleaseError     releases or pointers that contradict each other or their past
-    └── LogError         a proof, checkpoint or append that does not hold
+    └── LogError         an invalid proof, checkpoint or append
 
-Every message is one sentence that names what is wrong, fit to be shown to a person.
+Every message is one sentence that names the error, fit to be shown to a person.
 """
 
 
 class HeningError(Exception):
-    """Anything that server, signer or their formats refuse."""
+    """The base of all refusals by server, signer or their formats."""
 
 
 class FormatError(HeningError):
-    """Bytes or values that are not of a documented form."""
+    """Malformed bytes or values."""
 
 
 class ProfileError(HeningError):
@@ -24,7 +24,7 @@ class ProfileError(HeningError):
 
 
 class TrustError(HeningError):
-    """A signature, version or expiry that does not hold."""
+    """An invalid signature, version or expiry."""
 
 
 class ReleaseError(HeningError):
@@ -32,4 +32,4 @@ class ReleaseError(HeningError):
 
 
 class LogError(HeningError):
-    """A proof, checkpoint or append that does not hold."""
+    """An invalid proof, checkpoint or append."""

@@ -1,7 +1,7 @@
-"""What a codename role remembers of the builds that left it: its own `custom` object.
+"""A codename role's record of the builds that left it: its own `custom` object.
 
-Source: docs/FORMATS.md section 3. Builds leave a role, so that it stays small; the floor that stays
-behind is what keeps them from coming back.
+Source: docs/FORMATS.md section 3. Builds leave a role, so that it stays small; the floor prevents
+them from coming back.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ Integer = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 
 
 class Floor(msgspec.Struct, frozen=True):
-    """No listed counter is below `counter`; no build that joins is as old as `time`.
+    """No listed counter is below `counter`; no new build is as old as `time`.
 
     `time` is the largest post-timestamp of a build that left, in epoch seconds. Both are 0 while
     none has left.
@@ -33,8 +33,7 @@ NO_FLOOR = Floor(schema=1, counter=0)
 def decode_floor(targets: Targets) -> Floor:
     """Read the floor of a codename role; a role without a `custom` object has none.
 
-    Raises FormatError for a schema that this version does not know and for malformed members;
-    unknown members are passed over.
+    Raises FormatError for an unknown schema and for malformed members; unknown members are ignored.
     """
     if "custom" not in targets.unrecognized_fields:
         return NO_FLOOR

@@ -1,8 +1,8 @@
 """How `latest` is split: into 4 or 16 roles, by the first hex digit of a pointer path's hash.
 
-A part is called `latest-` and one hex digit. Of 4 parts each holds four digits, of 16 one, so that
-the first four keep their names when 4 become 16. Once `latest` is split it stays as an empty role
-behind its parts: a published role is never dropped. Source: docs/FORMATS.md section 2, TUF 4.5.
+A part is called `latest-` and one hex digit. Of 4 parts each holds four digits, of 16 one, so the
+first four keep their names when 4 become 16. Once `latest` is split it stays as an empty role after
+its parts: a published role is never dropped. Source: docs/FORMATS.md section 2, TUF 4.5.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ def pointer_role(path: str, parts: int) -> str:
 def assign_pointers(paths: Iterable[str], delegated: Iterable[str]) -> dict[str, list[str]]:
     """Return the pointer paths of each role that is delegated and holds or held pointers.
 
-    A `latest` that is split is among them, with none.
+    A split `latest` is among them, without any.
     """
     roles = list_parts(delegated)
     assigned: dict[str, list[str]] = {"latest": [], **{role: [] for role in roles}}
@@ -55,16 +55,16 @@ def assign_pointers(paths: Iterable[str], delegated: Iterable[str]) -> dict[str,
 
 
 def delegated_roles(targets: Targets) -> Mapping[str, DelegatedRole]:
-    """Return what `targets` delegates to, by role, in the order in which a client looks."""
+    """Return the delegations of `targets` by role, in the client's search order."""
     delegations = targets.delegations
     return {} if delegations is None or delegations.roles is None else delegations.roles
 
 
 def plan_split(targets: Targets, parts: int, expires: datetime) -> Targets:
-    """Return the version after `targets` that splits `latest` into `parts`, expiring then.
+    """Return the version after `targets` that splits `latest` into `parts`, with the given expiry.
 
     The parts are signed by the keys of `latest`. Raises ReleaseError where it has as many parts
-    already, or more: a published role is never dropped, so a split is not taken back.
+    already, or more: a published role is never dropped, so a split is permanent.
     """
     before = len(list_parts(delegated_roles(targets)))
     if parts not in SPLITS:

@@ -1,4 +1,4 @@
-"""Limits on what a role signs and cannot be taken back, and resets by root."""
+"""Limits on signed values that cannot be taken back, and resets by root."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,13 @@ from server.core.names import is_codename, is_online
 from server.core.release import decode_release
 
 SKEW = timedelta(days=1)
-"""How far a signed time may be ahead of the time of signing: the clocks of two machines."""
+"""How far a signed time may be ahead of the time of signing, since machines' clocks differ."""
 
 PATCH_LEVEL_SKEW = timedelta(days=62)
-"""How far a patch level may be ahead: bulletins are named after a month that has yet to begin."""
+"""How far a patch level may be ahead: bulletins are named after a month that may not have begun."""
 
 COUNTER_STEP = 1000
-"""How far a counter may be above the one before it: a mistyped one uses up no more."""
+"""How far a counter may be above the one before it, so that a typing error wastes no more."""
 
 MAX_LIFETIME_DAYS = 3650
 """The lifetime of an offline role under a root that sets none."""
@@ -34,7 +34,7 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIFETIME_DAYS)]
 
 
 class Lifetimes(msgspec.Struct, frozen=True):
-    """For how many days a new version of an offline role may be valid, from its signing on."""
+    """The maximum validity of an offline role's new version, in days from its signing."""
 
     codenames: Days = MAX_LIFETIME_DAYS
     content: Days = MAX_LIFETIME_DAYS
@@ -62,14 +62,14 @@ def decode_lifetimes(root: Root) -> Lifetimes:
 def check_limits(name: str, role: Targets, root: Root, signed_at: datetime) -> None:
     """Raise TrustError or ReleaseError for a new version of a role that exceeds a limit.
 
-    `signed_at` is when the timestamp is signed that is published with it.
+    `signed_at` is the signing time of the timestamp that is published with it.
     """
     for error in _find_excess(name, role, root, signed_at):
         raise error
 
 
 def find_excess(name: str, role: Targets, root: Root, signed_at: datetime) -> list[str]:
-    """Return a sentence for each limit that a role exceeds, up to one for what is malformed."""
+    """Return a sentence for each exceeded limit, up to the first malformed value."""
     found: list[str] = []
     try:
         found.extend(str(error) for error in _find_excess(name, role, root, signed_at))
@@ -79,7 +79,7 @@ def find_excess(name: str, role: Targets, root: Root, signed_at: datetime) -> li
 
 
 def check_lifetimes(root: Root, roles: Mapping[str, Targets], now: datetime) -> None:
-    """Raise TrustError for a root whose lifetimes would outlaw one of the `roles` in force."""
+    """Raise TrustError for a root whose lifetimes would invalidate one of the `roles` in force."""
     for name, role in roles.items():
         if not is_online(name) and role.expires > now + decode_lifetimes(root).of(name) + SKEW:
             raise TrustError(
@@ -138,7 +138,7 @@ def _find_release_excess(name: str, role: Targets, signed_at: datetime) -> Itera
 
 
 def _tell(seconds: int) -> str:
-    """Return a time as a day where it is one, or else as it stands."""
+    """Return a time as a date if it is one, else as the number."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
     except (OverflowError, ValueError, OSError):
@@ -152,8 +152,8 @@ Number = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 class Reset(msgspec.Struct, frozen=True, omit_defaults=True):
     """The newest reset of a role: its number, and for a model the values that hold from then on.
 
-    `counter` is the highest one that still counts, `time` in epoch seconds the newest time; both
-    are None for `tables` and `content`.
+    `counter` is the highest valid one, `time` the newest valid time in epoch seconds; both are None
+    for `tables` and `content`.
     """
 
     number: Number
@@ -170,7 +170,7 @@ def decode_resets(root: Root) -> dict[str, Reset]:
     except msgspec.ValidationError as error:
         raise ProfileError(f"root's `resets` are malformed: {error}.") from error
     for name, reset in resets.items():
-        # Phones refuse a member that is null, too.
+        # Phones refuse a null member, too.
         given = {"counter", "time"} & stated[name].keys()
         values = [value is not None for value in (reset.counter, reset.time)]
         if not (is_codename(name) and all(values)) and not (name in CONTENT_ROLES and not given):
@@ -219,11 +219,11 @@ def check_follows_reset(name: str, role: Targets, root: Root) -> None:
 
 
 def apply_reset(name: str, role: Targets, resets: Mapping[str, Reset]) -> Targets:
-    """Return what a role's next version has to follow: `role`, as far as its reset leaves it.
+    """Return what a role's next version has to follow: the part of `role` that its reset keeps.
 
-    Of a model builds above the reset's counter, or later than its time, are gone as if they had
-    never been listed, and the floor falls to it. Of `tables` and `content` nothing is left. A role
-    that follows the reset already is returned as it is.
+    Builds of a model above the reset's counter, or later than its time, count as never listed, and
+    the floor falls to it. Of `tables` and `content` nothing is left. A role that follows the reset
+    already is returned as it is.
     """
     reset = resets.get(name)
     if reset is None or reset_number(role) == reset.number:

@@ -1,7 +1,7 @@
-"""TUF metadata as bytes: size limits, one way to encode, signature and expiry checks.
+"""TUF metadata as bytes: size limits, the one encoding, signature and expiry checks.
 
-python-tuf verifies; its errors become ours here and nowhere else. What was signed is kept as the
-bytes that were signed: nothing in hening encodes a metadata file a second time.
+python-tuf verifies; its errors are translated here and nowhere else. Signed metadata is kept as the
+signed bytes: hening never encodes a metadata file a second time.
 """
 
 import json
@@ -23,7 +23,7 @@ TIMESTAMP_LIMIT = 16_384
 SNAPSHOT_LIMIT = 2_000_000
 TARGETS_LIMIT = 5_000_000
 
-# What reading a file of another shape ends with, in `json` and in python-tuf.
+# The errors of reading malformed files, in `json` and in python-tuf.
 _MALFORMED = (
     *(AttributeError, KeyError, RecursionError, TypeError, ValueError),
     *(RepositoryError, SecureSystemsError),
@@ -70,7 +70,7 @@ def decode_timestamp(data: bytes) -> Metadata[Timestamp]:
 
 
 def verify_first_root(data: bytes) -> Metadata[Root]:
-    """Read a root that somebody decides to trust: it must at least be signed by its own keys."""
+    """Read a root to be pinned: it must at least be signed by its own keys."""
     metadata = decode_root(data)
     _verify(metadata.signed, "root", metadata, "the root is not signed by its own root keys")
     return metadata
@@ -98,8 +98,8 @@ def verify_role(
 ) -> Metadata[Any]:
     """Read a file of `role` that the keys named by `delegator` have signed and that is not expired.
 
-    `now` is None for a version that is followed by another, which no phone is going to see.
-    Raises FormatError for a malformed file, TrustError when signatures or expiry do not hold.
+    `now` is None for a version that is followed by another, which phones do not load. Raises
+    FormatError for a malformed file, TrustError for invalid signatures or expiry.
     """
     metadata = decode_role(role, data)
     _verify(
@@ -127,7 +127,7 @@ def _verify(judge: Root | Targets, role: str, metadata: Metadata[Any], sentence:
 
 
 def decode_role(role: str, data: bytes) -> Metadata[Any]:
-    """Read the metadata of any role but root, without looking at its signatures."""
+    """Read the metadata of any role but root, without verifying its signatures."""
     match role:
         case "snapshot":
             return decode_snapshot(data)
@@ -152,7 +152,7 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     if type(metadata.signed) is not kind:
         raise FormatError(f"the {role} file is of type {metadata.signed.type}.")
     version = metadata.signed.version
-    if type(version) is not int or version > MAX_INTEGER:  # python-tuf takes `true` for 1
+    if type(version) is not int or version > MAX_INTEGER:  # python-tuf accepts `true` as 1
         raise FormatError(f"the {role} file has the version {str(version)[:32]}.")
     return metadata
 
@@ -160,7 +160,7 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
 def _has_canonical_form(value: object) -> bool:
     """Answer whether parsed JSON has TUF's canonical form: no float, no lone surrogate, not deep.
 
-    Only kinds are looked at, because python-tuf's encoder takes ten times as long.
+    Only types are checked, because python-tuf's encoder takes ten times as long.
     """
     level = [value]
     for _ in range(_MAX_LEVELS):

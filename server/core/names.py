@@ -117,7 +117,7 @@ def decode_pointer_path(path: str) -> Channel:
 
 
 def role_pattern(role: str) -> str:
-    """Return the one path pattern that `role` may sign for."""
+    """Return the one path pattern that `role` may sign."""
     return {
         "tables": "tables/*/*",
         "content": "content/*/*",
@@ -136,13 +136,13 @@ def hashed_target_path(path: str, sha256: str) -> str:
     return f"{directory}{slash}{sha256}.{name}"
 
 
-# One or two letters of a short name, and not `beta` for `stable` in a long one.
+# One or two letters of a short name, but not `beta` for `stable` in a long one.
 _LIKENESS = 0.82
-_SHORT = 4, 5  # letters of names of which one letter may be wrong, which is less alike than that
+_SHORT = 4, 5  # letters of names in which one may be wrong, although the ratio is lower then
 
 
 def ask_for_near(name: str, known: Iterable[str]) -> str:
-    """Return a question that names what is most like `name`; the empty text where nothing is."""
+    """Return a question with the most similar name to `name`; an empty text without one."""
     likeness = 1 - 1 / len(name) if len(name) in _SHORT else _LIKENESS
     found = get_close_matches(name, sorted(set(known) - {name}), n=1, cutoff=likeness)
     return f" Did you mean {found[0]}?" if found else ""

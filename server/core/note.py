@@ -5,7 +5,7 @@
     — <key name> <base64(key id ∥ signature)>
 
 Source: C2SP signed-note; docs/FORMATS.md section 7. Only signature type 0x01 (Ed25519) is read; the
-private half stays outside: `encode_note` is given a function that signs.
+private half stays outside: `encode_note` calls a function that signs.
 """
 
 import base64

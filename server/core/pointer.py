@@ -1,7 +1,4 @@
-"""Pointers: what a channel offers now, to which share of the fleet, by which steps.
-
-Source: docs/FORMATS.md section 4.
-"""
+"""Pointers: what a channel offers now, to which share of the fleet, in which steps."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -21,7 +18,7 @@ Permille = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
 
 class Package(msgspec.Struct, frozen=True):
-    """One way to a step's build: target path, length in bytes, sha256, source fingerprints."""
+    """One package of a step's build: target path, length in bytes, sha256, source fingerprints."""
 
     path: str = msgspec.field(name="p")
     length: Positive = msgspec.field(name="z")
@@ -32,12 +29,12 @@ class Package(msgspec.Struct, frozen=True):
 
     @property
     def type(self) -> Literal["full", "incremental"]:
-        """Full or incremental, as the sources tell."""
+        """Full or incremental, by the sources."""
         return "incremental" if self.source_builds else "full"
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One build on the way to the newest one."""
+    """One build on the upgrade path to the newest one."""
 
     counter: Positive = msgspec.field(name="n")
     post_timestamp: Integer = msgspec.field(name="t")
@@ -76,7 +73,7 @@ class Pointer(msgspec.Struct, frozen=True):
             raise ValueError("the schedule does not grow")
 
     def permille_at(self, now: int) -> int:
-        """Return the share of the fleet that is in at `now`, in permille."""
+        """Return the share of the fleet that is admitted at `now`, in permille."""
         return max((permille for start, permille in self.schedule if start <= now), default=0)
 
 
@@ -114,7 +111,7 @@ def check_agreement(
 ) -> None:
     """Raise ReleaseError unless every package offered is a listed, unwithdrawn release.
 
-    `files` gives length and sha256 by target path. A halted pointer may name withdrawn releases.
+    `files` maps target paths to length and sha256. A halted pointer may name withdrawn releases.
     """
     for step in pointer.steps:
         for package in step.packages:
@@ -162,8 +159,8 @@ def offered_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, R
 def find_way(channel: Channel, counter: int, releases: Mapping[str, Release]) -> list[int]:
     """Return the counters of the steps to `counter`, ascending, `counter` last.
 
-    Each step but the first asks for at least the counter of an earlier one. Raises ReleaseError
-    when `channel` has no full package of a build that a step asks for, or the way is too long.
+    Each step but the first requires at least the counter of an earlier one. Raises ReleaseError
+    when `channel` has no full package of a required build, or the path is too long.
     """
     fulls = {
         release.counter: release

@@ -1,7 +1,7 @@
 """The profile: what hening refuses although TUF allows it.
 
-Source: docs/FORMATS.md section 2, whose numbers stand beside the checks. It is a layer of its own,
-so that the TUF state machine below it can be driven without it.
+Source: docs/FORMATS.md section 2, whose rule numbers are beside the checks. It is a separate layer,
+so that the TUF state machine below it can be tested without it.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def check_root(root: Root) -> None:
     check_keys(root.keys)
     for name, role in root.roles.items():
         _check_threshold(name, role, root.keys)
-    # Rule 8: only separate online keys let a new root undo what a thief of one of them did.
+    # Rule 8: only with separate online keys can a new root undo what a thief of one of them did.
     snapshot, timestamp = set(root.roles["snapshot"].keyids), set(root.roles["timestamp"].keyids)
     offline = {*root.roles["root"].keyids, *root.roles["targets"].keyids}
     if snapshot & timestamp or (snapshot | timestamp) & offline:
@@ -83,13 +83,13 @@ def check_targets(root: Root, targets: Targets) -> None:
 
 
 def check_delegated(name: str, targets: Targets) -> None:
-    """Raise ProfileError for a delegated role that delegates on or lists what it should not."""
+    """Raise ProfileError for a delegated role that delegates further or lists forbidden paths."""
     if targets.delegations is not None:
         raise ProfileError(f"{name} delegates to others, which no role below targets may.")
     for path, target in targets.targets.items():
         if not path.startswith("latest/" if is_latest(name) else f"{name}/"):
             raise ProfileError(f"{name} lists {path[:80]!r}, which is not its own.")
-        if type(target.length) is not int:  # python-tuf takes `true` for 1
+        if type(target.length) is not int:  # python-tuf accepts `true` as 1
             raise ProfileError(f"{name} lists {path[:80]!r} with a length that is not a number.")
         if set(target.hashes) != {"sha256"}:
             raise ProfileError(f"{name} lists {path[:80]!r} with other hashes than sha256.")
@@ -98,7 +98,7 @@ def check_delegated(name: str, targets: Targets) -> None:
 
 
 def check_keys(keys: Mapping[str, Key]) -> None:
-    """Raise ProfileError unless every key is a sound Ed25519 key under its own id, and just one."""
+    """Raise ProfileError unless every key is a valid Ed25519 key under its own id, only once."""
     seen: dict[str, str] = {}
     for keyid, key in keys.items():
         if (key.keytype, key.scheme, set(key.keyval)) != ("ed25519", "ed25519", {"public"}):
@@ -135,7 +135,7 @@ def check_point(public: object) -> None:
 
 
 def _check_delegation(name: object, role: DelegatedRole) -> None:
-    # python-tuf looks at the kind of neither the name nor `terminating`.
+    # python-tuf checks the type of neither the name nor `terminating`.
     if isinstance(name, str) and is_part(name):
         return  # see `_check_parts`
     if not isinstance(name, str) or (not is_codename(name) and name not in COMMON_ROLES):
@@ -156,7 +156,7 @@ def _check_parts(roles: Mapping[str, DelegatedRole]) -> None:
         *part_prefixes(len(parts)),
         "latest",
     ]:
-        # Their paths are hashes, so that they would take the look-up of any role behind them.
+        # Their paths are hashes, so they would take the look-up of any role after them.
         raise ProfileError("latest is split, and not into 4 or 16 parts behind all other roles.")
     whole = roles["latest"]
     for name, prefixes in part_prefixes(len(parts)).items():

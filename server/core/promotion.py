@@ -24,10 +24,10 @@ from server.core.role_edit import make_target, next_role
 
 @dataclass(frozen=True, slots=True)
 class PromotionOrder:
-    """Which build goes from where to where.
+    """The build, its channel and the target channel.
 
-    None and an empty changelog keep what the build has in `source`. `factory_builds` are
-    fingerprints that phones left the factory with.
+    None and an empty changelog keep the build's own in `source`. `factory_builds` are fingerprints
+    of builds that phones were delivered with.
     """
 
     source: Channel
@@ -40,9 +40,9 @@ class PromotionOrder:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """The next version of the role, the paths it lists anew, and sentences on what it leaves out.
+    """The next version of the role, its new paths, and remarks on what it leaves out.
 
-    `paths` holds those that are there already, too.
+    `paths` includes existing ones.
     """
 
     planned: Targets
@@ -53,10 +53,10 @@ class Promotion:
 def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -> Promotion:
     """Return the role with the build's packages listed under the target channel, too.
 
-    The full package goes always, an incremental where its source build is listed in the target
-    channel or left the factory, and its bytes are withdrawn nowhere. Raises ReleaseError across
-    models and regions, for a build that is not listed or withdrawn, and where no pointer could
-    offer it in the target channel.
+    The full package is always listed. An incremental is listed if its bytes are not withdrawn, and
+    its source build is in the target channel or a factory build. Raises ReleaseError across models
+    and regions, for a build that is not listed or is withdrawn, and where no pointer could offer it
+    in the target channel.
     """
     for channel in (order.source, order.target):
         decode_channel(str(channel))

@@ -1,4 +1,4 @@
-"""The proposal file: what is to be signed, what it replaces, and all that is needed to judge it.
+"""The proposal file: what is to be signed, what it replaces, and all that is needed to check it.
 
 Canonical JSON (docs/FORMATS.md section 1), at most 256 MiB; the id of a proposal is the sha256 of
 its bytes:
@@ -8,9 +8,9 @@ its bytes:
 
 A FILE is `{"octets":TEXT,"role":ROLE,"version":N}`, the text of one metadata file: under `changes`
 without signatures, under `context` as it was signed. The context is every root, targets, and the
-current version of each delegated role that the change touches. `names` is what the proposer calls
-the keys: for reading only, and believed by nothing. The signer's ceremony reads and writes it, and
-the control plane writes it where a change needs offline keys. Source: docs/FORMATS.md section 10.
+current version of each delegated role that the change touches. `names` has the proposer's names of
+the keys: for display only, never trusted. The signer's ceremony reads and writes it, and the
+control plane writes it where a change needs offline keys. Source: docs/FORMATS.md section 10.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ MAX_PROPOSAL = 256 * 1024 * 1024
 
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Note = Annotated[str, msgspec.Meta(max_length=MAX_NOTE)]
-# A key's name, and its holder where known; none of the signs that stand between keys in a list.
+# A key's name, and its holder if known; without the characters that separate keys in a list.
 KeyLabel = Annotated[
     str, msgspec.Meta(pattern=r"^[a-z0-9_-]{3,36}(?: \([^(),;?]{1,40}\))?\Z", max_length=80)
 ]

@@ -1,4 +1,4 @@
-"""Sizes and spans of time as people read them."""
+"""Sizes and durations for people."""
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -9,7 +9,7 @@ def spell_size(count: int) -> str:
         return "1 byte"
     size = float(count)
     for unit in _UNITS:
-        if size < 999.5 or unit == _UNITS[-1]:  # what is above would be rounded to 1000
+        if size < 999.5 or unit == _UNITS[-1]:  # larger values would be rounded to 1000
             break
         size /= 1000
     return f"{size:.3g} {unit}" if size < 999.5 else f"{size:.0f} {unit}"

@@ -1,7 +1,7 @@
 """Releases: the `custom` of a codename role's targets, and the rules that span one role.
 
-Source: docs/FORMATS.md section 3. What may change between two versions is in
-`server.core.succession`, what the role itself remembers in `server.core.floor`.
+Source: docs/FORMATS.md section 3. Allowed changes between two versions are in
+`server.core.succession`, the role's memory of removed builds in `server.core.floor`.
 """
 
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ Changelog = Annotated[
 Hash64 = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/]{43}=\Z")]
 Digits = Annotated[str, msgspec.Meta(pattern=r"^(?:0|[1-9][0-9]{0,15})\Z")]
 
-# What all packages of one build say alike.
+# Members that are equal in all packages of one build.
 _OF_THE_BUILD = ("incremental", "post_timestamp", "sdk_level", "security_patch_level")
 
 
 class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="upper"):
-    """What binds the payload in `payload_properties.txt`: base64 sha256 and sizes in bytes."""
+    """The payload's binding in `payload_properties.txt`: base64 sha256 and sizes in bytes."""
 
     file_hash: Hash64
     file_size: Digits
@@ -49,7 +49,8 @@ class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 class Release(msgspec.Struct, frozen=True):
     """One package of one build in one channel. Times in epoch seconds, lengths in bytes.
 
-    `drain_until` is UNSET where the member is absent: a withdrawn package is gone at once then.
+    `drain_until` is UNSET where the member is absent: a withdrawn package is then removed
+    immediately.
     """
 
     schema: Literal[1]
@@ -100,7 +101,7 @@ def decode_release(path: str, custom: object) -> Release:
 
 
 def _find_malformed(custom: object) -> str | None:
-    """Return the first member that is malformed in itself; None if they only contradict."""
+    """Return the first malformed member; None if they only contradict each other."""
     members = custom if isinstance(custom, dict) else {}
     for field in msgspec.structs.fields(Release):
         if field.name not in members:
@@ -115,7 +116,7 @@ def _find_malformed(custom: object) -> str | None:
 
 
 def decode_releases(targets: Targets) -> dict[str, Release]:
-    """Read every release of a codename role and check the rules that span them."""
+    """Read every release of a codename role and check the rules for all of them together."""
     releases: dict[str, Release] = {}
     for path, target in targets.targets.items():
         decode_release_path(path)

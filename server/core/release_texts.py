@@ -1,9 +1,7 @@
-"""Texts about releases that people write for people: changelogs, reasons and notes.
+"""Texts for people about releases: changelogs, reasons and notes.
 
-They are plain text: nothing that is not seen, no link, no markup. Only what joins or changes is
-judged, so that a text of an older version never holds up a role or a pointer.
-
-Source: docs/FORMATS.md section 3, Plain text.
+They are plain text: no invisible characters, no links, no markup. Only new or changed texts are
+checked, so that a text of an older version never blocks a role or a pointer.
 """
 
 import re
@@ -20,14 +18,14 @@ from server.core.release import decode_release
 MAX_CHANGELOG = 4000  # characters
 MAX_REASON = 500  # characters
 MAX_NOTE = 500  # characters
-# A link with or without its scheme; one of Markdown, to wherever it leads; a tag of HTML.
+# A link with or without its scheme; a Markdown link to anywhere; an HTML tag.
 _LINK = re.compile(r"//|www[.\u3002]|\]\(|\]:|<[a-z/!?]", re.IGNORECASE)
 
 
 def check_plain(text: str, limit: int, *, lines: bool = False) -> None:
     """Raise FormatError unless `text` is plain text of 1 to `limit` characters, with `lines` feeds.
 
-    Words with dots may stand, other than in packs: changelogs name files such as `init.rc`.
+    Words with dots are allowed, unlike in packs: changelogs name files such as `init.rc`.
     """
     check_characters(text, limit, lines=lines)
     check_is_seen(text)
@@ -40,7 +38,7 @@ def check_plain(text: str, limit: int, *, lines: bool = False) -> None:
 def check_changelogs(before: Targets | None, after: Targets) -> None:
     """Raise ReleaseError unless each changelog that `after` brings into a role is plain text.
 
-    A text that any release of `before` has in any language is none that joins.
+    A text that any release of `before` has in any language is not new.
     """
     known = set[str]() if before is None else changelog_texts(before)
     for path, locale, text in _changelogs(after):
@@ -56,7 +54,7 @@ def changelog_texts(role: Targets) -> set[str]:
 
 
 def check_reason(reason: Mapping[str, str], former: Pointer | None) -> None:
-    """Raise ReleaseError unless the texts of a reason that `former` has not are plain text."""
+    """Raise ReleaseError unless the texts of a reason that `former` lacks are plain text."""
     known = _known(former)
     for locale, text in reason.items():
         if (wrong := _judge(text, MAX_REASON, known)) is not None:
@@ -73,9 +71,9 @@ def check_reasons(former: Mapping[str, Pointer], pointers: Mapping[str, Pointer]
 
 
 def sound_reason(reason: Mapping[str, str], former: Pointer) -> dict[str, str]:
-    """Return what of a reason may join `former`: what stops a rollout never fails for its words.
+    """Return the valid texts of a reason for `former`: texts never prevent stopping a rollout.
 
-    Whoever types a reason is told before; what is left here was accepted by an older version.
+    New reasons are checked earlier; here remain those that an older version accepted.
     """
     known = _known(former)
     return {
@@ -90,7 +88,7 @@ def check_note(text: str) -> None:
 
 
 def _changelogs(role: Targets) -> Iterator[tuple[str, str, str]]:
-    """Yield path, locale and text of each changelog; what else a role keeps is judged elsewhere."""
+    """Yield path, locale and text of each changelog; other fields are checked elsewhere."""
     for path, target in role.targets.items():
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         for locale, text in release.changelog.items():
@@ -102,7 +100,7 @@ def _known(former: Pointer | None) -> Collection[str]:
 
 
 def _judge(text: str, limit: int, known: Collection[str]) -> str | None:
-    """Return what is wrong with a text that is not among `known`, None where nothing is."""
+    """Return what is wrong with a text that is not among `known`, None if nothing is."""
     if text in known:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Edits of a codename role: its next version, builds that are taken out or withdrawn."""
+"""Edits of a codename role: its next version, and builds that are removed or withdrawn."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ def next_role(
     expires: datetime,
     floor: Floor | None = None,
 ) -> Targets:
-    """Return the version after `current` with `targets` in it, and `floor` if there is a new one.
+    """Return the version after `current` with `targets`, and `floor` if there is a new one.
 
     The targets are sorted, so that the same edit has the same bytes. Raises an error of the core
-    when the role may not go on so (docs/FORMATS.md sections 2 and 3).
+    for a forbidden change (docs/FORMATS.md sections 2 and 3).
     """
     fields = current.unrecognized_fields if floor is None else encode_floor(current, floor)
     planned = Targets(
@@ -43,14 +43,14 @@ def next_role(
 def make_target(
     path: str, length: int, sha256: str, custom: Mapping[str, Any], known: TargetFile | None
 ) -> TargetFile:
-    """Return a target with `custom`, its members sorted; what else `known` carries is kept."""
+    """Return a target with `custom`, its members sorted; other fields of `known` are kept."""
     kept = {} if known is None else known.unrecognized_fields
     ordered = {name: custom[name] for name in sorted(custom)}
     return TargetFile(length, {"sha256": sha256}, path, {**kept, "custom": ordered})
 
 
 def is_unchanged(current: Targets, planned: Targets) -> bool:
-    """Answer whether an edit changes nothing but version and expiry."""
+    """Answer whether an edit changes only version and expiry."""
     return (
         planned.targets == current.targets
         and planned.unrecognized_fields == current.unrecognized_fields
@@ -58,9 +58,9 @@ def is_unchanged(current: Targets, planned: Targets) -> bool:
 
 
 def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targets:
-    """Return the role without any release; a release with a higher counter may follow one day.
+    """Return the role without any release; a release with a higher counter may follow later.
 
-    The result equals `current` but for version and expiry when the model is retired already.
+    If the model is retired already, the result differs from `current` only in version and expiry.
     """
     releases, before = decode_releases(current), decode_floor(current)
     highest = max((release.counter for release in releases.values()), default=0)
@@ -76,7 +76,7 @@ def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targe
 def without(
     codename: str, gone: Collection[str], floor: int, current: Targets, expires: datetime
 ) -> Targets:
-    """Return the role without the paths `gone`, remembering that builds below `floor` have left."""
+    """Return the role without the paths `gone`, recording that builds below `floor` have left."""
     before, releases = decode_floor(current), decode_releases(current)
     time = max([before.time, *(releases[path].post_timestamp for path in gone)])
     targets = {path: each for path, each in current.targets.items() if path not in gone}
@@ -91,7 +91,7 @@ class Withdrawal:
 
     Each of `places` is `CODENAME` or `CODENAME/REGION/CHANNEL`, of which the build with `counter`
     is withdrawn, or the path of one package. `drain_until`, in epoch seconds, is how long servers
-    go on serving the bytes; None: they stop at once.
+    still serve the bytes; None: they stop immediately.
     """
 
     places: tuple[str, ...]
@@ -100,7 +100,7 @@ class Withdrawal:
 
     @property
     def codename(self) -> str:
-        """The model; ReleaseError when the places are of several, or none is named."""
+        """The model; ReleaseError when the places are of several, or there is none."""
         names = sorted({place.partition("/")[0] for place in self.places})
         if len(names) != 1:
             raise ReleaseError(
@@ -113,10 +113,9 @@ class Withdrawal:
 def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> Targets:
     """Return the next version of the role with the named releases withdrawn.
 
-    What is withdrawn already stays so, and drains no longer than it did; the result equals
-    `current` but for version and expiry when there is nothing to do. Raises ReleaseError for a
-    place at which nothing is listed, and for a full package without which the build's incrementals
-    would be left.
+    What is withdrawn already stays so, and drains no longer than before. Without a change the
+    result differs from `current` only in version and expiry. Raises ReleaseError for a place
+    without listed releases, and for a full package whose incrementals would stay.
     """
     releases = decode_releases(current)
     codename = order.codename
@@ -172,7 +171,7 @@ def _find(order: Withdrawal, place: str, releases: Mapping[str, Release]) -> lis
 
 
 def _check_no_rest(paths: Sequence[str], releases: Mapping[str, Release]) -> None:
-    """Refuse to take a full package away from incrementals that stay."""
+    """Refuse to withdraw a full package whose incrementals stay."""
     for path in paths:
         withdrawn = releases[path]
         if withdrawn.type != "full" or withdrawn.withdrawn:

@@ -1,7 +1,4 @@
-"""What a codename role may change from one version to the next.
-
-Source: docs/FORMATS.md section 3.
-"""
+"""The allowed changes of a codename role from one version to the next."""
 
 import json
 from collections.abc import Mapping
@@ -24,10 +21,9 @@ _CHANGING = frozenset({"changelog", "drain_until", "withdrawn"})
 def check_succession(old: Targets, new: Targets) -> None:
     """Raise ReleaseError unless `new` keeps the paths, bytes, facts and withdrawals of `old`.
 
-    A path may leave below the new floor, which is at most one above everything that was there, a
-    build that joins lies above that, and no path brings back what is withdrawn. Raises FormatError
-    where one of the two is malformed. Limits that hold for each version by itself are in
-    `server.core.limits`.
+    A path may leave below the new floor, which is at most one above every former counter. A new
+    build must be above that, and no path brings back what is withdrawn. Raises FormatError where
+    one of the two is malformed. `server.core.limits` has the limits of each single version.
     """
     floor_before, floor = decode_floor(old), decode_floor(new)
     if floor.counter < floor_before.counter or floor.time < floor_before.time:
@@ -53,7 +49,7 @@ def check_succession(old: Targets, new: Targets) -> None:
 def _check_floor_rises(
     before: Floor, after: Floor, listed: Mapping[str, Release], planned: Mapping[str, Release]
 ) -> None:
-    """Refuse a floor that forbids more than was ever there: it never falls again."""
+    """Refuse a floor above every former counter: it never falls again."""
     counters = [release.counter for release in (*listed.values(), *planned.values())]
     if after.counter > max([before.counter, 1, *(counter + 1 for counter in counters)]):
         raise ReleaseError(
@@ -102,7 +98,7 @@ def _check_joining(path: str, release: Release, highest: int, floor: Floor) -> N
 def _check_not_brought_back(old: Targets, new: Targets, releases: Mapping[str, Release]) -> None:
     """Refuse a new path to withdrawn bytes, and to a build that is withdrawn as a whole.
 
-    `releases` holds what `old` lists as `new` has it, and what joins.
+    `releases` holds the releases of `old` as `new` lists them, and new ones.
     """
     bytes_gone = {
         target.hashes["sha256"]: path
@@ -133,7 +129,7 @@ def _check_not_brought_back(old: Targets, new: Targets, releases: Mapping[str, R
 
 
 def _fixed(target: TargetFile) -> str:
-    """Return what of a target never changes, as text: Python holds `true` and 1 to be equal."""
+    """Return the immutable part of a target, as text: Python treats `true` and 1 as equal."""
     members = target.to_dict()
     custom = members.get("custom")
     if isinstance(custom, dict):
@@ -152,7 +148,7 @@ def check_role_content(
 ) -> None:
     """Raise an error of the core unless the role `name` may follow `before` with `after`.
 
-    `before` is None for the first version. `resets` are those of the root that both are under.
+    `before` is None for the first version. `resets` are those of the root of both.
     """
     check_role_alone(name, after)
     if before is not None and reset_number(after) != reset_number(before):
@@ -169,9 +165,9 @@ def check_role_content(
 
 
 def check_role_alone(name: str, role: Targets) -> None:
-    """Raise an error of the core for what no version of the role `name` may list.
+    """Raise an error of the core for content that is forbidden in any version of the role `name`.
 
-    This is what can be asked of a version where the one before it is not at hand.
+    Use it for a version whose predecessor is not available.
     """
     check_delegated(name, role)
     if name in CONTENT_ROLES:

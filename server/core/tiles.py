@@ -1,7 +1,4 @@
-"""Which tiles a log of a given size consists of, where they lie, and what they hold.
-
-Source: C2SP tlog-tiles: 256 hashes a tile, levels 0 to 63, the index in groups of three digits.
-"""
+"""The tiles of a log of a given size: their paths and content."""
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +41,7 @@ def decode_entries(data: bytes, width: int) -> list[bytes]:
 def plan_tiles(
     entries: Sequence[bytes], leaves: Sequence[bytes], since: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield path and bytes of the tiles that a tree has and its prefix of `since` has not."""
+    """Yield path and bytes of the tiles that a tree has and its prefix of `since` lacks."""
     size = len(leaves)
     for index, width in changed_tiles(size, since):
         part = entries[index * WIDTH : index * WIDTH + width]
@@ -61,7 +58,7 @@ def plan_tiles(
 
 
 def changed_tiles(size: int, since: int) -> Iterator[tuple[int, int]]:
-    """Yield index and width of the tiles of one level that `size` hashes have and `since` not."""
+    """Yield index and width of the tiles of one level that `size` hashes have and `since` lack."""
     if size == since:
         return
     for index in range(since // WIDTH, -(-size // WIDTH)):
@@ -75,7 +72,7 @@ ReadTile = Callable[[str], bytes]
 
 
 class GrowingTree:
-    """The tree of `size` leaves that lies in tiles, and what is appended to it."""
+    """A tree of `size` leaves in tiles, and the leaves appended to it."""
 
     def __init__(self, size: int, read: ReadTile) -> None:
         self._base = size
@@ -95,7 +92,7 @@ class GrowingTree:
         self.size += 1
 
     def root(self) -> bytes:
-        """Return the root of the tree as it is now."""
+        """Return the present root of the tree."""
         return self._subtree(0, self.size) if self.size else EMPTY_ROOT
 
     def inclusion_proof(self, index: int) -> list[bytes]:

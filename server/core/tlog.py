@@ -59,7 +59,7 @@ def verify_consistency(
 ) -> None:
     """Raise LogError unless `proof` shows that the tree of `size` continues that of `old_size`.
 
-    Between equal sizes the proof is empty. The empty tree is no prefix to prove.
+    Between equal sizes the proof is empty. The empty tree is not a provable prefix.
     """
     if not 0 < old_size <= size:
         raise LogError(f"a tree of {size} has no prefix of {old_size}.")

@@ -93,7 +93,7 @@ _LIMIT = 8192
 
 
 class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A certificate in DER, as base64, and what people call it."""
+    """A certificate in DER, as base64, and its display name."""
 
     der: Annotated[str, msgspec.Meta(max_length=4 * (_LIMIT // 3 + 1))]
     name: Text

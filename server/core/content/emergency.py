@@ -14,7 +14,7 @@ Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2,8}\Z")]
 
 
 class Emergency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Numbers as they are dialled; unless `exact`, longer ones that begin so call for help, too."""
+    """Numbers as dialled; unless `exact`, longer numbers with this beginning count, too."""
 
     exact: bool
     numbers: Annotated[list[Number], msgspec.Meta(max_length=200)]

@@ -26,8 +26,8 @@ _EXTENSION = frozenset("\f^{}\\[~]|€")
 def count_segments(text: str) -> int:
     """Return the number of SMS segments of `text`, at least 1.
 
-    In the GSM 7-bit default alphabet 160 septets are one segment and 153 fit into each of several;
-    any other text takes UTF-16 units, 70 or 67. What takes two units is not split.
+    In the GSM 7-bit default alphabet one segment holds 160 septets, and 153 if there are several.
+    Any other text is in UTF-16 units, 70 or 67. A character of two units is not split.
     """
     if all(character in _DEFAULT or character in _EXTENSION for character in text):
         return _segments((2 if character in _EXTENSION else 1 for character in text), 160, 153)
@@ -53,7 +53,7 @@ _TEXT_KEY = re.compile(rf"text/([^/]+)/({_OCCASION})/(?:0|[1-9][0-9]{{0,15}})")
 
 
 class Occasion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An occasion's name, and its days by country, or `*` for everywhere; no place: any day."""
+    """An occasion's name, and its days by country, or `*` for everywhere; none means any day."""
 
     days: dict[str, Annotated[list[Day], msgspec.Meta(max_length=64)]]
     name: Localized

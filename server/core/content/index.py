@@ -1,7 +1,4 @@
-"""The index of a role: which packs there are, from when, for which share, and whether they hold.
-
-Source: docs/FORMATS.md section 15, Index and Targets.
-"""
+"""The index of a role: its packs, their start and share, and the checks of both."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -30,12 +27,12 @@ from server.core.release import Integer, Positive
 
 INDEX_LIMIT = 1_048_576
 VERSION_STEP = 1_000
-"""By how much the version of a pack may grow at once, so that nobody uses the numbers up."""
+"""The maximum step of a pack's version, so that the numbers are not used up."""
 _PICTURE = re.compile(r"content/wallpapers/[a-z0-9][a-z0-9-]{0,47}\.jpg")
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where entries come from: an SPDX expression, what it is called, and which version of it."""
+    """The source of entries: an SPDX expression, its name, and its version."""
 
     licence: Licence
     name: Text
@@ -50,7 +47,7 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version of a kind's pack. `start` and `end` in epoch seconds.
 
     `rollout` holds pairs of a time and the permille of phones that use the pack from then on;
-    `withdrawn` are versions of the kind, up to this one, that nobody may use, in ascending order.
+    `withdrawn` are versions of the kind, up to this one, that no phone may use, in ascending order.
     """
 
     version: Positive
@@ -84,7 +81,7 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The hosts that links of entries may lead to, and the packs by kind."""
+    """The allowed hosts of links in entries, and the packs by kind."""
 
     hosts: tuple[str, ...]
     packs: Mapping[str, Pack]
@@ -132,7 +129,7 @@ def _decode_custom(role: str, custom: object) -> Index:
 
 
 def decode_pack(kind: str, members: object) -> Pack:
-    """Read what an index says of the pack of `kind`; FormatError where it is malformed."""
+    """Read the pack of `kind` in an index; FormatError where it is malformed."""
     try:
         return msgspec.convert(members, Pack)
     except (msgspec.ValidationError, ValueError, HeningError) as error:
@@ -164,8 +161,9 @@ def _check_targets(role: str, index: Index, targets: Targets) -> None:
 def check_index_succession(role: str, before: Targets | None, after: Targets) -> None:
     """Raise ReleaseError unless the packs of `after` may follow those of `before`, None for none.
 
-    No kind leaves, no version falls or leaps, and what is withdrawn stays so; under one version
-    only rollout, end and withdrawals change. Raises FormatError where one of the two is malformed.
+    No kind is removed, no version falls or grows by too much, and withdrawals stay. Under the same
+    version only rollout, end and withdrawals change. Raises FormatError where one of the two is
+    malformed.
     """
     old = Index((), {}) if before is None else decode_index(role, before)
     new = decode_index(role, after)
@@ -189,7 +187,7 @@ def check_index_succession(role: str, before: Targets | None, after: Targets) ->
 
 
 def check_step(kind: str, before: int, after: int) -> None:
-    """Raise ReleaseError where the version of a pack leaps; `before` is 0 for a first one."""
+    """Raise ReleaseError where a pack's version grows too much; `before` is 0 for a first one."""
     if after > before + VERSION_STEP:
         raise ReleaseError(
             f"the pack {kind} leaps from version {before} to {after}; {VERSION_STEP} at once are"
@@ -198,7 +196,7 @@ def check_step(kind: str, before: int, after: int) -> None:
 
 
 def _changes(kind: str, old: Pack, new: Pack, before: Targets, after: Targets) -> Iterator[str]:
-    """Yield what changes although the version stays, and must not."""
+    """Yield forbidden changes under an unchanged version."""
     for member in ("title", "sources", "start"):
         if getattr(old, member) != getattr(new, member):
             yield f"changes its {member}; that takes a new version"

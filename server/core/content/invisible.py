@@ -1,8 +1,4 @@
-"""Characters that are not seen, and where a text may have them all the same.
-
-Source: docs/FORMATS.md section 15, Text; Unicode's Default_Ignorable_Code_Point; UTS 51; RFC 5892
-appendix A.
-"""
+"""Invisible characters, and where a text may have them."""
 
 import re
 from itertools import chain
@@ -30,7 +26,7 @@ _EMOJI = frozenset(
 
 
 def stray_characters(text: str) -> list[int]:
-    """Return the code points of `text` that are not seen, and that nothing around them needs."""
+    """Return the code points of `text` that are invisible and not needed by their neighbours."""
     codes = [ord(character) for character in text]
     stray = []
     at = 0
@@ -44,9 +40,9 @@ def stray_characters(text: str) -> list[int]:
 
 
 def escape_invisible(text: str, *, lines: bool = False) -> str:
-    r"""Return `text` for people to read: `\u{202e}` for what is not seen or turns what follows.
+    r"""Return `text` for display: `\u{202e}` for invisible and direction-changing characters.
 
-    Line feeds are escaped, too, but with `lines`. Joiners stay where the text needs them.
+    Line feeds are escaped, too, except with `lines`. Joiners stay where the text needs them.
     """
     stray = set(stray_characters(text))
 
@@ -61,7 +57,7 @@ def escape_invisible(text: str, *, lines: bool = False) -> str:
 
 
 def _flag_tags(codes: list[int], at: int) -> int:
-    """Return how many tags from `at` on make a flag of a part of a country; 0 where they do not."""
+    """Return how many tags from `at` on make a subdivision flag; 0 if they do not."""
     end = at
     while end < len(codes) and codes[end] in _TAGS and codes[end - 1] != _CANCEL_TAG:
         end += 1
@@ -89,7 +85,7 @@ def _is_needed(codes: list[int], at: int) -> bool:
 
 
 def _base(codes: list[int], at: int) -> int:
-    """Return the character before `at` that bears the marks between them."""
+    """Return the character before `at` that the marks between them belong to."""
     for code in reversed(codes[:at]):
         if category(chr(code)) != "Mn":
             return code

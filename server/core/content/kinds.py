@@ -94,7 +94,7 @@ def convert_entries(
     form: type[_T],
     check: Callable[[str, _T], None] | None = None,
 ) -> dict[str, _T]:
-    """Return all entries as `form`; `check` looks at each with its key."""
+    """Return all entries as `form`; `check` is called for each with its key."""
     converted = {}
     for key, entry in entries.items():
         converted[key] = convert_entry(kind, key, entry, form)

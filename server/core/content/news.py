@@ -1,7 +1,4 @@
-"""Entries of `features` and `notices`: what the ROM has learned, and what all owners should know.
-
-Source: docs/FORMATS.md section 15.
-"""
+"""Entries of `features` and `notices`: new functions of the ROM, and notices to all owners."""
 
 import re
 from collections.abc import Collection
@@ -19,7 +16,7 @@ _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One notice: title and body by locale, for all models or for some; `end` is without it."""
+    """One notice: title and body by locale, for all models or for some; `end` is exclusive."""
 
     body: Localized
     published: Day

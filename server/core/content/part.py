@@ -33,7 +33,7 @@ def encode_xz(data: bytes) -> bytes:
 
 
 def decode_xz(data: bytes) -> bytes:
-    """Return what the one stream of `data` holds; FormatError for all else that xz could be."""
+    """Return the content of the one stream of `data`; FormatError for any other xz feature."""
     if len(data) > ENCODED_LIMIT:
         raise FormatError(f"an xz file of {len(data)} bytes is over {ENCODED_LIMIT}.")
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
@@ -54,12 +54,12 @@ def decode_xz(data: bytes) -> bytes:
 
 
 def _check_layout(data: bytes) -> None:
-    """Refuse several blocks, other filters and large dictionaries. The decoder read `data` well."""
+    """Refuse several blocks, other filters and large dictionaries. The decoder accepted `data`."""
     backward = 4 * (int.from_bytes(data[-8:-4], "little") + 1)
     if data[-12 - backward :][:2] != b"\0\1":  # the index: its mark, and the number of records
         raise FormatError("an xz file has not exactly one block.")
     flags, at = data[13], 14
-    for flag in (0x40, 0x80):  # lengths that may stand in front of the filters
+    for flag in (0x40, 0x80):  # optional lengths before the filters
         if flags & flag:
             while data[at] & 0x80:
                 at += 1
@@ -97,7 +97,7 @@ def check_key(key: str) -> None:
 
 
 def split_entries(kind: str, entries: Entries) -> list[dict[str, Any]]:
-    """Return the entries of each part, in ascending order of parts; a part may have none."""
+    """Return the entries of each part, in ascending order of parts; a part may be empty."""
     parts: list[dict[str, Any]] = [{} for _ in range(find_kind(kind).parts)]
     for key in sorted(entries):
         check_key(key)
@@ -129,8 +129,8 @@ def encode_part(kind: str, number: int, entries: Entries) -> bytes:
 def decode_part(kind: str, number: int, data: bytes) -> dict[str, Any]:
     """Return the entries of part `number` of a pack of `kind`, by key.
 
-    Raises FormatError for bytes that are no such part. Entries are objects; what is in them is
-    for `entries.check_entries` to say.
+    Raises FormatError for bytes that are no such part. Entries are objects; `entries.check_entries`
+    checks their content.
     """
     decoded = decode_canonical_json(decode_xz(data), limit=DECODED_LIMIT)
     try:

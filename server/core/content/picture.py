@@ -1,8 +1,6 @@
-"""Pictures: a JPEG walked segment by segment, so that nothing but an image can be in it.
+"""Pictures: checks every segment of a JPEG, so that it contains nothing but an image.
 
-No decoder runs here, and none has to: whether the scan shows something is the signer's to see.
-
-Source: docs/FORMATS.md section 15, Picture; ITU-T T.81 annex B; JFIF 1.02.
+No decoder runs here, and none is needed: the signer looks at what the scan shows.
 """
 
 import re
@@ -46,7 +44,7 @@ def huffman_tables(body: bytes) -> Iterator[Table]:
 
 
 def _check_lengths(lengths: bytes) -> None:
-    """Raise FormatError unless there are so many codes, the one of ones alone left free."""
+    """Raise FormatError unless the number of codes is valid, with that of all ones unused."""
     code = 0
     for bits, count in enumerate(lengths, 1):
         code = (code << 1) + count
@@ -88,7 +86,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The components that a scan codes, and the Huffman tables that it takes."""
+    """The components that a scan codes, and its Huffman tables."""
 
     components: tuple[int, ...]
     tables: frozenset[Table]
@@ -116,7 +114,7 @@ def decode_frame(body: bytes, *, is_progressive: bool) -> Frame:
 
 
 def decode_scan(body: bytes, frame: Frame) -> Scan:
-    """Read the body of SOS; FormatError where it is malformed or is none of the frame's."""
+    """Read the body of SOS; FormatError where it is malformed or does not fit the frame."""
     count = body[0] if body else 0
     if not 1 <= count <= len(frame.sampling) or len(body) != 4 + 2 * count:
         raise FormatError("a picture's scan is malformed.")
@@ -170,9 +168,9 @@ def check_picture(data: bytes, width: int, height: int) -> None:
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
-    """Return width and height of a JPEG, once every segment of it was looked at.
+    """Return width and height of a JPEG, after checking every segment.
 
-    Raises FormatError for all that section 15 does not name, and for anything behind the end.
+    Raises FormatError for everything that section 15 does not allow, and for bytes after the end.
     """
     walk = _Walk()
     for number, (marker, body, coded) in enumerate(_segments(data)):
@@ -187,18 +185,18 @@ def picture_size(data: bytes) -> tuple[int, int]:
 
 
 class _Walk:
-    """What is known of a picture so far."""
+    """The state of the check of a picture."""
 
     def __init__(self) -> None:
         self._frame: Frame | None = None
         self._quantization: list[int] = []
-        self._huffman: dict[Table, bool] = {}  # whether a scan has taken it
+        self._huffman: dict[Table, bool] = {}  # whether a scan has used it
         self._restarts: list[int] = []  # intervals since the last scan
         self._interval = 0
         self._scans: list[Scan] = []
 
     def take(self, marker: int, body: bytes) -> None:
-        """Take a segment that is no scan."""
+        """Check a segment that is not a scan."""
         if marker in {_SOF0, _SOF2}:
             if self._frame is not None:
                 raise FormatError("a picture has more than one frame.")
@@ -218,7 +216,7 @@ class _Walk:
             raise FormatError(f"a picture has a segment FF{marker:02X}, which is not allowed.")
 
     def take_scan(self, body: bytes, coded: bytes) -> None:
-        """Take a scan and its coded data."""
+        """Check a scan and its coded data."""
         if self._frame is None or len(self._scans) == MAX_SCANS:
             raise FormatError(f"a picture has a scan without a frame, or over {MAX_SCANS}.")
         if sorted(self._quantization) != sorted(self._frame.quantized_by):
@@ -234,7 +232,7 @@ class _Walk:
         self._scans.append(scan)
 
     def finish(self) -> tuple[int, int]:
-        """Return width and height, now that there is no more."""
+        """Return width and height at the end."""
         if self._frame is None or not self._scans:
             raise FormatError("a picture has no scan.")
         if self._restarts or not all(self._huffman.values()):
@@ -265,7 +263,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _end_of_scan(data: bytes, at: int) -> int:
-    """Return where the marker behind the scan's data stands."""
+    """Return the position of the marker after the scan's data."""
     for found in _MARKER.finditer(data, at):
         if found[0] not in _RESTARTS:
             return found.start()
@@ -273,7 +271,7 @@ def _end_of_scan(data: bytes, at: int) -> int:
 
 
 def _check_restarts(coded: bytes, expected: int) -> None:
-    """Raise FormatError unless there are so many restarts, in their order, and data between."""
+    """Raise FormatError unless there are `expected` restarts, in order, with data between."""
     found = list(_MARKER.finditer(coded))
     if [each[0] for each in found] != [_RESTARTS[n % 8] for n in range(expected)]:
         raise FormatError("a picture's scan does not restart where it says.")

@@ -1,6 +1,6 @@
-"""Whether the packs of a role are what it may bring to phones, read from their bytes.
+"""Checks the packs of a role from their bytes.
 
-Source: docs/FORMATS.md section 15. Server and signer ask the same question here.
+Source: docs/FORMATS.md section 15. Server and signer make the same checks here.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -42,9 +42,9 @@ _CHECKS: Mapping[str, Callable[[str, Entries], None]] = MappingProxyType(
 
 
 def check_entries(kind: str, entries: Entries, hosts: Collection[str]) -> None:
-    """Raise FormatError, naming kind, key and rule, unless `entries` are a whole pack of `kind`.
+    """Raise FormatError, naming kind, key and rule, unless `entries` are a complete pack of `kind`.
 
-    `hosts` are those to which links may lead.
+    `hosts` are the allowed hosts of links.
     """
     for key in entries:
         check_key(key)
@@ -57,14 +57,14 @@ def check_entries(kind: str, entries: Entries, hosts: Collection[str]) -> None:
 
 
 Read = Callable[[str], bytes]
-"""Returns the bytes of a target, by path, as many as it has and hashed."""
+"""Returns the bytes of a target by path, with length and hash verified."""
 
 
 def check_packs(role: str, before: Targets | None, after: Targets, read: Read) -> None:
-    """Raise FormatError, naming kind, key and rule, unless the packs of `after` are sound.
+    """Raise FormatError, naming kind, key and rule, unless the packs of `after` are valid.
 
-    All parts are read, because rules span kinds and hosts may have changed; pictures only where
-    their pack is new. What is withdrawn is not looked at: a bad pack must be able to go.
+    All parts are read, because rules span kinds and hosts may have changed; pictures are read only
+    where their pack is new. Withdrawn packs are not checked: a bad pack must be removable.
     """
     old = Index((), {}) if before is None else decode_index(role, before)
     index = decode_index(role, after)
@@ -91,7 +91,7 @@ def check_themes(packs: Mapping[str, Entries]) -> None:
 
 
 def check_pictures_listed(entries: Entries, targets: Targets) -> None:
-    """Raise FormatError unless just the pictures of the entries are listed, with their hashes."""
+    """Raise FormatError unless exactly the entries' pictures are listed, with their hashes."""
     of_kind = targets_of("wallpapers", targets.targets)
     listed = {path: (t.length, t.hashes["sha256"]) for path, t in of_kind.items()}
     for path in part_paths("wallpapers"):
@@ -104,7 +104,7 @@ def check_pictures_listed(entries: Entries, targets: Targets) -> None:
 
 
 def check_pictures(entries: Entries, read: Read) -> None:
-    """Raise FormatError unless every picture is one, and of the size that its entry says."""
+    """Raise FormatError unless every picture is valid, and of the size in its entry."""
     for key, wallpaper in decode_wallpapers("wallpapers", entries).items():
         try:
             check_picture(read(picture_path(key)), wallpaper.width, wallpaper.height)

@@ -42,9 +42,9 @@ _TOP_LEVELS = frozenset(label.encode().decode("punycode") for label in _TOP_LEVE
 
 
 def check_is_seen(text: str) -> None:
-    """Raise FormatError where `text` has markup as an entity, or nothing that can be seen.
+    """Raise FormatError where `text` has markup as an entity, or no visible character.
 
-    Characters that Unicode calls ignorable are for `server.core.content.invisible`.
+    `server.core.content.invisible` has the characters that Unicode calls ignorable.
     """
     if not any(unicodedata.category(c)[0] in "LNPS" and c != _BLANK for c in text):
         raise FormatError("a text has nothing that can be seen")
@@ -54,9 +54,9 @@ def check_is_seen(text: str) -> None:
 
 
 def check_links_nowhere(text: str) -> None:
-    """Raise FormatError where a program might make a link of a word.
+    """Raise FormatError where a program might turn a word into a link.
 
-    That is a scheme, the name of a domain, or a host's address.
+    That is a scheme, a domain name, or a host's address.
     """
     check_has_no_scheme(text)
     for form in _forms(text):
@@ -74,7 +74,7 @@ def check_links_nowhere(text: str) -> None:
 
 
 def check_has_no_scheme(text: str) -> None:
-    """Raise FormatError where a word begins as a link of any scheme does, such as `tel:112`."""
+    """Raise FormatError where a word begins like a link of any scheme, such as `tel:112`."""
     for form in _forms(text):
         if (scheme := _SCHEME.search(form)) is not None:
             raise FormatError(
@@ -84,7 +84,7 @@ def check_has_no_scheme(text: str) -> None:
 
 
 def _forms(text: str) -> tuple[str, str]:
-    """Return a text as it stands and in plain letters.
+    """Return a text as it is, and in plain letters.
 
     A wide colon ends a word in Chinese, and begins no link.
     """
@@ -92,7 +92,7 @@ def _forms(text: str) -> tuple[str, str]:
 
 
 def _domain_ends(text: str) -> Iterator[int]:
-    """Yield where top-level domains end that have a dot and part of a name in front."""
+    """Yield the ends of top-level domains that follow a dot and part of a name."""
     for dot in re.finditer(r"\.", text):
         at = dot.start()
         if at == 0 or not _is_of_names(text[at - 1]):
@@ -107,7 +107,7 @@ def _domain_ends(text: str) -> Iterator[int]:
 
 
 def _is_of_names(character: str) -> bool:
-    """Tell whether a name of a domain may end in it: an emoji may be a name, too."""
+    """Answer whether a domain name may end with the character: an emoji may be a name, too."""
     category = unicodedata.category(character)
     return category[0] in "LNM" or category == "So"
 
@@ -127,19 +127,19 @@ _LINK = re.compile(r"https://([a-z0-9.-]{1,100})/[!$-;=?-Z\[\]_a-z~]*")
 def check_text(text: str, limit: int, *, lines: bool = False) -> None:
     """Raise FormatError unless `text` may be shown: 1 to `limit` characters, with `lines` feeds.
 
-    Whatever a program might make a link of is refused.
+    Words that a program might turn into a link are refused.
     """
     check_name(text, limit, lines=lines)
     check_links_nowhere(text)
 
 
 def check_name(text: str, limit: int, *, lines: bool = False) -> None:
-    """Raise FormatError as `check_text`, but where a word has dots: of what bears such a name."""
+    """Raise FormatError as `check_text`, but allow dots in words: for products with such names."""
     check_characters(text, limit, lines=lines)
     if not unicodedata.is_normalized("NFC", text):
         raise FormatError("a text is not in Unicode's form NFC")
     folded = text.casefold()
-    # What other forms of the same letters spell, such as wide ones, is a link for some programs.
+    # Other forms of the same letters, such as wide ones, are links for some programs.
     plain = unicodedata.normalize("NFKC", text).casefold()
     for word in _FORBIDDEN:
         if word in folded or word in plain:
@@ -148,9 +148,9 @@ def check_name(text: str, limit: int, *, lines: bool = False) -> None:
 
 
 def check_characters(text: str, limit: int, *, lines: bool = False) -> None:
-    """Raise FormatError unless `text` has 1 to `limit` characters, each seen or needed.
+    """Raise FormatError unless `text` has 1 to `limit` characters, each visible or needed.
 
-    None of them turns the direction, moves a cursor or ends a line, but feeds with `lines`.
+    No character may change the direction, move a cursor or end a line, except feeds with `lines`.
     """
     if not 1 <= len(text) <= limit:
         raise FormatError(f"a text has {len(text)} characters, and 1 to {limit} are allowed")
@@ -171,7 +171,7 @@ def check_localized(texts: Mapping[str, str], limit: int, *, lines: bool = False
 
 
 def check_host(host: str) -> None:
-    """Raise FormatError unless `host` is a host name to which links may lead."""
+    """Raise FormatError unless `host` is an allowed host name of links."""
     if len(host) > 100 or _HOST.fullmatch(host) is None:
         raise FormatError(f"{host[:100]!r} is not a host name in lower-case letters")
 

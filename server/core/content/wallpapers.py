@@ -1,7 +1,4 @@
-"""Entries of `wallpapers`: what each picture is; the picture itself is a target of its own.
-
-Source: docs/FORMATS.md section 15; BlurHash, Algorithm.md.
-"""
+"""Entries of `wallpapers`: metadata of each picture; the picture itself is a separate target."""
 
 from typing import Annotated
 
@@ -19,7 +16,7 @@ _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-
 
 
 class Wallpaper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A picture's sides in pixels, length in bytes, sha256, and a BlurHash to show before it."""
+    """A picture's sides in pixels, length in bytes, sha256, and a BlurHash as placeholder."""
 
     author: Text
     height: Side

@@ -17,7 +17,7 @@ from server.core.encodings import decode_base64
 from server.core.errors import FormatError
 
 _HEADER = struct.Struct(">4sc15s6I")
-# Counts and data of a block with one local time, which is UTC without a name.
+# Counts and data of a block with one local time: UTC without a name.
 _EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
 _CLOCK = r"(?::[0-5][0-9](?::[0-5][0-9])?)?"
 _OFFSET = rf"[+-]?(?:2[0-4]|1[0-9]|0?[0-9]){_CLOCK}"
@@ -31,7 +31,7 @@ _DAY = (
 _RULE = rf",{_DAY}(?:/{_TIME})?"
 _TZ = re.compile(rf"{_ABBREVIATION}{_OFFSET}(?:{_ABBREVIATION}(?:{_OFFSET})?{_RULE}{_RULE})?")
 _DESIGNATION = re.compile(rb"[A-Za-z0-9+-]{3,16}")
-_FIRST_OFFSET, _LAST_OFFSET = -89_999, 93_599  # RFC 9636 section 3.2: what readers accept
+_FIRST_OFFSET, _LAST_OFFSET = -89_999, 93_599  # RFC 9636 section 3.2: the range that readers accept
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Counts:
 
 
 def check_tzif(data: bytes) -> None:
-    """Raise FormatError unless `data` is one TZif file of version 2 to 4 and sound."""
+    """Raise FormatError unless `data` is one valid TZif file of version 2 to 4."""
     version, _ = _read_header(data)
     at = _HEADER.size + 7
     if data[at - len(_EMPTY) : at] != _EMPTY:
@@ -116,7 +116,7 @@ def _check_block(block: bytes, counts: _Counts) -> None:
 
 
 def _check_designations(names: bytes, indices: set[int]) -> None:
-    """Raise FormatError unless each designation is one, and begins or ends one that is used."""
+    """Raise FormatError unless each designation is valid, and begins or ends one that is used."""
     at = 0
     for name in names[:-1].split(b"\0"):
         following = at + len(name) + 1
@@ -130,7 +130,7 @@ _NAME = re.compile(r"(?!.*\.\.?(?:/|\Z))[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*")
 
 
 class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Either `tzif`, in base64, or the name of the zone that this is another name of."""
+    """Either `tzif`, in base64, or the name of the zone that this one is an alias of."""
 
     tzif: Annotated[str, msgspec.Meta(max_length=4 * (_LIMIT // 3 + 1))] | msgspec.UnsetType = (
         msgspec.UNSET
