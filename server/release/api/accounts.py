@@ -95,7 +95,7 @@ async def get_account(call: Call) -> Reply:
 async def change_account(call: Call) -> Reply:
     """Change role or codenames; the account's tokens follow at once."""
     async with call.services.sessions.begin() as session:
-        await lock_trail(session)  # until the end nobody else changes what the tag is of
+        await lock_trail(session)  # until the end no other request changes what the tag covers
         seen = await accounts.load_account(session, call.path["account"])
         accounts.check_manages(call.who, seen)
         call.check_match(_etag(seen))
@@ -130,7 +130,7 @@ async def enable_account(call: Call) -> Reply:
 
 
 async def _show_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the account that was made, shut or opened, as it is now."""
+    """Answer the present state of the account that was created, disabled or enabled."""
     async with call.services.sessions() as session:
         row = await accounts.load_account(session, entry["subject"])
     return _reply(row, is_new=entry["action"] == "account.create")
@@ -142,7 +142,7 @@ def _reply(row: Account, *, is_new: bool = False) -> Reply:
 
 
 def _etag(row: Account) -> str:
-    """Return the entity tag, a hash of all of a row that changes, with its quotation marks."""
+    """Return the entity tag, a hash of all of a row that can change, with its quotation marks."""
     seen = encode_canonical_json([row.role, row.codenames, row.subject or "", row.disabled_at or 0])
     return f'"{hashlib.sha256(seen).hexdigest()[:32]}"'
 

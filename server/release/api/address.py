@@ -1,20 +1,20 @@
-"""Where programs find the API, and how a command of this machine says who runs it."""
+"""The API's address for programs, and how a local command names its user."""
 
 from urllib.parse import quote, unquote
 
 PREFIX = "/api/v1"
 OPERATOR = "Hening-Operator"
-"""The header by which a command says who runs it."""
+"""The header in which a command names its user."""
 NAME_LIMIT = 64  # characters of a user's name
 
 
 def encode_operator(name: str) -> str:
-    """Return a user's name as the header says it: percent-encoded, as names may have any letter."""
+    """Return a user's name for the header: percent-encoded, as names may have any letter."""
     return quote(name, safe="", errors="backslashreplace")
 
 
 def decode_operator(text: str) -> str:
-    """Return the user's name that a header says, empty where it says none that could be."""
+    """Return the user's name in a header, empty for an invalid one."""
     try:
         name = unquote(text, errors="strict")
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""The API's one way through: route, token, right, body, handler, answer.
+"""Request handling of the API: route, token, right, body, handler, answer.
 
-The order is part of the promise: without a valid token a request learns which paths exist, which
-the served schema says anyway, and nothing else; its body is not read.
+The order is a guarantee: without a valid token a request learns only which paths exist, which the
+served schema says anyway; its body is not read.
 """
 
 import hashlib
@@ -47,14 +47,14 @@ class Admitting(Protocol):
     """Finds the principal of a request."""
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
-        """Return who asks; raises AuthenticationError or RateError."""
+        """Return the caller; raises AuthenticationError or RateError."""
 
     def count_change(self, principal: Principal) -> None:
-        """Count a change that is asked for; raises RateError when they are too many."""
+        """Count a requested change; raises RateError beyond the rate."""
 
 
 class Api:
-    """Answers requests for `operations`; a body has `body_seconds` to arrive."""
+    """Answers requests for `operations`; a body must arrive in `body_seconds`."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Api:
         return response
 
     def refuse_malformed(self) -> web.Response:
-        """Answer bytes that are no HTTP request; for the listener."""
+        """Answer bytes that are not an HTTP request; for the listener."""
         error = ProblemError(400, "malformed", MALFORMED)
         response = _to_response(self._refuse(error, None))
         response.force_close()
@@ -134,7 +134,7 @@ class Api:
     async def _act(
         self, operation: Operation, call: Call, data: bytes
     ) -> Answer | web.StreamResponse:
-        """Do what a request asks for, where it has a key once; on the loop that it belongs to."""
+        """Execute a request on its loop, once if it has a key."""
         keyed = "Idempotency-Key" in call.request.headers
         if call.principal is not None and operation.takes_key and keyed:
             return await self._answer_once(operation, call, data)
@@ -142,7 +142,7 @@ class Api:
         return reply if isinstance(reply, web.StreamResponse) else self._told(reply, operation)
 
     async def _answer_once(self, operation: Operation, call: Call, data: bytes) -> Answer:
-        """Answer a request with an Idempotency-Key; one that cannot be decoded uses none up."""
+        """Answer a request with an Idempotency-Key; an undecodable one does not use the key."""
         keys = call.request.headers.getall("Idempotency-Key")
         if len(keys) != 1:
             raise ProblemError(400, "malformed", "Idempotency-Key is given twice: send one.")
@@ -206,15 +206,15 @@ def _to_answer(reply: Reply, operation: Operation) -> Answer:
 def _to_response(answer: Answer) -> web.Response:
     response = web.Response(status=answer.status, headers=answer.headers, body=answer.body or None)
     if not answer.body and "Content-Type" not in answer.headers:
-        # aiohttp names a type for every answer; there is nothing here that could have one.
+        # aiohttp sets a type for every answer; here there is no body to have one.
         response.headers.popall("Content-Type", None)
     return response
 
 
 def _check_may_stop(principal: Principal, operation: Operation, path: Mapping[str, str]) -> None:
-    """Raise PermissionDeniedError before anything is written for who may stop nothing there.
+    """Raise PermissionDeniedError, before anything is written, unless the caller may stop this.
 
-    What stops things has precedence, which a client without that right must not have.
+    Urgent requests have precedence, which a client without that right must not get.
     """
     if operation.permission is not None:
         principal.check(operation.permission, path.get("codename", ""))
@@ -237,7 +237,7 @@ def _fingerprint(request: web.BaseRequest, operation: Operation, body: bytes) ->
 
 
 def locate(error: Exception) -> str:
-    """Return an error's class and the lines it came by: its text may hold what a client sent."""
+    """Return an error's class and its traceback lines: its text may hold client data."""
     names = []
     trace = error.__traceback__
     while trace is not None:

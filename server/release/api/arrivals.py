@@ -1,10 +1,11 @@
-"""Connections that were accepted, in the order in which they are read: known tokens go first.
+"""Accepted connections, in the order in which they are read: known tokens go first.
 
-To read a request and to refuse it takes a millisecond, to accept its connection and to look for a
-token a fiftieth of that. So a flood without a valid token waits here, and not a caller in it.
+Reading and refusing a request takes a millisecond; accepting its connection and looking for a token
+takes a fiftieth of that. So a flood without a valid token waits here, and does not delay known
+callers.
 
-Each call to the kernel may give the interpreter to another thread, which keeps it for as long as a
-turn lasts. So a connection is looked at once, when something has come, and not in each turn.
+Each system call may give the interpreter to another thread, which keeps it for a whole turn. So a
+connection is polled only after something has arrived, and not in each turn.
 """
 
 import asyncio
@@ -22,21 +23,20 @@ from server.release.api.rates import Rates
 from server.release.auth.principal import Principal
 from server.release.errors import AuthenticationError, Share
 
-AT_ONCE = 256  # connections that are accepted in a turn of the loop, in some milliseconds
-PEEKED = 8192  # bytes of a head in which a token is looked for
-RETRY_SECONDS = 0.05  # after a connection could not be accepted
+AT_ONCE = 256  # connections accepted in a turn of the loop, which takes some milliseconds
+PEEKED = 8192  # bytes of a head that are searched for a token
+RETRY_SECONDS = 0.05  # after a failed accept
 _BEARER = re.compile(rb"\r\nauthorization:[ \t]*bearer ([!-~]{1,4096})\r\n", re.IGNORECASE)
 _END = b"\r\n\r\n"  # of a head
-_ESTABLISHED = 1  # the state that TCP_INFO begins with; a client that closed is not in it
+_ESTABLISHED = 1  # the state at the beginning of TCP_INFO; a client that closed has another
 
 
 class Arrivals:
-    """The connections of one listening socket that were accepted and not read from yet.
+    """The connections of one listening socket that were accepted and not read yet.
 
-    Those with a known token go first, then those whose head is there, then those without a whole
-    head, each by arrival. `is_known` answers for a token whether its caller may stop something. At
-    most `limit` of the others wait; `count_limit` is called when the oldest of them gives way,
-    which is sent `parting`.
+    Those with a known token go first, then those with a complete head, then the others, each by
+    arrival. `is_known` returns whether a token's caller may stop something. At most `limit` of the
+    others wait; beyond that the oldest is sent `parting` and closed, and `count_limit` is called.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Arrivals:
         self._known: deque[socket.socket] = deque()
         self._others: deque[socket.socket] = deque()
         self._headless: dict[int, socket.socket] = {}  # by descriptor
-        self._silent = select.poll()  # those of them that have sent nothing
+        self._silent = select.poll()  # those of them without any data
 
     async def take(self) -> socket.socket:
         """Return the next connection to read from; waits for one."""
@@ -73,22 +73,22 @@ class Arrivals:
                 continue
             try:
                 one, _ = await loop.sock_accept(self._listener)
-            except OSError:  # too many descriptors, or it is gone already
+            except OSError:  # too many descriptors, or it is closed already
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._add(one)
 
     def close(self) -> None:
-        """End all connections that wait."""
+        """Close all waiting connections."""
         for one in (*self._known, *self._others, *self._headless.values()):
             one.close()
 
     def _accept(self) -> int:
-        """Accept what waits in the kernel, a number that does not hold up the loop."""
+        """Accept connections from the backlog, but not so many that the loop stalls."""
         for accepted in range(AT_ONCE):
             try:
                 one, _ = self._listener.accept()
-            except OSError:  # there is none, or there are too many descriptors
+            except OSError:  # the backlog is empty, or there are too many descriptors
                 return accepted
             self._add(one)
         return AT_ONCE
@@ -106,12 +106,12 @@ class Arrivals:
         raise IndexError
 
     def _forget(self, descriptor: int) -> socket.socket:
-        with contextlib.suppress(KeyError):  # it has sent something
+        with contextlib.suppress(KeyError):  # it has sent data
             self._silent.unregister(descriptor)
         return self._headless.pop(descriptor)
 
     def _sort(self) -> None:
-        """Look at those that have sent something since they came, or that are gone."""
+        """Sort those that have sent data since their arrival, or are gone."""
         for descriptor, _ in self._silent.poll(0):
             one = self._headless[descriptor]
             head = b"" if is_gone(one) else peek(one)
@@ -130,21 +130,21 @@ class Arrivals:
     def _part(self, one: socket.socket) -> None:
         self._count_limit(Share.CONNECTIONS)
         with contextlib.suppress(OSError):
-            one.recv(PEEKED)  # what is not read when it closes takes the answer along
+            one.recv(PEEKED)  # closing with unread data would discard the answer
             one.send(self._parting)
         one.close()
 
 
 def peek(one: socket.socket) -> bytes:
-    """Return what a client has sent so far, `PEEKED` bytes at most, and leave it there."""
+    """Return what a client has sent so far, up to `PEEKED` bytes, without consuming it."""
     try:
         return one.recv(PEEKED, socket.MSG_PEEK)
-    except OSError:  # nothing is there yet, or it was reset
+    except OSError:  # no data yet, or a reset
         return b""
 
 
 def find_token(head: bytes) -> str:
-    """Return the bearer token of a request's head, as far as it is there; empty for none."""
+    """Return the bearer token of a request's head, even incomplete; empty for none."""
     end = head.find(_END)
     found = _BEARER.search(head if end < 0 else head[: end + 2])
     return "" if found is None else found[1].decode()
@@ -154,7 +154,7 @@ def is_gone(one: socket.socket) -> bool:
     """Answer whether the client of an accepted TCP connection has closed it already.
 
     Clients that connect and close in a loop leave thousands of requests in the backlog. No client
-    waits for their answers, and those that do wait stand behind them.
+    waits for their answers, but they delay clients that do wait.
     """
     if one.family == socket.AF_UNIX:
         return False
@@ -163,18 +163,18 @@ def is_gone(one: socket.socket) -> bool:
 
 Authenticate = Callable[[str], Awaitable[Principal]]
 """Turns a token's text into its principal; raises AuthenticationError."""
-TOKEN_LIMIT = 4096  # bytes; our own tokens are about 100, those of an identity provider longer
-JWT_DOTS = 2  # in a token of an identity provider; our own have none
+TOKEN_LIMIT = 4096  # bytes; API tokens have about 100, those of an identity provider more
+JWT_DOTS = 2  # in a token of an identity provider; API tokens have none
 LOOK_UPS = 4
-"""Tokens of ours that are looked up at one time for requests that are not urgent.
+"""Concurrent lookups of API tokens for requests that are not urgent.
 
-More take as long together and make every turn of the loop longer, for which whatever holds the
-gate of SQLite's writers waits between two statements.
+More would take as long in total and make every turn of the loop longer. The holder of the gate of
+SQLite's writers waits for such turns between two statements.
 """
 UNKNOWN_AT_ONCE = 2
-"""Urgent requests whose unknown tokens are looked up at one time, while others wait in turn.
+"""Concurrent lookups of unknown tokens for urgent requests; others wait in turn.
 
-The rates do not bound these, and each takes a connection of the database.
+Rates do not limit these, and each needs a database connection.
 """
 
 
@@ -185,17 +185,17 @@ class Admission:
         self._authenticate = authenticate
         self._rates = rates
         self._look_ups = asyncio.Semaphore(LOOK_UPS)
-        # Of tokens of an identity provider, and of our own: the provider may be asked for seconds.
+        # Of identity provider tokens and of API tokens: the provider's answer may take seconds.
         self._unknown = {is_jwt: asyncio.Semaphore(UNKNOWN_AT_ONCE) for is_jwt in (True, False)}
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
-        """Return who asks; raises AuthenticationError or RateError.
+        """Return the caller; raises AuthenticationError or RateError.
 
         An urgent request with a valid token is never refused for the rates.
         """
         secret = read_bearer(request)
         if not secret:
-            if is_urgent:  # elsewhere it is no guess, and costs nothing
+            if is_urgent:  # on other addresses it is not a guess, and costs nothing
                 self._rates.count_failure(secret)
             raise no_token()
         try:
@@ -214,9 +214,9 @@ class Admission:
         return principal
 
     async def _look_up(self, secret: str) -> Principal:
-        """Look a token up in turn; its rate is checked then, as others of it were counted by now.
+        """Look a token up in turn, and check its rate then, as other requests of it were counted.
 
-        A token of an identity provider, which may be asked for seconds, holds no other one up.
+        A token of an identity provider, which may take seconds, delays no other token.
         """
         self._rates.check(secret)
         if secret.count(".") == JWT_DOTS:
@@ -226,12 +226,12 @@ class Admission:
             return await self._authenticate(secret)
 
     def count_change(self, principal: Principal) -> None:
-        """Count a change that is asked for; raises RateError when they are too many."""
+        """Count a requested change; raises RateError beyond the rate."""
         self._rates.count_change(principal.name)
 
 
 def read_bearer(request: web.BaseRequest) -> str:
-    """Return the text of a request's one bearer token, empty where it has none that could be."""
+    """Return the text of a request's only bearer token, empty without a possible one."""
     given = request.headers.getall("Authorization", [])
     scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not secret.isascii() or len(secret) > TOKEN_LIMIT:

@@ -1,4 +1,4 @@
-"""Which bytes the server has: asked before an upload, which may be spared."""
+"""The blobs that the server has: a query before an upload, which may be unnecessary."""
 
 from typing import Annotated
 

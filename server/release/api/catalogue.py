@@ -1,4 +1,4 @@
-"""All operations of the API: each resource is a module, listed here and nowhere else."""
+"""All operations of the API: each resource is a module, listed only here."""
 
 import asyncio
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ RESOURCES = (
 
 
 def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
-    """Return `operations` and one more that gives the OpenAPI page of them all."""
+    """Return `operations` and one more that returns the OpenAPI page of them all."""
     data = b""
 
     async def get_openapi(_call: Call) -> Reply:
@@ -80,7 +80,7 @@ OPERATIONS = with_schema(
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An operation, the values of its path, and the query as it was sent."""
+    """An operation, the values of its path, and the query as sent."""
 
     operation: Operation
     path: Mapping[str, str]
@@ -88,7 +88,7 @@ class Route:
 
 
 class Routes:
-    """All operations by path. GET answers HEAD, and OPTIONS says what a path takes."""
+    """All operations by path. GET also answers HEAD, and OPTIONS lists a path's methods."""
 
     def __init__(self, operations: tuple[Operation, ...]) -> None:
         by_path: dict[str, dict[str, Operation]] = {}
@@ -97,7 +97,7 @@ class Routes:
             if operation.method in methods:
                 raise TypeError(f"{operation.method} {operation.path} is there twice")
             methods[operation.method] = operation
-        # A literal segment wins over a parameter, whatever the order of declaration.
+        # A literal segment takes precedence over a parameter, in any order of declaration.
         self._paths = [
             (path_regex(path), by_path[path])
             for path in sorted(by_path, key=lambda path: (path.count("{"), path))

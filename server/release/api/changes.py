@@ -1,4 +1,4 @@
-"""Changes: every order, what became of it, and what still waits."""
+"""Changes: every command, its result, and those that wait."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -75,12 +75,12 @@ async def cancel_change(call: Call) -> Reply:
 
 
 async def _show_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer what became of a change that was approved, rejected or cancelled."""
+    """Answer the present state of a change that was approved, rejected or cancelled."""
     return await get_change(call)
 
 
 async def _approve_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer a change that was approved; what is due of it is carried out first."""
+    """Answer an approved change; if due, it is carried out first."""
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.complete(call.who, call.path["change"]))
 

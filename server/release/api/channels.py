@@ -1,4 +1,4 @@
-"""Channels: what each offers now, what phones will be offered, and orders that change it."""
+"""Channels: what each offers now, what phones will be offered, and commands that change it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -234,7 +234,7 @@ async def _order(call: Call, view: ChannelView, order: Order) -> Reply:
 
 
 async def _order_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer an order that is on record; what a crash or a failure left of it is done first."""
+    """Answer a recorded command; what a crash or a failure left of it is done first."""
     identity = entry["detail"]["change"]
     change = await call.services.require_rollouts().complete(call.who, identity)
     if change.state == State.REFUSED:

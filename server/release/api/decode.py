@@ -1,7 +1,7 @@
-"""From bytes to typed values, strictly: whatever is not declared is refused.
+"""From bytes to typed values, strictly: everything undeclared is refused.
 
-msgspec decodes by type, so a body that does not fit costs next to nothing. It takes the last of two
-equal names, NUL and half surrogate pairs; those are looked for in a body that fits, whose size its
+msgspec decodes by type, so a body that does not fit costs next to nothing. It accepts the last of
+two equal names, NUL and lone surrogates. These are searched in a body that fits, whose size its
 type bounds. The limits of `operation` keep all of it below a millisecond or two on the event loop.
 """
 
@@ -21,9 +21,9 @@ from server.release.auth.token_text import holds_token
 from server.release.errors import TooLargeError
 
 MAX_QUOTES = 4096
-"""Quotation marks of a body, but for escaped ones: an account with 1000 codenames has about 2000.
+"""Maximum unescaped quotation marks of a body: an account with 1000 codenames has about 2000.
 
-Equal names fit the type as often as they are there, and each is checked against a pattern.
+Repeated names fit the type however often they occur, and each is checked against a pattern.
 """
 MAX_PARAMETERS = 32
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
@@ -32,10 +32,10 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def decode_body(data: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
-    """Return the struct that a JSON body holds; raises ProblemError 400 or 422."""
+    """Return the struct in a JSON body; raises ProblemError 400 or 422."""
     try:
         text = data.decode("utf-8")
-        # What is spelled with escapes is looked at below. Problems are redacted, too.
+        # Escaped text is checked below. Problems are redacted, too.
         _check_tokens(text)
         if text.replace('\\"', "").count('"') > MAX_QUOTES:
             raise _malformed("the body holds more texts than any operation takes")
@@ -47,13 +47,13 @@ def decode_body(data: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
         raise _malformed("the body is nested too deep") from error
     except ValueError as error:  # JSON or UTF-8
         raise _malformed("the body is not JSON in UTF-8") from error
-    if "\\" in text:  # without an escape there is nothing in it but what was looked at
+    if "\\" in text:  # without an escape everything was checked already
         _check_value(plain)
     return value
 
 
 def decode_query(text: str, kind: type[msgspec.Struct] | None) -> msgspec.Struct | None:
-    """Return the struct that a query string holds; raises ProblemError 400 or 422."""
+    """Return the struct in a query string; raises ProblemError 400 or 422."""
     try:
         pairs = parse_qsl(
             text,
@@ -86,7 +86,7 @@ def decode_query(text: str, kind: type[msgspec.Struct] | None) -> msgspec.Struct
 
 
 def _scalar(text: str, kind: msgspec.inspect.Type) -> str | int | bool:
-    """Read a parameter's one spelling; what is no spelling stays text, which its type refuses."""
+    """Read a parameter in its canonical spelling; others stay text, which its type refuses."""
     while isinstance(kind, msgspec.inspect.Metadata | msgspec.inspect.UnionType):
         if isinstance(kind, msgspec.inspect.Metadata):
             kind = kind.type
@@ -122,14 +122,14 @@ def _check_value(value: object) -> None:
 
 
 def _check_text(text: str) -> None:
-    """Refuse what no database column takes, NUL and lone surrogates; and tokens."""
+    """Refuse characters that no database column accepts, NUL and lone surrogates; and tokens."""
     if _UNSTORABLE.search(text):
         raise _malformed("a text holds NUL or half of a surrogate pair")
     _check_tokens(text)
 
 
 def _check_tokens(text: str) -> None:
-    """Refuse tokens: no operation takes one where answers would show it to others."""
+    """Refuse tokens: no operation accepts one in a field that other callers can read."""
     if holds_token(text):
         raise ProblemError(
             422,
@@ -146,14 +146,14 @@ def _invalid(where: str, error: msgspec.ValidationError) -> ProblemError:
     return ProblemError(422, "invalid", f"The {where} does not fit: {error}.")
 
 
-BODY_SECONDS = 30.0  # for a body that is read as a whole, of 64 KiB at most
-SILENCE_SECONDS = 30.0  # between two pieces of a body that is read as it arrives
+BODY_SECONDS = 30.0  # for a complete body, of 64 KiB at most
+SILENCE_SECONDS = 30.0  # between two pieces of a streamed body
 
 
 async def receive_body(
     request: web.BaseRequest, operation: Operation, seconds: float = BODY_SECONDS
 ) -> bytes:
-    """Return the body's bytes; raises ProblemError or TooLargeError before it is all read."""
+    """Return the body's bytes; raises ProblemError or TooLargeError before reading all of it."""
     if operation.request is None:
         if request.content_length or "Transfer-Encoding" in request.headers:
             raise ProblemError(400, "malformed", "This operation takes no body: leave it out.")
@@ -191,7 +191,7 @@ async def receive_bytes(
 
 
 def check_media_type(request: web.BaseRequest, expected: str) -> None:
-    """Raise ProblemError (415) unless a body is of the `expected` type, and without a coding."""
+    """Raise ProblemError (415) unless a body has the `expected` type and no content coding."""
     kind = [part.strip().lower() for part in request.headers.get("Content-Type", "").split(";")]
     if kind[0] != expected or kind[1:] not in ([], ["charset=utf-8"]):
         raise ProblemError(
@@ -230,7 +230,7 @@ async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[byt
 
 
 async def invite_body(request: web.BaseRequest) -> None:
-    """Send `100 Continue` to whoever waits for it; raises ProblemError (417) for other wishes."""
+    """Send `100 Continue` to a client that expects it; raises ProblemError (417) for others."""
     expected = request.headers.get("Expect", "")
     if expected and expected.lower() != "100-continue":
         raise ProblemError(
@@ -238,7 +238,7 @@ async def invite_body(request: web.BaseRequest) -> None:
         )
     if expected and request.version >= (1, 1):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # what was sent is no part of the answer
+        request.writer.output_size = 0  # it is not part of the answer
 
 
 def _unframed() -> ProblemError:

@@ -1,7 +1,7 @@
-"""Ordinary requests wait while a caller stops something: for half of the time at most.
+"""Ordinary requests wait while a caller stops something: at most half of the time.
 
-All requests of a process share its interpreter, so each one that is answered makes a halt later.
-What was begun goes on; what was not begun yet waits, whatever it asks for and for whomever.
+All requests of a process share its interpreter, so each answered one delays a halt. Requests that
+have begun continue; those that have not begun wait, whatever they are for.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
-LONGEST = 1.0  # seconds in a row: several times what a halt takes when it has the interpreter
-SHORTEST = 0.1  # seconds: a halt gets on in them, and what waits goes on as soon after
-SPENT = 0.001  # seconds that are none: the accuracy of timers
+LONGEST = 1.0  # seconds in a row: several times what a halt needs when it has the interpreter
+SHORTEST = 0.1  # seconds: enough for a halt to progress, and short for requests that wait
+SPENT = 0.001  # seconds that count as zero: the accuracy of timers
 
 
 @dataclass(slots=True)
 class Closure:
-    """Whether the way is closed, by a budget of seconds that grows while it is open.
+    """Decides whether ordinary requests wait, by a budget of seconds that grows while they do not.
 
-    So it is closed for at most `budget` seconds longer than it was open, in any span of time.
+    So they wait for at most `budget` seconds longer than they do not, in any span of time.
     """
 
     budget: float
@@ -30,7 +30,7 @@ class Closure:
     is_closed: bool = False
 
     def look(self, now: float, *, is_wanted: bool) -> bool:
-        """Return whether it is closed from `now` on; `is_wanted`: something is to be stopped."""
+        """Return whether requests wait from `now` on; `is_wanted`: something is to be stopped."""
         passed = max(0.0, now - self.at)
         if self.is_closed:
             self.left = max(0.0, self.left - passed)
@@ -42,9 +42,9 @@ class Closure:
 
 
 class GivingWay:
-    """Lets ordinary requests of one loop begin while nothing is being stopped, by any thread.
+    """Lets ordinary requests of one loop begin while no thread is stopping something.
 
-    They are let in by the order of arrival, one in a turn of the loop. `now` gives seconds.
+    They begin in the order of arrival, one in a turn of the loop. `now` returns seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic, longest: float = LONGEST) -> None:
@@ -58,7 +58,7 @@ class GivingWay:
 
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
-        """Have ordinary requests wait until the block ends; for any thread."""
+        """Make ordinary requests wait until the block ends; for any thread."""
         self._count(1)
         try:
             yield
@@ -66,7 +66,7 @@ class GivingWay:
             self._count(-1)
 
     async def enter(self) -> None:
-        """Wait until an ordinary request may begin; on one and the same loop always."""
+        """Wait until an ordinary request may begin; call it always on the same loop."""
         if not self._waiting and not self._is_closed():
             return
         self._loop = asyncio.get_running_loop()
@@ -94,7 +94,7 @@ class GivingWay:
         self._let_in()
 
     def _let_in(self) -> None:
-        """Let the next one in, unless it is closed."""
+        """Let the next request begin, unless they have to wait."""
         self._next = None
         if not self._is_closed():
             while self._waiting:
@@ -113,24 +113,24 @@ class GivingWay:
             self._next = loop.call_soon(self._let_in)
 
 
-AT_ONCE = 2  # of an account: a cancel does not wait for the halt that it was sent after
+AT_ONCE = 2  # of an account: a cancel does not wait for a halt that was sent before
 
 
 @dataclass(slots=True)
 class _Account:
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    requests: int = 0  # that have a turn or wait for one
+    requests: int = 0  # running or waiting for a turn
 
 
 class AccountTurns:
-    """The turns of one loop."""
+    """The turns of the accounts on one loop."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, _Account] = {}
 
     @contextlib.asynccontextmanager
     async def taken(self, name: str) -> AsyncIterator[None]:
-        """Wait for a turn of the account `name`, and have it until the block ends."""
+        """Wait for a turn of the account `name`, and keep it until the block ends."""
         account = self._accounts.setdefault(name, _Account())
         account.requests += 1
         try:

@@ -1,17 +1,17 @@
-"""A POST with an `Idempotency-Key` is done at most once in a day.
+"""A POST with an `Idempotency-Key` is executed at most once a day.
 
     1  a row says that the request is begun       a crash before it: nothing happened
     2  the handler does its work                  its first entry of the audit log goes into the row
     3  the answer is written into the row         from here on a repetition gets this answer
 
-After a crash between 1 and 3 the row says whether the work was done. Where it was not, a repetition
-does it. Where it was, the operation's `again` answers from what is there now; an answer that held a
-secret cannot be given again, and the repetition is told so. The answers 429, 503 and 507 mean
-"later": a repetition goes on in the same way.
+After a crash between 1 and 3 the row says whether the work was done. If not, a repetition does it.
+If so, the operation's `again` answers from the present state. An answer with a secret cannot be
+given again; the repetition gets an error that says so. The answers 429, 503 and 507 mean "later": a
+repetition continues in the same way.
 
-What is kept is bounded for each account. Of answers to what changed nothing (refusals, halts of
-what is halted), which may be given anew, the newest are kept, and they go first when an account has
-all the keys that it may.
+Storage is limited for each account. Answers without an effect (refusals, repeated halts) can be
+computed again. Only the newest are kept, and they are removed first when an account reaches its
+limit of keys.
 """
 
 import json
@@ -36,10 +36,12 @@ KEPT_SECONDS = 24 * 3600
 BEGUN = 0
 """The status of a row whose answer is not known yet."""
 EFFECTLESS_KEPT = 100
-"""Of an account, answers to what changed nothing; a repetition comes within seconds. Up to twice as
-many are there in between."""
-REFUSAL_LIMIT = 16_384  # bytes of a refusal that is kept; a proposal for the signers has more
-TEND_SECONDS = 60  # between two looks at all rows of an account, which take milliseconds
+"""Stored answers of an account that had no effect; a repetition comes within seconds.
+
+Between two cleanups there may be twice as many.
+"""
+REFUSAL_LIMIT = 16_384  # bytes of a stored refusal; a proposal for the signers has more
+TEND_SECONDS = 60  # between two cleanups of an account's rows, which take milliseconds
 LATER = frozenset({429, 503, 507})
 REPLAYED = MappingProxyType({"Idempotent-Replayed": "true"})
 _KEY = re.compile(r"[\x21-\x7e]{1,80}")
@@ -47,7 +49,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,80}")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer as it is kept."""
+    """A complete stored answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,9 +68,9 @@ def read_key(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A keyed request. `keep` False forgets the answer's body, which holds a secret.
+    """A keyed request. `keep` False drops the answer's body, which holds a secret.
 
-    One that is `urgent` is taken however many keys the account has used.
+    An `urgent` one is accepted however many keys the account has used.
     """
 
     account: str
@@ -95,7 +97,7 @@ class Idempotency:
         self._epoch = epoch
         self._entropy = entropy
         self._most = most
-        self._tended: dict[str, int] = {}  # when the rows of an account were last gone through
+        self._tended: dict[str, int] = {}  # the last cleanup of an account's rows
         self._answers = Counter[str]()  # of an account since then
         self._under_way: dict[tuple[str, str], str] = {}
 
@@ -105,11 +107,11 @@ class Idempotency:
         work: Callable[[], Awaitable[Answer]],
         again: Callable[[int], Awaitable[Answer]],
     ) -> Answer:
-        """Return the answer that the key has, or do `work` and keep its answer.
+        """Return the stored answer of the key, or do `work` and store its answer.
 
-        `again` is given the entry of the audit log that tells of an effect whose answer was lost;
-        it may be called any number of times. Raises ProblemError: 422 for another request under the
-        key, 409 while it is under way; RateError where the account has too many keys.
+        `again` receives the audit log entry of an effect whose answer was lost; it may be called
+        any number of times. Raises ProblemError: 422 for another request under the key, 409 while
+        it is under way; RateError where the account has too many keys.
         """
         mine = (request.account, request.key)
         if mine in self._under_way:
@@ -148,10 +150,10 @@ class Idempotency:
         return answer
 
     async def _begin(self, request: Request) -> IdempotencyKey:
-        """Write the row of a new request, or return the row that is there.
+        """Write the row of a new request, or return the existing row.
 
-        Where that has neither answer nor effect, this attempt takes it over: whoever began it is
-        gone, or cannot change anything any more.
+        If that has neither answer nor effect, this attempt takes it over: the former attempt is
+        dead, or cannot change anything any more.
         """
         now, attempt = self._epoch(), self._entropy(8).hex()
         mine = (IdempotencyKey.account == request.account, IdempotencyKey.key == request.key)
@@ -183,18 +185,18 @@ class Idempotency:
                         await self._make_room(session, request.account, now)
                     session.add(row)
                     return row
-        except IntegrityError:  # another process wrote the row between our look and our commit
+        except IntegrityError:  # another process wrote the row between this look and the commit
             async with self._sessions() as session:
                 known = await session.scalar(select(IdempotencyKey).where(*mine))
             if known is None:
                 raise
         _check_same(known.request_sha256, request)
         if known.status == BEGUN and known.effect is None and known.attempt != attempt:
-            raise _under_way()  # another process began it at this very moment
+            raise _under_way()  # another process began it at this moment
         return known
 
     async def _tend(self, session: AsyncSession, account: str, now: int) -> None:
-        """Delete what is a day old, and but for the newest what had no effect, now and then."""
+        """From time to time, delete rows older than a day, and old ones without effect."""
         last = self._tended.get(account, now - TEND_SECONDS)
         if 0 <= now - last < TEND_SECONDS and self._answers[account] < EFFECTLESS_KEPT:
             return
@@ -210,7 +212,7 @@ class Idempotency:
         await session.execute(delete(IdempotencyKey).where(IdempotencyKey.account == account, goes))
 
     async def _make_room(self, session: AsyncSession, account: str, now: int) -> None:
-        """Raise RateError unless there may be another key; what had no effect makes room."""
+        """Raise RateError unless another key is allowed; rows without effect are removed for it."""
         own = IdempotencyKey.account == account
         count = select(func.count()).select_from(IdempotencyKey).where(own)
         if (await session.scalar(count) or 0) < self._most:
@@ -240,7 +242,7 @@ class Idempotency:
             )
 
     async def _forget(self, claim: Claim) -> None:
-        """Make the key a new one, unless something was done under it."""
+        """Free the key again, unless something was done under it."""
         async with self._sessions.begin() as session:
             await session.execute(
                 delete(IdempotencyKey).where(*_is(claim), IdempotencyKey.effect.is_(None))

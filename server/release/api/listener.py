@@ -1,7 +1,6 @@
 """The API's socket: aiohttp's low-level server without its texts, its headers and its log.
 
-As on the device plane, what aiohttp would add or write is replaced through the classes that it
-exports.
+As on the device plane, these are replaced through the classes that aiohttp exports.
 """
 
 import asyncio
@@ -32,31 +31,33 @@ FIXED_HEADERS = MappingProxyType(
         "X-Content-Type-Options": "nosniff",
     }
 )
-"""Of every answer; a handler's own header of the same name wins."""
+"""The headers of every answer; a handler's own header of the same name takes precedence."""
 LINE_LIMIT = 8190  # bytes of a request line or header: a cursor and a token fit many times
 READ_SIZE = 4096  # bytes of a body that are parsed ahead, and 256 of its chunks
 HEADER_LIMIT = 64  # headers of a request
-HEAD_LIMIT = 65_536  # bytes of a head, most of which the parser keeps until it is whole
+HEAD_LIMIT = 65_536  # bytes of a head; the parser keeps most of them until it is complete
 HEAD_TOO_LARGE = (
     f"The head of a request has at most {HEAD_LIMIT} bytes: send fewer or shorter headers."
 )
 IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
-STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
-LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
+STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that is ready
+LINGER_SECONDS = 2.0  # how long a refused body is discarded, so that its sender reads the answer
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 LATE_SECONDS = 1.0
-"""By which refusals are late beyond `refusals_per_second`, and so are other answers to clients that
-have shown no token: clients that ask again as soon as they are answered would otherwise keep the
-interpreter busy, and everything else waits for it."""
-PARTING_SECONDS = 1.0  # how long a connection that gives way may take to fetch why
+"""The delay of refusals beyond `refusals_per_second`, and of other answers without a token.
+
+Clients that repeat a request immediately after its answer would otherwise keep the interpreter
+busy, and delay everything else.
+"""
+PARTING_SECONDS = 1.0  # how long a displaced connection may take to fetch the reason
 
 _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
 
 
 class Answering(Protocol):
-    """What answers on this socket: the API, or a site that lets it answer for its paths."""
+    """A handler of this socket: the API, or a site that passes the API's paths to it."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises ConnectionError when its client is gone."""
@@ -65,7 +66,7 @@ class Answering(Protocol):
         """Answer a failure that came after `handle`."""
 
     def refuse_malformed(self) -> web.StreamResponse:
-        """Answer bytes that are no HTTP request."""
+        """Answer bytes that are not an HTTP request."""
 
 
 @contextlib.asynccontextmanager
@@ -79,11 +80,11 @@ async def listening(
     refusals: int,
     count_limit: Callable[[Share], None],
 ) -> AsyncIterator[int]:
-    """Serve on `host` and `port` (0: any free one) until the block ends; gives the port.
+    """Serve on `host` and `port` (0: any free one) until the block ends; yields the port.
 
-    There are at most so many `connections`, of which one gives way to a new one. So many `refusals`
-    a second come without delay, four times as many in a burst. `count_limit` is called for what is
-    beyond either.
+    `connections` is the maximum; a new one beyond it displaces another. Each second so many
+    `refusals` are sent without delay, four times as many in a burst. `count_limit` is called beyond
+    either limit.
     """
     server = _Server(
         _handle,
@@ -112,7 +113,7 @@ async def listening(
 
 
 def vouch(request: web.BaseRequest, principal: Principal) -> None:
-    """Note whose valid token came over a request's connection, which is that account's now."""
+    """Record the account of a valid token on a request's connection, which then counts as its."""
     if isinstance(request.protocol, _Protocol):
         request.protocol.account = principal.name
         request.protocol.token = principal.token
@@ -136,16 +137,16 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
 
 
 def make_refusals(per_second: int, now: float) -> Bucket:
-    """Return the bucket of what is answered immediately to clients without a token."""
+    """Return the bucket of immediate answers to clients without a token."""
     burst = float(per_second * BURST_SECONDS)
     return Bucket(burst, per_second, burst, now)
 
 
 async def be_late(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Wait before `response` is sent, and take nothing more of the connection meanwhile.
+    """Wait before `response` is sent, and read nothing from the connection meanwhile.
 
-    Where the request's body is not whole, the connection ends with the answer. Reading is resumed
-    only where it was paused here: aiohttp pauses it for the requests and bodies that it holds.
+    If the request's body is incomplete, the connection ends with the answer. Reading is resumed
+    only if it was paused here: aiohttp pauses it for the requests and bodies that it holds.
     """
     transport = request.transport
     is_reading = transport is not None and transport.is_reading()
@@ -174,7 +175,7 @@ def skip_chunks(request: web.BaseRequest, response: web.StreamResponse) -> None:
 
 
 async def answer(request: web.BaseRequest, api: Answering) -> web.StreamResponse:
-    """Have `api` answer a request, unless its version or its Host is none that HTTP has."""
+    """Let `api` answer a request, unless its HTTP version or its Host is invalid."""
     hosts = len(request.headers.getall("Host", []))
     if (
         request.version not in VERSIONS
@@ -188,7 +189,7 @@ async def answer(request: web.BaseRequest, api: Answering) -> web.StreamResponse
 def answer_failure(
     api: Answering, request: web.BaseRequest, status: int, error: BaseException | None
 ) -> web.StreamResponse:
-    """Answer a malformed request or a failure of ours, and close."""
+    """Answer a malformed request or an internal failure, and close."""
     if (
         request.writer.output_size > 0
         or request.transport is None
@@ -209,12 +210,12 @@ def make_request(
     writer: AbstractStreamWriter,
     task: "asyncio.Task[None]",
 ) -> web.BaseRequest:
-    """Return a request whose answer carries the fixed headers."""
+    """Return a request whose answer has the fixed headers."""
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
 class _Request(web.BaseRequest):
-    """A request whose answer carries the fixed headers and no word of aiohttp's."""
+    """A request whose answer has the fixed headers and no text of aiohttp's."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         for name, value in FIXED_HEADERS.items():
@@ -223,9 +224,9 @@ class _Request(web.BaseRequest):
 
 
 class Skipping(web.RequestHandler):
-    """A connection with a bounded head, that can throw away what arrives.
+    """A connection with a limited head, which can discard its input.
 
-    It throws away what follows a refusal, so that its client reads the answer.
+    It discards what follows a refusal, so that its client reads the answer.
     """
 
     __slots__ = ("_head", "api", "is_skipping")
@@ -234,10 +235,10 @@ class Skipping(web.RequestHandler):
         super().__init__(manager, **kwargs)
         self.api = api
         self.is_skipping = False
-        self._head = 0  # bytes of a head that is not whole
+        self._head = 0  # bytes of an incomplete head
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived, unless it is thrown away; refuse a head that is too long."""
+        """Parse the input, unless it is discarded; refuse a head that is too long."""
         if self.is_skipping:
             return
         super().data_received(data)
@@ -248,11 +249,11 @@ class Skipping(web.RequestHandler):
 
     @property
     def has_long_head(self) -> bool:
-        """Whether the connection ends for a head that was too long."""
+        """Whether the connection ends because its head was too long."""
         return self._head > HEAD_LIMIT
 
     def _refuse_head(self) -> None:
-        """Say so, and throw away what arrives for a while: a reset would take the answer along."""
+        """Refuse the head, and discard input for a while: a reset would discard the answer."""
         self.is_skipping = True
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -300,11 +301,11 @@ def _parting() -> bytes:
 
 
 PARTING = _parting()
-"""The answer to a client whose connection gives way."""
+"""The answer to a client whose connection is displaced."""
 
 
 class _Protocol(Skipping):
-    """What cannot be parsed is a refusal, what fails here a failure; both are problem documents."""
+    """Refuses what cannot be parsed and reports failures, both as problem documents."""
 
     __slots__ = ("_stalled", "account", "is_leaving", "request", "server", "token")
 
@@ -312,12 +313,12 @@ class _Protocol(Skipping):
         super().__init__(manager, manager.api, **kwargs)
         self.server = manager
         self._stalled: asyncio.TimerHandle | None = None
-        self.request: web.BaseRequest | None = None  # the one that is being answered
-        self.account = self.token = ""  # of the last valid token that came over it
+        self.request: web.BaseRequest | None = None  # the one being answered
+        self.account = self.token = ""  # of the last valid token sent over it
         self.is_leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a connection; where there are too many another one gives way, or this one."""
+        """Accept a connection; over the limit close another one, or this one."""
         super().connection_made(transport)
         others = [
             each
@@ -335,7 +336,7 @@ class _Protocol(Skipping):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request of it is being answered."""
+        """Whether one of its requests is being answered."""
         return self.request is not None
 
     @property
@@ -344,7 +345,7 @@ class _Protocol(Skipping):
         return self.request is not None and not self.request.writer.output_size
 
     def leave(self, *, is_asking: bool) -> None:
-        """End this connection; a client that is asking is sent why, another one nothing."""
+        """Close this connection; send a client with a waiting request the reason."""
         self.is_leaving = True
         transport = self.transport
         if transport is None:
@@ -357,19 +358,19 @@ class _Protocol(Skipping):
         asyncio.get_running_loop().call_later(PARTING_SECONDS, transport.abort)
 
     def pause_writing(self) -> None:
-        """Cut off a client that does not read on: it would hold its connection for ever."""
+        """Close the connection of a client that stops reading: it would hold it for ever."""
         super().pause_writing()
         if self.transport is not None:
             loop = asyncio.get_running_loop()
             self._stalled = loop.call_later(STALL_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on: the client reads."""
+        """Continue: the client reads."""
         self._end_stall()
         super().resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Wait for nothing any more."""
+        """Stop all timers."""
         self._end_stall()
         super().connection_lost(exc)
 
@@ -385,6 +386,6 @@ class _Protocol(Skipping):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a malformed request or a failure of ours, and close."""
+        """Answer a malformed request or an internal failure, and close."""
         del message
         return answer_failure(self.api, request, status, exc)

@@ -1,4 +1,4 @@
-"""Models and their releases, as the signers listed them."""
+"""Models and their releases, as listed by the signers."""
 
 import asyncio
 from collections.abc import Iterable

@@ -16,7 +16,7 @@ from server.release.api.problems import MEDIA_TYPE, Problem, phrase
 _END = re.compile(r"\\Z$")
 REFERENCE = "#/components/schemas/{name}"
 ALWAYS = (400, 422, 500, 503)
-"""What any operation may answer: bad query, failure, disk or database gone."""
+"""The refusals of any operation: bad query, failure, disk or database error."""
 IF_MATCH = Header(
     "If-Match", "The ETag of what you looked at, or *.", r'^(\*|".+")$', required=True
 )
@@ -168,7 +168,7 @@ def _query_parameters(reference: Any, components: dict[str, Any]) -> list[dict[s
 
 
 def _in_ecma(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    r"""Return a schema whose patterns are ECMA's: Python's end of text is `\Z`, theirs `$`."""
+    r"""Return a schema with patterns of ECMA: Python's end of text is `\Z`, theirs `$`."""
     match schema:
         case dict():
             spelled = {name: _in_ecma(value) for name, value in schema.items()}

@@ -1,7 +1,7 @@
-"""What one operation of the API is: its path, who may, what goes in, what comes out.
+"""The declaration of an operation of the API: its path, rights, input and output.
 
 A resource is a module that exports `OPERATIONS`; `catalogue` lists the modules. Framework, schema
-and tests know an operation from this declaration alone.
+and tests use only this declaration.
 """
 
 import re
@@ -33,14 +33,14 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 
 BODY_LIMIT = 16_384
-"""Bytes of a JSON body, unless the operation says otherwise: a plan, calendar and note have 8 KiB.
+"""Maximum bytes of a JSON body by default: a plan, calendar and note have 8 KiB.
 
-It is decoded on the event loop, in a millisecond at most; what is bigger goes by upload.
+It is decoded on the event loop, in a millisecond at most; larger data is uploaded.
 """
 WIDE_BODY_LIMIT = 65_536
-"""Bytes of a JSON body that lists a thousand codenames."""
+"""Maximum bytes of a JSON body that lists a thousand codenames."""
 URGENT_BODY_LIMIT = 4096
-"""Bytes of a JSON body of what stops something, on any address: a reason in eight languages."""
+"""Maximum bytes of a JSON body of an urgent operation: a reason in eight languages."""
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 SEGMENT = r"[A-Za-z0-9._~-]{1,128}"
@@ -54,19 +54,19 @@ PATH_PATTERNS: Mapping[str, str] = MappingProxyType(
         "upload": r"[0-9a-f]{32}",
     }
 )
-"""What a path parameter of this name looks like; every other is a `SEGMENT`. Others are 404."""
+"""Patterns of path parameters by name; all others are a `SEGMENT`. A mismatch is 404."""
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What handlers work with. `wake` makes the publishing loop look at once.
+    """The services for handlers. `wake` makes the publishing loop look immediately.
 
-    `clock` gives the time, `entropy(n)` n random bytes, `alarms` what a person has to look at now.
-    `urgent` runs what stops things on the loop that has nothing else to do; None: here. Other
-    requests wait for it at `giving_way`, and what stops things takes `account_turns`.
-    Owners of a domain add what theirs needs.
+    `clock` returns the time, `entropy(n)` n random bytes, `alarms` what needs attention now.
+    `urgent` runs urgent operations on a loop of their own; None: on this one. Other requests wait
+    for them at `giving_way`, and urgent ones take `account_turns`. Owners of a domain add their
+    services.
     """
 
     folder: StateFolder
@@ -112,7 +112,7 @@ class Services:
         object.__setattr__(self, "submissions", submissions)
 
     def require_rollouts(self) -> Rollouts:
-        """Return the rollouts; a server that serves their operations has them."""
+        """Return the rollouts; a server with their operations has them."""
         if self.rollouts is None:
             raise TypeError("rollouts are served and were not passed in")
         return self.rollouts
@@ -139,7 +139,7 @@ class Call:
 
     @property
     def who(self) -> Principal:
-        """Who is asking. A public operation has nobody and must not ask."""
+        """The caller. A public operation has none and must not use this."""
         if self.principal is None:
             raise TypeError("a public operation asked who its caller is")
         return self.principal
@@ -162,14 +162,14 @@ class Call:
 
 
 class UrgentLoop(Protocol):
-    """An event loop of its own for what stops things, with services of its own."""
+    """A separate event loop for urgent operations, with its own services."""
 
     async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` there, on `call` with the services of that loop; returns what it returns."""
+        """Run `work` on that loop, on `call` with its services; returns the result."""
 
 
 async def work_in_turn(call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-    """Run `work` on `call`, which stops something, when it is its account's turn."""
+    """Run `work` on `call`, which is urgent, when it is its account's turn."""
     async with call.services.account_turns.taken(call.who.name):
         return await work(call)
 
@@ -179,10 +179,10 @@ MATCH_REQUIRED = "This change wants If-Match with the ETag of what you looked at
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers: a value that is sent as JSON, or bytes where it is raw.
+    """A handler's answer: a value that is sent as JSON, or bytes if it is raw.
 
     `status` None is the operation's own. A body of None is no body. A `Content-Type` among
-    `headers` wins. `share` is one that was used up, though the request is answered.
+    `headers` takes precedence. `share` is one that was used up, though the request is answered.
     """
 
     body: object = None
@@ -197,7 +197,7 @@ Again = Callable[[Call, Mapping[str, Any]], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header that an operation reads; `pattern` is a regular expression for all of its value."""
+    """A header that an operation reads; `pattern` is a regular expression for its whole value."""
 
     name: str
     description: str
@@ -263,7 +263,7 @@ class Operation:
         return self.handler.__name__
 
     async def perform(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` for this operation where it belongs: what is urgent on the loop for that."""
+        """Run `work` for this operation on its loop: urgent operations have their own."""
         if not self.urgent:
             return await work(call)
         urgent = call.services.urgent
@@ -272,12 +272,12 @@ class Operation:
 
     @property
     def takes_key(self) -> bool:
-        """Whether an Idempotency-Key is heeded."""
+        """Whether an Idempotency-Key is used."""
         return self.method == "POST" and not self.raw and not self.public
 
     @property
     def is_change(self) -> bool:
-        """Whether it counts as a change of its account; a part of an upload is none."""
+        """Whether it counts as a change of its account; a part of an upload does not."""
         is_part = self.raw and self.method == "PATCH"
         is_look = self.method in {"GET", "HEAD", "OPTIONS"}
         return not (is_look or is_part or self.stops or self.urgent)
@@ -289,12 +289,12 @@ class Operation:
 
 
 def path_pattern(name: str) -> str:
-    """Return the regular expression for all of a path parameter."""
+    """Return the regular expression for a whole path parameter."""
     return PATH_PATTERNS.get(name, SEGMENT)
 
 
 def path_regex(path: str) -> re.Pattern[str]:
-    """Return what a decoded path of the template `path` looks like, a named group a parameter."""
+    """Return the pattern of a decoded path of the template `path`, a named group a parameter."""
     pieces = _PARAMETER.split(path)
     literals, names = pieces[::2], pieces[1::2]
     expression = re.escape(literals[0])

@@ -1,6 +1,6 @@
-"""Pages by key: `limit` items after an opaque `cursor`; what is added meanwhile shifts none.
+"""Pages by key: `limit` items after an opaque `cursor`; new items meanwhile shift none.
 
-A cursor holds the key of the last item that was given; it is no secret and grants nothing.
+A cursor holds the key of the last item sent; it is not secret and grants nothing.
 """
 
 import base64
@@ -67,8 +67,8 @@ def make_page(
 ) -> Page[T]:
     """Return the page of `rows`, of which the caller fetched one more than `call.query.limit`.
 
-    `key` gives the key by which they are sorted, `show` an item as it is sent. Filters of the query
-    go along in `next`.
+    `key` returns their sort key, `show` an item as it is sent. `next` includes the filters of the
+    query.
     """
     limit = call.query.limit
     shown = rows[:limit]

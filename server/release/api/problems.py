@@ -46,8 +46,8 @@ STATUSES: tuple[tuple[type[HeningError], int, str], ...] = (
     (FormatError, 400, "malformed"),
     (HeningError, 422, "refused"),
 )
-"""The first class that fits decides; the last one takes every other refusal."""
-RETRY_SECONDS = 5  # when to come back after the surroundings failed: a restart takes about that
+"""The first class that matches decides; the last one matches every other refusal."""
+RETRY_SECONDS = 5  # the retry delay after an external failure: a restart takes about that
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,7 +66,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemError(HeningError):
-    """A refusal of the API's own, with its status, the name of its type, and headers."""
+    """A refusal by the API itself, with status, type name and headers."""
 
     def __init__(
         self, status: int, name: str, detail: str, headers: Mapping[str, str] | None = None
@@ -79,7 +79,7 @@ class ProblemError(HeningError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A problem and the headers that go with it."""
+    """A problem and its headers."""
 
     problem: Problem
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Refusal:
 
 
 def describe(error: Exception, incident: str) -> Refusal:
-    """Return the answer to an error; `incident` is told where the server is to blame."""
+    """Return the answer to an error; it has `incident` if the server is to blame."""
     if isinstance(error, ProblemError):
         return Refusal(_problem(error.status, error.name, str(error)), error.headers)
     if isinstance(error, HeningError):
@@ -114,7 +114,7 @@ def describe(error: Exception, incident: str) -> Refusal:
 
 
 def phrase(status: int) -> str:
-    """Return a status' name; 460 is no status of HTTP's own but of tus."""
+    """Return a status' name; 460 is not from HTTP but from tus."""
     return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase
 
 
@@ -136,7 +136,7 @@ def _headers(error: HeningError, status: int) -> dict[str, str]:
 
 
 def _problem(status: int, name: str, detail: str) -> Problem:
-    # A sentence that begins with a name leaves the name as it is.
+    # A sentence that begins with a name keeps the name unchanged.
     is_word = detail.partition(" ")[0].isalpha()
     sentence = redact(detail[:1].upper() + detail[1:] if is_word else detail)
     return Problem(URN + name, phrase(status), status, sentence)

@@ -1,10 +1,10 @@
-"""How many requests are taken: a bucket for each token, each account, and all guesses together.
+"""Rate limits of requests: a token bucket for each token, each account, and all guesses together.
 
-Nothing is kept of a client's address. Guesses together may do what one token may, and while their
-bucket is empty an unknown token is not looked up. Tokens that were valid lately pass it, so a flood
-of guesses does not stop those who work. A token or account that is over its rate is refused before
-it is looked up. Urgent requests, halts, are looked up whatever the buckets hold, and a valid token
-is never refused for them.
+Client addresses are not stored. All guesses together have the rate of one token, and while their
+bucket is empty unknown tokens are not looked up. Recently valid tokens are exempt, so a flood of
+guesses does not stop working callers. A token or account over its rate is refused before it is
+looked up. Urgent requests, such as halts, are always looked up, and a valid token is never refused
+for them.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from typing import Protocol
 from server.core.buckets import MAX_BUCKETS, Bucket, Buckets
 from server.release.errors import RateError, Share
 
-BURST_SECONDS = 4  # of requests at the full rate that may come at once
+BURST_SECONDS = 4  # of requests at the full rate that may come in one burst
 ACCOUNT_TOKENS = 2
-"""What all tokens of an account may do, in tokens' worth: a browser beside a script."""
-HOURLY_BURSTS = 6  # of what an account may do in an hour a sixth may come at once
+"""The rate of an account in multiples of a token's: a browser beside a script."""
+HOURLY_BURSTS = 6  # of an account's hourly limits a sixth may come in one burst
 
 
 class Rates:
     """The buckets of one process; `now` is monotonic.
 
-    `per_second`: requests of one token; `sign_ins` to the console and `changes`: of one account, in
-    an hour.
+    `per_second`: requests of one token; `sign_ins` to the console and `changes`: of one account,
+    per hour.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Rates:
         return _digest(secret) in self._owners
 
     def check(self, secret: str) -> None:
-        """Raise RateError where the token `secret` need not be looked up: it would be refused."""
+        """Raise RateError where the token `secret` would be refused anyway, before its lookup."""
         digest, now = _digest(secret), self._now()
         owner = self._owners.get(digest)
         if owner is None:
@@ -54,7 +54,7 @@ class Rates:
             _refuse(self._wait(digest, owner, now), Share.REQUESTS)
 
     def check_sign_in(self, secret: str) -> None:
-        """Do the same for a sign-in: its account may have used up those of an hour."""
+        """Do the same for a sign-in: its account may have reached the hourly limit."""
         self.check(secret)
         owner = self._owners.get(_digest(secret))
         if owner is not None:
@@ -62,14 +62,14 @@ class Rates:
             _refuse(self._sign_ins.find(owner, now).wait(now), Share.SIGN_INS)
 
     def count_failure(self, secret: str) -> None:
-        """Count a request without a valid token; raises RateError when they are too many."""
+        """Count a request without a valid token; raises RateError beyond the rate."""
         self._owners.pop(_digest(secret), None)
         _refuse(self._guesses.take(self._now()), Share.GUESSES)
 
     def count(self, secret: str, account: str, *, is_urgent: bool = False) -> None:
         """Count a request of the valid token `secret` of `account`.
 
-        Raises RateError when the token's or the account's are too many, unless this one is urgent.
+        Raises RateError beyond the token's or the account's rate, unless the request is urgent.
         """
         digest, now = _digest(secret), self._now()
         self._owners.pop(digest, None)
@@ -84,12 +84,12 @@ class Rates:
             _refuse(wait, Share.REQUESTS)
 
     def count_sign_in(self, account: str) -> None:
-        """Count a sign-in to the console; raises RateError when an account's are too many."""
+        """Count a sign-in to the console; raises RateError beyond the account's rate."""
         now = self._now()
         _refuse(self._sign_ins.find(account, now).take(now), Share.SIGN_INS)
 
     def count_change(self, account: str) -> None:
-        """Count a request for a change; raises RateError when an account's are too many."""
+        """Count a request for a change; raises RateError beyond the account's rate."""
         now = self._now()
         _refuse(self._changes.find(account, now).take(now), Share.CHANGES)
 
@@ -112,26 +112,26 @@ def _refuse(wait: int, share: Share) -> None:
 
 
 TOKENLESS = ""
-"""The holder of connections over which no valid token came."""
+"""The holder of connections without a valid token."""
 
 
 class Slot(Protocol):
-    """A connection: `account` and `token` are of the last valid token that came over it."""
+    """A connection: `account` and `token` are of the last valid token sent over it."""
 
     account: str
     token: str
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request of it is being answered."""
+        """Whether one of its requests is being answered."""
 
 
 def choose_leaving(slots: Sequence[Slot]) -> int | None:
-    """Return the index of the connection that gives way, None where the new one does.
+    """Return the index of the connection to close; None to close the new one.
 
-    `slots` are all but the new one, the oldest first. Of the largest holder's connections those of
-    its largest token go first, idle ones before busy ones, and the oldest of them. With n slots and
-    k holders, no holder of n // k or fewer connections loses one, nor of a single one.
+    `slots` are all except the new one, the oldest first. Of the largest holder's connections those
+    of its largest token are chosen first, idle ones before busy ones, and the oldest of them. With
+    n slots and k holders, no holder of n // k or fewer connections loses one, nor of a single one.
     """
     held = Counter(slot.account for slot in slots)
     held[TOKENLESS] += 1  # the new one

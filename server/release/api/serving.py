@@ -1,4 +1,4 @@
-"""The control plane as part of a process: all operations, on the socket that the settings name."""
+"""The control plane in a process: all operations, on the socket of the settings."""
 
 import asyncio
 import contextlib
@@ -36,9 +36,9 @@ log = structlog.get_logger()
 
 
 class Certificates:
-    """Keeps a listening `context` to the files it was loaded from.
+    """Reloads the certificate of a listening `context` when its files change.
 
-    `load` makes a context of the files as they are; raises FormatError for what cannot be used.
+    `load` makes a context from the present files; raises FormatError if they cannot be used.
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class Certificates:
         self._current = context
         self._read: Identity | None = None
         self._refused: Identity | None = None
-        # A context of its own for each reading: a pair that does not fit breaks none that does.
+        # Each load has a context of its own: a pair that does not match leaves the good one intact.
         context.sni_callback = self._choose
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Check for ever."""
         while True:
             await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Read the files where they changed; what cannot be used is an alarm, once."""
+        """Load the files if they changed; unusable ones raise an alarm, once."""
         found: Identity | None = None
         try:
             found = await asyncio.to_thread(self._identify)
@@ -98,10 +98,10 @@ def is_loopback(host: str) -> bool:
 
 
 def load_tls(settings: Settings) -> ssl.SSLContext | None:
-    """Return the API's TLS, or None where it speaks plainly.
+    """Return the API's TLS context, or None without TLS.
 
-    Raises FormatError where tokens would cross a network in the clear, and for a certificate and
-    key that cannot be used. Reads files.
+    Raises FormatError if tokens would cross a network unencrypted, and for an unusable certificate
+    or key. Reads files.
     """
     if bool(settings.api_cert) != bool(settings.api_key):
         raise FormatError("api_cert and api_key go together: name both files, or neither.")
@@ -124,13 +124,13 @@ def load_tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _no_password() -> str:
-    """Answer for a key that is encrypted: OpenSSL would ask the terminal else."""
+    """Answer for an encrypted key: otherwise OpenSSL would prompt on the terminal."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a site on the API's socket has in common with it."""
+    """What a site on the API's socket shares with it."""
 
     api: Answering
     services: Services
@@ -140,11 +140,11 @@ class Shared:
 
 
 Site = Callable[[Shared], Answering]
-"""Makes what answers on the socket, and lets the API answer for the API's paths."""
+"""Makes the handler of the socket, which passes the API's paths to the API."""
 
 
 def no_site(shared: Shared) -> Answering:
-    """Let the API answer alone."""
+    """Serve only the API."""
     return shared.api
 
 
@@ -156,7 +156,7 @@ async def serving(
     verify: Authenticate | None = None,
     site: Site = no_site,
 ) -> AsyncIterator[int]:
-    """Serve `operations` until the block ends; gives the port.
+    """Serve `operations` until the block ends; yields the port.
 
     `verify` turns tokens into principals; by default these are the API tokens of the database.
     Raises FormatError for settings that would expose tokens, StorageError for a port in use.
@@ -198,7 +198,7 @@ async def serving(
 
 @contextlib.asynccontextmanager
 async def renewing(tls: ssl.SSLContext | None, settings: Settings) -> AsyncIterator[None]:
-    """Keep the certificate to its files until the block ends."""
+    """Reload the certificate when its files change, until the block ends."""
     if tls is None:
         yield
         return
@@ -213,7 +213,7 @@ async def renewing(tls: ssl.SSLContext | None, settings: Settings) -> AsyncItera
 
 
 def make_provider(services: Services) -> "Provider | None":
-    """Return the identity provider of the settings; without one JOSE is not even loaded."""
+    """Return the identity provider of the settings; without one JOSE is not imported."""
     settings = services.settings
     if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
         raise FormatError("oidc_issuer and oidc_audience go together: set both, or neither.")
@@ -226,10 +226,10 @@ def make_provider(services: Services) -> "Provider | None":
 
 
 def token_verifier(services: Services, provider: "Provider | None") -> Authenticate:
-    """Return what looks API tokens up in the database, and ID tokens at the provider, if any."""
+    """Return a verifier of API tokens by the database, and of ID tokens by the provider, if any."""
 
     async def verify(secret: str) -> Principal:
-        if not is_token(secret):  # ours has a checksum
+        if not is_token(secret):  # API tokens have a checksum
             raise no_token()
         async with services.sessions() as session:
             return await authenticate(session, secret, services.clock())

@@ -1,4 +1,4 @@
-"""How the server is: health for machines, status for people, and the page of the schema."""
+"""The server's state: health for machines, status for people, and the page of the schema."""
 
 import asyncio
 import functools
@@ -17,7 +17,7 @@ from server.release.api.operation import Call, Operation, Reply
 from server.release.auth.principal import Permission
 from server.release.errors import RateError, Share
 
-VERSION = version("hening")  # which takes a millisecond to find
+VERSION = version("hening")  # takes a millisecond to find
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -71,9 +71,10 @@ def _look(call: Call) -> Status:
 
 @functools.lru_cache(maxsize=1)
 def _published(public: Path, _identity: tuple[int, int] | None) -> tuple[int, list[RoleState]]:
-    """Return the snapshot's version and the roles; read again when the timestamp is another file.
+    """Return the snapshot's version and the roles; cached until the timestamp file changes.
 
-    Hundreds of models are hundreds of files: whoever looks each second shall not slow publishing.
+    Hundreds of models are hundreds of files: clients that poll each second must not slow
+    publishing.
     """
     published = load_published(public)
     if published is None:
@@ -128,7 +129,7 @@ NO_OPERATION = "none"
 class ApiMetrics:
     """`hening_PLANE_requests{operation, status}`: how many requests had which class of answer.
 
-    `hening_PLANE_limits{share}`: how often a share was used up, of a token, an account or all.
+    `hening_PLANE_limits{share}`: how often a limit was reached, of a token, an account or all.
     """
 
     def __init__(
@@ -158,16 +159,16 @@ class ApiMetrics:
             self._limits.labels(share)
 
     def count_limit(self, share: Share) -> None:
-        """Count that a share was used up."""
+        """Count that a limit was reached."""
         self._limits.labels(share).inc()
 
     def count_refusal(self, error: Exception) -> None:
-        """Count an error that is answered, if a share was used up."""
+        """Count an error that is answered, if a limit was reached."""
         if isinstance(error, RateError):
             self.count_limit(error.share)
 
     def count(self, operation: Operation | None, status: int) -> None:
-        """Count an answer with `status` to a request for `operation`, None where there is none."""
+        """Count an answer with `status` to a request for `operation`, None for an unknown path."""
         name = NO_OPERATION if operation is None else operation.id
         label = name if name in self._known else NO_OPERATION
         self._requests.labels(label, f"{status // 100}xx").inc()

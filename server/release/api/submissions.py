@@ -1,4 +1,4 @@
-"""Submissions: signed metadata handed in, and what has become of it."""
+"""Submissions of signed metadata, and their results."""
 
 import contextlib
 from typing import Annotated, Literal
@@ -45,7 +45,7 @@ async def submit(call: Call) -> Reply:
     try:
         state = await call.services.submissions.submit(call.who, call.path["submission"], pieces)
     except HeningError:
-        # Who still sends does not listen, and would lose the sentence with the connection.
+        # A client that still sends does not read, and would lose the message with the connection.
         with contextlib.suppress(HeningError):
             async for _ in pieces:
                 pass

@@ -1,4 +1,4 @@
-"""API tokens, and who one is with the token at hand."""
+"""API tokens, and the caller's own name and rights."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -113,7 +113,7 @@ async def revoke_token(call: Call) -> Reply:
 
 
 async def _revoke_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer the token that was revoked: nothing happens to it twice."""
+    """Answer the revoked token: revoking it again does nothing."""
     return await revoke_token(call)
 
 

@@ -1,7 +1,7 @@
 """Resumable uploads by tus 1.0.0: core, creation, checksum, termination, expiration.
 
-Any client of that protocol can be used. The announcement carries the sha256 of all bytes; when the
-last one is there and the hash holds, the bytes are a blob, and a submission can name it.
+Any client of that protocol can be used. The announcement has the sha256 of all bytes. When the last
+one has arrived and the hash matches, the bytes become a blob, and a submission can name it.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -70,7 +70,7 @@ async def create_upload(call: Call) -> Reply:
 
 
 async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the upload that was announced, as far as it is now."""
+    """Answer the present state of the announced upload."""
     state = await call.services.uploads.look(call.who, entry["subject"])
     location = {"Location": f"{PREFIX}/uploads/{state.id}"}
     return Reply(_view(state), headers=location | _progress(state))
@@ -168,7 +168,7 @@ def _progress(state: UploadState) -> dict[str, str]:
 
 
 def _operation(method: str, path: str, **declared: Any) -> Operation:
-    """Return an operation that speaks tus; its answers say so, refusals too."""
+    """Return an operation of the tus protocol; its answers have the tus headers, refusals too."""
     return Operation(
         method=method,
         path=f"{PREFIX}{path}",

@@ -1,7 +1,7 @@
-"""What stops things, on a loop of its own: its operations, who may, and how others get there.
+"""The urgent API, on a loop of its own: its operations, its access rules, and its sockets.
 
-On the sockets of `urgent_listener` halt, pause and cancel are answered, and nothing else. The API's
-ordinary address and the console answer them too, and have them done on the same loop.
+The sockets of `urgent_listener` answer halt, pause and cancel, and nothing else. The API's ordinary
+address and the console answer these too, and run them on the same loop.
 """
 
 import asyncio
@@ -42,35 +42,35 @@ from server.storage.errors import StorageError
 
 BODY_SECONDS = 1.0  # for a body to arrive
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
-KNOWN = 1000  # tokens that wait for no others' lookup, because they were good before
+KNOWN = 1000  # valid tokens that are remembered, so that they do not queue for a lookup
 T = TypeVar("T")
 
 
 class OtherLoop:
-    """Runs work on the urgent loop for handlers of another one; `services` are that loop's."""
+    """Runs work on the urgent loop for handlers of another loop; `services` are that loop's."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, services: Services) -> None:
         self._loop = loop
         self._services = services
 
     async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` there, on `call` with the services of that loop; returns what it returns."""
+        """Run `work` on that loop, on `call` with its services; returns the result."""
         there = dataclasses.replace(call, services=self._services)
         working = work_in_turn(there, work)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(working, self._loop))
 
 
 class UrgentAdmission:
-    """Finds who asks: by a token, or on the commands' socket by what the kernel says."""
+    """Finds the caller: by a token, or on the commands' socket by the kernel's credentials."""
 
     def __init__(self, authenticate: Authenticate) -> None:
         self._authenticate = authenticate
-        self._turn = asyncio.Lock()  # of tokens that were never good here, one is looked up
+        self._turn = asyncio.Lock()  # one lookup at a time of tokens that were never valid here
         self._known: dict[bytes, None] = {}
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
-        """Return who asks; raises AuthenticationError. The slots bound the guesses."""
-        del is_urgent  # everything is
+        """Return the caller; raises AuthenticationError. The slots bound the guesses."""
+        del is_urgent  # all are
         operator = decode_operator(request.headers.get(OPERATOR, ""))
         if operator and is_trusted(request):
             return command_line_principal(operator)
@@ -86,7 +86,7 @@ class UrgentAdmission:
         return self._vouched(request, digest, principal)
 
     def is_known(self, secret: str) -> bool:
-        """Answer whether a token was good when it was last looked up, for what stops something."""
+        """Answer whether a token was valid for stopping something when it was last looked up."""
         return bool(secret) and _digest(secret) in self._known
 
     async def _look_up(self, request: web.BaseRequest, secret: str, digest: bytes) -> Principal:
@@ -108,7 +108,7 @@ class UrgentAdmission:
         return principal
 
     def count_change(self, principal: Principal) -> None:
-        """Count nothing: what stops things is no change that counts."""
+        """Count nothing: stopping something does not count as a change."""
 
 
 def _digest(secret: str) -> bytes:
@@ -116,7 +116,7 @@ def _digest(secret: str) -> bytes:
 
 
 class UrgentApi(Api):
-    """Answers what is urgent, by POST, and says of everything else that it is not here."""
+    """Answers urgent operations, by POST, and refuses everything else as not found."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises ConnectionError when its client is gone."""
@@ -140,12 +140,12 @@ async def serving_urgent(
     say: Callable[[str], None],
     verify: Authenticate | None = None,
 ) -> AsyncIterator[int | None]:
-    """Serve what is urgent on the running loop until the block ends; gives the port, if any.
+    """Serve urgent operations on the running loop until the block ends; yields the port, if any.
 
     `verify` turns tokens into principals; by default these are the API tokens of the database.
-    `say` is told where the commands' socket cannot be had, so that commands work directly, and
-    where connections are not accepted any more. Raises FormatError for settings that would expose
-    tokens, StorageError for a socket that is in use.
+    `say` is called if the commands' socket cannot be opened, so that commands work directly, and
+    when connections are no longer accepted. Raises FormatError for settings that would expose
+    tokens, StorageError for a socket in use.
     """
     settings, folder = services.settings, services.folder
     operations = urgent_operations()
@@ -180,7 +180,7 @@ async def _listen_to_commands(
     stack: contextlib.AsyncExitStack,
     say: Callable[[str], None],
 ) -> None:
-    """Listen on the commands' socket, which a second server of the state leaves to the first."""
+    """Listen on the commands' socket; of two servers of a state only the first one does."""
     try:
         await asyncio.to_thread(create_folder, path.parent)
         bound = bound_unix(path, PRIVATE)
@@ -233,7 +233,7 @@ def _accept(
     accepting: Coroutine[Any, Any, None],
     say: Callable[[str], None],
 ) -> None:
-    """Accept connections until the stack is left; `say` is told where that ends by itself."""
+    """Accept connections until the stack is closed; `say` is called if accepting ends by itself."""
     task = asyncio.ensure_future(accepting)
 
     def tell(ended: "asyncio.Task[None]") -> None:

@@ -1,10 +1,10 @@
-"""The listener for what stops things: bounded in every direction, so that no client holds it up.
+"""The listener for urgent operations: every resource is limited, so that no client blocks it.
 
-A connection carries one request and is closed. Its head has to arrive within `HEAD_SECONDS`. The
-connections that have shown no token of a caller who may stop anything are at most a quarter of
-`urgent_connections`; beyond that the oldest of them gives way.
+A connection carries one request and is closed. Its head has to arrive within `HEAD_SECONDS`. At
+most a quarter of `urgent_connections` may lack a token of a caller who may stop anything; beyond
+that the oldest of these is closed.
 
-The constants here are no settings: they are times in which every working client is done.
+The constants here are not settings: every working client is faster.
 """
 
 import asyncio
@@ -35,15 +35,15 @@ from server.release.api.listener import (
 )
 from server.release.errors import Share
 
-UNKNOWN = 4  # the part of the connections that may be without a valid token is one of so many
-LOOKED_UP = 16  # tokens at a time, for milliseconds each: as many as are looked up side by side
+UNKNOWN = 4  # one out of so many connections may be without a valid token
+LOOKED_UP = 16  # concurrent lookups of tokens, for milliseconds each
 HEAD_SECONDS = 1.0  # from the connection to the whole head, and for TLS before it
 STALL_SECONDS = 1.0  # how long a client may take nothing of its answer
-LINGER_SECONDS = 0.5  # how long the body of a refused request is read and thrown away
+LINGER_SECONDS = 0.5  # how long the body of a refused request is read and discarded
 READ_SIZE = 4096  # bytes of a body that are parsed ahead: all that it may have
 LINE_LIMIT = 8190  # bytes of a request line or header, as on the API's ordinary address
 HEADER_LIMIT = 64  # headers of a request
-BACKLOG = 4096  # connections that wait to be accepted; they are, within milliseconds
+BACKLOG = 4096  # connections waiting to be accepted, for some milliseconds
 ROOT = 0
 _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 
@@ -54,10 +54,10 @@ _SILENT.disabled = True
 class UrgentServer(web.Server):
     """Makes the connections of all urgent sockets of a process, which share the slots.
 
-    There are at most so many `connections`. So many `refusals` a second come without delay to
-    callers who may stop something, and as many to all others. `count_limit` is called for what is
-    beyond them. `is_known` answers for a token whether its caller may stop something, as far as
-    that is known without a look.
+    `connections` is their maximum. Each second so many `refusals` are sent without delay to callers
+    who may stop something, and as many to all others. `count_limit` is called for those beyond.
+    `is_known` returns whether a token's caller may stop something, as far as known without a
+    lookup.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class UrgentServer(web.Server):
         self.is_known = is_known
         self.freed = asyncio.Event()
         self.looking = 0  # connections whose token is being looked up
-        # Connections that keep their slot, the oldest first: each accept looks at a few of them.
+        # Connections that keep their slot, the oldest first: each accept checks a few of them.
         self.staying: dict[_Connection, None] = {}
         self.unknown: dict[_Connection, None] = {}
-        # Known callers have their own, so that a flood without a token makes none of theirs late.
+        # A separate limit for known callers, so that a flood without a token does not delay them.
         now = asyncio.get_running_loop().time()
         self.refusals = {is_known: make_refusals(refusals, now) for is_known in (False, True)}
 
@@ -105,13 +105,12 @@ class UrgentServer(web.Server):
         *,
         for_commands: bool = False,
     ) -> None:
-        """Accept connections for ever, and read from one more in a turn of the loop.
+        """Accept connections for ever, and read from one more in each turn of the loop.
 
-        So each has been read from once before a later one may take its slot. Those whose request
-        brings a known token go first, but over TLS, where it cannot be seen. While `LOOKED_UP`
-        tokens are being looked up, for milliseconds, the next one waits. On a Unix
-        socket `for_commands` the user of this process and root need no token. No proxy may connect
-        to it: it would hand on requests of anybody as its own.
+        So each is read once before a later one may take its slot. Requests with a known token go
+        first, except over TLS, where it is not visible. While `LOOKED_UP` tokens are being looked
+        up, for milliseconds, the next one waits. On a Unix socket `for_commands` the user of this
+        process and root need no token. No proxy may connect to it: its clients would be trusted.
         """
         loop = asyncio.get_running_loop()
         opening: list[asyncio.Task[Any]] = []
@@ -133,7 +132,7 @@ class UrgentServer(web.Server):
                 seconds = None if tls is None else HEAD_SECONDS
                 opening = [task for task in opening if not task.done()]
                 if len(opening) >= self.unknown_limit:
-                    opening.pop(0).cancel()  # it does not speak TLS yet, so it cannot be told why
+                    opening.pop(0).cancel()  # no reason can be sent before TLS is set up
                     self.count_limit(Share.CONNECTIONS)
                 opening.append(
                     loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
@@ -150,7 +149,7 @@ async def _open(
     tls: ssl.SSLContext | None,
     seconds: float | None,
 ) -> None:
-    """Begin to speak on an accepted socket; a client that does not speak TLS in time is gone."""
+    """Begin the protocol on an accepted socket; drop a client without a TLS handshake in time."""
     try:
         await connect(make, one, ssl=tls, ssl_handshake_timeout=seconds)
     except (OSError, asyncio.CancelledError):
@@ -159,7 +158,7 @@ async def _open(
 
 @contextlib.contextmanager
 def looking_up(request: web.BaseRequest) -> Iterator[None]:
-    """Keep a request's connection its slot while its token is looked up, which is soon over."""
+    """Keep the slot of a request's connection during the short lookup of its token."""
     connection = request.protocol
     if not isinstance(connection, _Connection):
         yield
@@ -175,7 +174,7 @@ def looking_up(request: web.BaseRequest) -> Iterator[None]:
 
 
 def vouch(request: web.BaseRequest) -> None:
-    """Note that the caller of a request may stop something: its connection gives way to none."""
+    """Mark a request's caller as one who may stop something: its connection is not displaced."""
     if isinstance(request.protocol, _Connection):
         request.protocol.is_known = True
         request.protocol.server.unknown.pop(request.protocol, None)
@@ -219,21 +218,21 @@ class _Connection(Skipping):
         super().__init__(server, server.api, **kwargs)
         self.server = server
         self.is_known = False  # its caller may stop something
-        self.request: web.BaseRequest | None = None  # its head is there, and its answer is made
+        self.request: web.BaseRequest | None = None  # its head has arrived, its answer is made
         self.is_for_commands = False
-        self.is_trusted = False  # the kernel says that a command of our user is at the other end
+        self.is_trusted = False  # the kernel reports a process of our user at the other end
         self.is_looking = False  # its token is being looked up
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a connection; where there are too many another one gives way, or this one."""
+        """Accept a connection; over the limit close another one, or this one."""
         super().connection_made(transport)
         self._leave_after(HEAD_SECONDS)
         self.is_trusted = self.is_known = self.is_for_commands and _is_ours(transport)
         server = self.server
         staying, unknown = server.staying, server.unknown
         is_full = len(staying) >= server.limit or len(unknown) >= server.unknown_limit
-        # The oldest gives way, but for those whose token is being looked up.
+        # The oldest is closed, except those whose token is being looked up.
         leaving = next((each for each in unknown if not each.is_looking), self) if is_full else None
         staying[self] = None
         if not self.is_known:
@@ -243,12 +242,12 @@ class _Connection(Skipping):
             server.count_limit(Share.CONNECTIONS)
 
     def begin(self, request: web.BaseRequest) -> None:
-        """Note that the head of its request is there."""
+        """Record that the head of its request has arrived."""
         self._stop_timer()
         self.request = request
 
     def give_way(self) -> None:
-        """End this connection for another one; its client is sent why if that takes no waiting."""
+        """Close this connection for another one; send the reason if that does not block."""
         self._give_slot_back()
         is_begun = self.request is not None and self.request.writer.output_size > 0
         if self.transport is None or is_begun or self.has_long_head:
@@ -262,23 +261,23 @@ class _Connection(Skipping):
         self._leave_after(PARTING_SECONDS)  # over TLS, where the client does not close
 
     def leave(self) -> None:
-        """End this connection, whatever waits to be sent."""
+        """Close this connection, whatever waits to be sent."""
         self._give_slot_back()
         if self.transport is not None:
             self.transport.abort()
 
     def pause_writing(self) -> None:
-        """Begin to wait for a client that does not read its answer."""
+        """Start the timeout of a client that does not read its answer."""
         super().pause_writing()
         self._leave_after(STALL_SECONDS)
 
     def resume_writing(self) -> None:
-        """Go on: the client reads."""
+        """Continue: the client reads."""
         self._stop_timer()
         super().resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Wait for nothing any more."""
+        """Stop all timers."""
         self._stop_timer()
         self._give_slot_back()
         super().connection_lost(exc)
@@ -290,7 +289,7 @@ class _Connection(Skipping):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a malformed request or a failure of ours, and close."""
+        """Answer a malformed request or an internal failure, and close."""
         del message
         return answer_failure(self.server.api, request, status, exc)
 

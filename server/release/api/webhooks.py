@@ -1,4 +1,4 @@
-"""Webhooks: who is told of events, and what became of that."""
+"""Webhooks: addresses that receive events, and their deliveries."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -161,12 +161,12 @@ async def redeliver_event(call: Call) -> Reply:
 
 
 async def _reply_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer the webhook that was switched on or off, as it is now."""
+    """Answer the present state of the webhook that was switched on or off."""
     return await _reply(call)
 
 
 async def _redeliver_again(_call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the delivery that was begun anew."""
+    """Answer the delivery that was restarted."""
     return Reply(QueuedDelivery(entry["detail"]["delivery"]))
 
 
