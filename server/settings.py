@@ -30,29 +30,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `workers`: processes that serve phones; 0: the one process does. `socket`: path of a Unix socket
     for a proxy of this machine, served beside the port. `tls_cert`, `tls_key`: PEM files of the
     device plane's TLS, read again at SIGHUP.
-    `gate`: `direct`, `edge` (behind a cache that adds headers) or `strict` (phones only).
+    `gate`: `direct`, `edge` (for a cache that adds headers) or `strict` (phones only).
     `public_url`: where phones reach this server; published files are read back from there.
     `metrics_port`: Prometheus metrics on loopback; 0 for none.
     `api_host`, `api_port`: where the control plane listens; without a port it does not, 0 is any
     free one. `api_cert`, `api_key`: PEM files of its TLS, which it needs beyond loopback, unless
     `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second,
     of an account twice as many. `api_connections`: connections of the control plane.
-    `refusals_per_second`: answers of all clients together that come without delay, of refusals and
-    of what is asked without a token; on the control plane, and as many on the urgent listener.
-    `sign_ins_per_hour`: sign-ins of one account to the console, a sixth of them at once.
+    `refusals_per_second`: refusals, and answers to requests without a token, that are sent without
+    delay, of all clients together; on the control plane, and as many on the urgent listener.
+    `sign_ins_per_hour`: sign-ins of one account to the console, a sixth of them in a burst.
     `changes_per_hour`: changes of one account over the API and in the console, likewise.
     `rewordings_per_day`: halts and pauses of one account in 24 hours, beyond which a halt of what
     is halted, or a pause of what is paused, is answered and its new reason and note are dropped.
     `idempotency_keys`: keyed requests of one account that are remembered, for a day each.
     `urgent_port`, `urgent_socket`: a port on `api_host`, and the path of a Unix socket for a proxy
-    of this machine, that answer what stops things (halt, pause, cancel) and nothing else; without
-    them commands of this machine reach it. `urgent_connections`: connections there, a quarter of
+    of this machine, that answer only urgent operations (halt, pause, cancel); without them only
+    commands of this machine reach the listener. `urgent_connections`: connections there, a quarter of
     them without a valid token.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
-    `blob_quota`: bytes that all blobs may have, 0 for any; `keep_free`: bytes that taking a
-    bundle or an upload in leaves free on the disk.
+    `blob_quota`: bytes that all blobs may have, 0 for no limit; `keep_free`: bytes that
+    bundles and uploads leave free on the disk.
     `upload_limit`: bytes of one upload; `uploads_per_account`, `uploads_in_all`: how many may be
-    unfinished at once, and `upload_account_octets`: what those of one account may have together;
+    unfinished, and `upload_account_octets`: bytes of those of one account together;
     `upload_hours`: how long one waits for its next part. `submission_limit`: bytes of the role
     files that one submission may bring.
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
@@ -62,10 +62,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     then; empty for keys in the state folder, which needs no second process.
     `database_url`: a PostgreSQL database; empty for a SQLite file in the state folder. It may hold
     a password, so no sentence quotes it.
-    `approval_channels`: patterns such as `*/*/stable`; what lets phones in there waits for a second
-    person. The variable separates them by commas.
-    `oidc_issuer`, `oidc_audience`: the OpenID provider whose ID tokens let accounts in, and for
-    whom these must be. `oidc_client_secret_file`: a file of mode 0600 with the secret by which the
+    `approval_channels`: patterns such as `*/*/stable`; changes that admit phones there need
+    two-person approval. The variable separates them by commas.
+    `oidc_issuer`, `oidc_audience`: the OpenID provider whose ID tokens are accepted, and
+    their required audience. `oidc_client_secret_file`: a file of mode 0600 with the secret by which the
     provider knows the console; empty for a public client.
     `console`: pages for people on the control plane's socket. `console_url`: where browsers find
     them, `https://HOST`; empty for loopback.

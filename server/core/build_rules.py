@@ -1,4 +1,7 @@
-"""The rules of a pointer for a build, checked before the build is signed."""
+"""The rules of a pointer for a build, checked before the build is signed.
+
+Source: docs/FORMATS.md section 4.
+"""
 
 from collections.abc import Mapping
 

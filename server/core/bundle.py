@@ -1,4 +1,7 @@
-"""Submission bundles of the signer, and the server's results."""
+"""Submission bundles of the signer, and the server's results.
+
+Source: docs/FORMATS.md section 6.
+"""
 
 import hashlib
 from typing import Annotated, Literal

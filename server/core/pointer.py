@@ -1,4 +1,7 @@
-"""Pointers: what a channel offers now, to which share of the fleet, in which steps."""
+"""Pointers: what a channel offers now, to which share of the fleet, in which steps.
+
+Source: docs/FORMATS.md section 4.
+"""
 
 from collections.abc import Mapping
 from itertools import pairwise

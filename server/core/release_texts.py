@@ -2,6 +2,8 @@
 
 They are plain text: no invisible characters, no links, no markup. Only new or changed texts are
 checked, so that a text of an older version never blocks a role or a pointer.
+
+Source: docs/FORMATS.md section 3, Plain text.
 """
 
 import re

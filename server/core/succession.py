@@ -1,4 +1,7 @@
-"""The allowed changes of a codename role from one version to the next."""
+"""The allowed changes of a codename role from one version to the next.
+
+Source: docs/FORMATS.md section 3.
+"""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""The tiles of a log of a given size: their paths and content."""
+"""The tiles of a log of a given size: their paths and content.
+
+Source: C2SP tlog-tiles: 256 hashes a tile, levels 0 to 63, the index in groups of three digits.
+"""
 
 import struct
 from collections.abc import Callable, Iterator, Sequence

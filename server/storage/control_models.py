@@ -1,4 +1,7 @@
-"""Tables of the control plane: accounts and their rights, the audit log, and open work."""
+"""Tables of the control plane: accounts and their rights, the audit log, and open work.
+
+Times are epoch seconds. Lists and objects are canonical JSON in a text column, read by their owner.
+"""
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column

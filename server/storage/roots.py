@@ -1,4 +1,8 @@
-"""Visible roots: none before the timestamp that was published with it."""
+"""Visible roots: none before the timestamp that was published with it.
+
+A new root and its timestamp are two files, so that a crash may leave the one without the other.
+`public/roots.json`, written before both, says which root goes with which timestamp.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""The index of a role: its packs, their start and share, and the checks of both."""
+"""The index of a role: its packs, their start and share, and the checks of both.
+
+Source: docs/FORMATS.md section 15, Index and Targets.
+"""
 
 import re
 from collections.abc import Iterator, Mapping

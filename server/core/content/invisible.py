@@ -1,4 +1,8 @@
-"""Invisible characters, and where a text may have them."""
+"""Invisible characters, and where a text may have them.
+
+Source: docs/FORMATS.md section 15, Text; Unicode's Default_Ignorable_Code_Point; UTS 51; RFC 5892
+appendix A.
+"""
 
 import re
 from itertools import chain

@@ -1,4 +1,7 @@
-"""Entries of `features` and `notices`: new functions of the ROM, and notices to all owners."""
+"""Entries of `features` and `notices`: new functions of the ROM, and notices to all owners.
+
+Source: docs/FORMATS.md section 15.
+"""
 
 import re
 from collections.abc import Collection

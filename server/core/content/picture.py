@@ -1,6 +1,8 @@
 """Pictures: checks every segment of a JPEG, so that it contains nothing but an image.
 
 No decoder runs here, and none is needed: the signer looks at what the scan shows.
+
+Source: docs/FORMATS.md section 15, Picture; ITU-T T.81 annex B; JFIF 1.02.
 """
 
 import re

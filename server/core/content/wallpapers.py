@@ -1,4 +1,7 @@
-"""Entries of `wallpapers`: metadata of each picture; the picture itself is a separate target."""
+"""Entries of `wallpapers`: metadata of each picture; the picture itself is a separate target.
+
+Source: docs/FORMATS.md section 15; BlurHash, Algorithm.md.
+"""
 
 from typing import Annotated
 

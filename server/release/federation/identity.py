@@ -1,4 +1,8 @@
-"""Verifies ID tokens of the provider for this server; pure."""
+"""Verifies ID tokens of the provider for this server; pure.
+
+Source: OpenID Connect Core 1.0 section 3.1.3.7, with RFC 8725's advice: fixed algorithms, one
+audience, no token of another kind. JOSE itself is joserfc's.
+"""
 
 import base64
 import json

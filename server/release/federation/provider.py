@@ -1,4 +1,7 @@
-"""The identity provider: its keys, found by discovery and cached."""
+"""The identity provider: its keys, found by discovery and cached.
+
+Source: OpenID Connect Discovery 1.0 sections 3 and 4.
+"""
 
 import asyncio
 import json
