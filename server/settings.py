@@ -46,8 +46,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `idempotency_keys`: keyed requests of one account that are remembered, for a day each.
     `urgent_port`, `urgent_socket`: a port on `api_host`, and the path of a Unix socket for a proxy
     of this machine, that answer only urgent operations (halt, pause, cancel); without them only
-    commands of this machine reach the listener. `urgent_connections`: connections there, a quarter of
-    them without a valid token.
+    commands of this machine reach the listener. `urgent_connections`: connections there, a quarter
+    of them without a valid token.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
     `blob_quota`: bytes that all blobs may have, 0 for no limit; `keep_free`: bytes that
     bundles and uploads leave free on the disk.
@@ -64,8 +64,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     a password, so no sentence quotes it.
     `approval_channels`: patterns such as `*/*/stable`; changes that admit phones there need
     two-person approval. The variable separates them by commas.
-    `oidc_issuer`, `oidc_audience`: the OpenID provider whose ID tokens are accepted, and
-    their required audience. `oidc_client_secret_file`: a file of mode 0600 with the secret by which the
+    `oidc_issuer`, `oidc_audience`: the OpenID provider whose ID tokens are accepted, and their
+    required audience. `oidc_client_secret_file`: a file of mode 0600 with the secret by which the
     provider knows the console; empty for a public client.
     `console`: pages for people on the control plane's socket. `console_url`: where browsers find
     them, `https://HOST`; empty for loopback.
