@@ -1,7 +1,7 @@
-"""The list of attacks on a phone, filled by the modules beside it.
+"""The list of attacks on a phone, filled by the other modules of this folder.
 
-An attack is a function of a `Besieged`. If it is a generator, what follows its `yield` is how the
-repository's owners put right what can be put right.
+An attack is a function of a `Besieged`. If it is a generator, the code after its `yield` is how the
+repository's owners repair what can be repaired.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.attacks.besieged import Besieged
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack, what the phone makes of it, and the errors that it may refuse with."""
+    """An attack, its effect on the phone, and the errors that the phone may refuse it with."""
 
     act: Callable[[Besieged], Iterator[None] | None]
     result: str
@@ -25,13 +25,13 @@ ATTACKS: dict[str, Attack] = {}
 
 
 def add(name, act, *errors, result="refused"):
-    """Put an attack on the list; `result` is "refused", "nothing" or "installs"."""
+    """Register an attack; `result` is "refused", "nothing" or "installs"."""
     assert name not in ATTACKS
     ATTACKS[name] = Attack(act, result, errors)
 
 
 def attack(name, *errors, result="refused"):
-    """Put a function on the list, under TUF's name for what it does and its own."""
+    """Register a function under its own name and TUF's name for the attack."""
 
     def register(function):
         what = function.__name__.strip("_").replace("_", " ")
@@ -50,10 +50,10 @@ def replace_packages(besieged, change):
 
 
 def foreign_signer():
-    """Return signers whom nobody trusts."""
+    """Return signers whose keys no role lists."""
     return [CryptoSigner.generate_ed25519()]
 
 
 def publish(besieged, *names):
-    """Publish new versions of roles, of the model's and of `latest` unless told otherwise."""
+    """Publish new versions of roles; by default of the model's role and of `latest`."""
     besieged.repository.publish(*(names or ("armani", "latest")))

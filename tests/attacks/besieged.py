@@ -1,4 +1,4 @@
-"""A phone on disk, the repository that it trusts, and a server between them that attacks."""
+"""A phone on disk, the repository that it trusts, and an attacking server between them."""
 
 import datetime as dt
 import re
@@ -37,7 +37,7 @@ PATHS = {
     "proof of armani": r"/log/proof/armani\.\d+",
     "package": r"/targets/.*",
 }
-"""What an installation asks for, by name."""
+"""The inputs of an installation, by name."""
 
 
 class Besieged:
@@ -70,11 +70,11 @@ class Besieged:
         shop.announce(self.repository, self.number + 1, list(links), **changes)
 
     def remember_signers(self):
-        """Take the keys that sign now as the ones that sign when all is well again."""
+        """Use the present keys for signing after the attack is over."""
         self._signers = copy(self.repository.signers)
 
     def poll(self):
-        """Let the phone poll, which must succeed; returns what it found."""
+        """Let the phone poll, which must succeed; returns the poll's outcome."""
         outcome = self.phone.poll()
         assert outcome.failure is None, outcome.failure
         return outcome
@@ -89,8 +89,8 @@ class Besieged:
         return done.installed or "nothing"
 
     def heal(self):
-        """Let the repository's owners publish what is right, and the server serve it."""
-        internet.PATIENCE = PATIENCE  # nothing is silent from here on; the fixture puts it back
+        """Let the owners publish the correct state, and the server serve it."""
+        internet.PATIENCE = PATIENCE  # all answers come from here on; the fixture restores this
         repository = self.repository
         self.server.behave()
         self.server.repository = repository
@@ -103,7 +103,7 @@ class Besieged:
         self._offer(self.number)
 
     def check_sent(self):
-        """Check that each byte that left the phone is one of the request grammar's."""
+        """Check that every byte that the phone sent follows the request grammar."""
         host = f"{HOST}:{self.server.port}".encode()
         requests = re.compile(
             rb"(?:GET (?:(?:%b) HTTP/1\.1\r\nHost: %b\r\nAccept-Encoding: gzip"
@@ -126,14 +126,14 @@ class Besieged:
         assert self.phone.running_build == shop.facts(self.number)
 
     def check_updated(self):
-        """Check that the phone starts the very next build, byte by byte."""
+        """Check that the phone starts the next build, byte for byte."""
         phone = self.phone
         phone.reboot(is_healthy=lambda _build: True)
         assert phone.running_build == shop.facts(self.number + 1)
         self._check_images(phone, self.number + 1)
 
     def check_recovers(self):
-        """Check that the phone installs the next build once all is well."""
+        """Check that the phone installs the next build after the attack is over."""
         self.heal()
         assert self.install() == shop.facts(self.number + 1), self.error
         self.check_updated()
@@ -145,7 +145,7 @@ class Besieged:
 
 
 def make_templates(folder, port):
-    """Make one phone for each build that it may run; they are copied, never used."""
+    """Make one phone for each build that it may run; the phones are copied, never used."""
     for number in (0, 1):
         create_phone(
             folder / str(number),
@@ -157,7 +157,7 @@ def make_templates(folder, port):
 
 
 def make_certificate():
-    """Return the PEM certificate of a signer of packages whom no phone knows."""
+    """Return the PEM certificate of a package signer that no phone knows."""
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody else")])
     start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -175,7 +175,7 @@ def make_certificate():
 
 
 def answer_with(besieged, pattern, change):
-    """Send what `change` makes of an answer wherever a path matches, as a list of parts."""
+    """Send `change(answer)`, a list of parts, wherever a path matches."""
     besieged.server.reply = lambda path, answer: (
         change(answer) if re.fullmatch(pattern, path) else [answer]
     )

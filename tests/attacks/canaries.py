@@ -1,4 +1,4 @@
-"""Requests to every operation of the API that carry a secret wherever there is room for one."""
+"""Requests to every operation of the API, with a secret wherever a value may stand."""
 
 import json
 import re
@@ -16,7 +16,7 @@ HEADERS = (
 
 
 def bodies(kind, secret):  # noqa: C901 - a case a kind of type
-    """Return values that fit a type, with `secret` for each text that it has room for."""
+    """Return values that fit a type, with `secret` in place of each text."""
     match kind:
         case inspect.Metadata():
             return bodies(kind.type, secret)
@@ -47,7 +47,7 @@ def bodies(kind, secret):  # noqa: C901 - a case a kind of type
 def every_operation(admin, secret):
     """Yield requests with a right token and the secret of another in path, query, header and body.
 
-    `admin` are the headers that let them in; those of the last kind have none.
+    `admin` are the headers that authorise them; requests of the last kind have none.
     """
     for operation in OPERATIONS:
         bare = _PARAMETER.sub("x", operation.path)

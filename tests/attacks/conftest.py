@@ -23,7 +23,7 @@ def templates(hostile, tmp_path_factory):
 
 @pytest.fixture
 def _no_patience(monkeypatch):
-    """Let a server that says nothing count as gone after a moment, until `Besieged.heal`."""
+    """Shorten the timeout for a silent server, until `Besieged.heal`."""
     monkeypatch.setattr(internet, "PATIENCE", 2.0)
 
 
@@ -41,7 +41,7 @@ def settled(_no_patience, hostile, templates, tmp_path):
 
 @pytest.fixture(scope="session")
 def settled_custody(programs, tmp_path_factory):
-    """Hold a ceremony and release two builds; do not change it, copy it."""
+    """Hold a ceremony and release two builds; tests copy it and do not change it."""
     custody = Custody(tmp_path_factory.mktemp("custody") / "settled", programs)
     try:
         custody.hold_ceremony()
@@ -55,7 +55,7 @@ def settled_custody(programs, tmp_path_factory):
 
 @pytest.fixture
 def custody(settled_custody, tmp_path):
-    """Give a repository of one's own whose server runs: build 1 is offered, and 2 is signed."""
+    """Give a copy of the repository with a running server: build 1 is offered, 2 is signed."""
     mine = Custody(tmp_path / "custody", settled_custody.programs)
     shutil.copytree(settled_custody.folder, mine.folder)
     try:

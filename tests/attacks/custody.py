@@ -54,7 +54,7 @@ class Custody(TurnedStage):
         self.phone = folder / "phone"
 
     def start_server(self, *options):
-        """Start the server with an API, and wait until it says where both listen."""
+        """Start the server with an API, and wait until it prints both addresses."""
         _, self.api = self.start("--api-port", "0", *options, listens=2)
         self.api = self.api.removesuffix("/api/v1")
         turn_to(self.phone, self.port)
@@ -80,7 +80,7 @@ class Custody(TurnedStage):
         self.new_phone("phone")
 
     def package(self, number, build=None):
-        """Return the package of a build of the catalogue, or of `build`; made where it is not."""
+        """Return the package of a build of the catalogue or of `build`; made if it is missing."""
         path = self.packages / f"armani-{number}.zip"
         if not path.exists():
             path.write_bytes(small_zip(build or Build("armani", "id", number)))
@@ -99,7 +99,7 @@ class Custody(TurnedStage):
         self.signer("log", "audit", *mirror, "--root", self.repo / "metadata" / "1.root.json")
 
     def sign(self, group, command, *arguments, repo=None, keys=None):
-        """Let holders of keys change something, and wait until the server has published it."""
+        """Let key holders sign a change, and wait until the server has published it."""
         place = ("--repo", repo or self.repo, "--keys", keys or self.keys, "--out", self.incoming)
         done = self.signer(group, command, *place, *arguments)
         result = self._result(done["bundle"])
@@ -151,7 +151,7 @@ class Custody(TurnedStage):
         return [finding["kind"] for finding in json.loads(said)["findings"]]
 
     def check(self):
-        """Return what `hening-server check` finds wrong."""
+        """Return the problems that `hening-server check` finds."""
         _, said, error = self.run("server.cli", "check", "--state", self.server_state, "--json")
         assert said, error
         return [each["error"] for each in json.loads(said) if each["error"]]
@@ -182,13 +182,13 @@ class Custody(TurnedStage):
         self.sign("ceremony", "reset", role, *values, *changes)
 
     def change_online_keys(self):
-        """Make new online keys, have them listed, and switch to them."""
+        """Make new online keys, list them, and switch to them."""
         self.order("keys", "new", "all", "--afresh")
         self.sign("ceremony", "online", "--online", self.server_state / "keys" / "public.json")
         self.order("keys", "switch", "all", "--at-once")
 
     def release_next(self):
-        """Release a build that was made after everything else, and offer it; returns its name."""
+        """Release and offer a build newer than all others; returns its name."""
         made = int(time.time() + self.ahead) + HOUR
         build = OtherBuild("armani", "id", 3, made, "2026-10-05")
         self.release(self.package("next", build))
@@ -196,12 +196,12 @@ class Custody(TurnedStage):
         return build.incremental
 
     def ask(self, command, address=HONEST, phone=None):
-        """Let a phone `poll` or `install` at an address; StageError holds what it refuses with."""
+        """Let a phone `poll` or `install` at an address; raises StageError if the phone refuses."""
         place = ("--phone", phone or self.phone, "--resolve", f"{HOST}={address}", "--json")
         return self.device(command, *place)
 
     def show(self, phone=None):
-        """Return what a phone is and remembers."""
+        """Return a phone's state."""
         return self.device("show", "--phone", phone or self.phone, "--json")
 
     def packs(self):
@@ -239,7 +239,7 @@ class Custody(TurnedStage):
         return submit(self.api, token, files, *packages)
 
     def hand_in(self, files):
-        """Put role files into `incoming`; returns the server's answer, "" where it published."""
+        """Put role files into `incoming`; returns the server's answer, "" if it published them."""
         with prepared_bundle(self.incoming, files, []) as bundle:
             bundle.reveal()
         result = self._result(bundle.id)
@@ -252,5 +252,5 @@ class Custody(TurnedStage):
         return thief
 
     def mirror(self, thief):
-        """Let a thief answer at the address THIEF."""
+        """Serve a thief's answers at the address THIEF."""
         return serving(thief, self.port)

@@ -1,4 +1,4 @@
-"""Answers without end, and answers that hardly come."""
+"""Endless answers, and very slow ones."""
 
 import gzip
 import itertools

@@ -1,9 +1,9 @@
-"""Runs the three programs as processes of their own, which are forked: they are imported once.
+"""Runs the three programs as forked processes, so that modules are imported only once.
 
-A line of JSON on standard input names a program, its arguments, two files for what it says, and by
-how many seconds its clock is ahead. A line on standard output tells the process's id; with `wait`
-it comes when the process has ended, with its exit status. `{"end": PID}` ends one that runs; the
-end of standard input ends all.
+Each line of standard input is a JSON job: a program, its arguments, two output files, and the
+seconds by which its clock is ahead. The answer on standard output is the process's id. With `wait`
+the answer comes when the process has ended, and has its exit status. `{"end": PID}` ends a running
+process; the end of standard input ends all.
 """
 
 import json
@@ -42,7 +42,7 @@ def main():
 
 
 def start(job, running):
-    """Fork a program, and wait for its end if that is wanted; `running` gets its id if not."""
+    """Fork a program. With `wait` wait for its end, else record its id in `running`."""
     child = os.fork()
     if child == 0:
         os._exit(run(job))
@@ -78,7 +78,7 @@ def run(job):
 
 
 def _turned(ahead):
-    """Return what stands in for `datetime` and for `time` where a program reads its clock."""
+    """Return replacements for `datetime` and `time` where a program reads its clock."""
 
     class Turned:
         """A clock that is ahead."""

@@ -1,4 +1,4 @@
-"""A server on real loopback sockets that answers as it likes and keeps every byte it is sent."""
+"""A server on real loopback sockets that sends arbitrary answers and records all it receives."""
 
 import itertools
 import socket
@@ -7,23 +7,23 @@ import threading
 from contextlib import contextmanager
 
 RESET = object()
-"""In place of bytes: end the connection by a reset."""
+"""In place of bytes: reset the connection."""
 
 CLOSE = object()
-"""In place of bytes: end the connection."""
+"""In place of bytes: close the connection."""
 
-# What this module's own connections say, and no phone.
+# What this module's own connections send, and no phone does.
 _MARK = b"\0"
 
 
 class HostileServer:
     """Answers one connection after another, as a phone opens them.
 
-    `repository` gives the sound answer to a request head, bytes in and out. `reply(path, answer)`
-    makes of it what is sent: an iterable of bytes, RESET or CLOSE; without it the answer is sent.
-    `send_limit` and `read_limit` are bytes of one connection after which it is reset.
-    `received` has the bytes of each connection, in the order of connecting; `failures` what failed
-    here.
+    `repository` gives the valid answer to a request head, both as bytes. `reply(path, answer)`
+    returns what is sent in its place: an iterable of bytes, RESET or CLOSE. Without it the valid
+    answer is sent. `send_limit` and `read_limit` are numbers of bytes after which a connection is
+    reset. `received` has the bytes of each connection in the order of connecting; `failures` has
+    this server's errors.
     """
 
     def __init__(self):
@@ -37,7 +37,7 @@ class HostileServer:
         self._thread.start()
 
     def behave(self):
-        """Answer soundly from now on."""
+        """Send valid answers from now on."""
         self.reply = None
         self.send_limit = None
         self.read_limit = None
@@ -45,15 +45,15 @@ class HostileServer:
     @property
     def received(self):
         """Return the bytes of each connection that has ended; waits for the present one."""
-        # One connection is served after the other, so when this one's turn has come and gone all
-        # bytes of those before it have been read.
+        # Connections are served one after the other. When this one has been served, all bytes of
+        # those before it have been read.
         with socket.create_connection(("127.0.0.1", self.port)) as wire:
             wire.sendall(_MARK)
             assert wire.recv(1) == b""
         return [bytes(data) for data in self._received]
 
     def forget(self):
-        """Forget what was received and what failed, once all of it has come."""
+        """Forget bytes and failures, after all bytes have been read."""
         assert self.received is not None
         self._received.clear()
         self.failures.clear()
@@ -76,7 +76,7 @@ class HostileServer:
                 try:
                     self._serve(wire, received)
                 except OSError:
-                    # The phone left, as it should.
+                    # The phone closed the connection, as it should.
                     continue
                 except Exception as error:  # noqa: BLE001 - the test that looks will tell
                     self.failures.append(error)

@@ -1,4 +1,4 @@
-"""Attacks by whoever serves the repository, without a key of it."""
+"""Attacks by a server or mirror that has none of the repository's keys."""
 
 from tuf.api.metadata import DelegatedRole, Delegations, TargetFile
 
@@ -73,7 +73,7 @@ def _a_log_of_the_attackers_own(besieged):
     besieged.repository.log = log
 
 
-# Extraneous dependencies: things to install that nobody listed.
+# Extraneous dependencies: things to install that no role lists.
 
 
 @attack("extraneous dependencies", AgreementError)
@@ -107,7 +107,7 @@ def _a_role_that_delegates(besieged):
     armani.delegations = None
 
 
-# Indefinite freeze: nothing new, for ever.
+# Indefinite freeze: the same state for ever.
 
 
 @attack("indefinite freeze", ExpiredError)
@@ -132,7 +132,7 @@ def _a_phone_that_has_lain_in_a_drawer(besieged):
     besieged.repository.publish_root()
 
 
-# Malicious mirrors: a server that anybody may run.
+# Malicious mirrors: a server that anyone may run.
 
 
 @attack("malicious mirrors", TransportError)
@@ -176,7 +176,7 @@ def _each_answer_is_another_one(besieged):
     besieged.server.reply = shuffle
 
 
-# Wrong software: sound packages, but not the one that was asked for.
+# Wrong software: valid packages, but not the one that was requested.
 
 
 @attack("wrong software", TransportError)

@@ -1,6 +1,6 @@
-"""Opens `fixtures/poisoned`: states and phones that a version before the fix let be poisoned.
+"""Opens `fixtures/poisoned`: servers and phones poisoned under a version without the limits.
 
-`fixtures/poison.py` says how they were made and what lies in a scenario's folder.
+`fixtures/poison.py` says how they were made and what is in a scenario's folder.
 """
 
 import json
@@ -31,7 +31,7 @@ class Poisoned:
 
     @property
     def signer(self) -> Path:
-        """The honest signers' working folder; it lacks what the thief has published."""
+        """The honest signers' working folder; it lacks the thief's publications."""
         return self.folder / "signer"
 
     @property
@@ -45,7 +45,7 @@ class Poisoned:
         return (self.folder / "FIXTURE-ONLY-token").read_text().strip()
 
     def package(self, number: int) -> Path:
-        """Return the OTA zip of build 1, 2, 3 or 4; nobody has listed the last one yet."""
+        """Return the OTA zip of build 1, 2, 3 or 4; no role lists build 4 yet."""
         return self.folder / "packages" / f"armani-1.{number}.0-id-full.zip"
 
     def phone(self, name: str = "poisoned") -> Path:
@@ -62,6 +62,6 @@ def open_poisoned(scenario: str, folder: Path) -> Poisoned:
 
 
 def turn_to(phone: Path, port: int) -> None:
-    """Let a phone look for its server at another port."""
+    """Let a phone use another port of its server."""
     image = phone / "image" / "image.json"
     image.write_bytes(encode_facts(replace(decode_facts(image.read_bytes()), port=port)))

@@ -1,8 +1,8 @@
-"""What a thief of a codename's key does: edits its role freely, signs, hands it in or serves it.
+"""Tools for a thief of a codename's key: edit its role freely, sign it, submit it or serve it.
 
-Nothing here asks the signer's rules. A role is read from a signer's folder or a public tree, edited
-as python-tuf's own object, and signed with whichever keys were stolen. It then goes to a server by
-its API (`submit`), or to phones behind stolen online keys (`plant`, with `thief_server.serving`).
+No rule of the signer applies here. A role is read from a signer's folder or a public tree, edited
+as python-tuf's own object, and signed with the stolen keys. It then goes to a server by its API
+(`submit`), or to phones with stolen online keys (`plant`, with `thief_server.serving`).
 """
 
 import copy
@@ -61,7 +61,7 @@ def next_version(current: Targets, expires: int, **custom: object) -> Targets:
 
 
 def list_package(role: Targets, path: str, package: Path, **lies: object) -> None:
-    """List a package in `role` under `path`, with what it says of itself but for `lies`.
+    """List a package in `role` under `path`, with its true metadata except for `lies`.
 
     `lies` has at least the counter. Nothing about the package is verified.
     """
@@ -94,9 +94,9 @@ def sign(signed: object, *signers: CryptoSigner) -> bytes:
 
 
 def submit(api: str, token: str, files: dict[tuple[str, int], bytes], *packages: Path) -> int:
-    """Hand role files and packages in over the API at `api`, as `hening-signer` does.
+    """Submit role files and packages over the API at `api`, as `hening-signer` does.
 
-    `files` has bytes by role and version. Returns the snapshot that shows them; raises
+    `files` has bytes by role and version. Returns the snapshot that lists them; raises
     ServerRefusal with the server's reason.
     """
     blobs = []
@@ -114,9 +114,9 @@ def submit(api: str, token: str, files: dict[tuple[str, int], bytes], *packages:
 
 
 def offer(thief, role: Targets, path: str, *, ahead: int = 1) -> int:
-    """Let a thief of online keys offer a listed package to everyone, and nothing else.
+    """Offer a listed package to everyone with stolen online keys, and no other package.
 
-    Returns the version of `latest`, for `plant`: `ahead` above the published one.
+    Returns a version of `latest` for `plant`, `ahead` versions above the published one.
     """
     target = role.targets[path]
     custom = target.custom
@@ -137,11 +137,11 @@ def offer(thief, role: Targets, path: str, *, ahead: int = 1) -> int:
 
 
 def plant(thief, files, packages=(), *, ahead=1, **others) -> None:
-    """Let a `tests.flows.street.Thief` serve role files, proven by the stolen log key.
+    """Let a `tests.flows.street.Thief` serve role files, with proofs by the stolen log key.
 
     `files` has version and bytes by role, `packages` pairs of target path and file. Timestamp and
-    snapshot are signed `ahead` versions above the published ones; `others` are versions of roles
-    that the thief has signed otherwise, such as `latest`.
+    snapshot are signed `ahead` versions above the published ones. `others` are versions of further
+    roles that the thief has signed, such as `latest`.
     """
     for role, (version, data) in files.items():
         thief.lies[f"/metadata/{version}.{role}.json"] = data

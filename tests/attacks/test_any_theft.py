@@ -1,8 +1,8 @@
-"""Whatever a thief of a model's key and of all online keys does to a phone, one root undoes it.
+"""A theft of a model's key and of all online keys is undone by one root, whatever the thief does.
 
-The phone's own code polls an honest repository and a thief's view of it in any order, at any time
-and by any clock. Installing is what the update engine makes of it: only a package that the team's
-build machine made is installed, and only under what it says of itself.
+The phone's own code polls an honest repository and a thief's view of it, in any order, at any time
+and by any clock. Installation is modelled on the update engine: only packages of the team's build
+machine are installed, and only under their own metadata.
 """
 
 import copy
@@ -35,14 +35,14 @@ LATEST_EXPIRY = 253_402_214_400  # the last day of 9999
 
 @dataclass(frozen=True)
 class Package:
-    """What the team's build machine made: the zip, and what it says of itself."""
+    """A build of the team's build machine: the zip and its metadata."""
 
     data: bytes
     made: int
 
     @property
     def says(self):
-        """What a package's own metadata says: fingerprint, date and patch level."""
+        """A package's own metadata: fingerprint, date and patch level."""
         return f"Hening/armani:14/T/{self.made}", self.made, "2026-01-05"
 
 
@@ -88,10 +88,10 @@ class Team:
 
 @dataclass(frozen=True)
 class Theft:
-    """What a thief signs; times are seconds from then on.
+    """What a thief signs; times are seconds from the theft.
 
-    The team's newest packages are listed anew, above `floor` by `steps`. `lie` is the date and the
-    patch level of a build that nobody made, listed beside them.
+    The team's newest packages are listed again, with counters above `floor` by `steps`. `lie` is
+    the date and the patch level of an invented build that is listed beside them.
     """
 
     floor: int
@@ -167,12 +167,12 @@ def sign_role(view, name):
 
 
 def moment(seconds):
-    """Return epoch seconds as TUF's dates, none beyond the last of them."""
+    """Convert epoch seconds to TUF dates, capped at the last date."""
     return dt.datetime.fromtimestamp(min(max(seconds, 0), LATEST_EXPIRY), dt.UTC)
 
 
 class Handset:
-    """A phone: polls, installs what it may, and reboots later or at once."""
+    """A phone: polls, installs what it may, and reboots immediately or later."""
 
     def __init__(self, team):
         self.team = team
@@ -197,7 +197,7 @@ class Handset:
             self.pending = RunningBuild(says[0], release.incremental, chosen.counter, *says[1:])
 
     def reboot(self):
-        """Start what was installed, as `Phone.reboot` does."""
+        """Start the installed build, as `Phone.reboot` does."""
         if self.pending is not None:
             self.world.public = replace(self.world.public, build=self.pending)
             state, build, self.pending = self.world.state, self.pending, None
@@ -233,7 +233,7 @@ actions = st.lists(
 @given(actions=actions, last_clock=st.sampled_from([0, -365 * DAY]))
 @settings(max_examples=150, deadline=None)
 def test_one_root_brings_every_phone_back(actions, last_clock):
-    """By a clock that is right, or a year slow, the next build after the reset is installed."""
+    """With a right clock or one a year slow, the phone installs the next build after the reset."""
     team = Team()
     handset = Handset(team)
     team.release()

@@ -1,4 +1,4 @@
-"""Bytes that are no honest request: the control plane answers once, shortly, and closes."""
+"""Malformed and hostile bytes: the control plane sends one short answer and closes."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ LIMIT = 16_384
 
 @pytest.fixture
 async def api(fresh, monkeypatch):
-    """Give the small API; what is refused is not read for long."""
+    """Give the small API, with a short time limit for reading refused requests."""
     monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
     MADE.clear()
     async with api_world(fresh, TOYS + FAILURES) as served:
@@ -33,7 +33,7 @@ async def api(fresh, monkeypatch):
 
 
 async def send(api, data):
-    """Send bytes over a connection of their own; return all that comes until the server closes."""
+    """Send bytes over a new connection; return all bytes until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(data)
     try:
@@ -45,7 +45,7 @@ async def send(api, data):
 
 
 def statuses(answer):
-    """Return the status of each answer in `answer`; every one begins behind the one before."""
+    """Return the status of each answer in `answer`; each begins where the one before ends."""
     return [int(status) for status in re.findall(rb"HTTP/\d\.\d (\d{3}) ", answer)]
 
 
@@ -86,7 +86,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
 async def test_malformed(api, data):
-    """One refusal and the end of the connection; what is smuggled behind it is not done."""
+    """One refusal and the end of the connection; a request smuggled after it is not executed."""
     answer = await send(api, data)
     assert statuses(answer) == [400]
     assert b"application/problem+json" in answer
@@ -117,7 +117,7 @@ async def test_other_spellings_of_a_path(api, target):
 
 
 async def test_upgrade_and_connect(api):
-    """Nothing is upgraded, nothing is tunnelled."""
+    """There are no upgrades and no tunnels."""
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"
     closing = GET.replace(b"Host: a\r\n", LAST)
     assert statuses(await send(api, GET + upgrade + closing + b"\r\n")) == [200, 200]
@@ -126,7 +126,7 @@ async def test_upgrade_and_connect(api):
 
 
 async def test_pipelining(api):
-    """Honest requests behind one another are answered in order, one each."""
+    """Valid pipelined requests are answered in order, one answer each."""
     missing = GET.replace(b"bear", b"wolf").replace(b"Host: a\r\n", LAST)
     answer = await send(api, (GET + b"\r\n") * 3 + missing + b"\r\n")
     assert statuses(answer) == [200, 200, 200, 404]
@@ -134,14 +134,14 @@ async def test_pipelining(api):
 
 @pytest.mark.parametrize("token", [TOKEN, b""], ids=["token", "none"])
 async def test_a_big_length(api, token):
-    """A body that says it is too big is refused before it is sent; without a token that says no."""
+    """A Content-Length over the limit is refused before the body; without a token with 401."""
     head = b"POST /api/v1/toys HTTP/1.1\r\nHost: a\r\n" + JSON + token
     answer = await send(api, head + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1))
     assert statuses(answer) == [413 if token else 401]
 
 
 async def test_a_body_at_the_limit(api):
-    """16 KiB are taken and read; one byte more is not."""
+    """A body of 16 KiB is read; one byte more is refused."""
     for size, status in ((LIMIT, 201), (LIMIT + 1, 413)):
         body = BEAR + b" " * (size - len(BEAR))
         answer = await send(
@@ -151,7 +151,7 @@ async def test_a_body_at_the_limit(api):
 
 
 async def test_an_endless_body(api):
-    """Chunks without end are refused at the limit, and the connection ends."""
+    """Endless chunks are refused at the limit, and the connection ends."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")
     answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
@@ -167,7 +167,7 @@ async def test_an_endless_body(api):
 
 
 async def test_expect(api):
-    """`100 Continue` comes only after the token was found good, and only for that wish."""
+    """`100 Continue` is sent only after the token was found valid, and only if it was asked for."""
     head = POST + b"Content-Length: 30\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(head)
@@ -180,7 +180,7 @@ async def test_expect(api):
 
 
 async def test_a_slow_head(fresh, monkeypatch):
-    """Whoever does not finish its head is cut off, on a new connection and on a used one."""
+    """A client that does not finish its head is cut off, on a new connection and on a used one."""
     monkeypatch.setattr(listener, "IDLE_SECONDS", 0.3)
     async with api_world(fresh, TOYS) as api:
         assert await send(api, GET) == b""
@@ -188,26 +188,26 @@ async def test_a_slow_head(fresh, monkeypatch):
 
 
 async def test_a_slow_body(api, monkeypatch):
-    """Whoever does not finish its body is told so and cut off."""
+    """A client that does not finish its body gets an error and is cut off."""
     monkeypatch.setattr(decode, "BODY_SECONDS", 0.3)
     answer = await send(api, POST + b"Content-Length: 30\r\n\r\n{")
     assert statuses(answer) == [408]
 
 
 def limited(connections):
-    """Return settings with so many connections."""
+    """Return settings with this limit of connections."""
     return Settings(api_port=0, api_rate=FAST, api_connections=connections)
 
 
 async def end(writer):
-    """Close a connection that may be closed already."""
+    """Close a connection, which may be closed already."""
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
 
 
 async def test_many_connections(fresh):
-    """An account that has all connections loses one; where each account has one, none does."""
+    """An account that holds all connections loses one; if each account holds one, none does."""
     closing = GET.replace(b"admin", b"viewer").replace(b"Host: a\r\n", LAST) + b"\r\n"
     async with api_world(fresh, TOYS, limited(2)) as api:
         held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(2)]
@@ -229,7 +229,7 @@ async def test_many_connections(fresh):
     "begun", [b"", b"GET /api/v1/toys/bear HTT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
 )
 async def test_idle_connections_keep_nobody_out(fresh, begun):
-    """The oldest without a token gives way, whatever it sent; who had a valid one stays."""
+    """The oldest connection without a token is closed; one that had a valid token stays."""
     async with api_world(fresh, TOYS, limited(3)) as api:
         known, sending = await asyncio.open_connection("127.0.0.1", api.port)
         sending.write(GET + b"\r\n")
@@ -242,7 +242,7 @@ async def test_idle_connections_keep_nobody_out(fresh, begun):
                 assert (await held[-1][0].readuntil(b"\r\n")).startswith(b"HTTP/1.1 404")
         assert statuses(await send(api, GET + b"Connection: close\r\n\r\n")) == [200]
         with contextlib.suppress(ConnectionResetError):
-            await held[0][0].read()  # it ends; the next one is there still
+            await held[0][0].read()  # it is closed; the next one is still there
         assert held[0][0].at_eof() or held[0][0].exception()
         assert not held[1][0].at_eof()
         assert held[1][0].exception() is None
@@ -253,7 +253,7 @@ async def test_idle_connections_keep_nobody_out(fresh, begun):
 
 
 async def test_who_is_answered_gives_way_last(fresh):
-    """Without a token one that is being answered stays while others wait, and goes then."""
+    """A connection without a token is not closed during an answer until others wait."""
     begun, release = asyncio.Event(), asyncio.Event()
 
     async def slow(_call):
@@ -276,7 +276,7 @@ async def test_who_is_answered_gives_way_last(fresh):
 
 
 async def test_a_client_that_leaves(fresh):
-    """Work goes on when the client is gone; no failure is logged."""
+    """A request is completed after the client has disconnected; no failure is logged."""
     begun, release, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def slow(call):
@@ -299,7 +299,7 @@ async def test_a_client_that_leaves(fresh):
 
 
 async def test_nothing_of_a_request_is_logged(api, caplog, capfd):
-    """Neither headers, path, query, body nor address of a request come into any log."""
+    """A request's headers, path, query, body and address do not appear in any log."""
     caplog.set_level(logging.DEBUG)
     canaries = b"X-Canary: canary-head\r\nUser-Agent: canary-agent\r\nReferer: canary-from\r\n"
     get, post = (head.replace(b"Host: a\r\n", LAST + canaries) for head in (GET, POST))

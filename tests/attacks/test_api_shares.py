@@ -1,6 +1,6 @@
-"""One token, account or client that takes all it can get: the others are answered.
+"""One token, account or client takes all that it can get: the others are still answered.
 
-Each test attacks a share of the control plane over real sockets. Another account is served, the
+Each test attacks one limit of the control plane over real sockets. Another account is served, the
 attacker gets 429 or 503 with `Retry-After`, and the metric counts it.
 """
 
@@ -25,7 +25,7 @@ BEGIN = f"POST {CHANNEL}/pause"
 
 
 class Client:
-    """A connection that somebody keeps."""
+    """A connection that stays open."""
 
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
@@ -36,7 +36,7 @@ class Client:
         self.writer.write(f"{request} HTTP/1.1\r\nHost: a\r\n{bearer}{more}\r\n".encode())
 
     async def read_head(self):
-        """Return status and head of the next answer; status 0 where the connection ended."""
+        """Return status and head of the next answer; status 0 if the connection ended."""
         try:
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -53,7 +53,7 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def clients(team, number):
-    """Open so many connections."""
+    """Open this many connections."""
     opened = [
         Client(*await asyncio.open_connection("127.0.0.1", team.api.port)) for _ in range(number)
     ]
@@ -65,19 +65,19 @@ async def clients(team, number):
 
 
 def limits(team, share):
-    """Return how often the metric counted a share."""
+    """Return the metric's count for a share."""
     return team.api.registry.get_sample_value("hening_api_limits_total", {"share": share})
 
 
 async def kept(team, account):
-    """Return how many keyed requests of an account are remembered."""
+    """Return how many requests with an idempotency key are remembered for an account."""
     async with team.services.sessions() as session:
         return await session.scalar(select(func.count()).where(IdempotencyKey.account == account))
 
 
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
 async def test_connections_of_a_token(world, busy):
-    """A token that holds all connections loses some to others, who keep theirs."""
+    """A token that holds all connections loses some to others, which keep theirs."""
     async with console_world(world, api_connections=8) as team:
         engineer, admin = await team.token("engineer"), await team.token("admin")
         async with clients(team, 1) as (kept_open,), clients(team, 7) as held:
@@ -96,7 +96,7 @@ async def test_connections_of_a_token(world, busy):
 
 
 async def test_connections_without_a_token(world):
-    """However many are opened, whatever they send, accounts keep theirs and come in."""
+    """Connections without a token neither keep accounts out nor close their connections."""
     async with console_world(world, api_connections=8) as team:
         admin = await team.token("admin")
         async with clients(team, 1) as (kept_open,):
@@ -110,7 +110,7 @@ async def test_connections_without_a_token(world):
 
 
 async def test_a_flood_of_refusals(world, monkeypatch):
-    """Where they are too many they come late, and nothing else does."""
+    """If there are too many, accounts wait longer, and that is the only effect."""
     monkeypatch.setattr(listener, "LATE_SECONDS", 3600)
     monkeypatch.setattr(listener, "DRAIN_SECONDS", 0.1)
     async with console_world(world, refusals_per_second=1) as team:
@@ -134,7 +134,7 @@ async def test_a_flood_of_refusals(world, monkeypatch):
 
 
 async def test_bodies(world):
-    """Where all threads are taken bodies are decoded all the same, and big ones are not read."""
+    """With all threads busy, small bodies are still decoded and large ones are not read."""
     async with console_world(world) as team:
         engineer = await team.token("engineer")
         release = threading.Event()
@@ -153,7 +153,7 @@ async def test_bodies(world):
 
 
 async def test_requests_of_an_account(world):
-    """Ten tokens of an account do what two may; another account is answered."""
+    """Ten tokens of an account get the limit of one account; another account is answered."""
     async with console_world(world, api_rate=1) as team:
         tokens = [await team.token("viewer") for _ in range(10)]
         admin = await team.token("admin")
@@ -168,7 +168,7 @@ async def test_requests_of_an_account(world):
 
 
 async def test_guesses_at_halts(world):
-    """Requests to halt with a wrong token or none are bounded; one with a valid token is not."""
+    """Halt requests with a wrong token or none are rate-limited; one with a valid token is not."""
     async with console_world(world, api_rate=1) as team:
         approver = await team.token("approver")
         async with clients(team, 1) as (client,):
@@ -182,7 +182,7 @@ async def test_guesses_at_halts(world):
 
 
 async def test_sign_ins(world):
-    """A valid token in a loop begins so many sessions; the others sign in, and its API goes on."""
+    """A valid token in a loop begins few sessions; others can sign in, and its API works."""
     async with console_world(world, sign_ins_per_hour=60) as team:
         token = await issue_token(team.services, "viewer")
         browser = await team.browser()
@@ -200,7 +200,7 @@ async def test_sign_ins(world):
 
 
 async def test_refused_keys(world):
-    """A client that collects refusals under keys of its own fills no database."""
+    """A client that stores refusals under new idempotency keys does not fill the database."""
     async with console_world(world) as team:
         viewer = await team.token("viewer")
         async with clients(team, 1) as (client,):
@@ -212,7 +212,7 @@ async def test_refused_keys(world):
 
 
 async def test_keys_of_an_account(world):
-    """An account that has used up its keys gets 429; another one's are taken."""
+    """An account that has used up its idempotency keys gets 429; another account's are accepted."""
     async with console_world(world, idempotency_keys=2) as team:
         for number, status in enumerate((200, 200, 429)):
             token = await team.token("viewer")
@@ -233,7 +233,7 @@ async def test_keys_of_an_account(world):
 
 
 async def test_changes_of_an_account(world):
-    """An account that asks for changes in a loop is refused; it may stop things all the same."""
+    """An account that requests changes in a loop is refused; it may still halt."""
     async with console_world(world, changes_per_hour=12) as team:
         engineer, admin = await team.token("engineer"), await team.token("admin")
         call = team.api.call
@@ -254,7 +254,7 @@ async def test_changes_of_an_account(world):
 
 
 async def test_uploads_of_an_account(world):
-    """An account that announces uploads in a loop is refused; another one announces its own."""
+    """An account that announces uploads in a loop is refused; another account's are accepted."""
     async with console_world(world, uploads_per_account=2) as team:
         engineer, editor = await team.token("engineer"), await team.token("editor")
         sha256 = base64.b64encode(b"0" * 64).decode()

@@ -1,7 +1,7 @@
-"""A word of its own in every position of a request, and a search of all that the process wrote.
+"""A unique word in every position of a request, and a search of all that the process wrote.
 
 Real servers: one process, two workers, two workers with TLS. They are killed, replaced and ended
-with requests half done. A word that is found says by its number where it stood.
+with unfinished requests. The number in a word says where it stood.
 """
 
 import base64
@@ -32,8 +32,8 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "run")
 PATH = b"/metadata/timestamp.json"
 STEM = "canary"
-NUMBER = b"471147114711"  # where only digits may stand
-ADDRESS = "127.0.47.11"  # whence these clients come
+NUMBER = b"471147114711"  # positions that take digits only
+ADDRESS = "127.0.47.11"  # the addresses of these clients
 WAYS = {
     "one process": (),
     "workers": ("--workers", "2"),
@@ -46,7 +46,7 @@ words = (f"{STEM}{number:04d}" for number in itertools.count())
 
 
 def word():
-    """Return a word that stands nowhere else."""
+    """Return a unique word."""
     return next(words).encode()
 
 
@@ -57,7 +57,7 @@ def head(*lines, method=b"GET", path=PATH, version=b"HTTP/1.1", host=b"a"):
 
 
 def whole():
-    """Yield requests with words in every position, each with what comes behind it."""
+    """Yield requests with words in every position, each with the bytes that follow it."""
     yield head(method=word())
     yield head(method=word().upper())
     yield head(version=word())
@@ -85,7 +85,7 @@ def whole():
     for line in (word(), word() + b": a", b" " + word() + b": a", b"A " + word() + b": a"):
         yield head(line)
     yield head(b"Range: bytes=" + NUMBER + b"-", path=PACKAGE.encode())
-    yield head(b"User-Agent: " + word(), path=PACKAGE.encode())  # its blob is gone: our failure
+    yield head(b"User-Agent: " + word(), path=PACKAGE.encode())  # its blob is missing: server error
     yield head(b"Content-Length: 10") + word()
     yield head(b"Transfer-Encoding: chunked") + b"a\r\n" + word() + b"\r\n0\r\nX: " + word()
     yield head() + word() + b"\r\n\r\n"
@@ -98,7 +98,7 @@ def whole():
 
 
 def unfinished():
-    """Yield beginnings of requests that nobody will ever end."""
+    """Yield beginnings of requests that are never completed."""
     yield b"GET /" + word()
     yield head(b"User-Agent: " + word())[:-2]
     yield head(b"X-" + word() + b": a")[:-4]
@@ -109,7 +109,7 @@ def unfinished():
 
 @dataclass
 class Running:
-    """A server, where it may write, and the connections on which a request is half sent."""
+    """A server, the places where it may write, and the connections with unfinished requests."""
 
     process: subprocess.Popen
     folder: Path
@@ -119,7 +119,7 @@ class Running:
     half: list
 
     def connect(self, name=STEM):
-        """Connect from an address that is a word, too; the name is told where there is TLS."""
+        """Connect from an address that is a word, too; with TLS send the name."""
         plain = socket.create_connection(
             ("127.0.0.1", self.port), timeout=PATIENCE, source_address=(ADDRESS, 0)
         )
@@ -128,7 +128,7 @@ class Running:
         return self.context.wrap_socket(plain, server_hostname=name)
 
     def exchange(self, data, cut=None):
-        """Send bytes, in two packets where they are cut, and read until the server closes."""
+        """Send bytes, in two packets if they are split, and read until the server closes."""
         answer = b""
         with (
             self.connect(word().decode()) as connection,
@@ -138,7 +138,7 @@ class Running:
             connection.sendall(data[:cut])
             if cut is not None:
                 connection.sendall(data[cut:])
-            connection.sendall(b"\0\r\n\r\n")  # is refused, and ends what is open still
+            connection.sendall(b"\0\r\n\r\n")  # is refused, and closes the open connections
             while piece := connection.recv(65536):
                 answer += piece
         return answer
@@ -146,7 +146,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def servers(published_state, tmp_path_factory):
-    """Run a server for each way, all with half a request on several connections."""
+    """Run a server for each mode, each with unfinished requests on several connections."""
     with contextlib.ExitStack() as stack:
         running = {}
         for name, options in WAYS.items():
@@ -192,7 +192,7 @@ def start(published_state, folder, options, stack):
     return server
 
 
-#: The stem, as it is and as programs disguise what they write.
+#: The stem, as it is and in the forms in which programs escape it.
 FORMS = (
     *(STEM.encode(), STEM.upper().encode(), STEM.encode().hex().encode(), NUMBER),
     base64.b64encode(STEM.encode()),
@@ -204,7 +204,7 @@ FOUND = re.compile(rb"(?:%s)\d*" % b"|".join(map(re.escape, FORMS)), re.IGNORECA
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_position_of_a_request_is_kept(servers, way):
-    """Answers, output, metrics, state and temporary files are searched, after kills as well."""
+    """Answers, output, metrics, state and temporary files are searched, also after kills."""
     server = servers[way]
     answers = [server.exchange(data) for data in whole()]
     answers += [server.exchange(data, len(data) // 2) for data in whole()]
@@ -216,7 +216,7 @@ def test_no_position_of_a_request_is_kept(servers, way):
             connection.sendall(data)
             linger = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    for connection in server.half:  # cut off without a word, or with what was asked before
+    for connection in server.half:  # cut off, perhaps after answers to earlier requests
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             while piece := connection.recv(65536):
                 answers.append(piece)
@@ -238,7 +238,7 @@ def disturb(server):
     first = children(pid)
     half = [server.connect(word().decode()) for _ in range(16)]
     for before, connection in zip((b"", head(b"Range: bytes=0-0")) * 8, half, strict=True):
-        connection.sendall(before + head(b"User-Agent: " + word())[:-2])  # lane and hand-over
+        connection.sendall(before + head(b"User-Agent: " + word())[:-2])  # fast path and aiohttp
     os.kill(first[0], signal.SIGKILL)
     until(lambda: len(set(children(pid)) - {first[0]}) == len(first))
     second = children(pid)

@@ -1,4 +1,4 @@
-"""Attacks on the console by other sites, by who knows a cookie before, and by names with markup."""
+"""Attacks on the console: by other sites, with a cookie known beforehand, by names with markup."""
 
 import re
 
@@ -47,7 +47,7 @@ async def is_halted(team):
     ids=str,
 )
 async def test_a_form_of_another_site(team, headers, change):
-    """With the victim's cookies it is refused, and nothing is halted."""
+    """The request carries the victim's cookies; it is refused, and nothing is halted."""
     browser = await team.signed_in("engineer")
     page = await browser.get(f"{PATH}/halt")
     action, fields = page.form("/halt")
@@ -58,7 +58,7 @@ async def test_a_form_of_another_site(team, headers, change):
 
 
 async def test_a_form_of_another_session(team):
-    """What one session's page holds is worth nothing in another one."""
+    """A token of one session's page is not valid in another session."""
     attacker, victim = await team.signed_in("approver"), await team.signed_in("engineer")
     action, fields = (await attacker.get(f"{PATH}/halt")).form("/halt")
     answer = await victim.ask("POST", action, data=fields)
@@ -71,7 +71,7 @@ async def test_a_form_of_another_session(team):
     [("application/json", b"{}"), ("text/plain", b"csrf=x"), ("multipart/form-data", b"")],
 )
 async def test_bodies_that_are_no_form(team, kind, body):
-    """Other types, which a page elsewhere may send without asking, are not even read."""
+    """Other content types, which another site's page may send without preflight, are not read."""
     browser = await team.signed_in("engineer")
     answer = await browser.ask("POST", f"{PATH}/halt", data=body, headers={"Content-Type": kind})
     assert answer.status == 415
@@ -79,7 +79,7 @@ async def test_bodies_that_are_no_form(team, kind, body):
 
 
 async def test_no_link_changes_anything(team):
-    """Actions take POST alone: whoever follows or previews a link does nothing."""
+    """Actions take POST alone: a link that is followed or previewed has no effect."""
     browser = await team.signed_in("engineer")
     for action in ("pause", "resume"):
         assert (await browser.get(f"{PATH}/{action}")).status == 405
@@ -90,7 +90,7 @@ async def test_no_link_changes_anything(team):
 
 
 async def test_signing_somebody_in_by_a_form_of_another_site(team):
-    """A victim is not made to work as somebody else: signing in needs our page, too."""
+    """Login CSRF: a sign-in is accepted from the console's own page alone."""
     browser = await team.browser()
     action, fields = (await browser.get("/console/sign-in")).form("/sign-in")
     token = await team.token("viewer")
@@ -101,7 +101,7 @@ async def test_signing_somebody_in_by_a_form_of_another_site(team):
 
 
 async def test_a_session_that_was_known_before(team):
-    """The secret is drawn at the sign-in; one that was planted opens nothing, before or after."""
+    """The session secret is drawn at sign-in; a planted one is not valid before or after it."""
     planted = "ab" * 32
     browser = await team.browser()
     browser.session.cookie_jar.update_cookies({"hening-session": planted})
@@ -130,7 +130,7 @@ async def test_a_session_that_was_known_before(team):
     ],
 )
 async def test_the_way_back_leads_nowhere_else(team, target):
-    """A link to the sign-in page cannot name another site to come out at."""
+    """A link to the sign-in page cannot redirect to another site."""
     browser = await team.browser()
     page = await browser.get("/console/sign-in", params={"to": target})
     token = await team.token("viewer")
@@ -142,7 +142,7 @@ async def test_the_way_back_leads_nowhere_else(team, target):
 
 @pytest.fixture
 def older(monkeypatch):
-    """Let every text in, as an older version did."""
+    """Accept every text, as an older version did."""
     monkeypatch.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
     monkeypatch.setattr("server.release.rollouts.rollouts.check_note", lambda _: None)
     monkeypatch.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
@@ -151,7 +151,7 @@ def older(monkeypatch):
 
 @pytest.mark.parametrize("text", [MARKUP, HIDDEN], ids=["markup", "hidden"])
 async def test_no_form_takes_what_misleads_its_readers(world, text):
-    """The forms of orders and of what becomes of them refuse it, and nothing is done."""
+    """The forms of rollout commands and change requests refuse it, and nothing is done."""
     async with console_world(world) as team:
         team.services.rollouts._approval_channels = ("*/*/stable",)
         engineer, approver = await team.signed_in("engineer"), await team.signed_in("approver")
@@ -174,7 +174,7 @@ async def test_no_form_takes_what_misleads_its_readers(world, text):
 
 @pytest.mark.usefixtures("older")
 async def test_what_older_texts_hide_is_shown(world):
-    """Of notes and reasons that an older version took: as escapes, where each page shows them."""
+    """Notes and reasons that an older version accepted are shown with escapes on each page."""
     async with console_world(world) as team:
         shown = await write_everywhere(team, HIDDEN)
         for each in shown:
@@ -185,7 +185,7 @@ async def test_what_older_texts_hide_is_shown(world):
 
 @pytest.mark.usefixtures("older")
 async def test_markup_stays_text(world):
-    """Notes, reasons and labels that somebody gave come back as what they are."""
+    """Notes, reasons and labels are shown as they were entered."""
     async with console_world(world) as team:
         shown = await write_everywhere(team, MARKUP)
         for each in shown:
@@ -196,7 +196,7 @@ async def test_markup_stays_text(world):
 
 
 async def write_everywhere(team, text):
-    """Pause and halt with `text` wherever one may stand, and return all pages."""
+    """Pause and halt with `text` in every free-text field, and return all pages."""
     engineer = await team.signed_in("engineer")
     page = await engineer.get(PATH)
     page = await engineer.send(page, "/pause", {"note": text})
@@ -217,7 +217,7 @@ async def write_everywhere(team, text):
 
 
 async def test_markup_in_paths_and_queries(team):
-    """What a link can bring is not part of a page either, refusals included."""
+    """Text from a link does not appear in a page, not even in a refusal."""
     admin = await team.signed_in("admin")
     for path in (
         f"/console/{MARKUP}",
@@ -233,7 +233,7 @@ async def test_markup_in_paths_and_queries(team):
 
 
 async def test_what_every_page_forbids(team):
-    """No script from anywhere, no frame, no other site's resource, nothing kept by the browser."""
+    """No scripts, no frames, no resources of other sites, and no caching by the browser."""
     admin = await team.signed_in("admin")
     stranger = await team.browser()
     pages = [await admin.get(path) for path in ("/console/", PATH, "/console/nothing")]
@@ -253,20 +253,20 @@ async def test_what_every_page_forbids(team):
 
 
 async def test_the_api_takes_no_cookie(team):
-    """A session opens pages alone: what a browser sends by itself is nothing to the API."""
+    """A session opens pages alone: the API does not accept its cookie."""
     browser = await team.signed_in("admin")
     assert (await browser.get("/api/v1/me")).status == 401
 
 
 async def test_dns_rebinding(team):
-    """Under a name that was made to lead here there is no page at all."""
+    """A Host name of an attacker (DNS rebinding) gets no page."""
     browser = await team.browser()
     page = await browser.get("/console/sign-in", headers={"Host": "evil.example"})
     assert page.status == 421
 
 
 async def test_guesses_run_dry(world):
-    """Tokens and cookies that open nothing use up what all guesses together may do."""
+    """Invalid tokens and cookies count towards the shared limit of guesses."""
     async with console_world(world, api_rate=1) as team:
         browser = await team.browser()
         statuses = [

@@ -1,6 +1,6 @@
-"""Servers and phones that a version before the limits let be poisoned go on after one root.
+"""Servers and phones poisoned under a version without the limits recover with one root.
 
-Each scenario of `fixtures/poisoned` is opened as it was left: the team takes the thief's version
+Each scenario of `fixtures/poisoned` is opened as it was left. The team copies the thief's version
 into its folder, resets the model and changes its key in one proposal, and releases the next build.
 """
 
@@ -39,7 +39,7 @@ class Team(TurnedStage):
         self.wait_until_signed()
 
     def take_over(self) -> None:
-        """Copy what the thief has published into the team's folder, to build upon."""
+        """Copy the thief's publications into the team's folder, as base of the next version."""
         public = self.server_state / "public" / "metadata"
         newest = load_role(public, "armani").signed.version
         known = load_role(self.repo / "metadata", "armani").signed.version
@@ -63,7 +63,7 @@ class Team(TurnedStage):
     def release(self, *options, number=9) -> str:
         """Make a build after the reset, sign it and offer it to everyone; returns its name.
 
-        It is made an hour ahead: by the real time that went by, a reset may be after `now`.
+        It is made an hour ahead: real time has passed, so the reset may be later than `now`.
         """
         build = OtherBuild("armani", "id", number, self.now + HOUR + number, "2026-11-05")
         package = self.packages / f"armani-{number}-full.zip"
@@ -86,7 +86,7 @@ class Team(TurnedStage):
 
 @pytest.fixture
 def team(request, tmp_path, programs):
-    """Open a scenario, on the morning after."""
+    """Open a scenario, on the morning after the theft."""
     stage = Team(open_poisoned(request.param, tmp_path), programs)
     stage.open()
     try:
@@ -110,7 +110,7 @@ def test_one_root_heals_server_and_phone(team):
 
 @pytest.mark.parametrize("team", ["patch-level"], indirect=True)
 def test_a_patch_level_that_an_image_states_is_out_of_reach(team):
-    """Honest phones go on; who runs that image refuses older ones. `check` is quiet again."""
+    """Honest phones update; a phone with the thief's image refuses older ones; `check` is clean."""
     for path in (team.server_state, *team.server_state.rglob("*")):  # modes of an older version
         path.chmod(0o700 if path.is_dir() else 0o600)
     with pytest.raises(StageError):

@@ -1,7 +1,7 @@
-"""Halts while a server is attacked with valid tokens and with none: all are answered.
+"""Halts while a server is attacked with valid tokens and without: all are answered.
 
-The attacks come from a process of their own. How long halts take is measured by `make soak`
-(`soak.halts`): here the machine may be busy, and what counts is that none is lost.
+The attacks come from a separate process. `make soak` (`soak.halts`) measures how long halts take.
+Here the machine may be busy, so the test only checks that none is lost.
 """
 
 import pytest
@@ -14,7 +14,7 @@ HALTS = 20
 
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_every_halt_is_answered_and_public(world, name):
-    """Each gets 200, and the pointer that phones see is halted for its reason."""
+    """Each gets 200, and the pointer that phones see is halted with its reason."""
     async with besieged(world) as server:
         seconds = await measure(server, name, HALTS)
     assert len(seconds) == HALTS

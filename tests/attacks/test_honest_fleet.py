@@ -1,7 +1,7 @@
-"""No limit locks out an honest fleet: phones and servers that were away end in updates.
+"""No limit locks out an honest fleet: phones and servers that were away can still update.
 
-A state of the version before the limits is opened, healed, and goes on for two years. Its builds
-are then 3,000 counters apart, and phones of every clock ask for them.
+A state from before the limits is opened, healed, and runs for two years. Its builds are then 3,000
+counters apart, and phones with any clock ask for them.
 """
 
 import shutil
@@ -31,16 +31,16 @@ class Fleet(Team):
             self.made = self.release("--counter", counter, number=counter)
 
     def pass_time(self, seconds):
-        """Turn the clock of all programs on."""
+        """Set the clock of all programs forward."""
         self.now += seconds
         self.ahead += seconds
 
     def copy_phone(self, name):
-        """Return a phone of its own that runs build 1 and has been off since."""
+        """Return a phone that runs build 1 and has been off since."""
         return shutil.copytree(self.poisoned.phone("honest"), self.folder / "phones" / name)
 
     def install_by(self, name, clock):
-        """Let a phone whose clock is `clock` seconds ahead install; returns what it is then."""
+        """Let a phone whose clock is `clock` seconds ahead install; returns its new state."""
         now, self.ahead = self.ahead, self.ahead + clock
         try:
             return self.install(self.folder / "phones" / name)
@@ -61,14 +61,14 @@ def fleet(programs, tmp_path_factory):
 
 @pytest.mark.parametrize("clock", [0, -YEAR], ids=["right", "a year slow"])
 def test_a_phone_that_was_off_for_two_years(fleet, clock):
-    """It takes a build 3,000 counters above its own, also by a clock that is a year slow."""
+    """The phone takes a build 3,000 counters above its own, also with a clock a year slow."""
     fleet.copy_phone(f"off {clock}")
     shown = fleet.install_by(f"off {clock}", clock)
     assert (shown["running"]["incremental"], shown["floor"]) == (fleet.made, 3001)
 
 
 def test_a_phone_whose_clock_is_a_year_ahead(fleet):
-    """It refuses what has expired by its clock, remembers nothing of that, and goes on."""
+    """The phone refuses what has expired by its clock, stores nothing of it, and polls on."""
     fleet.copy_phone("ahead")
     with pytest.raises(StageError, match="has expired"):
         fleet.install_by("ahead", YEAR)
@@ -76,7 +76,7 @@ def test_a_phone_whose_clock_is_a_year_ahead(fleet):
 
 
 def test_a_server_that_was_restored(fleet):
-    """Phones refuse the older state until a root names new online keys; then they go on."""
+    """Phones refuse the older state until a root lists new online keys; then they go on."""
     fleet.copy_phone("ahead of the server")
     fleet.stop_server()
     kept = shutil.copytree(fleet.server_state, fleet.folder / "kept")

@@ -1,6 +1,6 @@
-"""A publisher in foreign hands, beside a key process: what it asks for, and what comes of it.
+"""A compromised publisher beside a key process: what it asks for, and what it gets.
 
-Whoever has taken over the server's process has its state folder and the socket, and no key.
+An attacker that controls the server's process has its state folder and the socket, but no key.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ def process(world, tmp_path):
 
 @pytest.fixture
 def stolen(world, process):
-    """Give a world whose publisher has no keys, after it published once with its key process."""
+    """Give a world whose publisher has no keys; it has published once with its key process."""
     process.start()
     change(world, lambda pointer: plan_pause(CHANNEL, pointer, {"en": "Once."}, 2**40))
     return world
@@ -66,7 +66,7 @@ def change(world, edit):
 
 
 def ask(world, pointers, files=(), **changes):
-    """Ask the key process as no honest publisher does; returns the answer."""
+    """Send the key process a dishonest publisher's request; returns the answer."""
     holder = open_keys(world.folder)
     asked = {
         "public": holder._public(),
@@ -81,7 +81,7 @@ def ask(world, pointers, files=(), **changes):
 
 
 def offered(world):
-    """Return what is offered, as a request holds it."""
+    """Return the offered state in the form of a request."""
     return encode_pointer(world.published().pointers()[POINTER])
 
 
@@ -94,7 +94,7 @@ def forked(world, folder):
 
 
 def test_no_version_has_two_contents(stolen):
-    """However often and whatever it asks for: each answer has versions of its own."""
+    """Each answer has versions of its own, whatever the requests are and however many."""
     seen = set()
     for number in range(5):
         pointer = offered(stolen) | {"t": {"en": str(number)}}
@@ -107,7 +107,7 @@ def test_no_version_has_two_contents(stolen):
 
 
 def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
-    """Two publishers on copies of one state: the log of one of them is signed."""
+    """Two publishers on copies of one state: the key process signs the log of one of them."""
     with forked(stolen, tmp_path / "fork") as fork:
         change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
         before = (fork.folder.public / "log" / "checkpoint").read_bytes()
@@ -117,7 +117,7 @@ def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
 
 
 def test_the_log_of_the_fork_by_hand(stolen):
-    """Also by the socket alone: of two roots of one size the second is not signed."""
+    """The same by the socket alone: of two tree roots of one size the second is not signed."""
     key = load_keys(stolen.folder).log_verifier
     note = (stolen.folder.public / "log" / "checkpoint").read_bytes()
     head = decode_checkpoint(note, key)
@@ -131,7 +131,7 @@ def test_the_log_of_the_fork_by_hand(stolen):
 
 
 def sign_leaves(world, leaves):
-    """Have the log signed with further leaves, and show that to nobody; return the note."""
+    """Have the log signed with further leaves, and keep that secret; return the note."""
     folder = world.folder.public / "log"
     key = load_keys(world.folder).log_verifier
     note = (folder / "checkpoint").read_bytes()
@@ -158,7 +158,7 @@ def kept_back(world):
 
 
 def halt(world):
-    """Halt the rollout, and check that every phone and every auditor finds it."""
+    """Halt the rollout, and check that every phone and every auditor sees it."""
     change(world, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
     assert world.published().pointers()[POINTER].halted
     key = load_keys(world.folder).log_verifier
@@ -170,14 +170,14 @@ def halt(world):
     "leaf", [b"made up", encode_leaf("latest", 9, "0" * 64), encode_leaf("armani", 3, "0" * 64)]
 )
 def test_leaves_of_ones_own(stolen, leaf):
-    """A leaf is of a publication that the process has made; publishing goes on."""
+    """A leaf belongs to a publication of the key process; publishing goes on."""
     with pytest.raises(PublishError, match=r"is of no publication that was signed here"):
         sign_leaves(stolen, [leaf])
     halt(stolen)
 
 
 def test_leaves_that_are_kept_back(stolen):
-    """The process has them, so the server that takes over goes on with `rebuild`."""
+    """The key process has the leaves, so the server that takes over continues with `rebuild`."""
     kept_back(stolen)
     with pytest.raises(StorageError, match=r"leaves was signed, .* run `hening-server rebuild`"):
         halt(stolen)
@@ -186,7 +186,7 @@ def test_leaves_that_are_kept_back(stolen):
 
 
 def add_row(world, entry):
-    """Add a row after the log's last, as who holds the database can."""
+    """Add a row after the log's last one, as an attacker with access to the database can."""
 
     async def add():
         async with open_database(world.folder.database) as sessions, sessions.begin() as session:
@@ -200,13 +200,13 @@ def add_row(world, entry):
 
 
 def test_rows_of_ones_own(stolen):
-    """A row of the database that can never be signed goes when the next leaf comes."""
+    """A database row that can never be signed is removed when the next leaf is added."""
     add_row(stolen, encode_leaf("latest", 9, "0" * 64))
     halt(stolen)
 
 
 def test_rows_of_ones_own_beside_leaves_that_are_kept_back(stolen):
-    """What was signed takes their place."""
+    """The signed leaves take their place."""
     kept_back(stolen)
     add_row(stolen, encode_leaf("latest", 9, "0" * 64))
     assert stolen.rebuild().leaves == 1
@@ -214,7 +214,7 @@ def test_rows_of_ones_own_beside_leaves_that_are_kept_back(stolen):
 
 
 def test_one_version_with_two_contents(stolen):
-    """Maintainers signed both; the log has one, whichever came first."""
+    """Maintainers signed both; the log has the one that came first."""
     contents = [
         RoleVersion("armani", 3, stolen.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, each)}))
         for each in (release(1), release(1, withdrawn=True))
@@ -234,7 +234,7 @@ def test_one_version_with_two_contents(stolen):
 
 
 def test_a_record_that_does_not_know_the_log(stolen, process):
-    """It is told what is public as soon as a publisher looks for its keys, and before it signs."""
+    """The key process learns the public state when a publisher looks for keys, before it signs."""
     process.stop()
     shutil.rmtree(process.record)
     process.start()
@@ -249,7 +249,7 @@ def test_a_record_that_does_not_know_the_log(stolen, process):
 
 
 def test_leaves_that_are_lost(stolen, process):
-    """No copy has them and neither has the record: the log gets a new key.
+    """No copy and no record has the leaves: the log gets a new key.
 
     The steps are those of OPERATIONS, "Leaves that are lost", in that order.
     """
@@ -266,7 +266,7 @@ def test_leaves_that_are_lost(stolen, process):
     stolen.run(lambda p: make_next_keys(p, stolen.folder, ["log"], afresh=True))
     following = load_keys(stolen.folder).log_keys[1].verifier
     assert stolen.publish({("root", 2): stolen.ceremony.root(2, log=following)}).reason == ""
-    stolen.ahead += timedelta(minutes=2)  # caches have the root
+    stolen.ahead += timedelta(minutes=2)  # caches have the new root
     assert stolen.run(lambda p: switch_keys(p, stolen.folder, ["log"], stolen.now)) == ["log"]
 
     halt(stolen)
@@ -276,7 +276,7 @@ def test_leaves_that_are_lost(stolen, process):
 
 
 def test_bytes_of_ones_own_are_not_signed(stolen):
-    """The log's key signs checkpoints alone, and no other key is handed bytes at all."""
+    """The log's key signs checkpoints alone, and the other keys do not sign raw bytes."""
     key = load_keys(stolen.folder).log_verifier
     size = decode_checkpoint((stolen.folder.public / "log" / "checkpoint").read_bytes(), key).size
     with pytest.raises(PublishError, match="three lines"):
@@ -287,7 +287,7 @@ def test_bytes_of_ones_own_are_not_signed(stolen):
 
 
 def test_nothing_is_offered_that_maintainers_did_not_sign(stolen):
-    """Not another package, not one of another channel, not one that was withdrawn."""
+    """Pointers to another package, another channel's or a withdrawn one are not signed."""
     for member, value in (
         ("x", "0" * 64),
         ("p", "armani/id/stable/evil.zip"),
@@ -306,12 +306,12 @@ def test_nothing_is_offered_that_maintainers_did_not_sign(stolen):
 
 
 def test_what_was_public_is_not_taken_back(stolen, tmp_path):
-    """A role that withdraws a build cannot be replaced by the one before it."""
+    """A role that withdraws a build cannot be replaced by its predecessor."""
     with forked(stolen, tmp_path / "fork") as fork:
         withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
         role = stolen.ceremony.role("armani", 3, withdrawn)
         assert stolen.publish({("armani", 3): role}).reason == ""
-        load_keys(stolen.folder)  # as every half minute: the publisher says what is public
+        load_keys(stolen.folder)  # as every half minute: the publisher reports what is public
         with pytest.raises(PublishError, match=r"was public, and .* is now"):
             open_keys(fork.folder).plan(
                 *([], fork.published().pointers(), fork.now()), renew=True, logged={}, burned={}

@@ -1,4 +1,4 @@
-"""Tokens, secrets and passwords sent to the control plane: none is logged, answered or kept."""
+"""Tokens, secrets and passwords sent to the control plane are not logged, answered or stored."""
 
 import asyncio
 import http.client
@@ -72,7 +72,7 @@ def process(world):
 
 
 def ask(port, method, path, headers, body=None):
-    """Send one request on a connection of its own; return status and bytes of the whole answer."""
+    """Send one request on a new connection; return status and bytes of the whole answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request(method, path, body, headers)
@@ -84,7 +84,7 @@ def ask(port, method, path, headers, body=None):
 
 
 def requests(tokens):
-    """Yield requests that carry a secret in every place that a person or program may get wrong."""
+    """Yield requests that carry a secret in every place where a caller may put it by mistake."""
     admin = {"Authorization": f"Bearer {tokens['valid']}"}
     for text in tokens.values():
         for form in BEARERS:
@@ -120,14 +120,14 @@ def requests(tokens):
 
 
 def everything(tokens):
-    """Yield all of it; what may end the token that asks comes with that token in no place."""
+    """Yield all requests; one that may end its own token does not carry that token."""
     yield from requests(tokens)
     admin = {"Authorization": f"Bearer {tokens['valid']}"}
     yield from every_operation(admin, tokens["unknown"])
 
 
 def test_no_secret_escapes(process, world):
-    """Neither output, answers, state folder nor audit log hold a secret that was sent."""
+    """Output, answers, state folder and audit log contain none of the secrets that were sent."""
     server, port, tokens = process
     secrets = [text[20:84].encode() for text in tokens.values()] + [PASSWORD.encode()]
     found = set()

@@ -1,4 +1,4 @@
-"""Canaries in every field of a request: none of them is in a log, a metric or an answer."""
+"""Canaries in every field of a request: none appears in a log, a metric or an answer."""
 
 import subprocess
 import sys
@@ -55,7 +55,7 @@ def process(world):
         text=True,
     ) as server:
         port = int(server.stdout.readline().rpartition(":")[2])
-        # Asking for a package whose blob is gone is a failure of the server's.
+        # A request for a package whose blob is missing is a failure of the server.
         for blob in world.folder.blobs.rglob("*"):
             if blob.is_file():
                 blob.unlink()
@@ -64,7 +64,7 @@ def process(world):
 
 
 def test_nothing_of_a_request_is_printed(process, world):
-    """Neither stdout nor stderr nor an answer repeats a canary, a provoked 500 included."""
+    """Stdout, stderr and answers, a provoked 500 included, repeat no canary."""
     server, served = process
     answers = [
         served.exchange(data.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
@@ -85,7 +85,7 @@ def test_nothing_of_a_request_is_printed(process, world):
 
 
 def test_metrics_hold_counts_by_closed_labels_only(published_state):
-    """The exposition knows statuses and reasons, and no time of any one request."""
+    """The metrics have statuses and reasons, but no time of a single request."""
     with serve(published_state.folder) as served:
         before = served.metrics()
         for data in requests():

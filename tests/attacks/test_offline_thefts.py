@@ -1,4 +1,4 @@
-"""What a thief of offline keys can do, by row of `docs/THREAT_MODEL.md`, By custodian.
+"""What a thief of offline keys can do, by row of `docs/THREAT_MODEL.md`, "By custodian".
 
 A role of the model is handed in over the API with a token that may only read, upload and submit for
 it, other roles through the folder `incoming`, because no narrow token is taken for them. Where
@@ -43,9 +43,10 @@ def test_one_key_of_two(custody, role):
 
 
 def test_a_threshold_of_root(custody):
-    """A phone that met his root is his until its memory is erased.
+    """A phone that accepted the thief's root follows the thief until its memory is erased.
 
-    The server refuses one without its own keys; one with them it takes, and the audit sees it.
+    The server refuses such a root without its own online keys. It accepts one with them, and the
+    audit finds it.
     """
     own, other = CryptoSigner.generate_ed25519(), CryptoSigner.generate_ed25519()
     root = custody.role("root")
@@ -78,9 +79,9 @@ def test_a_threshold_of_root(custody):
 
 
 def test_a_threshold_of_targets(custody):
-    """It names a key for a model, which withdraws its builds; the audit sees all of it.
+    """The thief names a key for a model, which withdraws its builds; the audit finds all of it.
 
-    One root takes back targets and model; builds follow by other keys.
+    One root takes back targets and model; new builds follow with other keys.
     """
     own = CryptoSigner.generate_ed25519()
     targets = custody.role("targets")
@@ -112,7 +113,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_codename_key_and_what_cannot_be_taken_back(custody, lie):
-    """The server refuses it; a phone behind a hostile mirror does, too, and keeps none of it."""
+    """The server refuses it; a phone at a hostile mirror does, too, and stores none of it."""
     members, facts, refusal = LIES[lie]
     now = int(time.time())
     own = {name: now + value for name, value in members.items()}
@@ -141,10 +142,10 @@ def test_a_codename_key_and_what_cannot_be_taken_back(custody, lie):
 
 
 def test_a_codename_key(custody):
-    """It withdraws every build, lists others and uses up counters; the audit sees it.
+    """The thief withdraws every build, lists others and uses up counters; the audit finds it.
 
     No phone takes a build that the online side does not offer. A reset takes the counters back, and
-    builds follow by another key.
+    new builds follow with another key.
     """
     role = next_version(custody.role("armani"), int(time.time()) + YEAR)
     withdraw_all(role)
@@ -173,7 +174,7 @@ FALSE = {
 
 @pytest.mark.parametrize(("role", "kind"), [("tables", "emergency"), ("content", "features")])
 def test_keys_of_packs(custody, role, kind):
-    """They put false entries before every owner and use up versions; a reset takes both back."""
+    """The thief adds false texts for every owner and uses up versions; a reset takes both back."""
     keys = [f"{role}-1", f"{role}-2"] if role == "tables" else [f"{role}-1"]
     loot = custody.folder / "loot"
     shutil.copytree(custody.repo, loot / "repo")

@@ -1,6 +1,7 @@
-"""What a thief of online keys can do, by row of `docs/THREAT_MODEL.md`, By custodian.
+"""What a thief of online keys can do, by row of `docs/THREAT_MODEL.md`, "By custodian".
 
-He answers phones at another address, with what the server has published and with what he signs.
+The thief serves phones from another address, with the server's publications and with metadata that
+the thief has signed.
 """
 
 import time
@@ -20,7 +21,7 @@ SECOND = f"{CHANNEL}/armani-2.zip"
 
 
 def test_latest_alone(custody):
-    """Without the log's key there is no proof, and a phone believes no choice without one."""
+    """Without the log's key there is no proof, and a phone accepts no pointer without one."""
     thief = custody.thief()
     version = thief.world.published().roles["latest"].version
     thief.latest(version, {}, is_proven=False)
@@ -31,7 +32,7 @@ def test_latest_alone(custody):
 
 
 def test_snapshot_alone(custody):
-    """He holds back what an honest timestamp leads to, until the next snapshot is published."""
+    """The thief withholds an honest timestamp's snapshot, until the next one is published."""
     custody.offer()
     thief = custody.thief()
     published = thief.world.published()
@@ -44,9 +45,9 @@ def test_snapshot_alone(custody):
 
 
 def test_timestamp_alone(custody):
-    """He freezes phones until their snapshot expires, at most seven days, whatever he signs.
+    """The thief freezes phones until their snapshot expires, in at most seven days.
 
-    A phone that he pushed ahead needs new keys.
+    A phone with versions far ahead needs new keys.
     """
     thief = custody.thief(10 * YEAR)
     thief.timestamp(FAR, thief.world.published().snapshot.version)
@@ -80,7 +81,7 @@ def test_log_alone(custody):
 
 
 def test_all_online_keys_hurry(custody):
-    """Halted or not offered yet: what is signed he offers to everyone, and nobody else notices.
+    """Signed builds that are halted or not offered yet reach everyone, and only phones see it.
 
     What is withdrawn stays so.
     """
@@ -105,7 +106,7 @@ def test_all_online_keys_hurry(custody):
 
 
 def test_all_online_keys_freeze(custody):
-    """Signed afresh again and again, an old state lasts until an offline role expires: 90 days."""
+    """An old state, signed again and again, lasts until an offline role expires: 90 days."""
     thief = custody.thief()
     first = thief.world.published()
     for days, number in ((0, 1), (45, 2), (89, 3), (91, 4)):
@@ -122,7 +123,7 @@ def test_all_online_keys_freeze(custody):
 
 
 def test_all_online_keys_ten_years_ahead(custody):
-    """However late he says it is, no clock floor goes beyond what maintainers have signed."""
+    """No clock floor goes beyond what maintainers have signed, whatever time the thief claims."""
     thief = custody.thief(10 * YEAR)
     latest = offer(thief, custody.role("armani"), SECOND)
     plant(thief, {}, latest=latest)
@@ -136,7 +137,7 @@ def test_all_online_keys_ten_years_ahead(custody):
 
 
 def test_a_time_ahead_in_the_servers_own_tree(custody):
-    """`check` and the API name it and the key; new keys end it, although nothing else can."""
+    """`check` and the API name the version and the key; only new keys end it."""
     custody.stop_server()
     thief = custody.thief(10 * YEAR)
     published = thief.world.published()
@@ -157,7 +158,7 @@ def test_a_time_ahead_in_the_servers_own_tree(custody):
 
 
 def test_a_codename_key_with_all_online_keys(custody):
-    """Together they move counter and clock of a phone; one root with new keys brings it back."""
+    """Together they move a phone's counter and clock ahead; one root with new keys undoes it."""
     thief, later = custody.thief(10 * YEAR), int(time.time()) + 9 * YEAR
     role = custody.role("armani")
     for counter in range(1_000, 10_000, 1_000):
@@ -188,7 +189,7 @@ def test_a_codename_key_with_all_online_keys(custody):
 
 
 def test_a_codename_key_with_all_online_keys_and_the_ota_key(custody):
-    """What a signed image says of itself no root takes back: such a phone needs another image."""
+    """No root undoes what an installed image says of itself: such a phone needs another image."""
     thief = custody.thief(10 * YEAR)
     build = OtherBuild("armani", "id", 3, int(time.time()), "2035-01-05")
     own = custody.package("own", build)

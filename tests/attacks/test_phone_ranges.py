@@ -1,4 +1,4 @@
-"""Answers that lie about ranges: a block is whole and the one that was asked for, or it is none."""
+"""Answers with false ranges: a block is complete and the requested one, or it is discarded."""
 
 import gzip
 
@@ -16,7 +16,7 @@ def _ranged(body, content_range, *more):
 
 
 def _lie(change):
-    """Make a change of a whole body and its length out of a lie about a range."""
+    """Turn a false range into a change of a whole body and its length."""
 
     def changed(answer):
         body = body_of(answer)
@@ -75,7 +75,7 @@ def _range(size):
 
 @pytest.mark.parametrize("change", RANGES.values(), ids=RANGES)
 def test_a_lie_about_a_range(besieged, change):
-    """A block is whole and the one that was asked for, or it is none."""
+    """A block is complete and the requested one, or it is discarded."""
     answer_with(besieged, PATHS["package"], change)
     assert besieged.install() == "refused"
     assert isinstance(besieged.error, TransportError), repr(besieged.error)
@@ -96,7 +96,7 @@ SHIFTED = {
     "change", SHIFTED.values(), ids=[name.replace(" ", "-") for name in SHIFTED]
 )
 def test_other_bytes_under_the_right_range(besieged, change):
-    """The head is what it should be, and the hash is not."""
+    """The head is correct, and the hash is not."""
     answer_with(
         besieged,
         PATHS["package"],

@@ -1,9 +1,9 @@
 """Connections that are reset at every byte, in both directions.
 
-A poll without news is answered by some thousand bytes: it is cut off behind each of them, and so
-are its own requests. Longer sessions, a first poll and an installation, are cut off at every byte
-around each answer's ends and at many in between. The phone never takes half of anything for the
-whole, asks for nothing else, and goes on from where it was.
+A poll without news is some thousand bytes: it is cut off after each of them, and so are its own
+requests. Longer sessions, a first poll and an installation, are cut off at every byte around the
+ends of answers and at many in between. The phone never takes a part for the whole, asks for nothing
+else, and resumes where it was.
 """
 
 import pytest
@@ -41,7 +41,7 @@ class Session:
         return PollingClient(world).poll()
 
     def measure(self):
-        """Poll soundly from a copy of the state; returns the sizes of the answers."""
+        """Poll from a copy of the state with valid answers; returns the sizes of the answers."""
         sizes = []
 
         def note(_path, answer):
@@ -78,7 +78,7 @@ def session(server):
 
 
 def test_a_short_poll_is_cut_off_behind_every_byte_of_its_answers(session):
-    """Nothing is lost, nothing is believed; with the last byte it is a poll."""
+    """No state is lost and no answer is accepted; with the last byte it is a poll."""
     assert session.poll().failure is None
     before = dict(session.state)
     total = sum(session.measure())
@@ -96,7 +96,7 @@ def test_a_short_poll_is_cut_off_behind_every_byte_of_its_answers(session):
 
 
 def test_a_short_poll_is_cut_off_behind_every_byte_of_its_requests(session):
-    """A server that hangs up in the middle of a question gets no other question."""
+    """A server that closes in the middle of a request receives no other request."""
     assert session.poll().failure is None
     before = dict(session.state)
     session.server.forget()
@@ -107,7 +107,7 @@ def test_a_short_poll_is_cut_off_behind_every_byte_of_its_requests(session):
         outcome = session.poll()
         assert isinstance(outcome.failure, TransportError), size
         assert session.state == before
-    # What was read is the beginning of what is always asked.
+    # What was read is a prefix of the usual request.
     assert all(whole.startswith(data) for data in session.server.received)
     session.server.forget()
     session.server.behave()
@@ -126,9 +126,10 @@ def _places(sizes, step):
 
 @pytest.mark.parametrize("keeps", [False, True])
 def test_a_first_poll_is_cut_off_in_every_answer(session, keeps):
-    """It starts again or goes on, and ends with the same knowledge and the same offer.
+    """The phone restarts or resumes, and ends with the same state and the same offer.
 
-    Behind the proof of `latest`, the sixth answer, what is missing is told, and the offer is made.
+    After the proof of `latest`, the sixth answer, the offer is made and the outcome says what is
+    missing.
     """
     sizes = session.measure()
     assert len(sizes) == 10
@@ -140,7 +141,7 @@ def test_a_first_poll_is_cut_off_in_every_answer(session, keeps):
             session.state.clear()
         session.server.send_limit = place
         outcome = session.poll()
-        # What is kept of one poll makes the next one shorter, until none of it is cut off.
+        # What is stored of one poll makes the next one shorter, until none of it is cut off.
         if place < sum(sizes[:6]):
             assert keeps or isinstance(outcome.failure, TransportError), place
         else:
@@ -157,7 +158,7 @@ def test_a_first_poll_is_cut_off_in_every_answer(session, keeps):
 
 
 def test_an_installation_is_cut_off_again_and_again(besieged):
-    """The limit grows from try to try; only whole answers are kept, and in the end it is done."""
+    """The limit grows from try to try; only whole answers are stored, and the last try succeeds."""
     tries, limit = 0, 1
     while True:
         besieged.server.send_limit = limit
@@ -177,7 +178,7 @@ def test_an_installation_is_cut_off_again_and_again(besieged):
 
 
 def test_a_reset_at_every_step_of_a_package(besieged):
-    """A block is kept when it is whole; after each reset the phone asks for the same block."""
+    """A block is stored when it is complete; after each reset the phone asks for the same block."""
     size = len(shop.package(1, 0))
     besieged.poll()
     for place in sorted({1, 2, 300, 600, size // 2, size - 1, size, size + 1}):

@@ -1,8 +1,8 @@
-"""Answers that lie about HTTP: a phone refuses them, follows nothing, brings nothing back.
+"""Answers that violate HTTP: a phone refuses them, follows no redirect, returns no cookie.
 
 Each is given over real sockets in place of one answer of an installation: the phone is offered
-build 1. It must not start anything else, must send its requests and not a byte besides,
-and must install build 1 as soon as the server answers as it should.
+build 1. It must not start another build, must send its requests and no other byte, and must install
+build 1 as soon as the server answers correctly.
 """
 
 import gzip
@@ -55,7 +55,7 @@ def _coded(coding, encode):
     return change
 
 
-# What no answer may be, whatever was asked.
+# What no answer may be, whatever the request.
 EVERYWHERE = {
     **{f"status {status}": _with_status(status) for status in STATUSES},
     "HTTP/1.0": lambda answer: [answer.replace(b"HTTP/1.1", b"HTTP/1.0", 1)],
@@ -101,9 +101,9 @@ FOR_METADATA = {
 
 
 def _cases():
-    """Give each kind in place of the package, of a next root, and of one other answer in turn.
+    """Yield each kind for the package, for a next root, and for one other answer in turn.
 
-    One reader takes all answers, another goes on with a package, and of a root alone a status may
+    All answers have one reader; a package has a second one, which resumes. For a root a status may
     mean that there is none.
     """
     redirects = {f"a redirect {status}": _redirect(status) for status in REDIRECTS}
@@ -128,7 +128,7 @@ def _redirect(status):
 
 
 class _Elsewhere:
-    """Another server, to which nobody must come; made once for this module."""
+    """Another server, which the phone must not connect to; made once for this module."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -136,7 +136,7 @@ class _Elsewhere:
         self.port = self.listener.getsockname()[1]
 
     def check_alone(self):
-        """Check that nobody has connected."""
+        """Check that the phone has not connected."""
         with pytest.raises(BlockingIOError):
             self.listener.accept()
 
@@ -159,7 +159,7 @@ def test_an_answer_that_is_none(besieged, pattern, change):
     besieged.check_unharmed()
     besieged.check_sent()
     _elsewhere.check_alone()
-    # One for the poll, one for the installation, one for the full package, one for the look back.
+    # One for the poll, one for the installation, one for the full package, one for the last check.
     assert connections <= 4
     besieged.check_recovers()
     _elsewhere.check_alone()
@@ -196,7 +196,7 @@ HANDED_OUT = (
 
 
 def test_what_is_handed_out_does_not_come_back(besieged):
-    """Cookies, validators, hints and clocks change no byte and no time of what follows."""
+    """Cookies, validators and hints change no byte and no time of later requests."""
     change = _with_field(b"\r\n".join(HANDED_OUT))
     besieged.server.reply = lambda _path, answer: change(answer)
     besieged.poll()
@@ -211,7 +211,7 @@ def test_what_is_handed_out_does_not_come_back(besieged):
 
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_an_answer_too_many(besieged, name):
-    """What nobody asked for ends the connection before the next question."""
+    """Unrequested bytes end the connection before the next request."""
     extra = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     answer_with(besieged, PATHS[name], lambda answer: [answer + extra])
     assert besieged.install() == "refused"
@@ -234,7 +234,7 @@ def test_a_storm(besieged, name, status):
         due = besieged.phone.next_poll()
         assert SHORTEST <= due - besieged.clock <= SHORTEST + SPREAD
         dues.add(due)
-    # Each is a draw of its own, which the server has no hand in.
+    # Each interval is drawn anew, without any influence of the server.
     assert len(dues) > 1
     besieged.check_unharmed()
     besieged.check_sent()
@@ -242,7 +242,7 @@ def test_a_storm(besieged, name, status):
 
 
 def test_only_a_refusal_of_its_own_kind(besieged):
-    """Whatever a server says, a phone that refuses raises nothing but its own errors."""
+    """Whatever a server sends, the phone raises only its own errors."""
     besieged.server.reply = lambda _path, answer: [answer[::-1]]
     outcome = besieged.phone.poll()
     assert isinstance(outcome.failure, DeviceError)

@@ -1,8 +1,8 @@
 """Every attack that TUF's specification lists (section 1.5.2), on a phone that wants to install.
 
-Each is tried over real sockets on a phone that was offered build 1 a moment before. The phone must
-not start anything but what its maintainers signed, must send nothing but its requests, and must
-install build 1 as soon as the repository is sound again.
+Each is tried over real sockets on a phone that has just been offered build 1. The phone must start
+only what its maintainers signed, must send only its own requests, and must install build 1 as soon
+as the repository is valid again.
 """
 
 import pytest
@@ -11,7 +11,7 @@ from tests.attacks import floods, mirrors, thieves, times
 from tests.attacks.attack_list import ATTACKS
 from tests.client_sim.device import shop
 
-# Named by the specification, each with the modules that try it.
+# As the specification names them, each with the modules that try it.
 NAMES = {
     "arbitrary installation",
     "endless data",
@@ -28,14 +28,14 @@ NAMES = {
 
 
 def test_every_attack_of_the_list_is_tried():
-    """The names of the specification's list, and no other."""
+    """Exactly the names of the specification's list."""
     assert all((floods, mirrors, thieves, times))
     assert {name.partition(":")[0] for name in ATTACKS} == NAMES
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attack(besieged, name):
-    """The phone is not harmed, gives nothing away, and installs build 1 afterwards."""
+    """The phone is not harmed, reveals nothing, and installs build 1 afterwards."""
     known = ATTACKS[name]
     healing = known.act(besieged)
     if healing is not None:

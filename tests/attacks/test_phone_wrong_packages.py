@@ -1,8 +1,8 @@
 """Packages that every key has signed and that must not be installed all the same.
 
-The phone runs build 1 and build 2 is what its maintainers mean. Whoever has all keys of the
-repository, and the very packages of the ROM's own signer, cannot bring back what is older or what
-is another model's: the phone compares with what it runs.
+The phone runs build 1, and its maintainers mean build 2. An attacker with all keys of the
+repository and with genuine packages of the ROM's signer cannot install an older build or another
+model's: the phone compares a package with what it runs.
 """
 
 import pytest
@@ -143,7 +143,7 @@ def test_a_wrong_package_is_not_installed(settled, act, result, error):
 
 
 def test_an_incremental_for_another_build_is_passed_over(settled):
-    """It does not fit what runs, so the full package of the same build is taken."""
+    """The incremental does not fit the running build, so the full package of its build is taken."""
     running = shop.facts(1).fingerprint
     wrong = shop.add_data(settled.repository, shop.package(1, 0), 2, 1, source_builds=[running])
     full = shop.add_package(settled.repository, 2)

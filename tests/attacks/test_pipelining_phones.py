@@ -1,4 +1,4 @@
-"""Clients that pipeline without end: how many of their answers a phone's poll waits for."""
+"""Clients that pipeline without end: how many of their answers delay a phone's poll."""
 
 import contextlib
 import select
@@ -10,8 +10,8 @@ from tests.server.device.served import read_response, request, serve
 
 ATTACKERS = 100
 ROUNDS = 10
-SENT = 64 * 1024  # bytes that an attacker hands to its kernel at a time
-TURNS = 5  # of the server's loop, which a poll over a new connection may take
+SENT = 64 * 1024  # bytes that an attacker writes to its socket at a time
+TURNS = 5  # of the server's event loop, which a poll over a new connection may take
 TIMESTAMP = request("/metadata/timestamp.json", b"Accept-Encoding: gzip")
 NEXT_ROOT = request("/metadata/2.root.json", b"Accept-Encoding: gzip")
 # aiohttp answers it.
@@ -19,7 +19,7 @@ FOREIGN = TIMESTAMP.replace(b"Host: ", b"Host:")
 
 
 class Answers(dict):
-    """Counts answers by their status, and notes how many were 200 when each 404 was given."""
+    """Counts answers by status, and notes how many were 200 when each 404 was sent."""
 
     def __init__(self, counts):
         super().__init__(counts)
@@ -64,7 +64,7 @@ def attacking(served, data):
 
 @contextlib.contextmanager
 def standing_still(served):
-    """Let the server's loop stand still for the block; what is sent meanwhile waits for it."""
+    """Block the server's event loop until the block ends; what is sent meanwhile waits."""
     stands, goes_on = threading.Event(), threading.Event()
 
     def stand():
@@ -79,8 +79,8 @@ def standing_still(served):
         goes_on.set()
 
 
-# A turn of the loop answers 64 requests that wait, and the first that it reads of each attacker;
-# of those that aiohttp answers, four and one that had begun.
+# One turn of the loop answers 64 waiting requests and the first request that it reads of each
+# attacker. Of those that aiohttp answers, it answers four and one that had begun.
 @pytest.mark.parametrize(
     ("data", "in_a_turn"),
     [(TIMESTAMP, 64 + ATTACKERS), (FOREIGN, 5)],

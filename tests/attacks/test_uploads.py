@@ -1,4 +1,4 @@
-"""Uploads as somebody sends them who means harm, with a token that may upload."""
+"""Malicious uploads, with a token that may upload."""
 
 import asyncio
 import base64
@@ -29,13 +29,13 @@ async def begin(api, data=DATA):
 
 
 async def find_offset(api, path):
-    """Return the offset that HEAD tells, None while somebody is sending."""
+    """Return the offset in the answer to HEAD, None while another request is sending."""
     answer = await api.call("HEAD", path, token="engineer", headers=TUS)
     return int(answer.headers["Upload-Offset"]) if answer.status == 200 else None
 
 
 async def send(api, path, pieces, *, is_cut=False, **framing):
-    """Send a PATCH as told; return its status line, empty if there is none, and what was sent."""
+    """Send a PATCH; return its status line, empty if there is none, and the bytes sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     headers = {
         **TUS,
@@ -77,7 +77,7 @@ async def send(api, path, pieces, *, is_cut=False, **framing):
     ids=range(8),
 )
 async def test_ids_that_are_paths(api, world, name):
-    """No spelling of a path reaches a file: there is nothing of that name."""
+    """No spelling of a path reaches a file: the answer is 404."""
     before = sorted(path for path in world.folder.root.rglob("*") if path.is_file())
     for method in ("HEAD", "PATCH", "DELETE"):
         target = f"{method} /api/v1/uploads/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
@@ -90,7 +90,7 @@ async def test_ids_that_are_paths(api, world, name):
 
 
 async def test_a_body_without_an_end(api, world):
-    """A body that goes on past what was announced is refused, and nothing of it stays on disk."""
+    """A body longer than announced is refused, and none of it stays on disk."""
     path = await begin(api)
 
     def endless():
@@ -112,7 +112,7 @@ LENGTHS = ["-1", "1e6", "10, 10", "+10", "0x10", "10\r\nContent-Length: 9"]
 
 @pytest.mark.parametrize("length", LENGTHS, ids=range(6))
 async def test_lengths_that_are_none(api, length):
-    """A Content-Length that is none, or two, ends the connection before anything is taken."""
+    """An invalid or repeated Content-Length ends the connection before any byte is accepted."""
     path = await begin(api)
     line, _ = await send(api, path, [DATA[:10]], **{"Content-Length": length})
     assert " 400 " in line
@@ -120,7 +120,7 @@ async def test_lengths_that_are_none(api, length):
 
 
 async def test_a_length_that_is_too_long(api):
-    """Whoever says more than follows keeps an upload that can be gone on with, at what arrived."""
+    """An upload with fewer bytes than its Content-Length can be resumed where it stopped."""
     path = await begin(api)
     await send(api, path, [DATA[:1000]], is_cut=True, **{"Content-Length": str(len(DATA))})
     while (offset := await find_offset(api, path)) is None:
@@ -136,7 +136,7 @@ async def test_a_length_that_is_too_long(api):
 
 
 async def test_two_at_once(api):
-    """Of parts that are sent at the same moment one is taken whole; none are mixed."""
+    """Of concurrent parts one is taken whole; none are mixed."""
     path = await begin(api)
     other = bytes(len(DATA))
     framing = {"Content-Length": str(len(DATA))}

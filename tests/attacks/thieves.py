@@ -53,11 +53,11 @@ def _a_version_that_no_path_can_hold(besieged):
     repository.signed["timestamp"].version = version
 
 
-# Vulnerability to key compromises: what a thief of some keys can do.
+# Vulnerability to key compromises: the abilities of a thief of some keys.
 
 
 def _sign_as(besieged, role, thief):
-    """Sign a role that somebody else should sign."""
+    """Sign a role with keys that belong to another role."""
     besieged.repository.signers[role] = besieged.repository.signers[thief]
     publish(besieged, role)
 

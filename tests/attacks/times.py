@@ -1,4 +1,4 @@
-"""Attacks with sound files of other times: mix and match, rollback."""
+"""Attacks with valid files of other times: mix and match, rollback."""
 
 from tuf.api.metadata import MetaFile
 
@@ -9,7 +9,7 @@ from client_sim.device.errors import (
 from tests.attacks.attack_list import add, attack, publish
 from tests.client_sim.device import shop
 
-# Mix and match: sound files of different times.
+# Mix and match: valid files of different times.
 
 
 def _swap(besieged, role, *, first=1):
@@ -45,7 +45,7 @@ def _the_proof_of_another_role(besieged):
     ]
 
 
-# Rollback: what the phone has seen already is newer.
+# Rollback: the phone has seen newer files.
 
 
 @attack("rollback", TrustError)

@@ -1,4 +1,4 @@
-"""The three programs with their clock turned: real processes, and only what they read differs."""
+"""The three programs with a shifted clock: real processes, changed only in the time they read."""
 
 import json
 import os
@@ -42,10 +42,10 @@ class Programs:
 
 
 class TurnedStage(Stage):
-    """A stage whose programs have a clock that is `ahead` seconds ahead; it may be changed.
+    """A stage whose programs have a clock `ahead` seconds ahead; it may be changed.
 
-    A server that runs keeps the clock that it was started with. One that is started more than
-    twelve hours after the last signature needs `hening-server clock confirm` first.
+    A running server keeps the clock that it was started with. One that is started more than twelve
+    hours after the last signature needs `hening-server clock confirm` first.
     """
 
     ahead = 0.0
@@ -56,11 +56,11 @@ class TurnedStage(Stage):
         self._pid = 0
 
     def start_server(self, *options):
-        """Start the server, and wait until it says where it listens."""
+        """Start the server, and wait until it prints its address."""
         self.start(*options, listens=1)
 
     def start(self, *options, listens):
-        """Start the server, and wait until it says where it `listens`; returns these addresses."""
+        """Start the server, and wait until it prints the addresses `listens`; returns them."""
         out = self.folder / "listening"
         out.unlink(missing_ok=True)
         arguments = ["run", "--state", self.server_state, "--port", "0", *options]
@@ -77,13 +77,13 @@ class TurnedStage(Stage):
             self._pid = 0
 
     def wait_until_signed(self) -> None:
-        """Wait until the timestamp that is published has not expired by this clock."""
+        """Wait until the published timestamp is valid by this clock."""
         file = self.server_state / "public" / "metadata" / "timestamp.json"
         now = datetime.now(UTC) + timedelta(seconds=self.ahead)
         until(lambda: Metadata.from_bytes(file.read_bytes()).signed.expires > now)
 
     def run(self, module, *arguments):
-        """Run a program; returns its exit status and what it said on either output."""
+        """Run a program; returns its exit status, standard output and standard error."""
         out, err = self.folder / "out", self.folder / "err"
         for file in (out, err):
             file.write_bytes(b"")
