@@ -1,4 +1,4 @@
-"""What each story begins with, what a restarted process does, and what must hold then."""
+"""The state before each story, the actions of a restarted process, and what must hold then."""
 
 import asyncio
 import hashlib
@@ -45,7 +45,7 @@ WHOLE_SHA256 = hashlib.sha256(WHOLE).hexdigest()
 
 @dataclass
 class Story:
-    """A server before a story, what phones see before and after it, and what the story needs."""
+    """A server before a story, the public states before and after it, and the story's inputs."""
 
     world: object
     old: tuple = ()
@@ -57,10 +57,7 @@ class Story:
 
 
 def public_state(world):
-    """Let an independent TUF client refresh from nothing; return what it trusts and can fetch.
-
-    Versions of timestamps differ when a restart signs anew, so they are left out.
-    """
+    """Let an independent TUF client refresh from nothing; return what it trusts and can fetch."""
     _, found = refresh_from_disk(world.folder, [FIRST, SECOND, PATH])
     published = world.published()
     pointer = published.pointers()[PATH]
@@ -73,13 +70,13 @@ def public_state(world):
 
 
 def check_public_log(world):
-    """Assert that log, database and metadata say one thing."""
+    """Assert that log, database and metadata agree."""
     named = log_verifier(world.published().root)
     check_metadata_is_logged(world.folder, check_log(world.folder, named.public))
 
 
 def check_folder(world):
-    """Assert that nothing temporary is left, no alarm was raised, and the database is whole."""
+    """Assert that no temporary file is left, no alarm was raised, and the database is intact."""
     assert [str(path) for path in world.folder.root.rglob(".tmp-*")] == []
     assert not world.folder.staging.exists()
     assert world.alarms == []
@@ -88,11 +85,11 @@ def check_folder(world):
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-# What each story begins with.
+# The state before each story.
 
 
 def prepare_publish(story):
-    """Lay a bundle with a root, a role and a package into `incoming`."""
+    """Put a bundle with a root, a role and a package into `incoming`."""
     files = {("root", 2): story.world.ceremony.root(2)} | story.world.second_release()
     story.job["bundle"] = story.world.submit(files, [PACKAGE_2])
 
@@ -103,7 +100,7 @@ def prepare_roll_out(story):
 
 
 def prepare_halt(story):
-    """Have an order wait for tomorrow."""
+    """Schedule a rollout command for tomorrow."""
 
     async def wait():
         async with order_desk(story.world) as desk:
@@ -113,7 +110,7 @@ def prepare_halt(story):
 
 
 def prepare_nothing(_story):
-    """Take the server as it is."""
+    """Leave the server as it is."""
 
 
 def prepare_upload(story):
@@ -130,7 +127,7 @@ def prepare_upload(story):
 
 
 def prepare_webhook(story):
-    """Make a webhook, and halt a channel without telling that yet."""
+    """Make a webhook, and halt a channel without delivering that event yet."""
     world = story.world
 
     async def begin():
@@ -155,11 +152,11 @@ def prepare_webhook(story):
     world.run(lambda publisher: publisher.change_pointers(halt))
 
 
-# What a restarted process does, and what each story must have led to.
+# The actions of a restarted process, and the required result of each story.
 
 
 def restart_publish(world, story):
-    """Repair and go on with what waits; the bundle is published once."""
+    """Repair the state and process what waits; the bundle is published once."""
 
     async def restart(publisher):
         await publisher.repair()
@@ -173,7 +170,7 @@ def restart_publish(world, story):
 
 
 def restart_roll_out(world, _story):
-    """Carry out an order that is recorded; give one that is not again."""
+    """Carry out a recorded command; an unrecorded one is not given again."""
     carry_on(world, OFFER)
 
 
@@ -183,7 +180,7 @@ def restart_halt(world, _story):
 
 
 def carry_on(world, order):
-    """Do what a restarted process does half a minute later; returns the states of all changes."""
+    """Do the restarted process's work half a minute later; returns the states of all changes."""
     world.run(Publisher.repair)
     world.ahead += timedelta(seconds=ORPHAN_SECONDS + 1)
 
@@ -215,7 +212,7 @@ def restart_new_keys(world, _story):
 
 
 def restart_upload(world, story):
-    """Recover, and go on from the offset that the client is told; there is one blob."""
+    """Recover, and resume from the offset that the client gets; there is one blob."""
     world.run(Publisher.repair)
     upload_id = story.job["upload"]
 
@@ -240,7 +237,7 @@ def restart_upload(world, story):
 
 
 def restart_webhook(world, story):
-    """Look again and deliver, a minute later again; the receiver knows one event."""
+    """Detect changes and deliver, again after a minute; the receiver knows one event."""
 
     async def restart():
         async with post_office(world, world.alarms) as (noticer, courier):
@@ -268,7 +265,7 @@ def prepare_export(story):
 
 
 def restart_export(world, _story):
-    """Look at what the mirror shows, and give the command again."""
+    """Check what the mirror shows, and give the command again."""
     out, blobs = world.folder.root / "mirror", LocalBlobs(world.folder.blobs)
     assert read_mirror(world, out, [FIRST])[1] == [PACKAGE_1]
     export_mirror(world.folder, blobs, out)
@@ -277,14 +274,14 @@ def restart_export(world, _story):
 
 
 def prepare_garbage(story):
-    """Lay blobs down that nothing names, and let all be old."""
+    """Add blobs that no row names, and make all of them old."""
     for number in range(3):
         put(story.world, b"PK\x03\x04 stray %d" % number, days=8)
     age_all(story.world, 8)
 
 
 def restart_garbage(world, _story):
-    """Give the command again; what is named is there, and nothing else."""
+    """Give the command again; what is referenced is there, and nothing else."""
     world.run(Publisher.repair)
     world.run(lambda publisher: publisher.collect_garbage(timedelta(days=7)))
     assert there(world) == {sha(PACKAGE_1)}
@@ -300,13 +297,13 @@ def prepare_backup(story):
 
 
 def back_up(world):
-    """Bring the back-up to what is there now."""
+    """Update the backup to the present state."""
     command = ["backup", "--state", str(world.folder.root), "--out", f"{world.folder.root}/backup"]
     run_quietly(command)
 
 
 def restart_backup(world, story):
-    """Find the copy refused or whole, old or new; the command again makes it whole and new."""
+    """Find the copy refused or complete, old or new; repeat the command: it is complete and new."""
     if is_taken(world):
         assert public_state(restored(world)) in {story.copied, story.new}
     world.run(Publisher.repair)
@@ -321,7 +318,7 @@ def restart_backup(world, story):
 
 
 def is_taken(world):
-    """Answer whether commands take the back-up for a server's state."""
+    """Tell whether commands accept the backup as a server's state."""
     try:
         open_state(world.folder.root / "backup")
     except StorageError as error:
@@ -331,7 +328,7 @@ def is_taken(world):
 
 
 def restored(world):
-    """Return a world on a copy of the back-up, with the keys from their own copy."""
+    """Return a world on a copy of the backup, with the keys from their own copy."""
     root = Path(f"{world.folder.root}-restored")
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(world.folder.root / "backup", root)

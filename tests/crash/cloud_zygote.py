@@ -1,7 +1,7 @@
-"""Forks a process for each crash of a cloud: it runs one story and kills itself where it is told.
+"""Forks a process for each crash of a cloud: it runs one story and kills itself at a given point.
 
-A line of JSON on standard input names the story, its folder and the point of death; a line on
-standard output tells how the process ended, and which durable changes it made.
+Each line of standard input is a JSON job with story, folder and crash point. The answer on standard
+output tells how the process ended and which durable changes it made.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ SETTINGS = CloudSettings(region="id")
 
 @dataclass
 class World:
-    """A cloud in a folder, what an owner stored in it, and what the owner is about to send."""
+    """A cloud in a folder, its owner's stored items, and what the owner is about to send."""
 
     root: Path
     seed: bytes = bytes(32)
@@ -79,7 +79,7 @@ class World:
         return Law(database, self.bodies, secrets, policies, lambda: now, os.urandom)
 
     def save(self):
-        """Write what is known of it into its folder."""
+        """Write the facts about it into its folder."""
         (self.root / "world").write_bytes(pickle.dumps(self))
 
     @asynccontextmanager
@@ -92,7 +92,7 @@ class World:
             yield device
 
     async def send(self, device, method, name, body=None):
-        """Ask the blobs door; returns the status and the answer."""
+        """Send a request to the blobs API; returns the status and the answer."""
         address = f"{device.vault}{name}"
         headers = self.login
         async with device.http.request(method, address, data=body, headers=headers) as answer:
@@ -107,7 +107,7 @@ def load(root):
 
 
 async def write(world, start):
-    """Write items, one of them over another revision, with a large chunk."""
+    """Write two items, one of them over another revision, with a large chunk."""
     async with world.device() as device:
         start()
         return await device.batch(world.collection, *world.pending, way="transaction")
@@ -121,7 +121,7 @@ async def create(world, start):
 
 
 async def send_ahead(world, start):
-    """Send a chunk for items to come."""
+    """Send a chunk ahead of its items."""
     async with world.device() as device:
         start()
         address, body = world.chunk
@@ -143,14 +143,14 @@ async def remove(world, start):
 
 
 async def remove_vault(world, start):
-    """Remove a vault with all that is in it."""
+    """Remove a vault with its content."""
     async with world.device() as device:
         start()
         return await world.send(device, "DELETE", "")
 
 
 async def keep_up(world, start):
-    """Remove what is needed no more, when all of it is old."""
+    """Remove what is no longer needed, when all of it is old."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         law = world.law(database)
         start()

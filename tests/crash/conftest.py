@@ -1,4 +1,4 @@
-"""A process that dies where it is told."""
+"""A process that dies at a given point."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def crash():
-    """Run an action in a process that dies where it is told; returns how it ended."""
+    """Run an action in a process that dies at a given point; returns how it ended."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.crash.zygote"],
         cwd=ROOT,
@@ -39,7 +39,7 @@ def crash():
 
 @dataclass
 class Mailbox:
-    """What a webhook's receiver has got: the ids of events."""
+    """The ids of the events that a webhook's receiver got."""
 
     url: str = ""
     ids: list[str] = field(default_factory=list)
@@ -47,19 +47,19 @@ class Mailbox:
 
 @pytest.fixture(scope="session")
 def mailbox():
-    """Give a receiver that takes everything and outlives the processes that are killed."""
+    """Give a receiver that accepts everything and outlives the killed processes."""
     box = Mailbox()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            """Take a message."""
+            """Accept a message."""
             self.rfile.read(int(self.headers["Content-Length"]))
             box.ids.append(self.headers["webhook-id"])
             self.send_response(204)
             self.end_headers()
 
         def log_message(self, *_args):
-            """Keep quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -72,7 +72,7 @@ def mailbox():
 
 @pytest.fixture(scope="session")
 def stories(published_state, crash, tmp_path_factory, mailbox):
-    """Prepare each story once, and let it run to its end in a copy."""
+    """Prepare each story once, and run a copy of it to its end."""
     prepared = {}
 
     def prepare(name):
@@ -95,7 +95,7 @@ def stories(published_state, crash, tmp_path_factory, mailbox):
 
 @pytest.fixture(scope="session")
 def small_disk(tmp_path_factory):
-    """Give a folder on a disk of its own with little room; whoever takes it needs("small-disk")."""
+    """Give a folder on a small disk of its own; tests that use it need needs("small-disk")."""
     folder = tmp_path_factory.mktemp("disk")
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", str(folder)], check=True

@@ -1,7 +1,8 @@
 """Forks a process for each job, which stops itself in the middle of a publication.
 
-A line of JSON on standard input names state, database and where to stop. The answer is a line that
-says that it stopped; the next line lets it go on, and its answer is how it ended and what it said.
+Each line of standard input is a JSON job with state, database and stopping point. The first answer
+says that the process has stopped. The next line of input continues it, and the second answer has
+its result and messages.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ def main():
 
 
 def answer(job, child, reader):
-    """Say where the child stopped, wait for the word, and say how it ended."""
+    """Report where the child stopped, wait for the next line, and report how it ended."""
     _, status = os.waitpid(child, os.WUNTRACED)
     if os.WIFSTOPPED(status):
         say({"stopped": job["stop"]})

@@ -1,7 +1,8 @@
-"""Forks a phone for each crash: it installs a build and is killed before a step of its disk.
+"""Forks a phone for each crash: it installs a build and is killed before a disk operation.
 
-A line of JSON on standard input names the phone's folder and what to do; a line on standard output
-tells how the process ended and which steps it made. Importing and signing happen once, here.
+Each line of standard input is a JSON job with the phone's folder and an action. The answer on
+standard output tells how the process ended and which disk operations it made. Modules are imported
+and packages signed once, here.
 """
 
 import json
@@ -24,7 +25,7 @@ BLOCK = 16 * 1024
 
 
 class KilledDisk(CountingDisk):
-    """Kills this process before a step; of a write that it hits half is done."""
+    """Kills this process before a step; if the step is a write, half of it is done."""
 
     def __init__(self, last, writer):
         super().__init__()
@@ -32,7 +33,7 @@ class KilledDisk(CountingDisk):
         self.writer = writer
 
     def step(self, name):
-        """Note a step that is about to be made."""
+        """Record a step that is about to be made."""
         with self.lock:
             self.steps.append(name)
             os.write(self.writer, f"{name}\n".encode())
@@ -103,7 +104,7 @@ def install(phone, job):
 
 
 def reboot(phone):
-    """Start the phone, and look at every byte of what runs."""
+    """Start the phone, and read every byte of the running build."""
     build = phone.reboot(is_healthy=lambda _: True).build
     images = shop.find_build("armani", "id", build.counter - 1).images
     for name, image in images.items():
@@ -112,7 +113,7 @@ def reboot(phone):
 
 
 def go_on(phone, job):
-    """Do what a phone does when the power is back: start, ask, and start again."""
+    """Do what a phone does after a power failure: start, poll, and start again."""
     before = reboot(phone)
     assert before in {shop.facts(0), shop.facts(1)}
     if before == shop.facts(0):

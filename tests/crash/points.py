@@ -1,7 +1,7 @@
-r"""The points at which processes are killed: each name, and the durable change it comes before.
+r"""The points at which processes are killed: a name, and the durable change that follows it.
 
-The change is told by `watch`; a name's point is just before the first one that its expression
-matches. A story that makes a change which no name here matches fails its test: give it a name.
+`watch` reports the changes. A point is just before the first change that its expression matches. A
+story with a change that no name matches fails its test: add a name.
 """
 
 _TEMPORARY = r"create {}/\.tmp-{}"
@@ -85,7 +85,7 @@ HALT = {
     "a halt is carried out and not done": r"commit changes,trail_entries,trail_head 3",
     "a halt is done": r"committed changes,trail_entries,trail_head 3",
 }
-#: Where a publication turns: what is before is discarded, what is after is completed.
+#: The commit point of a publication: before it, changes are discarded; after it, completed.
 TURNS = {
     name: expression
     for name, expression in {**STAGING, **LOG, **PUBLIC, **DONE}.items()
@@ -151,7 +151,7 @@ BACKUP = {
     ),
     "everything is copied and noted as not whole": r"remove backup/INCOMPLETE",
 }
-#: More of the same, which nobody is killed at.
+#: Further changes at which no process is killed.
 COPIED = {
     "the copy of the database is not begun": r"create backup/\.tmp-hening\.sqlite",
     **_file("a copied checkpoint", r"backup/public/log", "checkpoint"),
@@ -162,7 +162,7 @@ COPIED = {
 }
 REBUILD = {
     "the file of an empty database is not made": r"create hening\.sqlite",
-    # Whatever a migration writes into, the audit log's one row of the head is among it.
+    # A migration writes the audit log's one row of the head, whatever else it writes.
     "an empty database has no tables": r"commit(?:ted)? (?!trail_entries).*trail_head.*",
     "the leaves are read and not recorded": r"commit log_entries",
     "the leaves are recorded again": r"committed log_entries",
@@ -193,7 +193,7 @@ ANSWERED = {
     "the work is done and the answer not kept": r"commit idempotency_keys 2",
     "the answer is kept and not sent": r"committed idempotency_keys 2",
 }
-#: The same for requests that a whole server is killed in; what else it does has other names.
+#: The same for requests in which a whole server is killed; its other changes have other names.
 API_STORIES = {
     "order": {
         **BEGUN,
@@ -228,7 +228,7 @@ API_STORIES = {
         "a received bundle is taken": r"commit submissions,trail_entries,trail_head",
     },
 }
-#: For each story the names at which it is killed, and further ones that its changes have.
+#: For each story the names at which it is killed, and further names for its changes.
 STORIES = {
     "publish": ({**LEASE, **BUNDLE, **STAGING, **LOG, **PUBLIC, **DONE}, RETURN),
     "roll out": ({**ORDER, **TURNS}, {**LEASE, **STAGING, **LOG, **PUBLIC, **DONE, **RETURN}),

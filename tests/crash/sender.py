@@ -1,4 +1,4 @@
-"""Sends the rest of an upload in pieces, in a process that may die at each of them."""
+"""Sends the rest of an upload in pieces, in a process that may die at each piece."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ ROOMY = replace(LIMITS, length=len(WHOLE), account_bytes=len(WHOLE))
 
 
 async def send_rest(desk, job, before_piece):
-    """Send everything behind the first `FIRST` bytes as one part."""
+    """Send everything after the first `FIRST` bytes as one part."""
     rest = WHOLE[FIRST:]
     digest = base64.b64encode(hashlib.sha256(rest).digest()).decode()
     checksum = decode_checksum(f"sha256 {digest}") if job["checksum"] else None

@@ -1,8 +1,8 @@
-"""Forks `hening-server run` for each job: the whole process, which dies where it is told.
+"""Forks `hening-server run` for each job: the whole process, which dies at a given point.
 
-A line of JSON on standard input names the state and a durable change, as `watch` tells it; a line
-on standard output names process and ports as soon as it listens. When it has ended another line
-tells how, and which changes it made. Importing happens once, here.
+Each line of standard input is a JSON job with the state and a durable change as `watch` reports it.
+The first answer has process and ports as soon as the server listens. The second one tells how the
+process ended and which changes it made. Modules are imported once, here.
 """
 
 import json

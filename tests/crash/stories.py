@@ -1,4 +1,4 @@
-"""Stories that a process is killed in: what it does, in the process that dies."""
+"""Stories in which a process is killed: the actions of the process that dies."""
 
 import asyncio
 import contextlib
@@ -27,13 +27,13 @@ OFFER = Offer(2, Plan([Stage(10)]))
 
 
 def order_id(size):
-    """Return bytes that no order before the story had."""
+    """Return bytes that no command before the story had."""
     return b"\x0d" * size
 
 
 @contextlib.asynccontextmanager
 async def post_office(world, alarms):
-    """Give a noticer and a courier as a process has them."""
+    """Give a change detector and a delivery as a process has them."""
     numbers = itertools.count()
     async with open_database(world.folder.database) as sessions:
         sender = Sender(private=True)
@@ -46,7 +46,7 @@ async def post_office(world, alarms):
 
 
 async def publish(world, _job, start):
-    """Take a bundle from `incoming` to the phones."""
+    """Publish a bundle from `incoming`."""
     async with world.publisher() as publisher:
         start()
         await publisher.process_incoming()
@@ -67,7 +67,7 @@ async def switch(world, _job, start):
 
 
 async def roll_out(world, _job, start):
-    """Give the order to offer the second release to a part of the fleet."""
+    """Give the command to offer the second release to a part of the fleet."""
     async with order_desk(world) as desk:
         desk.rollouts._entropy = order_id
         tag = await desk.tag()
@@ -76,7 +76,7 @@ async def roll_out(world, _job, start):
 
 
 async def halt(world, _job, start):
-    """Give the order to halt what is offered; another order waits for its time."""
+    """Give the command to halt the offer; another command waits for its time."""
     async with order_desk(world) as desk:
         desk.rollouts._entropy = order_id
         start()
@@ -93,7 +93,7 @@ async def upload(world, job, start):
 
 
 async def tell(world, _job, start):
-    """Notice what became public and tell a webhook."""
+    """Detect what became public and deliver it to a webhook."""
     async with post_office(world, []) as (noticer, courier):
         start()
         await noticer.notice()
@@ -101,7 +101,7 @@ async def tell(world, _job, start):
 
 
 async def export(world, _job, start):
-    """Bring a static mirror to what is public now."""
+    """Update a static mirror to the public state."""
     start()
     blobs = LocalBlobs(world.folder.blobs)
     await asyncio.to_thread(export_mirror, world.folder, blobs, world.folder.root / "mirror")
@@ -114,11 +114,11 @@ async def command(start, *arguments):
 
 
 class CommandError(Exception):
-    """A command ended with another status than 0; what it said."""
+    """A command ended with an exit status other than 0; has the command's output."""
 
 
 def run_quietly(arguments):
-    """Run a command as the shell does; what it prints is thrown away unless it fails."""
+    """Run a command as the shell does; its output is discarded unless it fails."""
     said = io.StringIO()
     sys.argv = ["hening-server", *arguments]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
@@ -130,12 +130,12 @@ def run_quietly(arguments):
 
 
 async def collect(world, _job, start):
-    """Remove blobs that nothing names any more."""
+    """Remove blobs that nothing references."""
     await command(start, "gc", "--state", world.folder.root)
 
 
 async def back_up(world, _job, start):
-    """Bring a back-up to what is there now."""
+    """Update a backup to the present state."""
     out = world.folder.root / "backup"
     await command(start, "backup", "--state", world.folder.root, "--out", out)
 

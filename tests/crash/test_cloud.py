@@ -52,13 +52,13 @@ def _body(name, kind):
 
 
 def _rows(name, table):
-    """Return the points before and after a commit of a table among others."""
+    """Return the points before and after a commit that includes a table."""
     return _commit(f"{name} not committed", f"{name} committed", rf"(?:\w+,)*{table}(?:,\w+)*")
 
 
 _USE = _commit("use is not noted", "use is noted", "accounts,erasures")
 
-#: For each story its points: a name, and the durable change that it comes before.
+#: For each story its points: a name, and the durable change that follows it.
 POINTS = {
     "transaction": {**_USE, **_body("a chunk", "chunks"), **_rows("items are", "items")},
     "collection": {**_USE, **_rows("a collection is", "collections")},
@@ -122,7 +122,7 @@ POINTS = {
 
 @pytest.fixture(scope="module")
 def crash():
-    """Run a story in a process that dies where it is told; returns how it ended."""
+    """Run a story in a process that dies at a given point; returns how it ended."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.crash.cloud_zygote"],
         cwd=ROOT,
@@ -141,7 +141,7 @@ def crash():
 
 
 async def prepare(root):
-    """Make a cloud in which an owner stored things, and note what the owner will send."""
+    """Make a cloud in which an owner stored things, and record what the owner will send."""
     world = World(root, now=int(time.time()) + 500 * DAY)
     world.folder.root.mkdir()
     async with running(world.place, world.folder.root) as cloud:
@@ -199,7 +199,7 @@ async def before_restore(world):
 
 
 async def before_migration(world):
-    """Bring the database to the version before this one."""
+    """Downgrade the database by one version."""
 
     def downgrade(connection):
         config = load_migrations(MIGRATIONS)
@@ -219,7 +219,7 @@ BEFORE = {
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory, crash):
-    """Give the world before each story, and the changes of one that ran to its end."""
+    """Give the world before each story, and the changes of a complete run."""
     first, found = asyncio.run(prepare(tmp_path_factory.mktemp("cloud"))), {}
 
     def give(story):
@@ -246,7 +246,7 @@ def copy_world(world, root):
 
 @pytest.mark.parametrize("story", POINTS)
 def test_every_change_has_one_name(worlds, story):
-    """No durable change of a story is without a name, and no name is without a change."""
+    """Every durable change of a story has a name, and every name has a change."""
     found = set()
     for each in worlds(story)[1]:
         names = [name for name, text in POINTS[story].items() if re.fullmatch(text, each)]
@@ -260,7 +260,7 @@ def test_every_change_has_one_name(worlds, story):
     [(story, point) for story, points in POINTS.items() for point in points],
 )
 def test_killed_at(worlds, crash, tmp_path, story, point):
-    """All or nothing of it happened; what was stored before is there; repeated, it ends."""
+    """The story happened completely or not at all, earlier data is there; repeated, it succeeds."""
     world = copy_world(worlds(story)[0], tmp_path / "killed")
     assert crash(world, story, POINTS[story][point])["status"] == -9
     asyncio.run(AFTER[story](world))
@@ -268,7 +268,7 @@ def test_killed_at(worlds, crash, tmp_path, story, point):
 
 
 async def check_whole(world):
-    """Check that all is whole, and that once it is old a round leaves nothing too many."""
+    """Check that all is intact, and that one maintenance round removes old leftovers."""
     await expire_leases(world)
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         await run_round(world.law(database, 2 * DAY), SETTINGS)
@@ -278,7 +278,7 @@ async def check_whole(world):
 
 
 async def expire_leases(world):
-    """Let a minute pass, after which a process that was killed holds no lease."""
+    """Let a minute pass, after which the lease of a killed process has expired."""
     async with (
         open_database(world.place, migrations=MIGRATIONS) as database,
         database.begin() as db,
@@ -294,7 +294,7 @@ async def read_items(device, world):
 
 
 async def check_stored(device, world, *, but=()):
-    """Check that all is there that was stored before, but for what a story changes."""
+    """Check that all earlier data is there, except for what a story changes."""
     found = await read_items(device, world)
     for item in world.stored:
         assert item["uid"] in but or found[item["uid"]] == item["content"]
@@ -320,7 +320,7 @@ async def after_transaction(world):
 
 
 async def after_collection(world):
-    """Make it again: it is there once."""
+    """Make it again: it exists once."""
     uid_of_it = world.new_collection["item"]["uid"]
     async with world.device() as device:
         await check_stored(device, world)
@@ -332,7 +332,7 @@ async def after_collection(world):
 
 
 async def after_chunk(world):
-    """Send it again: it is there."""
+    """Send it again: it exists."""
     address, body = world.chunk
     async with world.device() as device:
         await check_stored(device, world)
@@ -341,7 +341,7 @@ async def after_chunk(world):
 
 
 async def after_object(world):
-    """Send it again: it is there."""
+    """Send it again: it exists."""
     name, pack = world.upload
     async with world.device() as device:
         await check_stored(device, world)
@@ -359,7 +359,7 @@ async def after_removal(world):
 
 
 async def after_vault(world):
-    """Remove it again: it is gone as a whole."""
+    """Remove it again: it is completely gone."""
     async with world.device() as device:
         await check_stored(device, world, but=tuple(world.objects))
         there = [(await world.send(device, "GET", name))[0] for name in world.objects]
@@ -369,13 +369,13 @@ async def after_vault(world):
 
 
 async def after_upkeep(world):
-    """Check that what is needed is there."""
+    """Check that everything referenced is there."""
     async with world.device() as device:
         await check_stored(device, world)
 
 
 async def after_backup(world):
-    """Restore the older one or the newer one; make it again, and it is the newer one."""
+    """Restore the older or the newer backup; a repeated backup is the newer one."""
     newer = set(world.objects)
     async with world.device() as device:
         await check_stored(device, world)
@@ -391,20 +391,20 @@ async def after_backup(world):
 
 
 async def after_restore(world):
-    """Restore again: there is a whole cloud."""
+    """Restore again: the cloud is complete."""
     if await asyncio.to_thread(CloudFolder(world.root / "again").settings.exists):
         await asyncio.to_thread(shutil.rmtree, world.root / "again")
     await check_restored(world)
 
 
 async def after_migration(world):
-    """Start the cloud, which migrates, and has everything."""
+    """Start the cloud, which migrates its database and has all data."""
     async with world.device() as device:
         await check_stored(device, world)
 
 
 async def restored(world):
-    """Restore the backup; returns the world on what was restored."""
+    """Restore the backup; returns the restored world."""
     target = CloudFolder(world.root / "again")
     bodies = LocalBodies(target.bodies, os.urandom)
     done = await restore(

@@ -1,4 +1,4 @@
-"""A drain that is killed before each removal, and what the next one does."""
+"""A drain that is killed before each removal, and the next run."""
 
 import os
 import shutil
@@ -9,12 +9,12 @@ from server.storage.local_blobs import LocalBlobs
 
 
 def served(world):
-    """Return everything that a device node started now would answer."""
+    """Return everything that a device node would serve if it started now."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
 def test_killed_before_each_removal(published_state, crash, tmp_path):
-    """What is served never changes, and the next run removes the rest."""
+    """Served bytes never change, and the next run removes the rest."""
     base = published_state.copy(tmp_path / "base")
     pointers = base.published().pointers()
 

@@ -1,4 +1,4 @@
-"""A disk that is full from a named point on: one sentence, nothing half visible."""
+"""A disk that is full from a named point on: one error message, and no partial state is visible."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from server.storage.room import Room
 from tests.crash.after import RESTARTS, check_folder, check_public_log, public_state
 from tests.crash.points import STORIES
 
-#: The points before something that takes room: a file that is begun, a commit. To remove garbage
-#: takes none, and a webhook waits as for any other failure.
+#: The points before a step that needs disk space: a new file, a commit. Garbage collection needs
+#: none, and a webhook waits as for any other failure.
 POINTS = [
     (story, name)
     for story, (names, _) in STORIES.items()
@@ -23,10 +23,10 @@ POINTS = [
 @pytest.mark.needs("small-disk")
 @pytest.mark.parametrize(("name", "point"), POINTS, ids=[": ".join(pair) for pair in POINTS])
 def test_full_from(stories, name, point, crash, small_disk):
-    """Phones see old or new as a whole, one sentence says why; with room again it goes on."""
+    """Phones see the old or the new state, one message gives the reason, a retry succeeds."""
     story = stories(name)
     world = story.world.copy(small_disk / "state")
-    world.room = Room(keep_free=0)  # else it would be refused before it is full
+    world.room = Room(keep_free=0)  # otherwise it would be refused before the disk is full
     ballast = small_disk / "ballast"
     try:
         ended = crash(world, name, at=STORIES[name][0][point], fill=str(ballast), **story.job)

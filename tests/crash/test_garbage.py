@@ -1,4 +1,4 @@
-"""A collection of garbage killed with SIGKILL: nothing that is named goes, and the next ends it."""
+"""Garbage collection killed with SIGKILL: referenced blobs stay, and the next run completes it."""
 
 import pytest
 
@@ -11,7 +11,7 @@ STRAYS = [b"PK\x03\x04 stray %d" % number for number in range(3)]
 
 @pytest.mark.parametrize("where", [{"step": 1}, {"step": 2}, {"change": 1}, {"change": 2}], ids=str)
 def test_killed(world, crash, where):
-    """After the records, after a blob, before a blob: what is left is found the next time."""
+    """Killed after the records, after a blob, or before a blob: the next run finds what is left."""
     for data in STRAYS:
         put(world, data, days=8)
     age_all(world, 8)

@@ -1,7 +1,7 @@
-"""Making next keys, switching to them and publishing across a switch, killed on the way.
+"""Making next keys, switching to them and publishing across a switch, each killed on the way.
 
 A switch is killed at each change of the disk, the others at every third: `test_points` kills them
-at each by its name.
+at each change by its name.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.server.world import FIRST, World
 
 @dataclass(frozen=True)
 class Scenario:
-    """A server before an action; whether next keys are there afterwards, and which are listed."""
+    """A server before an action; whether next keys exist afterwards, and which are listed."""
 
     world: World
     action: str
@@ -59,7 +59,7 @@ def scenario(request, published_state, tmp_path_factory):
 
 
 def listing(world, *, former):
-    """Sign a root and targets that list the next keys, and the former ones if told."""
+    """Sign a root and targets that list the next keys, and optionally the former ones."""
     keys = load_online_keys(world.folder.keys)
     online = {
         role: [*([signer.public_key] if former else []), keys.next_signers[role].public_key]
@@ -72,7 +72,7 @@ def listing(world, *, former):
 
 
 def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
-    """Phones see a whole tree and a log that their root's key signed; the same again completes."""
+    """Phones see a whole tree and a log signed by root's key; a repeated command completes it."""
     for change in range(1, 500, 1 if scenario.action == "switch" else 3):
         world = scenario.world.copy(tmp_path / "killed")
         ended = crash(world, scenario.action, change=change)
@@ -94,7 +94,7 @@ def check_public(world):
 
 
 def finish(scenario, world):
-    """Give the same command again, and hold the folder against what it promises."""
+    """Repeat the command, and check its invariants on the folder."""
     match scenario.action:
         case "new keys":
             world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
@@ -116,7 +116,7 @@ def finish(scenario, world):
         assert check_log(world.folder, key.verifier.public)
     public = (world.folder.keys / "public.json").read_bytes()
     assert create_online_keys(world.folder.keys) == public
-    # What is public was signed by exactly the keys that are to sign.
+    # The public files are signed by exactly the expected keys.
     published = world.published()
     versions = {"snapshot": published.snapshot.version, "latest": published.roles["latest"].version}
     for state in describe_keys(keys, published):

@@ -9,7 +9,7 @@ from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 
 def test_killed_before_every_second_change_of_the_disk(world, crash, tmp_path):
-    """Another TUF client reads it whole each time, and the next run ends what was begun."""
+    """Another TUF client reads it completely each time, and the next run completes the export."""
     mirror = world.folder.root / "mirror"
     export_mirror(world.folder, LocalBlobs(world.folder.blobs), mirror)
     old = world.published().timestamp.version
@@ -42,7 +42,7 @@ def test_killed_before_every_second_change_of_the_disk(world, crash, tmp_path):
 
 
 def test_a_first_export_that_is_killed(world, crash, tmp_path):
-    """Until the timestamp is there nothing is; the next run completes the folder."""
+    """Without a timestamp the mirror is empty to clients; the next run completes the folder."""
     for change in range(1, 500, 17):
         copy = world.copy(tmp_path / "killed")
         ended = crash(copy, "export", change=change)

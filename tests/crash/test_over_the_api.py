@@ -1,4 +1,4 @@
-"""A whole server killed with SIGKILL in the middle of a keyed request; the client repeats it."""
+"""A whole server killed with SIGKILL during a request with an idempotency key, and the retry."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, refresh_fro
 
 ROOT = Path(__file__).parents[2]
 POINTS = [(story, name) for story, names in API_STORIES.items() for name in names]
-#: What each request is recorded as.
+#: The audit log's action for each request.
 ACTIONS = {
     "order": ["rollout.offer", "rollout.offer.done"],
     "account": ["account.create"],
@@ -37,7 +37,7 @@ ACTIONS = {
     "submission": ["submission.receive"],
 }
 ENDS = {"submission.publish"}
-#: Words of the points at which the work is done already.
+#: Words of the points at which the work is already done.
 DONE = ("is recorded", "intent", "public", "order is done", "its name", "taken", "work", "kept")
 
 
@@ -73,7 +73,7 @@ def site(published_state, tmp_path_factory):
 
 
 async def make_admin(world):
-    """Make an account with a token, and return that."""
+    """Make an account with a token, and return the token."""
     ani = Principal("ani", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
     at = world.epoch()
     async with open_database(world.folder.database) as sessions, sessions.begin() as session:
@@ -104,7 +104,7 @@ def serve():
     ) as zygote:
 
         @contextlib.contextmanager
-        def run(folder, at="", ended=None):  # where it lives on in spite of `at` it is stopped
+        def run(folder, at="", ended=None):  # if it survives `at`, it is stopped
             job = {"state": str(folder.root), "at": at, "log": f"{folder.root}.log"}
             print(json.dumps(job), file=zygote.stdin, flush=True)
             started = json.loads(zygote.stdout.readline())
@@ -152,13 +152,13 @@ async def look(world):
 
 
 def wait_for_result(api, site, answer):
-    """Ask what became of a submission."""
+    """Ask for the result of a submission."""
     return ask(api, site, "GET", f"/submissions/{answer['id']}?wait=30")[2]
 
 
 @pytest.mark.parametrize(("story", "point"), POINTS, ids=[": ".join(pair) for pair in POINTS])
 def test_killed_at(site, serve, story, point, tmp_path):
-    """The repetition has one effect and one entry in the audit log; a third gets its answer."""
+    """The retry has one effect and one entry in the audit log; a third request gets its answer."""
     world = site.world.copy(tmp_path / "killed")
     before, tokens = asyncio.run(look(world))
     ended = {}
@@ -181,14 +181,14 @@ def test_killed_at(site, serve, story, point, tmp_path):
     if story == "token":  # whose secret is shown once
         assert second[0] == (409 if is_done else 201)
         assert (third[0], third[2]["type"]) == (409, "urn:hening:problem:answer-not-kept")
-    elif story == "submission":  # which is repeatable without a key
+    elif story == "submission":  # which can be repeated without a key
         assert {second[0], third[0]} == {202}
     else:
         assert second[0] == (200 if story == "order" else 201)
         assert (third[0], third[2]) == (second[0], second[2])
         assert replayed == ["true" if is_done else None, "true"]
     after, more = asyncio.run(look(world))
-    # What became of it is told when it is published, before or after the repetition.
+    # The result appears when the submission is published, before or after the retry.
     told = [action for action in after[len(before) :] if action not in ENDS]
     assert told == ACTIONS[story]
     assert more - tokens == (story == "token")

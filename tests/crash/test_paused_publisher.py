@@ -1,4 +1,4 @@
-"""A publisher that is stopped in the middle, while another one takes over: one history remains."""
+"""A publisher is stopped in the middle, and another one takes over: one history remains."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def ask():
 
 @pytest.fixture(scope="session")
 def on_postgresql(fresh_state, postgres, tmp_path_factory):
-    """Give a server on PostgreSQL that offers release 1; do not change it, copy it."""
+    """Give a server on PostgreSQL that offers release 1; tests copy it and do not change it."""
     root = tmp_path_factory.mktemp("postgresql") / "state"
     copy = fresh_state.copy(root)
     world = copy.on(StateFolder(root, postgres.make_database()))
@@ -58,7 +58,7 @@ def on_postgresql(fresh_state, postgres, tmp_path_factory):
 
 @pytest.fixture(params=DATABASES)
 def world(request, tmp_path):
-    """Give a server of one's own on either database, with a second release that waits."""
+    """Give a private server on either database, with a second release that waits."""
     if request.param == "sqlite":
         world = request.getfixturevalue("published_state").copy(tmp_path / "state")
     else:
@@ -72,14 +72,14 @@ def world(request, tmp_path):
 
 
 def job(world, stop, seconds=30):
-    """Return the line that begins to publish what waits, and stops."""
+    """Return the line that starts to publish what waits, and stops."""
     folder = world.folder
     place = {"state": str(folder.root), "database": folder.database_url}
     return {**place, "stop": stop, "seconds": seconds}
 
 
 def run_out(world):
-    """Let the lease of whoever is stopped run out."""
+    """Let the lease of the stopped process expire."""
 
     async def change():
         async with open_database(world.folder.database) as sessions, sessions.begin() as session:
@@ -89,7 +89,7 @@ def run_out(world):
 
 
 def files(world):
-    """Return everything that is public, with its bytes, and what waits or is staged."""
+    """Return the bytes of everything public, and what waits or is staged."""
     root = world.folder.root
     folders = (world.folder.public, world.folder.staging.parent, world.folder.results)
     paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
@@ -97,7 +97,7 @@ def files(world):
 
 
 def take_over(world):
-    """Publish what waits, and another role, as a second process; return what is public then."""
+    """Publish the waiting bundle and another role as a second process; return what is public."""
     before = world.published().timestamp.version
     role = world.ceremony.role("tables", 2)
     assert world.publish({("tables", 2): role}).reason == ""
@@ -106,7 +106,7 @@ def take_over(world):
 
 
 def check_end(world):
-    """Hold the folder against its invariants: one history, both releases, no leftovers."""
+    """Check the folder's invariants: one history, both releases, no leftovers."""
     version, found = refresh_from_disk(world.folder, [FIRST, SECOND])
     assert found == {FIRST: PACKAGE_1, SECOND: PACKAGE_2}
     assert version == world.published().timestamp.version
@@ -121,7 +121,7 @@ def check_end(world):
     ("step", "machine"), [*((step, "same") for step in range(2, 7)), (3, "other"), (5, "other")]
 )
 def test_stopped_after_a_step(world, step, machine, ask):
-    """Who was stopped beyond its lease publishes nothing more when it goes on, and says so.
+    """A publisher stopped beyond its lease publishes nothing when it continues, and reports it.
 
     Another machine is one that cannot see the file lock of the first.
     """
@@ -138,7 +138,7 @@ def test_stopped_after_a_step(world, step, machine, ask):
 
 
 def test_stopped_before_its_turn(world, ask):
-    """Who was stopped with a bundle's packages taken in held nobody up, and finds it published."""
+    """A publisher stopped after storing a bundle's packages blocks none, and finds it published."""
     assert ask(job(world, 1)) == {"stopped": 1}
     after = take_over(world)
     assert ask("go on") == {"status": 0, "said": ""}
@@ -147,7 +147,7 @@ def test_stopped_before_its_turn(world, ask):
 
 
 def test_a_lease_runs_out_by_itself(world, ask):
-    """Nobody has to do anything for the other process to take over."""
+    """The other process takes over without an operator."""
     assert ask(job(world, 3, seconds=1)) == {"stopped": 3}
     after = take_over(world)
     assert "silent for longer than its lease" in ask("go on")["said"]
@@ -157,7 +157,7 @@ def test_a_lease_runs_out_by_itself(world, ask):
 
 @pytest.mark.parametrize("name", ["timestamp.json", "checkpoint"])
 def test_stopped_inside_a_swap(world, name, ask, monkeypatch):
-    """In the moment of a swap nobody takes over, for that could not be made undone."""
+    """No process takes over in the middle of a swap, because a swap cannot be undone."""
     monkeypatch.setattr(engine, "BUSY_SECONDS", 1)
     monkeypatch.setattr(engine, "COMMAND_SECONDS", 2)
     assert ask(job(world, name, seconds=1)) == {"stopped": name}
@@ -171,7 +171,7 @@ def test_stopped_inside_a_swap(world, name, ask, monkeypatch):
 
 
 async def publish_one_after_the_other(world, files):
-    """Publish bundles as one operator, each submitted when the one before is done."""
+    """Publish bundles as one operator, each submitted when the previous one is done."""
     async with world.publisher() as publisher:
         for name, data in files:
             await asyncio.to_thread(world.submit, {name: data})
@@ -182,7 +182,7 @@ async def publish_one_after_the_other(world, files):
 
 
 def test_two_operators_at_once(world):
-    """Two processes publish by turns whatever both want; nothing is lost, and no version falls."""
+    """Two processes publish alternately; nothing is lost, and no version decreases."""
     tables = [(("tables", n), world.ceremony.role("tables", n)) for n in range(2, 6)]
     content = [(("content", n), world.ceremony.role("content", n)) for n in range(2, 6)]
     before = world.published().timestamp.version

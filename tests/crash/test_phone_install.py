@@ -1,6 +1,6 @@
-"""A phone is killed at steps that its disk makes of an update, from its first to its last.
+"""A phone is killed at the disk operations of an update, from the first to the last.
 
-Every step is cut in process, without a signal, by the tests of the update engine.
+The tests of the update engine interrupt every step in process, without a signal.
 """
 
 import json
@@ -15,7 +15,7 @@ from tests.client_sim.engine.streamed import snapshot
 
 ROOT = Path(__file__).parents[2]
 KILLED = -9
-# Every how many steps one is killed: primes, so that no kind of step is left out by its turn.
+# Every how many steps one is killed: primes, so that each kind of step is hit.
 WAYS = [("full", False, 5), ("incremental", False, 3), ("full", True, 5)]
 
 
@@ -45,8 +45,8 @@ def test_a_phone_killed_at_any_step_ends_as_if_it_had_not_been(
 ):
     """SIGKILL before a write, sync, rename or removal, writes half done.
 
-    Whenever the phone starts again, it runs the old build or the new one, byte by byte; and when
-    it has gone on, its slots are those of a phone that was left alone.
+    When the phone starts again, it runs the old or the new build, byte for byte. After it has
+    continued, its slots equal those of a phone that was not killed.
     """
 
     def do(phone, what, **more):

@@ -1,4 +1,4 @@
-"""A process killed with SIGKILL at each named point; a restart ends what was begun, by itself."""
+"""A process killed with SIGKILL at each named point; a restart completes the work by itself."""
 
 import re
 
@@ -12,7 +12,7 @@ POINTS = [(story, name) for story, (names, _) in STORIES.items() for name in nam
 
 @pytest.mark.parametrize("name", STORIES)
 def test_every_change_has_one_name(stories, name):
-    """No durable change of a story is without a name, and no name is without a change."""
+    """Every durable change of a story has a name, and every name has a change."""
     killed, further = STORIES[name]
     names = {**further, **killed}
     found = {}
@@ -24,13 +24,13 @@ def test_every_change_has_one_name(stories, name):
 
 
 def test_there_are_enough():
-    """Thirty points were asked for."""
+    """At least thirty points."""
     assert len({name for _, name in POINTS}) >= 30
 
 
 @pytest.mark.parametrize(("name", "point"), POINTS, ids=[": ".join(pair) for pair in POINTS])
 def test_killed_at(stories, name, point, crash, tmp_path):
-    """Phones see old or new as a whole; nothing is lost; a restart ends the story by itself."""
+    """Phones see the old or the new state; nothing is lost; a restart completes the story."""
     story = stories(name)
     world = story.world.copy(tmp_path / "killed")
     story.mailbox.ids.clear()

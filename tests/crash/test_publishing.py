@@ -1,6 +1,6 @@
 """A publisher killed with SIGKILL after each step, and before every third change of the disk.
 
-`test_points` kills it at each change by its name; here other submissions are tried.
+`test_points` kills it at each change by its name; this module tries other submissions.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, World, refresh
 
 @dataclass(frozen=True)
 class Scenario:
-    """A server before an action, and what is public before and after it."""
+    """A server before an action, and its public state before and after it."""
 
     world: World
     action: str
@@ -41,7 +41,7 @@ SCENARIOS = [
 
 @pytest.fixture(scope="session", params=SCENARIOS)
 def scenario(request, fresh_state, published_state, crash, tmp_path_factory):
-    """Prepare a server, and let a copy of it run to the end."""
+    """Prepare a server, and run a copy of it to the end."""
     folder = tmp_path_factory.mktemp("scenario")
     base = fresh_state if request.param == "first submission" else published_state
     world, action, bundle_id = base.copy(folder / "state"), "incoming", None
@@ -67,10 +67,10 @@ def scenario(request, fresh_state, published_state, crash, tmp_path_factory):
 
 @pytest.mark.parametrize("step", range(1, 8))
 def test_killed_after_a_step(scenario, step, crash, tmp_path):
-    """Old or new is public as a whole after each step, and a restart ends what was begun."""
+    """The old or the new state is public after each step; a restart completes the publication."""
     world = scenario.world.copy(tmp_path / "killed")
     ended = crash(world, scenario.action, step=step)
-    # Steps 1 and 2 belong to a submission; what the server signs by itself begins with the third.
+    # Steps 1 and 2 belong to a submission; publications of the server itself begin with step 3.
     killed = scenario.action == "incoming" or step >= 3
     assert ended["status"] == (-9 if killed else 0)
     assert public_state(world) == (scenario.new if step >= 6 or not killed else scenario.old)
@@ -80,7 +80,7 @@ def test_killed_after_a_step(scenario, step, crash, tmp_path):
 
 
 def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
-    """Wherever the process dies, what is public verifies and is exactly old or exactly new."""
+    """Wherever the process dies, the public state verifies and is exactly the old or the new."""
     seen = []
     for change in range(1, 500, 3):
         world = scenario.world.copy(tmp_path / "killed")
@@ -98,10 +98,10 @@ def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
 
 
 def public_state(world: World):
-    """Verify what is public from nothing and say what it is; None where nothing is public.
+    """Verify the public state from nothing and describe it; None if nothing is public.
 
     Timestamp and snapshot version, the roles' versions, the bytes of both packages, and the paths
-    of metadata that a server started now would answer.
+    of metadata that a server would serve if it started now.
     """
     published = world.published()
     if published is None:
@@ -116,14 +116,14 @@ def public_state(world: World):
 
 
 def ends(world, bundle_id):
-    """Return what the audit log says of the end of a bundle."""
+    """Return the audit log's entries about the end of a bundle."""
     with closing(sqlite3.connect(world.folder.sqlite)) as connection:
         query = "SELECT action FROM trail_entries WHERE subject = ?"
         return [action for (action,) in connection.execute(query, (bundle_id,))]
 
 
 def finish(scenario, world):
-    """Do what a restarted server does, and hold the folder against its invariants."""
+    """Do what a restarted server does, and check the folder's invariants."""
 
     async def again(publisher):
         await publisher.process_incoming()

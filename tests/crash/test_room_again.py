@@ -1,4 +1,4 @@
-"""A disk that is full, and then is not, under one running server: it goes on without a restart."""
+"""A disk that is full for a while under one running server: it continues without a restart."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ LATER = {503, 507}
 
 
 class Client:
-    """Asks the API, with a key where there is one."""
+    """Sends requests to the API, with an idempotency key where there is one."""
 
     def __init__(self, session, port, token):
         self._session = session
@@ -34,7 +34,7 @@ class Client:
         self._token = {"Authorization": f"Bearer {token}"}
 
     async def ask(self, method, path, headers=(), **body):
-        """Return status, headers, and the body of JSON."""
+        """Return status, headers, and the JSON body."""
         told = {**self._token, **dict(headers)}
         async with self._session.request(method, self._base + path, headers=told, **body) as answer:
             text = await answer.read()
@@ -48,7 +48,7 @@ class Client:
 
 @pytest.mark.needs("small-disk")
 async def test_room_again(published_state, small_disk):
-    """Orders, uploads, submissions and bundles are refused, and done once there is room again."""
+    """Commands, uploads, submissions and bundles are refused, and work once there is space."""
     ballast = small_disk / "ballast"
     world = await asyncio.to_thread(published_state.copy, small_disk / "state")
     token = await make_admin(world)
@@ -88,7 +88,7 @@ async def test_room_again(published_state, small_disk):
             await asyncio.to_thread(fill, ballast)
             for act in acts.values():
                 status, _, problem = await act()
-                assert status in LATER | {200, 201, 202}, problem  # a log has room in its pages
+                assert status in LATER | {200, 201, 202}, problem  # a log has space in its pages
             assert await send() in LATER
             await asyncio.to_thread(ballast.unlink)
             for name, act in acts.items():

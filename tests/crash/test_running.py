@@ -32,7 +32,7 @@ def running(world):
 
 
 def test_killed_in_the_middle_of_publishing(world):
-    """Each time what is public verifies, is served at once after a restart, and goes on."""
+    """Each time the public state verifies, is served right after a restart, and can grow."""
     version = 1
     for delay in (0.03, 0.15):
         with running(world) as served:

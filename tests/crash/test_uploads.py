@@ -1,4 +1,4 @@
-"""A server killed with SIGKILL while an upload comes in, at each piece, change of disk and step."""
+"""A server killed with SIGKILL during an upload, at each piece, change of disk and step."""
 
 import asyncio
 import hashlib
@@ -27,7 +27,7 @@ def begun(fresh):
 
 
 def resume(world, upload_id):
-    """Restart, tell the offset that a client then sees, and let the client send the rest."""
+    """Restart, read the offset as a client does, and let the client send the rest."""
 
     async def inside():
         async with open_desk(world.folder.root) as desk:
@@ -53,7 +53,7 @@ def resume(world, upload_id):
 
 @pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with a checksum"])
 def test_killed_at_each_point(begun, checksum, crash, tmp_path):
-    """Wherever the server dies, the client goes on from what it is told, and gets its one blob."""
+    """Wherever the server dies, the client resumes from the offset, and gets its one blob."""
     base, upload_id = begun
     offsets, names = [], []
     for point in range(1, 100):
@@ -67,14 +67,14 @@ def test_killed_at_each_point(begun, checksum, crash, tmp_path):
     assert offsets == sorted(offsets)
     assert (offsets[0], offsets[-1]) == (FIRST, len(WHOLE))
     assert {"piece", "os.link", "os.rename", "os.remove"} <= set(names)
-    # A batch is two pieces. Of a part with a checksum nothing counts before it is checked.
+    # A batch is two pieces. No byte of a part with a checksum counts before it is verified.
     kept = {FIRST, FIRST + 2 * PIECE, FIRST + 4 * PIECE, len(WHOLE)}
     assert set(offsets) == ({FIRST, len(WHOLE)} if checksum else kept)
 
 
 @pytest.mark.parametrize("step", [2, 3])
 def test_killed_after_a_step(begun, step, crash):
-    """A blob without a record, or a file that is not needed any more: the restart knows."""
+    """A blob without a record, or a file that is no longer needed: the restart recognises it."""
     world, upload_id = begun
     ended = crash(world, "upload", upload=upload_id, checksum=False, step=step)
     assert ended["status"] == -9
@@ -83,7 +83,7 @@ def test_killed_after_a_step(begun, step, crash):
 
 @pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with a checksum"])
 def test_a_disk_that_is_full(begun, checksum, crash):
-    """The kernel refuses to write on: the client is told, and goes on when there is room."""
+    """The kernel refuses a write: the client gets an error, and resumes when there is space."""
     world, upload_id = begun
     room = FIRST + 3 * PIECE
     ended = crash(world, "upload", upload=upload_id, checksum=checksum, file_size=room)

@@ -1,4 +1,4 @@
-"""Tells of each durable change before it is made, and of each commit before and after it."""
+"""Reports each durable change before it is made, and each commit before and after it."""
 
 import os
 import re
@@ -21,8 +21,8 @@ def watch(root, point):
     """Call `point` with a change's name from now on, until the process ends.
 
     `create`, `rename`, `link`, `remove`, `rmtree` with paths relative to `root`, in which hashes
-    and random ids are `SHA` and `ID`; `commit` and `committed` with the tables that were written,
-    and a number from the second time on.
+    and random ids are `SHA` and `ID`; `commit` and `committed` with the written tables, and a
+    number from the second time on.
     """
     sys.addaudithook(lambda name, args: _watch_disk(str(root), point, name, args))
     _watch_commits(point)
@@ -50,7 +50,7 @@ def _watch_disk(root, point, name, args):
 
 
 def _absolute(path, folder):
-    """Return the path of a removal: below an open folder where that was removed whole."""
+    """Return the path of a removal; one relative to an open folder is below that folder."""
     return path if folder == -1 else f"{Path(f'/proc/self/fd/{folder}').readlink()}/{path}"
 
 

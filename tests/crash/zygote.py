@@ -1,7 +1,7 @@
 """Forks a process for each crash: it runs one action on a state folder and kills itself.
 
-A line of JSON on standard input names state, action and the point of death; a line on standard
-output tells how the process ended and how many points it passed. Importing happens once, here.
+Each line of standard input is a JSON job with state, action and crash point. The answer on standard
+output tells how the process ended and how many points it passed. Modules are imported once, here.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from tests.programs import PROGRAMS, walk
 from tests.server.release.uploads.desk import open_desk
 from tests.server.world import World
 
-#: What changes the disk such that another process sees it.
+#: System calls that change the disk visibly for other processes.
 CHANGES = {"os.link", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
@@ -52,7 +52,7 @@ def main():
 
 
 def act(job, writer):
-    """Run one action; die after the step, or before the change of the disk, that the job names."""
+    """Run one action; die after the step, or before the disk change, that the job names."""
     folder = StateFolder(Path(job["state"]))
     world = World(folder, load_online_keys(folder.keys), None, timedelta(hours=job["ahead"]))
     passed = 0
@@ -65,7 +65,7 @@ def act(job, writer):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(event, args):
-        # A removal of what is not there changes nothing.
+        # Removing a missing file changes nothing.
         if event in CHANGES and str(folder.root) in str(args[0]) and Path(args[0]).exists():
             point(f"{event} {Path(args[0]).name}")
 
@@ -107,9 +107,9 @@ def act(job, writer):
 
 
 def tell(job, writer):
-    """Run a story and write down each durable change; die before the first that `at` matches.
+    """Run a story and record each durable change; die before the first that `at` matches.
 
-    With `fill` the disk is full from there on instead, and what the story says of it is told.
+    With `fill` the disk is filled at that point instead, and the story's error is reported.
     """
     folder = StateFolder(Path(job["state"]))
     world = World(folder, load_online_keys(folder.keys), None, timedelta(hours=job["ahead"]))
