@@ -84,7 +84,7 @@ def ceremony(programs, tmp_path_factory):
 
 @pytest.fixture
 def town(ceremony, programs, tmp_path):
-    """Open a town of its own for a story."""
+    """Open a private town for a story."""
     stage = Town(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:

@@ -12,7 +12,7 @@ PROGRAM = Path(sys.executable).with_name("hening-server")
 
 @contextmanager
 def started(*words, environment=None):
-    """Run a server program until the block ends; gives it, and the first line that it says."""
+    """Run a server program until the block ends; gives the process and the first line it prints."""
     with subprocess.Popen(
         [PROGRAM, *map(str, words)],
         stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
-"""Phones behind a cache, and a thief between phone and server, all in this process.
+"""Phones that use a cache, and an attacker between phone and server, all in this process.
 
-The phones are `client_sim`'s own, the server's answers are those that the device plane plans, and
-the cache keeps each for as long as its `Cache-Control` says, by the world's clock.
+The phones are `client_sim`'s own, and the server's answers are those that the device plane plans.
+The cache keeps each answer for as long as its `Cache-Control` says, by the world's clock.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ FACTORY = RunningBuild("Hening/armani/armani:14/F:user/release-keys", "F", 0, 1,
 
 
 class Edge:
-    """A server and a cache in front of it, which keeps the paths that match `keeps`."""
+    """A server with a cache in front of it, which keeps the paths that match `keeps`."""
 
     def __init__(self, world, *, keeps=""):
         self.world = world
@@ -52,7 +52,7 @@ class Edge:
 
 
 class Thief:
-    """Stands in front of a server and answers some paths with what he signed with stolen keys."""
+    """A server in front of another one; it answers some paths with files signed by stolen keys."""
 
     def __init__(self, upstream, keys):
         self.upstream = upstream
@@ -72,14 +72,14 @@ class Thief:
         self.lies["/metadata/timestamp.json"] = self._sign("timestamp", signed)
 
     def snapshot(self, version, **versions):
-        """Sign a snapshot that says what the published one says, but for `versions`."""
+        """Sign a snapshot equal to the published one except for `versions`."""
         meta = dict(self.world.published().snapshot.meta)
         meta |= {f"{role}.json": MetaFile(number) for role, number in versions.items()}
         signed = Snapshot(version, None, self._in(7), meta)
         self.lies[f"/metadata/{version}.snapshot.json"] = self._sign("snapshot", signed)
 
     def latest(self, version, pointers, *, is_proven=True):
-        """Sign pointers, and a log of his own with a proof that holds."""
+        """Sign pointers, and a second log with a valid proof."""
         empty = {"sha256": EMPTY_SHA256}
         targets = {
             path: TargetFile(0, empty, path, {"custom": encode_pointer(pointer)})
@@ -91,7 +91,7 @@ class Thief:
             self.prove("latest", version, data)
 
     def prove(self, role, version, data):
-        """Sign the proof of a log that holds nothing but one role version."""
+        """Sign the proof of a log with a single role version."""
         leaf = leaf_hash(encode_leaf(role, version, hashlib.sha256(data).hexdigest()))
         note = encode_checkpoint(1, leaf, self.keys.log_verifier, self.keys.log.sign)
         self.lies[f"/log/proof/{role}.{version}"] = encode_proof(0, [], note)
@@ -106,7 +106,7 @@ class Thief:
 
 
 class Handset:
-    """A phone from the factory of armani, with what it has kept; it asks where it stands."""
+    """A phone from the factory of armani, with its stored state and its default server."""
 
     def __init__(self, place):
         self.place = place
@@ -118,7 +118,7 @@ class Handset:
         self.client = PollingClient(self.world)
 
     def poll(self, place=None):
-        """Ask once, at another place if one is given; returns the outcome."""
+        """Poll once, at another address if one is given; returns the outcome."""
         home, self.place = self.place, place or self.place
         try:
             self.world.advance_to(self.place.world.now().timestamp())
@@ -127,7 +127,7 @@ class Handset:
             self.place = home
 
     def update(self, place=None):
-        """Ask once, and fetch what the model's maintainers signed; returns the release's path."""
+        """Poll once, and fetch what the model's maintainers signed; returns the release's path."""
         outcome = self.poll(place)
         assert outcome.failure is None, outcome.reason
         assert outcome.warnings == ()

@@ -1,4 +1,4 @@
-"""A phone's year over real servers: what is offered to it, what goes wrong, and how it goes on."""
+"""A phone's year with real servers: offers, failures and recovery."""
 
 import time
 
@@ -23,7 +23,7 @@ def build(number):
 
 
 def live(handset, *kinds):
-    """Let events happen to a phone; the due time of its next poll stays what it was."""
+    """Let events happen to a phone; the due time of its next poll does not change."""
     due = handset.phone.next_poll()
     life = Life(handset.folder, handset.phone, Tape(len(kinds)), None)
     for kind in kinds:
@@ -32,12 +32,12 @@ def live(handset, *kinds):
 
 
 def failed_rule(outcome):
-    """Return the name of the rule that let nothing pass."""
+    """Return the name of the rule that blocks the update."""
     return next(check.name for check in outcome.checks if not check.passed)
 
 
 def spring(town, handset):
-    """Announce nothing yet; then a rollout that begins with nobody, is paused, and goes on."""
+    """Nothing is announced yet; then a rollout begins with 0 %, is paused, and is resumed."""
     assert failed_rule(handset.poll()) == "pointer"
     live(handset, *KINDS_2014)
     town.release(1)
@@ -56,7 +56,7 @@ def spring(town, handset):
 
 
 def summer(town, handset):
-    """Do not start an incremental that is halted while the phone works on it."""
+    """Do not start an incremental that is halted during its installation."""
     live(handset, *EVERYDAY, Kind.REBOOT)
     town.release(2, source=1)
     town.rollout("offer", "--share", "100%")
@@ -72,9 +72,9 @@ def summer(town, handset):
 
 
 def autumn(town, handset):
-    """Take the full package for an incremental that goes during its download; it fails to start."""
+    """Take the full package for an incremental removed during download; it fails to start."""
     live(handset, Kind.TRAVELLED, Kind.SIM_INSERTED)
-    # What was halted for good is withdrawn, or it would be a stepping stone of what follows.
+    # A permanently halted build is withdrawn; otherwise it would be a stepping stone of the next.
     counter = str(counter_of(build(2)))
     assert '"published"' in edit(town, "withdraw", CHANNEL, "--counter", counter)
     town.release(3, source=1, min_counter=counter_of(build(1)))
@@ -102,7 +102,7 @@ def autumn(town, handset):
 
 
 def drawer(late):
-    """Bring a phone that lay in a drawer since the factory over the stepping stone."""
+    """Bring a phone that was off since the factory over the stepping stone."""
     offer = late.poll().offer
     assert (offer.counter, offer.final_counter) == (counter_of(build(1)), counter_of(build(3)))
     assert late.install() == build(1).incremental
@@ -111,7 +111,7 @@ def drawer(late):
 
 
 def winter(town, handset):
-    """Try the build again at the owner's word, with success; then the phone changes hands."""
+    """Try the build again on the owner's request, with success; then the phone changes hands."""
     assert handset.phone.install(retry_failed=True).offer.type == "full"
     handset.phone.reboot(is_healthy=lambda _build: True)
     assert handset.phone.running_build.incremental == build(3).incremental

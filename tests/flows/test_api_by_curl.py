@@ -1,4 +1,4 @@
-"""The API as OPERATIONS shows it: a real server, its first admin, and curl."""
+"""The API as in OPERATIONS: a real server, its first admin, and curl."""
 
 import json
 import os
@@ -17,7 +17,7 @@ HENING = 'exec "$PYTHON" -c "from server.cli import main; main()" "$@"\n'
 
 @pytest.fixture
 def bash(world, tmp_path):
-    """Run a script where `hening-server` is this one's and the state folder is `var/server`."""
+    """Run a script with this `hening-server` and the state folder `var/server`."""
     program = tmp_path / "bin" / "hening-server"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n{HENING}")
@@ -62,7 +62,7 @@ def process(world):
 
 @pytest.mark.needs("curl")
 def test_the_page_as_it_stands(bash, process, tmp_path):
-    """The block of the page runs; the token is in no log, and the server ends when it is asked."""
+    """The block of the page runs; the token is in no log, and the server ends on SIGTERM."""
     server, address = process
     bash(
         "hening-server account add root-admin --role admin --all-codenames --state var/server\n"

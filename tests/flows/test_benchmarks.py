@@ -1,4 +1,4 @@
-"""The benchmarks run, on little work; what they measure is not judged here."""
+"""The benchmarks run with little work; their results are not checked here."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_a_benchmark_runs(module, options, said):
-    """It ends with 0 and prints its comparison."""
+    """It exits with 0 and prints its comparison."""
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{module}", *options],
         cwd=ROOT,

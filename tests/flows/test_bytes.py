@@ -1,4 +1,4 @@
-"""The bytes of a poll, on a host name, at both ends of real sockets, against the real server."""
+"""The bytes of a poll by host name, at both ends of real sockets, with the real server."""
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.programme.live import Target, plan_public
@@ -16,7 +16,7 @@ def request(path, port):
 
 
 def test_a_poll_is_exactly_these_bytes(town):
-    """First poll: everything once. Second poll: two requests. At both ends, for every owner."""
+    """The first poll asks for everything once, the second has two requests, for every owner."""
     target = Target(HOST, town.port, "127.0.0.1")
     root = (town.repo / "metadata" / "1.root.json").read_bytes()
     public = plan_public(target, root, codename="armani", region="id", channel="stable")

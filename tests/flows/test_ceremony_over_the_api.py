@@ -1,4 +1,4 @@
-"""What holders signed apart reaches a real server over its API, also what was lost on the way."""
+"""Roles signed in a ceremony reach a real server over its API, also after a lost bundle."""
 
 import shutil
 
@@ -9,10 +9,10 @@ from tests.flows.conftest import Town
 
 
 class RemoteTown(Town):
-    """A town whose signers reach the server by its API alone."""
+    """A town whose signers use the server's API alone."""
 
     def open(self):
-        """Start the server with an API; `place` is how the signers reach it."""
+        """Start the server with an API; `place` is the address that the signers use."""
         state = ["--state", self.server_state]
         self.server("account", "add", "eka", "--role", "engineer", "--all-codenames", *state)
         token = self.folder / "token"
@@ -23,7 +23,7 @@ class RemoteTown(Town):
         self.wait_for_results(1)
 
     def renew(self, days):
-        """Sign armani's next version in a ceremony; return the proposal, which is accepted."""
+        """Sign armani's next version in a ceremony; return the accepted proposal."""
         proposal, signed = (self.folder / f"{days}.{name}" for name in ("json", "sig"))
         self.signer(
             *("ceremony", "renew", "armani", "--expires", f"armani={days}"),
@@ -51,13 +51,13 @@ def town(ceremony, programs, tmp_path_factory):
 
 
 def test_submitted_lost_and_submitted_again(town):
-    """`submit` brings one version, and not one that has a gap before it, which `resubmit` fills."""
+    """`submit` brings one version and refuses one after a gap; `resubmit` fills the gap."""
     proposal = town.renew(91)
     for _ in range(2):
         told = town.signer("ceremony", "submit", proposal, "--repo", town.repo, *town.place)
         (published,) = told["published"]
         assert (published["snapshot"], published["sent"]) == (2, 0)
-    town.renew(92)  # its bundle never leaves
+    town.renew(92)  # its bundle is lost
     proposal = town.renew(93)
     with pytest.raises(StageError, match="armani 4 was submitted; 3 comes next"):
         town.signer("ceremony", "submit", proposal, "--repo", town.repo, *town.place)

@@ -1,4 +1,4 @@
-"""Without `cloud init` there is nothing of the cloud, and the other planes are what they were."""
+"""Without `cloud init` there is no trace of the cloud, and the other planes work as before."""
 
 import signal
 import subprocess
@@ -16,7 +16,7 @@ LISTENING = "0A"  # tcp(7), as /proc/net/tcp has it
 
 
 def processes(pid):
-    """Yield a process and all that it started."""
+    """Yield a process and all its descendants."""
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in children.read_text().split():
@@ -24,7 +24,7 @@ def processes(pid):
 
 
 def ports(pids):
-    """Return the ports of TCP at which these processes listen."""
+    """Return the TCP ports on which these processes listen."""
     sockets = {str(file.readlink()) for pid in pids for file in Path(f"/proc/{pid}/fd").iterdir()}
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     fields = [line.split() for line in lines]
@@ -36,7 +36,7 @@ def ports(pids):
 
 
 def test_a_server_has_nothing_of_it(world):
-    """One process with two sockets, as before; no module of it, and no file."""
+    """One process with two sockets, as before; no module and no file of the cloud."""
     command = ["run", "--state", str(world.folder.root), "--port", "0", "--api-port", "0"]
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *command],
@@ -58,7 +58,7 @@ def test_a_server_has_nothing_of_it(world):
 
 @pytest.mark.parametrize("words", [["run"], ["check"], ["upkeep"], ["backup", "--out", "backup"]])
 def test_the_cloud_does_not_begin_by_itself(tmp_path, words):
-    """Its commands say what is missing, and make nothing."""
+    """Its commands say what is missing, and create nothing."""
     done = subprocess.run(
         [
             *(sys.executable, "-c", "from server.cli import main; main()"),

@@ -1,7 +1,7 @@
 """Two nodes on PostgreSQL and S3 behind nginx with TLS, of which one is killed under load.
 
-The clients are the Etebase client and restic, neither written here. What they were told is stored
-is there afterwards, and nothing of it is seen by who has database, store, log and backup.
+The clients are the Etebase client and restic, both third-party. Acknowledged writes are there
+afterwards, and database, store, log and backup reveal nothing of them.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ FOLDER = Path(__file__).parents[1] / "etebase"
 PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
 NAME, PASSWORD = "canary-owner-4711", "canary password of eight words"
 BATCHES = 20
-#: What no operator may find anywhere; notes, titles, names of files and collections begin so.
+#: What no operator may find; notes, titles, names of files and collections begin with these.
 CANARY = b"canary"
 
 
 @dataclass
 class Deployment:
-    """Nodes by number, with what each said; and where they keep things."""
+    """Nodes by number, with their output, and the places of their data."""
 
     folder: Path
     nodes: dict = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Deployment:
         return int(address.rpartition(":")[2])
 
     async def command(self, *words):
-        """Run a command of the cloud; returns what it printed."""
+        """Run a command of the cloud; returns its output."""
         process = await asyncio.create_subprocess_exec(
             *PROGRAM, *map(str, words), stdout=asyncio.subprocess.PIPE
         )
@@ -69,7 +69,7 @@ class Deployment:
         return said
 
     async def stop(self):
-        """End the nodes that run."""
+        """Stop the running nodes."""
         for node in self.nodes.values():
             with contextlib.suppress(ProcessLookupError):
                 node.terminate()
@@ -93,7 +93,7 @@ async def start_owner(mode, url, certificate, *words):
 
 
 async def follow(owner):
-    """Yield what an owner tells."""
+    """Yield the messages of an owner's client."""
     async for line in owner.stdout:
         yield json.loads(line)
 
@@ -165,7 +165,7 @@ async def deployment(tmp_path, postgres, seaweed):
 
 
 async def make_token(url, session, certificate):
-    """Agree to the policy, without which nothing is taken, and make a token for restic."""
+    """Agree to the policy, which uploads require, and make a token for restic."""
     context = ssl.create_default_context(cafile=certificate)
     headers = {"Authorization": f"Token {session}"}
     account = f"{url}/account/1"
@@ -178,7 +178,7 @@ async def make_token(url, session, certificate):
 
 
 async def test_a_node_is_killed_under_load(deployment, tmp_path):
-    """Every write that was acknowledged is there, and the operator's views show nothing of it."""
+    """Every acknowledged write is there, and the operator's views show nothing of it."""
     certificate, key, _ = write_certificate(tmp_path, "localhost")
     before = write_photos(tmp_path / "photos")
     ports = [await deployment.start(number) for number in range(2)]
@@ -196,7 +196,7 @@ async def test_a_node_is_killed_under_load(deployment, tmp_path):
                 words = ("backup", tmp_path / "photos", "--json")
                 restic = await start_restic(*vault, tmp_path, *words)
             if len(stored) == 50:
-                # Both clients are at it, and half of their requests go to this node.
+                # Both clients are running, and half of their requests go to this node.
                 async for line in restic.stdout:
                     if json.loads(line).get("bytes_done", 0) > 1_000_000:
                         break
@@ -210,7 +210,7 @@ async def test_a_node_is_killed_under_load(deployment, tmp_path):
 
 
 async def check_all_is_there(vault, url, certificate, stored, tmp_path, before):
-    """Let new devices read everything from the node that is left."""
+    """Let new devices read everything from the remaining node."""
     reader = await start_owner("read", url, certificate)
     told = [each async for each in follow(reader)]
     assert told[-1] == {"done": True}
@@ -222,7 +222,7 @@ async def check_all_is_there(vault, url, certificate, stored, tmp_path, before):
 
 
 async def check_nothing_is_seen(deployment, tmp_path):
-    """Look for canaries in all that an operator has: a backup holds database and bodies."""
+    """Search everything an operator has for canaries: a backup contains database and bodies."""
     folder = ("--folder", tmp_path / "cloud")
     assert "Nothing is wrong." in await deployment.command("check", *folder, "--read")
     await deployment.command("backup", *folder, "--out", tmp_path / "backup")

@@ -1,4 +1,4 @@
-"""A person signs in to the console at a real OpenID provider, through its pages, and out again."""
+"""A user signs in to the console at a real OpenID provider, through its pages, and signs out."""
 
 import contextlib
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -21,12 +21,12 @@ def issuer():
 
 
 def serve(world, issuer, **settings):
-    """Serve the console to whom the provider lets in."""
+    """Serve the console to the accounts of the provider."""
     return console_world(world, **{"oidc_issuer": issuer, "oidc_audience": "console"} | settings)
 
 
 async def set_subject(team, account, subject):
-    """Say who logs in to an account."""
+    """Set which user logs in to an account."""
     body = {"oidc_subject": subject}
     token = await team.token("admin")
     answer = await team.api.call(
@@ -40,7 +40,7 @@ async def set_subject(team, account, subject):
 
 
 async def log_in(browser, page, user, *, until="/console/"):
-    """Fill in the provider's pages until the browser is back; the last step is left to the test."""
+    """Fill in the provider's pages up to the redirect to the console; the test does the rest."""
     while not urlsplit(page.url).path.startswith("/console"):
         action, fields = next(
             (action, fields) for action, _, fields in page.read.forms if "prompt" in fields
@@ -64,9 +64,9 @@ async def begin(browser, path="/console/"):
 
 @pytest.mark.parametrize("client", ["console", "secret:console"])
 async def test_in_and_out(world, issuer, client, tmp_path):
-    """A public and a confidential client: in, back to the page that was wanted, and out.
+    """A public and a confidential client: sign in, return to the requested page, sign out.
 
-    Nobody gets in without an account, and the session ends with the account's subject.
+    A user without an account is refused, and the session ends with the account's subject.
     """
     settings = {"oidc_audience": client}
     if client != "console":
@@ -102,7 +102,7 @@ async def test_in_and_out(world, issuer, client, tmp_path):
 
 
 async def test_tokens_open_the_api_alone(world, issuer):
-    """With a provider there is no second door."""
+    """With a provider, sign-in by token is off."""
     async with serve(world, issuer) as team:
         browser = await team.browser()
         page = await browser.get("/console/sign-in")
@@ -114,7 +114,7 @@ async def test_tokens_open_the_api_alone(world, issuer):
 
 
 async def test_what_comes_back_must_be_ours(world, issuer):
-    """A code of another browser, another state or issuer, an error, or a code twice: no session."""
+    """A code of another browser, another state or issuer, an error, or a used code: no session."""
     async with serve(world, issuer) as team:
         await set_subject(team, "engineer", "subject-of-eka")
         attacker, victim = await team.browser(), await team.browser()
@@ -139,17 +139,17 @@ async def test_what_comes_back_must_be_ours(world, issuer):
             {"code": "x"},
             {"code": None},
         ):
-            # A refusal keeps the door, so that the same browser may still complete its own login.
+            # A refusal keeps the pending login, so that the same browser may still complete it.
             assert (await come_back(attacker, change)).status == 401, change
         assert "hening-session" not in victim.cookies()
         page = await come_back(attacker, {})
         assert (page.status, page.path) == (200, "/console/")
-        # The door is gone, and with it the state that belongs to the code.
+        # The pending login is gone, and with it the state of the code.
         assert (await come_back(attacker, {})).status == 401
 
 
 async def test_another_secret(world, issuer, tmp_path):
-    """A provider that does not know this server is the operator's matter: 503, and a sentence."""
+    """A provider that does not know this server needs the operator: 503 with a message."""
     file = tmp_path / "secret"
     file.write_text("another")
     file.chmod(0o600)
@@ -166,7 +166,7 @@ async def test_another_secret(world, issuer, tmp_path):
 
 
 async def test_a_provider_that_is_gone(world):
-    """Nobody can sign in, a page says so, and who is in stays in."""
+    """Sign-in is impossible, a page says so, and existing sessions stay."""
     with contextlib.ExitStack() as stack:
         other = stack.enter_context(run_provider())
         async with serve(world, other) as team:
@@ -174,7 +174,7 @@ async def test_a_provider_that_is_gone(world):
             browser, late = await team.browser(), await team.browser()
             await log_in(browser, await begin(browser), "subject-of-eka")
             stack.close()
-            team.api.ahead(3601)  # what the provider said of itself is kept for an hour
+            team.api.ahead(3601)  # the provider's metadata is cached for an hour
             page = await begin(late)
             assert page.status == 503
             assert "identity provider does not answer" in page.text

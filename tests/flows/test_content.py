@@ -1,4 +1,4 @@
-"""Packs from their sources to a running server: what is built is what phones are given."""
+"""Packs from their sources to a running server: phones get exactly what was built."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ SHARE = "2026-01-01T00:00Z=10%"
 
 @pytest.fixture
 def town(ceremony, programs, tmp_path):
-    """Open a town whose server answers anyone."""
+    """Open a town whose server answers every client."""
     stage = Town(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
@@ -28,7 +28,7 @@ def town(ceremony, programs, tmp_path):
 
 
 def publish(town, *arguments):
-    """Sign with all keys at hand and wait until the server has it."""
+    """Sign with all available keys and wait until the server has it."""
     told = town.signer(
         *("content", *arguments, "--repo", town.repo, "--keys", town.keys),
         *("--out", town.incoming),
@@ -45,7 +45,7 @@ def fetch(town, path):
 
 
 def fetch_pack(town, role, version, kind):
-    """Return a pack's entries as a phone would come by them, and the hashes of its parts."""
+    """Return a pack's entries as a phone would read them, and the hashes of its parts."""
     signed = json.loads(fetch(town, f"/metadata/{version}.{role}.json"))["signed"]
     found = {
         path: target["hashes"]["sha256"]
@@ -60,7 +60,7 @@ def fetch_pack(town, role, version, kind):
 
 
 def test_tables_are_built_signed_published_and_published_again(town):
-    """A second version sends only the parts that changed; a pack's share and end need none."""
+    """A second version sends only the changed parts; a new share or end of a pack sends none."""
     first, second = town.folder / "emergency-1", town.folder / "emergency-2"
     town.signer("content", "build", "emergency", "--out", first)
     publish(town, "release", first, "--rollout", SHARE)

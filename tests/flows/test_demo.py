@@ -1,4 +1,4 @@
-"""The demo ends well, leaves a report that says the same, and the README shows what it prints."""
+"""The demo succeeds, its report matches its output, and the README shows that output."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """Run the demo once; gives its folder and what it printed."""
+    """Run the demo once; gives its folder and its output."""
     folder = tmp_path_factory.mktemp("demo") / "var"
     done = subprocess.run(
         [sys.executable, "-m", "demo", "--folder", str(folder)],
@@ -33,7 +33,7 @@ def demo(tmp_path_factory):
 
 
 def numberless(text):
-    """Replace what differs from run to run: numbers and the folder."""
+    """Replace what differs between runs: numbers and the folder."""
     return [
         re.sub(r"\d+", "#", re.sub(r"\s+", " ", re.sub(r"\S*/report\.html", "", line))).strip()
         for line in text.splitlines()
@@ -41,7 +41,7 @@ def numberless(text):
 
 
 def test_the_readme_shows_what_the_demo_prints(demo):
-    """Line by line, but for numbers, after what `make` says; the README leaves nothing out."""
+    """Line by line, except for numbers, after the output of `make`; the README omits nothing."""
     installing = re.search(r'@echo "(Installing the programs .*)"', MAKEFILE)[1]
     block = README.split("$ make demo\n")[1].split("```")[0]
     shown = [line for line in numberless(block) if line]
@@ -50,7 +50,7 @@ def test_the_readme_shows_what_the_demo_prints(demo):
 
 
 def test_every_question_has_the_right_answer(demo):
-    """The report for programs holds all answers, twelve phones on build 2 and three refusals."""
+    """The JSON report has all answers, twelve phones on build 2 and three refusals."""
     report = json.loads((demo[0] / "report.json").read_text())
     assert report["good"]
     assert all(check["holds"] for check in report["checks"])
@@ -80,7 +80,7 @@ def test_a_phone_in_jakarta_and_one_in_berlin(demo):
 
 
 def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
-    """Whatever the phone asks, and though the program that asks would swallow a refusal."""
+    """The lab sees whatever the phone asks, although the calling program ignores a refusal."""
     stage = Stage(demo[0])
     phone = demo[0] / "phones" / "berlin"
     assert stage.ask("content", "emergency", "--phone", phone, "DE", "--json")["numbers"]
@@ -89,7 +89,7 @@ def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
 
 
 def test_the_recorded_bytes_of_good_phones_are_two_requests(demo):
-    """Read by hand: after the first poll, a poll is these bytes and no others."""
+    """Spelled out: after the first poll, a poll is exactly these bytes."""
     report = json.loads((demo[0] / "report.json").read_text())
     *_, last = report["privacy"][0]["sample"]
     data = bytes.fromhex(last["octets"])
@@ -103,7 +103,7 @@ def test_the_recorded_bytes_of_good_phones_are_two_requests(demo):
 
 
 def test_the_offending_bytes_of_the_phone_of_2014_are_shown(demo):
-    """A finding names the field and its bytes are those of the planted value."""
+    """A finding names the field, and its size is that of the planted value."""
     report = json.loads((demo[0] / "report.json").read_text())
     canaries = next(c for c in report["privacy"][1]["checks"] if c["name"] == "canaries")
     found = [finding for finding in canaries["findings"] if "imei" in finding["explanation"]]
@@ -113,7 +113,7 @@ def test_the_offending_bytes_of_the_phone_of_2014_are_shown(demo):
 
 
 def test_the_page_needs_nothing_from_elsewhere(demo):
-    """No script, no address of another host, no file beside it; the picture is in the page."""
+    """No script, no address of another host, no other file; the picture is in the page."""
     page = (demo[0] / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert not re.search(r"(?:src|href)=(?!\"data:image/jpeg;base64,)|url\(|@import", page)

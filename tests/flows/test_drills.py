@@ -1,4 +1,4 @@
-"""The drills of docs/DRILLS.md: a thief strikes, the documented commands run, a phone goes on."""
+"""The drills of docs/DRILLS.md: a thief acts, the documented commands run, a phone recovers."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def commands(title):
 
 
 def find_port():
-    """Return a port that is free at both addresses and that no client is given by the kernel."""
+    """Return a port that is free at both addresses and outside the kernel's ephemeral range."""
     for port in range(21_000 + os.getpid() % 5_000, 32_000):
         try:
             for address in (HONEST, THIEF):
@@ -50,13 +50,13 @@ def find_port():
 
 @dataclass
 class Drill:
-    """A folder in which the set-up was run, and the commands that go on from there."""
+    """A folder in which the set-up was run, and the commands of the drills after it."""
 
     folder: Path
     port: int
 
     def shell(self, lines):
-        """Run commands as the page has them; every one must exit with 0."""
+        """Run commands as the page has them; each must exit with 0."""
         exports = commands("Set-up")[0]
         script = "\n".join(["set -e", exports, *lines]).replace("8080", str(self.port))
         # A file and no pipe, because the server holds it open after the shell has ended.
@@ -96,11 +96,11 @@ class Drill:
         until(lambda: not _is_open(self.port))
 
     def poll(self, address, phone="phone"):
-        """Poll at an address; returns whether it went well, and what was said."""
+        """Poll at an address; returns whether it succeeded, and the output."""
         return self._device("poll", address, phone)
 
     def install(self, address, phone):
-        """Install what is offered at an address."""
+        """Install the offer at an address."""
         return self._device("install", address, phone)
 
     def another_phone(self, name):
@@ -109,7 +109,7 @@ class Drill:
         return name
 
     def thief(self, loot="loot", *, signs_with_next=False):
-        """Return a thief who copies the online keys now, and perhaps signs with the next ones."""
+        """Return a thief who copies the online keys now; perhaps the next ones sign for him."""
         loot = self.folder / loot
         shutil.copytree(self.folder / "server" / "keys", loot / "keys")
         if signs_with_next:
@@ -179,7 +179,7 @@ def drill(made, tmp_path):
 
 
 def sign_with(drill, data, *names):
-    """Sign a metadata file again, one version on, with keys of the key folder."""
+    """Sign the next version of a metadata file with keys of the key folder."""
     metadata = Metadata.from_bytes(data)
     metadata.signed.version += 1
     store = Keystore(drill.folder / "keys")
@@ -215,13 +215,13 @@ def hand_over(drill, role, version, data):
 
 
 def fast_forward(thief):
-    """Have the thief push versions to where no honest server comes."""
+    """Have the thief raise versions beyond those of any honest server."""
     thief.snapshot(FAR)
     thief.timestamp(FAR, FAR)
 
 
 def test_drill_1_a_holder_of_root_is_gone(drill):
-    """The phone follows, and a root that the lost key signs with one other is refused."""
+    """The phone follows, and a root signed by the lost key and one other is refused."""
     thief = drill.thief()
     assert "root-2" in drill.drill(1)
     version, data = sign_with(drill, current(drill, "root"), "root-1", "root-2")
@@ -233,7 +233,7 @@ def test_drill_1_a_holder_of_root_is_gone(drill):
 
 
 def test_drill_2_a_models_key_is_stolen(drill):
-    """The audit finds the version that the thief had published; the next one takes his key away."""
+    """The audit finds the version that the thief published; the next one revokes the stolen key."""
     thief = drill.thief()
     version, data = sign_with(drill, current(drill, "armani"), "armani-1", "armani-2")
     assert version == 3
@@ -254,7 +254,7 @@ def test_drill_2_a_models_key_is_stolen(drill):
 
 
 def test_drill_3_the_snapshot_key_is_stolen(drill):
-    """A phone that was pushed ahead is stuck, and goes on with the new root."""
+    """A phone with versions far ahead is stuck, and recovers with the new root."""
     thief = drill.thief()
     fast_forward(thief)
     with serving(thief, drill.port):
@@ -268,7 +268,7 @@ def test_drill_3_the_snapshot_key_is_stolen(drill):
 
 
 def test_drill_4_the_key_of_latest_is_stolen(drill):
-    """What the old key signs is refused under the new targets."""
+    """Signatures of the old key are refused under the new targets."""
     thief = drill.thief()
     version = thief.world.published().roles["latest"].version + 1
     thief.latest(version, {})
@@ -287,7 +287,7 @@ def test_drill_4_the_key_of_latest_is_stolen(drill):
 
 
 def test_drill_5_the_logs_key_is_stolen(drill):
-    """A proof by the old key is no proof under the new root."""
+    """Proofs by the old key are refused under the new root."""
     thief = drill.thief()
     drill.drill(5)
     published = thief.world.published()
@@ -304,9 +304,9 @@ def test_drill_5_the_logs_key_is_stolen(drill):
 
 
 def test_drill_6_the_whole_server_is_stolen(drill):
-    """Pushed ahead in every role that the server signs, the phone comes back.
+    """With versions far ahead in every role that the server signs, the phone recovers.
 
-    A change had been prepared: the thief has the next keys, too, and they are worth nothing.
+    A change had been prepared: the thief has the next keys, too, and they are worthless.
     """
     assert "made before" not in drill.shell(["hening-server keys new all --state server"])
     thief, heir = drill.thief(), drill.thief("legacy", signs_with_next=True)
@@ -327,7 +327,7 @@ def test_drill_6_the_whole_server_is_stolen(drill):
 
 
 def test_drill_7_online_keys_are_changed_as_planned(drill):
-    """No phone notices, one that slept through it included; the old keys are worth nothing then."""
+    """No phone notices, not even one that was off during it; then the old keys are worthless."""
     sleeper = drill.another_phone("sleeper")
     thief = drill.thief()
     said = drill.drill(7)
@@ -340,7 +340,7 @@ def test_drill_7_online_keys_are_changed_as_planned(drill):
 
 
 def test_drill_8_a_key_file_of_the_server_is_lost(drill):
-    """The server says what to do; every phone goes on, and the log under its new key, too."""
+    """The server says what to do; every phone continues, and so does the log under its new key."""
     keys = drill.folder / "server" / "keys"
     before = {path.name: path.read_bytes() for path in keys.glob("*.pem")}
     for name in ("snapshot", "log"):

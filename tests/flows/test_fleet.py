@@ -1,4 +1,4 @@
-"""A fleet of 2,000 phones lives for a day with a server of its own, in seconds."""
+"""A fleet of 2,000 phones runs for a simulated day with its own server, in seconds."""
 
 import json
 import re
@@ -42,14 +42,14 @@ def day(tmp_path_factory):
 
 
 def arrived(report, hours):
-    """Return how many phones run the newest build after so many hours."""
+    """Return how many phones run the newest build after this many hours."""
     point = report["curve"][hours * PER_HOUR - 1]
     assert point["hours"] == hours
     return round(point["arrived"] * PHONES)
 
 
 def test_nothing_failed(day):
-    """Every answer was verified, every package had its hash, and everybody who was let in came."""
+    """Every answer was verified, every package had its hash, and every admitted phone updated."""
     report, _ = day
     assert report["failures"] == {}
     assert report["server_failures"] == report["outside_the_grammar"] == 0
@@ -68,16 +68,16 @@ def test_nothing_failed(day):
         (12, 629, 838),  # 0.1 + 0.4 * 2/3: mean 733.3, sigma 21.6; 4.5 sigma are 97.0
         (16, 899, 1101),  # 0.5: mean 1000, sigma 22.4
         (20, 1582, 1752),  # 0.5 + 0.5 * 2/3: mean 1666.7, sigma 16.7; 4.5 sigma are 75.0
-        (24, 1990, 2000),  # 1, but for the few seconds and who polls last: 0.9987, sigma 1.6
+        (24, 1990, 2000),  # 1, except for the few seconds and the last poll: 0.9987, sigma 1.6
     ],
 )
 def test_the_adoption_is_that_of_the_schedule(day, hours, least, most):
-    """As many phones as are let in and have polled since, by a calculation by hand."""
+    """As many phones as are admitted and have polled since, computed independently."""
     assert least <= arrived(day[0], hours) <= most
 
 
 def test_never_more_than_let_in(day):
-    """At every point of the curve, by 4.5 standard deviations of the share; and it never falls."""
+    """At every point of the curve, within 4.5 standard deviations of the share; it never falls."""
     points = day[0]["curve"]
     for before, after in pairwise(points):
         assert after["arrived"] >= before["arrived"]
@@ -90,7 +90,7 @@ def test_never_more_than_let_in(day):
 def test_the_distinct_requests_are_those_of_the_grammar(day):
     """All that docs/PRIVACY.md lets these phones send, and nothing else.
 
-    The server published three times: its models, the build before, and the rollout.
+    The server published three times: its models, the previous build, and the rollout.
     """
     polled = {
         *("/metadata/2.root.json", "/metadata/timestamp.json", "/metadata/3.snapshot.json"),
@@ -117,12 +117,12 @@ def test_the_distinct_requests_are_those_of_the_grammar(day):
 
 
 def test_some_installs_were_done_once_more_by_the_engine(day):
-    """One in a hundred of each of the two workers, from a package that it applied for real."""
+    """One in a hundred of each of the two workers' phones really applies its package."""
     report, page = day
     assert report["engine_every"] == 100
     assert report["engine_refusals"] == []
     assert report["engine_installs"] == report["engine_phones"] > 1
-    # A machine that is busy leaves some out.
+    # A busy machine leaves some out.
     turns = report["engine_phones"] + report["engine_left_out"]
     assert turns in {len(range(0, report["switched"], 100)), report["switched"] // 100 + 2}
     assert report["engine_share"] == report["engine_installs"] / report["switched"]
@@ -130,14 +130,14 @@ def test_some_installs_were_done_once_more_by_the_engine(day):
 
 
 def test_every_poll_had_its_own_connection(day):
-    """Poll, fetch and look before the switch: one connection each, as FORMATS section 9 says."""
+    """Poll, download and check before the switch: one connection each, as in FORMATS section 9."""
     report, _ = day
     assert report["connections"] == report["polls"] + report["switched"]
     assert not report["kept_connections"]
 
 
 def test_the_page_needs_nothing_from_elsewhere(day):
-    """No script, no address but the requests that were sent, and all six plots."""
+    """No script, no address except the requests that were sent, and all six plots."""
     _, page = day
     assert not re.search(r"<script|<link|<img|https?://|url\(", page)
     assert page.count("<svg") == page.count("</svg>") == 6

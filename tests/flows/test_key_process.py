@@ -1,7 +1,7 @@
 """Server and key process as two real processes: a release is published and rolled out, with kills.
 
-The server never has a key: its state folder has no `keys/` at all. Between the two runs a relay
-that can kill the key process after an answer was recorded and before it arrives.
+The server never has a key: its state folder has no `keys/` at all. A relay between the two can kill
+the key process after an answer was recorded and before it arrives.
 """
 
 import json
@@ -20,7 +20,7 @@ from tests.server.world import CHANNEL, PACKAGE_2, SECOND, refresh_from_disk
 
 
 class Relay:
-    """Stands between publisher and key process, as a Unix socket of its own."""
+    """A relay between publisher and key process, as a Unix socket of its own."""
 
     def __init__(self, path, behind):
         self.path, self.behind = path, behind
@@ -55,7 +55,7 @@ class Relay:
                 client.sendall(answer)
 
     def close(self):
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
@@ -73,7 +73,7 @@ def receive(one, length):
 
 
 class Site:
-    """A state folder without keys, and what starts its key process."""
+    """A state folder without keys, and the start of its key process."""
 
     def __init__(self, world, folder):
         self.world = world
@@ -85,7 +85,7 @@ class Site:
         self.use(self.socket)
 
     def use(self, path):
-        """Have the server ask at a path."""
+        """Let the server use the socket at a path."""
         self.world.folder.settings.write_text(f'keys_socket = "{path}"\n')
 
     def keys(self):
@@ -111,7 +111,7 @@ def site(world, tmp_path):
 
 
 def said(process, event):
-    """Wait until a program's log says something, and return that line."""
+    """Wait until a program's log contains a text, and return that line."""
     for line in process.stderr:
         told = json.loads(line)
         if told["event"] == event:
@@ -140,7 +140,7 @@ def test_a_release_from_bundle_to_rollout(site):
 
 @pytest.mark.parametrize("kind", [b"Publish", b"SignCheckpoint"])
 def test_killed_before_the_answer_arrives(site, kind):
-    """The record is on disk and the answer is lost: a new process goes on, with later versions."""
+    """The record is on disk and the answer is lost: a new process continues with later versions."""
     world, path = site.world, site.folder / "relay.sock"
     relay = Relay(path, site.socket)
     site.use(path)

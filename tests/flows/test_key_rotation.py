@@ -1,4 +1,4 @@
-"""Rotation of the online keys and recovery from theft, played against phones.
+"""Rotation of the online keys and recovery from theft, tested with phones.
 
 What the signers do offline is signed here with python-tuf and the ceremony's keys.
 """
@@ -31,14 +31,14 @@ def new(world, *names):
 
 
 def switch(world, *names, **options):
-    """Switch to next keys and return whose were switched."""
+    """Switch to next keys and return the switched roles."""
     return world.run(
         lambda publisher: switch_keys(publisher, world.folder, names, world.now, **options)
     )
 
 
 def listing(keys, *, former):
-    """Return by role what a root or targets lists: the next keys, and the former ones if told."""
+    """Return by role what a root or targets lists: the next keys, and the former if `former`."""
     listed = {}
     for role, signer in keys.signers.items():
         following = keys.next_signers.get(role)
@@ -59,17 +59,17 @@ def publish_root(world, version, *, former, targets=False):
 
 
 class Town:
-    """Phones behind caches, each of which keeps other answers; all ask every twenty seconds."""
+    """Phones that use different caches, each of which keeps other answers; all poll every 20 s."""
 
     def __init__(self, world):
         self.world = world
-        # A cache drops what it likes: what is left of two answers need not be of one age.
+        # A cache evicts any answer: two remaining answers need not have the same age.
         self.edges = [Edge(world, keeps=keeps) for keeps in ("", "root", "timestamp", "proof")]
         self.awake = [Handset(edge) for edge in self.edges]
         self.asleep = []
 
     def live(self, seconds):
-        """Let time pass. At the end two caches are filled afresh, and one phone falls asleep."""
+        """Let time pass. At the end two caches are refilled, and one phone goes offline."""
         self._ask([Handset(edge) for edge in self.edges])
         for _ in range(seconds // 20):
             self._ask(self.awake)
@@ -86,7 +86,7 @@ class Town:
 
 
 def test_planned_rotation_of_every_key_through_two_roots(world):
-    """Whoever asks, whenever and through whichever cache, no phone notices anything."""
+    """No phone notices anything, whenever it polls and through whichever cache."""
     town = Town(world)
     town.live(80)
     new(world, *HOLDERS)
@@ -113,7 +113,7 @@ def test_planned_rotation_of_every_key_through_two_roots(world):
 
 
 def test_a_stale_root_after_a_theft_costs_one_poll(world):
-    """Nothing overlaps then; who was told that there is no new root asks again later."""
+    """There is no overlap then; a phone that got no new root asks again later."""
     edge = Edge(world)
     handset = Handset(edge)
     assert handset.update() == FIRST
@@ -130,7 +130,7 @@ def test_a_stale_root_after_a_theft_costs_one_poll(world):
 
 
 def test_a_stolen_snapshot_key_alone(world):
-    """It pushes the versions of other roles out of reach; rotating it brings the phone back."""
+    """The thief raises other roles' versions out of reach; rotating the key rescues the phone."""
     honest = Edge(world, keeps=NOTHING)
     handset, thief = Handset(honest), Thief(honest, world.keys)
     thief.snapshot(world.published().snapshot.version, targets=FAR)
@@ -141,14 +141,14 @@ def test_a_stolen_snapshot_key_alone(world):
     new(world, "snapshot")
     publish_root(world, 2, former=False)
     assert handset.update() == FIRST
-    # The thief goes on, and nobody believes him any more.
+    # The thief continues, and no phone accepts it any more.
     assert handset.poll(thief).failure is None
     thief.snapshot(world.published().snapshot.version, targets=FAR)
     assert "snapshot" in str(Handset(thief).poll().failure)
 
 
 def test_stolen_snapshot_and_timestamp_keys_with_fast_forward(world):
-    """Versions a thousand million ahead are void with the root that takes the keys away."""
+    """Versions a thousand million ahead are void with the root that revokes the keys."""
     honest = Edge(world, keeps=NOTHING)
     handset, thief = Handset(honest), Thief(honest, world.keys)
     assert handset.update() == FIRST
@@ -167,7 +167,7 @@ def test_stolen_snapshot_and_timestamp_keys_with_fast_forward(world):
 
 
 def test_a_stolen_timestamp_key(world):
-    """The thief freezes a phone and pushes it ahead; a root with another key ends both."""
+    """The thief freezes a phone and raises its versions; a root with another key ends both."""
     honest = Edge(world, keeps=NOTHING)
     handset, thief = Handset(honest), Thief(honest, world.keys)
     thief.timestamp(FAR, world.published().snapshot.version)
@@ -183,7 +183,7 @@ def test_a_stolen_timestamp_key(world):
 
 
 def test_a_stolen_latest_key(world):
-    """Alone it is worth nothing; with the other online keys it chooses among signed releases."""
+    """Alone it is worthless; with the other online keys it chooses among signed releases."""
     honest = Edge(world, keeps=NOTHING)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     first = world.published().pointers()
@@ -191,12 +191,12 @@ def test_a_stolen_latest_key(world):
     version = world.published().roles["latest"].version
     thief.latest(version, {}, is_proven=False)
     assert isinstance(Handset(thief).poll().failure, LogError)
-    # All online keys: what nobody offers yet but the maintainers signed is brought forward.
+    # With all online keys, a signed release that is not offered yet is offered early.
     offered = world.offer(2)(world.published())
     step = far_ahead(thief, offered)
     handset = Handset(honest)
     assert handset.update(thief) == SECOND
-    # What they did not sign is not installed, whatever the pointer says.
+    # Releases that the maintainers did not sign are not installed, whatever the pointer says.
     forged = [{"sha256": "0" * 64}, {"length": 7}, {"path": "armani/id/stable/other.zip"}]
     for change in forged:
         victim = Handset(thief)
@@ -207,8 +207,8 @@ def test_a_stolen_latest_key(world):
         with Connection(victim.world) as connection, pytest.raises(AgreementError):
             victim.client.fetch_release(outcome.offer, connection)
     assert step == FAR
-    # The phone with the far version of latest is stuck until the keys of snapshot and timestamp
-    # are rotated; that of latest goes with targets.
+    # The phone with the far version of latest is stuck until the keys of snapshot and timestamp are
+    # rotated; latest itself is reset with targets.
     assert handset.poll().failure is not None
     new(world, *HOLDERS)
     publish_root(world, 2, former=False, targets=True)
@@ -221,7 +221,7 @@ def test_a_stolen_latest_key(world):
 
 
 def test_a_new_latest_key_comes_with_targets(world):
-    """No cache has to be waited out, and the stolen key is worth nothing from then on."""
+    """No cache has to expire first, and the stolen key is worthless from then on."""
     edge = Edge(world)
     handset = Handset(edge)
     assert handset.update() == FIRST
@@ -240,7 +240,7 @@ def test_a_new_latest_key_comes_with_targets(world):
 
 
 def test_a_stolen_log_key(world):
-    """A proof that only the stolen key signed is refused under the root that names another."""
+    """A proof signed by the stolen key alone is refused under the root that names another."""
     honest = Edge(world, keeps=NOTHING)
     handset, thief = Handset(honest), Thief(honest, world.keys)
     published = world.published()

@@ -1,4 +1,4 @@
-"""Stories of an auditor: a real server's log, over the network and from its folder."""
+"""An auditor of a real server's log, over the network and from its folder."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ SIGNER = [sys.executable, "-c", "import sys; from signer.cli import main; sys.ex
 
 
 class Auditor:
-    """Somebody who has the pinned root and a memory, and looks at a mirror now and then."""
+    """An auditor with the pinned root and stored state, who checks a mirror now and then."""
 
     def __init__(self, town):
         self.folder = town.folder / "auditor"
@@ -21,7 +21,7 @@ class Auditor:
         self.memory = self.folder / "log.memory"
 
     def audit(self, mirror, *options):
-        """Run the command and return its exit status and what it printed as JSON."""
+        """Run the command and return its exit status and its JSON output."""
         done = subprocess.run(
             [
                 *(*SIGNER, "log", "audit", "--mirror", mirror, "--memory", self.memory),
@@ -37,14 +37,14 @@ class Auditor:
 
 @pytest.fixture
 def auditor(town):
-    """Give an auditor of a town whose server is asked for its log, too."""
+    """Give an auditor of a town whose server also serves its log."""
     town.stop_server()
     town.start_server("--gate", "direct")
     return Auditor(town)
 
 
 def test_an_auditor_follows_a_server_over_the_network(town, auditor):
-    """First with the pinned root, then from the memory; each release is found in the log."""
+    """First with the pinned root, then from the stored state; each release is found in the log."""
     mirror = f"http://127.0.0.1:{town.port}"
     status, first = auditor.audit(mirror, "--root", auditor.root)
     assert (status, first["findings"]) == (0, [])
@@ -68,14 +68,14 @@ def test_an_auditor_follows_a_server_over_the_network(town, auditor):
 
 
 def test_the_public_folder_is_a_mirror(town, auditor):
-    """The memory of one mirror holds for every other of the same log."""
+    """The stored state of one mirror is valid for every other mirror of the same log."""
     public = town.server_state / "public"
     assert auditor.audit(f"http://127.0.0.1:{town.port}", "--root", auditor.root)[0] == 0
     town.release(1)
     copy = shutil.copytree(public, town.folder / "copy")
     status, value = auditor.audit(copy)
     assert (status, value["findings"]) == (0, [])
-    # A stale copy is told from one that goes on.
+    # A stale copy is distinguished from a current one.
     town.rollout("offer", "--share", "100%")
     assert auditor.audit(public)[0] == 0
     status, value = auditor.audit(copy)
@@ -84,7 +84,7 @@ def test_the_public_folder_is_a_mirror(town, auditor):
 
 
 def test_a_role_that_was_changed_behind_the_log_is_caught(town, auditor):
-    """Bytes that were changed after they were logged do not match their entry."""
+    """Bytes changed after they were logged do not match their entry."""
     public = town.server_state / "public"
     assert auditor.audit(public, "--root", auditor.root)[0] == 0
     other = town.repo / "metadata" / "1.armani.json"

@@ -1,4 +1,4 @@
-"""What a server writes is for its own user alone, from the moment it exists, under any umask."""
+"""A server's files are private to its user from their creation, under any umask."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ MADE = {
     *("backup", "backup/.tmp-INCOMPLETE", "backup/.tmp-hening.sqlite", "backup/blobs/"),
     *("backup/public/metadata/.tmp-2.armani.json", "backup/.tmp-settings.toml"),
 }
-"""How the names of some of the things begin that the test makes a server create."""
+"""How the names of some of the server's files and folders begin."""
 
 
 def modes(folder):
@@ -66,7 +66,7 @@ def modes(folder):
 
 @pytest.fixture(params=["000", "077"])
 def town(request, ceremony, tmp_path, monkeypatch):
-    """Give a town whose processes have an umask, and say of what they create its mode."""
+    """Give a town whose processes have a given umask, and report the mode of each created file."""
     (tmp_path / "begin").mkdir()
     (tmp_path / "begin" / "sitecustomize.py").write_text(RECORDER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "begin"))
@@ -83,7 +83,7 @@ def town(request, ceremony, tmp_path, monkeypatch):
 
 
 def release_over_the_api(town):
-    """Sign a release, and hand it and its package over by the API."""
+    """Sign a release, and submit it and its package over the API."""
     package, outgoing = town.packages / "armani-1-full.zip", town.folder / "outgoing"
     package.write_bytes(build_zip(Build("armani", "id", 1)))
     outgoing.mkdir()
@@ -95,9 +95,9 @@ def release_over_the_api(town):
 
 
 def test_everything_is_narrow_from_the_moment_it_exists(town, tmp_path):
-    """`init`, `run`, an upload, a submission, a rollout and a back-up: 0700 and 0600 throughout.
+    """`init`, `run`, an upload, a submission, a rollout and a backup: 0700 and 0600 throughout.
 
-    A mirror is made to be read: 0755 and 0644, also where the umask says otherwise.
+    A mirror is public: 0755 and 0644, whatever the umask.
     """
     state, backup = town.server_state, town.folder / "backup"
     (state / "settings.toml").write_text("")

@@ -1,4 +1,4 @@
-"""What judging a package costs is bounded by its size, whatever the package says.
+"""The cost of checking a package is bounded by its size, whatever its content.
 
 Processor time is compared with that of a loop over as many bytes in the same process, so a busy
 machine slows both. On an idle machine a second is about 45 such loops over a MiB.
@@ -27,9 +27,9 @@ from tests.package_drafts import (
 )
 from tests.package_judges import ask_phone, ask_phone_rules, ask_signer
 
-# Loops over a MiB that a MiB may cost. What is here takes 30 or fewer, with what is fixed.
+# Loops over a MiB that a MiB may cost. The cases here take 30 or fewer, plus fixed cost.
 LOOPS = 80
-# What verifying three signatures and writing the file costs, in MiB of the loop.
+# The cost of verifying three signatures and writing the file, in MiB of the loop.
 FIXED = 0.25
 MOST_MEMORY = 250_000_000  # bytes
 MIB = 1 << 20
@@ -53,7 +53,7 @@ def _loop(data):
 
 
 def _of(operations, blocks):
-    """Return an incremental whose partition has these operations and so many blocks."""
+    """Return an incremental whose partition has these operations and this many blocks."""
     draft = step()
     partition = [each for each in draft.partition if each[0] not in {7, 8}]
     partition.append(data(7, [number(1, blocks * BLOCK), data(2, bytes(32))]))
@@ -69,7 +69,7 @@ def short_operations(count=20_000):
 
 
 def scattered_extents(count=50_000):
-    """Return operations of many extents that lie between one another."""
+    """Return operations with many interleaved extents."""
     groups = [[(at, 1) for at in range(first, count, 100)] for first in range(100)]
     return _of([operation(6, each) for each in groups], count)
 
@@ -88,7 +88,7 @@ def many_partitions():
 
 
 def unread_messages(count=100_000):
-    """Return a partition with messages that nothing reads, each of which must be well-formed."""
+    """Return a partition with unused messages, each of which must be well-formed."""
     draft = full()
     draft.partition.append(b"\x92\x01\x00" * count)
     return draft
@@ -106,7 +106,7 @@ def many_names():
 
 
 def many_states(count=50_000):
-    """Return a metadata.pb with states of partitions that nothing reads."""
+    """Return a metadata.pb with unused partition states."""
     draft = full()
     values(draft.pb, 5)[0].append(encode([data(7, [data(1, "p")])]) * count)
     return draft
@@ -133,7 +133,7 @@ FORMS = (
 
 @pytest.mark.parametrize("make", FORMS)
 def test_time_grows_with_the_size(make, tmp_path):
-    """Neither signer nor phone takes more than so many loops over the package's small parts."""
+    """Signer and phone take at most this many loops over the package's small parts."""
     sealed = seal(make())
     partitions = [f"p{index}" for index in range(127)] if make is many_partitions else []
     loop = _spend(lambda: _loop(sealed.data))
@@ -144,7 +144,7 @@ def test_time_grows_with_the_size(make, tmp_path):
 
 @pytest.mark.parametrize("name", ["signer.ota.payload", "client_sim.engine.payload"])
 def test_nothing_is_decoded_before_it_is_signed(name, tmp_path, monkeypatch):
-    """A manifest with another signature costs its hash on both sides."""
+    """A manifest with a wrong signature costs one hash on both sides."""
     sealed = seal(full())
     at = sealed.data.index(b"CrAU") + 24
     data = bytearray(sealed.data)
@@ -173,7 +173,7 @@ print(int(peak.split()[1]) * 1024)
 
 
 def most_memory():
-    """Return a manifest of 16 MiB whose values are many times as large as their bytes."""
+    """Return a 16 MiB manifest whose decoded values are many times as large as its bytes."""
     draft = full()
     draft.manifest.append(b"\x8a\x01\x02\x10\x01" * 500_000)
     partition = encode([data(1, "q"), b"\x2a\x02\x08\x06" * 500_000])
@@ -183,7 +183,7 @@ def most_memory():
 
 @pytest.mark.parametrize("who", ["signer", "phone"])
 def test_memory_is_bounded(who, tmp_path):
-    """The most that a process holds which judges it, the package itself and its tests among it."""
+    """The peak memory of a checking process, with the package itself and its tests."""
     path = tmp_path / "sealed"
     path.write_bytes(pickle.dumps(seal(most_memory())))
     done = subprocess.run(

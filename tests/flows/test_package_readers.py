@@ -1,4 +1,4 @@
-"""Packages changed anywhere say the same to signer, phone, protobuf's library, zipfile, unzip."""
+"""Changed packages read the same in signer, phone, protobuf's library, zipfile and unzip."""
 
 import tempfile
 from pathlib import Path
@@ -15,19 +15,19 @@ CORPUS = sorted((Path(__file__).parents[2] / "fixtures" / "fuzz" / "packages").i
 
 @pytest.mark.parametrize("make", [full, step])
 def test_sound_packages_are_taken_by_all(make, tmp_path):
-    """What nobody has changed has one reading."""
+    """An unchanged package has one reading."""
     assert check_readers(make(), tmp_path)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
 def test_inputs_of_the_fuzzer_have_one_reading(path):
-    """What the fuzzer found once, and what it starts from."""
+    """The fuzzer's past findings and its seeds."""
     fuzz_packages(path.read_bytes())
 
 
 @settings(max_examples=150)
 @given(changed_packages())
 def test_changed_packages_have_one_reading(draft):
-    """What the signer takes a phone installs, and every reader sees it alike."""
+    """A phone installs what the signer takes, and every reader reads it alike."""
     with tempfile.TemporaryDirectory() as folder:
         check_readers(draft, Path(folder))

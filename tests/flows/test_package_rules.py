@@ -1,4 +1,4 @@
-"""Signer and phone judge the packages of every rule of docs/FORMATS.md section 14 alike."""
+"""Signer and phone agree on the packages of every rule of docs/FORMATS.md section 14."""
 
 import hashlib
 
@@ -22,7 +22,7 @@ COUNTED = {
 
 
 def ask(rule, draft, folder):
-    """Return what signer and phone say of a draft, None where they take it."""
+    """Return the refusals of signer and phone for a draft, None for one that accepts it."""
     if rule.of_manifest:
         return ask_of_manifest(draft)
     sealed = seal(draft)
@@ -38,7 +38,7 @@ def lower(rule, monkeypatch):
 
 @pytest.mark.parametrize("name", RULES)
 def test_the_edge_of_a_rule_is_taken(name, tmp_path, monkeypatch):
-    """The signer takes what lies at the edge, and a phone installs it, streamed and whole."""
+    """The signer takes the package at the limit, and a phone installs it, streamed and whole."""
     rule = RULES[name]
     lower(rule, monkeypatch)
     assert ask(rule, rule.accepted(), tmp_path) == (None, None)
@@ -46,7 +46,7 @@ def test_the_edge_of_a_rule_is_taken(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", RULES)
 def test_what_lies_beyond_a_rule_is_refused(name, tmp_path, monkeypatch):
-    """The signer refuses it in one sentence, and a phone too unless the rule is the signer's."""
+    """The signer refuses it in one sentence; so does a phone unless the rule is the signer's."""
     rule = RULES[name]
     lower(rule, monkeypatch)
     signer, phone = ask(rule, rule.refused(), tmp_path)
@@ -57,7 +57,7 @@ def test_what_lies_beyond_a_rule_is_refused(name, tmp_path, monkeypatch):
 
 
 def test_counted_limits_are_those_of_both_sides():
-    """What the vectors lower is the same number on both sides to begin with."""
+    """The limits that the vectors lower are equal on both sides to begin with."""
     for name, (ours, theirs) in COUNTED.items():
         assert getattr(ours, name) == getattr(theirs, name), name
 
@@ -75,13 +75,13 @@ def accepted(tmp_path_factory):
 
 
 def _with_folders(entries):
-    """Return the entries with the folders that they lie in, which an unpacker makes."""
+    """Return the entries with their folders, which an unpacker makes."""
     folders = {name[: at + 1] for name in entries for at, sign in enumerate(name) if sign == "/"}
     return dict.fromkeys(folders, EMPTY) | entries
 
 
 def test_python_sees_the_same_zips(accepted):
-    """Names and contents of what is taken are those that zipfile reads."""
+    """Names and contents of accepted packages are those that zipfile reads."""
     for name, path in accepted.items():
         data = path.read_bytes()
         assert read_by_zipfile(data) == read_by_signer(data), name
@@ -89,7 +89,7 @@ def test_python_sees_the_same_zips(accepted):
 
 @pytest.mark.needs("unzip")
 def test_unzip_sees_the_same_zips(accepted, tmp_path):
-    """Names and contents of what is taken are those that Info-ZIP's unzip writes."""
+    """Names and contents of accepted packages are those that Info-ZIP's unzip writes."""
     for name, path in accepted.items():
         found = read_by_unzip(path, tmp_path / name)
         assert found == _with_folders(read_by_signer(path.read_bytes())), name
@@ -97,7 +97,7 @@ def test_unzip_sees_the_same_zips(accepted, tmp_path):
 
 @pytest.mark.needs("java")
 def test_java_sees_the_same_zips(accepted):
-    """Names and contents of what is taken are those that a stream gives Java, in their order."""
+    """Names and contents of accepted packages are those that Java reads from a stream, in order."""
     found = read_by_java(list(accepted.values()))
     for name, path in accepted.items():
         assert found[path] == read_by_signer(path.read_bytes()), name

@@ -1,6 +1,6 @@
-"""The toolkit of `tests/attacks/role_thief.py` works: what breaks no rule goes through.
+"""The tools of `tests/attacks/role_thief.py` work: without a broken rule they succeed.
 
-A test that sees an attack refused means something only where the same tools are not.
+A test in which an attack is refused is meaningful only if the same tools are accepted otherwise.
 """
 
 import shutil
@@ -53,7 +53,7 @@ class OpenTown(Town):
         return role, sign(role, load_key(self.keys, "armani-1", PASSPHRASE)), package
 
     def install(self, address):
-        """Let a new phone install what a server at `address` offers; return what it said."""
+        """Let a new phone install from a server at `address`; return its output."""
         handset = self.phone(f"at-{address}")
         place = ("--phone", handset.folder, "--resolve", f"{HOST}={address}", "--json")
         self.device("install", *place)
@@ -73,7 +73,7 @@ def town(ceremony, programs, tmp_path):
 
 
 def test_over_the_api(town):
-    """A role that was signed and handed in by hand is published, and a phone installs from it."""
+    """A role signed and submitted with these tools is published, and a phone installs from it."""
     role, data, package = town.sign_first()
     assert submit(town.api, town.token, {("armani", role.version): data}, package) == 2
     town.rollout("offer", "--share", "100%")
@@ -81,7 +81,7 @@ def test_over_the_api(town):
 
 
 def test_from_a_mirror(town):
-    """The same behind stolen online keys is taken by a phone, and the server knows none of it."""
+    """Planted with stolen online keys, a phone takes it, and the server does not know it."""
     role, data, package = town.sign_first()
     thief = make_thief(town.server_state)
     latest = offer(thief, role, PATH)

@@ -1,4 +1,4 @@
-"""A rollout of the demo ROM through the API alone, as OPERATIONS shows it."""
+"""A rollout of the demo ROM through the API alone, as in OPERATIONS."""
 
 import os
 import re
@@ -24,7 +24,7 @@ SHIM = f'#!/bin/sh\nexec "$PYTHON" -c "{MAIN}" "$@"\n'
 
 
 class OfficeTown(Town):
-    """A town whose server has an API, four eyes for stable, an engineer and an approver."""
+    """A town with an API, two-person approval for stable, an engineer and an approver."""
 
     def open(self):
         """Start the server and wait for the first publication."""
@@ -65,7 +65,7 @@ def town(ceremony, programs, tmp_path):
 
 @pytest.mark.needs("curl", "jq")
 def test_the_page_as_it_stands(town):
-    """Each command exits with 0, the changes are told, and a phone has the fix."""
+    """Each command exits with 0, webhooks report the changes, and a phone has the fix."""
     phone = town.phone("walker")
     assert "http://127.0.0.1:8081" in BLOCK
     done = subprocess.run(

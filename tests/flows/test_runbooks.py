@@ -1,4 +1,4 @@
-"""The runbooks of docs/RUNBOOKS.md: the documented commands run, and owners go on."""
+"""The runbooks of docs/RUNBOOKS.md: the documented commands run, and owners' clients continue."""
 
 import asyncio
 import contextlib
@@ -32,12 +32,12 @@ def commands(title):
 
 
 async def play(lines):
-    """Run commands as the page has them; returns what they print."""
+    """Run commands as the page has them; returns their output."""
     return await asyncio.to_thread(lambda: "".join(map(run, lines)))
 
 
 def run(line):
-    """Run one command; ours runs in this process, which saves its start."""
+    """Run one command; ours run in this process, which saves the start-up time."""
     words = shlex.split(line)
     if words[0] != "hening-server":
         done = subprocess.run(words, check=True, capture_output=True, text=True)
@@ -50,7 +50,7 @@ def run(line):
 
 @pytest.fixture
 def rehearsal(tmp_path, monkeypatch):
-    """Give an empty folder with a cloud, as the page says."""
+    """Give an empty folder with a cloud, as on the page."""
     monkeypatch.chdir(tmp_path)
     run("hening-server cloud init --folder cloud --pepper pepper --region id")
     return tmp_path
@@ -78,7 +78,7 @@ async def begin(cloud):
 
 
 async def send(device, method, name, body=None):
-    """Ask the blobs door; returns the status."""
+    """Send a request to the blobs API; returns the status."""
     address = f"{device.url}/blobs/photos/{name}"
     async with device.http.request(method, address, data=body, headers=device.login) as answer:
         return answer.status
@@ -92,13 +92,13 @@ async def count(device):
 
 
 def on(device, cloud):
-    """Let a device speak to another server."""
+    """Point a device to another server."""
     device.http, device.url = cloud.http, cloud.url
     return device
 
 
 async def test_restored_from_an_old_backup(rehearsal):
-    """What came after it is missing until a device sends it again; sessions have ended."""
+    """Later data is missing until a device sends it again; sessions have ended."""
     later = make_item(BODY)
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
@@ -115,7 +115,7 @@ async def test_restored_from_an_old_backup(rehearsal):
 
 
 async def test_disk_full(rehearsal):
-    """Uploads are refused, removals and reading are not; upkeep and check tell what is there."""
+    """Uploads are refused, removals and reads are not; maintenance and check report the rest."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
     async with serve(rehearsal / "cloud", keep_free=1 << 60) as cloud:
@@ -127,7 +127,7 @@ async def test_disk_full(rehearsal):
 
 
 async def test_moved_to_another_machine_or_store(rehearsal):
-    """The same sessions read and write on."""
+    """The same sessions continue to read and write."""
     first, second = commands("Moved to another machine or store")
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
@@ -142,7 +142,7 @@ async def test_moved_to_another_machine_or_store(rehearsal):
 
 
 async def test_region_closed(rehearsal):
-    """Nothing new is taken on any door; what is there is read and removed, and then nothing is."""
+    """New data is refused at every API; stored data is read and removed until none is left."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
     async with serve(rehearsal / "cloud", closing=True) as cloud:

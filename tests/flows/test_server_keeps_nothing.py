@@ -1,4 +1,4 @@
-"""The lab's instrument for servers, pointed at the real one: two nodes with two workers each."""
+"""The lab's server inspection, applied to the real server: two nodes with two workers each."""
 
 import contextlib
 import dataclasses
@@ -31,7 +31,7 @@ OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text(encoding="utf-8")
 
 
 class Node:
-    """A node with a folder of its own for state and logs, which starts anew at the same ports."""
+    """A node with a folder of its own for state and logs; it restarts at the same ports."""
 
     def __init__(self, world, folder, gate, stack, *options, environment=()):
         folder.mkdir()
@@ -49,7 +49,7 @@ class Node:
         self.start()
 
     def start(self):
-        """Start the server, with a log of its own."""
+        """Start the server, with a new log."""
         self.starts += 1
         logs = self.folder / f"start {self.starts}"
         logs.mkdir()
@@ -58,7 +58,7 @@ class Node:
         )
 
     def restart(self):
-        """Let the server end as it does on SIGTERM, and start it again."""
+        """End the server with SIGTERM, and start it again."""
         self.stack.close()
         self.start()
 
@@ -69,9 +69,9 @@ class Node:
 
 @pytest.mark.parametrize("gate", GateMode)
 def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(published_state, tmp_path, gate):
-    """By the state folder, logs, files of processes, metrics and answers; not when it starts anew.
+    """Checks state folder, logs, process files, metrics and answers; without a restart.
 
-    The other node is a server of its own where everybody may ask, else the plane alone.
+    The other node is a separate server if its address is public, otherwise the device plane alone.
     """
     with contextlib.ExitStack() as stack:
         one = Node(published_state, tmp_path / "one", gate.value, stack)
@@ -97,9 +97,9 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(published_state
 
 
 def test_nothing_of_a_handshake_is_kept_either(published_state, tmp_path):
-    """The same over TLS, with words as the name and the protocol of a handshake.
+    """The same over TLS, with canaries as the name and the protocol of a handshake.
 
-    A phone that trusts the server's authority alone polls it before.
+    A phone that trusts only the server's CA polls it first.
     """
     write_certificate(tmp_path, HOST)
     files = ("--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"))
@@ -128,7 +128,7 @@ def test_nothing_of_a_handshake_is_kept_either(published_state, tmp_path):
 
 
 def poll(node, authority):
-    """Let a phone poll a node that speaks TLS."""
+    """Let a phone poll a node that uses TLS."""
     root = node.world.folder.trusted_root.read_bytes()
     target = Target(HOST, node.port, "127.0.0.1")
     public = plan_public(target, root, codename="armani", region="id", channel="stable")
@@ -144,7 +144,7 @@ def poll(node, authority):
 
 
 def test_the_command_of_the_operations_page(published_state, tmp_path):
-    """It runs as it is printed there, but for ports and folder, and finds nothing."""
+    """It runs as printed there, except for ports and folder, and finds nothing."""
     block = OPERATIONS.split("## What the server keeps of requests")[1].split("```")[1]
     (line,) = (line for line in block.strip().splitlines() if "--json" in line)
     with contextlib.ExitStack() as stack:

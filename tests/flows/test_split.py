@@ -1,4 +1,4 @@
-"""The story of a fleet that grew too large for one `latest`: proposed, signed, polled."""
+"""A fleet that became too large for one `latest`: a split is proposed, signed and polled."""
 
 from click.testing import CliRunner
 
@@ -15,7 +15,7 @@ TEST = "armani/id/test"
 
 
 def split(town, parts):
-    """Propose, review, sign and submit a split; returns what the proposal says it costs."""
+    """Propose, review, sign and submit a split; returns the proposal's estimate of its cost."""
     proposal, signed = town.folder / f"split-{parts}.json", town.folder / f"split-{parts}.sig"
     told = town.server(
         "rollout", "split", "--parts", str(parts), "--state", town.server_state,
@@ -35,13 +35,13 @@ def split(town, parts):
 
 
 def asked(outcome):
-    """Return which roles and proofs a poll asked for."""
+    """Return which roles and proofs a poll requested."""
     roles = [path.split("/")[-1] for path in outcome.requests]
     return [name for name in roles if "latest" in name]
 
 
 def test_latest_is_split_and_split_again(town):
-    """A phone fetches and proves its part alone, installs from it, and hears of no other part."""
+    """A phone fetches and proves its part alone, installs from it, and sees no other part."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
     phone = town.phone("walker")
@@ -56,7 +56,7 @@ def test_latest_is_split_and_split_again(town):
     assert asked(outcome) == ["1.latest-2.json", "latest-2.1"]
     assert phone.install() == Build("armani", "id", 1).incremental
 
-    # Another channel of another part: its order changes nothing that this phone fetches.
+    # A command for another channel in another part changes nothing that this phone fetches.
     edit = ("promote", CHANNEL, TEST, "--counter", str(outcome.offer.counter))
     town.signer("release", *edit, "--repo", town.repo, "--keys", town.keys, "--out", town.incoming)
     town.submitted += 1

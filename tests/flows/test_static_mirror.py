@@ -1,4 +1,4 @@
-"""A phone that only ever talks to nginx follows two releases, and a halt."""
+"""A phone that uses only nginx follows two releases, and a halt."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.nginx import run_nginx
 
 @pytest.mark.needs("nginx")
 def test_a_phone_follows_a_static_mirror(town, tmp_path):
-    """Full, then incremental, each after an export; a halt takes effect with the next one."""
+    """Full, then incremental, each after an export; a halt takes effect with the next export."""
     out = tmp_path / "mirror"
 
     def export():

@@ -1,4 +1,4 @@
-"""Stories of releases that are taken back, promoted and left behind, by command line and socket."""
+"""Releases that are withdrawn, promoted and retired, by command line and socket."""
 
 import socket
 
@@ -13,7 +13,7 @@ BETA = "armani/id/beta"
 
 
 def edit(town, *arguments):
-    """Sign an edit of the model's role, submit it, and return what the server says about it."""
+    """Sign an edit of the model's role, submit it, and return the server's answer."""
     town.signer(
         "release", *arguments, "--repo", town.repo, "--keys", town.keys, "--out", town.incoming
     )
@@ -24,7 +24,7 @@ def edit(town, *arguments):
 
 
 def head_of(town, path):
-    """Return the status line for the first block of a package, asked as a phone asks."""
+    """Return the status line for the first block of a package, requested as a phone does."""
     blobs = town.server_state / "blobs"
     sha256 = path.rpartition("/")[2].partition(".")[0]
     last = (blobs / sha256[:2] / sha256).stat().st_size - 1
@@ -35,7 +35,7 @@ def head_of(town, path):
 
 
 def test_an_edge_is_withdrawn_and_a_model_retired(town):
-    """Phones take the full package while the incremental drains; retired, they find nothing."""
+    """Phones take the full package while the incremental drains; after retirement it is gone."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
     walker = town.phone("walker")

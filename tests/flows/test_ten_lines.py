@@ -1,4 +1,4 @@
-"""The README's way from an empty folder to a phone that runs one's own release, line by line."""
+"""The README's path from an empty folder to a phone that runs one's own release, line by line."""
 
 import os
 import re
@@ -10,13 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.split("## Your own ROM, in ten lines\n")[1].split("\n## ")[0]
-# A server looks for what a command published ten times a second; a person types more slowly.
+# A server checks for a command's publication ten times a second; a person types more slowly.
 SERVED = """until grep -q '"serving".*"version": 3' server.log; do sleep 0.1; done"""
 
 
 def test_the_ten_lines_work(tmp_path):
-    """Each exits with 0, and the last but one prints what the README says that it prints."""
-    checkout = tmp_path / "a checkout"  # a space is in many a path
+    """Each exits with 0, and the last but one prints what the README shows."""
+    checkout = tmp_path / "a checkout"  # many paths contain a space
     checkout.mkdir()
     (checkout / "fixtures").symlink_to(ROOT / "fixtures")
     (checkout / ".venv").symlink_to(sys.prefix)
@@ -49,6 +49,6 @@ def test_the_ten_lines_work(tmp_path):
 
 
 def find(commands, start):
-    """Return the one command that begins like this."""
+    """Return the one command that begins with this text."""
     (found,) = [command for command in commands if command.startswith(start)]
     return found

@@ -1,4 +1,4 @@
-"""The tutorial's commands, executed in their order by a shell."""
+"""The tutorial's commands, executed in order by a shell."""
 
 import os
 import re
@@ -48,7 +48,7 @@ def test_the_tutorial_works(tmp_path):
 
 
 def test_a_server_that_ended_is_not_waited_for(tmp_path):
-    """Where its port is taken, step 3 fails and shows what the server said."""
+    """If its port is in use, step 3 fails and shows the server's message."""
     step = TUTORIAL.split("## 3. ")[1].split("## 4. ")[0]
     (block,) = re.findall(r"```console\n(\$ hening-signer ceremony accept.*?)```", step, re.DOTALL)
     *_, run, until, look = [line.removeprefix("$ ") for line in block.splitlines()]

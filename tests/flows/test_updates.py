@@ -1,4 +1,4 @@
-"""Stories of updates, told through the command lines and real sockets, with the strict gate."""
+"""Stories of updates through the command lines and real sockets, with the strict gate."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def incremental(number):
 
 
 def test_a_phone_follows_two_releases(town):
-    """Full from the factory, then incremental; polls in between say that there is nothing."""
+    """Full from the factory, then incremental; polls in between find no update."""
     handset = town.phone("follower")
     assert "No build has been announced" in handset.poll().reason
     town.release(1)
@@ -28,7 +28,7 @@ def test_a_phone_follows_two_releases(town):
 
 
 def test_a_release_halted_during_the_download_is_not_started(town):
-    """The phone looks once more before it switches slots, and sees the halt."""
+    """The phone checks once more before it switches slots, and sees the halt."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
     handset = town.phone("stopped")
@@ -58,7 +58,7 @@ def test_a_halt_is_only_followed_by_a_newer_release(town):
 
 
 def test_a_paused_rollout_takes_nobody_new(town):
-    """At 0 % nobody is in; paused it stays so, and setting the share resumes it."""
+    """At 0 % no phone is admitted; paused it stays so, and setting the share resumes it."""
     town.release(1)
     town.rollout("offer", "--share", "0%")
     handset = town.phone("waiting")
@@ -70,7 +70,7 @@ def test_a_paused_rollout_takes_nobody_new(town):
 
 
 def test_a_stepping_stone_is_taken_first(town):
-    """A release that the factory build must not install is reached over the one before."""
+    """A release that the factory build must not install is reached through its predecessor."""
     town.release(1)
     stone = 3  # the counter of build 1 in region id
     town.release(2, min_counter=stone)

@@ -1,4 +1,4 @@
-"""What a thief of online keys serves: the honest tree, and what he signs with the stolen keys."""
+"""A thief's server: the honest tree, with files signed by stolen online keys."""
 
 import re
 import threading
@@ -15,7 +15,7 @@ from tests.flows.street import Thief
 
 @dataclass
 class Loot:
-    """A state folder as it was when its keys were copied; the tree is read as it is now."""
+    """A state folder with the keys as they were copied; the tree is read as it is now."""
 
     state: Path
 
@@ -23,7 +23,7 @@ class Loot:
         self.keys = load_online_keys(self.state / "keys")
 
     def published(self):
-        """Return what the honest server has published."""
+        """Return the honest server's publications."""
         return load_published(self.state / "public")
 
     def now(self):
@@ -50,7 +50,7 @@ class Tree:
 
 @contextmanager
 def serving(thief, port):
-    """Serve what a thief says, at another loopback address than the honest server's."""
+    """Serve a thief's answers at another loopback address than the honest server's."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -69,7 +69,7 @@ def serving(thief, port):
             self.wfile.write(body)
 
         def log_message(self, *_args) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.2", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
