@@ -1,4 +1,4 @@
-"""A real Chromium, and what a person who looks closely would measure on a page."""
+"""A real Chromium, and measurements of a page's accessibility."""
 
 import contextlib
 
@@ -83,7 +83,7 @@ async def open_chromium():
 
 @contextlib.asynccontextmanager
 async def window(browser, **options):
-    """Give a page of a fresh profile, and the list of what it complained of or asked elsewhere."""
+    """Give a page of a fresh profile, and the list of its errors and foreign requests."""
     context = await browser.new_context(**options)
     page = await context.new_page()
     complaints = []

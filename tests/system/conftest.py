@@ -23,20 +23,20 @@ def big_state(published_state, tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def origin(big_state):
-    """Give the device plane behind the edge."""
+    """Give the device plane for use with the edge."""
     with serve(big_state.folder, GateMode.EDGE, hosts=(b"updates.example.org",)) as served:
         yield served
 
 
 @pytest.fixture(scope="package")
 def edge(origin, tmp_path_factory):
-    """Give an edge that several tests may ask; it has answered some of it before."""
+    """Give an edge that several tests share; it has cached some answers before."""
     with run_edge_before(origin.port, tmp_path_factory.mktemp("nginx")) as edge:
         yield edge
 
 
 @pytest.fixture
 def fresh_edge(origin, tmp_path):
-    """Give an edge that has answered nothing yet."""
+    """Give an edge with an empty cache."""
     with run_edge_before(origin.port, tmp_path) as edge:
         yield edge

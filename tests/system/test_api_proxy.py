@@ -1,4 +1,4 @@
-"""The control plane's nginx: what stops things goes to its own listener, the rest to the API."""
+"""The control plane's nginx: urgent requests go to their own listener, the rest to the API."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ async def serve_api(reader, writer):
 
 
 async def test_what_stops_things_goes_its_own_way(world, tmp_path):
-    """Halt, pause and cancel do, by their paths; nothing else does."""
+    """Halt, pause and cancel do, by their paths; no others do."""
     socket = tmp_path / "urgent.sock"
     headers = {"Authorization": "Bearer engineer", "If-Match": "*"}
     async with urgent_world(world, urgent_socket=str(socket)):
@@ -35,7 +35,7 @@ async def test_what_stops_things_goes_its_own_way(world, tmp_path):
 
             assert await post(f"channels/{CHANNEL}/pause") == 200
             assert await post(f"channels/{CHANNEL}/halt") == 200
-            assert await post("changes/0123/cancel") == 404  # as there is no such change
+            assert await post("changes/0123/cancel") == 404  # since there is no such change
             assert await post(f"channels/{CHANNEL}/resume") == 418
             assert await post(f"channels/{CHANNEL}/halt/more") == 418
         await asyncio.to_thread(proxy.__exit__, None, None, None)

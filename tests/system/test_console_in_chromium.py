@@ -1,4 +1,4 @@
-"""The console in a real Chromium: with a keyboard, on a phone, in the dark, without scripts."""
+"""The console in a real Chromium: with a keyboard, on a phone, in dark mode, without scripts."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="mod
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium():
-    """Give one browser; a window is a profile of its own."""
+    """Give one browser; each window has its own profile."""
     async with open_chromium() as browser:
         yield browser
 
@@ -60,7 +60,7 @@ async def make_admin(world):
 
 @dataclass
 class Served:
-    """Where a whole server listens, as `run` runs it, and a token of its admin."""
+    """The address of a whole server, as `run` runs it, and a token of its admin."""
 
     url: str
     port: int
@@ -79,7 +79,7 @@ class Served:
             return await answer.json()
 
     async def pointer(self):
-        """Return what a phone is told of the channel now."""
+        """Return the channel's present offer to a phone."""
         async with aiohttp.ClientSession(f"http://127.0.0.1:{self.port}") as session:
 
             async def get(path):
@@ -113,16 +113,16 @@ async def serve(world, **settings):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(published_state, tmp_path_factory):
-    """Give one for those who only look."""
+    """Give one for tests that only read."""
     world = published_state.copy(tmp_path_factory.mktemp("looked-at") / "state")
     async with serve(world) as served:
         yield served
 
 
 async def sign_in(page, served):
-    """Sign in: the field has the focus by itself, is found by its label, and Enter sends."""
+    """Sign in: the field has the focus initially, is found by its label, and Enter submits."""
     await page.goto(f"{served.url}/console/")
-    await page.locator("#token:focus").wait_for()  # who is faster would keep it from getting it
+    await page.locator("#token:focus").wait_for()  # typing earlier would move the focus
     field = page.get_by_label("API token")
     await field.fill(served.token)
     await field.press("Enter")
@@ -132,7 +132,7 @@ async def sign_in(page, served):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_what_can_be_measured(chromium, server, scheme, width):
-    """Contrast AA, labels, targets, nothing wider than the screen, nothing from elsewhere."""
+    """Contrast AA, labels, targets, nothing wider than the screen, no foreign resources."""
     look = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
     async with window(chromium, **look) as (page, complaints):
         await page.goto(f"{server.url}/console/sign-in")
@@ -146,7 +146,7 @@ async def test_what_can_be_measured(chromium, server, scheme, width):
 
 
 async def test_the_focus_is_seen(chromium, server):
-    """Whoever walks with the Tab key sees where they are, and can skip what is on every page."""
+    """With the Tab key the focus is visible, and the repeated part of pages can be skipped."""
     async with window(chromium) as (page, _):
         await sign_in(page, server)
         await page.goto(server.url + CHANNEL)
@@ -166,7 +166,7 @@ async def test_the_focus_is_seen(chromium, server):
 
 
 async def test_halting_on_a_phone_without_scripts(chromium, world):
-    """Two taps from the channel's page; the next look of a phone finds it halted."""
+    """Two taps from the channel's page; a phone's next poll finds it halted."""
     async with serve(world) as served:
         phone = {"viewport": {"width": 390, "height": 844}, "java_script_enabled": False}
         async with window(chromium, **phone) as (page, complaints):
@@ -208,7 +208,7 @@ async def test_cookies_over_tls(chromium, world, tmp_path, unused_tcp_port):
 
 @pytest.mark.needs("openid")
 async def test_a_login_at_the_provider(chromium, world):
-    """Through the pages of a real provider and back to the page that was wanted."""
+    """Through the pages of a real provider and back to the requested page."""
     with run_provider() as issuer:
         settings = {"oidc_issuer": issuer, "oidc_audience": "console"}
         async with serve(world, **settings) as served, window(chromium) as (page, _):

@@ -1,4 +1,4 @@
-"""The nginx edge answers as the device plane does: codings, parts, headers, what is not there."""
+"""The nginx edge answers like the device plane: codings, ranges, headers, missing paths."""
 
 import gzip
 
@@ -13,7 +13,7 @@ GZIP = b"Accept-Encoding: gzip"
 
 
 def test_every_document_is_answered_as_the_origin_does(edge, origin, big_state):
-    """Both codings, GET and HEAD, the first time and again: bytes, tag, digest, Vary, lifetime."""
+    """Both codings, GET and HEAD, uncached and cached: bytes, tag, digest, Vary, lifetime."""
     paths = [
         *snapshot_of(big_state).documents,
         *(NEXT_ROOT, "/metadata/99.armani.json", "/log/proof/armani.99", "/log/tile/0/999"),
@@ -39,7 +39,7 @@ NO_WIDTHS = ("0", "00", "01", "010", "256", "259", "260", "299", "300", "999", "
 
 
 def test_tiles_of_any_level_and_width(edge, origin):
-    """A tile has a level below 64, a partial one 1 to 255 leaves; origin and edge take no other."""
+    """A tile has a level below 64, a partial one 1 to 255 leaves; origin and edge refuse others."""
     edge.relay.forget()
     for path in (
         *(f"/log/tile/{level}/999" for level in NO_LEVELS),
@@ -65,7 +65,7 @@ def test_tiles_of_any_level_and_width(edge, origin):
     ],
 )
 def test_codings(edge, origin, value, is_packed):
-    """The edge reads Accept-Encoding as the origin does, and keeps one of two forms."""
+    """The edge reads Accept-Encoding like the origin, and caches one of two forms."""
     line = b"Accept-Encoding: " + value
     there, here = edge.get(TIMESTAMP, line), origin.get(TIMESTAMP, line)
     assert (there["Content-Encoding"] == "gzip") is is_packed
@@ -84,7 +84,7 @@ def test_codings(edge, origin, value, is_packed):
     ],
 )
 def test_ranges_of_a_package(edge, big_state, spelled, first, end):
-    """A part is exact, whatever blocks it lies in."""
+    """A range is exact, whatever blocks it lies in."""
     response = edge.get(package_of(big_state), b"Range: bytes=" + spelled)
     assert response.status == 206
     assert response["Content-Range"] == f"bytes {first}-{end - 1}/{len(BIG)}"
@@ -92,7 +92,7 @@ def test_ranges_of_a_package(edge, big_state, spelled, first, end):
 
 
 def test_other_ranges(edge, origin, big_state):
-    """What is no part is answered as the origin does: 200, 416, or the whole to another tag."""
+    """Other ranges are answered like the origin's: 200, 416, or the whole for another tag."""
     path = package_of(big_state)
     tag = edge.get(path, b"Range: bytes=0-0")["ETag"].encode()
     assert edge.get(path, b"Range: bytes=0-9", b"If-Range: " + tag).body == BIG[:10]

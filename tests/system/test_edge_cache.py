@@ -1,4 +1,4 @@
-"""What the nginx edge keeps, for how long, and how often it asks."""
+"""What the nginx edge caches, for how long, and how often it asks the origin."""
 
 import asyncio
 import contextlib
@@ -29,20 +29,20 @@ CLIENTS = 200
 
 @contextlib.contextmanager
 def connected(edge, count):
-    """Give open connections; they are closed at the end, and nothing is left to other tests."""
+    """Give open connections; they are closed at the end, so that no other test sees them."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(edge.connect()) for _ in range(count)]
 
 
 def test_codings_share_two_entries(fresh_edge):
-    """However many spellings clients have, the origin is asked twice."""
+    """However many spellings clients have, the origin gets two requests."""
     for spelling in (b"gzip", b"br,gzip", b"gzip, x-canary", b"GZIP", b"br", b"identity", b"a, b"):
         fresh_edge.get("/metadata/1.root.json", b"Accept-Encoding: " + spelling)
     assert len(fresh_edge.relay.requests) == 2
 
 
 def test_a_package_is_fetched_once_in_blocks(fresh_edge, big_state):
-    """Phones ask for aligned blocks; the origin sends each once, asked as by a phone."""
+    """Phones request aligned blocks; the origin sends each once, as to a phone."""
     path = package_of(big_state)
     for _ in range(2):
         whole = b"".join(
@@ -57,8 +57,8 @@ def test_a_package_is_fetched_once_in_blocks(fresh_edge, big_state):
 
 
 def test_many_at_once_are_one_request(fresh_edge):
-    """200 clients at once cost one request of the origin, while it answers and when it has."""
-    fresh_edge.relay.life = DAY  # a second may be over before all are answered
+    """200 simultaneous clients cost one request of the origin, during its answer and after it."""
+    fresh_edge.relay.life = DAY  # a second may pass before all are answered
     with connected(fresh_edge, CLIENTS) as connections:
         with fresh_edge.relay.holding():
             for connection in connections:
@@ -70,7 +70,7 @@ def test_many_at_once_are_one_request(fresh_edge):
 
 
 def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
-    """When a minute is over one client's request asks again; everybody else is served meanwhile."""
+    """After a minute one client's request is forwarded; all others are served meanwhile."""
     data = request(TIMESTAMP, GZIP)
     fresh_edge.get(TIMESTAMP, GZIP)
     fresh_edge.relay.forget()
@@ -92,7 +92,7 @@ def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
 
 
 def test_the_server_answers_the_edge_by_its_bytes(fresh_edge, origin):
-    """What nginx asks in phones' places, and asks again, is among what the lane knows by heart."""
+    """The fast path has prepared answers to nginx's requests and revalidations."""
     for path in (TIMESTAMP, NEXT_ROOT, "/metadata/1.root.json"):
         fresh_edge.get(path, GZIP)
     fresh_edge.until_asked(request(TIMESTAMP, GZIP)).close()
@@ -100,7 +100,7 @@ def test_the_server_answers_the_edge_by_its_bytes(fresh_edge, origin):
 
 
 def test_how_long_an_answer_is_kept(origin, tmp_path):
-    """Nginx's own files say a minute for what changes, and a year for what does not."""
+    """Nginx's own files have a minute for what changes, and a year for what does not."""
     lives = {TIMESTAMP: 60, NEXT_ROOT: 60, "/metadata/1.root.json": 31_536_000}
     certificate, key, _ = write_certificate(tmp_path)
     context = ssl.create_default_context(cafile=str(certificate))
@@ -118,19 +118,19 @@ def test_how_long_an_answer_is_kept(origin, tmp_path):
             version, valid, _, _, _, date = struct.unpack_from("<6q", data)
             assert version == 5
             found[re.search(rb"\nKEY: (\S+)", data)[1].decode()] = valid - date
-    # What comes on top is how long the answer took to come here.
+    # The rest is the time that the answer took to get here.
     assert all(0 <= found[path] - life < 60 for path, life in lives.items()), found
 
 
 async def test_a_publication_reaches_those_behind_the_edge(world, tmp_path):
-    """The timestamp and the 404 of what comes next are asked for again after their minute."""
+    """The timestamp and the 404 of the next version are requested again after their minute."""
     settings = Settings(port=0, gate=GateMode.EDGE)
     async with running(world.folder, settings, world.now, entropy=os.urandom) as port:
         await asyncio.to_thread(check_publication, world, port, tmp_path)
 
 
 def check_publication(world, port, folder):
-    """Publish behind an edge, and ask it until it answers with what is new."""
+    """Publish with an edge in front, and poll it until it answers with the new state."""
     with run_edge_before(port, folder) as edge:
         before = edge.get(TIMESTAMP, GZIP)
         assert edge.get("/metadata/3.armani.json", GZIP).status == 404
@@ -145,7 +145,7 @@ def check_publication(world, port, folder):
 
 
 def test_while_the_origin_is_away(fresh_edge):
-    """What was there is served on; what never was is a problem document that is not kept."""
+    """Cached answers are still served; others are a problem document that is not cached."""
     before = fresh_edge.get(TIMESTAMP, GZIP)
     fresh_edge.relay.is_away = True
     fresh_edge.relay.forget()

@@ -1,4 +1,4 @@
-"""Nothing of a client gets past the nginx edge, or stays there."""
+"""No data of a client passes the nginx edge, or is stored there."""
 
 import re
 import socket
@@ -17,7 +17,7 @@ GZIP = b"Accept-Encoding: gzip"
 CANARY = b"canary4711"
 
 
-#: What nginx takes although hening does not; of all of it the origin sees a clean request only.
+#: Requests that nginx accepts and hening does not; the origin sees only clean ones.
 FORGIVEN = {
     *("one bare line feed", "bare line feeds", "obsolete folding", "NUL in a value", "no colon"),
     *("bare carriage return", "space before the colon", "space in a name", "no name"),
@@ -30,11 +30,11 @@ FORGIVEN = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_outside_the_language(edge, name):
-    """Refused at the edge, and closed; or forgiven, and nothing of it reaches the origin."""
+    """Refused at the edge, and closed; or tolerated, and the origin sees none of it."""
     data, _ = REFUSED[name]
     edge.relay.forget()
     answer = edge.exchange(data + request(NEXT_ROOT, b"Connection: close"))
-    statuses = re.findall(rb"HTTP/1\.1 (?!100)(\d+) ", answer)  # nginx lets a refused body come
+    statuses = re.findall(rb"HTTP/1\.1 (?!100)(\d+) ", answer)  # nginx lets a refused body arrive
     if name in FORGIVEN:
         assert statuses[0] in {b"200", b"400"}
     else:
@@ -45,7 +45,7 @@ def test_outside_the_language(edge, name):
 
 
 def test_nothing_of_a_request_goes_further_or_stays(fresh_edge, big_state):
-    """A canary in every position: not at the origin, in an answer, or in a file of nginx's."""
+    """A canary in every position: not at the origin, in an answer, or in a file of nginx."""
     names = (
         *("Host", "Accept-Encoding", "Range", "If-Range", "If-None-Match", "Accept", "Cookie"),
         *("User-Agent", "Accept-Language", "Referer", "Via", "X-Forwarded-For", "Forwarded"),
@@ -83,7 +83,7 @@ def test_nothing_of_a_request_goes_further_or_stays(fresh_edge, big_state):
 
 
 def test_a_session_cannot_be_resumed(edge):
-    """TLS 1.3 alone, and no ticket by which a client would be known again."""
+    """TLS 1.3 alone, and no ticket by which a client could be recognised."""
     with edge.connect() as connection:
         connection.sendall(request(TIMESTAMP))
         read_response(connection)

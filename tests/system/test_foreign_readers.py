@@ -1,7 +1,7 @@
-"""Other people's payload readers make the committed images out of our packages.
+"""Third-party payload readers produce the committed images from our packages.
 
-Each reader lives in an environment of its own under `.venv-readers/`, because both install a
-module of the same name.
+Each reader has its own environment under `.venv-readers/`, because both install a module of the
+same name.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ def _assert_images(build: Build, folder: Path) -> None:
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("codename", CODENAMES)
 def test_full_packages_are_accepted(codename: str, region: str, tmp_path: Path) -> None:
-    """A reader that checks every hash takes the full zip and writes the images to the byte."""
+    """A reader that checks every hash accepts the full zip and writes exactly the images."""
     build = find_build(codename, region, 2)
     done = _read_full(build_zip(build), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -50,7 +50,7 @@ def test_full_packages_are_accepted(codename: str, region: str, tmp_path: Path) 
 
 
 def test_the_checking_reader_does_check(tmp_path: Path) -> None:
-    """The same reader refuses the zip when one byte of the blobs is flipped."""
+    """The same reader refuses the zip if one byte of the blobs is flipped."""
     package = bytearray(build_zip(find_build("armani", "id", 1)))
     package[len(package) // 2] ^= 1
     assert _read_full(bytes(package), tmp_path).returncode != 0
@@ -61,7 +61,7 @@ def test_the_checking_reader_does_check(tmp_path: Path) -> None:
 def test_incrementals_reproduce(codename: str, number: int, tmp_path: Path) -> None:
     """A reader of differential payloads turns the old images into the new ones.
 
-    It checks no hash and exits 0 whatever happens, so the images are compared here.
+    It checks no hash and always exits with 0, so the images are compared here.
     """
     target, source = (find_build(codename, "eu", each) for each in (number, number - 1))
     package, payload, old = tmp_path / "step.zip", tmp_path / "payload.bin", tmp_path / "old"

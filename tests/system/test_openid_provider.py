@@ -1,4 +1,4 @@
-"""Logging in at a real OpenID provider: who gets in, as whom, and what ends it."""
+"""Logging in at a real OpenID provider: which users are accepted, as whom, and what ends it."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def serve(world, issuer):
 
 
 async def test_from_the_login_to_the_end(world, issuer):
-    """Without an account a login opens nothing; with one it has its rights, while it is enabled."""
+    """Without an account a login is refused; with one it has its rights, while it is enabled."""
     given = await log_in(issuer, "subject-of-ani")
     text = given["id_token"]
     async with serve(world, issuer) as api:
@@ -79,7 +79,7 @@ async def test_from_the_login_to_the_end(world, issuer):
 
 
 async def test_another_provider(world, issuer):
-    """A login at another provider opens nothing, although the subject is the same."""
+    """A login at another provider is refused, although the subject is the same."""
     with run_provider() as other:
         elsewhere = (await log_in(other, "subject-of-ani"))["id_token"]
     async with serve(world, issuer) as api:
@@ -92,7 +92,7 @@ async def test_another_provider(world, issuer):
 
 
 async def test_a_provider_that_is_gone(world):
-    """While the provider is away a login cannot be judged, and API tokens go on."""
+    """While the provider is unreachable a login cannot be checked; API tokens work."""
     with run_provider() as other:
         elsewhere = (await log_in(other, "subject-of-ani"))["id_token"]
     async with serve(world, other) as api:
@@ -103,7 +103,7 @@ async def test_a_provider_that_is_gone(world):
 
 
 async def test_half_of_the_settings(world, issuer):
-    """An issuer without an audience would let in everybody who logs in there for anything."""
+    """An issuer without an audience would accept logins for any other application."""
     settings = Settings(api_port=0, oidc_issuer=issuer)
     with pytest.raises(FormatError, match="go together"):
         async with api_world(world, settings=settings, real_tokens=True):

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.needs("seaweed")
 
 
 async def test_from_bundle_to_mirror(world, seaweed, tmp_path):
-    """Nothing is left to the folder `blobs`, and the secret shows in no log and no file."""
+    """The folder `blobs` is not used, and the secret appears in no log and no file."""
     environment = {
         "HENING_PORT": "0",
         "HENING_BLOBS_URL": f"s3://{BUCKET}/whole/{uuid.uuid4()}",

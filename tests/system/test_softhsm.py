@@ -26,7 +26,7 @@ WORDS = b"correct horse battery"
 
 @pytest.fixture
 def drawer(tmp_path):
-    """Return what runs a command that sees a token, and gives what it prints in JSON."""
+    """Return a function that runs a command with a token, and returns its JSON output."""
     softhsm = make_softhsm(tmp_path / "softhsm")
     softhsm.add("drawer")
     (tmp_path / "incoming").mkdir()
@@ -59,7 +59,7 @@ def _online_file() -> bytes:
 
 @pytest.mark.needs("openssl")
 def test_a_repository_signed_by_a_token_verifies_like_any_other(drawer, tmp_path) -> None:
-    """Every role counts for python-tuf, and each signature for three other programs."""
+    """Python-tuf accepts every role, and three other programs each signature."""
     keys, repo, online = tmp_path / "keys", tmp_path / "repo", tmp_path / "public.json"
     online.write_bytes(_online_file())
     drawer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
@@ -91,7 +91,7 @@ def test_a_repository_signed_by_a_token_verifies_like_any_other(drawer, tmp_path
 
 
 def test_no_private_half_is_in_the_folder(drawer, tmp_path) -> None:
-    """The folder of a token's keys holds nothing that its owner must hide."""
+    """The folder of a token's keys contains no secret."""
     drawer("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
     names = {path.name for path in (tmp_path / "keys").iterdir()}
     assert names == {"root-1.pub", "root-1.token"}
@@ -110,7 +110,7 @@ def test_a_wrong_pin_leaves_the_token_usable(drawer, tmp_path) -> None:
 
 
 def test_a_stolen_folder_signs_nothing(drawer, tmp_path) -> None:
-    """Who steals the folder and has another token cannot sign, and reads why."""
+    """A thief with the folder and another token cannot sign, and the message says why."""
     keys, online = tmp_path / "keys", tmp_path / "public.json"
     online.write_bytes(_online_file())
     drawer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
@@ -133,7 +133,7 @@ def test_a_stolen_folder_signs_nothing(drawer, tmp_path) -> None:
 
 
 def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, drawer) -> None:
-    """A folder of file keys and token keys takes two descriptors; one secret is tried nowhere else.
+    """A folder of file keys and token keys takes two descriptors; each secret has one use.
 
     The token itself says whether a wrong PIN was tried on it.
     """
@@ -184,7 +184,7 @@ def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, drawer) -> None:
 
 @pytest.mark.needs("openssl")
 def test_a_key_that_was_brought_to_the_token_is_refused(drawer, tmp_path) -> None:
-    """Who says "it cannot be copied off" must not be given a key that lies in a file."""
+    """A key declared as not exportable must not come from a file."""
     plain = tmp_path / "plain.pem"
     program = shutil.which("openssl")
     subprocess.run([program, "genpkey", "-algorithm", "ed25519", "-out", plain], check=True)

@@ -1,4 +1,4 @@
-"""The key process with its keys on a real SoftHSM: a server publishes, and no key is in a file."""
+"""The key process with its keys on a real SoftHSM: a server publishes, without key files."""
 
 import json
 import subprocess
@@ -78,7 +78,7 @@ def drawer(tmp_path):
 
 
 def online(text):
-    """Return what a ceremony takes from public.json."""
+    """Return what a ceremony reads from public.json."""
     keys = json.loads(text)["keys"]
     halves = {
         role: SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(keys[role])))
@@ -89,7 +89,7 @@ def online(text):
 
 
 def test_a_ceremony_and_a_release(drawer, tmp_path):
-    """Keys made on the token sign all online roles and the log; clients accept them as any."""
+    """Keys made on the token sign all online roles and the log; clients accept them like others."""
     drawer.make("latest", "snapshot", "timestamp", "log")
     told = drawer.public()
     assert told.returncode == 0, told.stderr
@@ -114,7 +114,7 @@ def test_a_ceremony_and_a_release(drawer, tmp_path):
 
 
 def test_a_next_key_on_the_token(drawer):
-    """It is what public.json names, as with keys in files."""
+    """public.json names it, as with keys in files."""
     drawer.make("latest", "snapshot", "timestamp", "log")
     before = json.loads(drawer.public().stdout)["keys"]
     drawer.make("snapshot.next", "log.next")
@@ -124,7 +124,7 @@ def test_a_next_key_on_the_token(drawer):
 
 
 def test_a_key_that_could_be_copied(drawer):
-    """A token is for keys that stay on it."""
+    """Keys on a token must not be exportable."""
     drawer.make("latest", "snapshot", "timestamp")
     drawer.make("log", kind="loose")
     told = drawer.public()
@@ -133,7 +133,7 @@ def test_a_key_that_could_be_copied(drawer):
 
 
 def test_a_key_that_is_not_there(drawer):
-    """It says which, and that the token is what failed."""
+    """The message names it, and says that the token failed."""
     drawer.make("latest", "snapshot", "log")
     told = drawer.public()
     assert told.returncode == 3

@@ -1,4 +1,4 @@
-"""A static mirror behind a real nginx answers as the device plane does, to any TUF client."""
+"""A static mirror on a real nginx answers like the device plane, for any TUF client."""
 
 import socket
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.server.device.served import read_response, request, serve
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 pytestmark = pytest.mark.needs("nginx")
-#: What a web server that knows only files cannot say, and what nginx adds by itself.
+#: What a plain file server cannot send, and what nginx adds by itself.
 NOTHING = ("Content-Length", "0")  # may be left out of an answer to HEAD
 UNSAID = {"ETag", "Repr-Digest", "Date", "Server", "Connection", "Accept-Ranges"}
 
@@ -39,7 +39,7 @@ def ask(port, path, *lines, method="GET"):
 
 
 def said(response):
-    """Return status, the headers that both can say, and the body."""
+    """Return status, the headers that both can send, and the body."""
     headers = {
         name: value
         for name, value in response.headers
@@ -89,7 +89,7 @@ def test_as_the_device_plane(mirror):
     ],
 )
 def test_what_is_refused(mirror, path, method):
-    """Queries and other methods are no part of the language."""
+    """Queries and other methods are not part of the request grammar."""
     _, port = mirror
     assert ask(port, path, b"DNT: 1", method=method).status in {400, 405}
 
