@@ -1,4 +1,4 @@
-"""`deploy/compose.yaml`: what can be known of it without a container."""
+"""Checks of `deploy/compose.yaml` that need no container."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ from tests.seaweed import run_weed
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FILE = DEPLOY / "compose.yaml"
 SECRET = "a1B2c3"
-#: With the variables that it needs, each as a secret of letters and digits.
+#: With the variables that it needs; each secret is letters and digits.
 COMPOSE = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, FILE.read_text()))
 SERVICES = COMPOSE["services"]
 
@@ -40,7 +40,7 @@ def test_it_follows_the_compose_specification():
 
 
 def test_what_it_brings_in_is_there():
-    """Files of this folder; the certificates are the operator's, and volumes are declared."""
+    """Paths are files of this folder; certificates are the operator's, volumes are declared."""
     build = SERVICES["server"]["build"]
     assert (DEPLOY / build["context"] / build["dockerfile"]).is_file()
     for service in SERVICES.values():
@@ -53,7 +53,7 @@ def test_what_it_brings_in_is_there():
 
 
 def test_the_server_takes_its_settings(tmp_path):
-    """Every variable is a setting, and the other services are where they lead."""
+    """Every variable is a setting, and the addresses of other services match."""
     settings = load_settings(None, SERVICES["server"]["environment"])
     assert settings.host == "0.0.0.0"  # nginx is another container
     assert set(SERVICES["nginx"]["networks"]) <= set(SERVICES["server"]["networks"])
@@ -65,7 +65,7 @@ def test_the_server_takes_its_settings(tmp_path):
 
 
 def test_nginx_finds_the_server(tmp_path):
-    """What it starts with names the server's container and port in place of this machine's."""
+    """The start commands have the server's container and port in place of this machine's."""
     shell, option, line = SERVICES["nginx"]["command"]
     line = line.replace("/edge.conf", str(DEPLOY / "nginx" / "edge.conf"))
     line = line.replace("/etc/nginx/conf.d/default.conf", str(tmp_path / "site.conf"))
@@ -77,7 +77,7 @@ def test_nginx_finds_the_server(tmp_path):
 
 @pytest.mark.needs("seaweed")
 def test_the_store_takes_signed_requests_alone(tmp_path):
-    """SeaweedFS with the command and the variables that stand there, on free ports."""
+    """SeaweedFS runs with the file's command and variables, on free ports."""
     service = SERVICES["blobs"]
     (tmp_path / "data").mkdir()
     command = [part.replace("/data", str(tmp_path / "data")) for part in service["command"]]

@@ -1,4 +1,4 @@
-"""What `make dist` makes, installed in a Debian that has nothing of this machine.
+"""The packages of `make dist`, installed in a clean Debian root.
 
 The package is built once, which takes most of the time; each test that installs it has a root of
 its own.
@@ -39,8 +39,8 @@ hening-signer ceremony init --repo repo --keys keys --online {STATE}/keys/public
   --threshold content=1 --threshold armani=1 --out {STATE}/incoming
 hening-server init --state {STATE} --root repo/metadata/1.root.json
 """
-# systemd does not run in the root; this stands where its program would, and writes down what
-# maintainer scripts ask of it.
+# systemd does not run in the root; this replaces its program, and records the requests of
+# maintainer scripts.
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> /systemctl
 """
@@ -48,9 +48,10 @@ echo "$*" >> /systemctl
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
-    """Give the folder with the wheel and the package, the one in which they were made, and when.
+    """Give the folder with wheel and package, the folder in which they were made, and the commits.
 
-    That is the commits at which the checkout was before and after: work may go on beside a test.
+    These are the checkout's commits before and after the build, because work may continue during a
+    test.
     """
     out, scratch = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("scratch")
     before = ask_git(ROOT)
@@ -76,7 +77,7 @@ def package(dist):
 
 @pytest.fixture
 def debian(tmp_path):
-    """Give a root, and what runs a shell's lines there and returns what they print."""
+    """Give a root, and a function that runs shell lines there and returns their output."""
     folder = tmp_path / "root"
     make(folder)
 
@@ -127,7 +128,7 @@ def newer(package, folder):
 
 
 def test_what_the_package_says(package):
-    """It fits one minor version of Python, the one that its environment was made with."""
+    """It needs exactly the minor version of Python with which its environment was made."""
     told = subprocess.run(
         ["dpkg-deb", "--field", package, "Depends", "Architecture", "Version"],
         capture_output=True,
@@ -143,7 +144,7 @@ def test_what_the_package_says(package):
 
 
 def test_what_the_package_holds(package, dist, tmp_path):
-    """Root's files, no trace of where it was made, units and configuration as they stand here."""
+    """Files belong to root and name no build path; units and configuration are unchanged."""
     lines = subprocess.run(
         ["dpkg-deb", "--contents", package], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -167,7 +168,7 @@ def test_what_the_package_holds(package, dist, tmp_path):
 def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one life
     debian, dist, package, tmp_path
 ):
-    """Without a network; nothing starts by itself, and no step touches a state."""
+    """Works without a network; nothing starts by itself, and no step touches a state."""
     folder, run = debian
     shutil.copy(package, folder / "hening.deb")
     newer(package, tmp_path).rename(folder / "newer.deb")
@@ -177,7 +178,7 @@ def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one lif
     systemctl.chmod(0o755)
 
     def asked():
-        """Return what was asked of systemd since the last time, but for reading units again."""
+        """Return the requests to systemd since the last call, except for daemon-reload."""
         file = folder / "systemctl"
         lines = file.read_text().splitlines()
         file.unlink()
@@ -189,7 +190,7 @@ def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one lif
     programs = [folder / "usr" / "bin" / name for name in PROGRAMS]
     before = {place: set((folder / place).rglob("*")) for place in ("opt", "usr")}
 
-    # 1. Installed: users, an empty folder that is the server's own, units for the next start.
+    # 1. Installed: users, an empty folder owned by the server, units enabled for the next start.
     run("dpkg --install /hening.deb")
     assert asked() == []
     assert list(state.iterdir()) == []
@@ -231,7 +232,7 @@ def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one lif
     assert listing(state) == kept
     assert configuration.read_text() == written
 
-    # 4. Purged: the configuration goes, the state stays and is named, and no file is left behind.
+    # 4. Purged: configuration is removed, the state stays and is named, no other file is left.
     told = run("dpkg --purge hening")
     assert "/var/lib/hening stays" in told
     assert "/var/lib/hening-keys stays" not in told
@@ -250,7 +251,7 @@ def steps(file):
 
 
 def test_the_steps_of_the_containerfile(debian, dist):
-    """Its lines install the package with what it depends on, and its command answers phones."""
+    """Its lines install the package with its dependencies, and its command serves phones."""
     folder, run = debian
     made = dict(steps(CONTAINERFILE))
     for instruction, argument in steps(CONTAINERFILE):
@@ -275,7 +276,7 @@ def test_the_steps_of_the_containerfile(debian, dist):
 
 @contextlib.contextmanager
 def running(command):
-    """Run a server until the block ends, and give its address once it has published."""
+    """Run a server until the block ends, and give its address after its first publication."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

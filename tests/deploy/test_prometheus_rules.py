@@ -1,4 +1,4 @@
-"""The alert rules, checked and tried out by Prometheus' own tool."""
+"""The alert rules, checked and tested by Prometheus' own tool."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ RULES = ROOT / "deploy" / "prometheus" / "hening.rules.yml"
 
 
 def promtool(*arguments, cwd):
-    """Run promtool; what it says is shown where it fails."""
+    """Run promtool; its output is shown if it fails."""
     done = subprocess.run(
         ["promtool", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
@@ -21,20 +21,20 @@ def promtool(*arguments, cwd):
 
 @pytest.mark.needs("promtool")
 def test_the_rules_are_well_formed():
-    """As Prometheus itself reads them."""
+    """The rules are valid for Prometheus itself."""
     promtool("check", "rules", str(RULES), cwd=ROOT)
 
 
 @pytest.mark.needs("promtool")
 def test_each_alert_fires_when_it_should(tmp_path):
-    """And none of them on a server that is well."""
+    """Each alert fires in its case, and none fires on a healthy server."""
     shutil.copy(RULES, tmp_path)
     shutil.copy(Path(__file__).with_name("hening.rules.test.yml"), tmp_path)
     promtool("test", "rules", "hening.rules.test.yml", cwd=tmp_path)
 
 
 def test_every_alert_is_tried():
-    """A rule that no case of the page above fires could be one that never does."""
+    """Each rule fires in at least one case of the page."""
     cases = Path(__file__).with_name("hening.rules.test.yml").read_text()
     fired = set(re.findall(r"alertname: (\w+)\n +exp_alerts:\n", cases))
     assert fired == set(re.findall(r"- alert: (\w+)", RULES.read_text()))

@@ -52,7 +52,7 @@ def installed(tmp_path):
 
 @pytest.mark.needs("systemd")
 def test_nothing_is_wrong_with_them(installed):
-    """Every line is understood, and none objected to."""
+    """Every line passes systemd's own check without a warning."""
     checked = subprocess.run(
         ["systemd-analyze", "verify", *sorted(installed.iterdir())],
         capture_output=True,
@@ -82,7 +82,7 @@ def test_the_service_is_shut_in(name, most):
 
 
 def test_the_key_process_is_another_user_without_a_network():
-    """The server may connect, by its group, and reads neither keys nor record."""
+    """The server may connect, by its group, and cannot read keys or record."""
     server, keys = unit("hening.service")["Service"], unit("hening-keys.service")["Service"]
     assert keys["User"] != server["User"]
     assert keys["Group"] == server["Group"]
@@ -101,7 +101,7 @@ def test_the_key_process_is_another_user_without_a_network():
 
 @pytest.mark.parametrize("name", ["hening.service", "hening.socket", "hening-keys.service"])
 def test_nothing_starts_before_there_is_a_root(name):
-    """The file that `init --root` pins, or that the key process is given."""
+    """It is the file that `init --root` pins, or that the key process gets."""
     (condition,) = unit(name)["Unit"]["ConditionPathExists"]
     services = {"hening.socket": "hening.service"}
     (start,) = unit(services.get(name, name))["Service"]["ExecStart"]
@@ -114,7 +114,7 @@ def test_nothing_starts_before_there_is_a_root(name):
 
 
 def test_the_cloud_is_another_user_with_its_own_pepper():
-    """It needs no other unit, starts once it is made, and gets the pepper as a credential."""
+    """It needs no other unit, starts once the cloud exists, and gets the pepper as a credential."""
     cloud = unit("hening-cloud.service")
     service, (start,) = cloud["Service"], cloud["Service"]["ExecStart"]
     program, group, command, option, folder = start.split()
@@ -135,7 +135,7 @@ def test_the_cloud_is_another_user_with_its_own_pepper():
 
 
 def test_a_socket_for_each_worker():
-    """As many lines as workers, all alike, and the kernel is to spread connections over them."""
+    """There are as many lines as workers, all alike; the kernel spreads connections over them."""
     service, sockets = unit("hening.service")["Service"], unit("hening.socket")["Socket"]
     (start,) = service["ExecStart"]
     program, command, *options = start.split()
@@ -149,7 +149,7 @@ def test_a_socket_for_each_worker():
 
 
 def test_what_the_server_needs():
-    """Descriptors for every connection and download, and time to drain before it is killed."""
+    """File descriptors for every connection and download, and time to drain before it is killed."""
     service = unit("hening.service")["Service"]
     assert int(service["LimitNOFILE"][0]) > LIMITS.connections + 3 * LIMITS.downloads
     assert int(service["TimeoutStopSec"][0]) > 2 * LIMITS.drain_seconds + 10
