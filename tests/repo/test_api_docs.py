@@ -1,4 +1,4 @@
-"""The API's page in OPERATIONS names what the code answers."""
+"""The API's page in OPERATIONS matches the code."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ SECTION = PAGE.split("## The control plane's API\n")[1].split("\n## ")[0]
 
 
 def answered():
-    """Return name and status of every problem in the code: those of error classes, and literals."""
+    """Return name and status of every problem in the code: of error classes and of literals."""
     found = {(name, status) for _, status, name in STATUSES} | {("failure", 500)}
     for path in (ROOT / "server" / "release").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -30,7 +30,7 @@ def answered():
 
 
 def test_every_problem_is_in_the_table():
-    """Names and statuses of problem documents are those of the table, each once."""
+    """The table lists the names and statuses of all problem documents, each once."""
     rows = re.findall(r"^\| ((?:`[\w-]+`(?:, )?)+) \| (\d{3}) \|", SECTION, re.MULTILINE)
     documented = [
         (name, int(status)) for names, status in rows for name in re.findall(r"`([\w-]+)`", names)
@@ -40,7 +40,7 @@ def test_every_problem_is_in_the_table():
 
 
 def test_the_limits_are_those_of_the_code():
-    """Numbers in the prose come from constants; who changes one changes the other."""
+    """Numbers in the prose equal the code's constants."""
     limits = (operation.BODY_LIMIT, operation.WIDE_BODY_LIMIT, operation.URGENT_BODY_LIMIT)
     assert limits == (16 * 1024, 64 * 1024, 4 * 1024)
     assert "at most 16 KiB, 64 KiB for accounts, 4 KiB for halts, pauses and cancels" in SECTION
@@ -57,7 +57,7 @@ def test_the_limits_are_those_of_the_code():
 
 
 def test_the_metrics_are_documented():
-    """Names, labels and their values stand in the table of metrics."""
+    """The table of metrics has names, labels and their values."""
     registry = CollectorRegistry()
     ApiMetrics(registry, OPERATIONS)
     values = {"hening_api_requests": CLASSES, "hening_api_limits": Share}

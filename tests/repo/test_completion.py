@@ -1,4 +1,4 @@
-"""Completion of commands and options, by a real bash."""
+"""Completion of commands and options by a real bash."""
 
 import os
 import subprocess
@@ -12,8 +12,8 @@ BIN = Path(sys.executable).parent
 PROGRAMS = sorted(
     point.name for point in distribution("hening").entry_points.select(group="console_scripts")
 )
-# What a bash does when somebody presses Tab: it calls the function that was declared for the
-# program, with its name, and takes the words from COMPREPLY.
+# What bash does when Tab is pressed: it calls the function declared for the program, with its name,
+# and takes the words from COMPREPLY.
 TAB = r"""
 eval "$(env "_$(tr a-z- A-Z_ <<< "$1")_COMPLETE=bash_source" "$1")"
 read -ra declared <<< "$(complete -p "$1")"
@@ -24,7 +24,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 
 
 def press_tab(*words):
-    """Return what bash offers for the last of `words`."""
+    """Return bash's completions for the last of `words`."""
     done = subprocess.run(
         ["bash", "--norc", "-c", TAB, "bash", *words],
         env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
@@ -38,7 +38,7 @@ def press_tab(*words):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_options_of_each_program(program):
-    """Each declares its function, and offers what it has."""
+    """Each program declares its function, and completes its options."""
     assert press_tab(program, "--ver") == ["--version"]
 
 
@@ -53,5 +53,5 @@ def test_options_of_each_program(program):
     ],
 )
 def test_commands_and_values(words, offered):
-    """Also of commands that are imported when they are named."""
+    """Commands that are imported lazily are completed, too."""
     assert press_tab(*words) == offered

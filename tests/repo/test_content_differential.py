@@ -1,4 +1,4 @@
-"""Phone and server hold the schemas of packs in code of their own, and say the same of entries."""
+"""Phone and server implement the schemas of packs separately, and agree about entries."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ VALUES = [
 
 
 def passes_on_phone(kind, entries):
-    """Tell whether the phone takes entries, with the pictures listed that they name."""
+    """Tell whether the phone accepts entries, with the pictures that they name listed."""
     pictures = {}
     if kind == "wallpapers":
         pictures = {
@@ -48,7 +48,7 @@ def passes_on_phone(kind, entries):
 
 
 def passes_on_server(kind, entries):
-    """Tell whether the server takes them."""
+    """Tell whether the server accepts them."""
     try:
         check_on_server(kind, entries, hosts=HOSTS)
     except FormatError:
@@ -58,7 +58,7 @@ def passes_on_server(kind, entries):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_say_the_same(kind):
-    """Of sound entries in which any one value is another, some of which are as good."""
+    """Valid entries with any one value exchanged; some of them are still valid."""
     entries = entries_of(kind)
     said = set()
     for path in paths(entries):
@@ -71,7 +71,7 @@ def test_both_say_the_same(kind):
 
 
 def is_taken(check, text, error):
-    """Tell whether one of the implementations takes a text."""
+    """Tell whether one of the implementations accepts a text."""
     try:
         check(text)
     except error:
@@ -79,7 +79,7 @@ def is_taken(check, text, error):
     return True
 
 
-#: What links are made of, and what only looks like it: `\u0440\u0444` is a domain of the top level.
+#: Pieces of links and of look-alikes: `\u0440\u0444` is a top-level domain.
 PIECES = [
     *"aaZ0.:/ &;#-+@_\u00e9\uff1a\u3002\u0940\u2800\U0001d5ba\uff0e\u4e2d\u2764\u0660",
     *("\u0440\u0444", ".\u0420\u0424", "::", "1.2", "12.345", ".1.2", "1:2:3:", "db8:"),
@@ -89,7 +89,7 @@ PIECES = [
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join))
 def test_builder_publisher_and_phone_agree_about_links(text):
-    """Each by code of its own: what looks like a link or markup, or like nothing."""
+    """They agree on texts like links, like markup, or like neither, each by its own code."""
     builder = is_taken(check_prose, text, BuilderError)
     assert (
         is_taken(lambda each: check_is_seen(each) or check_links_nowhere(each), text, FormatError)
@@ -99,9 +99,9 @@ def test_builder_publisher_and_phone_agree_about_links(text):
 
 
 def test_the_top_level_domains_that_formats_lists_are_links():
-    """Each, to all three; without its last letter or with one more only where that is one, too.
+    """All three agree on each domain, also without its last letter or with one more.
 
-    What begins with two letters of ASCII is a link already by these.
+    Names that begin with two ASCII letters already count as links.
     """
     section = FORMATS.read_text(encoding="utf-8")
     labels = re.search(r"^\*Top\* are [^:]+: `([a-z0-9 -]+)`", section, re.MULTILINE)[1].split()
@@ -137,7 +137,7 @@ FOOTERS = {
 
 @pytest.mark.parametrize("footer", FOOTERS)
 def test_both_know_the_rules_for_later_years(footer):
-    """Those of RFC 9636 section 3.3.2 and no others; a summer time has both of its changes."""
+    """The rules of RFC 9636 section 3.3.2 and no others; summer time has both changes."""
     entries = {"Asia/Jakarta": {"tzif": b64(tzif(footer.encode()))}}
     assert passes_on_phone("zones", entries) == FOOTERS[footer]
     assert passes_on_server("zones", entries) == FOOTERS[footer]
@@ -146,7 +146,7 @@ def test_both_know_the_rules_for_later_years(footer):
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 101), st.binary(max_size=2), st.integers(0, 2))
 def test_both_read_every_byte_of_a_zone(at, data, gone):
-    """Up to its names, the sample has none that could be another: headers, and an empty block."""
+    """Up to its names, no byte of the sample can differ: headers, and an empty block."""
     whole = tzif()
     changed = whole[:at] + data + whole[at + gone :]
     entries = {"Asia/Jakarta": {"tzif": b64(changed)}}
@@ -159,7 +159,7 @@ def test_both_read_every_byte_of_a_zone(at, data, gone):
 
 @pytest.mark.parametrize("text", ["http\u017f:", "java\u017fcript:", "HTTPS:"])
 def test_both_fold_letters_alike(text):
-    """A word that is not allowed is none in capitals or with a long s either."""
+    """A forbidden word is also refused in capitals or with a long s."""
     entries = entries_of("notices")
     changed = {
         key: {**entry, "title": {**entry["title"], "en": text}} for key, entry in entries.items()

@@ -1,4 +1,4 @@
-"""Server and phone, two implementations of docs/FORMATS.md, say yes and no to the same bytes."""
+"""Server and phone, two implementations of docs/FORMATS.md, accept and refuse the same bytes."""
 
 import copy
 import hashlib
@@ -67,7 +67,7 @@ def mutations(value):
 
 
 def apply(value, changes):
-    """Return a copy of `value` with the changes that still fit made; `...` removes."""
+    """Return a copy of `value` with those changes that still fit; `...` removes."""
     changed = copy.deepcopy(value)
     for path, new in changes:
         target = changed
@@ -84,7 +84,7 @@ def apply(value, changes):
 
 
 def accepts(decode, *arguments):
-    """Answer whether a decoder takes its arguments."""
+    """Tell whether a decoder accepts its arguments."""
     try:
         decode(*arguments)
     except (HeningError, DeviceError):
@@ -98,14 +98,14 @@ def accepts(decode, *arguments):
 @example(RELEASE | {"property_files": "é" * 600})
 @example(RELEASE | {"payload_properties": RELEASE["payload_properties"] | {"FILE_SIZE": "-9"}})
 def test_releases(custom):
-    """A release is one for both or for neither."""
+    """Both accept a release, or neither does."""
     assert accepts(decode_release, PATH, custom) == accepts(decode_release_phone, PATH, custom)
 
 
 @settings(max_examples=1500)
 @given(mutations(POINTER))
 def test_pointers(custom):
-    """A pointer is one for both or for neither."""
+    """Both accept a pointer, or neither does."""
     name = "latest/armani/id/stable"
     assert accepts(decode_pointer, name, custom) == accepts(decode_pointer_phone, name, custom)
 
@@ -138,7 +138,7 @@ LINES = PROOF.decode().split("\n")
 )
 @example([])
 def test_proofs(changes):
-    """A proof holds for both or for neither: lines removed, repeated, characters changed."""
+    """Both accept a proof, or neither does: lines removed, repeated, characters changed."""
     lines = list(LINES)
     for place, new in changes:
         place = min(place, len(lines) - 1)  # noqa: PLW2901 - a removal may have shortened it

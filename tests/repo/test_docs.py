@@ -1,4 +1,4 @@
-"""The documents speak of commands, settings, metrics and files that exist."""
+"""The commands, settings, metrics and files that the documents name exist."""
 
 import re
 import shlex
@@ -19,7 +19,7 @@ OPERATIONS = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
 
 
 def commands_in(text):
-    """Yield every command line of ours that stands in a code block or between backquotes."""
+    """Yield every command line of this project in a code block or between backquotes."""
     quoted = re.findall(r"`(hening-(?:server|signer|device) [^`]+)`", text)
     blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
@@ -32,7 +32,7 @@ QUOTED = [(page, line) for page in PAGES for line in commands_in(page.read_text(
 
 @pytest.mark.parametrize(("page", "line"), QUOTED, ids=lambda value: str(value)[-60:])
 def test_a_command_that_is_shown_exists_with_its_options(page, line):
-    """Group, command and every long option of the line are known to the program."""
+    """The program knows group, command and every long option of the line."""
     if "COMMAND" in line:
         assert line.split()[0] in PROGRAMS
         return
@@ -52,19 +52,19 @@ def test_a_command_that_is_shown_exists_with_its_options(page, line):
 
 
 def test_documents_quote_commands_at_all():
-    """The search above finds what it is for."""
+    """The search for quoted commands finds some."""
     assert len(QUOTED) > 20
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_to_files_of_the_repository_lead_somewhere(page):
-    """Every relative link names a file or folder that is there."""
+    """Every relative link names an existing file or folder."""
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 def test_the_settings_table_is_the_settings():
-    """Keys, variables, options and defaults of OPERATIONS are those of the code."""
+    """Keys, variables, options and defaults in OPERATIONS equal the code's."""
     rows = re.findall(
         r"^\| `(\w+)` \| `HENING_(\w+)` \| (`--[\w-]+`|none) \| (\S+) \|", OPERATIONS, re.MULTILINE
     )
@@ -81,7 +81,7 @@ def test_the_settings_table_is_the_settings():
 
 
 def test_the_metrics_table_is_the_metrics():
-    """Every counter of the device plane is documented, and every reason of a refusal."""
+    """Every counter of the device plane and every reason of a refusal is documented."""
     families = list(CountsCollector(Counts()).collect())
     names = {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
     documented = set(re.findall(r"`(hening_\w+)`", OPERATIONS))
@@ -96,7 +96,7 @@ ROWS = [row for row in CUSTODIANS.split("\n## ")[0].splitlines() if row.startswi
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
 def test_a_theft_names_tests_that_exist(row):
-    """Each row of the table by custodian is played by tests of the attacks or the flows."""
+    """Each row of the table "By custodian" is covered by tests of the attacks or the flows."""
     named = re.findall(r"`(?:(\w+\.py)::)?(_?\w+)`", row.split("|")[6])
     assert named
     for file, name in named:
@@ -114,7 +114,7 @@ def test_every_decision_is_in_the_index():
 
 
 def test_the_readme_shows_how_the_suite_ends():
-    """Below `make test` stands what pytest prints last: nothing failed, skipped or left out."""
+    """The README shows the last line of `make test`: nothing failed, skipped or deselected."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = readme.split("$ make test\n")[1].split("```")[0]
     assert re.search(
@@ -137,5 +137,5 @@ ADVICE = sorted(
 
 @pytest.mark.parametrize(("path", "words"), ADVICE, ids=str)
 def test_a_command_that_an_error_names_exists(path, words):
-    """Whoever follows a sentence of ours finds the command, in one of the programs."""
+    """A command that an error message names exists in one of the programs."""
     assert any(tuple(words.split()) in commands for commands in COMMANDS.values()), path

@@ -1,4 +1,4 @@
-"""The page docs/FORMATS.md against `server.core`: its vectors, its grammar and its limits."""
+"""docs/FORMATS.md matches `server.core`: its vectors, its grammar and its limits."""
 
 import hashlib
 import hmac
@@ -52,7 +52,7 @@ def json_vector(number):
 
 
 def rows(number, columns):
-    """Return the body cells of the tables of a section that have that many columns."""
+    """Return the body cells of the tables of a section that have this many columns."""
     cells = [
         [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         for line in section(number).splitlines()
@@ -89,7 +89,7 @@ def test_the_members_of_a_release_are_those_of_the_table():
 
 
 def test_the_pointer_vector_is_read_and_written():
-    """The pointer of section 4 has the stated hash and comes back byte by byte."""
+    """The pointer of section 4 has the stated hash and is encoded to the same bytes."""
     data = json_vector(4)
     assert hashlib.sha256(data).hexdigest() in section(4)
     custom = encodings.decode_canonical_json(data, limit=10_000)
@@ -106,7 +106,7 @@ def test_the_members_of_a_pointer_are_those_of_the_table():
 
 
 def bucket(secret, codename, region, channel, counter):
-    """Compute a bucket as section 4 words it."""
+    """Compute a bucket as section 4 describes it."""
     text = b"\0".join(part.encode() for part in (codename, region, channel, str(counter)))
     return int.from_bytes(hmac.digest(secret, text, "sha256")[:8], "big") % 1000
 
@@ -123,7 +123,7 @@ def secret_of(text):
 
 
 def test_the_bucket_vectors_follow_the_definition():
-    """Each row of the table, and the line below the pointer vector, is what HMAC gives."""
+    """Each row of the table, and the line after the pointer vector, equals the HMAC."""
     table = [row for row in rows(4, 4) if row[3].isdigit()]
     assert len(table) == 4
     for secret, path, counter, expected in table:
@@ -135,7 +135,7 @@ def test_the_bucket_vectors_follow_the_definition():
 
 
 def test_the_bundle_vector_is_read_and_written():
-    """The bundle of section 6 has the stated id and comes back byte by byte."""
+    """The bundle of section 6 has the stated id and is encoded to the same bytes."""
     data = json_vector(6)
     read = bundle.decode_bundle(data)
     identity, again = bundle.encode_bundle(read)
@@ -155,7 +155,7 @@ def test_the_leaf_vector():
 
 
 def test_the_fixed_limits_are_those_of_section_2():
-    """Root, timestamp, snapshot, other roles, proof and checkpoint stop where the page says."""
+    """Root, timestamp, snapshot, other roles, proof and checkpoint have the page's limits."""
     text = re.search(r"Fixed limits.*?\n\n", section(2), re.DOTALL)[0]
     stated = [int(number.replace(",", "")) for number in re.findall(r"\d+(?:,\d{3})*", text)]
     known = [metadata.metadata_limit(r) for r in ("root", "timestamp", "snapshot", "targets")]
@@ -174,7 +174,7 @@ def test_the_delegations_are_those_of_section_2():
 
 
 def test_the_parts_of_latest_are_those_of_section_2():
-    """Server and phone put each pointer of the page's table into the part that the page says."""
+    """Server and phone put each pointer of the page's table into the stated part."""
     table = [[cell.strip("`") for cell in row] for row in rows(2, 5)]
     assert len(table) == 4
     for path, digest, digit, of_4, of_16 in table:
@@ -231,7 +231,7 @@ SAMPLES = [
 
 
 def accepts(decode, text):
-    """Tell whether a decoder takes a text."""
+    """Tell whether a decoder accepts a text."""
     try:
         decode(text)
     except HeningError:
@@ -272,7 +272,7 @@ def test_the_proof_example_of_section_7_has_the_lines_that_are_written():
 
 
 def test_the_proposal_vectors_are_read_and_written():
-    """Proposal and signatures of section 10 have the stated id and come back byte by byte."""
+    """Proposal and signatures of section 10 have the stated id and encode to the same bytes."""
     blocks = re.findall(r"^```json\n(.*?)^```$", section(10), re.MULTILINE | re.DOTALL)
     proposal, signed = (block.encode() for block in blocks)
     identity = hashlib.sha256(proposal).hexdigest()
@@ -293,14 +293,14 @@ def test_the_members_of_a_proposal_are_those_of_the_page():
 
 
 def test_the_limits_of_a_proposal_are_those_of_the_page():
-    """Bytes and counts."""
+    """The limits of bytes and counts are equal."""
     assert document.MAX_PROPOSAL == 256 * 2**20
     assert signing.MAX_SIGNATURES == 16 * 2**20
     assert f"at most {document.MAX_NOTE} characters" in section(10)
 
 
 async def test_the_trail_vectors_are_what_is_recorded(tmp_path):
-    """The entries of section 11, recorded again, come back byte by byte."""
+    """The entries of section 11, recorded again, have the same bytes."""
     block = re.search(r"^```jsonl\n(.*?)^```$", section(11), re.MULTILINE | re.DOTALL)[1]
     stated = block.encode().splitlines(keepends=True)
     assert len(stated) == 2
@@ -314,7 +314,7 @@ async def test_the_trail_vectors_are_what_is_recorded(tmp_path):
 
 
 async def test_the_token_vector_is_what_is_made(tmp_path):
-    """The bytes of section 12's vector make its text, and the hash is what the database keeps."""
+    """The bytes of section 12's vector make its text, and the database stores the stated hash."""
     stated, kept = re.search(
         r"^Vector: `([^`]+)`, kept as `([0-9a-f]{64})`", section(12), re.MULTILINE
     ).groups()
@@ -335,7 +335,7 @@ async def test_the_token_vector_is_what_is_made(tmp_path):
 
 
 def test_the_vector_of_patches():
-    """Section 14: the patch makes the new data of the old, on the page's words alone."""
+    """Section 14: a reader that follows only the page's words gets the new data from the old."""
     text = section(14)
     patch = bytes.fromhex(re.search(r"```hex\n(.*?)```", text, re.DOTALL)[1])
     old, new = re.search(r"from `(\w+)` the patch", text)[1], re.search(r"makes `(\w+)`", text)[1]
@@ -343,7 +343,7 @@ def test_the_vector_of_patches():
 
 
 def test_the_operations_of_section_14_are_those_of_the_engine():
-    """Each type with its number and the minor version from which it is allowed."""
+    """Each type has its number and the minor version from which it is allowed."""
     rows = re.findall(r"^\| ((?:`\w+` \d+,? ?)+) \| (\d) \|", section(14), re.MULTILINE)
     listed = {
         name: (int(number), int(minor))
@@ -360,7 +360,7 @@ def test_the_operations_of_section_14_are_those_of_the_engine():
 
 
 def test_the_rules_of_section_14_are_those_of_the_vectors():
-    """Each rule has its vectors, its side, and where it counts something the limit of the code."""
+    """Each rule has its vectors and its side; a rule with a limit has the code's number."""
     table = {row[0].strip("`"): row for row in rows(14, 3) if row[0].startswith("`")}
     assert list(table) == list(RULES)
     for name, rule in RULES.items():
@@ -371,14 +371,14 @@ def test_the_rules_of_section_14_are_those_of_the_vectors():
 
 
 def test_the_kinds_of_section_15_are_those_of_the_code():
-    """Each with its role and its number of parts."""
+    """Each kind has its role and its number of parts."""
     table = {kind.strip("`"): (role.strip("`"), parts) for kind, role, parts, _ in rows(15, 4)}
     stated = {kind: place for kind, place in table.items() if place[0] in {"tables", "content"}}
     assert stated == {name: (kind.role, str(kind.parts)) for name, kind in KINDS.items()}
 
 
 def test_the_parts_of_keys_are_those_of_section_15():
-    """Byte and part of each key of the page."""
+    """The page's byte and part of each key are the code's."""
     vectors = [row for row in rows(15, 4) if row[1].strip("`") in KINDS]
     assert len(vectors) == 3
     for key, kind, byte, number in vectors:
@@ -388,7 +388,7 @@ def test_the_parts_of_keys_are_those_of_section_15():
 
 
 def test_the_limits_of_section_15_are_those_of_the_code():
-    """Of a part encoded and decoded, of its entries, of a picture's sides."""
+    """Limits of an encoded and a decoded part, of its entries, of a picture's sides."""
     text = section(15)
     for limit in (part.ENCODED_LIMIT, part.DECODED_LIMIT, part.MAX_ENTRIES, picture.MAX_SIDE):
         assert f"{limit:,}" in text

@@ -1,4 +1,4 @@
-"""The two tables of docs/PRIVACY.md and the gate, which holds its own copy of them, agree."""
+"""The two tables of docs/PRIVACY.md agree with the gate, which holds its own copy of them."""
 
 import re
 
@@ -22,14 +22,14 @@ NAMES = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 def header_rows():
-    """Return the rows of the table of headers: what the gate does, and the cell of names."""
+    """Return the rows of the table of headers: the gate's action, and the cell of names."""
     section = PAGE.read_text(encoding="utf-8").split("| header | gate |")[1].split("\n## ")[0]
     rows = [re.findall(r"[^|]+", line) for line in section.strip().splitlines()[1:] if "|" in line]
     return {row[1].strip(): row[0].strip() for row in rows}
 
 
 def phone_headers(row):
-    """Return the headers of a row of the request table as the gate is given them."""
+    """Return the headers of a row of the request table in the gate's form."""
     name, _, value = HEADERS[row["headers"]].partition(b": ")
     return [(b"Host", b"h.example"), (name, value)]
 
@@ -59,14 +59,14 @@ def test_names_that_pass(name):
 @pytest.mark.parametrize("name", sorted(REFUSED))
 @pytest.mark.parametrize("mode", [GateMode.DIRECT, GateMode.EDGE])
 def test_names_that_do_not(name, mode):
-    """Every name that the page refuses is refused behind an edge too."""
+    """Every name that the page refuses is refused, also with an edge in front."""
     headers = [(b"Host", b"h.example"), (name.title(), b"x")]
     with pytest.raises(Refused):
         check_request("GET", "/metadata/timestamp.json", (1, 1), headers, mode)
 
 
 def test_any_other_name():
-    """Refused, and tolerated behind an edge, where it is counted."""
+    """It is refused; with an edge in front it is tolerated and counted."""
     headers = [(b"Host", b"h.example"), (b"X-Any", b"x")]
     with pytest.raises(Refused):
         check_request("GET", "/metadata/timestamp.json", (1, 1), headers, GateMode.DIRECT)
@@ -80,7 +80,7 @@ def test_the_gate_has_the_same_rows_in_the_same_order():
 
 @pytest.mark.parametrize("place", range(len(TABLE)))
 def test_every_row_passes_every_mode(place):
-    """A request made from a row belongs to that row, and no mode refuses it."""
+    """A request made from a row matches that row, and no mode refuses it."""
     row = TABLE[place]
     for path in paths_of(row):
         assert phone_request(path) == row["id"], path
@@ -112,7 +112,7 @@ def test_strict_takes_no_other_method_or_header(place):
 
 
 def test_headers_that_the_page_promises_not_to_send():
-    """What the page excludes from responses is not in the table of response headers."""
+    """The table of response headers has no header that the page excludes."""
     excluded = re.search(
         r"Response headers are a closed table; (.*?) are not in it", PAGE.read_text(), re.DOTALL
     )

@@ -1,4 +1,4 @@
-"""Every command explains itself and shows an example that is really one of its own."""
+"""Every command has a help text with a valid example."""
 
 import re
 import shlex
@@ -25,12 +25,12 @@ GROUP_OPTIONS = {"hening-device tuf": find("hening-device", "tuf").params}
 
 
 def inherited(name):
-    """Return the options that a command's group takes before it."""
+    """Return the options that a command's group takes in front of it."""
     return GROUP_OPTIONS.get(name.rpartition(" ")[0], [])
 
 
 def example_of(name):
-    """Return the example's one line, and without what the group takes before the command."""
+    """Return the example's one line, without the group's options."""
     example = re.sub(r"\s+", " ", help_of(name).split("Example:")[1]).strip()
     takes = "|".join(option for parameter in inherited(name) for option in parameter.opts)
     return example, re.sub(rf"(?:{takes}) \S+ (?:\\ )?", "", example) if takes else example
@@ -44,14 +44,14 @@ def help_of(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_says_what_the_command_does_and_shows_an_example(name):
-    """The first sentence is a sentence, and there is an example that begins with the command."""
+    """The help begins with a sentence, and the example begins with the command."""
     assert re.search(r"\n\n  [A-Z][^\n]+", help_of(name))
     assert example_of(name)[1].startswith(name)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_example_uses_options_that_exist(name):
-    """No example shows an option that the command does not have."""
+    """Every option in an example exists in its command."""
     example = example_of(name)[0].replace("- ", "-")
     parameters = [*COMMANDS[name].params, *inherited(name)]
     known = {option for parameter in parameters for option in parameter.opts}
@@ -61,7 +61,7 @@ def test_the_example_uses_options_that_exist(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_a_help_text(name):
-    """`--help` leaves no option unexplained."""
+    """`--help` explains every option."""
     silent = [
         parameter.opts[0]
         for parameter in [*COMMANDS[name].params, *inherited(name)]
@@ -72,7 +72,7 @@ def test_every_option_has_a_help_text(name):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_readme_lists_every_command(program):
-    """Its table of tools names each command of a program, and none that is not there."""
+    """Its table of tools names each command of a program, and no other."""
     (row,) = re.findall(
         rf"^\| `{program}` \|.*\| (.*) \|$", README.read_text("utf-8"), re.MULTILINE
     )

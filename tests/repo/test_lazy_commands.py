@@ -1,4 +1,4 @@
-"""A program imports the command that it runs, and no other."""
+"""A program imports only the command that it runs."""
 
 import subprocess
 import sys
@@ -14,15 +14,16 @@ LAZY_COMMANDS = {
     for name, command in cli.commands.items()
     if not command.hidden
 }
-#: What serves, stores, signs and draws: no list of commands, help or wrong argument needs it.
+#: Packages for serving, storing, signing and drawing: lists of commands, help and usage errors do
+#: not need them.
 SLOW = {
     *("aiohttp", "alembic", "asyncio", "asyncpg", "cryptography", "jinja2", "nacl", "obstore"),
     *("pkcs11", "prometheus_client", "securesystemslib", "sqlalchemy", "structlog", "tuf"),
     *("urllib3", "uvloop"),
 }
-#: Groups that import what all of their commands need.
+#: Groups that import the common modules of their commands.
 WHOLE = {"cloud", "lab"}
-#: Shows the help of every command, and has each parse no arguments and a wrong one.
+#: Shows the help of every command, and lets each parse no arguments and a wrong one.
 TRY_ALL = f"""
 import contextlib, sys
 import click
@@ -66,13 +67,13 @@ def imported_by(program, *arguments):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_help_of_a_program_imports_no_command(program):
-    """It shows all of them, and nothing slow is imported for that."""
+    """It lists all commands, and imports nothing slow for that."""
     assert not imported_by(program, "--help") & SLOW
 
 
 @pytest.mark.parametrize("name", LAZY_COMMANDS)
 def test_the_list_of_commands_shows_the_beginning_of_a_command_s_help(name):
-    """A summary stands apart from its command, and says the same."""
+    """The summary is stored separately from its command, and has the same text."""
     assert isinstance(LAZY_COMMANDS[name], LazyCommand)
     command = LAZY_COMMANDS[name].load()
     assert command.name == name.split()[1]
@@ -82,7 +83,7 @@ def test_the_list_of_commands_shows_the_beginning_of_a_command_s_help(name):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_neither_help_nor_wrong_arguments_import_what_a_command_works_with(program):
-    """Each is a process of its own, which a person waits for and a script starts often."""
+    """Each runs in a new process: start-up time matters to people and scripts."""
     done = subprocess.run(
         [sys.executable, "-c", TRY_ALL, program], capture_output=True, text=True, check=True
     )
@@ -90,7 +91,7 @@ def test_neither_help_nor_wrong_arguments_import_what_a_command_works_with(progr
 
 
 def test_a_poll_imports_neither_lab_nor_fleet():
-    """What the lab and the fleet need takes longer to import than what a phone needs."""
+    """The modules of lab and fleet take longer to import than those of a phone."""
     loaded = imported_by("hening-device", "poll", "--help")
     assert "client_sim.device.update_commands" in loaded
     assert not loaded & {"client_sim.lab.commands", "client_sim.fleet.commands"}

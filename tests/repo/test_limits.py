@@ -1,4 +1,4 @@
-"""The vectors of FORMATS section 16 against signer, publisher and phone, each with its own code."""
+"""The vectors of FORMATS section 16: signer, publisher and phone each check them separately."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ NOW = datetime.fromtimestamp(SIGNED_AT, UTC)
 
 @pytest.fixture(scope="module")
 def ceremony(tmp_path_factory):
-    """Give the offline keys of a repository that was made at that moment."""
+    """Give the offline keys of a repository made at that moment."""
     keys = tmp_path_factory.mktemp("keys")
     create_online_keys(keys)
     return Ceremony(load_online_keys(keys), NOW)
@@ -39,7 +39,7 @@ def ceremony(tmp_path_factory):
 
 @pytest.fixture(params=VECTORS, ids=[vector["name"] for vector in VECTORS])
 def story(request, ceremony):
-    """Give the files before and after a change of `armani`, and who refuses it."""
+    """Give the files before and after a change of `armani`, and the programs that refuse it."""
     vector = request.param
     roots = [make_root(ceremony, 1, vector.get("lifetimes"), None)]
     if "resets" in vector:
@@ -50,7 +50,7 @@ def story(request, ceremony):
 
 
 def make_root(ceremony, version, lifetimes, resets):
-    """Return a root with lifetimes and resets where they are given."""
+    """Return a root, with lifetimes and resets if given."""
     resets = resets and {
         name: {**reset, "time": SIGNED_AT + reset["time"]} for name, reset in resets.items()
     }
@@ -61,7 +61,7 @@ def make_root(ceremony, version, lifetimes, resets):
 
 
 def make_role(version, row):
-    """Return the version of `armani` that half a vector describes."""
+    """Return the version of `armani` that one half of a vector describes."""
     role = Targets(version=version, expires=NOW + timedelta(days=row["expires"]))
     for counter, seconds, level in row["builds"]:
         path = f"armani/id/stable/{counter}.zip"
@@ -82,12 +82,12 @@ def sign(ceremony, role):
 
 
 def load(data):
-    """Return what metadata says."""
+    """Return the content of metadata."""
     return Metadata.from_bytes(data).signed
 
 
 def test_the_publisher(ceremony, story):
-    """It refuses what the vectors say, as a submission over what is published."""
+    """The publisher refuses what the vectors say, as a submission over the published state."""
     roots, targets, before, after, refused = story
     others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
     published = Trust(load(roots[0]), load(targets), {"armani": load(before), **others})
@@ -101,7 +101,7 @@ def test_the_publisher(ceremony, story):
 
 
 def test_the_signer(story):
-    """It refuses the same, as a proposal to be signed."""
+    """The signer refuses the same, as a proposal to be signed."""
     roots, targets, before, after, refused = story
     context = [("armani", 1, before), ("root", 1, roots[0]), ("targets", 1, targets)]
     changes = [("armani", 2, after), *(("root", 2, root) for root in roots[1:])]
@@ -122,13 +122,13 @@ def test_the_signer(story):
 
 
 def packages(before, after):
-    """Return the files that a role lists anew, as a proposal names them."""
+    """Return the files that a role newly lists, as a proposal names them."""
     new = after.targets.keys() - before.targets.keys()
     return sorted(PackageFile(after.targets[p].hashes["sha256"], 1, Path(p).name) for p in new)
 
 
 def test_the_phone(story):
-    """It refuses what it can see without the version before."""
+    """The phone refuses what can be seen without the previous version."""
     roots, _targets, _before, after, refused = story
     root, role = load(roots[-1]), load(after)
 
@@ -140,7 +140,7 @@ def test_the_phone(story):
 
 
 def check(act, error, *, is_refused):
-    """Do something, and require that it is refused or that it is not."""
+    """Do something, and require that it is refused or accepted."""
     if is_refused:
         with pytest.raises(error):
             act()
@@ -149,7 +149,7 @@ def check(act, error, *, is_refused):
 
 
 def test_a_root_that_would_outlaw_a_role_in_force(ceremony):
-    """The publisher takes it together with a version of that role that expires sooner."""
+    """The publisher accepts it together with a version of that role that expires sooner."""
     others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
     before = {"armani": make_role(1, {"expires": 90, "builds": []}), **others}
     first = make_root(ceremony, 1, None, None)

@@ -1,4 +1,4 @@
-"""docs/OPERATIONS.md lists every metric, and what each is for; code and alert rules agree."""
+"""docs/OPERATIONS.md lists every metric and its use; code and alert rules agree."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ RULES = (ROOT / "deploy" / "prometheus" / "hening.rules.yml").read_text(encoding
 
 
 def code(cell):
-    """Return what a cell has in code."""
+    """Return the code spans of a cell."""
     return tuple(re.findall(r"`(\w+)`", cell))
 
 
@@ -47,7 +47,7 @@ def declared():
 
 
 def rules():
-    """Return the metrics that each alert asks for."""
+    """Return the metrics that each alert uses."""
     parts = re.split(r"- alert: (\w+)", re.sub(r"#.*", "", RULES))[1:]
     named = {}
     for alert, body in zip(parts[::2], parts[1::2], strict=True):
@@ -57,12 +57,12 @@ def rules():
 
 
 def test_every_metric_is_on_the_page():
-    """With its labels, and none that the code does not have."""
+    """The page has the code's metrics with their labels, and no others."""
     assert {name: labels for name, (labels, _) in table().items()} == declared()
 
 
 def test_every_metric_is_for_something():
-    """Alert rules that exist and ask for it, or words that say what it shows; and the reverse."""
+    """Each metric names existing alert rules that use it, or says what it shows, and vice versa."""
     found = rules()
     asked = {}
     for name, (_, use) in table().items():

@@ -1,4 +1,4 @@
-"""The committed record of `make mutation` covers every judge and leaves nothing open."""
+"""The committed record of `make mutation` covers every judge and has no open survivor."""
 
 import json
 
@@ -11,7 +11,7 @@ ARGUED = json.loads((REPOSITORY / "mutation" / "argued.json").read_text(encoding
 
 
 def test_every_judge_was_mutated_and_every_survivor_is_argued():
-    """Whoever adds a judge mutates it."""
+    """Every judge has a record, and every survivor has an argument."""
     known = load_record(RECORD)
     assert sorted(known) == list_judges(REPOSITORY)
     assert all(module.unknown == 0 for module in known.values())
@@ -22,7 +22,7 @@ def test_every_judge_was_mutated_and_every_survivor_is_argued():
 
 
 def test_the_record_and_the_page_are_what_is_written_of_it(tmp_path):
-    """Reading and writing them again changes nothing: nobody wrote in them by hand."""
+    """Reading and writing them again changes nothing: they were not edited."""
     known = load_record(RECORD)
     write_record(
         tmp_path / "record", tmp_path / "page", list(known.values()), argue(known.values(), ARGUED)
@@ -32,7 +32,7 @@ def test_the_record_and_the_page_are_what_is_written_of_it(tmp_path):
 
 
 def test_an_argument_is_about_the_lines_that_it_names():
-    """In its module and its function, where it names them."""
+    """The lines are in its module and its function, if it names them."""
     one, other = (Survivor(name, "f", "a < b", "a <= b") for name in ("chance", "timing"))
     modules = [Module(s.module, "", 1, (s,), 0) for s in (one, other)]
     argued = [
@@ -44,7 +44,7 @@ def test_an_argument_is_about_the_lines_that_it_names():
 
 
 def test_a_judge_is_tried_again_when_it_or_its_tests_change(tmp_path):
-    """The tests that import it by name, and no others."""
+    """Its tests are those that import it by name, and no others."""
     judges = tmp_path / "client_sim" / "lab" / "oracles"
     tests = tmp_path / "tests" / "client_sim" / "lab" / "oracles"
     judges.mkdir(parents=True)

@@ -30,14 +30,14 @@ def committed_paths():
 
 
 def committed_files():
-    """Return every file that git tracks and that is text."""
+    """Return every text file that git tracks."""
     for path in committed_paths():
         if path.is_file() and path.stat().st_size < 2_000_000 and b"\0" not in path.read_bytes():
             yield path
 
 
 def test_nothing_leads_out_of_the_repository():
-    """No symbolic link is tracked: it would name a place of the machine on which it was made."""
+    """No symbolic link is tracked: it could name a path of one machine."""
     assert [path for path in committed_paths() if path.is_symlink()] == []
 
 
@@ -74,7 +74,7 @@ def test_the_wheel_holds_exactly_the_packages_and_the_commit(tmp_path):
 
 
 def test_lock_files_are_pinned_by_hash_and_name_no_address():
-    """Every requirement has hashes, and no line says where to download from."""
+    """Every requirement has hashes, and no line names a download address."""
     files = sorted((ROOT / "requirements").glob("*.txt"))
     assert len(files) == 10
     for file in files:
@@ -87,7 +87,7 @@ def test_lock_files_are_pinned_by_hash_and_name_no_address():
 
 
 def test_nothing_committed_names_a_registry_or_a_path_of_a_machine():
-    """The project can be read anywhere: no registry host, no home folder."""
+    """The project works on any machine: it names no registry host and no home folder."""
     hosts = "|".join(("pyp" + r"i\.org", "pythonhost" + "ed", r"deb\.debia" + "n", "npmj" + "s"))
     forbidden = re.compile(rf"{hosts}|(?:^|[^A-Za-z0-9_.])/(?:root|home)/")
     found = [
@@ -99,7 +99,7 @@ def test_nothing_committed_names_a_registry_or_a_path_of_a_machine():
 
 
 def test_nothing_is_skipped_or_left_undone():
-    """No test is skipped or expected to fail, and no code is announced instead of written."""
+    """No test is skipped or expected to fail, and no code is a placeholder."""
     forbidden = re.compile(
         "|".join(
             (
@@ -122,19 +122,19 @@ def test_nothing_is_skipped_or_left_undone():
 
 
 def test_no_test_folder_is_a_package():
-    """With importlib mode, `tests/server` would shadow `server` if it were one."""
+    """A `tests/server` package would shadow `server` in pytest's importlib mode."""
     assert list((ROOT / "tests").rglob("__init__.py")) == []
 
 
 def test_every_dependency_that_a_lock_file_pins_is_wanted_by_someone():
-    """The lock files were made from pyproject.toml: each direct dependency is pinned."""
+    """The lock files match pyproject.toml: each direct dependency is pinned."""
     names = [re.split(r"[\[<>=]", line)[0].lower() for line in SETTINGS["project"]["dependencies"]]
     text = (ROOT / "requirements" / "run.txt").read_text()
     assert [name for name in names if f"\n{name}==" not in f"\n{text}"] == []
 
 
 def test_make_lets_python_keep_bytecode():
-    """What `make` starts compiles a module once, also where the environment forbids to keep it."""
+    """Programs of `make` cache compiled modules, even if the environment turns the cache off."""
     shown = subprocess.run(
         ["make", "--no-print-directory", "--eval=shown:; @env", "shown"],
         cwd=ROOT,

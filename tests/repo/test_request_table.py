@@ -1,4 +1,4 @@
-"""The tables of docs/PRIVACY.md and the code that holds each its own copy of them agree."""
+"""The tables of docs/PRIVACY.md agree with the copies that the code holds."""
 
 import re
 from pathlib import Path
@@ -77,7 +77,7 @@ def paths_of(row):
 
 
 def test_the_table_has_its_columns():
-    """The page is read as it is meant."""
+    """The page is parsed as intended."""
     assert list(TABLE[0]) == [
         *("id", "when", "method", "path pattern", "headers", "alphabet", "bits", "reveals"),
     ]
@@ -94,7 +94,7 @@ def test_the_lab_has_the_same_rows_in_the_same_order():
 
 @pytest.mark.parametrize("place", range(len(TABLE)))
 def test_the_lab_accepts_each_row_by_its_own_rule_only(place):
-    """A path that is made from the row's pattern matches its rule and no other."""
+    """A path made from the row's pattern matches its rule and no other."""
     row = TABLE[place]
     for path in paths_of(row):
         matching = [rule.name for rule in RULES if rule.path.fullmatch(path.encode())]
@@ -116,7 +116,7 @@ def test_the_lab_accepts_no_other_method_or_header(place):
 
 
 def test_roles_come_in_the_order_of_the_table():
-    """The order that the page names is the order that the lab enforces."""
+    """The lab enforces the order that the page names."""
     row = next(row for row in TABLE if row["id"] == "role")
     roles = re.findall(r"`([a-z]+)`", row["when"])
     head = b"GET %s HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
@@ -139,7 +139,7 @@ def test_roles_come_in_the_order_of_the_table():
 
 
 def test_the_lab_has_the_same_budget():
-    """Fields and sizes are those of the page, and bits are the logarithm of the size."""
+    """Fields and sizes are the page's, and bits are the logarithm of the size."""
     rows = read_table("budget")
     assert [(r["field"], r["of"], r["size"]) for r in rows] == [
         (budget.field, budget.of, budget.size) for budget in BUDGETS
@@ -148,12 +148,12 @@ def test_the_lab_has_the_same_budget():
 
 
 def test_the_lab_has_the_same_crowds():
-    """What k is for whatever tells a model or a build."""
+    """Each request that reveals a model or a build has the page's k."""
     assert {row["of"]: int(row["smallest crowd k"]) for row in read_table("crowds")} == CROWDS
 
 
 def test_packs_come_in_the_order_of_their_roles_kinds_and_numbers():
-    """Behind the roles, `tables` before `content`; no part twice, none that no kind has."""
+    """After the roles, `tables` before `content`; no part twice, no part of an unknown kind."""
     head = b"GET %s HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
     start = b"".join(
         head % path for path in (b"/metadata/2.root.json", b"/metadata/timestamp.json")

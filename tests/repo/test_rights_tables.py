@@ -1,4 +1,4 @@
-"""docs/OPERATIONS.md says who may do what; the code allows the same."""
+"""The tables of rights in docs/OPERATIONS.md match the code."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ HEAD, BODY = rows("roles")
 
 
 def test_the_table_has_every_role_and_permission():
-    """One column a role and one line a permission, in the order of the code."""
+    """One column per role and one line per permission, in the order of the code."""
     assert HEAD[2:] == [role.value for role in Role]
     assert [row[0].strip("`") for row in BODY] == [permission.value for permission in Permission]
 
@@ -62,14 +62,14 @@ BY_NAME = {f"{one.method} {one.path}": one for one in DECLARED}
 
 
 def test_the_table_has_every_operation():
-    """Whoever adds an operation says on the page who may call it; none is there twice."""
+    """The page has every operation, each once."""
     assert OPERATION_HEAD[3:] == [role.value for role in Role]
     assert sorted(row[0].strip("`") for row in OPERATION_BODY) == sorted(BY_NAME)
 
 
 @pytest.mark.parametrize("row", OPERATION_BODY, ids=lambda row: row[0].strip("`"))
 def test_what_an_operation_needs(row):
-    """The permission is the declared one, and the roles that have it say yes."""
+    """The permission is the declared one, and the roles with it have `yes`."""
     operation = BY_NAME[row[0].strip("`")]
     if operation.public:
         assert row[1:] == ["nothing", NOWHERE, *["yes"] * len(Role)]
