@@ -1,4 +1,4 @@
-"""Certificates in DER written by hand, member by member, for the judges of what phones may trust.
+"""Certificates in DER, built element by element, for tests of what phones may trust.
 
 Source: ITU-T X.690 sections 8 and 10; RFC 5280 section 4.1.
 """
@@ -14,14 +14,14 @@ def tlv(tag, body):
 
 
 def extension(identifier, value, critical=""):
-    """Return an extension; all three in hexadecimal digits, the value without its OCTET STRING."""
+    """Return an extension; all in hexadecimal digits, the value without its OCTET STRING."""
     members = tlv(0x06, bytes.fromhex(identifier)) + bytes.fromhex(critical)
     return tlv(0x30, members + tlv(0x04, bytes.fromhex(value)))
 
 
 CONSTRAINTS = extension("551d13", "30030101ff", critical="0101ff")
 
-#: By what is odd about them. A library that reads every extension refuses each.
+#: By what is unusual about them. A library that reads every extension refuses each.
 EXTENSIONS_OF_ODD_FORM = {
     "a key usage that is empty": extension("551d0f", "030100"),
     "a key usage that is no string of bits": extension("551d0f", "0500"),
@@ -37,10 +37,10 @@ EXTENSIONS_OF_ODD_FORM = {
 def make_certificate(
     *extensions, version=2, between=(), behind=b"", extensions_at=0xA3, title=b"Root"
 ):
-    """Return a certificate with `extensions`, with basic constraints alone where there are none.
+    """Return a certificate with `extensions`, by default with basic constraints alone.
 
-    `version` counts from 0, as the encoding does, and None leaves it out. The key and the signature
-    are none.
+    `version` counts from 0, as the encoding does; None leaves it out. Key and signature are
+    dummies.
     """
     algorithm = tlv(0x30, bytes.fromhex("06032b6570"))  # Ed25519
     name = tlv(0x30, tlv(0x31, tlv(0x30, bytes.fromhex("0603550403") + tlv(0x0C, title))))

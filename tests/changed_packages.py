@@ -1,7 +1,7 @@
-"""A strategy that changes a sound package in one to three places of its zip, metadata or manifest.
+"""A strategy that changes a valid package in one to three places of its zip, metadata or manifest.
 
-A package that the signer takes must be one that a phone takes, and must say the same to protobuf's
-own library, to zipfile, to unzip and to the signer.
+A phone must take every package that the signer takes, and protobuf's own library, zipfile, unzip
+and the signer must read the same from it.
 """
 
 import shutil
@@ -53,12 +53,12 @@ KEYS += ("post-security-patch-level", "ota-required-cache", "ota-property-files"
 
 
 class PackageDisagreementError(Exception):
-    """A package that one reader takes and another refuses, or sees otherwise."""
+    """A package that one reader takes and another refuses or reads differently."""
 
 
 @st.composite
 def changed_packages(draw):
-    """Draw a package that somebody has changed."""
+    """Draw a changed package."""
     draft = draw(st.sampled_from((full, step)))()
     for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3)))):
         match draw(st.integers(0, 9)):
@@ -170,14 +170,14 @@ def _messages(fields):
 
 
 def check_readers(draft, folder):
-    """Tell whether the signer takes a package; raises PackageDisagreementError as it says."""
+    """Tell whether the signer takes a package; raises PackageDisagreementError on disagreement."""
     sealed = seal(draft)
     refusal, facts = ask_signer(sealed, folder)
     if refusal is not None:
         if not refusal.endswith(".") or len(refusal) > 300:
             raise PackageDisagreementError(f"this is no sentence: {refusal}")
         return False
-    # Which partitions phones have the signer does not know.
+    # The signer does not know which partitions phones have.
     partitions = [each.name for each in facts.partitions]
     if (phone := ask_phone_rules(sealed, folder, partitions)) is not None:
         raise PackageDisagreementError(f"the signer takes what a phone refuses: {phone}")
@@ -196,7 +196,7 @@ def check_readers(draft, folder):
 
 
 def _files(entries):
-    """Return entries without folders: unzip makes those above a file, too."""
+    """Return entries without folders, which unzip also makes for the files in them."""
     return {name: digest for name, digest in entries.items() if not name.endswith("/")}
 
 
@@ -296,5 +296,5 @@ def _check_any(draft):
         check_readers(draft, Path(folder))
 
 
-#: Lets a fuzzer's bytes decide what is changed about which package; raises as `check_readers` does.
+#: Lets a fuzzer's bytes decide what is changed in which package; raises as `check_readers` does.
 fuzz_packages: Callable[[bytes], object] = _check_any.hypothesis.fuzz_one_input

@@ -1,4 +1,4 @@
-"""A strategy that changes a sound pack in one to three places, as a stranger or a slip would."""
+"""A strategy that changes a valid pack in one to three places, as attackers or mistakes do."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.pack_judges import check_judges, make_sound
 from tests.server.core.content.samples import KINDS
 
-#: Of which scripts, controls, directions and links are made.
+#: From these scripts, controls, directions and links are composed.
 TEXTS = (
     *("", " ", "\n", "\t", "\x7f", "\u00ad", "\u034f", "\u061c", "\u115f", "\u180e", "\u200b"),
     *("\u200c", "\u200d", "\u200e", "\u202e", "\u2060", "\u2066", "\u2028", "\ufe0e", "\ufe0f"),
@@ -48,7 +48,7 @@ values = (
 
 @st.composite
 def changed_packs(draw, kind=None):
-    """Draw a pack of `kind`, of any where it is None, that somebody has changed."""
+    """Draw a changed pack of `kind`, of any kind if it is None."""
     packs = make_sound(draw(st.sampled_from(KINDS)) if kind is None else kind)
     for _ in range(draw(st.sampled_from((1, 1, 2, 3)))):
         match draw(st.sampled_from(("entries", "entries", "octets", "octets", "members"))):
@@ -58,7 +58,7 @@ def changed_packs(draw, kind=None):
                 _change(draw, packs.members)
             case _:
                 _change(draw, packs.entries)
-    packs.members["withdrawn"] = []  # of what is withdrawn nobody looks at the entries
+    packs.members["withdrawn"] = []  # entries of withdrawn packs are not checked
     return packs
 
 
@@ -109,7 +109,7 @@ def _bend(draw, item):
 
 
 def _change_bytes(draw, packs):
-    """Change bytes that an entry holds, or names, and what the entry says of them."""
+    """Change the bytes that an entry contains or names, and the entry's description of them."""
     if packs.kind == "wallpapers":
         data = _changed(draw, packs.pictures["waves"])
         packs.pictures["waves"] = data
@@ -158,5 +158,5 @@ def _check_any(packs):
     check_judges(packs)
 
 
-#: Lets a fuzzer's bytes decide what is changed about which pack; raises as `check_judges` does.
+#: Lets a fuzzer's bytes decide what is changed in which pack; raises as `check_judges` does.
 fuzz_packs: Callable[[bytes], object] = _check_any.hypothesis.fuzz_one_input

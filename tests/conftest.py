@@ -11,13 +11,13 @@ from tests.server.world import PACKAGE_1, World, make_world
 
 @pytest.fixture(scope="session")
 def fresh_state(tmp_path_factory):
-    """Give a server that waits for its ceremony's bundle; do not change it, copy it."""
+    """Give a server that waits for its first bundle; do not change it, copy it."""
     return make_world(tmp_path_factory.mktemp("fresh") / "state")
 
 
 @pytest.fixture(scope="session")
 def published_state(fresh_state, tmp_path_factory):
-    """Give the same after the ceremony's bundle and a first release; do not change it, copy it."""
+    """Give the same server after its first bundle and release; do not change it, copy it."""
     world = fresh_state.copy(tmp_path_factory.mktemp("published") / "state")
     first = world.ceremony.first()
     first["root", 1] = world.folder.trusted_root.read_bytes()
@@ -29,19 +29,19 @@ def published_state(fresh_state, tmp_path_factory):
 
 @pytest.fixture
 def fresh(fresh_state, tmp_path) -> World:
-    """Give a server of one's own that waits for its ceremony's bundle."""
+    """Give a private server that waits for its first bundle."""
     return fresh_state.copy(tmp_path / "state")
 
 
 @pytest.fixture
 def world(published_state, tmp_path) -> World:
-    """Give a server of one's own that offers release 1 of armani to everyone."""
+    """Give a private server that offers release 1 of armani to everyone."""
     return published_state.copy(tmp_path / "state")
 
 
 @pytest.fixture(scope="session")
 def programs():
-    """Give what starts programs in an instant."""
+    """Give a helper that starts programs without delay."""
     programs = Programs()
     try:
         yield programs
@@ -51,13 +51,13 @@ def programs():
 
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory):
-    """Give a real S3 server; a test takes a prefix of its own in the bucket."""
+    """Give a real S3 server; each test uses its own prefix in the bucket."""
     with run_seaweed(tmp_path_factory.mktemp("seaweed")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgres():
-    """Give a real PostgreSQL server; whoever takes it needs("postgresql")."""
+    """Give a real PostgreSQL server; tests that use it need needs("postgresql")."""
     with postgres_server() as server:
         yield server

@@ -1,6 +1,6 @@
 """The shipped nginx edge in front of a device plane, with a relay between that sees every request.
 
-A client speaks raw bytes over TLS, so that a test sees what nginx really answers.
+A client speaks raw bytes over TLS, so that a test sees nginx's real answers.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from tests.recording_relay import Relay, run_relay
 from tests.server.device.served import Response, read_response, request
 from tests.server.release.certificate import write_certificate
 
-#: All that the origin may ever be asked, whoever asks the edge for whatever.
+#: All requests that the origin may get, whatever clients send to the edge.
 CLEAN = re.compile(
     rb"GET /[a-z0-9/._-]+ HTTP/1\.1\r\nHost: updates\.example\.org\r\n"
     rb"(?:Accept-Encoding: gzip\r\n|Range: bytes=[0-9]+-[0-9]+\r\n)?"
@@ -30,7 +30,7 @@ CLEAN = re.compile(
 BLOCK = 8 * 1024 * 1024
 #: A package of three blocks.
 BIG = random.Random(4711).randbytes(2 * BLOCK + 4711)
-#: What nginx writes itself, alike for everyone.
+#: Headers that nginx writes itself, the same for all clients.
 OWN = {"Date", "Server", "Connection"}
 NOTHING = ("Content-Length", "0")  # may be left out of an answer to HEAD
 
@@ -56,7 +56,7 @@ class Edge:
             return read_response(connection, is_head=method == "HEAD")
 
     def exchange(self, data: bytes, name: str = "127.0.0.1") -> bytes:
-        """Send bytes and read until nginx closes; returns all bytes it sent."""
+        """Send bytes and read until nginx closes; returns all bytes that it sent."""
         with self.connect(name) as connection:
             connection.sendall(data)
             answer = b""
@@ -66,7 +66,7 @@ class Edge:
             return answer
 
     def until_asked(self, data: bytes) -> ssl.SSLSocket:
-        """Send a request again and again until it reaches the relay; returns that connection."""
+        """Repeat a request until it reaches the relay; returns that connection."""
         while True:
             connection = self.connect()
             connection.sendall(data)
@@ -77,7 +77,7 @@ class Edge:
             connection.close()
 
     def kept(self) -> Iterator[tuple[Path, bytes]]:
-        """Yield every file in nginx's folder but its configuration, and what is in it."""
+        """Yield every file in nginx's folder except its configuration, with its content."""
         for path in self.folder.rglob("*"):
             if path.is_file() and path.suffix != ".conf":
                 yield path, path.read_bytes()
@@ -98,7 +98,7 @@ def run_edge_before(origin: int, folder: Path) -> Iterator[Edge]:
 
 
 def snapshot_of(world):
-    """Return what is served of a state."""
+    """Return the answers to a state's paths."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
@@ -109,7 +109,7 @@ def package_of(world, data=BIG):
 
 
 def said(response):
-    """Return status, headers and body without what nginx writes itself."""
+    """Return status, headers and body without nginx's own headers."""
     headers = {
         name: value
         for name, value in response.headers

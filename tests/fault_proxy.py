@@ -1,4 +1,4 @@
-"""A proxy on loopback in front of a real server, which fails as a network or a server does."""
+"""A proxy on loopback in front of a real server; it simulates failures of network or server."""
 
 import asyncio
 import contextlib
@@ -11,22 +11,22 @@ SLOW_SECONDS = 0.2
 
 
 class Fault(enum.StrEnum):
-    """What happens to connections from now on; those that are open are ended."""
+    """What happens to connections from now on; open ones are closed."""
 
     NONE = "none"
     ERROR = "error"  # every request is answered with status 500
-    CLOSE = "close"  # a connection is closed at once
-    SILENCE = "silence"  # a request is taken and never answered
+    CLOSE = "close"  # a connection is closed immediately
+    SILENCE = "silence"  # a request is accepted and never answered
     CUT_ANSWER = "cut answer"  # after `limit` bytes of the answer the connection is closed
     CUT_REQUEST = "cut request"  # the same, of the request
-    LOSE_ANSWER = "lose answer"  # a request is carried out, and its answer never given
-    SLOW = "slow"  # the first byte of an answer takes a moment
-    HOLD_REQUEST = "hold request"  # after `limit` bytes nothing is handed on any more
+    LOSE_ANSWER = "lose answer"  # a request is carried out, and its answer is dropped
+    SLOW = "slow"  # the first byte of an answer is delayed
+    HOLD_REQUEST = "hold request"  # after `limit` bytes nothing more is forwarded
 
 
 @dataclass
 class FaultProxy:
-    """Where the proxy listens, what it does, and what it has seen."""
+    """The proxy's address, its present fault, and its observations."""
 
     port: int = 0
     fault: Fault = Fault.NONE
@@ -35,10 +35,10 @@ class FaultProxy:
     connections: int = 0
     answered: int = 0  # bytes that the server's answers had
     is_held: threading.Event = field(default_factory=threading.Event)
-    drop: Callable[[], None] = lambda: None  # ends the connections that are open now
+    drop: Callable[[], None] = lambda: None  # closes the open connections
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set a field; a client that keeps connections must not get past a new fault on one."""
+        """Set a field; closes kept connections, so that a new fault applies to them too."""
         super().__setattr__(name, value)
         if name == "fault" and value is not Fault.NONE:
             self.drop()

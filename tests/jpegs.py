@@ -1,6 +1,6 @@
-"""JPEGs put together by hand after ITU-T T.81 annex B: plain ones, and those that hide something.
+"""JPEGs composed after ITU-T T.81 annex B: plain ones, and those that hide something.
 
-Coded data is never decoded by the judges, so it is whatever fits.
+Coded data is never decoded by the checks, so it is arbitrary.
 """
 
 import struct
@@ -11,7 +11,7 @@ TEXT = b"Call me under this number, it is free of charge and nobody listens"[:64
 
 
 def quantization(number=0, values=b"\1" * 64):
-    """Return a table of 64 values with its number in front."""
+    """Return a table of 64 values, preceded by its number."""
     return bytes((number,)) + values
 
 
@@ -31,27 +31,27 @@ def dht(*tables):
 
 
 def frame(*components, marker=0xC0, width=64, height=64, bits=8):
-    """Return a frame header; components are of number, sampling and quantization table."""
+    """Return a frame header; components are number, sampling and quantization table."""
     chosen = components or ((1, 0x11, 0),)
     head = struct.pack(">BHHB", bits, height, width, len(chosen))
     return segment(marker, head + b"".join(map(bytes, chosen)))
 
 
 def scan(*components, band=(0, 63), bits=0, data=b"\1\2"):
-    """Return a scan with its data; components are of number and tables."""
+    """Return a scan with its data; components are number and tables."""
     chosen = components or ((1, 0),)
     head = bytes((len(chosen),)) + b"".join(map(bytes, chosen)) + bytes((*band, bits))
     return segment(0xDA, head) + data
 
 
 def restart(units, first=0):
-    """Return coded data of so many pieces with the restarts between them."""
+    """Return coded data in this many pieces with restarts between them."""
     pieces = [b"\1" + bytes((0xFF, 0xD0 + (first + n) % 8)) for n in range(units - 1)]
     return b"".join(pieces) + b"\1"
 
 
 def picture(*segments):
-    """Return a file of those segments."""
+    """Return a file of these segments."""
     return b"\xff\xd8" + b"".join(segments) + b"\xff\xd9"
 
 
@@ -61,7 +61,7 @@ THREE = ((1, 0x22, 0), (2, 0x11, 1), (3, 0x11, 1))
 COLOURS = dqt(quantization(), quantization(1)) + DC + AC
 PROGRESSIVE = frame(marker=0xC2)
 
-#: Name: bytes of a picture of 64 by 64, unless the name says of which size.
+#: Name: bytes of a picture of 64 by 64 pixels, unless the name gives its size.
 SOUND = {
     "without a name": picture(HEAD, frame(), scan()),
     "JFIF 1.02": picture(JFIF.replace(b"\1\1\0\0\1", b"\1\2\0\0\1"), HEAD, frame(), scan()),
@@ -72,7 +72,7 @@ SOUND = {
         dqt(quantization(3)), dht(codes(1), codes(0x11)), frame((1, 0x11, 3)), scan((1, 0x11))
     ),
     "the frame in front of its tables": picture(frame(), HEAD, scan()),
-    # 64 units of 8x8 in pieces of 20, of 1, and of all.
+    # 64 units of 8x8 in pieces of 20, of 1, and in one piece.
     "restarts": picture(HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(4))),
     "restarts of each unit": picture(HEAD, frame(), segment(0xDD, b"\0\1"), scan(data=restart(64))),
     "an interval of all units": picture(HEAD, frame(), segment(0xDD, b"\0\x40"), scan()),
@@ -107,7 +107,7 @@ SOUND = {
     "64 scans": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 63),
 }
 
-#: Name: bytes, and what the server says.
+#: Name: bytes, and the server's refusal.
 BROKEN = {
     "JFIF of another version": (
         picture(JFIF.replace(b"\1\1\0\0\1", b"\1\3\0\0\1"), HEAD, frame(), scan()),

@@ -1,4 +1,4 @@
-"""Finds secrets in what a program wrote, in every form in which one could come out."""
+"""Finds secrets in a program's output, in every usual encoding."""
 
 import base64
 import gc
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 
 class Leaks:
-    """Looks for some secrets, each of them bytes: raw, in hex, in base64, and as Python shows it.
+    """Searches for secrets, given as bytes: raw, in hex, in base64, and as Python's repr.
 
-    Base64 is looked for at each of its three alignments, over line ends and in both alphabets, so
-    that a secret in the middle of something else is found too: a seed in PKCS #8, for instance.
+    Base64 is searched at each of its three alignments, across line ends and in both alphabets, so
+    that a secret inside other data is found too: a seed in PKCS #8, for instance.
     """
 
     def __init__(self, **secrets: bytes) -> None:
@@ -30,7 +30,7 @@ class Leaks:
         }
 
     def find_reachable(self, *objects: object) -> set[tuple[str, str]]:
-        """Return what is found in the text and bytes that `objects` hold, however deep."""
+        """Return the findings in the text and bytes that `objects` contain, at any depth."""
         return {each for held in _reachable(objects) for each in self.find(_show(held))}
 
 
@@ -51,7 +51,7 @@ def _forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
     yield "numbers", ",".join(map(str, secret)).encode()
     for offset in range(3):
         text = base64.b64encode(bytes(offset) + secret)
-        # The characters at both ends also depend on what stands beside the secret.
+        # The characters at both ends also depend on the bytes next to the secret.
         inner = text[-(-offset * 8 // 6) : (offset + len(secret)) * 8 // 6]
         yield "base64", inner
         yield "base64", inner.translate(bytes.maketrans(b"+/", b"-_"))

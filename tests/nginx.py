@@ -37,7 +37,7 @@ def run_nginx(mirror: Path, folder: Path) -> Iterator[int]:
         "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{port};",
         "root /srv/hening/mirror;": f"root {mirror};",
     }
-    # Workers of root's nginx become somebody else, who may not read root's temporary folders.
+    # Workers of root's nginx run as another user, who may not read root's temporary folders.
     user = "user root;" if mirror.stat().st_uid == 0 else ""
     with run_site(_shipped("static-mirror.conf", ours), folder, port, user):
         yield port
@@ -53,7 +53,7 @@ def run_edge(origin: int, certificate: Path, key: Path, folder: Path) -> Iterato
         "listen [::]:443 ssl default_server;": "",
         "/etc/hening/fullchain.pem": str(certificate),
         "/etc/hening/privkey.pem": str(key),
-        # On a busy machine two hundred clients take longer to connect, or to be answered.
+        # On a busy machine two hundred clients take longer to connect, or to get an answer.
         "client_header_timeout 10s;": f"client_header_timeout {LONG};",
         "    keepalive_timeout 30s;": f"    keepalive_timeout {LONG};",
         "proxy_connect_timeout 2s;": f"proxy_connect_timeout {LONG};",
@@ -119,14 +119,14 @@ server {{
 
 @contextlib.contextmanager
 def run_proxy(origin: int, folder: Path) -> Iterator[int]:
-    """Run nginx as people put it before a server, in front of a port; gives its own port."""
+    """Run a typical nginx proxy in front of a port; gives its own port."""
     port = free_port()
     with run_site(PROXY.format(port=port, origin=origin), folder, port, ""):
         yield port
 
 
 def free_port() -> int:
-    """Return a port of loopback on which nobody listens."""
+    """Return a port of loopback on which no process listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -134,7 +134,7 @@ def free_port() -> int:
 
 
 def _shipped(name: str, ours: dict[str, str]) -> str:
-    """Return a shipped configuration in which some texts are replaced by `ours`."""
+    """Return a shipped configuration with some texts replaced by `ours`."""
     site = (CONFIGURATIONS / name).read_text()
     for shipped, own in ours.items():
         assert site.count(shipped) == 1, shipped

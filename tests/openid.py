@@ -1,4 +1,4 @@
-"""A real OpenID provider as a process, and somebody who logs in at it."""
+"""A real OpenID provider as a process, and a user who logs in."""
 
 import base64
 import hashlib
@@ -35,7 +35,7 @@ def run_provider() -> Iterator[str]:
 
 
 async def log_in(issuer: str, user: str, client: str = "hening") -> dict[str, str]:
-    """Go through the provider's pages as a browser would; return what its token endpoint gives."""
+    """Go through the provider's pages as a browser would; return the token endpoint's answer."""
     verifier = "v" * 64
     digest = hashlib.sha256(verifier.encode()).digest()
     query = {
@@ -47,7 +47,7 @@ async def log_in(issuer: str, user: str, client: str = "hening") -> dict[str, st
         "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
         "code_challenge_method": "S256",
     }
-    jar = aiohttp.CookieJar(unsafe=True)  # or it would keep no cookie of an address
+    jar = aiohttp.CookieJar(unsafe=True)  # otherwise it would keep no cookie of an IP address
     async with aiohttp.ClientSession(cookie_jar=jar) as session:
         address = f"{issuer}/auth?{urlencode(query)}"
         form = None

@@ -1,6 +1,6 @@
-"""Asks server, signer and phone about the same packs, each by its own way in, and compares them.
+"""Asks server, signer and phone about the same packs, each by its own code, and compares them.
 
-Parts are encoded by the tests, so that no judge has made what it judges.
+Parts are encoded by the tests, so that none of the three checks its own output.
 """
 
 import copy
@@ -32,12 +32,12 @@ from tests.server.core.content.samples import EXPIRES, HOSTS, PICTURE, entries_o
 
 
 class PacksDisagreementError(Exception):
-    """A pack that one judge takes and another refuses; the message says what each of them says."""
+    """A pack that one of the three accepts and another refuses; the message has each answer."""
 
 
 @dataclass(slots=True)
 class Packs:
-    """A pack of `kind` as somebody would publish it; `members` are those of the index."""
+    """A pack of `kind`, ready to be published; `members` are those of the index."""
 
     kind: str
     entries: dict[str, Any]
@@ -46,16 +46,16 @@ class Packs:
 
 
 def make_sound(kind):
-    """Return a pack that every judge takes."""
+    """Return a pack that all three accept."""
     pictures = {"waves": PICTURE} if kind == "wallpapers" else {}
     return Packs(kind, entries_of(kind), pictures=pictures)
 
 
 def check_judges(packs):
-    """Return what all judges say of a pack: whether it is sound.
+    """Return whether a pack is valid, on which all three agree.
 
-    Raises PacksDisagreementError where they do not say the same, and whatever a judge raises that
-    is not its own way of refusing. What no JSON or no signed role can hold is unsound.
+    Raises PacksDisagreementError if they do not, and any exception that is not the usual refusal of
+    its code. What JSON or a signed role cannot hold is invalid.
     """
     published = [packs]
     if packs.kind == "themes":  # which name wallpapers

@@ -1,7 +1,7 @@
 """OTA packages as values that a test changes before they are written and signed.
 
-A protobuf message is a list of fields `[number, wire type, value]`, a nested message a list again,
-so that any part of a manifest can be changed, moved, repeated or given another type.
+A protobuf message is a list of fields `[number, wire type, value]`, and a nested message is such a
+list. Any part of a manifest can be changed, moved, repeated or given another type.
 """
 
 import copy
@@ -46,7 +46,7 @@ def bytes_of(at, value):
 
 
 def encode(fields):
-    """Encode the fields of a message; bytes among them stand for themselves."""
+    """Encode the fields of a message; a bytes item stands for itself."""
     out = bytearray()
     for each in fields:
         if isinstance(each, bytes):
@@ -72,7 +72,7 @@ def values(fields, at):
 
 
 def put(fields, at, value, wire=None):
-    """Replace the only value of a field, or add it; None takes the field away."""
+    """Replace the only value of a field, or add it; None removes the field."""
     kept = [each for each in fields if each[0] != at]
     if value is not None:
         if wire is None:
@@ -92,7 +92,7 @@ def info(image):
 
 
 def operation(kind, targets, data=b"", sources=(), source=b"", offset=0):
-    """Return the fields of an operation that is right."""
+    """Return the fields of a valid operation."""
     out = [number(1, kind)]
     if data:
         out += [number(2, offset), number(3, len(data))]
@@ -111,7 +111,7 @@ def image(seed, blocks):
     return random.Random(seed).randbytes(blocks * BLOCK)
 
 
-#: What the phone of these packages has, and what it gets.
+#: The old content of the phone's partition, and the new one.
 OLD, NEW = image("old", 4), image("new", 4)
 STEP = OLD[:BLOCK] + bytes(BLOCK) + image("changed", 2)
 
@@ -120,10 +120,10 @@ STEP = OLD[:BLOCK] + bytes(BLOCK) + image("changed", 2)
 class Draft:
     """A package before it is written.
 
-    `texts` are the lines of the text metadata, whose bytes `text` changes; `blobs` are the data of
-    the operations, `members` entries after AOSP's own. `changes` replace values of AOSP's entries,
-    `properties` those of the payload, `lists` the property files, which list `names`. The two
-    messages with signatures of the payload can be changed; `signed_by` signs the zip.
+    `texts` are the lines of the text metadata, whose bytes `text` changes. `blobs` are the data of
+    the operations, `members` are entries after AOSP's own. `changes` replace values of AOSP's
+    entries, `properties` those of the payload, `lists` the property files, which list `names`. The
+    two messages with signatures of the payload can be changed; `signed_by` signs the zip.
     """
 
     texts: dict
@@ -208,7 +208,7 @@ def _step():
 
 
 def full():
-    """Return a full package of one partition that every reader takes."""
+    """Return a full package of one partition that every reader accepts."""
     return copy.deepcopy(_full())
 
 
@@ -218,7 +218,7 @@ def step():
 
 
 def seal(draft):
-    """Write and sign a package; its property files are true unless `lists` says otherwise."""
+    """Write and sign a package; its property files are correct unless `lists` says otherwise."""
     if draft.payload_signature is not bytes:
         put(draft.manifest, 5, len(draft.payload_signature(sign_message(b""))))
     payload = sign_payload(

@@ -1,4 +1,4 @@
-"""Asks signer and phone about the same package, each by its own way in, and compares them.
+"""Asks signer and phone about the same package, each by its own code, and compares them.
 
 The phone gets what a release would state: the package's own metadata and properties.
 """
@@ -47,7 +47,7 @@ def ask_signer(sealed, folder):
 
 
 def ask_phone(sealed, folder):
-    """Return why a phone refuses a package, whole or as a stream, or None where it installs it."""
+    """Return why a phone refuses a package, whole or as a stream, or None if it installs it."""
     arguments = _arguments(sealed)
     if isinstance(arguments, str):
         return arguments
@@ -67,9 +67,9 @@ def ask_phone(sealed, folder):
 
 
 def ask_phone_rules(sealed, folder, partitions):
-    """Return why a phone of these partitions refuses a package before it unpacks any data.
+    """Return why a phone with these partitions refuses a package before it unpacks any data.
 
-    Whether data and old images are what the manifest says only an installation tells.
+    Only an installation tells whether data and old images match the manifest.
     """
     arguments = _arguments(sealed)
     if isinstance(arguments, str):
@@ -95,7 +95,7 @@ def ask_phone_rules(sealed, folder, partitions):
 
 
 def _arguments(sealed):
-    """Return what a phone is given of the release, or why there can be none."""
+    """Return what a phone gets from the release, or why there can be no release."""
     try:
         release = _release(sealed)
     except (KeyError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Other programs' views of a package: protobuf's own library, and four readers of zips.
+"""Other readers of a package: protobuf's own library, and four readers of zips.
 
 The messages are those of AOSP's update_metadata.proto and ota_metadata.proto at commit e2094a19.
 """
@@ -28,7 +28,7 @@ _TYPES = {
     "f32": _FIELD.TYPE_FIXED32,
     "enum": _FIELD.TYPE_INT32,
 }
-# A field is `number name type`, with `*` where it is repeated and `!` where it is required.
+# A field is `number name type`, with `*` if it is repeated and `!` if it is required.
 _PAYLOAD = {
     "Extent": "1 start_block u64, 2 num_blocks u64",
     "Signature": "1 version u32, 2 data data, 3 unpadded_signature_size f32",
@@ -61,7 +61,7 @@ _METADATA = {
     "PartitionState": "1 partition_name text, 2 device text*, 3 build text*, 4 version text",
     "DeviceState": "1 device text*, 2 build text*, 3 build_incremental text, 4 timestamp i64,"
     " 5 sdk_level text, 6 security_patch_level text, 7 partition_state PartitionState*",
-    # A map is sent as such messages.
+    # A map is encoded as such messages.
     "Pair": "1 key text, 2 value text",
     "OtaMetadata": "1 type enum, 2 wipe bool, 3 downgrade bool, 4 property_files Pair*,"
     " 5 precondition DeviceState, 6 postcondition DeviceState,"

@@ -1,6 +1,6 @@
 """One accepted and one refused package for each rule of docs/FORMATS.md section 14.
 
-The accepted one lies at the rule's edge and the refused one just beyond it.
+The accepted one is at the rule's limit and the refused one just beyond it.
 """
 
 import lzma
@@ -47,11 +47,11 @@ METADATA_KEYS = "ota-property-files=\nota-streaming-property-files=\n"
 
 @dataclass(frozen=True)
 class Rule:
-    """What makes the two packages of a rule.
+    """Builds the two packages of a rule.
 
     With `by_signer` the rule is the signer's alone and a phone takes both. With `of_manifest` the
-    manifests are judged without the data, which would be too much to write. `limits` are constants
-    of both sides that are lowered meanwhile, for the same reason.
+    manifests are checked without the data, which would be too large to write. `limits` are
+    constants of both sides that are lowered meanwhile, for the same reason.
     """
 
     accepted: Callable[[], Draft]
@@ -62,7 +62,7 @@ class Rule:
 
 
 def _made(make, *changes):
-    """Return what makes a draft and changes it."""
+    """Return a function that makes a draft and changes it."""
 
     def built():
         draft = make()
@@ -102,7 +102,7 @@ def _alignment(length):
 
 
 def _deflated(data, descriptor=True):
-    """Return an entry as Java's jar writer makes it: deflated, with its sizes behind it."""
+    """Return an entry as Java's jar writer makes it: deflated, with its sizes after it."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = len(deflate.compress(data) + deflate.flush())
     numbers = struct.pack("<3L", zlib.crc32(data), packed, len(data))
@@ -121,7 +121,7 @@ def _after_stored(data):
 
 
 def _lines(**texts):
-    """Set lines of the text metadata; None takes one away. An underscore stands for a hyphen."""
+    """Set lines of the text metadata; None removes one. An underscore stands for a hyphen."""
 
     def change(draft):
         for key, value in texts.items():
@@ -162,7 +162,7 @@ def _all(*changes):
 
 
 def _steps(new, *steps, old=None, minor=None):
-    """Replace the operations of the partition, and what they make."""
+    """Replace the operations of the partition, and their result."""
 
     def change(draft):
         partition = draft.partition
@@ -200,7 +200,7 @@ def _partitions(count):
 
 
 def _zeros(count, targets=lambda at: ((at, 1),), blocks=None):
-    """Let the partition be `count` operations that write zeros."""
+    """Let the partition have `count` operations that write zeros."""
 
     def change(draft):
         partition = [each for each in draft.partition if each[0] not in {7, 8}]
@@ -305,7 +305,7 @@ def _sdk(level):
 
 
 def _sources(count):
-    """Let an incremental start from so many builds, the running one among them."""
+    """Let an incremental start from this many builds, the running one among them."""
     builds = [SOURCE.fingerprint, *(f"Hening/{index}" for index in range(count - 1))]
 
     def change(draft):
@@ -331,7 +331,7 @@ def _listed(length):
 
 
 def _fields(count):
-    """Let the manifest have `count` fields, most of them without a meaning."""
+    """Let the manifest have `count` fields, most of them unknown."""
     return lambda draft: draft.manifest.append(UNKNOWN * (count - len(draft.manifest)))
 
 
@@ -350,7 +350,7 @@ def _patched_from(blocks):
 
 
 def _xz_steps(check):
-    """Let the image come from one xz stream with the filter of x86 and this check."""
+    """Let the image come from one xz stream with the x86 filter and this check."""
     filters = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2}]
     return _steps(NEW, (8, ((0, 4),), lzma.compress(NEW, check=check, filters=filters)))
 
@@ -361,7 +361,7 @@ LARGE = 65_536  # blocks, 256 MiB
 
 
 def _raw_steps(new_blocks, *operations_, old_blocks=None):
-    """Let the partition have operations that nobody carries out."""
+    """Let the partition have operations that no reader carries out."""
 
     def change(draft):
         partition = [each for each in draft.partition if each[0] not in {6, 7, 8}]
@@ -378,12 +378,12 @@ def _raw_steps(new_blocks, *operations_, old_blocks=None):
 
 
 def _wide_directory(count):
-    """Let so many entries have 8 KiB of the directory each."""
+    """Let this many entries have 8 KiB of the directory each."""
     return _more(*(Member(f"e{at:03}", b"", extra=_alignment(8192)) for at in range(count)))
 
 
 def _second_disk(draft):
-    """Let the end record say that it lies on the second of several disks."""
+    """Let the end record state the second of several disks."""
     draft.signed_by = lambda data: sign_package(data[:-18] + b"\1\0" + data[-16:])
 
 
@@ -653,7 +653,7 @@ JUNK = bytes_field(1, bytes_field(2, bytes(range(256))))
 
 
 def _padded(more):
-    """Return the message whose signature has zeros behind it, and a length of `more`."""
+    """Return the message with zeros after its signature, and `more` added to its length."""
 
     def change(message):
         signature = message[6 : 6 + 256]

@@ -1,13 +1,13 @@
-"""How long tests wait: for an event, with one bound that ends what hangs on the busiest machine."""
+"""How long tests wait for an event: one limit, long enough for the busiest machine."""
 
 import time
 
 PATIENCE = 300.0
-"""Seconds without the event after which a test gives up. Nothing is asserted about them."""
+"""Seconds without the event after which a test gives up. Tests make no claim about times."""
 
 
 def until(condition):
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it never came to hold"

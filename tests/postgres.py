@@ -18,21 +18,21 @@ import asyncpg
 from tests.patience import PATIENCE
 
 PROGRAMS = Path("/usr/lib/postgresql/17/bin")
-USER, PASSWORD = "hening", "canary-4711-secret"  # looked for in what is printed and logged
+USER, PASSWORD = "hening", "canary-4711-secret"  # tests search output and logs for it
 WAIT = ("-w", "-t", f"{PATIENCE:.0f}")  # of pg_ctl, in seconds
 LIMITS = "-c fsync=off -c max_connections=60 -c listen_addresses=127.0.0.1"
 
 
 @dataclass
 class PostgresServer:
-    """A server that may be stopped and started; each database is for one test."""
+    """A server that can be stopped and started; each database is for one test."""
 
     folder: Path
     port: int
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def start(self) -> None:
-        """Start, and return once it takes connections."""
+        """Start, and return once it accepts connections."""
         options = f"-p {self.port} -c unix_socket_directories={self.folder} {LIMITS}"
         log = str(self.folder / "log")
         self._run(
@@ -40,7 +40,7 @@ class PostgresServer:
         )
 
     def stop(self, mode: str = "immediate") -> None:
-        """Stop; `immediate` is what a crash leaves."""
+        """Stop; `immediate` simulates a crash."""
         self._run("pg_ctl", "-D", str(self.folder / "data"), *WAIT, "-m", mode, "stop")
 
     def make_database(self) -> str:
@@ -50,7 +50,7 @@ class PostgresServer:
         return self.address(name)
 
     def copy_database(self, address: str) -> str:
-        """Make a copy of a database that nobody uses, and return its address."""
+        """Copy an unused database, and return the copy's address."""
         copy = self.address(f"test_{next(self.numbers)}")
         names = (url.rpartition("/")[2] for url in (copy, address))
         fetch(self.address("postgres"), "CREATE DATABASE {} TEMPLATE {}".format(*names))
@@ -61,11 +61,11 @@ class PostgresServer:
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def dump(self, address: str) -> bytes:
-        """Return what pg_dump makes of a database, in its own format."""
+        """Return pg_dump's dump of a database, in its custom format."""
         return self._pipe("pg_dump", "--format=custom", f"--dbname={address}")
 
     def restore(self, dump: bytes) -> str:
-        """Make a database of a dump, with pg_restore, and return its address."""
+        """Restore a dump with pg_restore into a new database, and return its address."""
         address = self.make_database()
         self._pipe("pg_restore", "--exit-on-error", f"--dbname={address}", given=dump)
         return address
@@ -82,7 +82,7 @@ class PostgresServer:
         done = subprocess.run(
             [*user, str(PROGRAMS / program), *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # a pipe would be the server's, too, and never end
+            stdout=subprocess.DEVNULL,  # the server would inherit a pipe, which would never end
             stderr=subprocess.DEVNULL,
             cwd="/",
             check=False,
@@ -102,7 +102,7 @@ class PostgresServer:
 
 
 def fetch(address: str, query: str) -> list[asyncpg.Record]:
-    """Return the rows of a query, over a connection of its own."""
+    """Return the rows of a query over a new connection."""
 
     async def inside() -> list[asyncpg.Record]:
         connection = await asyncpg.connect(address)
@@ -111,14 +111,14 @@ def fetch(address: str, query: str) -> list[asyncpg.Record]:
         finally:
             await connection.close()
 
-    with ThreadPoolExecutor(1) as thread:  # the caller may run in a loop, where no other can start
+    with ThreadPoolExecutor(1) as thread:  # the caller may run in an event loop
         return thread.submit(asyncio.run, inside()).result()
 
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """Run a server until the block ends."""
-    # Not below pytest's folder, which is closed to other users.
+    # Not in pytest's folder, which is closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="hening-postgresql-"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

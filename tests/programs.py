@@ -1,4 +1,4 @@
-"""The three programs, and what their commands are once they are imported."""
+"""The three programs, and their commands once they are imported."""
 
 import click
 
@@ -15,7 +15,7 @@ PROGRAMS = {
 
 
 def walk(command, *words):
-    """Yield the words and the command itself of a command and of all that are below it."""
+    """Yield the words and the object of a command and of all its subcommands."""
     if isinstance(command, LazyCommand):
         command = command.load()
     yield words, command
@@ -26,5 +26,5 @@ def walk(command, *words):
 
 
 def find(program, *words):
-    """Return the command that these words name."""
+    """Return the command with these words."""
     return dict(walk(PROGRAMS[program]))[words]

@@ -1,4 +1,4 @@
-"""A relay between a cache and its origin: it records requests, and lets a minute last a second."""
+"""A relay between a cache and its origin: it records requests and shortens a minute to a second."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ DAY = b"public, max-age=86400\r\n"
 
 @dataclass
 class Relay:
-    """Where the relay listens, what it was asked, and with which status the origin answered."""
+    """The relay's address, the requests, and the statuses of the origin's answers."""
 
     port: int = 0
     requests: list[bytes] = field(default_factory=list)
@@ -20,12 +20,12 @@ class Relay:
     asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     is_away: bool = False
     life: bytes = SECOND
-    """What is said in place of a minute."""
+    """Replacement for a minute in `Cache-Control`."""
     _open: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
-        """Hand no request on until the block ends."""
+        """Forward no request until the block ends."""
         self._open.clear()
         try:
             yield
@@ -33,11 +33,11 @@ class Relay:
             self.go_on()
 
     def go_on(self) -> None:
-        """Hand on what is held."""
+        """Forward the held requests."""
         self._open.set()
 
     def forget(self) -> None:
-        """Forget what was asked so far."""
+        """Forget the requests so far."""
         self.requests.clear()
         self.statuses.clear()
         while self.asked.acquire(blocking=False):
@@ -64,7 +64,7 @@ def _accept(relay: Relay, server: socket.socket, upstream: int) -> None:
 
 
 def _serve(relay: Relay, client: socket.socket, upstream: int) -> None:
-    """Hand on one request after the other."""
+    """Forward one request after the other."""
     with (
         client,
         socket.create_connection(("127.0.0.1", upstream)) as origin,

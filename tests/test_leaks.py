@@ -1,4 +1,4 @@
-"""The search for secrets finds what it is there to find."""
+"""The search for secrets finds planted ones."""
 
 import base64
 
@@ -23,14 +23,14 @@ LEAKS = Leaks(**seed_forms("seed", SEED))
     ],
 )
 def test_a_key_file_without_encryption_is_found(encoding, form) -> None:
-    """In all forms that the library writes; a line end in the midst hides nothing."""
+    """In every form that the library writes, also across a line end."""
     data = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(encoding, form, NoEncryption())
     assert "seed" in {name for name, _ in LEAKS.find(b"before" + data + b"behind")}
 
 
 @pytest.mark.parametrize("before", range(3))
 def test_every_form_is_found(before) -> None:
-    """Hex in both cases, base64 in both alphabets and alignments, and as Python shows bytes."""
+    """Hex in both cases, base64 in both alphabets and alignments, and Python's repr of bytes."""
     data = b"x" * before + SEED + b"behind"
     for shown, form in (
         (data, "raw"),
@@ -46,7 +46,7 @@ def test_every_form_is_found(before) -> None:
 
 
 def test_the_expanded_key_is_found() -> None:
-    """Whoever has it signs without the seed; the values were calculated with sha512sum by hand."""
+    """It can sign without the seed; the values were calculated with sha512sum."""
     # printf of the seed of RFC 8032 test 1, through `xxd -r -p | sha512sum`; the first byte's
     # three low bits cleared, of the 32nd the highest cleared and the second highest set.
     scalar = "307c83864f2833cb427a2ef1c00a013cfdff2768d980c0a3a520f006904de94f"
@@ -61,7 +61,7 @@ def test_nothing_is_found_where_nothing_is() -> None:
 
 
 def test_what_objects_hold_is_found() -> None:
-    """However deep, but not what the code beside them holds."""
+    """At any depth, but not in the code beside them."""
 
     class Holder:
         def __init__(self, held) -> None:

@@ -1,8 +1,8 @@
-"""Texts with characters that nobody sees, and links in disguise, for all who judge texts."""
+"""Texts with invisible characters and disguised links, for all implementations that check texts."""
 
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
-#: Written by people: scripts and emoji that need what cannot be seen.
+#: Human texts: scripts and emoji that need invisible characters.
 NEEDED = {
     "a joiner behind a virama": "\u0930\u094d\u200d\u092f",
     "a joiner in front of one, in Bengali": "\u09b0\u200d\u09cd\u09af",
@@ -26,7 +26,7 @@ NEEDED = {
     "a flag joined on both sides": f"\U0001f468\u200d{ENGLAND}\u200d\U0001f469",
 }
 
-#: Nothing around them needs them, and they can carry a message, or hide a word from a filter.
+#: No neighbour needs them, and they can carry a message, or hide a word from a filter.
 NEEDLESS = {
     "a joiner among letters": "ht\u200dtp",
     "a non-joiner among letters": "a\u200cb",
@@ -71,7 +71,7 @@ NEEDLESS = {
     "what never will be": "\U000e0080",
 }
 
-#: What people write with dots, colons and ampersands.
+#: Usual text with dots, colons and ampersands.
 PLAIN = [
     *("3.5", "e.g. this, i.e. that", "Android 16.5", "v16.0.1.2", "Dr. Smith", "Ph.D", "U.S.A."),
     *("10:30", "2026-01-01T10:30", "Tel: 110", "Well...yes", "a .NET program", "wait\u2026what"),
@@ -104,7 +104,7 @@ PLAIN = [
         "1.2.3.4567",
     ),
     *("a :: b", "::", "10:30:45", "00:1a:2b:3c:4d:5e", "50%...60%", "C++.Net", "\u2026.ok"),
-    # Full stops without a space behind them, in scripts that set none, and before other words.
+    # Full stops without a following space, in scripts that set none, and before other words.
     *(
         "1.\u65b0\u589e\u529f\u80fd 2.\u7f51\u7edc\u4f18\u5316",
         "\u4eca\u5929.\u660e\u5929",
@@ -120,10 +120,10 @@ PLAIN = [
     ),
 ]
 
-#: Names of carriers and authorities as they are, which no text may have.
+#: Actual names of carriers and authorities, which no text may contain.
 NAMES = ["blau.de", "SSL.com Root", "Izenpe.com", "m:tel", "MMS Vodafone.eg", "8.ta"]
 
-#: What some program makes a link of: names of domains, and schemes.
+#: Texts that some program turns into a link: domain names, and schemes.
 LEADING = [
     *("Visit evil.com/login now", "evil.com", "bit.ly/abc", "t.me/x", "163.com", "a@evil.com"),
     *("evil.Com", "evil.co.uk", "(evil.com)", "evil.com.", "\u0430pple.com", "xn--a.xn--p1ai/"),
@@ -152,7 +152,7 @@ LEADING = [
         "\u89c1geo:-6",
     ),
     *("\U0001d5cd\U0001d5be\U0001d5c5:1", "a::b:c"),
-    # Domains of the top level that are not ASCII.
+    # Top-level domains that are not ASCII.
     *(
         "\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444",
         "\u041f\u0420\u0418\u041c\u0415\u0420.\u0420\u0424/a",
@@ -171,7 +171,7 @@ LEADING = [
     *("\u2764.ws", "i\u2764.ws", "\U0001f4a9.la", "\u2615.\u0440\u0444"),
 ]
 
-#: Addresses of hosts, which are links without any name.
+#: Host addresses, which are links without a name.
 ADDRESSES = [
     *(
         "203.0.113.7",
@@ -186,13 +186,13 @@ ADDRESSES = [
     *("2001:0db8:0000:0000:0000:0000:0000:0001", "1:2:3:4:5:6:7:8"),
 ]
 
-#: Markup as HTML writes characters.
+#: HTML entities.
 ENTITIES = ["&lt;script&gt;", "a &amp; b", "&#60;", "&#x3C;", "\uff06lt\uff1b", f"&{'a' * 32};"]
 
-#: Nothing that can be seen.
+#: Nothing visible.
 UNSEEN = [" ", "   ", "\u2800", " \u2800\u00a0", "\u3000", "\u0301", "\u20dd "]
 
-#: Links, or what some program makes a link of.
+#: Links, or texts that some program turns into a link.
 LINKS = [
     *("ftp://a.b", "see //a.b/c", "//a", "a:// b", "x-y://z", "HTTP:a", "www.a", "Www\u3002a"),
     *(
