@@ -1,4 +1,4 @@
-"""The command line in this process, and a port that is taken."""
+"""The command line in this process, and a port in use."""
 
 import socket
 import sys
@@ -11,7 +11,7 @@ from server import cli
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run a command in this process; returns exit status, stdout and stderr."""
-    # The log would go to a standard error that is closed when the test ends.
+    # The log would write to a standard error that is closed when the test ends.
     monkeypatch.setattr("server.observability.configure_logging", lambda: None)
 
     def call(*words):
@@ -29,6 +29,6 @@ def run(monkeypatch, capsys):
 
 @pytest.fixture
 def direct_port():
-    """Give a port on which something listens already."""
+    """Give a port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield taken.getsockname()[1]

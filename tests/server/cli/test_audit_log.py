@@ -6,7 +6,7 @@ HASH = "0123456789abcdef" * 4
 
 
 def entry(action, subject, **detail):
-    """Return an entry as JSON shows it."""
+    """Return an entry in its JSON form."""
     return {
         "index": 7,
         "at": 1_800_000_000,
@@ -52,7 +52,7 @@ def entry(action, subject, **detail):
     ],
 )
 def test_an_entry_is_a_sentence(capsys, row, lines):
-    """And what else is known of it; an order without its row is shown as it was recorded."""
+    """With further details; an entry whose command has no row is shown as recorded."""
     print_entries([row], {})
     head, *rest = capsys.readouterr().out.splitlines()
     assert head.startswith("7  2027-01-15 ")
@@ -61,7 +61,7 @@ def test_an_entry_is_a_sentence(capsys, row, lines):
 
 
 def test_the_former_name_of_the_command_still_works(run):
-    """`trail` is not listed, and does what `audit-log` does."""
+    """`trail` is hidden, and does what `audit-log` does."""
     assert " trail" not in run("--help")[1]
     assert (
         run("trail", "list", "--help")[1].splitlines()[2:]

@@ -1,4 +1,4 @@
-"""Commands and a clock that is far ahead of the newest signature."""
+"""Commands while the clock is far ahead of the newest signature."""
 
 import importlib
 import json
@@ -41,7 +41,7 @@ def jump(monkeypatch):
 
 @pytest.mark.parametrize("days", [1, 365 * 10])
 def test_a_halt_goes_out_and_lives_no_longer(run, world, state, jump, days):
-    """However far the clock is ahead; the command says whose time it used, and what to do."""
+    """However far the clock is ahead, it works; the command says whose time it used."""
     before = newest_signature(world.published())
     jump(days=days)
     status, _, err = run(*HALT, "--state", state)
@@ -54,7 +54,7 @@ def test_a_halt_goes_out_and_lives_no_longer(run, world, state, jump, days):
 
 
 def test_an_hour_is_no_jump(run, world, state, jump):
-    """Commands beside a server that signs hourly say nothing of the clock."""
+    """Commands beside a server that signs hourly do not mention the clock."""
     jump(hours=11)
     before = newest_signature(world.published())
     status, _, err = run(*HALT, "--state", state)
@@ -72,7 +72,7 @@ def test_an_hour_is_no_jump(run, world, state, jump):
     ],
 )
 def test_every_command_that_could_publish_notices(run, state, jump, words):
-    """It is said on standard error, once, and the answer is what it was."""
+    """The warning is on standard error, once, and the answer does not change."""
     jump(days=3)
     status, out, err = run(*words, "--state", state, "--json")
     assert status == 0
@@ -81,7 +81,7 @@ def test_every_command_that_could_publish_notices(run, state, jump, words):
 
 
 def test_a_person_confirms(run, world, state, jump):
-    """From then on the clock's time is signed, and the audit log says who confirmed it."""
+    """After that the clock's time is signed, and the audit log has the person's name."""
     jump(hours=23)
     status, out, _ = run("clock", "show", "--state", state, "--json")
     shown = json.loads(out)
@@ -101,7 +101,7 @@ def test_a_person_confirms(run, world, state, jump):
 
 
 def test_a_clock_that_is_behind_cannot_be_confirmed(run, state, jump):
-    """Something was signed later: the clock is wrong, whoever says otherwise."""
+    """A later signature exists: the clock is wrong, and confirming it fails."""
     jump(days=-1)
     status, out, err = run("clock", "confirm", "--state", state)
     assert (status, out) == (1, "")
@@ -115,7 +115,7 @@ def folder(tmp_path):
 
 
 def test_the_time_is_what_the_file_holds_now(tmp_path):
-    """Microseconds, little-endian; a rewrite in place is seen by whoever has it open."""
+    """Microseconds, little-endian; every process that maps the file sees a rewrite in place."""
     file = tmp_path / "clock"
     file.write_bytes(bytes.fromhex("00c006bdd4050600"))
     clock = open_unsafe_clock(file)
@@ -127,7 +127,7 @@ def test_the_time_is_what_the_file_holds_now(tmp_path):
 
 @pytest.mark.parametrize("data", [b"", b"1234567"])
 def test_a_file_without_eight_bytes_is_no_clock(tmp_path, data):
-    """It is said at once, and not when the time is asked for."""
+    """The error comes when the file is opened, not when the time is read."""
     file = tmp_path / "clock"
     file.write_bytes(data)
     with pytest.raises(StorageError, match="no clock of 8 bytes"):
@@ -146,7 +146,7 @@ def test_a_file_without_eight_bytes_is_no_clock(tmp_path, data):
     ],
 )
 def test_nothing_that_a_real_server_has_goes_with_it(folder, settings):
-    """Other addresses than loopback, and stores and sockets of others, are refused; no mark."""
+    """Addresses other than loopback, foreign stores and sockets are refused; no mark is written."""
     with pytest.raises(PublishError, match="--unsafe-clock is for simulations"):
         take_unsafe_clock(folder, Settings(**settings), has_sockets=False)
     assert list(folder.root.iterdir()) == []
@@ -159,14 +159,14 @@ def test_sockets_that_were_passed_do_not_go_with_it(folder):
 
 
 def test_a_state_that_lived_by_the_true_clock_keeps_it(folder):
-    """Real phones may know what it has signed."""
+    """Real phones may know its signatures."""
     folder.public.mkdir()
     with pytest.raises(PublishError, match="by the true clock"):
         take_unsafe_clock(folder, Settings(), has_sockets=False)
 
 
 def test_a_simulated_state_goes_on_being_one(folder):
-    """It may be run again by a simulated clock, and never by the true one."""
+    """It can be run again by a simulated clock, and never by the real one."""
     check_true_clock(folder)
     take_unsafe_clock(folder, Settings(), has_sockets=False)
     folder.public.mkdir()

@@ -44,7 +44,7 @@ def test_a_cloud_is_made_and_served_until_it_is_told_to_end(tmp_path):
 
 
 def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
-    """The sentence says where it may come from."""
+    """The message says where the pepper may come from."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     folder = tmp_path / "cloud"
     words = ["--folder", str(folder), "--pepper", str(tmp_path / "pepper"), "--region", "id"]
@@ -57,6 +57,6 @@ def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("module", ["server.cli", "server.app", "server.cli.state"])
 def test_nothing_else_imports_the_cloud(module):
-    """Without `cloud init` the other services are what they were."""
+    """Without `cloud init` the other services are unchanged."""
     code = f"import sys, {module}; sys.exit(any('server.cloud' in name for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

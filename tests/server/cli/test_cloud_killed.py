@@ -1,4 +1,4 @@
-"""A cloud that is killed while an owner's keys are replaced: all of them are, or none."""
+"""A cloud that is killed while an owner's keys are replaced: all keys change, or none."""
 
 import asyncio
 import contextlib
@@ -53,7 +53,7 @@ def root(tmp_path):
 
 
 async def rotate(device, collections):
-    """Send a new account key with wraps for `collections` and words."""
+    """Send a new account key with wraps for `collections` and recovery words."""
     wraps = [{"uid": each, "key": b"new", "type": b"new"} for each in collections]
     words = {"key": bytes(WORDS.verify_key), "wrap": b"new", "words": b"new"}
     new = {"wrap": b"new", "public_key": b"N" * 32, "collections": wraps, "recovery": words}
@@ -61,13 +61,13 @@ async def rotate(device, collections):
 
 
 async def recover(device, _collections):
-    """Use the words."""
+    """Use the recovery words."""
     keys = {"login_key": bytes(NEW.verify_key), "wrap": b"new"}
     return await device.ask("POST", "recovery/use", await device.sign("useRecovery", WORDS, **keys))
 
 
 async def look(device, http, url):
-    """Return everything that a rotation or a recovery replaces, as a new device gets it."""
+    """Return all values that a rotation or a recovery replaces, as a new device gets them."""
     found = set()
     for key in (device.key, NEW):
         again = Device(http, url, "ani", key)
@@ -94,7 +94,7 @@ async def look(device, http, url):
     ids=["rotate", "recover"],
 )
 def test_keys_are_replaced_together_or_not_at_all(root, action, tables, changed):
-    """Before the commit nothing is, after it everything; an answer that came is true."""
+    """Before the commit no key is replaced, after it all are; a success answer is always true."""
 
     async def play(url, device, collections):
         async with aiohttp.ClientSession() as http:

@@ -41,7 +41,7 @@ def rows(tmp_path, table):
 
 
 def test_versions_are_accepted_in_their_order(run, place, tmp_path):
-    """The first with `init`; none again, and none without its text."""
+    """`init` accepts the first; none is accepted twice, and none without its text."""
     text = f"en={tmp_path / 'en.md'}"
     policy = ("--policy", tmp_path / "1.policy", "--policy-key", KEY, "--text", text)
     status, _, errors = run("cloud", "init", *place, "--region", "br", *policy)
@@ -64,7 +64,7 @@ def test_versions_are_accepted_in_their_order(run, place, tmp_path):
 
 
 def test_a_policy_of_another_country_is_not_accepted(run, place, tmp_path):
-    """Data live where it says."""
+    """The policy's country is the one where data is stored."""
     text = f"en={tmp_path / 'en.md'}"
     key = ("--policy-key", KEY, "--country", "SG")
     assert run("cloud", "init", *place, "--region", "id", *key)[0] == 0
@@ -74,7 +74,7 @@ def test_a_policy_of_another_country_is_not_accepted(run, place, tmp_path):
 
 
 def test_an_account_is_erased_by_its_id(run, place, tmp_path):
-    """As its owner could; one that is not there is refused."""
+    """The account is erased as by its owner; an unknown id is refused."""
     text = f"en={tmp_path / 'en.md'}"
     policy = ("--policy", tmp_path / "1.policy", "--policy-key", KEY, "--text", text)
     assert run("cloud", "init", *place, "--region", "id", *policy)[0] == 0
@@ -99,7 +99,7 @@ def test_an_account_is_erased_by_its_id(run, place, tmp_path):
 
 
 def test_codes_and_breaches(run, place, tmp_path):
-    """Codes are kept as hashes; a breach has a deadline once there is a policy."""
+    """Codes are stored as hashes; a breach has a deadline once there is a policy."""
     text = f"en={tmp_path / 'en.md'}"
     policy = ("--policy", tmp_path / "1.policy", "--policy-key", KEY, "--text", text)
     assert run("cloud", "init", *place, "--region", "id", *policy)[0] == 0

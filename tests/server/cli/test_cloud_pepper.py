@@ -1,4 +1,4 @@
-"""`cloud pepper` as an operator runs it: rotated, interrupted anywhere, and restored from paper."""
+"""`cloud pepper` as an operator runs it: rotated, interrupted at any step, restored from paper."""
 
 import asyncio
 import os
@@ -66,7 +66,7 @@ def candidates(root):
 
 
 def is_whole(root):
-    """Answer whether a server that starts now knows the account, and its pepper."""
+    """Tell whether a server that starts now knows the account, and its pepper."""
     held = candidates(root)
 
     async def look():
@@ -80,7 +80,7 @@ def is_whole(root):
 
 
 def words(root, command):
-    """Return the words of a command."""
+    """Return a command's arguments."""
     return ["cloud", "pepper", command, "--folder", f"{root}/cloud", "--pepper", f"{root}/pepper"]
 
 
@@ -103,7 +103,7 @@ def rotate(root, last=0):
 
 
 def test_a_rotation_that_is_killed_anywhere_goes_on(root, tmp_path):
-    """Wherever it ends a server can start, and the next run ends it, with one pepper."""
+    """After any interruption a server can start; the next run completes it, with one pepper."""
     before = load_pepper(root / "pepper", os.geteuid())
     for last, change in enumerate(STEPS.values(), 1):
         copy = shutil.copytree(root, tmp_path / f"{last}")
@@ -121,7 +121,7 @@ def test_a_rotation_that_is_killed_anywhere_goes_on(root, tmp_path):
 
 
 def test_a_lost_pepper_is_restored_from_paper(root):
-    """From the lines that the last rotation printed; those of before it are refused."""
+    """The lines of the last rotation restore it; earlier lines are refused."""
     old = CliRunner().invoke(cli, words(root, "rotate"))
     new = CliRunner().invoke(cli, words(root, "rotate"))
     before = (root / "pepper").read_bytes()
@@ -140,7 +140,7 @@ def test_a_lost_pepper_is_restored_from_paper(root):
 
 @pytest.mark.needs("age")
 def test_a_lost_pepper_is_restored_from_an_age_file(root, tmp_path):
-    """That a rotation printed in place of the lines; a key that cannot be used changes nothing."""
+    """A rotation printed the file in place of the lines; an unusable key changes nothing."""
     key = tmp_path / "key"
     subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
     told = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True, text=True)
@@ -166,7 +166,7 @@ def test_a_lost_pepper_is_restored_from_an_age_file(root, tmp_path):
 
 
 def test_a_pepper_of_another_cloud_is_left_as_it_is(root, tmp_path):
-    """Neither the file nor the database is changed."""
+    """Neither file nor database is changed."""
     other = tmp_path / "other"
 
     made = ["--folder", str(other), "--pepper", str(tmp_path / "pepper"), "--region", "id"]

@@ -1,4 +1,4 @@
-"""The command line: exit statuses, sentences on stderr, `--json`, and what `check` finds."""
+"""The command line: exit statuses, error messages, `--json`, and the findings of `check`."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ CHANNEL = "armani/id/stable"
 
 @pytest.fixture
 def state(world):
-    """Give the state folder of a server that has something to offer."""
+    """Give the state folder of a server with an offered release."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     return world.folder.root
 
@@ -41,7 +41,7 @@ COMMANDS = [words for words, each in walk(cli) if not isinstance(each, click.Gro
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_help_has_an_example(run, words):
-    """The example names the command that it is an example of."""
+    """The example begins with its own command."""
     status, out, err = run(*words, "--help")
     assert (status, err) == (0, "")
     assert f"Example: hening-server {' '.join(words)}" in " ".join(out.split())
@@ -61,7 +61,7 @@ def test_every_help_has_an_example(run, words):
     ],
 )
 def test_usage_is_status_2(run, words):
-    """What click refuses is a usage error on stderr."""
+    """Errors of click are usage errors on stderr."""
     status, out, err = run(*words)
     assert (status, out) == (2, "")
     assert "Error:" in err or "Usage:" in err
@@ -103,7 +103,7 @@ def test_init_twice(run, tmp_path, world):
 
 
 def test_run_needs_a_root(run, tmp_path):
-    """Without a pinned root nothing is served, and the remedy is named."""
+    """Without a pinned root no request is served, and the message names the remedy."""
     run("init", "--state", tmp_path / "s")
     status, _, err = run("run", "--state", tmp_path / "s")
     assert status == 1
@@ -115,7 +115,7 @@ def test_run_needs_a_root(run, tmp_path):
     "content", [b"unknown = 1\n", b'port = "x"\n', b"port = 99999\n", b"gate = 'wide'\n", b"\xff"]
 )
 def test_settings_that_are_wrong(run, state, tmp_path, content):
-    """An unknown key or a malformed value is refused with its name."""
+    """An unknown key or a malformed value is refused, and the message names it."""
     file = tmp_path / "hening.toml"
     file.write_bytes(content)
     status, _, err = run("run", "--state", state, "--config", file)
@@ -125,7 +125,7 @@ def test_settings_that_are_wrong(run, state, tmp_path, content):
 
 
 def test_an_unknown_variable(run, state, monkeypatch):
-    """A misspelt variable does not go unnoticed."""
+    """A misspelt variable is an error."""
     monkeypatch.setenv("HENING_PROT", "8080")
     status, _, err = run("run", "--state", state)
     assert status == 1
@@ -138,7 +138,7 @@ def test_an_unknown_variable(run, state, monkeypatch):
     ids=" ".join,
 )
 def test_no_state_is_status_3(run, tmp_path, words):
-    """A folder that is no server's is a failure of the surroundings; it is not made."""
+    """A folder that is no server's gives status 3; it is not created."""
     status, _, err = run(*words, "--state", tmp_path / "nowhere")
     assert status == 3
     check_sentence(err)
@@ -147,7 +147,7 @@ def test_no_state_is_status_3(run, tmp_path, words):
 
 
 def test_a_file_that_is_no_database(run, state):
-    """What the database library says is cut to its first line."""
+    """The database library's message is cut to its first line."""
     (state / "hening.sqlite").write_bytes(b"no database" * 1000)
     status, _, err = run("migrate", "--state", state)
     assert status == 3
@@ -155,7 +155,7 @@ def test_a_file_that_is_no_database(run, state):
 
 
 def test_a_tree_that_lost_its_root(run, state):
-    """Without a public root `check` and `show` end in a sentence."""
+    """Without a public root `check` and `show` end with an error message."""
     (state / "public" / "metadata" / "1.root.json").unlink()
     status, _, err = run("rollout", "show", "--state", state)
     assert status == 1
@@ -167,9 +167,9 @@ def test_a_tree_that_lost_its_root(run, state):
 
 
 def test_before_the_first_bundle_is_published(run, fresh_state, tmp_path):
-    """`show` says so without an empty table, and `check` finds nothing to restore."""
+    """`show` says so without an empty table, and `check` has no finding."""
     fresh = fresh_state.copy(tmp_path / "fresh")
-    fresh.run(Publisher.repair)  # its database is made
+    fresh.run(Publisher.repair)  # creates the database
     state = fresh.folder.root
     assert run("rollout", "show", "--state", state, "--json")[1] == "[]\n"
     status, out, err = run("rollout", "show", "--state", state)
@@ -183,7 +183,7 @@ def test_before_the_first_bundle_is_published(run, fresh_state, tmp_path):
 
 
 def test_a_port_that_is_taken(run, state, direct_port):
-    """Another server on the port is a failure of the surroundings."""
+    """A port that another server uses gives status 3."""
     status, _, err = run("run", "--state", state, "--port", direct_port)
     assert status == 3
     check_sentence(err)
@@ -191,7 +191,7 @@ def test_a_port_that_is_taken(run, state, direct_port):
 
 
 def test_keys_that_others_may_read(run, state):
-    """A wide key file is refused."""
+    """A key file that others may read is refused."""
     (state / "keys" / "latest.pem").chmod(0o644)
     status, _, err = run("rollout", "halt", CHANNEL, "--state", state)
     assert status == 1
@@ -200,7 +200,7 @@ def test_keys_that_others_may_read(run, state):
 
 
 def test_a_rollout(run, state):
-    """Offer, set, pause, resume and halt, as people and as programs read it."""
+    """Offer, set, pause, resume and halt, with output for people and as JSON."""
 
     def ask(*words):
         status, out, err = run("rollout", *words, "--state", state, "--json")
@@ -265,7 +265,7 @@ def test_rollouts_that_are_refused(run, world, state, words):
     ],
 )
 def test_malformed_option_values_are_usage(run, world, state, words):
-    """A value that is none is status 2, before anything is published."""
+    """A malformed value is status 2, before anything is published."""
     before = world.published().timestamp.version
     status, out, err = run("rollout", "offer", CHANNEL, *words, "--state", state)
     assert (status, out) == (2, "")
@@ -275,7 +275,7 @@ def test_malformed_option_values_are_usage(run, world, state, words):
 
 @pytest.mark.parametrize("words", [["--port", "99999"], ["--gate", "open"]])
 def test_malformed_options_of_run_are_usage(run, state, words):
-    """The server does not start with a port or a gate that cannot be."""
+    """The server does not start with an invalid port or gate."""
     assert run("run", "--state", state, *words)[0] == 2
 
 
@@ -292,7 +292,7 @@ def test_the_log_keeps_its_name(run, state, tmp_path):
 
 
 def test_check_migrates_nothing(run, state):
-    """A database of an older version is a finding, and stays as it is."""
+    """A database of an older version is a finding, and is not changed."""
     database = state / "hening.sqlite"
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'older'")
@@ -303,7 +303,7 @@ def test_check_migrates_nothing(run, state):
 
 
 def test_check(run, state):
-    """A sound folder is in order, deep or not, for people and programs."""
+    """An intact folder has no findings, with `--deep` or without, as text and as JSON."""
     for words in ([], ["--deep"]):
         status, out, err = run("check", "--state", state, *words)
         assert (status, err) == (0, "")
@@ -316,9 +316,9 @@ def test_check(run, state):
 
 @pytest.mark.parametrize(("days", "word", "status"), [(2, "due", 1), (5, "due soon", 0)])
 def test_check_tells_which_role_is_due(run, world, state, days, word, status):
-    """It holds and has a word of its own; only what is late is exit status 1.
+    """A role that is due soon is reported separately; only a late one is exit status 1.
 
-    Roles that the server renews by itself stand last.
+    Roles that the server renews by itself are listed last.
     """
     world.ceremony.now = world.now() - timedelta(days=90 - days)
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
@@ -348,7 +348,7 @@ def flip(path):
 
 
 def test_check_tells_everything_that_is_wrong(run, state):
-    """What cannot be read is a finding among others, for people and programs."""
+    """An unreadable file is one of the findings, as text and as JSON."""
     flip(state / "public/metadata/3.armani.json")
     blob(state).unlink()
     status, out, err = run("check", "--state", state, "--deep", "--json")
@@ -362,7 +362,7 @@ def test_check_tells_everything_that_is_wrong(run, state):
 
 
 def test_check_goes_from_root_to_root(run, world):
-    """Each lies under its own version, without a gap."""
+    """Each root is stored under its version, without a gap."""
     for version in (2, 3):
         assert world.publish({("root", version): world.ceremony.root(version)}).reason == ""
     metadata = world.folder.public / "metadata"
@@ -386,7 +386,7 @@ def test_check_goes_from_root_to_root(run, world):
 
 
 def test_check_finds_what_expired(run, state, world, monkeypatch):
-    """A timestamp that nobody renewed is named."""
+    """An expired timestamp is named."""
     monkeypatch.setattr("server.cli.state.now", lambda: world.now() + timedelta(days=2))
     status, out, _ = run("check", "--state", state, "--json")
     assert status == 1
@@ -395,13 +395,13 @@ def test_check_finds_what_expired(run, state, world, monkeypatch):
 
 
 def test_migrate(run, state):
-    """A database that is up to date stays as it is."""
+    """A current database is not changed."""
     status, out, _ = run("migrate", "--state", state)
     assert (status, out) == (0, "The database is up to date.\n")
 
 
 def test_the_program_itself(state):
-    """The exit status reaches the shell."""
+    """The shell gets the exit status."""
     command = [sys.executable, "-c", "from server.cli import main; main()"]
     ended = subprocess.run(
         [*command, "rollout", "set", CHANNEL, "--state", str(state), "--share", "1%"],

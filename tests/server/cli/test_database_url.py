@@ -1,4 +1,4 @@
-"""Every command reaches the database that the settings name."""
+"""Every command uses the database in the settings."""
 
 import json
 
@@ -16,7 +16,7 @@ CHANNEL = "armani/id/stable"
 
 @pytest.fixture
 def world(fresh, postgres):
-    """Give a server on PostgreSQL that can offer release 1, its address in its settings."""
+    """Give a server on PostgreSQL that can offer release 1, with the address in its settings."""
     address = postgres.make_database()
     write_durable(fresh.folder.settings, f'database_url = "{address}"\n'.encode())
     fresh.folder.sqlite.unlink(missing_ok=True)
@@ -30,7 +30,7 @@ def world(fresh, postgres):
 
 @pytest.mark.needs("postgresql")
 def test_commands_use_postgresql(run, world):
-    """A rollout, a rotation and a check write and read there; no SQLite file appears."""
+    """A rollout, a rotation and a check read and write there; no SQLite file appears."""
     state, address = world.folder.root, world.folder.database_url
     before = len(fetch(address, "SELECT * FROM log_entries"))
     status, _, err = run("rollout", "offer", CHANNEL, "--state", state, "--share", "1%")
@@ -47,7 +47,7 @@ def test_commands_use_postgresql(run, world):
 
 @pytest.mark.needs("postgresql")
 def test_an_older_database_waits_for_its_back_up(run, world):
-    """Nothing runs on it, each command says what to do, and `--backup-made` brings it up."""
+    """No command works on it, each says what to do, and `--backup-made` migrates it."""
     state = world.folder.root
     go_down(world.folder.database, "0001")
     for words in (["migrate"], ["rollout", "halt", CHANNEL]):
@@ -64,7 +64,7 @@ def test_an_older_database_waits_for_its_back_up(run, world):
 
 @pytest.mark.needs("postgresql")
 def test_a_database_that_is_away(run, world, postgres):
-    """Exit status 3 and a sentence, in which no password stands."""
+    """Exit status 3 and a message without the password."""
     wrong = world.folder.database_url.replace(f":{postgres.port}/", ":1/")
     (world.folder.root / "settings.toml").write_text(f'database_url = "{wrong}"\n')
     for words in (["check"], ["migrate"], ["keys", "new", "log"], ["rollout", "halt", CHANNEL]):
@@ -77,7 +77,7 @@ def test_a_database_that_is_away(run, world, postgres):
 
 @pytest.mark.parametrize("value", ["mysql://root:secret@localhost/x", "secret"])
 def test_an_address_of_another_kind(run, fresh, monkeypatch, value):
-    """It is refused as an input, and not quoted."""
+    """It is a usage error, and the message does not quote it."""
     monkeypatch.setenv("HENING_DATABASE_URL", value)
     status, _, err = run("check", "--state", fresh.folder.root)
     assert status == 1

@@ -1,4 +1,4 @@
-"""`export` says what it did, and where it cannot, why."""
+"""`export` reports what it did, or why it failed."""
 
 import contextlib
 import importlib
@@ -13,7 +13,7 @@ from server.publisher.publisher import Publisher
 
 
 def test_export(world, run, tmp_path):
-    """Numbers as JSON, or in a sentence; a second run writes nothing."""
+    """Counts as JSON, or in a sentence; a second run writes nothing."""
     out = tmp_path / "mirror"
     status, text, err = run("export", "--state", world.folder.root, "--out", out, "--json")
     done = json.loads(text)
@@ -28,11 +28,11 @@ def test_export(world, run, tmp_path):
 
 
 def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
-    """Another folder, nothing published, no state, no store: each has status and sentence."""
+    """Another folder, nothing published, no state, no store: each has status and message."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat").write_bytes(b"")
     fresh = fresh_state.copy(tmp_path / "fresh")
-    fresh.run(Publisher.repair)  # its database is made
+    fresh.run(Publisher.repair)  # creates the database
     bad = tmp_path / "bad.toml"
     bad.write_text('blobs_url = "s3://UPPER"\n')
     away = tmp_path / "away.toml"
@@ -56,7 +56,7 @@ def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
 
 
 def test_lines_where_nobody_looks(capsys):
-    """One for each GiB that is passed, whatever the steps are; nothing for little work."""
+    """One line for each GiB, whatever the steps are; none for little work."""
     with progress_bar() as show:
         show("Writing", 1000, 3 * LINE_EACH)
         show("Writing", LINE_EACH - 1, 3 * LINE_EACH)
@@ -69,7 +69,7 @@ def test_lines_where_nobody_looks(capsys):
 
 
 def test_a_bar_on_a_terminal(world, tmp_path, monkeypatch):
-    """An export paints on standard error, what it is at and how far, and nothing on the output."""
+    """An export shows its step and progress on standard error, and nothing on standard output."""
     controlling, terminal = pty.openpty()
     words = ["export", "--state", world.folder.root, "--out", tmp_path / "mirror", "--json"]
     monkeypatch.setattr(sys, "argv", ["hening-server", *map(str, words)])
@@ -85,7 +85,7 @@ def test_a_bar_on_a_terminal(world, tmp_path, monkeypatch):
 
 
 def read_to_the_end(controlling):
-    """Return all that a terminal shows until its other end is closed: it holds little at a time."""
+    """Return the terminal's output until its other end is closed; reads while it is written."""
     painted = b""
     with contextlib.suppress(OSError):  # EIO: the other end is closed
         while data := os.read(controlling, 4096):

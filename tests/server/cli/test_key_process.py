@@ -1,4 +1,4 @@
-"""`keys serve`, `keys public`, and the commands of a server whose keys are elsewhere."""
+"""`keys serve`, `keys public`, and the commands of a server with a separate key process."""
 
 import json
 
@@ -9,13 +9,13 @@ from tests.server.keys.process import move_keys
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    """Leave the log as it is: it would go to a standard error that is closed when the test ends."""
+    """Leave logging unchanged: it would use a standard error that is closed when the test ends."""
     monkeypatch.setattr("server.observability.configure_logging", lambda: None)
 
 
 @pytest.fixture
 def apart(world, tmp_path):
-    """Give a state folder whose settings name the running key process that has its keys."""
+    """Give a state folder whose settings name the running key process with its keys."""
     process = move_keys(world, tmp_path / "apart")
     world.folder.settings.write_text(f'keys_socket = "{process.socket}"\n')
     process.start()
@@ -24,13 +24,13 @@ def apart(world, tmp_path):
 
 
 def test_public_is_public_json(run, world):
-    """What a ceremony takes, from a folder."""
+    """`keys public` prints what a ceremony needs, from a folder."""
     status, out, _ = run("keys", "public", "--keys", world.folder.keys)
     assert (status, out) == (0, (world.folder.keys / "public.json").read_text())
 
 
 def test_credentials_of_the_unit(run, world, monkeypatch):
-    """They are found where systemd says, and only there."""
+    """Credentials are found in systemd's folder, and only there."""
     status, _, err = run("keys", "public", "--credentials")
     assert (status, "LoadCredential=" in err) == (2, True)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(world.folder.keys))
@@ -50,26 +50,26 @@ def test_credentials_of_the_unit(run, world, monkeypatch):
     ],
 )
 def test_one_place_for_keys(run, words):
-    """None, two, or half of one are usage."""
+    """Missing, double or incomplete places of keys are usage errors."""
     status, _, err = run("keys", "public", *words)
     assert (status, "Usage:" in err) == (2, True)
 
 
 def serve(run, tmp_path, *words):
-    """Start a key process that is going to refuse."""
+    """Start a key process that is expected to refuse."""
     record, path = tmp_path / "record", tmp_path / "run" / "keys.sock"
     return run("keys", "serve", *words, "--record", record, "--socket", path)
 
 
 def test_serve_needs_a_root_once(run, world, tmp_path):
-    """Trust starts from what the operator pins, here too."""
+    """The operator pins the root here, too."""
     status, _, err = serve(run, tmp_path, "--keys", world.folder.keys)
     assert status == 3
     assert "start with --root once" in err
 
 
 def test_serve_needs_its_keys(run, world, tmp_path):
-    """Without them it does not begin to listen."""
+    """Without its keys it does not begin to listen."""
     words = ("--keys", tmp_path / "nothing", "--root", world.folder.trusted_root)
     status, _, err = serve(run, tmp_path, *words)
     assert status == 3
@@ -78,7 +78,7 @@ def test_serve_needs_its_keys(run, world, tmp_path):
 
 
 def test_init_writes_the_public_halves(run, apart):
-    """It makes no key, and the signers find public.json where it always is."""
+    """The server makes no key, and signers find public.json at its usual place."""
     world, process = apart
     public = (process.keys / "public.json").read_bytes()
     status, out, err = run("init", "--state", world.folder.root)
@@ -92,7 +92,7 @@ def test_init_writes_the_public_halves(run, apart):
 
 
 def test_list_and_check(run, apart):
-    """They ask the key process."""
+    """They query the key process."""
     world, process = apart
     status, out, _ = run("keys", "list", "--json", "--state", world.folder.root)
     assert status == 0

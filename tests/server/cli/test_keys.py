@@ -1,4 +1,4 @@
-"""`keys new | list | switch`: exit statuses, sentences and what is shown."""
+"""`keys new | list | switch`: exit statuses, messages and output."""
 
 import importlib
 import json
@@ -30,7 +30,7 @@ def publish_both(world):
 
 
 def test_a_rotation(run, world, monkeypatch):
-    """New, listed by the signers, waited for, switched; `list` shows each stage."""
+    """Made, listed by the signers, waited for, switched to; `list` shows each stage."""
     state = world.folder.root
     status, out, err = run("keys", "list", "--state", state, "--json")
     before = rows(out)
@@ -82,7 +82,7 @@ def rows_by_subject(out):
 
 
 def test_after_a_theft(run, world):
-    """`--at-once` waits for nothing."""
+    """`--at-once` skips the waiting time."""
     state = world.folder.root
     assert run("keys", "new", "all", "--state", state)[0] == 0
     publish_both(world)
@@ -96,7 +96,7 @@ def test_after_a_theft(run, world):
 
 
 def test_next_keys_that_are_kept(run, world):
-    """It is said of each that was there, and `--afresh` replaces them."""
+    """Existing next keys are reported and kept, and `--afresh` replaces them."""
     state = world.folder.root
     status, out, _ = run("keys", "new", "snapshot", "--state", state)
     assert status == 0
@@ -116,7 +116,7 @@ def test_next_keys_that_are_kept(run, world):
 
 
 def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
-    """The next keys are made, and why they do not sign the log yet is said."""
+    """The next keys are made, and the message says why they do not sign the log yet."""
     module = importlib.import_module("server.cli.clock")
     now = module.now
     monkeypatch.setattr(module, "now", lambda: now() + timedelta(days=91))
@@ -128,7 +128,7 @@ def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
 
 
 def test_a_key_file_that_is_gone(run, world):
-    """Every command that signs names `init`, which makes that file and says which."""
+    """Every command that signs names `init`, which makes that file and reports it."""
     state = world.folder.root
     path = state / "keys" / "snapshot.pem"
     path.unlink()
@@ -152,7 +152,7 @@ def test_a_key_file_that_is_gone(run, world):
 
 
 def test_a_folder_of_keys_that_is_gone(run, world):
-    """The log keeps the name that the pinned root gives it."""
+    """The log keeps the name in the pinned root."""
     state = world.folder.root
     for path in (state / "keys").iterdir():
         path.unlink()
@@ -167,7 +167,7 @@ def test_a_folder_of_keys_that_is_gone(run, world):
 
 
 def test_nothing_to_switch_to(run, world):
-    """It is said, and the online roles are signed afresh: that ends a switch that was killed."""
+    """The command says so, and signs the online roles again: that completes a killed switch."""
     before = world.published().snapshot.version
     status, out, err = run("keys", "switch", "snapshot", "--state", world.folder.root)
     assert (status, err) == (0, "")
@@ -176,7 +176,7 @@ def test_nothing_to_switch_to(run, world):
 
 
 def test_the_table(run, world):
-    """It shows the part of each id that people compare, and where to take the public halves."""
+    """It shows the part of each id that people compare, and where the public halves are."""
     state = world.folder.root
     status, out, _ = run("keys", "new", "snapshot", "log", "--state", state)
     keys = load_online_keys(world.folder.keys)
@@ -197,7 +197,7 @@ def test_the_table(run, world):
     "words", [["new"], ["switch"], ["new", "root"], ["switch", "targets"], ["list", "all"]]
 )
 def test_usage(run, world, words):
-    """Roles are named, and only online ones."""
+    """Roles are required, and must be online ones."""
     status, out, err = run("keys", *words, "--state", world.folder.root)
     assert (status, out) == (2, "")
     assert "Error" in err
@@ -205,14 +205,14 @@ def test_usage(run, world, words):
 
 @pytest.mark.parametrize("command", [["new", "all"], ["switch", "all"], ["list"]])
 def test_no_state(run, tmp_path, command):
-    """A folder in which `init` was never run is status 3."""
+    """A folder without a previous `init` is status 3."""
     status, _, err = run("keys", *command, "--state", tmp_path)
     assert status == 3
     assert "run `hening-server init` first" in err
 
 
 def test_a_read_back_that_fails(run, world, direct_port):
-    """The keys are made; that the address does not show the news is said with status 3."""
+    """The keys are made; status 3 says that the public address does not show the new state."""
     url = f"http://127.0.0.1:{direct_port + 1 if direct_port < 65_535 else 1}"
     status, out, err = run(
         "keys", "new", "log", "--state", world.folder.root, "--public-url", url, "--json"

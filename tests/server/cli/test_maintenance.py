@@ -1,4 +1,4 @@
-"""`rebuild`: what it adds, what it cannot, and what other commands say before it."""
+"""`rebuild`: what it restores, what it cannot, and how other commands refer to it."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from tests.server.cli.test_commands import check_sentence
 
 @pytest.fixture
 def lost(world):
-    """Give a server whose database is gone."""
+    """Give a server whose database is lost."""
     for path in world.folder.root.glob("hening.sqlite*"):
         path.unlink()
     return world
 
 
 def test_the_way_back(run, lost):
-    """Commands name `rebuild`; after it `check` finds everything in order."""
+    """Commands name `rebuild`; after it `check` has no findings."""
     state = lost.folder.root
     for words in (["check"], ["migrate"], ["rollout", "halt", "armani/id/stable"]):
         status, _, err = run(*words, "--state", state)
@@ -42,7 +42,7 @@ def test_the_way_back(run, lost):
 
 
 def test_damaged_blobs(run, lost):
-    """They are told with exit status 1; everything else is back."""
+    """Damaged blobs are reported with exit status 1; everything else is restored."""
     (blob,) = LocalBlobs(lost.folder.blobs).list()
     LocalBlobs(lost.folder.blobs).path(blob.sha256).write_bytes(bytes(blob.length))
     status, out, err = run("rebuild", "--state", lost.folder.root)
@@ -65,7 +65,7 @@ NAME = "ab" * 32
 
 @pytest.fixture
 def state(world):
-    """Give a server's state with a blob that nothing names, ten days old."""
+    """Give a server's state with an unreferenced blob, ten days old."""
     path = LocalBlobs(world.folder.blobs).path(NAME)
     write_durable(path, b"12345")
     then = world.now().timestamp() - 10 * 86_400
@@ -74,7 +74,7 @@ def state(world):
 
 
 def test_gc(state, run):
-    """First as a dry run, then in earnest, then there is nothing left to do."""
+    """First as a dry run, then for real, then there is nothing left to do."""
     expected = {"named": 1, "young": 0, "octets": 5, "removed": [{"length": 5, "sha256": NAME}]}
     status, out, err = run("gc", "--state", state, "--dry-run", "--json")
     assert (status, err, json.loads(out)) == (0, "", expected | {"dry_run": True})

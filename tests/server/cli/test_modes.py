@@ -1,4 +1,4 @@
-"""A state of the version before, with wide modes: it goes on, and `check` says how to narrow it."""
+"""An older version's state with wide modes: it works, and `check` says how to narrow it."""
 
 import json
 import re
@@ -13,16 +13,16 @@ from tests.server.world import PACKAGE_2
 
 @pytest.fixture
 def wide(world):
-    """Give a server whose state others may read, all of it."""
+    """Give a server whose whole state others may read."""
     world.folder.settings.write_text('s3_secret = "canary"\ns3_key_id = "id"\n')
     for path in (world.folder.root, *world.folder.root.rglob("*")):
-        is_key = path.suffix == ".pem"  # refused when it is wide, before as now
+        is_key = path.suffix == ".pem"  # refused with wide modes, in both versions
         path.chmod(0o755 if path.is_dir() else 0o600 if is_key else 0o644)
     return world
 
 
 def commands(run, state, *more):
-    """Return the commands that `check` says are to be run."""
+    """Return the commands that `check` recommends."""
     status, out, _ = run("check", "--state", state, "--json", *more)
     errors = [row["error"] for row in json.loads(out) if row["error"]]
     assert status == bool(errors)
@@ -30,7 +30,7 @@ def commands(run, state, *more):
 
 
 def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
-    """It publishes; the commands of `check` narrow it, after which nothing is wrong any more."""
+    """It publishes; the commands of `check` narrow it, and leave no finding."""
     state = wide.folder.root
     assert wide.publish(wide.second_release(), [PACKAGE_2]).reason == ""
     found = commands(run, state)
@@ -43,7 +43,7 @@ def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
 
 
 def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
-    """The commands leave what a mirror has as well; one that was narrowed `export` mends."""
+    """The commands also narrow files linked into a mirror's folder; `export` repairs the mirror."""
     out, blobs = tmp_path / "mirror", LocalBlobs(wide.folder.blobs)
     export_mirror(wide.folder, blobs, out, link=True)
     for command in commands(run, wide.folder.root):
@@ -59,7 +59,7 @@ def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
 
 
 def test_a_wide_back_up_is_named(run, wide, tmp_path):
-    """A copy of a wide state is narrow; one that is wide itself is named each time."""
+    """A copy of a wide state is narrow; a wide backup is named each time."""
     out = tmp_path / "backup"
     status, _, err = run("backup", "--state", wide.folder.root, "--out", out)
     assert (status, err) == (0, "")

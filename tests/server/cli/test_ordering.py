@@ -1,4 +1,4 @@
-"""An order waits for the bundle that it may be about."""
+"""A rollout command waits for the bundle that it may depend on."""
 
 import pytest
 
@@ -12,27 +12,27 @@ CHANNEL = "armani/id/stable"
 
 
 class Waiter:
-    """A clock that each pause advances, and what a server does during the first two of them."""
+    """A clock that each pause advances, and a server's actions during the first two pauses."""
 
     def __init__(self, meanwhile=lambda: None):
         self.now, self.said, self.meanwhile = 0.0, [], [meanwhile, meanwhile]
 
     def pause(self, seconds):
-        """Pass the time; `seconds` of it."""
+        """Advance the time by `seconds`."""
         self.now += seconds
         if self.meanwhile:
             self.meanwhile.pop()()
 
     def wait(self, folder, waiting=None):
-        """Wait for `waiting`, by default for what lies in a state folder."""
+        """Wait for `waiting`, by default for the bundles in a state folder."""
         waiting = waiting or list_submissions(folder.incoming)
         wait_for_bundles(folder, waiting, self.said.append, lambda: self.now, self.pause)
 
 
 def test_what_was_taken_meanwhile_is_not_waited_for(world):
-    """It says nothing then, and returns without a pause."""
+    """It prints nothing then, and returns without a pause."""
     identity = world.submit(world.second_release(), [PACKAGE_2])
-    for _ in range(2):  # the second look puts the bundle away
+    for _ in range(2):  # the second look removes the bundle
         world.run(Publisher.process_incoming)
     waiter = Waiter()
     waiter.wait(world.folder, [identity])
@@ -40,7 +40,7 @@ def test_what_was_taken_meanwhile_is_not_waited_for(world):
 
 
 def test_a_bundle_is_waited_for(world):
-    """A server that runs takes it meanwhile."""
+    """A running server takes it meanwhile."""
     world.submit(world.second_release(), [PACKAGE_2])
     waiter = Waiter(lambda: world.run(Publisher.process_incoming))
     waiter.wait(world.folder)
@@ -51,14 +51,14 @@ def test_a_bundle_is_waited_for(world):
 
 
 def test_a_refused_bundle_is_named_with_its_reason(world):
-    """What was ordered could only be refused for another, misleading reason."""
+    """Otherwise the command would be refused for another, misleading reason."""
     world.submit(world.second_release())  # without its package
     with pytest.raises(PublishError, match=r"the server refused bundle [0-9a-f]{16}: .*not here"):
         Waiter(lambda: world.run(Publisher.process_incoming)).wait(world.folder)
 
 
 def test_without_a_server_it_ends(world):
-    """After a minute, with what to do; the bundle waits on."""
+    """It gives up after a minute and says what to do; the bundle stays."""
     world.submit(world.second_release(), [PACKAGE_2])
     waiter = Waiter()
     with pytest.raises(PublishError, match=r"1 bundle .* is not published.*start `hening-server"):
@@ -67,7 +67,7 @@ def test_without_a_server_it_ends(world):
 
 
 def test_an_offer_waits_for_its_release(run, world, monkeypatch):
-    """It is refused for the release that is missing, waits, and is tried once more."""
+    """It is refused because the release is missing, waits, and is tried once more."""
     world.submit(world.second_release(), [PACKAGE_2])
     monkeypatch.setattr("time.sleep", lambda _seconds: world.run(Publisher.process_incoming))
     status, out, err = run(
@@ -78,7 +78,7 @@ def test_an_offer_waits_for_its_release(run, world, monkeypatch):
 
 
 def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
-    """What it was refused for, and what became of the bundle."""
+    """The message has the reason of the refusal and the result of the bundle."""
     world.submit(world.second_release())  # without its package
     monkeypatch.setattr("time.sleep", lambda _seconds: world.run(Publisher.process_incoming))
     words = ("rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root)
@@ -90,14 +90,14 @@ def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
 
 @pytest.mark.parametrize("order", ["halt", "pause"])
 def test_what_stops_things_never_waits(run, world, order):
-    """Whatever lies there: it stops something, or is refused right away."""
+    """Halts and the like run, or are refused, immediately, whatever is in `incoming`."""
     world.submit(world.second_release(), [PACKAGE_2])
     status, _, err = run("rollout", order, "armani/id/beta", "--state", world.folder.root)
     assert (status, err.count("\n")) == (1, 1)
 
 
 def test_an_order_that_is_wrong_waits_for_nothing(run, world):
-    """Without a bundle that waits it is refused as ever."""
+    """Without a waiting bundle it is refused as usual."""
     status, _, err = run(
         "rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root
     )
@@ -106,10 +106,10 @@ def test_an_order_that_is_wrong_waits_for_nothing(run, world):
 
 
 def test_an_offer_waits_for_its_model(run, fresh, monkeypatch):
-    """Right after a ceremony nothing is published at all."""
+    """Right after a ceremony nothing is published yet."""
     first = fresh.ceremony.first()
     first["root", 1] = fresh.folder.trusted_root.read_bytes()
-    fresh.run(Publisher.repair)  # makes the database
+    fresh.run(Publisher.repair)  # creates the database
     fresh.submit(first)
     monkeypatch.setattr("time.sleep", lambda _seconds: fresh.run(Publisher.process_incoming))
     status, _, err = run("rollout", "offer", CHANNEL, "--share", "1%", "--state", fresh.folder.root)

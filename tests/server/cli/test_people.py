@@ -1,4 +1,4 @@
-"""`account`, `token` and `trail`: what people and programs read, and what is refused."""
+"""`account`, `token` and `trail`: output for people and as JSON, and refusals."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from tests.server.cli.test_commands import CHANNEL, check_sentence
 
 @pytest.fixture
 def state(fresh, run):
-    """Give a state folder with a database, in which nobody has done anything."""
+    """Give a state folder with an empty database."""
     assert run("init", "--state", fresh.folder.root)[0] == 0
     return fresh.folder.root
 
@@ -34,7 +34,7 @@ def ask(run, state):
 
 @pytest.fixture(autouse=True)
 def someone(monkeypatch, tmp_path):
-    """Let the command be run by the user with the number 0, who logged in as such."""
+    """Let the command run as user number 0, who logged in as such."""
     login = tmp_path / "loginuid"
     login.write_text("0")
     monkeypatch.setattr(cli_operator, "LOGIN", login)
@@ -88,7 +88,7 @@ def test_people_from_the_first_admin_on(run, state, ask):
     ids=" ".join,
 )
 def test_usage(run, state, words):
-    """Options that contradict each other or say nothing are status 2, and nothing is changed."""
+    """Options that contradict each other or are missing are status 2, and nothing is changed."""
     status, out, err = run(*words, "--state", state)
     assert (status, out) == (2, "")
     assert "Error:" in err
@@ -106,7 +106,7 @@ def test_usage(run, state, words):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_refusals(run, state, words, sentence):
-    """What the rules refuse is status 1 and a sentence."""
+    """A refusal by the rules is status 1 and a sentence."""
     status, out, err = run(*words, "--state", state)
     assert (status, out) == (1, "")
     check_sentence(err)
@@ -114,7 +114,7 @@ def test_refusals(run, state, words, sentence):
 
 
 def test_the_last_admin(run, state, ask):
-    """The command line does not shut the last admin out either."""
+    """The command line does not remove the last admin either."""
     ask("account", "add", "root", "--role", "admin", "--all-codenames")
     for words in (["disable", "root"], ["set", "root", "--role", "viewer"]):
         status, _, err = run("account", *words, "--state", state)
@@ -146,7 +146,7 @@ def test_tokens(run, state, ask):
 
 
 def test_revoking_is_all_or_nothing(run, state, ask):
-    """With one id that does not exist no token is revoked."""
+    """One unknown id prevents the revocation of all tokens."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     made = ask("token", "create", "ani", "--label", "ci")
     status, _, _ = run("token", "revoke", made["id"], "ffffffffffff", "--state", state)
@@ -155,7 +155,7 @@ def test_revoking_is_all_or_nothing(run, state, ask):
 
 
 def test_the_trail_of_commands(run, state, ask):
-    """Each change is there once, done by who logged in; pages and filters show parts of it."""
+    """Each change is there once, with the login name; pages and filters show parts of it."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     token = ask("token", "create", "ani", "--label", "ci")
     ask("token", "revoke", token["id"])
@@ -206,7 +206,7 @@ def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
 
 
 def test_check_verifies_the_trail(run, world):
-    """An audit log that was touched is a finding of its own, and names the entry."""
+    """A changed audit log is a finding of its own, and names the entry."""
     state = world.folder.root
     run("account", "add", "ani", "--role", "viewer", "--all-codenames", "--state", state)
 
@@ -224,7 +224,7 @@ def test_check_verifies_the_trail(run, world):
 
 
 def test_orders_are_told_before_and_after(run, world):
-    """What was asked for, by whom, and the snapshot that shows it; a refusal is no change."""
+    """The request, its author, and the snapshot that shows it; a refusal is not a change."""
     state = world.folder.root
     reason = "en=It drains the battery."
     assert run("rollout", "halt", CHANNEL, "--reason", reason, "--state", state)[0] == 0
@@ -244,7 +244,7 @@ def test_orders_are_told_before_and_after(run, world):
 
 
 def test_keys_and_roots_are_told(run, tmp_path, world):
-    """New keys, a switch, and the root that a server starts from are in the audit log."""
+    """New keys, a switch, and the pinned root are in the audit log."""
     state = tmp_path / "new"
     run("init", "--state", state)
     _, out, _ = run("audit-log", "list", "--state", state, "--json")
@@ -292,7 +292,7 @@ def test_garbage_is_told(run, world):
     ],
 )
 def test_who_logged_in(someone, monkeypatch, login, name):
-    """Who logged in is named, also behind sudo; else the process's user; else the number."""
+    """The login name is recorded, also with sudo; else the process's user; else the number."""
     monkeypatch.setattr("os.getuid", lambda: 0)
     monkeypatch.setenv("LOGNAME", "mallory")
     monkeypatch.setenv("SUDO_USER", "mallory")

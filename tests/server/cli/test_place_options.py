@@ -1,4 +1,4 @@
-"""`--state` is spared where a variable or a `hening.toml` names the folder."""
+"""`--state` is optional if a variable or a `hening.toml` names the folder."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def at(world, tmp_path, monkeypatch):
-    """Work below a folder whose `hening.toml` names the server's state."""
+    """Work in a subfolder of a folder whose `hening.toml` names the server's state."""
     assert world.folder.root == tmp_path / "state"
     (tmp_path / "below").mkdir()
     (tmp_path / "hening.toml").write_text('state = "state"\n')
@@ -17,21 +17,21 @@ def at(world, tmp_path, monkeypatch):
 
 
 def test_the_file_spares_the_option(run):
-    """Also below its folder."""
+    """The file is also found from a subfolder."""
     status, out, err = run("rollout", "show", "--json")
     assert (status, err) == (0, "")
     assert json.loads(out)[0]["channel"] == "armani/id/stable"
 
 
 def test_option_variable_and_file_in_this_order(run, monkeypatch):
-    """Each hides what comes after it."""
+    """Each has priority over those after it."""
     monkeypatch.setenv("HENING_STATE", "by-variable")
     assert "no server state in by-variable" in run("rollout", "show")[2]
     assert "no server state in by-option" in run("rollout", "show", "--state", "by-option")[2]
 
 
 def test_without_any_it_is_wrong_usage(run, at):
-    """The sentence says what would do."""
+    """The message lists the ways to name it."""
     (at / "hening.toml").unlink()
     status, _, err = run("rollout", "show")
     assert status == 2
@@ -57,7 +57,7 @@ def test_a_variable_is_no_setting_of_the_server(run, at, monkeypatch):
 
 
 def test_an_export_goes_before_a_folder_that_is_only_a_default(run, at):
-    """`audit-log verify` asks for one of two; only what the command line has counts."""
+    """`audit-log verify` requires one of two; only the command line counts."""
     exported = run("audit-log", "export")[1]
     (at / "trail.jsonl").write_text(exported)
     status, out, err = run("audit-log", "verify", "--export", at / "trail.jsonl")
@@ -66,7 +66,7 @@ def test_an_export_goes_before_a_folder_that_is_only_a_default(run, at):
 
 
 def test_what_was_taken_is_explained(run, at, monkeypatch):
-    """Each folder, and the variable or file that names it."""
+    """Each folder is shown with the variable or file that names it."""
     monkeypatch.setenv("HENING_KEYS", "/media/keys")
     status, out, err = run("--explain-settings")
     assert (status, err) == (0, "")

@@ -1,4 +1,4 @@
-"""An older database under a newer public tree: what it forgot does not happen or hold again."""
+"""An older database with a newer public tree: what it forgot is not repeated or valid again."""
 
 import asyncio
 import json
@@ -32,8 +32,8 @@ def stages(permille):
 def restored(world):
     """Give a server whose database is from before a rollout was paused, and two tokens' texts.
 
-    In the back-up an order for half the fleet is due in an hour. Since then it was carried out,
-    then the channel was paused, and the first of the tokens was revoked.
+    In the backup a command for half the fleet is due in an hour. After the backup it was carried
+    out, then the channel was paused, and the first of the tokens was revoked.
     """
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     copy = world.folder.root.with_name("copy.sqlite")
@@ -94,7 +94,7 @@ def restored(world):
 
 
 def look(world, texts):
-    """Return what `run` carries out, whether the channel is paused, and which tokens hold."""
+    """Return what `run` carries out, whether the channel is paused, and which tokens are valid."""
 
     async def inside():
         async with open_desk(world) as desk:
@@ -116,7 +116,7 @@ def look(world, texts):
 
 
 def test_a_restored_database_does_nothing_again(run, restored):
-    """Open orders are cancelled with a reason, and no token or session holds; check is content."""
+    """Open commands are cancelled with a reason, no token or session is valid; check is clean."""
     world, texts = restored
     status, out, err = run("rebuild", "--state", world.folder.root)
     assert (status, err) == (0, "")
@@ -134,7 +134,7 @@ def test_a_restored_database_does_nothing_again(run, restored):
 
 
 def test_tokens_may_be_kept(run, restored):
-    """Whoever knows that none was revoked keeps them; orders are cancelled all the same."""
+    """An option keeps them if none was revoked; commands are cancelled all the same."""
     world, texts = restored
     status, out, _ = run("rebuild", "--state", world.folder.root, "--keep-tokens", "--json")
     assert status == 0

@@ -1,4 +1,4 @@
-"""`rollout` and `change` as a shell sees them: plans, previews, tags, what waits, proposals."""
+"""`rollout` and `change` on the command line: plans, previews, tags, waiting changes, proposals."""
 
 import json
 import re
@@ -18,7 +18,7 @@ CHANNEL, BETA = "armani/id/stable", "armani/id/beta"
 
 @pytest.fixture
 def state(world):
-    """Give the state folder of a server that has something to offer."""
+    """Give the state folder of a server with an offered release."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     return world.folder.root
 
@@ -52,7 +52,7 @@ OFFICE = ["--zone", "Asia/Jakarta", "--window", "mon-thu 09:00-17:00"]
 
 
 def test_a_plan_in_windows(ask):
-    """The stages of the command become starts in the windows; 2099-06-01 is a Monday."""
+    """The command's stages become starts in the windows; 2099-06-01 is a Monday."""
     stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
     start = ["--start", "2099-06-01T16:00+07:00"]
     seen = ask("rollout", "offer", CHANNEL, *stages, *start, *OFFICE, "--dry-run")
@@ -81,7 +81,7 @@ def test_a_plan_in_windows(ask):
     ids=" ".join,
 )
 def test_plans_that_are_usage(run, state, words):
-    """A plan that cannot be read is status 2."""
+    """A plan with a syntax error is status 2."""
     assert run("rollout", "offer", CHANNEL, *words, "--state", state)[0] == 2
 
 
@@ -98,13 +98,13 @@ def test_plans_that_are_usage(run, state, words):
     ids=" ".join,
 )
 def test_plans_that_are_refused(run, state, words):
-    """A plan that cannot be carried out is status 1, in one sentence."""
+    """A plan that cannot be carried out is status 1, with one sentence."""
     status, _, err = run("rollout", "offer", CHANNEL, *words, "--state", state)
     assert (status, err.count("\n")) == (1, 1)
 
 
 def test_a_preview_for_people(run, state):
-    """Shares and builds in two tables; the newest build is offered nothing."""
+    """Shares and builds in two tables; the newest build gets no offer."""
     status, out, err = run("rollout", "preview", CHANNEL, "--state", state)
     assert (status, err) == (0, "")
     words = " ".join(out.split())
@@ -119,7 +119,7 @@ def test_a_preview_for_people(run, state):
 
 
 def test_tags(run, ask, state):
-    """`show` tells the tag; an order for an older one is refused and says so."""
+    """`show` prints the tag; a command for an older tag is refused and says so."""
     (row,) = ask("rollout", "show")
     tag = ["--if-match", row["etag"]]
     (after,) = ask("rollout", "pause", CHANNEL, *tag)["channels"]
@@ -131,7 +131,7 @@ def test_tags(run, ask, state):
 
 
 def test_what_waits(run, ask, state, monkeypatch):
-    """Orders for later and for a second person are listed, approved, rejected, cancelled."""
+    """Scheduled commands and those that need approval are listed, approved, rejected, cancelled."""
     answer = ask("rollout", "pause", CHANNEL, "--due", f"{later()}")
     (later_on,) = answer["changes"]
     assert (later_on["state"], answer["snapshot"]) == ("approved", 0)
@@ -158,7 +158,7 @@ def test_what_waits(run, ask, state, monkeypatch):
 
 
 def test_a_halt_reaches_whoever_it_can(run, ask, state):
-    """One channel that offers nothing, or a misspelt one, does not save the others."""
+    """A channel without an offer, or a misspelt one, does not prevent the other halts."""
     status, out, err = run("rollout", "halt", "dior/id/stable", CHANNEL, "--state", state)
     assert (status, "is halted in armani/id/stable" in out) == (1, True)
     assert "the other channels are halted: there is no model dior" in err
@@ -169,7 +169,7 @@ def test_a_halt_reaches_whoever_it_can(run, ask, state):
 
 
 def test_words_that_are_not_recorded(run, state, monkeypatch):
-    """Beyond an account's share it is halted still, with status 0, and a sentence says why."""
+    """Beyond an account's limit the halt still works, with status 0, and a message says why."""
     monkeypatch.setenv("HENING_REWORDINGS_PER_DAY", "1")
     told = [
         run("rollout", "halt", CHANNEL, "--note", note, "--json", "--state", state)
@@ -188,7 +188,7 @@ def test_a_halt_is_never_put_off(run, ask, state):
 
 
 def test_a_halt_of_what_was_never_offered(run, promoted):
-    """It ends the offer that waits, and says so."""
+    """It cancels the waiting offer, and says so."""
     (promoted / "settings.toml").write_text('approval_channels = ["*/*/beta"]\n')
     assert run("rollout", "offer", BETA, "--share", "1%", "--state", promoted)[0] == 0
     status, out, _ = run("rollout", "halt", BETA, "--state", promoted)
@@ -200,7 +200,7 @@ def test_a_halt_of_what_was_never_offered(run, promoted):
 
 
 def test_orders_of_which_some_wait(run, promoted):
-    """Each channel is told of by itself, whichever comes first."""
+    """Each channel has its own message, in any order."""
     (promoted / "settings.toml").write_text('approval_channels = ["*/*/beta"]\n')
     status, out, _ = run(
         "rollout", "offer", BETA, CHANNEL, "--counter", "2", "--share", "1%", "--state", promoted
@@ -213,7 +213,7 @@ def test_orders_of_which_some_wait(run, promoted):
 
 
 def test_a_dry_run_of_what_is_put_off(run, ask, state):
-    """Its shares begin when it is due; a due time in the past is refused as the order would be."""
+    """Its shares begin when it is due; a due time in the past is refused as without a dry run."""
     moment = later()
     seen = ask("rollout", "offer", CHANNEL, "--share", "1%", "--due", moment, "--dry-run")
     due = int(datetime.fromisoformat(moment).timestamp())
@@ -235,7 +235,7 @@ def test_a_dry_run_of_what_is_put_off(run, ask, state):
     ids=" ".join,
 )
 def test_words_that_mislead_are_refused(run, ask, state, words, tmp_path, monkeypatch):
-    """Status 1, and a sentence that holds nothing of them; nothing is halted or written."""
+    """Status 1, and a message that does not repeat them; nothing is halted or written."""
     monkeypatch.chdir(tmp_path)
     status, out, err = run("rollout", *words, "--state", state)
     assert (status, out) == (1, "")
@@ -246,7 +246,7 @@ def test_words_that_mislead_are_refused(run, ask, state, words, tmp_path, monkey
 
 
 def test_older_words_do_no_harm(run, ask, state, monkeypatch):
-    """A terminal is shown escapes, and no markup of rich; JSON has the words as they are."""
+    """A terminal gets escapes, and no markup of rich; JSON has the original words."""
     odd = "[red]a\u202eb\x1b[2J"
     with monkeypatch.context() as older:
         older.setattr("server.release.rollouts.rollouts.check_note", lambda _: None)
@@ -268,7 +268,7 @@ def test_proposals(run, ask, state, tmp_path):
     answer = ask("rollout", *words)
     proposal = json.loads(file.read_bytes())
     assert (proposal["kind"], proposal["note"]) == ("proposal", "It drains.")
-    assert file.stat().st_mode & 0o777 == 0o644  # it goes round, and holds no secret
+    assert file.stat().st_mode & 0o777 == 0o644  # it is passed around, and contains no secret
     (changed,) = proposal["changes"]
     listed = json.loads(changed["octets"])["signed"]["targets"]
     assert listed[SECOND]["custom"]["withdrawn"] is True
@@ -296,7 +296,7 @@ def another():
 
 
 def test_an_order_names_its_own_build(run, ask, state):
-    """Not the one that the channel offered when it was given, in lists and alone."""
+    """The build is that of the command, not a later offer's, in lists and alone."""
     (change,) = ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")["changes"]
     newest, *_ = ask("change", "list")
     assert (newest["build"]["counter"], newest["counter"]) == (2, 1)
@@ -308,7 +308,7 @@ def test_an_order_names_its_own_build(run, ask, state):
 
 
 def test_everything_about_an_order(run, ask, state):
-    """Build, plan, note, who gave and who approved it, in 80 columns."""
+    """Build, plan, note, author and approver, in 80 columns."""
     stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
     note = ["--note", "Tried by ten of us.", "--due", later()]
     (change,) = ask("rollout", "offer", CHANNEL, *stages, *OFFICE, *note)["changes"]
@@ -337,13 +337,13 @@ def test_everything_about_an_order(run, ask, state):
     ],
 )
 def test_a_near_name(run, state, words, sentence):
-    """A channel or model that is not there, and one that was meant."""
+    """An unknown channel or model is refused, and the message suggests a similar name."""
     status, _, err = run("rollout", *words, "--state", state)
     assert (status, sentence in err) == (1, True)
 
 
 def test_a_halt_is_a_sentence(run, state):
-    """What is halted where, what that does, and whom it had reached."""
+    """It says what is halted where, the effect, and the share reached."""
     status, out, _ = run("rollout", "halt", CHANNEL, "--state", state)
     assert status == 0
     assert out.startswith(
@@ -354,7 +354,7 @@ def test_a_halt_is_a_sentence(run, state):
 
 @pytest.mark.parametrize("words", [["rollout", "show"], ["change", "list"], ["audit-log", "list"]])
 def test_lists_fit_80_columns(run, ask, state, words):
-    """Whatever they hold, and nothing is cut off."""
+    """All lists do, whatever their content, and nothing is cut off."""
     ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")
     status, out, _ = run(*words, "--state", state)
     assert (status, "armani/id/stable" in out) == (0, True)
@@ -375,7 +375,7 @@ _LISTS = [
 
 @pytest.mark.parametrize(("words", "shown"), _LISTS)
 def test_tables_fit_80_columns(run, ask, state, words, shown):
-    """Each, whatever is in it."""
+    """Each does, whatever its content."""
     name = "a-long-name-for-a-program"
     ask("account", "add", name, "--role", "engineer", "--codename", "armani")
     ask("token", "create", name, "--label", "a long label " * 4)
@@ -386,7 +386,7 @@ def test_tables_fit_80_columns(run, ask, state, words, shown):
 
 
 def test_the_trail_is_sentences(run, ask, state):
-    """With local time, who, what and the build by its name, and nothing in braces."""
+    """With local time, author, action and the build by name, and without braces."""
     ask("rollout", "halt", CHANNEL, "--reason", "en=It drains", "--note", "Seen in the lab")
     _, out, _ = run("audit-log", "list", "--state", state, "--utc")
     lines = [line.strip() for line in out.splitlines()]
@@ -401,7 +401,7 @@ def test_the_trail_is_sentences(run, ask, state):
 
 @pytest.mark.parametrize("words", [["change", "list"], ["check"]])
 def test_times_are_local_or_utc(run, ask, state, monkeypatch, words):
-    """Local with the zone's name; `--utc` is UTC."""
+    """Times are local with the zone's name; with `--utc` they are UTC."""
     monkeypatch.setenv("TZ", "Asia/Jakarta")
     time.tzset()
     try:
@@ -416,7 +416,7 @@ def test_times_are_local_or_utc(run, ask, state, monkeypatch, words):
 
 
 def test_a_shell_offers_channels(state, tmp_path):
-    """Those that builds are in, where a state is given; without one none."""
+    """Channels with builds, if a state is given; otherwise none."""
     completion = ShellComplete(cli, {}, "hening-server", "")
     for folder, offered in ((state, [CHANNEL]), (tmp_path / "none", [])):
         words = ["rollout", "halt", "--state", str(folder)]
@@ -425,6 +425,6 @@ def test_a_shell_offers_channels(state, tmp_path):
 
 @pytest.mark.parametrize("words", [["change", "list"], ["session", "list"], ["account", "list"]])
 def test_an_empty_list_is_a_sentence(run, world, words):
-    """And no frame around nothing."""
+    """And has no frame."""
     status, out, _ = run(*words, "--state", world.folder.root)
     assert (status, out.count("\n"), out.startswith(("No ", "There is no "))) == (0, 1, True)

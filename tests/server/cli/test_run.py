@@ -1,4 +1,4 @@
-"""What `run` prints once it listens."""
+"""The output of `run` once it listens."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ HERE = ("--host", "127.0.0.1", "--port", "0", "--api-port", "0", "--console")
 
 @pytest.fixture
 def listening(run, world, monkeypatch):
-    """Return what starts a server that ends as soon as it listens, at ports 8080 and 8090."""
+    """Return a function that starts a server at ports 8080 and 8090, which ends once it listens."""
 
     @contextlib.asynccontextmanager
     async def running(*_arguments, announce_api, **_options):
@@ -32,7 +32,7 @@ def listening(run, world, monkeypatch):
     ],
 )
 def test_the_consoles_address_is_printed_last(listening, options, address):
-    """As a browser takes it; the API's stands before it."""
+    """In the form that a browser takes; the API's address comes first."""
     status, out, err = listening(*options)
     assert (status, err) == (0, "")
     phones, api, console = out.splitlines()
@@ -42,7 +42,7 @@ def test_the_consoles_address_is_printed_last(listening, options, address):
 
 
 def test_a_console_without_the_port_that_serves_it_is_wrong_usage(run, world):
-    """It would be served nowhere, and no line would say so."""
+    """The console would not be served, and no output would say so."""
     status, out, err = run("run", "--state", world.folder.root, "--port", "0", "--console")
     assert (status, out) == (2, "")
     assert "give --api-port as well." in err

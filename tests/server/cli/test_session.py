@@ -1,4 +1,4 @@
-"""`session`: who is signed in to the console, and ending that from the server."""
+"""`session`: list the console's sessions, and end them from the server."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def begun(world):
 
 
 def test_listing_and_ending(run, begun):
-    """One by its id, the others by their account; the audit log names the user, not a secret."""
+    """One by its id, the others by account; the audit log has the user's name and no secret."""
     state, (first, second) = begun
     status, out, err = run("session", "list", "--state", state, "--json")
     assert (status, err) == (0, "")
@@ -65,7 +65,7 @@ def test_listing_and_ending(run, begun):
 
 
 def test_what_is_refused(run, begun):
-    """An unknown id ends none of the others; ids and an account together are a usage error."""
+    """An unknown id ends no session; ids and an account together are a usage error."""
     state, (first, _) = begun
     status, _, err = run("session", "end", first.row.id, "s-000000000000", "--state", state)
     assert (status, "there is no session s-000000000000" in err) == (1, True)

@@ -1,4 +1,4 @@
-"""A state folder of the release before this one is opened: migrated, checked, published from."""
+"""A state folder of the previous release is opened: migrated, checked, published from."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from tests.server.storage.test_both_databases import go_down
 from tests.server.storage.test_migration_with_data import COLUMNS
 from tests.server.world import PACKAGE_2, refresh_from_disk
 
-# The tables as the first release made them, word for word.
+# The tables exactly as the first release made them.
 FIRST_RELEASE = """
 CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,
@@ -51,7 +51,7 @@ def read(path):
 
 
 def go_back(world):
-    """Put the database of the first release in place of this one's; return its rows."""
+    """Put the first release's database in place of this one; return its rows."""
     rows = read(world.folder.sqlite)
     for path in world.folder.root.glob("hening.sqlite*"):
         path.unlink()
@@ -65,7 +65,7 @@ def go_back(world):
 
 
 def wrong(run, state):
-    """Return what `check` finds wrong."""
+    """Return the findings of `check`."""
     status, out, err = run("check", "--state", state, "--deep", "--json")
     assert err == ""
     found = [row for row in json.loads(out) if row["error"]]
@@ -74,7 +74,7 @@ def wrong(run, state):
 
 
 def test_the_state_of_the_release_before_opens(run, world):
-    """Commands migrate it with a copy beside; all is there, and the next release comes out."""
+    """Commands migrate it and keep a copy; all data is there, and the next release is published."""
     state = world.folder.root
     rows = go_back(world)
     assert [row["subject"] for row in wrong(run, state)] == ["database"]
@@ -90,7 +90,7 @@ def test_the_state_of_the_release_before_opens(run, world):
 
 
 def test_the_release_before_goes_on_after_going_down(run, world):
-    """Downgraded, it has its own rows and those of now; upgraded again, nothing is missing."""
+    """Downgraded, it has its old and new rows; upgraded again, no row is missing."""
     state = world.folder.root
     go_back(world)
     assert run("migrate", "--state", state)[0] == 0

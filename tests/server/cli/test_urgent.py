@@ -1,4 +1,4 @@
-"""Commands that stop something, while a server runs on the state."""
+"""Halts, pauses and cancellations while a server runs on the state."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ CHANNEL, BETA = "armani/id/stable", "armani/id/beta"
 
 @pytest.fixture
 async def served(world, run, monkeypatch):
-    """Give a function that runs a command beside a server, and fails where it works directly."""
+    """Give a function that runs a command beside a server, and fails if it works directly."""
     files = {
         f"{channel}/armani-{number}.zip": (data, release(number))
         for channel in (CHANNEL, BETA)
@@ -47,7 +47,7 @@ async def served(world, run, monkeypatch):
 
 
 async def test_the_server_halts_for_a_command(served, world):
-    """What is told is what the command tells without one; a channel without an offer fails."""
+    """The output is the same as without a server; a channel without an offer fails."""
     status, out, _ = await served("rollout", "halt", CHANNEL, "--reason", "en=It drains.")
     told = json.loads(out)
     assert (status, [row["state"] for row in told["channels"]]) == (0, ["halted"])
@@ -59,7 +59,7 @@ async def test_the_server_halts_for_a_command(served, world):
 
 
 async def test_the_server_pauses_for_a_command(served):
-    """With the tag that it was looked at under; a stale one is refused as without a server."""
+    """The command carries the tag that was seen; a stale one is refused as without a server."""
     status, _, err = await served("rollout", "pause", CHANNEL, "--if-match", '"0"')
     assert (status, err.startswith("hening-server: ")) == (1, True)
     status, out, _ = await served("rollout", "pause", CHANNEL)
@@ -67,7 +67,7 @@ async def test_the_server_pauses_for_a_command(served):
 
 
 async def test_the_server_cancels_for_a_command(served, world):
-    """An order that waits for its time; one that is not there is refused."""
+    """A command that waits for its time is cancelled; an unknown one is refused."""
     due = ("--due", f"{world.now() + timedelta(days=30):%Y-%m-%dT%H:%M}+00:00")
     _, out, _ = await served("rollout", "pause", CHANNEL, *due, direct=True)
     (change,) = json.loads(out)["changes"]
@@ -79,7 +79,7 @@ async def test_the_server_cancels_for_a_command(served, world):
 
 
 def test_a_server_that_takes_it_and_ends(world, run):
-    """The command does not do it a second time: it says where to look."""
+    """The command does not repeat it: it says where to look."""
     world.folder.run.mkdir()
 
     def answer(listener):
@@ -98,7 +98,7 @@ def test_a_server_that_takes_it_and_ends(world, run):
 
 
 def test_a_server_that_has_ended(world, run):
-    """A socket on which nobody listens is none: the command works directly."""
+    """A socket without a listener is ignored: the command works directly."""
     world.folder.run.mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(world.folder.urgent))
