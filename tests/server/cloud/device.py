@@ -1,6 +1,6 @@
-"""Devices of owners that speak the records door's protocol, and a cloud for them to speak to.
+"""Owners' devices that speak the protocol of the records API, and a cloud for them.
 
-What a device encrypts is random here: the server cannot tell.
+Encrypted content is random here: the server cannot tell the difference.
 """
 
 import base64
@@ -26,7 +26,7 @@ HEADERS = {"Content-Type": "application/msgpack", "Accept": "application/msgpack
 
 
 def uid() -> str:
-    """Return a new uid as clients make them."""
+    """Return a new uid in the clients' form."""
     return base64.urlsafe_b64encode(os.urandom(24)).decode()
 
 
@@ -43,7 +43,7 @@ class Clock:
 
 @dataclass
 class Device:
-    """One device: a name, a login key, and a token once it is logged in."""
+    """One device: a name, a login key, and a token after login."""
 
     http: aiohttp.ClientSession
     url: str
@@ -65,7 +65,7 @@ class Device:
             return answer.status, content
 
     async def ask(self, method: str, path: str, body: object = None) -> tuple[int, object]:
-        """Ask the account door; return the status and the answer, decoded."""
+        """Send a request to the account API; return the status and the decoded answer."""
         headers = {"Authorization": f"Token {self.token}"} if self.token else {}
         address = f"{self.url}/account/1/{path}"
         data = None if body is None else msgspec.json.encode(body)
@@ -76,7 +76,7 @@ class Device:
             return answer.status, msgspec.json.decode(content) if content else None
 
     async def make_token(self, *, reads_only: bool = False) -> str:
-        """Make a token of the blobs door."""
+        """Make a token of the blobs API."""
         asked = {"door": "blobs", "reads_only": reads_only}
         status, answer = await self.ask("POST", "app-tokens", asked)
         assert status == 201, answer
@@ -87,7 +87,7 @@ class Device:
         return await self.ask("POST", "consents", make_statement(policy, key, **changed))
 
     async def sign_up(self, *, salt: bytes = b"") -> tuple[int, object]:
-        """Make the account, with a salt that is drawn or given."""
+        """Make the account, with a random or given salt."""
         status, answer = await self.call(
             "POST",
             "authentication/signup/",
@@ -124,7 +124,7 @@ class Device:
         return status, answer
 
     async def sign(self, action: str, key: SigningKey | None = None, **more: object) -> dict:
-        """Return what the account door takes for `action`, signed by the password's key."""
+        """Return the account API's body for `action`, signed by the password's key."""
         _, challenge = await self.ask("POST", "recovery/challenge", {"username": self.name})
         says = {
             "username": self.name,
@@ -136,13 +136,13 @@ class Device:
         return {"response": response, "signature": (key or self.key).sign(response).signature}
 
     async def set_recovery(self, words: SigningKey) -> None:
-        """Store words whose key is `words`."""
+        """Store recovery words with the key `words`."""
         kept = {"key": bytes(words.verify_key), "wrap": b"by the words", "words": b"the words"}
         signed = await self.sign("setRecovery", recovery=kept)
         assert await self.ask("PUT", "recovery", signed) == (204, None)
 
     async def create(self, kind: bytes = b"type") -> dict:
-        """Make a collection and return the item that describes it."""
+        """Make a collection and return its describing item."""
         item = make_item()
         body = {"item": item, "collectionKey": os.urandom(72), "collectionType": kind}
         status, answer = await self.call("POST", "collection/", body)
@@ -156,21 +156,21 @@ class Device:
 
 
 def make_item(body: bytes = b"", **changed: object) -> dict:
-    """Return an item in its first revision, with one chunk where there is a body."""
+    """Return an item in its first revision, with one chunk if it has a body."""
     chunks = [[uid(), body]] if body else []
     content = {"uid": uid(), "meta": os.urandom(64), "chunks": chunks, "deleted": False}
     return {"uid": uid(), "version": 1, "content": content, "etag": None, **changed}
 
 
 def change(item: dict, **changed: object) -> dict:
-    """Return an item's next revision, written by a device that knows the one before."""
+    """Return an item's next revision, written by a device that has the previous one."""
     content = {**item["content"], "uid": uid(), "meta": os.urandom(64), **changed}
     return {**item, "content": content, "etag": item["content"]["uid"]}
 
 
 @dataclass
 class Cloud:
-    """A cloud that runs: its address, its clock, where it keeps things, and devices."""
+    """A running cloud: its address, its clock, its storage, and devices."""
 
     url: str
     clock: Clock
@@ -197,7 +197,7 @@ async def running(
     peppers=(),
     **settings: object,
 ) -> AsyncIterator[Cloud]:
-    """Run a cloud until the block ends, with policies that hold."""
+    """Run a cloud until the block ends, with valid policies."""
     clock = Clock()
     own = {"region": "id", "port": 0, "sign_up": SignUp.OPEN, **LAW}
     chosen = CloudSettings(**{**own, **settings})

@@ -1,9 +1,9 @@
 """Runs hening-server and ends it with SIGKILL before a durable change.
 
-    python -m tests.server.cloud.killed ROOT CHANGE WORD …
+python -m tests.server.cloud.killed ROOT CHANGE WORD …
 
-CHANGE is a number, or what a change is called. Changes of files below ROOT and commits are written
-to standard error, a line each.
+CHANGE is the number or the name of a change. Changes of files below ROOT and commits are written to
+standard error, a line each.
 """
 
 import os
@@ -15,7 +15,7 @@ from tests.crash.watch import watch
 
 
 def run(root, last):
-    """Run the command line's words."""
+    """Run the command line."""
     passed = 0
 
     def point(change):

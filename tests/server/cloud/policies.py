@@ -1,4 +1,4 @@
-"""Policies for a cloud in tests, signed by a key of their own, and statements of devices."""
+"""Policies for a cloud in tests, signed by their own key, and statements of devices."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from server.storage.database import open_database
 
 SIGNER = SigningKey(bytes(32))
 KEY = VerifierKey(policy_key_name("id"), bytes(SIGNER.verify_key))
-#: Settings of a cloud that takes the policies below.
+#: Settings of a cloud that accepts the policies below.
 LAW = {"policy_key": str(KEY), "country": "ID", "law_minutes": 1440}
 TEXT = b"We keep what your phone encrypts.\n"
 HOURS = {
@@ -65,7 +65,7 @@ def sign(policy):
 
 
 def hash_policy(policy):
-    """Return the hash that statements name a policy by."""
+    """Return the hash by which statements name a policy."""
     text = sign(policy).rpartition(b"\n\n")[0] + b"\n"
     return hashlib.sha256(text).hexdigest()
 
@@ -74,7 +74,7 @@ POLICY = make_policy()
 
 
 def policy_words(folder):
-    """Return the options of `cloud init` for this policy, whose files are put into `folder`."""
+    """Return the options of `cloud init` for this policy; its files are written to `folder`."""
     (folder / "en.md").write_bytes(TEXT)
     (folder / "1.policy").write_bytes(sign(POLICY))
     text = f"en={folder / 'en.md'}"
@@ -82,7 +82,7 @@ def policy_words(folder):
 
 
 async def keep_policies(place, *policies):
-    """Let a cloud's database hold policies, in their order."""
+    """Store policies in a cloud's database, in their order."""
     async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
         for policy in policies:
             if await db.get(PolicyRow, policy.version) is not None:
@@ -91,7 +91,7 @@ async def keep_policies(place, *policies):
 
 
 def make_statement(policy=POLICY, /, key=None, **changed):
-    """Return what a device sends to agree to a policy; `changed` are members of what it signs."""
+    """Return a device's consent to a policy; `changed` are members of what it signs."""
     key = key or SigningKey.generate()
     says = {
         "type": "consent",

@@ -1,4 +1,4 @@
-"""The cloud's folder and its pepper: made once, apart from each other, and read with care."""
+"""The cloud's folder and its pepper: made once, stored separately, and read with checks."""
 
 import os
 
@@ -32,7 +32,7 @@ def test_what_is_made_is_read(made):
 
 
 def test_nothing_is_made_over_another(made, tmp_path):
-    """Neither over a cloud nor over a pepper; both stay as they are."""
+    """Neither over a cloud nor over a pepper; both stay unchanged."""
     folder, pepper = made
     before = pepper.read_bytes()
     for place, file in ((folder, tmp_path / "other"), (CloudFolder(tmp_path / "new"), pepper)):
@@ -43,7 +43,7 @@ def test_nothing_is_made_over_another(made, tmp_path):
 
 
 def test_the_pepper_is_outside_of_the_folder(tmp_path):
-    """Also where the path goes in and out of it."""
+    """Also if the path goes in and out of it."""
     folder = CloudFolder(tmp_path / "cloud")
     for path in (folder.root / "pepper", tmp_path / "x" / ".." / "cloud" / "pepper"):
         with pytest.raises(StorageError, match="a copy of that folder would hold the pepper"):
@@ -53,14 +53,14 @@ def test_the_pepper_is_outside_of_the_folder(tmp_path):
 
 @pytest.mark.parametrize("region", ["", "I", "a|b", "../x", "x" * 40])
 def test_a_region_is_a_short_word(tmp_path, region):
-    """Nothing is made for another one."""
+    """Nothing is made for an invalid region."""
     with pytest.raises(FormatError, match="settings are malformed"):
         make_cloud(CloudFolder(tmp_path / "cloud"), tmp_path / "pepper", region, os.urandom)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pepper_that_others_may_read_is_refused(made):
-    """As is one that is not there, or is no pepper."""
+    """So is a missing or a malformed pepper."""
     _, pepper = made
     pepper.chmod(0o640)
     with pytest.raises(StorageError, match="chmod 600"):

@@ -1,7 +1,7 @@
-"""What belongs to another account is as good as not there, whatever is asked of it.
+"""Other accounts' data is answered like unknown data, for every request.
 
-Each route with a part in its path is asked by a stranger for what an owner has, and for what nobody
-has: the answers are equal, byte by byte, and the owner's things stay as they are.
+A stranger sends a request to each route with a path parameter, once with an owner's id and once
+with an unknown one: the answers are equal, byte for byte, and the owner's data is unchanged.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ async def ask(device, route, ids):
 
 @pytest.fixture
 async def owner(cloud):
-    """Give an owner with one of everything, and the ids of what there is."""
+    """Give an owner with one item of every kind, and their ids."""
     device = await cloud.device()
     await device.set_recovery(SigningKey.generate())
     collection = (await device.create())["uid"]
@@ -88,7 +88,7 @@ async def owner(cloud):
 
 
 async def everything(device):
-    """Return all that an owner sees."""
+    """Return an owner's view of all data."""
     collection = device.ids["collection"]
     return [
         await device.call("GET", f"collection/{collection}/"),
@@ -102,7 +102,7 @@ async def everything(device):
 
 
 async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
-    """Every route that names something is refused as if it were not there."""
+    """Every route with an id answers as if it did not exist."""
     stranger = await cloud.device("budi")
     await stranger.ask("PUT", "device", {"key": bytes(SigningKey.generate().verify_key)})
     nobodys = {
@@ -121,7 +121,7 @@ async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
 
 
 async def test_the_same_routes_answer_the_owner(owner):
-    """So that the refusals above are for who asks, not for how."""
+    """So the refusals above depend on the account, not on the request."""
     answered = {
         route.handler.__name__
         for route in WITH_PARTS
@@ -131,7 +131,7 @@ async def test_the_same_routes_answer_the_owner(owner):
 
 
 async def test_a_program_of_another_account_learns_nothing(cloud):
-    """Vaults and objects of others are as good as not there, and stay."""
+    """Vaults and objects of other accounts are answered as unknown, and stay."""
     owner, stranger = await cloud.device(), await cloud.device("budi")
     body = os.urandom(2000)
     name = hashlib.sha256(body).hexdigest()

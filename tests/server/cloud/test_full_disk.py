@@ -1,4 +1,4 @@
-"""A store without room: a clear refusal on each door, and nothing changed."""
+"""A store without space: a clear refusal by each API, and nothing changed."""
 
 import hashlib
 import os
@@ -14,14 +14,14 @@ BIG = os.urandom(20_000)
 
 @pytest.fixture
 async def full(tmp_path):
-    """Give a cloud whose disk is as full as it may become."""
+    """Give a cloud whose disk is at its limit."""
     bodies = LocalBodies(tmp_path / "bodies", os.urandom, keep_free=1 << 60)
     async with running(tmp_path / "cloud.sqlite", tmp_path, bodies=bodies) as cloud:
         yield cloud
 
 
 async def test_there_is_no_room_for_larger_bodies(full):
-    """507 on both doors; what is small is still kept, and what is there is given and removed."""
+    """507 by both APIs; small bodies are still stored, and stored data is read and removed."""
     device = await full.device()
     collection = (await device.create())["uid"]
     status, answer = await device.batch(collection, make_item(BIG))

@@ -1,4 +1,4 @@
-"""Bodies of any bytes: decoded, or refused in the door's own words; and never a failure."""
+"""Bodies of any bytes: decoded, or refused in the API's own form; and never a failure."""
 
 from pathlib import Path
 
@@ -51,19 +51,19 @@ def bodies(draw):
 
 @given(kind=st.integers(0, len(KINDS) - 1), body=bodies())
 def test_a_body_is_decoded_or_refused(kind, body):
-    """Whatever it is taken for."""
+    """As any type."""
     check_body(bytes([kind]) + body)
 
 
 @pytest.mark.parametrize("path", sorted(CORPUS.iterdir()), ids=lambda path: path.name)
 def test_what_fuzzing_found(path):
-    """And what it starts from."""
+    """And the fuzzer's seeds."""
     check_body(path.read_bytes())
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_no_body_makes_a_route_fail(cloud):
-    """Each that takes one is given valid bodies of all kinds, and values of all types."""
+    """Each route with a body gets valid bodies of all kinds, and values of all types."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     parts = {"collection": collection, "item": ITEM["uid"], "name": "nobody", "id": "A" * 22}

@@ -1,4 +1,4 @@
-"""What passes the gate and what does not, measured: ciphertext does, containers and text do not."""
+"""Which bodies the gate accepts, measured: ciphertext, but no containers and no text."""
 
 import hashlib
 import lzma
@@ -23,7 +23,7 @@ AGE = (
     b"age-encryption.org/v1\n-> X25519 TEiF0ypqr+bpvcqXNyCVJpL7OuwPdVwPL7KQEbFDOCc\n"
     b"EmECAEcKN+n/Vs9SbWiV+Hu0r+E8R77DdWYyd83nw7U\n--- " + b"V" * 43 + b"\n"
 )
-#: A body, and the standard deviations that its first 64 KiB measure, from and to.
+#: A body, and the range of standard deviations measured in its first 64 KiB.
 PASSING = {
     "ciphertext of 1 KiB": (NOISE[:1024], 0, 5),
     "ciphertext of 64 KiB": (NOISE, 0, 5),
@@ -37,7 +37,7 @@ REFUSED = {
     "deflate": (zlib.compress(VCARD, 9), 20, 5000),
     "zeros": (bytes(LEAST), 1000, 50_000),
     "an age file's header before text": (AGE + TEXT, 5000, 90_000),
-    # Their bytes are as random ones; their beginnings tell.
+    # Their bytes look random; their first bytes give them away.
     "JPEG": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + NOISE, 0, MAX_SIGMA),
     "LZMA": (lzma.compress(NOISE, lzma.FORMAT_ALONE), 0, MAX_SIGMA),
     "xz": (lzma.compress(NOISE), 0, MAX_SIGMA),
@@ -50,7 +50,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", PASSING)
 def test_ciphertext_passes(name):
-    """And what is too short to tell."""
+    """And what is too short to measure."""
     body, least, most = PASSING[name]
     assert looks_random(body)
     assert least <= measure_sigma(body.removeprefix(AGE)[: 64 * 1024]) <= most
@@ -58,21 +58,21 @@ def test_ciphertext_passes(name):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_ciphertext_is_refused(name):
-    """By its counts of bytes, or where these are as random ones by its beginning."""
+    """By its byte counts, or by its first bytes if the counts look random."""
     body, least, most = REFUSED[name]
     assert not looks_random(body)
     assert least <= measure_sigma(body.removeprefix(AGE)[: 64 * 1024]) <= most
 
 
 def test_no_ciphertext_is_refused_by_chance():
-    """The largest of 3,000 bodies is far from the limit."""
+    """The largest deviation of 3,000 bodies is far from the limit."""
     sizes = (1024, 1064, 4096)
     assert max(measure_sigma(DRAWN.randbytes(size)) for size in sizes for _ in range(1000)) < 5.5
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_each_door_refuses_it_and_keeps_nothing(cloud):
-    """Descriptions and chunks of items, chunks alone, and objects of vaults but those in clear."""
+    """Descriptions and chunks of items, chunks alone, and objects of vaults if not in clear."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     item = make_item(os.urandom(100))

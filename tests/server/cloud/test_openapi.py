@@ -1,4 +1,4 @@
-"""The page of the account door names every route that speaks JSON, with its types."""
+"""The OpenAPI page of the account API has every route that speaks JSON, with its types."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from server.cloud.openapi import make_page, split_path
 
 
 def test_each_route_is_on_the_page():
-    """With body and answer as the handler has them; all references lead somewhere."""
+    """With the handler's body and answer; all references resolve."""
     page = make_page(ROUTES, "1")
     named = {(path, method) for path, found in page["paths"].items() for method in found}
     spoken = {(split_path(each.path)[0], each.method.lower()) for each in ROUTES if each.is_json}
@@ -24,7 +24,7 @@ def test_each_route_is_on_the_page():
 
 
 def test_patterns_are_parted_from_paths():
-    """Also such as have braces."""
+    """Also patterns with braces."""
     path = "/a/{id:[A-Z]{2}}/{name}/{n:x{1,2}y{3}}"
     patterns = {"id": "[A-Z]{2}", "name": "[^{}/]+", "n": "x{1,2}y{3}"}
     assert split_path(path) == ("/a/{id}/{name}/{n}", patterns)

@@ -1,4 +1,4 @@
-"""Which store and which TLS the settings name."""
+"""Store and TLS as configured by the settings."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_bodies_lie_where_the_settings_say(tmp_path):
 
 
 def test_no_token_crosses_a_network_in_the_clear():
-    """Beyond loopback there is TLS here, or a proxy that speaks it."""
+    """Beyond loopback, TLS is required here or in a proxy."""
     assert load_tls(settings()) is None
     assert load_tls(settings(host="::1")) is None
     for host in ("0.0.0.0", "cloud.example.org", "10.0.0.1"):

@@ -1,4 +1,4 @@
-"""What an operator sees: numbers by random ids and totals, and an account that may be stopped."""
+"""The operator's view: numbers by random ids and totals, and suspension of an account."""
 
 import os
 
@@ -17,7 +17,7 @@ from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item
 
 
 async def test_accounts_are_numbers(cloud, place):
-    """How much each keeps, and nothing of a name or of what it is."""
+    """Sizes by account, but no name and no content."""
     device, other = await cloud.device(), await cloud.device("budi")
     collection = (await device.create())["uid"]
     await device.batch(collection, make_item(os.urandom(1000)), make_item())
@@ -37,7 +37,7 @@ async def test_accounts_are_numbers(cloud, place):
 
 
 async def test_a_suspended_account_is_not_served(cloud, place):
-    """From its next request on, at every door; and everything again afterwards."""
+    """From its next request on, by every API; and served again after the suspension."""
     device, other = await cloud.device(), await cloud.device("budi")
     token = aiohttp.encode_basic_auth("ani", await device.make_token())
     async with open_database(place, migrations=MIGRATIONS) as database:
@@ -90,7 +90,7 @@ async def test_a_suspended_account_keeps_its_rights(cloud, place):
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_metrics_are_totals_and_outcomes(cloud, place):
-    """No label comes from a request, and none is of an account."""
+    """No label comes from a request, and none names an account."""
     device = await cloud.device()
     metrics = CloudMetrics()
     assert metrics.reasons()

@@ -1,4 +1,4 @@
-"""Requests of an account, and logins for a name: some in a burst, then so many in a time."""
+"""Rate limits of an account's requests and of logins for a name: a burst, then a steady rate."""
 
 import aiohttp
 import pytest
@@ -10,7 +10,7 @@ from tests.server.cloud.device import Device, running
 
 @pytest.fixture
 async def cloud(tmp_path):
-    """Give a cloud that takes one request a second of an account, and few logins."""
+    """Give a cloud with one request a second for each account, and few logins."""
     async with running(
         tmp_path / "cloud.sqlite", tmp_path, requests_per_second=1, logins_per_hour=6
     ) as served:
@@ -18,7 +18,7 @@ async def cloud(tmp_path):
 
 
 async def test_an_account_asks_so_often(cloud):
-    """All its doors together; the answer says when to ask again, and others are served."""
+    """All its APIs together; the answer says when to retry, and others are served."""
     device, other = await cloud.device(), await cloud.device("budi")
     token = await device.make_token()
     for _ in range(BURST_SECONDS - 2):  # it has agreed to the policy, and made a token
@@ -41,10 +41,10 @@ async def test_an_account_asks_so_often(cloud):
 
 @pytest.mark.parametrize("name", ["ani", "nobody"])
 async def test_a_name_is_tried_so_often(cloud, name):
-    """Whether or not it is there; words count, too, and the right password waits as well."""
+    """Known or unknown; recovery words count, too, and the right password waits as well."""
     owner = await cloud.device()
     for _ in range(7):
-        assert (await owner.log_in())[0] == 200  # what is right is no guess
+        assert (await owner.log_in())[0] == 200  # a valid login is not counted
     tried = Device(cloud.http, cloud.url, name, SigningKey.generate())
     for _ in range(5):
         assert (await tried.log_in())[0] == 401

@@ -1,4 +1,4 @@
-"""Keys of the pepper, by hand: FORMATS section 17 says how each is made."""
+"""Keys derived from the pepper, as FORMATS section 17 describes each."""
 
 import hashlib
 import hmac
@@ -29,7 +29,7 @@ def test_names_and_salts_of_names_that_are_not_there():
 
 
 def test_a_rotated_pepper_keeps_the_salts_of_names_that_are_not_there():
-    """Otherwise a salt that changes would tell that there is no such account."""
+    """Otherwise a changing salt would reveal an unknown name."""
     before = Secrets("id", PEPPER, SALTS, bytes)
     after = Secrets("id", bytes(32), SALTS, bytes)
     assert before.unknown_salt("ani") == after.unknown_salt("ani")
@@ -37,7 +37,7 @@ def test_a_rotated_pepper_keeps_the_salts_of_names_that_are_not_there():
 
 
 def test_a_hash_under_a_rotated_pepper_is_a_hash_of_the_one_before():
-    """So that it can be made of the hash alone, in the order of the peppers."""
+    """So that it can be computed from the hash alone, in the order of the peppers."""
     other = bytes(range(64, 96))
     former = Secrets("id", PEPPER, SALTS, bytes)
     following = Secrets("id", other, SALTS, bytes, [derive_name_key(PEPPER)])
@@ -49,7 +49,7 @@ def test_a_hash_under_a_rotated_pepper_is_a_hash_of_the_one_before():
 
 
 def test_the_vectors_of_owners_keys_hold():
-    """Those of FORMATS, made by libsodium as the clients make them."""
+    """The vectors of FORMATS, made by libsodium as clients do."""
     page = (Path(__file__).parents[3] / "docs" / "FORMATS.md").read_text(encoding="utf-8")
     key = bytes(range(32))
 

@@ -1,8 +1,8 @@
-"""Claim C6: nothing that an owner keeps secret is anywhere on the server, its memory included.
+"""Claim C6: no secret of an owner is on the server, not even in its memory.
 
 An owner's real client stores canaries. Then the folder, the log, the metrics and a dump of the
-running process are searched for them and for the keys that the client used, in each usual form.
-Names pass through memory, which shows that the search would find the rest.
+running process are searched for them and for the client's keys, in each usual form. Names are found
+in memory, which shows that the search works.
 """
 
 import base64
@@ -51,7 +51,7 @@ def dump_memory(pid):
 
 
 def forms(secret):
-    """Return the forms in which a secret could be kept."""
+    """Return the forms in which a secret could be stored."""
     bare = base64.b64encode(secret).rstrip(b"=")
     return {
         secret,
@@ -62,13 +62,13 @@ def forms(secret):
 
 
 def find(secrets, data):
-    """Return the names of those secrets that are in `data`."""
+    """Return the names of the secrets that are in `data`."""
     return {name for name, secret in secrets.items() if any(form in data for form in forms(secret))}
 
 
 @pytest.mark.needs("etebase")
 def test_nothing_of_an_owner_is_on_the_server(tmp_path):
-    """Neither at rest nor in the process, after two logins and 145 KB of content."""
+    """Neither on disk nor in the process, after two logins and 145 KB of content."""
     folder, pepper, metrics = tmp_path / "cloud", tmp_path / "pepper", free_port()
     words = ["--folder", str(folder), "--pepper", str(pepper)]
     policy = policy_words(tmp_path)

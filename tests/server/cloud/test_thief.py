@@ -1,6 +1,6 @@
-"""A thief who has the database, the bodies and the program, but not the pepper.
+"""A thief with the database, the bodies and the program, but without the pepper.
 
-The same searches find everything in a copy whose columns are opened, so that they could fail.
+The same searches find everything in a copy with opened columns, so that they could fail.
 """
 
 import base64
@@ -20,7 +20,7 @@ NAMES = ("ani", "budi", "citra")
 
 @pytest.fixture
 def place(tmp_path):
-    """Give a SQLite database: a thief of the other kind reads the same columns."""
+    """Give a SQLite database: PostgreSQL has the same columns."""
     return tmp_path / "hening.sqlite"
 
 
@@ -43,7 +43,7 @@ def read_all(path):
 
 
 def guess_names(values):
-    """Return those names whose hash by any key that the thief has, or by none, is in `values`."""
+    """Return the names whose hash by any of the thief's keys, or by none, is in `values`."""
     everything = {each for column in values.values() for each in column}
     keys = {b"", bytes(32)} | {each for each in everything if len(each) <= 64}
     guesses = {}
@@ -67,7 +67,7 @@ def find_secrets(files, secrets):
 
 
 async def fill(cloud):
-    """Make accounts; return what a thief would want to have of the first."""
+    """Make accounts; return the secrets of the first."""
     device = await cloud.device("ani")
     await (await cloud.device("budi")).create()
     await device.set_recovery(SigningKey(bytes(range(32))))
@@ -91,7 +91,7 @@ async def fill(cloud):
 
 
 async def test_a_stolen_database_yields_no_name_no_salt_and_no_guess(cloud, place):
-    """Neither a value nor a hash that could be tried: without the salt no password can be."""
+    """Neither a value nor a hash to guess against: without the salt no password can be tried."""
     wanted = await fill(cloud)
     values = read_all(place)
     files = [path.read_bytes() for path in cloud.folder.rglob("*") if path.is_file()]
@@ -119,7 +119,7 @@ async def test_the_thief_finds_what_is_not_sealed(cloud, place):
 
 
 async def test_equal_values_are_sealed_apart(cloud, place):
-    """Two accounts of one salt and key cannot be told from two of different ones."""
+    """Two accounts with the same salt and key look like two with different ones."""
     key, salt = SigningKey.generate(), os.urandom(32)
     for name in ("ani", "budi"):
         device = Device(cloud.http, cloud.url, name, key)

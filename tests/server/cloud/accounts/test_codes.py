@@ -1,4 +1,4 @@
-"""Codes: a name that ends in one is its owner's to take, once, and no other name is."""
+"""Codes: a name that ends in one can be taken once, by its owner, and no other name can."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ async def keep_codes(place, codes):
 
 
 async def test_a_code_makes_one_account(place, tmp_path):
-    """Of the name that ends in it; a login of that name says that it waits for its owner."""
+    """For the name that ends in it; a login with that name says that it waits for its owner."""
     codes = [draw_code(os.urandom) for _ in range(2)]
     async with running(place, tmp_path, sign_up=SignUp.CODE) as cloud:
         await keep_codes(place, {code: NOW + number * 100 for number, code in enumerate(codes)})
@@ -43,7 +43,7 @@ async def test_a_code_makes_one_account(place, tmp_path):
 
 
 async def test_a_closed_cloud_makes_no_account(tmp_path):
-    """Not with a code either."""
+    """Not even with a code."""
     place = tmp_path / "cloud.sqlite"
     async with running(place, tmp_path, sign_up=SignUp.CLOSED) as cloud:
         assert (await Device(cloud.http, cloud.url, "ani").sign_up())[0] == 403

@@ -1,6 +1,6 @@
-"""Names that are there and names that are not: the same answers, statements and work.
+"""Known and unknown names: the same answers, statements and work.
 
-Times are compared by `soak/cloud_names.py`, where a machine is quiet.
+Times are compared by `soak/cloud_names.py`, on an idle machine.
 """
 
 import os
@@ -18,7 +18,7 @@ CHALLENGE = "authentication/login_challenge/"
 
 
 class Work:
-    """Writes down statements and what is done with keys."""
+    """Records statements and uses of keys."""
 
     def __init__(self, monkeypatch):
         self.done = []
@@ -28,7 +28,7 @@ class Work:
         note = self.done.append
 
         class Counted:
-            """AES-GCM that tells how often it is used."""
+            """AES-GCM that counts its uses."""
 
             def __init__(self, key):
                 self._real = AESGCM(key)
@@ -61,19 +61,19 @@ class Work:
         monkeypatch.setattr(owner, name, counted)
 
     def take(self):
-        """Return what was done since the last time."""
+        """Return what was recorded since the last call."""
         done = [*self.done]
         self.done.clear()
         return done
 
     def end(self):
-        """Listen to statements no more."""
+        """Stop recording statements."""
         event.remove(Engine, "before_cursor_execute", self._listener)
 
 
 @pytest.fixture
 def work(monkeypatch):
-    """Give what is written down; taken before the cloud, which makes its keys at its start."""
+    """Give the record; it comes before the cloud, which makes its keys at its start."""
     work = Work(monkeypatch)
     yield work
     work.end()
@@ -81,14 +81,14 @@ def work(monkeypatch):
 
 @pytest.mark.parametrize("earlier", [(), (bytes(32),)], ids=["first pepper", "rotated"])
 async def test_the_same_work_is_done_for_each_name(work, place, tmp_path, earlier):
-    """A challenge, a wrong password, and wrong words; under whichever pepper."""
+    """A challenge, a wrong password, and wrong recovery words; under either pepper."""
     pepper = secrets.Secrets("id", PEPPER, SALTS, os.urandom, earlier)
     async with running(place, tmp_path, peppers=(pepper,)) as cloud:
         await compare(work, cloud)
 
 
 async def compare(work, cloud):
-    """Compare a name that is there with one that is not."""
+    """Compare a known name with an unknown one."""
     owner = await cloud.device()
     await owner.set_recovery(SigningKey.generate())
     done, answers = {}, {}

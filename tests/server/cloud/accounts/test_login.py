@@ -1,4 +1,4 @@
-"""Logging in: one refusal for all reasons, and the same answers for names that are not there."""
+"""Login: one refusal for all reasons, and the same answers for unknown names."""
 
 import os
 
@@ -18,7 +18,7 @@ CHALLENGE = "authentication/login_challenge/"
 
 
 async def test_a_device_logs_in_and_out(cloud):
-    """Its token is good until it logs out, and for as long as the settings say."""
+    """Its token is valid until logout, and for as long as the settings say."""
     device = await cloud.device()
     assert (await device.log_in())[0] == 200
     assert (await device.call("GET", "collection/"))[0] == 200
@@ -57,7 +57,7 @@ async def test_every_reason_has_the_same_refusal(cloud):
 
 
 async def test_a_name_that_is_not_there_has_a_salt(cloud):
-    """The same one each time, and another one for another name; lengths tell nothing."""
+    """The same salt each time, and another for another name; lengths reveal nothing."""
     await cloud.device()
     stranger = Device(cloud.http, cloud.url, "")
     said = {
@@ -76,7 +76,7 @@ async def test_a_name_that_is_not_there_has_a_salt(cloud):
 
 
 async def test_another_password_ends_other_sessions(cloud):
-    """The old key signs for the new one; a forged change changes nothing."""
+    """The old key signs for the new one; a forged change has no effect."""
     device = await cloud.device()
     second = Device(cloud.http, cloud.url, "ani", device.key)
     await second.log_in()
@@ -106,7 +106,7 @@ async def test_another_password_ends_other_sessions(cloud):
 
 
 async def test_a_taken_name_is_refused(cloud):
-    """The account that has it stays as it is."""
+    """The existing account does not change."""
     device = await cloud.device()
     status, answer = await Device(cloud.http, cloud.url, "ani").sign_up()
     assert (status, answer["code"]) == (409, "user_exists")
@@ -115,7 +115,7 @@ async def test_a_taken_name_is_refused(cloud):
 
 @pytest.mark.parametrize("column", ["name", "salt", "login_key", "wrap"])
 async def test_what_is_sealed_opens_in_its_place_alone(place, cloud, column):
-    """Not with another pepper, in another region, row or column."""
+    """Not with another pepper, or in another region, row or column."""
     await cloud.device()
     async with open_database(place, migrations=MIGRATIONS) as database, database() as db:
         row = (await db.scalars(select(Account))).one()

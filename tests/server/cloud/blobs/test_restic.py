@@ -1,4 +1,4 @@
-"""restic, as Debian has it, backs up and restores through the blobs door."""
+"""restic, as packaged by Debian, backs up and restores through the blobs API."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.needs("restic"), pytest.mark.needs("seaweed")]
 
 @pytest.fixture(params=["folder", "s3"])
 async def cloud(request, tmp_path):
-    """Give a cloud that keeps bodies in a folder, or in S3."""
+    """Give a cloud that stores bodies in a folder, or in S3."""
     bodies = None
     if request.param == "s3":
         place = request.getfixturevalue("seaweed").place(f"cloud/{uuid.uuid4()}")
@@ -53,7 +53,7 @@ class Restic:
         )
 
     async def run(self, *words):
-        """Run it to its end; returns what it said."""
+        """Run it to its end; returns its output."""
         process = await self.start(*words)
         said = (await process.communicate())[0].decode()
         assert process.returncode == 0, said
@@ -103,13 +103,13 @@ async def test_what_is_backed_up_is_restored(restic, tmp_path):
 
 
 async def test_a_backup_that_is_killed_goes_on(restic, tmp_path):
-    """Again and again while it uploads; what is there in the end is whole."""
+    """Killed again and again during upload; the last backup is complete."""
     photos = tmp_path / "photos"
     await restic.run("init")
     write_files(photos, 12)
     for _ in range(3):
         process = await restic.start("backup", photos, "--json")
-        # It says how far it is as it goes; once something is on its way, it is killed.
+        # restic prints its progress; once an upload has begun, it is killed.
         async for line in process.stdout:
             if json.loads(line).get("bytes_done", 0) > 10**6:
                 break

@@ -1,4 +1,4 @@
-"""The blobs door: names that are hashes, tokens that fit, vaults that others do not see."""
+"""The blobs API: names that are hashes, tokens with limits, vaults that others cannot see."""
 
 import base64
 import hashlib
@@ -35,7 +35,7 @@ async def make_program(cloud, name="ani", *, reads_only=False):
 
 
 async def test_an_object_is_kept_under_its_hash(cloud):
-    """It is listed in both versions, given whole and in ranges, and removed."""
+    """It is listed in both versions, read whole and in ranges, and removed."""
     program = await make_program(cloud)
     assert (await program.ask("POST", "photos/?create=true"))[0] == 200
     assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
@@ -59,7 +59,7 @@ async def test_an_object_is_kept_under_its_hash(cloud):
 
 @pytest.mark.parametrize("body", [BODY[:-1], BODY + b"x", b"", os.urandom(600_000)])
 async def test_a_body_that_is_not_its_name_is_never_seen(cloud, body):
-    """Nothing of it is listed, given or left in the store."""
+    """It is not listed, readable or left in the store."""
     program = await make_program(cloud)
     await program.ask("POST", "photos/?create=true")
     assert (await program.ask("POST", f"photos/data/{NAME}", body))[0] == 400
@@ -69,7 +69,7 @@ async def test_a_body_that_is_not_its_name_is_never_seen(cloud, body):
 
 
 async def test_another_accounts_vault_is_not_there(cloud):
-    """Whatever is asked of it, whether or not it exists; a vault of the same name is another."""
+    """The answer is the same as for an unknown vault; vaults of equal names are separate."""
     owner, other = await make_program(cloud), await make_program(cloud, "budi")
     await owner.ask("POST", "photos/?create=true")
     await owner.ask("POST", f"photos/data/{NAME}", BODY)
@@ -95,7 +95,7 @@ async def test_another_accounts_vault_is_not_there(cloud):
     ],
 )
 async def test_what_is_no_address(cloud, path):
-    """It is refused, and nothing is kept."""
+    """It is refused, and nothing is stored."""
     program = await make_program(cloud)
     await program.ask("POST", "photos/?create=true")
     assert (await program.ask("POST", path, BODY))[0] in {400, 404, 405}
@@ -103,7 +103,7 @@ async def test_what_is_no_address(cloud, path):
 
 
 async def test_a_token_opens_one_door_for_one_name(cloud):
-    """Not that of records, and not with another name; one that reads changes nothing."""
+    """Not the records API, and not with another name; a read-only token changes nothing."""
     program = await make_program(cloud)
     await program.ask("POST", "photos/?create=true")
     reader = await make_program(cloud, "budi", reads_only=True)
@@ -116,7 +116,7 @@ async def test_a_token_opens_one_door_for_one_name(cloud):
 
 
 async def test_a_vault_within_the_quota(place, tmp_path):
-    """What does not fit is refused before it is read, and removing makes room."""
+    """A larger body is refused before it is read, and removals free space."""
     async with running(place, tmp_path, quota=len(BODY) + 10) as cloud:
         program = await make_program(cloud)
         await program.ask("POST", "photos/?create=true")

@@ -1,4 +1,4 @@
-"""A backup that is made beside a cloud, a cloud made from it, and whether they are whole."""
+"""A backup made beside a running cloud, a cloud restored from it, and checks of both."""
 
 import asyncio
 import hashlib
@@ -32,21 +32,21 @@ SETTINGS = CloudSettings(region="id")
 
 @pytest.fixture
 async def database(cloud, place):
-    """Give the database of a cloud that runs."""
-    del cloud  # it has made the tables
+    """Give the database of a running cloud."""
+    del cloud  # the cloud has made the tables
     async with open_database(place, migrations=MIGRATIONS) as sessions:
         yield sessions
 
 
 @pytest.fixture
 def bodies(cloud):
-    """Give the bodies of a cloud that runs."""
+    """Give the bodies of a running cloud."""
     return LocalBodies(cloud.folder / "bodies", os.urandom)
 
 
 @pytest.fixture
 def backup(tmp_path):
-    """Give a backup that is not made yet."""
+    """Give the folder of a backup that does not exist yet."""
     return BackupFolder(tmp_path / "backup", os.urandom)
 
 
@@ -72,12 +72,12 @@ async def owner(cloud):
 
 
 async def make_backup(database, bodies, backup, now=NOW):
-    """Make a backup; returns what was copied."""
+    """Make a backup; returns the counts."""
     return await back_up("id", database, bodies, backup, now)
 
 
 async def restore_into(backup, folder, settings, bodies, *, former=None, keep_sessions=False):
-    """Restore a backup; returns what was restored."""
+    """Restore a backup; returns the counts."""
     return await restore(
         backup,
         folder,
@@ -92,7 +92,7 @@ async def restore_into(backup, folder, settings, bodies, *, former=None, keep_se
 
 @asynccontextmanager
 async def restored(backup, folder, settings=SETTINGS, *, former=None, keep_sessions=False):
-    """Restore a backup into a folder, and run the cloud that is there."""
+    """Restore a backup into a folder, and run the restored cloud."""
     target = CloudFolder(folder)
     there = LocalBodies(target.bodies, os.urandom)
     done = await restore_into(
@@ -104,7 +104,7 @@ async def restored(backup, folder, settings=SETTINGS, *, former=None, keep_sessi
 
 
 async def read_all(device):
-    """Return what a device sees: its items with their bodies."""
+    """Return a device's view: its items with their bodies."""
     status, listed = await device.call("GET", f"collection/{device.collection}/item/")
     assert status == 200
     return sorted((item["uid"], item["content"]) for item in listed["data"])
@@ -120,7 +120,7 @@ def files(folder):
 async def test_what_is_backed_up_is_restored(
     database, bodies, backup, owner, tmp_path, request, target
 ):
-    """From either database into either: an owner finds everything, and writes on."""
+    """From either database into either: an owner finds all data, and can write."""
     before = await read_all(owner)
     done = await make_backup(database, bodies, backup)
     assert done.bodies == 3
@@ -145,7 +145,7 @@ async def test_what_is_backed_up_is_restored(
 
 
 async def test_only_what_is_new_is_copied(cloud, database, bodies, backup, owner):
-    """By name; what the cloud has no more leaves the backup, too."""
+    """Files are compared by name; what the cloud has removed leaves the backup, too."""
     await make_backup(database, bodies, backup)
     again = await make_backup(database, bodies, backup, NOW + 1)
     assert (again.bodies, again.removed) == (0, 0)
@@ -161,7 +161,7 @@ async def test_only_what_is_new_is_copied(cloud, database, bodies, backup, owner
 async def test_what_is_removed_while_a_backup_is_made_is_in_it(
     cloud, database, bodies, backup, owner, tmp_path
 ):
-    """An owner removes an object after the rows were copied, and before its body was."""
+    """An owner removes an object after its row was copied, and before its body was."""
     lease = await take_lease(database, BACKUP)
     async with cloud.http.delete(owner.address, headers=owner.login) as gone:
         assert gone.status == 200
@@ -177,7 +177,7 @@ async def test_what_is_removed_while_a_backup_is_made_is_in_it(
 async def test_a_backup_that_is_cut_off_leaves_the_one_before(
     database, bodies, backup, owner, tmp_path
 ):
-    """A body of the cloud is damaged: nothing is taken for whole, and the older one is restored."""
+    """A body is damaged: the new backup is not complete, and the previous one is restored."""
     await make_backup(database, bodies, backup)
     await owner.batch(owner.collection, make_item(os.urandom(BIG)))
     there = {each.name for each in [body async for page in bodies.pages() for body in page]}
@@ -193,7 +193,7 @@ async def test_a_backup_that_is_cut_off_leaves_the_one_before(
 
 
 async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, owner, tmp_path):
-    """Cursors end all the same."""
+    """Cursors become invalid all the same."""
     _, listed = await owner.call("GET", f"collection/{owner.collection}/item/")
     await make_backup(database, bodies, backup)
     async with restored(backup, tmp_path / "again", keep_sessions=True) as cloud:
@@ -208,7 +208,7 @@ async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, own
 async def test_what_was_erased_stays_erased(
     cloud, database, bodies, backup, owner, tmp_path, has_former
 ):
-    """By the former store's record, or a later backup's: nobody logs in, and upkeep ends it."""
+    """By the former store's record or a later backup's: logins fail, maintenance completes it."""
     other = await cloud.device("budi")
     await make_backup(database, bodies, backup)
     old = BackupFolder(tmp_path / "old", os.urandom)
@@ -227,13 +227,13 @@ async def test_what_was_erased_stays_erased(
         async with cloud.http.get(f"{restarted.url}/erasure/{erased['id']}") as answer:
             assert (await answer.json())["step"] == "done"
         assert [path for path in files(again / "bodies") if "/erased/" not in path] == []
-    # The record is there for the next backup, and that one's restore.
+    # The record is there for the next backup, and its restore.
     there = LocalBodies(again / "bodies", os.urandom)
     assert [record.id for record in await load_records(there)] == [erased["id"]]
 
 
 async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, tmp_path):
-    """Neither a body nor the database; there is no cloud then, until a whole one is restored."""
+    """Damaged bodies or databases are refused; there is no cloud until an intact restore."""
     del owner
     await make_backup(database, bodies, backup)
     whole = tmp_path / "whole"
@@ -252,7 +252,7 @@ async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, 
 
 
 async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place, cloud):
-    """Nor into another region, nor is a backup made over another region's, or over a cloud."""
+    """Nor into another region; and no backup is made over another region's, or over a cloud."""
     await make_backup(database, bodies, backup)
     other = CloudSettings(region="de")
     with pytest.raises(StorageError, match="region id, and this cloud is de"):
@@ -276,7 +276,7 @@ async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place,
 
 
 async def test_a_check_finds_what_is_wrong(database, bodies, owner):
-    """Bodies that are lost, cut, altered or too many; chunks and bytes that do not add up."""
+    """Bodies that are lost, cut, altered or too many; chunks and bytes with wrong sums."""
 
     async def look(*, read=False):
         report = await check_cloud(database, bodies, read=read)

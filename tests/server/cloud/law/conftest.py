@@ -1,4 +1,4 @@
-"""A cloud, and what its law does when the clock is turned."""
+"""A cloud, and its legal deadlines under a test clock."""
 
 import os
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from tests.server.cloud.policies import KEY
 
 @asynccontextmanager
 async def open_law(place, folder, clock, after_step=lambda _step: None, bodies=None):
-    """Give the law of a cloud, as a node of it has it, and its database."""
+    """Give a node's law of the cloud, and its database."""
     bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:
@@ -28,7 +28,7 @@ async def open_law(place, folder, clock, after_step=lambda _step: None, bodies=N
 
 
 async def go_round(law):
-    """Do what has its time by the law, as a round of upkeep does it."""
+    """Do what is due by law, as a maintenance round does."""
     done = await run_round(law, CloudSettings(region="id"), OF_LAW)
     assert done is not None
     return done

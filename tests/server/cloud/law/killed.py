@@ -1,4 +1,4 @@
-"""Forks a process for each step of an erasure: it erases a copy of a cloud, and is killed there."""
+"""Forks a process for each step of an erasure: it erases a copy of a cloud, and dies there."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Consents: nothing is stored without one, and each has a receipt that the region signs."""
+"""Consents: nothing is stored without one, and each has a receipt signed by the region."""
 
 import base64
 import json
@@ -25,12 +25,12 @@ KEY = Secrets("id", PEPPER, SALTS, os.urandom).receipt_key
 
 
 def read_receipt(note):
-    """Verify a receipt by the region's key, and return what it says."""
+    """Verify a receipt with the region's key, and return its content."""
     return json.loads(verify_note(note.encode(), KEY))
 
 
 async def upload(device):
-    """Try every kind of upload; return the statuses, 201 and 200 for what is taken."""
+    """Try every kind of upload; return the statuses, 201 and 200 for accepted ones."""
     program = Program(device, device.name, await device.make_token())
     item = make_item()
     body = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
@@ -50,7 +50,7 @@ async def upload(device):
 
 
 async def test_nothing_is_stored_before_consent(place, tmp_path):
-    """Neither records nor blobs; afterwards both are, and the receipt says to what."""
+    """Neither records nor blobs; after consent both are, and the receipt names the policy."""
     async with running(place, tmp_path) as cloud:
         device = await cloud.device(agrees=False)
         assert await upload(device) == [403, 403, 403]
@@ -73,7 +73,7 @@ async def test_nothing_is_stored_before_consent(place, tmp_path):
 
 
 async def test_a_new_version_stops_uploads_and_no_more(place, tmp_path):
-    """From its time on, until it is agreed to, which may be before; downloads go on."""
+    """From its start until consent, which may come earlier; downloads are not affected."""
     async with running(place, tmp_path, policies=(POLICY, NEXT)) as cloud:
         device, early = await cloud.device(), await cloud.device("budi")
         collection = (await device.create())["uid"]
@@ -98,7 +98,7 @@ async def test_a_new_version_stops_uploads_and_no_more(place, tmp_path):
 
 
 async def test_withdrawal_is_one_request(place, tmp_path):
-    """Uploads end with it; it says when all is gone, and agreeing again stops that."""
+    """Uploads stop; the answer says when all is erased, and a new consent stops the erasure."""
     async with running(place, tmp_path) as cloud:
         device = await cloud.device()
         collection = (await device.create())["uid"]
@@ -121,7 +121,7 @@ async def test_withdrawal_is_one_request(place, tmp_path):
 
 
 async def test_a_withdrawal_counts_by_what_was_agreed_to(place, tmp_path):
-    """Its hours are those of that version, also where another one holds meanwhile."""
+    """Its hours are those of the agreed version, even if another is in force meanwhile."""
     slow = make_policy(version=2, hours={**HOURS, "stop_after_withdrawal": 500})
     async with running(place, tmp_path, policies=(POLICY,)) as cloud:
         device = await cloud.device()
@@ -165,7 +165,7 @@ async def test_what_is_no_consent(cloud):
 
 
 async def test_a_policy_is_given_to_anybody(place, tmp_path):
-    """The one that holds, others by their version, and their texts; not those of other regions."""
+    """The one in force, others by version, and their texts; not those of other regions."""
     async with running(place, tmp_path, policies=(POLICY, NEXT)) as cloud:
 
         async def get(path):

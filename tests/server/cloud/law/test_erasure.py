@@ -1,4 +1,4 @@
-"""Erasure: all of an account goes, whatever happens meanwhile, and a receipt says so."""
+"""Erasure: all of an account is removed, whatever happens meanwhile, and a receipt says so."""
 
 import asyncio
 import json
@@ -36,14 +36,14 @@ async def fill(cloud, device):
 
 
 def list_bodies(folder):
-    """Return the names of the bodies in the store; a record of an erasure is none."""
+    """Return the names of the bodies in the store; records of erasures are excluded."""
     bodies = folder / "bodies"
     files = [str(path.relative_to(bodies)) for path in bodies.rglob("*") if path.is_file()]
     return sorted(name for name in files if not name.startswith("erased/"))
 
 
 async def find_traces(database, account):
-    """Return the tables with a value that is an account's id, or holds it."""
+    """Return the tables with a value that is or contains an account's id."""
     found = set()
     async with database() as db:
         for table in Base.metadata.sorted_tables:
@@ -56,7 +56,7 @@ async def find_traces(database, account):
 
 
 async def kill_at_each_step(folder, now):
-    """Let a process erase a copy of a folder for each step, after which it is killed."""
+    """Let a process erase a copy of a folder for each step, at which it is killed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         Path(__file__).with_name("killed.py"),
@@ -67,11 +67,11 @@ async def kill_at_each_step(folder, now):
     )
     said, _ = await process.communicate()
     assert process.returncode == 0
-    return json.loads(said.splitlines()[-1])  # lines of the log stand before it
+    return json.loads(said.splitlines()[-1])  # skips lines of the log
 
 
 async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
-    """Its rows, bodies and name; the receipt counts them. Another account stays as it is."""
+    """Its rows, bodies and name; the receipt counts them. Another account is unchanged."""
     device, other = await cloud.device(), await cloud.device("budi")
     await fill(cloud, device)
     theirs, _ = await fill(cloud, other)
@@ -104,7 +104,7 @@ async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
 
 
 async def test_a_name_is_free_again_after_quarantine(cloud, law):
-    """Until then it is taken, as a name in use is."""
+    """Until then it is refused like a name in use."""
     device = await cloud.device()
     taken = await Device(cloud.http, cloud.url, "ani").sign_up()
     await device.ask("POST", "erasure")
@@ -118,7 +118,7 @@ async def test_a_name_is_free_again_after_quarantine(cloud, law):
 
 
 async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
-    """Its content is the owner's; another member's devices see the membership end."""
+    """The content belongs to the owner; another member's devices see that the membership ends."""
     owner, member = await cloud.device(), await cloud.device("budi")
     collection, _ = await fill(cloud, owner)
     invitation = {
@@ -143,7 +143,7 @@ async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
 
 
 async def test_killed_at_any_step_it_goes_on(tmp_path):
-    """From the first on nothing opens any more; the next round ends it, with the same receipt."""
+    """After the first step no login works; the next round completes it, with the same receipt."""
     place = tmp_path / "cloud.sqlite"
     async with running(place, tmp_path) as cloud:
         device = await cloud.device()
@@ -176,7 +176,7 @@ async def test_killed_at_any_step_it_goes_on(tmp_path):
 
 
 async def test_an_upload_under_way_is_refused(cloud, law):
-    """What was asked before the account closed stores nothing after it did."""
+    """A request from before the account closed stores nothing afterwards."""
     device = await cloud.device()
     await fill(cloud, device)
     program = Program(cloud, "ani", await device.make_token())
@@ -192,7 +192,7 @@ async def test_an_upload_under_way_is_refused(cloud, law):
 
 
 def test_each_sealed_column_is_overwritten():
-    """All that is bytes in an account: what a later migration adds is not forgotten."""
+    """All byte columns of an account, so that a later migration's columns are not forgotten."""
     table = Base.metadata.tables["accounts"]
     binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
     texts = {column.name for column in table.columns if isinstance(column.type, String)}

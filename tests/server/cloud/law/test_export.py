@@ -1,4 +1,4 @@
-"""The export: everything, byte for byte, in a form that others read."""
+"""The export: everything, byte for byte, in a form that other programs read."""
 
 import asyncio
 import hashlib
@@ -27,7 +27,7 @@ async def export(device):
 
 
 def read_values(data):
-    """Return the msgpack values that stand one after another, each after its length."""
+    """Return the msgpack values of a sequence in which each follows its length."""
     found = []
     while data:
         end = 4 + int.from_bytes(data[:4], "big")
@@ -37,7 +37,7 @@ def read_values(data):
 
 
 async def test_all_that_is_kept_is_in_it(cloud):
-    """Keys, receipts, items with their revisions, chunks; the manifest names each by its hash."""
+    """Keys, receipts, items with their revisions, chunks; the manifest has the hash of each."""
     device, other = await cloud.device(), await cloud.device("budi")
     await other.create()
     described = await device.create(b"notes")
@@ -74,7 +74,7 @@ async def test_all_that_is_kept_is_in_it(cloud):
 
 @pytest.mark.needs("restic")
 async def test_restic_opens_the_vault_of_an_export(cloud, tmp_path):
-    """The folder of a vault is a repository as restic keeps them."""
+    """The folder of a vault is a valid restic repository."""
     device = await cloud.device()
     token = await device.make_token()
     (tmp_path / "photos").mkdir()
@@ -103,7 +103,7 @@ async def test_restic_opens_the_vault_of_an_export(cloud, tmp_path):
     zipfile.ZipFile(io.BytesIO(await export(device))).extractall(tmp_path / "export")
     vault = str(tmp_path / "export" / "vaults" / "photos")
     await restic(vault, "check", "--read-data")
-    # A withdrawn consent stops uploads, and lets an unmodified restic read.
+    # A withdrawn consent stops uploads, but an unmodified restic can still read.
     await device.ask("POST", "consents/withdrawal")
     await restic(remote, "restore", "latest", "--target", str(tmp_path / "restored"))
     (restored,) = (tmp_path / "restored").rglob("1.jpg")
@@ -111,7 +111,7 @@ async def test_restic_opens_the_vault_of_an_export(cloud, tmp_path):
 
 
 async def test_a_body_that_is_lost_cuts_the_export_off(cloud):
-    """So that it is not taken for a whole one."""
+    """So that a reader does not take it for a complete one."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     await device.batch(collection, make_item(os.urandom(LARGE)))

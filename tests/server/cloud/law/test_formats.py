@@ -24,7 +24,7 @@ def block(name):
 
 
 def test_the_policy_and_the_statement():
-    """With the hash by which statements name a policy."""
+    """Also the hash by which statements name a policy."""
     assert block("policy").encode() == sign(POLICY)
     assert f"`{SIGNED.sha256}`" in PAGE
     said = f"{STATEMENT['statement']}{STATEMENT['public_key']}\n{STATEMENT['signature']}\n"

@@ -1,4 +1,4 @@
-"""The numbers of a policy, each on a turned clock: to the second before, and at it."""
+"""The periods of a policy under a test clock: one second before, and at the time."""
 
 import os
 
@@ -37,7 +37,7 @@ async def find_erasure(law):
 async def test_an_unused_account_is_announced_and_then_erased(cloud, law):
     """`inactive` days after the week of its last use, and `notice` days after that."""
     device = await cloud.device()
-    # Weeks of use are kept whole, so that the days count from the end of one.
+    # Use is recorded by week, so the days count from a week's end.
     last = NOW // WEEK
     first = (last + 1) * WEEK + DAYS["inactive"] * DAY
     for at, is_announced in ((first - 1, False), (first, True)):
@@ -60,7 +60,7 @@ async def test_an_unused_account_is_announced_and_then_erased(cloud, law):
 
 
 async def test_any_use_keeps_an_account(cloud, law):
-    """Of a device, or a program; the notice is shown to it."""
+    """Of a device, or a program, to which the notice is shown."""
     device = await cloud.device()
     cloud.clock.seconds += (DAYS["inactive"] + 14) * DAY
     await go_round(law)
@@ -75,7 +75,7 @@ async def test_any_use_keeps_an_account(cloud, law):
 
 
 async def test_a_withdrawal_is_over_within_its_hours(cloud, law):
-    """It begins an hour before, so that there is time to mend what fails."""
+    """It begins an hour early, so that there is time to repair a failure."""
     device = await cloud.device()
     await device.ask("POST", "consents/withdrawal")
     due = NOW + HOURS["stop_after_withdrawal"] * HOUR
@@ -90,7 +90,7 @@ async def test_a_withdrawal_is_over_within_its_hours(cloud, law):
 
 
 async def test_an_erasure_that_fails_goes_on_and_rings_in_time(cloud, law, place, tmp_path):
-    """Whatever fails, it is tried again; after `erase` hours it is an alarm."""
+    """It is retried after any failure; after `erase` hours there is an alarm."""
 
     class Broken(LocalBodies):
         async def remove(self, _name):
@@ -134,7 +134,7 @@ async def test_records_of_erasures_and_names_are_forgotten(cloud, law):
 
 
 async def test_a_breach_is_told_within_its_hours(cloud, law):
-    """An alarm rings from a day before the deadline until it is told; accounts of then see it."""
+    """There is an alarm from a day before the deadline until it is reported; accounts see it."""
     device = await cloud.device()
     async with law.database.begin() as db:
         number = await note_breach(db, NOW, "")
@@ -160,14 +160,14 @@ async def test_a_breach_is_told_within_its_hours(cloud, law):
 
 
 async def test_what_the_law_lets_owners_ask_is_answered_now(cloud):
-    """Access and export need none of their hours, whatever the owner has agreed to."""
+    """Access and export are answered immediately, whatever the owner has agreed to."""
     device = await cloud.device(agrees=False)
     for path in ("usage", "sessions", "app-tokens", "consents", "notices", "export"):
         assert (await device.ask("GET", path))[0] == 200
 
 
 async def test_a_session_ends_after_the_policys_days(cloud):
-    """Without use, and where the settings say more."""
+    """Without use, and even if the settings say more."""
     device = await cloud.device()
     unused = Device(cloud.http, cloud.url, "ani", device.key)
     await unused.log_in()
@@ -179,7 +179,7 @@ async def test_a_session_ends_after_the_policys_days(cloud):
 
 
 async def test_links_and_codes_end(cloud, law):
-    """What nobody used is forgotten."""
+    """Unused ones are removed."""
     device = await cloud.device()
     await device.ask("POST", "owner-links")
     async with law.database.begin() as db:

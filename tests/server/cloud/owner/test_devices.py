@@ -1,4 +1,4 @@
-"""Approval: a new device is refused everything until one that is logged in signs for it."""
+"""Approval: a new device is refused every request until a logged-in device signs for it."""
 
 import base64
 
@@ -19,7 +19,7 @@ def encoded(data):
 
 @pytest.fixture
 async def first(cloud):
-    """Give a device with a key that approves others; `first.own` is its key."""
+    """Give a device whose key approves others; `first.own` is its key."""
     device = await cloud.device()
     device.own = SigningKey.generate()
     await device.set_recovery(SigningKey.generate())
@@ -38,7 +38,7 @@ async def log_in_new(cloud, first):
 
 
 async def test_a_new_device_waits_for_approval(cloud, first):
-    """It is served nothing but its registration; then everything."""
+    """It may only register; after approval it may do everything."""
     new, session, key = await log_in_new(cloud, first)
     for method, path in (("GET", "sessions"), ("GET", "usage"), ("POST", "app-tokens")):
         status, problem = await new.ask(method, path, {"door": "blobs"})
@@ -56,7 +56,7 @@ async def test_a_new_device_waits_for_approval(cloud, first):
 
 
 async def test_no_other_signature_approves(cloud, first):
-    """Not of another key, for another session or key, nor by the device that waits."""
+    """Not one of another key, for another session or key, nor by the waiting device."""
     new, session, key = await log_in_new(cloud, first)
     own, stranger = first.own, SigningKey.generate()
     texts = [
@@ -78,7 +78,7 @@ async def test_no_other_signature_approves(cloud, first):
 
 
 async def test_a_device_that_waits_may_log_out(cloud, first):
-    """A session that was not asked for ends, from either side."""
+    """A session that was not asked for can be ended from either side."""
     new, session, _ = await log_in_new(cloud, first)
     assert (await new.call("POST", "authentication/logout/"))[0] == 204
     _, session, _ = await log_in_new(cloud, first)
@@ -87,7 +87,7 @@ async def test_a_device_that_waits_may_log_out(cloud, first):
 
 
 async def test_a_device_has_one_key(first):
-    """Repeating it is no error; another one needs another login."""
+    """Repeating the registration is no error; another key needs another login."""
     asked = {"key": bytes(first.own.verify_key)}
     assert (await first.ask("PUT", "device", asked))[0] == 200
     status, problem = await first.ask("PUT", "device", {"key": bytes(32)})
@@ -95,7 +95,7 @@ async def test_a_device_has_one_key(first):
 
 
 async def test_nobody_is_locked_out_by_a_choice(cloud):
-    """Approval needs a device that can approve, and words for the day when all are lost."""
+    """Approval needs a device that can approve, and recovery words in case all are lost."""
     device, on = await cloud.device(), {"approves_devices": True}
     problem = (await device.ask("PUT", "choices", on))[1]
     assert problem["type"] == "urn:hening:problem:device-without-key"
@@ -110,7 +110,7 @@ async def test_nobody_is_locked_out_by_a_choice(cloud):
 
 
 async def test_a_session_lasts_as_long_as_it_is_used(cloud):
-    """It is prolonged once a day, and over after the policy's days without use."""
+    """It is prolonged once a day, and ends after the policy's days without use."""
     day, idle = 24 * 60 * 60, DAYS["session_idle"]
     device = await cloud.device()
     first = (await device.ask("GET", "sessions"))[1][0]["expires_at"]
@@ -124,7 +124,7 @@ async def test_a_session_lasts_as_long_as_it_is_used(cloud):
 
 
 async def test_refusals_are_problem_documents(cloud, first):
-    """Also those of a device that waits."""
+    """Also those of a waiting device."""
     new, _, _ = await log_in_new(cloud, first)
     headers = {"Authorization": f"Token {new.token}"}
     async with cloud.http.get(f"{cloud.url}/account/1/usage", headers=headers) as answer:

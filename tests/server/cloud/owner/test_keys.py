@@ -1,4 +1,4 @@
-"""Recovery words and a new account key: signed, whole, and equal for names that are not there."""
+"""Recovery words and a new account key: signed, complete, and the same for unknown names."""
 
 import os
 
@@ -12,7 +12,7 @@ NEW_KEYS = {"login_key": bytes(SigningKey(bytes(32)).verify_key), "wrap": b"wrap
 
 
 async def test_words_open_an_account(cloud):
-    """They give the keys, set a new password, and log everything else out."""
+    """They give the keys, set a new password, and log all sessions out."""
     lost, words = await cloud.device(), SigningKey.generate()
     await lost.set_recovery(words)
     token = await lost.make_token()
@@ -32,7 +32,7 @@ async def test_words_open_an_account(cloud):
 
 
 async def test_words_open_an_account_whose_devices_are_all_lost(cloud):
-    """Its new session waits for no approval."""
+    """The new session waits for no approval."""
     lost, words = await cloud.device(), SigningKey.generate()
     await lost.set_recovery(words)
     await lost.ask("PUT", "device", {"key": bytes(32)})
@@ -44,7 +44,7 @@ async def test_words_open_an_account_whose_devices_are_all_lost(cloud):
 
 
 async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
-    """A name that is not there, one without words, other words or action, an old challenge."""
+    """An unknown name, one without words, other words or action, an old challenge."""
     owner, words = await cloud.device(), SigningKey.generate()
     await owner.set_recovery(words)
     await cloud.device("budi")
@@ -74,7 +74,7 @@ async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
 
 
 async def test_a_token_alone_changes_no_words(cloud):
-    """The password's key signs, of the account whose token it is."""
+    """The password's key must sign, of the account to which the token belongs."""
     device, other = await cloud.device(), await cloud.device("budi")
     kept = {"key": bytes(32), "wrap": b"x", "words": b"y"}
     for signed in (
@@ -96,7 +96,7 @@ def rewrapped(*collections, **more):
 
 
 async def test_a_new_account_key_wraps_everything_anew(cloud):
-    """All at once; other devices have to log in, and get the new keys then."""
+    """In one transaction; other devices have to log in again, and then get the new keys."""
     device = await cloud.device()
     second = Device(cloud.http, cloud.url, "ani", device.key)
     await second.log_in()
@@ -138,7 +138,7 @@ async def test_a_collection_that_is_missing_stops_a_rotation(cloud):
 
 
 async def test_words_wrap_the_new_account_key_too(cloud):
-    """Otherwise they would open keys that open nothing."""
+    """Otherwise they would open obsolete keys."""
     device, words = await cloud.device(), SigningKey.generate()
     await device.set_recovery(words)
     signed = await device.sign("rotate", **rewrapped())
@@ -161,7 +161,7 @@ async def shared(cloud):
 
 
 async def invite(owner, member, collection):
-    """Let `member` join a collection, to write."""
+    """Let `member` join a collection, with the right to write."""
     invitation = {
         "uid": uid(),
         "version": 1,
@@ -182,7 +182,7 @@ async def accept(member, invitation):
 
 
 async def test_members_of_a_collection_with_another_key_are_invited_anew(shared):
-    """Their clients know that: the membership ends, and an invitation has the new key."""
+    """As their clients expect: the membership ends, and an invitation has the new key."""
     owner, member, collection = shared
     invitation = uid()
     asked = rewrapped(collection)
@@ -200,7 +200,7 @@ async def test_members_of_a_collection_with_another_key_are_invited_anew(shared)
 
 
 async def test_all_members_are_invited_anew_or_none(cloud, shared):
-    """One that is forgotten, one that is none, and a rotation by who may not share."""
+    """A forgotten member, an account that is no member, a rotation without the right to share."""
     owner, member, collection = shared
     third = await cloud.device("citra")
     await invite(owner, third, collection)
@@ -219,7 +219,7 @@ async def test_all_members_are_invited_anew_or_none(cloud, shared):
 
 
 async def test_invitations_to_an_account_end_with_its_key(cloud):
-    """They are encrypted to the key that it has no more."""
+    """They are encrypted to a key that the account no longer has."""
     owner, invited = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
     invitation = {

@@ -1,4 +1,4 @@
-"""The owner's page: what it shows and does, and that it does without scripts."""
+"""The owner's page: its content and actions, without scripts."""
 
 import io
 import os
@@ -17,13 +17,13 @@ SAFE = (
 
 
 class Page:
-    """A browser at the page of an owner."""
+    """A browser on an owner's page."""
 
     def __init__(self, device, url):
         self._http, self.url = device.http, url
 
     async def get(self, path=""):
-        """Get the page, or what is below it; returns status and body."""
+        """Get the page or a subpage; returns status and body."""
         async with self._http.get(f"{self.url}{path}") as answer:
             assert answer.headers["Content-Security-Policy"] == SAFE
             assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -44,7 +44,7 @@ async def visit(device):
 
 
 async def test_the_page_shows_what_is_kept(cloud):
-    """Bytes, devices and receipts; without a script, a cookie or a field for a password."""
+    """Bytes, devices and receipts; no script, no cookie, no password field."""
     device = await cloud.device()
     second = Device(cloud.http, cloud.url, "ani", device.key)
     await second.log_in()
@@ -64,7 +64,7 @@ async def test_the_page_shows_what_is_kept(cloud):
 
 
 async def test_an_owner_agrees_and_withdraws_on_the_page(cloud):
-    """The text that is agreed to is on it; the receipt says that no device signed."""
+    """The page has the policy's text; the receipt says that no device signed."""
     device = await cloud.device(agrees=False)
     page = await visit(device)
     assert "We keep what your phone encrypts." in (await page.get())[1].decode()
@@ -83,7 +83,7 @@ async def test_an_owner_agrees_and_withdraws_on_the_page(cloud):
 
 
 async def test_a_device_is_logged_out_on_the_page(cloud):
-    """The page goes on, as it has a link and no session."""
+    """The page still works, because it has a link and no session."""
     device = await cloud.device()
     page = await visit(device)
     (session,) = (await device.ask("GET", "sessions"))[1]
@@ -94,7 +94,7 @@ async def test_a_device_is_logged_out_on_the_page(cloud):
 
 
 async def test_an_account_is_erased_on_the_page(cloud):
-    """With a box that is ticked; the receipt is shown, and the link opens no more."""
+    """After a box is ticked; the receipt is shown, and the link expires."""
     device = await cloud.device()
     page = await visit(device)
     assert "tick the box" in (await page.post("erase"))[1]
@@ -105,7 +105,7 @@ async def test_an_account_is_erased_on_the_page(cloud):
 
 
 async def test_a_link_opens_ten_minutes(cloud):
-    """And another one opens nothing."""
+    """Another link is invalid."""
     device = await cloud.device()
     page = await visit(device)
     cloud.clock.seconds += 599
@@ -119,7 +119,7 @@ async def test_a_link_opens_ten_minutes(cloud):
 
 @pytest.mark.parametrize("form", ["version=x", "version=" + "1" * 9, "a=" + "b" * 5000, "%ff"])
 async def test_a_malformed_form_changes_nothing(cloud, form):
-    """It is a page with a sentence."""
+    """The answer is a page with a message."""
     device = await cloud.device(agrees=False)
     page = await visit(device)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -1,4 +1,4 @@
-"""The account door: an owner's devices and programs, and what they keep."""
+"""The account API: an owner's devices and programs, and their stored data."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.server.cloud.device import Device, make_item
 
 
 async def test_devices_are_listed_and_logged_out(cloud):
-    """Each by its id, from any other; the one that asks is marked."""
+    """Each by its id, from any other device; the one that asks is marked."""
     device = await cloud.device()
     cloud.clock.seconds += 60
     second = Device(cloud.http, cloud.url, "ani", device.key)
@@ -23,7 +23,7 @@ async def test_devices_are_listed_and_logged_out(cloud):
 
 
 async def test_tokens_are_made_listed_and_removed(cloud):
-    """The secret is shown once; a token that was removed opens nothing."""
+    """The secret is shown once; a removed token is invalid."""
     device = await cloud.device()
     status, made = await device.ask("POST", "app-tokens", {"door": "blobs", "reads_only": True})
     assert status == 201
@@ -41,7 +41,7 @@ async def test_tokens_are_made_listed_and_removed(cloud):
 
 
 async def test_an_account_has_so_many_tokens(cloud):
-    """One more is refused in a problem document; removing one makes room."""
+    """One more is refused with a problem document; a removal makes room."""
     device = await cloud.device()
     for _ in range(32):
         await device.make_token()
@@ -53,7 +53,7 @@ async def test_an_account_has_so_many_tokens(cloud):
 
 
 async def test_usage_is_what_is_kept(cloud):
-    """Ciphertext of items and their descriptions."""
+    """Counts ciphertext of items and their descriptions."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     before = (await device.ask("GET", "usage"))[1]["used"]
@@ -64,7 +64,7 @@ async def test_usage_is_what_is_kept(cloud):
 
 
 async def test_an_account_sees_its_own_alone(cloud):
-    """Sessions and tokens of others are as good as not there."""
+    """Sessions and tokens of other accounts are answered as unknown."""
     owner, other = await cloud.device(), await cloud.device("budi")
     await owner.make_token()
     (session,) = (await owner.ask("GET", "sessions"))[1]
@@ -80,7 +80,7 @@ async def test_an_account_sees_its_own_alone(cloud):
     [{}, {"door": "all"}, {"door": "blobs", "more": 1}, [], {"door": "blobs", "reads_only": 1}],
 )
 async def test_what_is_no_request_is_refused(cloud, body):
-    """In a problem document, and without a token whatever is asked."""
+    """With a problem document, and every request without a token."""
     device = await cloud.device()
     status, problem = await device.ask("POST", "app-tokens", body)
     assert (status, problem["type"]) == (400, "urn:hening:problem:malformed")

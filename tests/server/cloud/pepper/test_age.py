@@ -1,4 +1,4 @@
-"""The pepper's lines sealed to an age key: the program age opens them again."""
+"""The pepper's lines encrypted to an age key: the program age decrypts them."""
 
 import subprocess
 
@@ -21,7 +21,7 @@ def key(tmp_path):
 
 
 def test_the_key_opens_what_was_sealed(key):
-    """Line by line; nothing of it is readable without."""
+    """Line by line; none is readable without the key."""
     file, public = key
     lines = ["pepper-1 0011  2233", "salts-1 4455  6677"]
     sealed = seal_lines(lines, public)
@@ -40,7 +40,7 @@ def test_what_is_no_key_is_refused(given):
 
 
 def test_a_key_with_a_mistake_is_refused(key):
-    """By age itself, which checks its sum."""
+    """By age itself, which verifies the key's checksum."""
     _, public = key
     wrong = public[:-1] + ("q" if public[-1] != "q" else "p")
     with pytest.raises(StorageError, match="age failed"):
@@ -48,7 +48,7 @@ def test_a_key_with_a_mistake_is_refused(key):
 
 
 def test_where_there_is_no_age(key, monkeypatch):
-    """It is said how to go on."""
+    """The message says how to continue."""
     monkeypatch.setattr("server.cloud.pepper.age.PROGRAM", "no-such-age")
     with pytest.raises(StorageError, match="install Debian's age"):
         check_recipient(key[1])

@@ -1,4 +1,4 @@
-"""The pepper on paper: typed back in any order and spacing, and a mistake is named."""
+"""The pepper on paper: entered in any order and spacing, and a mistake is named."""
 
 import os
 from dataclasses import replace
@@ -13,7 +13,7 @@ PEPPER = Pepper(bytes(range(32)), bytes(range(32, 64)))
 
 
 def test_lines_as_formats_has_them():
-    """Label, 32 digits in groups of four, and four that check them."""
+    """Label, 32 digits in groups of four, and four check digits."""
     assert encode_escrow(PEPPER) == [
         "pepper-1   0001 0203 0405 0607 0809 0a0b 0c0d 0e0f  8e9d",
         "pepper-2   1011 1213 1415 1617 1819 1a1b 1c1d 1e1f  91ed",
@@ -23,7 +23,7 @@ def test_lines_as_formats_has_them():
 
 
 def test_what_was_printed_is_restored():
-    """Also after rotations, in any order, and as people type."""
+    """Also after rotations, in any order, and with typical typing variations."""
     pepper = draw_pepper(os.urandom)
     for _ in range(2):
         lines = encode_escrow(pepper)
@@ -34,7 +34,7 @@ def test_what_was_printed_is_restored():
 
 
 def test_a_mistake_is_named():
-    """A digit, two lines that changed places, one that is missing, and what is no line."""
+    """A digit, two swapped lines, a missing one, and one that is no line."""
     lines = encode_escrow(PEPPER)
     wrong = [lines[0], lines[1].replace("1415", "1514"), *lines[2:]]
     with pytest.raises(FormatError, match="pepper-2 has a mistake"):

@@ -1,4 +1,4 @@
-"""Another pepper: everything opens under it alone, and owners notice nothing."""
+"""A new pepper: every value opens under it alone, and owners notice nothing."""
 
 import os
 
@@ -23,7 +23,7 @@ CHALLENGE = "authentication/login_challenge/"
 
 
 async def rotate(place):
-    """Rotate the pepper; return how many rows were sealed anew."""
+    """Rotate the pepper; return how many rows were sealed again."""
     async with open_database(place, migrations=MIGRATIONS) as database:
         return await seal_again(database, FORMER, FOLLOWING)
 
@@ -45,7 +45,7 @@ async def load_all(place):
 
 
 async def test_everything_opens_under_the_next_pepper_alone(cloud, place):
-    """Values are the same, and no hash of a name is what it was."""
+    """Values are the same, and every hash of a name is different."""
     for name in ("ani", "budi"):
         await (await cloud.device(name)).set_recovery(SigningKey.generate())
     before, hashes = await load_all(place)
@@ -68,7 +68,7 @@ async def test_everything_opens_under_the_next_pepper_alone(cloud, place):
 
 
 async def test_owners_notice_nothing(place, tmp_path):
-    """Names, addresses, words and passwords are known, and salts stay, of all names."""
+    """Names, addresses, words and passwords are valid; salts stay, also of unknown names."""
     words = SigningKey.generate()
     async with running(place, tmp_path) as cloud:
         device = await cloud.device()
@@ -89,7 +89,7 @@ async def test_owners_notice_nothing(place, tmp_path):
 
 
 async def salts(cloud):
-    """Return the salts of names that are there and names that are not."""
+    """Return the salts of known and of unknown names."""
     stranger = Device(cloud.http, cloud.url, "")
     names = ("ani", "ani@localhost", "citra", "nobody")
     answers = [await stranger.call("POST", CHALLENGE, {"username": name}) for name in names]
@@ -97,7 +97,7 @@ async def salts(cloud):
 
 
 async def test_a_server_that_runs_on_refuses_what_it_cannot_know(cloud, place):
-    """Logins of all names alike, and new accounts; devices that are logged in go on."""
+    """Logins of all names alike, and new accounts; logged-in devices continue."""
     device = await cloud.device()
     await rotate(place)
     stranger = Device(cloud.http, cloud.url, "")
@@ -110,7 +110,7 @@ async def test_a_server_that_runs_on_refuses_what_it_cannot_know(cloud, place):
 
 @pytest.mark.usefixtures("cloud")
 async def test_a_pepper_of_another_database_serves_nothing(place):
-    """It is refused at the start, not name by name."""
+    """The server refuses to start, instead of refusing names one by one."""
     other = Secrets("id", os.urandom(32), SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:
         with pytest.raises(StorageError, match="not the one that the database is sealed under"):
@@ -121,7 +121,7 @@ async def test_a_pepper_of_another_database_serves_nothing(place):
 
 
 async def test_a_database_without_a_mark_takes_the_pepper_that_opens_it(cloud, place):
-    """One of an earlier version; a wrong pepper is not noted as the right one."""
+    """A database of an earlier version; a wrong pepper is not recorded as the right one."""
     await cloud.device()
     other = Secrets("id", os.urandom(32), SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:

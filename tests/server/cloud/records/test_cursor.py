@@ -1,4 +1,4 @@
-"""Cursors: opaque, of one database, and never past what their holder has seen."""
+"""Cursors: opaque, valid for one database, and never past what their holder has seen."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_what_is_encoded_is_decoded(generation, account, changes, collection, se
 
 
 def test_a_count_of_another_is_as_good_as_none():
-    """A client that uses a cursor of one list for another gets more, never less."""
+    """A client that uses a cursor for the wrong list gets more, never less."""
     of_items = encode_cursor(Cursor(b"base", collection="first", sequence=9))
     of_collections = encode_cursor(Cursor(b"base", account="ani", changes=7))
     assert decode_sequence(of_items, b"base", "second") == 0
@@ -40,7 +40,7 @@ def test_a_count_of_another_is_as_good_as_none():
 
 @given(st.text(max_size=60))
 def test_anything_else_is_refused(text):
-    """Whatever it is, and cursors of before a restored backup."""
+    """Any other text, and cursors from before a restored backup."""
     with pytest.raises(CloudError, match="list again without one"):
         decode_sequence(text, b"base", "first")
     assert not is_at(text, b"base", "first", 0)

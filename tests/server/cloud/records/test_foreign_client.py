@@ -24,12 +24,12 @@ from server.cloud.storage.models import (
 from tests.server.cloud.device import running
 
 FOLDER = Path(__file__).parents[3] / "etebase"
-#: In Etebase.test.js; one of its tests is switched off by its authors.
+#: In Etebase.test.js; its authors have disabled one of its tests.
 OF_THE_API = 25
 
 
 async def reset(call):
-    """Forget what an account has, as that suite asks for, and let its owner agree to the policy."""
+    """Clear an account, as that suite requires, and let its owner agree to the policy."""
     services = call.services
     async with services.database.begin() as db:
         owner = await find_owner(db, services.secrets, call.body.user.username)
@@ -61,7 +61,7 @@ RESET = Route(
 
 @pytest.mark.needs("etebase")
 async def test_the_clients_own_suite_passes(place, tmp_path):
-    """All of it, on either database."""
+    """The whole suite, on either database."""
     async with running(place, tmp_path, (RESET,)) as cloud:
         cloud.clock.seconds = int(asyncio.get_running_loop().time())
         node = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""Whose collections an account sees, and what it may do there."""
+"""Which collections an account sees, and its rights in them."""
 
 import os
 
@@ -26,7 +26,7 @@ async def share(owner, collection, other, access):
 
 
 def everything(collection, item, chunk, name):
-    """Return each request on a collection: method, path, body, and what it needs."""
+    """Return each request on a collection: method, path, body, and the right that it needs."""
     items, body = f"collection/{collection}/item", {"items": [make_item()]}
     invitation = {**INVITING, "uid": uid(), "username": name, "collection": collection}
     return [
@@ -48,7 +48,7 @@ def everything(collection, item, chunk, name):
 
 @pytest.mark.parametrize("access", [None, READ, WRITE, SHARE])
 async def test_each_request_needs_its_right(cloud, access):
-    """What an account has no part in is as good as not there; the rest is refused by its right."""
+    """Other accounts' collections are answered as unknown; members are refused by their right."""
     owner, other = await cloud.device(), await cloud.device("budi")
     third, fourth = await cloud.device("citra"), await cloud.device("dewi")
     collection = (await owner.create())["uid"]
@@ -77,7 +77,7 @@ async def test_each_request_needs_its_right(cloud, access):
 
 
 async def test_a_chunk_of_another_collection_is_none(cloud):
-    """Not even of one's own: what is shared is one collection and no more."""
+    """Not even of the same account: only one collection is shared."""
     owner, other = await cloud.device(), await cloud.device("budi")
     first, second = (await owner.create())["uid"], (await owner.create())["uid"]
     item = make_item(b"body")
@@ -93,7 +93,7 @@ async def test_a_chunk_of_another_collection_is_none(cloud):
 
 
 async def test_a_uid_belongs_to_its_first_collection(cloud):
-    """Another account that makes one of the same uid learns that it is taken, and nothing else."""
+    """Another account that uses the same uid learns that it is taken, and nothing else."""
     owner, other = await cloud.device(), await cloud.device("budi")
     item = await owner.create()
     body = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
@@ -103,7 +103,7 @@ async def test_a_uid_belongs_to_its_first_collection(cloud):
 
 
 async def test_somebody_stays_who_may_share(cloud):
-    """The last one neither leaves nor gives the right up."""
+    """The last such member can neither leave nor give up the right."""
     owner, other = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
     await share(owner, collection, other, WRITE)
@@ -123,7 +123,7 @@ async def test_somebody_stays_who_may_share(cloud):
 
 
 async def test_invitations_are_for_the_invited(cloud):
-    """Nobody else reads, accepts or refuses one, and only who made it takes it back."""
+    """Only the invited account reads, accepts or refuses one; only its author takes it back."""
     owner, other, third = [await cloud.device(name) for name in ("ani", "budi", "citra")]
     collection = (await owner.create())["uid"]
     invitation = {**INVITING, "uid": uid(), "username": "budi", "collection": collection}

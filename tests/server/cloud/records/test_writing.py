@@ -1,4 +1,4 @@
-"""Batches and transactions: all or nothing, once, and only over what the writer knows."""
+"""Batches and transactions: all or nothing, once, and only over revisions that the writer has."""
 
 import os
 
@@ -8,14 +8,14 @@ from tests.server.cloud.device import change, make_item, running, uid
 
 
 async def listed(device, collection, query=""):
-    """Return what a list of a collection's items gives."""
+    """Return the list of a collection's items."""
     status, answer = await device.call("GET", f"collection/{collection}/item/{query}")
     assert status == 200, answer
     return answer
 
 
 async def test_what_was_written_is_read(cloud):
-    """Small bodies and large ones, in the order in which they came."""
+    """Small bodies and large ones, in the order of their arrival."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     items = [make_item(os.urandom(size)) for size in (1, 16 * 1024, 16 * 1024 + 1, 300_000)]
@@ -33,7 +33,7 @@ async def test_what_was_written_is_read(cloud):
 
 @pytest.mark.parametrize("way", ["batch", "transaction"])
 async def test_a_repeated_request_is_a_success(cloud, way):
-    """The answer to the first one may have been lost; nothing is there twice."""
+    """The answer to the first one may have been lost; nothing is stored twice."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     item = make_item(b"body")
@@ -53,7 +53,7 @@ async def test_a_repeated_request_is_a_success(cloud, way):
 
 
 async def test_nothing_is_written_where_one_item_is_refused(cloud):
-    """A transaction over another revision says which item, and leaves all as it was."""
+    """A transaction over another revision names the item, and changes nothing."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     first, other = make_item(), make_item(b"body")
@@ -91,7 +91,7 @@ def _naming(item, chunk):
     ],
 )
 async def test_what_no_client_should_send(cloud, make, status, code):
-    """It is refused in a sentence, and nothing is kept."""
+    """It is refused with a message, and nothing is stored."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     found, answer = await device.batch(collection, *make(make_item()))
@@ -112,7 +112,7 @@ async def test_no_item_goes_back_to_an_earlier_revision(cloud):
 
 
 async def test_pages_give_each_change_once(cloud):
-    """Whatever is written between two pages comes in a later one."""
+    """A change between two pages is in a later one."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     items = [make_item() for _ in range(5)]
@@ -131,7 +131,7 @@ async def test_pages_give_each_change_once(cloud):
 
 
 async def test_an_account_keeps_no_more_than_its_quota(place, tmp_path):
-    """Nothing of a batch above it is there; what is there can be read."""
+    """A batch above the quota is not stored at all; stored data stays readable."""
     async with running(place, tmp_path, quota=100_000) as cloud:
         device = await cloud.device()
         collection = (await device.create())["uid"]
@@ -146,7 +146,7 @@ async def test_an_account_keeps_no_more_than_its_quota(place, tmp_path):
 
 
 async def test_the_same_chunk_is_kept_once(cloud):
-    """Sent in advance, and again with the item: a client goes on where it was cut off."""
+    """Sent in advance, and again with the item: a client resumes where it was interrupted."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     item = make_item(os.urandom(50_000))

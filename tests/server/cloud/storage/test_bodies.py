@@ -38,7 +38,7 @@ async def names(bodies):
 
 @pytest.mark.parametrize("length", [0, 1, IN_MEMORY + 1, PART + 7])
 async def test_what_is_put_is_there(bodies, length):
-    """In whole and in part, listed with its length, until it is removed."""
+    """Whole and in part, listed with its length, until it is removed."""
     body = os.urandom(length)
     await bodies.put("blobs/1/a", one_piece(body))
     assert await names(bodies) == {"blobs/1/a": length}
@@ -52,7 +52,7 @@ async def test_what_is_put_is_there(bodies, length):
 
 
 async def test_what_is_not_there_is_not_read(bodies):
-    """Nor is more read of a body than it has."""
+    """Reads end at the body's end."""
     await bodies.put("blobs/1/a", one_piece(b"body"))
     for name, first, length in (("blobs/1/b", 0, 4), ("blobs/1/a", 0, 5), ("blobs/1/a", 2, 3)):
         with pytest.raises(FileNotFoundError):
@@ -60,7 +60,7 @@ async def test_what_is_not_there_is_not_read(bodies):
 
 
 async def test_a_body_that_ends_with_an_error_was_never_there(bodies):
-    """However much of it came."""
+    """However much of it arrived."""
 
     async def pieces():  # noqa: RUF029 - as bodies come
         for _ in range(1 + PART // PIECE):
@@ -74,14 +74,14 @@ async def test_a_body_that_ends_with_an_error_was_never_there(bodies):
 
 
 async def test_a_name_stays_within_the_store(bodies):
-    """Nothing that a path could make of it is taken."""
+    """Names that would leave the store's path are refused."""
     for name in ("a", "../a", "/etc/a", "a//b", "a/../b", "a/.tmp-b"):
         with pytest.raises(FormatError, match="no name of a body"):
             await bodies.put(name, one_piece(b"body"))
 
 
 async def test_half_a_body_is_swept_once_it_is_old(tmp_path):
-    """What a process left that was killed; what is there, and what still comes, stays."""
+    """Leftovers of a killed process are removed; complete bodies and running uploads stay."""
     bodies, arrived, more = LocalBodies(tmp_path, os.urandom), asyncio.Event(), asyncio.Event()
 
     async def pieces():
@@ -101,7 +101,7 @@ async def test_half_a_body_is_swept_once_it_is_old(tmp_path):
 
 
 async def test_a_full_disk_takes_no_body(tmp_path, monkeypatch):
-    """Neither below what is to stay free nor where the disk itself refuses; nothing is left."""
+    """Neither below the reserved free space nor on a full disk; nothing is left."""
     with pytest.raises(NoRoomError, match="make room"):
         await LocalBodies(tmp_path, os.urandom, keep_free=1 << 60).put("a/b", one_piece(b"body"))
 

@@ -1,4 +1,4 @@
-"""What a round of upkeep removes, and what it leaves."""
+"""What a maintenance round removes, and what it keeps."""
 
 import os
 
@@ -27,14 +27,14 @@ BIG = 20_000
 
 @pytest.fixture
 async def database(cloud, place):
-    """Give the database of a cloud that runs."""
-    del cloud  # it has made the tables
+    """Give the database of a running cloud."""
+    del cloud  # the cloud has made the tables
     async with open_database(place, migrations=MIGRATIONS) as sessions:
         yield sessions
 
 
 def make_law(cloud, database):
-    """Return a law without a policy, so that what is kept is up to the settings."""
+    """Return a law without a policy, so that the settings decide what is kept."""
     bodies = LocalBodies(cloud.folder / "bodies", os.urandom)
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     return Law(database, bodies, secrets, Policies(database, ""), cloud.clock, os.urandom)
@@ -42,7 +42,7 @@ def make_law(cloud, database):
 
 @pytest.fixture
 def keep_up(cloud, database):
-    """Do a round when so many seconds have passed."""
+    """Do a round after this many seconds."""
     law = make_law(cloud, database)
 
     async def run(seconds):
@@ -75,7 +75,7 @@ async def used(device):
 
 
 async def test_a_replaced_revision_lives_thirty_days(cloud, database, device, keep_up):
-    """From when it was replaced; then it goes with its chunks, and its bytes count no more."""
+    """From its replacement; then it is removed with its chunks, and its bytes no longer count."""
     collection = (await device.create())["uid"]
     before = await used(device)
     first = make_item(os.urandom(BIG))
@@ -95,7 +95,7 @@ async def test_a_replaced_revision_lives_thirty_days(cloud, database, device, ke
 
 
 async def test_a_chunk_that_another_revision_names_stays(database, device, keep_up):
-    """It is one chunk for both."""
+    """Both share one chunk."""
     collection = (await device.create())["uid"]
     item = make_item(b"small")
     await device.batch(collection, item)
@@ -105,7 +105,7 @@ async def test_a_chunk_that_another_revision_names_stays(database, device, keep_
 
 
 async def test_a_tombstone_lives_400_days(database, device, keep_up):
-    """Then the item is gone; others stay."""
+    """Then the item is removed; others stay."""
     collection = (await device.create())["uid"]
     gone, stays = make_item(b"gone"), make_item(b"stays")
     await device.batch(collection, gone, stays)
@@ -117,7 +117,7 @@ async def test_a_tombstone_lives_400_days(database, device, keep_up):
 
 
 async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up):
-    """With all that is in it; the account keeps nothing, and its other collection all."""
+    """With all its content; the account's other collection is complete."""
     other = await device.create()
     before = await used(device)
     own = await device.create()
@@ -137,7 +137,7 @@ async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up)
 async def test_a_chunk_that_was_sent_ahead_waits_a_day_for_its_item(
     cloud, database, device, keep_up
 ):
-    """Counted from when it was sent last, also where the answer was that it is there."""
+    """Counted from the last time it was sent, also if the answer was that it exists."""
     collection = (await device.create())["uid"]
     chunk, body = uid(), os.urandom(BIG)
     address = f"collection/{collection}/item/{uid()}/chunk/{chunk}/"
@@ -156,7 +156,7 @@ async def test_a_chunk_that_was_sent_ahead_waits_a_day_for_its_item(
 
 
 async def test_a_body_that_no_row_names_goes_after_a_day(cloud, device, keep_up):
-    """Once a day is looked; what is named stays, and so does what is younger."""
+    """The check is daily; referenced bodies and younger ones stay."""
     collection = (await device.create())["uid"]
     await device.batch(collection, make_item(os.urandom(BIG)))
     bodies = LocalBodies(cloud.folder / "bodies", os.urandom)
@@ -175,7 +175,7 @@ async def test_a_body_that_no_row_names_goes_after_a_day(cloud, device, keep_up)
 
 
 async def test_sessions_end(cloud, database, device, keep_up):
-    """Those that have expired are removed, and no other."""
+    """Expired ones are removed, and no others."""
     cloud.clock.seconds += 300 * DAY
     await device.log_in()
     assert (await keep_up(100 * DAY))["sessions"] == 1
@@ -184,7 +184,7 @@ async def test_sessions_end(cloud, database, device, keep_up):
 
 
 async def test_one_node_at_a_time(database, keep_up):
-    """Another one does nothing; a lease that was lost changes nothing."""
+    """A second one does nothing; a lost lease changes nothing."""
     lease = await take_lease(database, UPKEEP)
     assert await keep_up(1) is None
     await lease.release(database)
@@ -192,7 +192,7 @@ async def test_one_node_at_a_time(database, keep_up):
 
 
 async def test_a_backup_keeps_bodies(cloud, database, device, keep_up):
-    """Rows go, their bodies stay until it is done; a later round removes them."""
+    """Rows are removed, their bodies stay until it is done; a later round removes them."""
     token = await device.make_token()
     collection = (await device.create())["uid"]
     item = make_item(os.urandom(BIG))
@@ -211,7 +211,7 @@ async def test_a_backup_keeps_bodies(cloud, database, device, keep_up):
 
 
 async def test_a_step_that_fails_keeps_no_later_one_from_its_work(cloud, database, device):
-    """It is told at the end, and the lease is given back."""
+    """The failure is reported at the end, and the lease is released."""
     cloud.clock.seconds += 401 * DAY
     law = make_law(cloud, database)
 
@@ -227,7 +227,7 @@ async def test_a_step_that_fails_keeps_no_later_one_from_its_work(cloud, databas
 
 
 def test_the_law_is_looked_at_more_often_than_the_rest():
-    """Each by its setting; a node begins a minute after it started."""
+    """Each by its setting; a node begins a minute after its start."""
     settings = CloudSettings(region="id", law_minutes=2, upkeep_minutes=3)
     of_law, rest = set(OF_LAW), set(STEPS) - set(OF_LAW)
     chosen = {minute: set(choose_steps(minute, settings)) for minute in range(1, 7)}
