@@ -1,4 +1,4 @@
-"""A browser without scripts: it keeps cookies, sends the forms of pages, and says where from."""
+"""A browser without scripts: it keeps cookies, submits forms, and sends Origin and Referer."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.server.release.auth.issue import issue_token
 
 
 class Forms(HTMLParser):
-    """Collects the forms of a page, with what their fields hold; and the texts."""
+    """Collects the forms of a page with their fields, and the texts."""
 
     def __init__(self, text):
         super().__init__()
@@ -27,7 +27,7 @@ class Forms(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        """Note forms, fields and links."""
+        """Record forms, fields and links."""
         values = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append((values["action"], values["method"], {}))
@@ -41,13 +41,13 @@ class Forms(HTMLParser):
             self.assets.append(values.get("href") or values["src"])
 
     def handle_data(self, data):
-        """Note what a person reads."""
+        """Record visible text."""
         self.text += f" {data}"
 
 
 @dataclass
 class Page:
-    """What a browser shows."""
+    """The page that a browser shows."""
 
     url: str
     status: int
@@ -60,17 +60,17 @@ class Page:
 
     @property
     def path(self):
-        """The path and query that it is at."""
+        """The present path and query."""
         parts = urlsplit(self.url)
         return parts.path + (f"?{parts.query}" if parts.query else "")
 
     @property
     def text(self):
-        """What a person reads, with single spaces."""
+        """The visible text, with single spaces."""
         return " ".join(self.read.text.split())
 
     def form(self, ending):
-        """Return action and fields of the form whose action ends so."""
+        """Return action and fields of the form whose action has this ending."""
         (found,) = [form for form in self.read.forms if form[0].endswith(ending)]
         return found[0], dict(found[2])
 
@@ -82,7 +82,7 @@ class Browser:
         self.session, self.base = session, base
 
     async def ask(self, method, path, *, follow=True, **options):
-        """Send a request; forms say where they come from, as browsers do."""
+        """Send a request; forms carry their origin, as in browsers."""
         url = urljoin(self.base, path)
         headers = dict(options.pop("headers", {}))
         if method == "POST":
@@ -99,7 +99,7 @@ class Browser:
         return await self.ask("GET", path, **options)
 
     async def send(self, page, ending, values=None, **options):
-        """Fill in the form of a page whose action ends so, and send it."""
+        """Fill in and submit the page's form whose action has this ending."""
         action, fields = page.form(ending)
         return await self.ask("POST", action, data=fields | (values or {}), **options)
 
@@ -115,7 +115,7 @@ class Browser:
 
 @dataclass
 class Team:
-    """A console, one account a role, and a browser for each of them."""
+    """A console, one account per role, and a browser for each of them."""
 
     api: object
     surroundings: dict
@@ -123,12 +123,12 @@ class Team:
 
     @property
     def services(self):
-        """What the pages work with."""
+        """The services that pages use."""
         return self.api.services
 
     async def browser(self):
         """Give a fresh browser."""
-        jar = aiohttp.CookieJar(unsafe=True)  # or it would keep no cookie of an address
+        jar = aiohttp.CookieJar(unsafe=True)  # otherwise it would keep no cookie of an IP address
         session = await self.stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
         return Browser(session, self.api.url)
 
@@ -137,7 +137,7 @@ class Team:
         return await issue_token(self.services, name)
 
     async def signed_in(self, name):
-        """Give a browser in which an account is signed in."""
+        """Give a browser signed in to an account."""
         browser = await self.browser()
         page = await browser.sign_in(await self.token(name))
         assert page.path == "/console/", page.body
@@ -157,7 +157,7 @@ class Team:
 async def console_world(world, **settings):
     """Serve the console on the state folder of `world`; further settings by name.
 
-    `surroundings` of what it gives may be changed: `reasons`, `seen`, `behind`.
+    Members of its `surroundings` may be changed: `reasons`, `seen`, `behind`.
     """
     known = {"reasons": [], "seen": Seen(), "behind": timedelta()}
     surroundings = Surroundings(

@@ -1,4 +1,4 @@
-"""A console on a state that is published."""
+"""A console on a published state."""
 
 import pytest
 

@@ -1,10 +1,10 @@
-"""The audit log as pages: newest first, filtered, a page at a time."""
+"""The pages of the audit log: newest first, filtered, one page at a time."""
 
 PATH = "/console/channels/armani/id/stable"
 
 
 async def test_pages_and_filters(team):
-    """A filter stays when turning the page; entries are sentences, with what else they hold."""
+    """A filter stays on the next page; entries are sentences with further details."""
     engineer = await team.signed_in("engineer")
     page = await engineer.get(PATH)
     for action in ("pause", "resume", "pause"):
@@ -33,7 +33,7 @@ async def test_pages_and_filters(team):
 
 
 async def test_the_form_keeps_what_was_asked(team):
-    """What was typed is in the fields again, and the form sends it by GET."""
+    """The fields keep their input, and the form uses GET."""
     browser = await team.signed_in("admin")
     page = await browser.get("/console/trail", params={"actor": 'ani "x"', "action": "account"})
     action, fields = page.form("/trail")

@@ -1,4 +1,4 @@
-"""Orders that wait: shown to all, decided by a second person."""
+"""Waiting commands: shown to all, decided by a second person."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ PLAN = {"stages": [{"permille": 1000}]}
 
 @pytest.fixture
 async def waiting(world):
-    """Give a console at which an engineer's offer waits; and the path of its page."""
+    """Give a console with an engineer's waiting offer, and the path of its page."""
     async with console_world(world, approval_channels=("*/*/stable",)) as team:
         await publish_second(world, team)
         given = await offer(team, plan=PLAN, note="the July build")
@@ -23,7 +23,7 @@ async def waiting(world):
 
 
 async def test_four_eyes(waiting):
-    """Who proposed it cannot approve it; an approver can, from the overview, and it is out."""
+    """The proposer cannot approve it; an approver can, from the overview, and it is published."""
     team, path = waiting
     engineer = await team.signed_in("engineer")
     own = await engineer.get(path)
@@ -48,7 +48,7 @@ async def test_four_eyes(waiting):
     [("approver", "reject", "rejected"), ("engineer", "cancel", "cancelled")],
 )
 async def test_no(waiting, account, button, state):
-    """An approver rejects, the proposer cancels; the reason stands there, and nothing is out."""
+    """An approver rejects, the proposer cancels; the reason is shown, and nothing is published."""
     team, path = waiting
     browser = await team.signed_in(account)
     page = await browser.send(
@@ -63,17 +63,17 @@ async def test_no(waiting, account, button, state):
 
 
 async def test_cancelling_gets_through_guesses(waiting, monkeypatch):
-    """From a page that is open already, while the own rate keeps every other page shut."""
+    """From an open page, while the account's own rate limit blocks every other page."""
     team, path = waiting
     browser = await team.signed_in("engineer")
     page = await browser.get(path)
-    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all are empty
+    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all rate limits are used up
     assert (await browser.ask("GET", path)).status == 429
     assert (await browser.send(page, "/cancel", follow=False)).status == 303
 
 
 async def test_a_puppet_is_no_second_person(waiting):
-    """Who could act as the proposer has no button, reads why, and is refused without one."""
+    """An account that could act as the proposer has no button, sees why, and is refused."""
     team, path = waiting
     at = team.services.epoch()
     admin = team.api.principals["admin"]
@@ -93,7 +93,7 @@ async def test_a_puppet_is_no_second_person(waiting):
 
 
 async def test_two_at_once(waiting):
-    """Two approvers press at the same time: it is approved once, and the other one is told."""
+    """Two approvers press at the same time: it is approved once, and the other gets a message."""
     team, path = waiting
     browsers = [await team.signed_in("approver"), await team.signed_in("admin")]
     pages = [await browser.get(path) for browser in browsers]

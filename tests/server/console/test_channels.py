@@ -1,4 +1,4 @@
-"""Channels: what is shown of a rollout, and orders given from its page."""
+"""Channels: how a rollout is shown, and commands from its page."""
 
 import asyncio
 import re
@@ -33,13 +33,13 @@ async def publish_second(world, team):
 
 
 async def pointer(team):
-    """Return what phones are told of the channel."""
+    """Return the channel's public pointer."""
     published = await team.services.require_rollouts().published()
     return published.pointers()["latest/armani/id/stable"]
 
 
 async def test_a_staged_rollout(world, team):
-    """The share now, the next step and the windows; every step stands in the table, too."""
+    """The present share, the next step and the windows; the table lists every step, too."""
     await publish_second(world, team)
     stages = [{"permille": 10, "hold": 2 * DAY}, {"permille": 125, "hold": DAY}, {"permille": 1000}]
     windows = [
@@ -64,12 +64,12 @@ async def test_a_staged_rollout(world, team):
         in listed.text.replace("\xa0", " ")
     )
     team.api.ahead(2 * DAY)
-    browser = await team.signed_in("viewer")  # the session before is over by then
+    browser = await team.signed_in("viewer")  # the previous session has expired by then
     assert "Share now 12.5 %" in (await browser.get(PATH)).text.replace("\xa0", " ")
 
 
 async def test_pause_and_resume(team):
-    """Each is one form; the audit log names the session that gave the order."""
+    """Each is one form; the audit log names the session of the command."""
     browser = await team.signed_in("engineer")
     page = await browser.send(await browser.get(PATH), "/pause", {"note": "wait for QA"})
     assert (page.path, page.status) == (PATH, 200)
@@ -86,7 +86,7 @@ async def test_pause_and_resume(team):
 
 
 async def test_an_old_page_changes_nothing(team):
-    """Somebody else was first: the order is refused, and the page is to be looked at again."""
+    """Another user was faster: the command is refused, and the page asks for a new look."""
     browser = await team.signed_in("engineer")
     old = await browser.get(PATH)
     await browser.send(await browser.get(PATH), "/pause")
@@ -99,7 +99,7 @@ async def test_an_old_page_changes_nothing(team):
 
 
 async def test_a_halt_with_its_reasons(team):
-    """Two clicks from the channel: the form asks by language; phones are told, and it is final."""
+    """Two clicks from the channel: the form has reasons by language; phones see it, it is final."""
     browser = await team.signed_in("approver")
     page = await browser.get(PATH)
     (link,) = [link for link in page.read.links if link.endswith("/halt")]
@@ -125,7 +125,7 @@ async def test_a_halt_with_its_reasons(team):
 
 
 async def test_words_that_are_not_recorded(world):
-    """A form that was opened before the halt is answered with the reason why."""
+    """A form opened before the halt is answered with the reason of the refusal."""
     async with console_world(world, rewordings_per_day=1) as team:
         browser = await team.signed_in("approver")
         form = await browser.get(f"{PATH}/halt")
@@ -135,7 +135,7 @@ async def test_words_that_are_not_recorded(world):
 
 
 async def test_what_was_reached_at_the_halt(world, team):
-    """A halted schedule lets nobody in, whatever times it has: the page shows the halt's share."""
+    """A halted schedule admits no device, whatever its times: the page shows the halt's share."""
     await publish_second(world, team)
     stages = [{"permille": 10, "hold": DAY}, {"permille": 1000}]
     await offer(team, plan={"stages": stages})
@@ -152,7 +152,7 @@ async def test_what_was_reached_at_the_halt(world, team):
 
 
 async def test_a_halt_wins_over_an_old_page(team):
-    """Whatever happened since the form was opened, and as often as it is pressed."""
+    """Whatever happened since the form was opened, and however often it is pressed."""
     browser, other = await team.signed_in("engineer"), await team.signed_in("engineer")
     form = await browser.get(f"{PATH}/halt")
     await other.send(await other.get(PATH), "/pause")
@@ -178,7 +178,7 @@ async def test_a_halt_wins_over_an_old_page(team):
     ids=str,
 )
 async def test_reasons_that_cannot_be_shown(team, fields):
-    """They are refused with a sentence, and nothing is halted."""
+    """They are refused with a message, and nothing is halted."""
     browser = await team.signed_in("engineer")
     page = await browser.send(await browser.get(f"{PATH}/halt"), "/halt", fields)
     assert page.status == 422
@@ -197,7 +197,7 @@ async def test_pages_that_are_not_there(team):
 
 
 async def test_a_channel_without_an_offer(world):
-    """It says so, and offers no buttons."""
+    """The page says so, and has no buttons."""
     async with console_world(world) as team:
         browser = await team.signed_in("engineer")
         page = await browser.get("/console/channels/armani/id/beta")
@@ -207,7 +207,7 @@ async def test_a_channel_without_an_offer(world):
 
 
 async def test_a_pause_gets_through_guesses(team, monkeypatch):
-    """From a page that is open already, as a halt does, and on the loop for what is urgent."""
+    """From an open page, as a halt does, and on the loop for urgent requests."""
     browser = await team.signed_in("engineer")
     page = await browser.get(PATH)
     ran = []
@@ -218,7 +218,7 @@ async def test_a_pause_gets_through_guesses(team, monkeypatch):
             return await work(call)
 
     object.__setattr__(team.services, "urgent", Urgent())
-    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all are empty
+    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all rate limits are used up
     assert (await browser.ask("GET", PATH)).status == 429
     assert (await browser.send(page, "/pause", follow=False)).status == 303
     assert ran == [f"{PATH}/pause"]
@@ -226,9 +226,9 @@ async def test_a_pause_gets_through_guesses(team, monkeypatch):
 
 
 async def test_a_halt_gets_through_guesses(team, monkeypatch):
-    """Who is signed in halts while guesses and the own rate keep every other page shut."""
+    """A signed-in user halts while guesses and the account's own limit block every other page."""
     browser = await team.signed_in("approver")
-    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all are empty
+    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all rate limits are used up
     assert (await browser.ask("GET", PATH)).status == 429
     halting = await browser.get(f"{PATH}/halt")
     assert (await browser.send(halting, "/halt", follow=False)).status == 303

@@ -1,4 +1,4 @@
-"""The first page: is all well, and if not, what somebody has to look at."""
+"""The first page: is all well, and if not, what needs attention."""
 
 import asyncio
 from datetime import timedelta
@@ -20,9 +20,9 @@ async def test_all_is_well(team):
 
 
 async def test_alarms_at_half_and_at_four_fifths(world, team):
-    """Offline roles have 90 days: at 46 it is a warning, at 73 it is late; what to do stands there.
+    """Offline roles have 90 days: at 46 a warning, at 73 late, with what to do.
 
-    Online roles that nobody renewed are over by then.
+    Online roles that were not renewed have expired by then.
     """
     browser = await team.signed_in("viewer")
     lives = plan_lives(await asyncio.to_thread(world.published), {})
@@ -37,7 +37,7 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
 
 
 async def test_what_the_server_renews_stands_last(world, team):
-    """However much of its life is used: nobody has to do anything about it, unless it fails."""
+    """However far its life is spent: it needs no action, unless renewal fails."""
     browser = await team.signed_in("viewer")
     lives = plan_lives(await asyncio.to_thread(world.published), {})
     now = world.now() + timedelta(hours=12)
@@ -47,7 +47,7 @@ async def test_what_the_server_renews_stands_last(world, team):
 
 
 async def test_a_server_that_is_not_ready(team):
-    """Every reason is there, a sentence each, and the clock's troubles."""
+    """Every reason is there, one sentence each, and so are problems of the clock."""
     browser = await team.signed_in("viewer")
     team.surroundings["reasons"] = ["no snapshot is loaded.", "the disk is full."]
     team.surroundings["seen"] = Seen(is_behind=True)
@@ -57,7 +57,7 @@ async def test_a_server_that_is_not_ready(team):
 
 
 async def test_a_clock_that_jumped(team):
-    """Signatures go by another time than the machine's: the page says by how much."""
+    """Signatures use another time than the machine's: the page shows the difference."""
     team.surroundings["behind"] = timedelta(seconds=90)
     browser = await team.signed_in("viewer")
     page = await browser.get("/console/")
@@ -65,7 +65,7 @@ async def test_a_clock_that_jumped(team):
 
 
 async def test_what_is_not_everywhere_yet(team):
-    """A channel that is on its way, paused or halted is on the first page; a settled one is not."""
+    """A running, paused or halted rollout is on the first page; a completed one is not."""
     browser = await team.signed_in("engineer")
     assert "armani/id/stable" not in (await browser.get("/console/")).text
     page = await browser.get("/console/channels/armani/id/stable")
@@ -78,7 +78,7 @@ HOUR = 3600
 
 
 def test_between_two_steps():
-    """Drawn by hand, in a picture that is 1000 wide and 100 high."""
+    """Coordinates computed independently, in a picture 1000 wide and 100 high."""
     # First step at 1 h, last at 9 h, so an hour is shown on either side: 10 h are 1000 wide.
     timeline = draw([(HOUR, 100), (5 * HOUR, 500), (9 * HOUR, 1000)], 6 * HOUR)
     assert (timeline.begin, timeline.end, timeline.now) == (0, 10 * HOUR, 600)
@@ -90,14 +90,14 @@ def test_between_two_steps():
 
 
 def test_before_the_first_step():
-    """Nothing was reached: there is only what is to come."""
+    """No step was reached: the picture has only the future."""
     timeline = draw([(9 * HOUR, 1000)], HOUR)
     assert timeline.past == ""
     assert timeline.future == "100,100 100,100 100,100 900,100 900,0 1000,0 1000,100"
 
 
 def test_what_is_frozen_has_no_future():
-    """A paused or halted rollout goes nowhere, and the picture ends soon after now."""
+    """A paused or halted rollout does not proceed, and the picture ends soon after now."""
     timeline = draw([(HOUR, 100), (99 * HOUR, 1000)], 9 * HOUR, is_frozen=True)
     assert (timeline.begin, timeline.end, timeline.now) == (0, 10 * HOUR, 900)
     assert timeline.future == ""
@@ -105,6 +105,6 @@ def test_what_is_frozen_has_no_future():
 
 
 def test_one_step_that_is_now():
-    """A single step has an hour on either side, and no division by nothing."""
+    """A single step has an hour on either side, and no division by zero."""
     timeline = draw([(HOUR, 1000)], HOUR)
     assert (timeline.begin, timeline.end, timeline.now) == (0, 2 * HOUR, 500)

@@ -1,4 +1,4 @@
-"""Where browsers find the console: named by the operator, or this machine's loopback alone."""
+"""The console's address: set by the operator, or this machine's loopback alone."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from server.settings import Settings, load_settings
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8090", "localhost", "[::1]:8090", "127.0.0.1"])
 def test_loopback_by_its_own_names(host):
-    """Without an address the console is here under the names that lead nowhere else."""
+    """Without a configured address the console has the loopback names, which cannot be rebound."""
     address = find_address(Settings(console=True))
     assert address.origin(host) == f"http://{host}"
     assert not address.is_secure
@@ -30,7 +30,7 @@ def test_a_name_that_leads_here_by_rebinding(host):
 
 
 def test_a_named_address_whatever_the_request_says():
-    """Host does not count where an operator named the address."""
+    """Host is ignored if the operator set the address."""
     address = find_address(
         Settings(console_url="https://control.example:8443/", api_behind_proxy=True)
     )
@@ -48,7 +48,7 @@ def test_a_named_address_whatever_the_request_says():
     ids=str,
 )
 def test_beyond_loopback_it_must_be_named(settings):
-    """With TLS, a proxy or another interface nobody can guess the address."""
+    """With TLS, a proxy or another interface the address cannot be guessed."""
     with pytest.raises(FormatError, match="console_url"):
         find_address(Settings(console=True, **settings))
 
@@ -67,13 +67,13 @@ def test_beyond_loopback_it_must_be_named(settings):
     ],
 )
 def test_what_is_no_address(url):
-    """Plain HTTP to elsewhere, paths, users and odd spellings are refused."""
+    """Plain HTTP beyond loopback, paths, users and odd spellings are refused."""
     with pytest.raises(FormatError, match="console_url"):
         find_address(Settings(console_url=url))
 
 
 def test_the_example_of_the_page(tmp_path):
-    """The settings that OPERATIONS shows are settings, and name an address that browsers trust."""
+    """The example in OPERATIONS has valid settings, with an address that browsers trust."""
     page = (Path(__file__).parents[3] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (block,) = [text for text in blocks if "console_url" in text]

@@ -1,4 +1,4 @@
-"""Texts of pages: times, shares, sizes; and that every template escapes."""
+"""Texts on pages: times, shares, sizes; and every template escapes."""
 
 import time
 
@@ -11,7 +11,7 @@ DAY = 86_400
 
 
 def test_times(monkeypatch):
-    """The first second of 2026-11-25 UTC, on a server in Jakarta; machines and hovers get UTC."""
+    """The first second of 2026-11-25 UTC, on a server in Jakarta; attributes have UTC."""
     second = 1_795_564_800
     monkeypatch.setenv("TZ", "Asia/Jakarta")
     time.tzset()
@@ -35,13 +35,13 @@ def test_how_far_away(seconds, text):
 
 
 def test_shares_and_sizes():
-    """As people read them, unbroken."""
+    """In the usual notation, without line breaks."""
     assert (share(1000), share(125)) == ("100\N{NO-BREAK SPACE}%", "12.5\N{NO-BREAK SPACE}%")
     assert size(1_250_000_000) == "1.25\N{NO-BREAK SPACE}GB"
 
 
 def test_markup_in_a_value_is_text():
-    """Nothing that is put into a page becomes part of it."""
+    """No value on a page becomes markup."""
     data = Pages().render(
         "sign-in.html",
         {
@@ -60,7 +60,7 @@ def test_markup_in_a_value_is_text():
 
 
 def test_what_is_not_seen_is_shown():
-    """As escapes, once; lines, joined emoji and numbers stay what they are."""
+    """As escapes, once; lines, joined emoji and numbers are unchanged."""
     assert show("a\u202eb\nc \U0001f468\u200d\U0001f4bb") == (
         "a\\u{202e}b\nc \U0001f468\u200d\U0001f4bb"
     )
@@ -68,7 +68,7 @@ def test_what_is_not_seen_is_shown():
 
 
 def test_no_template_turns_escaping_off_or_needs_a_script():
-    """No `safe`, no inline style or handler, nothing from elsewhere."""
+    """No `safe`, no inline style or handler, no resource from elsewhere."""
     pages = Pages()
     for name in pages._templates:
         source, _, _ = pages._templates[name].environment.loader.get_source(None, name)

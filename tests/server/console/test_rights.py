@@ -1,6 +1,6 @@
 """The whole matrix: every page and form, every role, inside and outside of its codenames.
 
-What is expected stands by hand in docs/OPERATIONS.md, "The console".
+The expected values are written in docs/OPERATIONS.md, "The console".
 """
 
 import re
@@ -36,7 +36,7 @@ INSIDE, OUTSIDE = "armani", "cancro"
 
 
 class Matrix:
-    """One browser for each role, for all codenames and for one; an order that waits."""
+    """One browser for each role, for all codenames and for one; and a waiting command."""
 
     def __init__(self, team, order):
         self.team, self.order = team, order
@@ -105,7 +105,7 @@ async def matrix(published_state, tmp_path_factory):
 
 
 def test_every_page_has_its_line():
-    """Whoever adds a page says who may open it; none is there twice."""
+    """The table has every page, each once."""
     assert HEAD[3:] == [role.value for role in Role]
     assert sorted(ROWS) == sorted(f"{page.method} {page.path}" for page in PAGES)
     assert len(ROWS) == len(LINES)
@@ -114,20 +114,21 @@ def test_every_page_has_its_line():
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", CLOSED)
 async def test_without_a_session(matrix, name):
-    """A page leads to the sign-in, a form is refused; nothing is shown or done."""
+    """A page redirects to the sign-in, a form is refused; nothing is shown or done."""
     assert await matrix.ask("nobody", name) == (303 if name.startswith("GET") else 401)
 
 
 ENDING = {"POST /console/sign-out", "POST /console/orders/{change}/approve"}
-"""What would take away the session or the order that the other cases are about."""
+"""What would end the session or the command that the other cases need."""
 DECIDING = {f"POST /console/orders/{{change}}/{word}" for word in ("approve", "reject", "cancel")}
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_deciding_about_an_order(matrix):
-    """No role without `approve` decides, and nobody elsewhere.
+    """No role without `approve` decides, nor does one for another codename.
 
-    It comes before the halts below, which end the order; approving comes last for the same reason.
+    It runs before the halts below, which cancel the command; approvals run last for the same
+    reason.
     """
     for word in ("approve", "reject", "cancel"):
         name = f"POST /console/orders/{{change}}/{word}"
@@ -146,7 +147,7 @@ async def test_deciding_about_an_order(matrix):
 @pytest.mark.parametrize("role", [role.value for role in Role])
 @pytest.mark.parametrize("name", [name for name in CLOSED if name not in ENDING | DECIDING])
 async def test_each_role(matrix, name, role):
-    """`no` is 403; `yes` is anything but that; `own` is that for what belongs to others."""
+    """`no` is 403; `yes` is any other status; `own` is 403 for what belongs to others."""
     cell = ROWS[name][HEAD.index(role)]
     status = await matrix.ask(role, name)
     if name == "POST /console/sessions/{session}/end":
@@ -166,7 +167,7 @@ SCOPED = [name for name in CLOSED if ROWS[name][2] == "codename" and name not in
 @pytest.mark.parametrize("role", [role.value for role in Role])
 @pytest.mark.parametrize("name", SCOPED)
 async def test_each_codename(matrix, name, role):
-    """An account for one model gets in there, as its role may, and nowhere else."""
+    """An account for one model may act on it, by its role, and on no other model."""
     cell = ROWS[name][HEAD.index(role)]
     inside = await matrix.ask(f"{role}-{INSIDE}", name)
     assert (inside == 403) == (cell == "no")
@@ -176,7 +177,7 @@ async def test_each_codename(matrix, name, role):
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("role", [role.value for role in Role])
 async def test_the_trail_is_for_who_sees_every_model(matrix, role):
-    """With one codename nobody opens it, and no page leads to it."""
+    """An account with one codename cannot open it, and no page links to it."""
     for name in (name for name in CLOSED if ROWS[name][2] == "all"):
         assert await matrix.ask(f"{role}-{INSIDE}", name) == 403
     page = await matrix.browsers[f"{role}-{INSIDE}"].get("/console/")

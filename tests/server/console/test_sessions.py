@@ -1,15 +1,15 @@
-"""Sessions as a page: one's own, or everybody's for who manages people; each is ended alone."""
+"""The page of sessions: the user's own, or all for an admin; each can be ended alone."""
 
 import re
 
 
 def ids(page):
-    """Return the ids of sessions on a page."""
+    """Return the ids of the sessions on a page."""
     return re.findall(r"<code>(s-[0-9a-f]{12})</code>", page.body)
 
 
 async def test_ending_one_of_two(team):
-    """The other one goes on; the browser whose session ended is asked to sign in again."""
+    """The other one stays valid; the browser whose session ended is asked to sign in again."""
     here, there = await team.signed_in("engineer"), await team.signed_in("engineer")
     page = await here.get("/console/sessions")
     assert len(ids(page)) == 2
@@ -22,7 +22,7 @@ async def test_ending_one_of_two(team):
 
 
 async def test_an_admin_ends_somebody_elses(team):
-    """And sees all of them, which others do not."""
+    """And sees all sessions, which others do not."""
     engineer, admin = await team.signed_in("engineer"), await team.signed_in("admin")
     (own,) = ids(await engineer.get("/console/sessions"))
     page = await admin.get("/console/sessions")
@@ -36,7 +36,7 @@ async def test_an_admin_ends_somebody_elses(team):
 
 
 async def test_a_form_after_the_end(team):
-    """A form that was open when the session ended does nothing, and says why."""
+    """A form that was open when the session ended has no effect, and says why."""
     here, there = await team.signed_in("engineer"), await team.signed_in("engineer")
     form = await there.get("/console/channels/armani/id/stable")
     page = await here.get("/console/sessions")

@@ -1,4 +1,4 @@
-"""Signing in and out: what opens, what does not, and what stays of it."""
+"""Signing in and out: what is accepted, what is refused, and what is recorded."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from server.console.sign_in import Cookies, Door, check_target
 
 
 async def test_a_token_opens_and_signing_out_closes(team):
-    """The session has its own cookie, the audit log has both, and nothing opens after it."""
+    """The session has its own cookie, the audit log has both; the cookie is invalid afterwards."""
     browser = await team.browser()
     asked = await browser.get("/console/channels")
     assert asked.path == "/console/sign-in?to=/console/channels"
@@ -35,7 +35,7 @@ async def test_a_token_opens_and_signing_out_closes(team):
 
 @pytest.mark.parametrize("path", ["/console/", "/console/channels/armani/id/stable/halt"])
 def test_pages_of_the_console(path):
-    """A path of ours is kept."""
+    """A path of the console is kept."""
     assert check_target(path) == path
 
 
@@ -62,12 +62,12 @@ def test_pages_of_the_console(path):
     ],
 )
 def test_anything_else_is_forgotten(path):
-    """Other sites, schemes, encoded and broken paths lead to the overview."""
+    """Other sites, schemes, encoded and broken paths redirect to the overview."""
     assert check_target(path) == ""
 
 
 def test_attributes():
-    """Over TLS the cookie is of this host alone; scripts and other sites never get it."""
+    """With TLS the cookie is for this host alone; scripts and other sites never get it."""
     secure = Cookies(is_secure=True)
     assert secure.set_session("ab", 60) == (
         "__Host-hening-session=ab; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=60"
@@ -84,7 +84,7 @@ def test_attributes():
 
 @pytest.mark.parametrize("secret", ["", "x", "A" * 64, "0" * 63, "0" * 65, "\udcff\udcfe"])
 def test_a_cookie_that_is_no_secret(secret):
-    """Whatever bytes it has, nobody is signed in, and nothing fails by it."""
+    """Whatever its bytes, no session opens, and no request fails."""
     request = SimpleNamespace(cookies={"hening-session": secret})
     assert Cookies(is_secure=False).session(request) == ""
     request.cookies["hening-session"] = "0a" * 32

@@ -1,4 +1,4 @@
-"""The console's way through: what it answers for, and how it fails."""
+"""The console's routing: the paths that it serves, and its failures."""
 
 import aiohttp
 import pytest
@@ -10,7 +10,7 @@ from tests.server.release.api_world import FAST, api_world
 
 
 async def test_off_by_default(world):
-    """Without the setting there is no page, and no cookie is heeded or set."""
+    """Without the setting there is no page, and cookies are neither read nor set."""
     assert not Settings().console
     settings = Settings(api_port=0, api_rate=FAST)
     async with api_world(world, settings=settings) as api, aiohttp.ClientSession() as session:
@@ -21,7 +21,7 @@ async def test_off_by_default(world):
 
 
 async def test_the_api_goes_on_beside_it(team):
-    """What is not below the console's paths is the API's, its refusals too."""
+    """All other paths are the API's, with its own refusals."""
     answer = await team.api.call("GET", "/status", token=await team.token("viewer"))
     assert answer.status == 200
     browser = await team.browser()
@@ -30,7 +30,7 @@ async def test_the_api_goes_on_beside_it(team):
 
 
 async def test_files_that_pages_name(team):
-    """Style and icon are named by their hash, and browsers may keep them for ever."""
+    """Style and icon are named by their hash, and browsers may cache them for ever."""
     browser = await team.browser()
     page = await browser.get("/console/sign-in")
     names = set(page.read.assets)
@@ -49,7 +49,7 @@ async def test_files_that_pages_name(team):
     ids=["ours", "surroundings"],
 )
 async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch, failure, status):
-    """The person gets a number, the operator finds it in the log with the place, and no more."""
+    """The page shows a number; the log has that number and the place of the failure."""
 
     def fail(_folder):
         raise failure
@@ -63,11 +63,11 @@ async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch, failure, s
     assert entry["incident"] in page.text
     assert type(failure).__name__ in entry["error"]
     assert "canary" not in f"{entry}{page.body}"
-    assert "/console/channels" in page.read.links  # whoever is signed in can go on
+    assert "/console/channels" in page.read.links  # signed-in users can go on
 
 
 async def test_no_secret_is_logged(team):
-    """Neither token nor cookie, when signing in fails and when it does not."""
+    """Neither token nor cookie, after failed and successful sign-ins."""
     token = await team.token("engineer")
     with structlog.testing.capture_logs() as logs:
         browser = await team.browser()

@@ -20,7 +20,7 @@ DASH = "\N{EN DASH}"
     ],
 )
 def test_days(days, text):
-    """Three or more in a row by the first and the last, others one by one, in the week's order."""
+    """Three or more consecutive days as a range, others one by one, in the week's order."""
     calendar = Calendar("Asia/Jakarta", [Window(days, "09:00", "17:00")])
     plan = Plan([Stage(1000)], calendar=calendar)
     assert describe_windows(plan) == [f"{text} 09:00{DASH}17:00 Asia/Jakarta"]
