@@ -1,4 +1,4 @@
-"""A strategy that changes sound JSON anywhere."""
+"""A strategy that changes valid JSON in any place."""
 
 import copy
 
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import json_values
 
-#: Values on which readers trip: of the wrong kind, out of range, without a canonical form.
+#: Values that confuse decoders: of the wrong kind, out of range, without a canonical form.
 awkward = json_values | st.sampled_from(
     [True, 1, 1.0, 0, -1, 2**53, 10**400, "", "x", "\ud800", float("nan"), [], {}, [[]], None]
 ).map(copy.deepcopy)  # what is drawn twice is changed once
@@ -23,7 +23,7 @@ def places_in(value):
 
 @st.composite
 def mutated(draw, make):
-    """Draw the JSON value that `make` returns with one to three places exchanged, gone or new."""
+    """Draw the JSON value of `make` with one to three places exchanged, removed or added."""
     document = make()
     for _ in range(draw(st.integers(1, 3))):
         container, name = draw(st.sampled_from(list(places_in(document))))

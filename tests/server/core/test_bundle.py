@@ -66,7 +66,7 @@ def test_offline_roles_are_submitted(name):
 
 @pytest.mark.parametrize("name", ["latest", "snapshot", "timestamp"])
 def test_online_roles_are_refused(name):
-    """What the server signs cannot be handed to it."""
+    """Roles that the server signs cannot be submitted."""
     with pytest.raises(FormatError, match="the server itself signs"):
         decode_bundle(bytes_of(BUNDLE | {"roles": [ROLE | {"name": name}]}))
 
@@ -128,7 +128,7 @@ def test_bundles_of_another_form_are_refused(change):
 
 @pytest.mark.parametrize("member", sorted(BUNDLE))
 def test_every_member_of_a_bundle_is_required(member):
-    """Also those that have one value only: a file says what it is."""
+    """Also those with a single possible value: a file states what it is."""
     with pytest.raises(FormatError):
         decode_bundle(bytes_of({k: v for k, v in BUNDLE.items() if k != member}))
 
@@ -190,7 +190,7 @@ def test_an_unsorted_bundle_is_not_written():
     )
 )
 def test_results_are_read_back(result):
-    """One value, one encoding."""
+    """One value has one encoding."""
     data = encode_result(result)
     assert decode_result(data) == result
     assert encode_result(decode_result(data)) == data
@@ -220,7 +220,7 @@ def test_what_is_no_integer_is_refused_in_a_result(member, value):
     ],
 )
 def test_results_of_another_form_are_refused(value):
-    """A reason when published, a snapshot when refused, and other shapes."""
+    """A reason although published, a snapshot although refused, and other shapes."""
     assert decode_result(bytes_of(REFUSED)).reason == "No."
     with pytest.raises(FormatError):
         decode_result(bytes_of(value))
@@ -237,7 +237,7 @@ def test_a_result_that_could_not_be_read_is_not_written():
 
 @given(st.binary(max_size=200) | json_values.map(bytes_of))
 def test_arbitrary_bytes_raise_only_our_error(data):
-    """Neither decoder takes what hypothesis draws."""
+    """Neither decoder accepts hypothesis' arbitrary bytes."""
     for decode in (decode_bundle, decode_result):
         with pytest.raises(FormatError):
             decode(data)
@@ -245,7 +245,7 @@ def test_arbitrary_bytes_raise_only_our_error(data):
 
 @given(st.sampled_from(sorted(BUNDLE)), st.sampled_from(sorted(PUBLISHED)), json_values)
 def test_any_member_exchanged_is_refused_or_has_one_encoding(member, other, value):
-    """Whatever is read is written back byte by byte."""
+    """An accepted value is encoded to the same bytes."""
     for decode, encode, base, name in (
         (decode_bundle, lambda each: encode_bundle(each)[1], BUNDLE, member),
         (decode_result, encode_result, PUBLISHED, other),

@@ -40,7 +40,7 @@ def test_a_leaf_is_four_lines():
 
 @given(codenames, st.integers(1, 10**14 - 1), sha256s)
 def test_a_leaf_names_one_role_version(role, version, sha256):
-    """What went into a leaf can be read out of its lines, so no two leaves are alike."""
+    """The lines determine the role version, so no two leaves are equal."""
     entry = encode_leaf(role, version, sha256)
     assert entry.decode().split("\n") == ["hening role v1", role, str(version), sha256, ""]
     assert len(entry) <= 128
@@ -115,13 +115,13 @@ LINE = base64.b64encode(ROOT).decode()
     ],
 )
 def test_other_texts_are_no_checkpoints_although_signed(text, error):
-    """Extensions, other origins, loose numbers and loose base64 are refused."""
+    """Extensions, other origins, non-canonical numbers and base64 are refused."""
     with pytest.raises(error):
         decode_checkpoint(encode_note(text, KEY, SEED.sign), KEY)
 
 
 def test_every_flipped_bit_of_a_checkpoint_is_refused():
-    """A checkpoint has no byte that can change."""
+    """Every bit of a checkpoint is protected."""
     for position in range(len(HEAD)):
         for bit in range(8):
             changed = bytearray(HEAD)
@@ -132,7 +132,7 @@ def test_every_flipped_bit_of_a_checkpoint_is_refused():
 
 @given(integers, st.lists(hashes, max_size=63), st.binary(max_size=80))
 def test_proofs_are_read_back(index, path, checkpoint):
-    """Encoding and decoding are inverse; the checkpoint is kept byte by byte."""
+    """Encoding and decoding are inverse; the checkpoint keeps its bytes."""
     proof = decode_proof(encode_proof(index, path, checkpoint))
     assert proof == Proof(index, tuple(path), checkpoint)
 
@@ -148,7 +148,7 @@ def test_proofs_are_read_back(index, path, checkpoint):
 @example(b"")
 @example(b"\n\n")
 def test_a_proof_is_refused_or_is_the_one_encoding(data):
-    """Arbitrary bytes raise only our error, and nothing has two spellings."""
+    """Arbitrary bytes raise only our error, and no proof has two encodings."""
     try:
         proof = decode_proof(data)
     except HeningError:
@@ -175,7 +175,7 @@ def test_a_proof_is_refused_or_is_the_one_encoding(data):
     ],
 )
 def test_other_texts_are_no_proofs(data):
-    """Other versions, extra lines, loose numbers, short hashes and 64 hashes are refused."""
+    """Other versions, extra lines, non-canonical numbers, short hashes, 64 hashes are refused."""
     with pytest.raises(FormatError):
         decode_proof(data)
 
@@ -194,7 +194,7 @@ def test_the_limit_of_a_proof_is_16384_bytes():
     ("index", "path"), [(-1, []), (True, []), (2**53, []), (0, [b"x"]), (0, [ROOT] * 64)]
 )
 def test_what_could_not_be_read_is_not_written(index, path):
-    """Indices and hashes out of range make no proof."""
+    """Indices and hashes out of range cannot be encoded."""
     with pytest.raises(FormatError):
         encode_proof(index, path, HEAD)
 
@@ -212,7 +212,7 @@ def test_a_proof_shows_its_entry_and_no_other():
 
 
 def test_a_proof_of_another_log_is_refused():
-    """The checkpoint inside must be signed by the key that the reader trusts."""
+    """The checkpoint in the proof must be signed by the trusted key."""
     stranger = VerifierKey(KEY.name, hashlib.sha256(b"x").digest())
     with pytest.raises(LogError, match="not signed"):
         verify_proof(PROOF, ENTRIES[2], stranger)
@@ -230,7 +230,7 @@ def test_every_flipped_bit_of_a_proof_is_refused():
 
 @given(st.integers(7, 2**53 - 1), st.binary(max_size=40))
 def test_a_proof_beyond_the_tree_is_refused(index, entry):
-    """An index that the checkpoint does not cover shows nothing."""
+    """An index that the checkpoint does not cover proves nothing."""
     with pytest.raises(LogError):
         verify_proof(encode_proof(index, [], HEAD), entry, KEY)
 
@@ -257,7 +257,7 @@ def test_a_leaf_is_read_back():
     ids=repr,
 )
 def test_leaves_of_another_form(change):
-    """One encoding for each value; everything else is refused."""
+    """Each value has one encoding; everything else is refused."""
     entry = b"hening role v1\narmani\n12\n" + ABC.encode() + b"\n"
     with pytest.raises(HeningError):
         decode_leaf(entry.replace(*change))
@@ -265,6 +265,6 @@ def test_leaves_of_another_form(change):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_leaf_or_an_error_of_ours(entry):
-    """What is accepted is what encodes to the same bytes."""
+    """An accepted leaf encodes to the same bytes."""
     with contextlib.suppress(HeningError):
         assert encode_leaf(*decode_leaf(entry)) == entry

@@ -1,4 +1,4 @@
-"""Policies of the cloud: what is not a policy, and which may follow another."""
+"""Policies of the cloud: invalid ones, and valid successors."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from tests.server.cloud.policies import DAYS, HOURS, KEY, SIGNER, VALUES, make_p
 
 
 def test_a_policy_is_read_as_it_was_signed():
-    """By its own key alone; a changed number is found."""
+    """It verifies with its own key alone; a changed number is detected."""
     policy = make_policy(version=3)
     note = sign(policy)
     assert decode_policy(note, KEY) == policy
@@ -55,7 +55,7 @@ def test_a_policy_is_read_as_it_was_signed():
     ],
 )
 def test_what_is_no_policy(changed, sentence):
-    """The sentence names the member."""
+    """The message names the member."""
     with pytest.raises(FormatError, match=sentence):
         make_policy(**changed)
 
@@ -68,7 +68,7 @@ def test_a_missing_number_is_no_policy():
 
 
 def test_which_policy_follows():
-    """A newer version of the same region, that does not begin before the last one."""
+    """A newer version of the same region that does not begin before its predecessor."""
     before = make_policy(version=2, **{"from": 100})
     check_follows(make_policy(version=5, **{"from": 100}), before)
     for changed, sentence in (
@@ -81,7 +81,7 @@ def test_which_policy_follows():
 
 
 def test_a_policy_that_is_too_large_is_not_signed():
-    """A note has 4,096 bytes."""
+    """A note has 4,096 bytes at most."""
     policy = make_policy(laws=[{"name": "x" * 160, "articles": ["y" * 160] * 32}])
     with pytest.raises(FormatError, match="over the limit"):
         encode_policy(policy, KEY, lambda text: SIGNER.sign(text).signature)

@@ -1,4 +1,4 @@
-"""A tree kept as its perfect subtrees."""
+"""A tree stored as its perfect subtrees."""
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,6 @@ def test_it_grows_as_rfc_6962_says(size, further):
 
 @pytest.mark.parametrize(("size", "subtrees"), [(0, 1), (1, 0), (3, 1), (4, 2)])
 def test_subtrees_of_no_tree(size, subtrees):
-    """A tree of that size has another number of them."""
+    """A tree of that size has another number of subtrees."""
     with pytest.raises(FormatError, match="perfect subtrees"):
         CompactTree(size, (bytes(32),) * subtrees)

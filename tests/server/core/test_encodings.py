@@ -17,7 +17,7 @@ from tests.strategies import canonical_values, json_values
 
 
 def nested(levels):
-    """Return that many lists, each in the next."""
+    """Return this many nested lists."""
     value = []
     for _ in range(levels - 1):
         value = [value]
@@ -25,7 +25,7 @@ def nested(levels):
 
 
 def test_canonical_json_is_sorted_compact_and_ends_in_one_newline():
-    """The bytes are those that FORMATS section 1 describes, worked out by hand."""
+    """The bytes are those of FORMATS section 1, written out in the test."""
     value = {"é": '\n\x01"\\/\x7f', "Z": [True, None, -1], "a": {}}
     expected = '{"Z":[true,null,-1],"a":{},"é":"\\n\\u0001\\"\\\\/\x7f"}\n'
     assert encode_canonical_json(value) == expected.encode()
@@ -46,7 +46,7 @@ def test_what_is_encoded_is_decoded_to_the_same_value(value):
 
 @given(st.binary(max_size=200) | json_values.map(lambda v: json.dumps(v).encode()))
 def test_a_decoder_accepts_only_what_the_encoder_writes(data):
-    """Arbitrary bytes are refused with our error, or are the one encoding of their value."""
+    """Arbitrary bytes raise our error, or are the one encoding of their value."""
     try:
         value = decode_canonical_json(data, limit=10**6)
     except HeningError:
@@ -82,13 +82,13 @@ def test_a_decoder_accepts_only_what_the_encoder_writes(data):
     ],
 )
 def test_every_other_spelling_is_refused(data):
-    """White space, repetition, order, floats, escapes, other encodings and depth are refused."""
+    """White space, duplicates, order, floats, escapes, other encodings and depth are refused."""
     with pytest.raises(FormatError):
         decode_canonical_json(data, limit=10**6)
 
 
 def test_nesting_stops_at_sixteen_levels():
-    """Sixteen levels are read and written, seventeen are neither."""
+    """Sixteen levels can be read and written, seventeen cannot."""
     assert decode_canonical_json(b"[" * 16 + b"]" * 16 + b"\n", limit=99) == nested(16)
     with pytest.raises(FormatError, match="16 levels"):
         decode_canonical_json(b"[" * 17 + b"]" * 17 + b"\n", limit=99)
@@ -97,7 +97,7 @@ def test_nesting_stops_at_sixteen_levels():
 
 
 def test_the_limit_is_checked_before_parsing():
-    """A file at the limit is parsed; one byte more is refused for its length alone."""
+    """A file at the limit is parsed; one byte more is refused without parsing."""
     assert decode_canonical_json(b'"a"\n', limit=4) == "a"
     with pytest.raises(FormatError, match="of 5 bytes is over the limit of 4"):
         decode_canonical_json(b"{{{{{", limit=4)
@@ -109,7 +109,7 @@ def test_the_limit_is_checked_before_parsing():
     ids=lambda value: type(value).__name__,
 )
 def test_what_has_no_canonical_form_is_not_encoded(value):
-    """Floats, tuples, names that are no strings and lone surrogates are refused, not coerced."""
+    """Floats, tuples, names that are not strings and lone surrogates are refused, not coerced."""
     with pytest.raises(FormatError):
         encode_canonical_json(value)
 
@@ -171,7 +171,7 @@ def test_a_decimal_is_refused_or_is_its_numbers_only_spelling(text):
 
 
 def test_a_sha256_is_64_lower_case_hex_digits():
-    """The hash of the empty string passes."""
+    """The hash of the empty string is valid."""
     check_sha256("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 
 
@@ -185,7 +185,7 @@ def test_other_texts_are_no_sha256(text):
 
 @given(json_values)
 def test_other_values_are_no_sha256(value):
-    """Of any kind."""
+    """Of any type."""
     assert not is_sha256(value)
 
 
@@ -200,7 +200,7 @@ def test_a_target_without_an_object_is_refused(custom):
 
 
 def test_schema_1_is_known_and_nothing_else():
-    """The sentence names the schema that is not."""
+    """The message names the unknown schema."""
     check_schema(PATH, {"v": 1}, "v")
     with pytest.raises(FormatError, match="has schema '2'; this version knows schema 1 only"):
         check_schema(PATH, {"v": 2}, "v")

@@ -1,4 +1,4 @@
-"""What a role remembers of the builds that left it."""
+"""What a role records about builds that have left it."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ def test_a_role_without_an_object_has_no_floor():
 
 
 def test_a_floor_is_read():
-    """Both numbers; `floor_time` may be absent, and unknown members are passed over."""
+    """Both numbers; `floor_time` may be absent, and unknown members are ignored."""
     custom = {"floor": 5, "floor_time": 7, "schema": 1, "later": [1.5]}
     assert decode_floor(role_with(custom)) == Floor(schema=1, counter=5, time=7)
     assert decode_floor(role_with({"floor": 5, "schema": 1})).time == 0
@@ -31,7 +31,7 @@ def test_a_floor_is_read():
 
 @given(integers, integers)
 def test_what_is_written_is_read(counter, time):
-    """And what a later version wrote beside it stays, sorted by name."""
+    """And members of a later version beside it stay, sorted by name."""
     role = role_with({"schema": 1, "floor": 0, "aaa": 1})
     role.unrecognized_fields["x"] = 2
     fields = encode_floor(role, Floor(schema=1, counter=counter, time=time))
@@ -65,7 +65,7 @@ def test_what_is_no_integer_is_refused(member, value):
 
 @given(json_values | st.fixed_dictionaries({"schema": st.just(1), "floor": json_values}))
 def test_arbitrary_values_raise_only_our_error(custom):
-    """Whatever stands there, it is a floor or refused."""
+    """Any value is a floor, or is refused."""
     try:
         floor = decode_floor(role_with(custom))
     except FormatError:

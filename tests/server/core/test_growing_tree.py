@@ -1,4 +1,4 @@
-"""Trees that grow from their tiles, beside the definition, the loop of RFC 9162 and the phone."""
+"""Trees that grow from their tiles, compared with the definition, RFC 9162 and the phone."""
 
 import hashlib
 from functools import cache
@@ -23,7 +23,7 @@ def all_tiles():
 
 
 def nothing(path):
-    """Refuse to read: for trees that have no tiles yet."""
+    """Refuse to read, for trees that have no tiles yet."""
     raise AssertionError(path)
 
 
@@ -34,7 +34,7 @@ def tiles_of(size):
 
 
 def test_every_proof_of_every_tree_up_to_256_leaves():
-    """The phone's code accepts each of 32,896 proofs, for the root of a stack of subtrees."""
+    """The phone's code accepts each of 32,896 proofs, with the root of a stack of subtrees."""
     grown, stack = GrowingTree(0, nothing), []
     for size in range(1, 257):
         grown.append(LEAVES[size - 1])
@@ -58,7 +58,7 @@ def test_every_proof_of_every_tree_up_to_256_leaves():
 @pytest.mark.parametrize("size", [0, 1, 3, 255, 256, 257, 511, 512, 600])
 @pytest.mark.parametrize("more", [0, 1, 2, 255, 256, 300])
 def test_growth_writes_the_tiles_of_the_definition(size, more):
-    """Whatever the size before and after, what is new is what the definition has more."""
+    """For any two sizes, the new tiles are those that the definition adds."""
     before, after = tiles_of(size), tiles_of(size + more)
     tree = GrowingTree(size, before.__getitem__)
     assert tree.root() == tree_hash(LEAVES[:size])
@@ -90,7 +90,7 @@ def test_growth_across_the_border_of_the_third_level(size):
 
 @given(st.integers(1, 66_099), st.data())
 def test_a_proof_of_a_published_leaf_is_that_of_the_definition(size, data):
-    """Read from the tiles of a larger log, of which a smaller tree has its own partial ones."""
+    """Proofs are read from the tiles of a larger log; a smaller tree has its own partial tiles."""
     index = data.draw(st.integers(0, size - 1))
     tree = GrowingTree(size, _narrow)
     proof = tree.inclusion_proof(index)
@@ -98,7 +98,7 @@ def test_a_proof_of_a_published_leaf_is_that_of_the_definition(size, data):
 
 
 def _narrow(path):
-    """Return a tile of any width up to what the whole log has."""
+    """Return a tile of any width that the whole log has."""
     full, _, width = path.partition(".p/")
     if not width:
         return all_tiles()[full]
@@ -110,7 +110,7 @@ def _narrow(path):
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 33, 255, 256, 257, 300])
 def test_every_consistency_proof_is_that_of_the_definition(size):
-    """Of any prefix of the tree and any prefix of that; both verifiers accept it."""
+    """For any prefix of the tree and any prefix of that; both verifiers accept it."""
     tree = GrowingTree(size, tiles_of(size).__getitem__)
     for new in {size, size - 1, 1, (size + 1) // 2} - {0}:
         for old in range(1, new + 1):
@@ -133,7 +133,7 @@ def definition(old, leaves, *, whole):
 
 @pytest.mark.parametrize(("old", "new"), [(0, 3), (3, 2), (2, 4), (-1, 3), (4, 4)])
 def test_there_is_no_consistency_proof_beyond_the_tree(old, new):
-    """Nothing is proven of no leaves, of more than there are, or backwards."""
+    """From an empty tree, from a larger one, or backwards."""
     tree = GrowingTree(3, tiles_of(3).__getitem__)
     with pytest.raises(LogError, match="proves nothing"):
         tree.consistency_proof(old, new)
@@ -141,7 +141,7 @@ def test_there_is_no_consistency_proof_beyond_the_tree(old, new):
 
 @pytest.mark.parametrize("index", [-1, 3, 2**63])
 def test_there_is_no_proof_of_a_leaf_that_is_not_there(index):
-    """Below the first and after the last."""
+    """Indices below the first and after the last."""
     tree = GrowingTree(3, tiles_of(3).__getitem__)
     with pytest.raises(LogError, match="no leaf"):
         tree.inclusion_proof(index)

@@ -1,4 +1,4 @@
-"""A split `latest`: which part holds a pointer, and how targets come to delegate to it."""
+"""A split `latest`: which part has a pointer, and how targets delegate to the parts."""
 
 from datetime import UTC, datetime
 
@@ -47,7 +47,7 @@ def test_names(role, expected):
 @pytest.mark.parametrize("parts", [1, 4, 16])
 @given(path=st.from_regex(r"latest/[a-z]{1,6}/[a-z]{2}/[a-z]{1,6}", fullmatch=True))
 def test_a_pointer_is_where_python_tuf_looks_for_it(parts, path):
-    """The delegations' own look-up comes to the same role first, and ends there."""
+    """The delegations' own look-up finds the same role first, and ends there."""
     targets = make_targets()
     if parts > 1:
         targets = plan_split(targets, parts, EXPIRES)
@@ -57,14 +57,14 @@ def test_a_pointer_is_where_python_tuf_looks_for_it(parts, path):
 
 @pytest.mark.parametrize("path", ["tables/zones/a.zip", "armani/id/stable/a.zip"])
 def test_no_part_takes_the_path_of_another_role(path):
-    """Parts are listed last: whatever is not a pointer is found before."""
+    """Parts are listed last: paths of other roles are found earlier."""
     targets = plan_split(make_targets(), 16, EXPIRES)
     found = targets.delegations.get_roles_for_target(path)
     assert next(iter(found)) == (path.partition("/")[0], True)
 
 
 def test_every_pointer_is_assigned_once():
-    """A split latest is empty; a part without pointers is there all the same."""
+    """A split latest is empty; parts without pointers exist, too."""
     paths = [f"latest/armani/id/c{number}" for number in range(40)]
     assert assign_pointers(paths, ["armani", "latest"]) == {"latest": sorted(paths)}
     parts = assign_pointers(paths[:3], [*part_prefixes(16), "latest"])
@@ -74,7 +74,7 @@ def test_every_pointer_is_assigned_once():
 
 
 def test_a_split_and_a_further_one():
-    """All of it keeps the profile; the keys are those of latest, which stays last."""
+    """Each follows the profile; the keys are those of latest, which stays last."""
     four = plan_split(make_targets(), 4, EXPIRES)
     check_targets(make_root(), four)
     sixteen = plan_split(four, 16, EXPIRES)
@@ -97,7 +97,7 @@ def test_a_split_is_not_taken_back(before, parts):
 
 @pytest.mark.parametrize("parts", [0, 1, 2, 8, 32, 256])
 def test_other_numbers_are_refused(parts):
-    """4 or 16."""
+    """Only 4 and 16 are allowed."""
     with pytest.raises(ReleaseError, match="4 or 16"):
         plan_split(make_targets(), parts, EXPIRES)
 
@@ -116,7 +116,7 @@ def armani(roles, name):
 
 
 def part(roles, name="latest-1", **fields):
-    """Put another delegation in the place of a part's."""
+    """Put another delegation in place of a part's."""
     whole = roles["latest"]
     fields = {"keyids": whole.keyids, "threshold": 1, "terminating": True} | fields
     if "paths" not in fields:

@@ -1,4 +1,4 @@
-"""Limits on what cannot be taken back; the vectors of docs/FORMATS.md are in tests/repo."""
+"""Limits on irreversible values; the vectors of docs/FORMATS.md are in tests/repo."""
 
 from datetime import timedelta
 
@@ -20,14 +20,14 @@ DAY = timedelta(days=1)
 
 
 def root_with(**members):
-    """Return a root whose `custom` has members beside its own."""
+    """Return a root whose `custom` has further members."""
     root = make_root()
     root.unrecognized_fields["custom"] |= members
     return root
 
 
 def test_a_root_without_lifetimes_allows_ten_years():
-    """As every root of earlier versions, and one that states only some."""
+    """As does every root of earlier versions, and one that states only some lifetimes."""
     assert decode_lifetimes(make_root()) == Lifetimes()
     lifetimes = decode_lifetimes(root_with(lifetimes={"codenames": 30}))
     assert lifetimes.of("armani") == 30 * DAY
@@ -39,14 +39,14 @@ def test_a_root_without_lifetimes_allows_ten_years():
     [{"codenames": 0}, {"tables": 3651}, {"content": True}, {"targets": "9"}, [], None, 5],
 )
 def test_malformed_lifetimes_are_refused(lifetimes):
-    """They are whole days from 1 to 3,650, and the profile refuses the root."""
+    """Lifetimes are whole days from 1 to 3,650; the profile refuses other roots."""
     with pytest.raises(ProfileError, match="`lifetimes` are malformed"):
         check_root(root_with(lifetimes=lifetimes))
 
 
 @pytest.mark.parametrize("name", ["targets", "tables", "content", "armani"])
 def test_each_kind_has_a_limit_of_its_own(name):
-    """90 days and the skew of one are the most where root says 90; others are not asked."""
+    """The most is 90 days and the skew of one if root says 90; other roles are not checked."""
     kind = "codenames" if name == "armani" else name
     root = root_with(lifetimes={kind: 90})
     signed_at = EXPIRES - 91 * DAY
@@ -58,14 +58,14 @@ def test_each_kind_has_a_limit_of_its_own(name):
 
 @pytest.mark.parametrize("name", ["latest", "latest-3"])
 def test_the_servers_own_roles_have_seven_days(name):
-    """Whatever root says of others."""
+    """Whatever root says about others."""
     check_limits(name, make_role(), make_root(), EXPIRES - 8 * DAY)
     with pytest.raises(TrustError, match="valid for 7 days"):
         check_limits(name, make_role(), make_root(), EXPIRES - 9 * DAY)
 
 
 def test_a_root_does_not_outlaw_a_role_in_force():
-    """It says which role is in the way; online roles are not asked."""
+    """The error names the conflicting role; online roles are not checked."""
     roles = {"armani": make_role(), "latest": make_role(), "targets": make_role()}
     lifetimes = root_with(lifetimes={"codenames": 30, "targets": 400})
     with pytest.raises(TrustError, match="sign armani again"):
@@ -74,7 +74,7 @@ def test_a_root_does_not_outlaw_a_role_in_force():
 
 
 def test_every_excess_is_named():
-    """The publisher raises the first, `check` tells them all."""
+    """The publisher raises the first, `check` reports all."""
     far = FULL | {
         "counter": 5000,
         "post_timestamp": 2**53 - 1,
@@ -92,7 +92,7 @@ def test_every_excess_is_named():
 
 
 def test_what_is_malformed_is_named_beside_what_is_ahead():
-    """Another hand may have put it into the public tree; `check` says so and goes on."""
+    """It may have come into the public tree by other means; `check` reports it and continues."""
     role = make_role({PATH: FULL | {"counter": "5"}})
     role.unrecognized_fields["custom"] = {"floor": 1, "floor_time": 10**11, "schema": 1}
     found = find_excess("armani", role, make_root(), NOW)

@@ -55,7 +55,7 @@ MAKERS = {
     [("root", 512_000), ("timestamp", 16_384), ("snapshot", 2_000_000), ("armani", 5_000_000)],
 )
 def test_a_file_at_the_limit_is_parsed_and_one_byte_more_is_not(role, limit):
-    """The length is checked first; what fits is then refused for what it says."""
+    """The length is checked first; a file within the limit is refused for its content."""
     assert metadata_limit(role) == limit
     with pytest.raises(FormatError, match="is not TUF metadata"):
         DECODERS[role](b" " * limit)
@@ -66,7 +66,7 @@ def test_a_file_at_the_limit_is_parsed_and_one_byte_more_is_not(role, limit):
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("role", DECODERS)
 def test_each_decoder_reads_its_own_type_only(kind, role):
-    """A file of another role is refused, whoever signed it."""
+    """A file of another role is refused, whatever its signatures."""
     data = signed(MAKERS[kind](), signer(kind))
     if role == kind or (role, kind) == ("armani", "targets"):
         assert DECODERS[role](data).signed.type == kind
@@ -76,7 +76,7 @@ def test_each_decoder_reads_its_own_type_only(kind, role):
 
 
 def test_encoded_metadata_is_compact_and_read_back():
-    """The bytes have no white space, and python-tuf finds the signature in them good."""
+    """The bytes have no white space, and python-tuf verifies the signature."""
     metadata = Metadata(make_root())
     metadata.sign(signer("root 1"))
     data = encode_metadata(metadata)
@@ -86,7 +86,7 @@ def test_encoded_metadata_is_compact_and_read_back():
 
 
 def test_metadata_that_cannot_be_read_back_is_not_written():
-    """What python-tuf would not read again is our error, not a file."""
+    """What python-tuf could not read raises our error."""
     root = make_root()
     root.unrecognized_fields["custom"] = object()
     with pytest.raises(FormatError, match="cannot be written"):
@@ -95,7 +95,7 @@ def test_metadata_that_cannot_be_read_back_is_not_written():
 
 @given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_arbitrary_bytes_raise_only_our_error(data):
-    """No decoder takes what hypothesis draws, and none fails otherwise than by refusing."""
+    """No decoder accepts hypothesis' arbitrary bytes, and none raises another error."""
     for decode in DECODERS.values():
         with pytest.raises(FormatError):
             decode(data)
@@ -143,7 +143,7 @@ def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
 )
 @pytest.mark.parametrize("kind", MAKERS)
 def test_what_has_no_canonical_form_is_refused(kind, value):
-    """Nobody can have signed a float or half a character, wherever it stands."""
+    """No valid signature can cover a float or a lone surrogate, wherever it is."""
     document = json.loads(signed(MAKERS[kind](), *keys_of(kind)))
     document["signed"]["later"] = value
     with pytest.raises(FormatError, match="has no canonical form"):
@@ -154,14 +154,14 @@ def test_what_has_no_canonical_form_is_refused(kind, value):
 
 
 def test_what_has_a_canonical_form_is_read():
-    """Any script, whole characters beyond the first plane, and integers of any size."""
+    """Any script, characters beyond the basic plane, and integers of any size."""
     root = make_root()
     root.unrecognized_fields["later"] = {"\u00e9": ["\U0001f389", 10**40, -1, True, None]}
     assert decode_root(signed(root, *keys_of("root"))).signed == root
 
 
 def test_deep_nesting_is_refused():
-    """Neither the parser nor the canonical encoding runs out of stack."""
+    """Neither the parser nor the canonical encoding exceeds the stack."""
     document = signed(make_targets(), *keys_of("targets")).decode()
     for depth in (500, 900, 100_000):
         text = "[" * depth + "]" * depth
@@ -172,7 +172,7 @@ def test_deep_nesting_is_refused():
 
 @pytest.mark.parametrize("version", [True, 2**53])
 def test_a_version_that_is_no_number_is_refused_although_signed(version):
-    """`true` is not 1, and nothing above 2**53 - 1 has a path."""
+    """`true` is not 1, and no number above 2**53 - 1 has a path."""
     data = edited(make_root(), lambda part: part.update(version=version), *keys_of("root"))
     with pytest.raises(FormatError, match="version"):
         decode_root(data)
@@ -180,7 +180,7 @@ def test_a_version_that_is_no_number_is_refused_although_signed(version):
 
 @pytest.mark.parametrize("version", [1.0, 0, -1, "1", []])
 def test_other_versions_are_refused(version):
-    """Floats, texts and numbers below one are no versions, whichever layer finds it."""
+    """Floats, texts and numbers below one are refused, by whichever layer finds them."""
     document = json.loads(signed(make_root(), *keys_of("root")))
     document["signed"]["version"] = version
     with pytest.raises(FormatError):
@@ -196,7 +196,7 @@ def test_a_role_is_read_when_enough_keys_signed_it():
 
 @pytest.mark.parametrize("role", ["targets", "snapshot", "timestamp"])
 def test_top_level_roles_are_read_under_root(role):
-    """Root's keys make the other top-level roles valid."""
+    """Root's keys verify the other top-level roles."""
     data = signed(MAKERS[role](), *keys_of(role))
     assert verify_role(role, data, make_root(), NOW).signed.type == role
 
@@ -220,7 +220,7 @@ def test_too_few_keys_are_refused(names):
 
 
 def test_one_key_under_two_signatures_counts_once():
-    """A file that lists one key's signature twice is refused when it is read."""
+    """A file with two signatures of one key is refused when it is read."""
     document = json.loads(signed(make_role(), signer("armani 1")))
     document["signatures"] *= 2
     with pytest.raises(HeningError):
@@ -228,7 +228,7 @@ def test_one_key_under_two_signatures_counts_once():
 
 
 def test_the_same_public_key_under_a_second_id_is_left_to_the_profile():
-    """The state machine alone counts it twice: this is what profile rules 1 and 2 are for."""
+    """The state machine alone counts it twice: profile rules 1 and 2 prevent that."""
     one = signer("armani 1")
     twin = SSlibKey("f" * 64, "ed25519", "ed25519", dict(one.public_key.keyval))
     targets = make_targets()
@@ -241,20 +241,20 @@ def test_the_same_public_key_under_a_second_id_is_left_to_the_profile():
 
 @pytest.mark.parametrize("role", ["dior", "root", ""])
 def test_a_role_that_is_not_delegated_is_refused(role):
-    """Neither an unknown model nor root is a role below targets."""
+    """An unknown model and root are not roles below targets."""
     with pytest.raises(HeningError):
         verify_role(role, signed(make_role(), *keys_of("armani")), make_targets(), NOW)
 
 
 def test_a_delegator_without_delegations_verifies_nothing():
-    """A role that delegates to nobody cannot vouch for another."""
+    """A role without delegations cannot verify another."""
     data = signed(make_role(), *keys_of("armani"))
     with pytest.raises(TrustError):
         verify_role("armani", data, Targets(expires=EXPIRES), NOW)
 
 
 def test_metadata_expires_at_its_second():
-    """Valid one second before, expired at the stated time; the sentence names day and role."""
+    """Valid one second before, expired at the stated time; the message names day and role."""
     role = make_role()
     check_expiry("armani", role, EXPIRES - timedelta(seconds=1))
     data = signed(role, *keys_of("armani"))
@@ -264,7 +264,7 @@ def test_metadata_expires_at_its_second():
 
 
 def test_every_flipped_byte_of_the_signed_part_is_refused():
-    """No byte of a role file changes what a reader takes from it."""
+    """No byte of a role file can change without an error."""
     data = signed(make_role({"armani/id/stable/a.zip": {"a": 1}}), *keys_of("armani"))
     targets = make_targets()
     good = verify_role("armani", data, targets, NOW).signed.to_dict()
@@ -318,14 +318,14 @@ def test_a_new_root_key_needs_the_old_keys_and_the_new():
 
 
 def test_an_expired_successor_is_refused():
-    """A root that is signed and follows is still not taken after its day."""
+    """A signed root that follows its predecessor is refused after its expiry."""
     with pytest.raises(TrustError, match="expired"):
         verify_root(signed(make_successor(), *keys_of("root")), make_root(), EXPIRES)
 
 
 @pytest.mark.parametrize("value", [0, -1, "2", 3])
 def test_a_root_that_contradicts_itself_is_refused(value):
-    """Thresholds that its own keys cannot reach make no successor."""
+    """A root whose own keys cannot reach its thresholds is refused."""
     document = json.loads(signed(make_successor(), *keys_of("root")))
     document["signed"]["roles"]["root"]["threshold"] = value
     with pytest.raises(HeningError):
@@ -333,7 +333,7 @@ def test_a_root_that_contradicts_itself_is_refused(value):
 
 
 def test_a_first_root_is_signed_by_its_own_keys():
-    """Deciding to trust a root does not make up for signatures that it lacks."""
+    """Trusting a root initially does not replace its missing signatures."""
     data = signed(make_root(), *keys_of("root"))
     assert verify_first_root(data).signed == make_root()
     with pytest.raises(TrustError, match="its own root keys"):

@@ -59,7 +59,7 @@ def test_other_texts_are_no_codenames(name):
 
 @pytest.mark.parametrize("name", [*RESERVED, "latest-0"])
 def test_reserved_names_are_role_names(name):
-    """What no model may be called is still the name of a role."""
+    """A name that is no codename can still be a role's."""
     check_role(name)
 
 
@@ -159,7 +159,7 @@ def test_a_pointer_lies_below_latest(path):
 
 @given(st.text(max_size=80))
 def test_arbitrary_texts_raise_only_our_error(text):
-    """A decoder of names answers or refuses."""
+    """A decoder of names returns a value or raises our error."""
     for decode in (decode_channel, decode_pointer_path, decode_release_path):
         try:
             decode(text)
@@ -190,7 +190,7 @@ def test_metadata_names():
 
 
 def test_the_hash_stands_before_the_file_name():
-    """As consistent snapshots want it, with and without a directory."""
+    """As consistent snapshots require, with and without a directory."""
     assert hashed_target_path("armani/id/stable/a.zip", "ab") == "armani/id/stable/ab.a.zip"
     assert hashed_target_path("a.zip", "ab") == "ab.a.zip"
 
@@ -209,7 +209,7 @@ KNOWN = ["armani/id/stable", "armani/id/beta", "armani/in/stable", "armani", "ca
     ],
 )
 def test_a_near_name(name, near):
-    """A slip of the fingers, and no other name that shares its beginning."""
+    """A typing error is found, and no other name with the same beginning."""
     assert ask_for_near(name, KNOWN) == (f" Did you mean {near}?" if near else "")
 
 
@@ -225,6 +225,6 @@ def test_a_near_name(name, near):
     ],
 )
 def test_a_near_name_of_a_short_one(name, near):
-    """One letter may be wrong, or two have changed places; with more it is another name."""
+    """One letter may differ, or two may be swapped; with more it is another name."""
     known = ["dior", "mido", "mocha"]
     assert ask_for_near(name, known) == (f" Did you mean {near}?" if near else "")

@@ -59,7 +59,7 @@ def test_a_public_log_key_is_read():
 
 @given(st.from_regex(r"[a-z0-9.-]{1,20}(?:/[a-z0-9-]{1,10}){0,3}", fullmatch=True), st.binary())
 def test_verifier_keys_are_read_back(name, raw):
-    """A key has one text and a text one key."""
+    """A key has one text, and a text one key."""
     key = VerifierKey(name, hashlib.sha256(raw).digest())
     assert decode_verifier_key(str(key)) == key
 
@@ -120,7 +120,7 @@ def test_other_spellings_of_base64_are_refused(text):
 
 
 def test_a_note_is_text_gap_and_signature_line():
-    """The bytes are those of the specification, computed apart; the last gap divides."""
+    """The bytes are the specification's, computed separately; the last gap separates the parts."""
     lines = line(KEY.name, signature(KEY, SEED, TEXT))
     assert TEXT.encode() + b"\n" + lines == NOTE
     assert verify_note(NOTE, KEY) == TEXT
@@ -128,12 +128,12 @@ def test_a_note_is_text_gap_and_signature_line():
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200))
 def test_notes_are_read_back(text):
-    """What is signed is verified to the same text."""
+    """A signed text is verified to the same text."""
     assert verify_note(encode_note(text + "\n", KEY, SEED.sign), KEY) == text + "\n"
 
 
 def test_every_flipped_bit_is_refused():
-    """No bit of a note can change: the text is signed and the line has one spelling."""
+    """No bit of a note can change: the text is signed and the line has one encoding."""
     for note in (NOTE, SPEC_NOTE):
         key = KEY if note is NOTE else decode_verifier_key(SPEC_KEY)
         for position in range(len(note)):
@@ -145,7 +145,7 @@ def test_every_flipped_bit_is_refused():
 
 
 def test_every_truncated_or_lengthened_note_is_refused():
-    """No prefix of a note is a note, nor is a note with more behind it."""
+    """No prefix of a note is a note, nor is a note with more bytes at its end."""
     for length in range(len(NOTE)):
         with pytest.raises(HeningError):
             verify_note(NOTE[:length], KEY)
@@ -155,7 +155,7 @@ def test_every_truncated_or_lengthened_note_is_refused():
 
 
 def test_lines_of_other_keys_are_ignored():
-    """Unknown keys neither help nor harm, before or after ours, sixteen lines in all."""
+    """Lines of unknown keys have no effect, before or after ours, sixteen lines in all."""
     text = "a\n"
     ours = line(KEY.name, signature(KEY, SEED, text))
     theirs = line(OTHER.name, b"1234" + bytes(64))
@@ -171,7 +171,7 @@ def test_lines_of_other_keys_are_ignored():
 
 
 def test_a_line_of_ours_that_does_not_hold_refuses_the_note():
-    """Not even a good line of the same key makes up for it, in either order."""
+    """A valid line of the same key does not change that, in either order."""
     good = line(KEY.name, signature(KEY, SEED, "a\n"))
     raw = bytearray(signature(KEY, SEED, "a\n"))
     raw[40] ^= 1
@@ -214,7 +214,7 @@ def test_the_order_of_the_group_cannot_be_added_to_a_signature():
     ],
 )
 def test_a_malformed_line_refuses_the_note(lines):
-    """Even when a good line of our key stands beside it."""
+    """Even with a valid line of our key beside it."""
     good = line(KEY.name, signature(KEY, SEED, "a\n"))
     with pytest.raises(FormatError):
         verify_note(b"a\n\n" + good + lines, KEY) if lines else verify_note(b"a\n\n", KEY)
@@ -235,7 +235,7 @@ def test_control_characters_are_refused_although_signed(text):
 
 
 def test_a_note_without_text_is_refused():
-    """There is something to sign, even when a signature of nothing holds."""
+    """Even with a valid signature of the empty text."""
     for text in ("", "\n"):
         note = text.encode() + b"\n" + line(KEY.name, signature(KEY, SEED, text))
         with pytest.raises(FormatError):
@@ -249,7 +249,7 @@ def test_a_note_that_is_no_utf8_is_refused():
 
 
 def test_the_limit_is_4096_bytes():
-    """A note of the limit is read, one byte more is refused before anything is parsed."""
+    """A note at the limit is read, one byte more is refused before parsing."""
     overhead = len(encode_note("a\n", KEY, SEED.sign)) - 1
     text = "a" * (4096 - overhead) + "\n"
     note = encode_note(text, KEY, SEED.sign)
@@ -268,7 +268,7 @@ def test_nothing_is_returned_that_would_not_verify():
 
 
 def test_a_note_with_two_signatures():
-    """Each key finds its own line, also where both keys have one name; a third finds none."""
+    """Each key finds its own line, even if both have one name; a third key finds none."""
     second = VerifierKey(KEY.name, OTHER.public)
     third = VerifierKey(KEY.name, bytes(32))
     both = cosign_note(NOTE, second, OTHER_SEED.sign)
@@ -286,7 +286,7 @@ def test_a_note_with_two_signatures():
 
 
 def test_a_key_that_is_no_point_verifies_nothing():
-    """A key of another length is refused when it is used, with our error."""
+    """A key of another length is refused on use, with our error."""
     key = VerifierKey("a", b"short")
     with pytest.raises(LogError):
         verify_note(b"a\n\n" + line("a", key.key_id + bytes(64)), key)
@@ -296,6 +296,6 @@ def test_a_key_that_is_no_point_verifies_nothing():
 @example(b"\n\n\n\n")
 @example(b"\n\n\xe2\x80\x94 a AAAAAAAA\n")
 def test_arbitrary_bytes_raise_only_our_error(note):
-    """A note is refused, whatever it holds."""
+    """Whatever they hold."""
     with pytest.raises(HeningError):
         verify_note(note, KEY)

@@ -58,14 +58,14 @@ def with_package(**changes):
 
 @given(pointers())
 def test_every_pointer_of_the_format_is_read_and_written(custom):
-    """Decoding and encoding are inverse for whatever the tables of FORMATS section 4 allow."""
+    """Decoding and encoding are inverse for everything in the tables of FORMATS section 4."""
     pointer = decode_pointer(PATH, custom)
     assert encode_pointer(pointer) == custom
     assert decode_pointer(PATH, encode_pointer(pointer)) == pointer
 
 
 def test_the_members_arrive_where_they_belong():
-    """Short keys become names."""
+    """Short keys become attributes."""
     pointer = decode_pointer(PATH, POINTER | {"h": True, "t": {"en": "Stopped."}, "later": 1})
     step = pointer.steps[0]
     assert (pointer.halted, pointer.paused, pointer.reason) == (True, False, {"en": "Stopped."})
@@ -205,7 +205,7 @@ def test_arbitrary_customs_raise_only_our_error(custom):
 
 @given(st.sampled_from(["pointer", "step", "package"]), st.data(), json_values)
 def test_any_member_exchanged_raises_only_our_error(part, data, value):
-    """A pointer with one member exchanged for anything is read or refused."""
+    """A pointer with one member exchanged for any value is read or refused."""
     custom = copy.deepcopy(POINTER)
     place = {"pointer": custom, "step": custom["s"][0], "package": custom["s"][0]["k"][0]}[part]
     place[data.draw(st.sampled_from(sorted(place)))] = value
@@ -221,19 +221,19 @@ def test_any_member_exchanged_raises_only_our_error(part, data, value):
     [(0, 0), (99, 0), (100, 10), (199, 10), (200, 500), (300, 1000), (2**53, 1000)],
 )
 def test_the_share_is_that_of_the_last_pair_that_has_begun(now, permille):
-    """Before the first pair nobody is in."""
+    """Before the first pair the share is 0."""
     assert decode_pointer(PATH, POINTER).permille_at(now) == permille
 
 
 @given(pointers(), integers, integers)
 def test_the_share_never_falls(custom, one, other):
-    """As time passes, phones are only added."""
+    """The share of admitted phones only grows with time."""
     pointer = decode_pointer(PATH, custom)
     assert pointer.permille_at(min(one, other)) <= pointer.permille_at(max(one, other))
 
 
 def test_what_could_not_be_read_is_not_written():
-    """Values out of range, which python lets a programmer build, make no `custom` object."""
+    """Values out of range, which a program could construct, cannot be encoded."""
     package = Package(path="armani/id/stable/a.zip", length=3, sha256=ABC, source_builds=[])
     step = Step(
         counter=1,
@@ -291,7 +291,7 @@ def test_a_package_that_is_not_listed_so_is_refused(releases, files):
     ],
 )
 def test_a_package_that_is_described_otherwise_is_refused(changes):
-    """Counter, time, patch level, stepping stone, sources and type are the role's."""
+    """Counter, time, patch level, stepping stone, sources and type must be the role's."""
     path = DELTA_PACKAGE["p"]
     releases = RELEASES | {path: decode_release(path, DELTA | changes)}
     with pytest.raises(ReleaseError, match="otherwise than armani does"):
@@ -299,7 +299,7 @@ def test_a_package_that_is_described_otherwise_is_refused(changes):
 
 
 def test_a_withdrawn_release_is_offered_by_a_halted_pointer_only():
-    """A halt may go on naming what was taken back; nothing else may."""
+    """A halted pointer may still name a withdrawn release; no other may."""
     releases = {
         path: decode_release(path, custom | {"withdrawn": True})
         for path, custom in ((FULL_PACKAGE["p"], FULL), (DELTA_PACKAGE["p"], DELTA))

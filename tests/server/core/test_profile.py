@@ -31,7 +31,7 @@ from tests.server.core.tuf_objects import (
 )
 from tests.strategies import json_values
 
-# Edwards25519 in affine coordinates, slow and plain: what the points below are derived with.
+# Edwards25519 in affine coordinates, slow and simple: the points below are derived with it.
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
@@ -111,7 +111,7 @@ def honest_plus(torsion):
 
 
 def check_both(root, targets):
-    """Check root, then targets below it, as every reader does."""
+    """Check root, then targets under it, as every reader does."""
     check_root(root)
     check_targets(root, targets)
 
@@ -192,7 +192,7 @@ def test_rule_3_only_64_lower_case_digits_are_a_key(public):
 
 @given(st.integers(0, 2**256 - 1))
 def test_canonical_points_of_large_order_are_exactly_what_passes(number):
-    """The library's answer is that of plain arithmetic on the curve."""
+    """The library's answer equals that of plain arithmetic on the curve."""
     raw = number.to_bytes(32, "little")
     y, sign = number & (2**255 - 1), number >> 255
     x = recover_x(y) if y < P else None
@@ -207,7 +207,7 @@ def test_canonical_points_of_large_order_are_exactly_what_passes(number):
 
 
 def test_what_keeps_the_profile_passes():
-    """Signed root, targets and roles that keep every rule are read and taken."""
+    """Signed root, targets and roles that keep every rule are read and accepted."""
     root = decode_root(signed(make_root(), *keys_of("root"))).signed
     targets = decode_targets("targets", signed(make_targets(), *keys_of("targets"))).signed
     check_root(root)
@@ -232,7 +232,7 @@ def test_rule_1_one_public_key_under_two_ids_is_refused():
 
 @pytest.mark.parametrize("keyid", ["f" * 64, "short", "", "upper"])
 def test_rule_2_a_key_id_that_is_not_the_hash_of_its_key_is_refused(keyid):
-    """A free choice, another length or an upper-case hash is no id."""
+    """An arbitrary id, another length or an upper-case hash is refused."""
     public = signer("stranger").public_key.keyval["public"]
     key = key_of(public)
     key.keyid = key.keyid.upper() if keyid == "upper" else keyid
@@ -263,7 +263,7 @@ def test_rule_4_a_name_that_is_delegated_twice_is_refused(changes):
     "delegations", [Delegations({}, {}), Delegations({}, None, SuccinctRoles([], 1, 2, "a"))]
 )
 def test_rule_4_a_delegated_role_delegates_to_nobody(delegations):
-    """No role below targets is a second delegator, not even of nothing."""
+    """A role below targets may not delegate, not even with an empty list."""
     role = make_role()
     role.delegations = delegations
     with pytest.raises(ProfileError, match="delegates to others"):
@@ -305,7 +305,7 @@ def test_rule_5_signed_as_true_is_refused():
 
 @pytest.mark.parametrize("name", ["timestamp", "armani"])
 def test_a_key_that_is_named_and_not_there_is_refused(name):
-    """A role counts only keys that the file holds."""
+    """A role counts only keys in the file."""
     root, targets = make_root(), make_targets()
     {**root.roles, **targets.delegations.roles}[name].keyids.append("a" * 64)
     with pytest.raises(ProfileError, match="names a key that is not there"):
@@ -390,7 +390,7 @@ def test_rule_7_a_delegation_that_is_almost_terminating_is_refused(value):
 
 @pytest.mark.parametrize("name", [7, True, -1])
 def test_rule_7_a_name_that_is_no_text_is_refused(name):
-    """Python-tuf takes it as it comes."""
+    """Python-tuf accepts any value."""
 
     def change(part):
         part["delegations"]["roles"][0]["name"] = name
@@ -413,7 +413,7 @@ def test_rule_7_the_common_roles_are_delegated_to(name):
     "delegations", [None, Delegations({}, None, SuccinctRoles([], 1, 2, "armani"))]
 )
 def test_rule_7_succinct_roles_are_refused(delegations):
-    """Delegations are by name; none at all is refused too."""
+    """Delegations are by name; a missing list is refused too."""
     targets = make_targets()
     targets.delegations = delegations
     with pytest.raises(ProfileError, match="no delegations by name"):
@@ -421,7 +421,7 @@ def test_rule_7_succinct_roles_are_refused(delegations):
 
 
 def test_the_targets_role_lists_nothing_itself():
-    """Targets at the top level would not stand below any role's pattern."""
+    """Targets at the top level would match no role's pattern."""
     targets = make_targets()
     targets.targets = make_role({"armani/id/stable/a.zip": None}).targets
     with pytest.raises(ProfileError, match="may only delegate"):
@@ -458,7 +458,7 @@ def test_rule_8_shared_keys_below_targets_are_refused(online, offline):
 
 @pytest.mark.parametrize("offline", ["root 1", "targets 2"])
 def test_the_online_role_latest_shares_no_key_with_root_or_targets(offline):
-    """The third online role keeps apart from the top as well."""
+    """The third online role shares none with the top-level roles either."""
     targets = make_targets()
     targets.add_key(signer(offline).public_key, "latest")
     with pytest.raises(ProfileError, match="online role latest shares a key with"):
@@ -513,7 +513,7 @@ def test_a_root_without_a_sound_log_key_is_refused(custom):
 
 @given(json_values)
 def test_an_arbitrary_custom_raises_only_our_error(custom):
-    """Whatever stands in root's `custom`, the answer is a refusal."""
+    """Any value in root's `custom` is refused."""
     root = make_root()
     root.unrecognized_fields["custom"] = custom
     with pytest.raises(ProfileError):
@@ -522,7 +522,7 @@ def test_an_arbitrary_custom_raises_only_our_error(custom):
 
 @given(st.sampled_from(["keytype", "scheme", "keyval", "public", "", "x"]), json_values)
 def test_arbitrary_keys_raise_only_our_error(member, value):
-    """A key with any member exchanged for anything is refused, by decoder or profile."""
+    """A key with any member exchanged for any value is refused, by decoder or profile."""
     document = json.loads(signed(make_root(), *keys_of("root")))
     keys = document["signed"]["keys"]
     keyid = min(keys)
@@ -541,7 +541,7 @@ def test_arbitrary_keys_raise_only_our_error(member, value):
     "path", ["dior/id/stable/a.zip", "a.zip", "armani", "armani2/id/stable/a.zip", "/armani/a.zip"]
 )
 def test_a_delegated_role_lists_its_own_paths_only(path):
-    """A model's role cannot speak of another model."""
+    """A model's role cannot list another model's paths."""
     with pytest.raises(ProfileError, match="not its own"):
         check_delegated("armani", make_role({path: None}))
 
@@ -568,7 +568,7 @@ def test_a_sha256_has_its_form(sha256):
 
 @given(mutated(lambda: json.loads(signed(make_root(), *keys_of("root")))))
 def test_a_root_that_is_changed_anywhere_raises_only_our_error(document):
-    """Whatever a thief of its keys may sign; what passes can be written in canonical form."""
+    """Whatever a thief of its keys may sign; accepted roots have a canonical form."""
     with contextlib.suppress(HeningError):
         metadata = decode_root(json.dumps(document).encode())
         assert metadata.signed_bytes
@@ -577,7 +577,7 @@ def test_a_root_that_is_changed_anywhere_raises_only_our_error(document):
 
 @given(mutated(lambda: json.loads(signed(make_targets(), *keys_of("targets")))))
 def test_targets_that_are_changed_anywhere_raise_only_our_error(document):
-    """The same of the role that delegates."""
+    """The same for targets."""
     with contextlib.suppress(HeningError):
         metadata = decode_targets("targets", json.dumps(document).encode())
         assert metadata.signed_bytes

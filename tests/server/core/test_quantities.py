@@ -1,4 +1,4 @@
-"""Sizes and spans as people read them."""
+"""Sizes and spans in readable form."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from server.core.quantities import spell_size, spell_span
     ],
 )
 def test_sizes(count, text):
-    """Three digits, and never 1000 of a unit that has a larger one."""
+    """Three digits, and never 1000 of a unit below the largest."""
     assert spell_size(count) == text
 
 
@@ -29,5 +29,5 @@ def test_sizes(count, text):
     [(5, "5 s"), (90, "2 min"), (7200, "2 h"), (86_400, "1 day"), (172_800, "2 days")],
 )
 def test_spans(seconds, text):
-    """In the largest unit that fits."""
+    """In the largest suitable unit."""
     assert spell_span(seconds) == text

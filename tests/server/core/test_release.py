@@ -45,7 +45,7 @@ def build(counter, **changes):
 
 
 def test_a_full_and_an_incremental_release_are_read():
-    """Every member arrives where it belongs."""
+    """Every member is in its attribute."""
     full, delta = decode_release(PATH, FULL), decode_release(PATH, DELTA)
     assert (full.type, full.counter, full.sdk_level) == ("full", 3, 34)
     assert full.payload_properties.file_hash == FULL["payload_properties"]["FILE_HASH"]
@@ -55,7 +55,7 @@ def test_a_full_and_an_incremental_release_are_read():
 
 @given(releases())
 def test_every_release_of_the_format_is_read(custom):
-    """What the strategy draws from the table is accepted, member by member."""
+    """Every release drawn from the table is accepted, member by member."""
     release = decode_release(PATH, custom)
     for name in set(custom) - {"payload_properties"}:
         assert getattr(release, name) == custom[name]
@@ -68,7 +68,7 @@ def test_unknown_members_are_no_reason_to_refuse():
 
 @pytest.mark.parametrize("member", sorted(set(FULL)))
 def test_every_member_is_required(member):
-    """A release without any one member is refused, and the sentence names it."""
+    """A release without any one member is refused, and the message names it."""
     with pytest.raises(FormatError, match=member):
         decode_release(PATH, {k: v for k, v in FULL.items() if k != member})
 
@@ -156,7 +156,7 @@ def test_the_largest_integer_is_read(member):
     ],
 )
 def test_members_of_another_form_are_refused(member, value):
-    """Each row breaks one line of the table in FORMATS section 3; the member or day is named."""
+    """Each row breaks one line of the table in FORMATS section 3; member or day is named."""
     with pytest.raises(FormatError, match=rf"is malformed: ({member}|'.*' is no day)"):
         decode_release(PATH, FULL | {member: value})
 
@@ -199,7 +199,7 @@ def test_arbitrary_customs_raise_only_our_error(custom):
 
 @given(st.sampled_from(sorted(FULL)), json_values)
 def test_any_member_exchanged_raises_only_our_error(member, value):
-    """A release with one member exchanged for anything is read or refused."""
+    """A release with one member exchanged for any value is read or refused."""
     try:
         release = decode_release(PATH, FULL | {member: value})
     except HeningError:
@@ -208,7 +208,7 @@ def test_any_member_exchanged_raises_only_our_error(member, value):
 
 
 def test_the_releases_of_a_role_are_read_by_path():
-    """Two paths of one build stand beside each other."""
+    """Two paths of one build may coexist."""
     role = make_role({PATH: FULL, "armani/eu/beta/b.zip": DELTA})
     assert {path: each.type for path, each in decode_releases(role).items()} == {
         PATH: "full",
@@ -239,7 +239,7 @@ def role_of(*customs):
 
 
 def test_growing_counters_agree():
-    """The patch level may stand still, counters may leave gaps, packages may share one."""
+    """The patch level may stay, counters may have gaps, packages may share a counter."""
     customs = [build(1), build(1, type="incremental", source_builds=["x"]), build(7), build(9)]
     assert len(decode_releases(role_of(*customs))) == 4
 
@@ -273,14 +273,14 @@ def test_growing_counters_agree():
 )
 @pytest.mark.parametrize("order", [1, -1])
 def test_contradicting_releases_are_refused(customs, message, order):
-    """In any order of the paths: counters, builds, times and patch levels agree."""
+    """In any order of the paths: counters, builds, times and patch levels must agree."""
     with pytest.raises(ReleaseError) as caught:
         decode_releases(role_of(*customs[::order]))
     assert message in str(caught.value)
 
 
 def test_counters_are_checked_for_any_set_of_releases():
-    """The rule holds for no release and for one."""
+    """Also for no release and for one."""
     check_counters({})
     check_counters({PATH: decode_release(PATH, FULL)})
 
@@ -296,13 +296,13 @@ def test_a_withdrawn_release_may_drain():
 
 @pytest.mark.parametrize("value", NO_INTEGERS)
 def test_a_drain_ends_at_an_integer(value):
-    """In epoch seconds, as every time of the format."""
+    """In epoch seconds, like every time of the format."""
     with pytest.raises(FormatError):
         decode_release(PATH, FULL | {"withdrawn": True, "drain_until": value})
 
 
 def test_nothing_below_the_floor_is_listed():
-    """A build that left cannot come back under its counter."""
+    """A build that has left cannot return with its counter."""
     role = make_role({PATH: FULL})
     role.unrecognized_fields["custom"] = {"floor": 3, "schema": 1}
     assert len(decode_releases(role)) == 1

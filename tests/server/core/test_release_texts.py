@@ -1,4 +1,4 @@
-"""Plain text: what a changelog, a reason and a note may hold, and that older texts go on."""
+"""Plain text: rules for changelogs, reasons and notes, and an exception for older texts."""
 
 import pytest
 from hypothesis import given
@@ -41,7 +41,7 @@ def pointer(**reason):
 
 
 def role(*changelogs):
-    """Return a role with a build for each changelog."""
+    """Return a role with one build per changelog."""
     return make_role(
         {
             f"armani/id/stable/{number}.zip": release(number, changelog=changelog)
@@ -52,7 +52,7 @@ def role(*changelogs):
 
 @pytest.mark.parametrize("text", [*texts.NEEDED.values(), *texts.PLAIN, "blau.de", "8.ta"])
 def test_what_people_write_is_plain_text(text):
-    """Scripts and emoji with what they need; and words with dots."""
+    """Scripts and emoji with their special characters; and words with dots."""
     check_plain(text, 40)
 
 
@@ -62,12 +62,12 @@ def test_what_people_write_is_plain_text(text):
         "Fixes init.rc and libc.so; WebView 120.0.6099.43, base 14.0.3.0",
         "Settings > Display: 3 < 5, a <3 b, -> there",
         "* first\n* second\n\n## More",
-        "e\u0301",  # decomposed, as some systems hand it over
+        "e\u0301",  # decomposed, as some systems produce it
         "\u00a0\u3000 5 %",
     ],
 )
 def test_changelogs_name_files_versions_and_menus(text):
-    """What a changelog holds every day: file names, four numbers, signs, lines."""
+    """Usual content of a changelog: file names, four-part numbers, signs, lines."""
     check_plain(text, 100, lines=True)
 
 
@@ -98,13 +98,13 @@ def test_links_and_markup(text):
     "character", "\0\t\r\x1b\x7f\x85\u2028\u202e\u2066\u200e\u061c\ud800\ue000"
 )
 def test_what_moves_a_cursor_or_turns_a_text(character):
-    """It is refused, where lines are allowed, too."""
+    """It is refused, also where lines are allowed."""
     with pytest.raises(FormatError, match=rf"holds U\+{ord(character):04X}"):
         check_plain(f"a{character}b", 10, lines=True)
 
 
 def test_lines_length_and_nothing():
-    """A feed stands where lines may; a text has one character that is seen, at least."""
+    """A line feed is allowed where lines are; a text has at least one visible character."""
     check_plain("a\nb", 3, lines=True)
     for text in ("a\nb", "", "abcd", " ", "\u0301"):
         with pytest.raises(FormatError):
@@ -112,7 +112,7 @@ def test_lines_length_and_nothing():
 
 
 def test_a_changelog_that_joins():
-    """With a first version, a new build, or for one that is listed; the sentence names it."""
+    """In a first version, a new build, or a listed one; the message names it."""
     odd, fine = {"id": "a\u202eb"}, {"en": "Fixes."}
     for before, after in (
         (None, role(odd)),
@@ -128,7 +128,7 @@ def test_a_changelog_that_joins():
 
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.permutations(range(3)))
 def test_no_text_that_is_there_holds_up_a_role(changelogs, order):
-    """Whatever a role says already may stay, go, and be said of a build that joins."""
+    """An existing text may stay, be removed, and be used for a new build."""
     known = role(*changelogs)
     check_changelogs(known, role(*changelogs, {"en": "Fixes."}))
     again = [changelogs[at] for at in order if at < len(changelogs)]
@@ -138,7 +138,7 @@ def test_no_text_that_is_there_holds_up_a_role(changelogs, order):
 
 @given(TEXTS, TEXTS)
 def test_no_reason_that_is_there_holds_up_a_pointer(old, new):
-    """It may stay; and what of a new reason is fit to be told is all that is refused about."""
+    """It may stay; only words that are new are checked."""
     former = pointer(**old)
     check_reason(old, former)
     check_reasons({POINTER: former}, {POINTER: pointer(**old), "latest/armani/id/beta": pointer()})
@@ -152,7 +152,7 @@ def test_no_reason_that_is_there_holds_up_a_pointer(old, new):
 
 
 def test_a_reason_that_joins():
-    """It is refused with its locale and the pointer's path; another pointer's is no excuse."""
+    """It is refused with its locale and the pointer's path; another pointer's is no exception."""
     with pytest.raises(ReleaseError, match=r"^the reason in id is no plain text: .*U\+202E"):
         check_reason({"en": "fine", "id": "a\u202eb"}, None)
     former = {"latest/armani/id/beta": pointer(id="a\u202eb")}

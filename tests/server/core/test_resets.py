@@ -1,4 +1,4 @@
-"""Resets in root, what a role has to follow after one, and how roots continue each other."""
+"""Resets in root, the rules for a role after one, and the rules for successive roots."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def root_with(resets, version=1):
 
 
 def role_of(*counters, **custom):
-    """Return a role with the builds of those counters, and members of its own `custom`."""
+    """Return a role with builds of these counters, and members of its own `custom`."""
     role = make_role({f"armani/id/stable/{each}.zip": build(each) for each in counters})
     for each in counters:
         role.targets[f"armani/id/stable/{each}.zip"].hashes["sha256"] = f"{each:064x}"
@@ -56,7 +56,7 @@ def role_of(*counters, **custom):
     ],
 )
 def test_malformed_resets_are_refused(resets):
-    """A model's has a counter and a time, those of tables and content have none."""
+    """A model's reset has a counter and a time, those of tables and content have none."""
     with pytest.raises(ProfileError, match="reset"):
         check_root(root_with(resets))
 
@@ -70,7 +70,7 @@ def test_resets_are_read():
 
 
 def test_roots_continue_resets():
-    """A number stays with its values, or grows by one; a first one is 1."""
+    """A number stays with its values, or grows by one; the first is 1."""
     first, second = {"armani": RESET}, {"armani": {**RESET, "number": 2, "counter": 9}}
     for old, new in (({}, first), (first, first), (first, second), ({}, {})):
         check_resets_follow(root_with(old), root_with(new, 2))
@@ -81,7 +81,7 @@ def test_roots_continue_resets():
 
 
 def test_a_role_follows_the_newest_reset():
-    """One from before it, and one that root does not have, are refused."""
+    """An older one, and one that root does not have, are refused."""
     root = root_with({"armani": RESET})
     check_follows_reset("armani", role_of(1, reset=1), root)
     check_follows_reset("dior", role_of(), root)
@@ -93,7 +93,7 @@ def test_a_role_follows_the_newest_reset():
 
 
 def test_what_a_reset_leaves():
-    """Builds up to its counter and its time, a floor at most one above, all else as it was."""
+    """Builds up to its counter and its time, a floor at most one above, all else unchanged."""
     poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10, later={"x": 1})
     left = apply_reset("armani", poisoned, {"armani": Reset(1, 2, TIME)})
     assert [*left.targets] == ["armani/id/stable/1.zip", "armani/id/stable/2.zip"]
@@ -109,7 +109,7 @@ def test_what_a_reset_leaves():
 
 
 def test_a_role_goes_on_after_a_reset():
-    """What is above the reset may go, what is not stays, and a build that joins is later."""
+    """Builds above the reset may leave, the others stay, and a new build is later."""
     resets = {"armani": Reset(1, 2, TIME)}
     poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10)
     check_role_content(

@@ -1,4 +1,4 @@
-"""Edits of a codename role that signer and control plane share: what they refuse, as the core."""
+"""Edits of a codename role that signer and control plane share; refusals are core errors."""
 
 from datetime import UTC, datetime
 
@@ -67,7 +67,7 @@ def test_withdrawals_that_cannot_be(role, order, sentence):
 
 
 def test_a_promotion(role):
-    """The full package goes along, the incremental stays where its source is not listed."""
+    """The full package is promoted, the incremental is not if its source is not listed."""
     promotion = plan_promotion(PromotionOrder(STABLE, BETA, 2), role, EXPIRES)
     assert promotion.paths == (f"{BETA}/2.zip",)
     assert "stays behind" in promotion.left_out[0]
@@ -81,14 +81,14 @@ def test_a_promotion(role):
 
 
 def test_a_retirement(role):
-    """The role is empty, and its floor is above everything that was there."""
+    """The role is empty, and its floor is above everything that it had."""
     planned = plan_retirement("armani", role, EXPIRES)
     assert (dict(planned.targets), decode_floor(planned).counter) == ({}, 3)
     assert is_unchanged(planned, plan_retirement("armani", planned, EXPIRES))
 
 
 def test_rules_of_a_build(role):
-    """A build has one full package and two incrementals at most, and one stepping stone."""
+    """A build has one full package and at most two incrementals, and one stepping stone."""
     listed = decode_releases(role)
     check_full(STABLE, 2, listed)
     check_incrementals(STABLE, 2, listed)

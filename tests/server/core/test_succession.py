@@ -1,4 +1,4 @@
-"""What a role may change: it grows, withdraws, rewords, and drops what lies below its floor."""
+"""Allowed changes of a role: it grows, withdraws, rewords, and drops what is below its floor."""
 
 import contextlib
 import copy
@@ -20,7 +20,7 @@ TIME = FULL["post_timestamp"]  # of the build with counter 3
 
 
 def pruned(files, floor, time=TIME):
-    """Return a role that lists `files` and remembers a floor."""
+    """Return a role with `files` and a floor."""
     role = make_role(files)
     role.unrecognized_fields["custom"] = {"floor": floor, "floor_time": time, "schema": 1}
     return role
@@ -45,7 +45,7 @@ def test_a_path_never_disappears():
 
 
 def test_a_withdrawal_is_final():
-    """Neither `false` nor silence takes it back."""
+    """Neither `false` nor a missing member reverts it."""
     old = make_role({PATH: FULL | {"withdrawn": True}})
     with pytest.raises(ReleaseError, match="that is final"):
         check_succession(old, make_role({PATH: FULL}))
@@ -56,7 +56,7 @@ def test_a_withdrawal_is_final():
 
 @pytest.mark.parametrize("member", sorted(set(FULL) - {"changelog", "withdrawn"}))
 def test_no_other_member_changes(member):
-    """Every fact of a release is fixed, and so is one that a later version added."""
+    """Every member of a release is fixed, also one that a later version added."""
     for custom in (FULL | {member: "other"}, {k: v for k, v in FULL.items() if k != member}):
         with pytest.raises(ReleaseError, match="is changed"):
             check_succession(make_role({PATH: FULL}), make_role({PATH: custom}))
@@ -66,7 +66,7 @@ def test_no_other_member_changes(member):
 
 @pytest.mark.parametrize("custom", [None, [], "x"])
 def test_a_custom_does_not_vanish(custom):
-    """An object that turns into something else is a change."""
+    """An object replaced by another type is a change."""
     with pytest.raises(ReleaseError, match="is changed"):
         check_succession(make_role({PATH: FULL}), make_role({PATH: custom}))
 
@@ -96,14 +96,14 @@ WITHDRAWN = FULL | {"withdrawn": True}
 
 @pytest.mark.parametrize("later", [DRAINED, DRAINED | {"drain_until": 999}, WITHDRAWN])
 def test_a_drain_stays_or_gets_shorter(later):
-    """A shorter drain, or none, takes back earlier what was withdrawn."""
+    """A shorter drain, or none, ends a withdrawn download earlier."""
     check_succession(make_role({PATH: FULL}), make_role({PATH: DRAINED}))
     check_succession(make_role({PATH: DRAINED}), make_role({PATH: later}))
 
 
 @pytest.mark.parametrize("before", [WITHDRAWN, DRAINED | {"drain_until": 999}])
 def test_a_drain_never_gets_longer(before):
-    """Neither a later end nor a drain that was not granted with the withdrawal."""
+    """Neither a later end nor a drain that was not part of the withdrawal."""
     with pytest.raises(ReleaseError, match="only ever gets shorter"):
         check_succession(make_role({PATH: before}), make_role({PATH: DRAINED}))
 
@@ -117,7 +117,7 @@ def test_builds_below_the_floor_leave():
 
 
 def test_a_build_that_leaves_lies_below_the_floor():
-    """It is the floor that keeps it from coming back, with its counter and its time."""
+    """The floor prevents its return, by its counter and its time."""
     old = make_role({OLD: build(1), NEW: build(9)})
     with pytest.raises(ReleaseError, match="is gone, and its counter is not below"):
         check_succession(old, pruned({NEW: build(9)}, 1))
@@ -127,7 +127,7 @@ def test_a_build_that_leaves_lies_below_the_floor():
 
 @pytest.mark.parametrize("after", [(4, TIME), (5, TIME - 1)])
 def test_a_floor_never_falls(after):
-    """Neither of its numbers; nor does the object go."""
+    """Neither of its numbers; nor is the object removed."""
     old = pruned({NEW: build(9)}, 5)
     with pytest.raises(ReleaseError, match="floor falls"):
         check_succession(old, pruned({NEW: build(9)}, *after))
@@ -136,7 +136,7 @@ def test_a_floor_never_falls(after):
 
 
 def test_what_joins_lies_above_everything_that_was_there():
-    """Above what is listed, and above what has left; in counters and in time."""
+    """Above all listed and all removed builds, in counters and in time."""
     later, same = {"post_timestamp": TIME + 1}, {"post_timestamp": TIME}
     with pytest.raises(ReleaseError, match=r"with counter 2, and counter 3 was there before it"):
         check_succession(make_role({PATH: build(3)}), make_role({PATH: build(3), OLD: build(2)}))
@@ -149,7 +149,7 @@ def test_what_joins_lies_above_everything_that_was_there():
 
 
 def role_with(*listed):
-    """Return a role of `(path, custom, byte)`; the byte makes a hash of its own."""
+    """Return a role of `(path, custom, byte)`; the byte determines a hash."""
     role = make_role({path: custom for path, custom, _ in listed})
     for path, _, byte in listed:
         role.targets[path].hashes["sha256"] = byte * 64
@@ -172,7 +172,7 @@ def test_a_withdrawn_build_gets_no_new_path(path, byte, before):
 
 @pytest.mark.parametrize("path", [AGAIN, "armani/id/dev/a.zip"])
 def test_withdrawn_bytes_get_no_new_path(path):
-    """Nor where the build itself still lives: those bytes are known to be bad."""
+    """Not even in a channel that still lists the build: those bytes are known to be bad."""
     edge = KEPT | {"type": "incremental", "source_builds": ["x"]}
     listed = ((BETA, KEPT, "a"), (STABLE, KEPT, "a"))
     old = role_with(*listed, ("armani/id/stable/edge.zip", edge | {"withdrawn": True}, "c"))
@@ -183,7 +183,7 @@ def test_withdrawn_bytes_get_no_new_path(path):
 
 
 def test_a_build_that_is_withdrawn_from_one_channel_lives_in_others():
-    """Where it is listed already, and with new packages there; not in the channel it left."""
+    """Where it is listed already, also with new packages; not in the channel that withdrew it."""
     old = role_with((STABLE, GONE, "a"), (BETA, KEPT, "a"))
     check_succession(old, old)
     edge = KEPT | {"type": "incremental", "source_builds": ["x"]}
@@ -195,7 +195,7 @@ def test_a_build_that_is_withdrawn_from_one_channel_lives_in_others():
 
 @pytest.mark.parametrize("value", [1, True, None, [], {"a": 1}])
 def test_no_member_beside_the_custom_changes(value):
-    """What a later version of the format may put there is fixed like all the rest."""
+    """Members of a later version of the format are fixed as well."""
     old, new = make_role({PATH: FULL}), make_role({PATH: FULL})
     new.targets[PATH].unrecognized_fields["later"] = value
     for one, other in ((old, new), (new, old)):
@@ -221,7 +221,7 @@ def test_a_first_version_is_judged_alone() -> None:
 
 
 def test_a_pack_of_any_version_is_sound_alone() -> None:
-    """How far it may be above the one before is asked only where that one is known."""
+    """The largest step of a version is checked only against a known predecessor."""
     role = tables()
     role.unrecognized_fields["custom"]["packs"]["emergency"]["version"] = 1_001
     check_role_alone("tables", role)
@@ -247,7 +247,7 @@ def test_what_may_not_be_listed_is_refused(name, targets, sentence, before) -> N
 
 
 def test_a_later_version_keeps_what_was_promised() -> None:
-    """A model's role keeps paths, tables and content their kinds."""
+    """A model's role keeps its paths; tables and content keep their kinds."""
     with pytest.raises(HeningError, match="is gone"):
         check_role_content("armani", make_role({PATH: FULL}), make_role())
     with pytest.raises(HeningError, match="the pack emergency is gone"):
@@ -272,7 +272,7 @@ def model():
 
 @given(mutated(lambda: json.loads(signed(model(), *keys_of("armani")))))
 def test_a_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
-    """As a successor and as a first version; what passes can be written in canonical form."""
+    """As a successor and as a first version; accepted roles have a canonical form."""
     check_role_content("armani", model(), model())
     with contextlib.suppress(HeningError):
         metadata = decode_targets("armani", json.dumps(document).encode())
@@ -284,7 +284,7 @@ def test_a_role_that_is_changed_anywhere_raises_only_our_error(document) -> None
 
 @given(mutated(lambda: json.loads(signed(tables(), *keys_of("tables")))))
 def test_a_common_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
-    """The same of what all models share."""
+    """The same for the roles that all models share."""
     with contextlib.suppress(HeningError):
         metadata = decode_targets("tables", json.dumps(document).encode())
         assert metadata.signed_bytes

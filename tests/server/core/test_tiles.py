@@ -24,7 +24,7 @@ LEAVES = [hashlib.sha256(b"\0" + entry).digest() for entry in ENTRIES]
     ],
 )
 def test_paths_are_those_of_the_specification(level, index, width, path):
-    """Three digits a group, `x` before all but the last, the width of a partial tile at the end."""
+    """Groups of three digits, `x` before all but the last, a partial tile's width at the end."""
     assert tile_path(level, index, width) == path
 
 
@@ -59,7 +59,7 @@ def test_level_widths_follow_the_formula(size):
 
 @pytest.mark.parametrize("since", [0, 1, 255, 256, 257, 300, 511, 512, 600])
 def test_an_append_yields_what_is_new_and_nothing_else(since):
-    """What the prefix already had, at the same width, is not yielded; all else is, unchanged."""
+    """Tiles that the prefix had with the same width are not yielded; all others are, unchanged."""
     before = dict(plan_tiles(ENTRIES[:since], LEAVES[:since], 0))
     after = dict(plan_tiles(ENTRIES[:600], LEAVES[:600], 0))
     new = dict(plan_tiles(ENTRIES[:600], LEAVES[:600], since))
@@ -79,7 +79,7 @@ def test_entries_can_be_hashed_into_the_hash_tile():
 
 
 def test_entries_are_read_back():
-    """Each after its length in two bytes, big end first."""
+    """Each follows its length, two bytes in big-endian order."""
     assert decode_entries(b"\0\3abc\0\0\0\1d", 3) == [b"abc", b"", b"d"]
     assert decode_entries(b"\1\0" + b"x" * 256, 1) == [b"x" * 256]
 

@@ -48,7 +48,7 @@ def combine(left, right):
 
 
 def stack_root(leaves):
-    """Compute a root with a stack of perfect subtrees, as a log that only appends would."""
+    """Compute a root with a stack of perfect subtrees, as an append-only log does."""
     stack = []
     for count, leaf in enumerate(leaves, start=1):
         stack.append(leaf)
@@ -66,7 +66,7 @@ def stack_root(leaves):
 
 
 def rfc9162_inclusion(leaf, index, size, proof):
-    """Return the root of RFC 9162 section 2.1.3.2, or None where it says to fail."""
+    """Return the root of RFC 9162 section 2.1.3.2, or None if it fails."""
     if index >= size:
         return None
     fn, sn, root = index, size - 1, leaf
@@ -84,7 +84,7 @@ def rfc9162_inclusion(leaf, index, size, proof):
 
 
 def rfc9162_consistency(first, second, proof, first_root):
-    """Return both roots of RFC 9162 section 2.1.4.2, or None where it says to fail."""
+    """Return both roots of RFC 9162 section 2.1.4.2, or None if it fails."""
     path = list(proof)
     if first & (first - 1) == 0:
         path.insert(0, first_root)
@@ -116,7 +116,7 @@ def test_the_certificate_transparency_vectors():
 
 
 def test_leaves_and_nodes_are_hashed_apart():
-    """The prefixes of RFC 6962 keep a node from being taken for a leaf."""
+    """The prefixes of RFC 6962 distinguish a node from a leaf."""
     assert leaf_hash(b"a") == hashlib.sha256(b"\x00a").digest()
     assert node_hash(b"a", b"b") == hashlib.sha256(b"\x01ab").digest()
 
@@ -169,7 +169,7 @@ def test_every_wrong_inclusion_proof_of_a_small_tree_is_refused():
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0), (2**63, 3)])
 def test_there_is_no_proof_of_a_leaf_that_is_not_there(index, size):
-    """Making and checking such a proof are refused alike."""
+    """Both making and checking such a proof are refused."""
     with pytest.raises(LogError, match="no leaf"):
         inclusion_proof(index, LEAVES[:size])
     with pytest.raises(LogError, match="no leaf"):
@@ -182,7 +182,7 @@ def test_there_is_no_proof_of_a_leaf_that_is_not_there(index, size):
     st.lists(st.binary(min_size=32, max_size=32), max_size=60),
 )
 def test_both_verifiers_agree_on_any_proof(index, size, proof):
-    """On arbitrary sizes and hashes the recursive and the iterative verifier give one answer."""
+    """For arbitrary sizes and hashes the recursive and the iterative verifier agree."""
     expected = rfc9162_inclusion(LEAVES[0], index, size, proof)
     for root in filter(None, [expected, bytes(32)]):
         try:
@@ -195,7 +195,7 @@ def test_both_verifiers_agree_on_any_proof(index, size, proof):
 
 @given(st.integers(0, 2**53 - 1), st.integers(1, 2**53), st.randoms(use_true_random=False))
 def test_a_proof_of_the_right_length_leads_to_the_same_root_in_both(index, size, random):
-    """In trees too large to build, both verifiers find one root for a proof that fits."""
+    """In trees too large to build, both verifiers find the same root for a proof that fits."""
     index %= size
     for length in range(55):
         proof = [random.randbytes(32) for _ in range(length)]
@@ -207,7 +207,7 @@ def test_a_proof_of_the_right_length_leads_to_the_same_root_in_both(index, size,
 
 
 def test_roots_differ_between_neighbouring_sizes():
-    """A tree is never taken for its own prefix."""
+    """A tree and its prefix have different roots."""
     assert all(tree_hash(LEAVES[:a]) != tree_hash(LEAVES[:b]) for a, b in pairwise(range(65)))
 
 
@@ -253,7 +253,7 @@ def test_every_pair_of_sizes_up_to_64_is_consistent(size):
 
 
 def test_the_consistency_proofs_of_the_eight_classic_leaves():
-    """The proof from 6 leaves to 8, by hand from the definition, joins the published roots."""
+    """The proof from 6 leaves to 8, written from the definition, connects the published roots."""
     leaves = [hashlib.sha256(b"\0" + bytes.fromhex(entry)).digest() for entry in ENTRIES]
     proof = [
         combine(leaves[4], leaves[5]),
@@ -269,7 +269,7 @@ def test_the_consistency_proofs_of_the_eight_classic_leaves():
 
 @pytest.mark.parametrize(("old", "size"), [(0, 3), (-1, 3), (4, 3), (0, 0)])
 def test_no_proof_shows_a_prefix_that_is_not_there(old, size):
-    """The empty tree and larger trees are no prefixes to verify."""
+    """The empty tree and larger trees are refused as prefixes."""
     with pytest.raises(LogError, match="no prefix"):
         verify_consistency(old, EMPTY_ROOT, size, EMPTY_ROOT, [])
 
@@ -280,7 +280,7 @@ def test_no_proof_shows_a_prefix_that_is_not_there(old, size):
     st.lists(st.binary(min_size=32, max_size=32), max_size=60),
 )
 def test_both_consistency_verifiers_agree_on_any_proof(old, size, proof):
-    """On arbitrary sizes and hashes the recursive and the iterative verifier give one answer."""
+    """For arbitrary sizes and hashes the recursive and the iterative verifier agree."""
     old_root = LEAVES[0]
     found = rfc9162_consistency(old, size, proof, old_root) if old < size else None
     for root in (bytes(32), *([found[1]] if found else [])):
@@ -297,7 +297,7 @@ def test_both_consistency_verifiers_agree_on_any_proof(old, size, proof):
 
 @given(st.integers(1, 2**53), st.integers(2, 2**53), st.randoms(use_true_random=False))
 def test_a_consistency_proof_of_the_right_length_has_the_same_roots_in_both(old, size, random):
-    """In trees too large to build, both verifiers find one pair of roots for a proof that fits."""
+    """In trees too large to build, both verifiers find the same roots for a proof that fits."""
     old = 1 + old % (size - 1)
     for length in range(1, 56):
         proof = [random.randbytes(32) for _ in range(length)]

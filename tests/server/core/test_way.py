@@ -1,4 +1,4 @@
-"""Stepping stones: which builds lead to one, and when no way does."""
+"""Stepping stones: which builds are stones on an upgrade path, and when there is no path."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_a_build_that_everybody_may_install_is_one_step():
 
 
 def test_the_newest_stone_that_will_do_is_taken():
-    """From a stone to the stone before it, each with the highest counter."""
+    """From a stone to its own stone, each with the highest suitable counter."""
     listed = releases((1, {}), (2, {}), (4, {"min_counter": 2}), (7, {"min_counter": 3}))
     assert find_way(CHANNEL, 7, listed) == [2, 4, 7]
 
@@ -48,14 +48,14 @@ def test_the_newest_stone_that_will_do_is_taken():
     ],
 )
 def test_a_stone_is_a_full_package_of_the_channel(stone):
-    """A withdrawn one, another channel's, and an incremental are none."""
+    """A withdrawn one, another channel's, and an incremental are no stones."""
     listed = releases((1, {}), (2, stone), (4, {"min_counter": 2}))
     with pytest.raises(ReleaseError, match="a full package with a counter from 2 to 3"):
         find_way(CHANNEL, 4, listed)
 
 
 def test_a_build_needs_a_full_package():
-    """A way that ends nowhere is none."""
+    """Without one there is no upgrade path."""
     with pytest.raises(ReleaseError, match="lists no full package of counter 2"):
         find_way(CHANNEL, 2, releases((1, {})))
 

@@ -30,7 +30,7 @@ PATTERNS = {
 
 
 def signer(name):
-    """Return the signer whose seed is that name, the same each time."""
+    """Return the signer whose seed is derived from the name."""
     return CryptoSigner(Ed25519PrivateKey.from_private_bytes(name.encode().ljust(32, b".")[:32]))
 
 
@@ -66,7 +66,7 @@ def make_targets():
 
 
 def make_role(targets=None):
-    """Return a delegated role with those targets: `{path: custom}`."""
+    """Return a delegated role with these targets: `{path: custom}`."""
     role = Targets(expires=EXPIRES)
     for path, custom in (targets or {}).items():
         fields = {} if custom is None else {"custom": custom}
@@ -93,10 +93,10 @@ def signed(value, *signers):
 
 
 def edited(value, change, *signers):
-    """Return bytes of `value` after `change(document)`, signed as the changed document reads.
+    """Return bytes of `value` after `change(document)`, with valid signatures of the change.
 
-    Signing happens over the canonical form of the changed `signed` part, as an attacker who holds
-    the keys and a serialiser of his own would do it.
+    The canonical form of the changed `signed` part is signed, as by an attacker with the keys and a
+    serialiser.
     """
     document = json.loads(Metadata(value).to_bytes())
     change(document["signed"])
@@ -107,7 +107,7 @@ def edited(value, change, *signers):
 
 
 def key_of(public, keyid=None):
-    """Return a key object with that public hex; under its right id unless one is given."""
+    """Return a key object with this public hex; its id is correct unless one is given."""
     text = f'{{"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}'
     right = hashlib.sha256(text.encode()).hexdigest()
     return SSlibKey(keyid or right, "ed25519", "ed25519", {"public": public})

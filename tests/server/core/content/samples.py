@@ -1,4 +1,4 @@
-"""Sound entries of every kind, and roles made of them, for tests that then break one thing."""
+"""Valid entries of every kind, and roles with them, for tests that then break one rule."""
 
 import base64
 import copy
@@ -33,7 +33,7 @@ TABLES = (
 
 
 def jpeg(width=64, height=64):
-    """Return a grey picture, written by hand after ITU-T T.81: two bits for each block of 8x8."""
+    """Return a grey picture composed after ITU-T T.81: two bits for each block of 8x8."""
     frame = segment(0xC0, struct.pack(">BHHB3B", 8, height, width, 1, 1, 0x11, 0))
     scan = segment(0xDA, b"\1\1\0\0\x3f\0")
     blocks = -(-width // 8) * -(-height // 8)
@@ -56,9 +56,9 @@ def certificate(*, ca=True, constraints=True):
     return signed.public_bytes(Encoding.DER)
 
 
-#: What a zone has for readers of version 1 where it has nothing, behind the first header's zeros.
+#: The bytes after the first header of an empty zone, for readers of version 1.
 EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + struct.pack(">iBB", 0, 0, 0) + b"\0"
-#: What a full one has there: the same as further on, as far as 32 bits go.
+#: The same for a full zone: equal to the second block, within 32 bits.
 FULL = struct.pack(">6I", 0, 0, 0, 0, 1, 4) + struct.pack(">iBB", 25200, 0, 0) + b"+07\0"
 
 
@@ -143,12 +143,12 @@ KINDS = tuple(_SAMPLES)
 
 
 def entries_of(kind):
-    """Return sound entries of a kind, to be changed at will."""
+    """Return valid entries of a kind, which may be changed."""
     return copy.deepcopy(_SAMPLES[kind])
 
 
 def pack(version=1, **changes):
-    """Return what an index says of a pack."""
+    """Return a pack's entry in the index."""
     return {
         "rollout": [[0, 1000]],
         "sources": SOURCES,
@@ -160,7 +160,7 @@ def pack(version=1, **changes):
 
 
 def make_pack_role(role, entries, packs=None, pictures=None, version=1):
-    """Return a role with packs of those entries by kind, and the bytes of its targets by path."""
+    """Return a role with packs of these entries by kind, and the bytes of its targets by path."""
     files = {
         f"{role}/{kind}/{number:02}.xz": encode_part(kind, number, part)
         for kind, each in entries.items()

@@ -1,4 +1,4 @@
-"""Which certificates may sign others, and bytes that are no DER."""
+"""Which certificates may sign others, and bytes that are not DER."""
 
 import base64
 import contextlib
@@ -23,7 +23,7 @@ from tests.server.core.content.samples import DER
 
 
 def test_every_root_of_certifi_is_one():
-    """Those with serial numbers that RFC 5280 would not have, too."""
+    """Also those whose serial numbers violate RFC 5280."""
     text = Path(certifi.where()).read_text("utf-8")
     found = re.findall(r"-----BEGIN CERTIFICATE-----(.*?)-----END", text, re.DOTALL)
     assert len(found) > 100
@@ -59,14 +59,14 @@ def test_every_root_of_certifi_is_one():
     ],
 )
 def test_what_is_refused(der, sentence):
-    """Lengths of other forms, other shapes, other versions, and `cA` that is not true in DER."""
+    """Lengths of other forms, other shapes, other versions, and a `cA` that is not true in DER."""
     with pytest.raises(FormatError, match=sentence):
         check_ca_certificate(der)
 
 
 @pytest.mark.parametrize("name", EXTENSIONS_OF_ODD_FORM)
 def test_what_nobody_asks_about_is_not_read(name):
-    """Extensions beside basic constraints are for those who verify chains."""
+    """Extensions other than basic constraints concern those who verify chains."""
     check_ca_certificate(make_certificate(EXTENSIONS_OF_ODD_FORM[name], CONSTRAINTS))
 
 
@@ -78,7 +78,7 @@ def test_identifiers_of_issuer_and_subject_may_be_there(tags):
 
 @given(st.data())
 def test_a_certificate_that_is_changed_anywhere_raises_only_our_error(data):
-    """Bytes exchanged, gone or new."""
+    """Bytes are exchanged, removed or added."""
     content = bytearray(DER)
     at = data.draw(st.integers(0, len(content) - 1))
     content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))

@@ -1,4 +1,4 @@
-"""How many short messages a text takes, by 3GPP TS 23.038 and 23.040."""
+"""The number of short messages that a text takes, by 3GPP TS 23.038 and 23.040."""
 
 import pytest
 
@@ -32,5 +32,5 @@ from server.core.content.greetings import count_segments
     ],
 )
 def test_segments(text, segments):
-    """Alone 160 septets or 70 units, otherwise 153 or 67 in each."""
+    """One message has 160 septets or 70 units, a segment of several has 153 or 67."""
     assert count_segments(text) == segments

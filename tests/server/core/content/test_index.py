@@ -1,4 +1,4 @@
-"""The index of a role: what it may say, and what may follow it."""
+"""The index of a role: its valid content, and its valid successors."""
 
 import contextlib
 import copy
@@ -27,14 +27,14 @@ def content(**changes):
 
 
 def notices(**changes):
-    """Return a role content whose pack of notices says something else."""
+    """Return a role content whose index entry of notices is changed."""
     role = content()
     role.unrecognized_fields["custom"]["packs"]["notices"] |= changes
     return role
 
 
 def test_the_kinds_are_those_of_the_table():
-    """Ten, with the paths of their parts."""
+    """There are ten, with the paths of their parts."""
     assert sum(kind.parts for kind in KINDS.values() if kind.role == "tables") == 52
     assert sum(kind.parts for kind in KINDS.values() if kind.role == "content") == 20
     assert part_path("zones", 3) == "tables/zones/03.xz"
@@ -53,13 +53,13 @@ def test_an_index_is_read():
 
 
 def test_the_share_at_a_time():
-    """As a pointer's: the last pair that has begun."""
+    """As in a pointer: the share of the last pair that has begun."""
     rolled = decode_pack("apn", pack(rollout=[[10, 5], [20, 1000]]))
     assert [rolled.permille_at(now) for now in (9, 10, 19, 20)] == [0, 5, 5, 1000]
 
 
 def test_unknown_members_of_a_pack_are_passed_over():
-    """And of the index."""
+    """And so are those of the index."""
     decode_index("content", notices(more=[1]))
     decode_index("content", content(more=[1]))
 
@@ -105,7 +105,7 @@ def test_unknown_members_of_a_pack_are_passed_over():
     ],
 )
 def test_what_an_index_may_not_say(role, sentence):
-    """With the kind in the sentence, where there is one."""
+    """The message names the kind, if there is one."""
     with pytest.raises(FormatError, match=sentence):
         decode_index("content", role)
 
@@ -132,7 +132,7 @@ def test_nothing_else_is_listed(path, sentence):
 
 
 def test_every_part_is_listed_within_the_limits():
-    """All of them, with a schema, not empty, not too long."""
+    """All parts, each with a schema, a size above 0 and below its limit."""
     role, _ = make_pack_role("tables", {"zones": entries_of("zones")})
     decode_index("tables", role)
     target = role.targets["tables/zones/15.xz"]
@@ -169,7 +169,7 @@ def test_what_may_follow():
 
 
 def test_what_may_not_follow():
-    """Each with its sentence."""
+    """Each refusal has its message."""
     source = {"licence": "MIT", "name": "a", "version": "1"}
     gone = content()
     del gone.unrecognized_fields["custom"]["packs"]["notices"]
@@ -206,7 +206,7 @@ DOCUMENT = json.loads(signed(content(), *keys_of("content")))
 
 @given(mutated(lambda: copy.deepcopy(DOCUMENT)))
 def test_a_role_that_is_changed_anywhere_raises_only_our_error(document):
-    """As the first one and as one that follows."""
+    """As a first version and as a successor."""
     with contextlib.suppress(HeningError):
         role = decode_targets("content", json.dumps(document).encode()).signed
         decode_index("content", role)
@@ -215,6 +215,6 @@ def test_a_role_that_is_changed_anywhere_raises_only_our_error(document):
 
 @given(st.dictionaries(st.sampled_from([*pack(), "end"]), st.integers() | st.lists(st.integers())))
 def test_any_pack_raises_only_our_error(members):
-    """Members of other kinds, and without some."""
+    """Members of other kinds are added, and some are removed."""
     with contextlib.suppress(FormatError):
         decode_pack("notices", pack() | members)

@@ -1,4 +1,4 @@
-"""Escapes of what is not seen, for those who read older texts."""
+"""Escapes for invisible characters, shown to readers of older texts."""
 
 import pytest
 from hypothesis import given
@@ -24,24 +24,24 @@ from tests import texts
     ],
 )
 def test_what_is_escaped(text, shown):
-    """Controls, marks of direction, fillers, private characters and tags; spaces are not."""
+    """Controls, direction marks, fillers, private-use characters and tags; spaces are not."""
     assert escape_invisible(text) == shown
 
 
 def test_lines_may_stay():
-    """Where the reader sees lines, a feed is one; a carriage return never is."""
+    """A line feed stays if lines are shown; a carriage return never does."""
     assert escape_invisible("a\r\nb", lines=True) == "a\\u{d}\nb"
 
 
 @pytest.mark.parametrize("text", texts.NEEDED.values())
 def test_what_a_script_needs_stays(text):
-    """Persian and joined emoji are shown as they are written."""
+    """Persian and joined emoji are shown unchanged."""
     assert escape_invisible(text) == text
 
 
 @given(st.text())
 def test_nothing_escapes(text):
-    """What is shown holds no control character and no mark of direction, and once is enough."""
+    """The result has no control character and no direction mark, and escaping is idempotent."""
     shown = escape_invisible(text)
     assert not set(shown) & set("\0\a\b\t\n\r\x1b\x7f\x85\u2028\u2029\u061c\u200e\u200f")
     assert not any(0x202A <= ord(c) <= 0x202E or 0x2066 <= ord(c) <= 0x2069 for c in shown)

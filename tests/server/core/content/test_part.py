@@ -1,4 +1,4 @@
-"""Parts: which entry is where, and bytes that are no part."""
+"""Parts: the part of an entry, and bytes that are no part."""
 
 import contextlib
 import json
@@ -57,7 +57,7 @@ def test_what_is_no_key(key):
 @settings(max_examples=15)  # sixteen streams each
 @given(st.dictionaries(KEYS, st.just({"a": 1}), max_size=30), st.sampled_from(["zones", "themes"]))
 def test_parts_hold_all_entries_and_come_back(entries, kind):
-    """Each entry in one part, and an empty part is one, too."""
+    """Each entry is in one part, and an empty part is valid."""
     parts = split_entries(kind, entries)
     encoded = [encode_part(kind, number, each) for number, each in enumerate(parts)]
     assert len(parts) == {"zones": 16, "themes": 1}[kind]
@@ -65,7 +65,7 @@ def test_parts_hold_all_entries_and_come_back(entries, kind):
 
 
 def test_a_part_is_the_canonical_json_of_section_15():
-    """In xz; keys sorted, nothing between them."""
+    """Compressed with xz; keys are sorted, without white space."""
     assert lzma.decompress(encode_part("notices", 0, {"b": {}, "a": {"c": "ü"}})) == (
         '{"entries":{"a":{"c":"ü"},"b":{}},"kind":"notices","part":0,"schema":1}\n'.encode()
     )
@@ -101,13 +101,13 @@ def test_a_part_is_the_canonical_json_of_section_15():
     ],
 )
 def test_hostile_parts_are_refused(data, sentence):
-    """Of another kind or number, not canonical, deep, with floats or doubled members."""
+    """Of another kind or number, not canonical, deep, with floats or duplicate members."""
     with pytest.raises(FormatError, match=sentence):
         decode_part("notices", 0, data)
 
 
 def test_an_entry_in_the_wrong_part_is_refused():
-    """Read and written: Asia/Jakarta belongs into part 3."""
+    """Both reading and writing refuse it: Asia/Jakarta belongs into part 3."""
     wrong = part(entries={"Asia/Jakarta": {}}, kind="zones", part=4)
     with pytest.raises(FormatError, match="holds Asia/Jakarta, which belongs into part 3"):
         decode_part("zones", 4, packed(wrong))
@@ -116,13 +116,13 @@ def test_an_entry_in_the_wrong_part_is_refused():
 
 
 def test_an_unknown_kind_has_no_parts():
-    """The sentence lists those that there are."""
+    """The message lists the known kinds."""
     with pytest.raises(FormatError, match="'jokes' is no kind of pack; there are apn,"):
         part_of("jokes", "a")
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_raise_only_our_error(data):
-    """Within a sound stream."""
+    """Also inside a valid xz stream."""
     with contextlib.suppress(FormatError):
         decode_part("notices", 0, packed(data or b"\0"))

@@ -1,4 +1,4 @@
-"""Pictures: segment by segment, nothing but an image."""
+"""Pictures: every segment is checked, and only image data is allowed."""
 
 import contextlib
 import struct
@@ -19,7 +19,7 @@ EXIF = segment(0xE1, b"Exif\0\0MM\0*")
 
 
 def frame(marker=0xC0, bits=8, height=64, width=64, components=1, sampling=0x11, table=0):
-    """Return a frame header with those members."""
+    """Return a frame header with these members."""
     body = struct.pack(">BHHB", bits, height, width, components)
     return segment(marker, body + bytes((1, sampling, table)) * components)
 
@@ -78,27 +78,27 @@ def test_a_picture_by_hand(width, height):
     ],
 )
 def test_what_is_refused(data, sentence):
-    """Meta data, comments, other codings, other sizes, and anything behind the end."""
+    """Metadata, comments, other codings, other sizes, and anything after the end."""
     with pytest.raises(FormatError, match=sentence):
         picture_size(data)
 
 
 @pytest.mark.parametrize("name", jpegs.SOUND)
 def test_whatever_a_plain_picture_may_have_passes(name):
-    """JFIF's header or none, tables in any order, restarts, scans that refine each other."""
+    """JFIF's header or none, tables in any order, restarts, progressive scans."""
     assert picture_size(jpegs.SOUND[name]) == (64, 64)
 
 
 @pytest.mark.parametrize("name", jpegs.BROKEN)
 def test_no_segment_holds_anything_of_its_own(name):
-    """Tables that nobody uses, bytes that are left, numbers that mean nothing."""
+    """Unused tables, leftover bytes, numbers without a meaning."""
     data, sentence = jpegs.BROKEN[name]
     with pytest.raises(FormatError, match=sentence):
         picture_size(data)
 
 
 def test_size_and_length_are_compared():
-    """With what the entry says, and with 8 MiB."""
+    """With those of the entry, and with 8 MiB."""
     with pytest.raises(FormatError, match="is 64x64, not 64x65"):
         check_picture(jpeg(), 64, 65)
     with pytest.raises(FormatError, match="over 8388608"):
@@ -107,7 +107,7 @@ def test_size_and_length_are_compared():
 
 @given(st.data())
 def test_a_picture_that_is_changed_anywhere_raises_only_our_error(data):
-    """Bytes exchanged, gone or new."""
+    """Bytes are exchanged, removed or added."""
     content = bytearray(jpeg())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))
@@ -118,6 +118,6 @@ def test_a_picture_that_is_changed_anywhere_raises_only_our_error(data):
 
 @given(st.binary(max_size=100))
 def test_any_bytes_raise_only_our_error(data):
-    """Behind a sound beginning."""
+    """After a valid beginning."""
     with contextlib.suppress(FormatError):
         picture_size(HEAD + JFIF + data)

@@ -1,4 +1,4 @@
-"""The packs of a role, read from their bytes: rules that span kinds, and pictures."""
+"""The packs of a role, read from their bytes: rules across kinds, and pictures."""
 
 import contextlib
 import hashlib
@@ -33,12 +33,12 @@ CONTENT = ("themes", "wallpapers", "notices", "greetings", "holidays", "features
 
 
 def make(kinds=CONTENT, role="content", **options):
-    """Return a role of those kinds and the bytes of its targets."""
+    """Return a role of these kinds and the bytes of its targets."""
     return make_pack_role(role, {kind: entries_of(kind) for kind in kinds}, **options)
 
 
 def test_sound_packs_pass():
-    """Of both roles, as the first version and as a later one."""
+    """Of both roles, as a first version and as a later one."""
     for role in ("tables", "content"):
         kinds = [kind for kind in KINDS if (kind in CONTENT) == (role == "content")]
         made, files = make(kinds, role)
@@ -47,7 +47,7 @@ def test_sound_packs_pass():
 
 
 def test_a_bad_part_is_found():
-    """Whichever pack it is of, also where only the hosts changed."""
+    """In any pack, also if only the hosts changed."""
     made, files = make()
     bad = lzma.compress(b"[]\n", lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
     with pytest.raises(FormatError, match="part 5 of greetings is malformed"):
@@ -59,7 +59,7 @@ def test_a_bad_part_is_found():
 
 
 def test_a_theme_needs_its_wallpaper():
-    """Which lies in another pack of the same role; a withdrawn one is no reason to hold it back."""
+    """It is in another pack of the same role; a withdrawn theme does not count."""
     made, files = make(["themes"])
     with pytest.raises(FormatError, match="'sea' of themes: there is no wallpaper 'waves'"):
         check_packs("content", None, made, files.__getitem__)
@@ -68,13 +68,13 @@ def test_a_theme_needs_its_wallpaper():
 
 
 def test_what_is_withdrawn_is_not_read():
-    """A bad pack can go."""
+    """A bad pack can be withdrawn."""
     made, _ = make(["notices"], packs={"notices": pack(withdrawn=[1])})
     check_packs("content", None, made, {}.__getitem__)
 
 
 def test_pictures_are_those_of_the_entries():
-    """No more, no fewer, with length and hash; looked at where the pack is new."""
+    """Exactly those, with length and hash; checked if the pack is new."""
     made, files = make(pictures={"waves": jpeg(64, 72)})
     with pytest.raises(FormatError, match="'waves' of wallpapers: its picture is not listed"):
         check_packs("content", None, made, files.__getitem__)
@@ -87,7 +87,7 @@ def test_pictures_are_those_of_the_entries():
 
 
 def test_a_picture_that_is_none_is_refused_once():
-    """When its pack is new; a picture with EXIF, for example."""
+    """If its pack is new; a picture with EXIF, for example."""
     entries = entries_of("wallpapers")
     exif = PICTURE[:20] + segment(0xE1, b"Exif\0\0") + PICTURE[20:]
     entries["waves"] |= {"length": len(exif), "sha256": hashlib.sha256(exif).hexdigest()}
@@ -107,7 +107,7 @@ REMOVED = object()
 
 
 def changed(kind, key, **members):
-    """Return the sample with an entry of its members changed, removed or added."""
+    """Return the sample with one entry's members changed, removed or added."""
     entries = entries_of(kind)
     entry = entries.setdefault(key, dict(next(iter(entries.values()))))
     for name, value in members.items():
@@ -159,7 +159,7 @@ def test_the_samples_pass(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_unknown_members_are_refused(kind):
-    """An entry has exactly the members of the table, and is an object."""
+    """An entry is an object with exactly the members of the table."""
     for key in entries_of(kind):
         with pytest.raises(FormatError, match=rf"'{key}' of {kind}: .*unknown field"):
             check_entries(kind, changed(kind, key, more=1), HOSTS)
@@ -168,7 +168,7 @@ def test_unknown_members_are_refused(kind):
 
 
 def test_an_unknown_kind_has_no_entries():
-    """Whatever is in it."""
+    """Whatever its content."""
     with pytest.raises(FormatError, match="'jokes' is no kind"):
         check_entries("jokes", {}, ())
 
@@ -301,13 +301,13 @@ def test_an_unknown_kind_has_no_entries():
     ],
 )
 def test_each_rule_has_its_sentence(kind, entries, sentence):
-    """Which names kind, key and rule."""
+    """It names kind, key and rule."""
     with pytest.raises(FormatError, match=rf"the entry '[^']+' of {kind}: .*{sentence}"):
         check_entries(kind, entries, HOSTS)
 
 
 def test_optional_members_may_be_absent():
-    """Of a notice; and a contrast of 4.54 is enough."""
+    """Those of a notice; and a contrast of 4.54 is enough."""
     check_entries("notices", news(end=REMOVED, link=REMOVED, models=REMOVED), ())
     check_entries("themes", changed("themes", "sea", light=COLOURS | {"text": "#767676"}), ())
 
@@ -316,7 +316,7 @@ def test_optional_members_may_be_absent():
 @settings(max_examples=30)  # ten times
 @given(st.data())
 def test_entries_that_are_changed_anywhere_raise_only_our_error(kind, data):
-    """Whatever stands where; a key that nobody could write is refused as well."""
+    """Any value at any place; a key that has no valid encoding is refused as well."""
     entries = data.draw(mutated(lambda: entries_of(kind)))
     with contextlib.suppress(FormatError):
         check_entries(kind, entries, HOSTS)

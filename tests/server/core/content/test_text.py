@@ -1,4 +1,4 @@
-"""Texts and links: what may be shown, character by character."""
+"""Texts and links: which are allowed, character by character."""
 
 import contextlib
 
@@ -33,7 +33,7 @@ from tests import texts
     ],
 )
 def test_what_people_write_is_taken(text):
-    """Letters of any script, joiners where scripts need them, and emoji."""
+    """Letters of any script, joiners that a script needs, and emoji."""
     check_text(text, 100)
 
 
@@ -65,21 +65,21 @@ def test_what_people_write_is_taken(text):
     ],
 )
 def test_what_is_refused(text, sentence):
-    """With the character's number, which is all that can be shown of some."""
+    """With the character's number, because some characters cannot be shown."""
     with pytest.raises(FormatError, match=sentence):
         check_text(text, 3)
 
 
 @pytest.mark.parametrize("name", texts.NEEDED)
 def test_what_a_script_or_an_emoji_needs_is_taken(name):
-    """Joiners, styles and tags, each where it belongs; and in the middle of a text."""
+    """Joiners, styles and tags, each in its proper place, and inside a text."""
     check_text(texts.NEEDED[name], 40)
     check_text(f"a {texts.NEEDED[name]} b", 40)
 
 
 @pytest.mark.parametrize("name", texts.NEEDLESS)
 def test_what_cannot_be_seen_and_is_not_needed_is_refused(name):
-    """Whoever writes it says something to somebody else than the reader."""
+    """Such characters could carry a hidden message."""
     for text in (texts.NEEDLESS[name], f"a {texts.NEEDLESS[name]} b"):
         with pytest.raises(FormatError, match=r"holds U\+[0-9A-F]{4,6}, (which|a format)"):
             check_text(text, 40)
@@ -87,14 +87,14 @@ def test_what_cannot_be_seen_and_is_not_needed_is_refused(name):
 
 @pytest.mark.parametrize("text", texts.LINKS)
 def test_links_in_disguise_are_refused(text):
-    """Of any scheme and none, in wide letters, circled ones, or with a long s."""
+    """Of any scheme and of none, in wide letters, circled ones, or with a long s."""
     with pytest.raises(FormatError, match="a link is a member"):
         check_text(text, 40)
 
 
 @pytest.mark.parametrize("text", [*texts.PLAIN, *texts.NAMES])
 def test_what_only_looks_a_little_like_a_link_is_taken(text):
-    """Numbers, abbreviations, times; and names as carriers and authorities have them."""
+    """Numbers, abbreviations, times; and names that carriers and authorities use."""
     check_name(text, 40)
     if text in texts.PLAIN:
         check_text(text, 40)
@@ -105,7 +105,7 @@ def test_what_only_looks_a_little_like_a_link_is_taken(text):
 
 @pytest.mark.parametrize("text", texts.LEADING)
 def test_what_a_program_makes_a_link_of_is_refused(text):
-    """A domain's name, or a scheme; it says what to write."""
+    """A domain name or a scheme; the message says what to write."""
     for each in (text, f"\u89c1 {text} b"):
         with pytest.raises(FormatError, match=r"takes for a link; write a space"):
             check_text(each, 40)
@@ -113,7 +113,7 @@ def test_what_a_program_makes_a_link_of_is_refused(text):
 
 @pytest.mark.parametrize("text", texts.ADDRESSES)
 def test_what_a_program_takes_for_the_address_of_a_host_is_refused(text):
-    """Of either version of IP; it says how a version is written."""
+    """Of either version of IP; the message says how to write a version."""
     for each in (text, f"\u89c1 {text} b"):
         with pytest.raises(FormatError, match="takes for a host's address; write `v`"):
             check_text(each, 60)
@@ -124,7 +124,7 @@ def test_what_a_program_takes_for_the_address_of_a_host_is_refused(text):
     [*((e, "is markup") for e in texts.ENTITIES), *((u, "can be seen") for u in texts.UNSEEN)],
 )
 def test_markup_and_nothing_are_refused_in_names_too(text, sentence):
-    """Characters as HTML writes them; spaces, and marks upon nothing."""
+    """HTML entities; spaces, and combining marks without a base."""
     with pytest.raises(FormatError, match=sentence):
         check_name(text, 40)
 
@@ -144,7 +144,7 @@ def test_line_feeds_are_allowed_where_they_are_asked_for():
 
 
 def test_the_locale_is_named():
-    """Of several texts, the one that is wrong."""
+    """Of several texts, it is that of the wrong one."""
     check_localized({"en": "a", "id": "b"}, 1)
     with pytest.raises(FormatError, match=r"^id: a text has 2"):
         check_localized({"en": "a", "id": "bb"}, 1)
@@ -186,13 +186,13 @@ def test_links(rest):
     ],
 )
 def test_what_is_no_link(link):
-    """Ports, users, fragments, other schemes, other characters, more than 300 of them."""
+    """Ports, users, fragments, other schemes, other characters, more than 300 characters."""
     with pytest.raises(FormatError, match="not of the form"):
         check_link(link, ["example.com"])
 
 
 def test_a_link_leads_to_an_allowed_host_alone():
-    """Not to one below it, either."""
+    """Not to one of its subdomains, either."""
     for host in ("example.org", "a.example.com", "xexample.com"):
         with pytest.raises(FormatError, match=f"leads to {host}, which is not"):
             check_link(f"https://{host}/", ["example.com"])
@@ -200,7 +200,7 @@ def test_a_link_leads_to_an_allowed_host_alone():
 
 @given(st.text(max_size=40))
 def test_what_passes_has_none_of_the_forbidden_characters(text):
-    """For any text: only our error, and nothing invisible that turns or hides."""
+    """For any text: only our error, and no invisible character that turns or hides text."""
     with contextlib.suppress(FormatError):
         check_text(text, 30, lines=True)
         assert 1 <= len(text) <= 30

@@ -1,4 +1,4 @@
-"""One stream, one block, bounded: all else that xz could be is refused."""
+"""One bounded stream with one block: everything else in xz is refused."""
 
 import contextlib
 import hashlib
@@ -16,13 +16,13 @@ LZMA2 = {"id": lzma.FILTER_LZMA2, "preset": 6}
 
 
 def compress(data, check=lzma.CHECK_CRC32, filters=(LZMA2,)):
-    """Return a stream with that check and those filters."""
+    """Return a stream with this check and these filters."""
     return lzma.compress(data, lzma.FORMAT_XZ, check, filters=list(filters))
 
 
 @pytest.mark.needs("xz")
 def test_what_is_written_is_read_by_the_program_of_the_format():
-    """And the same bytes come again each time."""
+    """And the same content always gives the same bytes."""
     data = b"Selamat pagi. " * 1000
     encoded = encode_xz(data)
     done = subprocess.run(["xz", "-dc"], input=encoded, capture_output=True, check=True)
@@ -32,7 +32,7 @@ def test_what_is_written_is_read_by_the_program_of_the_format():
 
 @pytest.mark.needs("xz")
 def test_what_the_program_of_the_format_writes_is_read():
-    """With a length in front of the block, too, as several threads write it."""
+    """Also with a length in front of the block, as written with several threads."""
     data = b"Selamat pagi. " * 1000
     for options in (["-6", "-T1"], ["-0", "-T2"], ["-9", "--lzma2=preset=6,dict=8MiB"]):
         done = subprocess.run(
@@ -65,7 +65,7 @@ def test_what_the_program_of_the_format_writes_is_read():
     ],
 )
 def test_what_is_refused(encode, sentence):
-    """Bombs, other checks, other filters, large dictionaries, and anything around the stream."""
+    """Bombs, other checks, other filters, large dictionaries, and bytes around the stream."""
     encoded = encode()
     with pytest.raises(FormatError, match=sentence):
         decode_xz(encoded)
@@ -73,7 +73,7 @@ def test_what_is_refused(encode, sentence):
 
 @pytest.mark.needs("xz")
 def test_several_blocks_are_refused():
-    """Written by the program of the format."""
+    """As the format's own program writes them."""
     done = subprocess.run(
         ["xz", "-zc", "--check=crc32", "--block-size=1000"],
         input=bytes(5000),
@@ -85,7 +85,7 @@ def test_several_blocks_are_refused():
 
 
 def test_the_limits_are_reached_and_not_passed():
-    """Of what is read and of what is written."""
+    """For reading and for writing."""
     assert len(decode_xz(encode_xz(bytes(2_097_152)))) == 2_097_152
     for data in (b"", bytes(2_097_153)):
         with pytest.raises(FormatError, match="make it smaller"):
@@ -96,7 +96,7 @@ def test_the_limits_are_reached_and_not_passed():
 
 @given(st.data())
 def test_changed_bytes_raise_only_our_error(data):
-    """One byte of a sound stream changed: refused, or the same content."""
+    """One byte of a valid stream is changed: it is refused, or has the same content."""
     encoded = bytearray(encode_xz(b"Selamat pagi. " * 9))
     at = data.draw(st.integers(0, len(encoded) - 1))
     encoded[at] ^= data.draw(st.integers(1, 255))
@@ -106,6 +106,6 @@ def test_changed_bytes_raise_only_our_error(data):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_raise_only_our_error(data):
-    """Whatever they are."""
+    """Whatever the bytes."""
     with contextlib.suppress(FormatError):
         decode_xz(data)

@@ -1,4 +1,4 @@
-"""Zones as they come with Python, and bytes that are none."""
+"""Zones as delivered with Python, and bytes that are no zones."""
 
 import contextlib
 from importlib import resources
@@ -13,7 +13,7 @@ from tests.server.core.content.samples import tzif
 
 
 def test_every_zone_of_tzdata_is_sound():
-    """Five hundred files that another program wrote."""
+    """Five hundred files written by another program."""
     folder = resources.files("tzdata")
     names = folder.joinpath("zones").read_text().split()
     assert len(names) > 500
@@ -26,7 +26,7 @@ def test_every_zone_of_tzdata_is_sound():
     [b"", b"UTC0", b"EST5EDT,M3.2.0,M11.1.0", b"<-03>3", b"IST-1GMT0,M10.5.0,M3.5.0/1", b"A-1B"],
 )
 def test_footers(footer):
-    """Rules of POSIX; a name has three letters."""
+    """POSIX rules; a name has three letters."""
     if footer == b"A-1B":
         with pytest.raises(FormatError, match="no TZ string"):
             check_tzif(tzif(footer))
@@ -36,7 +36,7 @@ def test_footers(footer):
 
 @given(st.data())
 def test_a_zone_that_is_changed_anywhere_raises_only_our_error(data):
-    """Bytes exchanged, gone or new."""
+    """Bytes are exchanged, removed or added."""
     content = bytearray(
         resources.files("tzdata").joinpath("zoneinfo", "Asia", "Jakarta").read_bytes()
     )
