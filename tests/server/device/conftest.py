@@ -8,14 +8,14 @@ from tests.server.device.served import serve
 
 @pytest.fixture(scope="session")
 def direct(published_state):
-    """Serve the published state to anyone."""
+    """Serve the published state to every client."""
     with serve(published_state.folder) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def edge(published_state):
-    """Serve the published state behind a cache that adds headers."""
+    """Serve the published state with an edge in front that adds headers."""
     with serve(published_state.folder, GateMode.EDGE) as served:
         yield served
 

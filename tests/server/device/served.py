@@ -1,4 +1,4 @@
-"""The device plane on a real socket, in a thread with a loop of its own, and a bare client."""
+"""The device plane on a real socket, in a thread with its own loop, and a minimal client."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ HOST = b"updates.example"
 
 @dataclass
 class Response:
-    """One response as its bytes say."""
+    """One response, parsed from its bytes."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -43,7 +43,7 @@ class Response:
 
 @dataclass
 class Served:
-    """Where the plane listens, a port or a Unix socket, and its registry."""
+    """The plane's address, a port or a Unix socket, and its connection registry."""
 
     port: int
     registry: CollectorRegistry
@@ -51,7 +51,7 @@ class Served:
     unix: Path | None = None
     errors: list = field(default_factory=list)
     now: float | None = None
-    """What limits take for the time, in seconds; None where they go by the real one."""
+    """The limits' clock, in seconds; None if it is the real one."""
 
     def connect(self):
         """Open a connection."""
@@ -63,13 +63,13 @@ class Served:
         return connection
 
     def ask(self, data):
-        """Send bytes on a connection of their own and return the first response."""
+        """Send bytes over a new connection and return the first response."""
         with self.connect() as connection:
             connection.sendall(data)
             return read_response(connection, is_head=data.startswith(b"HEAD "))
 
     def exchange(self, data):
-        """Send bytes and read until the server closes; returns all bytes it sent."""
+        """Send bytes and read until the server closes; returns all bytes that it sent."""
         with self.connect() as connection:
             connection.sendall(data)
             answer = b""
@@ -83,16 +83,16 @@ class Served:
         return self.ask(request(path, *lines, method=method))
 
     def drain(self, seconds):
-        """Begin to drain, and return when nothing listens any more."""
+        """Begin to drain, and return when no socket listens any more."""
         asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop)
         asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(PATIENCE)
 
     def stand(self):
-        """Let no time pass for the limits, but what `turn` says."""
+        """Stop the limits' clock, except for `turn`."""
         self.now = self._in_loop(self.loop.time)
 
     def turn(self, seconds):
-        """Let time pass for the limits, and have them looked at."""
+        """Advance the limits' clock, and have the limits checked."""
         self.now += seconds
         self._in_loop(self.listener._front.tick)
 
@@ -114,7 +114,7 @@ def request(path, *lines, method="GET", host=HOST):
 
 
 def read_response(connection, *, is_head=False):
-    """Read one response, and not a byte behind it."""
+    """Read one response, and no byte after it."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -153,7 +153,7 @@ def serve_snapshot(
 ):
     """Serve a snapshot until the block ends, on the loop that `run` makes.
 
-    At a port, or at a Unix socket where `unix` is its path.
+    At a port, or at a Unix socket if `unix` is its path.
     """
     registry = CollectorRegistry()
     plane = DevicePlane(blobs, Counts(), mode, time.time, limits)

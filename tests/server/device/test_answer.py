@@ -1,4 +1,4 @@
-"""What a process answers from: the same whether it was made at once or step by step."""
+"""A process's table of answers: the same whether built in one step or incrementally."""
 
 import pytest
 
@@ -23,12 +23,12 @@ HOSTS = (b"updates.example", b"updates.example:8443")
     ],
 )
 def test_the_host_of_a_phone(url, host):
-    """The port is left out where it is the scheme's own: docs/FORMATS.md section 9."""
+    """The port is omitted if it is the scheme's default: docs/FORMATS.md section 9."""
     assert phone_host(url) == host
 
 
 def test_step_by_step(world):
-    """After each publication what is kept and what is new together are what a new process has."""
+    """After each publication the old and new parts together equal a new process's table."""
     blobs = LocalBlobs(world.folder.blobs)
     snapshot, served = EMPTY, Served()
 
@@ -46,7 +46,7 @@ def test_step_by_step(world):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     before = follow()
     assert before != served
-    for _ in range(10):  # until documents leave the window of those that are served
+    for _ in range(10):  # until documents leave the window of served ones
         world.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
         world.run(lambda publisher: publisher.change_pointers(lambda _published: pointers))
         follow()
@@ -61,7 +61,7 @@ def test_step_by_step(world):
 
 
 def test_other_hosts(published_state):
-    """A process that is called otherwise takes nothing of the requests over."""
+    """A process with another Host takes over no requests."""
     folder = published_state.folder
     snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
     first = make_served(snapshot, HOSTS[:1], GateMode.DIRECT, Served())
@@ -71,7 +71,7 @@ def test_other_hosts(published_state):
 
 
 def test_phones_only(published_state):
-    """A strict process has no ready answer for what a cache asks, and for what auditors ask."""
+    """A strict process has no prepared answer to requests of a cache or of an auditor."""
     folder = published_state.folder
     snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
     direct = make_served(snapshot, HOSTS, GateMode.DIRECT, Served())
@@ -84,5 +84,5 @@ def test_phones_only(published_state):
 
 
 def test_nothing_is_public_yet():
-    """Then nothing is answered 200, and no root is the next."""
+    """Then no answer is 200, and there is no next root."""
     assert make_served(EMPTY, HOSTS, GateMode.DIRECT, Served()) == Served(EMPTY, HOSTS)

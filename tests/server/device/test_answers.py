@@ -1,4 +1,4 @@
-"""Representations, conditions, ranges and what is not there: RFC 9110 over real sockets."""
+"""Representations, conditions, ranges and missing paths: RFC 9110 over real sockets."""
 
 import base64
 import gzip
@@ -23,7 +23,7 @@ NEGOTIATED = [TIMESTAMP, "/metadata/1.root.json", "/log/checkpoint", "/log/proof
 
 
 def tile(folder):
-    """Return the path of a tile that is public."""
+    """Return the path of a public tile."""
     tiles = (folder.public / "log" / "tile" / "0").rglob("*")
     file = next(path for path in sorted(tiles) if path.is_file())
     return "/" + file.relative_to(folder.public).as_posix()
@@ -31,7 +31,7 @@ def tile(folder):
 
 @pytest.mark.parametrize("path", NEGOTIATED)
 def test_two_representations(direct, published_state, path):
-    """The same bytes come plain or packed, each with its own validator and digest."""
+    """The same bytes come plain or compressed, each with its own validator and digest."""
     plain = direct.get(path)
     packed = direct.get(path, b"Accept-Encoding: gzip")
     content = (published_state.folder.public / path[1:]).read_bytes()
@@ -61,7 +61,7 @@ def test_two_representations(direct, published_state, path):
     ],
 )
 def test_negotiation(direct, value, coding):
-    """Gzip is sent to who takes it, and to nobody else."""
+    """Gzip is sent to clients that accept it, and to no others."""
     assert direct.get(TIMESTAMP, b"Accept-Encoding: " + value)["Content-Encoding"] == coding
 
 
@@ -84,7 +84,7 @@ def test_head_leaves_the_connection_usable(direct):
 
 
 def test_head_ignores_range(direct):
-    """A range means something to GET only (section 14.2)."""
+    """Range applies to GET only (section 14.2)."""
     response = direct.get(PACKAGE, b"Range: bytes=0-9", method="HEAD")
     assert (response.status, response["Content-Length"]) == (200, str(len(PACKAGE_1)))
 
@@ -103,7 +103,7 @@ def test_if_none_match(direct, path, coding):
 
 
 def test_a_validator_of_the_other_representation(direct):
-    """The tag of the plain form says nothing about the packed one."""
+    """The tag of the plain form does not match the compressed one."""
     etag = direct.get(TIMESTAMP)["ETag"].encode()
     packed = direct.get(TIMESTAMP, b"Accept-Encoding: gzip", b"If-None-Match: " + etag)
     assert packed.status == 200
@@ -127,7 +127,7 @@ LAST = len(PACKAGE_1) - 1
     ],
 )
 def test_one_range(direct, value, first, last):
-    """The piece is sent that was asked for, and no more."""
+    """Exactly the requested part is sent."""
     response = direct.get(PACKAGE, f"Range: {value}".encode())
     assert response.status == 206
     assert response["Content-Range"] == f"bytes {first}-{last}/{len(PACKAGE_1)}"
@@ -137,7 +137,7 @@ def test_one_range(direct, value, first, last):
 
 @pytest.mark.parametrize("value", [f"bytes={LAST + 1}-", "bytes=-0", "bytes=99999999-100000000"])
 def test_a_range_behind_the_end(direct, value):
-    """416 tells the length (section 15.5.17)."""
+    """416 has the length (section 15.5.17)."""
     response = direct.get(PACKAGE, f"Range: {value}".encode())
     assert (response.status, response["Content-Range"]) == (416, f"bytes */{len(PACKAGE_1)}")
 
@@ -147,13 +147,13 @@ def test_a_range_behind_the_end(direct, value):
     ["bytes=0-1,4-5", "bytes=5-4", "lines=0-1", "bytes=a-b", "bytes=", "bytes=-", "bytes=+1-2"],
 )
 def test_ranges_that_are_ignored(direct, value):
-    """What is not one well-formed range is answered as if nothing was asked (section 14.2)."""
+    """Anything but one well-formed range is ignored (section 14.2)."""
     response = direct.get(PACKAGE, f"Range: {value}".encode())
     assert (response.status, response.body) == (200, PACKAGE_1)
 
 
 def test_if_range(direct):
-    """A piece is sent only of the representation the client has, by a strong comparison."""
+    """A part is sent only of the client's representation, by a strong comparison."""
     etag = direct.get(PACKAGE)["ETag"]
     for value, status in {
         etag: 206,
@@ -166,12 +166,12 @@ def test_if_range(direct):
 
 
 def test_metadata_has_no_ranges(direct):
-    """A range of metadata is ignored, whole files are small."""
+    """A range of metadata is ignored: whole files are small."""
     assert direct.get(TIMESTAMP, b"Range: bytes=0-9").status == 200
 
 
 def test_what_is_not_there(direct):
-    """A well-formed path without an answer is 404 and may be kept for a minute."""
+    """A well-formed path without an answer is 404 and may be cached for a minute."""
     for path in (
         "/metadata/2.root.json",
         "/metadata/99.armani.json",
@@ -207,7 +207,7 @@ def halt_all(published):
 
 
 def test_caching(direct, published_state):
-    """Pointers are kept a minute, and what a key of the log signs; everything else a year."""
+    """Pointers and what a key of the log signs are cached for a minute, all else for a year."""
     for path in (TIMESTAMP, "/log/checkpoint", "/log/proof/armani.2"):
         assert direct.get(path)["Cache-Control"] == "public, max-age=60"
     for path in (
@@ -220,14 +220,14 @@ def test_caching(direct, published_state):
 
 
 def test_vary_stands_exactly_where_a_packed_form_exists(direct, published_state):
-    """Tiles and packages come in one form only."""
+    """Tiles and packages have one form only."""
     for path in (PACKAGE, POINTER, tile(published_state.folder)):
         response = direct.get(path, b"Accept-Encoding: gzip")
         assert response["Vary"] is response["Content-Encoding"] is None
 
 
 def test_every_answer_keeps_to_the_table_of_headers(direct, published_state):
-    """No header of any status is outside the table; among them no Server and no Set-Cookie."""
+    """No status has a header outside the table; there is no Server and no Set-Cookie."""
     etag = direct.get(TIMESTAMP)["ETag"].encode()
     answers = [
         direct.get(TIMESTAMP),
@@ -254,7 +254,7 @@ def test_every_answer_keeps_to_the_table_of_headers(direct, published_state):
 
 
 def test_everyone_gets_the_same_bytes(direct):
-    """Ten clients with different habits get one answer, its date excepted."""
+    """Ten clients with different habits get the same answer, except for its date."""
     answers = {
         re.sub(rb"Date: [^\r]*", b"", answer.head) + answer.body
         for number in range(10)

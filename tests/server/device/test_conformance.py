@@ -1,7 +1,7 @@
-"""RFC 9110 and RFC 9112, section by section, over the lane and over the hand-over path.
+"""RFC 9110 and RFC 9112, section by section, on the fast path and on the fallback to aiohttp.
 
-A case is bytes, the statuses that they are answered with in order, and whether the connection ends
-then. What is refused whatever it says is in test_wire.py, what packages answer in test_answers.py.
+A case is bytes, the statuses of their answers in order, and whether the connection ends then.
+Requests that are always refused are in test_wire.py, answers about packages in test_answers.py.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ PATH = "/metadata/timestamp.json"
 LINE = f"GET {PATH} HTTP/1.1\r\n".encode()
 HOST = b"Host: updates.example\r\n"
 GOOD = LINE + HOST + b"\r\n"
-#: The lane leaves this to aiohttp, which then has the connection for good.
+#: The fast path leaves this to aiohttp, which then has the connection for good.
 HANDED_OVER = request(PATH, b"Range: bytes=0-0")
 OPEN, CLOSED = False, True
 
@@ -142,18 +142,18 @@ CASES = {
 }
 
 
-#: Ends a connection that is open still: it is refused, whatever came before.
+#: Ends a connection that is still open: it is refused, whatever came before it.
 STOP = b"\0\r\n\r\n"
 
 
 def over_lane(served, data):
-    """Return all that is sent over a connection of its own."""
+    """Return all bytes of the server over a new connection."""
     with served.connect() as connection:
         return tell(connection, data)
 
 
 def over_handover(served, data):
-    """Return all that is sent over a connection that aiohttp has."""
+    """Return all bytes of the server over a connection that aiohttp has."""
     with served.connect() as connection:
         connection.sendall(HANDED_OVER)
         assert read_response(connection).status == 200
@@ -161,7 +161,7 @@ def over_handover(served, data):
 
 
 def tell(connection, data):
-    """Send bytes and a last request that is refused, and return all that comes back."""
+    """Send bytes and a last request that is refused, and return all bytes of the answers."""
     connection.sendall(data)
     answer = b""
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
@@ -174,7 +174,7 @@ def tell(connection, data):
 
 
 def split(data):
-    """Return each answer as status, fields and body; nothing may be left."""
+    """Return each answer as status, fields and body; no bytes may be left."""
     found = []
     while data:
         head, _, data = data.partition(b"\r\n\r\n")
@@ -191,7 +191,7 @@ def split(data):
 
 @pytest.mark.parametrize("name", CASES)
 def test_section(direct, name):
-    """The statuses in order, the last answer's fields, and the end; the same both ways."""
+    """The statuses in order, the last answer's fields, and the end; the same on both paths."""
     case = CASES[name]
     data = over_lane(direct, case.data)
     assert over_handover(direct, case.data) == data
@@ -207,7 +207,7 @@ def test_section(direct, name):
 @pytest.mark.parametrize("way", [over_lane, over_handover])
 @pytest.mark.parametrize("path", [PATH, "/metadata/9.root.json", PACKAGE])
 def test_head_is_get_without_its_body(direct, way, path):
-    """RFC 9110 section 9.3.2: the same status and fields, the length among them."""
+    """RFC 9110 section 9.3.2: the same status and fields, including the length."""
     got = direct.get(path)
     told = way(direct, asked(path=path, method="HEAD")).partition(b"\r\n\r\n")
     fields = [line for line in got.head.split(b"\r\n") if not line.startswith(b"Date")]
@@ -217,7 +217,7 @@ def test_head_is_get_without_its_body(direct, way, path):
 
 @pytest.mark.parametrize("way", [over_lane, over_handover])
 def test_every_answer_has_a_date(direct, way):
-    """RFC 9110 section 6.6.1, also what is refused."""
+    """RFC 9110 section 6.6.1, also for refusals."""
     for data in (GOOD, asked(path="/metadata/9.root.json"), asked(b"Cookie: a")):
         with direct.connect() as connection:
             if way is over_handover:
@@ -230,7 +230,7 @@ def test_every_answer_has_a_date(direct, way):
 @pytest.mark.parametrize("way", [over_lane, over_handover])
 @pytest.mark.parametrize("path", [PATH, "/metadata/9.root.json", PACKAGE, POINTER, "/nowhere"])
 def test_a_client_that_ends_its_half(direct, way, path):
-    """RFC 9112 section 9.6: what was asked before is answered, and then the connection ends."""
+    """RFC 9112 section 9.6: earlier requests are answered, and then the connection ends."""
     asking = asked(path=path) + asked(path=path)
     with direct.connect() as connection:
         if way is over_handover:

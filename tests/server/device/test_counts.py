@@ -1,4 +1,4 @@
-"""Counts of several processes are one."""
+"""Counters of several processes are added up."""
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -6,7 +6,7 @@ from server.device.counts import Counts, CountsCollector
 
 
 def test_counts_add_up():
-    """Each number is the sum, and everything is shown from the start."""
+    """Each number is the sum, and every counter is shown from the start."""
     whole = Counts()
     registry = CollectorRegistry()
     registry.register(CountsCollector(whole))

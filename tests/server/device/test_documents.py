@@ -1,4 +1,4 @@
-"""The log in memory: what is read anew after it grew is what a fresh look finds."""
+"""The log in memory: after growth, an incremental read equals a fresh one."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from tests.server.world import open_log
 
 
 async def append(world, *batches, look=lambda _size: None):
-    """Append batches of role versions, and look after each."""
+    """Append batches of role versions, and read after each."""
     async with open_log(world.folder) as log:
         size = 0
         for count in batches:
@@ -25,20 +25,20 @@ async def append(world, *batches, look=lambda _size: None):
 
 
 async def restate(world, keys):
-    """Sign every proof again, with the keys that are held."""
+    """Sign every proof again, with the present keys."""
     async with open_log(world.folder) as log:
         await log.restate(keys, ())
 
 
 def load(world, version, previous):
-    """Look at the log when `version` of its one role is current."""
+    """Read the log when `version` of its one role is current."""
     checkpoint = (world.folder.public / "log/checkpoint").read_bytes()
     return load_log_files(world.folder.public, checkpoint, {"armani": version}, previous)
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_growth_is_followed(fresh, every):
-    """Whether each size is seen or some are passed over, across the border of a tile."""
+    """Whether each size is read or some are skipped, across the border of a tile."""
     seen, looks = LogFiles(), 0
 
     def look(size):
@@ -56,7 +56,7 @@ def test_growth_is_followed(fresh, every):
 
 
 def test_proofs_of_what_is_not_public_yet(fresh):
-    """A version that was appended and not published shows its proof with its timestamp."""
+    """A version that was appended but not published has its proof once its timestamp is public."""
     asyncio.run(append(fresh, 3))
     before = load(fresh, 2, LogFiles())
     assert "/log/proof/armani.3" not in before.documents
@@ -65,7 +65,7 @@ def test_proofs_of_what_is_not_public_yet(fresh):
 
 
 def test_proofs_that_are_being_signed_again(fresh):
-    """Until that has ended every look reads them all, and once more after it."""
+    """Until that has ended every read covers all of them, and once more after it."""
     asyncio.run(append(fresh, 2))
     public = fresh.folder.public
     before = load(fresh, 2, LogFiles())
@@ -103,6 +103,6 @@ def test_how_often_proofs_were_signed_again(fresh):
 
 @pytest.mark.parametrize("checkpoint", [b"", b"log\n3", b"log\n03\n\n", b"log\n 3\n\n"])
 def test_a_checkpoint_without_a_size(fresh, checkpoint):
-    """It is refused, so that the last good picture is served on."""
+    """It is refused, so that the last valid state stays in service."""
     with pytest.raises(FormatError):
         load_log_files(fresh.folder.public, checkpoint, {}, LogFiles())

@@ -1,4 +1,4 @@
-"""Downloads: right bytes on every way, room for polls, limits, and ends that look like ends."""
+"""Downloads: correct bytes on every path, progress for polls, limits, and clear endings."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ def served(request, tmp_path_factory):
 
 @given(st.integers(0, len(BYTES) - 1), st.integers(0, len(BYTES)))
 def test_any_range_is_a_slice(served, first, length):
-    """What comes over the wire is what Python slices from the bytes."""
+    """The bytes on the wire are Python's slice of the bytes."""
     wanted = BYTES[first : first + length + 1]
     answer = served.get(URL, b"Range: bytes=%d-%d" % (first, first + length))
     assert answer.status == 206
@@ -51,7 +51,7 @@ def test_any_range_is_a_slice(served, first, length):
 
 
 def test_a_connection_serves_on(served):
-    """Blocks, polls and packages follow each other on one connection, asked for all at once."""
+    """Blocks, polls and packages follow each other on one connection, all requested in advance."""
     asked = [
         request(URL, b"Range: bytes=%d-%d" % (n * 100_000, n * 100_000 + 99_999)) for n in (0, 1)
     ]
@@ -67,13 +67,13 @@ def test_a_connection_serves_on(served):
 
 
 def test_http_1_0(served):
-    """An old client gets the bytes and the end of the connection."""
+    """An HTTP/1.0 client gets the bytes and the end of the connection."""
     answer = served.exchange(f"GET {URL} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
     assert answer.partition(b"\r\n\r\n")[2] == BYTES
 
 
 def test_many_at_once(served):
-    """Thirty clients with a range each are sent their own bytes."""
+    """Thirty clients with one range each get their own bytes."""
 
     def ask(number):
         first = number * 7_001
@@ -85,7 +85,7 @@ def test_many_at_once(served):
 
 
 def read_slowly(running, connection, pause):
-    """Read an answer with a pause after each piece, by the clock of the limits."""
+    """Read an answer with a pause after each piece, on the limits' clock."""
     answer = b""
     while len(answer.partition(b"\r\n\r\n")[2]) < len(BYTES):
         answer += connection.recv(20_000)
@@ -94,13 +94,13 @@ def read_slowly(running, connection, pause):
 
 
 def read_all(connection):
-    """Read to the end, and throw away what comes."""
+    """Read to the end, and discard the bytes."""
     while connection.recv(1 << 20):
         pass
 
 
 def test_a_slow_client_is_not_a_stalled_one(tmp_path):
-    """Who takes a little again and again is served to the end, for longer than the limit."""
+    """A client that reads a little at a time is served to the end, for longer than the limit."""
     with serve_bytes(tmp_path, BYTES, limits=Limits(stall_seconds=0.4)) as running:
         running.stand()
         with socket.socket() as connection:
@@ -113,7 +113,7 @@ def test_a_slow_client_is_not_a_stalled_one(tmp_path):
 
 
 def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
-    """It is reset, counted, and its place is free."""
+    """It is reset and counted, and its slot is free."""
     with serve_long(tmp_path, limits=Limits(stall_seconds=0.2)) as running:
         counts = running.plane.counts
         with running.connect() as connection:
@@ -126,7 +126,7 @@ def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
 
 
 def test_too_many(tmp_path):
-    """Beyond the limit it is 503 without a word about when, and closed; polls are answered."""
+    """Beyond the limit the answer is 503 without Retry-After, then close; polls are answered."""
     with serve_long(tmp_path, limits=Limits(downloads=2)) as running:
         held = [running.connect() for _ in range(2)]
         for connection in held:
@@ -148,7 +148,7 @@ def test_too_many(tmp_path):
 
 
 def test_polls_are_answered_between_pieces(tmp_path):
-    """While sixteen clients take all they can, each poll is answered before the packages end."""
+    """While sixteen clients read at full speed, each poll is answered before the packages end."""
     path = tmp_path / "cd" / ("cd" * 32)
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
@@ -174,12 +174,12 @@ def test_polls_are_answered_between_pieces(tmp_path):
                 polls += 1
         for each in drains:
             each.result()
-    assert polls >= 16  # were one package sent after the other, there would be hardly one
+    assert polls >= 16  # if packages were sent one after the other, there would be hardly one
 
 
 @pytest.mark.parametrize("way", ["reset", "closed", "half closed"])
 def test_clients_that_go_away(tmp_path, way):
-    """However they go in the middle of a body, nothing of them stays: no place, no descriptor."""
+    """However they leave in the middle of a body, their slot and descriptor are released."""
     with serve_long(tmp_path) as running:
         running.get(URL, b"Range: bytes=0-0")
         before = descriptors()
@@ -241,7 +241,7 @@ def opened(folder):
 @pytest.mark.parametrize("fault", ["missing", "shorter", "longer", "folder", "unreadable"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_blob_that_is_not_as_signed(tmp_path, fault, method):
-    """It is 500 before any byte of a package, and closed; nothing of it says where blobs lie."""
+    """It is 500 before any byte of a package, and close; the answer hides where blobs are."""
     path = put(tmp_path, BYTES)
     with serve_bytes(tmp_path, BYTES) as running:
         path.unlink()
@@ -262,7 +262,7 @@ def test_a_blob_that_is_not_as_signed(tmp_path, fault, method):
 
 
 def test_a_blob_that_becomes_shorter(tmp_path):
-    """The connection is reset after what there was: nothing is made up, and no end pretended."""
+    """The connection is reset after the available bytes: no invented bytes, no false end."""
     with serve_long(tmp_path) as running:
         with running.connect() as connection:
             connection.sendall(request(URL))
@@ -274,7 +274,7 @@ def test_a_blob_that_becomes_shorter(tmp_path):
 
 
 def test_the_end_of_the_server(tmp_path):
-    """A download that does not end by itself is cut when the time to drain is over."""
+    """A download that is still running at the end of the drain time is cut off."""
     with serve_long(tmp_path, limits=Limits(drain_seconds=0.2)) as running:
         connection = running.connect()
         connection.sendall(request(URL))

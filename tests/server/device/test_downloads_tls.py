@@ -1,4 +1,4 @@
-"""Packages over TLS of our own: the same bytes and the same limits."""
+"""Packages over the server's own TLS: the same bytes and the same limits."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ from tests.server.release.certificate import write_certificate
 
 @pytest.fixture(scope="module")
 def contexts(tmp_path_factory):
-    """Give what a server and a client need."""
+    """Give the contexts of a server and a client."""
     folder = tmp_path_factory.mktemp("certificate")
     certificate, key, _ = write_certificate(folder)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -47,7 +47,7 @@ def test_ranges_over_tls(tmp_path, contexts, run):
 
 
 def test_a_stall_over_tls(tmp_path, contexts):
-    """Who takes nothing is cut, although the bytes went through the process."""
+    """A client that reads nothing is cut off, although the bytes pass through the process."""
     server, client = contexts
     limits = Limits(stall_seconds=0.3)
     with serve_long(tmp_path, limits=limits, tls=server) as running:
@@ -61,9 +61,9 @@ def test_a_stall_over_tls(tmp_path, contexts):
 
 
 def test_a_slow_client_over_tls(tmp_path, contexts):
-    """Who takes a little again and again is served to the end, for longer than the limit."""
+    """A client that reads a little at a time is served to the end, for longer than the limit."""
     server, client = contexts
-    limits = Limits(stall_seconds=3.0)  # which a busy machine does not keep a client waiting
+    limits = Limits(stall_seconds=3.0)  # no client waits that long on a busy machine
     with serve_bytes(tmp_path, BYTES, limits=limits, tls=server) as running:
         with socket.socket() as plain:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
@@ -80,7 +80,7 @@ def test_a_slow_client_over_tls(tmp_path, contexts):
 
 
 def test_a_client_of_tls_that_goes_away(tmp_path, contexts):
-    """Nothing of it stays."""
+    """Its resources are released."""
     server, client = contexts
     with serve_long(tmp_path, tls=server) as running:
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""Packages at a Unix socket, where a proxy of this machine asks: the same bytes and limits."""
+"""Packages at a Unix socket, for a proxy on this machine: the same bytes and limits."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ def test_ranges_at_a_unix_socket(tmp_path, run):
 
 @each_loop
 def test_a_stall_at_a_unix_socket(tmp_path, run):
-    """Who takes nothing is cut; what comes then is less than all, and nothing of it stays open."""
+    """A client that reads nothing is cut off before the end, and no descriptor stays open."""
     limits = Limits(stall_seconds=0.3)
     with serve_long(tmp_path, limits=limits, run=run, unix=tmp_path / "s") as running:
         with running.connect() as connection:
@@ -47,8 +47,8 @@ def test_a_stall_at_a_unix_socket(tmp_path, run):
 
 @each_loop
 def test_a_slow_client_at_a_unix_socket(tmp_path, run):
-    """Who takes a little again and again is served to the end, for longer than the limit."""
-    limits = Limits(stall_seconds=3.0)  # which a busy machine does not keep a client waiting
+    """A client that reads a little at a time is served to the end, for longer than the limit."""
+    limits = Limits(stall_seconds=3.0)  # no client waits that long on a busy machine
     with (
         serve_bytes(tmp_path, BYTES, limits=limits, run=run, unix=tmp_path / "s") as running,
         running.connect() as connection,

@@ -1,4 +1,4 @@
-"""What one client can take of a process: its memory, its places for downloads."""
+"""The resources that one client can take: the process's memory, and slots for downloads."""
 
 import contextlib
 import select
@@ -13,7 +13,7 @@ from tests.server.device.served import read_response, request
 
 
 def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
-    """Where all in all too much waits behind packages the last to come is cut."""
+    """If too many bytes wait in total after packages, the latest client is cut off."""
     monkeypatch.setattr("server.device.connections.HELD", 100_000)
     with serve_long(tmp_path) as running, contextlib.ExitStack() as stack:
         for _ in range(5):
@@ -24,7 +24,7 @@ def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
 
 
 def test_a_trickle_holds_no_place(tmp_path):
-    """Who takes less of a package than a phone on the worst line makes room for others."""
+    """A client slower than a phone on the worst line is replaced by another."""
     limits = Limits(stall_seconds=1.0, least_rate=500_000, downloads=1)
     with serve_long(tmp_path, limits=limits) as running, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
@@ -39,7 +39,7 @@ def test_a_trickle_holds_no_place(tmp_path):
 
 
 def test_a_drain_waits_for_nobody_who_has_all(tmp_path):
-    """A client that was slow, and then took everything, is not waited for till it is idle."""
+    """A client that was slow and then read everything does not hold up the drain."""
     limits = Limits(idle_seconds=1_000.0, linger_seconds=0.1)
     data = b"GET /metadata/9.root.json HTTP/1.1\r\nHost: a\r\n\r\n"
     with serve_bytes(tmp_path, BYTES, limits=limits) as running, socket.socket() as connection:
@@ -61,7 +61,7 @@ def test_a_drain_waits_for_nobody_who_has_all(tmp_path):
 
 
 def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
-    """Whoever asks gets the package the slower way, and is counted once."""
+    """Every client gets the package by the slower method, and is counted once."""
 
     def epoll():
         raise OSError(24, "no descriptor left")
@@ -77,7 +77,7 @@ def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
 
 
 def test_what_the_kernel_keeps_of_a_client_is_bounded(tmp_path):
-    """It keeps some hundred requests that were sent ahead; Linux counts twice what it is told."""
+    """It buffers some hundred pipelined requests; Linux doubles the configured size."""
     with serve_bytes(tmp_path, BYTES) as running, running.connect() as connection:
         connection.sendall(request("/metadata/9.root.json"))
         read_response(connection)

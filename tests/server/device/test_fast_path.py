@@ -1,4 +1,4 @@
-"""The fast lane: the same bytes as behind it, however requests are cut, read slowly or ended."""
+"""The fast path: the same bytes as aiohttp, however requests are cut, read slowly or ended."""
 
 import re
 import socket
@@ -16,17 +16,17 @@ STAMP = "/metadata/timestamp.json"
 GZIP = b"Accept-Encoding: gzip"
 PHONE = request(STAMP, GZIP)
 NEXT_ROOT = "/metadata/2.root.json"
-# A request that the lane hands over, and with it all that follows on its connection.
+# A request that falls back to aiohttp, with all that follows on its connection.
 HANDED_OVER = request(PACKAGE, method="HEAD")
 
 
 def bytes_of(response):
-    """Return all of a response but its date."""
+    """Return all of a response except its date."""
     return re.sub(rb"Date: [^\r]*\r\n", b"", response.head) + response.body
 
 
 def ask_both(served, asked):
-    """Return the bytes of the answer of the lane, and of the one behind it."""
+    """Return the bytes of the fast path's answer, and of aiohttp's."""
     is_head = asked.startswith(b"HEAD ")
     with served.connect() as lane, served.connect() as behind:
         lane.sendall(asked)
@@ -37,7 +37,7 @@ def ask_both(served, asked):
 
 
 def every_path(served):
-    """Return all paths that lead somewhere, and some that do not."""
+    """Return all valid paths, and some others."""
     snapshot = served.plane.served.snapshot
     return [
         *snapshot.documents,
@@ -72,7 +72,7 @@ def test_both_ways_give_the_same_bytes(direct, method, lines):
 
 
 def test_validators_give_the_same_bytes(direct):
-    """Each document's own validators are known on both ways."""
+    """Each document's own validators are known on both paths."""
     for path in direct.plane.served.snapshot.documents:
         for coding in (b"gzip", b"identity"):
             line = b"Accept-Encoding: " + coding
@@ -85,14 +85,14 @@ def test_validators_give_the_same_bytes(direct):
 
 
 def test_a_phone_in_any_mode(direct, edge, strict):
-    """Its bytes are answered alike whatever else a server lets in."""
+    """Its bytes get the same answer in every mode of the gate."""
     for path in (STAMP, NEXT_ROOT, "/metadata/2.latest.json", "/log/proof/latest.2"):
         answers = {bytes_of(each.get(path, GZIP)) for each in (direct, edge, strict)}
         assert len(answers) == 1
 
 
 def test_a_phone_that_calls_the_server_otherwise(direct):
-    """Another Host than the one that was expected changes nothing."""
+    """Another Host than the expected one changes nothing."""
     for host in (b"a", b"updates.example:8443", b"[::1]:8080"):
         assert bytes_of(direct.ask(request(STAMP, GZIP, host=host))) == bytes_of(direct.ask(PHONE))
 
@@ -122,7 +122,7 @@ def test_many_requests_in_one_packet(direct):
 
 
 def test_a_client_that_reads_slowly(direct):
-    """While it takes nothing it is answered nothing more; when it reads, nothing is missing."""
+    """While it reads nothing it gets no more answers; when it reads, none is missing."""
     number, path = 5000, "/metadata/2.armani.json"
     response = direct.get(path)
     expected, length = bytes_of(response), len(response.head) + len(response.body)
@@ -133,7 +133,7 @@ def test_a_client_that_reads_slowly(direct):
         sender = threading.Thread(target=connection.sendall, args=(request(path) * number,))
         sender.start()
         answered = direct.plane.counts.answers[200]
-        assert direct.ask(PHONE).status == 200  # others do not wait for it
+        assert direct.ask(PHONE).status == 200  # other clients do not wait for it
         assert direct.plane.counts.answers[200] - answered < number
         answer = bytearray()
         while len(answer) < number * length:
@@ -151,7 +151,7 @@ def test_a_client_that_never_reads(published_state):
 
 
 def test_a_connection_that_asks_nothing_more(published_state):
-    """It is closed after a while, on the lane and behind it, and others are not."""
+    """It is closed after a while, on both paths, and other connections are not."""
     with serve(published_state.folder, limits=Limits(idle_seconds=0.1)) as served:
         for asked in (PHONE, HANDED_OVER):
             with served.connect() as connection:
@@ -162,7 +162,7 @@ def test_a_connection_that_asks_nothing_more(published_state):
 
 
 def test_a_second_head_that_never_ends(published_state):
-    """The limit of a head counts from its first byte, not from each."""
+    """The limit of a head counts from its first byte, not from each byte."""
     with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
         with served.connect() as connection:
             connection.sendall(PHONE)
@@ -178,14 +178,14 @@ def test_a_second_head_that_never_ends(published_state):
             sender = threading.Thread(target=dribble)
             sender.start()
             assert connection.recv(1) == b""
-            assert sender.is_alive()  # it was not waited for to fall silent
+            assert sender.is_alive()  # the server did not wait for it to fall silent
             is_cut.set()
             sender.join()
         assert served.plane.counts.cuts["head"] == 1
 
 
 def test_too_many_connections(published_state):
-    """One above the limit is closed and counted; when another ends there is room again."""
+    """One above the limit is closed and counted; when another ends, a slot is free again."""
     with serve(published_state.folder, limits=Limits(connections=2)) as served:
         with served.connect() as first, served.connect() as second:
             for each in (first, second):
@@ -199,20 +199,20 @@ def test_too_many_connections(published_state):
 
 
 def test_connection_close(direct):
-    """The answer says so, and nothing behind it is answered."""
+    """The answer says so, and no request after it is answered."""
     answer = direct.exchange(request(STAMP, b"Connection: close") + PHONE)
     assert answer.count(b"HTTP/1.1") == 1
     assert b"\r\nConnection: close\r\n\r\n" in answer
 
 
 def test_a_refusal_behind_answers_of_the_lane(direct):
-    """What came before it is answered, it is refused, and what is behind it is thrown away."""
+    """Earlier requests are answered, it is refused, and later bytes are discarded."""
     answer = direct.exchange(PHONE + PHONE + request(STAMP, b"Cookie: a=1") + PHONE)
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"200", b"400"]
 
 
 def test_a_connection_after_its_hand_over(direct):
-    """What follows is answered behind the lane, the gate's table holds there, too."""
+    """Later requests are answered by aiohttp, where the gate's table applies, too."""
     with direct.connect() as connection:
         for asked, status in (
             (request(PACKAGE, b"Range: bytes=0-9"), 206),
@@ -226,7 +226,7 @@ def test_a_connection_after_its_hand_over(direct):
 
 
 def test_unknown_headers_behind_an_edge(edge):
-    """They are tolerated on the lane, and counted."""
+    """They are tolerated on the fast path, and counted."""
     before = edge.plane.counts.unknown_headers
     plain = edge.get(STAMP, GZIP)
     for line in (b"X-Forwarded-For: 192.0.2.1", b"CDN-Loop: a", b"x-a: b"):
@@ -235,7 +235,7 @@ def test_unknown_headers_behind_an_edge(edge):
 
 
 def test_counts(published_state):
-    """Every answer is counted once by its status, on whatever way it went."""
+    """Every answer is counted once by its status, on either path."""
     with serve(published_state.folder) as served:
         for asked in (PHONE, request(STAMP), request(NEXT_ROOT, GZIP), request("/nowhere")):
             served.ask(asked)
@@ -253,7 +253,7 @@ def test_counts(published_state):
 
 
 def test_strict_takes_a_phone_alone(strict):
-    """The lane answers nobody else, and what it hands over is refused."""
+    """The fast path answers no other client, and what falls back to aiohttp is refused."""
     assert strict.ask(request(STAMP)).status == 400
     etag = strict.get(STAMP, GZIP)["ETag"].encode()
     assert strict.ask(request(STAMP, GZIP, b"If-None-Match: " + etag)).status == 400
@@ -284,7 +284,7 @@ def test_what_is_drained(published_state):
 
 
 def test_a_flood_of_refusals(published_state):
-    """Beyond so many in a second they wait for the next; polls and packages do not, all end."""
+    """Beyond the rate limit they wait for the next second; polls and packages do not; all end."""
     limits = Limits(handovers=20)
     number = 25
     with serve(published_state.folder, limits=limits) as served:
@@ -305,7 +305,7 @@ def test_a_flood_of_refusals(published_state):
 
 
 def test_a_flood_of_those_who_leave(published_state):
-    """However many ask in vain and vanish, there is room for who polls."""
+    """However many send invalid requests and disconnect, polls are accepted."""
     limits = Limits(handovers=2, connections=100)
     with serve(published_state.folder, limits=limits) as served:
         for _ in range(300):
@@ -318,7 +318,7 @@ def test_a_flood_of_those_who_leave(published_state):
 
 
 def test_a_flood_that_names_a_package(published_state):
-    """Who is refused a package goes through no faster than twice as many as others."""
+    """A client whose package requests are refused gets at most twice the rate of others."""
     limits = Limits(handovers=60, head_seconds=60.0)
     with serve(published_state.folder, limits=limits) as served:
         flood = [served.connect() for _ in range(100)]

@@ -1,4 +1,4 @@
-"""Bytes near the grammar: lane and aiohttp's own parser never take a different request."""
+"""Bytes close to the grammar: fast path and aiohttp's parser always read the same request."""
 
 import asyncio
 from pathlib import Path
@@ -84,7 +84,7 @@ head = st.builds(
 
 @st.composite
 def streams(draw):
-    """Draw pipelined requests, most of them good, with some bytes changed anywhere."""
+    """Draw pipelined requests, most of them valid, with some bytes changed anywhere."""
     data = b"".join(draw(st.lists(head, min_size=1, max_size=4)))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         at = draw(st.integers(0, len(data)))
@@ -112,7 +112,7 @@ def test_both_ways_take_the_same_requests(ways, data, places, mode):
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_what_the_fuzzer_starts_from(ways, path):
-    """The corpus of the long runs, with every input that once failed, is answered alike."""
+    """The corpus of the long runs, with every input that failed in the past, is answered alike."""
     data = path.read_bytes()
     if path.parent.name == "heads":
         check_head(ways, b"GET " + PATHS[0] + b" HTTP/1.1\r\n" + data + END)
@@ -124,12 +124,12 @@ def test_what_the_fuzzer_starts_from(ways, path):
 @settings(max_examples=400)
 @given(head)
 def test_what_the_lane_takes_is_one_request_to_h11(ways, data):
-    """A third reader of HTTP sees the same request, one header for each of ours, and no body."""
+    """A third HTTP parser sees the same request, one header for each of ours, and no body."""
     check_head(ways, data)
 
 
 def check_head(ways, data):
-    """Assert that h11 reads what the lane takes as one request."""
+    """Assert that h11 reads as one request what the fast path accepts."""
     served = ways[GateMode.EDGE].plane.served
     if plan_head(data, served, is_edge=True) is None:
         assert plan_head(data, served, is_edge=False) is None

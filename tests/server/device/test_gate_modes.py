@@ -1,4 +1,4 @@
-"""What the three modes of the gate accept: docs/PRIVACY.md, and FORMATS section 9 to the byte."""
+"""What the gate accepts in its three modes: docs/PRIVACY.md, and FORMATS section 9 to the byte."""
 
 import pytest
 
@@ -84,7 +84,7 @@ def test_strict_refuses_everything_else(strict, name):
 
 
 def test_strict_refuses_head(strict):
-    """A phone never asks for headers alone."""
+    """A phone never sends HEAD."""
     answer = strict.exchange(request(STAMP, GZIP, method="HEAD"))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.endswith(b"\r\n\r\n")
@@ -99,7 +99,7 @@ def test_strict_answers_a_poll_on_one_connection(strict):
 
 
 def test_an_edge_may_add_headers(edge):
-    """Behind a cache unknown headers are tolerated unread, and their number is counted."""
+    """With an edge in front, unknown headers are tolerated unread, and their number is counted."""
     lines = [b"X-Forwarded-For: 192.0.2.1", b"X-Request-Id: 1", b"CF-Ray: 1"]
     before = edge.metrics()
     assert edge.get(STAMP, *lines).status == 200

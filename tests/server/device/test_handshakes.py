@@ -1,4 +1,4 @@
-"""Connections whose TLS handshake is under way: they take room, and are given a head's time."""
+"""Connections during their TLS handshake: they use slots, and have the time limit of a head."""
 
 import ssl
 from contextlib import ExitStack
@@ -14,14 +14,14 @@ from tests.server.device.test_downloads_tls import contexts
 __all__ = ["contexts"]
 
 ABSENT = request("/metadata/9.root.json")
-#: The record header of a ClientHello of 512 bytes, which never come (RFC 8446 section 5.1).
+#: The record header of a ClientHello of 512 bytes, which never follow (RFC 8446 section 5.1).
 BEGUN = b"\x16\x03\x01\x02\x00"
 
 
 def test_handshakes_take_room(tmp_path, contexts):
-    """Where as many as there may be shake hands, the next is not served, and is counted.
+    """With the maximum of handshakes under way, the next is not served, and is counted.
 
-    Were there room for one more, it would be served.
+    With one more slot it would be served.
     """
     server, client = contexts
     limits = Limits(connections=2, head_seconds=60.0, drain_seconds=0.1)
@@ -42,7 +42,7 @@ def test_handshakes_take_room(tmp_path, contexts):
 
 
 def ask(running, client):
-    """Ask over a connection of its own."""
+    """Send a request over a new connection."""
     with client.wrap_socket(running.connect()) as connection:
         connection.sendall(ABSENT)
         return read_response(connection)
@@ -50,7 +50,7 @@ def ask(running, client):
 
 @pytest.mark.parametrize("said", [b"", BEGUN], ids=["nothing", "a record's head"])
 def test_a_handshake_that_never_ends(tmp_path, contexts, said):
-    """It is cut at the limit of a head, and counted as one."""
+    """It is cut off at the time limit of a head, and counted as one."""
     server, _ = contexts
     limits = Limits(head_seconds=0.3)
     with serve_bytes(tmp_path, BYTES, limits=limits, tls=server) as running:

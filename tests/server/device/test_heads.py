@@ -1,4 +1,4 @@
-"""The strict reader of heads against a second one, and on whatever bytes there are."""
+"""The strict parser of heads compared with a second one, and on arbitrary bytes."""
 
 import h11
 import pytest
@@ -26,7 +26,7 @@ HOST = b"Host: updates.example"
 
 
 def head(*lines):
-    """Return a head that asks for the document."""
+    """Return a head that requests the document."""
     return b"\r\n".join([LINE, *lines, b"", b""])
 
 
@@ -77,7 +77,7 @@ def plan(data, *, is_edge=False):
     ],
 )
 def test_heads_that_are_left_to_others(lines):
-    """Whatever is refused, ambiguous or merely unusual is not read here, behind an edge either."""
+    """Refused, ambiguous or unusual heads are not parsed here, nor with an edge in front."""
     assert plan(head(*lines)) is None
     if lines != [HOST, b"X-Unknown: a"]:
         assert plan(head(*lines), is_edge=True) is None
@@ -102,7 +102,7 @@ def test_heads_that_are_left_to_others(lines):
     ],
 )
 def test_request_lines_that_are_left_to_others(line):
-    """Only the one spelling of a document's own line is looked up."""
+    """Only the exact spelling of a document's own line is looked up."""
     assert plan(line + b"\r\n" + HOST + b"\r\n\r\n") is None
 
 
@@ -119,7 +119,7 @@ def test_request_lines_that_are_left_to_others(line):
     ],
 )
 def test_paths_that_lead_nowhere(path, status, method):
-    """They are answered here, too: who asks for them in vain costs little."""
+    """They are answered here, too, so that invalid requests cost little."""
     data = method + f" {path} HTTP/1.1\r\n".encode() + HOST + b"\r\n\r\n"
     planned = plan_head(data, SERVED, is_edge=False)
     assert planned[0] == status
@@ -127,7 +127,7 @@ def test_paths_that_lead_nowhere(path, status, method):
 
 
 def test_who_asks_for_a_package():
-    """It is known by its path alone, whatever else there is in the head."""
+    """It is recognised by its path alone, whatever else the head contains."""
     assert is_for_package(f"GET {PACKAGE} HTTP/1.1\r\n".encode(), SERVED)
     for data in (
         b"",
@@ -152,7 +152,7 @@ def test_who_asks_for_a_package():
     ],
 )
 def test_parts_of_packages(lines, status, first, end):
-    """Which bytes of a package follow is known here (RFC 9110 section 14)."""
+    """The requested bytes of a package are known here (RFC 9110 section 14)."""
     data = b"\r\n".join([f"GET {PACKAGE} HTTP/1.1".encode(), HOST, *lines, b"", b""])
     planned = plan_head(data, SERVED, is_edge=False)
     assert (planned.status, planned.first, planned.end) == (status, first, end)
@@ -168,26 +168,26 @@ def test_parts_of_packages(lines, status, first, end):
     ],
 )
 def test_packages_of_which_nothing_follows(line, status):
-    """Such answers are whole."""
+    """Such answers are complete."""
     data = b"\r\n".join([f"GET {PACKAGE} HTTP/1.1".encode(), HOST, line, b"", b""])
     assert plan(data) == (status, False)
 
 
 @pytest.mark.parametrize("name", sorted(TOLERATED - {b"connection"}))
 def test_habits_are_read_over(name):
-    """Each header of the table that is tolerated unread is, in both spellings."""
+    """Each header that the table tolerates unread is accepted, in both spellings."""
     for spelled in (name, b"-".join(word.capitalize() for word in name.split(b"-"))):
         assert plan(head(spelled + b": any Value, 1;q=0.1", HOST)) == (200, False)
 
 
 def test_last_answers():
-    """Connection is read, since it says what comes after the answer."""
+    """Connection is parsed, since it says what follows the answer."""
     assert plan(head(HOST, b"Connection: close")) == (200, True)
     assert plan(head(HOST, b"connection: keep-alive")) == (200, False)
 
 
 def test_unknown_headers():
-    """Behind an edge they are tolerated and told; names that are in the table never are unknown."""
+    """With an edge in front they are tolerated and reported; names in the table are known."""
     planned = plan_head(head(b"X-A: b", HOST), SERVED, is_edge=True)
     assert (planned[0], planned[3]) == (200, "unknown")
     planned = plan_head(head(b"Via: 1.1 a", HOST), SERVED, is_edge=True)
@@ -199,12 +199,12 @@ def test_unknown_headers():
 
 @pytest.mark.parametrize("name", ["ETag", "Max-Forwards", "server", "Proxy-Connection"])
 def test_headers_that_a_parser_reads(name):
-    """What means something behind the lane is judged there, an edge's, too."""
+    """Headers that matter to aiohttp are judged there, an edge's too."""
     assert plan(head(HOST, f"{name}: 1".encode()), is_edge=True) is None
 
 
 def test_long_lists():
-    """A list in a header is read as far as anybody needs."""
+    """A list in a header is parsed only as far as necessary."""
     tag = DOCUMENT.identity.etag.encode()
     assert plan(head(HOST, b"If-None-Match: " + b"a, " * 15 + tag)) == (304, False)
     assert plan(head(HOST, b"If-None-Match: " + b"a, " * 16 + tag)) == (200, False)
@@ -226,7 +226,7 @@ pieces = st.sampled_from(
 
 @given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6), st.booleans())
 def test_what_is_read_here_is_http(lines, is_edge):
-    """Another reader of HTTP/1.1 takes every head that is read here, and finds one Host in it."""
+    """Another HTTP/1.1 parser accepts every head that is parsed here, and finds one Host in it."""
     data = head(*lines)
     data = data[: data.index(b"\r\n\r\n") + 4]
     if plan(data, is_edge=is_edge) is None:
@@ -243,14 +243,14 @@ def test_what_is_read_here_is_http(lines, is_edge):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_an_answer_or_none(data):
-    """Nothing raises; rubbish is nobody's request."""
+    """No error is raised; invalid bytes are never a phone's request."""
     assert plan_head(data, SERVED, is_edge=True) is None
     may_become_head(data)
 
 
 @given(st.integers(0, len(head(HOST, b"Accept: a")) - 1))
 def test_the_beginning_of_a_head(cut):
-    """However little of a good head has come, it can still become one."""
+    """However little of a valid head has arrived, it can still become one."""
     assert may_become_head(head(HOST, b"Accept: a")[:cut])
 
 
@@ -259,5 +259,5 @@ def test_the_beginning_of_a_head(cut):
     [b"POST /", b"G\0", b"\r\n", b" GET /", b"GET /a HTTP/1.1\nHost: a", b"GET /" + b"a" * 3000],
 )
 def test_what_cannot_become_a_head(data):
-    """It is handed over before its end, which might never come."""
+    """It falls back to aiohttp before its end, which might never arrive."""
     assert not may_become_head(data)

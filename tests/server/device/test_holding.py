@@ -1,4 +1,4 @@
-"""Nothing is served that is not as it was signed, superseded or not."""
+"""Only files that are as signed are served, superseded or not."""
 
 import asyncio
 from dataclasses import replace
@@ -26,12 +26,12 @@ def rich(published_state, tmp_path_factory):
 
 
 def load(world, previous=EMPTY):
-    """Load what is public."""
+    """Load the public state."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), previous)
 
 
 def find(world, snapshot, previous=EMPTY):
-    """Verify, and return the paths of what does not hold."""
+    """Verify, and return the paths that fail."""
     trusted = verify_snapshot(snapshot, world.folder.trusted_root.read_bytes(), None)
     return find_altered(snapshot, previous, trusted)
 
@@ -44,7 +44,7 @@ def replaced(snapshot, url, change):
 
 
 def test_what_was_published_holds(rich):
-    """All of it, of which there is something of each kind."""
+    """All files pass, of each kind at least one."""
     snapshot = load(rich)
     assert find(rich, snapshot) == frozenset()
     assert {
@@ -74,7 +74,7 @@ def turn(body):
 @pytest.mark.parametrize("url", ALTERED)
 @pytest.mark.parametrize("change", [turn, lambda _body: b"", lambda body: body[:-1]])
 def test_what_was_altered(rich, url, change):
-    """It is found, in the first snapshot and in a later one, and only what hangs on it with it."""
+    """It is found, in the first snapshot and in a later one, with its dependents alone."""
     snapshot = load(rich)
     altered = replaced(snapshot, url, change)
     assert find(rich, altered) == ALTERED[url]
@@ -90,7 +90,7 @@ def test_what_was_altered(rich, url, change):
 
 
 def test_what_was_exchanged(rich):
-    """A signed file under another's name does not hold."""
+    """A signed file under another's name fails."""
     snapshot = load(rich)
     for url, other in (
         ("/metadata/1.snapshot.json", "/metadata/2.snapshot.json"),
@@ -102,7 +102,7 @@ def test_what_was_exchanged(rich):
 
 
 def test_proofs_of_versions_that_are_not_served(rich):
-    """They are held against the log's entries, and these against the log's key."""
+    """They are compared with the log's entries, and these are verified with the log's key."""
     snapshot = leave_out(load(rich), frozenset({"/metadata/2.armani.json"}))
     proof = "/log/proof/armani.2"
     assert proof in snapshot.documents
@@ -116,7 +116,7 @@ def test_proofs_of_versions_that_are_not_served(rich):
 
 
 def test_a_log_that_is_signed_by_the_next_key_as_well(world):
-    """Half signed again or all of it: what was published holds."""
+    """Partly or completely signed again: what was published passes."""
     snapshot = load(world)
     create_next_keys(world.folder.keys, ["log"])
     keys = load_online_keys(world.folder.keys).log_keys
@@ -133,7 +133,7 @@ def test_a_log_that_is_signed_by_the_next_key_as_well(world):
 
 
 def test_a_forged_root_that_names_a_key(rich, tmp_path):
-    """A root that does not hold gives no key to superseded snapshots."""
+    """A root that fails verification gives no key to superseded snapshots."""
     create_online_keys(tmp_path / "keys", ORIGIN)
     keys = load_online_keys(tmp_path / "keys")
     stranger = Ceremony(keys, rich.now())

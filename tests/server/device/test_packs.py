@@ -1,4 +1,4 @@
-"""Parts and pictures on the wire: their paths, types and caching, alike on both ways."""
+"""Parts and pictures on the wire: their paths, types and caching, the same on both paths."""
 
 import hashlib
 
@@ -31,7 +31,7 @@ def paths(served):
 
 
 def test_all_parts_and_pictures_are_served(packs):
-    """Whole, for ever, as bytes or as a picture."""
+    """Whole, cached for ever, as bytes or as a picture."""
     assert len(paths(packs)) == 16 + 4 + 3 + 1
     for path in paths(packs):
         answer = packs.get(path, GZIP)
@@ -46,7 +46,7 @@ def test_all_parts_and_pictures_are_served(packs):
 
 @pytest.mark.parametrize("lines", [[GZIP], [], [b"Range: bytes=0-9"], [b"If-None-Match: *"]])
 def test_both_ways_give_the_same_bytes(packs, lines):
-    """The lane and what stands behind it."""
+    """The fast path and aiohttp."""
     for path in paths(packs):
         lane, behind = ask_both(packs, request(path, *lines))
         assert lane == behind, path
@@ -83,12 +83,12 @@ def test_a_picture_is_what_was_published(packs):
     ],
 )
 def test_the_language_has_these_paths_alone(path, known):
-    """No package lies below tables or content."""
+    """There are no packages under tables or content."""
     assert is_path(f"/targets/{path.format(DIGEST)}") is known
 
 
 def test_what_no_path_can_be_is_refused(packs):
-    """With 400, and what could be there with 404."""
+    """With 400, and a valid path without a file with 404."""
     answer = packs.get(f"/targets/tables/zones/{DIGEST}.a.zip", GZIP)
     assert answer.status == 400
     assert packs.get(f"/targets/tables/zones/{DIGEST}.03.xz", GZIP).status == 404

@@ -1,4 +1,4 @@
-"""Ranges as RFC 9110 section 14 wants them: a row for each sentence, and any range as a slice."""
+"""Ranges as in RFC 9110 section 14: a row for each sentence, and any range as a slice."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from tests.server.device.packages import BYTES, URL, serve_bytes
 
 ETAG = '"sha256-abc"'
 LENGTH = 10_000  # the representation of the examples of section 14.1.2
-WHOLE = "whole"  # 200, as if no range was asked for
+WHOLE = "whole"  # 200, as without a range
 NONE = "416"
 
 # Section, sentence, Range, length of the representation, what is sent.
@@ -57,7 +57,7 @@ ROWS = [
 
 
 def plan(value, length, if_range=None):
-    """Return what is planned in the table's words."""
+    """Return the planned answer in the table's words."""
     try:
         part = plan_range(value.encode(), if_range, ETAG, length)
     except Unsatisfiable:
@@ -71,7 +71,7 @@ def plan(value, length, if_range=None):
     ids=[f"{row[0]} {row[1]} {row[2][:24]}" for row in ROWS],
 )
 def test_the_table(value, length, wanted):
-    """What the sentence of the section says."""
+    """As the sentence of the section says."""
     assert plan(value, length) == wanted
 
 
@@ -92,14 +92,14 @@ def test_the_table(value, length, wanted):
     ],
 )
 def test_if_range(if_range, is_same):
-    """The range counts for the same representation only, whether it could be satisfied or not."""
+    """The range counts for the same representation only, whether satisfiable or not."""
     tag = if_range.encode()
     assert plan("bytes=0-499", LENGTH, tag) == ((0, 499) if is_same else WHOLE)
     assert plan("bytes=10000-", LENGTH, tag) == (NONE if is_same else WHOLE)
 
 
 def test_more_digits_than_a_line_has():
-    """What no request could hold is no range, and no error either."""
+    """A number longer than any request is no range, and no error either."""
     assert plan(f"bytes={'9' * 5000}-", LENGTH) == WHOLE
 
 
@@ -108,7 +108,7 @@ numbers = st.integers(0, 2000) | st.integers(0, 10**30)
 
 @given(st.binary(max_size=1000), numbers, numbers)
 def test_an_int_range_is_a_slice(data, first, last):
-    """Python's slice of the bytes is what is sent, and 416 what would be empty."""
+    """Python's slice of the bytes is sent, and an empty slice is 416."""
     wanted = data[first : last + 1]
     found = plan(f"bytes={first}-{last}", len(data))
     if last < first:
@@ -136,7 +136,7 @@ def test_open_and_suffix_ranges_are_slices(data, number):
 
 @given(st.binary(max_size=60), st.integers(0, 100))
 def test_any_bytes_are_read(value, length):
-    """Whatever stands in the header, something is planned that lies in the representation."""
+    """Whatever the header contains, the planned range lies in the representation."""
     for field in (value, b"bytes=" + value):
         try:
             part = plan_range(field, None, ETAG, length)
@@ -179,9 +179,9 @@ WIRE = [
 
 @pytest.mark.parametrize(("value", "status", "where", "data"), WIRE)
 def test_on_the_wire(served, value, status, where, data):
-    """Status, Content-Range and bytes (15.3.7, 15.5.17); what stays the same with a range is said.
+    """Status, Content-Range and bytes (15.3.7, 15.5.17); other headers are as without a range.
 
-    The digest is the whole package's, whatever part is sent: RFC 9530 section 3.
+    The digest is the whole package's, whichever part is sent: RFC 9530 section 3.
     """
     lines = [] if value is None else [f"Range: {value}".encode()]
     answer = served.get(URL, *lines)
@@ -199,7 +199,7 @@ def test_on_the_wire(served, value, status, where, data):
 
 @pytest.mark.parametrize("value", [row[0] for row in WIRE])
 def test_head(served, value):
-    """A range means something to GET only (14.2): HEAD tells the whole, and no byte follows."""
+    """Range applies to GET only (14.2): HEAD describes the whole, and no byte follows."""
     lines = [] if value is None else [f"Range: {value}".encode()]
     head, whole = served.get(URL, *lines, method="HEAD"), served.get(URL)
     assert (head.status, head.body) == (200, b"")
@@ -209,7 +209,7 @@ def test_head(served, value):
 
 
 def test_if_none_match_comes_first(served):
-    """13.2.2: what the client has already is not sent in part."""
+    """13.2.2: what the client already has is not sent in part."""
     etag = served.get(URL)["ETag"].encode()
     answer = served.get(URL, b"Range: bytes=0-1", b"If-None-Match: " + etag)
     assert (answer.status, answer.body) == (304, b"")
@@ -222,7 +222,7 @@ def test_if_none_match_comes_first(served):
     [(b"Range: bytes=0-", 416), (b"Range: bytes=-1", 200), (b"Range: bytes=-0", 416), (None, 200)],
 )
 def test_a_package_of_no_bytes(tmp_path, line, status):
-    """It is sent whole, needs no blob, and has no range but a suffix."""
+    """It is sent whole, needs no blob, and only a suffix range is satisfiable."""
     with serve_bytes(tmp_path, b"") as running:
         answer = running.get(URL, *([line] if line else []))
         head = running.get(URL, method="HEAD")

@@ -70,12 +70,12 @@ def test_what_is_refused(data, expected):
     ],
 )
 def test_what_is_left_to_others(data):
-    """What is accepted, framed, ambiguous or not HTTP is not judged here."""
+    """Accepted, framed, ambiguous and non-HTTP heads are not judged here."""
     assert plan_refusal(data, GateMode.DIRECT) is None
 
 
 def test_strictness():
-    """What is refused by the mode is refused here; a phone's own request never is."""
+    """What the mode refuses is refused here; a phone's own request never is."""
     phone = head(PATH, HOST, b"Accept-Encoding: gzip")
     curl = head(PATH, HOST, b"User-Agent: curl/8.14.1", b"Accept: */*")
     assert [reason(curl, mode) for mode in GateMode] == [None, None, "strict"]
@@ -95,7 +95,7 @@ pieces = st.sampled_from(
 
 @given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6))
 def test_what_is_refused_here_is_one_request(lines):
-    """Another reader of HTTP/1.1 finds the same headers, and nothing behind the head."""
+    """Another HTTP/1.1 parser finds the same headers, and no bytes after the head."""
     data = head(b"/", HOST, *lines)
     data = data[: data.index(b"\r\n\r\n") + 4]
     if reason(data) in {None, "malformed"}:

@@ -1,4 +1,4 @@
-"""Many phones, one package in S3: what the store is asked for, and who waits for whom."""
+"""Many phones, one package in S3: the requests to the store, and who waits for whom."""
 
 import hashlib
 import socket
@@ -36,7 +36,7 @@ def now():
 
 @pytest.fixture
 def place(seaweed, proxy):
-    """Give a place behind the proxy."""
+    """Give a place reached through the proxy."""
     return seaweed.place(f"downloads/{uuid.uuid4()}", endpoint=proxy.endpoint)
 
 
@@ -56,12 +56,12 @@ def serve(blobs, **kwargs):
 
 
 def keep(blobs, count):
-    """Let a store keep another number of windows."""
+    """Set the number of windows that a store caches."""
     blobs._reader = S3Reader(blobs._store, kept=count)
 
 
 def test_a_fleet_asks_once(blobs, proxy):
-    """Thirty phones that ask for the same blocks at once cost the store one package."""
+    """Thirty phones that request the same blocks simultaneously cost the store one package."""
     with serve(blobs) as running, ThreadPoolExecutor(30) as threads:
         bodies = threads.map(lambda _number: running.get(URL).body, range(30))
         assert all(body == LONG for body in bodies)
@@ -70,7 +70,7 @@ def test_a_fleet_asks_once(blobs, proxy):
 
 
 def test_little_is_not_fetched_as_a_window(blobs, proxy):
-    """A few bytes cost a few; when the window is there, they cost nothing."""
+    """A few bytes cost a few; once the window is cached, they cost nothing."""
     with serve(blobs) as running:
         assert running.get(URL, b"Range: bytes=-7").body == LONG[-7:]
         assert running.get(URL, b"Range: bytes=8388600-8388615").body == LONG[8388600:8388616]
@@ -82,7 +82,7 @@ def test_little_is_not_fetched_as_a_window(blobs, proxy):
 
 
 def test_head_asks_nothing(blobs, proxy):
-    """What HEAD tells is known from the signed metadata."""
+    """The answer to HEAD comes from the signed metadata."""
     with serve(blobs) as running:
         assert running.get(URL, method="HEAD")["Content-Length"] == str(len(LONG))
     assert proxy.answered == 0
@@ -90,7 +90,7 @@ def test_head_asks_nothing(blobs, proxy):
 
 @pytest.mark.parametrize("kept", [1, 16])
 def test_one_who_stops_reading(blobs, kept):
-    """Others are served meanwhile, and then they are, even where their window had to make room."""
+    """Others are served meanwhile; later so is this one, even if its window was evicted."""
     keep(blobs, kept)
     with serve(blobs) as running, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
@@ -108,7 +108,7 @@ def test_one_who_stops_reading(blobs, kept):
 
 @pytest.mark.parametrize("kept", [1, 2])
 def test_more_readers_than_room(blobs, kept):
-    """Readers all over a package are all served, with room for one window or two."""
+    """Readers at positions all over a package are served, with room for one or two windows."""
     keep(blobs, kept)
     with serve(blobs) as running, ThreadPoolExecutor(12) as threads:
 
@@ -131,7 +131,7 @@ def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
 
 @pytest.mark.usefixtures("blobs")
 def test_a_store_that_is_silent(place, proxy):
-    """All who wait are answered 500 when its patience is over; the next is served again."""
+    """All waiting clients get 500 when the timeout ends; the next client is served again."""
     impatient = S3Blobs(place, now, patience=timedelta(seconds=2), retries=0)
     with serve(impatient) as running, ThreadPoolExecutor(5) as threads:
         proxy.fault = Fault.SILENCE
@@ -142,7 +142,7 @@ def test_a_store_that_is_silent(place, proxy):
 
 
 def test_an_object_that_is_shorter_than_signed(blobs):
-    """Where nothing of a range is there it is 500; else what is there, and a reset."""
+    """If no byte of a range is there it is 500; otherwise the available bytes, and a reset."""
     with serve_snapshot(package_snapshot(SHA256, 3 * len(LONG)), blobs) as running:
         behind = b"Range: bytes=%d-" % (2 * len(LONG))
         assert running.exchange(request(URL, behind)).startswith(b"HTTP/1.1 500 ")
@@ -154,7 +154,7 @@ def test_an_object_that_is_shorter_than_signed(blobs):
 
 
 def test_those_who_go_away_end_the_fetch(blobs):
-    """With the last reader gone nothing more is fetched, and nothing is kept open."""
+    """When the last reader leaves, fetching stops, and no connection stays open."""
     with serve(blobs) as running:
         connections = [running.connect() for _ in range(3)]
         for connection in connections:

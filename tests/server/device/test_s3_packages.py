@@ -1,4 +1,4 @@
-"""Packages that lie in S3 are served byte by byte as those on disk, and a store may be away."""
+"""Packages in S3 are served byte for byte like those on disk, and S3 may be unreachable."""
 
 import hashlib
 import uuid
@@ -39,7 +39,7 @@ def proxy(seaweed):
 
 @pytest.fixture
 def remote(seaweed, proxy, world):
-    """Give a server that offers a long package, and keeps packages in S3 behind the proxy."""
+    """Give a server that offers a long package, and keeps packages in S3, through the proxy."""
     place = seaweed.place(f"packages/{uuid.uuid4()}", endpoint=proxy.endpoint)
     world.blobs = S3Blobs(place, now, retries=1)
     first = world.folder.root / "first"
@@ -112,7 +112,7 @@ def test_a_store_that_fails_while_a_phone_asks(remote, proxy):
 
 
 def test_a_bundle_waits_for_the_store(remote, proxy):
-    """It is put off with an alarm, nothing of it is seen, and it is published once S3 is back."""
+    """It is postponed with an alarm, none of it is visible, and it is published once S3 is back."""
     bundle_id = submit(remote)
     before = remote.published().timestamp.version
     proxy.fault = Fault.ERROR
@@ -128,7 +128,7 @@ def test_a_bundle_waits_for_the_store(remote, proxy):
 
 
 def test_a_halt_needs_no_store(remote, proxy):
-    """While S3 is away pointers change, repair ends, and a snapshot is loaded, old or fresh."""
+    """While S3 is unreachable pointers change, repair works, and snapshots load, old or new."""
     known = load_snapshot(remote.folder.public, remote.blobs, EMPTY)
     proxy.fault = Fault.CLOSE
     place = place_of(remote, proxy)
@@ -145,7 +145,7 @@ def test_a_halt_needs_no_store(remote, proxy):
 
 
 def place_of(world, proxy):
-    """Return where the blobs of a world lie."""
+    """Return the places of a world's blobs."""
     uploads = world.blobs._uploads
     return S3Place(
         uploads.bucket, uploads.prefix.rstrip("/"), proxy.endpoint, uploads.region, uploads.key
@@ -153,15 +153,15 @@ def place_of(world, proxy):
 
 
 def test_lengths_are_asked_once(remote):
-    """What is known of blobs needs no store: they never change."""
+    """The known lengths of blobs need no store: they never change."""
     names = [hashlib.sha256(PACKAGE_1).hexdigest()]
     assert remote.blobs.lengths(names) == {names[0]: len(PACKAGE_1)}
-    remote.blobs._store = None  # nobody could be asked
+    remote.blobs._store = None  # the store could not be asked
     assert remote.blobs.lengths(names) == {names[0]: len(PACKAGE_1)}
 
 
 def test_a_store_that_is_away_is_said_by_lengths(remote, proxy):
-    """What is not known cannot be told, and that is an error, not an absence."""
+    """An unknown length cannot be determined, which is an error, not an absence."""
     proxy.fault = Fault.CLOSE
     fresh = S3Blobs(place_of(remote, proxy), now, patience=timedelta(seconds=1), retries=0)
     with pytest.raises(StorageError):

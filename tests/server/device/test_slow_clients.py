@@ -1,4 +1,4 @@
-"""Clients that take, send or end slowly: each gets what it asked for, and holds up nobody."""
+"""Clients that read, send or end slowly: each gets its answers, and holds up no other."""
 
 import contextlib
 import random
@@ -21,7 +21,7 @@ from tests.server.device.served import HOST, read_response, request, serve
 from tests.server.device.test_answers import PACKAGE
 
 BIG = "/metadata/1.big.json"
-BYTES = random.Random(5).randbytes(12_000_000)  # more than a kernel holds for a client
+BYTES = random.Random(5).randbytes(12_000_000)  # more than a kernel buffers for a client
 STAMP = "/metadata/timestamp.json"
 PHONE = request(STAMP, b"Accept-Encoding: gzip")
 HANDED_OVER = request(PACKAGE, method="HEAD")
@@ -29,7 +29,7 @@ HANDED_OVER = request(PACKAGE, method="HEAD")
 
 @contextlib.contextmanager
 def serve_big(folder, **limits):
-    """Serve one document of twelve megabytes beside what the folder has."""
+    """Serve one document of twelve megabytes beside the folder's."""
     with serve(folder, limits=Limits(**limits)) as served:
         served.stand()
         known = served.plane.served.snapshot
@@ -42,7 +42,7 @@ def serve_big(folder, **limits):
 
 @contextlib.contextmanager
 def narrow(served):
-    """Open a connection on which little is on its way."""
+    """Open a connection with small buffers."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         connection.connect(("127.0.0.1", served.port))
@@ -51,9 +51,9 @@ def narrow(served):
 
 
 def take_slowly(served, connection, seconds, is_kept=False):
-    """Read to the end in so many seconds for the limits; returns what came.
+    """Read to the end within this many seconds on the limits' clock; returns the bytes.
 
-    The end is that of the connection or, where it `is_kept`, that of the document.
+    The end is that of the connection or, if it `is_kept`, that of the document.
     """
     answer = bytearray()
     while piece := connection.recv(60_000):
@@ -66,13 +66,13 @@ def take_slowly(served, connection, seconds, is_kept=False):
 
 
 def body(answer):
-    """Return the bytes behind the last head."""
+    """Return the bytes after the last head."""
     return answer[answer.rindex(b"\r\n\r\n", 0, answer.index(BYTES[:64]) + 4) + 4 :]
 
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_the_last_answer_is_taken_slowly(published_state, first):
-    """It comes whole, although it takes longer than the moment after the last answer."""
+    """It arrives whole, although it takes longer than the grace time after the last answer."""
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
         assert body(take_slowly(served, client, 2.0)) == BYTES
@@ -80,7 +80,7 @@ def test_the_last_answer_is_taken_slowly(published_state, first):
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
-    """A client that takes nothing for longer than that moment is not cut off either."""
+    """A client that reads nothing for longer than the grace time is not cut off either."""
     for module in ("fast_path", "fallback"):
         monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: len(BYTES))
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
@@ -93,8 +93,8 @@ def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_nobody_waits_for_a_client_that_has_all(published_state, monkeypatch, first):
-    """One that was slow to take the end of the last answer is let go as soon as it has that."""
-    left = [3, 2, 2]  # looks at it; two of them in a row find nothing taken
+    """A client that was slow to read the end of the last answer is closed as soon as it has it."""
+    left = [3, 2, 2]  # checks it; two checks in a row find no progress
     for module in ("fast_path", "fallback"):
         monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: left.pop() if left else 0)
     with (
@@ -121,7 +121,7 @@ def test_the_last_answer_of_a_process_that_drains(published_state):
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_a_client_that_takes_little_and_goes_on(published_state, first):
-    """Who takes something in each while is not stalled, however long the whole lasts."""
+    """A client that reads something now and then is not stalled, however long it takes."""
     with serve_big(published_state.folder, stall_seconds=2.0) as served, narrow(served) as client:
         client.sendall(first + request(BIG))
         assert body(take_slowly(served, client, 60.0, is_kept=True)) == BYTES
@@ -130,7 +130,7 @@ def test_a_client_that_takes_little_and_goes_on(published_state, first):
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_a_client_that_takes_nothing(published_state, first):
-    """It is cut off on both ways, and counted; what it sent ahead was not read for ever."""
+    """It is cut off on both paths, and counted; its pipelined bytes were not read without limit."""
     with serve_big(published_state.folder, stall_seconds=0.2) as served, narrow(served) as client:
         client.settimeout(0.5)
         sent = 0
@@ -143,12 +143,12 @@ def test_a_client_that_takes_nothing(published_state, first):
 
 
 def resident():
-    """Return how many bytes this process has in memory."""
+    """Return how many bytes of memory this process uses."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def test_a_document_is_in_memory_once(published_state):
-    """Thirty clients that take nothing of twelve megabytes cost less than ten of them would."""
+    """Thirty clients that read nothing of twelve megabytes cost less than ten copies of it."""
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         before = resident()
         clients = [stack.enter_context(narrow(served)) for _ in range(30)]
@@ -161,7 +161,7 @@ def test_a_document_is_in_memory_once(published_state):
 
 
 def test_what_is_held_behind_the_lane_is_bounded(published_state, monkeypatch):
-    """The last to come is cut where all in all too much waits for clients."""
+    """If too many bytes wait for clients in total, the latest client is cut off."""
     monkeypatch.setattr("server.device.connections.HELD", 100_000)
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(narrow(served)) for _ in range(5)]
@@ -173,7 +173,7 @@ def test_what_is_held_behind_the_lane_is_bounded(published_state, monkeypatch):
 
 @pytest.mark.parametrize("behind", [b"\r\n\r\n" * 60_000, PHONE * 2_000])
 def test_what_stands_behind_a_refusal_is_not_read(published_state, monkeypatch, behind):
-    """The parser sees the refused head at most, and nothing that was sent after it."""
+    """The parser sees the refused head at most, and no byte sent after it."""
     given = []
     receive = web.RequestHandler.data_received
 
@@ -193,7 +193,7 @@ def test_what_stands_behind_a_refusal_is_not_read(published_state, monkeypatch, 
 
 
 def test_empty_lines_before_a_head(direct, strict):
-    """They are nothing, however many there are (RFC 9112 section 2.2), and no phone's."""
+    """They are ignored, however many there are (RFC 9112 section 2.2), and no phone sends them."""
     data = b"\r\n" * 50_000 + PHONE
     assert direct.ask(data).status == 200
     assert strict.ask(data).status == 400
@@ -205,7 +205,7 @@ def test_empty_lines_before_a_head(direct, strict):
 
 
 def test_a_slow_head_behind_the_lane(published_state):
-    """The limit of a head is the lane's, and is counted."""
+    """The limit of a head is the same as on the fast path, and is counted."""
     with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
         with served.connect() as connection:
             connection.sendall(HANDED_OVER)
@@ -229,7 +229,7 @@ def test_a_slow_head_behind_the_lane(published_state):
 
 
 def test_clients_that_leave_are_no_failure(published_state):
-    """Whoever resets a download before it begins is not counted as a fault of this server."""
+    """A download that the client resets before it begins is not counted as a server failure."""
     with serve(published_state.folder) as served:
         for _ in range(100):
             with served.connect() as connection:
@@ -240,7 +240,7 @@ def test_clients_that_leave_are_no_failure(published_state):
 
 
 def test_what_is_sent_after_the_last_answer(direct):
-    """A megabyte behind it is thrown away, and does not take the answer back."""
+    """A megabyte after it is discarded, and does not revoke the answer."""
     for asked in (request(STAMP, b"Connection: close"), request(STAMP, b"Cookie: a=1")):
         with direct.connect() as connection:
             connection.sendall(asked)
@@ -251,13 +251,13 @@ def test_what_is_sent_after_the_last_answer(direct):
 
 
 def send_in_vain(connection):
-    """Send until nobody reads."""
+    """Send until the server stops reading."""
     with contextlib.suppress(ConnectionError):
         connection.sendall(b"x" * 1_000_000)
 
 
 def test_the_date_goes_on(published_state):
-    """It is the clock's, on both ways, also after the first look."""
+    """It is the present date, on both paths, also after the first update."""
     with serve(published_state.folder) as served:
         for day, date in ((1, "Fri, 02 Jan 1970"), (2, "Sat, 03 Jan 1970")):
             served.plane.clock = lambda day=day: day * 86_400.0

@@ -15,12 +15,12 @@ from tests.server.world import FIRST, PACKAGE_1
 
 
 def load(world):
-    """Load what a server started now would serve."""
+    """Load what a server that starts now would serve."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
 def served(snapshot, role):
-    """Return the versions of a role that are answered."""
+    """Return the versions of a role that are served."""
     ends = f".{role}.json"
     paths = [path for path in snapshot.documents if path.endswith(ends)]
     return sorted(int(path.removeprefix("/metadata/").removesuffix(ends)) for path in paths)
@@ -71,7 +71,7 @@ def test_a_withdrawn_package_drains_by_the_signed_time(world):
 
 
 def test_what_the_timestamp_does_not_lead_to_yet(world):
-    """Files of a publication that a crash cut off are not served before their timestamp."""
+    """Files of an interrupted publication are not served before their timestamp."""
     metadata = world.folder.public / "metadata"
     before = load(world).documents.keys()
     write_roots(world.folder.public, before=1, newest=2, timestamp=4, time=0)
@@ -83,7 +83,7 @@ def test_what_the_timestamp_does_not_lead_to_yet(world):
 
 
 def test_proofs_that_another_key_has_signed(world):
-    """They are read again with the next timestamp; what never changes is the same object."""
+    """They are read again with the next timestamp; immutable files are the same objects."""
     before = load(world)
     world.run(lambda publisher: make_next_keys(publisher, world.folder, ["log"]))
     after = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), before)
@@ -104,7 +104,7 @@ def test_proofs_that_another_key_has_signed(world):
 
 
 def test_roots_that_are_not_there(world):
-    """A tree without a root, and a record that is none, end in a sentence."""
+    """A tree without a root, and an invalid record, end with an error message."""
     (world.folder.public / "roots.json").write_bytes(b"{}\n")
     with pytest.raises(FormatError, match=r"roots\.json"):
         list_roots(world.folder.public, 3)

@@ -1,4 +1,4 @@
-"""Which heads are a phone's, byte by byte."""
+"""Which heads are a phone's, byte for byte."""
 
 import pytest
 
@@ -63,5 +63,5 @@ def test_phones_heads(data):
     ],
 )
 def test_other_heads(data):
-    """Another order, spelling or header is somebody else's, and so is a part that is no block."""
+    """Another order, spelling or header is no phone's, and neither is a part that is no block."""
     assert not is_phones(data, SNAPSHOT)

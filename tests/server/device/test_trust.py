@@ -17,12 +17,12 @@ from tests.server.world import PACKAGE_2
 
 
 def load(world, previous=EMPTY):
-    """Load what is public."""
+    """Load the public state."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), previous)
 
 
 def verify(world, snapshot, before=None):
-    """Verify from the pinned root on."""
+    """Verify, starting from the pinned root."""
     return verify_snapshot(snapshot, world.folder.trusted_root.read_bytes(), before)
 
 
@@ -38,7 +38,7 @@ def replaced(snapshot, url, change):
 
 
 def test_what_was_published_is_trusted(world):
-    """Step by step as at once, over releases, new holders and new roots; expired or not."""
+    """Step by step or in one pass, over releases, new holders and new roots; expired or not."""
     snapshot = load(world)
     trusted = verify(world, snapshot)
     assert trusted.versions["armani"] == 2
@@ -54,7 +54,7 @@ def test_what_was_published_is_trusted(world):
 
 @pytest.mark.parametrize("role", ["root", "timestamp", "snapshot", "targets", "latest", "armani"])
 def test_what_is_not_as_it_was_signed(world, role):
-    """One altered value in any current file, and nothing of the snapshot is trusted."""
+    """With one altered value in any current file, no part of the snapshot is trusted."""
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
     snapshot = load(world)
     version = {**snapshot.current, "root": 2}.get(role)
@@ -69,7 +69,7 @@ def test_what_is_not_as_it_was_signed(world, role):
 
 
 def test_signatures_of_others(world):
-    """Two roles of one shape do not stand for each other."""
+    """Two roles of one shape cannot replace each other."""
     snapshot = load(world)
     urls = [f"/metadata/{snapshot.current[role]}.{role}.json" for role in ("armani", "cancro")]
     documents = dict(snapshot.documents)
@@ -82,7 +82,7 @@ def test_signatures_of_others(world):
 
 
 def test_an_older_file_under_a_newer_name(world):
-    """It is signed, and it is not what its name says."""
+    """Its signature is valid, but it is not what its name says."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     snapshot = load(world)
     older = snapshot.documents["/metadata/2.armani.json"]
@@ -119,7 +119,7 @@ def with_targets(world, snapshot, targets):
 
 
 def test_delegation_keys_that_changed(world, monkeypatch):
-    """A version that was verified is verified again where its role has other keys since."""
+    """A verified version is verified again if its role has other keys since."""
     snapshot = load(world)
     trusted = verify(world, snapshot)
     same = world.ceremony.targets(2)
@@ -131,7 +131,7 @@ def test_delegation_keys_that_changed(world, monkeypatch):
 
 
 def test_a_root_that_went_back(world):
-    """Once a root is trusted, a tree with an older one is not."""
+    """Once a root is trusted, a tree with an older one is refused."""
     first = load(world)
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
     trusted = verify(world, load(world))

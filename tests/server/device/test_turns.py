@@ -1,4 +1,4 @@
-"""Turns: in which order connections are served, on transports in memory and without a clock."""
+"""Turns: the order in which connections are served, with in-memory transports and no clock."""
 
 import asyncio
 import functools
@@ -21,10 +21,10 @@ POLL = b"GET " + TARGET + b"Accept-Encoding: gzip\r\n\r\n"
 COMMAS = b"HEAD " + TARGET + b"Accept-Encoding: ,,,\r\n\r\n"
 NEXT_ROOT = POLL.replace(b"timestamp", b"2.root")
 TILE = b"GET /log/tile/0/000.p/3 HTTP/1.1\r\nHost: updates.example\r\n\r\n"
-# aiohttp answers it, and reads it as a poll.
+# aiohttp answers it, and parses it as a poll.
 FOREIGN = POLL.replace(b"Host: ", b"Host:")
 AT_ONCE = 64  # small answers in a turn
-SLOWLY_AT_ONCE = 5  # requests that aiohttp is given in a turn, with one for which it had just room
+SLOWLY_AT_ONCE = 5  # requests that aiohttp gets in a turn, plus one that just fitted
 MOST = 1_000  # turns of the loop after which a test gives up
 
 
@@ -51,7 +51,7 @@ class Server:
         return transport
 
     async def until(self, condition):
-        """Turn the loop; returns how many answers each of its turns brought."""
+        """Run the loop; returns how many answers each of its turns produced."""
         answers = []
         while not condition():
             before = len(self.served)
@@ -73,7 +73,7 @@ async def test_a_turn_is_bounded_for_all_connections(asked):
 
 
 async def test_a_poll_waits_for_no_pipeline():
-    """A request that comes alone is answered when it is read, before all that waits."""
+    """A single request is answered when it is read, ahead of all that waits."""
     server = Server()
     for _ in range(50):
         server.connect("attacker").feed(POLL * 1_000)
@@ -99,7 +99,7 @@ async def test_connections_in_line_are_served_by_turns():
 
 
 async def test_only_what_comes_alone_needs_no_room():
-    """Where a turn has no room, a request that comes alone is answered and several wait."""
+    """If a turn is full, a single request is still answered and several wait."""
     server = Server()
     server.front.turns.left = -ANSWER
     server.connect("attacker").feed(COMMAS * 2)
@@ -109,7 +109,7 @@ async def test_only_what_comes_alone_needs_no_room():
 
 
 async def test_answers_count_by_their_size(monkeypatch):
-    """Where answers are large fewer of them are a turn's work."""
+    """If answers are large, fewer of them fit into a turn."""
     monkeypatch.setattr(turns, "ANSWER", 1)
     monkeypatch.setattr(fast_path, "ANSWER", 1)
     monkeypatch.setattr(turns, "TURN", 1_000)
@@ -121,7 +121,7 @@ async def test_answers_count_by_their_size(monkeypatch):
 
 
 async def test_requests_for_aiohttp_take_turns_too():
-    """A connection that was handed over is given one request in a turn, and few have one."""
+    """A connection that fell back to aiohttp gets one request per turn, and few connections do."""
     server = Server()
     for _ in range(20):
         server.connect("attacker").feed(FOREIGN * 20)
@@ -130,10 +130,10 @@ async def test_requests_for_aiohttp_take_turns_too():
 
 
 async def test_few_requests_for_aiohttp_are_begun_in_a_turn():
-    """Where each of many connections brings one request, those too many for a turn wait."""
+    """If each of many connections brings one request, those beyond a turn's limit wait."""
     server = Server()
     attackers = [server.connect("attacker") for _ in range(50)]
-    for number in (1, 2):  # the first hands the connection over
+    for number in (1, 2):  # the first makes the connection fall back
         for each in attackers:
             each.feed(FOREIGN)
         answers = await server.until(lambda most=50 * number: len(server.served) == most)
@@ -141,7 +141,7 @@ async def test_few_requests_for_aiohttp_are_begun_in_a_turn():
 
 
 async def test_hand_overs_that_waited_take_turns():
-    """Where a second's hand-overs are used up, the next second does not begin with all of them."""
+    """If a second's fallbacks are used up, the next second does not begin with all of them."""
     server = Server()
     server.front._handovers_left = 0
     attackers = [server.connect("attacker") for _ in range(100)]
@@ -150,7 +150,7 @@ async def test_hand_overs_that_waited_take_turns():
     waiting = [100]
     while waiting[-1]:
         waiting.append(sum(isinstance(each.protocol, fast_path.FastPath) for each in attackers))
-        if len(waiting) == AT_ONCE:  # all of them had their turn to ask for it
+        if len(waiting) == AT_ONCE:  # all of them had their turn to request it
             assert waiting[-1] == 100
             server.front.tick()
         await asyncio.sleep(0)
@@ -159,7 +159,7 @@ async def test_hand_overs_that_waited_take_turns():
 
 
 async def test_hand_overs_keep_their_order():
-    """Where a connection waits to be handed over, one that comes later is not before it."""
+    """A connection that waits for the fallback is ahead of later ones."""
     server = Server()
     server.front._handovers_left = 0
     server.connect("first").feed(FOREIGN)
@@ -171,7 +171,7 @@ async def test_hand_overs_keep_their_order():
 
 
 async def test_a_closed_connection_is_passed_over():
-    """A connection that ends while it is in line is not answered, and holds up no other."""
+    """A connection that ends in the queue is not answered, and holds up no other."""
     server = Server()
     gone, other = server.connect("gone"), server.connect("other")
     gone.feed(POLL * 1_000)
@@ -183,7 +183,7 @@ async def test_a_closed_connection_is_passed_over():
 
 
 async def test_a_turn_that_fails_ends_no_other():
-    """It is reported, and the next in line has its turn."""
+    """The error is reported, and the next connection has its turn."""
     reported, done = [], []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, told: reported.append(told))
     line = Turns()
@@ -219,7 +219,7 @@ REQUESTS = st.lists(
     is_slow=st.booleans(),
 )
 def test_no_bound_changes_what_is_answered(requests, places, room, piece, is_slow):
-    """The bytes of the answers are the same for any packets and any bounds of a turn."""
+    """The bytes of the answers are the same for any packets and any limits of a turn."""
     data = b"".join(requests)
 
     async def answer(pieces, **how):

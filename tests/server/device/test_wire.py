@@ -1,4 +1,4 @@
-"""Raw bytes against RFC 9110 and RFC 9112: what is outside the language is refused and closed."""
+"""Raw bytes against RFC 9110 and RFC 9112: invalid input is refused and the connection closed."""
 
 import re
 
@@ -17,7 +17,7 @@ GOOD = b"GET " + PATH + b" HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
 def get(headers=b"", *, path=PATH, version=b"HTTP/1.1", method=b"GET", host=HOST):
-    """Return the bytes of a request that is wrong in one place."""
+    """Return the bytes of a request with one error."""
     return method + b" " + path + b" " + version + b"\r\n" + host + headers + b"\r\n"
 
 
@@ -113,7 +113,7 @@ def refusals(served):
 
 
 def check_refusal(data):
-    """Assert that bytes are one problem document on a connection that ends."""
+    """Assert that the answer is one problem document on a connection that ends."""
     head, _, body = data.partition(b"\r\n\r\n")
     assert re.match(rb"HTTP/1\.[01] 400 Bad Request\r\n", head)
     names = {line.partition(b":")[0].decode() for line in head.split(b"\r\n")[1:]}
@@ -126,7 +126,7 @@ def check_refusal(data):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_outside_the_language(direct, name):
-    """One 400, counted by its reason, closed, and a good request right behind is never read."""
+    """One 400, counted by its reason, closed; a valid request right after it is never read."""
     data, reason = REFUSED[name]
     before = refusals(direct)
     check_refusal(direct.exchange(data + GOOD))
@@ -136,7 +136,7 @@ def test_outside_the_language(direct, name):
 
 
 def test_requests_in_one_packet_are_answered_in_order(direct):
-    """Pipelined good requests are all answered on one connection."""
+    """Pipelined valid requests are all answered on one connection."""
     with direct.connect() as connection:
         connection.sendall(GOOD + request("/log/checkpoint") + GOOD)
         first, second, third = (read_response(connection) for _ in range(3))
@@ -144,7 +144,7 @@ def test_requests_in_one_packet_are_answered_in_order(direct):
 
 
 def test_a_bad_request_behind_good_ones_ends_the_connection(direct):
-    """What came before it is answered, what comes after it is not."""
+    """Requests before it are answered, those after it are not."""
     answer = direct.exchange(GOOD + get(b"Cookie: a=1\r\n") + GOOD + GOOD)
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"400"]
 
@@ -158,14 +158,14 @@ def test_a_request_byte_by_byte(direct):
 
 
 def test_a_head_that_never_ends_is_cut_off(published_state):
-    """A connection on which no request arrives is closed without a word."""
+    """A connection on which no request arrives is closed without an answer."""
     with serve(published_state.folder, limits=Limits(head_seconds=0.2)) as served:
         assert served.exchange(b"GET " + PATH) == b""
         assert served.exchange(b"") == b""
 
 
 def test_http_1_0(direct):
-    """An old client is answered, and its connection closed."""
+    """An HTTP/1.0 client is answered, and its connection closed."""
     answer = direct.exchange(get(version=b"HTTP/1.0"))
     assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
     assert direct.exchange(get(version=b"HTTP/1.0") + GOOD).count(b"HTTP/1") == 1
@@ -187,7 +187,7 @@ def test_http_1_0(direct):
     ],
 )
 def test_headers_sent_by_habit_change_nothing(direct, line):
-    """They are tolerated unread: the answer is the same but for its date."""
+    """They are tolerated unread: the answer is the same except for its date."""
     plain, habit = direct.get(PATH.decode()), direct.get(PATH.decode(), line)
     assert without_date(plain) == without_date(habit)
 
@@ -199,7 +199,7 @@ def without_date(response):
 
 
 def test_a_failure_of_ours_is_a_problem_document(world, capfd):
-    """A blob that vanished is a 500 that says nothing of the request, here or in the logs."""
+    """A missing blob is a 500 that reveals nothing of the request, here or in the logs."""
     with serve(world.folder) as served:
         (package,) = served.plane.served.snapshot.packages.keys() & {
             path for path in served.plane.served.snapshot.packages if path.endswith(".zip")
@@ -233,7 +233,7 @@ def test_a_failure_of_ours_is_a_problem_document(world, capfd):
     ).map(b"".join)
 )
 def test_any_bytes(direct, data):
-    """Nothing that a client sends is a failure of ours, and the next client is served."""
+    """No input is a failure of the server, and the next client is served."""
     with direct.connect() as connection:
         connection.sendall(data + b"\r\n\r\nX\r\n\r\n")  # an end that cannot be a request
         connection.settimeout(PATIENCE)
