@@ -1,4 +1,4 @@
-"""Worlds whose online keys are in a process of their own."""
+"""Worlds whose online keys are in a separate key process."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.server.keys.process import move_keys
 
 @pytest.fixture
 def apart(world, tmp_path):
-    """Give a world that offers release 1, and the running key process that has its keys."""
+    """Give a world that offers release 1, and the running key process with its keys."""
     process = move_keys(world, tmp_path / "apart")
     process.start()
     yield world, process
@@ -16,7 +16,7 @@ def apart(world, tmp_path):
 
 @pytest.fixture
 def fresh_apart(fresh, tmp_path):
-    """Give a world where nothing is published yet, and its running key process."""
+    """Give a world without publications, and its running key process."""
     process = move_keys(fresh, tmp_path / "apart")
     process.start()
     yield fresh, process

@@ -1,4 +1,4 @@
-"""A key process in this one: a thread with a loop of its own, behind a real socket."""
+"""A key process inside this process: a thread with its own loop, reached by a real socket."""
 
 import asyncio
 import contextlib
@@ -16,18 +16,18 @@ from tests.server.world import World
 
 
 class KeyProcess:
-    """Keys and record below `folder`; it can be stopped and started again."""
+    """Keys and record in `folder`; it can be stopped and started again."""
 
     def __init__(self, folder: Path, world: World) -> None:
         self.keys, self.record = folder / "keys", folder / "record"
         self.socket = folder / "run" / "keys.sock"
-        self.ahead = timedelta()  # of its own clock, before the publisher's
+        self.ahead = timedelta()  # of its own clock, ahead of the publisher's
         self._world = world
         self._root = world.folder.trusted_root.read_bytes()
         self._stack = contextlib.ExitStack()
 
     def start(self, after_record=lambda: None):
-        """Begin to answer."""
+        """Start to answer."""
         self._stack.enter_context(self._running(after_record))
         return self
 
@@ -77,7 +77,7 @@ class KeyProcess:
 
 
 def move_keys(world: World, folder: Path) -> KeyProcess:
-    """Take the keys of a world away to a key process in `folder`, which is not started yet."""
+    """Move the keys of a world to a key process in `folder`, which is not started yet."""
     process = KeyProcess(folder, world)
     folder.mkdir(mode=0o700)
     shutil.move(world.folder.keys, process.keys)

@@ -1,4 +1,4 @@
-"""What a publisher in foreign hands asks for, and does not get."""
+"""Requests of a compromised publisher, and their refusals."""
 
 import contextlib
 from dataclasses import replace
@@ -29,7 +29,7 @@ POINTER = CHANNEL.pointer_path
 
 
 def wish(world, pointers=None, files=(), **changes):
-    """Return a request for what is public, but for the changes."""
+    """Return a request for the public state, with changes."""
     public = {path: encode_pointer(each) for path, each in world.published().pointers().items()}
     asked = {
         "public": "",
@@ -44,7 +44,7 @@ def wish(world, pointers=None, files=(), **changes):
 
 
 def judge(world, request, signed=None, now=None):
-    """Judge a request by what is public."""
+    """Judge a request against the public state."""
     root = world.folder.trusted_root.read_bytes()
     return judge_publication(
         request, world.published(), root, world.keys, signed or {}, now or world.now()
@@ -59,7 +59,7 @@ def pointer(world, **changes):
 
 
 def test_versions_are_above_all_that_were_signed(world):
-    """Not above those that are public: what was signed and not seen is never signed again."""
+    """Not only above the public ones: a version that was signed but not seen is never reused."""
     signed = {"latest": 40, "snapshot": 50, "timestamp": 60}
     publication = judge(world, wish(world, renew=True), signed)
     named = {file.role: file.version for file in publication.files}
@@ -77,7 +77,7 @@ def test_a_time_that_is_ahead(world, ahead):
 
 
 def test_a_time_that_goes_back(world):
-    """Nothing is dated before what is public (ADR 36)."""
+    """No signature is dated earlier than the public state (ADR 36)."""
     published = world.published()
     early = judge(world, wish(world, renew=True, now=datetime(2020, 1, 1, tzinfo=UTC)))
     late = plan_publication(
@@ -109,7 +109,7 @@ def test_an_offer_that_no_maintainer_signed(world, changes, error):
 
 
 def test_a_withdrawn_release(world):
-    """It is not offered again, whatever the pointer was before."""
+    """It cannot be offered again, whatever the pointer was before."""
     withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
     files = {("armani", 3): world.ceremony.role("armani", 3, withdrawn)}
     with pytest.raises(ReleaseError, match="which is withdrawn"):
@@ -127,7 +127,7 @@ def test_a_pointer_of_an_unknown_form(world):
 
 
 def test_a_role_that_no_maintainer_signed(world):
-    """Only the keys that targets lists for a role make it count, and each version once."""
+    """Only signatures of the keys that targets lists for a role count, and each version once."""
     stranger = world.ceremony.keys["cancro"]
     role = world.published().roles["armani"]
     role.version = 3
@@ -143,7 +143,7 @@ def test_a_role_that_no_maintainer_signed(world):
 
 
 def test_a_role_that_is_signed_here(world):
-    """No file of it is taken from outside, also if its signature holds."""
+    """Its files are never accepted from outside, even with valid signatures."""
     published = world.published().versions()["latest"]
     data = (world.folder.public / "metadata" / f"{published}.latest.json").read_bytes()
     with pytest.raises(TrustError, match="latest is signed here and not submitted"):
@@ -158,7 +158,7 @@ def test_a_time_in_another_zone(world):
 
 
 def test_a_root_that_lists_foreign_keys(world):
-    """Its signers may do that, but then the keys that are held here sign nothing."""
+    """Its signers may list them, but then the keys of this process sign nothing."""
     other = [CryptoSigner.generate_ed25519().public_key]
     files = {("root", 2): world.ceremony.root(2, {"timestamp": other})}
     with pytest.raises(TrustError, match="this server's key for timestamp is not among those"):
@@ -166,7 +166,7 @@ def test_a_root_that_lists_foreign_keys(world):
 
 
 def test_a_first_publication_starts_from_the_pinned_root(fresh):
-    """Another root, though signed by its own keys, is not where trust starts."""
+    """Another root, though signed by its own keys, is not the pinned one."""
     first = fresh.ceremony.first()
     first["root", 1] = fresh.ceremony.root(expires=fresh.ceremony.now + timedelta(days=7))
     request = Publish(
@@ -191,7 +191,7 @@ def test_versions_are_not_used_up(world, logged):
 
 
 def public_files(world):
-    """Return everything that is public as the publisher brings it."""
+    """Return the public state as the publisher sends it."""
     published = world.published()
     versions = {**published.versions(), "snapshot": published.snapshot.version, "root": 1}
     metadata = world.folder.public / "metadata"
@@ -203,7 +203,7 @@ def public_files(world):
 
 
 def test_what_is_public_is_taken_over(world):
-    """Every file of it, by the versions that its timestamp leads to."""
+    """Every file, by the versions that its timestamp leads to."""
     root = world.folder.trusted_root.read_bytes()
     files = public_files(world)
     taken = judge_public(files, None, root)
@@ -213,7 +213,7 @@ def test_what_is_public_is_taken_over(world):
 
 @pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets", "armani", "latest"])
 def test_what_nobody_signed_is_not_taken_over(world, role):
-    """One bit in any file that follows from the pinned root, or a file too few."""
+    """One bit in any file that follows from the pinned root, or a missing file."""
     root = world.folder.trusted_root.read_bytes()
     files = public_files(world)
     (at,) = (index for index, file in enumerate(files) if file.role == role)
@@ -225,7 +225,7 @@ def test_what_nobody_signed_is_not_taken_over(world, role):
 
 
 def test_what_is_older_than_what_was_public(world):
-    """A replay of files that the same keys have signed is refused, with what to do."""
+    """A replay of files signed by the same keys is refused, with advice."""
     root = world.folder.trusted_root.read_bytes()
     before = public_files(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -234,7 +234,7 @@ def test_what_is_older_than_what_was_public(world):
 
 
 def test_role_files_keep_their_bytes(world):
-    """What the maintainers signed is published as it is, with a snapshot that names it."""
+    """What the maintainers signed is published unchanged, with a snapshot that names it."""
     files = world.second_release()
     publication = judge(world, wish(world, files=files))
     (armani, snapshot) = publication.files
@@ -243,14 +243,14 @@ def test_role_files_keep_their_bytes(world):
 
 
 def swapped(world, role, version, data):
-    """Return what is public with the file of a role replaced."""
+    """Return the public state with the file of a role replaced."""
     files = public_files(world)
     (at,) = (index for index, file in enumerate(files) if file.role == role)
     return [*files[:at], RoleVersion(role, version, data), *files[at + 1 :]]
 
 
 def test_a_file_of_another_version_is_not_taken_over(world):
-    """What the timestamp leads to is a version, and its file has to be of that one."""
+    """The timestamp leads to a version, and the file must have that version."""
     root = world.folder.trusted_root.read_bytes()
     older = world.ceremony.role("armani", 1)
     with pytest.raises(TrustError, match="the file of armani is of another version"):
@@ -258,7 +258,7 @@ def test_a_file_of_another_version_is_not_taken_over(world):
 
 
 def test_what_breaks_the_profile_is_not_taken_over(world):
-    """Though its keys have signed it: a role with foreign paths, targets with targets."""
+    """Even with valid signatures: a role with foreign paths, targets with targets."""
     root = world.folder.trusted_root.read_bytes()
     foreign = {"cancro/id/stable/cancro-1.zip": (PACKAGE_1, release(1))}
     role = world.ceremony.role("armani", 2, foreign)
@@ -285,7 +285,7 @@ ROLES = st.sampled_from(["root", "targets", "armani", "latest", "snapshot", "tim
     st.dictionaries(ROLES, st.integers(0, 2**53 - 1), max_size=2),
 )
 def test_whatever_is_asked(published_state, pointers, files, logged):
-    """It is signed, or refused by an error of ours: no request ends the process."""
+    """It is signed, or refused by one of our errors: no request ends the process."""
     named = [RoleVersion(*each) for each in files]
     request = wish(published_state, pointers, logged=logged)
     request.files = named
@@ -305,7 +305,7 @@ def test_whatever_is_asked(published_state, pointers, files, logged):
     ids=["lifetime", "time", "counter"],
 )
 def test_limits_of_times_and_counters(world, days, custom, error):
-    """What one codename key signs is bounded here as at the publisher and on the phone."""
+    """The key process limits what one codename key signs, as publisher and phone do."""
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, custom)}
     role = decode_targets("armani", world.ceremony.role("armani", 3, files)).signed
     role.expires = world.now() + timedelta(days=days)

@@ -1,4 +1,4 @@
-"""Which checkpoints the key process signs, and which leaves may be new in them."""
+"""Which checkpoints the key process signs, and which new leaves it accepts in them."""
 
 import base64
 
@@ -38,7 +38,7 @@ def note(entries):
 
 
 def log(size, expected=ENTRIES):
-    """Return what is remembered of the log of so many entries."""
+    """Return the record of a log with this many entries."""
     return SignedLog(CompactTree().grow(map(leaf_hash, ENTRIES[:size])), tuple(expected))
 
 
@@ -59,7 +59,7 @@ def consistency(old, new, entries=ENTRIES):
 @pytest.mark.parametrize("old", range(9))
 @pytest.mark.parametrize("new", range(1, 10))
 def test_one_history(old, new):
-    """A larger log of expected leaves is signed and remembered; a smaller one is signed again."""
+    """A larger log of expected leaves is signed and recorded; a smaller one is signed again."""
     proof = consistency(new, old) if new <= old else []
     grown = judge_checkpoint(text(ENTRIES[:new]), KEY, log(old), ENTRIES[old:new], proof)
     assert grown == log(max(old, new), [e for e in ENTRIES if e not in ENTRIES[old:new]])
@@ -68,7 +68,7 @@ def test_one_history(old, new):
 @pytest.mark.parametrize("old", range(1, 9))
 @pytest.mark.parametrize("new", range(1, 10))
 def test_a_second_history(old, new):
-    """One other leaf among those that both have: no proof makes up for that."""
+    """Another leaf among those that both have: no proof makes up for that."""
     other = (FOREIGN, *ENTRIES[1:])
     for entries in (ENTRIES, other):
         proof = consistency(min(old, new), max(old, new), entries)
@@ -88,14 +88,14 @@ def test_a_second_history(old, new):
     ],
 )
 def test_a_leaf_that_is_not_expected(leaves):
-    """Of no publication that was made here, or logged already."""
+    """Of no publication of this process, or logged already."""
     entries = [*ENTRIES[:3], *leaves]
     with pytest.raises(UnexpectedLeafError, match="is of no publication that was signed here"):
         judge_checkpoint(text(entries), KEY, log(3, ENTRIES[3:]), leaves, [])
 
 
 def test_what_a_crash_cut_off():
-    """It may be logged in any order, with what came after it or later, and once."""
+    """It may be logged in any order, together with later leaves or alone, but only once."""
     crashed, second, third = ENTRIES[3:6]
     both = judge_checkpoint(text(ENTRIES[:5]), KEY, log(3, ENTRIES[3:6]), [crashed, second], [])
     assert both.expected == (third,)
@@ -108,7 +108,7 @@ def test_what_a_crash_cut_off():
 
 @pytest.mark.parametrize("leaves", [ENTRIES[3:4], ENTRIES[3:6], ()])
 def test_leaves_that_do_not_lead_to_the_checkpoint(leaves):
-    """Its size and root are worked out from the leaves."""
+    """Its size and root are computed from the leaves."""
     with pytest.raises(LogError, match="are not of one history"):
         judge_checkpoint(text(ENTRIES[:5]), KEY, log(3), leaves, consistency(3, 5))
 
@@ -133,7 +133,7 @@ def test_a_text_that_is_no_checkpoint_of_this_log(data, error):
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=30))
 def test_no_order_of_requests_leads_to_two_histories(common, requests):
-    """Two logs of expected leaves that part after some: of those beyond, one log's are signed."""
+    """Two logs of expected leaves that diverge: only one log's further leaves are signed."""
 
     def entry(name, number):
         return encode_leaf("latest", number + 1, name * 64)
@@ -156,7 +156,7 @@ def test_no_order_of_requests_leads_to_two_histories(common, requests):
 
 @pytest.mark.parametrize("old", range(8))
 def test_a_log_that_the_key_has_signed_already(old):
-    """A record that is new or older follows it; what it expected stays, but for what is logged."""
+    """A new or older record follows it; expected leaves stay, except for logged ones."""
     for keys in ([KEY], [OTHER, KEY], [KEY, OTHER]):
         found = judge_continuation(note(ENTRIES[:8]), keys, log(old), ENTRIES[old:8])
         assert found == log(8, [e for e in ENTRIES if e not in ENTRIES[old:8]])
@@ -175,7 +175,7 @@ def test_a_log_that_the_key_has_signed_already(old):
     ],
 )
 def test_a_log_that_is_not_followed(changes, error):
-    """Unsigned, of another history, or no further than what is known."""
+    """Unsigned, of another history, or no longer than the known one."""
     asked = {"note": note(ENTRIES[:8]), "keys": [KEY], "log": log(3), "leaves": ENTRIES[3:8]}
     with pytest.raises((FormatError, LogError), match=error):
         judge_continuation(**(asked | changes))

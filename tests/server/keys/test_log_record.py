@@ -1,4 +1,4 @@
-"""What the key process remembers of the log, through restarts and cuts."""
+"""The key process's record of the log, after restarts and interrupted writes."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def log(size, expected=()):
 
 
 def publication(role, *versions, data=b"data"):
-    """Return one of a role, in these versions, and a snapshot."""
+    """Return a publication of one role in these versions, and a snapshot."""
     files = [RoleVersion(role, version, data) for version in versions]
     return Publication((*files, RoleVersion("snapshot", 1, b"")), b"", 1)
 
@@ -35,7 +35,7 @@ def leaves(role, *versions, data=b"data"):
 
 
 def test_a_new_record(tmp_path):
-    """It knows no log, and expects nothing."""
+    """It knows no log, and expects no leaves."""
     record = LogRecord(tmp_path)
     assert record.load() == log(0)
     assert record.leaves(0, 10) == []
@@ -54,7 +54,7 @@ def test_what_was_signed_is_remembered(tmp_path):
 
 
 def test_a_cut_before_the_log_is_remembered(tmp_path, monkeypatch):
-    """What was written of the entries counts for nothing, and is written over."""
+    """Partly written entries do not count, and are overwritten."""
     record = LogRecord(tmp_path)
     record.keep(log(2), ENTRIES[:2])
     with monkeypatch.context() as patch:
@@ -69,7 +69,7 @@ def test_a_cut_before_the_log_is_remembered(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("length", [0, 100])
 def test_entries_that_are_lost(tmp_path, length):
-    """Nothing is signed then: a leaf could be logged twice."""
+    """Then nothing is signed: a leaf could be logged twice."""
     record = LogRecord(tmp_path)
     record.keep(log(3), ENTRIES[:3])
     os.truncate(tmp_path / "leaves", length)
@@ -80,7 +80,7 @@ def test_entries_that_are_lost(tmp_path, length):
 
 
 def test_what_is_expected(tmp_path):
-    """All but the snapshot, each once, the newest last, and nothing that is logged."""
+    """All roles except the snapshot, each once, the newest last, and no logged ones."""
     record = LogRecord(tmp_path)
     record.expect(publication("latest", 1, 2))
     record.expect(publication("armani", 1, 2))
@@ -94,7 +94,7 @@ def test_what_is_expected(tmp_path):
 
 
 def test_a_version_with_other_bytes(tmp_path):
-    """It takes the place of what was expected, and is refused once that is logged."""
+    """It replaces the expected one, and is refused once that is logged."""
     record = LogRecord(tmp_path)
     record.expect(publication("armani", 1, 2))
     record.expect(publication("armani", 1, data=b"other"))
@@ -126,7 +126,7 @@ def test_what_is_expected_is_bounded(tmp_path, monkeypatch):
     ],
 )
 def test_a_damaged_record(tmp_path, content):
-    """Nothing is taken for an empty one: that would sign a second history."""
+    """It is never treated as an empty one: that would sign a second history."""
     (tmp_path / "log.json").write_bytes(content)
     with pytest.raises(FormatError):
         LogRecord(tmp_path).load()

@@ -1,4 +1,4 @@
-"""What the key process remembers, through restarts and cuts."""
+"""The key process's record, after restarts and interrupted writes."""
 
 import contextlib
 import hashlib
@@ -23,7 +23,7 @@ def root(world):
 
 @pytest.fixture
 def kept(root, tmp_path):
-    """Return what opens the record again, as after a restart."""
+    """Return a function that opens the record again, as after a restart."""
 
     @contextlib.contextmanager
     def opened():
@@ -34,7 +34,7 @@ def kept(root, tmp_path):
 
 
 def plan(world, number=0):
-    """Plan a publication whose versions are that much above the public ones."""
+    """Plan a publication whose versions are this far above the public ones."""
     published = world.published()
     used = dict.fromkeys(("latest", "snapshot", "timestamp"), number + 10)
     return plan_publication(
@@ -45,12 +45,12 @@ def plan(world, number=0):
 
 
 def digest(publication):
-    """Return what a publisher calls public."""
+    """Return the publisher's claim of what is public."""
     return hashlib.sha256(publication.timestamp).hexdigest()
 
 
 def test_a_new_record(kept, root, tmp_path):
-    """It knows the pinned root and nothing else, and nobody else may look into it."""
+    """It contains the pinned root alone, and is private to its owner."""
     with kept() as record:
         assert record.pinned() == root
         assert (record.published(), record.signed()) == (None, {})
@@ -60,7 +60,7 @@ def test_a_new_record(kept, root, tmp_path):
 
 
 def test_what_was_signed_is_remembered(world, kept):
-    """Versions only rise; files of the record are 0600."""
+    """Versions only increase; files of the record are 0600."""
     first, second = plan(world), plan(world, 1)
     with kept() as record:
         record.keep(second)
@@ -74,7 +74,7 @@ def test_what_was_signed_is_remembered(world, kept):
 
 
 def test_its_files_are_narrow(world, kept, tmp_path):
-    """What was signed is nobody else's business."""
+    """Other users cannot read what was signed."""
     with kept() as record:
         record.keep(plan(world))
     for name in ("signed.json", "log.json"):
@@ -82,7 +82,7 @@ def test_its_files_are_narrow(world, kept, tmp_path):
 
 
 def adopted(world, record):
-    """Let a record know what is public."""
+    """Give a record the public state."""
     metadata = world.folder.public / "metadata"
     published = world.published()
     versions = {**published.versions(), "snapshot": published.snapshot.version, "root": 1}
@@ -95,7 +95,7 @@ def adopted(world, record):
 
 
 def test_what_was_signed_becomes_public(world, kept):
-    """Once the publisher says so, and then what it replaced is removed."""
+    """When the publisher reports it; then the replaced files are removed."""
     publication = plan(world)
     with kept() as record:
         adopted(world, record)
@@ -113,7 +113,7 @@ def test_what_was_signed_becomes_public(world, kept):
 
 
 def test_what_did_not_become_public_is_replaced(world, kept):
-    """A publication that is planned again replaces the one that nobody accepted."""
+    """A publication planned again replaces one that was not accepted."""
     first, second = plan(world), plan(world, 1)
     with kept() as record:
         adopted(world, record)
@@ -128,7 +128,7 @@ class CutError(BaseException):
 
 
 def test_what_became_public_elsewhere(world, kept):
-    """What was signed before that and is not public does not become so any more."""
+    """An earlier publication that was signed but not public does not become public any more."""
     publication = plan(world)
     with kept() as record:
         record.keep(publication)
@@ -138,7 +138,7 @@ def test_what_became_public_elsewhere(world, kept):
 
 
 def test_what_was_signed_last_is_damaged(world, kept, tmp_path):
-    """It is given up: what is public comes from the publisher."""
+    """It is discarded: the public state comes from the publisher."""
     publication = plan(world)
     with kept() as record:
         record.keep(publication)
@@ -158,7 +158,7 @@ STEPS = [
 
 @pytest.mark.parametrize("cut_at", range(1, 8))
 def test_a_cut_at_any_step(world, kept, monkeypatch, cut_at):
-    """What may have left has its versions on disk, and the record goes on from any step."""
+    """Versions of signatures that may have left are on disk; any step can be resumed."""
     publication, steps = plan(world), []
 
     def cutting(function):
@@ -202,7 +202,7 @@ def test_one_process_at_a_time(kept, tmp_path, root):
 
 
 def test_a_record_that_others_may_read(tmp_path, root):
-    """It is refused, with what to do."""
+    """It is refused, with advice."""
     (tmp_path / "record").mkdir(mode=0o755)
     with pytest.raises(StorageError, match="chmod 700"):
         open_record(tmp_path / "record", root)
@@ -232,7 +232,7 @@ def test_a_root_that_is_not_sound(world, tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"{}\n", b'{"schema":2}\n', b"[]\n"])
 def test_a_damaged_record(kept, tmp_path, content):
-    """Nothing is taken for an empty one: that would sign versions again."""
+    """It is never treated as an empty one: that would sign versions again."""
     with kept() as record:
         (tmp_path / "record" / "signed.json").write_bytes(content)
         with pytest.raises(FormatError):

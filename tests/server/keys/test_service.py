@@ -22,7 +22,7 @@ from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, ref
 
 
 class Killed(BaseException):
-    """Stands for a process that ends here, as after `kill -9`."""
+    """Simulates a process that ends here, as after `kill -9`."""
 
 
 def offer(world, counter):
@@ -31,12 +31,12 @@ def offer(world, counter):
 
 
 def latest(world):
-    """Return the version of latest that is public."""
+    """Return the public version of latest."""
     return world.published().roles["latest"].version
 
 
 def pause(world):
-    """Publish a version of latest that differs from the one before."""
+    """Publish a version of latest that differs from the previous one."""
 
     def edit(published):
         reason = {"en": f"After {published.roles['latest'].version}."}
@@ -47,7 +47,7 @@ def pause(world):
 
 
 def test_from_the_first_bundle_to_an_offer(fresh_apart):
-    """A whole ceremony is published, and nothing of the keys is in the state folder."""
+    """A whole ceremony is published, and the state folder has no trace of the keys."""
     world, _ = fresh_apart
     first = world.ceremony.first() | {("root", 1): world.folder.trusted_root.read_bytes()}
     assert world.publish(first).reason == ""
@@ -61,7 +61,7 @@ def test_from_the_first_bundle_to_an_offer(fresh_apart):
 
 
 def test_a_server_that_had_its_keys_goes_on(apart):
-    """What was published before is taken over by its signatures; versions go on from there."""
+    """Earlier publications are accepted by their signatures; versions continue from there."""
     world, process = apart
     before = world.published()
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -76,7 +76,7 @@ def test_a_server_that_had_its_keys_goes_on(apart):
 
 
 def test_renewals(apart):
-    """The timestamp is renewed alone, and later everything, by the schedule as ever."""
+    """The timestamp is renewed alone, and later everything, by the usual schedule."""
     world, _ = apart
     for ahead, due in ((timedelta(hours=2), "timestamp"), (timedelta(days=4), "all")):
         world.ahead = ahead
@@ -85,7 +85,7 @@ def test_renewals(apart):
 
 
 def test_rotation_of_every_key(apart):
-    """The same commands make and switch keys, and the whole log is signed again by the new one."""
+    """The same commands make and switch keys, and the new key signs the whole log again."""
     world, _ = apart
     world.run(lambda p: make_next_keys(p, world.folder, HOLDERS))
     keys = load_keys(world.folder)
@@ -108,7 +108,7 @@ def test_rotation_of_every_key(apart):
 
 
 def test_a_restart_in_between(apart):
-    """The record is all that the process needs to know."""
+    """The process needs only its record."""
     world, process = apart
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     process.stop()
@@ -118,7 +118,7 @@ def test_a_restart_in_between(apart):
 
 
 def test_while_it_is_away(apart):
-    """What waits, waits: a bundle is not to blame, and nothing that is public changes."""
+    """What waits keeps waiting: a bundle is not blamed, and the public state does not change."""
     world, process = apart
     process.stop()
     bundle_id = world.submit(world.second_release(), [PACKAGE_2])
@@ -132,7 +132,7 @@ def test_while_it_is_away(apart):
 
 @pytest.mark.parametrize("kill_at", [1, 2])
 def test_an_answer_that_never_came(apart, kill_at):
-    """Killed after the record of a publication, or of a checkpoint: the publisher just goes on."""
+    """Killed after recording a publication or a checkpoint: the publisher simply continues."""
     world, process = apart
     process.stop()
     before, calls = latest(world), []
@@ -149,7 +149,7 @@ def test_an_answer_that_never_came(apart, kill_at):
     process.start()
     world.run(Publisher.repair)
     pause(world)
-    # A version that was signed and not seen is passed over; an accepted one was completed.
+    # A version that was signed and not seen is skipped; an accepted one was completed.
     assert latest(world) == before + 2
     skipped = world.folder.public / "metadata" / f"{before + 1}.latest.json"
     assert skipped.exists() == (kill_at == 2)
@@ -159,7 +159,7 @@ def test_an_answer_that_never_came(apart, kill_at):
 
 
 def test_a_root_whose_checkpoint_never_came(apart):
-    """What the log has signed is signed again under a new root, also beside a lost checkpoint."""
+    """The log's signed content is signed again under a new root, even after a lost checkpoint."""
     world, process = apart
     process.stop()
     calls = []
@@ -185,7 +185,7 @@ def test_a_root_whose_checkpoint_never_came(apart):
 
 @pytest.mark.parametrize(("publisher", "own"), [(10, 0), (0, 10), (10, 10)])
 def test_a_clock_that_is_ahead(apart, publisher, own):
-    """The earlier of the two clocks dates what is signed; both must be wrong to date it ahead."""
+    """The earlier of the two clocks dates signatures; both must be wrong to date them ahead."""
     world, process = apart
     before = world.now()
     process.ahead = timedelta(hours=own - publisher)
@@ -196,20 +196,20 @@ def test_a_clock_that_is_ahead(apart, publisher, own):
 
 
 def put_back(world, copy, *names):
-    """Put parts of the public tree back as they are in a copy."""
+    """Restore parts of the public tree as they are in a copy."""
     for name in names:
         shutil.rmtree(world.folder.public / name)
         shutil.copytree(copy / "public" / name, world.folder.public / name)
 
 
 def copied(world, folder):
-    """Copy the state folder and return where to."""
+    """Copy the state folder and return the copy."""
     shutil.copytree(world.folder.root, folder)
     return folder
 
 
 def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
-    """It is refused with what to do: leaves and role files are in the record."""
+    """It is refused with advice: leaves and role files are in the record."""
     world, process = apart
     pause(world)
     older = copied(world, tmp_path / "older")
@@ -262,7 +262,7 @@ def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
 
 
 def test_a_publisher_that_lost_what_is_public(apart):
-    """It does not begin anew under keys that have signed."""
+    """It does not start anew under keys that have signed."""
     world, _ = apart
     pause(world)
     shutil.rmtree(world.folder.public)
@@ -277,7 +277,7 @@ def test_a_publisher_that_lost_what_is_public(apart):
 
 
 def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
-    """What is public is newer and signed by its own keys, so the record follows."""
+    """The public state is newer and signed by its own keys, so the record follows."""
     world, process = apart
     pause(world)
     older = tmp_path / "older"
@@ -293,7 +293,7 @@ def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
 
 
 def test_a_publication_that_was_cut_off_before(world, tmp_path):
-    """Its leaves can never be signed, and it was not seen: it is given up and made anew."""
+    """Its leaves can never be signed, and it was not seen: it is discarded and made again."""
 
     async def stop_when_accepted():
         def stop(step):
@@ -319,7 +319,7 @@ def test_a_publication_that_was_cut_off_before(world, tmp_path):
 
 
 def test_keys_and_record_are_lost(apart):
-    """New keys follow the log that the former ones signed, once a root names them."""
+    """New keys continue the log of the former ones, once a root names them."""
     world, process = apart
     pause(world)
     process.stop()
@@ -339,7 +339,7 @@ def test_keys_and_record_are_lost(apart):
 
 
 def test_check_finds_nothing_wrong(apart):
-    """`check` asks the key process which keys are held."""
+    """`check` asks the key process for its keys."""
     world, _ = apart
     pause(world)
 

@@ -1,4 +1,4 @@
-"""The socket of the key process: who gets an answer, and what others get."""
+"""The socket of the key process: which clients get an answer, and what others get."""
 
 import socket
 import stat
@@ -26,7 +26,7 @@ from server.storage.errors import StorageError
 
 
 def receive(one):
-    """Read one answer, or nothing where the connection was closed."""
+    """Read one answer, or nothing if the connection was closed."""
     data = b""
     while part := one.recv(1 << 16):
         data += part
@@ -45,21 +45,21 @@ def connect(process):
 
 
 def send(process, data):
-    """Send bytes on a connection of their own and return the answer."""
+    """Send bytes over a new connection and return the answer."""
     with connect(process) as one:
         one.sendall(data)
         return receive(one)
 
 
 def test_the_socket_is_for_its_owner_and_group(apart):
-    """And its folder for nobody else, where none was made for it."""
+    """And a folder made for it is private to its owner."""
     _, process = apart
     assert stat.S_IMODE(process.socket.stat().st_mode) == 0o660
     assert stat.S_IMODE(process.socket.parent.stat().st_mode) == 0o700
 
 
 def test_a_folder_that_is_open_to_everybody(apart):
-    """A socket there is not served."""
+    """The process does not use a socket there."""
     _, process = apart
     process.stop()
     process.socket.parent.chmod(0o755)
@@ -75,14 +75,14 @@ def test_a_folder_that_is_open_to_everybody(apart):
     ids=["empty", "too long", "no message", "nothing"],
 )
 def test_malformed_frames(apart, data):
-    """They are answered by a refusal, and the next request as ever."""
+    """They get a refusal, and the next request is answered as usual."""
     _, process = apart
     assert isinstance(send(process, data), Refused)
     assert isinstance(send(process, encode_frame(Describe(""))), Held)
 
 
 def test_half_a_request(apart):
-    """A client that goes away in the middle of it changes nothing."""
+    """A client that disconnects in the middle of it changes nothing."""
     _, process = apart
     with connect(process) as one:
         one.sendall(encode_frame(Describe(""))[:-1])
@@ -98,7 +98,7 @@ def test_a_client_that_says_nothing(apart, monkeypatch):
 
 
 def test_more_clients_than_places(apart, monkeypatch):
-    """Those that come later are closed unheard, until a place is free again."""
+    """Later ones are closed unread, until a slot is free again."""
     _, process = apart
     monkeypatch.setattr(module, "RECEIVE_SECONDS", 1)
     silent = [connect(process) for _ in range(module.CONNECTIONS)]
@@ -114,7 +114,7 @@ def test_more_clients_than_places(apart, monkeypatch):
 
 
 def test_a_key_that_is_not_listed(apart):
-    """It does not take over, whoever asks: that is for the signers, by root and targets."""
+    """It does not take over, whatever the request: root and targets decide that."""
     world, process = apart
     world.run(Publisher.repair)
     holder = open_keys(world.folder)
@@ -125,7 +125,7 @@ def test_a_key_that_is_not_listed(apart):
 
 
 def test_a_next_key_that_signs_already(apart):
-    """It is not thrown away, whoever asks: the listed key would be lost."""
+    """It is not discarded, whatever the request: the listed key would be lost."""
     world, process = apart
     world.run(lambda publisher: make_next_keys(publisher, world.folder, ["timestamp"]))
     following = open_keys(world.folder).load().next_signers["timestamp"].public_key

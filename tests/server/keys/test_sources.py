@@ -1,4 +1,4 @@
-"""Keys that only whoever runs the key process can change."""
+"""Keys that only the operator of the key process can change."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_credentials_have_the_names_of_the_keys_folder(fresh):
 
 
 def test_the_mode_of_a_credential(fresh):
-    """One that everybody may read is no secret."""
+    """A key that everyone may read is refused."""
     (fresh.folder.keys / "latest.pem").chmod(0o444)
     with pytest.raises(TrustError, match="others may read it"):
         load_credentials(fresh.folder.keys)
