@@ -20,5 +20,5 @@ def big_state(published_state, tmp_path_factory):
 
 @pytest.fixture
 def big(big_state, tmp_path) -> World:
-    """Give such a state of one's own."""
+    """Give a private copy of such a state."""
     return big_state.copy(tmp_path / "state")

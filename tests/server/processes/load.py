@@ -1,4 +1,4 @@
-"""Clients that ask without a pause while something is done to the server."""
+"""Clients that send requests without a pause while something is done to the server."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ KEPT, FRESH = 8, 2
 
 
 class Load:
-    """Kept connections, and connections for one poll each; counts answers and names failures."""
+    """Kept connections, and connections for one poll each; counts answers and records failures."""
 
     def __init__(self, service):
         self._service = service

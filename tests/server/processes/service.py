@@ -1,4 +1,4 @@
-"""The real server with its workers, as an operator starts it, and what a test asks it."""
+"""The real server with its workers, as an operator starts it, and requests to it."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ class Service:
         self.port = int(process.stdout.readline().rpartition(":")[2] or 0)
 
     def events(self):
-        """Return what was logged so far."""
+        """Return the log so far."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def logged(self, event):
@@ -54,7 +54,7 @@ class Service:
         raise AssertionError("there is no such metric")
 
     def hang_up(self, done=REPLACED):
-        """Have certificates read and workers replaced; returns when the log says so."""
+        """Have certificates reloaded and workers replaced; returns when the log says so."""
         before = len(self.logged(done))
         self.process.send_signal(signal.SIGHUP)
         until(lambda: len(self.logged(done)) > before)
@@ -64,14 +64,14 @@ class Service:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def poll(self, path=TIMESTAMP):
-        """Ask as a phone does, over a connection of its own."""
+        """Send a phone's request over a new connection."""
         with self.connect() as one:
             return ask(one, path, self.port)
 
 
 @contextlib.contextmanager
 def serving(world, folder, *options, environment=(), prefix=(), pass_fds=()):
-    """Run the server until the block ends; then it drains, and must end well."""
+    """Run the server until the block ends; then it drains, and must exit with 0."""
     metrics_port = free_port()
     log = folder / "log"
     command = [*COMMAND, "--state", str(world.folder.root), "--metrics-port", str(metrics_port)]
@@ -109,7 +109,7 @@ def ask(one, path=TIMESTAMP, port=8080, fields=""):
 
 
 def read_answer(one, data=b""):
-    """Read an answer, which began with `data`; returns status, body and `Connection`."""
+    """Read an answer that began with `data`; returns status, body and `Connection`."""
     while b"\r\n\r\n" not in data:
         piece = one.recv(65536)
         if not piece:
@@ -128,7 +128,7 @@ def read_answer(one, data=b""):
 
 
 def children(pid):
-    """Return the processes that any thread of a process began and that are still there."""
+    """Return the running child processes of any thread of a process."""
     found = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):  # it ended meanwhile
@@ -137,7 +137,7 @@ def children(pid):
 
 
 def is_worker(pid):
-    """Tell whether a process is a worker that lives."""
+    """Tell whether a process is a living worker."""
     with contextlib.suppress(OSError):
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -146,14 +146,14 @@ def is_worker(pid):
 
 
 def free_port():
-    """Return a port that is free now, and none that connections are given."""
+    """Return a free port outside the kernel's ephemeral range."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
 
 
 async def ask_in_loop(port):
-    """Poll over a connection of its own, in a loop; returns the status."""
+    """Poll over a new connection, in a loop; returns the status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n")
     line = await reader.readline()

@@ -1,4 +1,4 @@
-"""A worker as the main process sees it, where the main process stood still."""
+"""A worker from the main process's view, after the main process was suspended."""
 
 import asyncio
 import contextlib
@@ -35,25 +35,25 @@ class Process:
 
 
 class Watched:
-    """A worker that is attended on a loop whose clock is turned by hand."""
+    """A supervised worker, on a loop with a test clock."""
 
     def __init__(self, process, end, heard, attending):
         self.process, self._end, self._heard = process, end, heard
         self.attending = attending
 
     def tell(self, message):
-        """Let the worker say something, which is read when the loop runs again."""
+        """Let the worker send a message, which is read when the loop runs again."""
         self._end.sendall(encode_message(message))
 
     async def hear(self):
-        """Wait until a sign of life was heard, or the worker has ended."""
+        """Wait until a sign of life arrived, or the worker has ended."""
         hearing = asyncio.create_task(self._heard.wait())
         await asyncio.wait({hearing, self.attending}, return_when=asyncio.FIRST_COMPLETED)
         hearing.cancel()
         self._heard.clear()
 
     def turn(self, seconds):
-        """Turn the loop's clock: for the loop that is as if it had stood still."""
+        """Advance the loop's clock, which for the loop looks like a suspension."""
         loop = asyncio.get_running_loop()
         now = loop.time
         loop.time = lambda: now() + seconds
@@ -61,7 +61,7 @@ class Watched:
 
 @pytest.fixture
 async def watched():
-    """Give a worker that serves, with the bounds of a server."""
+    """Give a serving worker, with a server's limits."""
     ours, theirs = socket.socketpair()
     process, heard = Process(theirs), asyncio.Event()
     channel = await open_channel(MAIN_DECODER, ours)
@@ -80,7 +80,7 @@ async def watched():
 
 @pytest.mark.parametrize("seconds", [5, 10.5, 600])
 async def test_a_worker_is_heard_after_the_main_process_stood_still(watched, seconds):
-    """However long that was: what the worker said meanwhile is read before it is judged."""
+    """However long it was: the worker's messages are read before it is judged."""
     for _ in range(3):
         watched.turn(seconds)
         watched.tell(Counted(Counts(), 0))
@@ -89,7 +89,7 @@ async def test_a_worker_is_heard_after_the_main_process_stood_still(watched, sec
 
 
 async def test_a_worker_that_is_silent_is_killed(watched):
-    """When the loop ran for as long as a worker may be silent, with turns of a second each."""
+    """When the loop has run for the maximum time of silence, in turns of a second each."""
     while not watched.process.is_killed:
         watched.turn(1)
         await asyncio.sleep(0)
@@ -97,7 +97,7 @@ async def test_a_worker_that_is_silent_is_killed(watched):
 
 
 class Clock:
-    """Calls what is due when it is turned, as a loop does that stood still meanwhile."""
+    """Runs due calls when its clock is advanced, as a loop does after a suspension."""
 
     def __init__(self):
         self.now = 0.0
@@ -111,7 +111,7 @@ class Clock:
         return Handle(entry)
 
     def turn(self, seconds):
-        """Let time pass, and call what is due by then."""
+        """Let time pass, and run the calls due by then."""
         self.now += seconds
         due, self._due = self._due, []
         for entry in due:
@@ -144,7 +144,7 @@ def test_a_deadline_on_a_loop_that_runs(seconds):
 
 @pytest.mark.parametrize("seconds", [0.5, 1.5, 10.0, 30.0])
 def test_a_loop_that_stood_still(seconds):
-    """That is one step, however long it was; a deadline has two at least."""
+    """A suspension is one step, however long; a deadline takes at least two."""
     clock, passed = Clock(), []
     Deadline(clock.call_later, seconds, lambda: passed.append(clock.now))
     clock.turn(600)

@@ -1,4 +1,4 @@
-"""Differences of snapshots: any one leads to any other, and says no more than what changed."""
+"""Differences of snapshots: any one leads to any other, and contains only the changes."""
 
 import random
 from dataclasses import replace
@@ -28,7 +28,7 @@ SNAPSHOT = st.builds(
 
 
 def through_a_channel(pieces):
-    """Return the pieces as another process sees them."""
+    """Return the pieces as another process receives them."""
     decoder = msgspec.msgpack.Decoder(Piece)
     return [decoder.decode(encode_message(piece)[4:]) for piece in pieces]
 
@@ -44,7 +44,7 @@ def test_any_two_snapshots(before, after):
 
 @given(SNAPSHOT)
 def test_no_difference(snapshot):
-    """The same snapshot, or a new one of the same things, is no piece at all."""
+    """The same snapshot, or an equal new one, gives no piece at all."""
     again = replace(snapshot, documents=dict(snapshot.documents))
     assert list(plan_delta(snapshot, again)) == []
 
@@ -70,7 +70,7 @@ def test_one_document_of_many():
 
 
 def test_a_large_snapshot_comes_in_pieces():
-    """None is much larger than its bound, but for one that holds a single large file."""
+    """No piece is much above its limit, unless it holds a single large file."""
     large = make_document("/log/tile/0/000", bytes(3 * PIECE), mutable=False)
     small = make_document("/log/tile/0/001", bytes(1000), mutable=False)
     documents = {f"/log/tile/0/{n:03}": large if n % 100 == 7 else small for n in range(1000)}
@@ -84,7 +84,7 @@ def test_a_large_snapshot_comes_in_pieces():
 
 
 def test_the_largest_file_fits_a_message():
-    """Five million bytes that do not compress, in both codings."""
+    """Five million incompressible bytes, in both codings."""
     data = random.Random(4).randbytes(5_000_000)
     document = make_document("/metadata/1.x.json", data, mutable=False)
     (piece,) = plan_delta(EMPTY, snapshot({"/metadata/1.x.json": document}))
@@ -92,7 +92,7 @@ def test_the_largest_file_fits_a_message():
 
 
 def test_what_is_served_stays_while_pieces_come():
-    """Until the last has come the former snapshot is what it was."""
+    """Until the last has arrived the former snapshot is unchanged."""
     one, other = (make_document("/log/checkpoint", text, mutable=True) for text in (b"1", b"2"))
     before = snapshot({"/log/checkpoint": one})
     assembly = Assembly(before)

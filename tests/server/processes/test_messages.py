@@ -1,4 +1,4 @@
-"""Messages between processes, however the bytes come, and whatever comes instead of them."""
+"""Messages between processes, for any fragmentation, and for invalid bytes."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ MESSAGES = st.lists(
 
 @given(MESSAGES, st.data())
 def test_any_cut(messages, data):
-    """What was sent arrives, in its order, in whatever pieces the bytes come."""
+    """Messages arrive in order, in whatever pieces the bytes come."""
     content = b"".join(map(encode_message, messages))
     places = st.integers(0, len(content))
     cuts = sorted({0, len(content), *data.draw(st.lists(places, max_size=10))})
@@ -50,7 +50,7 @@ def test_any_cut(messages, data):
 
 @given(MESSAGES.filter(bool), st.data())
 def test_an_end_within_a_message(messages, data):
-    """What was whole is there; the rest is known to be none."""
+    """Complete messages are delivered; the rest is known to be incomplete."""
     content = b"".join(map(encode_message, messages))
     last = len(encode_message(messages[-1]))
     reader = Messages(DECODER)
@@ -69,7 +69,7 @@ def test_arbitrary_bytes(data):
 
 @given(st.binary(max_size=40))
 def test_arbitrary_bytes_in_a_frame(data):
-    """The same where the length is right, so that the decoder sees all of them."""
+    """The same with a correct length, so that the decoder sees all of them."""
     reader = Messages(DECODER)
     try:
         (message,) = reader.feed(len(data).to_bytes(4, "big") + data)
@@ -92,14 +92,14 @@ def test_the_limit():
 
 
 def test_deep_nesting():
-    """It is refused as what it is."""
+    """It is refused as too deep."""
     data = b"\x91" * 100_000
     with pytest.raises(ChannelError):
         list(Messages(DECODER).feed(len(data).to_bytes(4, "big") + data))
 
 
 async def test_both_ends():
-    """Each hears the other; a reader that is slow makes the sender wait, and loses nothing."""
+    """Each receives from the other; a slow reader makes the sender wait, and loses nothing."""
     ours, theirs = socket.socketpair()
     one, other = await open_channel(DECODER, ours), await open_channel(DECODER, theirs)
     sent = [Word(str(number), bytes(100_000)) for number in range(50)]
@@ -124,7 +124,7 @@ async def test_both_ends():
 
 
 async def test_an_end_that_dies_within_a_message():
-    """The other sees the end, and no message."""
+    """The other end sees the end, and no message."""
     ours, theirs = socket.socketpair()
     other = await open_channel(DECODER, theirs)
     ours.send(encode_message(Word("half"))[:-2])

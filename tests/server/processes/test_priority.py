@@ -1,4 +1,4 @@
-"""Whose threads give way to whose, as the kernel tells of a real server."""
+"""Priorities of a real server's threads, as the kernel reports them."""
 
 import os
 import signal
@@ -10,12 +10,12 @@ from tests.patience import until
 from tests.server.processes.service import ask, serving
 from tests.server.world import PACKAGE_2
 
-#: Becomes the server as the leader of a group, as a shell does it.
+#: Becomes the server as the leader of a process group, as in a shell.
 LEAD = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 def nice(pid):
-    """Return the nice values of a process' threads, by their ids."""
+    """Return the nice values of a process's threads, by their ids."""
     threads = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
     return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
 
@@ -26,9 +26,9 @@ def has_begun_others(thread):
 
 
 def test_workers_come_before_the_main_process(world, tmp_path):
-    """Of the main process all threads give way, but for the one that begins workers; no worker's.
+    """All threads of the main process are lowered, except the one that starts workers; no worker's.
 
-    So it is after a publication, and of those that began later, too.
+    This holds after a publication and for workers started later, too.
     """
     usual = os.getpriority(os.PRIO_PROCESS, 0)
     with serving(world, tmp_path, "--workers", "2") as service:
@@ -48,16 +48,16 @@ def test_workers_come_before_the_main_process(world, tmp_path):
 
 
 def test_one_process_gives_way_to_nobody(world, tmp_path):
-    """Without workers it serves phones itself."""
+    """Without workers the main process serves phones itself."""
     with serving(world, tmp_path) as service:
         assert service.poll()[0] == 200
         assert set(nice(service.process.pid).values()) == {os.getpriority(os.PRIO_PROCESS, 0)}
 
 
 def test_an_interrupt_from_the_keyboard(world, tmp_path):
-    """It ends the main process, which lets workers drain; they themselves hear nothing of it.
+    """It ends the main process, which lets workers drain; workers do not receive the signal.
 
-    They are of its session still: the kernel may share cores among sessions before priorities.
+    They stay in its session: the kernel may share cores among sessions first.
     """
     way = {"prefix": (sys.executable, "-c", LEAD)}
     with serving(world, tmp_path, "--workers", "2", **way) as service, service.connect() as one:

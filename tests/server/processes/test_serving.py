@@ -1,4 +1,4 @@
-"""TLS for phones without an edge: one configuration, certificates that change, nothing told."""
+"""TLS for phones without an edge: one configuration, certificate renewal, no leaks."""
 
 import contextlib
 import shutil
@@ -34,7 +34,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["0", "1"])
 def served(request, published_state, tmp_path_factory, certificates):
-    """Give a server that speaks TLS, with its workers' number, state and folder of files."""
+    """Give a server with TLS, with its number of workers, state and folder of files."""
     folder = tmp_path_factory.mktemp("tls")
     world = published_state.copy(folder / "state")
     live = folder / "live"
@@ -58,7 +58,7 @@ def handshake(service, certificate):
 
 @pytest.mark.needs("openssl")
 def test_one_configuration(served, certificates):
-    """TLS 1.3 and HTTP/1.1 alone, and no ticket by which a phone could be known again."""
+    """TLS 1.3 and HTTP/1.1 alone, and no ticket by which a phone could be recognised."""
     service, *_ = served
     with handshake(service, certificates[0]) as one:
         assert ask(one)[0] == 200
@@ -71,7 +71,7 @@ def test_one_configuration(served, certificates):
 
 
 def s_client(service, version, status):
-    """Return what openssl says of every message of a connection that asks once."""
+    """Return openssl's trace of every message of a connection with one request."""
     request = f"GET {TIMESTAMP} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{service.port}", version]
     ended = subprocess.run(
@@ -87,7 +87,7 @@ def s_client(service, version, status):
 
 
 def test_a_canary(served):
-    """A handshake that fails leaves no line, whatever came; nor does a request after a good one."""
+    """A failed handshake leaves no log line, whatever its bytes; nor does a request."""
     service, _, _, live = served
     before = service.answers("400")
     for request in REQUESTS:
@@ -112,7 +112,7 @@ def test_a_canary(served):
 
 
 def test_a_publication(served, certificates):
-    """What is published is read back by the certificate's name."""
+    """Publications are read back by the certificate's name."""
     service, _, world, _ = served
     bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     until((world.folder.results / f"{bundle}.json").exists)
@@ -122,7 +122,7 @@ def test_a_publication(served, certificates):
 
 
 def test_another_certificate(served, certificates):
-    """SIGHUP shows a new one to new connections; one that does not fit its key is an alarm."""
+    """SIGHUP gives new connections the new one; one that does not match its key is an alarm."""
     service, workers, _, live = served
     (live / "cert.pem").write_bytes((certificates[1] / "cert.pem").read_bytes())
     service.hang_up(REPLACED if workers == "1" else "alarm")

@@ -1,4 +1,4 @@
-"""Listening sockets: one for each worker, none stolen, none left behind."""
+"""Listening sockets: one for each worker, none taken over, none left behind."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ def bound():
 
 
 def test_a_socket_for_each_worker(bound):
-    """They have one port, listen, and are not passed on by accident."""
+    """They have one port, listen, and are not inherited."""
     sockets = bound("127.0.0.1", 0, 3)
     assert len({each.getsockname() for each in sockets}) == 1
     assert len({each.fileno() for each in sockets}) == 3
@@ -46,7 +46,7 @@ def test_a_name_of_several_addresses(bound):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_port_in_use(bound, count):
-    """Nobody joins a server that is there, not even one who might share its port."""
+    """No process can join a running server, not even one that could share its port."""
     (first, *_) = bound("127.0.0.1", 0, 2)
     with pytest.raises(StorageError, match=r"port \d+ is in use: choose another with --port"):
         bound("127.0.0.1", first.getsockname()[1], count)
@@ -54,13 +54,13 @@ def test_a_port_in_use(bound, count):
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such name", "a" * 64 + ".example"])
 def test_a_host_that_is_not_here(bound, host):
-    """It is one sentence, whichever way it is wrong."""
+    """The error is one sentence, whatever is wrong with it."""
     with pytest.raises(StorageError, match=r"192\.0\.2\.1 port 0 cannot be bound|is no address"):
         bound(host, 0, 1)
 
 
 def test_a_unix_socket(tmp_path):
-    """Only owner and group may connect, from the first moment; it is gone with the server."""
+    """Only owner and group may connect, from the first moment; it is removed with the server."""
     path = tmp_path / "hening.sock"
     with bound_unix(path) as one:
         assert stat.S_IMODE(path.stat().st_mode) == UNIX_MODE == 0o660
@@ -72,7 +72,7 @@ def test_a_unix_socket(tmp_path):
 
 
 def test_a_socket_that_a_dead_server_left(tmp_path):
-    """It is replaced, and so is what a server left that died while it bound."""
+    """It is replaced, and so are leftovers of a server that died while binding."""
     path = tmp_path / "hening.sock"
     for name in (path, path.with_name("hening.sock.new")):
         with socket.socket(socket.AF_UNIX) as dead:
@@ -82,7 +82,7 @@ def test_a_socket_that_a_dead_server_left(tmp_path):
 
 
 def test_a_server_that_lives(tmp_path):
-    """Its socket stays, also when its queue is full, and so does any other file."""
+    """Its socket stays, also with a full queue, and so does any other file."""
     path = tmp_path / "hening.sock"
     with socket.socket(socket.AF_UNIX) as other, ExitStack() as stack:
         other.bind(str(path))
@@ -105,7 +105,7 @@ def test_a_server_that_lives(tmp_path):
 
 
 def test_a_successor_keeps_its_own(tmp_path):
-    """Who ends later than its successor began leaves the successor's socket alone."""
+    """A server that ends later than its successor began leaves the successor's socket alone."""
     path = tmp_path / "hening.sock"
     with socket.socket(socket.AF_UNIX) as successor:
         with bound_unix(path):
@@ -117,7 +117,7 @@ def test_a_successor_keeps_its_own(tmp_path):
 
 
 def test_paths_that_cannot_be(tmp_path):
-    """Too long for the kernel, or in a folder that is not there."""
+    """Too long for the kernel, or in a missing folder."""
     for path, sentence in (
         (tmp_path / ("x" * 108), "is too long for a socket: 103 bytes"),
         (tmp_path / "none" / "s", "cannot be listened on: No such file or directory"),
@@ -129,7 +129,7 @@ def test_paths_that_cannot_be(tmp_path):
 @pytest.mark.parametrize("workers", range(1, 6))
 @pytest.mark.parametrize("count", range(1, 6))
 def test_shares(bound, workers, count):
-    """No socket is left out and no worker without one, of each address; as even as can be."""
+    """Every socket has a worker and every worker a socket of each address, evenly."""
     first, second = bound("127.0.0.1", 0, count), bound("127.0.0.1", 0, 1)
     shares = share([*first, *second], workers)
     assert len(shares) == workers

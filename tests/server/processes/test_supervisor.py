@@ -1,4 +1,4 @@
-"""What the main process does about workers that hang, end or cannot begin."""
+"""How the main process handles workers that hang, end or cannot start."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ HOST = b"127.0.0.1:8080"
 
 
 async def until(condition):
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(0.02)
@@ -41,7 +41,7 @@ async def until(condition):
 
 @contextlib.asynccontextmanager
 async def supervising(world, workers=1, **bounds):
-    """Give a supervisor of real workers, the port, and what it logs."""
+    """Give a supervisor of real workers, the port, and its log."""
     sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, workers)
     limits = Limits(drain_seconds=0.5)
     duty = Duty(GateMode.DIRECT, limits, (HOST,), str(world.folder.blobs))
@@ -58,13 +58,13 @@ async def supervising(world, workers=1, **bounds):
 
 
 def reasons(logs):
-    """Return why workers ended, in the order in which they did."""
+    """Return the reasons of workers' ends, in order."""
     return [entry["reason"] for entry in logs if "reason" in entry]
 
 
 async def test_a_worker_that_hangs(world):
-    """It is killed when it was silent for too long; its successor answers who waited."""
-    # A worker that is well gives a sign each second, and a busy machine is no reason to kill it.
+    """It is killed after the maximum time of silence; its successor answers waiting clients."""
+    # A healthy worker gives a sign each second; a slow machine is no reason to kill it.
     async with supervising(world, silence=4.0) as (supervisor, port, logs):
         (pid,) = supervisor.pids
         os.kill(pid, signal.SIGSTOP)
@@ -75,7 +75,7 @@ async def test_a_worker_that_hangs(world):
 
 
 async def test_a_worker_that_does_not_take_a_snapshot(world, monkeypatch):
-    """It is killed, because a halt must not pass a worker by; others take it and live."""
+    """It is killed, because a halt must reach every worker; the others take it and live."""
     async with supervising(world, taking=1.5) as (supervisor, port, logs):
         before = supervisor.pids
         await supervisor.show(replace(EMPTY, version=8))
@@ -91,7 +91,7 @@ async def test_a_worker_that_does_not_take_a_snapshot(world, monkeypatch):
 
 
 async def test_a_worker_that_hangs_in_its_drain(world):
-    """It is killed beyond the bound, so that the end of the server is bounded, too."""
+    """It is killed after the limit, so that the server's shutdown is bounded, too."""
     async with supervising(world, grace=0.5) as (supervisor, _, logs):
         (pid,) = supervisor.pids
         os.kill(pid, signal.SIGSTOP)
@@ -100,7 +100,7 @@ async def test_a_worker_that_hangs_in_its_drain(world):
 
 
 async def test_a_worker_that_somebody_ends(world):
-    """SIGTERM to one worker lets it drain, and it is started again."""
+    """SIGTERM to one worker lets it drain, and it is restarted."""
     async with supervising(world) as (supervisor, port, logs):
         (pid,) = supervisor.pids
         os.kill(pid, signal.SIGTERM)
@@ -110,7 +110,7 @@ async def test_a_worker_that_somebody_ends(world):
 
 
 async def test_a_successor_that_cannot_begin(world, monkeypatch):
-    """The former workers serve on, and it is an alarm that says what to do."""
+    """The former workers continue to serve, and an alarm says what to do."""
     async with supervising(world, workers=2) as (supervisor, port, logs):
         before = supervisor.pids
         monkeypatch.setattr(child, "PROTOCOL", 0)
@@ -127,7 +127,7 @@ async def test_a_successor_that_cannot_begin(world, monkeypatch):
 
 
 async def test_a_worker_that_cannot_begin(world, monkeypatch):
-    """At the start it is the end of the server, with the worker's own sentence."""
+    """At the start it ends the server, with the worker's own error message."""
     monkeypatch.setattr(child, "PROTOCOL", 0)
     with pytest.raises(ProcessError, match="could not be started: the code on disk is of another"):
         async with supervising(world):
@@ -135,7 +135,7 @@ async def test_a_worker_that_cannot_begin(world, monkeypatch):
 
 
 async def test_a_worker_that_does_not_get_ready(world, monkeypatch, tmp_path):
-    """It is killed beyond its bound."""
+    """It is killed after its limit."""
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\nexec sleep 600\n")
     program.chmod(0o755)
@@ -146,7 +146,7 @@ async def test_a_worker_that_does_not_get_ready(world, monkeypatch, tmp_path):
 
 
 async def test_a_worker_that_ends_again_and_again(world):
-    """Each end is told, and the pauses grow."""
+    """Each end is logged, and the pauses grow."""
     async with supervising(world) as (supervisor, port, logs):
         for _ in range(3):
             await until(lambda: supervisor.pids)
@@ -159,7 +159,7 @@ async def test_a_worker_that_ends_again_and_again(world):
 
 
 async def test_a_machine_without_room(world, monkeypatch):
-    """Where no process can be begun it is an alarm, and tried again."""
+    """If no process can be started there is an alarm, and another attempt."""
 
     async def fail(*_args):
         await asyncio.sleep(0)
@@ -179,7 +179,7 @@ async def test_a_machine_without_room(world, monkeypatch):
 
 
 async def test_a_snapshot_that_cannot_be_sent(world, monkeypatch):
-    """A worker that cannot be told of it does not serve on with the former one."""
+    """A worker that cannot receive it does not keep serving the former one."""
 
     def fail(_before, _after):
         raise ChannelError("a message of 17000000 bytes is over the limit of 16777216.")
@@ -195,7 +195,7 @@ async def test_a_snapshot_that_cannot_be_sent(world, monkeypatch):
 
 
 def test_delays():
-    """The first restart is at once; they double, up to a bound, however many there were."""
+    """The first restart is immediate; delays double up to a limit, however many there were."""
     delays = [restart_delay(failures) for failures in range(1, 100)]
     assert delays[:4] == [0.1, 0.2, 0.4, 0.8]
     assert sorted(delays) == delays
@@ -203,7 +203,7 @@ def test_delays():
 
 
 def test_what_workers_inherit():
-    """Nothing of our settings, of the service manager's, and of its credentials."""
+    """None of our settings, of the service manager's variables, and of its credentials."""
     kept = {"PATH": "/bin", "AWS_REGION": "eu", "LANG": "C"}
     ours = ("HENING_S3_SECRET", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC")
     given = {**kept, **dict.fromkeys((*ours, "CREDENTIALS_DIRECTORY"), "x")}
@@ -211,7 +211,7 @@ def test_what_workers_inherit():
 
 
 async def test_a_channel_that_speaks_nonsense():
-    """A worker that is told what it does not understand says so and ends."""
+    """A worker that gets an invalid message says so and ends."""
     ours, theirs = socket.socketpair()
     process = await asyncio.create_subprocess_exec(
         *(child.sys.executable, "-m", "server.processes.worker"),
@@ -232,7 +232,7 @@ REPORTS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 5), st.integers(0
 
 @given(REPORTS)
 def test_any_reports(reports):
-    """The sum is that of the last reports; what ended counts, and has nothing open any more."""
+    """The sum is that of the last reports; ended workers count, with no open connections."""
     tally = Tally()
     served, opened = dict.fromkeys((1, 2, 3), 0), dict.fromkeys((1, 2, 3), 0)
     for worker, more, connections in reports:
@@ -249,7 +249,7 @@ def test_any_reports(reports):
 
 
 def test_a_number_that_is_given_again():
-    """Another process of the same number begins to count from nothing."""
+    """Another process with the same number starts to count from zero."""
     tally = Tally()
     for number in (5, 3):
         counts = Counts()

@@ -1,4 +1,4 @@
-"""Sockets that were passed: the variables are read strictly, the descriptors looked at."""
+"""Passed sockets: the variables are parsed strictly, the descriptors are checked."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from server.processes.systemd import MOST, decode_activation, inherit_sockets, n
 
 
 def test_passed_to_this_process():
-    """As many as are announced, from descriptor 3 on."""
+    """As many as announced, from descriptor 3 on."""
     told = {"LISTEN_PID": "4711", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}
     assert decode_activation(told, 4711) == range(3, 5)
     assert decode_activation({**told, "LISTEN_FDS": "0"}, 4711) == range(3, 3)
@@ -29,7 +29,7 @@ def test_passed_to_this_process():
     ],
 )
 def test_nothing_for_this_process(told):
-    """Variables that a parent forgot to remove are not ours."""
+    """Variables that a parent did not remove are not ours."""
     assert len(decode_activation(told, 4711)) == 0
 
 
@@ -39,14 +39,14 @@ def test_nothing_for_this_process(told):
     ["", "-1", "+1", "1 ", " 1", "1_0", "0x1", "1.0", "\u00b2", "\u0661", "99999999", "9" * 5000],
 )
 def test_malformed_variables(name, text):
-    """One encoding of a number is taken, within bounds; all else is refused by name."""
+    """One encoding of a number is accepted, within limits; all others are refused by name."""
     told = {"LISTEN_PID": "4711", "LISTEN_FDS": "1", name: text}
     with pytest.raises(ActivationError, match=f"{name} is no number from 0 to"):
         decode_activation(told, 4711)
 
 
 def test_listening_sockets():
-    """They are taken as they are, and passed on no further."""
+    """They are used unchanged, and not inherited."""
     with closing(socket.create_server(("127.0.0.1", 0))) as passed:
         descriptor = os.dup(passed.fileno())
         os.set_inheritable(descriptor, True)
@@ -59,7 +59,7 @@ def test_listening_sockets():
 
 @pytest.mark.parametrize("kind", ["file", "closed", "datagrams", "not listening", "a connection"])
 def test_what_cannot_be_served_on(kind, tmp_path):
-    """Each is refused with its descriptor's number, before anything is served."""
+    """Each is refused with its descriptor's number, before any request is served."""
     with (
         closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams,
         closing(socket.socket()) as idle,

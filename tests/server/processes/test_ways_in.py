@@ -1,4 +1,4 @@
-"""Other ways to a worker than a port: sockets that were passed, and a Unix socket."""
+"""Workers reached other than by a port: passed sockets, and a Unix socket."""
 
 import socket
 import stat
@@ -37,7 +37,7 @@ server {{
 
 
 def passing(sockets):
-    """Return how the server is begun with sockets that this process opened."""
+    """Return the command that starts the server with sockets opened by this process."""
     high = [one.fileno() for one in sockets]
     numbers = ",".join(map(str, high))
     return {"prefix": (sys.executable, "-c", PASS, numbers), "pass_fds": high}
@@ -45,9 +45,9 @@ def passing(sockets):
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_passed_sockets(world, tmp_path, workers):
-    """A server ends and another begins on the same sockets: who asks in between is answered.
+    """A server ends and another starts on the same sockets: requests in between are answered.
 
-    The service manager is told when the server is ready, and that it stops.
+    The service manager is notified when the server is ready, and when it stops.
     """
     sockets = bind_tcp("127.0.0.1", 0, 2)
     port = sockets[0].getsockname()[1]
@@ -74,7 +74,7 @@ def test_passed_sockets(world, tmp_path, workers):
 
 
 def test_sockets_that_cannot_be_served_on(world, tmp_path):
-    """One sentence, and nothing is begun."""
+    """One error message, and nothing is started."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams:
         way = passing([datagrams])
         command = [*way["prefix"], sys.executable, "-c", "from server.cli import main; main()"]
@@ -105,7 +105,7 @@ def test_a_unix_socket(world, tmp_path):
         plain = subprocess.run(command, check=True, capture_output=True).stdout
         assert plain == (world.folder.public / TIMESTAMP[1:]).read_bytes()
         port = free_port()
-        # Who may connect is whoever the socket's group is: here it is root, or this user.
+        # Any member of the socket's group may connect: here it is root, or this user.
         user = "user root;" if path.stat().st_uid == 0 else ""
         with run_site(SITE.format(port=port, path=path), tmp_path / "nginx", port, user):
             for _ in range(2):

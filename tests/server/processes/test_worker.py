@@ -1,4 +1,4 @@
-"""One real worker, told by a test what a main process would tell it."""
+"""One real worker, driven by a test in the main process's place."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def begin(parent, descriptors=()):
-    """Begin a worker; returns its process and our end of its channel."""
+    """Start a worker; returns its process and our end of its channel."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = await asyncio.create_subprocess_exec(
@@ -44,7 +44,7 @@ async def begin(parent, descriptors=()):
 
 
 async def test_a_parent_that_has_ended():
-    """A worker that began too late for its parent ends at once, though its channel is open."""
+    """A worker that started after its parent's end exits, though its channel is open."""
     process, ours = await begin(parent=os.getppid())
     with ours:
         async with asyncio.timeout(PATIENCE):
@@ -52,7 +52,7 @@ async def test_a_parent_that_has_ended():
 
 
 async def test_pieces_without_their_end(world):
-    """What came of a snapshot is not served before the word that it is whole."""
+    """Pieces of a snapshot are not served before the message that it is complete."""
     blobs = LocalBlobs(world.folder.blobs)
     first = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
     other = make_document(TIMESTAMP, b"{}", mutable=True)
@@ -74,7 +74,7 @@ async def test_pieces_without_their_end(world):
             served = await asyncio.to_thread(ask, kept, TIMESTAMP, port)
             for piece in plan_delta(first, second):
                 await channel.send(piece)
-            # Messages are obeyed in their order: once it drains, it has the pieces.
+            # Messages are processed in order: once it drains, it has the pieces.
             await channel.send(Drain(60.0))
             answer = served
             while answer[2] != "close":

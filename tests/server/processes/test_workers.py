@@ -1,4 +1,4 @@
-"""Workers in earnest: real processes, real signals, real connections."""
+"""Real worker processes, real signals, real connections."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ SECRET = "never to be seen"
 
 @pytest.fixture(scope="module")
 def shared(published_state, tmp_path_factory):
-    """Give a server of two workers to tests that leave it as it was."""
+    """Give a server of two workers to tests that do not change it."""
     folder = tmp_path_factory.mktemp("shared")
     world = published_state.copy(folder / "state")
     secret = {"HENING_S3_SECRET": SECRET, "HENING_S3_KEY_ID": "KEYID"}
@@ -30,7 +30,7 @@ def shared(published_state, tmp_path_factory):
 
 
 def test_a_rolling_restart_under_load(shared):
-    """Not one request fails: kept connections are told to close, new ones are answered."""
+    """No request fails: kept connections are told to close, new ones are answered."""
     with Load(shared) as load:
         before = shared.workers()
         for _ in range(2):
@@ -47,7 +47,7 @@ def test_a_rolling_restart_under_load(shared):
 
 
 def test_a_worker_that_is_killed(world, tmp_path):
-    """The other serves on; what waits in the dead one's queue is answered by its successor."""
+    """The other continues to serve; the successor answers what waits in the dead one's queue."""
     with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
         victim, other = service.workers()
         os.kill(victim, signal.SIGSTOP)
@@ -66,7 +66,7 @@ def test_a_worker_that_is_killed(world, tmp_path):
 
 
 def send(one, service):
-    """Send a request and do not wait."""
+    """Send a request and do not wait for the answer."""
     one.sendall(
         f"GET /metadata/timestamp.json HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n"
         "Accept-Encoding: gzip\r\n\r\n".encode()
@@ -74,7 +74,7 @@ def send(one, service):
 
 
 def has_answer(one):
-    """Tell whether the beginning of an answer has come."""
+    """Tell whether the beginning of an answer has arrived."""
     return bool(select.select([one], [], [], 0)[0])
 
 
@@ -88,7 +88,7 @@ def connection_count(pid):
 
 
 def test_the_main_process_is_killed(world, tmp_path):
-    """No worker serves on without it, not even one with a connection under way."""
+    """No worker continues without it, not even one with a connection under way."""
     with serving(world, tmp_path, "--workers", "2") as service, service.connect() as one:
         assert ask(one)[0] == 200
         workers = service.workers()
@@ -97,7 +97,7 @@ def test_the_main_process_is_killed(world, tmp_path):
 
 
 def test_the_main_process_is_killed_and_its_workers_are_stopped(world, tmp_path):
-    """A stopped worker hears nothing of it, and still does not keep the listening socket."""
+    """A stopped worker does not notice, and still does not keep the listening socket."""
     with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
         workers = service.workers()
         for worker in workers:
@@ -114,7 +114,7 @@ def kill(worker):
 
 
 def test_a_publication_reaches_all_workers(world, tmp_path):
-    """Over every connection, to whichever worker it goes."""
+    """Over every connection, whichever worker serves it."""
     with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
         kept = [stack.enter_context(service.connect()) for _ in range(40)]
         assert {ask(one)[0] for one in kept} == {200}
@@ -168,8 +168,8 @@ def test_an_answer_under_way_at_the_end(big, tmp_path):
 
 
 def test_counts_go_on(shared):
-    """The metrics are the sum of all workers, those included that were replaced or ended."""
-    shared.hang_up()  # what was counted before is all there
+    """The metrics are the sum of all workers, including replaced and ended ones."""
+    shared.hang_up()  # earlier counts are all there
     before = {status: shared.answers(status) for status in ("200", "404")}
     for number in (20, 10):
         for _ in range(number):
@@ -180,7 +180,7 @@ def test_counts_go_on(shared):
 
 
 def test_nothing_grows(world, tmp_path):
-    """Twenty restarts leave the main process' descriptors and memory as after the second."""
+    """After twenty restarts the main process's descriptors and memory are as after the second."""
     with serving(world, tmp_path, "--workers", "1") as service:
         seen = []
         for _ in range(20):
@@ -203,7 +203,7 @@ def measure(pid):
 
 
 def test_workers_are_told_no_secret(shared):
-    """Nothing of the settings stands in a worker's environment or command line."""
+    """A worker's environment and command line contain no settings."""
     for worker in shared.workers():
         for name in ("environ", "cmdline"):
             data = Path(f"/proc/{worker}/{name}").read_bytes()
