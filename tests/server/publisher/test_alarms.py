@@ -1,4 +1,4 @@
-"""When a life that runs out is an alarm, and how often it is said."""
+"""When an expiring role raises an alarm, and how often it is logged."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +25,7 @@ DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
 def severity(role, life, age):
-    """Return how bad it is when a role of that life has that age; None for no alarm."""
+    """Return the severity for a role of that lifetime at that age; None for no alarm."""
     alarms = plan_alarms([Life(role, 1, BEGIN, BEGIN + life)], BEGIN + age)
     return alarms[0].severity if alarms else None
 
@@ -45,7 +45,7 @@ def severity(role, life, age):
     ],
 )
 def test_an_offline_role_of_90_days(days, expected):
-    """Half of it is 45 days, 80 % are 72; a clock before its begin has used nothing."""
+    """Half of it is 45 days, 80 % are 72; a clock earlier than its start has used nothing."""
     for role in ("armani", "targets", "tables", "content"):
         assert severity(role, 90 * DAY, days * DAY) == expected
 
@@ -59,7 +59,7 @@ def test_an_offline_role_of_90_days(days, expected):
     ],
 )
 def test_an_online_role_that_is_renewed_is_no_alarm(role, life, renewed):
-    """At the age at which it is renewed nothing is said; an hour past half of its life it is."""
+    """Nothing is logged at the age of renewal; an hour past half of its life there is an alarm."""
     assert severity(role, life, renewed) is None
     assert severity(role, life, life / 2 + HOUR - MINUTE) is None
     assert severity(role, life, life / 2 + HOUR) == "warning"
@@ -82,7 +82,7 @@ def test_days_count_as_well_as_the_share(life, age, expected):
 
 
 def test_a_short_life_is_told_in_days_and_comes_first():
-    """A share of none would read as if there were time; it is worse than half of 90 days."""
+    """A share of 0 % would look harmless; it is worse than half of 90 days."""
     lives = [Life("a", 1, BEGIN - 50 * DAY, BEGIN + 40 * DAY), Life("b", 1, BEGIN, BEGIN + 3 * DAY)]
     first, second = plan_alarms(lives, BEGIN + MINUTE)
     assert (first.role, first.severity, second.role) == ("b", "critical", "a")
@@ -90,7 +90,7 @@ def test_a_short_life_is_told_in_days_and_comes_first():
 
 
 def test_an_alarm_says_what_to_do():
-    """With role, share, days, date, and the command where there is one."""
+    """With role, share, days, date, and the command if there is one."""
     (alarm,) = plan_alarms([Life("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
     assert str(alarm) == (
         "armani has used 60% of its life and expires in 40 days, on 2026-04-11 00:00 UTC:"
@@ -108,7 +108,7 @@ def test_the_worst_comes_first():
 
 
 def test_a_life_begins_when_the_version_was_logged(world):
-    """Where nothing says when, it is as long as is usual; online roles' lives are known."""
+    """Without a date the usual lifetime is assumed; those of online roles are known."""
     published = world.published()
     begun = {"armani": published.roles["armani"].expires - 30 * DAY}
     lives = {life.role: life for life in plan_lives(published, begun)}
@@ -121,7 +121,7 @@ def test_a_life_begins_when_the_version_was_logged(world):
 
 
 def test_an_alarm_is_said_at_its_crossing_and_daily():
-    """Not in between; a renewal is forgotten, so that the next crossing is said again."""
+    """Not in between; after a renewal the next crossing is logged again."""
     book = AlarmBook()
 
     def said(age):
@@ -145,7 +145,7 @@ def test_an_alarm_is_said_at_its_crossing_and_daily():
     [(4000, None), (3999, "warning"), (1000, "warning"), (999, "critical"), (0, "critical")],
 )
 def test_a_disk_that_fills(free, expected):
-    """Below four times `keep_free` it is time, below `keep_free` bundles are refused."""
+    """Below four times `keep_free` there is a warning, below `keep_free` bundles are refused."""
     notices = list(plan_room_notices(free, 0, Room(keep_free=1000)))
     assert [notice.severity for notice in notices] == ([expected] if expected else [])
     for notice in notices:
@@ -164,7 +164,7 @@ def test_a_disk_that_fills(free, expected):
     ],
 )
 def test_a_quota_that_is_used_up(used, quota, expected):
-    """At nine tenths it is time; without a quota nothing is said."""
+    """At nine tenths there is a warning; without a quota there is none."""
     notices = list(plan_room_notices(1 << 50, used, Room(quota)))
     assert [notice.severity for notice in notices] == ([expected] if expected else [])
     assert all(notice.subject == "quota" and "gc" in notice.sentence for notice in notices)
@@ -180,7 +180,7 @@ def test_a_quota_that_is_used_up(used, quota, expected):
     ],
 )
 def test_a_poisoned_role_is_named_with_its_signer(scenario, names, tmp_path):
-    """For as long as it is published, and nothing else is."""
+    """For as long as it is published, and no other role is named."""
     poisoned = open_poisoned(scenario, tmp_path)
     thief = load_key(poisoned.keys, "armani-1", poisoned.facts["passphrase"]).public_key.keyid
     public = poisoned.server / "public"
@@ -201,7 +201,7 @@ def test_what_is_in_order_is_not_named(world):
 
 
 def test_online_roles_that_are_ahead_are_named(world):
-    """Each that lives longer than it can, had it been signed now."""
+    """Each that lives longer than it could if it were signed now."""
     published = load_published(world.folder.public)
     ago = published.timestamp.expires - TIMESTAMP_LIFE - timedelta(days=2)
     found = AheadFinder(world.folder.public).find(published, ago)
@@ -211,7 +211,7 @@ def test_online_roles_that_are_ahead_are_named(world):
 
 
 def test_targets_that_live_too_long_are_to_be_signed_again(world):
-    """There is no reset of them; packs have one."""
+    """They have no reset; packs have one."""
     published = load_published(world.folder.public)
     long_ago = published.targets.expires - timedelta(days=3652)
     found = AheadFinder(world.folder.public).find(published, long_ago)

@@ -1,4 +1,4 @@
-"""What an audit asks for, and that what it does not ask for cannot have changed."""
+"""What an audit requests, and why the rest cannot have changed."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ POINTER = CHANNEL.pointer_path
 
 
 def test_a_new_role_is_asked_for(world):
-    """A target, one that need not exist, so that an empty role is sound, too, and the lists."""
+    """A target, an absent one, so that an empty role is valid, too, and the lists."""
     trust = world.published()
     pointers = trust.pointers()
     plan = plan_audit({"armani", "cancro", "snapshot"}, trust, pointers, pointers)
@@ -28,7 +28,7 @@ def test_a_new_role_is_asked_for(world):
 
 
 def test_pointers_that_changed(world):
-    """Those that did not are looked for in the list alone."""
+    """Unchanged ones are looked up in the list alone."""
     trust = world.published()
     pointers = trust.pointers()
     assert plan_audit({"latest"}, trust, pointers, pointers).paths == []
@@ -37,7 +37,7 @@ def test_pointers_that_changed(world):
 
 @pytest.mark.parametrize("role", ["root", "targets"])
 def test_new_keys_may_count_for_every_role(world, role):
-    """Each role must be sound then, and lead to one of its targets."""
+    """Then each role must be valid, and lead to one of its targets."""
     trust = world.published()
     pointers = trust.pointers()
     plan = plan_audit({role}, trust, pointers, pointers)
@@ -68,7 +68,7 @@ def test_a_pointer_more_or_less_is_noticed(world):
 
 @pytest.fixture
 def audit(world):
-    """Return what stages armani 3 with the targets given and audits it for `listed`."""
+    """Return what stages armani 3 with the given targets and audits it for `listed`."""
 
     def work(files, listed):
         published = world.published()
@@ -92,7 +92,7 @@ FILES = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
 
 
 def test_a_role_that_lists_what_it_should(audit):
-    """Each target of a role that the client came by; one that it did not is not asked about."""
+    """Each target of a role that the client visited; others are not requested."""
     audit(FILES, [SECOND, FIRST])
 
 
@@ -104,7 +104,7 @@ def test_a_target_more_or_less_is_noticed(audit, listed):
 
 
 def test_a_target_that_is_not_delegated(audit):
-    """A role that lists what no client would look for in it is not published."""
+    """A role that lists a path which no client would look up in it is not published."""
     strange = "armani/id/stable/deep/a.zip"
     files = FILES | {strange: (PACKAGE_2, release(3))}
     with pytest.raises(TrustError, match="not delegated to it"):

@@ -1,4 +1,4 @@
-"""Back-ups beside a server that runs, and servers that go on from them."""
+"""Backups beside a running server, and servers that continue from them."""
 
 import asyncio
 import json
@@ -33,20 +33,20 @@ TABLES = ("tables", 2)
 
 
 async def copy(world, out):
-    """Back up beside whatever runs."""
+    """Back up beside whatever is running."""
     async with open_database(world.folder.database) as sessions:
         return await back_up(world.folder, sessions, LocalBlobs(world.folder.blobs), out)
 
 
 def restore(world, out, root, database_url=""):
-    """Return a world on what was backed up, with the keys from their own copy."""
+    """Return a world on the backup, with the keys from their own copy."""
     shutil.copytree(out, root)
     shutil.copytree(world.folder.keys, root / "keys")
     return world.on(StateFolder(root, database_url))
 
 
 def check_goes_on(world, before):
-    """Publish another role: everything of before is there, and the log continues."""
+    """Publish another role: all earlier data is there, and the log continues."""
     assert world.publish({TABLES: world.ceremony.role(*TABLES)}).reason == ""
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     check_metadata_is_logged(world.folder, leaves)
@@ -55,7 +55,7 @@ def check_goes_on(world, before):
 
 
 async def test_beside_a_running_server(world, tmp_path):
-    """What was published before the back-up is in it, whole, and a server goes on from it."""
+    """Everything published before the backup is in it, and a server continues from it."""
     out = tmp_path / "backup"
     async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom):
         bundle = await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
@@ -77,7 +77,7 @@ async def test_beside_a_running_server(world, tmp_path):
 
 
 def test_after_a_publication_only_what_is_new_is_copied(world, tmp_path):
-    """The second back-up into the same folder is the new state, and cheap."""
+    """The second backup into the same folder is the new state, and cheap."""
     out = tmp_path / "backup"
     first = asyncio.run(copy(world, out))
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -92,7 +92,7 @@ def test_after_a_publication_only_what_is_new_is_copied(world, tmp_path):
 
 @pytest.mark.needs("postgresql")
 def test_postgresql(fresh, postgres, tmp_path):
-    """First the dump, then the files: what was published in between is rebuilt from the files."""
+    """First the dump, then the files: publications in between are rebuilt from the files."""
     world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
     first = world.ceremony.first()
     first["root", 1] = world.folder.trusted_root.read_bytes()
@@ -112,7 +112,7 @@ def test_postgresql(fresh, postgres, tmp_path):
 
 
 def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
-    """It says so, no command takes it for a whole one, and the next one completes it."""
+    """It says so, no command accepts it as complete, and the next one completes it."""
     out = tmp_path / "backup"
 
     def fail(*_args):
@@ -132,7 +132,7 @@ def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
 
 
 async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
-    """A publication waits for the copy of the database, so that all is of one moment."""
+    """A publication waits for the copy of the database, so that the backup is consistent."""
     real = backup._copy_sqlite
     busy = []
 
@@ -154,7 +154,7 @@ async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
 
 
 async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
-    """It is public before the files are copied, and the copy, of a later moment, has it."""
+    """It is public before the files are copied, and the copy, which is later, has it."""
     begun, go, real = threading.Event(), threading.Event(), shutil.copyfile
 
     def take_long(source, target, **options):
@@ -184,11 +184,11 @@ async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
 
 
 class KilledError(Exception):
-    """Stands for the end of a process."""
+    """Simulates the end of a process."""
 
 
 def accept_only(world):
-    """Have a release accepted, and the process end before it is public."""
+    """Have a release accepted, and end the process before it is public."""
     world.submit(world.second_release(), [PACKAGE_2])
 
     def die(step):
@@ -205,13 +205,13 @@ def accept_only(world):
 
 
 def timestamp(folder):
-    """Return the version of the timestamp that is public."""
+    """Return the public version of the timestamp."""
     data = (folder.public / "metadata" / "timestamp.json").read_bytes()
     return decode_timestamp(data).signed.version
 
 
 def test_what_is_accepted_is_completed_after_a_restore(world, tmp_path):
-    """A publication that is staged all the time is in the copy, and public after a restart."""
+    """A publication that is staged throughout is in the copy, and public after a restart."""
     accept_only(world)
     asyncio.run(copy(world, tmp_path / "backup"))
     copied = restore(world, tmp_path / "backup", tmp_path / "restored")
@@ -221,7 +221,7 @@ def test_what_is_accepted_is_completed_after_a_restore(world, tmp_path):
 
 @pytest.mark.parametrize("earlier", [False, True], ids=["meanwhile", "in an earlier copy"])
 def test_what_was_staged_is_not_in_a_copy_of_later(world, tmp_path, monkeypatch, earlier):
-    """A publication that became public during or since a copy comes back after no restore."""
+    """A publication that became public during or since a copy does not reappear after a restore."""
     out, real = tmp_path / "backup", FileCopies.copy_ahead
     accept_only(world)
 
@@ -264,7 +264,7 @@ def test_what_the_server_does_not_hold_any_more_goes(world, tmp_path):
 
 
 def test_the_command(run, world, tmp_path):
-    """It says what was copied; the copy is a state folder once the keys are back."""
+    """It reports what was copied; the copy is a state folder once the keys are back."""
     out = tmp_path / "backup"
     status, text, err = run("backup", "--state", world.folder.root, "--out", out, "--json")
     assert (status, err) == (0, "")

@@ -1,4 +1,4 @@
-"""What people know a build by."""
+"""Readable names of builds."""
 
 from datetime import UTC, datetime
 
@@ -40,24 +40,24 @@ def test_a_build_has_the_name_that_its_makers_gave_it():
     [({}, ""), ({"id": "Baru."}, "Baru."), ({"en-GB": "New.", "de": "Neu."}, "New.")],
 )
 def test_the_changelog_in_english_where_there_is_that(changelog, line):
-    """Else in the first language; there may be none."""
+    """Otherwise in the first language; there may be none."""
     assert names(changelog=changelog).find(CHANNEL, 1).changelog == line
 
 
 def test_a_long_line_is_cut():
-    """It stands in tables and events."""
+    """It is used in tables and events."""
     line = names(changelog={"en": "x" * 4000}).find(CHANNEL, 1).changelog
     assert (len(line), line[-2:]) == (200, "x…")
 
 
 def test_a_fingerprint_of_another_form():
-    """The version is what the package itself says."""
+    """The version is the package's own."""
     name = names(fingerprint="lineage-21", incremental="eng.ani.20261128").find(CHANNEL, 1)
     assert (name.version, name.android) == ("eng.ani.20261128", "")
 
 
 def test_a_build_that_the_channel_does_not_list():
-    """It has its counter alone: it left the role, or its model is unknown."""
+    """Only its counter is shown: it left the role, or its model is unknown."""
     for channel, counter in (("armani/id/beta", 1), ("armani/id/stable", 2), ("dior/id/x", 1)):
         name = names().find(decode_channel(channel), counter)
         assert name == BuildName(counter)

@@ -1,4 +1,4 @@
-"""A doubt of the clock is kept on disk until a person or the clock itself ends it."""
+"""A clock doubt is stored on disk until a person or the clock itself ends it."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -22,14 +22,14 @@ DAY = 86_400
 
 
 class Machine:
-    """A clock that a test moves, its keeper, and what they said."""
+    """A test clock, its keeper, and their messages."""
 
     def __init__(self, folder, since=None):
         self.folder, self.wall, self.ticks, self.said = folder, BEGIN, 0.0, []
         self.start(since)
 
     def start(self, since):
-        """Begin as a new process does."""
+        """Start as a new process does."""
         self.steady = SteadyClock(
             lambda: self.wall, lambda: self.ticks, self.said.append, self.said.append, since
         )
@@ -44,23 +44,23 @@ class Machine:
         self.wall += timedelta(seconds=seconds + jump)
 
     def look(self):
-        """Have the keeper look once."""
+        """Run the keeper's check once."""
         return asyncio.run(self.keeper.look())
 
     @property
     def ahead(self):
-        """What the metric says."""
+        """Return the metric's value."""
         return self.gauge.collect()[0].samples[0].value
 
 
 @pytest.fixture
 def machine(tmp_path):
-    """Give a machine whose clock was looked at once."""
+    """Give a machine whose clock was checked once."""
     return Machine(StateFolder(tmp_path))
 
 
 def test_a_clock_that_runs(machine):
-    """Nothing is said and nothing written."""
+    """Nothing is logged and nothing written."""
     assert machine.look() == []
     machine.wait(3600)
     assert machine.look() == []
@@ -69,7 +69,7 @@ def test_a_clock_that_runs(machine):
 
 
 def test_a_doubt_is_told_until_somebody_confirms(machine):
-    """Metric, alarm at once and daily, and on disk; a confirmation ends all of it."""
+    """Metric, immediate and daily alarms, and a record on disk; a confirmation ends all of it."""
     machine.look()
     machine.wait(10, jump=30 * DAY)
     (alarm,) = machine.look()
@@ -94,7 +94,7 @@ def test_a_doubt_is_told_until_somebody_confirms(machine):
 
 
 def test_a_confirmation_of_another_time_counts_for_nothing(machine):
-    """One of last month does not vouch for a clock that jumps today."""
+    """A confirmation of last month does not cover a clock that jumps today."""
     write_clock_record(machine.folder, ClockRecord(0, int(BEGIN.timestamp()) - 30 * DAY))
     machine.look()
     machine.wait(10, jump=30 * DAY)
@@ -103,7 +103,7 @@ def test_a_confirmation_of_another_time_counts_for_nothing(machine):
 
 
 def test_a_clock_that_was_mended(machine):
-    """The doubt is taken off the disk: the next start must not remember it."""
+    """The doubt is removed from disk: the next start must not find it."""
     machine.look()
     machine.wait(10, jump=30 * DAY)
     machine.look()
@@ -113,7 +113,7 @@ def test_a_clock_that_was_mended(machine):
 
 
 def test_a_small_jump_is_no_doubt(machine):
-    """It shows in the metric while it settles."""
+    """The metric shows it while it settles."""
     machine.look()
     machine.wait(10, jump=3600)
     assert machine.look() == []
@@ -124,7 +124,7 @@ def test_a_small_jump_is_no_doubt(machine):
 
 
 def test_a_damaged_record(machine):
-    """It is an alarm with its remedy, and no end of the rounds."""
+    """It is an alarm with its remedy, and does not stop the checks."""
     machine.folder.clock.write_text("{}!")
     assert machine.look() == ["clock.json is malformed: remove it."]
     with pytest.raises(FormatError, match="remove it"):

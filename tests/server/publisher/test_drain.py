@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 
 def files(role, versions, at=NOW - 2 * HOUR):
-    """Return names of a role's versions with the time at which they were written."""
+    """Return names of a role's versions with the times at which they were written."""
     return {f"{version}.{role}.json": at for version in versions}
 
 
@@ -37,14 +37,14 @@ def test_the_grace_counts_from_the_version_that_pushed_it_out(minutes, is_gone):
 
 
 def test_a_version_that_was_passed_over_pushes_nothing_out():
-    """Where version 10 is burned, version 11 pushes out 1 and 2 at once."""
+    """If version 10 is burned, version 11 pushes out 1 and 2 together."""
     written = files("armani", range(1, 10)) | files("armani", [11], NOW)
     assert plan_drain(written, {"armani": 11}, NOW) == []
     assert plan_drain(written, {"armani": 11}, NOW + HOUR) == ["1.armani.json", "2.armani.json"]
 
 
 def test_what_stays():
-    """Roots, timestamp, roles that nobody lists, what is not public yet, and other names."""
+    """Roots, timestamp, roles that are not listed, unpublished files, and other names."""
     written = files("root", range(1, 30)) | files("dior", range(1, 30))
     written |= files("armani", range(1, 30)) | {"timestamp.json": NOW - 9 * HOUR}
     written |= {"01.armani.json": NOW - 9 * HOUR, ".tmp-1.armani.json": NOW - 9 * HOUR}
@@ -73,13 +73,13 @@ def long(world):
 
 
 def served(world):
-    """Return everything that a device node started now would answer."""
+    """Return everything that a device node would serve if it started now."""
     blobs = LocalBlobs(world.folder.blobs)
     return load_snapshot(world.folder.public, blobs, EMPTY)
 
 
 def test_nothing_that_is_served_vanishes(long):
-    """Before the hour nothing goes; after it what is answered and the log are as before."""
+    """Before the hour nothing is removed; after it answers and log are as before."""
     before, log = served(long), long.folder.public / "log"
     kept = {path for path in log.rglob("*") if path.is_file()}
     assert long.run(Publisher.drain) == 0

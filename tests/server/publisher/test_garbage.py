@@ -1,4 +1,4 @@
-"""Only blobs that nothing names and that came long ago are removed."""
+"""Only old blobs that nothing references are removed."""
 
 import asyncio
 import fcntl
@@ -36,7 +36,7 @@ def sha(data):
 
 
 def test_the_plan():
-    """Named blobs stay whatever their age; others stay until the grace is over, to the second."""
+    """Referenced blobs stay whatever their age; others until the grace time ends, to the second."""
     age = NOW.timestamp() - WEEK.total_seconds()
     old, edge, young = (
         StoredBlob(c * 64, 10, t) for c, t in (("a", age - 1), ("b", age), ("c", age + 1))
@@ -51,7 +51,7 @@ def test_the_plan():
 
 
 def put(world, data, days):
-    """Put a blob into the store as if it had come so many days ago, with its record."""
+    """Put a blob into the store as if it had arrived so many days ago, with its record."""
     source = world.folder.root / "source"
     source.write_bytes(data)
     blobs = LocalBlobs(world.folder.blobs)
@@ -61,14 +61,14 @@ def put(world, data, days):
 
 
 def age_all(world, days):
-    """Let every blob look as if it had come so many days ago."""
+    """Let every blob look as if it had arrived so many days ago."""
     then = world.now().timestamp() - days * 86_400
     for blob in LocalBlobs(world.folder.blobs).list():
         os.utime(LocalBlobs(world.folder.blobs).path(blob.sha256), (then, then))
 
 
 def collect(world, **options):
-    """Collect garbage; return the names of what was removed."""
+    """Collect garbage; return the names of the removed blobs."""
     done = world.run(lambda publisher: publisher.collect_garbage(WEEK, **options))
     return {blob.sha256 for blob in done.removed}
 
@@ -79,7 +79,7 @@ def there(world):
 
 
 def records(world):
-    """Return the names of all blobs that have a record."""
+    """Return the names of all blobs with a record."""
 
     async def read(_publisher):
         async with open_database(world.folder.database) as sessions, sessions() as session:
@@ -89,7 +89,7 @@ def records(world):
 
 
 def test_what_nothing_names_goes_when_it_is_old(world):
-    """A stray blob stays for the grace, a dry run says it, then it goes; the release stays."""
+    """A stray blob stays for the grace time, a dry run lists it, then it goes; releases stay."""
     stray = put(world, STRAY, days=6)
     assert collect(world) == set()
     age_all(world, 8)
@@ -102,7 +102,7 @@ def test_what_nothing_names_goes_when_it_is_old(world):
 
 
 def test_superseded_versions_that_are_served_name_blobs(world):
-    """What left a role goes when the last version that lists it is not served any more."""
+    """A blob that left a role goes when the last version that lists it is not served any more."""
     first, old = world.ceremony.packs("content", 2, {"notices": {"first": NEWS}})
     assert world.publish({("content", 2): first}, old).reason == ""
     for version in range(3, 12):
@@ -120,7 +120,7 @@ def test_superseded_versions_that_are_served_name_blobs(world):
 
 
 def test_what_waits_names_blobs(world):
-    """A bundle's own blobs, and those that its roles list and that are here, stay."""
+    """A bundle's own blobs, and stored blobs that its roles list, stay."""
     here, brought = put(world, PACKAGE_2, days=8), b"PK\x03\x04 third"
     files = {
         FIRST: (PACKAGE_1, release(1)),
@@ -169,7 +169,7 @@ def test_what_uploads_hold(world):
 
 
 def test_a_role_that_cannot_be_read(world):
-    """What it names is not known, so nothing is removed."""
+    """Its references are unknown, so nothing is removed."""
     put(world, STRAY, days=8)
     (world.folder.public / "metadata" / "1.armani.json").write_bytes(b"{}")
     with pytest.raises(Exception, match="armani"):
@@ -178,7 +178,7 @@ def test_a_role_that_cannot_be_read(world):
 
 
 def test_a_record_goes_with_its_blob(world):
-    """A bundle that counts on a blob that was removed is refused, and comes with it again."""
+    """A bundle that relies on a removed blob is refused, and accepted with the blob."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     stray = b"PK\x03\x04 unlisted"
     role = {("cancro", 2): world.ceremony.role("cancro", 2)}
@@ -197,7 +197,7 @@ def test_a_record_goes_with_its_blob(world):
 
 
 def test_it_waits_for_a_publisher(world):
-    """What is submitted while somebody else publishes is seen before anything is removed."""
+    """A bundle submitted while another process publishes is seen before anything is removed."""
     name = put(world, PACKAGE_2, days=8)
     done = []
     world.folder.lock.touch()
@@ -216,7 +216,7 @@ def test_it_waits_for_a_publisher(world):
 
 @pytest.mark.needs("seaweed")
 def test_in_s3(world, seaweed, tmp_path):
-    """It is the same there; a store that is away removes nothing and says so."""
+    """The same in S3; an unreachable store removes nothing and says so."""
     place = seaweed.place(f"garbage/{uuid.uuid4()}")
     world.blobs = S3Blobs(place, world.now)
     for data in (PACKAGE_1, STRAY):
@@ -233,7 +233,7 @@ def test_in_s3(world, seaweed, tmp_path):
 
 
 async def test_a_halt_beside_a_collection(world, monkeypatch):
-    """It is public between two batches: nobody waits for all that there is to remove."""
+    """It is public between two batches, without waiting for all removals."""
     monkeypatch.setattr("server.publisher.garbage.BATCH", 1)
     monkeypatch.setattr("server.publisher.garbage.PAUSE_SECONDS", 600)
     for number in range(3):
@@ -259,7 +259,7 @@ async def test_a_halt_beside_a_collection(world, monkeypatch):
 
 
 async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
-    """No database waits for a removal: the halt is public, and the collection ends."""
+    """The database is not locked during removals: the halt is public, and the collection ends."""
     monkeypatch.setattr("server.publisher.publish_metrics.ANSWER_SECONDS", 0.1)
     stray, path = await asyncio.to_thread(put, world, STRAY, 8), CHANNEL.pointer_path
     begun, go = asyncio.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Bundles: exactly what they name, in one encoding, and nothing else."""
+"""Bundles: exactly the named files, in one encoding, and nothing else."""
 
 import asyncio
 import hashlib
@@ -42,13 +42,13 @@ SHA256 = hashlib.sha256(BLOB).hexdigest()
 
 @pytest.fixture
 def bundle(tmp_path):
-    """Give a sound bundle."""
+    """Give a valid bundle."""
     bundle_id = write_bundle(tmp_path, {("armani", 2): ROLE}, {SHA256: BLOB})
     return tmp_path / bundle_id
 
 
 def renamed(folder, data):
-    """Give a bundle another `bundle.json`, and the name that goes with it."""
+    """Give a bundle another `bundle.json`, and the matching name."""
     (folder / "bundle.json").write_bytes(data)
     return folder.rename(folder.with_name(hashlib.sha256(data).hexdigest()))
 
@@ -64,7 +64,7 @@ def test_a_sound_one(bundle, tmp_path):
 
 @pytest.mark.parametrize("name", ["x", "metadata/x", "blobs/x", ".hidden", "blobs/" + "0" * 64])
 def test_an_extra_file(bundle, name):
-    """What the bundle does not name does not lie in it."""
+    """A file that the bundle does not name is refused."""
     (bundle / name).write_bytes(b"")
     with pytest.raises(FormatError, match="which it does not name"):
         load_submission(bundle)
@@ -72,7 +72,7 @@ def test_an_extra_file(bundle, name):
 
 @pytest.mark.parametrize("name", ["bundle.json", "metadata/2.armani.json"])
 def test_a_missing_file(bundle, name):
-    """What the bundle names lies in it."""
+    """A file that the bundle names must be there."""
     (bundle / name).unlink()
     with pytest.raises(FormatError, match=r"lacks|not a regular file"):
         load_submission(bundle)
@@ -80,7 +80,7 @@ def test_a_missing_file(bundle, name):
 
 @pytest.mark.parametrize("with_folder", [True, False])
 def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
-    """A blob may be left out where the store has it with its length, and else not."""
+    """A blob may be omitted if the store has it with its length, and not otherwise."""
     (bundle / "blobs" / SHA256).rename(tmp_path / "octets")
     if not with_folder:
         (bundle / "blobs").rmdir()
@@ -96,7 +96,7 @@ def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
 
 @pytest.mark.parametrize("name", ["bundle.json", "metadata", "metadata/2.armani.json", "blobs"])
 def test_symbolic_links(bundle, name):
-    """A link is not followed, whatever it points to."""
+    """A link is not followed, whatever its target."""
     moved = (bundle / name).rename(bundle.parent / "elsewhere")
     (bundle / name).symlink_to(moved)
     with pytest.raises(FormatError, match=r"not a regular file|not a folder"):
@@ -142,7 +142,7 @@ def test_lies(bundle, tmp_path):
     ],
 )
 def test_other_encodings_and_values(bundle, old, new):
-    """One bundle has one encoding, and roles that the server signs itself are not in it."""
+    """A bundle has one encoding, and roles that the server signs itself are not in it."""
     data = (bundle / "bundle.json").read_bytes()
     assert old in data
     with pytest.raises(FormatError):
@@ -150,7 +150,7 @@ def test_other_encodings_and_values(bundle, old, new):
 
 
 def test_what_waits(bundle, tmp_path):
-    """Only folders that are named like a bundle wait, the oldest first."""
+    """Only folders with a bundle's name count, the oldest first."""
     (tmp_path / ".tmp-1").mkdir()
     (tmp_path / "README").write_bytes(b"")
     (tmp_path / ("0" * 64)).write_bytes(b"a file")
@@ -179,7 +179,7 @@ def part(**changes):
 
 
 def submit(world, files, kinds=("notices",), **options):
-    """Sign `content` with packs of which some files have other bytes; return bundle and blobs."""
+    """Sign `content` with packs some of whose files have other bytes; return bundle and blobs."""
     targets, sound = make_pack_role(
         "content", {kind: entries_of(kind) for kind in kinds}, version=2, **options
     )
@@ -219,7 +219,7 @@ def test_a_hostile_part(world, data, sentence):
 
 
 def test_an_entry_in_another_part(world):
-    """Which would tell by the parts that change what did."""
+    """Otherwise the changed parts would reveal what changed."""
     love = part(kind="greetings", entries={"occasion/love": {"days": {}, "name": {"en": "Love"}}})
     files, blobs = submit(world, {"content/greetings/00.xz": xz(love.encode())}, ["greetings"])
     assert "part 0 of greetings holds occasion/love" in refused(world, files, blobs)
@@ -235,7 +235,7 @@ def test_an_entry_in_another_part(world):
     ],
 )
 def test_a_hostile_picture(world, picture, sentence):
-    """Meta data, another size, more behind the end, another format."""
+    """Metadata, another size, bytes after the end, another format."""
     entries = entries_of("wallpapers")
     entries["waves"] |= {
         "length": len(picture),
@@ -250,7 +250,7 @@ def test_a_hostile_picture(world, picture, sentence):
 
 
 def test_a_picture_that_is_too_large(world):
-    """The role says its length, and nothing is read."""
+    """The role states its length, and nothing is read."""
     large = {"content/wallpapers/waves.jpg": bytes(8_388_609)}
     files, blobs = submit(world, large, ["wallpapers"])
     assert "waves.jpg has 8388609 bytes" in refused(world, files, blobs)
@@ -271,7 +271,7 @@ def test_a_part_that_is_missing(world):
 
 
 def test_bytes_of_another_hash(world):
-    """What the bundle brings is not what the role lists."""
+    """The bundle's bytes are not those that the role lists."""
     files, blobs = submit(world, {})
     [sha256] = [hashlib.sha256(data).hexdigest() for data in blobs]
     world.ceremony.blobs[sha256] = xz(part(entries={}).encode())
@@ -301,7 +301,7 @@ def check(world, targets, blobs):
 
 
 def test_a_store_that_fails_is_no_fault_of_the_pack(world):
-    """A damaged blob puts the bundle off; one that is not there refuses it."""
+    """A damaged blob postpones the bundle; a missing one refuses it."""
     targets, files = make_pack_role("content", {"notices": {"a": NEWS}}, version=2)
     blobs = LocalBlobs(world.folder.blobs)
     with pytest.raises(PublishError, match="not in the bundle and not here"):
@@ -316,7 +316,7 @@ def test_a_store_that_fails_is_no_fault_of_the_pack(world):
 
 
 def test_other_roles_are_not_looked_at(world):
-    """And a role of packs only where it changes."""
+    """And a role of packs only if it changes."""
     targets, _ = make_pack_role("content", {"notices": {"A": NEWS}}, version=2)
     published = world.published()
     trust = Trust(published.root, published.targets, {**published.roles, "content": targets})

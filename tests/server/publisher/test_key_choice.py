@@ -29,13 +29,13 @@ CURRENT, NEXT, BOTH, NEITHER = "current", "next", "both", "neither"
 
 @pytest.fixture
 def keys(fresh):
-    """Give keys of which each has a next one."""
+    """Give keys each of which has a next one."""
     create_next_keys(fresh.folder.keys, HOLDERS)
     return load_online_keys(fresh.folder.keys)
 
 
 def trust(world, keys, **listed):
-    """Return a trust whose root and targets list of each role's keys what `listed` says."""
+    """Return a trust whose root and targets list each role's keys as `listed` says."""
     online, log = {}, {CURRENT: 0, NEXT: 1}
     for role in ROLES:
         first, second = keys.signers[role].public_key, keys.next_signers[role].public_key
@@ -51,7 +51,7 @@ def trust(world, keys, **listed):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_what_is_listed_decides(fresh, keys, role):
-    """The current key for as long as it may, then the next one; the other roles do not matter."""
+    """The current key for as long as it may sign, then the next one; other roles do not matter."""
     for listed, signers in ((CURRENT, 0), (BOTH, 0), (NEXT, 1)):
         believed = trust(fresh, keys, **{role: listed})
         chosen = choose_keys(keys, believed.root, believed.targets).signers
@@ -61,7 +61,7 @@ def test_what_is_listed_decides(fresh, keys, role):
 
 @pytest.mark.parametrize("role", HOLDERS)
 def test_neither_key_is_listed(fresh, keys, role):
-    """Nothing is signed then, and the sentence names the command that makes a key."""
+    """Then nothing is signed, and the error names the command that makes a key."""
     believed = trust(fresh, keys, **{role: NEITHER})
     with pytest.raises(TrustError, match=f"run `hening-server keys new {role}`"):
         choose_keys(keys, believed.root, believed.targets)
@@ -71,7 +71,7 @@ def test_neither_key_is_listed(fresh, keys, role):
 
 
 def test_a_server_without_next_keys(fresh, keys):
-    """It is not helped by a root that lists keys of somebody else besides."""
+    """Further foreign keys in the root do not help."""
     alone = dataclasses.replace(keys, next_signers={}, next_log=None)
     believed = trust(fresh, keys, snapshot=BOTH, latest=BOTH)
     assert choose_keys(alone, believed.root, believed.targets).signers == keys.signers
@@ -114,7 +114,7 @@ def test_what_is_shown(fresh, keys):
     ],
 )
 def test_when_a_next_key_may_take_over(fresh, keys, listed, age, at_once, allowed):
-    """Not before it is listed, nor before caches let go, unless the former is of no use."""
+    """Not before it is listed, nor before caches expire, unless the former cannot be used."""
     believed = trust(fresh, keys, snapshot=listed, timestamp=listed)
     if allowed:
         names = ["timestamp", "snapshot"]
@@ -140,7 +140,7 @@ def test_latest_waits_for_no_cache_and_the_log_always(fresh, keys):
 
 
 def test_what_has_no_next_key_is_passed(fresh, keys):
-    """All of the names or none: one that may not yet is refused for all."""
+    """All named roles or none: one that may not switch yet is refused for all."""
     believed = trust(fresh, keys, snapshot=NEXT)
     alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
     assert plan_switch(alone, believed, ROLES, 100, at_once=False) == ["snapshot"]
@@ -149,7 +149,7 @@ def test_what_has_no_next_key_is_passed(fresh, keys):
 
 
 def test_which_next_keys_are_kept(fresh, keys):
-    """Those that are there, none afresh; one that is listed alone is refused either way."""
+    """Existing ones are kept unless `--afresh`; a key that alone is listed is always refused."""
     alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
     alone = dataclasses.replace(alone, next_log=None)
     for believed in (None, trust(fresh, keys), trust(fresh, keys, snapshot=BOTH)):
@@ -168,7 +168,7 @@ def test_which_next_keys_are_kept(fresh, keys):
 
 
 def test_keys_as_they_are_going_to_be(keys):
-    """A next key is gone, or in the current one's place; the others stay what they were."""
+    """A next key is gone, or replaces the current one; the others are unchanged."""
     discarded = discard_next(keys, ["snapshot", "log"])
     assert discarded.next_signers.keys() == {"latest", "timestamp"}
     assert (discarded.signers, discarded.log_keys) == (keys.signers, (keys.log,))
@@ -185,7 +185,7 @@ def test_what_can_be_signed(fresh, keys):
     check_signable(keys, believed, now)
     with pytest.raises(TrustError, match="key for snapshot is not among"):
         check_signable(promote_next(keys, ["snapshot"]), believed, now)
-    # The ceremony's targets are good for 90 days, its roots for 365.
+    # The ceremony's targets are valid for 90 days, its roots for 365.
     with pytest.raises(TrustError, match="targets 1 expired"):
         check_signable(keys, believed, now + timedelta(days=91))
     with pytest.raises(TrustError, match="root 1 expired"):

@@ -1,4 +1,4 @@
-"""Frames between publisher and key process: read back equal, and nothing else is read."""
+"""Frames between publisher and key process: encoding and decoding are inverse and strict."""
 
 from datetime import UTC, datetime
 
@@ -69,7 +69,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize("message", [*REQUESTS, *ANSWERS], ids=lambda each: type(each).__name__)
 def test_round_trip(message):
-    """Length in four bytes, then the message; each side reads what the other may say."""
+    """Length in four bytes, then the message; each side decodes what the other may send."""
     frame = encode_frame(message)
     assert decode_head(frame[:HEAD]) == len(frame) - HEAD
     decode = decode_request if message in REQUESTS else decode_answer
@@ -89,7 +89,7 @@ def test_arbitrary_bytes(data):
 
 @given(st.sampled_from(REQUESTS), st.data())
 def test_a_changed_byte(request_, data):
-    """What is read of a damaged request is a request, or our own error."""
+    """A damaged request is read as a request, or raises our own error."""
     body = bytearray(encode_frame(request_)[HEAD:])
     body[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
     try:
@@ -101,7 +101,7 @@ def test_a_changed_byte(request_, data):
 
 @pytest.mark.parametrize("names", [[], ["armani"], ["../log"], ["log\n"], ["log"] * 5])
 def test_keys_that_are_not_held(names):
-    """A name becomes that of a file, so only the four names are read."""
+    """A name becomes that of a file, so only the four names are accepted."""
     body = msgspec.msgpack.encode(MakeNext("", names, False))
     with pytest.raises(FormatError):
         decode_request(body)
@@ -115,12 +115,12 @@ def test_a_length_beyond_the_limit(length):
 
 
 def test_the_largest_length():
-    """The limit itself is inside."""
+    """The limit itself is allowed."""
     assert decode_head(FRAME_LIMIT.to_bytes(4)) == FRAME_LIMIT
 
 
 def test_deep_nesting():
-    """A pointer is any value here; one that is too deep for the decoder is our own error."""
+    """A pointer is any value here; one too deep for the decoder is our own error."""
     body = msgspec.msgpack.encode(REQUESTS[1])
     pointer = msgspec.msgpack.encode({"v": 1})
     assert body.count(pointer) == 1

@@ -1,4 +1,4 @@
-"""The publisher's side of the key process's socket, beside one that answers as it likes."""
+"""The publisher's side of the key process's socket, with a scripted key process."""
 
 import base64
 import socket
@@ -42,7 +42,7 @@ ENTRIES = [encode_leaf("latest", number, "0" * 64) for number in range(1, 9)]
 
 @contextmanager
 def answering(tmp_path, *answers):
-    """Give a key socket whose other side answers so in turn, and what it was asked."""
+    """Give a key socket whose other side sends these answers in turn, and records requests."""
     path, asked = tmp_path / "keys.sock", []
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -63,19 +63,19 @@ def answering(tmp_path, *answers):
 
 
 def held(keys, size=0):
-    """Return what a key process says of the keys of a folder."""
+    """Return a key process's answer about the keys of a folder."""
     roles = {role: [key.public_key.keyval["public"]] for role, key in keys.signers.items()}
     return Held(roles, [str(keys.log_verifier)], size, True)
 
 
 def test_where_the_keys_are():
-    """The setting says it; without it they are in the state folder."""
+    """The setting decides; without it they are in the state folder."""
     assert isinstance(open_keys(StateFolder(Path("state"))), KeyFolder)
     assert isinstance(open_keys(StateFolder(Path("state"), keys_socket="keys.sock")), KeySocket)
 
 
 def test_the_public_halves(fresh, tmp_path):
-    """They have the ids of the keys, and sign nothing by themselves."""
+    """They have the ids of the keys, and cannot sign by themselves."""
     keys = load_online_keys(fresh.folder.keys)
     with answering(tmp_path, held(keys, 7)) as (process, _):
         loaded = process.load()
@@ -92,7 +92,7 @@ def test_the_public_halves(fresh, tmp_path):
     "answer", [b"", b"\0", b"\0\0\0\5abc", b"\xff\xff\xff\xff", b"\0\0\0\1\xc0"]
 )
 def test_what_is_no_answer(tmp_path, answer):
-    """The process is away or is no key process: what waits is tried again."""
+    """The process is unreachable or no key process: waiting work is retried."""
     with (
         answering(tmp_path, answer) as (process, _),
         pytest.raises(StorageError, match="the key process does not answer at"),
@@ -101,7 +101,7 @@ def test_what_is_no_answer(tmp_path, answer):
 
 
 def test_nobody_is_there(tmp_path):
-    """The sentence says where, and which command should run there."""
+    """The error says where, and which command should run there."""
     folder = StateFolder(tmp_path, keys_socket=str(tmp_path / "nothing.sock"))
     with pytest.raises(StorageError, match=r"nothing\.sock .* `hening-server keys serve` runs"):
         load_keys(folder)
@@ -109,7 +109,7 @@ def test_nobody_is_there(tmp_path):
 
 @pytest.mark.parametrize(("surroundings", "kind"), [(True, StorageError), (False, PublishError)])
 def test_a_refusal(tmp_path, surroundings, kind):
-    """It keeps its kind: a disk is tried again, and what must not be signed is not."""
+    """It keeps its kind: a disk error is retried, and a refused signature is not."""
     with (
         answering(tmp_path, Refused("no.", surroundings)) as (process, _),
         pytest.raises(kind, match="the key process refuses: no"),
@@ -128,7 +128,7 @@ def test_an_answer_to_something_else(tmp_path, answer):
 
 
 def test_a_key_that_is_none(fresh, tmp_path):
-    """It is refused as a form, not by the library's error."""
+    """It is refused as malformed, not by the library's error."""
     answer = held(load_online_keys(fresh.folder.keys))
     answer.roles["latest"] = ["zz"]
     with answering(tmp_path, answer) as (process, _), pytest.raises(FormatError, match="none"):
@@ -136,7 +136,7 @@ def test_a_key_that_is_none(fresh, tmp_path):
 
 
 def history(size, public=0):
-    """Return the log of so many entries, of which some are public."""
+    """Return a log with this many entries, some of them public."""
     tree = GrowingTree(0, {}.__getitem__)
     for entry in ENTRIES[:size]:
         tree.append(leaf_hash(entry))
@@ -144,13 +144,13 @@ def history(size, public=0):
 
 
 def text(size):
-    """Return the checkpoint of so many entries."""
+    """Return the checkpoint of this many entries."""
     root = base64.b64encode(tree_hash(list(map(leaf_hash, ENTRIES[:size])))).decode()
     return f"{LOG.name}\n{size}\n{root}\n".encode()
 
 
 def test_a_checkpoint_comes_with_what_is_new(tmp_path):
-    """The process says which size it knows, where it is another than was thought."""
+    """The process reports the size that it knows, if it differs from the expected one."""
     with answering(tmp_path, LogSize(4), Signature(bytes(64))) as (process, asked):
         signed = process.sign_checkpoint(LOG, text(6), history(6))
     assert signed == bytes(64)
@@ -162,7 +162,7 @@ def test_a_checkpoint_comes_with_what_is_new(tmp_path):
 
 @pytest.mark.parametrize(("size", "signed"), [(3, 6), (6, 6), (6, 8)])
 def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
-    """It is proven to be of one history; a log that is not all here proves nothing."""
+    """A proof shows one history; an incomplete log cannot prove anything."""
     with answering(tmp_path, LogSize(signed), Signature(bytes(64))) as (process, asked):
         process.sign_checkpoint(LOG, text(size), history(6))
     proof = history(6).tree.consistency_proof(size, signed) if signed < 8 else []
@@ -170,7 +170,7 @@ def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
 
 
 def test_a_process_that_does_not_follow(tmp_path):
-    """Public leaves are not asked for as if they were new."""
+    """Public leaves are not sent as if they were new."""
     process = KeySocket(StateFolder(tmp_path, keys_socket="nowhere"))
     with pytest.raises(StorageError, match=r"knows 0 leaves of the log, of which 3 are public"):
         process.sign_checkpoint(LOG, text(6), history(6, public=3))
@@ -181,13 +181,13 @@ def test_a_process_that_does_not_follow(tmp_path):
     [(Refused("no.", False), StorageError), (Unexpected("no."), LeafRefusedError)],
 )
 def test_a_checkpoint_that_is_refused(tmp_path, answer, kind):
-    """No bundle is to blame for the log; leaves that can never be signed are told apart."""
+    """No bundle is blamed for the log; leaves that can never be signed have their own error."""
     with answering(tmp_path, answer) as (process, _), pytest.raises(kind, match="refuses: no"):
         process.sign_checkpoint(LOG, text(6), history(6))
 
 
 def test_a_size_that_never_settles(tmp_path):
-    """It ends, so that the publisher's lease does."""
+    """It ends, so that the publisher's lease does, too."""
     with (
         answering(tmp_path, *map(LogSize, (1, 2, 3))) as (process, _),
         pytest.raises(StorageError, match="another publisher is using"),
@@ -196,14 +196,14 @@ def test_a_size_that_never_settles(tmp_path):
 
 
 def test_no_checkpoint_without_its_log(tmp_path):
-    """There is nothing that the process could look into."""
+    """The process would have nothing to verify."""
     half = LogHalf(LOG, KeySocket(StateFolder(tmp_path, keys_socket="nowhere")))
     with pytest.raises(TrustError, match="without its log"):
         half.sign(text(1))
 
 
 def test_leaves_that_the_process_has(fresh, tmp_path):
-    """All from an index on, however many answers they take, if it has signed any."""
+    """All from an index on, in as many answers as needed, if it has signed any."""
     state = StateFolder(tmp_path, keys_socket=str(tmp_path / "keys.sock"))
     told, root = held(load_online_keys(fresh.folder.keys), 8), bytes(32)
     parts = [Leaves(ENTRIES[2:5], root), Leaves(ENTRIES[5:], root), Leaves([], root)]

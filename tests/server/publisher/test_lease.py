@@ -1,4 +1,4 @@
-"""One active publisher: the dead hold nobody up, and those who are late change nothing."""
+"""One active publisher: a dead one holds up no other, and a late one changes nothing."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ async def holding_process(place, lock):
 
 
 async def run_out(sessions):
-    """Let the lease run out, as its seconds do."""
+    """Let the lease expire, as its seconds do."""
     async with sessions.begin() as session:
         await session.execute(update(LeaseRow).values(expires_at=0))
 
@@ -72,7 +72,7 @@ async def read_row(sessions):
 
 
 async def test_a_killed_process_holds_nobody_up(place, tmp_path):
-    """On one machine the second waits for the first, and takes over at once when it is killed.
+    """On one machine the second waits for the first, and takes over as soon as it is killed.
 
     The lease would have lasted for half a minute more.
     """
@@ -91,7 +91,7 @@ async def test_a_killed_process_holds_nobody_up(place, tmp_path):
 
 
 async def test_another_machine_waits_for_the_lease(place, tmp_path):
-    """Whoever cannot see the file lock waits until the lease has run out, and then publishes."""
+    """A process that cannot see the file lock waits until the lease has expired, then publishes."""
     async with open_database(place) as sessions:
         async with holding_process(place, tmp_path / "one") as holder:
             holder.kill()
@@ -106,7 +106,7 @@ async def test_another_machine_waits_for_the_lease(place, tmp_path):
 
 @pytest.mark.parametrize("locks", [("one", "one"), ("one", "other")], ids=["folder", "machines"])
 async def test_who_lost_the_lease_changes_nothing(place, tmp_path, locks):
-    """Rows and files of a holder that was silent for too long stay as the new holder has them."""
+    """Rows and files of a holder that was silent for too long stay as the new holder left them."""
     first, second = (tmp_path / name for name in locks)
     file = tmp_path / "timestamp"
     async with open_database(place) as one, open_database(place) as two:
@@ -120,7 +120,7 @@ async def test_who_lost_the_lease_changes_nothing(place, tmp_path, locks):
                     await late.write(file.write_text, "late")
                 with pytest.raises(LeaseLostError, match="publishes now"):
                     await add_blob(late)
-            # Given back by the new holder it is still not the late one's.
+            # Released by the new holder, it is still not the late one's.
             with pytest.raises(LeaseLostError):
                 await late.write(file.write_text, "late")
         assert await asyncio.to_thread(file.read_text) == "two"
@@ -138,7 +138,7 @@ async def add_blob(lease):
 
 
 async def test_a_holder_prolongs_its_lease(place, tmp_path):
-    """While it is held the lease runs on, however long the change takes."""
+    """While it is held the lease is prolonged, however long the change takes."""
     async with open_database(place) as sessions:
         lease = Lease(sessions, tmp_path / "lock", seconds=1)
         async with lease.held():
@@ -153,7 +153,7 @@ async def test_a_holder_prolongs_its_lease(place, tmp_path):
 
 
 async def test_two_tasks_of_one_process(place, tmp_path):
-    """They take turns, an error gives the lease back, and who waits too long says so."""
+    """They take turns, an error releases the lease, and too long a waiting time is an error."""
     inside = 0
 
     async def take(lease, error=None):
@@ -179,7 +179,7 @@ async def test_two_tasks_of_one_process(place, tmp_path):
 
 
 async def test_a_write_that_is_cancelled_is_ended_first(place, tmp_path):
-    """The thread is waited for in the transaction, so that nobody takes over beside it."""
+    """The thread is waited for in the transaction, so that no other process takes over."""
     file = tmp_path / "file"
     loop = asyncio.get_running_loop()
     begun, may_end = asyncio.Event(), asyncio.Event()
@@ -207,11 +207,11 @@ async def test_a_write_that_is_cancelled_is_ended_first(place, tmp_path):
 
 
 async def test_a_cancellation_is_not_taken_for_the_lock(world):
-    """Whenever it comes, whoever is about to hold the lease ends by it, and gives it back."""
+    """Whenever it arrives, a task about to hold the lease ends by it, and releases the lease."""
     async with open_database(world.folder.database) as sessions:
         lease = Lease(sessions, world.folder.lock)
         for turns in range(1, 8):
-            async with lease.held():  # a cancelled connect would leave the driver's file to chance
+            async with lease.held():  # a cancelled connect would leave the driver's file open
                 pass
             task = asyncio.create_task(hold_and_stay(lease))
             for _ in range(turns):
@@ -224,7 +224,7 @@ async def test_a_cancellation_is_not_taken_for_the_lock(world):
 
 
 async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(world, monkeypatch):
-    """One that comes while the lease is given back ends its holder, and the lease is given back."""
+    """A cancellation during the release of the lease ends its holder, and the lease is released."""
     ending = asyncio.Event()
 
     async def beat(_lease):
@@ -248,14 +248,14 @@ async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(world, monkeypa
 
 
 async def hold_and_stay(lease):
-    """Hold the lease for a moment, and go on for ever unless somebody ends this."""
+    """Hold the lease for a moment, and continue for ever unless it is cancelled."""
     async with lease.held():
         await asyncio.sleep(0)
     await asyncio.Event().wait()
 
 
 async def test_what_is_urgent_has_the_lease_next(place, tmp_path):
-    """An ordinary holder that waited for longer comes after it; when it has gone all may go on."""
+    """An ordinary holder that waited for longer comes after it; then all others may continue."""
     precedence, order = Precedence(), []
     lock = tmp_path / "lock"
     async with open_database(place) as sessions:
@@ -269,7 +269,7 @@ async def test_what_is_urgent_has_the_lease_next(place, tmp_path):
         async with first.held():
             ordinary = asyncio.create_task(hold(second, "ordinary"))
             await until(lambda: asyncio.sleep(0, bool(second._task.locked())))
-            with precedence.wanted():  # it keeps its place for as long as this looks
+            with precedence.wanted():  # it keeps its place during this check
                 await asyncio.sleep(0)
                 assert second.gives_way
                 stop = asyncio.create_task(hold(urgent, "halt"))
@@ -280,7 +280,7 @@ async def test_what_is_urgent_has_the_lease_next(place, tmp_path):
 
 
 async def test_what_is_urgent_does_not_keep_the_lease_for_ever(place, tmp_path, monkeypatch):
-    """An ordinary holder that has waited for so long has its turn."""
+    """An ordinary holder that has waited for the maximum time has its turn."""
     monkeypatch.setattr(module, "GIVING_WAY_SECONDS", 0)
     precedence = Precedence()
     async with open_database(place) as sessions:

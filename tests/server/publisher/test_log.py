@@ -1,4 +1,4 @@
-"""The log after every step: each tile, checkpoint and proof re-derived from disk by other code."""
+"""The log after every step: each tile, checkpoint and proof derived again by other code."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ LINE = b"\n\xe2\x80\x94 "
 
 
 def is_signed(path):
-    """Tell whether a file of the log is or holds a signed note."""
+    """Tell whether a file of the log is or contains a signed note."""
     return path.name == "checkpoint" or path.parent.name == "proof"
 
 
@@ -39,7 +39,7 @@ def files(fresh):
 
 @pytest.mark.parametrize("sizes", [[1] * 12, [7, 1, 3], [255, 1, 1], [256, 256], [300, 250]])
 def test_every_step(fresh, sizes):
-    """Whatever the sizes of the batches, across the border of a tile too."""
+    """Whatever the sizes of the batches, also across the border of a tile."""
     done = 0
     for size in sizes:
         batch = [leaf(number) for number in range(done + 1, done + size + 1)]
@@ -50,7 +50,7 @@ def test_every_step(fresh, sizes):
 
 
 async def test_again(fresh):
-    """Appending the same once more writes nothing and gives equal bytes."""
+    """Appending the same again writes nothing and gives equal bytes."""
     await append(fresh, [leaf(1), leaf(2)])
     before = files(fresh)
     await append(fresh, [leaf(1), leaf(2)], [leaf(2)])
@@ -88,7 +88,7 @@ def restate(fresh, keys, named=()):
 
 
 def test_restated_by_two_keys_and_by_the_next_alone(fresh):
-    """What the log says stays; each key that is held has a line, and no other has."""
+    """The log's content stays; each held key has a signature line, and no other has."""
     asyncio.run(append(fresh, [leaf(1)], [leaf(2), leaf(3)]))
     before = files(fresh)
     create_next_keys(fresh.folder.keys, ["log"])
@@ -107,7 +107,7 @@ def test_restated_by_two_keys_and_by_the_next_alone(fresh):
 
 @pytest.mark.parametrize("name", ["checkpoint", "proof/armani.1"])
 def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
-    """A note that somebody changed on disk gets no signature, nor one of an unknown key."""
+    """A note changed on disk gets no signature, nor does one of an unknown key."""
     asyncio.run(append(fresh, [leaf(1)]))
     path = fresh.folder.public / "log" / name
     data = path.read_bytes()
@@ -121,14 +121,14 @@ def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
 
 
 async def test_the_versions_that_were_appended(fresh):
-    """Those of the roles that are asked for, published or not."""
+    """Those of the requested roles, published or not."""
     await append(fresh, [leaf(1), leaf(2), ("dior", 5, "0" * 64)])
     async with open_log(fresh.folder) as log:
         assert await log.versions({"armani", "cancro"}) == {"armani": {1, 2}}
 
 
 async def test_a_root_cannot_be_passed_over(fresh):
-    """The remedy for a burned root is the root that was appended."""
+    """The remedy for a burned root is the appended root."""
     with pytest.raises(LogError, match="burned; submit the root that was appended"):
         await append(fresh, [("root", 2, "0" * 64)], [("root", 2, "1" * 64)])
 

@@ -1,4 +1,4 @@
-"""The log grows from its tiles, and from its rows where tiles are lost or wrong."""
+"""The log grows from its tiles, and from its rows if tiles are lost or wrong."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ from tests.server.world import open_log
 
 
 def leaves(first, last):
-    """Return leaves of made-up role versions."""
+    """Return leaves of invented role versions."""
     return [
         ("armani", number, hashlib.sha256(b"%d" % number).hexdigest())
         for number in range(first, last + 1)
@@ -24,7 +24,7 @@ def leaves(first, last):
 
 
 async def append(world, batch, change=None):
-    """Append a batch, after `change` was done to the database."""
+    """Append a batch after applying `change` to the database."""
     async with open_database(world.folder.database) as sessions:
         if change is not None:
             async with sessions.begin() as session:
@@ -41,7 +41,7 @@ def grown(fresh):
 
 
 def test_an_append_reads_few_tiles(grown, monkeypatch):
-    """Of 300 leaves: the tiles on the way to the root and the last entries, nothing else."""
+    """Of 300 leaves: the tiles on the path to the root and the last entries, nothing else."""
     read = []
     real = Log._read_tile
 
@@ -57,7 +57,7 @@ def test_an_append_reads_few_tiles(grown, monkeypatch):
 
 @pytest.mark.parametrize("path", ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"])
 def test_a_lost_tile_is_written_again(grown, path):
-    """What the way to the new leaf needs follows from the rows, as everything else does."""
+    """The tiles on the new leaf's path follow from the rows, like all others."""
     tile = grown.folder.public / "log" / path
     before = tile.read_bytes()
     tile.unlink()
@@ -67,7 +67,7 @@ def test_a_lost_tile_is_written_again(grown, path):
 
 
 def test_a_changed_tile_is_never_built_upon(grown):
-    """It does not lead to the signed root; the rows say what it must be, and it is not replaced."""
+    """It does not lead to the signed root; the rows determine it, and it is not replaced."""
     tile = grown.folder.public / "log/tile/0/001.p/44"
     tile.write_bytes(tile.read_bytes()[::-1])
     head = (grown.folder.public / "log/checkpoint").read_bytes()
@@ -78,7 +78,7 @@ def test_a_changed_tile_is_never_built_upon(grown):
 
 @pytest.mark.parametrize("index", [0, 299])
 def test_rows_of_another_history_are_not_appended_to(grown, index):
-    """Among those of the last entry tile at once; an older one when the rows are needed."""
+    """Detected immediately among those of the last entry tile; older ones when rows are needed."""
     change = update(LogEntry).where(LogEntry.index == index).values(sha256="0" * 64)
     if index == 0:
         (grown.folder.public / "log/tile/0/001.p/44").unlink()

@@ -1,4 +1,4 @@
-"""A mirror holds what is served, whole and nothing else, and a second run writes nothing."""
+"""A mirror is exactly what is served, and a second run writes nothing."""
 
 import fcntl
 import gzip
@@ -32,7 +32,7 @@ def export(world, **options):
 
 
 def load(world):
-    """Return what the server serves."""
+    """Return the paths that the server serves."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
@@ -78,7 +78,7 @@ def read(world, out, paths=()):
 
 
 def test_a_mirror_is_what_is_served(world):
-    """Each document and package under its path, compressed forms beside them, nothing else."""
+    """Each document and package under its path, with compressed forms, nothing else."""
     out, done = export(world)
     snapshot = load(world)
     expected = {}
@@ -101,7 +101,7 @@ def test_a_mirror_is_what_is_served(world):
 
 @pytest.mark.parametrize("link", [False, True])
 def test_again_and_after_a_change(world, link):
-    """Nothing is written twice; a change writes what is new, with packages copied or linked."""
+    """Nothing is written twice; a change writes the new files, with packages copied or linked."""
     out, _ = export(world, link=link)
     before = {path: path.stat().st_ino for path in out.rglob("*") if path.is_file()}
     _, again = export(world, link=link)
@@ -122,7 +122,7 @@ def test_again_and_after_a_change(world, link):
 
 
 def test_stale_files_stay_for_one_more_time(world):
-    """What the mirror held is there until the next run, for somebody may be reading it."""
+    """Old files stay until the next run, because a client may be reading them."""
     out, _ = export(world)
     first = files(out).keys()
 
@@ -145,7 +145,7 @@ def test_stale_files_stay_for_one_more_time(world):
 
 
 def test_a_withdrawn_package_goes_when_it_has_drained(world):
-    """Its bytes are there while the device plane serves them, and then go at once."""
+    """Its bytes are there while the device plane serves them, and are then removed immediately."""
     signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
     drained = release(1, withdrawn=True, drain_until=signed + 3600)
     changed = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, drained)})}
@@ -159,7 +159,7 @@ def test_a_withdrawn_package_goes_when_it_has_drained(world):
 
 
 def test_what_is_not_there_is_not_pointed_to(world):
-    """A blob that is gone or rotten stops an export, and the old mirror stands."""
+    """A missing or damaged blob stops an export, and the old mirror stays."""
     out, _ = export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     path = LocalBlobs(world.folder.blobs).path(hashlib.sha256(PACKAGE_2).hexdigest())
@@ -178,7 +178,7 @@ def test_what_is_not_there_is_not_pointed_to(world):
 
 
 def test_an_audit_that_fails(world):
-    """A tree that the pinned root does not lead to is not shown."""
+    """A tree that does not follow from the pinned root is not exported."""
     out, _ = export(world)
     before = (out / "metadata/timestamp.json").read_bytes()
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -189,11 +189,11 @@ def test_an_audit_that_fails(world):
 
 
 class KilledError(Exception):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 def test_what_is_audited(world, monkeypatch):
-    """At first each role; then those that are new, also after a run that was killed."""
+    """First each role; then new ones, also after a run that was killed."""
     asked = []
 
     def record(*arguments):
@@ -227,7 +227,7 @@ def test_what_is_audited(world, monkeypatch):
 
 
 def test_progress(world):
-    """It grows with each file, up to what comes with the swap; the audit is named."""
+    """It grows with each file, up to the final swap; the audit is named."""
     told = []
     export(world, progress=lambda *each: told.append(each))
     *writing, (last, done, total) = told
@@ -248,7 +248,7 @@ def test_a_new_root(world):
 
 
 def test_damage_is_mended(world):
-    """A file of the mirror that somebody changed, shortened or removed is written again."""
+    """A changed, shortened or removed file of the mirror is written again."""
     out, _ = export(world)
     whole = files(out)
     (out / "metadata/1.root.json").write_bytes(b"{}")
@@ -262,7 +262,7 @@ def test_damage_is_mended(world):
 
 
 def test_folders_that_are_no_mirror(world, fresh_state, tmp_path):
-    """What holds something else is left alone, and a server without a release has no mirror."""
+    """A folder with other content is left alone; a server without a release has no mirror."""
     out = world.folder.root.parent / "mirror"
     (out / "photos").mkdir(parents=True)
     with pytest.raises(PublishError, match="holds 'photos'"):
@@ -277,7 +277,7 @@ def test_folders_that_are_no_mirror(world, fresh_state, tmp_path):
 
 
 def test_two_exports_to_one_folder(world):
-    """The second is told to wait for the first."""
+    """The second one is asked to wait for the first."""
     out, _ = export(world)
     with (out / ".mirror.lock").open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -286,7 +286,7 @@ def test_two_exports_to_one_folder(world):
 
 
 def test_parts_and_pictures_are_on_the_mirror(world):
-    """Under the paths at which phones ask for them."""
+    """Under the paths that phones request."""
     data, blobs = world.ceremony.packs("content", 2, {"wallpapers": entries_of("wallpapers")})
     assert world.publish({("content", 2): data}, blobs).reason == ""
     out, _ = export(world)

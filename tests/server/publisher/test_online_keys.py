@@ -1,4 +1,4 @@
-"""Online keys: made once, readable by nobody else."""
+"""Online keys: made once, private to their owner."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def test_modes(tmp_path, name, mode):
 
 @pytest.mark.parametrize("data", [b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n"])
 def test_what_is_no_key(tmp_path, data):
-    """A damaged file is named in one sentence."""
+    """A damaged file is named in the error message."""
     create_online_keys(tmp_path, "rom.example/log")
     (tmp_path / "snapshot.pem").write_bytes(data)
     with pytest.raises(TrustError, match=r"snapshot\.pem is not an unencrypted private key"):
@@ -56,7 +56,7 @@ def test_what_is_no_key(tmp_path, data):
 
 
 def test_next_keys(tmp_path):
-    """They are made once, handed over in place of the current ones, and take over by a rename."""
+    """They are made once, published in place of the current ones, and take over by a rename."""
     first = json.loads(create_online_keys(tmp_path, "rom.example/log"))["keys"]
     handed = create_next_keys(tmp_path, ["snapshot", "log"])
     assert create_next_keys(tmp_path, ["snapshot", "log"]) == handed
@@ -82,7 +82,7 @@ def test_next_keys(tmp_path):
 
 
 def test_next_keys_afresh(tmp_path):
-    """Those that are named are replaced, and handed over; no other key is touched."""
+    """Named ones are replaced, and published; no other key is touched."""
     create_online_keys(tmp_path, "rom.example/log")
     before = json.loads(create_next_keys(tmp_path, NAMES))["keys"]
     files = {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")}
@@ -97,7 +97,7 @@ def test_next_keys_afresh(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_key_file_that_is_gone(tmp_path, name):
-    """It is named with both ways out; `create_online_keys` makes that one anew and no other."""
+    """It is named with both remedies; `create_online_keys` makes only that one again."""
     create_online_keys(tmp_path / "keys", "rom.example/log")
     path = tmp_path / "keys" / f"{name}.pem"
     files = {p.name: p.read_bytes() for p in path.parent.glob("*.pem")}
@@ -113,7 +113,7 @@ def test_a_key_file_that_is_gone(tmp_path, name):
 
 
 def test_the_logs_name_when_its_file_is_gone(tmp_path):
-    """It is the one that the pinned root names, and no other."""
+    """It is the name in the pinned root, and no other."""
     create_online_keys(tmp_path, "rom.example/log")
     (tmp_path / "log-origin").unlink()
     with pytest.raises(TrustError, match=r"the log of this state is rom\.example/log"):
@@ -132,7 +132,7 @@ def test_a_next_key_that_others_may_read(tmp_path):
 
 
 def test_private_halves_are_not_shown(tmp_path):
-    """No representation of the keys holds more than addresses and public halves."""
+    """Representations of the keys have only addresses and public halves."""
     create_online_keys(tmp_path, "rom.example/log")
     create_next_keys(tmp_path, NAMES)
     keys = load_online_keys(tmp_path)
@@ -143,14 +143,14 @@ def test_private_halves_are_not_shown(tmp_path):
 
 
 def test_none(tmp_path):
-    """A folder without keys says what to run."""
+    """For a folder without keys the error says what to run."""
     with pytest.raises(StorageError, match="run `hening-server init` for a new server"):
         load_online_keys(tmp_path)
 
 
 @pytest.mark.parametrize("origin", ["", "Rom.example", "rom example", "a+b", "a\nb", "a" * 65])
 def test_a_log_name_that_no_checkpoint_can_carry(tmp_path, origin):
-    """It is refused before anything is written: the name is for ever."""
+    """It is refused before anything is written: the name is permanent."""
     with pytest.raises(FormatError, match="cannot name a log"):
         create_online_keys(tmp_path / "keys", origin)
     assert not (tmp_path / "keys").exists()

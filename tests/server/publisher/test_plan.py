@@ -1,4 +1,4 @@
-"""What a change makes public, and when the online roles are signed afresh."""
+"""What a change publishes, and when the online roles are signed again."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 
 
 def plan(world, pointers=None, **options):
-    """Plan a publication on what is public."""
+    """Plan a publication on the public state."""
     published = world.published()
     pointers = published.pointers() if pointers is None else pointers
     now = options.pop("now", world.ceremony.now)
@@ -34,7 +34,7 @@ def names(publication):
 
 
 def test_the_same_input_gives_the_same_bytes(world):
-    """Signatures are deterministic, so a crash and a retry cannot differ."""
+    """Signatures are deterministic, so a crash and a retry give equal bytes."""
     assert plan(world, renew=True) == plan(world, renew=True)
 
 
@@ -51,7 +51,7 @@ def test_nothing_but_the_timestamp(world):
 
 
 def test_a_change_of_pointers(world):
-    """A change of a pointer signs latest and snapshot, and names nothing else anew."""
+    """A change of a pointer signs latest and snapshot, and changes no other entry."""
     publication = plan(world, {})
     assert names(publication) == [("latest", 3), ("snapshot", 4)]
     latest, snapshot = (Metadata.from_bytes(file.data).signed for file in publication.files)
@@ -69,7 +69,7 @@ def test_a_change_of_pointers(world):
 
 
 def test_a_renewal(world):
-    """Both are signed afresh with what they said before."""
+    """Both are signed again with the same content."""
     publication = plan(world, renew=True)
     assert names(publication) == [("latest", 3), ("snapshot", 4)]
     latest = Metadata.from_bytes(publication.files[0].data).signed
@@ -77,7 +77,7 @@ def test_a_renewal(world):
 
 
 def test_a_burned_version_of_latest_is_skipped(world):
-    """A version that the log knows is not signed a second time."""
+    """A version that the log has is not signed a second time."""
     assert names(plan(world, renew=True, used={"latest": 7}))[0] == ("latest", 8)
 
 
@@ -124,7 +124,7 @@ ODD = {"en": "Fast \u202egpj.exe, see https://rom.example"}
 
 
 def texts(world, version, first, second=None):
-    """Sign a version of armani whose builds have those changelogs."""
+    """Sign a version of armani whose builds have these changelogs."""
     files = {FIRST: (PACKAGE_1, release(1, changelog=first))}
     if second is not None:
         files[NEXT] = (PACKAGE_2, release(2, changelog=second))
@@ -132,7 +132,7 @@ def texts(world, version, first, second=None):
 
 
 def test_a_changelog_that_joins_is_plain_text(world):
-    """With a new build, and where a text is changed; the bundle is refused with a sentence."""
+    """In a new build, and in a changed text; otherwise the bundle is refused with a message."""
     for files, path in (
         (texts(world, 3, {"en": "Fixes."}, ODD), NEXT),
         (texts(world, 3, ODD), FIRST),
@@ -144,7 +144,7 @@ def test_a_changelog_that_joins_is_plain_text(world):
 
 
 def test_a_chain_is_judged_by_its_end(world):
-    """A version that an older signer made is put right by the next one, and both are taken."""
+    """An older signer's bad version is corrected by the next one, and both are accepted."""
     chain = texts(world, 3, ODD) | texts(world, 4, {"en": "Fixes."})
     assert world.publish(chain).reason == ""
     assert world.published().roles["armani"].version == 4
@@ -153,7 +153,7 @@ def test_a_chain_is_judged_by_its_end(world):
 
 
 def test_a_reason_that_joins_is_plain_text(world):
-    """Whatever leads to it: the publisher signs no pointer that says it."""
+    """Whatever the cause: the publisher signs no pointer with another text."""
 
     def edit(published):
         (pointer,) = published.pointers().values()
@@ -165,7 +165,7 @@ def test_a_reason_that_joins_is_plain_text(world):
 
 
 def test_older_texts_go_on(world, monkeypatch):
-    """Of a state that an older version left: builds join, are offered, halted and renewed."""
+    """In a state of an older version builds are added, offered, halted and renewed."""
     with monkeypatch.context() as older:
         older.setattr("server.publisher.plan.check_changelogs", lambda *_: None)
         older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
@@ -193,7 +193,7 @@ def test_older_texts_go_on(world, monkeypatch):
 
 
 def test_a_time_of_a_key_that_goes_does_not_count(world):
-    """Nothing is signed before the newest signature, but for those of keys that root takes away."""
+    """No date is before the newest signature, except for those of keys that root revokes."""
     published = world.published()
     published.timestamp.expires += 3650 * DAY
     assert earliest_time(published, published) == newest_signature(published)

@@ -1,4 +1,4 @@
-"""What is public is parsed once."""
+"""The public files are parsed once."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.server.world import PACKAGE_2
 
 
 def test_what_did_not_change_is_not_parsed_again(world):
-    """The same objects, until a version follows."""
+    """The same objects, until a new version follows."""
     tree = PublicTree(world.folder.public)
     before = tree.load()
     kept = {name: before.roles[name] for name in before.roles}
@@ -24,7 +24,7 @@ def test_what_did_not_change_is_not_parsed_again(world):
 
 
 def test_a_file_that_was_exchanged_is_parsed_again(world):
-    """Another file under the same name, as a restore from a copy leaves it."""
+    """Another file under the same name, as after a restore from a copy."""
     tree = PublicTree(world.folder.public)
     before = tree.load().roles["armani"]
     path = world.folder.public / "metadata/2.armani.json"
@@ -36,7 +36,7 @@ def test_a_file_that_was_exchanged_is_parsed_again(world):
 
 
 def test_a_role_that_is_not_there(world):
-    """It is noticed at once."""
+    """It is detected immediately."""
     (world.folder.public / "metadata/1.cancro.json").unlink()
     with pytest.raises(FormatError, match=r"1\.cancro\.json is not there"):
         load_published(world.folder.public)

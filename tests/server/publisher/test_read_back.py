@@ -1,4 +1,4 @@
-"""Step 7: what is public is compared with what was signed, on disk and over HTTP."""
+"""Step 7: the public files are compared with what was signed, on disk and over HTTP."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ from tests.server.world import CHANNEL, PACKAGE_1
 
 
 def publication(world, extra=()):
-    """Return what is public as the publication that made it."""
+    """Return the public state as the publication that made it."""
     metadata = world.folder.public / "metadata"
     names = [("armani", 2), ("latest", 2), ("snapshot", 3), *extra]
     files = [RoleVersion(r, n, (metadata / f"{n}.{r}.json").read_bytes()) for r, n in names]
@@ -24,13 +24,13 @@ def publication(world, extra=()):
 
 
 def read_back(world, wanted):
-    """Read back over a server of its own."""
+    """Read back over a private server."""
     with serve(world.folder) as served:
         asyncio.run(HttpReadBack(f"http://127.0.0.1:{served.port}/", world.folder.public)(wanted))
 
 
 def test_over_http(world):
-    """What is served as it was signed raises nothing."""
+    """Files served as signed raise nothing."""
     read_back(world, publication(world))
 
 
@@ -45,7 +45,7 @@ def test_a_role_that_comes_in_pieces(world):
 
 
 def test_differences(world, monkeypatch):
-    """Other metadata, an older timestamp and a package that is no zip are told apart."""
+    """Other metadata, an older timestamp and a package that is no zip have different messages."""
     monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
     wanted = publication(world)
     other = Publication((RoleVersion("latest", 2, b"{}"),), wanted.timestamp, 3)
@@ -60,12 +60,12 @@ def test_differences(world, monkeypatch):
 
 
 def later(wanted, version):
-    """Return a timestamp of another version; nobody looks at its signature here."""
+    """Return a timestamp of another version; its signature is not verified here."""
     return wanted.timestamp.replace(b'"version":3}', b'"version":%d}' % version)
 
 
 def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
-    """The predecessor is no alarm for a minute, but what was published must be there with it."""
+    """The previous one is no alarm for a minute, but its publication must be there."""
     monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
     wanted = publication(world)
     timestamp = later(wanted, 4)
@@ -80,14 +80,14 @@ def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
 
 
 async def test_nobody_answers(world):
-    """An address where nothing listens is an alarm, not a crash."""
+    """An address without a listener is an alarm, not a crash."""
     wanted = await asyncio.to_thread(publication, world)
     with pytest.raises(PublishError, match="does not answer"):
         await HttpReadBack("http://127.0.0.1:9", world.folder.public)(wanted)
 
 
 async def test_on_disk(world):
-    """The same from the folder, where no server runs."""
+    """The same from the folder, if no server runs."""
     wanted = await asyncio.to_thread(publication, world)
     disk = DiskReadBack(world.folder.public)
     await disk(wanted)
@@ -108,9 +108,9 @@ def halt(text):
 
 
 def test_what_came_later(world):
-    """A publication is right while its files are there, whoever published since; then nobody asks.
+    """A publication is correct while its files are there, although others followed it.
 
-    What is wrong with it is told nevertheless.
+    Errors in it are reported nevertheless.
     """
     wanted = publication(world)
     disk = DiskReadBack(world.folder.public)

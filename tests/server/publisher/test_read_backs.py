@@ -1,4 +1,4 @@
-"""Step 7 holds nobody up: neither who published nor who comes next."""
+"""Step 7 blocks neither the publication's caller nor the next publication."""
 
 import asyncio
 import contextlib
@@ -28,18 +28,18 @@ def pause(world):
 
 
 def is_halted(world):
-    """Answer whether the public pointer says so."""
+    """Tell whether the public pointer is halted."""
     return world.published().pointers()[PATH].halted
 
 
 class SlowAddress:
-    """A read-back that ends when it is let, and what was begun and ended."""
+    """A read-back that ends when the test allows it, and records its begins and ends."""
 
     def __init__(self):
         self.begun, self.ended, self.go = [], [], asyncio.Event()
 
     async def __call__(self, publication):
-        """Note a publication, and wait."""
+        """Record a publication, and wait."""
         self.begun.append(publication.snapshot_version)
         await self.go.wait()
         self.ended.append(publication.snapshot_version)
@@ -48,9 +48,9 @@ class SlowAddress:
 
 
 async def test_a_halt_beside_a_read_back(world):
-    """A halt is public, and its caller answered, before the publication ahead of it is read back.
+    """A halt is public, and its caller answered, before the previous publication is read back.
 
-    What the read-backs find is told by the end of the block, whichever publication it was.
+    The findings of read-backs are reported by the end of the block, for every publication.
     """
     address = SlowAddress()
     async with asyncio.timeout(PATIENCE), world.publisher(read_back=address) as publisher:
@@ -65,7 +65,7 @@ async def test_a_halt_beside_a_read_back(world):
 
 @contextlib.asynccontextmanager
 async def silent_address():
-    """Give an address that takes connections and never answers, and when it took two."""
+    """Give an address that accepts connections and never answers, and an event for the second."""
     taken, two = [], asyncio.Event()
 
     async def keep(reader, writer):
@@ -83,21 +83,21 @@ async def silent_address():
 
 
 async def test_a_silent_address(world):
-    """An edge that accepts and never answers delays neither an offer nor the halt behind it."""
+    """An edge that accepts and never answers delays neither an offer nor the halt after it."""
     async with silent_address() as (url, asked):
         read_back = HttpReadBack(url, world.folder.public)
         async with world.publisher(read_back=read_back) as publisher:
             await publisher.change_pointers(pause(world))
             await publisher.change_pointers(halt)
             assert await asyncio.to_thread(is_halted, world)
-            assert world.alarms == []  # nobody has given up asking
+            assert world.alarms == []  # no request has timed out
             await asked.wait()
             await publisher.read_backs.stop()
     assert world.alarms == []
 
 
 async def test_a_failure_that_nobody_thought_of(world):
-    """It is an alarm like any other, and no task dies unheard."""
+    """It is an alarm like any other, and no task's error is lost."""
 
     async def fail(_publication):
         await asyncio.to_thread(Path("/dev/null/none").read_bytes)
@@ -111,7 +111,7 @@ async def test_a_failure_that_nobody_thought_of(world):
 
 
 async def test_a_block_that_fails(world):
-    """Whoever ends with an error does not wait for an address."""
+    """A block that ends with an error does not wait for an address."""
     address = SlowAddress()
 
     async def act():

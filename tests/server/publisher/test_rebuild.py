@@ -1,4 +1,4 @@
-"""A database that is lost or older than what is public: the log waits until it is rebuilt."""
+"""A lost database, or one older than the public state: the log waits until it is rebuilt."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ BLOB_1 = hashlib.sha256(PACKAGE_1).hexdigest()
 
 
 def change(world, *statements):
-    """Change the database by hand."""
+    """Change the database directly."""
 
     async def inside():
         async with open_database(world.folder.database) as sessions, sessions.begin() as session:
@@ -34,7 +34,7 @@ def change(world, *statements):
 
 
 def rows(world):
-    """Return what the database knows that can be rebuilt, without times."""
+    """Return the database's content that can be rebuilt, without times."""
 
     async def inside():
         async with open_database(world.folder.database) as sessions, sessions() as session:
@@ -63,7 +63,7 @@ def lose(world):
 
 
 def check_goes_on(world, before):
-    """Publish a further release: the log continues what it was."""
+    """Publish a further release: the log continues."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     check_metadata_is_logged(world.folder, leaves)
@@ -72,7 +72,7 @@ def check_goes_on(world, before):
 
 
 def test_a_lost_database(world):
-    """Publishing is refused and changes nothing; after the rebuild the same log goes on."""
+    """Publishing is refused and changes nothing; after the rebuild the same log continues."""
     before, files = rows(world), public(world)
     lose(world)
     bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
@@ -90,7 +90,7 @@ def test_a_lost_database(world):
 
 @pytest.mark.needs("postgresql")
 def test_a_lost_database_of_a_server(world, postgres):
-    """The same from SQLite to an empty PostgreSQL: what is public is enough."""
+    """The same from SQLite to an empty PostgreSQL: the public files are enough."""
     before = rows(world)
     moved = world.on(StateFolder(world.folder.root, postgres.make_database()))
     with pytest.raises(StorageError, match="is it the right one"):
@@ -101,7 +101,7 @@ def test_a_lost_database_of_a_server(world, postgres):
 
 
 def test_an_older_database(world, tmp_path):
-    """Restored from a back-up, it gets what was published since; nothing is appended twice."""
+    """Restored from a backup, it gets later publications; nothing is appended twice."""
     shutil.copyfile(world.folder.sqlite, tmp_path / "backup")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
@@ -137,7 +137,7 @@ def test_what_was_appended_and_not_shown_stays_burned(world):
 )
 @pytest.mark.parametrize("damage", [b"", b"x", None])
 def test_a_damaged_log_is_not_taken_over(world, name, damage):
-    """Each byte counts: entries and checkpoint are held against each other."""
+    """Each byte counts: entries and checkpoint are compared."""
     lose(world)
     path = world.folder.public / "log" / name
     data = path.read_bytes()
@@ -163,7 +163,7 @@ def test_another_servers_database(world):
 
 
 def test_a_blob_that_rotted(world):
-    """It gets no record, and its name is told."""
+    """It gets no record, and its name is reported."""
     lose(world)
     path = LocalBlobs(world.folder.blobs).path(BLOB_1)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -177,7 +177,7 @@ def test_before_anything_is_published(fresh):
 
 
 async def test_a_log_of_several_tiles(fresh):
-    """More leaves than one tile holds come back in their order."""
+    """More leaves than one tile holds are restored in their order."""
     leaves = [("armani", n, hashlib.sha256(b"%d" % n).hexdigest()) for n in range(1, 601)]
     async with open_log(fresh.folder) as log:
         for part in (leaves[:300], leaves[300:]):

@@ -1,4 +1,4 @@
-"""What the offline keys take back leaves the pointers, or halts them."""
+"""Builds withdrawn by offline keys leave the pointers, or halt them."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ LISTED = {
 
 
 def trust(listed):
-    """Return a trust in which armani lists those releases, and its floor is the lowest of them."""
+    """Return a trust in which armani lists these releases, and its floor is the lowest of them."""
     targets = {
         path: TargetFile(100, {"sha256": f"{number:064x}"}, path, {"custom": custom})
         for number, (path, custom) in enumerate(sorted(listed.items()))
@@ -43,7 +43,7 @@ def pointer():
 
 
 def follow(listed, current=None):
-    """Return what becomes of the one pointer, or None when it ends."""
+    """Return the one pointer's next value, or None if it ends."""
     pointers = {CHANNEL.pointer_path: current or pointer()}
     return follow_roles(pointers, trust(listed), {"armani"}).get(CHANNEL.pointer_path)
 
@@ -54,12 +54,12 @@ def withdrawn(*paths):
 
 
 def test_nothing_taken_back_is_no_change():
-    """The pointer stays as it is."""
+    """The pointer is unchanged."""
     assert follow(LISTED) == pointer()
 
 
 def test_a_withdrawn_incremental_leaves_its_step():
-    """The offer goes on with the full package, paused or not."""
+    """The offer continues with the full package, paused or not."""
     paused = plan_pause(CHANNEL, pointer(), {"en": "Wait."}, 200)
     for before in (pointer(), paused):
         after = follow(withdrawn(STEP), before)
@@ -70,7 +70,7 @@ def test_a_withdrawn_incremental_leaves_its_step():
 
 @pytest.mark.parametrize("paths", [(FULL,), (STONE,), (FULL, STEP)])
 def test_a_withdrawn_full_package_halts(paths):
-    """Of the final step as of a stone."""
+    """Of the final step or of a stone."""
     after = follow(withdrawn(*paths))
     assert (after.halted, after.reason) == (True, {"en": "This release was withdrawn."})
     assert after.steps == pointer().steps
@@ -83,7 +83,7 @@ def test_what_was_halted_stays_as_it_is():
 
 
 def test_builds_that_are_offered_cannot_leave():
-    """The sentence says what to do first; a halt of what is still listed does not help."""
+    """The error says what to do first; a halt of a listed build does not help."""
     rest = {path: LISTED[path] for path in (FULL, STEP)}
     for current in (pointer(), plan_halt(CHANNEL, pointer(), {})):
         with pytest.raises(PublishError, match=r"still offers \S+1-full\.zip.*roll out a newer"):
@@ -91,7 +91,7 @@ def test_builds_that_are_offered_cannot_leave():
 
 
 def test_a_halted_pointer_ends_with_the_builds_that_it_names():
-    """Nobody is offered them, and nothing else can be said about them."""
+    """They are offered to no phone, and no other change of it is possible."""
     newer = {f"{CHANNEL}/3.zip": release(3)}
     assert follow(newer, plan_halt(CHANNEL, pointer(), {})) is None
     with pytest.raises(PublishError, match="roll out a newer build there first"):
@@ -104,6 +104,6 @@ def test_a_retired_model_has_no_pointer():
 
 
 def test_a_reset_ends_a_pointer_to_what_it_took_out():
-    """The build is above the floor and not listed; nobody has to halt it first."""
+    """The build is above the floor and not listed; it need not be halted first."""
     assert follow({STONE: LISTED[STONE]}) is None
     assert follow({STONE: LISTED[STONE], STEP: LISTED[STEP]}) is None

@@ -1,4 +1,4 @@
-"""Pointer editing: nobody is taken out again, halting wins, and stepping stones are found."""
+"""Pointer edits: admitted phones stay admitted, halting wins, and stepping stones are found."""
 
 import pytest
 from hypothesis import given
@@ -62,7 +62,7 @@ def test_an_offer():
 
 
 def test_stepping_stones():
-    """A release that needs a floor comes with the newest release above that floor."""
+    """A release with a minimum comes with the newest release at or above that minimum."""
     entries = [
         ("1.zip", 1, {}),
         ("2.zip", 2, {"min_counter": 1}),
@@ -96,7 +96,7 @@ def test_stepping_stones():
     ],
 )
 def test_offers_that_cannot_be(entries, sentence):
-    """Without exactly one full package, or with packages that disagree, nothing is offered."""
+    """Without exactly one full package, or with inconsistent packages, nothing is offered."""
     with pytest.raises(HeningError, match=sentence):
         offer(2, entries=entries)
 
@@ -121,7 +121,7 @@ def test_the_newest():
 
 
 def test_raising():
-    """A new schedule keeps what was reached until it begins."""
+    """A new schedule keeps the share reached until it begins."""
     pointer = offer(1, ((100, 10), (200, 500), (300, 1000)))
     later = plan_schedule(CHANNEL, pointer, [(400, 600)], 250)
     assert later.schedule == [(200, 500), (400, 600)]
@@ -130,7 +130,7 @@ def test_raising():
 
 
 def test_what_stops_a_rollout_does_not_fail_for_its_words():
-    """Texts that an older version took and nobody may read are left out; what is told may stay."""
+    """Older texts that are now forbidden are left out; public ones may stay."""
     pointer = offer(1)
     reason = {"en": "It drains.", "id": "a\u202eb", "zh-TW": "https://rom.example"}
     for plan in (plan_halt, lambda *given: plan_pause(*given, 150)):
@@ -144,7 +144,7 @@ def test_what_stops_a_rollout_does_not_fail_for_its_words():
 
 
 def test_pausing():
-    """The share that was reached stays; what was planned is cut off; setting it resumes."""
+    """The share reached stays; the later plan is cut off; setting a schedule resumes it."""
     pointer = offer(1, ((100, 10), (200, 500), (300, 1000)))
     paused = plan_pause(CHANNEL, pointer, {"en": "Looking into it."}, 250)
     assert paused.schedule == [(100, 10), (200, 500)]
@@ -181,7 +181,7 @@ def test_halting_wins():
     )
 )
 def test_the_share_never_falls(operations):
-    """Whatever is done in whatever order, who was in stays in, unless the offer is halted."""
+    """For any operations in any order, admitted phones stay so, unless the offer is halted."""
     now, pointer = 1000, offer(1, ((900, 5), (1100, 100)))
     for name, elapsed, pairs in operations:
         before, now = pointer, now + elapsed

@@ -1,4 +1,4 @@
-"""A bundle for which there is no room waits, and comes in when there is."""
+"""A bundle without enough disk space waits, and is published when there is space."""
 
 import hashlib
 from datetime import timedelta
@@ -20,7 +20,7 @@ TIGHT = len(PACKAGE_1) + len(PACKAGE_2)
     ids=["quota", "disk"],
 )
 def test_a_bundle_waits_for_room(world, room, named):
-    """It is put off with an alarm before a blob is copied; with room it is published."""
+    """It is postponed with an alarm before a blob is copied; with space it is published."""
     bundle_id = world.submit(world.second_release(), [PACKAGE_2])
     process(world, room)
     (alarm,) = world.alarms
@@ -35,7 +35,7 @@ def test_a_bundle_waits_for_room(world, room, named):
 
 
 def test_what_is_here_needs_no_room(world):
-    """A bundle without new blobs is published however full it is."""
+    """A bundle without new blobs is published however full the disk is."""
     bundle_id = world.submit({("tables", 2): world.ceremony.role("tables", 2)}, [PACKAGE_1])
     process(world, Room(quota=1, keep_free=1 << 60))
     assert world.alarms == []
@@ -43,7 +43,7 @@ def test_what_is_here_needs_no_room(world):
 
 
 def process(world, room):
-    """Process what waits, with room as given."""
+    """Process what waits, with this free space."""
 
     async def act(_publisher):
         async with open_database(world.folder.database) as sessions:

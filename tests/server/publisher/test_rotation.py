@@ -1,4 +1,4 @@
-"""Next keys made and switched to on a state folder, beside a publisher that runs on."""
+"""Next keys made and switched to on a state folder, beside a running publisher."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ def switch(world, *names, **options):
 
 
 def publish_next(world, keys, version):
-    """Publish a root that lists the next keys of snapshot and timestamp, and of the log, alone."""
+    """Publish a root that lists only the next keys of snapshot, timestamp and log."""
     online = {role: [signer.public_key] for role, signer in keys.next_signers.items()}
     online.pop("latest", None)
     log = keys.log_keys[-1].verifier
@@ -44,7 +44,7 @@ def publish_next(world, keys, version):
 
 
 def signers(world, role):
-    """Return the ids of the keys that signed what is public of a role."""
+    """Return the ids of the keys that signed the public version of a role."""
     published = world.published()
     versions = {name: r.version for name, r in published.roles.items()}
     versions |= {"snapshot": published.snapshot.version}
@@ -54,7 +54,7 @@ def signers(world, role):
 
 
 def test_next_keys_change_nothing_that_phones_see(world):
-    """Only the log is signed by one key more, and the timestamp says that there is news."""
+    """Only the log has one more signature, and the timestamp points to it."""
     before = world.published()
     new(world, "snapshot")
     assert world.published().timestamp.version == before.timestamp.version
@@ -71,7 +71,7 @@ def test_next_keys_change_nothing_that_phones_see(world):
 
 
 def test_before_anything_is_published(fresh):
-    """Next keys are handed over like the first ones; there is nothing to switch yet."""
+    """Next keys are published like the first ones; there is nothing to switch yet."""
     keys = new(fresh, *HOLDERS)
     with pytest.raises(PublishError, match="nothing is published yet"):
         switch(fresh, "log")
@@ -82,7 +82,7 @@ def test_before_anything_is_published(fresh):
 
 
 def test_a_root_that_lists_the_next_keys_alone(world):
-    """They sign at that publication, by a server that was started before they were made."""
+    """They sign at that publication, by a server that started before they were made."""
 
     async def act():
         async with world.publisher() as running, world.publisher() as command:
@@ -101,7 +101,7 @@ def test_a_root_that_lists_the_next_keys_alone(world):
         assert signers(world, role) == [keys.next_signers[role].public_key.keyid]
     assert signers(world, "latest") == [keys.signers["latest"].public_key.keyid]
     assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] is not None
-    # Another next key would replace the one that is in use.
+    # Another next key would replace the one in use.
     with pytest.raises(PublishError, match="run `hening-server keys switch snapshot`"):
         new(world, "snapshot")
     assert switch(world, "snapshot", "timestamp") == ["snapshot", "timestamp"]
@@ -114,13 +114,13 @@ def test_a_root_that_lists_the_next_keys_alone(world):
 
 
 def files_of(world):
-    """Return every file of a state folder but the database, which is opened and closed."""
+    """Return every file of a state folder except the database, which is opened and closed."""
     files = {p: p.read_bytes() for p in world.folder.root.rglob("*") if p.is_file()}
     return {p: data for p, data in files.items() if not p.name.startswith("hening.sqlite")}
 
 
 def test_next_keys_afresh(world):
-    """A thief's copy of a next key is worth nothing: the signers are handed another."""
+    """A thief's copy of a next key is worthless: the signers get another."""
     stolen = new(world, *HOLDERS)
     keys = new(world, *HOLDERS, afresh=True)
     for role, signer in stolen.next_signers.items():
@@ -139,7 +139,7 @@ def test_next_keys_afresh(world):
 
 
 def test_a_listed_next_key_afresh(world):
-    """Beside the current one it is replaced, for that one signs; alone it is not, for it signs."""
+    """Beside the current key, which signs, it is replaced; alone it signs, and is not replaced."""
     keys = new(world, "snapshot", "timestamp", "log")
     online = {
         "snapshot": [keys.signers["snapshot"].public_key, keys.next_signers["snapshot"].public_key],
@@ -154,7 +154,7 @@ def test_a_listed_next_key_afresh(world):
     assert files_of(world) == before
     fresh = new(world, "snapshot", afresh=True)
     assert fresh.next_signers["snapshot"].public_key != keys.next_signers["snapshot"].public_key
-    # The commands of the sentence, and then the first one again.
+    # The commands in the message, and then the first one again.
     assert switch(world, "timestamp", "log", at_once=True) == ["timestamp", "log"]
     last = new(world, *HOLDERS, afresh=True)
     online = {role: [signer.public_key] for role, signer in last.next_signers.items()}
@@ -167,7 +167,7 @@ def test_a_listed_next_key_afresh(world):
 
 
 def test_a_switch_that_could_not_sign(world):
-    """Targets ran out meanwhile: no key file is touched, and the former key is still there."""
+    """Targets have expired: no key file is touched, and the former key is still there."""
     keys = new(world, "snapshot", "timestamp")
     assert publish_next(world, keys, 2) == ""
     before = files_of(world)
@@ -178,7 +178,7 @@ def test_a_switch_that_could_not_sign(world):
 
 
 def test_next_keys_where_nothing_can_be_signed(world):
-    """They are made and handed over, for only new ones lead out of it; the log waits for them."""
+    """They are made and published, because only new ones help; the log waits for them."""
     world.ahead = timedelta(days=91)
     before = files_of(world)
     made = world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
@@ -196,7 +196,7 @@ def test_next_keys_where_nothing_can_be_signed(world):
 
 
 def test_a_failure_after_the_key_files(world, monkeypatch):
-    """It says what was done; the same call again does the rest."""
+    """The message says what was done; repeating the call does the rest."""
     keys = new(world, "snapshot", "timestamp")
     assert publish_next(world, keys, 2) == ""
 
@@ -220,7 +220,7 @@ def test_a_failure_after_the_key_files(world, monkeypatch):
 
 
 def test_a_refused_switch_changes_nothing(world):
-    """Not a key file, not the public tree."""
+    """Neither a key file nor the public tree."""
     new(world, *HOLDERS)
     before = {p: p.read_bytes() for p in world.folder.root.rglob("*") if p.is_file()}
     for names in (["snapshot"], HOLDERS):
@@ -231,7 +231,7 @@ def test_a_refused_switch_changes_nothing(world):
 
 
 def test_a_switch_without_next_keys_signs_afresh(world):
-    """So the same command again completes one that was killed after the key had its new name."""
+    """So repeating the command completes one that was killed after the key's rename."""
     before = world.published()
     assert switch(world, *HOLDERS) == []
     after = world.published()
@@ -247,7 +247,7 @@ def test_a_root_that_names_no_key_of_this_log(world):
 
 
 def test_keys_that_were_lost(world):
-    """`init` makes new ones; the next root makes them count, for the log's history too."""
+    """`init` makes new ones; the next root lists them, also for the log's history."""
     for name in HOLDERS:
         (world.folder.keys / f"{name}.pem").unlink()
     create_online_keys(world.folder.keys)
@@ -281,7 +281,7 @@ def test_a_log_that_no_known_key_has_signed(world):
 
 
 def test_damaged_keys_are_no_bundles_fault(world):
-    """What waits is not refused because others may read a key."""
+    """Waiting bundles are not refused because others may read a key."""
     bundle_id = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     path = world.folder.keys / "latest.pem"
     path.chmod(0o644)

@@ -1,4 +1,4 @@
-"""Staged publications: whole or refused, and held by an independent client before acceptance."""
+"""Staged publications: whole or refused, and audited by an independent client before acceptance."""
 
 import asyncio
 import shutil
@@ -17,7 +17,7 @@ from tests.server.world import FIRST, PACKAGE_2
 
 @pytest.fixture
 def publication(world):
-    """Plan a renewal of everything that is online."""
+    """Plan a renewal of all online roles."""
     published = world.published()
     return plan_publication(
         published, published, [], published.pointers(), world.keys, world.now(), renew=True
@@ -44,7 +44,7 @@ def test_round_trip(world, publication):
 
 
 def test_what_was_not_accepted_is_discarded(world, publication):
-    """Whoever wrote it; what is accepted stays."""
+    """Whichever process wrote it; accepted ones stay."""
     folder = world.folder.staging
     for fence in (3, 12):
         staging.write_staged(staging.staged_temporary(folder, fence), publication)
@@ -56,7 +56,7 @@ def test_what_was_not_accepted_is_discarded(world, publication):
 
 @pytest.mark.parametrize("name", ["metadata/3.latest.json", "timestamp.json"])
 def test_damage_is_named(world, publication, name):
-    """A file that rotted is not published."""
+    """A damaged file is not published."""
     temporary = staging.staged_temporary(world.folder.staging, 7)
     staging.write_staged(temporary, publication)
     staging.accept_staged(temporary, world.folder.staging)
@@ -82,7 +82,7 @@ def test_damage_is_named(world, publication, name):
     ],
 )
 def test_a_plan_of_another_form(world, publication, plan):
-    """A plan that is none is an error of ours, not a crash."""
+    """An invalid plan is our own error, not a crash."""
     temporary = staging.staged_temporary(world.folder.staging, 7)
     staging.write_staged(temporary, publication)
     staging.accept_staged(temporary, world.folder.staging)
@@ -92,7 +92,7 @@ def test_a_plan_of_another_form(world, publication, plan):
 
 
 def test_the_audit(world, publication):
-    """The tree as it is to become passes, with every target found."""
+    """The future tree passes, with every target found."""
     staged = staging.staged_temporary(world.folder.staging, 7)
     staging.write_staged(staged, publication)
     audit(world, staged)
@@ -101,7 +101,7 @@ def test_the_audit(world, publication):
 
 
 def test_the_newest_root_is_reached(world, publication):
-    """A root that no client comes to is refused, and one that is not visible yet is not seen."""
+    """A root that no client reaches is refused, and one that is not visible yet is not seen."""
     staged = staging.staged_temporary(world.folder.staging, 7)
     staging.write_staged(staged, publication)
     second = staged / "metadata" / "2.root.json"
@@ -132,11 +132,11 @@ def test_a_tampered_tree(world, publication, name):
 
 
 class KilledError(Exception):
-    """Stands for the end of a process."""
+    """Simulates the end of a process."""
 
 
 def test_what_is_overtaken_is_not_completed(world, tmp_path):
-    """A publication that is not newer than what is public goes, and lowers no version."""
+    """A publication not newer than the public state is discarded, and decreases no version."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     kept = tmp_path / "staged"
 

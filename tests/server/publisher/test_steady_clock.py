@@ -1,4 +1,4 @@
-"""A wall clock that jumps, beside one that cannot; no real time passes here."""
+"""A wall clock that jumps, beside a monotonic one; no real time passes here."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Machine:
-    """A wall clock and a monotonic one that a test moves."""
+    """A wall clock and a monotonic one under the test's control."""
 
     def __init__(self):
         self.wall, self.ticks, self.said, self.told = BEGIN, 100.0, [], []
@@ -21,7 +21,7 @@ class Machine:
         self.clock()
 
     def start(self, since=None):
-        """Return the clock of a process that begins now."""
+        """Return the clock of a process that starts now."""
         return SteadyClock(
             lambda: self.wall, lambda: self.ticks, self.said.append, self.told.append, since
         )
@@ -34,7 +34,7 @@ class Machine:
 
 
 def test_a_clock_that_runs():
-    """Its time is given as it is, small corrections included, and nothing is said."""
+    """Its time is used as it is, small corrections included, and nothing is logged."""
     machine = Machine()
     assert machine.wait(10) == 10
     assert machine.wait(3600, jump=59) == 3669
@@ -44,7 +44,7 @@ def test_a_clock_that_runs():
 
 @pytest.mark.parametrize("jump", [61.0, -61.0, 43_200.0, -86_400.0 * 365])
 def test_a_jump_is_noticed_and_settles(jump):
-    """For ten minutes the time before it goes on; then the new one is taken, without hands."""
+    """For ten minutes the old time continues; then the new one is used, without intervention."""
     machine = Machine()
     assert machine.wait(5) == 5
     assert machine.wait(1, jump) == 6
@@ -59,7 +59,7 @@ def test_a_jump_is_noticed_and_settles(jump):
 
 @pytest.mark.parametrize("jump", [43_260.0, 86_400.0 * 365])
 def test_a_jump_far_ahead_is_not_believed(jump):
-    """It settles never: the old time goes on until a person confirms the new one."""
+    """It never settles: the old time continues until a person confirms the new one."""
     machine = Machine()
     assert machine.wait(1, jump) == 1
     assert machine.clock.is_doubted
@@ -75,7 +75,7 @@ def test_a_jump_far_ahead_is_not_believed(jump):
 
 
 def test_two_jumps_that_are_far_together():
-    """What counts is how far ahead the clock is, not in how many jumps it came there."""
+    """The total distance of the clock counts, not the number of jumps."""
     machine = Machine()
     for _ in range(2):
         machine.wait(1, jump=30_000)
@@ -84,7 +84,7 @@ def test_two_jumps_that_are_far_together():
 
 
 def test_a_far_jump_that_is_taken_back():
-    """The doubt ends by itself, after however long."""
+    """The doubt ends by itself, after any time."""
     machine = Machine()
     machine.wait(1, jump=86_400)
     assert machine.wait(3600, jump=-86_400) == 3601
@@ -93,7 +93,7 @@ def test_a_far_jump_that_is_taken_back():
 
 
 def test_a_doubt_outlives_the_process():
-    """The next one goes on from the newest signature; a clock that was mended counts at once."""
+    """The next one continues from the newest signature; a corrected clock counts immediately."""
     machine = Machine()
     machine.wait(1, jump=86_400 * 30)
     clock = machine.start(since=BEGIN)
@@ -104,7 +104,7 @@ def test_a_doubt_outlives_the_process():
 
 
 def test_a_jump_that_is_taken_back():
-    """Both are said; the time is at once what it was."""
+    """Both are logged; the time is immediately what it was."""
     machine = Machine()
     assert machine.wait(1, jump=7200) == 1
     assert machine.wait(60, jump=-7200) == 61
@@ -122,7 +122,7 @@ def test_a_second_jump_settles_from_its_own_time():
 
 
 def test_no_signature_is_older_than_the_last_one(world):
-    """With a clock that was set back a day a change goes out, and no expiry is earlier."""
+    """With a clock set back by a day a change is published, and no expiry is earlier."""
     before = world.published()
     world.ahead = timedelta(days=-1)
     world.run(lambda publisher: Publisher.change_pointers(publisher, halt_all))

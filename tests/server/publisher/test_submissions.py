@@ -1,4 +1,4 @@
-"""What a submission is refused for: one sentence in its result, and nothing public changes."""
+"""Reasons to refuse a submission: one sentence in its result, and nothing public changes."""
 
 import asyncio
 import hashlib
@@ -41,13 +41,13 @@ def refused(world: World, files, packages=()):
 
 
 def armani(world, version=3, files=None, **changes):
-    """Sign a version of armani; `changes` are made to its second release."""
+    """Sign a version of armani with `changes` to its second release."""
     second = {SECOND: (PACKAGE_2, release(2, **changes))}
     return {("armani", version): world.ceremony.role("armani", version, files or first() | second)}
 
 
 def first(**changes):
-    """Return the release that is public, with changes."""
+    """Return the public release, with changes."""
     return {FIRST: (PACKAGE_1, release(1, **changes))}
 
 
@@ -80,7 +80,7 @@ def test_what_is_public_already(world):
 
 
 def test_signers(world):
-    """Another model's key, a stranger's, and one signature of two are not enough."""
+    """Another model's key, a foreign key, and one signature of two are not enough."""
     ceremony = world.ceremony
     for signers in (ceremony.keys["cancro"], ceremony.keys["root"], [world.keys.signers["latest"]]):
         reason = refused(world, signed(world, "armani", signers=signers))
@@ -92,7 +92,7 @@ def test_signers(world):
 
 
 def test_expiry(world):
-    """A role that is expired already is refused."""
+    """An expired role is refused."""
     files = signed(world, "armani", expires=world.ceremony.now - timedelta(days=1))
     assert "armani 3 expired on" in refused(world, files)
 
@@ -104,7 +104,7 @@ def test_roles_that_nobody_delegates_to(world):
 
 
 def test_the_content_of_a_role(world):
-    """Paths of others, delegations, schemas, members and hashes are checked."""
+    """Foreign paths, delegations, schemas, members and hashes are checked."""
     cancro = "cancro/id/stable/a.zip"
     assert "not its own" in refused(
         world, armani(world, files=first() | {cancro: (PACKAGE_2, release(2))}), [PACKAGE_2]
@@ -129,13 +129,13 @@ def test_the_content_of_a_role(world):
     "path", ["tables/apn/data.json", "tables/apn/a/b.zip", "tables/../a.zip", "tables/APN/00.xz"]
 )
 def test_paths_that_no_phone_could_ask_for(world, path):
-    """A table under a path that is of no pack would be public for nobody."""
+    """A table under a path of no pack would be public for no phone."""
     files = {("tables", 2): world.ceremony.role("tables", 2, {path: (PACKAGE_2, {"schema": 1})})}
     assert "'" in refused(world, files, [PACKAGE_2])
 
 
 def test_a_table(world):
-    """A pack's parts are published; one that does not change need not come again."""
+    """A pack's parts are published; an unchanged one need not be sent again."""
     data, blobs = world.ceremony.packs("tables", 2, {"zones": entries_of("zones")})
     assert world.publish({("tables", 2): data}, blobs).reason == ""
     path = "tables/zones/03.xz"
@@ -145,7 +145,7 @@ def test_a_table(world):
 
 
 def test_promises_to_those_who_have_it(world):
-    """A release never vanishes, never changes, and is never taken back from withdrawal."""
+    """A release never vanishes, never changes, and its withdrawal is final."""
     reason = refused(world, armani(world, files={SECOND: (PACKAGE_2, release(2))}), [PACKAGE_2])
     assert "is gone" in reason
     assert "is changed" in refused(world, armani(world, files=first(sdk_level=35)))
@@ -170,13 +170,13 @@ def test_withdrawing_what_is_offered_halts_it(world):
     assert after.timestamp.version == published.timestamp.version + 1
     pointer = after.pointers()[CHANNEL.pointer_path]
     assert (pointer.halted, pointer.reason) == (True, {"en": "This release was withdrawn."})
-    # What is edited online may still not offer it.
+    # An online edit still cannot offer it.
     with pytest.raises(ReleaseError, match="which is withdrawn"):
         world.run(lambda publisher: publisher.change_pointers(lambda _p: published.pointers()))
 
 
 def test_a_chain_whose_first_versions_expired(world):
-    """Only the last version of a chain may not be expired, of a root as of a role."""
+    """Only the last version of a chain must not be expired, for a root as for a role."""
     past = world.ceremony.now - timedelta(days=1)
     roots = {("root", 2): world.ceremony.root(2, expires=past)}
     assert "root 2 expired on" in refused(world, roots)
@@ -190,7 +190,7 @@ def test_a_chain_whose_first_versions_expired(world):
 
 
 def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
-    """A bundle that the disk fails is put off, said once, and tried again later."""
+    """A bundle with a disk error is postponed, logged once, and retried later."""
     bad = world.submit(armani(world), [PACKAGE_2])
     good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     load = incoming.load_submission
@@ -220,7 +220,7 @@ def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
 
 
 def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
-    """It is processed once, for its result is there; submitted again, it is processed again."""
+    """It is processed once, because its result is there; submitted again, it is processed again."""
     remove, bundle = incoming.hide_bundle, armani(world, 4)
     bundle_id = world.submit(bundle, [PACKAGE_2])
     good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
@@ -244,13 +244,13 @@ def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
 
 
 def test_blobs(world):
-    """A package that is neither in the bundle nor here is named."""
+    """A package that is neither in the bundle nor in the store is named."""
     reason = refused(world, armani(world))
     assert reason == f"the blob of {SECOND} is not in the bundle and not here."
 
 
 def test_a_blob_without_a_record_does_not_count(world):
-    """Bytes that somebody laid into the folder were never hashed, so they are not published."""
+    """Bytes copied into the folder directly were never hashed, so they are not published."""
     sha256 = hashlib.sha256(PACKAGE_2).hexdigest()
     path = world.folder.blobs / sha256[:2] / sha256
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -273,7 +273,7 @@ def test_targets_that_drop_a_model(world):
 
 
 def test_a_new_model_needs_its_role(world):
-    """Delegating to a role that is not there would break every phone of that model."""
+    """Delegating to a missing role would break every phone of that model."""
     ceremony = world.ceremony
     ceremony.keys["dior"] = ceremony.keys["cancro"]
     files = {("targets", 2): ceremony.targets(2, (*MODELS, "dior"))}
@@ -283,7 +283,7 @@ def test_a_new_model_needs_its_role(world):
 
 
 def test_a_change_of_keys_needs_the_role_signed_again(world):
-    """New keys for a model whose role carries the old signature would lock its phones out."""
+    """New keys for a model whose role has the old signature would lock its phones out."""
     ceremony = world.ceremony
     for name in ("armani", "cancro"):  # one with releases, one without
         kept = ceremony.keys[name]
@@ -315,7 +315,7 @@ def test_roots(world):
 
 @pytest.mark.parametrize("claimed", [1, 3, 9])
 def test_a_root_under_another_version(world, claimed):
-    """The name comes from the bundle, which nobody signs; the real root is accepted afterwards."""
+    """The name comes from the bundle, which is not signed; the real root is accepted afterwards."""
     data = world.ceremony.root(2)
     reason = refused(world, {("root", claimed): data})
     assert reason == f"the bundle calls root 2 root {claimed}: submit it as it was signed."
@@ -326,7 +326,7 @@ def test_a_root_under_another_version(world, claimed):
 
 
 def test_a_root_without_this_servers_key(world):
-    """A root that gives the timestamp to another key is refused: this server could not sign."""
+    """A root that gives the timestamp another key is refused: this server could not sign."""
     ceremony = world.ceremony
     mine = world.keys.signers["timestamp"]
     world.keys.signers["timestamp"] = CryptoSigner.generate_ed25519()
@@ -350,7 +350,7 @@ def test_a_key_under_two_ids(world):
 
 
 def test_the_first_submission(fresh):
-    """It starts with the pinned root and holds every role."""
+    """It starts with the pinned root and has every role."""
     files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
     for missing in files:
         rest = {name: data for name, data in files.items() if name != missing}
@@ -366,7 +366,7 @@ def test_the_first_submission(fresh):
 
 
 def test_a_reason_that_cannot_be_written(world):
-    """A path that is no text is refused like any other and holds up nobody behind it."""
+    """A path that is no text is refused like any other and blocks no later bundle."""
     hostile = b'"\\ud800' + b"a" * 5000 + b'":1,"spec_version"'
     for number, text in enumerate((b'"spec_version"', b'"_type"')):
         data = armani(world)["armani", 3].replace(text, hostile.replace(b'"spec_version"', text))
@@ -379,7 +379,7 @@ def test_a_reason_that_cannot_be_written(world):
 
 
 def test_a_burned_version(world):
-    """Bytes that lost a race against a lost publication are refused, and pointers go on."""
+    """Bytes that lost a race against a lost publication are refused, and pointers continue."""
 
     class CutError(Exception):
         pass
@@ -401,12 +401,12 @@ def test_a_burned_version(world):
     for files in (armani(world), None):
         with pytest.raises(CutError):
             asyncio.run(interrupted(files))
-        shutil.rmtree(world.folder.staging)  # an operator who throws the publication away
+        shutil.rmtree(world.folder.staging)  # an operator who discards the publication
         shutil.rmtree(world.folder.incoming)
         world.folder.incoming.mkdir()
     reason = refused(world, armani(world, sdk_level=35), [PACKAGE_2])
     assert "armani 3 is in the log with other bytes and is burned" in reason
-    # Exactly the burned version is passed over, alone or with what follows.
+    # Exactly the burned version is skipped, alone or with later ones.
     assert "armani 5 was submitted; 3 comes next" in refused(world, armani(world, 5), [PACKAGE_2])
     chain = armani(world, 4) | armani(world, 5)
     assert world.copy(world.folder.root.with_name("chain")).publish(chain, [PACKAGE_2]).reason == ""
@@ -429,7 +429,7 @@ def test_a_burned_version(world):
 
 
 def test_withdrawing_an_incremental_does_not_halt(world):
-    """The offer goes on with the full package."""
+    """The offer continues with the full package."""
     step = f"{CHANNEL}/armani-2-step.zip"
     delta = release(2, type="incremental", source_builds=[release(1)["fingerprint"]])
     files = first() | {SECOND: (PACKAGE_2, release(2)), step: (PACKAGE_1, delta)}
@@ -443,7 +443,7 @@ def test_withdrawing_an_incremental_does_not_halt(world):
 
 
 def pruned(world, version, files, floor):
-    """Sign a version of armani whose floor is above what left."""
+    """Sign a version of armani whose floor is above the removed builds."""
     role = Metadata.from_bytes(world.ceremony.role("armani", version, files)).signed
     time = release(floor - 1)["post_timestamp"]
     role.unrecognized_fields["custom"] = {"floor": floor, "floor_time": time, "schema": 1}
@@ -451,7 +451,7 @@ def pruned(world, version, files, floor):
 
 
 def test_old_builds_leave_when_nobody_is_offered_them(world):
-    """Before the rollout of a newer build it is refused, with a sentence that says so."""
+    """Before the rollout of a newer build it is refused, with a message that says so."""
     second = {SECOND: (PACKAGE_2, release(2))}
     assert world.publish(armani(world, files=first() | second), [PACKAGE_2]).reason == ""
     reason = refused(world, pruned(world, 4, second, 2))

@@ -1,4 +1,4 @@
-"""What phones download is read back: range, length, digest and bytes, of what is new."""
+"""Read-back of downloads: range, length, digest and bytes, for new targets."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ OTHER = "with other bytes than were published"
 
 
 def role(world, name, version):
-    """Return a role that is public."""
+    """Return a public role."""
     path = world.folder.public / "metadata" / f"{version}.{name}.json"
     return RoleVersion(name, version, path.read_bytes())
 
@@ -37,13 +37,13 @@ async def ask(url, world, file, blobs):
 
 
 def check(world, file, blobs=None, mode=GateMode.DIRECT):
-    """Do the same over a server of its own."""
+    """Do the same over a private server."""
     with serve(world.folder, mode) as served:
         asyncio.run(ask(f"http://127.0.0.1:{served.port}", world, file, blobs))
 
 
 def alter(world, data, at):
-    """Change one byte of a blob that is there."""
+    """Change one byte of a stored blob."""
     sha256 = hashlib.sha256(data).hexdigest()
     changed = bytearray(data)
     changed[at] ^= 1
@@ -52,7 +52,7 @@ def alter(world, data, at):
 
 @pytest.mark.parametrize("at", [4, 5000, -1])
 def test_every_byte_of_what_fits_into_a_block(world, at):
-    """It is hashed: whichever byte is another, it is told."""
+    """It is hashed: a change of any byte is reported."""
     check(world, role(world, "armani", 2))
     alter(world, PACKAGE_1, at)
     with pytest.raises(PublishError, match=OTHER):
@@ -60,7 +60,7 @@ def test_every_byte_of_what_fits_into_a_block(world, at):
 
 
 def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
-    """It is compared with the store; what is behind it is not read, however long that is."""
+    """It is compared with the store; the rest is not read, however long it is."""
     monkeypatch.setattr("server.publisher.read_back.BLOCK", 1000)
     store = LocalBlobs(tmp_path / "blobs")
     shutil.copytree(world.folder.blobs, tmp_path / "blobs")
@@ -69,7 +69,7 @@ def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
     alter(world, PACKAGE_1, 999)
     with pytest.raises(PublishError, match=OTHER):
         check(world, role(world, "armani", 2), store)
-    check(world, role(world, "armani", 2))  # who has no store looks at range and length
+    check(world, role(world, "armani", 2))  # without a store only range and length are compared
     alter(world, PACKAGE_1, 3)
     with pytest.raises(PublishError, match="is not a zip file"):
         check(world, role(world, "armani", 2))
@@ -77,7 +77,7 @@ def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["content", "tables"])
 def test_content_and_tables(world, name):
-    """Parts and pictures are asked for as a whole, and hashed."""
+    """Parts and pictures are requested whole, and hashed."""
     kinds = {"content": ["wallpapers"], "tables": ["emergency"]}[name]
     data, blobs = world.ceremony.packs(name, 2, {kind: entries_of(kind) for kind in kinds})
     assert world.publish({(name, 2): data}, blobs).reason == ""
@@ -93,7 +93,7 @@ def test_content_and_tables(world, name):
 
 
 def test_what_was_read_back_before(world):
-    """A role's next version is asked for its new packages, not for all of them again."""
+    """For a role's next version only its new packages are requested."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     alter(world, PACKAGE_1, 7)
     check(world, role(world, "armani", 3))
@@ -118,7 +118,7 @@ def test_what_was_read_back_before(world):
     ],
 )
 async def test_an_edge_that_answers_otherwise(world, status, headers, said):
-    """Range, length and digest are looked at; an edge need not send a digest."""
+    """Range, length and digest are compared; an edge need not send a digest."""
 
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

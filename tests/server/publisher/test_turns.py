@@ -1,4 +1,4 @@
-"""A bundle's packages come in while others publish: a halt waits for none of them."""
+"""A bundle's packages are stored while others publish: a halt waits for none of them."""
 
 import asyncio
 import hashlib
@@ -17,7 +17,7 @@ SHA256 = hashlib.sha256(PACKAGE_2).hexdigest()
 
 
 class SlowBlobs(LocalBlobs):
-    """A store that takes a blob in when it is let, and says when it began."""
+    """A store that stores a blob when the test allows it, and signals its start."""
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -32,7 +32,7 @@ class SlowBlobs(LocalBlobs):
 
 @pytest.fixture
 def slow(world):
-    """Give the world such a store, and lay a bundle with a package into `incoming`."""
+    """Give the world such a store, and put a bundle with a package into `incoming`."""
     world.blobs = SlowBlobs(world.folder.blobs)
     world.bundle_id = world.submit(world.second_release(), [PACKAGE_2])
     yield world
@@ -45,7 +45,7 @@ def halt(published):
 
 
 async def test_a_halt_beside_a_package(slow):
-    """The halt is public before the package is in; the bundle follows, and the halt stays."""
+    """The halt is public before the package is stored; the bundle follows, and the halt stays."""
     async with slow.publisher() as publisher:
         bundle = asyncio.create_task(publisher.process_incoming())
         assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
@@ -63,7 +63,7 @@ async def test_a_halt_beside_a_package(slow):
 
 
 async def test_two_processes_and_one_bundle(slow):
-    """Who took the blobs in later finds the bundle gone, and says nothing."""
+    """The process that stored the blobs later finds the bundle gone, and reports nothing."""
     other = slow.on(slow.folder)
     async with slow.publisher() as first, other.publisher() as second:
         late = asyncio.create_task(first.process_incoming())
@@ -77,7 +77,7 @@ async def test_two_processes_and_one_bundle(slow):
 
 
 def test_what_nobody_signed(slow):
-    """Of a bundle that is refused for its roles no byte is taken in."""
+    """Of a bundle that is refused for its roles no byte is stored."""
     unsigned = slow.submit({("armani", 3): b"{}"}, [PACKAGE_2])
     slow.folder.incoming.joinpath(slow.bundle_id).rename(slow.folder.root / "later")
     (result,) = slow.run(lambda publisher: publisher.process_incoming())
@@ -87,7 +87,7 @@ def test_what_nobody_signed(slow):
 
 
 async def test_what_is_public_changes(slow):
-    """A bundle that fits only by the time of its turn is looked at once more, and published."""
+    """A bundle that fits only by its turn is checked again, and published."""
     slow.blobs.go.set()
     data = await asyncio.to_thread(lambda: slow.second_release()["armani", 3])
     targets = Metadata.from_bytes(data)
@@ -107,7 +107,7 @@ async def test_what_is_public_changes(slow):
 
 
 async def test_a_blob_that_goes_before_its_turn(slow):
-    """Nothing is recorded that is not there: the bundle waits, and brings it again."""
+    """No record is made for a missing blob: the bundle waits, and brings it again."""
     slow.blobs.go.set()
     async with slow.publisher() as publisher:
         prepared = await publisher._submissions.prepare(slow.bundle_id)
@@ -122,7 +122,7 @@ async def test_a_blob_that_goes_before_its_turn(slow):
 
 
 async def test_a_store_that_falls_silent(slow, monkeypatch):
-    """What is asked of it under the lease is asked for a moment; then the bundle is put off."""
+    """The requests under the lease have a short timeout; then the bundle is postponed."""
     monkeypatch.setattr("server.publisher.publish_metrics.ANSWER_SECONDS", 0)
     slow.blobs.go.set()
     async with slow.publisher() as publisher:

@@ -1,4 +1,4 @@
-"""A server with something superseded, and what `check` says of it."""
+"""A server with superseded files, and the findings of `check`."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.server.world import PACKAGE_2
 
 @pytest.fixture(scope="module")
 def second_state(published_state, tmp_path_factory):
-    """Give a server with a second release, so that there is something superseded."""
+    """Give a server with a second release, so that there are superseded files."""
     world = published_state.copy(tmp_path_factory.mktemp("second") / "state")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     return world
@@ -18,13 +18,13 @@ def second_state(published_state, tmp_path_factory):
 
 @pytest.fixture
 def world(second_state, tmp_path):
-    """Give a server of one's own."""
+    """Give a private copy of the server."""
     return second_state.copy(tmp_path / "state")
 
 
 @pytest.fixture
 def wrong():
-    """Give what returns subject and sentence of everything that is wrong with a world."""
+    """Give a function that returns subject and sentence of every finding about a world."""
 
     async def look(world):
         async with open_database(world.folder.database) as sessions:

@@ -1,4 +1,4 @@
-"""What hands can do to a state folder: each function changes one thing of it."""
+"""Possible damage to a state folder: each function makes one change."""
 
 import contextlib
 import sqlite3
@@ -7,7 +7,7 @@ from server.storage.durable import write_durable
 
 
 def flip(pattern, at=None):
-    """Return what flips one bit of the first file of a pattern, in its middle by default."""
+    """Return a function that flips one bit of the first matching file, in its middle by default."""
 
     def change(state):
         path = min(path for path in state.glob(pattern) if path.is_file())
@@ -19,22 +19,22 @@ def flip(pattern, at=None):
 
 
 def remove(pattern):
-    """Return what removes the first file that a pattern finds."""
+    """Return a function that removes the first matching file."""
     return lambda state: min(p for p in state.glob(pattern) if p.is_file()).unlink()
 
 
 def write(path, data):
-    """Return what writes a file, which nobody else may read."""
+    """Return a function that writes a file, private to its owner."""
     return lambda state: write_durable(state / path, data)
 
 
 def copy(source, target):
-    """Return what gives a file's bytes another name, too."""
+    """Return a function that gives a file's bytes another name, too."""
     return lambda state: write_durable(state / target, (state / source).read_bytes())
 
 
 def run(*statements):
-    """Return what runs statements on the SQLite database, without its foreign keys."""
+    """Return a function that runs statements on the SQLite database, without its foreign keys."""
 
     def change(state):
         path = state / "hening.sqlite"
@@ -46,7 +46,7 @@ def run(*statements):
 
 
 def plant(table, changes):
-    """Return what copies a table's first row with other values, whatever columns it has."""
+    """Return a function that copies a table's first row with other values, whatever its columns."""
     return run(
         f"CREATE TEMP TABLE planted AS SELECT * FROM {table} LIMIT 1",
         f"UPDATE planted SET {changes}",

@@ -1,4 +1,4 @@
-"""What `check` finds: one alteration by hand a row, on a copy of a server that publishes."""
+"""The findings of `check`: one alteration a row, on a copy of a server that publishes."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ UPLOAD = (
     "INSERT INTO uploads (id, account, length, sha256, created_at, expires_at, finished_at) VALUES"
     f" ('{'c' * 32}', 'eka', 5, '{'d' * 64}', 1, 9999999999, {{}})"
 )
-# What is done: the subject of the finding, and what its sentence holds.
+# The alteration: the subject of the finding, and a part of its sentence.
 DAMAGE = {
     "superseded role flipped": (
         flip("public/metadata/2.armani.json"),
@@ -204,13 +204,13 @@ DAMAGE = {
 
 
 async def test_a_sound_server_is_in_order(world, wrong):
-    """Nothing that hening itself leaves behind is called wrong."""
+    """What hening itself leaves is no finding."""
     assert await wrong(world) == []
 
 
 @pytest.mark.parametrize("name", DAMAGE)
 async def test_each_alteration_is_found(world, wrong, name):
-    """What was altered is named in a sentence that ends."""
+    """The alteration is named in a complete sentence."""
     alter, (subject, text) = DAMAGE[name]
     await asyncio.to_thread(alter, world.folder.root)
     found = await wrong(world)
@@ -219,7 +219,7 @@ async def test_each_alteration_is_found(world, wrong, name):
 
 
 async def test_everything_is_told_at_once(world, wrong):
-    """A role that cannot be read hides nothing else."""
+    """An unreadable role does not hide other findings."""
     for name in ("current role removed", "stray proof", "lease for ever", "blob flipped"):
         await asyncio.to_thread(DAMAGE[name][0], world.folder.root)
     assert {subject for subject, _ in await wrong(world)} == {

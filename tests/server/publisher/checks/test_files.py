@@ -1,4 +1,4 @@
-"""`check` names what others may read or change by its mode, a sentence for each place."""
+"""`check` names files that others may read or change by their mode, one sentence per place."""
 
 import os
 
@@ -11,7 +11,7 @@ from server.storage.layout import StateFolder
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a state folder with one file in each place, all narrow."""
+    """Give a state folder with one file in each place, all with narrow modes."""
     folder = StateFolder(tmp_path / "state")
     for name in (
         *("keys/log.pem", "trusted/root.json", "incoming/ID/bundle.json", "results/ID.json"),
@@ -44,7 +44,7 @@ def folder(tmp_path):
     ],
 )
 def test_each_place_is_named(folder, name, mode, command):
-    """One wide thing is one sentence, with its mode and the command that narrows its place."""
+    """One wide file is one sentence, with its mode and the command that narrows its place."""
     assert describe_wide(folder) == []
     (folder.root / name).chmod(mode)
     told = f"others may read or change {folder.root / name} ({mode:04o}) by mode: run"
@@ -52,7 +52,7 @@ def test_each_place_is_named(folder, name, mode, command):
 
 
 def test_a_sentence_stays_short(folder):
-    """Of many files of a place three are named, and the others counted."""
+    """Of many files in a place three are named, and the others counted."""
     for number in range(10):
         path = folder.results / f"{number}.json"
         path.touch()
@@ -63,7 +63,7 @@ def test_a_sentence_stays_short(folder):
 
 
 def test_what_is_not_the_servers_own(folder):
-    """Bundles that wait, links and settings are passed over: others wrote them, with their mode."""
+    """Waiting bundles, links and settings are skipped: others wrote them, with their mode."""
     (folder.incoming / "ID").chmod(0o755)
     (folder.incoming / "ID" / "bundle.json").chmod(0o644)
     folder.settings.chmod(0o644)
@@ -73,7 +73,7 @@ def test_what_is_not_the_servers_own(folder):
 
 @pytest.mark.parametrize(("mode", "named"), [(0o644, False), (0o664, True), (0o645, True)])
 def test_a_package_that_a_mirror_has_as_well(folder, tmp_path, mode, named):
-    """Others may read it, for it is one file with the mirror's, and may not change it."""
+    """Others may read it, because it is the mirror's file, too, but may not change it."""
     blob = folder.blobs / "ab" / "abcd"
     os.link(blob, tmp_path / "mirrored")
     blob.chmod(mode)

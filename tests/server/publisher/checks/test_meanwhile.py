@@ -1,4 +1,4 @@
-"""What `check` says beside a server that publishes, and of what a crash left."""
+"""The findings of `check` beside a server that publishes, and after a crash."""
 
 import asyncio
 
@@ -26,13 +26,13 @@ def share(world, permille):
 
 
 class Busy:
-    """A database in which something is published before each reading."""
+    """A database in which something is published before each read."""
 
     def __init__(self, sessions, publish):
         self._sessions, self._publish = sessions, publish
 
     def __call__(self):
-        """Give a session that is read in after the publication."""
+        """Give a session that reads after the publication."""
         return BusySession(self._sessions(), self._publish)
 
 
@@ -51,7 +51,7 @@ class BusySession:
 
 
 class BusyBlobs(LocalBlobs):
-    """A store that something is published to before it is looked at."""
+    """A store that sees a publication before each look-up."""
 
     def __init__(self, folder, publish):
         super().__init__(folder)
@@ -64,7 +64,7 @@ class BusyBlobs(LocalBlobs):
 
 
 async def test_a_server_that_publishes_meanwhile_is_in_order(world):
-    """Releases and rollouts that come out between two readings are no damage."""
+    """Releases and rollouts published between two reads are no damage."""
     numbers = iter(range(4, 100))
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
 
@@ -91,7 +91,7 @@ async def test_a_server_that_publishes_meanwhile_is_in_order(world):
 
 @pytest.mark.parametrize("step", [3, 4, 5, 6])
 async def test_a_publication_that_was_cut_off_is_in_order(world, wrong, step):
-    """Wherever a crash came, `run` completes what is there, and nothing of it is called wrong."""
+    """Wherever a crash occurred, `run` completes the publication, and it is no finding."""
 
     def crash(done):
         if done == step:
