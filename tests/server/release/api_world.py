@@ -1,4 +1,4 @@
-"""The control plane on a real socket, one account a role, and a client that checks every answer."""
+"""The control plane on a real socket, one account per role, and a client that checks answers."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ PROBLEM = "application/problem+json"
 
 @dataclass
 class Answer:
-    """What came back: `json` is None without a body."""
+    """An answer: `json` is None without a body."""
 
     status: int
     headers: aiohttp.typedefs.LooseHeaders
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass
 class ApiWorld:
-    """A server that listens. The token `ROLE` is that role's account for all codenames.
+    """A listening server. The token `ROLE` is that role's account for all codenames.
 
     `ahead(seconds)` moves the clock.
     """
@@ -61,7 +61,7 @@ class ApiWorld:
 
     @property
     def url(self):
-        """Where it listens."""
+        """The address."""
         return f"http://127.0.0.1:{self.port}"
 
     async def call(self, method, path, *, token="admin", body=None, data=None, headers=None):
@@ -103,7 +103,7 @@ async def api_world(
 ):
     """Serve `operations` on the state folder of `world`; further services by name.
 
-    With `real_tokens` only tokens of the database get in.
+    With `real_tokens` only tokens of the database are accepted.
     """
     principals = role_principals()
     registry = CollectorRegistry()

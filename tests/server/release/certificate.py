@@ -1,4 +1,4 @@
-"""A certificate for loopback, as an operator of one's own authority makes it."""
+"""A certificate for loopback, as made by an operator's own CA."""
 
 import datetime as dt
 import ipaddress

@@ -1,4 +1,4 @@
-"""The control plane's API for tests of what is behind it."""
+"""The control plane's API."""
 
 import pytest
 

@@ -18,7 +18,7 @@ async def toy_server(fresh_state, tmp_path_factory):
 
 @pytest.fixture
 def toys(toy_server):
-    """Give an API of every kind of operation; what was made before is forgotten."""
+    """Give an API of every kind of operation; earlier toys are removed."""
     MADE.clear()
     toy_server.ahead(0)
     return toy_server
@@ -26,6 +26,6 @@ def toys(toy_server):
 
 @pytest.fixture
 def log():
-    """Give the log's entries while the test runs."""
+    """Give the log's entries during the test."""
     with structlog.testing.capture_logs() as entries:
         yield entries

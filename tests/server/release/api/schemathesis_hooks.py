@@ -1,11 +1,11 @@
-"""What Schemathesis is told before it runs: how bytes are sent, and what is sent once."""
+"""Settings of Schemathesis: how bytes are sent, and which header is sent once."""
 
 import schemathesis
 
 
 @schemathesis.serializer("application/offset+octet-stream", "application/vnd.hening.submission")
 def send_bytes(_context, value):
-    """Send bytes as they are, and what else was thought of as its text."""
+    """Send bytes as they are, and other values as their text."""
     if isinstance(value, bytes):
         return value
     return value.data if hasattr(value, "data") else str(value).encode(errors="replace")
@@ -13,7 +13,7 @@ def send_bytes(_context, value):
 
 @schemathesis.hook
 def before_load_schema(_context, raw_schema):
-    """Leave Idempotency-Key to the first operation: used again, a key tells of nothing else."""
+    """Leave Idempotency-Key to the first operation: a reused key tests nothing else."""
     operations = [each for path in raw_schema["paths"].values() for each in path.values()]
     taking = [operation for operation in operations if any(map(is_key, operation["parameters"]))]
     for operation in taking[1:]:
@@ -22,5 +22,5 @@ def before_load_schema(_context, raw_schema):
 
 
 def is_key(parameter):
-    """Answer whether a parameter is the key."""
+    """Tell whether a parameter is the key."""
     return parameter["name"] == "Idempotency-Key"

@@ -1,4 +1,4 @@
-"""The one way through: route, token, right, query, body, handler, answer."""
+"""The request pipeline: route, token, right, query, body, handler, answer."""
 
 import io
 
@@ -11,7 +11,7 @@ BEAR = {"name": "bear", "colour": "red"}
 
 
 async def test_what_is_not_there(toys):
-    """A path that names nothing is a problem document, with and without a token."""
+    """An unknown path gets a problem document, with and without a token."""
     for path in ("", "/", "/nothing", "/toys/", "/toys//bear", "/toys/bear/leg", "/toys/a%2Fb"):
         for token in ("admin", None):
             answer = await toys.call("GET", path, token=token)
@@ -52,7 +52,7 @@ async def test_the_scheme_is_spelled_as_one_likes(toys):
 
 
 async def test_a_right_that_is_not_held(toys):
-    """The permission of the operation is asked of the token; the body is not looked at."""
+    """The token needs the operation's permission; the body is not read."""
     answer = await toys.call("POST", "/toys", token="viewer", data=b"{", headers={})
     assert (answer.status, answer.problem) == (403, "forbidden")
     assert "viewer is not allowed to upload" in answer.json["detail"].lower()
@@ -77,7 +77,7 @@ async def test_methods(toys):
 
 
 async def test_headers_of_every_answer(toys):
-    """Nothing is stored, guessed, framed or referred; nothing says what runs here."""
+    """No storing, sniffing, framing or referrer; no header names the software."""
     for method, path in (("GET", "/toys"), ("GET", "/nothing"), ("DELETE", "/toys/bear")):
         answer = await toys.call(method, path)
         assert answer.headers["Cache-Control"] == "no-store"
@@ -123,7 +123,7 @@ QUERIES = [
 
 @pytest.mark.parametrize(("query", "status"), QUERIES, ids=[query[:24] for query, _ in QUERIES])
 async def test_a_query_that_does_not_fit(toys, query, status):
-    """Twice given, unknown, misspelled, out of range: a sentence says so."""
+    """Repeated, unknown, misspelled, out of range: a message says so."""
     answer = await toys.call("GET", f"/toys?{query}")
     assert answer.status == status
     assert answer.problem == {400: "malformed", 422: "invalid"}[status]
@@ -190,27 +190,27 @@ TYPES = {
 
 @pytest.mark.parametrize("kind", TYPES)
 async def test_media_types(toys, kind):
-    """Only JSON in UTF-8; the types that a page of another origin can send are not among them."""
+    """Only JSON in UTF-8; the types that a page of another origin can send are not accepted."""
     data = b'{"name":"bear","colour":"red"}'
     answer = await toys.call("POST", "/toys", data=data, headers={"Content-Type": kind})
     assert answer.status == TYPES[kind]
 
 
 async def test_a_compressed_body(toys):
-    """A body with a coding is refused, so that nothing small becomes large here."""
+    """A body with a coding is refused, so that no decompression bomb is possible."""
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = await toys.call("POST", "/toys", data=b"\x1f\x8b", headers=headers)
     assert (answer.status, answer.problem) == (415, "media-type")
 
 
 async def test_a_body_where_none_is_taken(toys):
-    """DELETE and GET take no body."""
+    """DELETE and GET accept no body."""
     assert (await toys.call("DELETE", "/toys/bear", data=b"x")).status == 400
     assert (await toys.call("GET", "/toys/bear", data=b"x")).status == 400
 
 
 async def test_if_match(toys):
-    """Without If-Match 428, with another tag 412 that names the present one, with it the change."""
+    """Without If-Match 428, with another tag 412 that has the present one, with it the change."""
     for headers, status, problem in (
         ({}, 428, "match-required"),
         ({"If-Match": "1"}, 400, "malformed"),
@@ -256,7 +256,7 @@ async def test_bytes(toys):
     ],
 )
 async def test_errors_of_the_domain(toys, how, status, problem):
-    """Each class has its status and type; the detail is the error's sentence."""
+    """Each class has its status and type; the detail is the error's message."""
     answer = await toys.call("GET", f"/failures?how={how}")
     assert (answer.status, answer.problem) == (status, problem)
     sentence = str(ERRORS[how])
@@ -269,7 +269,7 @@ async def test_errors_of_the_domain(toys, how, status, problem):
 
 @pytest.mark.parametrize(("how", "status"), [("bug", 500), ("database", 503)])
 async def test_a_failure_says_nothing_but_its_incident(toys, how, status, log):
-    """Neither the answer nor the log holds the error's text; both hold the incident's id."""
+    """Neither answer nor log has the error's text; both have the incident's id."""
     answer = await toys.call("GET", f"/failures?how={how}")
     assert answer.status == status
     entry = next(e for e in log if e["event"] == "the API failed")

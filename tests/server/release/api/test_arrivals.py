@@ -1,4 +1,4 @@
-"""In which order accepted connections are read, and which of them give way."""
+"""The order in which accepted connections are read, and which of them are closed first."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ class Door:
         self.limits = []
 
     def arrivals(self, limit=100):
-        """Give what takes them in; the token `good` is known."""
+        """Give the acceptor; the token `good` is known."""
         made = Arrivals(self.listener, "good".__eq__, limit, self.limits.append, b"parting")
         self._stack.callback(made.close)
         return made
@@ -67,7 +67,7 @@ def port(client):
 
 
 async def test_known_tokens_go_first(door):
-    """Then those whose head is there, then silent ones, each by arrival."""
+    """Then those whose head has arrived, then silent ones, each by arrival."""
     sent = (b"", OTHER, b"POST ", KNOWN, b"GET / HTTP/1.1\r\n\r\n", KNOWN)
     ports = [port(door.client(data)) for data in sent]
     found = door.arrivals()
@@ -76,7 +76,7 @@ async def test_known_tokens_go_first(door):
 
 
 async def test_a_head_that_comes_later(door):
-    """Its connection goes where it belongs as soon as the head is there."""
+    """Its connection is sorted as soon as the head has arrived."""
     late, *others = [door.client(data) for data in (b"", OTHER, OTHER, OTHER)]
     found = door.arrivals()
     assert await door.take(found) == port(others[0])
@@ -85,7 +85,7 @@ async def test_a_head_that_comes_later(door):
 
 
 async def test_each_is_looked_at_once(door, monkeypatch):
-    """However many turns a part of a head waits: each look may take a turn of another thread."""
+    """However many turns a part of a head waits: each look-up may take a turn of another thread."""
     looks = []
     monkeypatch.setattr(arrivals, "peek", lambda one: looks.append(one) or peek(one))
     waiting = [door.client(data) for data in (b"", b"POST ")]
@@ -96,7 +96,7 @@ async def test_each_is_looked_at_once(door, monkeypatch):
 
 
 async def test_the_oldest_gives_way(door):
-    """Beyond the limit it is sent why, and it is counted; known ones do not count."""
+    """Beyond the limit it gets the reason, and is counted; known ones do not count."""
     clients = [door.client(OTHER) for _ in range(4)]
     known = [door.client(KNOWN) for _ in range(3)]
     found = door.arrivals(limit=2)
@@ -110,7 +110,7 @@ async def test_the_oldest_gives_way(door):
 
 
 async def test_clients_that_are_gone(door):
-    """Connections of those that leave while they wait are passed over."""
+    """Connections closed while they wait are skipped."""
     first, second, third = [door.client(OTHER) for _ in range(3)]
     found = door.arrivals()
     assert await door.take(found) == port(first)
@@ -150,7 +150,7 @@ async def refuse(_secret):  # noqa: RUF029 - as the database
 
 @pytest.mark.parametrize("token", ["", "guess"])
 async def test_a_halt_without_a_valid_token_is_a_guess(token):
-    """Guesses are bounded on the paths of halts, too, with and without a token."""
+    """Guesses are limited on the paths of halts, too, with and without a token."""
     admission = Admission(refuse, Rates(1, 60, 60, lambda: 0.0))
     for _ in range(4):
         with pytest.raises(AuthenticationError):
@@ -160,7 +160,7 @@ async def test_a_halt_without_a_valid_token_is_a_guess(token):
 
 
 async def test_halts_with_guesses_wait_for_each_other():
-    """Few of them are looked up at one time, and a token that was valid lately does not wait."""
+    """Few of them are looked up simultaneously; a recently valid token does not wait."""
     full, release, running, most = asyncio.Event(), asyncio.Event(), 0, 0
 
     async def look(secret):
@@ -190,7 +190,7 @@ async def test_halts_with_guesses_wait_for_each_other():
 
 
 async def test_few_tokens_are_looked_up_at_one_time():
-    """Others wait in turn, but for those of an identity provider and for halts."""
+    """Others wait in turn, except for those of an identity provider and for halts."""
     full, release, running, most = asyncio.Event(), asyncio.Event(), 0, 0
 
     async def look(secret):
@@ -217,7 +217,7 @@ async def test_few_tokens_are_looked_up_at_one_time():
 
 
 async def test_a_token_whose_rate_is_used_up_meanwhile_is_not_looked_up():
-    """Requests that come together are counted one after the other."""
+    """Requests that arrive together are counted one after the other."""
     looked = []
 
     async def look(secret):

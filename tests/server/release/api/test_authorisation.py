@@ -1,8 +1,8 @@
 """The whole matrix over HTTP: every operation, every role, every kind of token.
 
-What is expected stands by hand in docs/OPERATIONS.md, "Who may call which operation". Whoever adds
-an operation adds its line there; where codenames count it needs an example below as well, a request
-that passes every check but the one for the codename that it is for.
+The expected values are written in docs/OPERATIONS.md, "Who may call which operation". A new
+operation needs a line there. If codenames count, it also needs an example below: a request that
+passes every check except the one for its codename.
 """
 
 import json
@@ -40,7 +40,7 @@ SAMPLES = {
     "submission": "0" * 64,
     "upload": "0" * 32,
 }
-"""What goes into a path; anything else is `x`."""
+"""Values of path parameters; any other is `x`."""
 
 
 def of_account(codename):
@@ -49,7 +49,7 @@ def of_account(codename):
 
 
 def of_change(codename):
-    """Return the path of a request about somebody's change in a channel of a model."""
+    """Return the path of a request about another account's change in a channel of a model."""
     return {"change": f"change-of-{codename}"}
 
 
@@ -88,11 +88,11 @@ EXAMPLES = {
 }
 """For each operation where codenames count: path parameters and body of a request for one."""
 WITH_BODY = {"cancel_change"}
-"""Operations that look at rights only after the body was found good."""
+"""Operations that check rights only after the body was found valid."""
 
 
 class Team:
-    """The API with many people in it; `tokens` by what they are."""
+    """The API with many accounts; `tokens` by their kind."""
 
     def __init__(self, served):
         self.served = served
@@ -114,7 +114,7 @@ class Team:
         return answer.status
 
     async def issue(self, session, key, account, permissions=None, seconds=86_400):
-        """Make a token of `account` that is found under `key`."""
+        """Make a token of `account` and store it under `key`."""
         services = self.served.services
         at = services.epoch()
         issued = await create_token(
@@ -145,7 +145,7 @@ async def populate(team):
             change = make_change(
                 f"change-of-{codename}", f"{codename}/id/stable", arguments, "other", at, at
             )
-            change.state = State.REJECTED  # what nobody can change, so that nobody does
+            change.state = State.REJECTED  # a change that no account can change
             session.add(change)
         for role in Role:
             await create_account(
@@ -172,7 +172,7 @@ async def populate(team):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def team(fresh_state, tmp_path_factory):
-    """Serve the API to many people; the clock stands a minute after their tokens were made."""
+    """Serve the API to many accounts; the clock is a minute after the tokens were made."""
     world = fresh_state.copy(tmp_path_factory.mktemp("rights") / "state")
     async with api_world(world, real_tokens=True) as served:
         made = Team(served)
@@ -186,7 +186,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_without_a_valid_token(team, name):
-    """No, a wrong, an expired, a revoked token, one of a disabled account: 401, but for public."""
+    """No, a wrong, an expired, a revoked token, a disabled account's: 401, except for public."""
     for key in ("none", "wrong", "expired", "revoked", "disabled"):
         status = await team.ask(name, team.tokens[key])
         expected = BY_NAME[name].status if BY_NAME[name].public else 401
@@ -206,7 +206,7 @@ async def test_each_role(team, name, role):
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("name", [name for name in NAMES if BY_NAME[name].permission])
 async def test_each_narrowed_token(team, name, role):
-    """A token with nothing but the permission gets in, one with everything else does not."""
+    """A token with only the permission is accepted, one with all others is not."""
     permission = BY_NAME[name].permission
     if ROWS[name][HEAD.index(role.value)] == "yes":
         only = await team.ask(name, team.tokens[role, "only", permission])
@@ -225,7 +225,7 @@ SCOPED = [name for name in NAMES if ROWS[name][2] == "codename"]
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("name", SCOPED)
 async def test_each_codename(team, name, role):
-    """An account for one codename gets in there and nowhere else."""
+    """An account for one codename is accepted there and nowhere else."""
     cell = ROWS[name][HEAD.index(role.value)]
     token = team.tokens[role, "inside"]
     for codename, allowed in ((OUTSIDE, False), (INSIDE, cell == "yes")):
@@ -238,12 +238,12 @@ async def test_each_codename(team, name, role):
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("name", [name for name in NAMES if ROWS[name][2] == "all"])
 async def test_what_tells_of_every_model(team, name, role):
-    """With one codename nobody gets in, whatever the role; `test_each_role` asks with all."""
+    """With one codename it is refused for every role; `test_each_role` uses all."""
     assert await team.ask(name, team.tokens[role, "inside"]) == 403
 
 
 async def test_people_elsewhere_are_not_listed(team):
-    """An admin for one model sees accounts and tokens of that model alone; with all, everybody."""
+    """An admin for one model sees accounts and tokens of that model alone; with all, everything."""
     token = team.tokens[Role.ADMIN, "inside"]
     accounts = await team.served.call("GET", "/accounts?limit=200", token=token)
     names = {item["name"] for item in accounts.json["items"]}
@@ -259,7 +259,7 @@ async def test_people_elsewhere_are_not_listed(team):
 
 @pytest.mark.parametrize("role", Role)
 async def test_who_cancels_with_a_narrowed_token(team, role):
-    """Somebody else's change: with `approve`, whatever else is missing, and not without it."""
+    """Another account's change: `approve` is necessary and sufficient."""
     name = "POST /api/v1/changes/{change}/cancel"
     for permission in ROLE_PERMISSIONS[role]:
         status = await team.ask(name, team.tokens[role, "only", permission], body={})
@@ -272,7 +272,7 @@ async def test_who_cancels_with_a_narrowed_token(team, role):
 
 
 async def test_nothing_was_told_that_was_refused(team):
-    """Whoever the audit log names was allowed to: no refusal above left a change behind."""
+    """Every actor in the audit log had the right: no refusal above left a change."""
     answer = await team.served.call("GET", "/trail?limit=200", token=team.tokens[Role.ADMIN])
     for item in answer.json["items"]:
         actor = item["actor"].partition("/")[0]

@@ -1,4 +1,4 @@
-"""Whatever bytes come in: a value of the declared type, or one of two problems."""
+"""Any bytes decode to a value of the declared type, or to one of two problems."""
 
 import json
 from urllib.parse import urlencode
@@ -43,7 +43,7 @@ TOYS = st.recursive(
 
 
 def outcome(decode, *arguments):
-    """Return what a decoder gives: the value, or the status of its refusal."""
+    """Return a decoder's result: the value, or the status of its refusal."""
     try:
         return decode(*arguments)
     except ProblemError as error:
@@ -59,7 +59,7 @@ def test_any_body(data):
 
 @given(TOYS)
 def test_a_body_that_fits(toy):
-    """What is of the type is taken as it is, however it is spelled in JSON."""
+    """A value of the type is accepted, whatever its spelling in JSON."""
     for data in (msgspec.json.encode(toy), json.dumps(msgspec.to_builtins(toy), indent=1).encode()):
         assert msgspec.to_builtins(decode_body(data, Toy)) == msgspec.to_builtins(toy)
 
@@ -78,7 +78,7 @@ def spelled(words):
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=["NUL", "half a pair"])
 def test_texts_that_no_column_takes(text):
-    """An escape does not bring in what JSON's own text cannot hold."""
+    """An escape does not introduce what JSON's own text cannot contain."""
     assert outcome(decode_body, spelled(Words(text)), Words) == 400
     assert decode_body(spelled(Words("ab")), Words) == Words("ab")
 
@@ -117,14 +117,14 @@ BIGGEST = {
 
 @pytest.mark.parametrize(("kind", "value"), BIGGEST.values(), ids=BIGGEST.keys())
 def test_the_limits_take_what_the_types_take(kind, value):
-    """The biggest value of a type fits into its operation's limit, even with each text escaped."""
+    """The largest value of a type fits into its operation's limit, even with all texts escaped."""
     data = json.dumps(value).encode()
     decode_body(data, kind)
     assert len(data) <= max(each.limit for each in OPERATIONS if each.request is kind)
 
 
 def test_equal_names_are_not_checked_without_end():
-    """A body with more texts than any type takes is refused before it is decoded."""
+    """A body with more texts than any type has is refused before it is decoded."""
     name = b'"text":"a",'
     for times, message in ((1000, "given twice"), (2000, "more texts")):
         with pytest.raises(ProblemError, match=message):
@@ -132,7 +132,7 @@ def test_equal_names_are_not_checked_without_end():
 
 
 def test_a_token_in_a_body_or_query():
-    """It is refused wherever it stands, and the problem does not repeat it."""
+    """It is refused wherever it is, and the problem does not repeat it."""
     text = f"hening_{'0a' * 6}_{'0b' * 32}"
     token = text + checksum(text)
     for decode, data, kind in (
@@ -150,7 +150,7 @@ def test_a_token_in_a_body_or_query():
 
 @given(st.text() | st.dictionaries(st.text(), st.text()).map(urlencode))
 def test_any_query(text):
-    """A query is taken, malformed, or does not fit; where none is wanted, only an empty one is."""
+    """A query is accepted, malformed, or does not fit; an unwanted one must be empty."""
     result = outcome(decode_query, text, ToyQuery)
     assert isinstance(result, ToyQuery) or result in {400, 422}
     assert outcome(decode_query, text, None) in ({None} if not text else {400, 422})
@@ -158,7 +158,7 @@ def test_any_query(text):
 
 @given(st.integers(1, 200), st.sampled_from(["red", "green", None]), st.booleans())
 def test_a_query_that_fits(limit, colour, old):
-    """Numbers, words and truth values have one spelling, and that one is read."""
+    """Numbers, words and truth values have one spelling."""
     values = {"limit": str(limit), "old": str(old).lower()} | ({"colour": colour} if colour else {})
     assert decode_query(urlencode(values), ToyQuery) == ToyQuery(
         limit=limit, colour=colour, old=old
@@ -167,7 +167,7 @@ def test_a_query_that_fits(limit, colour, old):
 
 @given(st.text(STORABLE, min_size=1))
 def test_cursors_of_names(key):
-    """A cursor gives back the key it was made of."""
+    """A cursor decodes to its key."""
     assert decode_cursor(encode_cursor(key), str) == key
 
 
@@ -181,6 +181,6 @@ def test_cursors_of_numbers(key):
 
 @given(st.text(min_size=1))
 def test_any_cursor(text):
-    """Another text is refused, or is the one cursor of its key."""
+    """Any text is refused, or is the one cursor of its key."""
     key = outcome(decode_cursor, text, str)
     assert key == 400 or encode_cursor(key) == text

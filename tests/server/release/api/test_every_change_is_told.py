@@ -1,4 +1,4 @@
-"""Every operation that changes something leaves an entry in the audit log, by who asked for it."""
+"""Every operation that changes something has an entry in the audit log, with its actor."""
 
 import hashlib
 import io
@@ -55,13 +55,13 @@ BY_NAME = {one.id: one for one in OPERATIONS}
 
 
 def test_every_operation_is_in_the_table():
-    """Whoever adds one that changes something says what the audit log tells of it."""
+    """Every operation that changes something has its audit-log entry in the table."""
     changing = {one.id for one in OPERATIONS if one.method not in {"GET", "HEAD", "OPTIONS"}}
     assert changing == TOLD.keys() | PROPOSING
 
 
 class Teller:
-    """Asks for operations and compares what the audit log says of each."""
+    """Calls operations and compares the audit log's entries with the expected ones."""
 
     def __init__(self, api):
         self.api = api
@@ -75,7 +75,7 @@ class Teller:
             return [(row.actor, row.action, row.subject) for row in rows]
 
     async def ask(self, name, path, token="admin", **options):
-        """Ask for an operation that changes something; return its answer."""
+        """Call an operation that changes something; return its answer."""
         before = await self.trail()
         answer = await self.api.call(BY_NAME[name].method, path, token=token, **options)
         assert answer.status < 300, answer.data
@@ -87,7 +87,7 @@ class Teller:
         return answer
 
     async def order(self, action, body, name=None):
-        """Give an order to the channel; return the id of its change."""
+        """Give the channel a command; return the id of its change."""
         operation = name or f"{action}_rollout"
         answer = await self.ask(
             operation, f"{CHANNEL}/{action}", "engineer", body=body, headers={"If-Match": "*"}
@@ -96,7 +96,7 @@ class Teller:
 
 
 async def upload_and_submit(teller, world):
-    """Announce, end, announce again, send, and hand a bundle in."""
+    """Announce, end, announce again, send, and submit a bundle."""
 
     async def begin(data):
         sha256 = text(hashlib.sha256(data).hexdigest().encode())
@@ -114,7 +114,7 @@ async def upload_and_submit(teller, world):
 
 
 async def give_orders(teller):
-    """Offer, and do the rest; with and without four eyes."""
+    """Offer, and all other commands; with and without two-person approval."""
     rollouts = teller.api.services.rollouts
     await teller.order("offer", PLAN, "offer_release")
     await teller.order("pause", {})
@@ -128,7 +128,7 @@ async def give_orders(teller):
 
 
 async def manage_people(teller):
-    """Make, change, shut and open an account; give a token and take it back."""
+    """Make, change, disable and enable an account; issue a token and revoke it."""
     new = {"name": "ani", "role": "viewer", "codenames": ["armani"]}
     await teller.ask("create_account", "/accounts", body=new)
     match = {"If-Match": "*"}
@@ -140,7 +140,7 @@ async def manage_people(teller):
 
 
 async def manage_webhooks(teller):
-    """Make one, give it a new secret, try it out, switch it off and on, send once more."""
+    """Make one, give it a new secret, ping it, switch it off and on, send again."""
     new = {"url": "https://hooks.example.org/x", "events": ["halted"]}
     made = await teller.ask("create_webhook", "/webhooks", body=new)
     path = f"/webhooks/{made.json['id']}"
@@ -153,7 +153,7 @@ async def manage_webhooks(teller):
 
 
 async def test_every_change_is_told(world):
-    """Each operation is asked for once at least; the chain holds after each."""
+    """Each operation is called at least once; the chain holds after each."""
     async with api_world(world) as api:
         teller = Teller(api)
         await upload_and_submit(teller, world)
@@ -167,7 +167,7 @@ async def test_every_change_is_told(world):
 READING = """account list, backup, change list, change show, check, clock show, export, keys list,
 rollout preview, rollout show, session list, token list, audit-log export,
 audit-log list, audit-log verify"""
-KEY_PROCESS = "keys public, keys serve"  # no database; what it is asked for is told by who asks
+KEY_PROCESS = "keys public, keys serve"  # no database; the caller records what it does
 PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
 TOLD_BY_COMMANDS = {
     "account add": "account.create",
@@ -197,9 +197,9 @@ TOLD_BY_COMMANDS = {
 
 
 def test_every_command_is_in_the_table():
-    """Commands that change a server are told, as tests of each show; the others change nothing.
+    """Commands that change a server are recorded, as tests of each show; others change nothing.
 
-    The cloud is a service of its own, with no audit log of this server.
+    The cloud is a separate service, without this server's audit log.
     """
     names = {
         " ".join(words)
@@ -238,7 +238,7 @@ def shell(world, capsys):
 
 
 def test_commands_are_told(shell, world):
-    """One after the other: each adds entries of its action, by who runs it."""
+    """One after the other: each adds entries of its action, with its user."""
 
     def entries():
         with closing(sqlite3.connect(world.folder.sqlite)) as connection:

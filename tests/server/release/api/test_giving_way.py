@@ -1,4 +1,4 @@
-"""Ordinary requests wait while something is stopped, and never for more than half of the time."""
+"""Ordinary requests wait during a halt, and never for more than half of the time."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from server.release.api.giving_way import AT_ONCE, SHORTEST, AccountTurns, Closure, GivingWay
 
-AGES = 1e6  # seconds, in which the way does not open
+AGES = 1e6  # seconds, in which the gate does not open
 
 
 def seconds(most):
@@ -19,7 +19,7 @@ def seconds(most):
 
 @given(st.lists(st.tuples(seconds(3), st.booleans()), max_size=50))
 def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
-    """In any span of time it is closed for a second longer than it is open at the most."""
+    """In any span of time it is closed for at most a second longer than it is open."""
     closure, now, least, surplus = Closure(1.0, 1.0, 0.0), 0.0, 0.0, 0.0
     for lasts, is_wanted in steps:
         end = now + lasts
@@ -34,7 +34,7 @@ def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
 
 
 def test_the_way_closes_again_after_a_while():
-    """What goes on for ever has a tenth of a second, and then the others have one."""
+    """An endless urgent request has a tenth of a second, and then the others have one."""
     closure = Closure(1.0, 1.0, 0.0)
     assert closure.look(0.0, is_wanted=True)
     assert not closure.look(1.0, is_wanted=True)
@@ -43,13 +43,13 @@ def test_the_way_closes_again_after_a_while():
 
 
 async def settle():
-    """Let everything run that can."""
+    """Run all tasks that can run."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 def enter(way, order, name):
-    """Return a task that enters and says so."""
+    """Return a task that enters and records it."""
 
     async def entered():
         await way.enter()
@@ -59,7 +59,7 @@ def enter(way, order, name):
 
 
 async def test_requests_wait_until_what_stops_something_is_done():
-    """They begin by the order of arrival, and those that come meanwhile are behind them."""
+    """They begin in order of arrival; later ones follow them."""
     way, order = GivingWay(longest=AGES), []
     await way.enter()
     with way.stopping():
@@ -76,7 +76,7 @@ async def test_requests_wait_until_what_stops_something_is_done():
 
 
 async def test_a_turn_of_the_loop_lets_one_in():
-    """Else all that waited is under way when the next halt comes."""
+    """Otherwise all waiting requests would be under way when the next halt arrives."""
     way, order = GivingWay(longest=AGES), []
     with way.stopping():
         tasks = [enter(way, order, number) for number in range(20)]
@@ -88,7 +88,7 @@ async def test_a_turn_of_the_loop_lets_one_in():
 
 
 async def test_requests_begin_though_something_is_stopped_all_the_time():
-    """A caller who may halt keeps no others out."""
+    """A caller who may halt does not keep others out."""
     way, order = GivingWay(longest=2 * SHORTEST), []
     with way.stopping():
         tasks = [enter(way, order, number) for number in range(20)]
@@ -100,7 +100,7 @@ async def test_requests_begin_though_something_is_stopped_all_the_time():
 
 @pytest.mark.parametrize("waits_before", [True, False])
 async def test_what_stops_something_runs_in_another_thread(waits_before):
-    """Its end is heard of in the loop of those that wait."""
+    """The waiting requests' loop is notified of its end."""
     way, order = GivingWay(longest=AGES), []
     begun, go_on = threading.Event(), threading.Event()
 
@@ -148,7 +148,7 @@ async def test_an_account_holds_up_no_other():
 
 
 async def test_a_cancelled_request_gives_its_turn_back():
-    """Whether it had the turn or waited for it; nothing is kept of who asks for nothing."""
+    """Whether it had the turn or waited for it; an account without requests has no entry."""
     queue = Queue()
     tasks = [asyncio.create_task(queue.ask("script")) for _ in range(AT_ONCE + 2)]
     await asyncio.sleep(0)

@@ -33,7 +33,7 @@ def key(name):
 
 
 async def test_a_repetition_gets_the_same_answer(toys):
-    """Status, body and the handler's headers come back, marked; nothing is done again."""
+    """Status, body and the handler's headers are repeated, marked; nothing is done again."""
     first = await toys.call("POST", "/toys", body=BEAR, headers=key("repeat"))
     again = await toys.call("POST", "/toys", body=BEAR, headers=key('"repeat"'))
     assert MADE == ["bear"]
@@ -55,7 +55,7 @@ async def test_another_request_under_the_key(toys):
 
 
 async def test_accounts_have_keys_of_their_own(toys):
-    """Two people who chose the same key do not meet."""
+    """Equal keys of two accounts are independent."""
     for token in ("editor", "engineer"):
         answer = await toys.call("POST", "/toys", body=BEAR, headers=key("same"), token=token)
         assert "Idempotent-Replayed" not in answer.headers
@@ -63,7 +63,7 @@ async def test_accounts_have_keys_of_their_own(toys):
 
 
 async def test_a_refusal_is_kept(toys):
-    """What the handler refused is answered the same again, without asking it."""
+    """The handler's refusal is repeated, without calling it."""
     for repeated in (False, True):
         answer = await toys.call(
             "POST", "/failures", body={"how": "conflict"}, headers=key("refused")
@@ -74,7 +74,7 @@ async def test_a_refusal_is_kept(toys):
 
 
 async def test_a_failure_is_kept(toys):
-    """After a failure nobody knows what was done: the incident is told again, nothing is tried."""
+    """After a failure the outcome is unknown: the incident is repeated, nothing is retried."""
     answers = [
         await toys.call("POST", "/failures", body={"how": "bug"}, headers=key("failed"))
         for _ in range(2)
@@ -86,7 +86,7 @@ async def test_a_failure_is_kept(toys):
 
 @pytest.mark.parametrize(("how", "status"), [("rate", 429), ("storage", 503), ("quota", 507)])
 async def test_later_means_again(toys, how, status):
-    """Where the answer says "later" the key may be used again."""
+    """If the answer says "later" the key may be used again."""
     for _ in range(2):
         answer = await toys.call("POST", "/failures", body={"how": how}, headers=key(f"l-{how}"))
         assert answer.status == status
@@ -95,7 +95,7 @@ async def test_later_means_again(toys, how, status):
 
 
 async def test_what_cannot_be_decoded_uses_no_key_up(toys):
-    """A malformed request leaves its key to the mended one."""
+    """A malformed request leaves its key for the corrected one."""
     assert (await toys.call("POST", "/toys", body={}, headers=key("mend"))).status == 422
     assert (await toys.call("POST", "/toys", body=BEAR, headers=key("mend"))).status == 201
 
@@ -111,7 +111,7 @@ async def test_malformed_keys(toys, text):
 
 
 async def test_a_secret_is_not_kept(toys):
-    """An answer that holds a secret is nowhere in the database, and a repetition is told so."""
+    """An answer with a secret is nowhere in the database, and a repetition says so."""
     body = {"name": "canary-of-a-secret", "colour": "red"}
     assert (await toys.call("POST", "/secrets", body=body, headers=key("once"))).status == 201
     again = await toys.call("POST", "/secrets", body=body, headers=key("once"))
@@ -143,13 +143,13 @@ async def give(answer):  # noqa: RUF029 - as an operation
 
 
 def ask(keys, name, answer):
-    """Send a request of ben's under a key, which changes nothing."""
+    """Send a request of ben's with a key, which changes nothing."""
     request = Request("ben", name, "0" * 64)
     return keys.once(request, lambda: give(answer), asyncio.Event().wait)
 
 
 def change(sessions, keys, name):
-    """Send a request of ben's under a key, which changes something."""
+    """Send a request of ben's with a key, which changes something."""
 
     async def work():
         async with sessions.begin() as session:
@@ -160,7 +160,7 @@ def change(sessions, keys, name):
 
 
 async def kept(sessions):
-    """Return the keys that are remembered, with their statuses."""
+    """Return the stored keys, with their statuses."""
     async with sessions() as session:
         rows = await session.execute(select(IdempotencyKey.key, IdempotencyKey.status))
         return {key: status for key, status in rows}  # noqa: C416 - rows
@@ -168,7 +168,7 @@ async def kept(sessions):
 
 @pytest.mark.parametrize("answer", [REFUSED, FIRST], ids=["refused", "nothing to do"])
 async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, answer):
-    """However many a client collects, the newest stay; answers to what was done all stay."""
+    """However many a client collects, the newest stay; answers to effective requests all stay."""
     monkeypatch.setattr(idempotency, "EFFECTLESS_KEPT", 3)
     clock = iter(range(1000, 2000))
     async with open_database(place) as sessions:
@@ -183,7 +183,7 @@ async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, ans
 
 
 async def test_an_account_has_so_many_keys(place):
-    """What had no effect makes room, what was done does not; a day later there is room again."""
+    """Entries without an effect are evicted, others are not; a day later there is room again."""
     now = [1000]
     async with open_database(place) as sessions:
         await add_account(sessions)
@@ -204,7 +204,7 @@ async def test_an_account_has_so_many_keys(place):
 
 
 async def test_a_big_refusal_is_not_kept(place):
-    """A refusal that holds whole role files is given anew, as nothing was done."""
+    """A refusal with whole role files is computed again, because nothing was done."""
     async with open_database(place) as sessions:
         await add_account(sessions)
         keys = Idempotency(sessions, lambda: 1000, os.urandom, 10)
@@ -213,7 +213,7 @@ async def test_a_big_refusal_is_not_kept(place):
 
 
 async def test_two_at_once(fresh):
-    """While the first is under way the second is told so, and is not done."""
+    """While the first is under way the second gets an error, and is not done."""
     begun, release, done = asyncio.Event(), asyncio.Event(), []
 
     async def slow(call):
@@ -237,14 +237,14 @@ async def test_two_at_once(fresh):
 
 
 async def lose_answer(toys, name):
-    """Leave what a crash leaves: a row without an answer."""
+    """Leave the state of a crash: a row without an answer."""
     async with toys.services.sessions.begin() as session:
         row = await session.get(IdempotencyKey, ("admin", name))
         row.status, row.headers, row.body = 0, "{}", ""
 
 
 async def test_a_crash_before_the_effect(toys):
-    """A row that is begun and tells of no effect: nothing was done, and the repetition does it."""
+    """A row that was begun and has no effect: nothing was done, and the repetition does it."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("before"))
     await lose_answer(toys, "before")
     for replayed in (False, True):
@@ -262,7 +262,7 @@ async def count_trail(sessions):
 
 @pytest.mark.parametrize("how", ["answered", "silent"])
 async def test_a_crash_between_effect_and_answer(fresh, how):
-    """What was done is not done again: the operation answers from what is there, or says so."""
+    """Completed work is not repeated: the operation answers from the result, or says so."""
 
     async def leave_mark(call):
         """Write into the audit log."""
@@ -272,7 +272,7 @@ async def test_a_crash_between_effect_and_answer(fresh, how):
         return Reply(call.body)
 
     async def show(call, entry):  # noqa: RUF029 - as a handler
-        """Tell what is there."""
+        """Report the result."""
         return Reply(Toy(entry["subject"], call.body.colour))
 
     again = show if how == "answered" else None
@@ -296,7 +296,7 @@ async def test_a_crash_between_effect_and_answer(fresh, how):
 
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
 async def test_later_and_the_effect(fresh, after_effect):
-    """Where disk or database fails, a repetition does the rest: all of it, or the answer alone."""
+    """If disk or database fails, a repetition does the rest: all of it, or the answer alone."""
     failing = [True]
 
     async def leave_mark(call):
@@ -312,7 +312,7 @@ async def test_later_and_the_effect(fresh, after_effect):
         return Reply(call.body)
 
     async def show(call, _entry):  # noqa: RUF029 - as a handler
-        """Tell what is there."""
+        """Report the result."""
         return Reply(call.body)
 
     operations = (operation("POST", "/mark", leave_mark, request=Toy, response=Toy, again=show),)
@@ -330,7 +330,7 @@ async def mark(session, subject):
 
 
 async def test_processes_that_share_a_database(place):
-    """Of many processes that get one keyed request at once, one does it, on either database."""
+    """Of many processes with the same request at the same time, one does it, on either database."""
     barrier = asyncio.Barrier(4)
 
     async def one():
@@ -357,13 +357,13 @@ async def test_processes_that_share_a_database(place):
     async with open_database(place) as sessions:
         assert await count_trail(sessions) == 1
     replayed = Answer(201, {"X-Toy": "1", "Idempotent-Replayed": "true"}, b"{}")
-    # Who comes while another is at it takes over, or is told that somebody else is at it.
+    # A later process takes over, or learns that another is working on it.
     assert all(answer in (FIRST, replayed, ProblemError, ConflictError) for answer in answers)
     assert any(answer in (FIRST, replayed) for answer in answers)
 
 
 async def test_a_request_that_was_taken_over(place):
-    """Whoever is late changes nothing, however late: its transaction is refused."""
+    """A late process changes nothing, however late: its transaction is refused."""
     async with open_database(place) as sessions:
         await add_account(sessions)
         late, early = (Idempotency(sessions, lambda: 1000, os.urandom, 10) for _ in range(2))
@@ -383,7 +383,7 @@ async def test_a_request_that_was_taken_over(place):
 
 
 async def test_an_account_that_is_none(place):
-    """What the database refuses for another reason is a failure, and not a key in use."""
+    """A database error for another reason is a failure, and not a key in use."""
     async with open_database(place) as sessions:
         keys = Idempotency(sessions, lambda: 1000, os.urandom, 10)
         with pytest.raises(IntegrityError):

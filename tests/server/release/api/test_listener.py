@@ -1,4 +1,4 @@
-"""The API's listener: what a late answer does to its connection."""
+"""The API's listener: the effect of an early answer on its connection."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from server.release.api import listener
 
 
 class Transport(asyncio.Transport):
-    """Notes when reading ends and begins."""
+    """Records when reading ends and begins."""
 
     def __init__(self, is_reading=True):
         super().__init__()
@@ -19,7 +19,7 @@ class Transport(asyncio.Transport):
         self._is_reading = is_reading
 
     def is_reading(self):
-        """Answer whether reading was not paused by another."""
+        """Tell whether reading was not paused by other code."""
         return self._is_reading
 
     def pause_reading(self):
@@ -33,7 +33,7 @@ class Transport(asyncio.Transport):
 
 @pytest.mark.parametrize("is_whole", [True, False])
 async def test_a_body_that_is_not_whole_is_read_no_further(monkeypatch, is_whole):
-    """The connection ends with the answer; after a whole request it is read on."""
+    """The connection ends with the answer; after a whole request reading continues."""
     monkeypatch.setattr(listener, "LATE_SECONDS", 0)
     loop = asyncio.get_running_loop()
     payload = StreamReader(BaseProtocol(loop), 1024, loop=loop)
@@ -47,7 +47,7 @@ async def test_a_body_that_is_not_whole_is_read_no_further(monkeypatch, is_whole
 
 
 async def test_reading_that_aiohttp_paused_is_not_resumed(monkeypatch):
-    """It holds as many pipelined requests as it may, and resumes when it has answered some."""
+    """It holds the maximum of pipelined requests, and resumes when it has answered some."""
     monkeypatch.setattr(listener, "LATE_SECONDS", 0)
     loop = asyncio.get_running_loop()
     payload = StreamReader(BaseProtocol(loop), 1024, loop=loop)
@@ -59,10 +59,10 @@ async def test_reading_that_aiohttp_paused_is_not_resumed(monkeypatch):
 
 
 class Refusing:
-    """Answers every request with 401, and keeps the last one and the last failure."""
+    """Answers every request with 401, and records the last one and the last failure."""
 
     def fail(self, error):
-        """Answer with what failed."""
+        """Record the failure."""
         return web.Response(status=error.status, body=str(error).encode())
 
     async def handle(self, request):

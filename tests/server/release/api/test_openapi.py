@@ -1,4 +1,4 @@
-"""The served schema: OpenAPI 3.1 made from what the code declares."""
+"""The served schema: OpenAPI 3.1 generated from the declared operations."""
 
 import re
 
@@ -9,13 +9,13 @@ from server.release.api.openapi import statuses
 
 
 async def test_the_page_is_openapi(api):
-    """The page fits the meta-schema that the OpenAPI Initiative publishes for 3.1."""
+    """The page matches the meta-schema that the OpenAPI Initiative publishes for 3.1."""
     answer = await api.call("GET", "/openapi.json", token=None)
     OPENAPI_31_VALIDATOR.validate(answer.json)
 
 
 async def test_the_page_shows_every_operation(api):
-    """Each operation is there once, with its right, its statuses and its path's parameters."""
+    """Each operation is there once, with its right, its statuses and its path parameters."""
     page = (await api.call("GET", "/openapi.json", token=None)).json
     shown = {
         (method.upper(), path): operation
@@ -33,13 +33,13 @@ async def test_the_page_shows_every_operation(api):
 
 
 def test_ids_are_unique():
-    """Metrics and clients know an operation by its id."""
+    """Metrics and clients identify an operation by its id."""
     ids = [operation.id for operation in OPERATIONS]
     assert len(set(ids)) == len(ids)
 
 
 def test_every_operation_is_described():
-    """A summary and a docstring say what an operation does."""
+    """A summary and a docstring describe an operation."""
     for operation in OPERATIONS:
         assert operation.summary, operation.id
         assert operation.handler.__doc__, operation.id

@@ -1,4 +1,4 @@
-"""Declarations: what is forgotten is closed, and what cannot be right is refused at once."""
+"""Declarations: the default is closed, and an impossible declaration is refused immediately."""
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ PUBLIC = {"get_health", "get_openapi", "tell_upload_protocol"}
 
 
 class Loose(msgspec.Struct):
-    """A struct that takes unknown fields."""
+    """A struct that accepts unknown fields."""
 
     name: str
 
@@ -43,18 +43,18 @@ def declare(method="GET", path="/api/v1/things", **more):
     ids=["method", "no prefix", "another version", "loose body", "loose query", "public right"],
 )
 def test_what_cannot_be_right(wrong):
-    """It is a mistake of whoever declares, found when the module is imported."""
+    """It is a programming error, found when the module is imported."""
     with pytest.raises(TypeError):
         declare(**wrong)
 
 
 def test_only_these_are_public():
-    """Everything else wants a token."""
+    """All others need a token."""
     assert {operation.id for operation in OPERATIONS if operation.public} == PUBLIC
 
 
 def test_what_reads_asks_for_a_right_or_for_oneself():
-    """An operation without a permission is about what is the caller's own."""
+    """An operation without a permission concerns only the caller's own data."""
     without = {o.path for o in OPERATIONS if o.permission is None and not o.public}
     assert without == {
         "/api/v1/me",
@@ -65,7 +65,7 @@ def test_what_reads_asks_for_a_right_or_for_oneself():
 
 
 def test_a_literal_wins_over_a_parameter():
-    """The order of declaration does not decide."""
+    """The order of declaration does not matter."""
     operations = (
         declare(path="/api/v1/things/{thing}"),
         declare(path="/api/v1/things/all"),
@@ -79,7 +79,7 @@ def test_a_literal_wins_over_a_parameter():
 
 
 def test_a_segment_is_decoded_once():
-    """Percent signs stand for what they encode, once; what no parameter may be is nothing."""
+    """Percent signs are decoded once; a value that no parameter may have matches nothing."""
     routes = Routes((declare(path="/api/v1/things/{thing}"), declare(path="/api/v1/c/{codename}")))
     assert routes.find("GET", "/api/v1/things/%61b").path == {"thing": "ab"}
     for path in ("things/%2561", "things/a%20b", "things/a%0Ab", "things/a%0A", "c/Armani", "c/-a"):
@@ -89,6 +89,6 @@ def test_a_segment_is_decoded_once():
 
 
 def test_the_same_twice():
-    """Two operations on one method and path are a mistake."""
+    """Two operations with one method and path are an error."""
     with pytest.raises(TypeError):
         Routes((declare(), declare()))

@@ -1,4 +1,4 @@
-"""Orders over the API while the database goes away: what is told, and that a repetition ends it."""
+"""Commands over the API while the database is lost: the answer, and a repetition completes it."""
 
 import asyncio
 import functools
@@ -39,7 +39,7 @@ async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
     def end(done):
         if done == step and not ended:
             ended.append(step)
-            # Nothing else is to go on meanwhile, so it is waited for where waiting is forbidden.
+            # Nothing else may run meanwhile, so it is waited for where blocking is forbidden.
             loop = asyncio._get_running_loop()
             asyncio._set_running_loop(None)
             try:

@@ -34,7 +34,7 @@ async def test_every_item_once(toys, query, sizes):
 
 
 async def test_filters_go_along(toys):
-    """`next` holds the filters and the limit of the first request."""
+    """`next` contains the filters and the limit of the first request."""
     page = (await toys.call("GET", "/toys?colour=green&limit=7&old=true")).json
     assert page["next"].startswith("/api/v1/toys?")
     assert {"colour=green", "limit=7", "old=true"} <= set(page["next"].partition("?")[2].split("&"))

@@ -1,4 +1,4 @@
-"""Accounts, tokens and audit log over HTTP, with tokens that the database knows."""
+"""Accounts, tokens and audit log over HTTP, with tokens of the database."""
 
 import json
 
@@ -40,7 +40,7 @@ async def team(fresh_state, tmp_path_factory):
 
 @pytest.fixture
 def ask(team):
-    """Give a function that asks as the admin, or with another token."""
+    """Give a function that sends requests as the admin, or with another token."""
     team.ahead(0)
 
     async def call(method, path, status=200, *, token=None, **options):
@@ -56,7 +56,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_account_over_the_api(ask):
-    """Made, seen, changed, disabled, enabled; each answer is the account as it is then."""
+    """Made, read, changed, disabled, enabled; each answer is the account's new state."""
     made = await ask(
         "POST",
         "/accounts",
@@ -94,14 +94,14 @@ async def test_an_account_over_the_api(ask):
     ids=repr,
 )
 async def test_accounts_that_are_none(ask, body):
-    """A name, role, codename or member that is not declared makes nobody."""
+    """A name, role, codename or member that is not declared makes no account."""
     status = 400 if body.get("codenames") == ["root"] else 422
     await ask("POST", "/accounts", status, body=body)
     await ask("GET", "/accounts/eka", 404)
 
 
 async def test_pages_of_accounts_and_tokens(ask):
-    """Each page names the next one, filters included; together they are all, once each."""
+    """Each page names the next one, with filters; together they have all, once each."""
     for path, key in (("/accounts", "name"), ("/tokens", "id"), ("/tokens?account=admin", "id")):
         whole = [item[key] for item in (await ask("GET", path)).json["items"]]
         assert whole == sorted(set(whole))
@@ -114,7 +114,7 @@ async def test_pages_of_accounts_and_tokens(ask):
 
 
 async def test_a_token_over_the_api(team, ask):
-    """Shown once; it says who it is; it is narrower; it expires; it revokes itself."""
+    """Shown once; it identifies its account; it can be narrower; it expires; it revokes itself."""
     body = {"account": "engineer", "label": "ci", "permissions": ["read"], "days": 1}
     made = (await ask("POST", "/tokens", 201, body=body)).json
     assert is_token(made["token"])
@@ -146,7 +146,7 @@ async def test_a_token_over_the_api(team, ask):
 
 
 async def test_a_repeated_creation_shows_no_secret(ask):
-    """With an idempotency key one token is made, and its secret is not kept for the repetition."""
+    """With an idempotency key one token is made; its secret is not stored for the repetition."""
     body = {"account": "viewer", "label": "once"}
     headers = {"Idempotency-Key": "token-1"}
     first = await ask("POST", "/tokens", 201, body=body, headers=headers)
@@ -157,7 +157,7 @@ async def test_a_repeated_creation_shows_no_secret(ask):
 
 
 async def test_the_trail_over_the_api(ask):
-    """Filters, pages, head and export tell the same story, and it verifies."""
+    """Filters, pages, head and export agree, and the chain verifies."""
     name = "trail-1"
     await ask(
         "POST", "/accounts", 201, body={"name": name, "role": "viewer", "codenames": ["armani"]}
@@ -196,7 +196,7 @@ async def test_the_trail_over_the_api(ask):
     ],
 )
 async def test_queries_that_are_none(ask, query, status):
-    """What is not declared is refused and not passed over."""
+    """Undeclared parameters are refused, not ignored."""
     await ask("GET", f"/trail?{query}", status)
 
 
@@ -214,7 +214,7 @@ async def test_rights_follow_the_role_at_once(ask):
 
 
 async def test_the_last_admin_over_the_api(ask):
-    """`admin` cannot shut itself out while no other admin is there."""
+    """`admin` cannot disable itself while there is no other admin."""
     answer = await ask("GET", "/accounts")
     admins = [
         item["name"]
@@ -229,7 +229,7 @@ async def test_the_last_admin_over_the_api(ask):
 
 
 async def test_two_admins_at_one_account(team, ask):
-    """Whoever was slower is told, and takes back no codename that they did not know of."""
+    """The slower one gets an error, and removes no codename that it did not know of."""
     new = {"name": "wati", "role": "engineer", "codenames": ["armani"]}
     made = await ask("POST", "/accounts", 201, body=new)
     tag = made.headers["ETag"]

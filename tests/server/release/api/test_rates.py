@@ -1,4 +1,4 @@
-"""Buckets: what one token may do, and what all guesses together may."""
+"""Token buckets: the limits of one token, and of all guesses together."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tests.server.release.api_world import api_world
 
 
 class Clock:
-    """A monotonic clock that a test moves."""
+    """A monotonic clock under the test's control."""
 
     def __init__(self):
         self.now = 1000.0
@@ -33,7 +33,7 @@ def clock():
 
 
 def spend(take):
-    """Take until it is refused; return how often, and after how many seconds to ask again."""
+    """Take until it is refused; return how often, and the seconds to wait."""
     for count in range(10_000):
         try:
             take()
@@ -43,7 +43,7 @@ def spend(take):
 
 
 def test_a_token_has_a_burst_and_a_rate(clock):
-    """At 10 a second 40 come at once, then 10 each second, never more than 40."""
+    """At 10 a second there is a burst of 40, then 10 each second, never more than 40."""
     rates = Rates(10, 60, 60, clock)
     assert spend(lambda: rates.count("a", "a")) == (40, 1)
     clock.now += 1
@@ -53,14 +53,14 @@ def test_a_token_has_a_burst_and_a_rate(clock):
 
 
 def test_tokens_do_not_share(clock):
-    """One that is used up leaves the others alone."""
+    """An empty bucket does not affect the others."""
     rates = Rates(1, 60, 60, clock)
     spend(lambda: rates.count("a", "a"))
     assert spend(lambda: rates.count("b", "b")) == (4, 1)
 
 
 def test_tokens_of_an_account_share(clock):
-    """A hundred tokens of one account do what two may do; other accounts do not notice."""
+    """A hundred tokens of one account get the rate of two; other accounts are not affected."""
     rates = Rates(10, 60, 60, clock)
     tokens = iter(f"token-{number}" for number in range(100))
     assert spend(lambda: rates.count(next(tokens), "ben")) == (80, 1)
@@ -68,7 +68,7 @@ def test_tokens_of_an_account_share(clock):
 
 
 def test_what_would_be_refused_is_not_looked_up(clock):
-    """A token that is over its rate, or its account's, is refused without a look."""
+    """A token over its rate, or its account's, is refused without a look-up."""
     rates = Rates(1, 60, 60, clock)
     rates.count("idle", "ben")
     for token in ("a", "b"):
@@ -88,7 +88,7 @@ def test_a_clock_that_stands_still_or_jumps_back_gives_nothing(clock):
 
 
 def test_guesses_share_one_bucket(clock):
-    """All guesses are one token's worth; after that unknown tokens are not looked up."""
+    """All guesses share one token's rate; after that unknown tokens are not looked up."""
     rates = Rates(10, 60, 60, clock)
     rates.count("good", "good")
     assert spend(lambda: rates.count_failure("bad")) == (40, 1)
@@ -100,7 +100,7 @@ def test_guesses_share_one_bucket(clock):
 
 
 def test_a_token_that_fails_is_a_guess_from_then_on(clock):
-    """A token that was revoked passes the bucket of guesses no longer."""
+    """A revoked token no longer bypasses the bucket of guesses."""
     rates = Rates(10, 60, 60, clock)
     rates.count("revoked", "revoked")
     spend(lambda: rates.count_failure("revoked"))
@@ -118,7 +118,7 @@ def test_what_is_urgent_is_never_refused(clock):
 
 
 def test_sign_ins(clock):
-    """An account signs in ten times at once, then once a minute; another one is not held up."""
+    """An account has a burst of ten sign-ins, then one a minute; another one is not affected."""
     rates = Rates(1000, 60, 60, clock)
     assert spend(lambda: rates.count_sign_in("ben")) == (10, 60)
     rates.count_sign_in("eka")
@@ -127,7 +127,7 @@ def test_sign_ins(clock):
 
 
 def test_a_sign_in_that_would_be_refused_is_not_looked_up(clock):
-    """Its account has used up its sign-ins; what else its token is for goes on."""
+    """Its account has used up its sign-ins; other uses of the token continue."""
     rates = Rates(1000, 60, 60, clock)
     rates.count("token", "ben")
     rates.check_sign_in("token")
@@ -140,14 +140,14 @@ def test_a_sign_in_that_would_be_refused_is_not_looked_up(clock):
 
 
 def test_changes(clock):
-    """An account changes a sixth of an hour's number at once; another one is not held up."""
+    """An account has a burst of a sixth of its hourly changes; another one is not affected."""
     rates = Rates(1000, 60, 3600, clock)
     assert spend(lambda: rates.count_change("ben")) == (600, 1)
     rates.count_change("eka")
 
 
 def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
-    """The one unused for longest is forgotten; it begins with a full bucket again."""
+    """The least recently used one is forgotten; it starts again with a full bucket."""
     monkeypatch.setattr("server.core.buckets.MAX_BUCKETS", 3)
     monkeypatch.setattr("server.release.api.rates.MAX_BUCKETS", 3)
     rates = Rates(1, 60, 60, clock)
@@ -157,7 +157,7 @@ def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
 
 
 async def test_over_the_wire(fresh):
-    """The answer is 429 with Retry-After; guesses do not keep out who is working."""
+    """The answer is 429 with Retry-After; guesses do not affect valid tokens."""
     settings = Settings(api_port=0, api_rate=1)
     async with api_world(fresh, TOYS, settings) as api:
         answers = [await api.call("GET", "/toys/bear", token="viewer") for _ in range(5)]
@@ -173,8 +173,8 @@ async def test_over_the_wire(fresh):
 
 
 async def test_a_halt_gets_through_guesses(world, monkeypatch):
-    """Neither others' guesses nor the own rate keep a halt out; without a right it is refused."""
-    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all are empty
+    """Neither others' guesses nor the account's own rate block a halt; its right is required."""
+    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all buckets are empty
     channel = "/channels/armani/id/stable"
     async with api_world(world) as api:
         assert (await api.call("GET", channel, token="approver")).status == 429
@@ -203,18 +203,18 @@ UNKNOWN = Slot()
 
 
 def test_tokenless_connections_give_way_first():
-    """As many as an account has, the new one among them, they are the largest holder."""
+    """With an account's number, including the new one, they are the largest holder."""
     assert choose_leaving([ANI, UNKNOWN, UNKNOWN]) == 1
     assert choose_leaving([ANI, ANI, UNKNOWN]) == 2
 
 
 def test_the_largest_account_gives_way():
-    """It loses the oldest of its connections, and an account that has fewer keeps its own."""
+    """It loses its oldest connection, and an account with fewer keeps its own."""
     assert choose_leaving([BEN, ANI, ANI, ANI]) == 1
 
 
 def test_idle_before_busy():
-    """Of one holder an idle connection goes first, and a busy one only where all are."""
+    """Of one holder an idle connection is closed first, a busy one only if all are busy."""
     busy = Slot("ani", "a", is_busy=True)
     assert choose_leaving([BEN, busy, ANI]) == 2
     assert choose_leaving([BEN, busy, busy]) == 1
@@ -227,15 +227,15 @@ def test_the_largest_token_of_the_account():
 
 
 def test_the_new_one():
-    """Where each account has a single connection the new one gives way."""
+    """If each account has a single connection the new one is closed."""
     assert choose_leaving([ANI, BEN]) is None
 
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.sampled_from("abcde"), st.booleans())))
 def test_a_holder_within_its_share_loses_none(limit, openings):
-    """Whatever comes in which order: of n slots and k holders, n // k connections are safe.
+    """For any order of events, with n slots and k holders, n // k connections each are safe.
 
-    Each step opens a connection; it may show a token of an account at once, or never.
+    Each step opens a connection, which may show an account's token immediately, or never.
     """
     slots = []
     for account, shows in openings:

@@ -1,4 +1,4 @@
-"""Models, channels and changes over the API: tags, dry runs, four eyes, proposals."""
+"""Models, channels and changes over the API: tags, dry runs, two-person approval, proposals."""
 
 import asyncio
 import hashlib
@@ -34,19 +34,19 @@ async def two(world):
 
 @pytest.fixture
 def gated(two):
-    """Give the same API with four eyes for stable."""
+    """Give the same API with two-person approval for stable."""
     two.services.rollouts._approval_channels = ("*/*/stable",)
     return two
 
 
 async def order(api, action, body, tag="*", token="engineer", path=CHANNEL):
-    """Give an order; `tag` None sends no If-Match."""
+    """Give a command; `tag` None sends no If-Match."""
     headers = {} if tag is None else {"If-Match": tag}
     return await api.call("POST", f"{path}/{action}", token=token, body=body, headers=headers)
 
 
 async def test_a_halt_whose_words_are_not_recorded(world):
-    """It is answered with the change on record, a sentence says why, and a metric counts it."""
+    """The answer is the recorded change, a message says why, and a metric counts it."""
     settings = Settings(api_port=0, rewordings_per_day=1)
     async with api_world(world, settings=settings) as served:
         first = (await order(served, "halt", {"note": "a"})).json
@@ -59,7 +59,7 @@ async def test_a_halt_whose_words_are_not_recorded(world):
 
 
 async def test_models_and_releases(two):
-    """What the signers listed, page by page."""
+    """The signers' lists, page by page."""
     models = (await two.call("GET", "/models", token="viewer")).json["items"]
     assert [(m["codename"], m["version"], m["releases"]) for m in models] == [
         ("armani", 3, 2),
@@ -87,7 +87,7 @@ async def test_lists_hold_what_an_account_may_see(two, role):
 
 
 async def test_a_channel(two):
-    """What it offers, with its tag, and what phones will be offered."""
+    """Its offer, with its tag, and what phones will be offered."""
     shown = await two.call("GET", CHANNEL, token="viewer")
     assert shown.headers["ETag"] == shown.json["etag"]
     assert (shown.json["state"], shown.json["counter"], shown.json["permille"]) == (
@@ -149,7 +149,7 @@ async def test_a_rollout(two):
     ],
 )
 async def test_words_that_mislead_are_refused(two, action, body):
-    """422 says what is wrong with them, of a dry run, too; nothing is changed or recorded."""
+    """422 says what is wrong, also for a dry run; nothing is changed or recorded."""
     for more in ({}, {"dry_run": True}) if action not in {"withdraw", "promote"} else ({},):
         answer = await order(two, action, body | more)
         assert (answer.status, answer.problem) == (422, "refused")
@@ -160,9 +160,9 @@ async def test_words_that_mislead_are_refused(two, action, body):
 
 @pytest.mark.parametrize("action", ["halt", "pause"])
 async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
-    """With the most that a reason and a note may have a body has under 4 KiB; with more it is 422.
+    """The longest reason and note have a body under 4 KiB; longer ones are 422.
 
-    So a halt is taken or refused for its words in the same way wherever it comes in.
+    So a halt is accepted or refused for its words in the same way at every listener.
     """
     reason = {f"{letter}{letter}-Latn-AA": "b" * 496 for letter in "abcdefg"}
     text = {"reason": reason, "note": ""}
@@ -181,7 +181,7 @@ async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
 
 
 async def test_why_a_change_ends_is_plain_text(gated):
-    """Rejecting and cancelling refuse other words, and the change waits on."""
+    """Rejecting and cancelling refuse other words, and the change keeps waiting."""
     change = (await order(gated, "offer", {"plan": PLAN})).json["change"]
     for action, token in (("reject", "approver"), ("cancel", "engineer")):
         body = {"reason": "see https://rom.example"}
@@ -193,14 +193,14 @@ async def test_why_a_change_ends_is_plain_text(gated):
 
 @pytest.mark.parametrize("token", ["viewer", "editor", "approver"])
 async def test_who_may_not(two, token):
-    """Offering wants `rollout`; an approver may halt all the same."""
+    """Offering needs `rollout`; an approver may halt all the same."""
     assert (await order(two, "offer", {"plan": PLAN}, token=token)).status == 403
     halted = await order(two, "halt", {}, None, token)
     assert halted.status == (200 if token == "approver" else 403)
 
 
 async def test_an_admin_and_a_puppet_are_one_person(gated):
-    """An account that the proposer made approves nothing of theirs; somebody else's does."""
+    """An account made by the proposer cannot approve their changes; another one can."""
     new = {"name": "puppet", "role": "approver", "codenames": ["*"]}
     assert (await gated.call("POST", "/accounts", body=new)).status == 201
     gated.principals["puppet"] = replace(gated.principals["approver"], name="puppet")
@@ -232,7 +232,7 @@ async def test_four_eyes(gated):
     rejected = await gated.call("POST", f"{path}/reject", token="approver", body={"reason": "No."})
     assert (rejected.json["state"], rejected.json["reason"]) == ("rejected", "No.")
     admin = (await order(gated, "resume", {}, token="admin")).status
-    assert admin == 409  # not paused: what does not fit is not even proposed
+    assert admin == 409  # not paused: a change that does not fit is not even proposed
 
 
 async def test_later(two):
@@ -285,7 +285,7 @@ async def test_what_needs_signatures(two, action, body):
 
 
 async def test_a_split_needs_signatures_and_every_codename(two):
-    """The proposal is of targets, which is in nobody's codenames; its price is told with it."""
+    """The proposal is of targets, which is in no account's codenames; the answer has its cost."""
     answer = await two.call("POST", "/latest/split", token="engineer", body={"parts": 16})
     assert (answer.status, answer.problem) == (409, "needs-signature")
     proposal = decode_proposal(answer.json["proposal"]["file"].encode())
@@ -300,7 +300,7 @@ async def test_a_split_needs_signatures_and_every_codename(two):
 
 
 async def test_proposals_that_cannot_be(two):
-    """What the signer would refuse is refused here in its words."""
+    """What the signer would refuse is refused here with the same message."""
     for action, body, status in (
         ("withdraw", {"counter": 9}, 422),
         ("withdraw", {"counter": 1, "file": "armani-2.zip"}, 422),

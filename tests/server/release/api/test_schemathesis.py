@@ -1,7 +1,7 @@
-"""A stranger reads the served schema and finds neither a failure nor an answer that differs.
+"""A client that knows only the served schema finds no failure and no undeclared answer.
 
-Schemathesis runs as a program of its own against the real listener: what it can call is what the
-page names, so a new resource is tried from its first day on.
+Schemathesis runs as a separate program against the real listener. It calls what the page names, so
+a new resource is tested from its first day on.
 """
 
 # ruff: noqa: RUF029 - handlers are awaited, whether they wait themselves or not
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent
 
 
 async def try_out(port, folder, *options):
-    """Run Schemathesis in `folder`; return its exit status and what it wrote."""
+    """Run Schemathesis in `folder`; return its exit status and its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "schemathesis.cli"),
         *("--config-file", str(FOLDER / "schemathesis.toml"), "--no-color", "run"),
@@ -43,7 +43,7 @@ async def try_out(port, folder, *options):
 
 
 def counting():
-    """Return a source of bytes that gives the same ones each time."""
+    """Return a deterministic source of bytes."""
     numbers = itertools.count(1)
     return lambda size: next(numbers).to_bytes(size, "big")
 
@@ -76,7 +76,7 @@ async def broken(call):
 
 
 async def untrue(_call):
-    """Answer what the page does not say."""
+    """Send an undeclared answer."""
     return Reply(["a list"])
 
 

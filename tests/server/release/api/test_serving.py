@@ -33,7 +33,7 @@ ON = Settings(port=0, api_port=0)
 
 @pytest.fixture
 def published(monkeypatch):
-    """Give a queue of what becomes of submissions."""
+    """Give a queue of the results of submissions."""
     results, process = asyncio.Queue(), Publisher.process_incoming
 
     async def process_incoming(publisher):
@@ -66,7 +66,7 @@ async def issue(world):
 
 
 async def test_a_token_of_the_database(world):
-    """The process serves the API on a port of its own, and takes the tokens that were issued."""
+    """The process serves the API on a separate port, and accepts issued tokens."""
     token = await issue(world)
     ports = []
     async with (
@@ -88,7 +88,7 @@ async def test_a_token_of_the_database(world):
 
 
 async def test_without_a_port_it_does_not_listen(world, published):
-    """No setting, no API, and everything else goes on."""
+    """Without the setting there is no API, and everything else works."""
     ports = []
     off = Settings(port=0)
     async with running(world.folder, off, world.now, entropy=os.urandom, announce_api=ports.append):
@@ -98,7 +98,7 @@ async def test_without_a_port_it_does_not_listen(world, published):
 
 
 async def test_tokens_never_cross_a_network_in_the_clear(world):
-    """The process does not start where they would."""
+    """The process refuses to start if they would."""
     settings = Settings(port=0, api_port=0, api_host="0.0.0.0")
     with pytest.raises(FormatError, match="in the clear"):
         async with running(world.folder, settings, world.now, entropy=os.urandom):
@@ -106,7 +106,7 @@ async def test_tokens_never_cross_a_network_in_the_clear(world):
 
 
 async def test_a_port_in_use(world):
-    """It is said which setting to change."""
+    """The message names the setting to change."""
     taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     settings = Settings(port=0, api_port=port)
@@ -117,7 +117,7 @@ async def test_a_port_in_use(world):
 
 
 async def test_what_wakes_the_publisher(world, monkeypatch, published):
-    """A submission over the API is published at once and not at the next look."""
+    """A submission over the API is published immediately, without waiting for the next check."""
     monkeypatch.setattr(publish_loop, "TICK_SECONDS", 3600.0)
     wakes, serving = [], server.app.serving
 
@@ -133,7 +133,7 @@ async def test_what_wakes_the_publisher(world, monkeypatch, published):
 
 
 async def test_the_end_waits_for_handlers(fresh):
-    """What is under way when the server is asked to end is finished and answered."""
+    """Requests under way when the server is asked to end are completed and answered."""
     begun, release = asyncio.Event(), asyncio.Event()
 
     async def slow(call):
@@ -168,7 +168,7 @@ def made(tmp_path):
 
 
 class Site:
-    """A TLS server whose certificate lies in a folder."""
+    """A TLS server whose certificate is in a folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -180,7 +180,7 @@ class Site:
         return Settings(api_port=0, api_cert=str(cert), api_key=str(key))
 
     async def connect(self):
-        """Return a connection and the certificate that it was given."""
+        """Return a connection and its server certificate."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
@@ -194,7 +194,7 @@ def der(folder):
 
 @contextlib.asynccontextmanager
 async def serving(folder):
-    """Echo over TLS; gives the site and what keeps its certificate."""
+    """Echo over TLS; gives the site and its certificate's keeper."""
     site = Site(folder)
     context = await asyncio.to_thread(load_tls, site.settings())
     files = [folder / "cert.pem", folder / "key.pem"]
@@ -221,7 +221,7 @@ def copy(folder, to, *names):
 
 
 async def test_a_renewed_certificate(made, tmp_path):
-    """Connections that stand go on; the next one is given the new one; it is said once."""
+    """Open connections continue; the next one gets the new certificate; it is logged once."""
     live = tmp_path / "live"
     shutil.copytree(made["first"], live)
     async with serving(live) as (site, certificates):
@@ -243,7 +243,7 @@ async def test_a_renewed_certificate(made, tmp_path):
 
 @pytest.mark.parametrize("harm", ["half", "gone", "rubbish"])
 async def test_files_that_cannot_be_used(made, tmp_path, harm):
-    """The former certificate stays, one alarm is raised, and what is whole then counts."""
+    """The former certificate stays, one alarm is raised, and valid files count later."""
     live = tmp_path / "live"
     shutil.copytree(made["first"], live)
     async with serving(live) as (site, certificates):
@@ -285,7 +285,7 @@ def test_loopback_is_plain(host):
     "host", ["0.0.0.0", "::", "10.0.0.1", "192.168.1.1", "example.org", "", "localhost.example"]
 )
 def test_beyond_loopback(host):
-    """Anywhere else it is TLS, or a proxy that somebody answers for."""
+    """Elsewhere TLS is required, or a proxy that an operator declares."""
     assert not is_loopback(host)
     with pytest.raises(FormatError, match="in the clear"):
         load_tls(Settings(api_host=host, api_port=0))
@@ -294,13 +294,13 @@ def test_beyond_loopback(host):
 
 @pytest.mark.parametrize("given", ["api_cert", "api_key"])
 def test_half_a_pair(given):
-    """A certificate without its key is a mistake, on loopback too."""
+    """A certificate without its key is an error, on loopback too."""
     with pytest.raises(FormatError, match="go together"):
         load_tls(Settings(api_port=0, **{given: "file.pem"}))
 
 
 def test_files_that_are_none(tmp_path):
-    """Missing files and files that are no PEM are one sentence."""
+    """Missing files and files that are no PEM give one error message."""
     file = tmp_path / "file.pem"
     with pytest.raises(FormatError, match="cannot be used"):
         load_tls(Settings(api_port=0, api_cert=str(file), api_key=str(file)))
@@ -310,7 +310,7 @@ def test_files_that_are_none(tmp_path):
 
 
 def test_tls(certificate):
-    """The pair gives a context that speaks TLS 1.3."""
+    """The pair gives a context for TLS 1.3."""
     cert, key, _ = certificate
     context = load_tls(
         Settings(api_host="0.0.0.0", api_port=0, api_cert=str(cert), api_key=str(key))
@@ -319,14 +319,14 @@ def test_tls(certificate):
 
 
 def test_a_key_with_a_password(certificate):
-    """It is refused, and nobody is asked on a terminal."""
+    """It is refused, without a prompt on a terminal."""
     cert, _, encrypted = certificate
     with pytest.raises(FormatError, match="cannot be used"):
         load_tls(Settings(api_port=0, api_cert=str(cert), api_key=str(encrypted)))
 
 
 async def test_over_tls(fresh, certificate):
-    """A client that trusts the certificate is served; one that speaks plainly is not."""
+    """A client that trusts the certificate is served; one without TLS is not."""
     cert, key, _ = certificate
     settings = Settings(api_port=0, api_cert=str(cert), api_key=str(key))
     trusting = await asyncio.to_thread(ssl.create_default_context, cafile=str(cert))

@@ -13,7 +13,7 @@ REQUEST = b"GET /api/v1/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admi
 
 
 def streaming(ended):
-    """Return an operation that streams; what its handler ended by goes to `ended`."""
+    """Return an operation that streams; its handler's exception goes to `ended`."""
 
     async def stream(call):
         """Stream."""
@@ -33,7 +33,7 @@ def streaming(ended):
 
 
 async def test_who_reads_nothing_is_cut_off(fresh, monkeypatch):
-    """The handler ends, and with it all that it holds; the connection is closed."""
+    """The handler ends and releases its resources; the connection is closed."""
     monkeypatch.setattr(listener, "STALL_SECONDS", 0.2)
     ended = asyncio.get_running_loop().create_future()
     async with api_world(fresh, (streaming(ended),)) as api:

@@ -9,7 +9,7 @@ from tests.server.world import PACKAGE_2
 
 
 async def test_health_needs_no_token(api):
-    """Whoever watches processes has no account."""
+    """Process monitoring has no account."""
     answer = await api.call("GET", "/health", token=None)
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
@@ -28,7 +28,7 @@ async def test_status(api, world):
 
 
 async def test_alarms(world):
-    """What somebody has to look at stands there, with how bad it is."""
+    """Everything that needs attention is there, with its severity."""
     notices = [Notice("disk", "warning", "It fills."), Notice("armani", "expired", "It is over.")]
     async with api_world(world, alarms=lambda: notices) as api:
         status = (await api.call("GET", "/status", token="viewer")).json
@@ -39,14 +39,14 @@ async def test_alarms(world):
 
 
 async def test_before_anything_is_published(fresh):
-    """A server that waits for its ceremony has no roles and snapshot 0."""
+    """A server that waits for its first bundle has no roles and snapshot 0."""
     async with api_world(fresh) as api:
         status = (await api.call("GET", "/status")).json
     assert (status["snapshot"], status["roles"]) == (0, [])
 
 
 async def test_after_a_publication(api, world):
-    """What is published later is told; a bundle that waits is counted."""
+    """Later publications are shown; a waiting bundle is counted."""
     before = (await api.call("GET", "/status")).json
     await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
     waiting = (await api.call("GET", "/status")).json

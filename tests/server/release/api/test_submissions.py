@@ -1,4 +1,4 @@
-"""Submissions on the wire: handed in, published or refused, looked at."""
+"""Submissions on the wire: submitted, published or refused, queried."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ def text(data):
 
 
 def body_of(files, packages=(PACKAGE_2,)):
-    """Return a bundle's id and the bytes that hand it in."""
+    """Return a bundle's id and the bytes that submit it."""
     roles = [
         RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
         for (name, version), data in sorted(files.items())
@@ -40,7 +40,7 @@ def body_of(files, packages=(PACKAGE_2,)):
 
 
 def hand_in(api, bundle_id, body, token="engineer"):
-    """Hand a bundle in."""
+    """Submit a bundle."""
     return api.call(
         "PUT", f"/submissions/{bundle_id}", token=token, data=io.BytesIO(body), headers=TYPE
     )
@@ -66,7 +66,7 @@ async def trail(api):
 
 
 async def test_a_release(api, world):
-    """Package uploaded, role handed in, published; the same again is the same submission."""
+    """Package uploaded, role submitted, published; a repetition is the same submission."""
     bundle_id, body = body_of(world.second_release())
     refused = await hand_in(api, bundle_id, body)
     assert (refused.status, refused.problem) == (409, "conflict")
@@ -97,7 +97,7 @@ async def test_a_release(api, world):
 
 
 async def test_a_refusal_and_another_try(api, world):
-    """What the publisher refuses has its reason; the same bundle may be tried once more."""
+    """The publisher's refusal has its reason; the same bundle may be tried once more."""
     files = {("armani", 9): world.ceremony.role("armani", 9)}
     bundle_id, body = body_of(files, [])
     for _ in range(2):
@@ -151,7 +151,7 @@ async def test_bodies_that_are_refused(api, world):
 
 
 async def test_how_much_is_taken(world):
-    """More than the limit, or than the disk has room for, is refused, and nothing is written."""
+    """More than the limit, or than the free disk space, is refused, and nothing is written."""
     bundle_id, body = body_of(world.second_release(), [])
     for more, status, problem in (
         ({"submission_limit": 1000}, 413, "too-large"),
@@ -178,7 +178,7 @@ WHO = {
 
 @pytest.mark.parametrize("who", WHO)
 async def test_who_may_submit_what(api, world, who):
-    """Editors bring content, engineers and admins everything; the others nothing."""
+    """Editors submit content, engineers and admins everything; the others nothing."""
     allowed = set()
     for role in ("armani", "content", "tables", "targets", "root"):
         answer = await hand_in(api, *body_of({(role, 7): b"{}"}, []), who)
@@ -189,7 +189,7 @@ async def test_who_may_submit_what(api, world, who):
 
 
 async def test_rights_for_one_codename(world):
-    """An engineer of one model brings neither another model nor a root; one bundle, one answer."""
+    """An engineer of one model submits neither another model nor a root; one bundle, one answer."""
     async with api_world(world) as api:
         held = ROLE_PERMISSIONS[Role.ENGINEER]
         api.principals["engineer"] = Principal("engineer", Role.ENGINEER, held, ("armani",))
@@ -204,7 +204,7 @@ async def test_rights_for_one_codename(world):
 
 
 async def test_the_list(api, world):
-    """What waits comes first, then the newest; pages hold each submission once."""
+    """Waiting ones come first, then the newest; pages have each submission once."""
     for version in range(20, 25):
         world.submit({("armani", version): world.ceremony.role("armani", version)})
     await api.services.publisher.process_incoming()
@@ -223,7 +223,7 @@ async def test_the_list(api, world):
 
 
 async def test_the_list_of_who_sees_one_model(api, world):
-    """It has what the account handed in with any token, waiting or done, and nobody else's."""
+    """It has all submissions of the account, by any token, and no other account's."""
     done = [world.submit({("armani", n): world.ceremony.role("armani", n)}) for n in (20, 21)]
     await api.services.publisher.process_incoming()
     waiting = [world.submit({("armani", n): world.ceremony.role("armani", n)}) for n in (30, 31)]
@@ -244,7 +244,7 @@ async def test_the_list_of_who_sees_one_model(api, world):
 
 
 def fail(*_args, **_more):
-    """Have no room."""
+    """Have no free space."""
     raise OSError(28, "No space left on device")
 
 
@@ -252,7 +252,7 @@ def fail(*_args, **_more):
     ("step", "left"), [("intake.Nameless.reveal", 1), ("submissions.record", 0)]
 )
 async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, left):
-    """The publisher passes over a bundle without a name; the next start ends what is recorded."""
+    """The publisher skips a bundle without a name; the next start ends what is recorded."""
     bundle_id, body = body_of(world.second_release(), [])
     monkeypatch.setattr(f"server.release.submissions.{step}", fail)
     answer = await hand_in(api, bundle_id, body)
@@ -280,7 +280,7 @@ async def test_a_bundle_without_a_name_that_comes_again(api, world, monkeypatch)
 
 
 async def test_one_bundle_from_several_people_at_once(api, world):
-    """It is one submission, and the audit log names whoever was first."""
+    """It is one submission, and the audit log names the first account."""
     bundle_id, body = body_of(world.second_release(), [])
     answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(4)))
     assert [(answer.status, answer.json["status"]) for answer in answers] == [(202, "waiting")] * 4

@@ -1,4 +1,4 @@
-"""tus 1.0.0 on the wire: by hand, and through tuspy, a client that others wrote."""
+"""tus 1.0.0 on the wire: byte by byte, and through tuspy, a third-party client."""
 
 import asyncio
 import base64
@@ -50,14 +50,14 @@ async def patch(api, path, offset, data, **options):
 
 
 async def find_offset(api, path):
-    """Return the offset that HEAD tells, None for a refusal."""
+    """Return the offset in the answer to HEAD, None for a refusal."""
     answer = await api.call("HEAD", path, token="engineer", headers=TUS)
     assert answer.headers["Cache-Control"] == "no-store"
     return int(answer.headers["Upload-Offset"]) if answer.status == 200 else None
 
 
 async def test_by_hand(api):
-    """Announced, sent in two parts, asked about in between, and a blob in the end."""
+    """Announced, sent in two parts, queried in between, and a blob in the end."""
     path = await begin(api)
     assert (await patch(api, path, 0, DATA[:1000])).headers["Upload-Offset"] == "1000"
     answer = await api.call("HEAD", path, token="engineer", headers=TUS)
@@ -76,7 +76,7 @@ async def test_by_hand(api):
 
 
 async def test_what_is_spoken(api):
-    """OPTIONS needs no token, and names what tus 1.0.0 wants named."""
+    """OPTIONS needs no token, and has the headers that tus 1.0.0 requires."""
     answer = await api.call("OPTIONS", "/uploads", token=None)
     assert answer.status == 204
     assert answer.headers["Tus-Version"] == "1.0.0"
@@ -89,7 +89,7 @@ async def test_what_is_spoken(api):
 @pytest.mark.parametrize("version", [None, "0.2.2", "1.0.1", "1.0.0, 1.0.0"])
 @pytest.mark.parametrize("method", ["POST", "HEAD", "PATCH", "DELETE"])
 async def test_another_version(api, method, version):
-    """Without the one version nothing is done, and the answer names it: 412."""
+    """Without the supported version nothing is done, and the answer names it: 412."""
     path = await begin(api)
     headers = sending(0) if method == "PATCH" else announcing()
     del headers["Tus-Resumable"]
@@ -122,14 +122,14 @@ async def test_another_version(api, method, version):
     ids=range(9),
 )
 async def test_announcements_that_are_refused(api, headers, status):
-    """Lengths and hashes that are none, and more than is taken; nothing is made."""
+    """Invalid lengths and hashes, and lengths over the limit; nothing is made."""
     answer = await api.call("POST", "/uploads", token="engineer", headers=announcing(**headers))
     assert answer.status == status
     assert not api.services.folder.uploads.exists()
 
 
 async def test_parts_that_are_refused(api):
-    """Another media type, offset, coding, length or checksum; what was there stays."""
+    """Another media type, offset, coding, length or checksum; earlier bytes stay."""
     path = await begin(api)
     await patch(api, path, 0, DATA[:10])
     other = {"Content-Type": "application/octet-stream"}
@@ -158,7 +158,7 @@ async def test_a_key_belongs_to_one_announcement(api):
 
 
 async def test_a_blob_that_is_not_here_any_more(api):
-    """A repeated announcement leads to an upload that is none any more, another to a new one."""
+    """A repeated announcement leads to an ended upload, another to a new one."""
     key = {"Idempotency-Key": "build-8"}
     path = await begin(api, **key)
     assert (await patch(api, path, 0, DATA)).status == 204
@@ -171,7 +171,7 @@ async def test_a_blob_that_is_not_here_any_more(api):
 
 
 async def test_whose_it_is(api):
-    """Another account does not see an upload; it may look whether the bytes are here."""
+    """Another account does not see an upload; it may ask whether the bytes are stored."""
     path = await begin(api)
     for method in ("HEAD", "DELETE", "GET"):
         assert (await api.call(method, path, token="admin", headers=TUS)).status == 404
@@ -181,7 +181,7 @@ async def test_whose_it_is(api):
 
 
 async def test_an_end_before_the_end(api):
-    """DELETE forgets an upload; what is sent to it after that finds none."""
+    """DELETE removes an upload; later requests to it get 404."""
     path = await begin(api)
     await patch(api, path, 0, DATA[:10])
     answer = await api.call("DELETE", path, token="engineer", headers=TUS)
@@ -213,7 +213,7 @@ async def test_tuspy_in_chunks(api, checksum):
 
 
 async def test_tuspy_goes_on(api):
-    """Tuspy stops in the middle; another one goes on where the server says, and only from there."""
+    """Tuspy stops in the middle; another one resumes at the server's offset, and only there."""
     first = await asyncio.to_thread(uploader, api, chunk_size=40_000)
     await asyncio.to_thread(first.upload_chunk)
     second = await asyncio.to_thread(uploader, api, url=first.url)
@@ -223,7 +223,7 @@ async def test_tuspy_goes_on(api):
 
 
 async def test_tuspy_after_a_lost_connection(api):
-    """A connection ends within a part; what was written stays, and tuspy sends the rest."""
+    """A connection ends within a part; written bytes stay, and tuspy sends the rest."""
     data = DATA * 30
     sha256 = hashlib.sha256(data).hexdigest()
     path = await begin(api, data)
@@ -247,7 +247,7 @@ async def test_tuspy_after_a_lost_connection(api):
 
 
 async def test_tuspy_with_damaged_bytes(api):
-    """Tuspy is told 460 when bytes are not those announced, and that the upload is gone."""
+    """Tuspy gets 460 if bytes are not those announced, and then that the upload is gone."""
     damaged = await asyncio.to_thread(uploader, api, data=DATA[:-1] + b"X")
     with pytest.raises(TusUploadFailed) as caught:
         await asyncio.to_thread(damaged.upload)
@@ -258,7 +258,7 @@ async def test_tuspy_with_damaged_bytes(api):
 
 
 async def test_tuspy_with_bytes_that_are_here(api):
-    """The same bytes a second time are whole at once, of which tuspy learns by asking."""
+    """The same bytes a second time are complete immediately, which tuspy learns by HEAD."""
     await asyncio.to_thread(lambda: uploader(api).upload())
     again = await asyncio.to_thread(uploader, api, retries=1, retry_delay=0)
     await asyncio.to_thread(again.upload)

@@ -15,7 +15,7 @@ OPERATIONS = (Path(__file__).parents[4] / "docs" / "OPERATIONS.md").read_text(en
 
 @pytest.mark.needs("curl")
 async def test_a_bundle_by_hand(world, tmp_path):
-    """A package is uploaded and its role handed in with curl; the last answer says published."""
+    """A package is uploaded and its role submitted with curl; the last answer says published."""
     block = OPERATIONS.split("<!-- uploads:begin -->")[1].split("<!-- uploads:end -->")[0]
     script = re.search(r"```\n(.*?)```", block, re.DOTALL)[1]
     (tmp_path / "incoming").mkdir()

@@ -1,4 +1,4 @@
-"""The urgent listener: what it answers, whom it believes, and what it bounds."""
+"""The urgent listener: its answers, its authentication, and its limits."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ PRINCIPALS["other"] = dataclasses.replace(PRINCIPALS["engineer"], codenames=("an
 
 
 class Urgent:
-    """The urgent listener on a port and on the commands' socket, asked byte by byte."""
+    """The urgent listener on a port and on the commands' socket, with raw requests."""
 
     def __init__(self, services, port, registry):
         self.services = services
@@ -59,7 +59,7 @@ class Urgent:
 
 
 async def read_answer(reader, writer):
-    """Read an answer up to the end of its connection, which comes by itself."""
+    """Read an answer up to the end of its connection, which the server closes."""
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
     return int(head.split()[1]), json.loads(body)
@@ -67,7 +67,7 @@ async def read_answer(reader, writer):
 
 @contextlib.asynccontextmanager
 async def urgent_world(world, verify=None, say=None, **settings):
-    """Serve what is urgent on a state; the token `ROLE` is that role's account."""
+    """Serve urgent requests on a state; the token `ROLE` is that role's account."""
     registry = CollectorRegistry()
     async with api_world(world) as api:
         services = dataclasses.replace(
@@ -106,7 +106,7 @@ async def test_a_halt_is_carried_out(world, urgent):
 
 
 async def test_a_head_that_is_too_long(urgent):
-    """It is refused with a sentence, and counted."""
+    """It is refused with a message, and counted."""
     reader, writer = await urgent.connect()
     lines = (b"A: " + b"a" * 8000 + b"\r\n") * 9
     writer.write(f"POST {HALT} HTTP/1.1\r\nHost: a\r\n".encode() + lines)
@@ -118,7 +118,7 @@ async def test_a_head_that_is_too_long(urgent):
 
 
 def test_what_is_urgent_is_what_stops():
-    """Halt, pause and cancel are, and nothing else."""
+    """Halt, pause and cancel are, and no others."""
     marked = {operation.id for operation in OPERATIONS if operation.urgent}
     assert marked == {"halt_rollout", "pause_rollout", "cancel_change"}
 
@@ -142,7 +142,7 @@ async def test_nothing_else_is_answered(urgent, line):
 
 
 async def test_a_connection_is_for_one_request(urgent):
-    """What comes behind the first request is not answered."""
+    """Bytes after the first request are not answered."""
     reader, writer = await urgent.connect()
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
     assert (await reader.read()).count(b"HTTP/1.1") == 1
@@ -150,7 +150,7 @@ async def test_a_connection_is_for_one_request(urgent):
 
 
 async def test_the_token_comes_before_the_body(urgent):
-    """A request without a valid token is refused while its body is still to come."""
+    """A request without a valid token is refused before its body is read."""
     for head in ([], ["Authorization: Bearer nobody"]):
         reader, writer = await urgent.connect()
         lines = [f"POST {HALT} HTTP/1.1", "Host: a", "Content-Length: 1000000", *head, "", ""]
@@ -160,7 +160,7 @@ async def test_the_token_comes_before_the_body(urgent):
 
 
 async def test_a_body_is_small(urgent):
-    """What is over the limit is refused by its length, and as it arrives."""
+    """A body over the limit is refused by its length, and as it arrives."""
     status, _ = await urgent.halt(body=b" " * (BODY_LIMIT + 1))
     assert status == 413
     reader, writer = await urgent.connect()
@@ -178,7 +178,7 @@ async def test_a_body_is_small(urgent):
 
 
 async def test_a_head_that_does_not_come_ends_its_connection(urgent, monkeypatch):
-    """A client that sends half a head has its second, and no more."""
+    """A client that sends half a head has one second, and no more."""
     monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 0.05)
     reader, writer = await urgent.connect()
     writer.write(b"POST / HTTP/1.1\r\nHost")
@@ -188,7 +188,7 @@ async def test_a_head_that_does_not_come_ends_its_connection(urgent, monkeypatch
 
 
 async def test_a_body_that_does_not_come_is_refused(world, monkeypatch):
-    """A client with a valid token that sends half a body is answered when its second is over."""
+    """A client with a valid token that sends half a body is answered after one second."""
     monkeypatch.setattr("server.release.api.urgent.BODY_SECONDS", 0.05)
     async with urgent_world(world) as urgent:
         reader, writer = await urgent.connect()
@@ -204,18 +204,18 @@ async def test_a_body_that_does_not_come_is_refused(world, monkeypatch):
 
 
 def limits(urgent, share):
-    """Return how often the metric counted a share."""
+    """Return the metric's count for a share."""
     return urgent.registry.get_sample_value("hening_urgent_limits_total", {"share": share})
 
 
 async def test_connections_without_a_token_give_way(world, monkeypatch):
-    """The oldest goes and is sent why, and a halt is carried out meanwhile."""
+    """The oldest is closed with a reason, and a halt is carried out meanwhile."""
     monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
     async with urgent_world(world, urgent_connections=64) as urgent:
         silent = [await urgent.connect() for _ in range(16)]
         assert (await urgent.halt())[0] == 200
         assert limits(urgent, Share.CONNECTIONS) == 1
-        answer = await silent[0][0].read()  # it gave way to the halt
+        answer = await silent[0][0].read()  # it was closed in favour of the halt
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 1\r\n" in answer
         assert not silent[1][0].at_eof()
@@ -224,7 +224,7 @@ async def test_connections_without_a_token_give_way(world, monkeypatch):
 
 
 async def test_a_flood_of_refusals_is_late(world, monkeypatch):
-    """Beyond so many a second, and the metric counts them; a halt is answered meanwhile."""
+    """Beyond the rate limit they wait, and the metric counts them; a halt is answered meanwhile."""
     monkeypatch.setattr(listener, "LATE_SECONDS", 3600)
     monkeypatch.setattr("server.release.api.urgent.DRAIN_SECONDS", 0.1)
     async with urgent_world(world, refusals_per_second=1) as urgent:
@@ -247,7 +247,7 @@ async def test_a_flood_of_refusals_is_late(world, monkeypatch):
 
 
 async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
-    """Beyond a share of their own, which refusals without a token do not use up."""
+    """Beyond a limit of their own, which refusals without a token do not use up."""
     monkeypatch.setattr(listener, "LATE_SECONDS", 0)
     async with urgent_world(world, refusals_per_second=1) as urgent:
         await asyncio.gather(*[urgent.halt("guess") for _ in range(20)])
@@ -261,7 +261,7 @@ async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
 
 
 async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
-    """Where as many are as may be the next connection waits, and that is counted."""
+    """At the maximum the next connection waits, and that is counted."""
     monkeypatch.setattr(urgent_listener, "LOOKED_UP", 1)
     begun, waited, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
     monkeypatch.setattr(ApiMetrics, "count_limit", lambda _self, _share: waited.set())
@@ -289,7 +289,7 @@ async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
     ],
 )
 async def test_who_may_stop_nothing_there_has_no_precedence(urgent, token, path):
-    """It is refused before its body comes and before its key is written."""
+    """It is refused before its body is read and before its key is stored."""
     reader, writer = await urgent.connect()
     lines = [
         f"POST {path} HTTP/1.1",
@@ -307,16 +307,16 @@ async def test_who_may_stop_nothing_there_has_no_precedence(urgent, token, path)
 
 
 async def test_commands_need_no_token(urgent):
-    """On their socket the kernel says who asks; the audit log names the operator."""
+    """On their socket the kernel identifies the user; the audit log names the operator."""
     head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
     path = urgent.services.folder.urgent
     status, told = await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path))
     assert (status, told["change"]["proposed_by"]) == (200, "cli:ani")
-    assert (await urgent.ask(head, b"{}"))[0] == 401  # over TCP the header says nothing
+    assert (await urgent.ask(head, b"{}"))[0] == 401  # over TCP the header has no effect
 
 
 async def test_a_listener_that_ends_is_told(world, monkeypatch):
-    """Nothing else would say that halts do not get in."""
+    """No other sign shows that halts are not received."""
 
     async def accept(*_arguments, **_options):  # noqa: RUF029 - as the server's
         raise RuntimeError("a fault")
@@ -330,7 +330,7 @@ async def test_a_listener_that_ends_is_told(world, monkeypatch):
 
 
 async def test_a_token_that_was_revoked_is_known_no_longer():
-    """It waits for its turn among the unknown ones from then on."""
+    """It waits for its turn among unknown ones from then on."""
     principal, revoked, looked_up, go_on = PRINCIPALS["admin"], set(), [], asyncio.Event()
 
     async def verify(secret):
@@ -363,7 +363,7 @@ async def test_a_token_that_was_revoked_is_known_no_longer():
 
 
 async def test_a_command_of_another_user_needs_a_token(urgent, monkeypatch):
-    """Whoever else could open the socket is nobody in particular."""
+    """Other users who could open the socket are not authenticated by it."""
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     monkeypatch.setattr(urgent_listener, "ROOT", 54321)
     head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
@@ -372,7 +372,7 @@ async def test_a_command_of_another_user_needs_a_token(urgent, monkeypatch):
 
 
 async def test_a_proxys_socket_believes_no_peer(world, tmp_path):
-    """A proxy that runs as root hands on anybody's requests."""
+    """A proxy that runs as root forwards anyone's requests."""
     path = tmp_path / "proxy.sock"
     async with urgent_world(world, urgent_socket=str(path)) as urgent:
         assert (await asyncio.to_thread(path.stat)).st_mode & 0o777 == 0o660
@@ -383,7 +383,7 @@ async def test_a_proxys_socket_believes_no_peer(world, tmp_path):
 
 
 async def test_a_second_server_leaves_the_commands_socket_to_the_first(world):
-    """It serves all the same, and says why."""
+    """It serves all the same, and logs why."""
     async with urgent_world(world) as first:
         registry = CollectorRegistry()
         services = dataclasses.replace(first.services, settings=Settings(api_port=0))
@@ -404,7 +404,7 @@ async def test_a_key_is_heeded_once_whichever_way_it_comes(urgent):
 
 
 async def test_the_ordinary_address_hands_what_is_urgent_over(world):
-    """Halts run on the other loop, with its services; what is not urgent runs where it came in."""
+    """Halts run on the other loop, with its services; other requests run where they arrived."""
     here = asyncio.get_running_loop()
     ran = []
 
@@ -423,7 +423,7 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
 
 
 async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, monkeypatch):
-    """Their tokens are not looked up; a client that waits behind them is answered."""
+    """Their tokens are not looked up; a client that waits after them is answered."""
     monkeypatch.setattr(arrivals, "AT_ONCE", 2)
     request = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer viewer\r\n\r\n".encode()
     for _ in range(5):  # without a turn of the loop, so none of them is accepted meanwhile
@@ -435,7 +435,7 @@ async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, m
 
 
 async def test_a_known_token_goes_first(urgent):
-    """Its request is read before those that came before it with tokens that were never good."""
+    """Its request is read before earlier ones with tokens that were never valid."""
     await urgent.halt()
     assert await urgent.looked_up.get() == "engineer"
     with contextlib.ExitStack() as stack:
@@ -475,7 +475,7 @@ async def test_an_account_that_halts_in_a_loop_holds_up_no_other(world, is_urgen
 
 
 async def test_ordinary_requests_wait_for_what_is_urgent(world):
-    """While a halt is carried out no other request begins; a halt does not wait for another."""
+    """During a halt no other request begins; a halt does not wait for another."""
     here, waiting = asyncio.get_running_loop(), []
 
     class Asked(OtherLoop):
@@ -495,7 +495,7 @@ async def test_ordinary_requests_wait_for_what_is_urgent(world):
 
 
 async def test_the_port_speaks_the_apis_tls(world, tmp_path):
-    """A client that does not shake hands in its second is gone; one that does is answered."""
+    """A client that does not complete its handshake in a second is closed; others are answered."""
     write_certificate(tmp_path)
     cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
     async with urgent_world(world, api_cert=cert, api_key=key) as urgent:

@@ -1,4 +1,4 @@
-"""Webhooks over the API: a secret that is shown once, deliveries to look at, statuses."""
+"""Webhooks over the API: a secret that is shown once, deliveries, statuses."""
 
 from server.release.webhooks.deliveries import enqueue
 from server.release.webhooks.event import SUBSCRIBABLE
@@ -8,7 +8,7 @@ NEW = {"url": "https://hooks.example.org/x", "events": ["halted", "published"]}
 
 
 async def test_a_secret_is_shown_once(api):
-    """The answer to the creation has it; nothing that comes later does."""
+    """The answer to the creation has it; no later answer does."""
     made = await api.call("POST", "/webhooks", body=NEW)
     assert made.status == 201
     secret = made.json["secret"]
@@ -23,7 +23,7 @@ async def test_a_secret_is_shown_once(api):
 
 
 async def test_a_repeated_creation(api):
-    """An idempotency key does not make the server remember the secret."""
+    """The server does not store the secret for an idempotency key."""
     headers = {"Idempotency-Key": "once"}
     first = await api.call("POST", "/webhooks", body=NEW, headers=headers)
     again = await api.call("POST", "/webhooks", body=NEW, headers=headers)
@@ -45,7 +45,7 @@ async def test_deliveries_are_shown(api):
 
 
 async def test_off_on_ping_and_again(api):
-    """Each change answers with what is then; what contradicts it is a conflict."""
+    """Each change answers with the new state; a contradicting one is a conflict."""
     path = f"/webhooks/{(await api.call('POST', '/webhooks', body=NEW)).json['id']}"
     pinged = await api.call("POST", f"{path}/ping")
     assert pinged.status == 202
@@ -60,7 +60,7 @@ async def test_off_on_ping_and_again(api):
 
 
 async def test_what_is_refused(api):
-    """Private addresses are malformed, unknown events do not fit, what is not there is 404."""
+    """Private addresses are malformed, unknown events do not fit, unknown webhooks are 404."""
     for changed, status in (
         ({"url": "https://10.0.0.1/"}, 400),
         ({"url": "http://hooks.example.org/"}, 400),
@@ -77,20 +77,20 @@ async def test_what_is_refused(api):
 
 
 async def test_every_event_can_be_asked_for(api):
-    """The schema knows each type of event but `ping`."""
+    """The schema has each type of event except `ping`."""
     made = await api.call("POST", "/webhooks", body=NEW | {"events": list(SUBSCRIBABLE)})
     assert (made.status, set(made.json["events"])) == (201, set(SUBSCRIBABLE))
 
 
 async def test_who_may(api):
-    """Webhooks are the admins': the address of one may be a secret itself."""
+    """Webhooks belong to admins: the address of one may be a secret itself."""
     for role in ("viewer", "editor", "engineer", "approver"):
         assert (await api.call("GET", "/webhooks", token=role)).status == 403
         assert (await api.call("POST", "/webhooks", token=role, body=NEW)).status == 403
 
 
 async def test_a_new_secret(api):
-    """Shown once, neither in the audit log nor in later answers; the old one's end is told."""
+    """Shown once, neither in the audit log nor in later answers; the old one's end is shown."""
     made = (await api.call("POST", "/webhooks", body=NEW)).json
     path = f"/webhooks/{made['id']}"
     answer = await api.call("POST", f"{path}/rotate", body={"overlap": 600})

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF029 - handlers are awaited, whether they wait themselves or not
-"""A small API with every kind of operation, so that the framework is tried without a domain."""
+"""A small API with every kind of operation, so that the framework is tested on its own."""
 
 import enum
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""A fresh database, and people in it."""
+"""A fresh database, and accounts in it."""
 
 import hashlib
 import itertools
@@ -38,7 +38,7 @@ def operator():
 
 @pytest.fixture
 def entropy():
-    """Give a source of bytes that are all different and the same in each run."""
+    """Give a deterministic source of bytes that are all different."""
     numbers = itertools.count()
 
     def draw(length):

@@ -1,4 +1,4 @@
-"""A token of the database, for tests of what is behind it."""
+"""A token of the database, for tests that need one."""
 
 from server.release.auth.principal import command_line_principal
 from server.release.auth.tokens import create_token

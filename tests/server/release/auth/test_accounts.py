@@ -1,4 +1,4 @@
-"""Accounts: who may make and change them, what stays, and what the audit log tells of it."""
+"""Accounts: who may make and change them, what stays, and their audit-log entries."""
 
 import asyncio
 from dataclasses import replace
@@ -58,14 +58,14 @@ def test_names_that_are_refused(name):
 
 
 def test_a_name_that_is_a_token():
-    """A token that was pasted for a name is not kept, and not said again."""
+    """A token pasted as a name is not stored, and not repeated."""
     with pytest.raises(FormatError, match="named like a token") as refused:
         check_account_name("hening_0123456789ab_" + "5" * 44)
     assert "5555" not in str(refused.value)
 
 
 def test_codenames_are_sorted_once_each():
-    """One set has one form, and `*` swallows the rest."""
+    """One set has one form, and `*` includes the rest."""
     assert check_codenames(["cancro", "armani", "cancro"]) == ("armani", "cancro")
     assert check_codenames(["content", "tables"]) == ("content", "tables")
     assert check_codenames(["armani", "*"]) == ("*",)
@@ -77,13 +77,13 @@ def test_codenames_are_sorted_once_each():
     ids=repr,
 )
 def test_codenames_that_are_none(codenames):
-    """A role that is no model, content or tables is nobody's own; at least one is needed."""
+    """A role that is no model, content or tables cannot be assigned; at least one is needed."""
     with pytest.raises(FormatError):
         check_codenames(codenames)
 
 
 def test_too_many_codenames():
-    """A thousand models are the limit; who has more has all."""
+    """The limit is a thousand models; an account with more has all."""
     assert len(check_codenames(f"m{number}" for number in range(1000))) == 1000
     with pytest.raises(FormatError):
         check_codenames(f"m{number}" for number in range(1001))
@@ -122,7 +122,7 @@ async def test_an_account_from_its_making_to_its_return(sessions, operator, make
 
 
 async def test_what_changes_nothing_is_not_told(sessions, operator, make):
-    """The same role again, a second disabling and enabling: done, and no entry."""
+    """The same role again, a second disabling and enabling: done, without an entry."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:
@@ -135,7 +135,7 @@ async def test_what_changes_nothing_is_not_told(sessions, operator, make):
 
 
 async def test_who_logs_in_to_an_account(sessions, operator, make):
-    """A subject belongs to one account, is told, and can be taken away."""
+    """A subject belongs to one account, is shown, and can be removed."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:
@@ -158,7 +158,7 @@ async def test_who_logs_in_to_an_account(sessions, operator, make):
 
 
 async def test_a_name_is_given_once(sessions, operator, make):
-    """Not even a disabled account gives its name back: the audit log would speak of two people."""
+    """Not even a disabled account's name is free: the audit log would mean two people."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:
@@ -169,14 +169,14 @@ async def test_a_name_is_given_once(sessions, operator, make):
 
 @pytest.mark.parametrize("change", [change_account, disable_account, enable_account])
 async def test_an_account_that_is_not_there(sessions, operator, change):
-    """What is not there is not changed, and the name is said."""
+    """An unknown account is not changed, and the error names it."""
     async with sessions.begin() as session:
         with pytest.raises(NotFoundError, match="there is no account ani"):
             await change(session, operator, name="ani", at=NOW)
 
 
 async def test_the_last_admin_stays(sessions, operator, make):
-    """Neither disabled nor made less, in role or codenames, until there is a second one."""
+    """Neither disabled nor reduced, in role or codenames, until there is a second one."""
     await make("root", Role.ADMIN)
     await make("half", Role.ADMIN, "armani")
     for change in (
@@ -197,7 +197,7 @@ async def test_the_last_admin_stays(sessions, operator, make):
 
 
 async def test_two_admins_disable_each_other_at_once(sessions, make):
-    """One of them wins; an admin is left, whoever was first."""
+    """One of them succeeds; an admin is left, whichever was first."""
     await make("ani", Role.ADMIN)
     await make("budi", Role.ADMIN)
 
@@ -214,7 +214,7 @@ async def test_two_admins_disable_each_other_at_once(sessions, make):
 
 
 async def test_tokens_end_with_the_account(sessions, operator, make, entropy):
-    """A disabled account's tokens are revoked for good; enabling brings none of them back."""
+    """A disabled account's tokens are revoked for good; enabling does not restore them."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:
@@ -243,7 +243,7 @@ NARROW = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE}), ("*",))
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
 async def test_people_are_managed_by_admins(sessions, make, role):
-    """No other role makes, changes, disables or enables anybody."""
+    """No other role makes, changes, disables or enables accounts."""
     await make("root", Role.ADMIN)
     await make("ani")
     asking = Principal("deni", role, ROLE_PERMISSIONS[role], ("*",))
@@ -261,7 +261,7 @@ async def test_people_are_managed_by_admins(sessions, make, role):
 
 
 async def test_nobody_gives_rights_that_they_lack(sessions, make):
-    """An admin of one model makes nobody for another; a narrow token makes no wide account."""
+    """An admin of one model makes no account for another; a narrow token makes no wide account."""
     await make("root", Role.ADMIN)
     await make("ani", Role.VIEWER, "armani")
     async with sessions.begin() as session:
@@ -287,7 +287,7 @@ async def test_nobody_gives_rights_that_they_lack(sessions, make):
 
 
 async def test_nobody_manages_who_has_more_codenames(sessions, make):
-    """An admin of one model does not touch an account that reaches further."""
+    """An admin of one model cannot change an account with further codenames."""
     await make("root", Role.ADMIN)
     await make("ani", Role.VIEWER, "armani", "cancro")
     async with sessions.begin() as session:
@@ -301,7 +301,7 @@ async def test_nobody_manages_who_has_more_codenames(sessions, make):
 
 
 async def test_nobody_manages_who_holds_more(sessions, make, operator):
-    """A narrow token neither demotes nor shuts whoever has rights that it lacks."""
+    """A narrow token neither demotes nor disables an account with rights that it lacks."""
     await make("root", Role.ADMIN)
     await make("eka", Role.VIEWER)
     await make("ani")

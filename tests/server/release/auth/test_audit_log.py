@@ -31,7 +31,7 @@ async def rows(sessions):
 
 
 async def test_the_hash_is_the_one_of_the_format(sessions):
-    """The hash of each entry is computed here by hand, from the text that FORMATS.md shows."""
+    """The hash of each entry is computed here from the text in FORMATS.md."""
     async with sessions.begin() as session:
         await record(session, **entry(1))
         await record(session, **entry(2, detail={"ü": [1, None]}))
@@ -49,7 +49,7 @@ async def test_the_hash_is_the_one_of_the_format(sessions):
 
 
 async def test_an_entry_goes_with_its_transaction(sessions):
-    """What is rolled back leaves neither an entry nor a gap."""
+    """A rollback leaves neither an entry nor a gap."""
     async with sessions() as session:
         await record(session, **entry(1))
         await session.rollback()
@@ -59,7 +59,7 @@ async def test_an_entry_goes_with_its_transaction(sessions):
 
 
 async def test_writers_at_once_make_one_chain(sessions):
-    """Twenty transactions at once give twenty entries without a gap, each chained to the last."""
+    """Twenty simultaneous transactions give twenty entries without a gap, in one chain."""
 
     async def write(number):
         async with sessions.begin() as session:
@@ -85,7 +85,7 @@ async def test_writers_at_once_make_one_chain(sessions):
     ids=["actor", "action", "subject", "detail", "float", "surrogate"],
 )
 async def test_what_does_not_fit_is_refused(sessions, field, value):
-    """A field over its limit is refused on every database alike; so is what is no JSON."""
+    """A field over its limit is refused on every database alike; so is invalid JSON."""
     async with sessions.begin() as session:
         with pytest.raises(FormatError):
             await record(session, **entry(1, **{field: value}))
@@ -94,7 +94,7 @@ async def test_what_does_not_fit_is_refused(sessions, field, value):
 
 @pytest.mark.parametrize("field", ["subject", "detail"])
 async def test_a_token_is_not_recorded(sessions, field):
-    """Who pastes a token where it would stay for ever is told to revoke it."""
+    """A token pasted where it would stay for ever is refused; the message says to revoke it."""
     body = "hening_0123456789ab_" + "5" * 64
     token = body + hashlib.sha256(body.encode()).hexdigest()[:8]
     value = {"reason": {"en": f"see {token}"}} if field == "detail" else token
@@ -105,7 +105,7 @@ async def test_a_token_is_not_recorded(sessions, field):
 
 
 async def test_a_head_that_is_gone(sessions):
-    """Without its head the audit log takes no entry, and the change goes with it."""
+    """Without its head the audit log accepts no entry, and the change fails with it."""
     async with sessions.begin() as session:
         await session.execute(delete(AuditLogHead))
     with pytest.raises(StorageError, match="head is gone"):

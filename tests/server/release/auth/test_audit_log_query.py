@@ -59,7 +59,7 @@ async def filled(sessions):
     ids=repr,
 )
 async def test_filters(filled, wanted, found):
-    """An actor comes with its tokens, an action may be a group, and nothing is a pattern."""
+    """An actor includes its tokens, an action may be a group, and nothing is a pattern."""
     async with filled() as session:
         rows = await query_audit_log(session, AuditLogFilter(**wanted))
         assert [row.index for row in rows] == found
@@ -68,7 +68,7 @@ async def test_filters(filled, wanted, found):
 
 
 async def test_pages_do_not_move(filled):
-    """What is recorded between two pages is on neither of them."""
+    """An entry recorded between two pages is on neither of them."""
     async with filled() as session:
         first = await query_audit_log(session, AuditLogFilter(), limit=3)
     async with filled.begin() as session:
@@ -90,7 +90,7 @@ async def test_a_page_has_a_size(filled, limit):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7])
 async def test_an_export_is_whole_and_verifies(sessions, count, monkeypatch):
-    """Every entry, oldest first, around the sizes in which they are read."""
+    """Every entry, oldest first, for counts around the batch size."""
     monkeypatch.setattr(audit_log_query, "_BATCH", 3)
     async with sessions.begin() as session:
         for number in range(count):

@@ -40,7 +40,7 @@ async def two(place):
 
 
 async def write(sessions, number, *, fail=False):
-    """Record an entry after something was read; then, perhaps, let it all fail."""
+    """Record an entry after a read; then, optionally, fail."""
     async with sessions.begin() as session:
         await session.scalar(select(func.max(AuditLogEntry.index)))
         await record(
@@ -69,7 +69,7 @@ async def test_writers_at_once_make_one_chain(two):
 
 
 async def test_a_trail_is_verified_while_it_grows(two):
-    """Who verifies while others write finds nothing wrong."""
+    """A verification while others write finds no error."""
 
     async def verify():
         async with two[1]() as session:
@@ -83,7 +83,7 @@ async def test_a_trail_is_verified_while_it_grows(two):
 
 
 async def test_two_admins_shut_each_other_out(two, operator):
-    """One of them wins, however the two transactions meet; an admin is left."""
+    """One of them succeeds, however the two transactions overlap; an admin is left."""
     async with two[0].begin() as session:
         for name in ("ani", "budi"):
             await create_account(
@@ -105,7 +105,7 @@ async def test_two_admins_shut_each_other_out(two, operator):
 
 
 async def test_one_name_is_given_once(two, operator):
-    """Two admins make the same account at the same time; one of them is told."""
+    """Two admins make the same account at the same time; one of them gets an error."""
 
     async def create(sessions):
         async with sessions.begin() as session:
@@ -118,7 +118,7 @@ async def test_one_name_is_given_once(two, operator):
 
 
 async def test_the_story_of_an_account(two, operator, entropy):
-    """What one process changes counts for the next request to the other."""
+    """A change by one process counts for the next request to the other."""
     one, other = two
 
     async def enter(token):
@@ -170,7 +170,7 @@ async def test_the_story_of_an_account(two, operator, entropy):
 
 
 async def test_a_forgery_is_found(two):
-    """An entry that was changed behind the server's back is named."""
+    """An entry changed directly in the database is named."""
     for number in range(3):
         await write(two[0], number)
     async with two[0].begin() as session:
@@ -183,7 +183,7 @@ async def test_a_forgery_is_found(two):
 
 
 async def test_no_secret_in_what_the_database_holds(two, operator, entropy):
-    """Every column of every row, read as text, holds the hash of a token and not the token."""
+    """Every column of every row, read as text, has the hash of a token and not the token."""
     async with two[0].begin() as session:
         await create_account(
             session, operator, name="ani", role=Role.ADMIN, codenames=["*"], at=NOW

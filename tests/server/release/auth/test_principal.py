@@ -1,4 +1,4 @@
-"""Principals: what a role, a token's narrowing and codenames allow together."""
+"""Principals: the combined effect of a role, a token's narrowing and codenames."""
 
 import pytest
 
@@ -30,7 +30,7 @@ HELD = {
 @pytest.mark.parametrize("permission", Permission)
 @pytest.mark.parametrize("role", Role)
 def test_each_role_holds_what_its_row_says(role, permission):
-    """Without a codename the role alone decides; what is not held is refused in a sentence."""
+    """Without a codename the role alone decides; a missing right is refused with a message."""
     asking = principal(role)
     assert asking.is_allowed(permission) == (permission in HELD[role].split())
     if not asking.is_allowed(permission):
@@ -76,7 +76,7 @@ def test_an_editor_submits_no_firmware(codenames, asked, allowed):
 
 
 def test_a_token_narrows_its_role():
-    """What the token does not hold is refused, although the role would allow it."""
+    """A right that the token lacks is refused, although the role would allow it."""
     asking = principal(Role.ADMIN, permissions=[Permission.READ])
     assert asking.is_allowed(Permission.READ, "armani")
     assert not asking.is_allowed(Permission.HALT, "armani")
@@ -93,13 +93,13 @@ def test_what_tells_of_every_model_wants_all_codenames(permission):
 
 
 def test_the_command_line_may_do_everything():
-    """Whoever has the state folder has every right, under a name that no account can have."""
+    """A user with the state folder has every right, under a name that no account can have."""
     asking = command_line_principal("root")
     assert asking.actor == "cli:root"
     assert all(asking.is_allowed(permission, "armani") for permission in Permission)
 
 
 def test_the_trail_names_the_token():
-    """The actor says which of somebody's tokens was used."""
+    """The actor says which of the account's tokens was used."""
     assert principal(Role.VIEWER).actor == "ani"
     assert principal(Role.VIEWER, token="0123456789ab").actor == "ani/0123456789ab"

@@ -1,4 +1,4 @@
-"""Tokens: their form, what the database knows of them, and whom they let in."""
+"""Tokens: their form, their rows in the database, and authentication."""
 
 import hashlib
 import re
@@ -66,7 +66,7 @@ async def people(make):
 
 
 def test_the_form_by_hand():
-    """Prefix, id, secret and checksum, where the checksum is computed here."""
+    """Prefix, id, secret and checksum; the checksum is computed here."""
     body = "hening_0123456789ab_" + "5" * 64
     check = hashlib.sha256(body.encode()).hexdigest()[:8]
     assert is_token(body + check)
@@ -76,7 +76,7 @@ def test_the_form_by_hand():
 
 
 def test_a_token_in_a_text():
-    """It is found wherever it stands, and a text is freed of it and of its beginning."""
+    """It is found wherever it is, and removed from a text, also if incomplete."""
     body = "hening_0123456789ab_" + "5" * 64
     token = body + hashlib.sha256(body.encode()).hexdigest()[:8]
     for text in (token, f"x{token}x", f'{{"label":"{token}"}}', f"{body}\n{token}"):
@@ -107,7 +107,7 @@ async def test_a_token_lets_its_account_in(issue, enter):
 
 @pytest.mark.usefixtures("people")
 async def test_a_token_may_be_narrower(issue, enter, sessions, operator):
-    """It holds what it was given; when the role loses a right, so does the token, and at once."""
+    """It has the given rights; when the role loses a right, so does the token, immediately."""
     issued = await issue(permissions=[Permission.READ, Permission.HALT])
     assert (await enter(issued.text)).permissions == {Permission.READ, Permission.HALT}
     async with sessions.begin() as session:
@@ -120,7 +120,7 @@ async def test_a_token_may_be_narrower(issue, enter, sessions, operator):
 
 @pytest.mark.usefixtures("people")
 async def test_a_permission_that_is_none_any_more(issue, enter, sessions):
-    """A token that names one goes on with the others."""
+    """A token that names one keeps the others."""
     issued = await issue(permissions=[Permission.READ])
     async with sessions.begin() as session:
         row = await session.get(Token, issued.row.id)
@@ -130,7 +130,7 @@ async def test_a_permission_that_is_none_any_more(issue, enter, sessions):
 
 @pytest.mark.usefixtures("people")
 async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
-    """Unknown, wrong, expired, revoked, disabled, malformed: one error with one sentence."""
+    """Unknown, wrong, expired, revoked, disabled, malformed: one error with one message."""
     good = await issue()
     revoked = await issue(label="old")
     shut = await issue("budi")
@@ -169,7 +169,7 @@ async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
 
 @pytest.mark.usefixtures("people")
 async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
-    """Neither a representation nor the database, audit log included, holds the token."""
+    """Neither a representation nor the database, audit log included, contains the token."""
     issued = await issue()
     secret = issued.text[20:84]
     assert len(secret) == 64
@@ -203,7 +203,7 @@ async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
 )
 @pytest.mark.usefixtures("people")
 async def test_what_no_token_may_be(issue, options, sentence):
-    """Label, expiry and permissions have their bounds."""
+    """Label, expiry and permissions have limits."""
     with pytest.raises(FormatError, match=sentence):
         await issue(**options)
 
@@ -217,7 +217,7 @@ async def test_the_longest_life(issue, enter):
 
 @pytest.mark.usefixtures("people")
 async def test_whose_tokens_are_made(issue, sessions, operator):
-    """An account that is not there or disabled gets none."""
+    """A missing or disabled account gets none."""
     with pytest.raises(NotFoundError, match="no account eka"):
         await issue("eka")
     async with sessions.begin() as session:
@@ -228,7 +228,7 @@ async def test_whose_tokens_are_made(issue, sessions, operator):
 
 @pytest.mark.usefixtures("people")
 async def test_who_makes_tokens(issue):
-    """Admins, within their codenames and what their own token holds."""
+    """Admins, within their codenames and the rights of their own token."""
     engineer = Principal("ani", Role.ENGINEER, ROLE_PERMISSIONS[Role.ENGINEER], ("*",))
     cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))
     narrow = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE, Permission.READ}), ("*",))
@@ -245,7 +245,7 @@ async def test_who_makes_tokens(issue):
 
 @pytest.mark.usefixtures("people")
 async def test_no_token_outlives_the_one_that_made_it(issue):
-    """A token of a day makes none of a year; the command line and a login do."""
+    """A one-day token makes no one-year token; the command line and a login do."""
     for expires_at, wanted, made in (
         (NOW + DAY, 366 * DAY, DAY),
         (NOW + 9 * DAY, DAY, DAY),
@@ -260,7 +260,7 @@ async def test_no_token_outlives_the_one_that_made_it(issue):
 
 @pytest.mark.usefixtures("people")
 async def test_who_revokes_tokens(issue, enter, sessions):
-    """Admins within their codenames, and everybody the token that they ask with."""
+    """Admins within their codenames, and every account the token in use."""
     first, second = await issue(), await issue()
     asking = await enter(first.text)
     cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))

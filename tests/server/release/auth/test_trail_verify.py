@@ -49,14 +49,14 @@ async def verify(sessions, remembered=None):
 
 
 async def test_a_trail_that_is_whole(filled):
-    """Its length and the hash of its last entry are what the export says."""
+    """Length and last hash are those of the export."""
     lines = await export(filled)
     expected = AuditLogState(COUNT, json.loads(lines[-1])["sha256"])
     assert await verify(filled) == expected == verify_export(lines)
 
 
 async def test_an_empty_trail(sessions):
-    """Nothing happened yet: length 0, chained to zeros."""
+    """Before any change: length 0, chained to zeros."""
     assert await verify(sessions) == AuditLogState(0, "0" * 64) == verify_export([])
 
 
@@ -103,7 +103,7 @@ async def test_two_entries_that_changed_places(filled):
 
 
 async def test_a_new_chain_is_found_by_who_remembers(filled, sessions):
-    """A chain made anew is whole; only a head that was kept elsewhere shows it."""
+    """A chain computed anew is consistent; only a head stored elsewhere reveals it."""
     lines = [json.loads(line) for line in await export(filled)]
     remembered = {3: lines[2]["sha256"], 5: lines[4]["sha256"]}
     assert (await verify(filled, remembered)).length == COUNT
@@ -124,7 +124,7 @@ async def test_a_new_chain_is_found_by_who_remembers(filled, sessions):
 
 
 async def test_every_byte_of_an_export_counts(filled):
-    """Each byte is changed once, in its lowest bit; none of the changes goes unnoticed."""
+    """The lowest bit of each byte is flipped; every change is detected."""
     data = b"".join(await export(filled))
     first = json.loads(data.splitlines()[-1])
     for place in range(len(data)):
@@ -139,20 +139,20 @@ async def test_every_byte_of_an_export_counts(filled):
     ids=ascii,
 )
 def test_lines_that_are_no_entries(line):
-    """Arbitrary bytes end in the error of the audit log and in no other."""
+    """Arbitrary bytes raise the audit log's error and no other."""
     with pytest.raises(AuditLogError):
         verify_export([line])
 
 
 async def test_an_entry_with_a_member_more(filled):
-    """An unknown member is refused although its hash would hold."""
+    """An unknown member is refused although its hash would match."""
     entry = json.loads((await export(filled))[0]) | {"note": "x"}
     with pytest.raises(AuditLogError, match="does not have the members"):
         verify_export([encode_canonical_json(entry)])
 
 
 async def test_lines_that_are_missing(filled):
-    """A line left out in the middle is named; the end of an export is found by its head."""
+    """A line missing in the middle is named; a cut-off end is found by the head."""
     lines = await export(filled)
     with pytest.raises(AuditLogError, match="entry 2 of the audit log is missing: the next is 3"):
         verify_export([*lines[:1], *lines[2:]])

@@ -1,4 +1,4 @@
-"""The second person is another one, also where one person has two accounts."""
+"""Two-person approval: the approver is another person, also if one person has two accounts."""
 
 import pytest
 
@@ -17,13 +17,13 @@ NOW = 1_800_000_000
 
 
 def person(name, role=Role.ADMIN, token="0123456789ab"):
-    """Return somebody with all rights of a role, with a token."""
+    """Return a principal with all rights of a role, with a token."""
     return Principal(name, role, ROLE_PERMISSIONS[role], ("*",), token)
 
 
 @pytest.fixture
 def have(sessions, operator, entropy):
-    """Give a function that has somebody lay a hand on an account."""
+    """Give a function by which one account gains control of another."""
 
     async def lay(by, deed, name):
         async with sessions.begin() as session:
@@ -49,14 +49,14 @@ def have(sessions, operator, entropy):
 
 
 async def check(sessions, principal, proposer):
-    """Ask whether `principal` may approve what `proposer` proposed."""
+    """Ask whether `principal` may approve a change of `proposer`."""
     async with sessions() as session:
         await check_second_person(session, principal, proposer)
 
 
 @pytest.mark.parametrize("role", [Role.APPROVER, Role.ADMIN])
 async def test_nobody_approves_their_own_change(sessions, role):
-    """Neither with another token nor as an admin; a change of somebody else is approved."""
+    """Neither with another token nor as an admin; another account's change is approved."""
     await check(sessions, person("ani", role), "budi")
     for token in ("0123456789ab", "login", ""):
         with pytest.raises(PermissionDeniedError, match="ani proposed this change"):
@@ -65,14 +65,14 @@ async def test_nobody_approves_their_own_change(sessions, role):
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.ENGINEER])
 async def test_approving_is_a_right(sessions, role):
-    """A second person without the right is none."""
+    """A second person needs the right."""
     with pytest.raises(PermissionDeniedError, match="not allowed to approve"):
         await check(sessions, person("ani", role), "budi")
 
 
 @pytest.mark.parametrize("deed", ["made", "widened", "named a login", "enabled", "gave a token"])
 async def test_a_puppet_is_no_second_person(sessions, make, have, deed):
-    """Whoever had a hand in an account is not its second person, whichever of them proposes."""
+    """An account and the account that controlled it are one person, whichever proposes."""
     if deed != "made":
         await make("ben", Role.APPROVER)
         await check(sessions, person("ben"), "adm")
@@ -84,7 +84,7 @@ async def test_a_puppet_is_no_second_person(sessions, make, have, deed):
 
 
 async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
-    """A hand reaches through accounts between, and two of one hand do not see each other."""
+    """Control extends through accounts in between, and covers two accounts of one controller."""
     await have(person("adm"), "made", "ben")
     await have(person("ben"), "made", "cid")
     await have(person("adm"), "made", "dan")
@@ -98,7 +98,7 @@ async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
 
 
 async def test_the_command_line_is_nobody(sessions, make, have, operator):
-    """What an operator made on the server counts for nobody; who may approve there, may."""
+    """Accounts made on the server are independent; with the right they may approve."""
     await make("ben", Role.APPROVER)
     await have(operator, "gave a token", "ben")
     await check(sessions, person("ben"), operator.name)
@@ -106,7 +106,7 @@ async def test_the_command_line_is_nobody(sessions, make, have, operator):
 
 
 async def test_disabling_ends_every_hand(sessions, make, have, operator):
-    """After it no way in is left that somebody made; who enables the account has a hand in it."""
+    """Then all logins set by others are gone; the account that enables it has control."""
     await make("root", Role.ADMIN)
     await make("ben")
     await have(person("adm"), "widened", "ben")
@@ -119,7 +119,7 @@ async def test_disabling_ends_every_hand(sessions, make, have, operator):
 
 
 async def test_a_login_outlives_the_account_being_disabled(sessions, operator, have):
-    """Who set it can log in again once the account is open: they count until another sets one."""
+    """The setter can log in again once the account is enabled: it counts until another sets it."""
     ani, budi = person("ani"), person("budi")
     await have(operator, "made", "ani")
     await have(operator, "made", "budi")

@@ -1,4 +1,4 @@
-"""Sessions: what opens one, what it may do, and everything that ends it."""
+"""Sessions: what opens one, its rights, and everything that ends it."""
 
 import asyncio
 import hashlib
@@ -68,7 +68,7 @@ def token(sessions, operator, entropy):
 
 @pytest.fixture
 def begin(sessions, entropy):
-    """Give a function that signs a browser in."""
+    """Give a function that signs in a browser."""
 
     async def act(seconds=0, former="", **origin):
         async with sessions.begin() as session:
@@ -80,7 +80,7 @@ def begin(sessions, entropy):
 
 
 async def is_open(sessions, begun, seconds=1):
-    """Answer whether a cookie opens."""
+    """Tell whether a cookie is valid."""
     try:
         await find_session(sessions, begun.secret, NOW + seconds)
     except AuthenticationError:
@@ -89,13 +89,13 @@ async def is_open(sessions, begun, seconds=1):
 
 
 async def change(sessions, work, *arguments, **options):
-    """Do something to an account in a transaction of its own."""
+    """Change an account in a separate transaction."""
     async with sessions.begin() as session:
         return await work(session, *arguments, **options)
 
 
 async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, begin):
-    """All that the role holds now; the audit log names the session."""
+    """The present rights of the role; the audit log names the session."""
     begun = await begin(token=await token())
     who = await find_session(sessions, begun.secret, NOW + 1)
     assert (who.name, who.role, who.permissions, who.codenames) == (
@@ -111,14 +111,14 @@ async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, 
 
 
 async def test_a_narrowed_token_gives_a_narrowed_session(sessions, token, begin):
-    """A session is never wider than what opened it."""
+    """A session never has more rights than its token."""
     begun = await begin(token=await token([Permission.READ]))
     who = await find_session(sessions, begun.secret, NOW + 1)
     assert who.permissions == {Permission.READ}
 
 
 async def test_the_database_holds_a_hash(sessions, token, begin):
-    """Of the cookie nothing else is kept, nor shown by accident."""
+    """Nothing else of the cookie is stored, or shown by accident."""
     begun = await begin(token=await token())
     assert begun.row.secret_sha256 == hashlib.sha256(begun.secret.encode()).hexdigest()
     assert begun.secret not in repr(begun)
@@ -128,7 +128,7 @@ async def test_the_database_holds_a_hash(sessions, token, begin):
 
 
 async def test_it_ends_with_its_token(sessions, operator, token, begin):
-    """Revoked or expired, the token takes its sessions along."""
+    """Revoked or expired, the token ends its sessions."""
     identity = await token(seconds=HOUR)
     begun = await begin(token=identity)
     assert await is_open(sessions, begun, HOUR - 1)
@@ -140,7 +140,7 @@ async def test_it_ends_with_its_token(sessions, operator, token, begin):
 
 
 async def test_a_login_ends_with_its_subject(sessions, operator, begin):
-    """Whoever logs in at the provider stays in while the account is theirs."""
+    """A login at the provider lasts while the account has that subject."""
     with pytest.raises(AuthenticationError):
         await begin(subject="u-1")
     await change(sessions, change_account, operator, name="ani", subject="u-1", at=NOW)
@@ -177,7 +177,7 @@ async def test_it_ends_by_time(sessions, token, begin):
 
 
 async def test_signing_in_again_ends_the_session_before(sessions, token, begin):
-    """The browser's former session is over with the same transaction, and no other one."""
+    """The browser's former session ends in the same transaction, and no other one."""
     identity = await token()
     former, other = await begin(token=identity), await begin(token=identity)
     again = await begin(1, former=former.secret, token=identity)
@@ -186,7 +186,7 @@ async def test_signing_in_again_ends_the_session_before(sessions, token, begin):
 
 
 async def test_a_browser_that_changes_accounts(sessions, operator, entropy, make, token, begin):
-    """The session before is over, of whichever account it was."""
+    """The previous session ends, whichever account it was."""
     await make("eka", Role.VIEWER, "armani")
     await change(sessions, change_account, operator, name="eka", subject="u-2", at=NOW)
     async with sessions.begin() as session:
@@ -210,7 +210,7 @@ async def test_an_account_has_so_many_open_sessions(sessions, token, begin, monk
 
 
 async def test_an_account_has_so_many_rows(sessions, token, begin, monkeypatch):
-    """Those of the oldest sessions go, the newest and those of other accounts stay."""
+    """The oldest sessions' rows go, the newest and other accounts' stay."""
     monkeypatch.setattr(web_sessions, "KEPT_SESSIONS", 3)
     identity = await token()
     begun = [await begin(seconds, token=identity) for seconds in range(5)]
@@ -220,7 +220,7 @@ async def test_an_account_has_so_many_rows(sessions, token, begin, monkeypatch):
 
 
 async def test_looking_is_seldom_a_write(sessions, token, begin):
-    """When it was last seen is kept to five minutes."""
+    """The time of last use is accurate to five minutes."""
     begun = await begin(token=await token())
     for seconds, seen in ((299, 0), (300, 300), (500, 300), (600, 600)):
         assert await is_open(sessions, begun, seconds)
@@ -230,7 +230,7 @@ async def test_looking_is_seldom_a_write(sessions, token, begin):
 
 
 async def test_who_may_end_whose(sessions, operator, token, begin):
-    """Everybody their own; of others only who manages them, and strangers learn nothing."""
+    """Accounts end their own; admins those of accounts they manage; others get no information."""
 
     def person(name, role, *codenames):
         return Principal(name, role, ROLE_PERMISSIONS[role], codenames)
@@ -270,9 +270,9 @@ async def test_the_list_and_what_is_thrown_away(sessions, token, begin):
 
 
 async def test_on_both_databases(place):
-    """Signing in, being seen, listed and ended; and signing in while the account is disabled.
+    """Sign-in, use, list and end; and a sign-in while the account is disabled.
 
-    Whichever of those two comes first, nobody is signed in after both.
+    In either order of those two, no session is open afterwards.
     """
     async with open_database(place) as one, open_database(place) as other:
         operator = command_line_principal("root")

@@ -1,4 +1,4 @@
-"""A team: people, tokens, sessions, webhooks, orders in every state, and what `check` says."""
+"""A team: accounts, tokens, sessions, webhooks, commands in every state, findings of `check`."""
 
 import asyncio
 import itertools
@@ -26,7 +26,7 @@ OPERATOR = command_line_principal("root")
 ADMIN = person("adm", Role.ADMIN)
 DAY = 86_400
 TOKENS = ("adm", "eka", "vi", "old")
-"""Whose tokens are made, in this order: their ids are 000000000001 to 000000000004."""
+"""The accounts of the tokens, in this order: their ids are 000000000001 to 000000000004."""
 
 
 async def hire(sessions, at):
@@ -87,7 +87,7 @@ async def make_webhooks(sessions, at):
 
 
 async def give_orders(desk):
-    """Give orders: done, waiting, approved for tomorrow, cancelled, rejected."""
+    """Give commands: done, waiting, approved for tomorrow, cancelled, rejected."""
 
     async def schedule(permille, **options):
         return await desk.order(Schedule(Plan(stages=[Stage(permille)])), **options)
@@ -112,7 +112,7 @@ def team_state(published_state, tmp_path_factory):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     async def fill():
-        # First, and recorded: the desk makes accounts where there are none.
+        # First, and recorded: the desk makes missing accounts.
         async with open_database(world.folder.database) as sessions:
             await hire(sessions, world.epoch())
         async with open_desk(world, ("*/*/stable",)) as desk:
@@ -125,13 +125,13 @@ def team_state(published_state, tmp_path_factory):
 
 @pytest.fixture
 def team(team_state, tmp_path):
-    """Give such a server of one's own."""
+    """Give a private copy of such a server."""
     return team_state.copy(tmp_path / "state")
 
 
 @pytest.fixture
 def wrong():
-    """Give what returns subject and sentence of everything that is wrong with a database."""
+    """Give a function that returns subject and sentence of every finding about a database."""
 
     async def look(world):
         async with open_database(world.folder.database) as sessions:

@@ -181,13 +181,13 @@ DAMAGE = {
 
 
 async def test_a_team_at_work_is_in_order(team, wrong):
-    """People, tokens, sessions and orders in every state are what the audit log says."""
+    """Accounts, tokens, sessions and commands in every state match the audit log."""
     assert await wrong(team) == []
 
 
 @pytest.mark.parametrize("name", DAMAGE)
 async def test_each_alteration_is_found(team, wrong, name):
-    """What was altered is named in a sentence, and what was not is not."""
+    """The alteration is named in a sentence, and nothing else is."""
     alter, (subject, text) = DAMAGE[name]
     await asyncio.to_thread(alter, team.folder.root)
     found = await wrong(team)
@@ -198,12 +198,12 @@ async def test_each_alteration_is_found(team, wrong, name):
 
 
 async def test_people_who_come_meanwhile_are_in_order(team):
-    """Rows and entries that are written between two readings are no damage."""
+    """Rows and entries written between two reads are no damage."""
     async with open_database(team.folder.database) as sessions:
         count = 0
 
         class Busy:
-            """A database in which an account is made before each reading."""
+            """A database in which an account is made before each read."""
 
             async def __aenter__(self):
                 nonlocal count

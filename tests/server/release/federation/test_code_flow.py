@@ -1,4 +1,4 @@
-"""The code flow's own part: what is sent, what is taken back, and how a client says who it is."""
+"""The code flow's own part: what is sent, what is accepted, and client authentication."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ ATTEMPT = Attempt("s" * 64)
 
 
 class Provider:
-    """What the flow asks of a provider, and what was asked."""
+    """A provider for the flow, which records requests."""
 
     def __init__(self, **page):
         self.expected = Expected(ISSUER, "hening console")
@@ -41,16 +41,16 @@ class Provider:
         self.answer = (200, {"id_token": "a.b.c", "access_token": "unused"})
 
     async def discover(self):
-        """Tell of itself."""
+        """Return its metadata."""
         return self.page
 
     async def verify(self, text, nonce):
-        """Note what is to be verified."""
+        """Record the token to be verified."""
         self.verified.append((text, nonce))
         return "u-1"
 
     async def post(self, url, fields, headers):
-        """Note what was sent."""
+        """Record the request."""
         self.sent.append((url, dict(fields), dict(headers)))
         return self.answer
 
@@ -81,7 +81,7 @@ async def test_where_the_browser_is_sent():
 
 
 def test_what_is_derived_is_not_each_other():
-    """State, nonce and verifier are different, and others for another browser."""
+    """State, nonce and verifier are different, and so are those of another browser."""
     made = {
         value
         for attempt in (ATTEMPT, Attempt("t" * 64))
@@ -93,7 +93,7 @@ def test_what_is_derived_is_not_each_other():
 
 
 async def test_a_public_client():
-    """It names itself in the form, and shows that it began the login."""
+    """It sends its id in the form, and shows that it began the login."""
     provider = Provider()
     assert await flow(provider).complete(ATTEMPT, {"state": ATTEMPT.state, "code": "c"}) == "u-1"
     url, fields, headers = provider.sent[0]
@@ -109,7 +109,7 @@ async def test_a_public_client():
 
 
 async def test_a_confidential_client():
-    """RFC 6749 section 2.3.1: Basic, each part encoded first; in the form where that is all."""
+    """RFC 6749 section 2.3.1: Basic, each part encoded first; in the form if nothing else works."""
     query = {"state": ATTEMPT.state, "code": "c"}
     provider = Provider()
     await flow(provider, "a+b:c").complete(ATTEMPT, query)
@@ -147,7 +147,7 @@ async def test_what_is_not_the_answer_to_this_login(query):
 
 
 async def test_a_provider_that_names_itself_always_must():
-    """RFC 9207 section 2.4: an answer without the name is refused then."""
+    """RFC 9207 section 2.4: then an answer without the issuer is refused."""
     provider = Provider(authorization_response_iss_parameter_supported=True)
     query = {"state": ATTEMPT.state, "code": "c"}
     with pytest.raises(AuthenticationError):
@@ -167,7 +167,7 @@ async def test_a_provider_that_names_itself_always_must():
     ids=str,
 )
 async def test_what_the_provider_may_answer(answer, error):
-    """A code that does not hold is the browser's matter, a client that is not known ours."""
+    """An invalid code is the browser's error, an unknown client is ours."""
     provider = Provider()
     provider.answer = answer
     with pytest.raises(error):
@@ -177,7 +177,7 @@ async def test_what_the_provider_may_answer(answer, error):
 
 @pytest.mark.parametrize("endpoint", [None, 1, "http://login.example/auth", "ftp://x"])
 async def test_endpoints_that_cannot_be_used(endpoint):
-    """No login goes over plain HTTP, or to nowhere."""
+    """No login uses plain HTTP, or a missing endpoint."""
     with pytest.raises(StorageError):
         await flow(Provider(authorization_endpoint=endpoint)).begin(ATTEMPT)
 
@@ -192,13 +192,13 @@ def write(tmp_path, data, mode=0o600):
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
 def test_a_secret(tmp_path, mode):
-    """What the file holds, without the end of its line."""
+    """The file's content, without the line end."""
     assert load_client_secret(write(tmp_path, b"a b+c/\n", mode)) == "a b+c/"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_a_file_that_others_may_read(tmp_path, mode):
-    """It is refused, and the sentence says what to do and not what is in it."""
+    """It is refused, and the message says what to do and not what it contains."""
     with pytest.raises(TrustError, match="chmod 600") as refused:
         load_client_secret(write(tmp_path, b"canary", mode))
     assert "canary" not in str(refused.value)
@@ -215,7 +215,7 @@ NOW = 1_800_000_000
 
 
 class Believing:
-    """A provider whose every token holds; who it is about stands in it."""
+    """A provider whose every token is valid and contains its subject."""
 
     async def verify(self, text):
         """Return the subject."""
@@ -223,13 +223,13 @@ class Believing:
 
 
 def login(at):
-    """Return an ID token as a provider makes it at a time; its signature is not looked at."""
+    """Return an ID token as of a time; its signature is not verified."""
     claims = json.dumps({"iat": at, "sub": "subject-of-ani"}).encode()
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.x"
 
 
 async def test_a_disabled_account_ends_its_logins_for_good(place):
-    """Also where it is enabled again; only a login of a minute later opens it."""
+    """Also after it is enabled again; only a login a minute later is accepted."""
     operator = command_line_principal("root")
     async with open_database(place) as sessions:
 

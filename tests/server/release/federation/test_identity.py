@@ -1,4 +1,4 @@
-"""Which texts are ID tokens for us: everything else is refused, and by one error."""
+"""Which texts are valid ID tokens: everything else is refused, by one error."""
 
 import base64
 import hmac
@@ -28,19 +28,19 @@ EVERY = ["RS256", "PS256", "ES256", "Ed25519", "RS512"]
 
 
 def sign(key=RSA, algorithm="RS256", header=(), **changed):
-    """Return a token; a claim that is None is left out."""
+    """Return a token; a claim that is None is omitted."""
     claims = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not None}
     head = {"alg": algorithm, "kid": key.kid, **dict(header)}
     return jwt.encode(head, claims, key, algorithms=EVERY)
 
 
 def encode(data):
-    """Return what a part of a token looks like."""
+    """Return the decoded form of a part of a token."""
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def verify(text, now=NOW):
-    """Verify as the server does: first which key, then the token."""
+    """Verify as the server does: first find the key, then check the token."""
     assert isinstance(key_id(text), str)
     return verify_identity(text, KEYS, WANTED, now)
 
@@ -51,7 +51,7 @@ def verify(text, now=NOW):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_signature(key, algorithm):
-    """The subject comes out, whatever of the allowed algorithms signs."""
+    """The subject is returned, whichever allowed algorithm signs."""
     assert verify(sign(key, algorithm)) == "u-1"
 
 
@@ -69,7 +69,7 @@ def test_the_time(seconds, holds):
 
 
 def test_a_nonce():
-    """For a login of ours the token must have been made for that one; a bearer's says nothing."""
+    """For a login the nonce must match; a bearer token's nonce is not checked."""
     text = sign(nonce="n-1")
     assert verify(text) == "u-1"
     assert verify_identity(text, KEYS, WANTED, NOW, "n-1") == "u-1"
@@ -128,7 +128,7 @@ def test_tokens_of_another_kind(header):
 
 
 def test_signatures_that_do_not_hold():
-    """A stranger's key, no signature, a key of another kind, a public key taken for a secret."""
+    """A foreign key, no signature, a key of another kind, a public key used as a secret."""
     public = RSA.public_key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -154,7 +154,7 @@ def test_signatures_that_do_not_hold():
 
 
 def test_every_letter_counts():
-    """A token with one letter changed is refused, but for bits that base64 leaves unused."""
+    """A token with one letter changed is refused, except for unused bits of base64."""
     text = sign(EC, "ES256")
     for place, letter in enumerate(text):
         changed = text[:place] + ("A" if letter != "A" else "B") + text[place + 1 :]
@@ -167,7 +167,7 @@ def test_every_letter_counts():
 
 @given(st.one_of(st.text(), st.text("abcdefghij.=_-", min_size=3), st.binary().map(repr)))
 def test_any_text(text):
-    """Whatever is sent ends in the one error."""
+    """Any text raises the one error."""
     with pytest.raises(FormatError):
         verify(text)
 
@@ -181,7 +181,7 @@ def test_any_text(text):
     st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), st.text()),
 )
 def test_any_json(payload, header):
-    """So do texts that have the form of a token."""
+    """So do texts in the form of a token."""
     parts = [json.dumps(header).encode(), json.dumps(payload).encode(), b"x"]
     text = ".".join(map(encode, parts))
     with pytest.raises(FormatError):
@@ -208,13 +208,13 @@ def test_any_json(payload, header):
     ],
 )
 def test_pages_without_a_key(page):
-    """Secret, private and encryption keys are none of ours; malformed ones are an error."""
+    """Secret, private and encryption keys are skipped; malformed ones are an error."""
     with pytest.raises(FormatError):
         load_keys(page)
 
 
 def test_other_keys_are_passed_over():
-    """A key that is of no use does not keep the useful ones away."""
+    """An unusable key does not prevent the use of others."""
     secret = {"kty": "oct", "k": "AAAA", "kid": "rsa"}
     keys = load_keys({"keys": [secret, *PAGE["keys"], {"kty": "new", "kid": "x"}]})
     assert {key.kid for key in keys.keys} == {"rsa", "ec", "okp"}

@@ -1,4 +1,4 @@
-"""The provider's keys: found by discovery, kept, looked for again, and never too often."""
+"""The provider's keys: found by discovery, cached, fetched again, and never too often."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ KEYS = "https://keys.example/jwks"
 
 
 class World:
-    """A provider whose pages a test writes, and a clock that it moves."""
+    """A provider with pages set by a test, and a test clock."""
 
     def __init__(self):
         self.now = 1_800_000_000
@@ -28,7 +28,7 @@ class World:
         self.provider = Provider(Expected(ISSUER, "hening"), lambda: self.now, self.fetch)
 
     async def fetch(self, url):
-        """Give a page, or fail where there is none."""
+        """Return a page, or fail if there is none."""
         self.asked.append(url)
         if url not in self.pages:
             raise StorageError("the identity provider does not answer: try again.")
@@ -81,7 +81,7 @@ async def test_keys_are_kept_for_an_hour(world):
 
 
 async def test_a_new_key_is_found(world):
-    """A key that is not known is looked for, but only once a minute, for anybody can name one."""
+    """An unknown key is fetched, but only once a minute, because any caller can name one."""
     await world.provider.verify(world.token(ONE))
     world.publish(ONE, TWO)
     with pytest.raises(AuthenticationError):
@@ -96,7 +96,7 @@ async def test_a_new_key_is_found(world):
 
 
 async def test_invented_key_ids_hold_nobody_up(world):
-    """Whose key is known does not wait for a look that hangs; failed looks pause for all others."""
+    """Known keys do not wait for a fetch that hangs; failed fetches pause for all others."""
     world.publish(ONE)
     await world.provider.verify(world.token(ONE))
     world.now += 120
@@ -114,7 +114,7 @@ async def test_invented_key_ids_hold_nobody_up(world):
     invented = asyncio.create_task(world.provider.verify(world.token(TWO)))
     await hanging.wait()
     assert await world.provider.verify(world.token(ONE)) == "u-1"
-    world.now += 60  # the look ends long after it began
+    world.now += 60  # the fetch ends long after it began
     going_on.set()
     with pytest.raises(StorageError, match="does not answer"):
         await invented
@@ -126,7 +126,7 @@ async def test_invented_key_ids_hold_nobody_up(world):
 
 
 async def test_a_withdrawn_key_is_forgotten(world):
-    """After an hour at the latest a key that the provider dropped opens nothing."""
+    """After an hour at the latest a key that the provider dropped is refused."""
     await world.provider.verify(world.token(ONE))
     world.publish(TWO)
     world.now += 3600
@@ -135,7 +135,7 @@ async def test_a_withdrawn_key_is_forgotten(world):
 
 
 async def test_a_provider_that_is_away(world):
-    """Known keys go on; without them it is a failure of the surroundings, not asked each time."""
+    """Known keys are used; without them it is an outage, without a request each time."""
     await world.provider.verify(world.token(ONE))
     pages, world.pages = world.pages, {}
     assert await world.provider.verify(world.token(ONE)) == "u-1"
@@ -163,7 +163,7 @@ async def test_a_provider_that_is_away(world):
     ids=str,
 )
 async def test_a_discovery_that_does_not_fit(world, page):
-    """Another name than the one that is set, or keys without TLS: nobody gets in."""
+    """Another issuer than the configured one, or keys without TLS: all are refused."""
     world.pages[f"{ISSUER}/.well-known/openid-configuration"] = page
     with pytest.raises(StorageError):
         await world.provider.verify(world.token(ONE))
@@ -182,6 +182,6 @@ async def test_what_is_no_token_asks_nobody(world):
     "issuer", ["", "login.example", "http://login.example", "ftp://x", "https://u:p@login.example"]
 )
 def test_issuers_that_are_none(issuer):
-    """An issuer is https, but for this machine."""
+    """An issuer is https, except on this machine."""
     with pytest.raises(FormatError, match="https://HOST"):
         Provider(Expected(issuer, "hening"), lambda: 0)

@@ -1,4 +1,4 @@
-"""A team at one state folder: who they are, and the service that they give orders to."""
+"""A team on one state folder: its accounts, and the service for its commands."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ NUMBERS = itertools.count(1)
 
 
 def person(name, role=Role.ENGINEER, codenames=("*",)):
-    """Return somebody with all rights of a role."""
+    """Return a principal with all rights of a role."""
     return Principal(name, role, ROLE_PERMISSIONS[role], codenames)
 
 
@@ -66,12 +66,12 @@ class Desk:
         return published.snapshot.version, published.roles["latest"].version
 
     async def order(self, order, who=ENGINEER, *, if_match=None, due_at=None, note=""):
-        """Give one order, with the tag of now unless another is given."""
+        """Give one command, with the present tag unless another is given."""
         wish = Wish(CHANNEL, order, await self.tag() if if_match is None else if_match, note)
         return (await self.rollouts.order(who, [wish], due_at=due_at))[0]
 
     async def trail(self):
-        """Return (actor, action) of every entry about orders, after the chain was verified."""
+        """Return (actor, action) of every entry about commands, after the chain was verified."""
         async with self.sessions() as session:
             await verify_audit_log(session)
             query = (
@@ -84,7 +84,7 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def open_desk(world, approval=(), rewordings=100, **publisher):
-    """Open the service on a world, where the people have their accounts."""
+    """Open the service on a world with the team's accounts."""
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
             if await session.get(Account, "eka") is None:

@@ -1,4 +1,4 @@
-"""What waited is carried out on the build, the pause and by the people that it was meant for."""
+"""Waiting commands apply only to the build, the pause and the people that they were meant for."""
 
 import asyncio
 from datetime import timedelta
@@ -43,7 +43,7 @@ def two(world):
 
 
 async def test_an_approval_lets_nobody_into_another_build(two):
-    """Everybody for build 1, approved when build 2 has 1 %: refused, and its approver reads why."""
+    """100 % for build 1, approved when build 2 has 1 %: refused, and its approver sees why."""
     async with open_desk(two, ["*/*/stable"]) as desk:
         meant = await desk.order(Schedule(EVERYONE))
         assert meant.counter == 1
@@ -56,7 +56,7 @@ async def test_an_approval_lets_nobody_into_another_build(two):
 
 
 async def test_a_due_order_is_for_the_build_it_was_given_for(two):
-    """The same without approvals: what was put off for build 1 does not touch build 2."""
+    """The same without approvals: what was scheduled for build 1 does not touch build 2."""
     async with open_desk(two) as desk:
         meant = await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60)
         await desk.order(Offer(2, PLAN))
@@ -68,7 +68,7 @@ async def test_a_due_order_is_for_the_build_it_was_given_for(two):
 
 @pytest.mark.parametrize("order", [Offer(2, PLAN), Schedule(EVERYONE)])
 async def test_nothing_from_before_a_pause_ends_it(two, order):
-    """Somebody looks into something: what is due meanwhile is refused, with an alarm."""
+    """A person investigates: what becomes due meanwhile is refused, with an alarm."""
     async with open_desk(two) as desk:
         due = await desk.order(order, due_at=two.epoch() + 60)
         await desk.order(Pause({"en": "We look at a report."}))
@@ -81,7 +81,7 @@ async def test_nothing_from_before_a_pause_ends_it(two, order):
 
 
 async def test_what_is_ordered_during_a_pause_may_end_it(two):
-    """Whoever saw the pause means it."""
+    """A command by someone who saw the pause is intended."""
     async with open_desk(two) as desk:
         await desk.order(Pause())
         await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60)
@@ -117,7 +117,7 @@ async def test_people_who_may_not_any_more(two, name, values):
 
 
 async def test_a_command_on_the_server_needs_no_account(two):
-    """`cli:USER` has none; it could write the state folder."""
+    """`cli:USER` has none; that user could write the state folder."""
     async with open_desk(two) as desk:
         await desk.order(Offer(2, PLAN), person("cli:root", Role.ADMIN), due_at=two.epoch() + 60)
         two.ahead = timedelta(minutes=2)
@@ -126,7 +126,7 @@ async def test_a_command_on_the_server_needs_no_account(two):
 
 
 async def test_a_halt_wins_over_an_offer_that_waits(two):
-    """Before anything was ever offered: it is cancelled, and an approval comes too late."""
+    """Before the first offer: it is cancelled, and an approval comes too late."""
     async with open_desk(two, ["*/*/beta"]) as desk:
         with pytest.raises(NotFoundError, match="offers nothing yet"):
             await desk.rollouts.order(ENGINEER, [Wish(BETA, Halt())])
@@ -140,7 +140,7 @@ async def test_a_halt_wins_over_an_offer_that_waits(two):
 
 
 async def test_a_damaged_row_stops_nobody_else(two):
-    """It is refused with an alarm, shown without its order, and a halt goes through."""
+    """It is refused with an alarm, shown without its command, and a halt works."""
     async with open_desk(two) as desk:
         bad, good = [
             await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60 + later)
@@ -171,7 +171,7 @@ def test_a_halt_is_bound_to_nothing():
 
 
 async def test_a_resume_is_of_the_pause_that_was_seen(two):
-    """One for a small schedule does not let everybody in after another pause of a larger one."""
+    """A resume for a small schedule does not admit everyone after another pause of a larger one."""
     async with open_desk(two, ["*/*/stable"]) as desk:
         await desk.rollouts.approve(APPROVER, (await desk.order(Offer(2, PLAN))).id)
         await desk.order(Pause())
@@ -185,7 +185,7 @@ async def test_a_resume_is_of_the_pause_that_was_seen(two):
 
 
 async def test_what_is_ordered_while_a_halt_is_on_its_way(two):
-    """Accepted on what the channel showed before: it is cancelled with the halt's end."""
+    """Accepted on the channel's earlier state: it is cancelled when the halt is done."""
     async with open_desk(two) as desk, open_desk(two) as other:
         before = await other.rollouts.view(CHANNEL)
 
@@ -209,7 +209,7 @@ async def test_what_is_ordered_while_a_halt_is_on_its_way(two):
 
 
 async def test_what_is_ordered_knowing_of_the_halt(two):
-    """The offer of the next build, given before the halt's row says that it is done, stays."""
+    """The next build's offer, given before the halt's row is done, stays."""
     async with open_desk(two) as desk, open_desk(two) as other:
         execution, given = desk.rollouts._carrying._execution, []
         settle = execution._settle
@@ -224,7 +224,7 @@ async def test_what_is_ordered_knowing_of_the_halt(two):
 
 
 def test_an_order_from_before_a_halt():
-    """Whatever lets phones in is refused, and the next build's offer if it was not given for it."""
+    """All that admits phones is refused, and the next build's offer if it was not given for it."""
     halted = msgspec.structs.replace(make_pointer(), halted=True)
     for order in (Offer(2, PLAN), Schedule(EVERYONE), Resume()):
         with pytest.raises(ConflictError, match="was halted after this was ordered"):
@@ -233,7 +233,7 @@ def test_an_order_from_before_a_halt():
 
 
 async def test_what_a_failure_left_is_not_carried_out_for_somebody_who_left(two):
-    """Ordered for at once, put off by a full disk, its author disabled meanwhile."""
+    """Immediate, postponed by a full disk, its author disabled meanwhile."""
     async with open_desk(two) as desk:
         with pytest.raises(StorageError):
             await failing(desk, Offer(2, PLAN))
@@ -260,7 +260,7 @@ async def test_a_planned_halt_needs_its_author_no_more(two):
 
 
 async def failing(desk, order):
-    """Give an order of which the surroundings fail before anything is accepted."""
+    """Give a command that fails on an outage before anything is accepted."""
     publisher = desk.rollouts._carrying._execution._publisher
     edit = publisher.edit_pointers
 
@@ -286,7 +286,7 @@ def offering(world):
 
 
 async def test_a_forged_approval_publishes_nothing(offering):
-    """An order that only its row calls approved is refused when it is due, with an alarm."""
+    """A command that only its row calls approved is refused when it is due, with an alarm."""
     async with open_desk(offering, ("*/*/stable",)) as desk:
         offer = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
         before = await desk.versions()
@@ -301,7 +301,7 @@ async def test_a_forged_approval_publishes_nothing(offering):
 
 
 async def test_an_altered_order_publishes_nothing(offering):
-    """Whoever approves an order whose row was altered since is told, and it is refused."""
+    """An approver of a command whose row was altered gets an error, and it is refused."""
     async with open_desk(offering, ("*/*/stable",)) as desk:
         offer = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
         before = await desk.versions()
@@ -309,7 +309,7 @@ async def test_an_altered_order_publishes_nothing(offering):
         settled = await desk.rollouts.approve(APPROVER, offer.id)
         assert (settled.state, "another order" in settled.reason) == (State.REFUSED, True)
         assert await desk.versions() == before
-        # What people order themselves goes on.
+        # Genuine commands continue.
         assert (await desk.order(Halt())).state == State.DONE
 
 

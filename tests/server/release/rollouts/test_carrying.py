@@ -1,4 +1,4 @@
-"""Changes that were begun and are not done: who takes them for lost, and when."""
+"""Changes that were begun and are not done: who treats them as lost, and when."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,13 @@ from tests.server.release.rollouts.desk import open_desk
 
 
 class Execution:
-    """Carries out nothing: it says what it was given, and lasts where `lasts`."""
+    """Carries out nothing: it records the changes, and blocks if `lasts`."""
 
     def __init__(self, *, lasts=False):
         self.given, self.begun, self._lasts = [], asyncio.Event(), lasts
 
     async def carry_out(self, identities, actor):
-        """Note what is given."""
+        """Record the change."""
         self.given.append((*identities, actor))
         self.begun.set()
         if self._lasts:
@@ -24,7 +24,7 @@ class Execution:
 
 @contextlib.asynccontextmanager
 async def halting(desk, under_way):
-    """Give a halt a Carrying that does not get on with it until the block ends."""
+    """Give a halt and a Carrying that does not finish it until the block ends."""
     slow = Execution(lasts=True)
     desk.rollouts._carrying = Carrying(desk.sessions, slow, desk.alarms.append, under_way)
     task = asyncio.create_task(desk.order(Halt()))
@@ -49,7 +49,7 @@ async def test_a_halt_that_another_loop_is_at_is_left_to_it(world):
 
 
 async def test_a_halt_that_no_loop_of_the_process_is_at_is_lost(world):
-    """It was begun by a process that is dead, or by another one: once more does no harm."""
+    """It was begun by a process that is dead, or by another one: repeating it does no harm."""
     async with open_desk(world) as desk, halting(desk, set()) as identity:
         carrying = Carrying(desk.sessions, Execution(), desk.alarms.append, set())
         assert await carrying.run_due(world.epoch() + HALT_SECONDS) == [identity]

@@ -1,4 +1,4 @@
-"""Orders: what each makes of a channel, and when it does not fit."""
+"""Rollout commands: their effect on a channel, and when they do not fit."""
 
 import pytest
 
@@ -38,13 +38,13 @@ def view(pointer=None):
 
 
 class Desk:
-    """Carries out orders one after the other and remembers the course, as the service does."""
+    """Carries out commands one after the other and remembers the plan, as the service does."""
 
     def __init__(self):
         self.pointer, self.course = None, None
 
     def do(self, order, now):
-        """Carry out an order and return the pointer."""
+        """Carry out a command and return the pointer."""
         edited = carry_out(order, view(self.pointer), self.course, now)
         self.pointer, self.course = edited.pointer, edited.course
         assert [tuple(pair) for pair in self.course.schedule] == list(self.pointer.schedule)
@@ -54,7 +54,7 @@ class Desk:
 
 @pytest.fixture
 def desk():
-    """Give a desk at which release 1 is offered by PLAN."""
+    """Give a desk where release 1 is offered by PLAN."""
     desk = Desk()
     desk.do(Offer(1, PLAN), NOW)
     return desk
@@ -83,7 +83,7 @@ def test_pause_and_resume(desk):
 
 
 def test_a_second_pause_keeps_the_rest(desk):
-    """Another reason changes nothing of what comes after the resume."""
+    """Another reason does not change what follows the resume."""
     desk.do(Pause(), NOW + DAY)
     rest = desk.course.rest
     desk.do(Pause({"en": "Still."}), NOW + 3 * DAY)
@@ -92,7 +92,7 @@ def test_a_second_pause_keeps_the_rest(desk):
 
 
 def test_a_pause_before_the_first_stage(desk):
-    """Nobody was in; after the resume it begins as long after as it would have."""
+    """No phone was admitted; the delay after the resume is the delay that was left."""
     desk.do(Offer(2, Plan([Stage(10, DAY), Stage(1000)], NOW + DAY)), NOW)
     assert list(desk.do(Pause(), NOW + 100).schedule) == [(NOW + 100, 0)]
     pointer = desk.do(Resume(), NOW + 200)
@@ -104,7 +104,7 @@ def test_a_pause_before_the_first_stage(desk):
 
 
 def test_a_pause_at_the_end(desk):
-    """Where everybody is in already, a resume only takes the mark away."""
+    """If all phones are admitted, a resume only removes the mark."""
     desk.do(Pause(), NOW + 9 * DAY)
     pointer = desk.do(Resume(), NOW + 10 * DAY)
     assert (pointer.paused, pointer.permille_at(NOW + 10 * DAY)) == (False, 1000)
@@ -113,7 +113,7 @@ def test_a_pause_at_the_end(desk):
 
 
 def test_windows_hold_after_a_resume(desk):
-    """The calendar of the plan is asked again."""
+    """The plan's calendar is evaluated again."""
     office = Calendar("Asia/Jakarta", [Window(["mon"], "09:00", "17:00")])
     desk.do(Schedule(Plan([Stage(100, DAY), Stage(1000)], None, office)), NOW)
     assert list(desk.pointer.schedule)[-1] == (NOW + 7 * DAY + 2 * 3600, 1000)
@@ -123,7 +123,7 @@ def test_windows_hold_after_a_resume(desk):
 
 
 def test_a_new_schedule(desk):
-    """It replaces what is left, ends a pause, and takes nobody out."""
+    """It replaces the rest, ends a pause, and keeps admitted phones."""
     desk.do(Pause(), NOW + DAY)
     pointer = desk.do(Schedule(Plan([Stage(500, DAY), Stage(1000)], None, ALWAYS)), NOW + 2 * DAY)
     assert not pointer.paused
@@ -137,7 +137,7 @@ def test_a_new_schedule(desk):
 
 
 def test_halting_wins(desk):
-    """It is idempotent, and nothing but an offer with a higher counter follows."""
+    """It is idempotent, and only an offer with a higher counter may follow."""
     halted = desk.do(Halt({"en": "It drains."}), NOW)
     assert desk.do(Halt(), NOW + 5) == halted
     for order in (Pause(), Resume(), Schedule(PLAN), Offer(1, PLAN)):
@@ -147,7 +147,7 @@ def test_halting_wins(desk):
 
 
 def test_a_pause_that_is_not_on_record():
-    """A pointer that another server paused is resumed by a new schedule only."""
+    """A pointer that another server paused can be resumed only by a new schedule."""
     desk = Desk()
     desk.do(Offer(1, PLAN), NOW)
     desk.do(Pause(), NOW)
@@ -166,6 +166,6 @@ def test_nothing_is_offered_yet(order):
 
 
 def test_no_such_model():
-    """A channel of a model that nobody signs for is not there."""
+    """A channel of an unlisted model does not exist."""
     with pytest.raises(NotFoundError, match="there is no model armani"):
         view_channel(CHANNEL, None)

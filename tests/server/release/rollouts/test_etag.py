@@ -1,4 +1,4 @@
-"""Entity tags: what makes one stale, and which requests they let through."""
+"""Entity tags: what makes one stale, and which requests they allow."""
 
 import msgspec
 import pytest
@@ -38,6 +38,6 @@ def test_stale(value):
 
 @pytest.mark.parametrize("value", ['W/"a"', "a", "", '"a", *', '"a",', '""'])
 def test_what_is_no_if_match(value):
-    """A weak tag, one without quotation marks or without anything in them, a star among others."""
+    """A weak tag, one without quotation marks or with nothing in them, a star among others."""
     with pytest.raises(FormatError, match="a list of quoted entity tags"):
         check_if_match(value, '"a"')

@@ -1,4 +1,4 @@
-"""Any sequence of orders, with crashes and two operators: what phones and auditors see stays true.
+"""Any sequence of commands, with crashes and two operators: public promises are kept.
 
 The model remembers what was ever visible; the real service and publisher work on a state folder.
 """
@@ -90,7 +90,7 @@ CRASHES = st.sampled_from([NEVER, NEVER, 0, 3, 4, 5, 6, 7])
 
 
 class Machine(RuleBasedStateMachine):
-    """Two operators at one state folder, each a process of its own that may die."""
+    """Two operators on one state folder, each a process of its own that may die."""
 
     base = None
     folder = None
@@ -130,7 +130,7 @@ class Machine(RuleBasedStateMachine):
         self.crash_at[number] = NEVER
 
     def run(self, number, work):
-        """Let an operator work; a refusal is an answer, a crash starts the process anew."""
+        """Let an operator work; a refusal is a valid answer, a crash starts the process again."""
 
         async def act():
             return await work(self.desks[number])
@@ -146,7 +146,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 1), order=ORDERS, crash=CRASHES)
     def order(self, number, order, crash):
-        """One operator gives an order, and may die after any step of its publication."""
+        """One operator gives a command, and may die after any step of its publication."""
         self.crash_at[number] = crash
         change = self.run(number, lambda desk: desk.order(order, person(f"operator-{number}")))
         self.crash_at[number] = NEVER
@@ -155,9 +155,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(orders=st.tuples(ORDERS, ORDERS))
     def two_orders(self, orders):
-        """Both operators have looked at the same channel, and order at once.
+        """Both operators have seen the same state of the channel, and act simultaneously.
 
-        A halt of what is halted changes nothing, so that an offer of the next build may follow it.
+        A halt of a halted channel changes nothing, so that an offer of the next build may follow
+        it.
         """
         was_halted = self.pointer().halted
 
@@ -176,13 +177,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 1), order=ORDERS.filter(lambda order: not isinstance(order, Halt)))
     def later(self, number, order):
-        """Have an order wait for half an hour."""
+        """Have a command wait for half an hour."""
         due = self.world.epoch() + 1800
         self.run(number, lambda desk: desk.order(order, due_at=due))
 
     @rule(number=st.integers(0, 1), ends=st.booleans())
     def meanwhile(self, number, ends):
-        """Put off everybody for this build, while the other goes on to the next, or pauses."""
+        """Schedule 100 % for this build, while the other operator offers the next, or pauses."""
         due, was_paused = self.world.epoch() + 600, self.pointer().paused
         order = Schedule(Plan([Stage(1000)]))
         self.run(number, lambda desk: desk.order(order, due_at=due))
@@ -205,7 +206,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(is_on=st.booleans())
     def four_eyes(self, is_on):
-        """Have what lets phones in wait for a second person from now on, or no more."""
+        """Require a second person for admitting commands from now on, or no more."""
         self.approval = ("*/*/stable",) if is_on else ()
         for desk in self.desks:
             desk.rollouts._approval_channels = self.approval
@@ -217,7 +218,7 @@ class Machine(RuleBasedStateMachine):
         crash=CRASHES,
     )
     def second_person(self, number, way, choice, crash):
-        """Somebody else decides about what waits, and may die after any step of it."""
+        """Another person decides about a waiting command, and may die after any step of it."""
         find = self.desks[number].rollouts.find
         waiting = self.runner.run(find(state=State.WAITING, limit=1000))
         if not waiting:
@@ -231,7 +232,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.withdrawn) < 2)
     @rule(counter=st.integers(2, LAST))
     def withdraw(self, counter):
-        """Publish that the signers take a build back."""
+        """Publish the signers' withdrawal of a build."""
         if counter in self.withdrawn:
             return
         self.withdrawn.add(counter)
@@ -253,7 +254,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def phones_see_only_what_holds(self):
-        """Every package that is offered is signed for, unwithdrawn unless halted, and there."""
+        """Every offered package is signed for, unwithdrawn unless halted, and stored."""
         published = self.world.published()
         role = published.roles["armani"]
         for path, pointer in published.pointers().items():
@@ -267,7 +268,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_falls(self):
-        """Versions, the build that is offered, its share and its halt only go forward."""
+        """Versions, the offered build, its share and its halt only go forward."""
         published = self.world.published()
         now = (
             published.timestamp.version,
@@ -286,7 +287,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_trail_is_whole(self):
-        """Entries stay, every change has its beginning there, and every end has its own."""
+        """Entries stay, and every change has its begin and its end there."""
 
         async def look():
             desk = self.desks[0]
@@ -309,7 +310,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def no_order_touches_another_build(self):
-        """Hold each order that was published to the build that its author saw."""
+        """Check each published command against the build that its author saw."""
 
         async def look():
             async with self.desks[0].sessions() as session:
@@ -323,7 +324,7 @@ class Machine(RuleBasedStateMachine):
                 assert outcome.intent.counter == arguments.seen.counter
 
     def teardown(self):
-        """After a last look by whoever is left, no order is in the middle, and the log holds."""
+        """After a last check by the remaining operator all commands are done; the log holds."""
         self.world.ahead += timedelta(seconds=ORPHAN_SECONDS + 3600)
         self.run(0, lambda desk: desk.rollouts.run_due())
         open_ones = self.runner.run(self.desks[0].rollouts.find(state=State.APPROVED, limit=1000))
@@ -337,7 +338,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_any_sequence(stocked, tmp_path):
-    """Orders, crashes, signers and time in any order break no promise."""
+    """Commands, crashes, signers and time in any order break no promise."""
     Machine.base, Machine.folder = stocked, tmp_path
     run_state_machine_as_test(
         Machine,

@@ -1,4 +1,4 @@
-"""Orders on PostgreSQL: the same story as on SQLite, by two operators with a crash in it."""
+"""Commands on PostgreSQL: the same story as on SQLite, by two operators and with a crash."""
 
 import asyncio
 from datetime import timedelta
@@ -36,7 +36,7 @@ class CrashError(Exception):
 
 @pytest.mark.needs("postgresql")
 async def test_the_story(world):
-    """Four eyes, two people with one tag, a time, a crash and a halt: each change ends once."""
+    """Approval, two people with one tag, a time, a crash and a halt: each change ends once."""
 
     def crash(step):
         if step == 6:

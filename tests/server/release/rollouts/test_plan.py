@@ -1,4 +1,4 @@
-"""Plans: shares only grow, every start is in a window, and a pause keeps what was left."""
+"""Plans: shares only grow, every start is in a window, and a pause keeps the rest."""
 
 from datetime import datetime
 from itertools import pairwise
@@ -34,7 +34,7 @@ def at(text):
 
 
 def test_a_plan_in_office_hours():
-    """1 %, a day later 10 %, two days later 50 %, a day later everybody; worked out by hand."""
+    """1 %, a day later 10 %, two days later 50 %, a day later all; computed independently."""
     stages = [Stage(10, DAY), Stage(100, 2 * DAY), Stage(500, DAY), Stage(1000)]
     # Tuesday 18:30 in Jakarta is too late for that day.
     course = expand(Plan(stages, at("2026-12-01T18:30+07:00"), JAKARTA), at("2026-11-25T00:00Z"))
@@ -48,19 +48,19 @@ def test_a_plan_in_office_hours():
 
 
 def test_without_calendar_or_start():
-    """The first stage begins at once and the others after their holds."""
+    """The first stage begins immediately and the others after their holds."""
     course = expand(Plan([Stage(5, HOUR), Stage(1000, HOUR)]), 1000)
     assert course.schedule == [(1000, 5), (1000 + HOUR, 1000)]
 
 
 def test_a_late_plan_makes_up_for_nothing():
-    """A start that has passed moves the whole plan, so no stage is shorter than was asked for."""
+    """A start in the past moves the whole plan, so no stage is shorter than requested."""
     plan = Plan([Stage(10, DAY), Stage(1000)], start=1000)
     assert expand(plan, 5000).schedule == [(5000, 10), (5000 + DAY, 1000)]
     with pytest.raises(FormatError, match="starts in the past: leave its start away"):
         check_plan(plan, 5000)
     check_plan(plan, 1300)
-    assert expand(plan, 1300).schedule == [(1000, 10), (1000 + DAY, 1000)]  # that is in time
+    assert expand(plan, 1300).schedule == [(1000, 10), (1000 + DAY, 1000)]  # in time
 
 
 @st.composite
@@ -96,7 +96,7 @@ def test_what_every_expansion_keeps(plan, now):
 @settings(max_examples=60)
 @given(plans(), NOW, st.integers(0, 60 * DAY), st.integers(0, 60 * DAY))
 def test_a_pause_only_delays(plan, now, run, pause):
-    """After a pause each stage that was left comes in order, no sooner than it would have come."""
+    """After a pause the remaining stages come in order, no sooner than without it."""
     course = expand(plan, now)
     paused = course.schedule[0][0] + run
     rest = course.cut(paused)
@@ -112,7 +112,7 @@ def test_a_pause_only_delays(plan, now, run, pause):
 
 
 def test_what_a_pause_leaves():
-    """A hold counts on from where the pause stopped it; a hold that was over is not kept again."""
+    """A hold continues where the pause stopped it; a completed hold is not repeated."""
     monday = at("2026-12-07T09:00+07:00")
     plan = Plan([Stage(10, 20 * HOUR), Stage(100, DAY), Stage(1000)], monday, JAKARTA)
     course = expand(plan, 0)
@@ -125,7 +125,7 @@ def test_what_a_pause_leaves():
 
 
 def test_a_schedule_of_which_nothing_is_known():
-    """Its times are taken for what was planned."""
+    """Its times are treated as the plan."""
     assert course_of([(10, 1), (30, 2), (100, 3)]).cut(15) == [(15, 2), (70, 3)]
 
 
@@ -142,13 +142,13 @@ def test_a_schedule_of_which_nothing_is_known():
     ],
 )
 def test_plans_that_cannot_be(members):
-    """A share that falls, a stage without length, and more than a pointer holds are refused."""
+    """A decreasing share, a stage without length, and too many stages for a pointer are refused."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(members, Plan)
 
 
 def test_an_unknown_zone():
-    """A plan in a zone that is none is refused when it is asked for."""
+    """A plan in an unknown zone is refused when it is requested."""
     plan = Plan([Stage(1)], None, msgspec.structs.replace(JAKARTA, zone="Mars/Olympus"))
     with pytest.raises(FormatError, match="is no time zone"):
         check_plan(plan, 0)

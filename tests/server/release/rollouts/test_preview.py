@@ -41,7 +41,7 @@ def catalogue(*entries):
 
 
 def test_a_way_with_a_stepping_stone():
-    """Build 3 wants 2 first; from 2 there is an incremental, and from the factory to 2 one, too."""
+    """Build 3 needs 2 first; from 2 there is an incremental, and from the factory to 2 one, too."""
     releases, files = catalogue(
         (CHANNEL, 1, 0, ()),
         (CHANNEL, 2, 0, ()),
@@ -87,7 +87,7 @@ def worlds(draw):
     final = max(entry[1] for entry in entries)
     try:
         pointer = plan_offer(CHANNEL, final, releases, files, schedule, None)
-    except HeningError:  # no way leads there
+    except HeningError:  # no upgrade path leads there
         pointer = plan_offer(CHANNEL, 1, releases, files, schedule, None)
     changes = draw(st.sampled_from(["", "", "pause", "halt", "stone gone"]))
     if changes == "pause":
@@ -104,7 +104,7 @@ def worlds(draw):
 @settings(max_examples=100)
 @given(worlds(), st.binary(min_size=32, max_size=32), st.integers(0, 60))
 def test_phones_do_what_it_says(world, secret, later):
-    """Each build, at now and later, is offered that package, or nothing, all along its way."""
+    """Each build, now and later, is offered that package, or nothing, along its whole path."""
     releases, pointer = world
     seen = preview(CHANNEL, pointer, releases, NOW)
     theirs = phone_reads(CHANNEL.pointer_path, encode_pointer(pointer))
@@ -135,13 +135,13 @@ def test_phones_do_what_it_says(world, secret, later):
 
 
 def running(build, counter):
-    """Return what a phone that runs `build` knows of itself."""
+    """Return the state of a phone that runs `build`."""
     return RunningBuild(build, str(counter), counter, 1_767_225_600 + counter, "2026-01-05")
 
 
 @pytest.mark.parametrize("permille", [0, 1000])
 def test_the_edges_of_the_share(permille):
-    """Nobody is in at 0, everybody at 1000; the preview repeats the pointer's numbers."""
+    """No phone is admitted at 0, every one at 1000; the preview repeats the pointer's numbers."""
     releases, files = catalogue((CHANNEL, 1, 0, ()))
     pointer = plan_offer(CHANNEL, 1, releases, files, [(NOW, permille)], None)
     assert preview(CHANNEL, pointer, releases, NOW).shares == (Share(NOW, permille),)

@@ -1,4 +1,4 @@
-"""The service: orders are recorded, wait, are carried out once, and survive crashes."""
+"""The service: commands are recorded, wait, are carried out once, and survive crashes."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def two(world):
 
 
 async def test_an_order_is_published_and_recorded(two):
-    """The pointer is out, the change is done, and the audit log has its beginning and end."""
+    """The pointer is public, the change is done, and the audit log has its begin and end."""
     async with open_desk(two) as desk:
         change = await desk.order(Offer(2, PLAN))
         pointer = await desk.pointer()
@@ -50,7 +50,7 @@ async def test_an_order_is_published_and_recorded(two):
 
 
 async def test_a_preview_holds_up_no_loop(two, monkeypatch):
-    """It looks at all releases of a model, in a thread: halts have the loop meanwhile."""
+    """It reads all releases of a model, in a thread, so that the loop stays free for halts."""
     ran = []
 
     def look(*arguments):
@@ -72,11 +72,11 @@ async def test_a_stale_tag(two):
         with pytest.raises(PreconditionError, match="has changed meanwhile"):
             await desk.order(Schedule(PLAN), if_match=tag)
         assert len(await desk.rollouts.find()) == 1
-        await desk.order(Halt(), if_match=tag)  # halting wins over that, too
+        await desk.order(Halt(), if_match=tag)  # halting also has priority over that
 
 
 async def test_two_people_with_one_tag(two):
-    """Whoever is first is carried out; the other's change is refused, whichever comes second."""
+    """The first is carried out; the other's change is refused, in either order."""
     async with open_desk(two) as desk, open_desk(two) as other:
         tag = await desk.tag()
         answers = await asyncio.gather(
@@ -110,7 +110,7 @@ async def test_a_dry_run_changes_nothing(two):
 
 @pytest.mark.parametrize("order", [Offer(2, PLAN), Pause(), Halt()], ids=["offer", "pause", "halt"])
 async def test_rights(two, order):
-    """A viewer may nothing; rights for one model are none for another."""
+    """A viewer has no right; rights for one model do not count for another."""
     async with open_desk(two) as desk:
         for who in (person("vera", Role.VIEWER), person("otto", codenames=("cancro",))):
             with pytest.raises(PermissionDeniedError):
@@ -119,7 +119,7 @@ async def test_rights(two, order):
 
 
 async def test_four_eyes(two):
-    """What lets phones in waits for somebody else; what keeps them out does not."""
+    """A change that admits phones waits for a second person; one that excludes them does not."""
     async with open_desk(two, ["*/*/stable"]) as desk:
         change = await desk.order(Offer(2, PLAN))
         assert change.state == State.WAITING
@@ -145,7 +145,7 @@ async def test_four_eyes(two):
 
 
 async def test_no(two):
-    """A rejected or cancelled change is over; only its proposer or an approver cancels it."""
+    """A rejected or cancelled change is final; only its proposer or an approver cancels it."""
     async with open_desk(two, ["armani/*/*"]) as desk:
         first, second = [await desk.order(Offer(2, PLAN)) for _ in range(2)]
         rejected = await desk.rollouts.reject(APPROVER, first.id, "Not on a Friday.")
@@ -166,7 +166,7 @@ async def test_no(two):
 
 
 async def test_what_is_approved_late_may_not_fit(two):
-    """The approver reads in the change why it was refused."""
+    """The approver sees in the change why it was refused."""
     async with open_desk(two, ["*/*/stable"]) as desk:
         first, second = [await desk.order(Offer(2, PLAN)) for _ in range(2)]
         await desk.rollouts.approve(APPROVER, first.id)
@@ -209,7 +209,7 @@ async def test_when_it_no_longer_fits(two):
 
 @pytest.mark.parametrize("days", [-1, 400])
 async def test_times_that_cannot_be(two, days):
-    """A change is neither due in the past nor in another year."""
+    """A change is due neither in the past nor more than a year ahead."""
     async with open_desk(two) as desk:
         with pytest.raises(FormatError, match="within a year from now, and not in the past"):
             await desk.order(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
@@ -231,7 +231,7 @@ async def test_halting_cancels_what_waits(two):
 
 @pytest.mark.parametrize("order", [Halt({"en": "It drains."}), Pause({"en": "We look."})])
 async def test_an_account_stops_a_state_once(two, order):
-    """A repetition is answered with the change on record; another account has one of its own."""
+    """A repetition gets the recorded change; another account has one of its own."""
     async with open_desk(two) as desk:
         first = await desk.order(order)
         before = await desk.trail()
@@ -257,7 +257,7 @@ async def test_a_halt_of_another_state_is_no_repetition(two):
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
 async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
-    """The note is on record then, and the same again is not; without a note it says nothing new."""
+    """Then the note is recorded, and its repetition is not; without a note nothing is new."""
     async with open_desk(two) as desk:
         first = await desk.order(kind(), note="a")
         second = await desk.order(kind(), note="b")
@@ -269,7 +269,7 @@ async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
 async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
-    """The channel stays stopped, its change answers and it keeps the last words, for a day."""
+    """The channel stays stopped, the change is answered, and the last words stay for a day."""
     async with open_desk(two, rewordings=3) as desk:
         kept = [await desk.order(kind({"en": word}), note=word) for word in "abc"]
         before = await desk.trail()
@@ -285,7 +285,7 @@ async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
 
 
 async def test_a_halt_that_changes_something_is_outside_the_share(two):
-    """However many an account has on record, what is offered is halted, with its reason."""
+    """However many an account has recorded, an offer is halted, with its reason."""
     async with open_desk(two, rewordings=1) as desk:
         for order in (Pause({"en": "a"}), Halt({"en": "b"})):
             assert (await desk.order(order)).order == order
@@ -295,7 +295,7 @@ async def test_a_halt_that_changes_something_is_outside_the_share(two):
 
 
 async def test_pauses_for_later_are_within_the_share(two):
-    """Also after others were cancelled: each is a row. What is paused now is beside the share."""
+    """Also after others were cancelled: each is a row. A present pause does not count."""
     async with open_desk(two, rewordings=2) as desk:
         for days in (1, 2):
             later = await desk.order(Pause(), due_at=two.epoch() + days * DAY)
@@ -306,7 +306,7 @@ async def test_pauses_for_later_are_within_the_share(two):
 
 
 async def test_answers_come_in_the_order_asked(two):
-    """Repetitions stand among what is recorded, each at its wish's place."""
+    """Repetitions keep their place among recorded changes."""
     async with open_desk(two) as desk:
         halted = await desk.order(Halt())
         wishes = [Wish(CHANNEL, Halt(), note=note) for note in ("new", "")]
@@ -316,7 +316,7 @@ async def test_answers_come_in_the_order_asked(two):
 
 
 async def test_a_repeated_halt_still_cancels_what_waits(two):
-    """What was ordered since is not carried out after it."""
+    """Later commands are not carried out after it."""
     async with open_desk(two, ["*/*/stable"]) as desk:
         first = await desk.order(Halt())
         waiting = await desk.order(Offer(2, PLAN))
@@ -325,7 +325,7 @@ async def test_a_repeated_halt_still_cancels_what_waits(two):
 
 
 async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
-    """What came out between its two looks is halted, though it looked like a repetition."""
+    """An offer between its two checks is halted, though it looked like a repetition."""
     async with open_desk(two) as desk:
         await desk.order(Halt())
         real, stale = desk.rollouts.view, [await desk.rollouts.view(CHANNEL)]
@@ -341,7 +341,7 @@ async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
 
 
 async def test_a_resume_knows_what_the_pause_took(two):
-    """Also over a restart: a day was planned, half of it was left."""
+    """Also after a restart: a day was planned, half of it was left."""
     async with open_desk(two) as desk:
         await desk.order(Offer(2, PLAN))
         two.ahead = timedelta(hours=12)
@@ -365,7 +365,7 @@ class CrashError(Exception):
 
 @pytest.mark.parametrize("step", [3, 4, 5, 6])
 async def test_a_crash_in_the_middle(two, step):
-    """Whatever step was the last, the change is published once and its row says so."""
+    """Whichever step was the last, the change is published once and its row says so."""
 
     def crash(done):
         if done == step:
@@ -389,7 +389,7 @@ async def test_a_crash_in_the_middle(two, step):
 
 
 async def test_a_crash_long_ago(two):
-    """However many versions came since, the role files that tell what was published are there."""
+    """However many versions followed, the role files that show the publication are there."""
 
     def crash(done):
         if done == 6:
@@ -425,7 +425,7 @@ def age(folder):
 
 @pytest.mark.parametrize("step", [3, 6])
 async def test_a_halt_after_a_crash(two, step):
-    """A halt that comes before anybody else looked halts what the crash left, and tells it."""
+    """A halt before any recovery halts what the crash left, and records it."""
 
     def crash(done):
         if done == step:
@@ -460,9 +460,9 @@ async def test_surroundings_that_fail(two):
 
 
 async def test_a_halt_that_fails_is_tried_again_at_once(two):
-    """The server has told of it, and halts with its next look: nobody waits for half a minute.
+    """The server has reported it, and halts with its next check, not half a minute later.
 
-    It comes before what is older, which it ends.
+    It comes before older changes, which it ends.
     """
     is_full = True
 
@@ -479,7 +479,7 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
             assert desk.alarms[number].startswith(f"change {change.id} is ordered and not")
         with pytest.raises(OSError, match="No space"):
             await desk.rollouts.run_due()
-        assert len(desk.alarms) == 2  # each is told once
+        assert len(desk.alarms) == 2  # each is reported once
         is_full = False
         settled = await desk.rollouts.run_due()
         assert {change.id: change.state for change in settled}[halt.id] == State.DONE
@@ -488,7 +488,7 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
 
 
 async def test_words_that_an_older_version_took(two, monkeypatch):
-    """A halt and a pause that wait with them are carried out, without what nobody may read."""
+    """A waiting halt and a pause are carried out, without forbidden texts."""
     reason = {"en": "It drains.", "id": "see https://rom.example"}
     async with open_desk(two) as desk:
         with monkeypatch.context() as older:
@@ -536,7 +536,7 @@ async def test_words_that_mislead_are_refused(two, order, note):
 
 
 async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
-    """An older pause's words go along with the halt."""
+    """An older pause's words are kept with the halt."""
     odd = {"en": "see https://rom.example"}
     async with open_desk(two) as desk:
         with monkeypatch.context() as older:
@@ -557,7 +557,7 @@ async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
 
 
 async def test_what_is_due_now(two):
-    """An order that is due in this second is carried out in it, as one without a time."""
+    """A command due in this second is carried out in it, like one without a time."""
     async with open_desk(two) as desk:
         change = await desk.order(Pause(), due_at=two.epoch())
         assert change.state == State.DONE
@@ -565,7 +565,7 @@ async def test_what_is_due_now(two):
 
 
 async def test_another_publisher_may_change_pointers(two):
-    """What a submission makes of a pointer is what the next order builds on."""
+    """The next command builds on a pointer changed by a submission."""
     async with open_desk(two) as desk:
         await desk.order(Offer(2, PLAN))
         tag = await desk.tag()

@@ -1,4 +1,4 @@
-"""What a split of `latest` costs and saves, in numbers that were counted by hand."""
+"""Costs and savings of a split of `latest`, compared with independently computed numbers."""
 
 import gzip
 import hashlib
@@ -63,7 +63,7 @@ def test_a_further_split_is_compared_with_the_parts_that_are_there():
 
 
 def test_the_sentences_say_what_is_saved_and_what_is_shown():
-    """The smallest part is what a phone hides in."""
+    """The smallest part is a phone's anonymity set."""
     now, then, shown, last = plan_price({"latest": role(PATHS)}, 16).sentences
     least = min(digits(PATHS).values())
     assert now.startswith("latest has 600 pointers of 300 models; a phone fetches ")
@@ -83,7 +83,7 @@ def test_a_small_fleet_leaves_parts_empty():
 
 
 def test_a_proposal(world):
-    """Targets is what changes; every byte that it replaces is in the context."""
+    """Targets changes; every byte that it replaces is in the context."""
     proposed = propose_split(Split(parts=4, note="Too large."), world.folder.public, world.now())
     proposal = decode_proposal(proposed.data)
     assert [(file.role, file.version) for file in proposal.context] == [("root", 1), ("targets", 1)]
@@ -96,7 +96,7 @@ def test_a_proposal(world):
 
 
 def test_what_cannot_be_proposed(world, tmp_path):
-    """Nothing is public, or it is split so already."""
+    """Nothing is public, or it is already split this way."""
     with pytest.raises(NotFoundError):
         propose_split(Split(parts=4), tmp_path, world.now())
     with pytest.raises(ReleaseError, match="never dropped"):

@@ -1,4 +1,4 @@
-"""Calendar windows: local time of a zone, changes of the clock, and zones that are none."""
+"""Calendar windows: local time of a zone, clock changes, and invalid zones."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -58,7 +58,7 @@ def at(text, zone="UTC", fold=0):
     ],
 )  # fmt: skip
 def test_the_next_open_instant(zone, window, moment, expected):
-    """Calculated by hand from the zones' published offsets; moments are in UTC."""
+    """Calculated independently from the zones' published offsets; moments are in UTC."""
     calendar = Calendar(zone, [window])
     assert next_open(calendar, load_zone(zone), at(moment)) == at(expected)
 
@@ -80,7 +80,7 @@ def windows(draw):
 )
 @example([Window(["sun"], "02:10", "02:20")], "Australia/Lord_Howe", "2026-04-04", 0)
 def test_it_is_the_first_minute_that_a_walk_finds(drawn, zone, day, minutes):
-    """A walk, minute by minute, over the definition finds the same instant."""
+    """A search, minute by minute, over the definition finds the same instant."""
     calendar, clock = Calendar(zone, drawn), ZoneInfo(zone)
     begin = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(minutes=minutes)
     for number in range(9 * 1440):
@@ -94,7 +94,7 @@ def test_it_is_the_first_minute_that_a_walk_finds(drawn, zone, day, minutes):
         ):
             break
     else:
-        return  # none in nine days: a change of the clock took the one there was
+        return  # none in nine days: a clock change removed the only one
     assert next_open(calendar, clock, int(begin.timestamp())) == int(moment.timestamp())
     assert is_open(calendar, clock, int(moment.timestamp()))
 
@@ -107,7 +107,7 @@ def _minutes(text):
     "name", ["", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "Asia", "a" * 99, "Asia/\0"]
 )
 def test_a_zone_that_is_none(name):
-    """A name that leads to no zone, or out of the zones, is refused in a sentence."""
+    """A name that leads to no zone, or out of the zones, is refused with a message."""
     with pytest.raises(FormatError, match="is no time zone: write one such as Asia/Jakarta"):
         load_zone(name)
 
@@ -125,6 +125,6 @@ def test_a_zone_that_is_none(name):
     ],
 )
 def test_windows_that_cannot_be(members):
-    """An empty, inverted or misspelt window is refused where it is read."""
+    """An empty, inverted or misspelt window is refused when it is parsed."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(members, Window)

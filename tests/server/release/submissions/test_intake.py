@@ -1,4 +1,4 @@
-"""A submission is cut into its parts wherever the network has cut it."""
+"""A submission is split into its parts, however the network has fragmented it."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from server.release.submissions.intake import Intake
 
 
 async def each(pieces):  # noqa: RUF029 - a socket is waited for
-    """Give pieces as a socket would."""
+    """Yield pieces as a socket would."""
     for piece in pieces:
         yield piece
 
@@ -20,7 +20,7 @@ async def each(pieces):  # noqa: RUF029 - a socket is waited for
     cuts=st.lists(st.integers(1, 50), max_size=40),
 )
 async def test_parts_are_what_was_sent(line, parts, cuts):
-    """However the bytes arrive, the line and each part are the ones that were put together."""
+    """However the bytes arrive, the line and each part are those that were joined."""
     content, pieces = line + b"".join(parts), []
     for cut in cuts:
         pieces.append(content[:cut])
@@ -33,7 +33,7 @@ async def test_parts_are_what_was_sent(line, parts, cuts):
 
 
 async def test_a_line_that_does_not_end():
-    """Bytes without a line feed are gathered up to the limit; what follows is not asked for."""
+    """Bytes without a line feed are collected up to the limit; no more are read."""
     asked = []
 
     async def pieces():  # noqa: RUF029 - a socket is waited for
@@ -54,7 +54,7 @@ async def test_lines_that_are_refused(data):
 
 
 async def test_more_and_less_than_named():
-    """A file that ends early and bytes after the last one are refused; what is skipped is gone."""
+    """A file that ends early and bytes after the last one are refused; skipped bytes are gone."""
     with pytest.raises(FormatError, match="ends before the last role file"):
         await Intake(each([b"ab", b"c"])).take(4)
     intake = Intake(each([b"ab", b"cd"]))

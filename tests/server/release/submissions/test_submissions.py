@@ -1,4 +1,4 @@
-"""The audit log has what became of a submission, once for each time that it was sent."""
+"""The audit log has the result of a submission, once for each time that it was sent."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def trail(world):
 
 
 def test_a_bundle_that_is_published(world):
-    """One entry, by the server, with the snapshot that shows it."""
+    """One entry, by the server, with the snapshot that lists it."""
     before = trail(world)
     bundle = world.submit(world.second_release(), [PACKAGE_2])
     world.run(Publisher.process_incoming)
@@ -57,7 +57,7 @@ def test_a_bundle_that_is_refused_twice(world):
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_result_that_could_not_be_written(world, monkeypatch, version):
-    """The bundle is processed again and told of once, whether it is published or refused."""
+    """The bundle is processed again and recorded once, whether it is published or refused."""
     before, write = trail(world), incoming.write_result
 
     def fail(_results, _result):
@@ -73,7 +73,7 @@ def test_a_result_that_could_not_be_written(world, monkeypatch, version):
 
 
 def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
-    """A bundle that others overtake ends as the audit log says, with the snapshot of then."""
+    """A bundle overtaken by others ends as the audit log says, with that snapshot."""
     before, write, now = trail(world), incoming.write_result, world.now()
     monkeypatch.setattr(world, "now", lambda: now + world.ahead)
     fourth = {
@@ -116,7 +116,7 @@ def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
 
 
 async def test_a_reason_that_quotes_a_token(place):
-    """The entry is written, without the secret: nothing may hold up publishing for ever."""
+    """The entry is written, without the secret: it must not block publishing for ever."""
     token = f"hening_{'0a' * 6}_{'0b' * 32}"
     token += checksum(token)
     reason = f"the role {token} is unknown."

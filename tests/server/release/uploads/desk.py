@@ -1,4 +1,4 @@
-"""Uploads on a state folder of their own, with a clock, room and limits that a test may change."""
+"""Uploads on a separate state folder, with a clock, free space and limits set by a test."""
 
 import contextlib
 import hashlib
@@ -23,12 +23,12 @@ LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_bytes=1 << 20, 
 
 
 def principal(name="ani", role=Role.ENGINEER):
-    """Return somebody with a role's rights for every codename."""
+    """Return a principal with a role's rights for every codename."""
     return Principal(name, role, ROLE_PERMISSIONS[role], ("*",))
 
 
 async def pieces(*parts, error=None):  # noqa: RUF029 - as a socket would give them
-    """Yield the pieces of a part, then fail with `error` where one is given."""
+    """Yield the pieces of a part, then fail with `error` if one is given."""
     for part in parts:
         yield part
     if error is not None:
@@ -37,7 +37,7 @@ async def pieces(*parts, error=None):  # noqa: RUF029 - as a socket would give t
 
 @dataclass
 class Desk:
-    """Uploads and what surrounds them."""
+    """Uploads and their environment."""
 
     folder: StateFolder
     sessions: Sessions
@@ -48,16 +48,16 @@ class Desk:
     steps: list[int] = field(default_factory=list)
 
     def now(self):
-        """Return a fixed time, and what a test added."""
+        """Return a fixed time plus the test's addition."""
         return datetime(2026, 3, 1, tzinfo=UTC) + self.ahead
 
     def entropy(self, count):
-        """Return bytes that are new each time."""
+        """Return new bytes each time."""
         self.numbers += 1
         return self.numbers.to_bytes(count, "big")
 
     def restart(self, limits=LIMITS, after_step=None):
-        """Forget everything that a process holds in memory."""
+        """Drop everything that a process has in memory."""
         self.uploads = Uploads(
             self.folder,
             self.sessions,
@@ -85,7 +85,7 @@ class Desk:
         return state.offset
 
     async def offset(self, upload_id):
-        """Return the offset that a client would be told."""
+        """Return the offset that a client would get."""
         return (await self.uploads.look(principal(), upload_id)).offset
 
     def files(self):

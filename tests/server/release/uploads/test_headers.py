@@ -29,7 +29,7 @@ def encoded(text):
     ids=["alone", "with a name", "a key without a value", "an empty value"],
 )
 def test_metadata(text):
-    """The hash is found among keys that nobody reads; the protocol allows keys without a value."""
+    """The hash is found among ignored keys; the protocol allows keys without a value."""
     assert decode_upload_metadata(text) == ABC
 
 
@@ -56,14 +56,14 @@ def test_metadata(text):
     ids=range(16),
 )
 def test_metadata_that_is_refused(text):
-    """Another form, a repeated key, a hash that is none, a second line, too many characters."""
+    """Another form, a repeated key, an invalid hash, a second line, too many characters."""
     with pytest.raises(FormatError):
         decode_upload_metadata(text)
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_a_checksum(algorithm):
-    """The hash of the bytes holds, however they are cut; that of others does not."""
+    """The hash of the bytes matches, however they are cut; that of others does not."""
     text = f"{algorithm} {base64.b64encode(hashlib.new(algorithm, b'abc').digest()).decode()}"
     good = decode_checksum(text)
     good.feed(b"a")
@@ -97,6 +97,6 @@ def test_the_protocols_own_example():
     ids=range(8),
 )
 def test_a_checksum_that_is_refused(text):
-    """Another algorithm, a hash of another length, and base64 that is not the one encoding."""
+    """Another algorithm, a hash of another length, and non-canonical base64."""
     with pytest.raises(FormatError):
         decode_checksum(text)

@@ -1,4 +1,4 @@
-"""A store of blobs that falls silent keeps whoever asks it, and nobody else: halts go on."""
+"""A blob store that stops answering blocks only requests that need it: halts work."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ from tests.server.release.uploads.desk import DATA, SHA256, pieces, principal
 from tests.server.world import CHANNEL, PACKAGE_2
 
 PATH = CHANNEL.pointer_path
-FEW = 2  # threads that all other work has here
+FEW = 2  # threads for all other work in this test
 ROLE = RoleFile("armani", 3, SHA256, 1)
 NAMING = Bundle(roles=[ROLE], blobs=[BlobFile(SHA256, len(DATA))])
 
 
 class SilentBlobs(LocalBlobs):
-    """A store that answers no more from `silent` to `go`; `asked` counts who waits."""
+    """A store that does not answer between `silent` and `go`; `asked` counts waiting calls."""
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -45,12 +45,12 @@ class SilentBlobs(LocalBlobs):
             assert has_come
 
     def length(self, sha256):
-        """Wait, then look."""
+        """Wait, then look up."""
         self._answer()
         return super().length(sha256)
 
     def lengths(self, names):
-        """Wait, then look."""
+        """Wait, then look up."""
         self._answer()
         return super().lengths(names)
 
@@ -70,7 +70,7 @@ def silent(world):
 
 @contextlib.asynccontextmanager
 async def services(world, publisher):
-    """Give what the API works with, where all other work has a few threads."""
+    """Give the API's services, where all other work has a few threads."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FEW))
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
@@ -107,7 +107,7 @@ async def halt(world, publisher):
     ],
 )
 async def test_a_halt_beside_questions(silent, ask):
-    """More questions than there are threads get no answer; the halt is public before one does."""
+    """More requests than there are threads get no answer; the halt is public before one does."""
     async with silent.publisher() as publisher, services(silent, publisher) as made:
         silent.blobs.silent = True
         asked = [asyncio.create_task(ask(made)) for _ in range(MOST + FEW)]
@@ -119,7 +119,7 @@ async def test_a_halt_beside_questions(silent, ask):
 
 
 async def test_a_halt_beside_uploads_that_end(silent):
-    """Uploads that are whole and come into the store leave a halt its threads."""
+    """Complete uploads that enter the store leave threads for a halt."""
     async with silent.publisher() as publisher, services(silent, publisher) as made:
         parts = [DATA + bytes([number]) for number in range(FEW)]
         states = [
@@ -143,7 +143,7 @@ async def test_a_halt_beside_uploads_that_end(silent):
 
 
 async def test_a_halt_beside_a_bundle(silent, monkeypatch):
-    """A question whose answer was waited for in vain goes on in a thread that a halt never has."""
+    """A request that timed out continues in a thread that a halt never needs."""
     monkeypatch.setattr("server.publisher.publish_metrics.ANSWER_SECONDS", 0.5)
     silent.submit(silent.second_release(), [PACKAGE_2])
 

@@ -1,4 +1,4 @@
-"""Uploads: parts in order, whole or resumed, and a blob at the end of it."""
+"""Uploads: parts in order, whole or resumed, and a blob at the end."""
 
 import asyncio
 import base64
@@ -41,7 +41,7 @@ def checksum(data, algorithm="sha256"):
 
 
 async def test_an_upload_in_one_part(desk):
-    """The last byte makes a blob with its record, and nothing is left beside it."""
+    """The last byte makes a blob with its record, and no other file is left."""
     upload_id = await desk.create()
     assert (await desk.offset(upload_id), desk.blob()) == (0, None)
     assert await desk.append(upload_id, 0, DATA[:5], DATA[5:]) == len(DATA)
@@ -54,7 +54,7 @@ async def test_an_upload_in_one_part(desk):
 
 @pytest.mark.parametrize("size", [7, 4000])
 async def test_an_upload_in_parts(desk, size):
-    """Parts of any size come together, also across restarts."""
+    """Parts of any size are joined, also across restarts."""
     upload_id = await desk.create()
     for start in range(0, len(DATA), 4000):
         part = DATA[start : start + 4000]
@@ -65,7 +65,7 @@ async def test_an_upload_in_parts(desk, size):
 
 
 async def test_a_part_that_is_cut_off(desk):
-    """What arrived before a connection was lost stays, and the rest comes after it."""
+    """Bytes that arrived before a connection was lost stay, and the rest follows."""
     upload_id = await desk.create()
     with pytest.raises(ConnectionResetError):
         await desk.append(upload_id, 0, DATA[:100], DATA[100:150], error=ConnectionResetError())
@@ -75,7 +75,7 @@ async def test_a_part_that_is_cut_off(desk):
 
 
 async def test_a_part_whose_task_is_cancelled(desk):
-    """A server that stops keeps what had arrived, and lets go of the upload."""
+    """A server that stops keeps the bytes that arrived, and releases the upload."""
     upload_id = await desk.create()
     has_begun = asyncio.Event()
 
@@ -95,7 +95,7 @@ async def test_a_part_whose_task_is_cancelled(desk):
 
 
 async def test_a_part_that_pauses(desk):
-    """A sender that says nothing for longer than allowed is not waited for; what came is kept."""
+    """A sender silent for longer than allowed is not waited for; received bytes are kept."""
     desk.restart(replace(LIMITS, silence=timedelta(milliseconds=1)))
     upload_id = await desk.create()
 
@@ -110,7 +110,7 @@ async def test_a_part_that_pauses(desk):
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 async def test_parts_with_checksums(desk, algorithm):
-    """A part with its checksum counts; one with another's leaves nothing, and is sent again."""
+    """A part with its checksum counts; one with another leaves nothing, and is sent again."""
     upload_id = await desk.create()
     first, rest = DATA[:4000], DATA[4000:]
     assert await desk.append(upload_id, 0, first, checksum=checksum(first, algorithm)) == 4000
@@ -123,7 +123,7 @@ async def test_parts_with_checksums(desk, algorithm):
 
 
 async def test_a_part_with_a_checksum_that_is_cut_off(desk):
-    """Of such a part nothing stays: nobody knows whether what arrived was right."""
+    """Nothing of such a part stays: its correctness is unknown."""
     upload_id = await desk.create()
     await desk.append(upload_id, 0, DATA[:10])
     with pytest.raises(ConnectionResetError):
@@ -136,7 +136,7 @@ async def test_a_part_with_a_checksum_that_is_cut_off(desk):
 
 @pytest.mark.parametrize("offset", [0, 9, 11, len(DATA), 1 << 60])
 async def test_a_wrong_offset(desk, offset):
-    """A part that begins elsewhere is refused with the offset where it has to begin."""
+    """A part at a wrong offset is refused with the right one."""
     upload_id = await desk.create()
     await desk.append(upload_id, 0, DATA[:10])
     with pytest.raises(OffsetError) as caught:
@@ -146,7 +146,7 @@ async def test_a_wrong_offset(desk, offset):
 
 
 async def test_two_parts_at_once(desk):
-    """Who comes second is refused while the first is sending, and nothing is mixed."""
+    """The second is refused while the first is sending, and nothing is mixed."""
     upload_id = await desk.create()
     is_open, may_end = asyncio.Event(), asyncio.Event()
 
@@ -171,7 +171,7 @@ async def test_two_parts_at_once(desk):
 
 @pytest.mark.parametrize("declared", [None, len(DATA) + 1])
 async def test_more_than_announced(desk, declared):
-    """A part that goes beyond the announced length leaves nothing of itself."""
+    """A part beyond the announced length leaves nothing."""
     upload_id = await desk.create()
     await desk.append(upload_id, 0, DATA[:10])
     with pytest.raises(TooLargeError):
@@ -186,7 +186,7 @@ async def test_more_than_announced(desk, declared):
 
 
 async def test_other_bytes_than_announced(desk):
-    """Bytes with another hash become no blob, and the upload is gone: it could never be right."""
+    """Bytes with another hash become no blob, and the upload is removed: it cannot succeed."""
     upload_id = await desk.create()
     with pytest.raises(UploadChecksumError, match="begin again"):
         await desk.append(upload_id, 0, DATA[::-1])
@@ -197,7 +197,7 @@ async def test_other_bytes_than_announced(desk):
 
 
 async def test_sent_again_while_it_is_refused(desk, monkeypatch):
-    """Whoever sends at the moment when a refused upload's file goes is told that it has ended."""
+    """A sender at the moment when a refused upload's file is removed learns that it has ended."""
     upload_id = await desk.create()
     loop, remove, again = asyncio.get_running_loop(), PartialFile.remove, []
 
@@ -216,7 +216,7 @@ async def test_sent_again_while_it_is_refused(desk, monkeypatch):
 
 
 async def test_bytes_that_are_here_already(desk):
-    """A second upload of the same bytes is whole before its first part; another length is not."""
+    """A second upload of the same bytes is complete immediately; another length is not."""
     await desk.append(await desk.create(), 0, DATA)
     state = await desk.uploads.create(principal("budi"), len(DATA), SHA256)
     assert state.is_whole
@@ -239,7 +239,7 @@ async def test_whole_uploads_are_remembered_within_a_bound(desk):
 
 
 async def test_no_bytes(desk):
-    """The empty byte string is whole at once. Its hash is `printf '' | sha256sum`."""
+    """The empty byte string is complete immediately. Its hash is `printf '' | sha256sum`."""
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert (await desk.uploads.create(principal(), 0, empty)).is_whole
     assert (desk.blob(empty), await desk.record_of(empty)) == (b"", 0)
@@ -248,7 +248,7 @@ async def test_no_bytes(desk):
 
 
 async def test_whose_upload(desk):
-    """Somebody else's upload looks as one that is not there, and so does no upload at all."""
+    """Another account's upload looks like an unknown one."""
     upload_id = await desk.create("budi")
     for asked in (upload_id, "0" * 32):
         with pytest.raises(NotFoundError) as caught:
@@ -263,7 +263,7 @@ async def test_whose_upload(desk):
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.APPROVER])
 async def test_who_may_not(desk, role):
-    """Whoever may not upload can neither announce, nor look, nor send, nor remove."""
+    """An account without the right can neither announce, nor look, nor send, nor remove."""
     upload_id = await desk.create()
     who = principal("ani", role)
     for refused in (
@@ -278,7 +278,7 @@ async def test_who_may_not(desk, role):
 
 
 async def test_names_that_are_no_ids(desk):
-    """What is not an id is no upload, and names no file."""
+    """A malformed id is no upload, and names no file."""
     names = ["", ".", "..", "../hening.sqlite", "/etc/passwd", "a" * 31, "A" * 32, "a" * 32 + "\n"]
     for name in [*names, "a" * 32 + ".from", "\0" * 32, "é" * 32, "a" * 33]:
         with pytest.raises(NotFoundError):
@@ -289,7 +289,7 @@ async def test_names_that_are_no_ids(desk):
 
 
 async def test_too_long(desk):
-    """One byte more than the limit is refused before anything is kept."""
+    """One byte over the limit is refused before anything is stored."""
     with pytest.raises(TooLargeError):
         await desk.uploads.create(principal(), LIMITS.length + 1, SHA256)
     with pytest.raises(TooLargeError):
@@ -299,7 +299,7 @@ async def test_too_long(desk):
 
 
 async def test_too_many(desk):
-    """Three of one account, four in all; one that has ended makes room."""
+    """Three per account, four in all; an ended one makes room."""
     mine = [await desk.create() for _ in range(3)]
     with pytest.raises(RateError):
         await desk.create()
@@ -312,7 +312,7 @@ async def test_too_many(desk):
 
 
 async def test_many_at_once(desk):
-    """Announcements that come at the same moment do not slip past the limit."""
+    """Simultaneous announcements do not exceed the limit."""
     results = await asyncio.gather(*(desk.create() for _ in range(8)), return_exceptions=True)
     assert sum(isinstance(result, RateError) for result in results) == 5
 
@@ -327,7 +327,7 @@ async def test_an_accounts_quota(desk):
 
 
 async def test_the_quota_of_all_blobs(desk):
-    """Blobs that are here and uploads that are to become some stay within it, to the byte."""
+    """Stored blobs and running uploads stay within it, to the byte."""
     quota = 2 * len(DATA) + 10
     desk.restart(dataclasses.replace(LIMITS, blob_quota=quota))
     await desk.append(await desk.create(), 0, DATA)
@@ -340,7 +340,7 @@ async def test_the_quota_of_all_blobs(desk):
 
 
 async def test_room_on_the_disk(desk):
-    """What other uploads still have to bring, and a reserve, is not given away twice."""
+    """Space for the rest of other uploads, and a reserve, is not given away twice."""
     desk.room = 2 * len(DATA) + LIMITS.keep_free
     first = await desk.create()
     await desk.create("budi")
@@ -353,7 +353,7 @@ async def test_room_on_the_disk(desk):
 
 
 async def test_a_full_disk(desk, monkeypatch):
-    """Bytes that fitted before the disk was full stay; the rest comes when there is room."""
+    """Bytes that fitted before the disk was full stay; the rest follows when there is space."""
     upload_id = await desk.create()
     write = os.write
 
@@ -371,7 +371,7 @@ async def test_a_full_disk(desk, monkeypatch):
 
 
 async def test_expiry(desk):
-    """An upload lives for a day after its last part; then it is gone with its bytes."""
+    """An upload lives for a day after its last part; then it is removed with its bytes."""
     upload_id = await desk.create()
     desk.ahead = timedelta(hours=23)
     await desk.append(upload_id, 0, DATA[:10])
@@ -389,7 +389,7 @@ async def test_expiry(desk):
 
 
 async def test_the_blob_outlives_the_upload(desk):
-    """What has become a blob stays one when its upload is removed or expires."""
+    """A blob stays when its upload is removed or expires."""
     upload_id = await desk.create()
     await desk.append(upload_id, 0, DATA)
     await desk.uploads.remove(principal(), upload_id)
@@ -403,7 +403,7 @@ async def test_the_blob_outlives_the_upload(desk):
 
 
 async def test_what_is_being_sent_does_not_expire(desk):
-    """A part that takes days is not swept away under its sender."""
+    """A part that takes days is not removed under its sender."""
     upload_id = await desk.create()
 
     async def long():
@@ -417,7 +417,7 @@ async def test_what_is_being_sent_does_not_expire(desk):
 
 
 async def test_files_that_nobody_needs(desk):
-    """Files of uploads that no row knows are swept; what else lies there is left alone."""
+    """Files of uploads without a row are removed; other files are left alone."""
     upload_id = await desk.create()
     await desk.append(upload_id, 0, DATA[:10])
     (desk.folder.uploads / ("f" * 32)).write_bytes(b"orphan")
@@ -427,7 +427,7 @@ async def test_files_that_nobody_needs(desk):
 
 
 async def test_a_blob_is_what_its_record_says(desk):
-    """A blob that was cut off on disk is not there, and an upload of it repairs it."""
+    """A blob that was cut off on disk counts as missing, and an upload of it repairs it."""
     await desk.append(await desk.create(), 0, DATA)
     path = desk.folder.blobs / SHA256[:2] / SHA256
     path.write_bytes(DATA[:-1])

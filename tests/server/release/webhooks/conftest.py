@@ -1,4 +1,4 @@
-"""A database with an admin and a clock that a test moves; a receiver; webhooks made in one call."""
+"""A database with an admin and a test clock; a receiver; webhooks made in one call."""
 
 import hashlib
 import itertools
@@ -22,7 +22,7 @@ from tests.server.ceremony import release
 from tests.server.release.webhooks.receiver import receiving
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
-#: For tests that ask more of the database than rows: run on both.
+#: For tests that need more of the database than rows: run on both.
 on_both = pytest.mark.parametrize(
     "post",
     ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))],
@@ -32,7 +32,7 @@ ADMIN = Principal("ani", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
 
 
 def named(counter):
-    """Return what an event says of a build of the test server."""
+    """Return an event's members about a build of the test server."""
     length = {1: len(PACKAGE_1), 2: len(PACKAGE_2)}[counter]
     made = release(counter)
     patch_level, built_at = made["security_patch_level"], made["post_timestamp"]
@@ -44,7 +44,7 @@ def named(counter):
 
 @dataclass
 class Post:
-    """A queue, a courier on it, and what was complained about."""
+    """A queue, its delivery, and logged problems."""
 
     sessions: object
     now: int = 1_800_000_000
@@ -55,11 +55,11 @@ class Post:
         self.courier = self.new_courier()
 
     def entropy(self, count):
-        """Return bytes that are another each time and the same in each run."""
+        """Return bytes that differ each time and repeat in each run."""
         return hashlib.shake_128(f"{next(self._counter)}".encode()).digest(count)
 
     def new_courier(self, timeout=15.0, *, private=True):
-        """Return a courier as a restarted process has one."""
+        """Return a delivery as a restarted process has one."""
         sender = Sender(private=private, timeout=timeout)
         self.registry = CollectorRegistry()
         metrics = WebhookMetrics(self.registry)
@@ -69,11 +69,11 @@ class Post:
         )
 
     def metric(self, name, **labels):
-        """Return what a metric of the newest courier says."""
+        """Return a metric of the newest delivery."""
         return self.registry.get_sample_value(f"hening_webhook{name}", labels)
 
     async def create(self, receiver, events=SUBSCRIBABLE):
-        """Make a webhook to a receiver, which learns the secret; returns its id."""
+        """Make a webhook to a receiver, which gets the secret; returns its id."""
         webhook = await create_webhook(
             self.sessions, ADMIN, receiver.url, events, self.now, self.entropy, private=True
         )
@@ -100,7 +100,7 @@ def halted(number, now):
 
 @pytest.fixture
 async def post(request, tmp_path):
-    """Give a queue with a courier that may go to private addresses; on SQLite unless told."""
+    """Give a queue whose delivery may use private addresses; on SQLite by default."""
     place = tmp_path / "hening.sqlite"
     if getattr(request, "param", "sqlite") == "postgresql":
         place = PostgresAddress(request.getfixturevalue("postgres").make_database())
@@ -114,6 +114,6 @@ async def post(request, tmp_path):
 
 @pytest.fixture
 async def receiver():
-    """Give a receiver that takes everything."""
+    """Give a receiver that accepts everything."""
     async with receiving() as found:
         yield found

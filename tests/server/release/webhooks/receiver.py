@@ -1,4 +1,4 @@
-"""A real receiver on loopback: it verifies what comes by its own code."""
+"""A real receiver on loopback: it verifies messages by its own code."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ from aiohttp import web
 
 @dataclass
 class Receiver:
-    """What was received, and how to answer: a status, or a coroutine that is run first."""
+    """The messages received, and how to answer: a status, or a coroutine that runs first."""
 
     url: str = ""
     secret: str = ""
@@ -26,13 +26,13 @@ class Receiver:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait(self, count):
-        """Wait until that many messages have come."""
+        """Wait until that many messages have arrived."""
         while len(self.ids) < count:
             self.arrived.clear()
             await self.arrived.wait()
 
     async def handle(self, request):
-        """Verify and keep one message."""
+        """Verify and store one message."""
         body = await request.read()
         self.raw.append((request.method, dict(request.headers), body))
         if self.secret:

@@ -1,4 +1,4 @@
-"""Events that follow from what is public: publications, rollout steps, halts; each told once."""
+"""Events derived from the public state: publications, rollout steps, halts; each sent once."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ PATH = CHANNEL.pointer_path
 
 
 class Ear:
-    """A noticer on a server's folder, and the events that were queued."""
+    """A change detector on a server's folder, and the queued events."""
 
     def __init__(self, world, sessions):
         self.world, self.sessions, self.now = world, sessions, world.epoch()
@@ -33,7 +33,7 @@ class Ear:
         self.told = 0
 
     def another(self):
-        """Return a noticer as a restarted process has one."""
+        """Return a change detector as a restarted process has one."""
         return ChangeDetector(self.world.folder.public, self.sessions, lambda: self.now)
 
     async def run(self, action):
@@ -44,7 +44,7 @@ class Ear:
         return done
 
     async def edit(self, change):
-        """Publish what `change` makes of the one pointer."""
+        """Publish the result of `change` for the one pointer."""
         await self.run(
             lambda publisher: publisher.change_pointers(
                 lambda published: {PATH: change(published.pointers()[PATH])}
@@ -52,7 +52,7 @@ class Ear:
         )
 
     async def news(self):
-        """Look, and return type, subject and data of what was queued since the last time."""
+        """Check, and return type, subject and data of events queued since the last time."""
         await self.noticer.notice()
         async with self.sessions() as session:
             rows = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
@@ -70,7 +70,7 @@ class Ear:
 
 @contextlib.asynccontextmanager
 async def listening(world):
-    """Give an ear on a server with a webhook that wants everything."""
+    """Give an ear on a server with a webhook for all events."""
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
             session.add(
@@ -84,21 +84,21 @@ async def listening(world):
 
 @pytest.fixture
 async def ear(world):
-    """Give an ear on a server that offers release 1 to everyone, from before it listens."""
+    """Give an ear on a server that offered release 1 to everyone before it started."""
     async with listening(world) as found:
         assert await found.news() == []
         yield found
 
 
 def rolled_out(counter, permille):
-    """Return what is told of a rollout."""
+    """Return the events about a rollout."""
     data = {"channel": "stable", "codename": "armani", "complete": permille == 1000}
     data |= {"counter": counter, "permille": permille, "region": "id", "build": named(counter)}
     return "rolled-out", "armani/id/stable", data
 
 
 async def publish_second(ear):
-    """Publish the second release, and let what that tells pass."""
+    """Publish the second release, and discard its events."""
     ids = await asyncio.to_thread(ear.world.submit, ear.world.second_release(), [PACKAGE_2])
     await ear.run(Publisher.process_incoming)
     assert (await asyncio.to_thread(ear.world.result, ids)).reason == ""
@@ -106,7 +106,7 @@ async def publish_second(ear):
 
 
 async def test_a_publication(ear):
-    """A bundle's new roles are told when phones can see them, with the versions to ask for."""
+    """A bundle's new roles are reported when phones can see them, with their versions."""
     assert await publish_second(ear) == [
         ("published", "snapshot/4", {"roles": {"armani": 3}, "snapshot": 4, "timestamp": 4})
     ]
@@ -114,7 +114,7 @@ async def test_a_publication(ear):
 
 
 async def test_a_first_publication(fresh):
-    """On a new server everything is news: every role of the ceremony's bundle, the root too."""
+    """On a new server everything is new: every role of the ceremony's bundle, the root too."""
     async with listening(fresh) as ear:
         assert await ear.news() == []
         files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
@@ -126,14 +126,14 @@ async def test_a_first_publication(fresh):
 
 
 async def test_renewals_are_no_news(ear):
-    """What is signed afresh without another content is told to nobody."""
+    """A renewed signature without new content is no event."""
     ear.world.ahead = timedelta(days=4)
     await ear.run(Publisher.refresh)
     assert await ear.news() == []
 
 
 async def test_the_steps_of_a_rollout(ear):
-    """Each step is told when it begins, by the schedule alone; the last one is complete."""
+    """Each step is reported when it begins, by the schedule alone; the last one is complete."""
     await publish_second(ear)
     start = ear.now
     schedule = [(start + 100, 10), (start + 200, 500), (start + 300, 1000)]
@@ -167,7 +167,7 @@ async def test_the_steps_of_a_rollout(ear):
 
 
 async def test_an_offer_that_begins_at_once(ear):
-    """A share that is reached with the offer itself is told with it; more of it later."""
+    """The share at the start is reported with the offer; larger shares later."""
     await publish_second(ear)
     await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
     assert await ear.news() == [rolled_out(2, 10)]
@@ -177,7 +177,7 @@ async def test_an_offer_that_begins_at_once(ear):
 
 
 async def test_a_halt(ear):
-    """A halt is told once, with its reason; another reason is no second halt, a pause is none."""
+    """A halt is reported once, with its reason; another reason or a pause is no second halt."""
     await ear.edit(lambda p: plan_pause(CHANNEL, p, {"en": "Wait."}, ear.now))
     assert await ear.news() == []
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It reboots."}))
@@ -189,7 +189,7 @@ async def test_a_halt(ear):
 
 
 async def test_a_process_that_died_before_it_told(ear):
-    """What happened while nobody looked is told by the next process, once."""
+    """Changes while no process ran are reported by the next process, once."""
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
     ear.noticer = ear.another()
     assert [kind for kind, _, _ in await ear.news()] == ["halted"]
@@ -198,7 +198,7 @@ async def test_a_process_that_died_before_it_told(ear):
 
 
 async def test_a_process_that_died_while_it_told(ear, monkeypatch):
-    """What it had queued is not queued again, and the rest is told by the next process."""
+    """Queued events are not queued again, and the next process reports the rest."""
     monkeypatch.setattr(deliveries, "AT_ONCE", 1)
     ids = await asyncio.to_thread(ear.world.submit, ear.world.second_release(), [PACKAGE_2])
     await ear.run(Publisher.process_incoming)
@@ -222,7 +222,7 @@ async def test_a_process_that_died_while_it_told(ear, monkeypatch):
 
 
 async def test_several_processes_look(ear):
-    """However many look at the same time, each event is queued once."""
+    """However many check simultaneously, each event is queued once."""
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
     noticers = [ear.another() for _ in range(4)]
     await asyncio.gather(*(noticer.notice() for noticer in noticers), return_exceptions=True)
@@ -230,7 +230,7 @@ async def test_several_processes_look(ear):
 
 
 async def test_a_clock_that_jumps_back(ear):
-    """A step that begins a second time is not told a second time."""
+    """A step that begins a second time is not reported a second time."""
     await publish_second(ear)
     await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
     assert await ear.news() == [rolled_out(2, 10)]
@@ -245,7 +245,7 @@ async def test_a_clock_that_jumps_back(ear):
 
 
 async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
-    """The loop says it once and looks again; nothing is lost."""
+    """The loop logs it once and checks again; nothing is lost."""
     notice, failures, looked = ear.noticer.notice, 0, asyncio.Event()
 
     async def fail():
@@ -269,7 +269,7 @@ async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
 
 
 async def rounds(world, sessions, days):
-    """Send a new watchman round twice on a day, as after a restart."""
+    """Run a new watchman twice on a day, as after a restart."""
 
     async def tell(alarm):
         await tell_expiring(sessions, alarm, world.epoch())

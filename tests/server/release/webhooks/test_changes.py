@@ -1,4 +1,4 @@
-"""Changes that wait or are refused are told, in the transaction that says so."""
+"""Waiting and refused changes are reported, in the transaction that records them."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ async def events(desk):
 
 
 async def test_what_waits(world):
-    """An order that waits for a person or for its time is told; one that is carried out is not."""
+    """A command that waits for a person or for its time is reported; one carried out is not."""
     async with told_of_changes(world) as desk:
         await desk.order(Pause())
         assert await events(desk) == {}
@@ -54,7 +54,7 @@ async def test_what_waits(world):
 
 
 def test_who_waits(world):
-    """What waits for approval is told, and that it was rejected, with the reason; names are not."""
+    """A wait for approval and a rejection with its reason are reported; names are not."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     async def story():
@@ -80,7 +80,7 @@ def test_who_waits(world):
 
 
 def test_what_does_not_fit(world):
-    """An approved change that does not fit any more is told with its sentence."""
+    """An approved change that does not fit any more is reported with its message."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     async def story():
@@ -96,7 +96,7 @@ def test_what_does_not_fit(world):
 
 
 async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
-    """Before anybody looks at what is public; whoever looks then tells it no second time."""
+    """Before the next check of the public state, which does not report it a second time."""
     await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
     async with open_desk(world) as desk:
         async with desk.sessions.begin() as session:

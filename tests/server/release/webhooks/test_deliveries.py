@@ -1,15 +1,15 @@
-"""When a failed delivery is tried again."""
+"""When a failed delivery is retried."""
 
 import pytest
 
 from server.release.webhooks.deliveries import decode_retry_after, plan_retry
 
-#: 10 s times three each time, at most twelve hours: calculated by hand.
+#: 10 s, tripled each time, at most twelve hours: calculated independently.
 LONGEST = [10, 30, 90, 270, 810, 2430, 7290, 21870, *[43200] * 5]
 
 
 def test_the_waits_grow_and_end_within_three_days():
-    """Between 14 attempts lie 13 waits, each from the upper half of its longest one."""
+    """Between 14 attempts there are 13 waits, each in the upper half of its maximum."""
     for attempts, longest in enumerate(LONGEST, start=1):
         drawn = [plan_retry(attempts, lambda _n, i=i: i.to_bytes(8)) for i in range(longest + 2)]
         assert min(drawn) == longest // 2

@@ -1,4 +1,4 @@
-"""The courier with a real receiver: signed, in order, again after failures, told once."""
+"""Delivery to a real receiver: signed, in order, retried after failures, reported once."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ DAY = 86_400
 
 
 async def run_for_days(post, days):
-    """Let the courier work, and time pass to whatever is due next."""
+    """Run the delivery, and advance the time to whatever is due next."""
     end = post.now + days * DAY
     while post.now < end:
         await post.courier.deliver_due()
@@ -24,7 +24,7 @@ async def run_for_days(post, days):
 
 
 async def test_an_event_reaches_its_receiver(post, receiver):
-    """Its bytes are those of the queue, its signature holds, and it is told once."""
+    """Its bytes are those of the queue, its signature is valid, and it is sent once."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     await post.courier.deliver_due()
@@ -51,7 +51,7 @@ async def test_an_event_reaches_its_receiver(post, receiver):
 
 
 async def test_only_what_was_asked_for(post, receiver):
-    """A webhook is told of the types that it was made for."""
+    """A webhook gets only the types that it was made for."""
     await post.create(receiver, [EventType.PUBLISHED])
     await post.halted(1)
     await post.courier.deliver_due()
@@ -60,7 +60,7 @@ async def test_only_what_was_asked_for(post, receiver):
 
 @on_both
 async def test_an_event_is_queued_once(post, receiver):
-    """The same occasion noticed again, even after its delivery, is not told again."""
+    """The same occasion detected again, even after its delivery, is not sent again."""
     await post.create(receiver)
     await post.halted(1)
     await post.halted(1)
@@ -87,7 +87,7 @@ async def test_what_is_rolled_back_is_never_told(post, receiver):
 
 
 async def test_in_order(post, receiver):
-    """What was queued first is told first."""
+    """Events are sent in the order of queueing."""
     await post.create(receiver)
     events = []
     for number in range(1, 31):
@@ -100,7 +100,7 @@ async def test_in_order(post, receiver):
 
 @on_both
 async def test_a_receiver_that_recovers(post, receiver):
-    """The same message comes again with its id and a new time, until it is taken."""
+    """The same message is sent again with its id and a new time, until it is accepted."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     receiver.status = 503
@@ -122,7 +122,7 @@ async def test_a_receiver_that_recovers(post, receiver):
 
 @on_both
 async def test_given_up_after_three_days(post, receiver):
-    """Fourteen attempts, then an alarm; the webhook stays on for what comes later."""
+    """Fourteen attempts, then an alarm; the webhook stays on for later events."""
     webhook = await post.create(receiver)
     await post.halted(1)
     receiver.status = 500
@@ -137,7 +137,7 @@ async def test_given_up_after_three_days(post, receiver):
 
 
 async def test_switched_off_after_days_without_success(post, receiver):
-    """Where nothing was taken for five days, the next that is given up switches the webhook off."""
+    """After five days without success, the next failed delivery switches the webhook off."""
     webhook = await post.create(receiver)
     receiver.status = 500
     await post.halted(1)
@@ -160,7 +160,7 @@ async def test_switched_off_after_days_without_success(post, receiver):
 
 @on_both
 async def test_gone(post, receiver):
-    """A receiver that answers 410 is never asked again, and that is in the audit log."""
+    """A receiver that answers 410 gets no more requests, and that is in the audit log."""
     webhook = await post.create(receiver)
     await post.halted(1)
     await post.halted(2)
@@ -174,7 +174,7 @@ async def test_gone(post, receiver):
 
 
 async def test_a_slow_receiver_holds_up_nobody(post, receiver):
-    """While one receiver does not answer, the others are told; it has one request at a time."""
+    """While one receiver does not answer, the others get events; it has one request at a time."""
     async with receiving() as slow:
         entered, released = asyncio.Event(), asyncio.Event()
 
@@ -199,7 +199,7 @@ async def test_a_slow_receiver_holds_up_nobody(post, receiver):
 
 @on_both
 async def test_a_process_that_dies_during_an_attempt(post, receiver):
-    """What was claimed is sent by the next process, a minute later, with the same id."""
+    """A claimed delivery is sent by the next process, a minute later, with the same id."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     assert (await claim(post.sessions, webhook, post.now)).event_id == event.id
@@ -214,7 +214,7 @@ async def test_a_process_that_dies_during_an_attempt(post, receiver):
 
 @on_both
 async def test_two_processes_share_the_queue(post, receiver):
-    """Whoever claims a delivery makes the attempt, and nobody else does."""
+    """The process that claims a delivery makes the attempt, and no other does."""
     await post.create(receiver)
     for number in range(1, 21):
         await post.halted(number)
@@ -225,7 +225,7 @@ async def test_two_processes_share_the_queue(post, receiver):
 
 
 async def test_private_addresses_where_they_are_not_allowed(post, receiver):
-    """A webhook from when private addresses were allowed fails from when they are not."""
+    """A webhook made while private addresses were allowed fails once they are not."""
     webhook = await post.create(receiver)
     await post.halted(1)
     await post.new_courier(private=False).deliver_due()
@@ -236,7 +236,7 @@ async def test_private_addresses_where_they_are_not_allowed(post, receiver):
 
 @on_both
 async def test_what_is_over_is_forgotten(post, receiver):
-    """A month after its end a delivery is removed; one that is on its way is not."""
+    """A month after its end a delivery is removed; a pending one is not."""
     webhook = await post.create(receiver)
     await post.halted(1)
     await post.courier.deliver_due()
@@ -272,7 +272,7 @@ async def test_the_loop_survives_whatever_happens(post, receiver, monkeypatch):
 
 @pytest.mark.parametrize(("asked", "waits"), [("3600", 3600), ("1", 10), ("999999", 43_200)])
 async def test_a_receiver_that_asks_for_time(post, receiver, asked, waits):
-    """It is left alone so long, within bounds: no sooner than by itself, no later than 12 hours."""
+    """It is left alone that long, within limits: not below the usual wait, at most 12 hours."""
     receiver.status, receiver.headers = 503, {"Retry-After": asked}
     webhook = await post.create(receiver)
     await post.halted(1)
@@ -286,7 +286,7 @@ async def test_a_receiver_that_asks_for_time(post, receiver, asked, waits):
 
 @on_both
 async def test_what_is_counted(post, receiver):
-    """Attempts by how they ended, what waits and since when, and who was switched off."""
+    """Attempts by result, the number and age of waiting ones, and webhooks switched off."""
     await post.create(receiver)
     await post.halted(1)
     post.now += 100
@@ -327,7 +327,7 @@ async def test_a_new_secret_and_the_one_before(post, receiver):
 
 
 async def test_a_secret_that_leaked(post, receiver):
-    """Without an overlap it signs nothing any more, at once."""
+    """Without an overlap it signs nothing any more, immediately."""
     webhook = await post.create(receiver)
     await rotate_secret(post.sessions, ADMIN, webhook, 3600, post.now, post.entropy)
     made = await rotate_secret(post.sessions, ADMIN, webhook, 0, post.now, post.entropy)

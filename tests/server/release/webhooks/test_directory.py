@@ -1,4 +1,4 @@
-"""Webhooks as people manage them: who may, what is refused, what the audit log says."""
+"""Management of webhooks: rights, refusals, and audit-log entries."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ async def create(post, **changed):
 
 @on_both
 async def test_a_webhook_is_made(post):
-    """It has a secret of its own; the audit log knows neither the secret nor the address."""
+    """It has its own secret; the audit log has neither the secret nor the address."""
     first = await create(post, events=["published", "halted", "halted"])
     second = await create(post)
     assert first.secret.startswith("whsec_")
@@ -75,7 +75,7 @@ async def test_a_webhook_is_made(post):
     ids=["no event", "ping", "unknown", "http", "private"],
 )
 async def test_what_no_webhook_can_be(post, changed, sentence):
-    """A sentence says why, and nothing is made."""
+    """A message says why, and nothing is made."""
     with pytest.raises(FormatError, match=sentence):
         await create(post, **changed)
     assert (await list_webhooks(post.sessions), await trail(post)) == ([], [])
@@ -99,7 +99,7 @@ async def test_who_may_not(post, role):
 
 
 async def test_there_is_a_limit(post, monkeypatch):
-    """Of those that are on; one that is off makes room."""
+    """The limit counts webhooks that are on; one that is off makes room."""
     monkeypatch.setattr(directory, "MAX_WEBHOOKS", 1)
     first = await create(post)
     with pytest.raises(ConflictError, match="there are 1 webhooks already"):
@@ -112,7 +112,7 @@ async def test_there_is_a_limit(post, monkeypatch):
 
 @on_both
 async def test_off_and_on(post, receiver):
-    """What waits when it is switched off is given up; on again it is told what happens then."""
+    """Waiting events are given up when it is switched off; on again, it gets new ones."""
     webhook = await post.create(receiver)
     await post.halted(1)
     for _ in range(2):
@@ -131,7 +131,7 @@ async def test_off_and_on(post, receiver):
 
 
 async def test_a_ping(post, receiver):
-    """Trying a webhook out sends an event without content, whatever the webhook asked for."""
+    """A ping sends an event without content, whatever the webhook's types are."""
     webhook = await post.create(receiver, [EventType.EXPIRING])
     first = await ping_webhook(post.sessions, ADMIN, webhook, post.now, post.entropy)
     second = await ping_webhook(post.sessions, ADMIN, webhook, post.now, post.entropy)
@@ -143,7 +143,7 @@ async def test_a_ping(post, receiver):
 
 @on_both
 async def test_again(post, receiver):
-    """A delivery that is over is begun anew with its id; one that is on its way is not."""
+    """A finished delivery is started again with its id; a pending one is not."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     (delivery,) = await post.deliveries(webhook)
@@ -175,7 +175,7 @@ async def test_what_is_not_there(post):
 
 @pytest.mark.parametrize("overlap", [-1, 7 * 86_400 + 1])
 async def test_an_overlap_within_a_week(post, overlap):
-    """A secret that leaked must not sign for ever."""
+    """A leaked secret must not sign for ever."""
     webhook = await create(post)
     with pytest.raises(FormatError, match="0 to 604800"):
         await rotate_secret(post.sessions, ADMIN, webhook.id, overlap, post.now, post.entropy)

@@ -41,7 +41,7 @@ def section():
 
 
 def test_the_page_names_every_type_and_every_member():
-    """Type by type the table of the page has the members that are sent."""
+    """For each type the page's table has the members that are sent."""
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|", section(), re.MULTILINE))
     assert list(rows) == [kind.value for kind in EventType]
     for data in DATA:
@@ -53,7 +53,7 @@ def test_the_page_names_every_type_and_every_member():
 
 
 def test_the_vector_is_sent_and_signed_as_the_page_says():
-    """The event, its id and the three headers of the page come from the code."""
+    """The code produces the event, its id and the three headers of the page."""
     event = make_event(DATA[1], subject="armani/id/stable", time=1_800_000_000, occasion="2/10")
     body = encode_event(event)
     assert f"```json\n{body.decode()}```" in section()
@@ -80,7 +80,7 @@ def test_ids():
 
 
 def test_nothing_names_a_person():
-    """An event leaves for somebody else's computer: no member could hold an account."""
+    """Events leave for third-party computers: no member could contain an account."""
     members = {name for data in DATA for name in msgspec.structs.asdict(data)}
     assert members & {"by", "account", "actor", "name", "proposed_by", "approved_by"} == set()
     assert set(SUBSCRIBABLE) == set(EventType) - {EventType.PING}

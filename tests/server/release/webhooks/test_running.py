@@ -1,4 +1,4 @@
-"""The whole process: a bundle is published, and a receiver on loopback is told."""
+"""The whole process: a bundle is published, and a receiver on loopback gets the event."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""One attempt: to whom it goes and to whom never, and what the other side can do about it."""
+"""One attempt: allowed and forbidden addresses, and hostile receivers."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ HEADERS = {"webhook-id": "evt_1", "webhook-timestamp": "1", "webhook-signature":
 
 
 class Names(AbstractResolver):
-    """Resolves every name to what it is given: another list each time, the last one for ever."""
+    """Resolves every name to given lists of addresses in turn, the last one for ever."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -63,7 +63,7 @@ class Names(AbstractResolver):
 
 
 async def test_what_is_sent(receiver):
-    """A POST of the bytes as they are, with the three headers and none that tells about us."""
+    """A POST of the unchanged bytes, with the three headers and none that describes us."""
     assert await Sender(private=True).send(receiver.url, HEADERS, b'{"a":1}\n') == Attempt()
     ((method, headers, body),) = receiver.raw
     assert (method, body) == ("POST", b'{"a":1}\n')
@@ -77,14 +77,14 @@ async def test_what_is_sent(receiver):
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 async def test_every_success_is_taken(receiver, status):
-    """Whatever begins with 2 says that the message was taken."""
+    """Every 2xx status means that the message was accepted."""
     receiver.status = status
     assert await Sender(private=True).send(receiver.url, HEADERS, b"{}") == Attempt()
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 404, 410, 429, 500, 502, 503])
 async def test_everything_else_is_a_failure(receiver, status):
-    """Redirects are not followed; 410 says never to come back."""
+    """Redirects are not followed; 410 means to send no more."""
     receiver.status = status
     receiver.headers = {"Location": receiver.url + "/elsewhere"} if status < 400 else {}
     attempt = await Sender(private=True).send(receiver.url, HEADERS, b"{}")
@@ -115,7 +115,7 @@ async def test_a_name_with_a_private_address(receiver, addresses):
 
 
 async def test_a_name_that_changes_its_mind(receiver, monkeypatch):
-    """The address that was checked is the one that is connected to: there is no second look-up."""
+    """The checked address is the one connected to: there is no second look-up."""
     connected = []
 
     def note(info):
@@ -131,7 +131,7 @@ async def test_a_name_that_changes_its_mind(receiver, monkeypatch):
 
 
 async def test_a_resolver_that_is_passed_by(receiver, monkeypatch):
-    """Where the check of names did not happen, that of the socket still does."""
+    """If the check of names did not happen, that of the socket still does."""
     monkeypatch.setattr(sender, "CheckedResolver", lambda inner: inner)
     url = receiver.url.replace("127.0.0.1", "hooks.example.org")
     attempt = await Sender(private=False, resolver=Names(["127.0.0.1"])).send(url, HEADERS, b"{}")
@@ -140,7 +140,7 @@ async def test_a_resolver_that_is_passed_by(receiver, monkeypatch):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"])
 async def test_a_literal_is_checked_at_the_socket(receiver, host):
-    """An address in the URL asks no resolver, and is refused all the same."""
+    """An address in the URL needs no resolver, and is refused all the same."""
     url = receiver.url.replace("127.0.0.1", host)
     assert await Sender(private=False).send(url, HEADERS, b"{}") == PRIVATE
     assert receiver.raw == []
@@ -148,37 +148,37 @@ async def test_a_literal_is_checked_at_the_socket(receiver, host):
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1"])
 async def test_an_abbreviated_literal(receiver, host):
-    """What the system would take for loopback goes nowhere, even if it was stored."""
+    """An address that the system would read as loopback is refused, even if it was stored."""
     url = receiver.url.replace("127.0.0.1", host)
     assert (await Sender(private=False).send(url, HEADERS, b"{}")).error != ""
     assert receiver.raw == []
 
 
 async def test_localhost(receiver):
-    """The system's own resolver is behind the check, too."""
+    """The system's own resolver is checked, too."""
     url = receiver.url.replace("127.0.0.1", "localhost")
     assert await Sender(private=False).send(url, HEADERS, b"{}") == PRIVATE
     assert receiver.raw == []
 
 
 async def test_nobody_listens(unused_tcp_port):
-    """A refused connection is a failure without the address in its words."""
+    """A refused connection is a failure without the address in its message."""
     url = f"http://127.0.0.1:{unused_tcp_port}/secret-path"
     assert await Sender(private=True).send(url, HEADERS, b"{}") == Attempt("no connection")
 
 
 class Raw(asyncio.Protocol):
-    """Writes bytes whatever it is asked, and keeps the connection open."""
+    """Writes fixed bytes to any request, and keeps the connection open."""
 
     def __init__(self, data):
         self.data = data
 
     def connection_made(self, transport):
-        """Remember where to write."""
+        """Store the transport."""
         self.transport = transport
 
     def data_received(self, _data):
-        """Answer the first bytes of a request, and nothing further."""
+        """Answer the first bytes of a request, and no others."""
         self.transport.write(self.data)
         self.data = b""
 
@@ -201,7 +201,7 @@ async def serve_raw(data):
     ids=["silence", "half a head", "1xx for ever", "another protocol", "a huge head"],
 )
 async def test_a_hostile_receiver(data, error):
-    """Whatever comes instead of an answer is a failure in the end."""
+    """Anything but a valid answer is a failure in the end."""
     timeout = 0.3 if "0.3" in error else 15.0
     server, url = await serve_raw(data)
     async with server:
@@ -219,13 +219,13 @@ async def test_a_body_without_an_end():
 
 
 async def test_no_proxy_is_asked(receiver, monkeypatch):
-    """A proxy in the environment would look names up itself, so it is not asked."""
+    """A proxy in the environment would resolve names itself, so it is ignored."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9/")
     assert await Sender(private=True).send(receiver.url, HEADERS, b"{}") == Attempt()
 
 
 def certificate(folder):
-    """Make a certificate for 127.0.0.1 that nobody vouches for."""
+    """Make a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
@@ -252,7 +252,7 @@ def certificate(folder):
 
 
 async def test_certificates_are_verified(tmp_path):
-    """A certificate that nobody vouches for ends the attempt; one that is trusted does not."""
+    """An untrusted certificate ends the attempt; a trusted one does not."""
     path = await asyncio.to_thread(certificate, tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     await asyncio.to_thread(tls.load_cert_chain, path)
@@ -272,8 +272,8 @@ def test_the_timeout_is_that_of_the_specification():
     assert issubclass(aiohttp.ClientConnectorDNSError, aiohttp.ClientConnectorError)
 
 
-#: First and last address of each block of IANA's IPv4 special-purpose registry, of multicast
-#: (RFC 5771) and of what is reserved.
+#: First and last address of each block of IANA's IPv4 special-purpose registry, of multicast (RFC
+#: 5771) and of the reserved space.
 SPECIAL_V4 = [
     ("0.0.0.0", "0.255.255.255"),
     ("10.0.0.0", "10.255.255.255"),
@@ -330,7 +330,7 @@ SPECIAL_V6 = {
 
 @pytest.mark.parametrize(("first", "last"), SPECIAL_V4)
 def test_a_special_block_is_private_to_its_edges(first, last):
-    """First, last and middle are private; the neighbours are, where they are in another block."""
+    """First, last and middle are private; neighbours are, if they are in another block."""
     low, high = int(IPv4Address(first)), int(IPv4Address(last))
     for number in (low, (low + high) // 2, high):
         assert not is_public(str(IPv4Address(number)))
@@ -351,7 +351,7 @@ def test_ipv4_addresses_all_over_the_space():
 
 @given(st.ip_addresses(v=4))
 def test_pythons_own_opinion(address):
-    """What Python calls global and is no multicast, AS112, AMT or 6to4 relay is public."""
+    """What Python calls global is public, unless it is multicast, AS112, AMT or a 6to4 relay."""
     ours = [IPv4Network(n) for n in ("192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24")]
     ours += [IPv4Network("192.88.99.0/24"), IPv4Network("192.0.0.0/24")]
     if not any(address in network for network in ours):
@@ -360,7 +360,7 @@ def test_pythons_own_opinion(address):
 
 @pytest.mark.parametrize("address", SPECIAL_V6.values(), ids=SPECIAL_V6.keys())
 def test_special_ipv6_addresses_are_private(address):
-    """Nothing outside the space for everybody is public, nor what carries an IPv4 address."""
+    """No address outside the global unicast space is public, nor one that contains IPv4."""
     assert not is_public(address)
 
 
@@ -382,7 +382,7 @@ def test_public_addresses(address):
 
 @given(st.ip_addresses(v=6))
 def test_no_ipv6_address_is_public_that_python_calls_private(address):
-    """The second opinion may be stricter nowhere."""
+    """Python's opinion is nowhere stricter."""
     if not address.is_global or address not in IPv6Network("2000::/3"):
         assert not is_public(str(address))
 
@@ -398,7 +398,7 @@ def test_an_ipv4_address_in_ipv6_is_never_public(address):
 
 @pytest.mark.parametrize("text", ["", "localhost", "127.1", "0x7f.1", "2130706433", "1.1.1.1 "])
 def test_what_is_no_address_is_not_public(text):
-    """Names and abbreviated numbers are not taken for addresses."""
+    """Names and abbreviated numbers are no addresses."""
     assert not is_public(text)
 
 
@@ -414,7 +414,7 @@ def test_what_is_no_address_is_not_public(text):
     ids=["bare", "port, path and query", "IPv4", "IPv6", "2,000 characters"],
 )
 def test_addresses_that_a_webhook_may_have(url):
-    """A URL in its plain form is taken."""
+    """A URL in its plain form is accepted."""
     check_url(url, private=False)
 
 
@@ -462,7 +462,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED.keys())
 def test_addresses_that_no_webhook_may_have(url):
-    """Every other form is refused when the webhook is made, and the URL is not in the sentence."""
+    """Every other form is refused when the webhook is made, and the message has no URL."""
     with pytest.raises(FormatError) as refused:
         check_url(url, private=False)
     assert url not in str(refused.value)
@@ -470,7 +470,7 @@ def test_addresses_that_no_webhook_may_have(url):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/x", "http://intra/", "https://[::1]/"])
 def test_private_addresses_where_they_are_allowed(url):
-    """With the setting, loopback, names without dots and plain HTTP are taken."""
+    """With the setting, loopback, names without dots and plain HTTP are accepted."""
     check_url(url, private=True)
 
 
@@ -515,7 +515,7 @@ def test_openssl_computes_the_same(body):
 
 
 def test_two_secrets_sign_beside_each_other():
-    """Each as it would alone, the newest first, with a space between: the specification's list."""
+    """Each as it would alone, the newest first, separated by a space: the specification's list."""
     one, other = (make_secret(lambda n, i=i: bytes([i]) * n) for i in (1, 2))
     alone = [sign_message([each], "evt_1", 7, b"{}")["webhook-signature"] for each in (one, other)]
     both = sign_message([one, other], "evt_1", 7, b"{}")["webhook-signature"]
@@ -524,7 +524,7 @@ def test_two_secrets_sign_beside_each_other():
 
 
 def test_a_secret_is_random_and_of_the_specified_form():
-    """Thirty-two bytes of what is passed in, as base64 behind `whsec_`: 24 to 64 are allowed."""
+    """Thirty-two random bytes, as base64 after `whsec_`: 24 to 64 are allowed."""
     secret = make_secret(lambda count: b"\xff" * count)
     assert secret == "whsec_" + base64.b64encode(b"\xff" * 32).decode()
 
