@@ -1,4 +1,4 @@
-"""What a store of blobs promises, held against a folder and against a real S3 server."""
+"""The contract of a blob store, tested with a folder and with a real S3 server."""
 
 import asyncio
 import hashlib
@@ -61,7 +61,7 @@ def read(store, name, first, length):
 
 
 def test_a_blob_comes_in(store, data, tmp_path):
-    """It is there under its hash with its length, and comes again without harm."""
+    """It is stored under its hash with its length, and can be stored again."""
     name = sha(data)
     assert (store.length(name), store.lengths([name]), list(store.list())) == (None, {}, [])
     before = datetime.now(UTC).timestamp()
@@ -76,7 +76,7 @@ def test_a_blob_comes_in(store, data, tmp_path):
 
 
 def test_ranges(store, tmp_path):
-    """Any range is given exactly, in pieces that are small."""
+    """Any range is returned exactly, in small pieces."""
     name = take_in(store, LARGE, tmp_path)
     for first in (0, 1, PIECE, WINDOW - 1, WINDOW, 2 * WINDOW + 7):
         for length in (1, 1000, WINDOW + 3):
@@ -87,7 +87,7 @@ def test_ranges(store, tmp_path):
 
 
 def test_a_range_of_what_is_not_there(store):
-    """It fails before the first piece, so that a client can be answered with an error."""
+    """It fails before the first piece, so that a client can get an error."""
 
     async def enter():
         async with store.open_range("0" * 64, 0, 10):
@@ -99,7 +99,7 @@ def test_a_range_of_what_is_not_there(store):
 
 @pytest.mark.parametrize("lie", ["hash", "short", "long"])
 def test_other_bytes_than_named(store, data, tmp_path, lie):
-    """A wrong hash or length is refused, and nothing is there under any name."""
+    """A wrong hash or length is refused, and nothing is stored under any name."""
     source = tmp_path / "source"
     source.write_bytes(data)
     name = "0" * 64 if lie == "hash" else sha(data)
@@ -111,7 +111,7 @@ def test_other_bytes_than_named(store, data, tmp_path, lie):
 
 
 def test_names_that_are_none(store, tmp_path):
-    """No name but a sha256 reaches the store."""
+    """Only a sha256 reaches the store."""
     (tmp_path / "source").write_bytes(SMALL)
     for name in (sha(SMALL).upper(), "../../keys/latest.pem", "", "a" * 63):
         for act in (
@@ -139,7 +139,7 @@ def test_what_others_put_under_a_name(store, tmp_path):
 
 
 def put(store, name, data):
-    """Put bytes under a name, behind the back of a store."""
+    """Put bytes under a name directly, without the store."""
     if isinstance(store, LocalBlobs):
         store.path(name).parent.mkdir(parents=True, exist_ok=True)
         store.path(name).write_bytes(data)
@@ -148,7 +148,7 @@ def put(store, name, data):
 
 
 def test_copies(store, data, tmp_path):
-    """A blob is copied to a file, whose folders are made; what is not there is refused."""
+    """A blob is copied to a file, whose folders are made; a missing blob is refused."""
     name = take_in(store, data, tmp_path)
     store.copy(name, len(data), tmp_path / "a" / "b" / "copy")
     assert (tmp_path / "a" / "b" / "copy").read_bytes() == data
@@ -161,7 +161,7 @@ def test_copies(store, data, tmp_path):
 
 
 def test_removal(store, tmp_path):
-    """A removed blob is gone and can come again; removing nothing is no error."""
+    """A removed blob can come again; removing a missing one is no error."""
     name = take_in(store, SMALL, tmp_path)
     other = take_in(store, SMALL[1:], tmp_path)
     store.remove(name)
@@ -174,7 +174,7 @@ def test_removal(store, tmp_path):
 
 
 def test_a_list_holds_blobs_only(store, tmp_path):
-    """What lies among the blobs and is none is passed over."""
+    """Other objects among the blobs are skipped."""
     name = take_in(store, SMALL, tmp_path)
     if isinstance(store, LocalBlobs):
         (store.path(name).parent / ".tmp-x").write_bytes(b"x")
@@ -187,7 +187,7 @@ def test_a_list_holds_blobs_only(store, tmp_path):
 
 
 def test_many_lengths_are_learnt_once(store, tmp_path):
-    """Of forty blobs all lengths are known at once, and those that are not there are left out."""
+    """All lengths of forty blobs are known after one request; missing ones are omitted."""
     names = [take_in(store, b"%d" % number, tmp_path) for number in range(40)]
     fresh = S3Blobs.__new__(S3Blobs) if isinstance(store, S3Blobs) else store
     if isinstance(store, S3Blobs):
@@ -196,7 +196,7 @@ def test_many_lengths_are_learnt_once(store, tmp_path):
 
 
 def test_free_room(store, tmp_path):
-    """A folder knows its file system's, before it is made, too; a bucket has no bound."""
+    """A folder knows its file system's free space, even before it exists; a bucket has no limit."""
     if isinstance(store, LocalBlobs):
         disk = os.statvfs(tmp_path)
         assert 0 < store.free() < disk.f_blocks * disk.f_frsize

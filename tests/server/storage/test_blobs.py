@@ -1,4 +1,4 @@
-"""Blobs are what their names say, or not there."""
+"""Blobs match their names, or are not there."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def files(store):
 
 
 def test_ingest(store, source):
-    """A blob lies under its hash with its length; coming again changes nothing."""
+    """A blob is stored under its hash with its length; storing it again changes nothing."""
     assert store.length(SHA256) is None
     store.ingest(source, SHA256, len(DATA))
     assert store.length(SHA256) == len(DATA)
@@ -62,7 +62,7 @@ def test_lies(store, source, sha256, length, sentence):
 
 
 def test_adopt(store, source):
-    """The file gets a second name and no copy; what is there already stays, what is cut off not."""
+    """The file gets a second name and no copy; an existing blob stays, a truncated one does not."""
     store.adopt(source, SHA256, len(DATA))
     store.verify(SHA256, len(DATA))
     assert store.path(SHA256).samefile(source)
@@ -77,7 +77,7 @@ def test_adopt(store, source):
 
 
 def test_adopt_while_the_same_blob_is_ingested(store, source):
-    """Neither disturbs the other's temporary file: the blob is whole whoever is last."""
+    """Neither disturbs the other's temporary file: the blob is whole whichever is last."""
     store.path(SHA256).parent.mkdir(parents=True)
     under_way = store.path(SHA256).with_name(f".tmp-{SHA256}")
     under_way.write_bytes(DATA[:10])
@@ -87,7 +87,7 @@ def test_adopt_while_the_same_blob_is_ingested(store, source):
 
 
 def test_a_wrong_length_is_found_before_the_copy(store, source):
-    """A sparse file of any size, declared to be small, costs no disk."""
+    """A sparse file of any size, declared to be small, uses no disk space."""
     with source.open("r+b") as file:
         file.truncate(1 << 40)
     with pytest.raises(FormatError, match=f"does not have {len(DATA)} bytes"):
@@ -96,14 +96,14 @@ def test_a_wrong_length_is_found_before_the_copy(store, source):
 
 
 def test_a_pipe(store, tmp_path):
-    """A pipe is refused at once instead of being waited for."""
+    """A pipe is refused immediately instead of being waited for."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FormatError, match="not a regular file"):
         store.ingest(tmp_path / "pipe", SHA256, len(DATA))
 
 
 def test_what_is_no_file(store, source, tmp_path):
-    """A symbolic link, a folder and nothing at all are refused."""
+    """A symbolic link, a folder and a missing file are refused."""
     link = tmp_path / "link"
     link.symlink_to(source)
     for path in (link, tmp_path, tmp_path / "not there"):
@@ -112,7 +112,7 @@ def test_what_is_no_file(store, source, tmp_path):
 
 
 def test_a_truncated_blob_is_replaced(store, source):
-    """A blob that a full disk cut off is not taken for the whole one."""
+    """A blob truncated by a full disk is not treated as complete."""
     store.path(SHA256).parent.mkdir(parents=True)
     store.path(SHA256).write_bytes(DATA[:10])
     store.ingest(source, SHA256, len(DATA))
@@ -120,7 +120,7 @@ def test_a_truncated_blob_is_replaced(store, source):
 
 
 def test_verify_finds_a_flipped_bit(store, source):
-    """A blob that rotted on disk is found when it is hashed again."""
+    """A blob damaged on disk is found when it is hashed again."""
     store.ingest(source, SHA256, len(DATA))
     store.path(SHA256).write_bytes(b"P" + DATA[1:])
     with pytest.raises(FormatError, match="does not hash to its name"):

@@ -1,4 +1,4 @@
-"""What holds on SQLite and on PostgreSQL alike: migrations both ways, writers, readers, faults."""
+"""Common behaviour of SQLite and PostgreSQL: migrations both ways, writers, readers, faults."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ EVERY = {*Account.metadata.tables, "alembic_version"}
 
 
 def on(place, work):
-    """Return what `work` returns of a connection of its own."""
+    """Return the result of `work` on a new connection."""
     return with_connection(place, work)
 
 
@@ -47,13 +47,13 @@ def tables(place):
 
 
 def differences(connection):
-    """Return what the models have and the tables lack, and the other way round."""
+    """Return what the models have and the tables lack, and vice versa."""
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     return compare_metadata(context, Account.metadata)
 
 
 def test_up_down_and_up_again(place):
-    """Each migration is undone whole; what comes up is the model each time."""
+    """Each migration is undone completely; migrating up gives the model each time."""
     assert not is_current(place)
     assert migrate(place) is True
     assert migrate(place) is False
@@ -79,7 +79,7 @@ def test_several_processes_migrate_at_once(place):
 
 
 async def add_one(sessions):
-    """Add one to a length, as somebody who decides by what he has read."""
+    """Add one to a length that was read before, as an operator's decision would."""
     async with sessions.begin() as session:
         row = (await session.scalars(select(Blob).with_for_update())).one()
         length = row.length
@@ -98,7 +98,7 @@ async def test_no_writer_loses_what_another_wrote(place):
 
 
 async def write_and_fail(sessions, row):
-    """Write a row and run into an error."""
+    """Write a row and raise an error."""
     async with sessions.begin() as session:
         session.add(row)
         await session.flush()
@@ -106,7 +106,7 @@ async def write_and_fail(sessions, row):
 
 
 async def test_a_block_that_raises_leaves_nothing(place):
-    """A transaction is all or nothing, and a broken constraint is the caller's to answer."""
+    """A transaction is all or nothing, and a broken constraint is raised to the caller."""
     async with open_database(place) as sessions:
         entry = {"role": "a", "version": 1, "sha256": "0" * 64, "appended_at": 1}
         with pytest.raises(ZeroDivisionError):
@@ -139,7 +139,7 @@ async def test_a_row_needs_the_row_that_it_names(place):
 
 
 async def test_a_reader_does_not_wait_for_a_writer(place):
-    """What is committed is read while a transaction that writes is open."""
+    """Committed data is read while a writing transaction is open."""
     async with open_database(place) as sessions, sessions.begin() as writing:
         writing.add(Blob(sha256="0" * 64, length=0, verified_at=1))
         await writing.flush()

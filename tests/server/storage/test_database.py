@@ -1,4 +1,4 @@
-"""Migrations: once, twice, interrupted, from a newer version; and the model they lead to."""
+"""Migrations: once, twice, interrupted, from a newer version; and the resulting model."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ def tables(path):
 
 @pytest.fixture
 def further_migration(tmp_path):
-    """Give the migrations of a version of the server that has one more."""
+    """Give the migrations of a server version that has one more."""
     folder = tmp_path / "migrations"
     shutil.copytree(migration.MIGRATIONS, folder)
     (folder / "versions" / "0003_more.py").write_text(FURTHER)
@@ -66,7 +66,7 @@ def test_fresh_and_again(tmp_path):
 
 
 def test_the_model_is_what_the_migrations_make(tmp_path):
-    """Nothing is in the model that no migration makes, nor the other way round."""
+    """Model and migrations agree in both directions."""
     migrate(tmp_path / "hening.sqlite")
     engine = create_engine(f"sqlite:///{tmp_path / 'hening.sqlite'}")
     with engine.connect() as connection:
@@ -84,7 +84,7 @@ async def commit_and_crash(path, crashed):
 
 
 def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, further_migration):
-    """What was committed before a crash is in the copy, although the main file lacks it."""
+    """Data committed before a crash is in the copy, although the main file lacks it."""
     (tmp_path / "state").mkdir()
     asyncio.run(commit_and_crash(tmp_path / "state" / "hening.sqlite", tmp_path / "crashed"))
     path = tmp_path / "crashed" / "hening.sqlite"
@@ -95,7 +95,7 @@ def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, further_migration
 
 
 def test_the_copy_is_as_narrow_as_the_database(tmp_path, further_migration):
-    """The copy from before a migration holds the same secrets; others may not read it either."""
+    """The copy from before a migration has the same secrets; others may not read it either."""
     path = tmp_path / "hening.sqlite"
     migrate(path)
     migrate(path, migrations=further_migration)
@@ -121,7 +121,7 @@ def test_an_interrupted_migration_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_database_of_a_newer_version(tmp_path):
-    """A version that this server does not know is named, and nothing is changed."""
+    """A version unknown to this server is named, and nothing is changed."""
     path = tmp_path / "hening.sqlite"
     migrate(path)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
@@ -141,7 +141,7 @@ async def test_commits_are_durable(tmp_path):
 
 
 async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
-    """Who waits for a process that is stopped in a transaction is told what to look for."""
+    """The error for a process stopped in a transaction says what to look for."""
     monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
     path, change = tmp_path / "hening.sqlite", text("UPDATE leases SET expires_at = 0")
 
@@ -161,7 +161,7 @@ async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
 
 
 async def test_nobody_else_reads_the_database(tmp_path):
-    """It holds secrets of webhooks: it and what lies beside it are for their owner alone."""
+    """It contains secrets of webhooks: it and its side files are private to their owner."""
     file = tmp_path / "hening.sqlite"
     for _ in range(2):
         async with open_database(file) as sessions, sessions() as session:

@@ -51,7 +51,7 @@ class Machine:
 
 
 def test_order_of_calls(tmp_path, monkeypatch):
-    """File synced, renamed, folder synced: in this order only a crash leaves old or new."""
+    """File synced, renamed, folder synced: only in this order a crash leaves old or new."""
     machine = Machine(monkeypatch)
     write_durable(tmp_path / "file", b"new")
     folder = tmp_path.name
@@ -65,7 +65,7 @@ def test_order_of_calls(tmp_path, monkeypatch):
 
 
 def test_new_folders_are_synced_in_their_parents(tmp_path, monkeypatch):
-    """A file in a folder that a power cut forgets is lost, however well it was synced."""
+    """A file in a folder lost in a power cut is lost, however well it was synced."""
     machine = Machine(monkeypatch)
     write_durable(tmp_path / "a" / "b" / "file", b"new")
     synced = [call for call in machine.calls if call.startswith("fsync")]
@@ -75,7 +75,7 @@ def test_new_folders_are_synced_in_their_parents(tmp_path, monkeypatch):
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("fail_at", range(1, 6))
 def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch, fail_at, after):
-    """Whatever call is the last, the file is whole, and a second attempt completes it."""
+    """Whichever call is the last, the file is whole, and a second attempt completes it."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with monkeypatch.context() as patch:
@@ -150,7 +150,7 @@ def mode(path):
 @pytest.mark.usefixtures("_umask")
 @pytest.mark.parametrize(("given", "folder"), [(0o600, 0o700), (0o644, 0o755)])
 def test_created_with_exactly_the_mode(tmp_path, given, folder):
-    """A umask takes nothing away that is needed, and adds nothing."""
+    """A umask removes no necessary bits, and adds none."""
     os.close(open_created(tmp_path / "opened", os.O_WRONLY, given))
     create_file(tmp_path / "created", given)
     create_folder(tmp_path / "folder", given)
@@ -164,7 +164,7 @@ def test_created_with_exactly_the_mode(tmp_path, given, folder):
 
 @pytest.mark.usefixtures("_umask")
 def test_the_default_is_the_users_alone(tmp_path):
-    """Whoever says nothing writes 0600 into 0700; a database as well, before SQLite opens it."""
+    """The default is 0600 in 0700; also for a database, before SQLite opens it."""
     write_durable(tmp_path / "folder" / "file", b"")
     migrate(tmp_path / "hening.sqlite")
     found = [mode(tmp_path / name) for name in ("folder", "folder/file", "hening.sqlite")]
@@ -172,7 +172,7 @@ def test_the_default_is_the_users_alone(tmp_path):
 
 
 def test_asked_of_the_kernel_with_no_wider_mode(tmp_path, monkeypatch):
-    """The mode is that of the system call that creates, so that there is no moment before it."""
+    """The mode is given in the creating system call, so that it holds from the start."""
     asked, really = [], os.open
 
     def watch(path, flags, given=0o777, **more):
@@ -204,18 +204,18 @@ def test_what_is_there_keeps_its_mode(tmp_path):
     [
         *((0o600, SERVER, True), (0o400, SERVER, True), (0o640, SERVER, False)),
         *((0o604, SERVER, False), (0o620, SERVER, False), (0o601, SERVER, False)),
-        # A credential of systemd: root's, with an access control list for the server's user.
+        # A systemd credential: root's, with an access control list for the server's user.
         *((0o440, 0, True), (0o640, 0, True), (0o644, 0, False), (0o660, 0, False)),
         *((0o600, OTHER, True), (0o640, OTHER, False)),
     ],
 )
 def test_is_private(bits, owner, private):
-    """A secret is its owner's and the server's alone; root's may be lent to the server's group."""
+    """A secret belongs to its owner and the server; root's may be the server's group's, too."""
     found = os.stat_result((stat.S_IFREG | bits, 0, 0, 1, owner, 0, 0, 0, 0, 0))
     assert is_private(found, SERVER) is private
 
 
 def test_root_lends_nothing_to_itself():
-    """A server of root's needs no group to read root's file."""
+    """A server that runs as root needs no group to read root's file."""
     found = os.stat_result((stat.S_IFREG | 0o640, 0, 0, 1, 0, 0, 0, 0, 0, 0))
     assert not is_private(found, 0)

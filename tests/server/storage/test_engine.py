@@ -1,4 +1,4 @@
-"""Turns at the gate: one at a time, in order, what is urgent first."""
+"""Turns at the gate: one at a time, in order, urgent ones first."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ SECONDS = 60.0
 
 
 def waiting(gate, pool, order, name, *, is_urgent):
-    """Begin to wait in a thread, and return when the gate knows of it."""
+    """Begin to wait in a thread, and return when the gate has registered it."""
     queue = gate._urgent if is_urgent else gate._ordinary
     before = len(queue)
 
@@ -32,7 +32,7 @@ def waiting(gate, pool, order, name, *, is_urgent):
 
 
 def test_what_is_urgent_comes_first():
-    """Whatever came before it; within a class the order is that of arrival."""
+    """Ahead of all earlier ones; within a class the order is that of arrival."""
     gate, order = WriteGate(), []
     assert gate.take(0, is_urgent=False)
     with ThreadPoolExecutor(5) as pool:
@@ -45,7 +45,7 @@ def test_what_is_urgent_comes_first():
 
 
 def test_what_is_urgent_does_not_come_first_for_ever():
-    """After so many turns one that waits has its own."""
+    """After the maximum number of turns a waiting ordinary one has its own."""
     gate, order = WriteGate(), []
     assert gate.take(0, is_urgent=False)
     with ThreadPoolExecutor(IN_A_ROW + 3) as pool:
@@ -57,7 +57,7 @@ def test_what_is_urgent_does_not_come_first_for_ever():
 
 
 def test_who_waits_too_long_has_no_turn():
-    """And the turn of the next is not lost by that."""
+    """And the next one's turn is not lost by that."""
     gate = WriteGate()
     assert gate.take(0, is_urgent=False)
     assert not gate.take(0, is_urgent=True)
@@ -93,7 +93,7 @@ async def write(sessions, order=None, name=""):
 
 
 async def until_waiting(queue, count):
-    """Wait until so many wait at the gate."""
+    """Wait until this many wait at the gate."""
 
     async def is_so():
         return await asyncio.sleep(0.001, len(queue) >= count)
@@ -117,7 +117,7 @@ async def test_transactions_take_turns(both):
 
 
 async def test_reading_takes_no_turn(both):
-    """A question is answered while others write."""
+    """A read is answered while others write."""
     ordinary, urgent, _ = both
     async with writing(urgent), ordinary() as session:
         await session.execute(text("SELECT 1 FROM leases"))
@@ -148,7 +148,7 @@ async def test_a_turn_ends_with_its_transaction(both):
 
 
 async def test_a_turn_that_does_not_come_is_a_locked_database(both, monkeypatch):
-    """The sentence is the one for a transaction that hangs."""
+    """The message is the one for a transaction that hangs."""
     monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
     ordinary, urgent, _ = both
     async with writing(ordinary):

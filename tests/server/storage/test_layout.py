@@ -1,4 +1,4 @@
-"""Where things lie in a state folder is part of what an operator backs up."""
+"""The layout of a state folder is part of an operator's backup."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from server.storage.layout import StateFolder
 
 
 def test_places(tmp_path):
-    """Each name is where docs/OPERATIONS.md and the signer look for it."""
+    """Each name is as docs/OPERATIONS.md and the signer expect it."""
     folder = StateFolder(tmp_path)
     names = {
         name: getattr(folder, name).relative_to(tmp_path)

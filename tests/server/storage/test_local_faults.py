@@ -1,4 +1,4 @@
-"""A disk that is full ends in one sentence and leaves nothing; two may write the same blob."""
+"""A full disk gives one error message and leaves nothing; two processes may write one blob."""
 
 import contextlib
 import hashlib
@@ -36,7 +36,7 @@ write_blob(pieces(), "0" * 64, 4, Path(sys.argv[1]))
 
 @contextlib.contextmanager
 def no_room():
-    """Let no file grow beyond a limit, as if the disk had no more room."""
+    """Let no file grow beyond a limit, as if the disk were full."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, before[1]))
     try:
@@ -46,7 +46,7 @@ def no_room():
 
 
 def test_no_room_for_a_blob(tmp_path):
-    """The sentence says how much was wanted; neither the blob nor a part of it stays."""
+    """The message has the required size; neither the blob nor a part of it stays."""
     (tmp_path / "source").write_bytes(BIG)
     store = LocalBlobs(tmp_path / "blobs")
     with no_room(), pytest.raises(StorageError, match=f"no room for .* of {len(BIG)} bytes"):
@@ -57,7 +57,7 @@ def test_no_room_for_a_blob(tmp_path):
 
 
 def test_a_bundle_waits_for_room(world):
-    """It is put off with an alarm, nothing of it is public, and with room it is published."""
+    """It is postponed with an alarm, none of it is public, and with space it is published."""
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (BIG, release(2))}
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}
     bundle_id = world.submit(role, [BIG])
@@ -73,7 +73,7 @@ def test_a_bundle_waits_for_room(world):
 
 
 def test_two_write_the_same_blob(tmp_path):
-    """Each has a file of its own, and whoever is first or last, the blob is whole."""
+    """Each has its own file, and the blob is whole whichever is first or last."""
     target = tmp_path / "blobs" / SHA256
     source = tmp_path / "source"
     source.write_bytes(BIG)
@@ -93,7 +93,7 @@ def test_two_write_the_same_blob(tmp_path):
 
 
 def test_a_sweep_spares_what_is_being_written(tmp_path):
-    """The temporary file of a live process stays; once that was killed, it goes."""
+    """The temporary file of a living process stays; after its kill it is removed."""
     folder = tmp_path / "blobs" / "00"
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, folder / ("0" * 64)],

@@ -1,4 +1,4 @@
-"""Migrations of a database that holds something, up, down and up again, on both databases."""
+"""Migrations of a database with data, up, down and up again, on both databases."""
 
 import asyncio
 import contextlib
@@ -70,7 +70,7 @@ def older(place):
 
 
 def upgrade(place):
-    """Migrate as an operator does: back-up first."""
+    """Migrate as an operator does: backup first."""
     if isinstance(place, PostgresAddress):
         with pytest.raises(StorageError, match="--backup-made"):
             migrate(place)
@@ -80,7 +80,7 @@ def upgrade(place):
 
 
 def test_rows_survive_up_down_and_up_again(older):
-    """What the first release wrote is the same row for row after each migration."""
+    """The first release's rows are the same, row for row, after each migration."""
     rows = {table: sorted(rows) for table, rows in ROWS.items()}
     assert upgrade(older) is True
     assert on(older, read) == rows
@@ -92,7 +92,7 @@ def test_rows_survive_up_down_and_up_again(older):
 
 
 def test_the_control_plane_begins_empty(older):
-    """Its tables are there and can be written; the audit log is empty, after a downgrade too."""
+    """Its tables exist and can be written; the audit log is empty, after a downgrade too."""
 
     async def use():
         async with open_database(older) as sessions, sessions.begin() as session:
@@ -110,9 +110,9 @@ def test_the_control_plane_begins_empty(older):
 
 
 def test_the_back_up_is_the_database_before(older):
-    """Beside a SQLite file lies a copy of the older revision, with its rows and nothing else."""
+    """Beside a SQLite file there is a copy of the older revision, with exactly its rows."""
     if isinstance(older, PostgresAddress):
-        upgrade(older)  # its back-up is made with pg_dump, and stated
+        upgrade(older)  # its backup is made with pg_dump, and stated
         assert is_current(older)
         return
     upgrade(older)

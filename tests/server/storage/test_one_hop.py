@@ -1,4 +1,4 @@
-"""A statement takes one hop to SQLite's thread, and what does nothing takes none."""
+"""A statement takes one hop to SQLite's thread, and an empty operation takes none."""
 
 import aiosqlite
 import pytest
@@ -10,7 +10,7 @@ from server.storage.database import open_database
 
 @pytest.fixture
 async def sessions(tmp_path):
-    """Give a database with one connection, made already."""
+    """Give a database with one existing connection."""
     async with open_database(tmp_path / "database") as sessions:
         async with sessions.begin() as session:
             await session.execute(text("CREATE TABLE things (name TEXT UNIQUE)"))
@@ -19,7 +19,7 @@ async def sessions(tmp_path):
 
 @pytest.fixture
 def hops(monkeypatch):
-    """Give the names of the calls that threads of connections are given."""
+    """Give the names of the calls that connections' threads get."""
     names = []
     execute = aiosqlite.Connection._execute
 
@@ -32,7 +32,7 @@ def hops(monkeypatch):
 
 
 async def test_a_statement_takes_one_hop(hops, sessions):
-    """So does what begins a transaction, and what ends it."""
+    """So do begin and end of a transaction."""
     hops.clear()
     async with sessions.begin() as session:
         made = await session.execute(text("INSERT INTO things VALUES ('a'), ('b') RETURNING name"))
@@ -43,7 +43,7 @@ async def test_a_statement_takes_one_hop(hops, sessions):
 
 
 async def test_rows_that_were_read_are_rolled_back_once(hops, sessions):
-    """Only what has a transaction is rolled back: the pool rolls back what it is given, too."""
+    """Only an open transaction is rolled back, although the pool rolls back every connection."""
     hops.clear()
     async with sessions() as session:
         await session.execute(text("SELECT name FROM things"))
@@ -62,7 +62,7 @@ async def test_many_rows_are_written_in_one_hop(hops, sessions):
 
 @pytest.mark.parametrize("statement", ["INSERT", "INSERT OR ROLLBACK"])
 async def test_a_transaction_that_failed_is_rolled_back(hops, sessions, statement):
-    """The next one finds the gate free, though SQLite, as with a full disk, has ended it itself."""
+    """The next one finds the gate free, even if SQLite has ended it itself, as with a full disk."""
     hops.clear()
     with pytest.raises(IntegrityError):
         async with sessions.begin() as session:

@@ -1,4 +1,4 @@
-"""PostgreSQL behind an address: no password in any sentence, no migration without a back-up."""
+"""PostgreSQL by its address: no password in any message, no migration without a backup."""
 
 import asyncio
 
@@ -43,7 +43,7 @@ def test_addresses_that_are_refused(url):
     ],
 )
 def test_what_is_shown_of_an_address(url, shown):
-    """Host, port and database; never the password, wherever it stands."""
+    """Host, port and database; never the password, wherever it is."""
     address = PostgresAddress(url)
     assert str(address) == shown
     assert "secret" not in repr(address)
@@ -51,7 +51,7 @@ def test_what_is_shown_of_an_address(url, shown):
 
 @pytest.mark.needs("postgresql")
 def test_no_migration_without_a_back_up(postgres):
-    """An older database with something in it is left alone until a back-up is said to be made."""
+    """An older database with data is not changed until the operator states a backup."""
     address = PostgresAddress(postgres.make_database())
     assert migrate(address) is True
     go_down(address, "0001")
@@ -71,7 +71,7 @@ async def count(sessions):
 
 @pytest.mark.needs("postgresql")
 async def test_a_server_that_goes_and_comes_back(postgres):
-    """Without it each use fails in a sentence; with it again the same sessions serve, unasked."""
+    """Without it each use fails with a message; with it the same sessions work again."""
     async with open_database(PostgresAddress(postgres.make_database())) as sessions:
         async with sessions.begin() as session:
             session.add(Blob(sha256="0" * 64, length=0, verified_at=1))
@@ -100,7 +100,7 @@ async def test_a_server_that_goes_and_comes_back(postgres):
     ],
 )
 def test_a_server_that_lets_nobody_in(postgres, change, reason):
-    """A wrong password or a database that is not there is said without the password."""
+    """A wrong password or a missing database is reported without the password."""
     address = PostgresAddress(postgres.make_database().replace(*change))
     with pytest.raises(StorageError, match=reason) as found:
         migrate(address)

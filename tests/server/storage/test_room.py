@@ -1,4 +1,4 @@
-"""What cannot be kept is refused before it is moved, with the number of bytes that are lacking."""
+"""Data that does not fit is refused before it is moved, with the number of missing bytes."""
 
 import pytest
 
@@ -23,7 +23,7 @@ from server.storage.room import NoRoomError, Room, check_room, plan_room
     ],
 )
 def test_the_plan(length, used, free, quota, keep, lacking):
-    """The quota bounds all blobs, what is kept free bounds the disk, the larger lack counts."""
+    """The quota limits all blobs, reserved space limits the disk, the larger lack counts."""
     room = Room(quota, keep)
     assert plan_room(length, used=used, free=free, room=room) == lacking
     if not lacking:

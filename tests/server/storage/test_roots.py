@@ -1,4 +1,4 @@
-"""Which root goes with which timestamp, and since when it is public."""
+"""Which root belongs to which timestamp, and since when it is public."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def public(tmp_path):
 
 
 def test_the_record(public):
-    """A new root is seen with its timestamp and later ones; when that was is kept."""
+    """A new root is seen with its timestamp and later ones; that time is stored."""
     assert root_time(public) == 0
     write_roots(public, before=1, newest=3, timestamp=7, time=1_795_000_000)
     assert [list_roots(public, version) for version in (6, 7, 8)] == [[1], [1, 2, 3], [1, 2, 3]]
@@ -24,14 +24,14 @@ def test_the_record(public):
 
 
 def test_other_names(public):
-    """What is not named as a root is named is none."""
+    """A file without a root's name is no root."""
     for name in ("0.root.json", "04.root.json", "9x.root.json", "5.root.json.old"):
         (public / "metadata" / name).write_bytes(b"{}")
     assert list_roots(public, 1) == find_roots(public) == [1, 2, 3]
 
 
 def test_a_record_of_a_former_version(public):
-    """It says no time; then the root has been public for long."""
+    """It has no time; then the root has been public for long."""
     (public / "roots.json").write_bytes(b'{"before":1,"newest":3,"timestamp":7}\n')
     assert list_roots(public, 6) == [1]
     assert root_time(public) == 0
@@ -41,7 +41,7 @@ def test_a_record_of_a_former_version(public):
     "data", [b"", b"{}\n", b'{"before":1,"newest":3,"time":"x","timestamp":7}\n']
 )
 def test_what_is_no_record(public, data):
-    """It ends in a sentence."""
+    """It ends with an error message."""
     (public / "roots.json").write_bytes(data)
     with pytest.raises(FormatError):
         root_time(public)

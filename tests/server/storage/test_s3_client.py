@@ -1,4 +1,4 @@
-"""Where blobs lie in S3, as the settings say it."""
+"""The place of blobs in S3, as configured."""
 
 import os
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from server.storage.s3_client import S3Key, S3Place, decode_place, load_secret, 
     ],
 )
 def test_urls(url, bucket, prefix):
-    """Bucket and prefix are read; the endpoint is that of the region where none is given."""
+    """Bucket and prefix are read; the default endpoint is that of the region."""
     place = decode_place(url, "", "eu-central-1", "id", "secret")
     endpoint = "https://s3.eu-central-1.amazonaws.com"
     assert place == S3Place(bucket, prefix, endpoint, "eu-central-1", S3Key("id", "secret"))
@@ -46,7 +46,7 @@ def test_urls(url, bucket, prefix):
     ],
 )
 def test_what_is_no_place(arguments, sentence):
-    """It is refused in a sentence that names the setting and quotes no secret."""
+    """It is refused with a message that names the setting and quotes no secret."""
     with pytest.raises(FormatError, match=sentence) as refused:
         decode_place(*arguments)
     assert "canary" not in str(refused.value)
@@ -61,7 +61,7 @@ def test_a_machine_with_a_role():
 
 
 def test_secret_files(tmp_path):
-    """A line in a file is read; a pipe, a long file and one that is no text are refused."""
+    """A one-line file is read; a pipe, a long file and a binary one are refused."""
     file = tmp_path / "secret"
     file.write_bytes(b"secret-4711\n")
     assert load_secret(file) == "secret-4711"
@@ -109,7 +109,7 @@ def test_examples_of_the_reference(query, target, signature):
 
 
 def test_what_is_encoded():
-    """Spaces and other signs are percent-encoded, a slash in a value too, and in a path not."""
+    """Spaces and other signs are percent-encoded; a slash is in a value, but not in a path."""
     target, _ = sign_request("GET", HOST, "/a b/ü", {"k/": "v +"}, KEY, "us-east-1", NOW)
     assert target == "/a%20b/%C3%BC?k%2F=v%20%2B"
 

@@ -1,4 +1,4 @@
-"""An S3 store that fails ends in one sentence, shows no secret, and leaves nothing half visible."""
+"""A failing S3 store gives one error message, shows no secret, and leaves nothing half visible."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ def now():
 
 @pytest.fixture
 def place(seaweed):
-    """Give a place of its own in the bucket."""
+    """Give an unused prefix in the bucket."""
     return seaweed.place(f"faults/{uuid.uuid4()}")
 
 
@@ -55,7 +55,7 @@ def proxy(seaweed):
 
 
 def impatient(place, proxy, *, retries=1, seconds=60):
-    """Return a store behind the proxy that does not try often, or wait for long."""
+    """Return a store behind the proxy with few retries and short timeouts."""
     behind = dataclasses.replace(place, endpoint=proxy.endpoint)
     return S3Blobs(behind, now, patience=timedelta(seconds=seconds), retries=retries)
 
@@ -92,7 +92,7 @@ def one_sentence():
     ids=str,
 )
 def test_a_blob_that_cannot_be_sent(place, proxy, source, fault, limit):
-    """It is not there under its name, and comes in when the store is back."""
+    """It is not stored under its name, and is stored when S3 is back."""
     store, real = impatient(place, proxy), S3Blobs(place, now)
     if fault is Fault.SILENCE:
         store = impatient(place, proxy, seconds=1)
@@ -107,7 +107,7 @@ def test_a_blob_that_cannot_be_sent(place, proxy, source, fault, limit):
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CLOSE], ids=str)
 def test_a_failure_that_passes(place, proxy, source, fault):
-    """Requests are repeated, so that nobody notices a connection or two that fail."""
+    """Requests are retried, so that one or two failed connections have no effect."""
     store = impatient(place, proxy, retries=3)
     proxy.fault, proxy.times = fault, 1
     store.ingest(*source)
@@ -115,7 +115,7 @@ def test_a_failure_that_passes(place, proxy, source, fault):
 
 
 def test_an_answer_that_is_lost(place, proxy, source):
-    """The store has what it was sent, or not; it is told as a failure, and may be repeated."""
+    """The store may have received it; it is reported as a failure, and may be repeated."""
     store, real = impatient(place, proxy, seconds=1), S3Blobs(place, now)
     proxy.fault = Fault.LOSE_ANSWER
     with one_sentence():
@@ -129,7 +129,7 @@ def test_an_answer_that_is_lost(place, proxy, source):
 
 
 def test_answers_that_are_slow(place, proxy, source):
-    """Within its patience a store may take its time, whatever is asked."""
+    """Within the timeout a store may take its time, for any request."""
     store = impatient(place, proxy, retries=0)
     proxy.fault = Fault.SLOW
     store.ingest(*source)
@@ -138,7 +138,7 @@ def test_answers_that_are_slow(place, proxy, source):
 
 
 def test_a_storm_of_errors(place, proxy, source):
-    """A store that answers 500 for longer than is tried, and then no more: one of each."""
+    """A store that answers 500 for longer than the retries, and then recovers: one of each."""
     store = impatient(place, proxy, retries=2)
     proxy.fault, proxy.times = Fault.ERROR, 3
     with one_sentence():
@@ -148,7 +148,7 @@ def test_a_storm_of_errors(place, proxy, source):
 
 
 def test_a_package_that_is_cut_off(place, proxy, tmp_path):
-    """What was given is right, and what is missing is an error, never an early end."""
+    """Delivered bytes are right, and missing ones are an error, never an early end."""
     path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()
     path.write_bytes(LARGE)
     S3Blobs(place, now).ingest(path, sha256, len(LARGE))
@@ -172,7 +172,7 @@ def test_a_package_that_is_cut_off(place, proxy, tmp_path):
 
 
 def acts(store, source):
-    """Yield everything that asks S3."""
+    """Yield every request to S3."""
 
     async def read():
         async with store.open_range(source[1], 0, 10):
@@ -191,7 +191,7 @@ def acts(store, source):
 
 @pytest.mark.parametrize("key", ["wrong secret", "unknown key"])
 def test_a_key_that_is_refused(place, source, key):
-    """Each request ends in a sentence that names the key's settings and nothing of the key."""
+    """Each request ends with a message that names the key's settings and nothing of the key."""
     known = S3Key(place.key.id, "canary-wrong-secret")
     wrong = known if key == "wrong secret" else S3Key("canary-unknown", "canary-secret")
     for act in acts(S3Blobs(dataclasses.replace(place, key=wrong), now), source):
@@ -200,7 +200,7 @@ def test_a_key_that_is_refused(place, source, key):
 
 
 def test_a_store_that_is_away(place, source):
-    """Nobody listens: each request ends in a sentence."""
+    """Without a listener each request ends with a message."""
     away = dataclasses.replace(place, endpoint="http://127.0.0.1:9")
     store = S3Blobs(away, now, patience=timedelta(seconds=1), retries=0)
     for act in acts(store, source):
@@ -209,7 +209,7 @@ def test_a_store_that_is_away(place, source):
 
 
 def test_a_bucket_that_is_not_there(place, source):
-    """A list is refused in a sentence instead of being empty, for it decides what is removed."""
+    """A list fails with a message instead of being empty, because it decides about removals."""
     store = S3Blobs(dataclasses.replace(place, bucket="another"), now)
     with one_sentence():
         list(store.list())
@@ -217,7 +217,7 @@ def test_a_bucket_that_is_not_there(place, source):
 
 
 def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
-    """Nothing is visible, the blob can come, and parts that are old enough are swept."""
+    """Nothing is visible, the blob can come, and old enough parts are removed."""
     path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()
     path.write_bytes(LARGE)
     proxy.fault, proxy.limit = Fault.HOLD_REQUEST, 3_000_000
@@ -241,7 +241,7 @@ def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
 
 
 def test_an_upload_that_is_refused_leaves_no_parts(place, tmp_path):
-    """Bytes with another hash are sent, found out before the end, and taken back."""
+    """Bytes with another hash are sent, detected before the end, and withdrawn."""
     path = tmp_path / "source"
     path.write_bytes(LARGE)
     store = S3Blobs(place, now)
@@ -251,7 +251,7 @@ def test_an_upload_that_is_refused_leaves_no_parts(place, tmp_path):
 
 
 def test_the_sweep_leaves_what_others_keep_in_the_bucket(seaweed, place):
-    """Uploads below another prefix are not touched, even if it begins in the same way."""
+    """Uploads under another prefix are not touched, even with the same beginning."""
     other = S3Blobs(seaweed.place(f"{place.prefix}x"), now)
     assert other._uploads.prefix.startswith(place.prefix)
     assert not other._uploads.prefix.startswith(S3Blobs(place, now)._uploads.prefix)

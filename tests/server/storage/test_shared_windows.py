@@ -1,4 +1,4 @@
-"""Windows: one fetch for many readers, memory with a bound, and nobody who waits for another."""
+"""Windows: one fetch for many readers, bounded memory, and no reader that waits for another."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ PIECES = [b"a", b"b", b"c"]
 
 
 class Store:
-    """Gives pieces when it is told to, and counts what it is asked for."""
+    """Yields pieces when it is allowed to, and counts requests."""
 
     def __init__(self):
         self.asked = []
@@ -43,12 +43,12 @@ class Store:
 
 @pytest.fixture
 def store():
-    """Give a store that gives nothing yet."""
+    """Give a store that yields nothing yet."""
     return Store()
 
 
 async def read(windows, number=0, key="k"):
-    """Read a window to its end; None stands for what was given up."""
+    """Read a window to its end; None stands for an evicted window."""
     found = []
     with windows.reading(key, number) as window:
         if window is None:
@@ -59,13 +59,13 @@ async def read(windows, number=0, key="k"):
 
 
 async def turns():
-    """Let everything go on that can."""
+    """Run all tasks that can run."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 async def test_one_fetch_for_many(store):
-    """A hundred readers at once, and one that comes later, take one fetch."""
+    """A hundred simultaneous readers, and a later one, need one fetch."""
     windows = SharedWindows(store.fetch, 4)
     readers = [asyncio.create_task(read(windows)) for _ in range(100)]
     await turns()
@@ -86,7 +86,7 @@ async def test_pieces_are_given_as_they_come(store):
         assert not later.done()
         store.give(count=2)
         assert await later == b"b"
-        assert await window.piece(3) == b""  # behind the end
+        assert await window.piece(3) == b""  # after the end
 
 
 async def test_a_slow_reader_holds_up_nobody(store):
@@ -102,7 +102,7 @@ async def test_a_slow_reader_holds_up_nobody(store):
 
 
 async def test_a_failure_is_for_those_who_wait(store):
-    """Each of them gets an error of its own; the next reader fetches again."""
+    """Each of them gets an error; the next reader fetches again."""
     windows = SharedWindows(store.fetch, 4)
     store.failure = StorageError("the S3 store does not give a blob: it does not answer.")
     readers = [asyncio.create_task(read(windows)) for _ in range(3)]
@@ -119,7 +119,7 @@ async def test_a_failure_is_for_those_who_wait(store):
 
 
 async def test_what_came_before_a_failure_counts(store):
-    """Who has to read what had come goes on by themselves; who waits for more gets the error."""
+    """A reader of pieces that had arrived continues; one that waits for more gets the error."""
     windows = SharedWindows(store.fetch, 4)
     with windows.reading("k", 0) as window:
         store.give(count=1)
@@ -146,7 +146,7 @@ async def test_a_failure_that_nobody_foresaw(store):
 
 
 async def test_one_reader_that_goes_away(store):
-    """The fetch goes on for the other."""
+    """The fetch continues for the other."""
     windows = SharedWindows(store.fetch, 4)
     readers = [asyncio.create_task(read(windows)) for _ in range(2)]
     await turns()
@@ -159,7 +159,7 @@ async def test_one_reader_that_goes_away(store):
 
 
 async def test_the_last_reader_that_goes_away(store):
-    """With nobody left the fetch is ended, and it begins anew for who comes later."""
+    """Without readers the fetch is cancelled, and a later reader starts a new one."""
     windows = SharedWindows(store.fetch, 4)
     readers = [asyncio.create_task(read(windows)) for _ in range(2)]
     await turns()
@@ -174,7 +174,7 @@ async def test_the_last_reader_that_goes_away(store):
 
 
 async def test_who_comes_while_a_fetch_is_ended(store):
-    """A reader that comes right after the last one left gets a fetch of its own."""
+    """A reader right after the last one left gets a new fetch."""
     windows = SharedWindows(store.fetch, 4)
     first = asyncio.create_task(read(windows))
     await turns()
@@ -185,7 +185,7 @@ async def test_who_comes_while_a_fetch_is_ended(store):
 
 
 async def test_the_one_read_last_is_kept(store):
-    """Of windows that nobody reads the one that was left alone longest makes room."""
+    """Of windows without readers the least recently used one is evicted."""
     windows = SharedWindows(store.fetch, 2)
     for number in (0, 1, 0, 2):  # 1 was read before 0 was read again
         store.give(number=number)
@@ -194,7 +194,7 @@ async def test_the_one_read_last_is_kept(store):
 
 
 async def test_no_room_among_those_that_are_read(store):
-    """Who comes then goes on by itself; nobody loses a window that they read."""
+    """A new reader reads without a window; no reader loses its window."""
     windows = SharedWindows(store.fetch, 2)
     with windows.reading("k", 0) as first, windows.reading("k", 1) as second:
         store.give(number=0)
@@ -206,7 +206,7 @@ async def test_no_room_among_those_that_are_read(store):
 
 
 async def test_a_reader_that_is_slower_than_a_moment(store, monkeypatch):
-    """Its window is given up for one that is wanted, with its bytes; it is told and goes on."""
+    """Its window is evicted for a wanted one; it gets a signal and continues without."""
     monkeypatch.setattr("server.storage.shared_windows.MOMENT", 0.0)
     windows = SharedWindows(store.fetch, 1)
     with windows.reading("k", 0) as slow:
@@ -220,7 +220,7 @@ async def test_a_reader_that_is_slower_than_a_moment(store, monkeypatch):
 
 
 async def test_a_window_that_comes_and_is_given_up(store, monkeypatch):
-    """Its fetch ends, and who waits for it, or asks for a piece later, is told to go on."""
+    """Its fetch ends, and its readers get the signal to continue without it."""
     monkeypatch.setattr("server.storage.shared_windows.MOMENT", 0.0)
     windows = SharedWindows(store.fetch, 1)
     waiting = asyncio.create_task(read(windows))
@@ -235,7 +235,7 @@ async def test_a_window_that_comes_and_is_given_up(store, monkeypatch):
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_never_more_than_is_kept(store, seed):
-    """Whatever readers do, the bound holds, and each gets the right pieces or is told."""
+    """For any readers the limit holds, and each gets the right pieces or the signal."""
     choose = random.Random(seed)
     windows, most = SharedWindows(store.fetch, 3), 0
     tasks = []
