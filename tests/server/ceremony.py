@@ -114,14 +114,14 @@ class Ceremony:
     def packs(
         self, name: str, version: int, entries: Mapping[str, Any], **options: Any
     ) -> tuple[bytes, list[bytes]]:
-        """Sign `tables` or `content` with packs of those entries; return it and all its blobs."""
+        """Sign `tables` or `content` with packs of these entries; return it and all its blobs."""
         targets, files = make_pack_role(name, entries, version=version, **options)
         targets.expires = self.now + timedelta(days=90)
         self.blobs |= {hashlib.sha256(data).hexdigest(): data for data in files.values()}
         return self.sign(name, targets), list(files.values())
 
     def first(self) -> dict[tuple[str, int], bytes]:
-        """Sign everything that a first submission holds."""
+        """Sign all roles of a first submission."""
         files = {("root", 1): self.root(), ("targets", 1): self.targets()}
         return files | {(name, 1): self.role(name) for name in (*MODELS, "tables", "content")}
 

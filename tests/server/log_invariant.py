@@ -13,7 +13,7 @@ from tests.postgres import fetch
 
 
 def check_log(folder, public_key):
-    """Assert that entries, tiles, checkpoint and proofs of a state folder say one thing.
+    """Assert that entries, tiles, checkpoint and proofs of a state folder agree.
 
     Returns the leaves as (role, version, sha256) in order.
     """
@@ -43,7 +43,7 @@ def check_log(folder, public_key):
 
 
 def check_metadata_is_logged(folder, leaves):
-    """Assert that each public role file, but snapshot and timestamp, is a leaf with a proof."""
+    """Assert that each public role file except snapshot and timestamp is a leaf with a proof."""
     for path in (folder.public / "metadata").glob("[1-9]*.json"):
         version, role, _ = path.name.split(".")
         if role != "snapshot":
@@ -60,7 +60,7 @@ def check_proof(proof, name, leaves, hashes, public_key):
     at = int(index.removeprefix("index "))
     assert leaves[at][:2] == name
     size, root = read_checkpoint(checkpoint, public_key)
-    # RFC 9162 section 2.1.3.2: the loop form, where the code under test has the recursive one.
+    # RFC 9162 section 2.1.3.2: the iterative form; the code under test has the recursive one.
     node, last, digest = at, size - 1, hashes[at]
     for text in path:
         sibling = base64.b64decode(text)
@@ -89,7 +89,7 @@ def read_checkpoint(note, public_key):
 
 
 def merkle(hashes):
-    """Fold a list of leaf hashes into its root: a stack of perfect trees, joined at the end."""
+    """Compute the root of a list of leaf hashes: a stack of perfect trees, joined at the end."""
     stack = []
     for digest in hashes:
         height, node = 0, digest

@@ -1,4 +1,4 @@
-"""Any TUF client and curl work with the server as they come."""
+"""Unmodified TUF clients and curl work with the server."""
 
 import gzip
 import subprocess
@@ -59,7 +59,7 @@ def test_the_phones_machine_as_an_ordinary_client(served, published_state, tmp_p
 
 @pytest.mark.parametrize("option", [[], ["--compressed"], ["--http1.0"]])
 def test_curl_reads_every_path(served, published_state, option, tmp_path):
-    """Each file of the public tree, the package and the empty target, byte by byte."""
+    """Each file of the public tree, the package and the empty target, byte for byte."""
     public = published_state.folder.public
     files = {
         f"/{p.relative_to(public)}": p.read_bytes()
@@ -86,7 +86,7 @@ def test_curl_reads_every_path(served, published_state, option, tmp_path):
 
 
 def test_a_reader_that_asks_for_gzip_and_stops(served):
-    """Packed metadata is one gzip member that any reader unpacks."""
+    """Compressed metadata is one gzip member that any reader unpacks."""
     data = subprocess.run(
         [
             *("curl", "--silent", "--fail", "--header", "Accept-Encoding: gzip"),

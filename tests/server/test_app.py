@@ -1,4 +1,4 @@
-"""One process: what is published is served within a second, and what is broken is not."""
+"""One process: publications are served within a second, and broken ones are not."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ async def until(condition):
 
 
 def test_a_publication_is_looked_for_often_enough():
-    """Bundles and what other processes publish reach phones within a second, with room for work."""
+    """Bundles and other processes' publications reach phones within a second."""
     assert TICK_SECONDS + WATCH_SECONDS <= 0.5
 
 
@@ -92,7 +92,7 @@ async def test_strict_servers_read_themselves_back(world):
 
 
 async def test_renewal_by_the_clock(world):
-    """Two hours on the timestamp is signed afresh; four days on everything online is."""
+    """After two hours the timestamp is signed again; after four days all online roles are."""
     for ahead, versions in ((timedelta(hours=2), (4, 2)), (timedelta(days=4), (5, 3))):
         world.ahead = ahead
         async with (
@@ -110,7 +110,7 @@ async def test_renewal_by_the_clock(world):
 
 
 async def test_a_broken_tree_keeps_the_last_good_one(world):
-    """Rubbish, a lost file, a lost tree: phones are served on, and it is said once."""
+    """Invalid bytes, a lost file, a lost tree: phones are still served, and it is logged once."""
     shown = []
 
     async def show(snapshot):
@@ -140,7 +140,7 @@ async def test_a_broken_tree_keeps_the_last_good_one(world):
 
 
 async def test_a_timestamp_that_vanishes_after_the_look(world, monkeypatch):
-    """Nothing is not served in place of something."""
+    """The last state is not replaced by an empty one."""
 
     async def show(_snapshot):
         await asyncio.sleep(0)
@@ -158,7 +158,7 @@ async def test_a_timestamp_that_vanishes_after_the_look(world, monkeypatch):
 
 
 async def test_superseded_files_that_were_altered(world):
-    """They are not served from the first look on, nor later; the others are, and it is said."""
+    """They are not served from the first check on; the others are, and it is logged."""
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
     assert (
         await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
@@ -199,7 +199,7 @@ async def test_superseded_files_that_were_altered(world):
 
 
 async def test_publishing_goes_on_after_any_failure(world, monkeypatch):
-    """A failure that nobody thought of is counted and said, and the next bundle is published."""
+    """An unexpected failure is counted and logged, and the next bundle is published."""
     process = Publisher.process_incoming
 
     def fail_once(_publisher):
@@ -222,7 +222,7 @@ async def test_publishing_goes_on_after_any_failure(world, monkeypatch):
 
 
 async def test_a_clock_that_jumps_far_signs_nothing(world):
-    """It is an alarm at once; the time without the jump is signed, by later processes, too."""
+    """It is an alarm immediately; the time without the jump is signed, by later processes, too."""
     before = await asyncio.to_thread(world.published)
     settings = Settings(port=0)
     with structlog.testing.capture_logs() as logs:
@@ -251,7 +251,7 @@ async def test_a_clock_that_jumps_far_signs_nothing(world):
 
 
 async def test_no_bundle_stops_renewal(world, monkeypatch):
-    """Whatever publishing runs into, the timestamp is signed afresh; a zip is named once."""
+    """Whatever errors publishing has, the timestamp is signed again; a zip is named once."""
     looks = []
 
     async def fail(_publisher):
@@ -280,7 +280,7 @@ async def test_no_bundle_stops_renewal(world, monkeypatch):
 
 
 async def test_what_another_process_left(world):
-    """A command that dies in the middle is completed by the server that runs, without hands."""
+    """A command that dies in the middle is completed by the running server, automatically."""
 
     def die(step):
         if step == 4:

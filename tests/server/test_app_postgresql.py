@@ -1,4 +1,4 @@
-"""The running server on PostgreSQL, and what it does while the database is away."""
+"""The running server on PostgreSQL, while the database is unreachable."""
 
 import asyncio
 import os
@@ -16,9 +16,9 @@ from tests.server.test_app import client, until
 
 @pytest.mark.needs("postgresql")
 async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
-    """Phones are served on; what was submitted meanwhile is published once it is back, by itself.
+    """Phones are still served; waiting submissions are published once it is back, automatically.
 
-    Nothing that is said of it holds the password.
+    No message about it contains the password.
     """
     address = await asyncio.to_thread(postgres.make_database)
     world = fresh.on(StateFolder(fresh.folder.root, address))

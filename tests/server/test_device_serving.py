@@ -1,4 +1,4 @@
-"""Settings of the device plane's ways in that do not go together, and what is said of them."""
+"""Contradicting settings of the device plane's listeners, and their error messages."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ def pem(tmp_path_factory):
 
 
 def cases(pem, tmp_path):
-    """Return settings with the sentence that refuses them."""
+    """Return settings with the message that refuses them."""
     rubbish = tmp_path / "rubbish"
     rubbish.write_bytes(b"-----BEGIN CERTIFICATE-----\n")
     large = tmp_path / "large"
@@ -43,7 +43,7 @@ def cases(pem, tmp_path):
 
 
 async def test_tls_that_cannot_be(world, pem, tmp_path):
-    """Each is refused with a sentence before anything is served."""
+    """Each is refused with a message before any request is served."""
     for changes, sentence in await asyncio.to_thread(cases, pem, tmp_path):
         with pytest.raises(FormatError, match=sentence):
             async with running(
@@ -58,7 +58,7 @@ async def test_tls_that_cannot_be(world, pem, tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 2])
 async def test_sockets_that_cannot_be(world, workers):
-    """A port in use and a path that is no socket's; nothing is left of the attempt."""
+    """A port in use and a path that is no socket's; the attempt leaves nothing."""
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         taken = Settings(port=other.getsockname()[1], workers=workers)
         with pytest.raises(StorageError, match="is in use: choose another with --port"):
@@ -71,7 +71,7 @@ async def test_sockets_that_cannot_be(world, workers):
 
 
 async def test_unix_sockets_alone(world, tmp_path):
-    """Where no TCP socket was passed, the server cannot know where it is asked."""
+    """Without a passed TCP socket, the server cannot know its address."""
     with socket.socket(socket.AF_UNIX) as passed:
         passed.bind(str(tmp_path / "s"))
         passed.listen()

@@ -1,4 +1,4 @@
-"""The guard that finds blocking calls on the loop finds one."""
+"""The detector of blocking calls on the loop works."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What machines are told on the metrics' listener, and what makes a server not ready."""
+"""Answers of the metrics' listener to machines, and what makes a server not ready."""
 
 import asyncio
 import urllib.error
@@ -45,7 +45,7 @@ def test_what_is_answered():
 
 
 async def look(world, rounds=1):
-    """Send a watchman round; return reasons, what he said, and the metrics."""
+    """Run a watchman once; return reasons, its messages, and the metrics."""
     registry, said = CollectorRegistry(), []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(registry, lambda: 0.0)
@@ -70,7 +70,7 @@ async def test_a_server_that_is_well(world):
 
 
 async def test_offline_roles_that_age(world):
-    """Said once for two rounds; not ready only where root, targets or an online role is expired."""
+    """Logged once in two rounds; not ready only if root, targets or an online role is expired."""
     world.ahead = timedelta(days=60)
     reasons, said, _ = await look(world, rounds=2)
     assert len(said) == len(set(said)) == 8
@@ -79,7 +79,7 @@ async def test_offline_roles_that_age(world):
 
 
 async def test_what_was_seen_is_there_for_the_console(world):
-    """Every role's life, the alarms in the order of their weight, and a clock that is behind."""
+    """Every role's lifetime, the alarms by severity, and a clock that is behind."""
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
         watchman = Watchman(world.folder, sessions, world.now, metrics, str)
@@ -98,7 +98,7 @@ async def test_what_was_seen_is_there_for_the_console(world):
 
 
 async def test_a_clock_behind_the_last_signature(world):
-    """It is said, with both times; publishing goes on."""
+    """It is logged, with both times; publishing continues."""
     world.ahead = timedelta(days=-1)
     reasons, said, _ = await look(world, rounds=2)
     assert reasons == []
@@ -110,7 +110,7 @@ ANY = Room()
 
 
 async def notices_of(world, free=1 << 50, room=ANY):
-    """Send a watchman round twice; return his notices, and what he said."""
+    """Run a watchman twice; return its notices, and its messages."""
     said = []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
@@ -123,7 +123,7 @@ async def notices_of(world, free=1 << 50, room=ANY):
 
 
 async def test_what_is_no_role(world):
-    """Disk, quota and a log that lost rows are noticed, and said once; the rest is silent."""
+    """Disk, quota and a log that lost rows are noticed, and logged once; all else is silent."""
     assert await notices_of(world) == ([], [])
     found, said = await notices_of(world, 100, Room(len(PACKAGE_1), keep_free=200))
     assert found == [("disk", "critical"), ("quota", "critical")]
@@ -136,7 +136,7 @@ async def test_what_is_no_role(world):
 
 
 async def test_what_an_operator_sees(world):
-    """All that somebody has to look at, each sentence once: readiness, clock, roles, the rest."""
+    """All that needs attention, each sentence once: readiness, clock, roles, the rest."""
 
     class Keeper:
         async def look(self):
@@ -170,7 +170,7 @@ async def test_what_is_lost(world, lost):
 
 @pytest.mark.needs("postgresql")
 def test_a_database_that_goes_away_and_comes_back(fresh):
-    """The round after is not ready, although nothing new was to be asked; the next one is again."""
+    """The next round is not ready, although nothing had to be read; the one after it is again."""
     with postgres_server() as server:
         world = fresh.on(StateFolder(fresh.folder.root, server.make_database()))
         first = world.ceremony.first()
@@ -198,7 +198,7 @@ async def test_nothing_is_published_yet(fresh):
 
 
 def test_an_expired_model_makes_that_model_wait_and_no_other(world):
-    """Another model's release, a pointer and the renewal go on."""
+    """Another model's release, a pointer and the renewal continue."""
     world.ceremony.now -= timedelta(days=89)
     assert world.publish({("cancro", 2): world.ceremony.role("cancro", 2)}).reason == ""
     world.ceremony.now += timedelta(days=89)
@@ -232,7 +232,7 @@ async def test_a_watchman_that_is_stuck():
 
 
 def test_steps_are_timed():
-    """From the begin to each step; a change of pointers begins with step 3."""
+    """From the start to each step; a change of pointers begins with step 3."""
     registry, time = CollectorRegistry(), [0.0]
     metrics = PublishMetrics(registry, lambda: time[0])
     for step, at in ((0, 1.0), (3, 1.5), (4, 1.75), (5, 2.0), (6, 2.0), (7, 3.0)):

@@ -28,7 +28,7 @@ def stream():
 
 
 def test_a_line(stream):
-    """An event is one JSON object with the fields it was given."""
+    """An event is one JSON object with the given fields."""
     structlog.get_logger().info("serving", version=3)
     line = json.loads(stream.getvalue())
     assert (line["event"], line["version"], line["level"]) == ("serving", 3, "info")
@@ -37,14 +37,14 @@ def test_a_line(stream):
 
 @pytest.mark.parametrize("field", ["remote", "path", "headers", "user_agent", "url", "exc_info"])
 def test_an_unlisted_field(stream, field):
-    """A field that could carry a request is a bug that ends the call."""
+    """A field that could carry a request is a bug and raises."""
     with pytest.raises(UnlistedFieldError, match=f"{field} is not a field"):
         structlog.get_logger().error("anything", **{field: "x"})
     assert stream.getvalue() == ""
 
 
 def test_the_list_holds_nothing_of_a_request():
-    """The list is short, and it is this one."""
+    """The list is short, and is exactly this one."""
     assert sorted(FIELDS) == [
         "change",
         *("channel", "error", "event", "host", "incident", "level", "operation", "port"),
@@ -54,7 +54,7 @@ def test_the_list_holds_nothing_of_a_request():
 
 
 def test_no_call_has_another_field():
-    """Those that no test happens to run, too: every keyword of every log call is on the list."""
+    """Also of calls that no test runs: every keyword of every log call is on the list."""
     levels = {"debug", "info", "warning", "error", "critical", "exception"}
     found = set()
     for path in (Path(__file__).parents[2] / "server").rglob("*.py"):
@@ -68,7 +68,7 @@ def test_no_call_has_another_field():
 
 
 async def test_what_nobody_caught():
-    """Kind and place are told; what a callback was given is not, for a client may have sent it."""
+    """Kind and place are logged; a callback's arguments are not: a client may have sent them."""
     told = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: told.append(describe_unexpected(context)))

@@ -1,4 +1,4 @@
-"""Where folders are: variables before the file, and which file is believed."""
+"""The places of folders: variables have priority over the file, and which file is trusted."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def rom(tmp_path):
 
 
 def test_the_file_above_names_folders_beside_itself(rom):
-    """Its paths are taken from its own folder; `out` is the state's `incoming`."""
+    """Its paths are relative to its own folder; `out` is the state's `incoming`."""
     places = Places({}, rom / "deep" / "er", ME)
     source = str(rom / "hening.toml")
     assert places.find("state") == Place(rom / "server", source)
@@ -33,12 +33,12 @@ def test_the_file_above_names_folders_beside_itself(rom):
 
 
 def test_a_path_below_the_working_folder_is_short(rom):
-    """As somebody who works there would write it."""
+    """As a user who works there would write it."""
     assert Places({}, rom, ME).find("out").path == Path("server/incoming")
 
 
 def test_a_variable_goes_before_the_file(rom):
-    """Relative to the working folder, as in an option; an empty one says nothing."""
+    """Relative to the working folder, as in an option; an empty one has no effect."""
     places = Places({"HENING_STATE": "s", "HENING_KEYS": ""}, rom, ME)
     assert places.find("state") == Place(Path("s"), "HENING_STATE")
     assert places.find("out") == Place(Path("s/incoming"), "HENING_STATE")
@@ -46,7 +46,7 @@ def test_a_variable_goes_before_the_file(rom):
 
 
 def test_what_nothing_names_is_none(tmp_path, rom):
-    """No variable and no file, or a file that is silent about it."""
+    """No variable and no file, or a file that does not name it."""
     assert Places({}, tmp_path, ME).find("state") is None
     assert Places({}, tmp_path, ME).find("out") is None
     (rom / "hening.toml").write_text("")
@@ -60,7 +60,7 @@ def test_no_file_is_opened_where_a_variable_answers(rom):
 
 
 def test_the_nearest_file_is_taken_alone(rom):
-    """What it does not name is not looked for further up."""
+    """What it does not name is not searched for further up."""
     (rom / "deep" / "hening.toml").write_text('state = "x"\n')
     (rom / "deep" / "hening.toml").chmod(0o600)
     places = Places({}, rom / "deep" / "er", ME)
@@ -69,7 +69,7 @@ def test_the_nearest_file_is_taken_alone(rom):
 
 
 def test_the_search_ends_at_the_border_of_the_file_system(rom, monkeypatch):
-    """A file above a mount point is not looked at."""
+    """A file above a mount point is not read."""
     real = Path.stat
 
     def stat(path, **options):
@@ -83,7 +83,7 @@ def test_the_search_ends_at_the_border_of_the_file_system(rom, monkeypatch):
 
 @pytest.mark.parametrize("mode", [0o664, 0o646])
 def test_a_file_that_others_can_write_is_refused(rom, mode):
-    """With the command that mends it."""
+    """With the command that repairs it."""
     file = rom / "hening.toml"
     file.chmod(mode)
     with pytest.raises(PlacesError, match=f"(mode {mode:04o}).*`chmod go-w {file}`"):
@@ -91,7 +91,7 @@ def test_a_file_that_others_can_write_is_refused(rom, mode):
 
 
 def test_a_file_of_another_user_is_refused(rom):
-    """Root's is believed, and the caller's own."""
+    """Root's is trusted, and the caller's own."""
     file = rom / "hening.toml"
     if ME == 0:
         os.chown(file, 4711, -1)
@@ -102,12 +102,12 @@ def test_a_file_of_another_user_is_refused(rom):
 
 
 def test_a_file_of_root_is_believed():
-    """By every user; here it is one that each Unix has."""
+    """By every user; the test uses one that each Unix has."""
     assert b"root:" in load_trusted_file(Path("/etc/passwd"), 4711)
 
 
 def test_a_symbolic_link_is_refused(rom):
-    """What it leads to may belong to anybody's choice."""
+    """Any user could choose its target."""
     file = rom / "hening.toml"
     file.rename(rom / "other.toml")
     file.symlink_to("other.toml")
@@ -126,7 +126,7 @@ def test_the_command_that_mends_the_mode_is_quoted_for_the_shell(tmp_path):
 
 
 def test_a_folder_of_that_name_is_refused(rom):
-    """With the sentence that a pipe gets."""
+    """With the same message as a pipe."""
     (rom / "hening.toml").unlink()
     (rom / "hening.toml").mkdir(mode=0o700)
     with pytest.raises(PlacesError, match="toml is not used, because it is not a regular"):
@@ -154,7 +154,7 @@ def test_a_pipe_is_refused(rom):
     ],
 )
 def test_a_malformed_file_is_refused(rom, text, sentence):
-    """The sentence names the file and what is wrong with it."""
+    """The message names the file and the error in it."""
     (rom / "hening.toml").write_text(text)
     with pytest.raises(PlacesError, match=sentence) as caught:
         Places({}, rom, ME).find("state")

@@ -8,7 +8,7 @@ from server.publish_loop import publish_for_ever
 
 
 async def test_what_goes_on_beside_a_bundle(tmp_path):
-    """While the packages of a bundle come in, signing and orders have their turns."""
+    """While the packages of a bundle are stored, signing and commands have their turns."""
     begun, calls, enough = asyncio.Event(), [], asyncio.Event()
 
     def turn(name, result):

@@ -1,4 +1,4 @@
-"""Settings name a store of blobs, and keep its secret to themselves."""
+"""Settings name a store of blobs, and do not reveal its secret."""
 
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ def test_blobs_lie_in_the_state_folder_by_default(tmp_path):
 
 
 def test_a_secret_from_the_environment_or_a_file(tmp_path):
-    """Either gives an S3 store, and neither shows in what is printed of settings or store."""
+    """Either gives an S3 store, and neither appears in the repr of settings or store."""
     (tmp_path / "secret").write_text("canary-4711\n")
     for more in (
         {"HENING_S3_SECRET": "canary-4711"},
@@ -46,7 +46,7 @@ def test_a_secret_from_the_environment_or_a_file(tmp_path):
     ids=["port", "unknown key", "blobs_url"],
 )
 def test_an_error_shows_no_secret(tmp_path, broken):
-    """Whatever else is wrong with the settings, the sentence does not quote the secret."""
+    """Whatever else is wrong with the settings, the message does not quote the secret."""
 
     def act():
         settings = load_settings(None, S3 | {"HENING_S3_SECRET": "canary-4711"} | broken)

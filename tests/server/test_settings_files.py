@@ -11,7 +11,7 @@ ME = os.geteuid()
 
 
 def wrong(file, settings):
-    """Return the sentences on what is wrong."""
+    """Return the findings."""
     return [each.error for each in check_settings_files(file, settings, ME) if each.error]
 
 
@@ -39,7 +39,7 @@ def write(file, text, mode):
     ],
 )
 def test_a_settings_file(tmp_path, text, secrets):
-    """A wide one is named for each secret that it holds, and not quoted; without one it may be."""
+    """A wide one is named for each of its secrets, without a quote; without secrets it may be."""
     file = write(tmp_path / "settings.toml", text, 0o640)
     assert list_secrets(file) == secrets
     assert wrong(file, Settings()) == [
@@ -53,7 +53,7 @@ def test_a_settings_file(tmp_path, text, secrets):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_the_settings_name(tmp_path, name):
-    """A wide one and one that is gone are named; a narrow one is in order."""
+    """A wide file and a missing one are named; a narrow one is no finding."""
     secret = write(tmp_path / "secret", "canary", 0o644)
     settings, none = Settings(**{name: str(secret)}), tmp_path / "settings.toml"
     (sentence,) = wrong(none, settings)

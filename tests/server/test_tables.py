@@ -19,7 +19,7 @@ from server.tables import choose_widths, print_table
     ],
 )
 def test_what_lacks_least_gets_it_first(least, natural, room, widths):
-    """Nobody gets less than its longest word, and together they never take more than there is."""
+    """No column is narrower than its longest word, and the sum never exceeds the width."""
     assert choose_widths(least, natural, room) == widths
 
 
@@ -30,7 +30,7 @@ def test_a_table_off_a_terminal_is_lines(capsys):
 
 
 def test_a_long_column_is_wrapped_between_words(capsys):
-    """Within 80 columns, and what keeps its lines is not touched."""
+    """Within 80 columns, and preformatted lines are not touched."""
     kept = Text("3f 2a\n11 0c", no_wrap=True)
     print_table("", ("a", "b", "c"), [("short text", "word " * 20, kept)])
     assert capsys.readouterr().out.splitlines() == [
@@ -41,7 +41,7 @@ def test_a_long_column_is_wrapped_between_words(capsys):
 
 
 def test_what_does_not_fit_is_a_paragraph(capsys):
-    """Words too long to stand beside each other: a row is a line, and what is known of it."""
+    """Words too long to stand side by side: a row is a line, followed by its details."""
     print_table("", ("path", "counter", "build"), [("p" * 50, "1", "b" * 50), ("q" * 50, "2", "")])
     assert capsys.readouterr().out.splitlines() == [
         "p" * 50,

@@ -1,4 +1,4 @@
-"""A transaction that writes is short: it has few statements, and flushes few files."""
+"""Writing transactions are short: few statements, and few flushed files."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ CHANNELS = 20
 
 @pytest.fixture
 def transactions(monkeypatch):
-    """Give what transactions hold."""
+    """Give the statistics of transactions."""
     with watched_transactions(monkeypatch) as seen:
         yield seen
 
@@ -39,7 +39,7 @@ def check_short(seen):
 
 
 async def test_many_leaves_are_many_transactions(world, transactions):
-    """Rows, tiles, proofs: a bundle of many roles holds nobody up for long."""
+    """Rows, tiles, proofs: a bundle of many roles blocks no other for long."""
     async with open_database(world.folder.database) as sessions:
         lease = Lease(sessions, world.folder.lock)
         log = Log(world.folder.public / "log", sessions, lease)
@@ -98,7 +98,7 @@ async def test_a_rebuild_is_many_transactions(world, transactions):
 
 
 def make_webhook(identity):
-    """Return the row of a webhook that asks for what tells of rollouts."""
+    """Return the row of a webhook for events about rollouts."""
     return Webhook(
         id=identity,
         url="https://hooks.example.org/",

@@ -1,4 +1,4 @@
-"""What stops things is answered while everything else of the process stands still."""
+"""Halts are answered while the rest of the process is blocked."""
 
 import asyncio
 import http.client
@@ -67,7 +67,7 @@ async def standing(world):
 
 
 async def test_a_halt_waits_for_no_loop_that_is_blocked(world, standing):
-    """The server's own loop does nothing: the halt is answered, and public."""
+    """The server's own loop is blocked: the halt is answered, and public."""
     port, token = standing
     status, told = await asyncio.to_thread(post, port, HALT, token, {})
     assert (status, told["channel"]["state"]) == (200, "halted")

@@ -1,4 +1,4 @@
-"""What lies inside the transactions that write: statements, rows and flushes of files, by place."""
+"""Statistics of writing transactions: statements, rows and flushes of files, by place."""
 
 import contextlib
 import os
@@ -21,9 +21,8 @@ class Transactions:
     A statement for many rows counts as one, and each of its rows as one. `texts` has the statements
     with their places.
 
-    A place is the file and function of the server that asked for the transaction. While one of
-    them is open all statements and flushes of the process are counted for it; on SQLite there is
-    only one.
+    A place is the file and function of the server that opened the transaction. While one of them is
+    open all statements and flushes of the process count for it; on SQLite there is only one.
     """
 
     def __init__(self):
@@ -36,7 +35,7 @@ class Transactions:
         self._now = Counter()
 
     def begin(self, place):
-        """Note that a transaction begins."""
+        """Record the begin of a transaction."""
         with self._lock:
             self._place, self._now = place, Counter()
 
@@ -47,13 +46,13 @@ class Transactions:
                 self._now[kind] += number
 
     def note(self, text):
-        """Note the text of a statement in the open transaction, if there is one."""
+        """Record the text of a statement in the open transaction, if there is one."""
         with self._lock:
             if self._place:
                 self.texts.append((self._place, text))
 
     def end(self):
-        """Note that the open transaction has ended."""
+        """Record the end of the open transaction."""
         with self._lock:
             place, self._place = self._place, ""
             kinds = {"statement": self.statements, "flush": self.flushes, "row": self.rows}
@@ -62,7 +61,7 @@ class Transactions:
 
 
 def find_place():
-    """Return file and function of the server that asks for a transaction."""
+    """Return file and function of the server that opened a transaction."""
     frame = sys._getframe(1)
     while frame is not None:
         path = Path(frame.f_code.co_filename)
@@ -75,7 +74,7 @@ def find_place():
 
 @contextlib.contextmanager
 def watched_transactions(monkeypatch):
-    """Give what is counted until the block ends."""
+    """Give the statistics, which are collected until the block ends."""
     seen = Transactions()
     begin, fsync = Sessions.begin, os.fsync
 

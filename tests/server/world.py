@@ -1,4 +1,4 @@
-"""A server's state folder with a ceremony behind it, and a publisher on it."""
+"""A server's state folder after a ceremony, and a publisher on it."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ def clock():
 
 @dataclass
 class World:
-    """State folder, keys, ceremony, and a clock that a test may move."""
+    """State folder, keys, ceremony, and a test clock."""
 
     folder: StateFolder
     keys: OnlineKeys
@@ -76,7 +76,7 @@ class World:
         return World(folder, self.keys, self.ceremony, self.ahead)
 
     def submit(self, files, packages=()):
-        """Lay a bundle into `incoming` and return its id."""
+        """Put a bundle into `incoming` and return its id."""
         blobs = {
             sha256: data for sha256, data in self.ceremony.blobs.items() if data in set(packages)
         }
@@ -155,12 +155,12 @@ class World:
         return edit
 
     def published(self):
-        """Read what is public."""
+        """Read the public state."""
         return load_published(self.folder.public)
 
 
 def make_world(root: Path):
-    """Make keys, pin a root and lay an empty `incoming`: a server that waits for its ceremony."""
+    """Make keys, pin a root, make an empty `incoming`: a server that waits for its first bundle."""
     folder = StateFolder(root)
     create_online_keys(folder.keys, ORIGIN)
     keys = load_online_keys(folder.keys)
@@ -172,7 +172,7 @@ def make_world(root: Path):
 
 @contextlib.asynccontextmanager
 async def open_log(folder: StateFolder):
-    """Open the database and give the log, as whoever holds the lease."""
+    """Open the database and give the log, as the holder of the lease does."""
     async with open_database(folder.database) as sessions:
         lease = Lease(sessions, folder.lock)
         async with lease.held():
@@ -202,8 +202,7 @@ class FolderFetcher(FetcherInterface):
 def refresh_from_disk(folder: StateFolder, paths=()):
     """Refresh a fresh, unmodified TUF client and fetch `paths`; return what it trusts.
 
-    The result is the timestamp's version and, for each path, the bytes or None where it is not
-    listed.
+    The result is the timestamp's version and, for each path, the bytes or None if it is not listed.
     """
     with TemporaryDirectory() as cache:
         updater = Updater(
