@@ -146,7 +146,7 @@ def _a_page_for_everything(besieged):
 
 
 @attack("malicious mirrors", TrustError)
-def _a_mirror_of_somebody_else(besieged):
+def _a_foreign_mirror(besieged):
     besieged.server.repository = foreign = Repository(shop.NOW)
     shop.announce(foreign, 1, [shop.add_package(foreign, 1)])
 

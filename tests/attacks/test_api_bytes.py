@@ -228,7 +228,7 @@ async def test_many_connections(fresh):
 @pytest.mark.parametrize(
     "begun", [b"", b"GET /api/v1/toys/bear HTT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
 )
-async def test_idle_connections_keep_nobody_out(fresh, begun):
+async def test_idle_connections_keep_no_client_out(fresh, begun):
     """The oldest connection without a token is closed; one that had a valid token stays."""
     async with api_world(fresh, TOYS, limited(3)) as api:
         known, sending = await asyncio.open_connection("127.0.0.1", api.port)

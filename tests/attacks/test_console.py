@@ -89,7 +89,7 @@ async def test_no_link_changes_anything(team):
     assert (await browser.get("/console/")).path == "/console/"
 
 
-async def test_signing_somebody_in_by_a_form_of_another_site(team):
+async def test_login_csrf(team):
     """Login CSRF: a sign-in is accepted from the console's own page alone."""
     browser = await team.browser()
     action, fields = (await browser.get("/console/sign-in")).form("/sign-in")

@@ -57,7 +57,7 @@ def test_a_halt_is_only_followed_by_a_newer_release(town):
     assert town.phone("patient").install() == incremental(2)
 
 
-def test_a_paused_rollout_takes_nobody_new(town):
+def test_a_paused_rollout_admits_no_new_phone(town):
     """At 0 % no phone is admitted; paused it stays so, and setting the share resumes it."""
     town.release(1)
     town.rollout("offer", "--share", "0%")

@@ -67,7 +67,7 @@ def test_no_call_has_another_field():
     assert {"error", "webhook"} <= found <= FIELDS
 
 
-async def test_what_nobody_caught():
+async def test_an_uncaught_exception():
     """Kind and place are logged; a callback's arguments are not: a client may have sent them."""
     told = []
     loop = asyncio.get_running_loop()

@@ -55,7 +55,7 @@ def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
         assert err.count("\n") == 1
 
 
-def test_lines_where_nobody_looks(capsys):
+def test_lines_off_a_terminal(capsys):
     """One line for each GiB, whatever the steps are; none for little work."""
     with progress_bar() as show:
         show("Writing", 1000, 3 * LINE_EACH)

@@ -157,7 +157,7 @@ def test_what_waits(run, ask, state, monkeypatch):
     assert ask("rollout", "halt", CHANNEL)["channels"][0]["state"] == "halted"
 
 
-def test_a_halt_reaches_whoever_it_can(run, ask, state):
+def test_a_halt_reaches_every_channel_it_can(run, ask, state):
     """A channel without an offer, or a misspelt one, does not prevent the other halts."""
     status, out, err = run("rollout", "halt", "dior/id/stable", CHANNEL, "--state", state)
     assert (status, "is halted in armani/id/stable" in out) == (1, True)

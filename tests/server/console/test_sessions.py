@@ -21,7 +21,7 @@ async def test_ending_one_of_two(team):
     assert (await here.get("/console/")).path == "/console/"
 
 
-async def test_an_admin_ends_somebody_elses(team):
+async def test_an_admin_ends_another_users(team):
     """And sees all sessions, which others do not."""
     engineer, admin = await team.signed_in("engineer"), await team.signed_in("admin")
     (own,) = ids(await engineer.get("/console/sessions"))

@@ -262,7 +262,7 @@ def test_rule_4_a_name_that_is_delegated_twice_is_refused(changes):
 @pytest.mark.parametrize(
     "delegations", [Delegations({}, {}), Delegations({}, None, SuccinctRoles([], 1, 2, "a"))]
 )
-def test_rule_4_a_delegated_role_delegates_to_nobody(delegations):
+def test_rule_4_a_delegated_role_does_not_delegate(delegations):
     """A role below targets may not delegate, not even with an empty list."""
     role = make_role()
     role.delegations = delegations

@@ -38,7 +38,7 @@ def test_a_trickle_holds_no_place(tmp_path):
         assert running.get(URL, b"Range: bytes=0-9").status == 206
 
 
-def test_a_drain_waits_for_nobody_who_has_all(tmp_path):
+def test_a_drain_waits_for_no_client_that_has_all(tmp_path):
     """A client that was slow and then read everything does not hold up the drain."""
     limits = Limits(idle_seconds=1_000.0, linger_seconds=0.1)
     data = b"GET /metadata/9.root.json HTTP/1.1\r\nHost: a\r\n\r\n"

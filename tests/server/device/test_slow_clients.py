@@ -92,7 +92,7 @@ def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
 
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
-def test_nobody_waits_for_a_client_that_has_all(published_state, monkeypatch, first):
+def test_no_end_waits_for_a_client_that_has_all(published_state, monkeypatch, first):
     """A client that was slow to read the end of the last answer is closed as soon as it has it."""
     left = [3, 2, 2]  # checks it; two checks in a row find no progress
     for module in ("fast_path", "fallback"):

@@ -212,7 +212,7 @@ def test_what_is_public_is_taken_over(world):
 
 
 @pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets", "armani", "latest"])
-def test_what_nobody_signed_is_not_taken_over(world, role):
+def test_unsigned_files_are_not_taken_over(world, role):
     """One bit in any file that follows from the pinned root, or a missing file."""
     root = world.folder.trusted_root.read_bytes()
     files = public_files(world)

@@ -47,7 +47,7 @@ def test_workers_come_before_the_main_process(world, tmp_path):
             assert set(nice(worker).values()) == {usual}
 
 
-def test_one_process_gives_way_to_nobody(world, tmp_path):
+def test_one_process_keeps_its_priority(world, tmp_path):
     """Without workers the main process serves phones itself."""
     with serving(world, tmp_path) as service:
         assert service.poll()[0] == 200

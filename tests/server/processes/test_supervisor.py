@@ -99,7 +99,7 @@ async def test_a_worker_that_hangs_in_its_drain(world):
     assert not await asyncio.to_thread(is_worker, pid)
 
 
-async def test_a_worker_that_somebody_ends(world):
+async def test_a_worker_that_gets_sigterm(world):
     """SIGTERM to one worker lets it drain, and it is restarted."""
     async with supervising(world) as (supervisor, port, logs):
         (pid,) = supervisor.pids

@@ -86,6 +86,6 @@ def test_a_manager_hears(tmp_path, is_abstract):
 
 
 @pytest.mark.parametrize("address", ["", "vsock:1:2", "/nowhere/at/all", "@nobody-is-here"])
-def test_nobody_hears(address):
+def test_no_manager_hears(address):
     """No manager, one of another kind, or one that is gone: no error."""
     notify(address, "READY=1")

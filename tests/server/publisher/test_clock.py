@@ -68,7 +68,7 @@ def test_a_clock_that_runs(machine):
     assert not machine.folder.clock.exists()
 
 
-def test_a_doubt_is_told_until_somebody_confirms(machine):
+def test_a_doubt_is_reported_until_confirmed(machine):
     """Metric, immediate and daily alarms, and a record on disk; a confirmation ends all of it."""
     machine.look()
     machine.wait(10, jump=30 * DAY)

@@ -100,7 +100,7 @@ def test_what_is_no_answer(tmp_path, answer):
         process.load()
 
 
-def test_nobody_is_there(tmp_path):
+def test_no_key_process_is_there(tmp_path):
     """The error says where, and which command should run there."""
     folder = StateFolder(tmp_path, keys_socket=str(tmp_path / "nothing.sock"))
     with pytest.raises(StorageError, match=r"nothing\.sock .* `hening-server keys serve` runs"):

@@ -71,7 +71,7 @@ async def read_row(sessions):
         return (await session.scalars(select(LeaseRow))).one()
 
 
-async def test_a_killed_process_holds_nobody_up(place, tmp_path):
+async def test_a_killed_process_holds_up_no_other(place, tmp_path):
     """On one machine the second waits for the first, and takes over as soon as it is killed.
 
     The lease would have lasted for half a minute more.

@@ -81,7 +81,7 @@ def test_a_burned_version_of_latest_is_skipped(world):
     assert names(plan(world, renew=True, used={"latest": 7}))[0] == ("latest", 8)
 
 
-def test_a_pointer_to_what_nobody_signed(world):
+def test_a_pointer_to_an_unsigned_package(world):
     """Online keys can only choose among what the model's role lists."""
     published = world.published()
     (path, pointer) = next(iter(published.pointers().items()))

@@ -79,7 +79,7 @@ def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
         read_back(world, Publication(wanted.files, timestamp, 3))
 
 
-async def test_nobody_answers(world):
+async def test_no_server_answers(world):
     """An address without a listener is an alarm, not a crash."""
     wanted = await asyncio.to_thread(publication, world)
     with pytest.raises(PublishError, match="does not answer"):

@@ -96,7 +96,7 @@ async def test_a_silent_address(world):
     assert world.alarms == []
 
 
-async def test_a_failure_that_nobody_thought_of(world):
+async def test_an_unexpected_failure(world):
     """It is an alarm like any other, and no task's error is lost."""
 
     async def fail(_publication):

@@ -97,7 +97,7 @@ def test_expiry(world):
     assert "armani 3 expired on" in refused(world, files)
 
 
-def test_roles_that_nobody_delegates_to(world):
+def test_roles_that_are_not_delegated(world):
     """A model that targets does not name cannot be published."""
     world.ceremony.keys["dior"] = world.ceremony.keys["armani"]
     assert "does not delegate to dior" in refused(world, signed(world, "dior", 1))
@@ -450,7 +450,7 @@ def pruned(world, version, files, floor):
     return {("armani", version): world.ceremony.sign("armani", role)}
 
 
-def test_old_builds_leave_when_nobody_is_offered_them(world):
+def test_old_builds_leave_when_no_phone_is_offered_them(world):
     """Before the rollout of a newer build it is refused, with a message that says so."""
     second = {SECOND: (PACKAGE_2, release(2))}
     assert world.publish(armani(world, files=first() | second), [PACKAGE_2]).reason == ""

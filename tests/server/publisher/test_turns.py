@@ -76,7 +76,7 @@ async def test_two_processes_and_one_bundle(slow):
     assert await asyncio.to_thread(lambda: list(slow.folder.incoming.iterdir())) == []
 
 
-def test_what_nobody_signed(slow):
+def test_unsigned_roles(slow):
     """Of a bundle that is refused for its roles no byte is stored."""
     unsigned = slow.submit({("armani", 3): b"{}"}, [PACKAGE_2])
     slow.folder.incoming.joinpath(slow.bundle_id).rename(slow.folder.root / "later")

@@ -160,7 +160,7 @@ async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
             await write(others)
 
 
-async def test_nobody_else_reads_the_database(tmp_path):
+async def test_no_other_user_reads_the_database(tmp_path):
     """It contains secrets of webhooks: it and its side files are private to their owner."""
     file = tmp_path / "hening.sqlite"
     for _ in range(2):

@@ -99,7 +99,7 @@ async def test_a_server_that_goes_and_comes_back(postgres):
         (("/test_", "/lost_"), "does not exist"),
     ],
 )
-def test_a_server_that_lets_nobody_in(postgres, change, reason):
+def test_a_server_that_refuses_connections(postgres, change, reason):
     """A wrong password or a missing database is reported without the password."""
     address = PostgresAddress(postgres.make_database().replace(*change))
     with pytest.raises(StorageError, match=reason) as found:

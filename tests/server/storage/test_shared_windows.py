@@ -89,7 +89,7 @@ async def test_pieces_are_given_as_they_come(store):
         assert await window.piece(3) == b""  # after the end
 
 
-async def test_a_slow_reader_holds_up_nobody(store):
+async def test_a_slow_reader_holds_up_no_other(store):
     """One takes the first piece and no more; others read to the end, and the next window too."""
     windows = SharedWindows(store.fetch, 4)
     with windows.reading("k", 0) as slow:
@@ -132,7 +132,7 @@ async def test_what_came_before_a_failure_counts(store):
             await window.piece(1)
 
 
-async def test_a_failure_that_nobody_foresaw(store):
+async def test_an_unexpected_failure(store):
     """It fails the readers too, instead of leaving them waiting."""
     windows = SharedWindows(store.fetch, 4)
     store.failure = RuntimeError("a bug")

@@ -94,7 +94,7 @@ async def test_a_device_has_one_key(first):
     assert (status, problem["type"]) == (409, "urn:hening:problem:device-has-key")
 
 
-async def test_nobody_is_locked_out_by_a_choice(cloud):
+async def test_no_owner_is_locked_out_by_a_choice(cloud):
     """Approval needs a device that can approve, and recovery words in case all are lost."""
     device, on = await cloud.device(), {"approves_devices": True}
     problem = (await device.ask("PUT", "choices", on))[1]

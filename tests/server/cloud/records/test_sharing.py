@@ -102,7 +102,7 @@ async def test_a_uid_belongs_to_its_first_collection(cloud):
     assert (await other.call("GET", "collection/"))[1]["data"] == []
 
 
-async def test_somebody_stays_who_may_share(cloud):
+async def test_a_member_who_may_share_stays(cloud):
     """The last such member can neither leave nor give up the right."""
     owner, other = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]

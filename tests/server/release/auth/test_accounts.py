@@ -260,7 +260,7 @@ async def test_people_are_managed_by_admins(sessions, make, role):
                 await refused
 
 
-async def test_nobody_gives_rights_that_they_lack(sessions, make):
+async def test_no_account_gives_rights_that_it_lacks(sessions, make):
     """An admin of one model makes no account for another; a narrow token makes no wide account."""
     await make("root", Role.ADMIN)
     await make("ani", Role.VIEWER, "armani")
@@ -286,7 +286,7 @@ async def test_nobody_gives_rights_that_they_lack(sessions, make):
         )
 
 
-async def test_nobody_manages_who_has_more_codenames(sessions, make):
+async def test_no_account_manages_one_with_more_codenames(sessions, make):
     """An admin of one model cannot change an account with further codenames."""
     await make("root", Role.ADMIN)
     await make("ani", Role.VIEWER, "armani", "cancro")
@@ -300,7 +300,7 @@ async def test_nobody_manages_who_has_more_codenames(sessions, make):
                 await refused
 
 
-async def test_nobody_manages_who_holds_more(sessions, make, operator):
+async def test_no_account_manages_one_with_more_rights(sessions, make, operator):
     """A narrow token neither demotes nor disables an account with rights that it lacks."""
     await make("root", Role.ADMIN)
     await make("eka", Role.VIEWER)

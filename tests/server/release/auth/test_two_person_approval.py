@@ -55,7 +55,7 @@ async def check(sessions, principal, proposer):
 
 
 @pytest.mark.parametrize("role", [Role.APPROVER, Role.ADMIN])
-async def test_nobody_approves_their_own_change(sessions, role):
+async def test_no_account_approves_its_own_change(sessions, role):
     """Neither with another token nor as an admin; another account's change is approved."""
     await check(sessions, person("ani", role), "budi")
     for token in ("0123456789ab", "login", ""):
@@ -97,7 +97,7 @@ async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
     await check(sessions, person("dan"), "ben")
 
 
-async def test_the_command_line_is_nobody(sessions, make, have, operator):
+async def test_the_command_line_is_no_person(sessions, make, have, operator):
     """Accounts made on the server are independent; with the right they may approve."""
     await make("ben", Role.APPROVER)
     await have(operator, "gave a token", "ben")

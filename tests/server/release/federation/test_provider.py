@@ -95,7 +95,7 @@ async def test_a_new_key_is_found(world):
     assert len(world.asked) == asked
 
 
-async def test_invented_key_ids_hold_nobody_up(world):
+async def test_invented_key_ids_delay_no_known_key(world):
     """Known keys do not wait for a fetch that hangs; failed fetches pause for all others."""
     world.publish(ONE)
     await world.provider.verify(world.token(ONE))
@@ -170,7 +170,7 @@ async def test_a_discovery_that_does_not_fit(world, page):
     assert world.asked == [f"{ISSUER}/.well-known/openid-configuration"]
 
 
-async def test_what_is_no_token_asks_nobody(world):
+async def test_malformed_tokens_ask_no_provider(world):
     """The provider is not asked for a text that names no key."""
     for text in ("", "a.b.c", "..", "e30.e30.e30"):
         with pytest.raises(AuthenticationError):

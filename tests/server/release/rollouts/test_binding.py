@@ -42,7 +42,7 @@ def two(world):
     return world
 
 
-async def test_an_approval_lets_nobody_into_another_build(two):
+async def test_an_approval_admits_no_phone_to_another_build(two):
     """100 % for build 1, approved when build 2 has 1 %: refused, and its approver sees why."""
     async with open_desk(two, ["*/*/stable"]) as desk:
         meant = await desk.order(Schedule(EVERYONE))
@@ -139,7 +139,7 @@ async def test_a_halt_wins_over_an_offer_that_waits(two):
         assert (await desk.rollouts.view(BETA)).pointer is None
 
 
-async def test_a_damaged_row_stops_nobody_else(two):
+async def test_a_damaged_row_stops_no_other_change(two):
     """It is refused with an alarm, shown without its command, and a halt works."""
     async with open_desk(two) as desk:
         bad, good = [
@@ -232,7 +232,7 @@ def test_an_order_from_before_a_halt():
     check_seen(Offer(2, PLAN), see(halted), CHANNEL, halted)
 
 
-async def test_what_a_failure_left_is_not_carried_out_for_somebody_who_left(two):
+async def test_a_failed_change_of_a_disabled_account_is_not_carried_out(two):
     """Immediate, postponed by a full disk, its author disabled meanwhile."""
     async with open_desk(two) as desk:
         with pytest.raises(StorageError):

@@ -416,7 +416,7 @@ async def test_what_is_being_sent_does_not_expire(desk):
     assert state.is_whole
 
 
-async def test_files_that_nobody_needs(desk):
+async def test_unneeded_files(desk):
     """Files of uploads without a row are removed; other files are left alone."""
     upload_id = await desk.create()
     await desk.append(upload_id, 0, DATA[:10])

@@ -173,7 +173,7 @@ async def test_gone(post, receiver):
     assert len(post.alarms) == 2
 
 
-async def test_a_slow_receiver_holds_up_nobody(post, receiver):
+async def test_a_slow_receiver_holds_up_no_other(post, receiver):
     """While one receiver does not answer, the others get events; it has one request at a time."""
     async with receiving() as slow:
         entered, released = asyncio.Event(), asyncio.Event()
