@@ -43,7 +43,7 @@ def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
 
 
 def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
-    """The commands also narrow files linked into a mirror's folder; `export` repairs the mirror."""
+    """The commands leave files that a mirror shares; `export` repairs a mirror's narrowed file."""
     out, blobs = tmp_path / "mirror", LocalBlobs(wide.folder.blobs)
     export_mirror(wide.folder, blobs, out, link=True)
     for command in commands(run, wide.folder.root):

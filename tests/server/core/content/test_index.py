@@ -132,7 +132,7 @@ def test_nothing_else_is_listed(path, sentence):
 
 
 def test_every_part_is_listed_within_the_limits():
-    """All parts, each with a schema, a size above 0 and below its limit."""
+    """All parts, each with a schema, not empty, and not above its limit."""
     role, _ = make_pack_role("tables", {"zones": entries_of("zones")})
     decode_index("tables", role)
     target = role.targets["tables/zones/15.xz"]
