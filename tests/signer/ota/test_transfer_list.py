@@ -178,7 +178,7 @@ LIST = b"1\n3\nzero 2,0,1\nzero 4,1,2,5,6\n"
     [
         ("MAX_LISTS_LENGTH", 2 * len(LIST), "The transfer lists are larger than"),
         ("MAX_COMMANDS", 8, "have more than 8 commands"),
-        ("MAX_RANGES", 6, "have more than 6 ranges"),
+        ("MAX_PACKAGE_RANGES", 6, "have more than 6 ranges"),
     ],
 )
 def test_lists_are_counted_together(
