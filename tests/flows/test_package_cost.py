@@ -15,7 +15,7 @@ import pytest
 from fixtures.zip_writer import Member
 from tests.package_drafts import (
     BLOCK,
-    data,
+    bytes_of,
     encode,
     full,
     number,
@@ -56,8 +56,8 @@ def _of(operations, blocks):
     """Return an incremental whose partition has these operations and this many blocks."""
     draft = step()
     partition = [each for each in draft.partition if each[0] not in {7, 8}]
-    partition.append(data(7, [number(1, blocks * BLOCK), data(2, bytes(32))]))
-    draft.partition[:] = [*partition, encode([data(8, each) for each in operations])]
+    partition.append(bytes_of(7, [number(1, blocks * BLOCK), bytes_of(2, bytes(32))]))
+    draft.partition[:] = [*partition, encode([bytes_of(8, each) for each in operations])]
     draft.blobs = b""
     put(draft.manifest, 4, 0)
     return draft
@@ -79,10 +79,10 @@ def many_partitions():
     draft = short_operations()
     last = draft.manifest.index(next(each for each in draft.manifest if each[0] == 13))
     block = [
-        data(7, [number(1, BLOCK), data(2, bytes(32))]),
-        data(8, operation(6, ((0, 1),))),
+        bytes_of(7, [number(1, BLOCK), bytes_of(2, bytes(32))]),
+        bytes_of(8, operation(6, ((0, 1),))),
     ]
-    more = [data(13, [data(1, f"p{index}"), *block]) for index in range(127)]
+    more = [bytes_of(13, [bytes_of(1, f"p{index}"), *block]) for index in range(127)]
     draft.manifest[last:last] = more
     return draft
 
@@ -108,7 +108,7 @@ def many_names():
 def many_states(count=50_000):
     """Return a metadata.pb with unused partition states."""
     draft = full()
-    values(draft.pb, 5)[0].append(encode([data(7, [data(1, "p")])]) * count)
+    values(draft.pb, 5)[0].append(encode([bytes_of(7, [bytes_of(1, "p")])]) * count)
     return draft
 
 
@@ -176,8 +176,8 @@ def most_memory():
     """Return a 16 MiB manifest whose decoded values are many times as large as its bytes."""
     draft = full()
     draft.manifest.append(b"\x8a\x01\x02\x10\x01" * 500_000)
-    partition = encode([data(1, "q"), b"\x2a\x02\x08\x06" * 500_000])
-    draft.manifest += [data(13, partition) for _ in range(6)]
+    partition = encode([bytes_of(1, "q"), b"\x2a\x02\x08\x06" * 500_000])
+    draft.manifest += [bytes_of(13, partition) for _ in range(6)]
     return draft
 
 
