@@ -29,6 +29,7 @@ FIELDS = frozenset(
         "removed",
         "renewed",
         "snapshot",
+        "steps",
         "submission",
         "version",
         "webhook",

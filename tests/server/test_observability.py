@@ -48,7 +48,16 @@ def test_the_list_holds_nothing_of_a_request():
     assert sorted(FIELDS) == [
         "change",
         *("channel", "error", "event", "host", "incident", "level", "operation", "port"),
-        *("reason", "removed", "renewed", "snapshot", "submission", "timestamp", "version"),
+        *(
+            "reason",
+            "removed",
+            "renewed",
+            "snapshot",
+            "steps",
+            "submission",
+            "timestamp",
+            "version",
+        ),
         *("webhook", "worker"),
     ]
 

@@ -176,7 +176,6 @@ class Law:
                     "alarm",
                     error=f"owners are to be told of breach {breach.id} within the policy's hours:"
                     f" `hening-server cloud breach tell {breach.id}`",
-                    due=deadline,
                 )
         return count
 
@@ -209,8 +208,7 @@ class Law:
             is_late = row.due_at <= self.now()
             log.error(
                 "alarm" if is_late else "an erasure goes on later",
-                error=f"an erasure is late: {error}" if is_late else str(error),
-                erasure=row.id,
+                error=f"erasure {row.id}{' is late' if is_late else ''}: {error}",
             )
 
     @asynccontextmanager

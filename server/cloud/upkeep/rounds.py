@@ -103,7 +103,7 @@ async def run_rounds(law: Law, settings: CloudSettings) -> None:
             log.error("alarm", error=f"upkeep failed: {describe(error)}")
             continue
         if done and any(done.values()):
-            log.info("upkeep", done={name: count for name, count in done.items() if count})
+            log.info("upkeep", steps={name: count for name, count in done.items() if count})
 
 
 def choose_steps(minute: int, settings: CloudSettings) -> tuple[Step, ...]:
