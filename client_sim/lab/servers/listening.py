@@ -47,9 +47,12 @@ class Listening:
         self._acceptor.stop()
         self.received()
 
-    def received(self) -> tuple[bytes, ...]:
-        """Wait until all connections are over and give what arrived on each, in their order."""
-        if not self._acceptor.wait():
+    def received(self, count: int = 0) -> tuple[bytes, ...]:
+        """Wait until `count` connections have come and all are over; give what arrived on each.
+
+        They are in the order in which they came. SurroundingsError where one does not end.
+        """
+        if not self._acceptor.wait(count):
             raise SurroundingsError("a connection of the lab's own server does not end")
         return tuple(self._received)
 

@@ -22,6 +22,7 @@ class Acceptor:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._serving: list[threading.Thread] = []
+        self._arrival = threading.Condition()
         self.address: tuple[str, int] = self._listener.getsockname()
 
     def start(self) -> None:
@@ -36,9 +37,15 @@ class Acceptor:
         self._listener.close()
         self._accepting.join(PATIENCE)
 
-    def wait(self) -> bool:
-        """Wait until all connections are over; return whether they are."""
-        serving = [*self._serving]
+    def wait(self, count: int = 0) -> bool:
+        """Wait until `count` connections have come and all are over; return whether they are.
+
+        A closed connection may still be in the queue of the listener.
+        """
+        with self._arrival:
+            if not self._arrival.wait_for(lambda: len(self._serving) >= count, PATIENCE):
+                return False
+            serving = [*self._serving]
         for thread in serving:
             thread.join(PATIENCE)
         return not any(thread.is_alive() for thread in serving)
@@ -51,5 +58,7 @@ class Acceptor:
                 return  # the listener was shut down
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             thread = threading.Thread(target=self._begin(wire, port), daemon=True)
-            self._serving.append(thread)
             thread.start()
+            with self._arrival:
+                self._serving.append(thread)
+                self._arrival.notify_all()

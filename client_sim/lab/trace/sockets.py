@@ -43,7 +43,8 @@ class SocketWorld:
 
     `addresses` maps names to addresses; other names have the address `ELSEWHERE`, which gives an
     empty answer: planted data never leaves the machine. `dial` begins TLS; without it, TLS is
-    refused. With it, `received` returns what the server read within TLS on each connection.
+    refused. With it, `received` returns what the server read within TLS on each of so many
+    connections.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class SocketWorld:
         addresses: Mapping[str, str],
         relay: Relay,
         dial: Dial | None = None,
-        received: Callable[[], Sequence[bytes]] | None = None,
+        received: Callable[[int], Sequence[bytes]] | None = None,
     ) -> None:
         self.public = public
         self.personal = personal
@@ -113,7 +114,8 @@ class SocketWorld:
         carried = self._carry()
         if self._received is None:
             return [each.data for each in carried]
-        read = iter(self._received())
+        carrying = [stream for stream in self._streams if not isinstance(stream, _Hole)]
+        read = iter(self._received(len(carrying)))
         return [
             stream.data if isinstance(stream, _Hole) else next(read, b"")
             for stream in self._streams

@@ -35,6 +35,15 @@ def test_it_answers_by_its_script_and_keeps_what_arrived():
     assert {(asked.data, asked.now, asked.tls) for asked in told} == {(ASKED, 77.0, None)}
 
 
+def test_what_is_sent_and_closed_at_once_has_arrived():
+    """A client that reads no answer may be gone before its connection is accepted."""
+    with Listening(lambda _asked: ANSWER, lambda: 0.0, None) as server:
+        for number in range(1, 65):
+            with socket.create_connection(server.address, timeout=PATIENCE) as wire:
+                wire.sendall(ASKED)
+            assert server.received(number) == (ASKED,) * number
+
+
 def test_an_error_of_the_script_resets_the_connection():
     """As a server that dies does."""
 
