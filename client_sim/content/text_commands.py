@@ -183,7 +183,7 @@ def list_command(folder: Path, locale: str, as_json: bool) -> None:
         )
         for name, entry in sorted(wallpapers.items())
     ]
-    show_table(("name", "title", "size", "octets", "by"), rows)
+    show_table(("name", "title", "size", "bytes", "by"), rows)
 
 
 @wallpapers_group.command(
