@@ -72,7 +72,7 @@ def test_a_file_that_root_lends(tmp_path, monkeypatch):
     settings = write(tmp_path / "settings.toml", "", 0o644)
     found = secret.stat()
     lent = os.stat_result((found.st_mode, *found[1:4], 0, *found[5:]))
-    monkeypatch.setattr("pathlib.Path.stat", lambda _path: lent)
+    monkeypatch.setattr("pathlib.Path.stat", lambda _path, **_options: lent)
     findings = check_settings_files(settings, Settings(tls_key=str(secret)), 998)
     (error,) = [finding.error for finding in findings if finding.error]
     assert f"run `chmod g-w,o-rwx {secret}`" in error
