@@ -55,9 +55,18 @@ def dist(tmp_path_factory):
     """
     out, scratch = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("scratch")
     before = ask_git(ROOT)
-    ready = f"{sys.prefix}/.programs-ready"  # tests run in it, so it is not made again
+    # Relative, because make does not take the spaces that a checkout's path may have. The tests run
+    # in this environment, so it is not made again.
+    environment = os.path.relpath(sys.prefix, ROOT)
     made = subprocess.run(
-        ["make", "dist", f"VENV={sys.prefix}", f"DIST={out}", "-o", ready],
+        [
+            "make",
+            "dist",
+            f"VENV={environment}",
+            f"DIST={out}",
+            "-o",
+            f"{environment}/.programs-ready",
+        ],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(scratch)},
         capture_output=True,
