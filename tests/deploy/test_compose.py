@@ -1,6 +1,7 @@
 """Checks of `deploy/compose.yaml` that need no container."""
 
 import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -67,7 +68,7 @@ def test_the_server_takes_its_settings(tmp_path):
 def test_nginx_finds_the_server(tmp_path):
     """The start commands have the server's container and port in place of this machine's."""
     shell, option, line = SERVICES["nginx"]["command"]
-    line = line.replace("/edge.conf", str(DEPLOY / "nginx" / "edge.conf"))
+    line = line.replace("/edge.conf", shlex.quote(str(DEPLOY / "nginx" / "edge.conf")))
     line = line.replace("/etc/nginx/conf.d/default.conf", str(tmp_path / "site.conf"))
     subprocess.run([shell, option, line.replace("exec nginx", ": nginx")], check=True)
     site = (tmp_path / "site.conf").read_text()

@@ -43,11 +43,14 @@ def unit(name):
 @pytest.fixture
 def installed(tmp_path):
     """Give the units as they are when the server is installed where this test's is."""
+    units, program = tmp_path / "units", tmp_path / "hening-server"
+    units.mkdir()
+    # The checkout's path may have spaces, which a unit would have to quote.
+    program.symlink_to(Path(sys.executable).with_name("hening-server"))
     for file in UNITS.iterdir():
         text = file.read_text()
-        program = Path(sys.executable).with_name("hening-server")
-        (tmp_path / file.name).write_text(text.replace(INSTALLED, str(program)))
-    return tmp_path
+        (units / file.name).write_text(text.replace(INSTALLED, str(program)))
+    return units
 
 
 @pytest.mark.needs("systemd")

@@ -19,8 +19,10 @@ def program(tmp_path, monkeypatch):
     """Let a Python text be the program `hening-server`."""
 
     def write(text):
-        file = tmp_path / "hening-server"
-        file.write_text(f"#!{sys.executable}\nimport sys, pathlib\n{text}\n")
+        source, file = tmp_path / "program.py", tmp_path / "hening-server"
+        source.write_text(f"import sys, pathlib\n{text}\n")
+        # A `#!` line cannot name an interpreter whose path has a space.
+        file.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" "$@"\n')
         file.chmod(0o755)
         monkeypatch.setattr(own_server, "_find_program", lambda: str(file))
         return OwnServer(tmp_path / "fleet", lambda: NOW)
