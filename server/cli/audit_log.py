@@ -114,7 +114,7 @@ def list_entries(
 
 
 @audit_log.command(
-    epilog="Example: hening-server audit-log export --state var/server > trail.jsonl"
+    epilog="Example: hening-server audit-log export --state var/server > audit-log.jsonl"
 )
 @STATE
 def export(state: Path) -> None:
@@ -130,7 +130,7 @@ def export(state: Path) -> None:
 
 @audit_log.command(
     epilog="Example: hening-server audit-log verify --state var/server, or hening-server audit-log"
-    " verify --export trail.jsonl"
+    " verify --export audit-log.jsonl"
 )
 @place_option(
     "state",

@@ -20,7 +20,7 @@ async def list_trail(visit: Visit) -> Shown:
     orders = {change: await _find_order(visit, change) for change in wanted}
     rows = [_describe(entry, orders.get(entry.detail.get("change"))) for entry in page.items]
     filters = {name: visit.query.get(name, "") for name in FILTERS}
-    return Shown("trail.html", {"rows": rows, "next": page.next, "filters": filters})
+    return Shown("audit_log.html", {"rows": rows, "next": page.next, "filters": filters})
 
 
 async def _find_order(visit: Visit, change: str) -> ChangeView | None:

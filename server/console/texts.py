@@ -59,7 +59,7 @@ def _name_days(days: list[Weekday]) -> str:
     return f"{names[0]}\N{EN DASH}{names[-1]}" if is_row else ", ".join(names)
 
 
-_TRAIL_WORDS = {
+_ACTION_WORDS = {
     "account.create": "Made the account {}.",
     "account.change": "Changed the account {}.",
     "account.disable": "Disabled the account {}.",
@@ -112,7 +112,7 @@ def describe_entry(action: str, subject: str, change: ChangeView | None) -> str:
     subject = _shorten(subject)
     if change is not None:
         return f"{_OUTCOMES.get(action.rpartition('.')[2], 'Ordered')}: {describe_order(change)}."
-    known = _TRAIL_WORDS.get(action)
+    known = _ACTION_WORDS.get(action)
     return f"{action} of {subject}." if known is None else known.format(subject)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
-from server.release.auth.audit_log import lock_trail, record
+from server.release.auth.audit_log import lock_audit_log, record
 from server.release.auth.principal import Principal
 from server.release.rollouts.changes import Outcome, State, known_outcome
 from server.release.rollouts.ledger import settle
@@ -38,7 +38,7 @@ async def end_what_may_be_old(
     `keep_tokens` leaves tokens and sessions, if the operator knows that none was ended since.
     """
     async with sessions.begin() as session:
-        await lock_trail(session)
+        await lock_audit_log(session)
         is_open = Change.state.in_((State.WAITING, State.APPROVED))
         orders = (await session.scalars(select(Change).where(is_open))).all()
         for change in orders:

@@ -139,7 +139,7 @@ def test_no_secret_escapes(process, world):
             assert secret[:40] not in data, (method, path[:30], status)
     assert found >= {200, 400, 401, 404, 422}
     admin = {"Authorization": f"Bearer {tokens['valid']}"}
-    status, trail = ask(port, "GET", "/api/v1/trail/export", admin)
+    status, audit_log = ask(port, "GET", "/api/v1/trail/export", admin)
     assert status == 200
     server.terminate()
     out, err = server.communicate(timeout=PATIENCE)
@@ -153,5 +153,5 @@ def test_no_secret_escapes(process, world):
     for secret in secrets:
         for place, data in {**kept, "stdout": out.encode(), "stderr": err.encode()}.items():
             assert secret[:40] not in data, place
-        assert secret[:40] not in trail
+        assert secret[:40] not in audit_log
     assert "Traceback" not in err

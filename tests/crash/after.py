@@ -190,7 +190,7 @@ def carry_on(world, order):
             if not [change for change in await desk.rollouts.find() if change.order == order]:
                 await desk.order(order)
             assert desk.alarms == []
-            actions = [action for _, action in await desk.trail()]
+            actions = [action for _, action in await desk.audit_log()]
             assert len(set(actions)) == len(actions)
             return {change.action: str(change.state) for change in await desk.rollouts.find()}
 
@@ -229,7 +229,7 @@ def restart_upload(world, story):
             assert desk.blob(WHOLE_SHA256) == WHOLE
             await desk.uploads.sweep()
             assert desk.files() == []
-            told = [action for action in await desk.trail() if action.startswith("upload.")]
+            told = [action for action in await desk.audit_log() if action.startswith("upload.")]
             assert told == ["upload.create", "upload.finish"]
             assert (await desk.uploads.look(principal(), upload_id)).is_whole
 

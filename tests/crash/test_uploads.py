@@ -42,7 +42,7 @@ def resume(world, upload_id):
             assert desk.blob(SHA256) == WHOLE
             await desk.uploads.sweep()
             assert desk.files() == []
-            assert await desk.trail() == ["upload.create", "upload.finish"]
+            assert await desk.audit_log() == ["upload.create", "upload.finish"]
             assert (await desk.uploads.look(principal(), upload_id)).is_whole
             return offset
 

@@ -96,7 +96,7 @@ async def test_in_and_out(world, issuer, client, tmp_path):
         page = await browser.get("/console/")
         left = await browser.send(page, "/sign-out")
         assert left.path == "/console/sign-in"
-        told = [entry for entry in await team.trail() if entry[0].startswith("engineer/s-")]
+        told = [entry for entry in await team.audit_log() if entry[0].startswith("engineer/s-")]
         assert [action for _, action, _ in told][:2] == ["session.begin", "rollout.pause"]
         assert told[-1][1:] == ("session.end", "engineer")
 

@@ -299,7 +299,7 @@ def test_the_limits_of_a_proposal_are_those_of_the_page():
     assert f"at most {document.MAX_NOTE} characters" in section(10)
 
 
-async def test_the_trail_vectors_are_what_is_recorded(tmp_path):
+async def test_the_audit_log_vectors_are_what_is_recorded(tmp_path):
     """The entries of section 11, recorded again, have the same bytes."""
     block = re.search(r"^```jsonl\n(.*?)^```$", section(11), re.MULTILINE | re.DOTALL)[1]
     stated = block.encode().splitlines(keepends=True)

@@ -11,7 +11,7 @@ from server.release.api.address import PREFIX
 from server.release.api.operation import WIDE_BODY_LIMIT, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.auth import accounts
-from server.release.auth.audit_log import lock_trail
+from server.release.auth.audit_log import lock_audit_log
 from server.release.auth.principal import Permission, Role
 from server.storage.control_models import Account
 
@@ -95,7 +95,7 @@ async def get_account(call: Call) -> Reply:
 async def change_account(call: Call) -> Reply:
     """Change role or codenames; the account's tokens follow at once."""
     async with call.services.sessions.begin() as session:
-        await lock_trail(session)  # until the end no other request changes what the tag covers
+        await lock_audit_log(session)  # until the end no other request changes what the tag covers
         seen = await accounts.load_account(session, call.path["account"])
         accounts.check_manages(call.who, seen)
         call.check_match(_etag(seen))

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.names import is_codename
-from server.release.auth.audit_log import lock_trail, record
+from server.release.auth.audit_log import lock_audit_log, record
 from server.release.auth.principal import (
     CONTENT_ROLES,
     EVERY_CODENAME,
@@ -101,7 +101,7 @@ async def create_account(
     check_account_name(name)
     wanted = check_codenames(codenames)
     check_holds(principal, ROLE_PERMISSIONS[role], wanted)
-    await lock_trail(session)
+    await lock_audit_log(session)
     if await session.get(Account, name) is not None:
         raise ConflictError(f"there is an account {name} already: choose another name.")
     account = Account(name=name, role=role, codenames=_encode(wanted), created_at=at)
@@ -134,7 +134,7 @@ async def change_account(
     Raises ConflictError where another account has that subject.
     """
     principal.check(Permission.PEOPLE)
-    await lock_trail(session)
+    await lock_audit_log(session)
     account = await load_account(session, name)
     before = (Role(account.role), account_codenames(account))
     wanted_role = before[0] if role is None else role
@@ -170,7 +170,7 @@ async def disable_account(
 ) -> Account:
     """Disable an account; its tokens, logins and sessions end for good. It may be repeated."""
     principal.check(Permission.PEOPLE)
-    await lock_trail(session)
+    await lock_audit_log(session)
     account = await load_account(session, name)
     check_manages(principal, account)
     if account.disabled_at is not None:
@@ -211,7 +211,7 @@ async def enable_account(
 ) -> Account:
     """Enable an account again; it needs new tokens. Does nothing where it is enabled already."""
     principal.check(Permission.PEOPLE)
-    await lock_trail(session)
+    await lock_audit_log(session)
     account = await load_account(session, name)
     check_manages(principal, account)
     if account.disabled_at is None:

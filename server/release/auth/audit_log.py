@@ -118,7 +118,7 @@ async def record(
     return entry
 
 
-async def lock_trail(session: AsyncSession) -> None:
+async def lock_audit_log(session: AsyncSession) -> None:
     """Wait for all transactions that write audit log entries, and block later ones.
 
     For a change that depends on what it reads: call it first. It ends with the transaction.

@@ -68,7 +68,7 @@ async def query_audit_log(
     return (await session.scalars(query.order_by(AuditLogEntry.index.desc()).limit(limit))).all()
 
 
-async def read_trail(
+async def read_audit_log(
     session: AsyncSession, wanted: AuditLogFilter | None = None
 ) -> AsyncIterator[AuditLogEntry]:
     """Yield all entries that match, oldest first, without holding them all in memory."""
@@ -164,7 +164,7 @@ async def verify_audit_log(
     before = await load_head(session)
     chain = ChainVerifier(remembered)
     reached = NO_ENTRY
-    async for row in read_trail(session):
+    async for row in read_audit_log(session):
         try:
             chain.add(describe(row))
         except FormatError as error:  # a detail that is not valid JSON

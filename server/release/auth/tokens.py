@@ -23,7 +23,7 @@ from server.release.auth.accounts import (
     list_accounts,
     load_account,
 )
-from server.release.auth.audit_log import lock_trail, record
+from server.release.auth.audit_log import lock_audit_log, record
 from server.release.auth.principal import (
     EVERY_CODENAME,
     ROLE_PERMISSIONS,
@@ -102,7 +102,7 @@ async def create_token(
     if principal.expires_at is not None:
         expires_at = min(expires_at, principal.expires_at)
     principal.check(Permission.PEOPLE)
-    await lock_trail(session)
+    await lock_audit_log(session)
     owner = await load_account(session, account)
     held = ROLE_PERMISSIONS[Role(owner.role)]
     wanted = held if permissions is None else frozenset(permissions)
@@ -185,7 +185,7 @@ async def revoke_token(
     """
     if identity != principal.token:
         principal.check(Permission.PEOPLE)
-    await lock_trail(session)
+    await lock_audit_log(session)
     token = await session.get(Token, identity, populate_existing=True)
     if token is None:
         raise NotFoundError(f"there is no token {identity[:32]}: look at the list of tokens.")

@@ -17,7 +17,7 @@ from server.release.auth.accounts import (
     list_accounts,
     load_account,
 )
-from server.release.auth.audit_log import lock_trail, record
+from server.release.auth.audit_log import lock_audit_log, record
 from server.release.auth.principal import (
     EVERY_CODENAME,
     ROLE_PERMISSIONS,
@@ -70,7 +70,7 @@ async def begin_session(
     An account with too many open sessions loses the oldest. Raises AuthenticationError where the
     session's origin is not valid any more.
     """
-    await lock_trail(session)
+    await lock_audit_log(session)
     account = await load_account(session, origin.account)
     token = None if origin.token is None else await session.get(Token, origin.token)
     newest = (
@@ -168,7 +168,7 @@ async def end_session(
     Every account may end its own. An account that manages others may end those of accounts that
     hold no more than itself.
     """
-    await lock_trail(session)
+    await lock_audit_log(session)
     row = await session.get(WebSession, identity, populate_existing=True)
     is_own = row is not None and row.account == principal.name
     if not is_own:

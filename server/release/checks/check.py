@@ -10,7 +10,7 @@ from server.core.errors import FormatError, HeningError
 from server.publisher.checks.finding import Finding, confirm, summarise
 from server.release.auth.accounts import account_codenames, tell_codenames
 from server.release.auth.audit_log import describe
-from server.release.auth.audit_log_query import read_trail, verify_audit_log
+from server.release.auth.audit_log_query import read_audit_log, verify_audit_log
 from server.release.auth.tokens import fingerprint
 from server.release.checks.replay import Told, ToldChange
 from server.release.webhooks.directory import webhook_fingerprint
@@ -171,12 +171,12 @@ async def check_control_plane(sessions: Sessions) -> list[Finding]:
     """Compare the audit log with the rows; changes nothing, and may run beside a server."""
 
     async def look() -> list[Finding]:
-        return [await _trail(sessions), *await _rows(sessions)]
+        return [await _check_audit_log(sessions), *await _rows(sessions)]
 
     return await confirm(look)
 
 
-async def _trail(sessions: Sessions) -> Finding:
+async def _check_audit_log(sessions: Sessions) -> Finding:
     try:
         async with sessions() as session:
             found = await verify_audit_log(session)
@@ -193,7 +193,7 @@ async def _rows(sessions: Sessions) -> list[Finding]:
         begun = (await session.scalars(select(WebSession))).all()
         changes = (await session.scalars(select(Change))).all()
         webhooks = (await session.scalars(select(Webhook))).all()
-        async for entry in read_trail(session):
+        async for entry in read_audit_log(session):
             try:
                 told.add(describe(entry))
             except HeningError:

@@ -63,7 +63,7 @@ class ToldWebhook:
 
 @dataclass(slots=True)
 class Told:
-    """The state after the entries so far. `trail_verify` checks that the entries are complete."""
+    """The state after the entries so far; `verify_audit_log` checks that they are complete."""
 
     accounts: dict[str, ToldAccount] = field(default_factory=dict)
     tokens: dict[str, ToldToken] = field(default_factory=dict)

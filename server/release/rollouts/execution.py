@@ -26,7 +26,7 @@ from server.core.pointer import Pointer, decode_pointer
 from server.publisher.build_names import BuildNames
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
-from server.release.auth.audit_log import lock_trail
+from server.release.auth.audit_log import lock_audit_log
 from server.release.rollouts.binding import check_people, check_recorded, check_seen
 from server.release.rollouts.changes import (
     Intent,
@@ -145,7 +145,7 @@ class Execution:
             now,
         )
         async with self._sessions.begin() as session:
-            await lock_trail(session)
+            await lock_audit_log(session)
             if not await intend(session, change, Outcome(intent=intent)):
                 return None
             if isinstance(arguments.order, Halt):
@@ -157,7 +157,7 @@ class Execution:
     ) -> None:
         """Halt a channel that offers nothing yet: its waiting changes are cancelled."""
         async with self._sessions.begin() as session:
-            await lock_trail(session)
+            await lock_audit_log(session)
             await self._cancel_others(session, halt, published, actor, now)
 
     async def _cancel_others(
@@ -204,7 +204,7 @@ class Execution:
     ) -> None:
         at = int(self._clock().timestamp())
         async with self._sessions.begin() as session:
-            await lock_trail(session)
+            await lock_audit_log(session)
             for identity in identities:
                 change = await get_change(session, identity)
                 intent = known_outcome(change).intent

@@ -63,7 +63,9 @@ async def add_changes(
             build = show_change(change, names).build or UNSET
             data = ChangeWaitingData(change.action, change.id, waits_for, build)
             await _announce(session, change, data)
-        await _trail(session, change, change.proposed_at, actor, f"rollout.{change.action}", detail)
+        await _record_step(
+            session, change, change.proposed_at, actor, f"rollout.{change.action}", detail
+        )
 
 
 async def get_change(session: AsyncSession, identity: str) -> Change:
@@ -188,7 +190,7 @@ async def settle(
             build = show_change(change, names).build or UNSET
             data = ChangeRefusedData(change.action, change.id, outcome.reason, build)
             await _announce(session, change, data, at)
-        await _trail(session, change, at, actor, action, detail)
+        await _record_step(session, change, at, actor, action, detail)
     return moved
 
 
@@ -200,7 +202,7 @@ async def approve_row(
     moved = await _move(session, change.id, [State.WAITING], values)
     if moved:
         detail = {"change": change.id, "proposed_by": change.proposed_by}
-        await _trail(session, change, at, actor, "change.approve", detail)
+        await _record_step(session, change, at, actor, "change.approve", detail)
     return moved
 
 
@@ -228,7 +230,7 @@ async def _announce(
     await enqueue(session, event, time)
 
 
-async def _trail(
+async def _record_step(
     session: AsyncSession, change: Change, at: int, actor: str, action: str, detail: dict[str, Any]
 ) -> None:
     await record(session, at=at, actor=actor, action=action, subject=change.subject, detail=detail)

@@ -18,7 +18,7 @@ from server.core.release_texts import check_note
 from server.publisher.build_names import BuildNames
 from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
-from server.release.auth.audit_log import lock_trail
+from server.release.auth.audit_log import lock_audit_log
 from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
 from server.release.auth.two_person_approval import check_second_person
 from server.release.errors import ConflictError, PermissionDeniedError
@@ -186,7 +186,7 @@ class Rollouts:
     async def approve(self, principal: Principal, identity: str) -> ChangeView:
         """Approve another account's change; if due, it is carried out immediately."""
         async with self._sessions.begin() as session:
-            await lock_trail(session)
+            await lock_audit_log(session)
             change = await get_change(session, identity)
             principal.check(Permission.APPROVE, decode_channel(change.subject).codename)
             await check_second_person(session, principal, change.proposed_by)
@@ -213,7 +213,7 @@ class Rollouts:
         check_note(reason)
         names = await self._names()
         async with self._sessions.begin() as session:
-            await lock_trail(session)
+            await lock_audit_log(session)
             change = await get_change(session, identity)
             principal.check(Permission.APPROVE, decode_channel(change.subject).codename)
             if change.state != State.WAITING:
@@ -227,7 +227,7 @@ class Rollouts:
         """Cancel a change that is not carried out yet: one's own, or as an approver any."""
         check_note(reason)
         async with self._sessions.begin() as session:
-            await lock_trail(session)
+            await lock_audit_log(session)
             change = await get_change(session, identity)
             codename = decode_channel(change.subject).codename
             is_own = principal.name == change.proposed_by
@@ -337,7 +337,7 @@ class Rollouts:
         waits = any(c.state == State.WAITING or c.due_at > c.proposed_at for c in changes)
         names = await self._names() if waits else BuildNames({})  # only waiting ones are announced
         async with self._sessions.begin() as session:
-            await lock_trail(session)
+            await lock_audit_log(session)
             await add_changes(session, changes, principal.actor, names)
         at_once = [
             change.id for change in changes if change.state == State.APPROVED and due_at is None

@@ -80,7 +80,7 @@ def state_of(row: Submission) -> SubmissionState:
     return SubmissionState(row.id, status, row.reason, row.snapshot, row.finished_at)
 
 
-_NAMED_IN_TRAIL = 200  # roles of a bundle; the bundle's id is a hash of all of them
+_NAMED_IN_AUDIT_LOG = 200  # roles of a bundle; the bundle's id is a hash of all of them
 RECEIVE = "submission.receive"
 _LOOK_SECONDS = 0.05  # between two looks at whether a bundle has its result
 MAX_WAIT = 30
@@ -236,7 +236,7 @@ class Submissions:
                 actor=principal.actor,
                 action=RECEIVE,
                 subject=nameless.submission,
-                detail={**detail, "roles": roles[:_NAMED_IN_TRAIL]},
+                detail={**detail, "roles": roles[:_NAMED_IN_AUDIT_LOG]},
             )
 
     async def _find(self, submission_id: str) -> SubmissionState | None:

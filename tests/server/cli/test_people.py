@@ -1,4 +1,4 @@
-"""`account`, `token` and `trail`: output for people and as JSON, and refusals."""
+"""`account`, `token` and `audit-log`: output for people and as JSON, and refusals."""
 
 import hashlib
 import json
@@ -154,7 +154,7 @@ def test_revoking_is_all_or_nothing(run, state, ask):
     assert [row["state"] for row in ask("token", "list")] == ["valid"]
 
 
-def test_the_trail_of_commands(run, state, ask):
+def test_the_audit_log_of_commands(run, state, ask):
     """Each change is there once, with the login name; pages and filters show parts of it."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     token = ask("token", "create", "ani", "--label", "ci")
@@ -185,7 +185,7 @@ def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
     ask("account", "disable", "ani")
     status, out, _ = run("audit-log", "export", "--state", state)
     assert status == 0
-    file = tmp_path / "trail.jsonl"
+    file = tmp_path / "audit-log.jsonl"
     file.write_text(out)
     state_of_file = verify_export(out.encode().splitlines(keepends=True))
     head = f"{old['length']}:{old['sha256']}"
@@ -205,7 +205,7 @@ def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
         assert run("audit-log", "verify", *words)[0] == 2
 
 
-def test_check_verifies_the_trail(run, world):
+def test_check_verifies_the_audit_log(run, world):
     """A changed audit log is a finding of its own, and names the entry."""
     state = world.folder.root
     run("account", "add", "ani", "--role", "viewer", "--all-codenames", "--state", state)

@@ -385,7 +385,7 @@ def test_tables_fit_80_columns(run, ask, state, words, shown):
     assert "\N{HORIZONTAL ELLIPSIS}" not in out
 
 
-def test_the_trail_is_sentences(run, ask, state):
+def test_the_audit_log_is_sentences(run, ask, state):
     """With local time, author, action and the build by name, and without braces."""
     ask("rollout", "halt", CHANNEL, "--reason", "en=It drains", "--note", "Seen in the lab")
     _, out, _ = run("audit-log", "list", "--state", state, "--utc")

@@ -143,7 +143,7 @@ class Team:
         assert page.path == "/console/", page.body
         return browser
 
-    async def trail(self):
+    async def audit_log(self):
         """Return (actor, action, subject) of every entry."""
         answer = await self.api.call("GET", "/trail?limit=200", token=await self.token("admin"))
         return [

@@ -38,7 +38,7 @@ async def test_four_eyes(waiting):
     assert "approver" in page.text
     assert (await pointer(team)).steps[-1].counter == 2
     assert "Nothing waits." in (await approver.get("/console/")).text
-    actors = [actor for actor, action, _ in await team.trail() if action == "change.approve"]
+    actors = [actor for actor, action, _ in await team.audit_log() if action == "change.approve"]
     assert len(actors) == 1
     assert actors[0].startswith("approver/s-")
 
@@ -101,5 +101,5 @@ async def test_two_at_once(waiting):
         *(browser.send(page, "/approve") for browser, page in zip(browsers, pages, strict=True))
     )
     assert sorted(page.status for page in given) == [200, 409]
-    approvals = [entry for entry in await team.trail() if entry[1] == "change.approve"]
+    approvals = [entry for entry in await team.audit_log() if entry[1] == "change.approve"]
     assert len(approvals) == 1

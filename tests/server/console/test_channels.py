@@ -78,8 +78,8 @@ async def test_pause_and_resume(team):
     assert not (await pointer(team)).paused
     orders = await browser.get(next(link for link in page.read.links if "?channel=" in link))
     assert orders.text.index("resume") < orders.text.index("pause")
-    trail = [(actor, action) for actor, action, _ in await team.trail()]
-    assert {action for actor, action in trail if actor.startswith("engineer/s-")} >= {
+    audit_log = [(actor, action) for actor, action, _ in await team.audit_log()]
+    assert {action for actor, action in audit_log if actor.startswith("engineer/s-")} >= {
         "rollout.pause",
         "rollout.resume",
     }

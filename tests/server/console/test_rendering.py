@@ -47,7 +47,7 @@ def test_markup_in_a_value_is_text():
         {
             "who": None,
             "csrf": '"><script>',
-            "sees_trail": False,
+            "sees_audit_log": False,
             "now": 0,
             "provider": "",
             "refusal": "<img src=x onerror=alert(1)>",

@@ -176,7 +176,7 @@ async def test_each_codename(matrix, name, role):
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("role", [role.value for role in Role])
-async def test_the_trail_is_for_who_sees_every_model(matrix, role):
+async def test_the_audit_log_is_for_who_sees_every_model(matrix, role):
     """An account with one codename cannot open it, and no page links to it."""
     for name in (name for name in CLOSED if ROWS[name][2] == "all"):
         assert await matrix.ask(f"{role}-{INSIDE}", name) == 403

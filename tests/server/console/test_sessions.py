@@ -29,7 +29,7 @@ async def test_an_admin_ends_another_users(team):
     assert own in ids(page)
     await admin.send(page, f"/{own}/end")
     assert (await engineer.get("/console/")).path.startswith("/console/sign-in")
-    ended = [entry for entry in await team.trail() if entry[1] == "session.end"]
+    ended = [entry for entry in await team.audit_log() if entry[1] == "session.end"]
     assert [(actor.split("/")[0], subject) for actor, _, subject in ended] == [
         ("admin", "engineer")
     ]

@@ -25,12 +25,12 @@ async def test_a_token_opens_and_signing_out_closes(team):
     assert (await browser.get("/console/")).path == "/console/sign-in?to=/console/"
     again = await browser.get("/console/", headers={"Cookie": f"hening-session={secret}"})
     assert again.path.startswith("/console/sign-in")
-    trail = [entry for entry in await team.trail() if entry[0] != "server"]
-    assert [entry[1:] for entry in trail] == [
+    audit_log = [entry for entry in await team.audit_log() if entry[0] != "server"]
+    assert [entry[1:] for entry in audit_log] == [
         ("session.begin", "engineer"),
         ("session.end", "engineer"),
     ]
-    assert {entry[0].split("/s-")[0] for entry in trail} == {"engineer"}
+    assert {entry[0].split("/s-")[0] for entry in audit_log} == {"engineer"}
 
 
 @pytest.mark.parametrize("path", ["/console/", "/console/channels/armani/id/stable/halt"])

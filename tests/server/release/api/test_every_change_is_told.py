@@ -67,7 +67,7 @@ class Teller:
         self.api = api
         self.asked = set()
 
-    async def trail(self):
+    async def audit_log(self):
         """Return actor, action and subject of each entry, after the chain was verified."""
         async with self.api.services.sessions() as session:
             await verify_audit_log(session)
@@ -76,10 +76,10 @@ class Teller:
 
     async def ask(self, name, path, token="admin", **options):
         """Call an operation that changes something; return its answer."""
-        before = await self.trail()
+        before = await self.audit_log()
         answer = await self.api.call(BY_NAME[name].method, path, token=token, **options)
         assert answer.status < 300, answer.data
-        added = (await self.trail())[len(before) :]
+        added = (await self.audit_log())[len(before) :]
         assert TOLD[name] in {action for _, action, _ in added}
         assert {actor for actor, _, _ in added} == {token}
         assert all(subject for _, _, subject in added)

@@ -254,7 +254,7 @@ async def test_a_crash_before_the_effect(toys):
     assert MADE == ["bear", "bear"]
 
 
-async def count_trail(sessions):
+async def count_audit_log(sessions):
     """Return how many entries the audit log has."""
     async with sessions() as session:
         return await session.scalar(select(func.count()).select_from(AuditLogEntry))
@@ -291,7 +291,7 @@ async def test_a_crash_between_effect_and_answer(fresh, how):
             assert "entry 1 of the audit log" in answer.json["detail"]
         other = await api.call("POST", "/mark", body=BEAR | {"price": 1}, headers=key("k"))
         assert (other.status, other.problem) == (422, "key-reused")
-        assert await count_trail(api.services.sessions) == 2
+        assert await count_audit_log(api.services.sessions) == 2
 
 
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
@@ -321,7 +321,7 @@ async def test_later_and_the_effect(fresh, after_effect):
             (await api.call("POST", "/mark", body=BEAR, headers=key("k"))).status for _ in range(3)
         ]
         assert statuses == [503, 200, 200]
-        assert await count_trail(api.services.sessions) == 1
+        assert await count_audit_log(api.services.sessions) == 1
 
 
 async def mark(session, subject):
@@ -355,7 +355,7 @@ async def test_processes_that_share_a_database(place):
         await add_account(sessions)
     answers = await asyncio.gather(*(one() for _ in range(4)))
     async with open_database(place) as sessions:
-        assert await count_trail(sessions) == 1
+        assert await count_audit_log(sessions) == 1
     replayed = Answer(201, {"X-Toy": "1", "Idempotent-Replayed": "true"}, b"{}")
     # A later process takes over, or learns that another is working on it.
     assert all(answer in (FIRST, replayed, ProblemError, ConflictError) for answer in answers)
@@ -379,7 +379,7 @@ async def test_a_request_that_was_taken_over(place):
 
         with pytest.raises(ConflictError, match="took this request over"):
             await late.once(REQUEST, be_late, asyncio.Event().wait)
-        assert await count_trail(sessions) == 1
+        assert await count_audit_log(sessions) == 1
 
 
 async def test_an_account_that_is_none(place):

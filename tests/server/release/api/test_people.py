@@ -156,7 +156,7 @@ async def test_a_repeated_creation_shows_no_secret(ask):
     assert labels.count("once") == 1
 
 
-async def test_the_trail_over_the_api(ask):
+async def test_the_audit_log_over_the_api(ask):
     """Filters, pages, head and export agree, and the chain verifies."""
     name = "trail-1"
     await ask(

@@ -57,7 +57,7 @@ async def upload(api, data):
     assert sent.status == 204
 
 
-async def trail(api):
+async def audit_log(api):
     """Return the actions in the audit log."""
     async with api.services.sessions() as session:
         return list(
@@ -93,7 +93,7 @@ async def test_a_release(api, world):
     again = await hand_in(api, bundle_id, body)
     assert again.json == told
     assert not list(world.folder.incoming.iterdir())
-    assert (await trail(api)).count("submission.receive") == 1
+    assert (await audit_log(api)).count("submission.receive") == 1
 
 
 async def test_a_refusal_and_another_try(api, world):
@@ -107,7 +107,7 @@ async def test_a_refusal_and_another_try(api, world):
         shown = await api.call("GET", f"/submissions/{bundle_id}")
         assert shown.json["status"] == "refused"
         assert shown.json["reason"] == "armani 9 was submitted; 3 comes next."
-    assert (await trail(api)).count("submission.receive") == 2
+    assert (await audit_log(api)).count("submission.receive") == 2
 
 
 async def test_bodies_that_are_refused(api, world):
@@ -264,7 +264,7 @@ async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, le
     assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id] * left
     assert (await hand_in(api, bundle_id, body)).status == 202
     assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id]
-    assert (await trail(api)).count("submission.receive") == 1
+    assert (await audit_log(api)).count("submission.receive") == 1
 
 
 async def test_a_bundle_without_a_name_that_comes_again(api, world, monkeypatch):
@@ -276,7 +276,7 @@ async def test_a_bundle_without_a_name_that_comes_again(api, world, monkeypatch)
     answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(3)))
     assert [(answer.status, answer.json["status"]) for answer in answers] == [(202, "waiting")] * 3
     assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id]
-    assert (await trail(api)).count("submission.receive") == 1
+    assert (await audit_log(api)).count("submission.receive") == 1
 
 
 async def test_one_bundle_from_several_people_at_once(api, world):
@@ -285,4 +285,4 @@ async def test_one_bundle_from_several_people_at_once(api, world):
     answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(4)))
     assert [(answer.status, answer.json["status"]) for answer in answers] == [(202, "waiting")] * 4
     assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id]
-    assert (await trail(api)).count("submission.receive") == 1
+    assert (await audit_log(api)).count("submission.receive") == 1

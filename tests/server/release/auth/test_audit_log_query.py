@@ -11,7 +11,7 @@ from server.release.auth.audit_log_query import (
     AuditLogFilter,
     export_audit_log,
     query_audit_log,
-    read_trail,
+    read_audit_log,
     verify_export,
 )
 
@@ -63,7 +63,7 @@ async def test_filters(filled, wanted, found):
     async with filled() as session:
         rows = await query_audit_log(session, AuditLogFilter(**wanted))
         assert [row.index for row in rows] == found
-        streamed = [row.index async for row in read_trail(session, AuditLogFilter(**wanted))]
+        streamed = [row.index async for row in read_audit_log(session, AuditLogFilter(**wanted))]
         assert streamed == found[::-1]
 
 

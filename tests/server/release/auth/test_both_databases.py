@@ -68,7 +68,7 @@ async def test_writers_at_once_make_one_chain(two):
     assert state.length == 8
 
 
-async def test_a_trail_is_verified_while_it_grows(two):
+async def test_an_audit_log_is_verified_while_it_grows(two):
     """A verification while others write finds no error."""
 
     async def verify():

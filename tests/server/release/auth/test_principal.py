@@ -99,7 +99,7 @@ def test_the_command_line_may_do_everything():
     assert all(asking.is_allowed(permission, "armani") for permission in Permission)
 
 
-def test_the_trail_names_the_token():
+def test_the_audit_log_names_the_token():
     """The actor says which of the account's tokens was used."""
     assert principal(Role.VIEWER).actor == "ani"
     assert principal(Role.VIEWER, token="0123456789ab").actor == "ani/0123456789ab"

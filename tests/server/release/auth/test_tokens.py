@@ -175,9 +175,9 @@ async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
     assert len(secret) == 64
     async with sessions() as session:
         (row,) = await list_tokens(session, "ani")
-        trail = [entry.detail for entry in await session.scalars(select(AuditLogEntry))]
+        audit_log = [entry.detail for entry in await session.scalars(select(AuditLogEntry))]
     assert row.secret_sha256 == hashlib.sha256(secret.encode()).hexdigest()
-    assert secret not in repr(issued) + repr(row) + "".join(trail)
+    assert secret not in repr(issued) + repr(row) + "".join(audit_log)
     dump = b"".join(path.read_bytes() for path in tmp_path.rglob("hening.sqlite*"))
     assert issued.row.id.encode() in dump
     assert secret.encode() not in dump

@@ -70,7 +70,7 @@ class Desk:
         wish = Wish(CHANNEL, order, await self.tag() if if_match is None else if_match, note)
         return (await self.rollouts.order(who, [wish], due_at=due_at))[0]
 
-    async def trail(self):
+    async def audit_log(self):
         """Return (actor, action) of every entry about commands, after the chain was verified."""
         async with self.sessions() as session:
             await verify_audit_log(session)

@@ -106,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         for number in (0, 1):
             self.start(number)
         self.withdrawn, self.role_version = set(), 3
-        self.seen, self.trail, self.reached = (0, 0, 0), [], {}
+        self.seen, self.audit_log, self.reached = (0, 0, 0), [], {}
 
     def start(self, number):
         """Start an operator's process."""
@@ -286,20 +286,20 @@ class Machine(RuleBasedStateMachine):
         self.reached[counter] = (share, pointer.halted)
 
     @invariant()
-    def the_trail_is_whole(self):
+    def the_audit_log_is_whole(self):
         """Entries stay, and every change has its begin and its end there."""
 
         async def look():
             desk = self.desks[0]
-            await desk.trail()
+            await desk.audit_log()
             async with desk.sessions() as session:
                 query = select(AuditLogEntry).order_by(AuditLogEntry.index)
                 entries = [(e.action, e.detail) for e in await session.scalars(query)]
             return entries, await desk.rollouts.find(limit=1000)
 
         entries, changes = self.runner.run(look())
-        assert entries[: len(self.trail)] == self.trail
-        self.trail = entries
+        assert entries[: len(self.audit_log)] == self.audit_log
+        self.audit_log = entries
         for change in changes:
             told = [action for action, detail in entries if change.id in detail]
             assert told[0] == f"rollout.{change.action}"

@@ -71,7 +71,7 @@ async def test_the_story(world):
         assert (await desk.pointer()).steps[-1].counter == 2
         assert (await desk.order(Halt())).state == State.DONE
         assert (await desk.pointer()).halted
-        actions = [action for _, action in await desk.trail()]
+        actions = [action for _, action in await desk.audit_log()]
         assert actions.count("rollout.offer.done") == 2
         assert actions[-2:] == ["rollout.halt", "rollout.halt.done"]
         assert {change.state for change in await desk.rollouts.find()} <= {

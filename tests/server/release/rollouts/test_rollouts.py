@@ -46,7 +46,7 @@ async def test_an_order_is_published_and_recorded(two):
         assert change.snapshot == (await desk.versions())[0]
         assert await desk.rollouts.get(change.id) == change
         assert await desk.rollouts.find() == [change]
-        assert await desk.trail() == [("eka", "rollout.offer"), ("eka", "rollout.offer.done")]
+        assert await desk.audit_log() == [("eka", "rollout.offer"), ("eka", "rollout.offer.done")]
 
 
 async def test_a_preview_holds_up_no_loop(two, monkeypatch):
@@ -105,7 +105,7 @@ async def test_a_dry_run_changes_nothing(two):
         seen = await desk.rollouts.preview(Wish(CHANNEL, Halt(), '"old"'))
         assert seen.state == "halted"
         assert await desk.tag() == before
-        assert await desk.trail() == []
+        assert await desk.audit_log() == []
 
 
 @pytest.mark.parametrize("order", [Offer(2, PLAN), Pause(), Halt()], ids=["offer", "pause", "halt"])
@@ -115,7 +115,7 @@ async def test_rights(two, order):
         for who in (person("vera", Role.VIEWER), person("otto", codenames=("cancro",))):
             with pytest.raises(PermissionDeniedError):
                 await desk.order(order, who)
-        assert await desk.trail() == []
+        assert await desk.audit_log() == []
 
 
 async def test_four_eyes(two):
@@ -137,7 +137,7 @@ async def test_four_eyes(two):
         assert (await desk.order(Pause())).state == State.DONE
         assert (await desk.order(Resume())).state == State.WAITING
         assert (await desk.order(Halt())).state == State.DONE
-        assert [action for _, action in await desk.trail()][:3] == [
+        assert [action for _, action in await desk.audit_log()][:3] == [
             "rollout.offer",
             "change.approve",
             "rollout.offer.done",
@@ -191,7 +191,10 @@ async def test_scheduled_publishing(two):
         assert (await desk.pointer()).schedule[0][0] >= due
         assert (await desk.versions())[1] == 3
         assert await desk.rollouts.run_due() == []
-        assert await desk.trail() == [("eka", "rollout.offer"), ("server", "rollout.offer.done")]
+        assert await desk.audit_log() == [
+            ("eka", "rollout.offer"),
+            ("server", "rollout.offer.done"),
+        ]
 
 
 async def test_when_it_no_longer_fits(two):
@@ -224,7 +227,7 @@ async def test_halting_cancels_what_waits(two):
         for change in (waiting, due):
             over = await desk.rollouts.get(change.id)
             assert (over.state, over.reason) == (State.CANCELLED, "the channel was halted.")
-        assert [action for _, action in await desk.trail()].count("change.cancel") == 2
+        assert [action for _, action in await desk.audit_log()].count("change.cancel") == 2
         assert (await desk.order(Halt())).state == State.DONE
         assert (await desk.pointer()).reason == {"en": "It drains."}
 
@@ -234,9 +237,9 @@ async def test_an_account_stops_a_state_once(two, order):
     """A repetition gets the recorded change; another account has one of its own."""
     async with open_desk(two) as desk:
         first = await desk.order(order)
-        before = await desk.trail()
+        before = await desk.audit_log()
         assert [await desk.order(order) for _ in range(2)] == [first] * 2
-        assert await desk.trail() == before
+        assert await desk.audit_log() == before
         operator = person("operator-0")
         other = await desk.order(order, operator)
         assert (other.proposed_by, other.state) == ("operator-0", State.DONE)
@@ -272,10 +275,10 @@ async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
     """The channel stays stopped, the change is answered, and the last words stay for a day."""
     async with open_desk(two, rewordings=3) as desk:
         kept = [await desk.order(kind({"en": word}), note=word) for word in "abc"]
-        before = await desk.trail()
+        before = await desk.audit_log()
         for order, note in ((kind({"en": "d"}), ""), (kind({"en": "c"}), "d"), (kind(), "d")):
             assert await desk.order(order, note=note) == kept[-1]
-        assert await desk.trail() == before
+        assert await desk.audit_log() == before
         assert (await desk.pointer()).reason == {"en": "c"}
         operator = person("operator-0")
         assert (await desk.order(kind({"en": "e"}), operator)).proposed_by == "operator-0"
@@ -384,7 +387,7 @@ async def test_a_crash_in_the_middle(two, step):
         assert (settled.id, settled.state) == (change.id, State.DONE)
         assert (await desk.versions())[1] == 3
         assert (await desk.pointer()).steps[-1].counter == 2
-        actions = [action for _, action in await desk.trail()]
+        actions = [action for _, action in await desk.audit_log()]
         assert actions == ["rollout.offer", "rollout.offer.done"]
 
 

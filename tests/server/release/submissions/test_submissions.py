@@ -21,7 +21,7 @@ from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 SHA256 = "ab" * 32
 
 
-def trail(world):
+def audit_log(world):
     """Return actor, action, subject and detail of each entry, after the chain was verified."""
 
     async def read():
@@ -35,30 +35,30 @@ def trail(world):
 
 def test_a_bundle_that_is_published(world):
     """One entry, by the server, with the snapshot that lists it."""
-    before = trail(world)
+    before = audit_log(world)
     bundle = world.submit(world.second_release(), [PACKAGE_2])
     world.run(Publisher.process_incoming)
     snapshot = world.published().snapshot.version
     entry = ("server", "submission.publish", bundle, {"snapshot": snapshot})
-    assert trail(world) == [*before, entry]
+    assert audit_log(world) == [*before, entry]
 
 
 def test_a_bundle_that_is_refused_twice(world):
     """One entry each time, with the reason."""
-    before = trail(world)
+    before = audit_log(world)
     for _ in range(2):
         bundle = world.submit({("cancro", 3): world.ceremony.role("cancro", 3)})
         world.run(Publisher.process_incoming)
     reason = world.result(bundle).reason
     assert reason
     entry = ("server", "submission.refuse", bundle, {"reason": reason})
-    assert trail(world) == [*before, entry, entry]
+    assert audit_log(world) == [*before, entry, entry]
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_result_that_could_not_be_written(world, monkeypatch, version):
     """The bundle is processed again and recorded once, whether it is published or refused."""
-    before, write = trail(world), incoming.write_result
+    before, write = audit_log(world), incoming.write_result
 
     def fail(_results, _result):
         raise OSError(28, "No space left on device")
@@ -69,12 +69,12 @@ def test_a_result_that_could_not_be_written(world, monkeypatch, version):
         assert world.run(Publisher.process_incoming) == []
     monkeypatch.setattr(incoming, "write_result", write)
     assert [result.id for result in world.run(Publisher.process_incoming)] == [bundle]
-    assert len(trail(world)) == len(before) + 1
+    assert len(audit_log(world)) == len(before) + 1
 
 
 def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
     """A bundle overtaken by others ends as the audit log says, with that snapshot."""
-    before, write, now = trail(world), incoming.write_result, world.now()
+    before, write, now = audit_log(world), incoming.write_result, world.now()
     monkeypatch.setattr(world, "now", lambda: now + world.ahead)
     fourth = {
         FIRST: (PACKAGE_1, release(1)),
@@ -106,7 +106,7 @@ def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
         id=good, status="published", reason="", snapshot=snapshot + 1, time=time
     )
     assert world.published().roles["armani"].version == 3
-    told = [entry[1:] for entry in trail(world)[len(before) :]]
+    told = [entry[1:] for entry in audit_log(world)[len(before) :]]
     assert sorted(told[:2]) == [
         ("submission.publish", good, {"snapshot": snapshot + 1}),
         ("submission.refuse", early, {"reason": reason}),

@@ -104,7 +104,7 @@ class Desk:
             found = await session.get(Blob, sha256)
             return None if found is None else found.length
 
-    async def trail(self):
+    async def audit_log(self):
         """Return the actions in the audit log, in order."""
         async with self.sessions() as session:
             return list(

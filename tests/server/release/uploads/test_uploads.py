@@ -49,7 +49,7 @@ async def test_an_upload_in_one_part(desk):
     assert await desk.uploads.blob_length(SHA256) == len(DATA)
     assert desk.files() == []
     assert await desk.offset(upload_id) == len(DATA)
-    assert await desk.trail() == ["upload.create", "upload.finish"]
+    assert await desk.audit_log() == ["upload.create", "upload.finish"]
 
 
 @pytest.mark.parametrize("size", [7, 4000])
@@ -193,7 +193,7 @@ async def test_other_bytes_than_announced(desk):
     with pytest.raises(NotFoundError):
         await desk.offset(upload_id)
     assert (desk.blob(), await desk.record_of(), desk.files()) == (None, None, [])
-    assert await desk.trail() == ["upload.create", "upload.refuse"]
+    assert await desk.audit_log() == ["upload.create", "upload.refuse"]
 
 
 async def test_sent_again_while_it_is_refused(desk, monkeypatch):
@@ -294,7 +294,7 @@ async def test_too_long(desk):
         await desk.uploads.create(principal(), LIMITS.length + 1, SHA256)
     with pytest.raises(TooLargeError):
         await desk.uploads.create(principal(), (1 << 63) - 1, SHA256)
-    assert await desk.trail() == []
+    assert await desk.audit_log() == []
     await desk.uploads.create(principal(), LIMITS.length, SHA256)
 
 
@@ -307,7 +307,7 @@ async def test_too_many(desk):
     with pytest.raises(RateError):
         await desk.create("budi")
     await desk.uploads.remove(principal(), mine[0])
-    assert await desk.trail() == ["upload.create"] * 4 + ["upload.remove"]
+    assert await desk.audit_log() == ["upload.create"] * 4 + ["upload.remove"]
     await desk.create("budi")
 
 
@@ -385,7 +385,7 @@ async def test_expiry(desk):
         await desk.append(upload_id, 10, DATA[10:])
     assert await desk.uploads.sweep() == 1
     assert desk.files() == []
-    assert await desk.trail() == ["upload.create", "upload.expire"]
+    assert await desk.audit_log() == ["upload.create", "upload.expire"]
 
 
 async def test_the_blob_outlives_the_upload(desk):
@@ -397,7 +397,7 @@ async def test_the_blob_outlives_the_upload(desk):
     desk.ahead = timedelta(days=2)
     await desk.uploads.sweep()
     assert await desk.uploads.blob_length(SHA256) == len(DATA)
-    assert await desk.trail() == [
+    assert await desk.audit_log() == [
         *("upload.create", "upload.finish", "upload.remove", "upload.create", "upload.expire")
     ]
 

@@ -27,7 +27,7 @@ from tests.server.release.webhooks.conftest import ADMIN, on_both
 URL = "https://hooks.example.org/T0/secret"
 
 
-async def trail(post):
+async def audit_log(post):
     """Return actor, action and detail of all entries."""
     async with post.sessions() as session:
         entries = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
@@ -55,12 +55,12 @@ async def test_a_webhook_is_made(post):
         [first.id, second.id],
         [second.id, first.id],
     )
-    actor, action, detail = (await trail(post))[0]
+    actor, action, detail = (await audit_log(post))[0]
     assert (actor, action, detail["events"]) == ("ani", "webhook.create", ["halted", "published"])
     data = f"{first.secret}\n{first.url}".encode()
     assert detail["fingerprint"] == hashlib.sha256(data).hexdigest()
     assert first.url not in str(detail)
-    assert "hooks.example.org" not in json.dumps(await trail(post))
+    assert "hooks.example.org" not in json.dumps(await audit_log(post))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_what_no_webhook_can_be(post, changed, sentence):
     """A message says why, and nothing is made."""
     with pytest.raises(FormatError, match=sentence):
         await create(post, **changed)
-    assert (await list_webhooks(post.sessions), await trail(post)) == ([], [])
+    assert (await list_webhooks(post.sessions), await audit_log(post)) == ([], [])
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
@@ -95,7 +95,7 @@ async def test_who_may_not(post, role):
         await ping_webhook(post.sessions, somebody, webhook, post.now, post.entropy)
     with pytest.raises(PermissionDeniedError):
         await redeliver(post.sessions, somebody, webhook, "x", post.now)
-    assert len(await trail(post)) == 1
+    assert len(await audit_log(post)) == 1
 
 
 async def test_there_is_a_limit(post, monkeypatch):
@@ -123,7 +123,7 @@ async def test_off_and_on(post, receiver):
     event = await post.halted(3)
     await post.courier.deliver_due()
     assert receiver.ids == [event.id]
-    assert [action for _, action, _ in await trail(post)] == [
+    assert [action for _, action, _ in await audit_log(post)] == [
         "webhook.create",
         "webhook.disable",
         "webhook.enable",
@@ -181,11 +181,11 @@ async def test_an_overlap_within_a_week(post, overlap):
         await rotate_secret(post.sessions, ADMIN, webhook.id, overlap, post.now, post.entropy)
 
 
-async def test_a_rotation_in_the_trail(post):
+async def test_a_rotation_in_the_audit_log(post):
     """Who did it, with which overlap, and neither secret."""
     webhook = await create(post)
     await rotate_secret(post.sessions, ADMIN, webhook.id, 60, post.now, post.entropy)
-    actor, action, detail = (await trail(post))[-1]
+    actor, action, detail = (await audit_log(post))[-1]
     assert (actor, action, detail["overlap_seconds"]) == ("ani", "webhook.rotate", 60)
     assert set(detail) == {"fingerprint", "overlap_seconds"}
     viewer = Principal("eka", Role.VIEWER, ROLE_PERMISSIONS[Role.VIEWER], ("*",))

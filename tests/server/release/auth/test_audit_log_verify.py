@@ -48,14 +48,14 @@ async def verify(sessions, remembered=None):
         return await verify_audit_log(session, remembered)
 
 
-async def test_a_trail_that_is_whole(filled):
+async def test_an_audit_log_that_is_whole(filled):
     """Length and last hash are those of the export."""
     lines = await export(filled)
     expected = AuditLogState(COUNT, json.loads(lines[-1])["sha256"])
     assert await verify(filled) == expected == verify_export(lines)
 
 
-async def test_an_empty_trail(sessions):
+async def test_an_empty_audit_log(sessions):
     """Before any change: length 0, chained to zeros."""
     assert await verify(sessions) == AuditLogState(0, "0" * 64) == verify_export([])
 
