@@ -1,4 +1,4 @@
-"""The publishing loop: renewals, bundles, due orders, and removal of superseded files."""
+"""The publishing loop: renewals, bundles, due changes, and removal of superseded files."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ async def publish_for_ever(
         _tell_completed(await publisher.complete())
 
     # Two tasks: a bundle whose packages take an hour to ingest must not delay the timestamp's
-    # renewal or a due order.
+    # renewal or a due change.
     async with asyncio.TaskGroup() as group:
         group.create_task(
             _repeat(

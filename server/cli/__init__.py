@@ -52,7 +52,7 @@ for command in (
     LazyCommand(
         "change",
         "server.cli.change:change_group",
-        "Show, approve, reject and cancel orders that wait.",
+        "Show, approve, reject and cancel changes that wait.",
     ),
     LazyCommand("keys", "server.cli.keys:keys", "Rotate the keys that this server signs with."),
     LazyCommand("check", "server.cli.state:check", "Verify everything that is in a state folder."),

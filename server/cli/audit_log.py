@@ -32,7 +32,7 @@ _INDENT = 4
 
 
 def print_entries(rows: Sequence[Mapping[str, Any]], changes: Mapping[str, ChangeView]) -> None:
-    """Print entries; `changes` has the orders that they are about, by id."""
+    """Print entries; `changes` has the changes that they are about, by id."""
     from server.console.texts import describe_details, describe_entry
 
     console = Console(highlight=False)

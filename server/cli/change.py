@@ -1,4 +1,4 @@
-"""`change`: orders that wait, for their time or for a second person."""
+"""`change`: changes that wait, for their time or for an approval."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REASON = click.option("--reason", default="", help="Why, for the record.")
 
 @click.group("change", epilog="Example: hening-server change list --state var/server")
 def change_group() -> None:
-    """Show, approve, reject and cancel orders that wait.
+    """Show, approve, reject and cancel changes that wait.
 
     A command acts as `cli:USER`, with all rights: whoever can write the state folder holds its
     keys. Nobody approves what they proposed, here either.
@@ -53,7 +53,7 @@ def change_group() -> None:
 @UTC_TIMES
 @JSON
 def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: bool) -> None:
-    """List orders with their builds and what became of them, the newest first."""
+    """List changes with their builds and results, the newest first."""
     from server.release.rollouts.changes import State
 
     if channel:
@@ -64,7 +64,7 @@ def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: 
         click.echo(json.dumps([msgspec.to_builtins(change) for change in found]))
         return
     if not found:
-        click.echo("No order is like that." if waiting or channel else "No order was given yet.")
+        click.echo("No such change." if waiting or channel else "There are no changes yet.")
     print_changes(found)
 
 
@@ -74,7 +74,7 @@ def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: 
 @UTC_TIMES
 @JSON
 def show(change: str, state: Path, as_json: bool) -> None:
-    """Show one order: its build and plan, who gave and approved it, and what became of it."""
+    """Show one change: its build and plan, its proposer and approver, and its result."""
     found = _run(state, "", lambda r: r.get(change))
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(found)))
@@ -88,7 +88,7 @@ def show(change: str, state: Path, as_json: bool) -> None:
 @PUBLIC_URL
 @JSON
 def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
-    """Approve somebody else's order; what is due is published at once."""
+    """Approve a change that another account proposed; a due one is published now."""
     who = operator()
     _tell(_run(state, public_url, lambda r: r.approve(who, change)), as_json=as_json)
 
@@ -99,7 +99,7 @@ def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
 @STATE
 @JSON
 def reject(change: str, reason: str, state: Path, as_json: bool) -> None:
-    """Reject an order that waits for approval."""
+    """Reject a change that waits for approval."""
     who = operator()
     _tell(_run(state, "", lambda r: r.reject(who, change, reason)), as_json=as_json)
 
@@ -110,7 +110,7 @@ def reject(change: str, reason: str, state: Path, as_json: bool) -> None:
 @STATE
 @JSON
 def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
-    """Cancel an order that is not carried out yet."""
+    """Cancel a change that is not carried out yet."""
     from server.release.rollouts.changes import ChangeView
 
     who = operator()
@@ -149,10 +149,10 @@ def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]])
 
 
 def _tell(change: ChangeView, *, as_json: bool) -> None:
-    from server.console.texts import describe_order
+    from server.console.texts import describe_change
 
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(change)))
         return
     why = f": {escape_invisible(change.reason)}" if change.reason else "."
-    click.echo(f"The order to {describe_order(change)} is {change.state}{why}")
+    click.echo(f"The command to {describe_change(change)} is {change.state}{why}")

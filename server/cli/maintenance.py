@@ -77,7 +77,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     What the database has stays, and must agree. Every blob without a record is hashed. Accounts,
     tokens, the audit log and what waits are in the database alone: restore them from its back-up.
 
-    A back-up does not know what was carried out, cancelled or revoked since: every order that is
+    A back-up does not know what was carried out, cancelled or revoked since: every change that is
     open is cancelled, and every token and session ends, unless with --keep-tokens.
     """
     import asyncio
@@ -108,16 +108,16 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     added = {"leaves": done.leaves, "blobs": done.blobs, "submissions": done.submissions}
     record_once(folder, "server.rebuild", "database", added)
     if as_json:
-        row = {**added, "cancelled": ended.orders, "revoked": ended.tokens}
+        row = {**added, "cancelled": ended.changes, "revoked": ended.tokens}
         click.echo(json.dumps({**row, "sessions": ended.sessions, "damaged": list(done.damaged)}))
     else:
         click.echo(
             f"{done.leaves} leaves of the log, {done.blobs} blobs and {done.submissions}"
             " submissions were added."
         )
-        if any((ended.orders, ended.tokens, ended.sessions)):
+        if any((ended.changes, ended.tokens, ended.sessions)):
             click.echo(
-                f"{ended.orders} orders were cancelled, {ended.tokens} tokens revoked and"
+                f"{ended.changes} changes were cancelled, {ended.tokens} tokens revoked and"
                 f" {ended.sessions} sessions ended, which may be older than what became of them."
             )
     if done.damaged:

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 def print_changes(changes: list[ChangeView]) -> None:
     """Print one paragraph for each change; its first line has what `approve` asks for."""
-    from server.console.texts import describe_order
+    from server.console.texts import describe_change
 
     console = Console(highlight=False)
     for number, change in enumerate(changes):
         if number:
             console.print()
         console.print(Text(f"{change.id}  {change.state}", style="bold"))
-        lines = [describe_order(change), *_describe_build(change)]
+        lines = [describe_change(change), *_describe_build(change)]
         given = f"by {change.proposed_by}, {show_time(change.proposed_at)}"
         if change.due_at != change.proposed_at:
             given += f", due {show_time(change.due_at)}"
@@ -40,11 +40,11 @@ def print_changes(changes: list[ChangeView]) -> None:
 
 def print_change(change: ChangeView) -> None:
     """Print everything that is on record of one change."""
-    from server.console.texts import describe_order
+    from server.console.texts import describe_change
 
     console = Console(highlight=False)
-    order = describe_order(change)
-    console.print(Text(f"{order[:1].upper()}{order[1:]}: {change.state}", style="bold"))
+    command = describe_change(change)
+    console.print(Text(f"{command[:1].upper()}{command[1:]}: {change.state}", style="bold"))
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -58,7 +58,7 @@ def _facts(change: ChangeView) -> list[tuple[str, str]]:
     from server.console.texts import describe_plan, describe_windows, plan_of
     from server.release.rollouts.commands import Halt, Pause
 
-    reasons = change.order.reason if isinstance(change.order, Pause | Halt) else {}
+    reasons = change.command.reason if isinstance(change.command, Pause | Halt) else {}
     return [
         ("change", change.id),
         ("build", "\n".join(_describe_build(change))),

@@ -1,4 +1,4 @@
-"""`rollout`: orders to channels, published on the spot or when they are due."""
+"""`rollout`: commands to channels, published now or when they are due."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hening.times import UTC_TIMES, show_day
 from server.cli.options import JSON, STATE, complete_channel, now, read_settings, require_state
 from server.cli.output import print_preview
 from server.cli.plan_options import parse_moment, plan_options
-from server.cli.signed_orders import promote, retire, split, withdraw
+from server.cli.signed_commands import promote, retire, split, withdraw
 from server.core.content.invisible import escape_invisible
 from server.core.errors import FormatError
 from server.core.names import decode_channel, decode_pointer_path
@@ -24,7 +24,7 @@ from server.release.rollouts.plan import Plan
 from server.tables import print_table
 
 if TYPE_CHECKING:
-    from server.cli.ordering import MakeOrder
+    from server.cli.rollout_run import MakeCommand
     from server.release.rollouts.commands import ChannelView, Offer
 
 CHANNELS = click.argument(
@@ -57,8 +57,8 @@ NOTE = click.option("--note", default="", help="Why, for the record.")
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what phones would be offered.")
 
 
-def gives_orders(command: Callable[..., MakeOrder]) -> Callable[..., None]:
-    """Make a command of a function that returns what to order of each channel."""
+def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
+    """Make a click command of a function that returns the rollout command of each channel."""
 
     @CHANNELS
     @STATE
@@ -80,7 +80,7 @@ def gives_orders(command: Callable[..., MakeOrder]) -> Callable[..., None]:
         as_json: bool,
         **options: Any,
     ) -> None:
-        from server.cli.ordering import Circumstances, give_orders
+        from server.cli.rollout_run import Circumstances, run_commands
         from server.release.rollouts.etag import ANY
 
         make = command(**options)
@@ -96,7 +96,7 @@ def gives_orders(command: Callable[..., MakeOrder]) -> Callable[..., None]:
         how = Circumstances(
             public_url, if_match or ANY, moment, note, dry_run, as_json, is_halt, is_offer
         )
-        give_orders(folder, settings, places, make, how)
+        run_commands(folder, settings, places, make, how)
 
     return run
 
@@ -118,8 +118,8 @@ def rollout() -> None:
 )
 @click.option("--counter", type=int, help="The release's counter.  [default: the newest]")
 @plan_options
-@gives_orders
-def offer(counter: int | None, plan: Plan) -> MakeOrder:
+@rollout_command
+def offer(counter: int | None, plan: Plan) -> MakeCommand:
     """Offer a signed release in each CHANNEL (CODENAME/REGION/CHANNEL), published together."""
     from server.publisher.rollout import newest_counter
     from server.release.rollouts.commands import Offer
@@ -137,8 +137,8 @@ def offer(counter: int | None, plan: Plan) -> MakeOrder:
     "set", epilog="Example: hening-server rollout set armani/id/stable --state S --share 100%"
 )
 @plan_options
-@gives_orders
-def set_share(plan: Plan) -> MakeOrder:
+@rollout_command
+def set_share(plan: Plan) -> MakeCommand:
     """Raise the share of the fleet, now or by a new schedule; resumes a paused rollout."""
     from server.release.rollouts.commands import Schedule
 
@@ -147,18 +147,18 @@ def set_share(plan: Plan) -> MakeOrder:
 
 @rollout.command(epilog="Example: hening-server rollout pause armani/id/stable --state S")
 @REASONS
-@gives_orders
-def pause(reasons: tuple[str, ...]) -> MakeOrder:
+@rollout_command
+def pause(reasons: tuple[str, ...]) -> MakeCommand:
     """Freeze the share that was reached."""
     from server.release.rollouts.commands import Pause
 
-    order = Pause(_texts(reasons))
-    return lambda _view: order
+    command = Pause(_texts(reasons))
+    return lambda _view: command
 
 
 @rollout.command(epilog="Example: hening-server rollout resume armani/id/stable --state S")
-@gives_orders
-def resume() -> MakeOrder:
+@rollout_command
+def resume() -> MakeCommand:
     """Go on with what the pause took out: its stages come later by as much as it lasted."""
     from server.release.rollouts.commands import Resume
 
@@ -169,16 +169,16 @@ def resume() -> MakeOrder:
     epilog="Example: hening-server rollout halt armani/id/stable --state S --reason en='It drains'"
 )
 @REASONS
-@gives_orders
-def halt(reasons: tuple[str, ...]) -> MakeOrder:
+@rollout_command
+def halt(reasons: tuple[str, ...]) -> MakeCommand:
     """Take nobody in any more, and nobody who has not switched slots yet.
 
     It is final for the release, and cancels what waits for the channel.
     """
     from server.release.rollouts.commands import Halt
 
-    order = Halt(_texts(reasons))
-    return lambda _view: order
+    command = Halt(_texts(reasons))
+    return lambda _view: command
 
 
 @rollout.command(epilog="Example: hening-server rollout show --state var/server")
@@ -187,7 +187,7 @@ def halt(reasons: tuple[str, ...]) -> MakeOrder:
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show what every channel offers now, and to which share."""
-    from server.cli.ordering import show_channel
+    from server.cli.rollout_run import show_channel
     from server.publisher.published import load_published
     from server.release.rollouts.commands import view_channel
 

@@ -17,14 +17,14 @@ async def list_trail(visit: Visit) -> Shown:
     """Show entries in words. An empty form field matches all."""
     page = await visit.at.do("list_trail", query=visit.query)
     wanted = {entry.detail["change"] for entry in page.items if "change" in entry.detail}
-    orders = {change: await _find_order(visit, change) for change in wanted}
-    rows = [_describe(entry, orders.get(entry.detail.get("change"))) for entry in page.items]
+    changes = {change: await _find_change(visit, change) for change in wanted}
+    rows = [_describe(entry, changes.get(entry.detail.get("change"))) for entry in page.items]
     filters = {name: visit.query.get(name, "") for name in FILTERS}
     return Shown("audit_log.html", {"rows": rows, "next": page.next, "filters": filters})
 
 
-async def _find_order(visit: Visit, change: str) -> ChangeView | None:
-    """Return the order of the entries; None where it is gone, or not visible to this account."""
+async def _find_change(visit: Visit, change: str) -> ChangeView | None:
+    """Return a change; None where it is gone, or not visible to this account."""
     try:
         found: ChangeView = await visit.at.do("get_change", {"change": change})
     except (NotFoundError, PermissionDeniedError):
@@ -32,11 +32,11 @@ async def _find_order(visit: Visit, change: str) -> ChangeView | None:
     return found
 
 
-def _describe(entry: Entry, order: ChangeView | None) -> Mapping[str, Any]:
+def _describe(entry: Entry, change: ChangeView | None) -> Mapping[str, Any]:
     return {
         "entry": entry,
-        "sentence": describe_entry(entry.action, entry.subject, order),
-        "details": describe_details(entry.action, entry.at, entry.detail, order, moment),
+        "sentence": describe_entry(entry.action, entry.subject, change),
+        "details": describe_details(entry.action, entry.at, entry.detail, change, moment),
     }
 
 

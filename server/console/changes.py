@@ -1,4 +1,4 @@
-"""Orders: those that wait for an approval or for their time, and the results of the others."""
+"""Changes: those that wait for an approval or for their time, and the results of the others."""
 
 from server.console.page import PREFIX, Moved, Page, Shown, Visit
 from server.console.texts import describe_windows, plan_of
@@ -11,45 +11,45 @@ from server.release.rollouts.changes import ChangeView, State
 _PATH = f"{PREFIX}/orders/{{change}}"
 
 
-async def list_orders(visit: Visit) -> Shown:
-    """Show orders, the newest first."""
+async def list_changes(visit: Visit) -> Shown:
+    """Show changes, the newest first."""
     page = await visit.at.do("list_changes", query=visit.query)
     values = {
-        "orders": page.items,
+        "changes": page.items,
         "next": page.next,
         "state": visit.query.get("state", ""),
         "states": [state.value for state in State],
     }
-    return Shown("orders.html", values)
+    return Shown("changes.html", values)
 
 
-async def show_order(visit: Visit) -> Shown:
-    """Show one order, and the possible actions."""
+async def show_change(visit: Visit) -> Shown:
+    """Show one change, and the possible actions."""
     change = await visit.at.do("get_change", visit.path)
     rights = _rights(visit.at.principal, change)
     why_not = await _why_not(visit, change) if rights["may_approve"] else ""
     values = {
-        "order": change,
+        "change": change,
         "windows": describe_windows(plan_of(change)),
         **rights,
         "may_approve": rights["may_approve"] and not why_not,
         "why_not": why_not,
     }
-    return Shown("order.html", values)
+    return Shown("change.html", values)
 
 
 async def approve(visit: Visit) -> Moved:
-    """Approve another account's order."""
+    """Approve another account's change."""
     return await _decide(visit, "approve_change")
 
 
 async def reject(visit: Visit) -> Moved:
-    """Reject an order, with a reason."""
+    """Reject a change, with a reason."""
     return await _decide(visit, "reject_change")
 
 
 async def cancel(visit: Visit) -> Moved:
-    """Cancel an order that is not carried out yet."""
+    """Cancel a change that is not carried out yet."""
     return await _decide(visit, "cancel_change")
 
 
@@ -61,7 +61,7 @@ async def _decide(visit: Visit, operation: str) -> Moved:
 
 
 async def _why_not(visit: Visit, change: ChangeView) -> str:
-    """Return why the signed-in account may not approve an order; an empty text where it may."""
+    """Return why the signed-in account may not approve a change; an empty text where it may."""
     try:
         async with visit.services.sessions() as session:
             await check_second_person(session, visit.at.principal, change.proposed_by)
@@ -87,8 +87,8 @@ def _rights(who: Principal, change: ChangeView) -> dict[str, bool]:
 
 
 PAGES = (
-    Page("GET", f"{PREFIX}/orders", list_orders),
-    Page("GET", _PATH, show_order),
+    Page("GET", f"{PREFIX}/orders", list_changes),
+    Page("GET", _PATH, show_change),
     Page("POST", f"{_PATH}/approve", approve),
     Page("POST", f"{_PATH}/reject", reject),
     Page("POST", f"{_PATH}/cancel", cancel, is_urgent=True),

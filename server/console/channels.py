@@ -1,4 +1,4 @@
-"""Channels: what each offers, how far its rollout is, and orders that change it."""
+"""Channels: what each offers, how far its rollout is, and the commands that change it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from server.release.auth.principal import Permission
 from server.release.rollouts.changes import ChangeView
 
 _PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
-RECENT = 10  # orders on a channel's page
+RECENT = 10  # changes on a channel's page
 LANGUAGES = ("en", "id")  # of a halt's reason, if the build has no change log to take them from
 SPARE = 1  # empty rows for further languages
 MOST = 5  # languages that are asked for: in a halt there is no time for more
@@ -28,7 +28,7 @@ async def list_channels(visit: Visit) -> Shown:
 
 
 async def show_channel(visit: Visit) -> Shown:
-    """Show one channel, its schedule and its orders."""
+    """Show one channel, its schedule and its changes."""
     return Shown("channel.html", await _values(visit))
 
 
@@ -47,21 +47,21 @@ async def ask_halt(visit: Visit) -> Shown:
 
 async def pause(visit: Visit) -> Moved:
     """Freeze the reached share."""
-    return await _order(visit, "pause_rollout", {"note": visit.form.get("note", "")})
+    return await _give_command(visit, "pause_rollout", {"note": visit.form.get("note", "")})
 
 
 async def resume(visit: Visit) -> Moved:
     """Resume the rollout."""
-    return await _order(visit, "resume_rollout", {"note": visit.form.get("note", "")})
+    return await _give_command(visit, "resume_rollout", {"note": visit.form.get("note", "")})
 
 
 async def halt(visit: Visit) -> Moved:
     """Stop admitting devices."""
     body = {"reason": reasons(visit.form), "note": visit.form.get("note", "")}
-    return await _order(visit, "halt_rollout", body)
+    return await _give_command(visit, "halt_rollout", body)
 
 
-async def _order(visit: Visit, operation: str, body: Mapping[str, Any]) -> Moved:
+async def _give_command(visit: Visit, operation: str, body: Mapping[str, Any]) -> Moved:
     told = await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
     if told.unrecorded:
         raise errors.RateError(told.unrecorded, share=errors.Share.REWORDINGS)
@@ -73,21 +73,21 @@ async def _values(visit: Visit) -> dict[str, Any]:
     desk, codename = visit.at, visit.path["codename"]
     state = await desk.do("get_channel", visit.path)
     now = visit.services.epoch()
-    orders = (
+    changes = (
         await desk.do("list_changes", query={"channel": state.channel, "limit": RECENT})
     ).items
     who = desk.principal
     return {
         "state": state,
-        "timeline": _timeline(state, _moment(state, orders, now)),
-        "orders": orders,
-        "windows": _windows(orders),
-        "may_order": who.is_allowed(Permission.ROLLOUT, codename),
+        "timeline": _timeline(state, _moment(state, changes, now)),
+        "changes": changes,
+        "windows": _windows(changes),
+        "may_roll_out": who.is_allowed(Permission.ROLLOUT, codename),
         "may_halt": who.is_allowed(Permission.HALT, codename),
     }
 
 
-def _moment(state: ChannelState, orders: list[ChangeView], now: int) -> int:
+def _moment(state: ChannelState, changes: list[ChangeView], now: int) -> int:
     """Return the time for which the share is shown: of the halt, if recorded, or now.
 
     A halted pointer keeps its schedule, which has no effect any more.
@@ -95,7 +95,7 @@ def _moment(state: ChannelState, orders: list[ChangeView], now: int) -> int:
     if state.state != "halted":
         return now
     halts = []
-    for change in orders:
+    for change in changes:
         if change.state == "done" and change.action == "offer":
             break
         if change.state == "done" and change.action == "halt":
@@ -110,9 +110,9 @@ def _timeline(state: ChannelState, now: int) -> Any:  # noqa: ANN401 - a Timelin
     return draw(schedule, now, is_frozen=state.state in {"paused", "halted"})
 
 
-def _windows(orders: list[ChangeView]) -> list[str]:
-    """Return the windows of the newest order with a plan that was carried out."""
-    carried_out = (change for change in orders if change.state == "done")
+def _windows(changes: list[ChangeView]) -> list[str]:
+    """Return the windows of the newest carried-out change that has a plan."""
+    carried_out = (change for change in changes if change.state == "done")
     plans = (plan for change in carried_out if (plan := plan_of(change)) is not None)
     return describe_windows(next(plans, None))
 

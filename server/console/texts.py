@@ -9,7 +9,7 @@ from server.release.rollouts.changes import ChangeView
 from server.release.rollouts.commands import Offer, Schedule
 from server.release.rollouts.plan import WEEKDAYS, Plan, Weekday
 
-_ORDER_WORDS = {
+_COMMAND_WORDS = {
     "offer": "offer {}",
     "schedule": "give {} a new schedule",
     "pause": "pause {}",
@@ -18,16 +18,16 @@ _ORDER_WORDS = {
 }
 
 
-def describe_order(change: ChangeView) -> str:
-    """Return an order in words, such as `offer 1.2.0-id (build 2) in armani/id/stable`."""
+def describe_change(change: ChangeView) -> str:
+    """Return a change in words, such as `offer 1.2.0-id (build 2) in armani/id/stable`."""
     build = "what is offered" if change.build is None else change.build.title
-    words = _ORDER_WORDS.get(change.action, change.action).format(build)
+    words = _COMMAND_WORDS.get(change.action, change.action).format(build)
     return f"{words} in {change.channel}"
 
 
 def plan_of(change: ChangeView) -> Plan | None:
-    """Return the plan of an order, where it has one."""
-    return change.order.plan if isinstance(change.order, Offer | Schedule) else None
+    """Return the plan of a change, where it has one."""
+    return change.command.plan if isinstance(change.command, Offer | Schedule) else None
 
 
 def describe_plan(plan: Plan | None, tell_time: Callable[[int], str]) -> str:
@@ -108,10 +108,10 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def describe_entry(action: str, subject: str, change: ChangeView | None) -> str:
-    """Return a sentence that says what was done; `change` is the order that the entry is about."""
+    """Return a sentence that says what was done; `change` is the change that the entry is about."""
     subject = _shorten(subject)
     if change is not None:
-        return f"{_OUTCOMES.get(action.rpartition('.')[2], 'Ordered')}: {describe_order(change)}."
+        return f"{_OUTCOMES.get(action.rpartition('.')[2], 'Proposed')}: {describe_change(change)}."
     known = _ACTION_WORDS.get(action)
     return f"{action} of {subject}." if known is None else known.format(subject)
 

@@ -1,7 +1,7 @@
-"""Ends the orders and credentials of a restored database, which may be outdated.
+"""Ends the changes and credentials of a restored database, which may be outdated.
 
 A restored database is of an earlier moment. It does not know what was carried out, cancelled,
-revoked or disabled since; open orders would happen once more, and ended credentials work again.
+revoked or disabled since; open changes would happen once more, and ended credentials work again.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from server.storage.control_models import Change, Token, WebSession
 from server.storage.database import Sessions
 
 REASON = (
-    "the database was restored, and may not know what became of this order: look at the channel,"
+    "the database was restored, and may not know what became of this change: look at the channel,"
     " and give it again if it is still wanted."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How many orders were cancelled, tokens revoked and sessions ended."""
+    """How many changes were cancelled, tokens revoked and sessions ended."""
 
-    orders: int
+    changes: int
     tokens: int
     sessions: int
 
@@ -33,15 +33,15 @@ class Ended:
 async def end_what_may_be_old(
     sessions: Sessions, principal: Principal, at: int, *, keep_tokens: bool
 ) -> Ended:
-    """Cancel every order that is open, and end every token and session, in one transaction.
+    """Cancel every change that is open, and end every token and session, in one transaction.
 
     `keep_tokens` leaves tokens and sessions, if the operator knows that none was ended since.
     """
     async with sessions.begin() as session:
         await lock_audit_log(session)
         is_open = Change.state.in_((State.WAITING, State.APPROVED))
-        orders = (await session.scalars(select(Change).where(is_open))).all()
-        for change in orders:
+        changes = (await session.scalars(select(Change).where(is_open))).all()
+        for change in changes:
             await settle(
                 session,
                 change,
@@ -52,7 +52,7 @@ async def end_what_may_be_old(
                 action="change.cancel",
             )
         if keep_tokens:
-            return Ended(len(orders), 0, 0)
+            return Ended(len(changes), 0, 0)
         revoke = update(Token).where(Token.revoked_at.is_(None)).values(revoked_at=at)
         end = update(WebSession).where(WebSession.ended_at.is_(None)).values(ended_at=at)
         tokens = len((await session.scalars(revoke.returning(Token.id))).all())
@@ -66,4 +66,4 @@ async def end_what_may_be_old(
                 subject="database",
                 detail={"sessions_ended": ended, "tokens_revoked": tokens},
             )
-    return Ended(len(orders), tokens, ended)
+    return Ended(len(changes), tokens, ended)

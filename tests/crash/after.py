@@ -35,7 +35,7 @@ from tests.server.publisher.test_garbage import age_all, put, sha, there
 from tests.server.publisher.test_mirror import read as read_mirror
 from tests.server.publisher.test_rebuild import rows
 from tests.server.release.rollouts.desk import DAY
-from tests.server.release.rollouts.desk import open_desk as order_desk
+from tests.server.release.rollouts.desk import open_desk as open_rollouts_desk
 from tests.server.release.uploads.desk import open_desk, principal
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
@@ -103,8 +103,8 @@ def prepare_halt(story):
     """Schedule a rollout command for tomorrow."""
 
     async def wait():
-        async with order_desk(story.world) as desk:
-            await desk.order(Pause(), if_match="*", due_at=story.world.epoch() + DAY)
+        async with open_rollouts_desk(story.world) as desk:
+            await desk.request(Pause(), if_match="*", due_at=story.world.epoch() + DAY)
 
     asyncio.run(wait())
 
@@ -179,16 +179,16 @@ def restart_halt(world, _story):
     assert carry_on(world, Halt()) == {"halt": "done", "pause": "cancelled"}
 
 
-def carry_on(world, order):
+def carry_on(world, command):
     """Do the restarted process's work half a minute later; returns the states of all changes."""
     world.run(Publisher.repair)
     world.ahead += timedelta(seconds=ORPHAN_SECONDS + 1)
 
     async def restart():
-        async with order_desk(world) as desk:
+        async with open_rollouts_desk(world) as desk:
             await desk.rollouts.run_due()
-            if not [change for change in await desk.rollouts.find() if change.order == order]:
-                await desk.order(order)
+            if not [change for change in await desk.rollouts.find() if change.command == command]:
+                await desk.request(command)
             assert desk.alarms == []
             actions = [action for _, action in await desk.audit_log()]
             assert len(set(actions)) == len(actions)

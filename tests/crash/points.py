@@ -68,15 +68,15 @@ BUNDLE = {
     "the bundle is half removed": r"remove staging/\.tmp-SHA/.*",
 }
 ORDER = {
-    "an order is given and not recorded": r"commit changes,trail_entries,trail_head",
-    "an order is recorded": r"committed changes,trail_entries,trail_head",
-    "an order is planned and its intent is not written": r"commit changes,trail_head",
-    "an order's intent is written": r"committed changes,trail_head",
-    "an order is carried out and not done": r"commit changes,trail_entries,trail_head 2",
-    "an order is done": r"committed changes,trail_entries,trail_head 2",
+    "a command is given and not recorded": r"commit changes,trail_entries,trail_head",
+    "a command is recorded": r"committed changes,trail_entries,trail_head",
+    "a command is planned and its intent is not written": r"commit changes,trail_head",
+    "a command's intent is written": r"committed changes,trail_head",
+    "a command is carried out and not done": r"commit changes,trail_entries,trail_head 2",
+    "a command is done": r"committed changes,trail_entries,trail_head 2",
 }
 HALT = {
-    "a halt is ordered and not recorded": r"commit changes,trail_entries,trail_head",
+    "a halt is given and not recorded": r"commit changes,trail_entries,trail_head",
     "a halt is recorded": r"committed changes,trail_entries,trail_head",
     "a halt is planned and what waits not cancelled": r"commit changes,trail_entries,trail_head 2",
     "a halt's intent is written and what waits cancelled": (
@@ -195,20 +195,22 @@ ANSWERED = {
 }
 #: The same for requests in which a whole server is killed; its other changes have other names.
 API_STORIES = {
-    "order": {
+    "command": {
         **BEGUN,
-        "an order is not recorded with its key": (
+        "a command is not recorded with its key": (
             r"commit changes,idempotency_keys,trail_entries,trail_head"
         ),
-        "an order is recorded with its key": (
+        "a command is recorded with its key": (
             r"committed changes,idempotency_keys,trail_entries,trail_head"
         ),
-        "a keyed order's intent is written": r"committed changes,trail_head",
+        "a keyed command's intent is written": r"committed changes,trail_head",
         **{name: text for name, text in TURNS.items() if "timestamp" in name},
-        "a keyed order is public and not done": (
+        "a keyed command is public and not done": (
             r"commit changes,idempotency_keys,trail_entries,trail_head 2"
         ),
-        "a keyed order is done": (r"committed changes,idempotency_keys,trail_entries,trail_head 2"),
+        "a keyed command is done": (
+            r"committed changes,idempotency_keys,trail_entries,trail_head 2"
+        ),
         **ANSWERED,
     },
     "account": {

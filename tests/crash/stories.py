@@ -20,13 +20,13 @@ from server.release.webhooks.sender import Sender
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from tests.crash.sender import ROOMY, send_rest
-from tests.server.release.rollouts.desk import open_desk as order_desk
+from tests.server.release.rollouts.desk import open_desk as open_rollouts_desk
 from tests.server.release.uploads.desk import open_desk
 
 OFFER = Offer(2, Plan([Stage(10)]))
 
 
-def order_id(size):
+def change_id(size):
     """Return bytes that no command before the story had."""
     return b"\x0d" * size
 
@@ -68,19 +68,19 @@ async def switch(world, _job, start):
 
 async def roll_out(world, _job, start):
     """Give the command to offer the second release to a part of the fleet."""
-    async with order_desk(world) as desk:
-        desk.rollouts._entropy = order_id
+    async with open_rollouts_desk(world) as desk:
+        desk.rollouts._entropy = change_id
         tag = await desk.tag()
         start()
-        await desk.order(OFFER, if_match=tag)
+        await desk.request(OFFER, if_match=tag)
 
 
 async def halt(world, _job, start):
     """Give the command to halt the offer; another command waits for its time."""
-    async with order_desk(world) as desk:
-        desk.rollouts._entropy = order_id
+    async with open_rollouts_desk(world) as desk:
+        desk.rollouts._entropy = change_id
         start()
-        await desk.order(Halt(), if_match="*")
+        await desk.request(Halt(), if_match="*")
 
 
 async def upload(world, job, start):

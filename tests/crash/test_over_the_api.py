@@ -31,14 +31,14 @@ ROOT = Path(__file__).parents[2]
 POINTS = [(story, name) for story, names in API_STORIES.items() for name in names]
 #: The audit log's action for each request.
 ACTIONS = {
-    "order": ["rollout.offer", "rollout.offer.done"],
+    "command": ["rollout.offer", "rollout.offer.done"],
     "account": ["account.create"],
     "token": ["token.create"],
     "submission": ["submission.receive"],
 }
 ENDS = {"submission.publish"}
 #: Words of the points at which the work is already done.
-DONE = ("is recorded", "intent", "public", "order is done", "its name", "taken", "work", "kept")
+DONE = ("is recorded", "intent", "public", "command is done", "its name", "taken", "work", "kept")
 
 
 @dataclass
@@ -59,7 +59,7 @@ def site(published_state, tmp_path_factory):
     bundle_id, body = body_of(role, [])
     tag = view_channel(CHANNEL, world.published()).etag
     requests = {
-        "order": (
+        "command": (
             "POST",
             f"/channels/{CHANNEL}/offer",
             {"plan": {"stages": [{"permille": 10}]}, "counter": 2},
@@ -184,7 +184,7 @@ def test_killed_at(site, serve, story, point, tmp_path):
     elif story == "submission":  # which can be repeated without a key
         assert {second[0], third[0]} == {202}
     else:
-        assert second[0] == (200 if story == "order" else 201)
+        assert second[0] == (200 if story == "command" else 201)
         assert (third[0], third[2]) == (second[0], second[2])
         assert replayed == ["true" if is_done else None, "true"]
     after, more = asyncio.run(look(world))
@@ -193,5 +193,5 @@ def test_killed_at(site, serve, story, point, tmp_path):
     assert told == ACTIONS[story]
     assert more - tokens == (story == "token")
     pointer = world.published().pointers()[CHANNEL.pointer_path]
-    assert pointer.steps[-1].counter == (2 if story == "order" else 1)
+    assert pointer.steps[-1].counter == (2 if story == "command" else 1)
     check_public_log(world)

@@ -47,7 +47,7 @@ async def list_changes(call: Call) -> Reply:
 
 
 async def get_change(call: Call) -> Reply:
-    """Tell what was ordered and what became of it."""
+    """Return a change: its command, and its result."""
     change = await call.services.require_rollouts().get(call.path["change"])
     call.who.check(Permission.READ, decode_channel(change.channel).codename)
     return Reply(change)

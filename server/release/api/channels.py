@@ -32,15 +32,15 @@ from server.release.api.pagination import Page, PageQuery, decode_cursor, make_p
 from server.release.auth.principal import Permission, Principal
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.commands import (
+    ChangeRequest,
     ChannelView,
+    Command,
     Halt,
     Note,
     Offer,
-    Order,
     Pause,
     Resume,
     Schedule,
-    Wish,
 )
 from server.release.rollouts.etag import ANY, channel_etag
 from server.release.rollouts.plan import Moment, Plan
@@ -84,7 +84,7 @@ class _Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """When to do it, in epoch seconds; null: now."""
 
 
-class OfferOrder(_Circumstances, frozen=True, kw_only=True):
+class OfferCommand(_Circumstances, frozen=True, kw_only=True):
     """Offer a build, with the stepping stones that it needs."""
 
     plan: Plan
@@ -92,24 +92,24 @@ class OfferOrder(_Circumstances, frozen=True, kw_only=True):
     """Null: the newest."""
 
 
-class ScheduleOrder(_Circumstances, frozen=True, kw_only=True):
+class ScheduleCommand(_Circumstances, frozen=True, kw_only=True):
     """Replace what is left of the schedule; a paused rollout goes on with it."""
 
     plan: Plan
 
 
-class PauseOrder(_Circumstances, frozen=True, kw_only=True):
+class PauseCommand(_Circumstances, frozen=True, kw_only=True):
     """Freeze the share that was reached."""
 
     reason: Reason = {}
     """Shown to owners, by locale: plain text without links, with the note at most 4,000 bytes."""
 
 
-class ResumeOrder(_Circumstances, frozen=True, kw_only=True):
+class ResumeCommand(_Circumstances, frozen=True, kw_only=True):
     """Go on with what the pause took out of the schedule."""
 
 
-class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class HaltCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Take nobody in any more; it is never put off."""
 
     reason: Reason = {}
@@ -119,8 +119,8 @@ class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     dry_run: bool = False
 
 
-class Ordered(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The change that an order is, and the channel after it; of a dry run, the preview alone."""
+class CommandResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The change that a command made, and the channel after it; of a dry run, the preview alone."""
 
     channel: ChannelState
     change: ChangeView | None
@@ -160,25 +160,25 @@ async def offer_release(call: Call) -> Reply:
     counter = call.body.counter
     if counter is None:
         counter = newest_counter(view.channel, view.releases)
-    return await _order(call, view, Offer(counter, call.body.plan))
+    return await _give_command(call, view, Offer(counter, call.body.plan))
 
 
 async def schedule_rollout(call: Call) -> Reply:
     """Give a new schedule; it never falls below the share that was reached."""
     view = await _view(call, Permission.ROLLOUT)
-    return await _order(call, view, Schedule(call.body.plan))
+    return await _give_command(call, view, Schedule(call.body.plan))
 
 
 async def pause_rollout(call: Call) -> Reply:
     """Freeze the share that was reached; the plan's clock stops."""
     view = await _view(call, Permission.ROLLOUT)
-    return await _order(call, view, Pause(call.body.reason))
+    return await _give_command(call, view, Pause(call.body.reason))
 
 
 async def resume_rollout(call: Call) -> Reply:
     """Go on with what the pause took out: it comes later by as much as the pause lasted."""
     view = await _view(call, Permission.ROLLOUT)
-    return await _order(call, view, Resume())
+    return await _give_command(call, view, Resume())
 
 
 async def halt_rollout(call: Call) -> Reply:
@@ -187,7 +187,7 @@ async def halt_rollout(call: Call) -> Reply:
     It wins over everything, needs no If-Match and no approval, and may be repeated.
     """
     view = await _view(call, Permission.HALT)
-    return await _order(call, view, Halt(call.body.reason))
+    return await _give_command(call, view, Halt(call.body.reason))
 
 
 async def withdraw_release(call: Call) -> Reply:
@@ -213,27 +213,29 @@ async def _view(call: Call, permission: Permission = Permission.READ) -> Channel
     return await call.services.require_rollouts().view(channel)
 
 
-async def _order(call: Call, view: ChannelView, order: Order) -> Reply:
+async def _give_command(call: Call, view: ChannelView, command: Command) -> Reply:
     rollouts, body = call.services.require_rollouts(), call.body
     tag = ANY
-    if not isinstance(order, Halt):
+    if not isinstance(command, Halt):
         call.check_match(view.etag)
         tag = call.headers["If-Match"]
-    wish = Wish(view.channel, order, tag, body.note)
-    due_at = None if isinstance(order, Halt) else body.due_at
+    request = ChangeRequest(view.channel, command, tag, body.note)
+    due_at = None if isinstance(command, Halt) else body.due_at
     if body.dry_run:
-        seen = await rollouts.preview(wish, due_at=due_at)
+        seen = await rollouts.preview(request, due_at=due_at)
         state = _show(view, call.services.epoch())
-        return Reply(Ordered(state, None, seen), headers={"ETag": view.etag})
-    (change,) = await rollouts.order(call.who, [wish], due_at=due_at)
+        return Reply(CommandResult(state, None, seen), headers={"ETag": view.etag})
+    (change,) = await rollouts.request(call.who, [request], due_at=due_at)
     after = await rollouts.view(view.channel)
     state = _show(after, call.services.epoch())
-    lost = explain_unrecorded(wish, change, state.reason)
+    lost = explain_unrecorded(request, change, state.reason)
     share = errors.Share.REWORDINGS if lost else None
-    return Reply(Ordered(state, change, None, lost), headers={"ETag": after.etag}, share=share)
+    return Reply(
+        CommandResult(state, change, None, lost), headers={"ETag": after.etag}, share=share
+    )
 
 
-async def _order_again(call: Call, entry: Mapping[str, Any]) -> Reply:
+async def _command_again(call: Call, entry: Mapping[str, Any]) -> Reply:
     """Answer a recorded command; what a crash or a failure left of it is done first."""
     identity = entry["detail"]["change"]
     change = await call.services.require_rollouts().complete(call.who, identity)
@@ -241,7 +243,7 @@ async def _order_again(call: Call, entry: Mapping[str, Any]) -> Reply:
         raise errors.ConflictError(f"change {change.id} is refused: {change.reason}")
     after = await call.services.require_rollouts().view(decode_channel(change.channel))
     state = _show(after, call.services.epoch())
-    return Reply(Ordered(state, change, None), headers={"ETag": after.etag})
+    return Reply(CommandResult(state, change, None), headers={"ETag": after.etag})
 
 
 async def _propose(call: Call) -> Reply:
@@ -308,8 +310,8 @@ def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary:
         summary=summary,
         handler=handler,
         request=request,
-        response=Ordered,
-        again=_order_again,
+        response=CommandResult,
+        again=_command_again,
         limit=URGENT_BODY_LIMIT if name in {"halt", "pause"} else BODY_LIMIT,
         if_match=name != "halt",
         urgent=name in {"halt", "pause"},
@@ -357,11 +359,11 @@ OPERATIONS = (
         handler=preview_channel,
         response=Preview,
     ),
-    _action("offer", offer_release, OfferOrder, "Offer a build"),
-    _action("schedule", schedule_rollout, ScheduleOrder, "Give a new schedule"),
-    _action("pause", pause_rollout, PauseOrder, "Freeze the share"),
-    _action("resume", resume_rollout, ResumeOrder, "End a pause"),
-    _action("halt", halt_rollout, HaltOrder, "Take nobody in any more"),
+    _action("offer", offer_release, OfferCommand, "Offer a build"),
+    _action("schedule", schedule_rollout, ScheduleCommand, "Give a new schedule"),
+    _action("pause", pause_rollout, PauseCommand, "Freeze the share"),
+    _action("resume", resume_rollout, ResumeCommand, "End a pause"),
+    _action("halt", halt_rollout, HaltCommand, "Take nobody in any more"),
     _proposal("withdraw", withdraw_release, Withdraw, "Propose to take a build back"),
     _proposal("promote", promote_release, Promote, "Propose to list a build elsewhere"),
 )

@@ -1,8 +1,8 @@
 """Two-person approval: approver and proposer must not control each other's accounts.
 
 An account that created, changed or enabled another one, or gave it a token, could act as it. So
-these two accounts cannot propose and approve the same order, in either role, also if the control is
-indirect through other accounts. The audit log records it. `account disable` ends tokens and
+these two accounts cannot propose and approve the same change, in either role, also if the control
+is indirect through other accounts. The audit log records it. `account disable` ends tokens and
 sessions, so only actions after the last disabling count. An exception is the login at an identity
 provider: the account that set it counts until another one sets a new login. The command line does
 not count: a user with a shell on the server is not bound by approvals.

@@ -1,4 +1,4 @@
-"""Compares accounts, tokens, sessions, orders and webhooks with the audit log."""
+"""Compares accounts, tokens, sessions, changes and webhooks with the audit log."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -93,23 +93,25 @@ def compare_sessions(told: Told, rows: Iterable[WebSession]) -> Iterator[str]:
 
 
 def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
-    """Yield a sentence for each order that differs from the audit log."""
+    """Yield a sentence for each change that differs from the audit log."""
     known = {row.id: row for row in rows}
     for identity in sorted(told.changes.keys() - known.keys()):
         lost = told.changes[identity]
         yield (
             f"the change {identity} ({lost.action} of {lost.subject}) is gone: {BY_HAND};"
-            " restore it, or give the order again."
+            " restore it, or give the command again."
         )
     for identity, row in sorted(known.items()):
         change = told.changes.get(identity)
         if change is None:
             yield (
-                f"no audit log entry gives the order {identity} ({row.action} of {row.subject}):"
+                f"no audit log entry makes the change {identity} ({row.action} of {row.subject}):"
                 f" {BY_HAND}; cancel it."
             )
         elif differing := differences(row, change):
-            remedy = "restore the row" if row.finished_at else "cancel it, and give the order again"
+            remedy = (
+                "restore the row" if row.finished_at else "cancel it, and give the command again"
+            )
             yield (
                 f"the change {identity} ({row.action} of {row.subject}) has {differing} than by the"
                 f" audit log: {BY_HAND}; {remedy}."
@@ -139,14 +141,14 @@ def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
 
 
 def differences(row: Change, told: ToldChange) -> str:
-    """Return the differences of an order's row from the audit log; empty where they agree."""
+    """Return the differences of a change's row from the audit log; empty where they agree."""
     sha256 = hashlib.sha256(row.arguments.encode()).hexdigest()
     approval = (row.approved_by, row.approved_at) == (told.approved_by, told.approved_at)
     differing = [
         what
         for what, is_same in (
             ("channel", (row.action, row.subject) == (told.action, told.subject)),
-            ("order", sha256 == told.sha256),
+            ("command", sha256 == told.sha256),
             ("time", row.due_at == told.due_at),
             (
                 "proposer",

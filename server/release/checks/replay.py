@@ -1,4 +1,4 @@
-"""Replays the audit log: the accounts, orders and webhooks that follow from its entries."""
+"""Replays the audit log: the accounts, changes and webhooks that follow from its entries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class ToldSession:
 
 @dataclass(slots=True)
 class ToldChange:
-    """An order by the audit log; `sha256` is of its arguments as the row holds them."""
+    """A change by the audit log; `sha256` is of its arguments as the row holds them."""
 
     action: str
     subject: str

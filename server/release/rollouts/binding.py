@@ -18,7 +18,7 @@ from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principa
 from server.release.checks.check import differences
 from server.release.checks.replay import Told
 from server.release.errors import ConflictError
-from server.release.rollouts.commands import RAISING, Halt, Order, Resume
+from server.release.rollouts.commands import RAISING, Command, Halt, Resume
 from server.release.rollouts.etag import hash_pointer
 from server.storage.control_models import Account, AuditLogEntry, Change
 
@@ -44,41 +44,43 @@ def see(pointer: Pointer | None) -> Seen:
 
 
 def check_seen(
-    order: Order,
+    command: Command,
     seen: Seen,
     channel: Channel,
     pointer: Pointer | None,
     name: Callable[[int], str] = "build {}".format,
 ) -> None:
-    """Raise ConflictError where `order` was for another build, or from before a pause.
+    """Raise ConflictError where `command` was for another build, or from before a pause.
 
     Commands that admit phones are bound to the very pause that the author saw, and invalid after a
     halt. `name` returns a build's name.
     """
     now = see(pointer)
-    if isinstance(order, Halt):
+    if isinstance(command, Halt):
         return
     if now.counter != seen.counter:
         raise ConflictError(
-            f"this was ordered while {channel} offered {_build(seen, name)}, and now it offers"
-            f" {_build(now, name)}: order it again if it is still wanted."
+            f"this command was given while {channel} offered {_build(seen, name)}, and now it"
+            f" offers {_build(now, name)}: give it again if it is still wanted."
         )
-    if not isinstance(order, RAISING):
+    if not isinstance(command, RAISING):
         return
     if now.halted and not seen.halted:
         raise ConflictError(
-            f"{channel} was halted after this was ordered: order it again if it is still wanted."
+            f"{channel} was halted after this command was given: give it again if it is still"
+            " wanted."
         )
-    if now.pause != seen.pause and (now.pause or isinstance(order, Resume)):
+    if now.pause != seen.pause and (now.pause or isinstance(command, Resume)):
         raise ConflictError(
-            f"{channel} was paused after this was ordered: order it again when the pause is over."
+            f"{channel} was paused after this command was given: give it again when the pause is"
+            " over."
         )
 
 
 async def check_people(session: AsyncSession, change: Change) -> None:
     """Raise ConflictError unless proposer and approver of a waiting change still have the right."""
     needed = Permission.HALT if change.action == "halt" else Permission.ROLLOUT
-    await _check_person(session, change, change.proposed_by, needed, "ordered")
+    await _check_person(session, change, change.proposed_by, needed, "proposed")
     if change.approved_by is not None:
         await _check_person(session, change, change.approved_by, Permission.APPROVE, "approved")
 
@@ -95,7 +97,9 @@ async def _check_person(
         who = Principal(name, role, ROLE_PERMISSIONS[role], codenames)
         if who.is_allowed(permission, decode_channel(change.subject).codename):
             return
-    raise ConflictError(f"{name}, who {did} this, may not any more: order it again.")
+    raise ConflictError(
+        f"{name}, who {did} this, has no right to it any more: give the command again."
+    )
 
 
 def _build(seen: Seen, name: Callable[[int], str]) -> str:
@@ -124,5 +128,5 @@ async def check_recorded(session: AsyncSession, change: Change) -> None:
     if differing:
         raise ConflictError(
             f"the change {change.id} is not the one in the audit log ({differing}): somebody"
-            " wrote to the database by hand. Run `hening-server check`, and give the order again."
+            " wrote to the database by hand. Run `hening-server check`, and give the command again."
         )

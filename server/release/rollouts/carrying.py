@@ -43,7 +43,7 @@ class Carrying:
             for identity in identities:
                 if identity not in self._left:
                     self._alarm(
-                        f"change {identity} is ordered and not carried out yet:"
+                        f"change {identity} is recorded and not carried out yet:"
                         f" {sentence(str(error))} It is tried again until it is."
                     )
             self._left.update(identities)

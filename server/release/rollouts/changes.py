@@ -19,7 +19,7 @@ from server.core.errors import FormatError
 from server.core.names import decode_channel
 from server.publisher.build_names import BuildName, BuildNames
 from server.release.rollouts.binding import Seen
-from server.release.rollouts.commands import Note, Offer, Order, action_of
+from server.release.rollouts.commands import Command, Note, Offer, action_of
 from server.release.rollouts.etag import ANY
 from server.release.rollouts.plan import Course
 from server.storage.control_models import Change
@@ -41,7 +41,7 @@ class State(enum.StrEnum):
 class Arguments(msgspec.Struct, frozen=True):
     """The request, and the channel state it is for: the state seen, and If-Match."""
 
-    order: Order
+    command: Command = msgspec.field(name="order")
     seen: Seen = Seen()
     if_match: str = ANY
     note: Note = ""
@@ -74,8 +74,8 @@ class ChangeView(msgspec.Struct, frozen=True):
     action: str
     channel: str
     counter: int
-    """The build that the channel offered when this was ordered; 0 where it offered none."""
-    order: Order | None
+    """The build that the channel offered when this was proposed; 0 where it offered none."""
+    command: Command | None = msgspec.field(name="order")
     """Null where the database's row is damaged."""
     note: str
     state: State
@@ -100,7 +100,7 @@ def make_change(
     """Return the row of a new change, approved unless it needs an approval."""
     return Change(
         id=identity,
-        action=action_of(arguments.order),
+        action=action_of(arguments.command),
         subject=channel,
         arguments=encode_text(arguments),
         state=State.APPROVED,
@@ -126,7 +126,7 @@ def show_change(change: Change, names: BuildNames) -> ChangeView:
         action=change.action,
         channel=change.subject,
         counter=0 if arguments is None else arguments.seen.counter,
-        order=None if arguments is None else arguments.order,
+        command=None if arguments is None else arguments.command,
         note="" if arguments is None else arguments.note,
         state=State(change.state),
         proposed_by=change.proposed_by,
@@ -146,8 +146,8 @@ def _build_of(arguments: Arguments, outcome: Outcome) -> int:
 
     A halt stops the build that it finds when carried out, which may be a later one than was seen.
     """
-    if isinstance(arguments.order, Offer):
-        return arguments.order.counter
+    if isinstance(arguments.command, Offer):
+        return arguments.command.counter
     return arguments.seen.counter if outcome.intent is None else outcome.intent.counter
 
 
@@ -174,8 +174,8 @@ def _read(change: Change, text: str, kind: type[_T]) -> _T:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError) as error:
         raise FormatError(
-            f"the row of change {change.id[:32]} is damaged ({error}): order it again, and run"
-            " `hening-server check`."
+            f"the row of change {change.id[:32]} is damaged ({error}): give the command again, and"
+            " run `hening-server check`."
         ) from error
 
 

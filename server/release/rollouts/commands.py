@@ -49,14 +49,14 @@ class Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="halt"):
     reason: Reason = {}
 
 
-Order = Offer | Schedule | Pause | Resume | Halt
+Command = Offer | Schedule | Pause | Resume | Halt
 RAISING = (Offer, Schedule, Resume)  # commands that admit phones; pause and halt only exclude them
 Note = Annotated[str, msgspec.Meta(max_length=500)]
 
 
-def action_of(order: Order) -> str:
+def action_of(command: Command) -> str:
     """Return the name of a command: `offer`, `schedule`, `pause`, `resume`, `halt`."""
-    return type(order).__name__.lower()
+    return type(command).__name__.lower()
 
 
 MAX_AHEAD = 366 * 86_400
@@ -68,11 +68,11 @@ A request with them fits into the 4 KiB of the urgent listener.
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ChangeRequest:
     """One command for one channel, bound to the state that `if_match` names."""
 
     channel: Channel
-    order: Order
+    command: Command
     if_match: str = ANY
     note: str = ""
 
@@ -84,26 +84,26 @@ def check_due(due_at: int | None, now: int) -> int:
     return now if due_at is None else due_at
 
 
-def check_words(wish: Wish, pointer: Pointer | None) -> None:
+def check_words(request: ChangeRequest, pointer: Pointer | None) -> None:
     """Raise ReleaseError unless reason and note are plain text; texts of `pointer` may stay.
 
     Those of a halt or pause have at most MAX_WORDS together.
     """
-    if isinstance(wish.order, Halt | Pause):
-        size = len(msgspec.json.encode({"reason": wish.order.reason, "note": wish.note}))
+    if isinstance(request.command, Halt | Pause):
+        size = len(msgspec.json.encode({"reason": request.command.reason, "note": request.note}))
         if size > MAX_WORDS:
             raise ReleaseError(
                 f"reason and note have {size} bytes together and may have {MAX_WORDS}: shorten"
                 " them, or leave languages out."
             )
-        check_reason(wish.order.reason, pointer)
-    check_note(wish.note)
+        check_reason(request.command.reason, pointer)
+    check_note(request.note)
 
 
-def check_allowed(principal: Principal, wish: Wish) -> None:
-    """Raise PermissionDeniedError unless `principal` may give the command of `wish`."""
-    needed = Permission.HALT if isinstance(wish.order, Halt) else Permission.ROLLOUT
-    principal.check(needed, wish.channel.codename)
+def check_allowed(principal: Principal, request: ChangeRequest) -> None:
+    """Raise PermissionDeniedError unless `principal` may give the command of `request`."""
+    needed = Permission.HALT if isinstance(request.command, Halt) else Permission.ROLLOUT
+    principal.check(needed, request.channel.codename)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,28 +157,28 @@ def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
     return ChannelView(channel, role.version, decode_releases(role), files, pointer, names)
 
 
-def carry_out(order: Order, view: ChannelView, known: Course | None, now: int) -> Edited:
-    """Return the effect of `order` on a channel at `now`, in epoch seconds.
+def carry_out(command: Command, view: ChannelView, known: Course | None, now: int) -> Edited:
+    """Return the effect of `command` on a channel at `now`, in epoch seconds.
 
     `known` is the course recorded with the pointer's schedule, if any. Raises an error with a
     sentence when the command does not fit.
     """
     channel = view.channel
-    if isinstance(order, Offer):
-        course = expand(order.plan, now)
+    if isinstance(command, Offer):
+        course = expand(command.plan, now)
         pointer = plan_offer(
-            channel, order.counter, view.releases, view.files, course.schedule, view.pointer
+            channel, command.counter, view.releases, view.files, course.schedule, view.pointer
         )
         return Edited(pointer, course)
     current = view.require_pointer()
-    if isinstance(order, Schedule):
-        course = expand(order.plan, now)
+    if isinstance(command, Schedule):
+        course = expand(command.plan, now)
         return _go_on(plan_schedule(channel, current, course.schedule, now), course)
     before = course_of(current.schedule) if known is None else known
-    if isinstance(order, Halt):
-        return Edited(plan_halt(channel, current, order.reason), before)
-    if isinstance(order, Pause):
-        pointer = plan_pause(channel, current, order.reason, now)
+    if isinstance(command, Halt):
+        return Edited(plan_halt(channel, current, command.reason), before)
+    if isinstance(command, Pause):
+        pointer = plan_pause(channel, current, command.reason, now)
         ready = [start for start, _ in pointer.schedule]
         rest = before.cut(now) if not current.paused else None if known is None else known.rest
         return Edited(pointer, Course(list(pointer.schedule), ready, before.calendar, rest))

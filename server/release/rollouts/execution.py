@@ -119,12 +119,12 @@ class Execution:
         outcome, arguments = read_outcome(change), read_arguments(change)
         if change.state != State.APPROVED or await self._is_public(channel, outcome, published):
             return None
-        if view.pointer is None and isinstance(arguments.order, Halt):
+        if view.pointer is None and isinstance(arguments.command, Halt):
             await self._cancel_waiting(change, published, actor, now)
             return None
         check_if_match(arguments.if_match, view.etag)
         check_seen(
-            arguments.order,
+            arguments.command,
             arguments.seen,
             channel,
             view.pointer,
@@ -133,10 +133,10 @@ class Execution:
         is_late = (
             actor == SERVER or change.approved_by is not None or change.due_at > change.proposed_at
         )
-        if is_late and not isinstance(arguments.order, Halt):
+        if is_late and not isinstance(arguments.command, Halt):
             async with self._sessions() as session:
                 await check_people(session, change)
-        edited = await asyncio.to_thread(carry_out, arguments.order, view, known, now)
+        edited = await asyncio.to_thread(carry_out, arguments.command, view, known, now)
         intent = Intent(
             _versions(published),
             hash_pointer(edited.pointer),
@@ -148,7 +148,7 @@ class Execution:
             await lock_audit_log(session)
             if not await intend(session, change, Outcome(intent=intent)):
                 return None
-            if isinstance(arguments.order, Halt):
+            if isinstance(arguments.command, Halt):
                 await self._cancel_others(session, change, published, actor, now)
         return channel, edited.pointer
 
@@ -226,7 +226,7 @@ class Execution:
     async def _cancel_overtaken(
         self, session: AsyncSession, halt: Change, actor: str, at: int
     ) -> None:
-        """Cancel what was ordered while the halt was under way, for a channel not yet halted."""
+        """Cancel what was proposed while the halt was under way, for a channel not yet halted."""
         for change in await find_open(session, halt.subject):
             is_begun = known_outcome(change).intent is not None
             if change.action == halt.action or is_begun or _knows_of_halt(change):
@@ -251,7 +251,7 @@ class Execution:
 
 
 def _knows_of_halt(change: Change) -> bool:
-    """Answer whether a change was ordered for a channel that was halted already."""
+    """Answer whether a change was proposed for a channel that was halted already."""
     try:
         return read_arguments(change).seen.halted
     except FormatError:
@@ -262,11 +262,11 @@ async def _announce_halt(
     session: AsyncSession, change: Change, counter: int, at: int, names: BuildNames
 ) -> None:
     """Announce a halt immediately: a later look may miss it after a following offer."""
-    order = read_arguments(change).order
-    if isinstance(order, Halt):
+    command = read_arguments(change).command
+    if isinstance(command, Halt):
         channel = decode_channel(change.subject)
         build = names.find(channel, counter)
-        await enqueue(session, make_halted(channel, counter, order.reason, at, build), at)
+        await enqueue(session, make_halted(channel, counter, command.reason, at, build), at)
 
 
 def _versions(published: Published) -> dict[str, int]:

@@ -33,7 +33,7 @@ from server.release.webhooks.event import (
 from server.storage.control_models import Change
 
 REASON_LIMIT = 500
-ORDER_LIMIT = 8192  # bytes of a command that the audit log repeats; half of an entry's maximum
+COMMAND_LIMIT = 8192  # bytes of a command that the audit log repeats; half of an entry's maximum
 NO_NAMES = BuildNames({})  # builds have only their counters
 COURSES = 50  # how far back the origin of a schedule is searched
 
@@ -46,16 +46,16 @@ async def add_changes(
     await session.flush()
     for change in changes:
         arguments = read_arguments(change)
-        order = msgspec.to_builtins(arguments.order)
-        content = encode_canonical_json(order)
-        if len(content) > ORDER_LIMIT:  # reasons in many languages: the row has them
-            order = {"sha256": hashlib.sha256(content).hexdigest(), "type": change.action}
+        command = msgspec.to_builtins(arguments.command)
+        content = encode_canonical_json(command)
+        if len(content) > COMMAND_LIMIT:  # reasons in many languages: the row has them
+            command = {"sha256": hashlib.sha256(content).hexdigest(), "type": change.action}
         detail = {
             "arguments": hashlib.sha256(change.arguments.encode()).hexdigest(),
             "change": change.id,
             "due_at": change.due_at,
             "note": arguments.note,
-            "order": order,
+            "order": command,
             "state": change.state,
         }
         waits_for = "approval" if change.state == State.WAITING else "time"

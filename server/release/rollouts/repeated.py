@@ -16,7 +16,7 @@ from server.core.errors import FormatError
 from server.core.pointer import Pointer
 from server.release.errors import RateError, Share
 from server.release.rollouts.changes import ChangeView, State, known_outcome, read_arguments
-from server.release.rollouts.commands import Halt, Pause, Wish, action_of
+from server.release.rollouts.commands import ChangeRequest, Halt, Pause, action_of
 from server.release.rollouts.etag import hash_pointer
 from server.release.rollouts.ledger import find_open
 from server.storage.control_models import Change
@@ -34,16 +34,16 @@ class DailyShare:
     since: int
 
 
-def is_repetition(wish: Wish, before: Pointer, after: Pointer) -> bool:
-    """Answer whether `wish` stops what is stopped already, whatever its reason and note."""
-    if not isinstance(wish.order, Halt | Pause):
+def is_repetition(request: ChangeRequest, before: Pointer, after: Pointer) -> bool:
+    """Answer whether `request` stops what is stopped already, whatever its reason and note."""
+    if not isinstance(request.command, Halt | Pause):
         return False
     return msgspec.structs.replace(after, reason=before.reason) == before
 
 
 async def find_answer(
     session: AsyncSession,
-    wish: Wish,
+    request: ChangeRequest,
     proposer: str,
     before: Pointer,
     after: Pointer,
@@ -55,15 +55,15 @@ async def find_answer(
     this state of the channel. It is also recorded if reason or note are new, unless the proposer
     has reached the daily limit.
     """
-    if await find_open(session, str(wish.channel)):
+    if await find_open(session, str(request.channel)):
         return None
     if after == before:
-        own = await _find_last(session, wish, proposer)
-        if own is not None and _shows(own, after) and wish.note in {"", _note(own)}:
+        own = await _find_last(session, request, proposer)
+        if own is not None and _shows(own, after) and request.note in {"", _note(own)}:
             return own
     if await _count(session, proposer, share) < share.most:
         return None
-    return await _find_last(session, wish)
+    return await _find_last(session, request)
 
 
 async def check_share(session: AsyncSession, proposer: str, share: DailyShare) -> None:
@@ -77,29 +77,31 @@ async def check_share(session: AsyncSession, proposer: str, share: DailyShare) -
         )
 
 
-def explain_unrecorded(wish: Wish, change: ChangeView, shown: Mapping[str, str]) -> str:
+def explain_unrecorded(request: ChangeRequest, change: ChangeView, shown: Mapping[str, str]) -> str:
     """Say that reason or note of a repetition are not recorded; empty where they are.
 
-    `change` is the answer to `wish`, `shown` the reason that the channel shows now.
+    `change` is the answer to `request`, `shown` the reason that the channel shows now.
     """
-    if not isinstance(wish.order, Halt | Pause):
+    if not isinstance(request.command, Halt | Pause):
         return ""
-    recorded = getattr(change.order, "reason", {})
-    if wish.note in {"", change.note} and wish.order.reason in ({}, recorded, shown):
+    recorded = getattr(change.command, "reason", {})
+    if request.note in {"", change.note} and request.command.reason in ({}, recorded, shown):
         return ""
-    state = "halted" if isinstance(wish.order, Halt) else "paused"
+    state = "halted" if isinstance(request.command, Halt) else "paused"
     return (
-        f"{wish.channel} is {state} already, by change {change.id}. The new reason and note are not"
-        " recorded: this account has used up the halts and pauses that it may explain anew in 24"
-        " hours (rewordings_per_day)."
+        f"{request.channel} is {state} already, by change {change.id}. The new reason and note are"
+        " not recorded: this account has used up the halts and pauses that it may explain anew in"
+        " 24 hours (rewordings_per_day)."
     )
 
 
-async def _find_last(session: AsyncSession, wish: Wish, proposer: str = "") -> Change | None:
-    """Return the channel's last change by the action of `wish`, of one proposer or of all."""
+async def _find_last(
+    session: AsyncSession, request: ChangeRequest, proposer: str = ""
+) -> Change | None:
+    """Return the channel's last change by the action of `request`, of one proposer or of all."""
     query = select(Change).where(
-        Change.subject == str(wish.channel),
-        Change.action == action_of(wish.order),
+        Change.subject == str(request.channel),
+        Change.action == action_of(request.command),
         Change.state == State.DONE,
     )
     if proposer:

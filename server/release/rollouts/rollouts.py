@@ -35,14 +35,14 @@ from server.release.rollouts.changes import (
 )
 from server.release.rollouts.commands import (
     RAISING,
+    ChangeRequest,
     ChannelView,
+    Command,
     Edited,
     Halt,
     Offer,
-    Order,
     Pause,
     Schedule,
-    Wish,
     carry_out,
     check_allowed,
     check_due,
@@ -128,30 +128,30 @@ class Rollouts:
             published = None
         return BuildNames({} if published is None else published.roles)
 
-    async def preview(self, wish: Wish, *, due_at: int | None = None) -> Preview:
-        """Return what phones would be offered after `wish`; changes and records nothing.
+    async def preview(self, request: ChangeRequest, *, due_at: int | None = None) -> Preview:
+        """Return what phones would be offered after `request`; changes and records nothing.
 
         With `due_at` as if carried out then. Raises what the command itself would raise.
         """
         now = self._now()
         at = check_due(due_at, now)
-        view = await self.view(wish.channel)
-        if not isinstance(wish.order, Halt):
-            check_if_match(wish.if_match, view.etag)
-        edited = await self._try(wish, view, at)
+        view = await self.view(request.channel)
+        if not isinstance(request.command, Halt):
+            check_if_match(request.if_match, view.etag)
+        edited = await self._try(request, view, at)
         pointer = view.pointer if edited is None else edited.pointer
         if pointer is None:
             pointer = view.require_pointer()
-        return await asyncio.to_thread(preview, wish.channel, pointer, view.releases, at)
+        return await asyncio.to_thread(preview, request.channel, pointer, view.releases, at)
 
-    async def check(self, wish: Wish) -> None:
-        """Raise the error with which `wish` would be refused now."""
-        await self._try(wish, await self.view(wish.channel), self._now())
+    async def check(self, request: ChangeRequest) -> None:
+        """Raise the error with which `request` would be refused now."""
+        await self._try(request, await self.view(request.channel), self._now())
 
-    async def order(
-        self, principal: Principal, wishes: Sequence[Wish], *, due_at: int | None = None
+    async def request(
+        self, principal: Principal, requests: Sequence[ChangeRequest], *, due_at: int | None = None
     ) -> list[ChangeView]:
-        """Carry out `wishes`, published together, or queue them; returns their changes.
+        """Carry out `requests`, published together, or queue them; returns their changes.
 
         With `due_at` they are carried out then. Raises PermissionDeniedError, PreconditionError for
         a stale tag, RateError for a scheduled pause beyond the account's limit, and the error of a
@@ -164,22 +164,22 @@ class Rollouts:
         at = check_due(due_at, now)
         changes: list[Change] = []
         answers: list[ChangeView | None] = []  # of each wish, None for one that is recorded
-        for wish in wishes:
-            check_allowed(principal, wish)
-            view = await self.view(wish.channel)
-            if not isinstance(wish.order, Halt):
-                check_if_match(wish.if_match, view.etag)
-            edited = await self._try(wish, view, at)
+        for request in requests:
+            check_allowed(principal, request)
+            view = await self.view(request.channel)
+            if not isinstance(request.command, Halt):
+                check_if_match(request.if_match, view.etag)
+            edited = await self._try(request, view, at)
             share = DailyShare(max(0, self._rewordings - len(changes)), now - DAY)
             answer = None
             if due_at is None:
-                answer = await self._find_answer(principal, wish, view.pointer, edited, share)
-            elif isinstance(wish.order, Pause):
+                answer = await self._find_answer(principal, request, view.pointer, edited, share)
+            elif isinstance(request.command, Pause):
                 async with self._sessions() as session:
                     await check_share(session, principal.name, share)
             answers.append(answer)
             if answer is None:
-                changes.append(self._make(principal, wish, see(view.pointer), now, due_at))
+                changes.append(self._make(principal, request, see(view.pointer), now, due_at))
         made = iter(await self._record(principal, changes, due_at) if changes else ())
         return [next(made) if answer is None else answer for answer in answers]
 
@@ -284,23 +284,23 @@ class Rollouts:
         async with self._sessions() as session:
             return await has_open_intent(session)
 
-    def is_approval_needed(self, channel: Channel, order: Order) -> bool:
-        """Answer whether `order` needs two-person approval in `channel`."""
-        return isinstance(order, RAISING) and any(
+    def is_approval_needed(self, channel: Channel, command: Command) -> bool:
+        """Answer whether `command` needs two-person approval in `channel`."""
+        return isinstance(command, RAISING) and any(
             fnmatchcase(str(channel), pattern) for pattern in self._approval_channels
         )
 
     def _make(
-        self, principal: Principal, wish: Wish, seen: Seen, now: int, due_at: int | None
+        self, principal: Principal, request: ChangeRequest, seen: Seen, now: int, due_at: int | None
     ) -> Change:
         # For a waiting change the tag is checked only now; build and pause stay bound.
-        is_waiting = self.is_approval_needed(wish.channel, wish.order)
-        is_bound = due_at is None and not is_waiting and not isinstance(wish.order, Halt)
-        tag = wish.if_match if is_bound else ANY
+        is_waiting = self.is_approval_needed(request.channel, request.command)
+        is_bound = due_at is None and not is_waiting and not isinstance(request.command, Halt)
+        tag = request.if_match if is_bound else ANY
         change = make_change(
             self._identity(),
-            str(wish.channel),
-            Arguments(wish.order, seen, tag, wish.note),
+            str(request.channel),
+            Arguments(request.command, seen, tag, request.note),
             principal.name,
             now,
             now if due_at is None else due_at,
@@ -309,24 +309,24 @@ class Rollouts:
             change.state = State.WAITING
         return change
 
-    async def _try(self, wish: Wish, view: ChannelView, now: int) -> Edited | None:
+    async def _try(self, request: ChangeRequest, view: ChannelView, now: int) -> Edited | None:
         """Plan a command on the present state; raises the error if it does not fit.
 
         None is a halt of a channel that offers nothing yet, but has waiting changes.
         """
-        check_words(wish, view.pointer)
-        if view.pointer is None and isinstance(wish.order, Halt):
+        check_words(request, view.pointer)
+        if view.pointer is None and isinstance(request.command, Halt):
             async with self._sessions() as session:
-                if await find_open(session, str(wish.channel)):
+                if await find_open(session, str(request.channel)):
                     return None
         schedule = () if view.pointer is None else view.pointer.schedule
         async with self._sessions() as session:
-            known = await find_course(session, str(wish.channel), schedule)
+            known = await find_course(session, str(request.channel), schedule)
 
         def plan() -> Edited:
-            if isinstance(wish.order, Offer | Schedule):
-                check_plan(wish.order.plan, self._now())
-            return carry_out(wish.order, view, known, now)
+            if isinstance(request.command, Offer | Schedule):
+                check_plan(request.command.plan, self._now())
+            return carry_out(request.command, view, known, now)
 
         return await asyncio.to_thread(plan)
 
@@ -353,19 +353,19 @@ class Rollouts:
     async def _find_answer(
         self,
         principal: Principal,
-        wish: Wish,
+        request: ChangeRequest,
         before: Pointer | None,
         edited: Edited | None,
         share: DailyShare,
     ) -> ChangeView | None:
         """Return the recorded change that answers a repeated halt or pause, if any."""
-        if before is None or edited is None or not is_repetition(wish, before, edited.pointer):
+        if before is None or edited is None or not is_repetition(request, before, edited.pointer):
             return None
         after = edited.pointer
         async with self._sessions() as session:
-            change = await find_answer(session, wish, principal.name, before, after, share)
+            change = await find_answer(session, request, principal.name, before, after, share)
         # Changes that were open at that look are public by now.
-        if change is None or (await self.view(wish.channel)).pointer != before:
+        if change is None or (await self.view(request.channel)).pointer != before:
             return None
         return show_change(change, await self._names())
 

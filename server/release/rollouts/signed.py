@@ -75,49 +75,49 @@ class Proposed:
     remarks: tuple[str, ...]
 
 
-SignedOrder = Withdraw | Promote
+SignedCommand = Withdraw | Promote
 
 
 def propose_for_channel(
-    order: SignedOrder, channel: Channel, public: Path, now: datetime
+    command: SignedCommand, channel: Channel, public: Path, now: datetime
 ) -> Proposed:
-    """Return the proposal of `order`, read from what is public.
+    """Return the proposal of `command`, read from what is public.
 
     Raises NotFoundError for a model that does not exist, ConflictError where nothing would change,
     and the core's own errors for what the role's rules refuse.
     """
     published, current = _load(channel.codename, public)
-    expires = order.expiry(now)
+    expires = command.expiry(now)
     remarks: tuple[str, ...] = ()
-    if isinstance(order, Withdraw):
-        place = channel.codename if order.everywhere else str(channel)
-        if order.file:
-            place = f"{channel}/{order.file}"
-        withdrawal = Withdrawal((place,), order.counter, order.drain_until)
+    if isinstance(command, Withdraw):
+        place = channel.codename if command.everywhere else str(channel)
+        if command.file:
+            place = f"{channel}/{command.file}"
+        withdrawal = Withdrawal((place,), command.counter, command.drain_until)
         planned = plan_withdrawal(withdrawal, current, expires)
     else:
         promotion = plan_promotion(
             PromotionOrder(
                 channel,
-                Channel(channel.codename, channel.region, order.to),
-                order.counter,
-                order.min_counter,
-                factory_builds=frozenset(order.factory_builds),
+                Channel(channel.codename, channel.region, command.to),
+                command.counter,
+                command.min_counter,
+                factory_builds=frozenset(command.factory_builds),
             ),
             current,
             expires,
         )
         planned, remarks = promotion.planned, promotion.left_out
     _check_change(channel.codename, current, planned)
-    return propose(channel.codename, published, planned, public, now, order.note, remarks)
+    return propose(channel.codename, published, planned, public, now, command.note, remarks)
 
 
-def propose_retirement(order: Retire, codename: str, public: Path, now: datetime) -> Proposed:
+def propose_retirement(command: Retire, codename: str, public: Path, now: datetime) -> Proposed:
     """Return the proposal that empties a model's role; raises as `propose_for_channel` does."""
     published, current = _load(codename, public)
-    planned = plan_retirement(codename, current, order.expiry(now))
+    planned = plan_retirement(codename, current, command.expiry(now))
     _check_change(codename, current, planned)
-    return propose(codename, published, planned, public, now, order.note, ())
+    return propose(codename, published, planned, public, now, command.note, ())
 
 
 def propose(
@@ -147,7 +147,7 @@ def propose(
 
 
 def needs_signature(proposed: Proposed) -> NeedsSignatureError:
-    """Return the answer to an order that only holders of offline keys can carry out."""
+    """Return the answer to a command that only holders of offline keys can carry out."""
     return NeedsSignatureError(
         "only the holders of offline keys can do this: have them review, sign and accept the"
         " proposal with `hening-signer ceremony`, then submit it.",

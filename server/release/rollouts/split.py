@@ -69,7 +69,7 @@ class Price:
         return now, then, shown, "It cannot be taken back: no published role is ever dropped."
 
 
-def propose_split(order: Split, public: Path, now: datetime) -> Proposed:
+def propose_split(command: Split, public: Path, now: datetime) -> Proposed:
     """Return the proposal that splits latest, with its cost as remarks.
 
     Raises NotFoundError where nothing is public, ReleaseError where it has this split already.
@@ -77,9 +77,9 @@ def propose_split(order: Split, public: Path, now: datetime) -> Proposed:
     published = load_published(public)
     if published is None:
         raise NotFoundError("nothing is published yet, so there is nothing to split.")
-    planned = plan_split(published.targets, order.parts, order.expiry(now))
-    price = plan_price(_load(public, published), order.parts)
-    return propose("targets", published, planned, public, now, order.note, price.sentences)
+    planned = plan_split(published.targets, command.parts, command.expiry(now))
+    price = plan_price(_load(public, published), command.parts)
+    return propose("targets", published, planned, public, now, command.note, price.sentences)
 
 
 def plan_price(documents: Documents, parts: int) -> Price:

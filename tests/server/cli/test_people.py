@@ -223,7 +223,7 @@ def test_check_verifies_the_audit_log(run, world):
     assert (status, error) == (1, "entry 1 of the audit log is not what was recorded.")
 
 
-def test_orders_are_told_before_and_after(run, world):
+def test_commands_are_told_before_and_after(run, world):
     """The request, its author, and the snapshot that shows it; a refusal is not a change."""
     state = world.folder.root
     reason = "en=It drains the battery."

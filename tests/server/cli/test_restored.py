@@ -69,16 +69,16 @@ def restored(world):
 
     async def before():
         async with open_desk(world) as desk:
-            await desk.order(Offer(2, stages(10)))
-            await desk.order(Schedule(stages(500)), due_at=world.epoch() + HOUR)
-            await desk.order(Schedule(stages(600)), due_at=world.epoch() + 9 * HOUR)
+            await desk.request(Offer(2, stages(10)))
+            await desk.request(Schedule(stages(500)), due_at=world.epoch() + HOUR)
+            await desk.request(Schedule(stages(600)), due_at=world.epoch() + 9 * HOUR)
 
     async def after():
         world.ahead = timedelta(hours=2)
         async with open_desk(world) as desk:
             (done,) = await desk.rollouts.run_due()
             assert done.state == State.DONE
-            await desk.order(Pause())
+            await desk.request(Pause())
             async with desk.sessions.begin() as session:
                 await revoke_token(session, OPERATOR, identity="000000000001", at=world.epoch())
 
@@ -120,11 +120,11 @@ def test_a_restored_database_does_nothing_again(run, restored):
     world, texts = restored
     status, out, err = run("rebuild", "--state", world.folder.root)
     assert (status, err) == (0, "")
-    assert "2 orders were cancelled, 2 tokens revoked and 1 sessions ended" in out
+    assert "2 changes were cancelled, 2 tokens revoked and 1 sessions ended" in out
     settled, paused, holding, sessions, found = look(world, texts)
     assert (settled, paused, holding, sessions) == ([], True, [], 0)
     cancelled = [change for change in found if change.state == State.CANCELLED]
-    assert [change.order.plan.stages[0].permille for change in cancelled] == [600, 500]
+    assert [change.command.plan.stages[0].permille for change in cancelled] == [600, 500]
     assert all("the database was restored" in change.reason for change in cancelled)
     status, out, _ = run("check", "--state", world.folder.root, "--json")
     assert [row for row in json.loads(out) if row["error"]] == []

@@ -147,7 +147,7 @@ def test_what_waits(run, ask, state, monkeypatch):
     assert (status, "somebody else has to approve" in err) == (1, True)
     status, out, _ = run("change", "reject", ids[1], "--reason", "Not today", "--state", state)
     assert (status, out) == (
-        *(0, "The order to offer 2 (build 2) in armani/id/stable is rejected: Not today\n"),
+        *(0, "The command to offer 2 (build 2) in armani/id/stable is rejected: Not today\n"),
     )
     monkeypatch.setattr("server.cli.change.operator", another)
     assert ask("change", "approve", ids[0])["state"] == "done"
@@ -199,7 +199,7 @@ def test_a_halt_of_what_was_never_offered(run, promoted):
     assert sorted(row["state"] for row in json.loads(out)) == ["cancelled", "done"]
 
 
-def test_orders_of_which_some_wait(run, promoted):
+def test_commands_of_which_some_wait(run, promoted):
     """Each channel has its own message, in any order."""
     (promoted / "settings.toml").write_text('approval_channels = ["*/*/beta"]\n')
     status, out, _ = run(
@@ -207,7 +207,7 @@ def test_orders_of_which_some_wait(run, promoted):
     )
     lines = out.splitlines()
     assert (status, len(lines)) == (0, 2)
-    waits = "The order to offer 2 (build 2) in armani/id/beta waits for approval: it is change "
+    waits = "The command to offer 2 (build 2) in armani/id/beta waits for approval: it is change "
     assert lines[0].startswith(waits)
     assert lines[1].startswith("armani/id/stable offers 2 (build 2) to 1% of its phones.")
 
@@ -295,7 +295,7 @@ def another():
     return command_line_principal("another")
 
 
-def test_an_order_names_its_own_build(run, ask, state):
+def test_a_command_names_its_own_build(run, ask, state):
     """The build is that of the command, not a later offer's, in lists and alone."""
     (change,) = ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")["changes"]
     newest, *_ = ask("change", "list")
@@ -307,7 +307,7 @@ def test_an_order_names_its_own_build(run, ask, state):
     assert ask("change", "show", change["id"]) == change
 
 
-def test_everything_about_an_order(run, ask, state):
+def test_everything_about_a_command(run, ask, state):
     """Build, plan, note, author and approver, in 80 columns."""
     stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
     note = ["--note", "Tried by ten of us.", "--due", later()]
@@ -392,7 +392,7 @@ def test_the_audit_log_is_sentences(run, ask, state):
     lines = [line.strip() for line in out.splitlines()]
     place = next(n for n, line in enumerate(lines) if line.endswith("rollout.halt"))
     assert re.fullmatch(r"\d+  [-\d]{10} [:\d]{5} UTC  cli:root  rollout.halt", lines[place])
-    assert lines[place + 1] == "Ordered: halt 1 (build 1) in armani/id/stable."
+    assert lines[place + 1] == "Proposed: halt 1 (build 1) in armani/id/stable."
     told = " ".join(lines[place + 2 : place + 4])
     assert "for owners: en It drains" in told
     assert "note: Seen in the lab" in told

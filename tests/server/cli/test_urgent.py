@@ -37,7 +37,7 @@ async def served(world, run, monkeypatch):
     async def call(*words, direct=False):
         with monkeypatch.context() as patch:
             if not direct:
-                patch.setattr("server.cli.ordering.open_rollouts", None)
+                patch.setattr("server.cli.rollout_run.open_rollouts", None)
                 patch.setattr("server.bootstrap.open_rollouts", None)
             return await asyncio.to_thread(run, *words, "--state", world.folder.root, "--json")
 

@@ -22,7 +22,7 @@ async def test_pages_and_filters(team):
     assert seen.count("rollout.pause.done") == 2
     assert seen.count("rollout.resume.done") == 1
     assert "session.begin" not in seen
-    assert seen.count("Ordered: pause ") + seen.count("Done: pause ") == 4
+    assert seen.count("Proposed: pause ") + seen.count("Done: pause ") == 4
     assert "note: for pause" in seen
     assert "&#34;" not in seen
     page = await browser.get("/console/trail", params={"actor": "engineer"})

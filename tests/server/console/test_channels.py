@@ -13,13 +13,13 @@ PATH = "/console/channels/armani/id/stable"
 DAY = 86_400
 
 
-async def offer(team, **order):
+async def offer(team, **change):
     """Offer the newest build through the API, as an engineer."""
     answer = await team.api.call(
         "POST",
         "/channels/armani/id/stable/offer",
         token=await team.token("engineer"),
-        body=order,
+        body=change,
         headers={"If-Match": "*"},
     )
     assert answer.status == 200, answer.data
@@ -76,8 +76,8 @@ async def test_pause_and_resume(team):
     assert (await pointer(team)).paused
     page = await browser.send(page, "/resume")
     assert not (await pointer(team)).paused
-    orders = await browser.get(next(link for link in page.read.links if "?channel=" in link))
-    assert orders.text.index("resume") < orders.text.index("pause")
+    changes = await browser.get(next(link for link in page.read.links if "?channel=" in link))
+    assert changes.text.index("resume") < changes.text.index("pause")
     audit_log = [(actor, action) for actor, action, _ in await team.audit_log()]
     assert {action for actor, action in audit_log if actor.startswith("engineer/s-")} >= {
         "rollout.pause",

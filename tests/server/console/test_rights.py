@@ -38,8 +38,8 @@ INSIDE, OUTSIDE = "armani", "cancro"
 class Matrix:
     """One browser for each role, for all codenames and for one; and a waiting command."""
 
-    def __init__(self, team, order):
-        self.team, self.order = team, order
+    def __init__(self, team, change):
+        self.team, self.change = team, change
         self.browsers, self.own = {}, {}
 
     async def enter(self, key, account):
@@ -57,7 +57,7 @@ class Matrix:
             "codename": codename,
             "region": "id",
             "channel": "stable",
-            "change": self.order,
+            "change": self.change,
             "session": session,
         }
         path = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
@@ -124,7 +124,7 @@ DECIDING = {f"POST /console/orders/{{change}}/{word}" for word in ("approve", "r
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_deciding_about_an_order(matrix):
+async def test_deciding_about_a_command(matrix):
     """No role without `approve` decides, nor does one for another codename.
 
     It runs before the halts below, which cancel the command; approvals run last for the same

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.release.api.accounts import NewAccount
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.channels import OfferOrder
+from server.release.api.channels import OfferCommand
 from server.release.api.decode import decode_body, decode_query
 from server.release.api.pagination import decode_cursor, encode_cursor
 from server.release.api.problems import ProblemError
@@ -89,7 +89,7 @@ BIGGEST = {
         {"name": "a" * 64, "role": "engineer", "codenames": [f"{n:032}" for n in range(1000)]},
     ),
     "offer": (
-        OfferOrder,
+        OfferCommand,
         {
             "plan": {
                 "stages": [{"permille": 1000, "hold": 3_162_240_000}] * 15,

@@ -86,7 +86,7 @@ class Teller:
         self.asked.add(name)
         return answer
 
-    async def order(self, action, body, name=None):
+    async def request(self, action, body, name=None):
         """Give the channel a command; return the id of its change."""
         operation = name or f"{action}_rollout"
         answer = await self.ask(
@@ -113,18 +113,18 @@ async def upload_and_submit(teller, world):
     await teller.ask("submit", f"/submissions/{bundle}", "engineer", **sent)
 
 
-async def give_orders(teller):
+async def run_commands(teller):
     """Offer, and all other commands; with and without two-person approval."""
     rollouts = teller.api.services.rollouts
-    await teller.order("offer", PLAN, "offer_release")
-    await teller.order("pause", {})
-    await teller.order("resume", {})
+    await teller.request("offer", PLAN, "offer_release")
+    await teller.request("pause", {})
+    await teller.request("resume", {})
     rollouts._approval_channels = ("*/*/stable",)
     for decision, who in (("approve", "approver"), ("reject", "approver"), ("cancel", "engineer")):
-        change = await teller.order("schedule", LATER)
+        change = await teller.request("schedule", LATER)
         body = {} if decision == "approve" else {"body": {}}
         await teller.ask(f"{decision}_change", f"/changes/{change}/{decision}", who, **body)
-    await teller.order("halt", {})
+    await teller.request("halt", {})
 
 
 async def manage_people(teller):
@@ -158,7 +158,7 @@ async def test_every_change_is_told(world):
         teller = Teller(api)
         await upload_and_submit(teller, world)
         await api.services.publisher.process_incoming()
-        await give_orders(teller)
+        await run_commands(teller)
         await manage_people(teller)
         await manage_webhooks(teller)
     assert teller.asked == TOLD.keys()

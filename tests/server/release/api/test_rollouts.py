@@ -39,7 +39,7 @@ def gated(two):
     return two
 
 
-async def order(api, action, body, tag="*", token="engineer", path=CHANNEL):
+async def request(api, action, body, tag="*", token="engineer", path=CHANNEL):
     """Give a command; `tag` None sends no If-Match."""
     headers = {} if tag is None else {"If-Match": tag}
     return await api.call("POST", f"{path}/{action}", token=token, body=body, headers=headers)
@@ -49,8 +49,8 @@ async def test_a_halt_whose_words_are_not_recorded(world):
     """The answer is the recorded change, a message says why, and a metric counts it."""
     settings = Settings(api_port=0, rewordings_per_day=1)
     async with api_world(world, settings=settings) as served:
-        first = (await order(served, "halt", {"note": "a"})).json
-        again = await order(served, "halt", {"note": "b"})
+        first = (await request(served, "halt", {"note": "a"})).json
+        again = await request(served, "halt", {"note": "b"})
         assert (again.status, again.json["change"]) == (200, first["change"])
         assert "unrecorded" not in first
         assert again.json["unrecorded"].startswith("armani/id/stable is halted already, by change")
@@ -78,7 +78,7 @@ async def test_models_and_releases(two):
 @pytest.mark.parametrize("role", Role)
 async def test_lists_hold_what_an_account_may_see(two, role):
     """Models, channels and changes of the account's codenames, and of no others."""
-    await order(two, "halt", {})
+    await request(two, "halt", {})
     for codename, shown in (("armani", [1, 1, 1]), ("cancro", [1, 0, 0]), ("dior", [0, 0, 0])):
         two.principals["some"] = Principal("some", role, ROLE_PERMISSIONS[role], (codename,))
         lists = [await two.call("GET", f"/{each}", token="some") for each in LISTS]
@@ -110,7 +110,7 @@ async def test_a_channel(two):
 async def test_a_rollout(two):
     """Offer, pause, resume, schedule and halt; each answer has the next tag."""
     tag = (await two.call("GET", CHANNEL)).json["etag"]
-    dry = await order(two, "offer", {"plan": PLAN, "dry_run": True}, tag)
+    dry = await request(two, "offer", {"plan": PLAN, "dry_run": True}, tag)
     assert (dry.status, dry.json["change"]) == (200, None)
     assert [share["permille"] for share in dry.json["preview"]["shares"]] == [10, 1000]
     assert dry.headers["ETag"] == tag
@@ -120,17 +120,17 @@ async def test_a_rollout(two):
         ("resume", {}, "offered"),
         ("schedule", {"plan": {"stages": [{"permille": 500}]}}, "offered"),
     ):
-        answer = await order(two, action, body, tag)
+        answer = await request(two, action, body, tag)
         assert answer.status == 200, answer.json
         assert (answer.json["channel"]["state"], answer.json["change"]["state"]) == (state, "done")
-        assert (await order(two, action, body, tag)).problem == "changed-meanwhile"
+        assert (await request(two, action, body, tag)).problem == "changed-meanwhile"
         tag = answer.headers["ETag"]
         assert tag == (await two.call("GET", CHANNEL)).json["etag"]
-    assert (await order(two, "pause", {}, None)).status == 428
-    halted = await order(two, "halt", {"reason": {"en": "It drains."}}, None)
+    assert (await request(two, "pause", {}, None)).status == 428
+    halted = await request(two, "halt", {"reason": {"en": "It drains."}}, None)
     assert (halted.status, halted.json["channel"]["state"]) == (200, "halted")
-    assert (await order(two, "halt", {}, None)).json["channel"]["reason"] == {"en": "It drains."}
-    assert (await order(two, "resume", {})).problem == "conflict"
+    assert (await request(two, "halt", {}, None)).json["channel"]["reason"] == {"en": "It drains."}
+    assert (await request(two, "resume", {})).problem == "conflict"
     changes = (await two.call("GET", "/changes?channel=armani/id/stable")).json["items"]
     assert [change["action"] for change in changes].count("halt") == 1
     assert {change["proposed_by"] for change in changes} == {"engineer"}
@@ -151,7 +151,7 @@ async def test_a_rollout(two):
 async def test_words_that_mislead_are_refused(two, action, body):
     """422 says what is wrong, also for a dry run; nothing is changed or recorded."""
     for more in ({}, {"dry_run": True}) if action not in {"withdraw", "promote"} else ({},):
-        answer = await order(two, action, body | more)
+        answer = await request(two, action, body | more)
         assert (answer.status, answer.problem) == (422, "refused")
         assert "is no plain text: a text " in answer.json["detail"]
     assert (await two.call("GET", CHANNEL)).json["state"] == "offered"
@@ -171,18 +171,18 @@ async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
     if action == "pause":
         body = {**body, "due_at": 9_999_999_999, "dry_run": False}
     assert len(msgspec.json.encode(body)) <= URGENT_BODY_LIMIT
-    refused = await order(two, action, {**text, "note": "a" * (spare + 1)})
+    refused = await request(two, action, {**text, "note": "a" * (spare + 1)})
     assert (refused.status, refused.problem) == (422, "refused")
     assert "have 4001 bytes together and may have 4000" in refused.json["detail"]
-    accepted = await order(two, action, {**text, "note": "a" * spare})
+    accepted = await request(two, action, {**text, "note": "a" * spare})
     assert accepted.status == 200
-    too_large = await order(two, action, {"reason": reason, "note": "a" * 500})
+    too_large = await request(two, action, {"reason": reason, "note": "a" * 500})
     assert (too_large.status, too_large.problem) == (413, "too-large")
 
 
 async def test_why_a_change_ends_is_plain_text(gated):
     """Rejecting and cancelling refuse other words, and the change keeps waiting."""
-    change = (await order(gated, "offer", {"plan": PLAN})).json["change"]
+    change = (await request(gated, "offer", {"plan": PLAN})).json["change"]
     for action, token in (("reject", "approver"), ("cancel", "engineer")):
         body = {"reason": "see https://rom.example"}
         path = f"/changes/{change['id']}/{action}"
@@ -194,8 +194,8 @@ async def test_why_a_change_ends_is_plain_text(gated):
 @pytest.mark.parametrize("token", ["viewer", "editor", "approver"])
 async def test_who_may_not(two, token):
     """Offering needs `rollout`; an approver may halt all the same."""
-    assert (await order(two, "offer", {"plan": PLAN}, token=token)).status == 403
-    halted = await order(two, "halt", {}, None, token)
+    assert (await request(two, "offer", {"plan": PLAN}, token=token)).status == 403
+    halted = await request(two, "halt", {}, None, token)
     assert halted.status == (200 if token == "approver" else 403)
 
 
@@ -204,7 +204,7 @@ async def test_an_admin_and_a_puppet_are_one_person(gated):
     new = {"name": "puppet", "role": "approver", "codenames": ["*"]}
     assert (await gated.call("POST", "/accounts", body=new)).status == 201
     gated.principals["puppet"] = replace(gated.principals["approver"], name="puppet")
-    change = (await order(gated, "offer", {"plan": PLAN}, token="admin")).json["change"]
+    change = (await request(gated, "offer", {"plan": PLAN}, token="admin")).json["change"]
     path = f"/changes/{change['id']}"
     refused = await gated.call("POST", f"{path}/approve", token="puppet")
     assert (refused.status, refused.problem) == (403, "forbidden")
@@ -216,7 +216,7 @@ async def test_an_admin_and_a_puppet_are_one_person(gated):
 
 async def test_four_eyes(gated):
     """An offer waits; its proposer cannot approve it, an approver can; the worker does the rest."""
-    answer = await order(gated, "offer", {"plan": PLAN})
+    answer = await request(gated, "offer", {"plan": PLAN})
     change = answer.json["change"]
     assert (answer.status, change["state"]) == (200, "waiting")
     waiting = (await gated.call("GET", "/changes?state=waiting")).json["items"]
@@ -227,11 +227,11 @@ async def test_four_eyes(gated):
     assert (approved.json["state"], approved.json["approved_by"]) == ("done", "approver")
     assert (await gated.call("POST", f"{path}/approve", token="approver")).status == 409
     assert (await gated.call("GET", path, token="viewer")).json == approved.json
-    second = (await order(gated, "schedule", {"plan": {"stages": [{"permille": 1000}]}})).json
+    second = (await request(gated, "schedule", {"plan": {"stages": [{"permille": 1000}]}})).json
     path = f"/changes/{second['change']['id']}"
     rejected = await gated.call("POST", f"{path}/reject", token="approver", body={"reason": "No."})
     assert (rejected.json["state"], rejected.json["reason"]) == ("rejected", "No.")
-    admin = (await order(gated, "resume", {}, token="admin")).status
+    admin = (await request(gated, "resume", {}, token="admin")).status
     assert admin == 409  # not paused: a change that does not fit is not even proposed
 
 
@@ -239,7 +239,8 @@ async def test_later(two):
     """A change with a time is shown, cancelled by its proposer, and carried out when it is due."""
     due = two.services.epoch() + 1000
     first, second = [
-        (await order(two, "offer", {"plan": PLAN, "due_at": due})).json["change"] for _ in range(2)
+        (await request(two, "offer", {"plan": PLAN, "due_at": due})).json["change"]
+        for _ in range(2)
     ]
     assert first["state"] == "approved"
     cancelled = await two.call(
@@ -268,7 +269,7 @@ async def test_what_needs_signatures(two, action, body):
     """The answer is 409 with the proposal's bytes, whose sha256 is its id; nothing is changed."""
     before = await two.call("GET", CHANNEL)
     path = "/models/armani" if action == "retire" else CHANNEL
-    answer = await order(two, action, body, None, path=path)
+    answer = await request(two, action, body, None, path=path)
     assert (answer.status, answer.problem) == (409, "needs-signature")
     data = answer.json["proposal"]["file"].encode()
     assert hashlib.sha256(data).hexdigest() == answer.json["proposal"]["id"]
@@ -307,4 +308,4 @@ async def test_proposals_that_cannot_be(two):
         ("promote", {"counter": 2, "to": "stable"}, 422),
         ("promote", {"counter": 2, "to": "Beta"}, 422),
     ):
-        assert (await order(two, action, body, None)).status == status
+        assert (await request(two, action, body, None)).status == status

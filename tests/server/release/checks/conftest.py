@@ -86,16 +86,16 @@ async def make_webhooks(sessions, at):
     await rotate_secret(sessions, ADMIN, f"{1:032x}", 60, at, bytes)
 
 
-async def give_orders(desk):
+async def run_commands(desk):
     """Give commands: done, waiting, approved for tomorrow, cancelled, rejected."""
 
     async def schedule(permille, **options):
-        return await desk.order(Schedule(Plan(stages=[Stage(permille)])), **options)
+        return await desk.request(Schedule(Plan(stages=[Stage(permille)])), **options)
 
     tomorrow = desk.world.epoch() + DAY
-    offered = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
+    offered = await desk.request(Offer(2, Plan(stages=[Stage(10)])))
     await desk.rollouts.approve(APPROVER, offered.id)
-    await desk.order(Pause(reason={"en": "a pause"}))
+    await desk.request(Pause(reason={"en": "a pause"}))
     await schedule(300)
     approved = await schedule(500, due_at=tomorrow)
     await desk.rollouts.approve(APPROVER, approved.id)
@@ -117,7 +117,7 @@ def team_state(published_state, tmp_path_factory):
             await hire(sessions, world.epoch())
         async with open_desk(world, ("*/*/stable",)) as desk:
             await make_webhooks(desk.sessions, world.epoch())
-            await give_orders(desk)
+            await run_commands(desk)
 
     asyncio.run(fill())
     return world

@@ -101,41 +101,41 @@ DAMAGE = {
         run(f"UPDATE changes SET state = 'approved', approved_by = 'ari' WHERE {WAITING}"),
         ("changes", "has another approval and state than by the audit log"),
     ),
-    "order altered": (
+    "change altered": (
         run(f"UPDATE changes SET arguments = replace(arguments, '300', '999') WHERE {WAITING}"),
-        ("changes", "has another order than by the audit log"),
+        ("changes", "has another command than by the audit log"),
     ),
-    "order of junk": (
+    "change of junk": (
         run(f"UPDATE changes SET arguments = 'junk' WHERE {WAITING}"),
-        ("changes", "has another order"),
+        ("changes", "has another command"),
     ),
-    "order for another channel": (
+    "change for another channel": (
         run(f"UPDATE changes SET subject = 'dior/id/stable' WHERE {WAITING}"),
         ("changes", "(schedule of dior/id/stable) has another channel"),
     ),
-    "order of somebody else": (
+    "change of another account": (
         run(f"UPDATE changes SET proposed_by = 'ari' WHERE {WAITING}"),
         ("changes", "has another proposer"),
     ),
-    "order due sooner": (
+    "change due sooner": (
         run("UPDATE changes SET due_at = 1 WHERE state = 'approved'"),
         ("changes", "has another time"),
     ),
-    "order wanted again": (
+    "change wanted again": (
         run("UPDATE changes SET state = 'approved', finished_at = NULL WHERE state = 'cancelled'"),
         ("changes", "has another state"),
     ),
-    "order never done": (
+    "change never done": (
         run("UPDATE changes SET state = 'refused' WHERE state = 'done'"),
         ("changes", "has another state"),
     ),
-    "order removed": (
+    "change removed": (
         run(f"DELETE FROM changes WHERE {WAITING}"),
         ("changes", "(schedule of armani/id/stable) is gone"),
     ),
-    "order planted": (
+    "change planted": (
         plant("changes", "id = 'feed', state = 'approved'"),
-        ("changes", "no audit log entry gives the order feed ("),
+        ("changes", "no audit log entry makes the change feed ("),
     ),
     "webhook with another address": (
         run(f"UPDATE webhooks SET url = 'https://evil.example' WHERE id = '{1:032x}'"),

@@ -10,7 +10,7 @@ from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.rollouts.commands import Wish
+from server.release.rollouts.commands import ChangeRequest
 from server.release.rollouts.rollouts import Rollouts
 from server.storage.control_models import Account, AuditLogEntry
 from server.storage.database import open_database
@@ -65,10 +65,12 @@ class Desk:
         published = await asyncio.to_thread(self.world.published)
         return published.snapshot.version, published.roles["latest"].version
 
-    async def order(self, order, who=ENGINEER, *, if_match=None, due_at=None, note=""):
+    async def request(self, command, who=ENGINEER, *, if_match=None, due_at=None, note=""):
         """Give one command, with the present tag unless another is given."""
-        wish = Wish(CHANNEL, order, await self.tag() if if_match is None else if_match, note)
-        return (await self.rollouts.order(who, [wish], due_at=due_at))[0]
+        request = ChangeRequest(
+            CHANNEL, command, await self.tag() if if_match is None else if_match, note
+        )
+        return (await self.rollouts.request(who, [request], due_at=due_at))[0]
 
     async def audit_log(self):
         """Return (actor, action) of every entry about commands, after the chain was verified."""

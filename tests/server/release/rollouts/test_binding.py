@@ -12,7 +12,7 @@ from server.release.auth.principal import Role
 from server.release.errors import ConflictError, NotFoundError
 from server.release.rollouts.binding import Seen, check_seen, see
 from server.release.rollouts.changes import State
-from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule, Wish
+from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.control_models import Account, Change
 from server.storage.errors import StorageError
@@ -45,9 +45,9 @@ def two(world):
 async def test_an_approval_admits_no_phone_to_another_build(two):
     """100 % for build 1, approved when build 2 has 1 %: refused, and its approver sees why."""
     async with open_desk(two, ["*/*/stable"]) as desk:
-        meant = await desk.order(Schedule(EVERYONE))
+        meant = await desk.request(Schedule(EVERYONE))
         assert meant.counter == 1
-        offer = await desk.order(Offer(2, PLAN))
+        offer = await desk.request(Offer(2, PLAN))
         await desk.rollouts.approve(APPROVER, offer.id)
         late = await desk.rollouts.approve(person("ida", Role.APPROVER), meant.id)
         assert late.state == State.REFUSED
@@ -55,36 +55,36 @@ async def test_an_approval_admits_no_phone_to_another_build(two):
         assert (await desk.pointer()).permille_at(two.epoch()) == 10
 
 
-async def test_a_due_order_is_for_the_build_it_was_given_for(two):
+async def test_a_due_command_is_for_the_build_it_was_given_for(two):
     """The same without approvals: what was scheduled for build 1 does not touch build 2."""
     async with open_desk(two) as desk:
-        meant = await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60)
-        await desk.order(Offer(2, PLAN))
+        meant = await desk.request(Schedule(EVERYONE), due_at=two.epoch() + 60)
+        await desk.request(Offer(2, PLAN))
         two.ahead = timedelta(minutes=2)
         (refused,) = await desk.rollouts.run_due()
         assert (refused.id, refused.state) == (meant.id, State.REFUSED)
         assert (await desk.pointer()).permille_at(two.epoch()) == 10
 
 
-@pytest.mark.parametrize("order", [Offer(2, PLAN), Schedule(EVERYONE)])
-async def test_nothing_from_before_a_pause_ends_it(two, order):
+@pytest.mark.parametrize("command", [Offer(2, PLAN), Schedule(EVERYONE)])
+async def test_nothing_from_before_a_pause_ends_it(two, command):
     """A person investigates: what becomes due meanwhile is refused, with an alarm."""
     async with open_desk(two) as desk:
-        due = await desk.order(order, due_at=two.epoch() + 60)
-        await desk.order(Pause({"en": "We look at a report."}))
+        due = await desk.request(command, due_at=two.epoch() + 60)
+        await desk.request(Pause({"en": "We look at a report."}))
         two.ahead = timedelta(minutes=2)
         (refused,) = await desk.rollouts.run_due()
         assert (refused.id, refused.state) == (due.id, State.REFUSED)
-        assert "was paused after this was ordered" in refused.reason
+        assert "was paused after this command was given" in refused.reason
         assert (await desk.pointer()).paused
         assert len(desk.alarms) == 1
 
 
-async def test_what_is_ordered_during_a_pause_may_end_it(two):
+async def test_a_command_given_during_a_pause_may_end_it(two):
     """A command by someone who saw the pause is intended."""
     async with open_desk(two) as desk:
-        await desk.order(Pause())
-        await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60)
+        await desk.request(Pause())
+        await desk.request(Schedule(EVERYONE), due_at=two.epoch() + 60)
         two.ahead = timedelta(minutes=2)
         (done,) = await desk.rollouts.run_due()
         assert done.state == State.DONE
@@ -103,9 +103,9 @@ async def test_what_is_ordered_during_a_pause_may_end_it(two):
     ],
 )
 async def test_people_who_may_not_any_more(two, name, values):
-    """Disabled, with another role, for other models: what they ordered or approved is refused."""
+    """Disabled, with another role, for other models: what they proposed or approved is refused."""
     async with open_desk(two, ["*/*/stable"]) as desk:
-        change = await desk.order(Offer(2, PLAN), due_at=two.epoch() + 60)
+        change = await desk.request(Offer(2, PLAN), due_at=two.epoch() + 60)
         await desk.rollouts.approve(APPROVER, change.id)
         async with desk.sessions.begin() as session:
             await session.execute(update(Account).where(Account.name == name).values(**values))
@@ -119,7 +119,7 @@ async def test_people_who_may_not_any_more(two, name, values):
 async def test_a_command_on_the_server_needs_no_account(two):
     """`cli:USER` has none; that user could write the state folder."""
     async with open_desk(two) as desk:
-        await desk.order(Offer(2, PLAN), person("cli:root", Role.ADMIN), due_at=two.epoch() + 60)
+        await desk.request(Offer(2, PLAN), person("cli:root", Role.ADMIN), due_at=two.epoch() + 60)
         two.ahead = timedelta(minutes=2)
         (done,) = await desk.rollouts.run_due()
         assert done.state == State.DONE
@@ -129,9 +129,11 @@ async def test_a_halt_wins_over_an_offer_that_waits(two):
     """Before the first offer: it is cancelled, and an approval comes too late."""
     async with open_desk(two, ["*/*/beta"]) as desk:
         with pytest.raises(NotFoundError, match="offers nothing yet"):
-            await desk.rollouts.order(ENGINEER, [Wish(BETA, Halt())])
-        (waiting,) = await desk.rollouts.order(ENGINEER, [Wish(BETA, Offer(1, PLAN))])
-        (halt,) = await desk.rollouts.order(APPROVER, [Wish(BETA, Halt({"en": "Not this one."}))])
+            await desk.rollouts.request(ENGINEER, [ChangeRequest(BETA, Halt())])
+        (waiting,) = await desk.rollouts.request(ENGINEER, [ChangeRequest(BETA, Offer(1, PLAN))])
+        (halt,) = await desk.rollouts.request(
+            APPROVER, [ChangeRequest(BETA, Halt({"en": "Not this one."}))]
+        )
         assert (halt.state, halt.snapshot) == (State.DONE, (await desk.versions())[0])
         assert (await desk.rollouts.get(waiting.id)).state == State.CANCELLED
         with pytest.raises(ConflictError, match="cannot be approved"):
@@ -143,14 +145,14 @@ async def test_a_damaged_row_stops_no_other_change(two):
     """It is refused with an alarm, shown without its command, and a halt works."""
     async with open_desk(two) as desk:
         bad, good = [
-            await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60 + later)
+            await desk.request(Schedule(EVERYONE), due_at=two.epoch() + 60 + later)
             for later in range(2)
         ]
         async with desk.sessions.begin() as session:
             await session.execute(
                 update(Change).where(Change.id == bad.id).values(arguments="{", outcome="[")
             )
-        assert (await desk.rollouts.get(bad.id)).order is None
+        assert (await desk.rollouts.get(bad.id)).command is None
         assert len(await desk.rollouts.find()) == 2
         two.ahead = timedelta(minutes=2)
         settled = {change.id: change for change in await desk.rollouts.run_due()}
@@ -158,7 +160,7 @@ async def test_a_damaged_row_stops_no_other_change(two):
         assert "damaged" in settled[bad.id].reason
         assert settled[good.id].state == State.DONE
         assert await desk.rollouts.run_due() == []
-        assert (await desk.order(Halt())).state == State.DONE
+        assert (await desk.request(Halt())).state == State.DONE
 
 
 def test_a_halt_is_bound_to_nothing():
@@ -173,18 +175,18 @@ def test_a_halt_is_bound_to_nothing():
 async def test_a_resume_is_of_the_pause_that_was_seen(two):
     """A resume for a small schedule does not admit everyone after another pause of a larger one."""
     async with open_desk(two, ["*/*/stable"]) as desk:
-        await desk.rollouts.approve(APPROVER, (await desk.order(Offer(2, PLAN))).id)
-        await desk.order(Pause())
-        resume = await desk.order(Resume())
-        faster = await desk.order(Schedule(Plan([Stage(500, 60), Stage(1000)])))
+        await desk.rollouts.approve(APPROVER, (await desk.request(Offer(2, PLAN))).id)
+        await desk.request(Pause())
+        resume = await desk.request(Resume())
+        faster = await desk.request(Schedule(Plan([Stage(500, 60), Stage(1000)])))
         await desk.rollouts.approve(APPROVER, faster.id)
-        await desk.order(Pause({"en": "Half of the fleet is enough."}))
+        await desk.request(Pause({"en": "Half of the fleet is enough."}))
         late = await desk.rollouts.approve(person("ida", Role.APPROVER), resume.id)
         assert late.state == State.REFUSED
         assert (await desk.pointer()).paused
 
 
-async def test_what_is_ordered_while_a_halt_is_on_its_way(two):
+async def test_a_command_given_while_a_halt_is_on_its_way(two):
     """Accepted on the channel's earlier state: it is cancelled when the halt is done."""
     async with open_desk(two) as desk, open_desk(two) as other:
         before = await other.rollouts.view(CHANNEL)
@@ -197,38 +199,38 @@ async def test_what_is_ordered_while_a_halt_is_on_its_way(two):
         settle = execution._settle
 
         async def settle_late(*arguments):
-            given.append(await other.order(Offer(2, PLAN), due_at=two.epoch() + 60))
+            given.append(await other.request(Offer(2, PLAN), due_at=two.epoch() + 60))
             await settle(*arguments)
 
         execution._settle = settle_late
-        await desk.order(Halt())
+        await desk.request(Halt())
         (meanwhile,) = given
         assert meanwhile.state == State.APPROVED
         ended = await other.rollouts.get(meanwhile.id)
         assert (ended.state, ended.reason) == (State.CANCELLED, "the channel was halted.")
 
 
-async def test_what_is_ordered_knowing_of_the_halt(two):
+async def test_a_command_given_knowing_of_the_halt(two):
     """The next build's offer, given before the halt's row is done, stays."""
     async with open_desk(two) as desk, open_desk(two) as other:
         execution, given = desk.rollouts._carrying._execution, []
         settle = execution._settle
 
         async def settle_late(*arguments):
-            given.append(await other.order(Offer(2, PLAN), due_at=two.epoch() + 60))
+            given.append(await other.request(Offer(2, PLAN), due_at=two.epoch() + 60))
             await settle(*arguments)
 
         execution._settle = settle_late
-        await desk.order(Halt())
+        await desk.request(Halt())
         assert (await other.rollouts.get(given[0].id)).state == State.APPROVED
 
 
-def test_an_order_from_before_a_halt():
+def test_a_command_from_before_a_halt():
     """All that admits phones is refused, and the next build's offer if it was not given for it."""
     halted = msgspec.structs.replace(make_pointer(), halted=True)
-    for order in (Offer(2, PLAN), Schedule(EVERYONE), Resume()):
-        with pytest.raises(ConflictError, match="was halted after this was ordered"):
-            check_seen(order, Seen(1), CHANNEL, halted)
+    for command in (Offer(2, PLAN), Schedule(EVERYONE), Resume()):
+        with pytest.raises(ConflictError, match="was halted after this command was given"):
+            check_seen(command, Seen(1), CHANNEL, halted)
     check_seen(Offer(2, PLAN), see(halted), CHANNEL, halted)
 
 
@@ -249,7 +251,7 @@ async def test_a_failed_change_of_a_disabled_account_is_not_carried_out(two):
 async def test_a_planned_halt_needs_its_author_no_more(two):
     """It is carried out though the account is disabled by then."""
     async with open_desk(two) as desk:
-        await desk.order(Halt(), due_at=two.epoch() + 60)
+        await desk.request(Halt(), due_at=two.epoch() + 60)
         async with desk.sessions.begin() as session:
             values = {"disabled_at": 5}
             await session.execute(update(Account).where(Account.name == "eka").values(**values))
@@ -259,7 +261,7 @@ async def test_a_planned_halt_needs_its_author_no_more(two):
         assert (await desk.pointer()).halted
 
 
-async def failing(desk, order):
+async def failing(desk, command):
     """Give a command that fails on an outage before anything is accepted."""
     publisher = desk.rollouts._carrying._execution._publisher
     edit = publisher.edit_pointers
@@ -269,7 +271,7 @@ async def failing(desk, order):
 
     publisher.edit_pointers = fail
     try:
-        return await desk.order(order)
+        return await desk.request(command)
     finally:
         publisher.edit_pointers = edit
 
@@ -288,7 +290,7 @@ def offering(world):
 async def test_a_forged_approval_publishes_nothing(offering):
     """A command that only its row calls approved is refused when it is due, with an alarm."""
     async with open_desk(offering, ("*/*/stable",)) as desk:
-        offer = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
+        offer = await desk.request(Offer(2, Plan(stages=[Stage(10)])))
         before = await desk.versions()
         await asyncio.to_thread(run(FORGED), offering.folder.root)
         offering.ahead += timedelta(minutes=1)
@@ -300,23 +302,23 @@ async def test_a_forged_approval_publishes_nothing(offering):
         assert len(desk.alarms) == 1
 
 
-async def test_an_altered_order_publishes_nothing(offering):
+async def test_an_altered_command_publishes_nothing(offering):
     """An approver of a command whose row was altered gets an error, and it is refused."""
     async with open_desk(offering, ("*/*/stable",)) as desk:
-        offer = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
+        offer = await desk.request(Offer(2, Plan(stages=[Stage(10)])))
         before = await desk.versions()
         await asyncio.to_thread(run(ALTERED), offering.folder.root)
         settled = await desk.rollouts.approve(APPROVER, offer.id)
-        assert (settled.state, "another order" in settled.reason) == (State.REFUSED, True)
+        assert (settled.state, "another command" in settled.reason) == (State.REFUSED, True)
         assert await desk.versions() == before
         # Genuine commands continue.
-        assert (await desk.order(Halt())).state == State.DONE
+        assert (await desk.request(Halt())).state == State.DONE
 
 
-async def test_a_planted_order_publishes_nothing(offering):
+async def test_a_planted_command_publishes_nothing(offering):
     """A row without an entry in the audit log is refused."""
     async with open_desk(offering) as desk:
-        done = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
+        done = await desk.request(Offer(2, Plan(stages=[Stage(10)])))
         before = await desk.versions()
         planted = plant("changes", "id = 'feed', state = 'approved', outcome = ''")
         await asyncio.to_thread(planted, offering.folder.root)

@@ -27,7 +27,7 @@ async def halting(desk, under_way):
     """Give a halt and a Carrying that does not finish it until the block ends."""
     slow = Execution(lasts=True)
     desk.rollouts._carrying = Carrying(desk.sessions, slow, desk.alarms.append, under_way)
-    task = asyncio.create_task(desk.order(Halt()))
+    task = asyncio.create_task(desk.request(Halt()))
     await slow.begun.wait()
     try:
         yield slow.given[0][0]

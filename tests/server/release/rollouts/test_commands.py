@@ -43,9 +43,9 @@ class Desk:
     def __init__(self):
         self.pointer, self.course = None, None
 
-    def do(self, order, now):
+    def do(self, command, now):
         """Carry out a command and return the pointer."""
-        edited = carry_out(order, view(self.pointer), self.course, now)
+        edited = carry_out(command, view(self.pointer), self.course, now)
         self.pointer, self.course = edited.pointer, edited.course
         assert [tuple(pair) for pair in self.course.schedule] == list(self.pointer.schedule)
         assert len(self.course.ready) == len(self.pointer.schedule)
@@ -140,9 +140,9 @@ def test_halting_wins(desk):
     """It is idempotent, and only an offer with a higher counter may follow."""
     halted = desk.do(Halt({"en": "It drains."}), NOW)
     assert desk.do(Halt(), NOW + 5) == halted
-    for order in (Pause(), Resume(), Schedule(PLAN), Offer(1, PLAN)):
+    for command in (Pause(), Resume(), Schedule(PLAN), Offer(1, PLAN)):
         with pytest.raises(HeningError, match=r"is halted, and that stays|already offers"):
-            desk.do(order, NOW + 10)
+            desk.do(command, NOW + 10)
     assert not desk.do(Offer(2, PLAN), NOW + 20).halted
 
 
@@ -158,11 +158,11 @@ def test_a_pause_that_is_not_on_record():
     desk.do(Schedule(PLAN), NOW + 5)
 
 
-@pytest.mark.parametrize("order", [Schedule(PLAN), Pause(), Resume(), Halt()], ids=action_of)
-def test_nothing_is_offered_yet(order):
+@pytest.mark.parametrize("command", [Schedule(PLAN), Pause(), Resume(), Halt()], ids=action_of)
+def test_nothing_is_offered_yet(command):
     """Only an offer begins a channel."""
     with pytest.raises(NotFoundError, match="offers nothing yet"):
-        carry_out(order, view(), None, NOW)
+        carry_out(command, view(), None, NOW)
 
 
 def test_no_such_model():

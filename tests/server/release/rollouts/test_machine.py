@@ -73,7 +73,7 @@ def stocked(published_state, tmp_path_factory):
     return world
 
 
-ORDERS = st.one_of(
+COMMANDS = st.one_of(
     st.builds(
         lambda counter, share: Offer(counter, Plan([Stage(share, 600), Stage(1000)])),
         st.integers(2, LAST),
@@ -144,17 +144,17 @@ class Machine(RuleBasedStateMachine):
             self.start(number)
             return None
 
-    @rule(number=st.integers(0, 1), order=ORDERS, crash=CRASHES)
-    def order(self, number, order, crash):
+    @rule(number=st.integers(0, 1), command=COMMANDS, crash=CRASHES)
+    def request(self, number, command, crash):
         """One operator gives a command, and may die after any step of its publication."""
         self.crash_at[number] = crash
-        change = self.run(number, lambda desk: desk.order(order, person(f"operator-{number}")))
+        change = self.run(number, lambda desk: desk.request(command, person(f"operator-{number}")))
         self.crash_at[number] = NEVER
-        if isinstance(order, Halt) and change is not None:
+        if isinstance(command, Halt) and change is not None:
             assert self.pointer().halted
 
-    @rule(orders=st.tuples(ORDERS, ORDERS))
-    def two_orders(self, orders):
+    @rule(commands=st.tuples(COMMANDS, COMMANDS))
+    def two_commands(self, commands):
         """Both operators have seen the same state of the channel, and act simultaneously.
 
         A halt of a halted channel changes nothing, so that an offer of the next build may follow
@@ -165,31 +165,34 @@ class Machine(RuleBasedStateMachine):
         async def act():
             tag = await self.desks[0].tag()
             given = [
-                desk.order(order, person(f"operator-{number}"), if_match=tag)
-                for number, (desk, order) in enumerate(zip(self.desks, orders, strict=True))
+                desk.request(command, person(f"operator-{number}"), if_match=tag)
+                for number, (desk, command) in enumerate(zip(self.desks, commands, strict=True))
             ]
             return await asyncio.gather(*given, return_exceptions=True)
 
         answers = self.runner.run(act())
         assert all(not isinstance(a, Exception) or isinstance(a, HeningError) for a in answers)
-        if any(isinstance(order, Halt) for order in orders):
+        if any(isinstance(command, Halt) for command in commands):
             assert self.pointer().halted or was_halted
 
-    @rule(number=st.integers(0, 1), order=ORDERS.filter(lambda order: not isinstance(order, Halt)))
-    def later(self, number, order):
+    @rule(
+        number=st.integers(0, 1),
+        command=COMMANDS.filter(lambda command: not isinstance(command, Halt)),
+    )
+    def later(self, number, command):
         """Have a command wait for half an hour."""
         due = self.world.epoch() + 1800
-        self.run(number, lambda desk: desk.order(order, due_at=due))
+        self.run(number, lambda desk: desk.request(command, due_at=due))
 
     @rule(number=st.integers(0, 1), ends=st.booleans())
     def meanwhile(self, number, ends):
         """Schedule 100 % for this build, while the other operator offers the next, or pauses."""
         due, was_paused = self.world.epoch() + 600, self.pointer().paused
-        order = Schedule(Plan([Stage(1000)]))
-        self.run(number, lambda desk: desk.order(order, due_at=due))
+        command = Schedule(Plan([Stage(1000)]))
+        self.run(number, lambda desk: desk.request(command, due_at=due))
         following = self.pointer().steps[-1].counter + 1
         other = Pause() if ends else Offer(min(following, LAST), Plan([Stage(1, 600), Stage(1000)]))
-        self.run(1 - number, lambda desk: desk.order(other, person(f"operator-{1 - number}")))
+        self.run(1 - number, lambda desk: desk.request(other, person(f"operator-{1 - number}")))
         before = self.pointer()
         self.world.ahead += timedelta(minutes=11)
         self.run(number, lambda desk: desk.rollouts.run_due())
@@ -309,7 +312,7 @@ class Machine(RuleBasedStateMachine):
             assert [action.rpartition(".")[2] for action in told[1:]] == ends
 
     @invariant()
-    def no_order_touches_another_build(self):
+    def no_command_touches_another_build(self):
         """Check each published command against the build that its author saw."""
 
         async def look():
@@ -319,7 +322,7 @@ class Machine(RuleBasedStateMachine):
 
         for arguments, outcome in self.runner.run(look()):
             if outcome.intent is not None and isinstance(
-                arguments.order, Schedule | Pause | Resume
+                arguments.command, Schedule | Pause | Resume
             ):
                 assert outcome.intent.counter == arguments.seen.counter
 

@@ -43,7 +43,7 @@ async def test_the_story(world):
             raise CrashError
 
     async with open_desk(world, ["*/*/stable"]) as desk, open_desk(world) as other:
-        waiting = await desk.order(Offer(1, PLAN))
+        waiting = await desk.request(Offer(1, PLAN))
         assert waiting.state == State.WAITING
         answers = await asyncio.gather(
             desk.rollouts.approve(APPROVER, waiting.id),
@@ -54,12 +54,12 @@ async def test_the_story(world):
         assert (await desk.pointer()).steps[-1].counter == 1
         tag = await other.tag()
         answers = await asyncio.gather(
-            other.order(Schedule(FASTER), if_match=tag),
-            other.order(Pause(), person("ida"), if_match=tag),
+            other.request(Schedule(FASTER), if_match=tag),
+            other.request(Pause(), person("ida"), if_match=tag),
             return_exceptions=True,
         )
         assert sorted(isinstance(answer, HeningError) for answer in answers) == [False, True]
-        later = await other.order(Offer(2, PLAN), due_at=world.epoch() + 60)
+        later = await other.request(Offer(2, PLAN), due_at=world.epoch() + 60)
     world.ahead = timedelta(seconds=61)
     async with open_desk(world, after_step=crash) as desk:
         with pytest.raises(CrashError):
@@ -69,7 +69,7 @@ async def test_the_story(world):
         await asyncio.gather(desk.rollouts.run_due(), other.rollouts.run_due())
         assert (await desk.rollouts.get(later.id)).state == State.DONE
         assert (await desk.pointer()).steps[-1].counter == 2
-        assert (await desk.order(Halt())).state == State.DONE
+        assert (await desk.request(Halt())).state == State.DONE
         assert (await desk.pointer()).halted
         actions = [action for _, action in await desk.audit_log()]
         assert actions.count("rollout.offer.done") == 2

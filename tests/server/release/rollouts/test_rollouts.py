@@ -20,7 +20,7 @@ from server.release.errors import (
 )
 from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
-from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule, Wish
+from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
 from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person
@@ -36,10 +36,10 @@ def two(world):
     return world
 
 
-async def test_an_order_is_published_and_recorded(two):
+async def test_a_command_is_published_and_recorded(two):
     """The pointer is public, the change is done, and the audit log has its begin and end."""
     async with open_desk(two) as desk:
-        change = await desk.order(Offer(2, PLAN))
+        change = await desk.request(Offer(2, PLAN))
         pointer = await desk.pointer()
         assert (pointer.steps[-1].counter, pointer.schedule[0][1]) == (2, 10)
         assert (change.state, change.action, change.proposed_by) == (State.DONE, "offer", "eka")
@@ -59,7 +59,7 @@ async def test_a_preview_holds_up_no_loop(two, monkeypatch):
 
     monkeypatch.setattr("server.release.rollouts.rollouts.preview", look)
     async with open_desk(two) as desk:
-        await desk.rollouts.preview(Wish(CHANNEL, Halt()))
+        await desk.rollouts.preview(ChangeRequest(CHANNEL, Halt()))
     assert ran
     assert threading.get_ident() not in ran
 
@@ -68,11 +68,11 @@ async def test_a_stale_tag(two):
     """A change for another state of the channel is refused and leaves no trace."""
     async with open_desk(two) as desk:
         tag = await desk.tag()
-        await desk.order(Offer(2, PLAN))
+        await desk.request(Offer(2, PLAN))
         with pytest.raises(PreconditionError, match="has changed meanwhile"):
-            await desk.order(Schedule(PLAN), if_match=tag)
+            await desk.request(Schedule(PLAN), if_match=tag)
         assert len(await desk.rollouts.find()) == 1
-        await desk.order(Halt(), if_match=tag)  # halting also has priority over that
+        await desk.request(Halt(), if_match=tag)  # halting also has priority over that
 
 
 async def test_two_people_with_one_tag(two):
@@ -80,8 +80,8 @@ async def test_two_people_with_one_tag(two):
     async with open_desk(two) as desk, open_desk(two) as other:
         tag = await desk.tag()
         answers = await asyncio.gather(
-            desk.order(Offer(2, PLAN), if_match=tag),
-            other.order(Pause({"en": "Wait."}), person("ida"), if_match=tag),
+            desk.request(Offer(2, PLAN), if_match=tag),
+            other.request(Pause({"en": "Wait."}), person("ida"), if_match=tag),
             return_exceptions=True,
         )
         failed = [answer for answer in answers if isinstance(answer, Exception)]
@@ -95,33 +95,35 @@ async def test_a_dry_run_changes_nothing(two):
     """It says what phones will be offered, or why not, and is not recorded."""
     async with open_desk(two) as desk:
         before = await desk.tag()
-        seen = await desk.rollouts.preview(Wish(CHANNEL, Offer(2, PLAN), before))
+        seen = await desk.rollouts.preview(ChangeRequest(CHANNEL, Offer(2, PLAN), before))
         assert (seen.counter, [share.permille for share in seen.shares]) == (2, [10, 1000])
         assert [way.end for way in seen.ways] == ["newest", "newest", "current"]
         with pytest.raises(HeningError, match="already offers"):
-            await desk.rollouts.preview(Wish(CHANNEL, Offer(1, PLAN), before))
+            await desk.rollouts.preview(ChangeRequest(CHANNEL, Offer(1, PLAN), before))
         with pytest.raises(PreconditionError):
-            await desk.rollouts.preview(Wish(CHANNEL, Offer(2, PLAN), '"old"'))
-        seen = await desk.rollouts.preview(Wish(CHANNEL, Halt(), '"old"'))
+            await desk.rollouts.preview(ChangeRequest(CHANNEL, Offer(2, PLAN), '"old"'))
+        seen = await desk.rollouts.preview(ChangeRequest(CHANNEL, Halt(), '"old"'))
         assert seen.state == "halted"
         assert await desk.tag() == before
         assert await desk.audit_log() == []
 
 
-@pytest.mark.parametrize("order", [Offer(2, PLAN), Pause(), Halt()], ids=["offer", "pause", "halt"])
-async def test_rights(two, order):
+@pytest.mark.parametrize(
+    "command", [Offer(2, PLAN), Pause(), Halt()], ids=["offer", "pause", "halt"]
+)
+async def test_rights(two, command):
     """A viewer has no right; rights for one model do not count for another."""
     async with open_desk(two) as desk:
         for who in (person("vera", Role.VIEWER), person("otto", codenames=("cancro",))):
             with pytest.raises(PermissionDeniedError):
-                await desk.order(order, who)
+                await desk.request(command, who)
         assert await desk.audit_log() == []
 
 
 async def test_four_eyes(two):
     """A change that admits phones waits for a second person; one that excludes them does not."""
     async with open_desk(two, ["*/*/stable"]) as desk:
-        change = await desk.order(Offer(2, PLAN))
+        change = await desk.request(Offer(2, PLAN))
         assert change.state == State.WAITING
         assert (await desk.pointer()).steps[-1].counter == 1
         admin = person("eka", Role.ADMIN)
@@ -134,9 +136,9 @@ async def test_four_eyes(two):
         assert (await desk.pointer()).steps[-1].counter == 2
         with pytest.raises(ConflictError, match="is done and cannot be approved"):
             await desk.rollouts.approve(APPROVER, change.id)
-        assert (await desk.order(Pause())).state == State.DONE
-        assert (await desk.order(Resume())).state == State.WAITING
-        assert (await desk.order(Halt())).state == State.DONE
+        assert (await desk.request(Pause())).state == State.DONE
+        assert (await desk.request(Resume())).state == State.WAITING
+        assert (await desk.request(Halt())).state == State.DONE
         assert [action for _, action in await desk.audit_log()][:3] == [
             "rollout.offer",
             "change.approve",
@@ -147,7 +149,7 @@ async def test_four_eyes(two):
 async def test_no(two):
     """A rejected or cancelled change is final; only its proposer or an approver cancels it."""
     async with open_desk(two, ["armani/*/*"]) as desk:
-        first, second = [await desk.order(Offer(2, PLAN)) for _ in range(2)]
+        first, second = [await desk.request(Offer(2, PLAN)) for _ in range(2)]
         rejected = await desk.rollouts.reject(APPROVER, first.id, "Not on a Friday.")
         assert (rejected.state, rejected.reason) == (State.REJECTED, "Not on a Friday.")
         with pytest.raises(PermissionDeniedError, match="may not cancel this change: ask eka"):
@@ -168,7 +170,7 @@ async def test_no(two):
 async def test_what_is_approved_late_may_not_fit(two):
     """The approver sees in the change why it was refused."""
     async with open_desk(two, ["*/*/stable"]) as desk:
-        first, second = [await desk.order(Offer(2, PLAN)) for _ in range(2)]
+        first, second = [await desk.request(Offer(2, PLAN)) for _ in range(2)]
         await desk.rollouts.approve(APPROVER, first.id)
         late = await desk.rollouts.approve(APPROVER, second.id)
         assert late.state == State.REFUSED
@@ -179,7 +181,7 @@ async def test_scheduled_publishing(two):
     """A change with a time survives a restart and is carried out then, once."""
     due = two.epoch() + DAY
     async with open_desk(two) as desk:
-        change = await desk.order(Offer(2, PLAN), due_at=due)
+        change = await desk.request(Offer(2, PLAN), due_at=due)
         assert change.state == State.APPROVED
         assert await desk.rollouts.run_due() == []
     two.ahead = timedelta(days=1, seconds=1)
@@ -200,8 +202,8 @@ async def test_scheduled_publishing(two):
 async def test_when_it_no_longer_fits(two):
     """It is refused with its reason and an alarm, and not tried again."""
     async with open_desk(two) as desk:
-        change = await desk.order(Offer(2, PLAN), due_at=two.epoch() + DAY)
-        await desk.order(Offer(2, PLAN))
+        change = await desk.request(Offer(2, PLAN), due_at=two.epoch() + DAY)
+        await desk.request(Offer(2, PLAN))
         two.ahead = timedelta(days=2)
         (refused,) = await desk.rollouts.run_due()
         assert (refused.id, refused.state) == (change.id, State.REFUSED)
@@ -215,44 +217,44 @@ async def test_times_that_cannot_be(two, days):
     """A change is due neither in the past nor more than a year ahead."""
     async with open_desk(two) as desk:
         with pytest.raises(FormatError, match="within a year from now, and not in the past"):
-            await desk.order(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
+            await desk.request(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
 
 
 async def test_halting_cancels_what_waits(two):
     """Neither a scheduled change nor one that waits for approval follows a halt by itself."""
     async with open_desk(two, ["*/*/stable"]) as desk:
-        waiting = await desk.order(Offer(2, PLAN))
-        due = await desk.order(Pause(), due_at=two.epoch() + DAY)
-        await desk.order(Halt({"en": "It drains."}))
+        waiting = await desk.request(Offer(2, PLAN))
+        due = await desk.request(Pause(), due_at=two.epoch() + DAY)
+        await desk.request(Halt({"en": "It drains."}))
         for change in (waiting, due):
             over = await desk.rollouts.get(change.id)
             assert (over.state, over.reason) == (State.CANCELLED, "the channel was halted.")
         assert [action for _, action in await desk.audit_log()].count("change.cancel") == 2
-        assert (await desk.order(Halt())).state == State.DONE
+        assert (await desk.request(Halt())).state == State.DONE
         assert (await desk.pointer()).reason == {"en": "It drains."}
 
 
-@pytest.mark.parametrize("order", [Halt({"en": "It drains."}), Pause({"en": "We look."})])
-async def test_an_account_stops_a_state_once(two, order):
+@pytest.mark.parametrize("command", [Halt({"en": "It drains."}), Pause({"en": "We look."})])
+async def test_an_account_stops_a_state_once(two, command):
     """A repetition gets the recorded change; another account has one of its own."""
     async with open_desk(two) as desk:
-        first = await desk.order(order)
+        first = await desk.request(command)
         before = await desk.audit_log()
-        assert [await desk.order(order) for _ in range(2)] == [first] * 2
+        assert [await desk.request(command) for _ in range(2)] == [first] * 2
         assert await desk.audit_log() == before
         operator = person("operator-0")
-        other = await desk.order(order, operator)
+        other = await desk.request(command, operator)
         assert (other.proposed_by, other.state) == ("operator-0", State.DONE)
-        assert await desk.order(order, operator) == other
+        assert await desk.request(command, operator) == other
         assert len(await desk.rollouts.find()) == 2
 
 
 async def test_a_halt_of_another_state_is_no_repetition(two):
     """After the next offer, and for another reason, it is carried out and recorded."""
     async with open_desk(two) as desk:
-        await desk.order(Halt())
-        await desk.order(Offer(2, PLAN))
-        ids = {(await desk.order(Halt({"en": reason}))).id for reason in ("a", "b", "a", "a")}
+        await desk.request(Halt())
+        await desk.request(Offer(2, PLAN))
+        ids = {(await desk.request(Halt({"en": reason}))).id for reason in ("a", "b", "a", "a")}
         assert len(ids) == 3
         pointer = await desk.pointer()
         assert (pointer.halted, dict(pointer.reason)) == (True, {"en": "a"})
@@ -262,38 +264,38 @@ async def test_a_halt_of_another_state_is_no_repetition(two):
 async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
     """Then the note is recorded, and its repetition is not; without a note nothing is new."""
     async with open_desk(two) as desk:
-        first = await desk.order(kind(), note="a")
-        second = await desk.order(kind(), note="b")
+        first = await desk.request(kind(), note="a")
+        second = await desk.request(kind(), note="b")
         assert (second.note, second.state) == ("b", State.DONE)
         assert second.id != first.id
-        assert await desk.order(kind(), note="b") == second
-        assert await desk.order(kind()) == second
+        assert await desk.request(kind(), note="b") == second
+        assert await desk.request(kind()) == second
 
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
 async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
     """The channel stays stopped, the change is answered, and the last words stay for a day."""
     async with open_desk(two, rewordings=3) as desk:
-        kept = [await desk.order(kind({"en": word}), note=word) for word in "abc"]
+        kept = [await desk.request(kind({"en": word}), note=word) for word in "abc"]
         before = await desk.audit_log()
-        for order, note in ((kind({"en": "d"}), ""), (kind({"en": "c"}), "d"), (kind(), "d")):
-            assert await desk.order(order, note=note) == kept[-1]
+        for command, note in ((kind({"en": "d"}), ""), (kind({"en": "c"}), "d"), (kind(), "d")):
+            assert await desk.request(command, note=note) == kept[-1]
         assert await desk.audit_log() == before
         assert (await desk.pointer()).reason == {"en": "c"}
         operator = person("operator-0")
-        assert (await desk.order(kind({"en": "e"}), operator)).proposed_by == "operator-0"
-        assert (await desk.order(kind({"en": "f"}))).proposed_by == "operator-0"
+        assert (await desk.request(kind({"en": "e"}), operator)).proposed_by == "operator-0"
+        assert (await desk.request(kind({"en": "f"}))).proposed_by == "operator-0"
         two.ahead = timedelta(days=1, seconds=1)
-        assert (await desk.order(kind({"en": "g"}))).order == kind({"en": "g"})
+        assert (await desk.request(kind({"en": "g"}))).command == kind({"en": "g"})
 
 
 async def test_a_halt_that_changes_something_is_outside_the_share(two):
     """However many an account has recorded, an offer is halted, with its reason."""
     async with open_desk(two, rewordings=1) as desk:
-        for order in (Pause({"en": "a"}), Halt({"en": "b"})):
-            assert (await desk.order(order)).order == order
-        await desk.order(Offer(2, PLAN))
-        assert (await desk.order(Halt({"en": "c"}))).order == Halt({"en": "c"})
+        for command in (Pause({"en": "a"}), Halt({"en": "b"})):
+            assert (await desk.request(command)).command == command
+        await desk.request(Offer(2, PLAN))
+        assert (await desk.request(Halt({"en": "c"}))).command == Halt({"en": "c"})
         assert (await desk.pointer()).reason == {"en": "c"}
 
 
@@ -301,19 +303,19 @@ async def test_pauses_for_later_are_within_the_share(two):
     """Also after others were cancelled: each is a row. A present pause does not count."""
     async with open_desk(two, rewordings=2) as desk:
         for days in (1, 2):
-            later = await desk.order(Pause(), due_at=two.epoch() + days * DAY)
+            later = await desk.request(Pause(), due_at=two.epoch() + days * DAY)
             await desk.rollouts.cancel(ENGINEER, later.id, "no")
         with pytest.raises(RateError, match="no pause for later is taken"):
-            await desk.order(Pause(), due_at=two.epoch() + DAY)
-        assert (await desk.order(Pause())).state == State.DONE
+            await desk.request(Pause(), due_at=two.epoch() + DAY)
+        assert (await desk.request(Pause())).state == State.DONE
 
 
 async def test_answers_come_in_the_order_asked(two):
     """Repetitions keep their place among recorded changes."""
     async with open_desk(two) as desk:
-        halted = await desk.order(Halt())
-        wishes = [Wish(CHANNEL, Halt(), note=note) for note in ("new", "")]
-        changes = await desk.rollouts.order(ENGINEER, wishes)
+        halted = await desk.request(Halt())
+        requests = [ChangeRequest(CHANNEL, Halt(), note=note) for note in ("new", "")]
+        changes = await desk.rollouts.request(ENGINEER, requests)
         assert [change.note for change in changes] == ["new", ""]
         assert changes[1] == halted
 
@@ -321,24 +323,24 @@ async def test_answers_come_in_the_order_asked(two):
 async def test_a_repeated_halt_still_cancels_what_waits(two):
     """Later commands are not carried out after it."""
     async with open_desk(two, ["*/*/stable"]) as desk:
-        first = await desk.order(Halt())
-        waiting = await desk.order(Offer(2, PLAN))
-        assert (await desk.order(Halt())).id != first.id
+        first = await desk.request(Halt())
+        waiting = await desk.request(Offer(2, PLAN))
+        assert (await desk.request(Halt())).id != first.id
         assert (await desk.rollouts.get(waiting.id)).state == State.CANCELLED
 
 
 async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
     """An offer between its two checks is halted, though it looked like a repetition."""
     async with open_desk(two) as desk:
-        await desk.order(Halt())
+        await desk.request(Halt())
         real, stale = desk.rollouts.view, [await desk.rollouts.view(CHANNEL)]
-        await desk.order(Offer(2, PLAN))
+        await desk.request(Offer(2, PLAN))
 
         async def view(channel):
             return stale.pop() if stale else await real(channel)
 
         monkeypatch.setattr(desk.rollouts, "view", view)
-        await desk.order(Halt(), if_match="*")
+        await desk.request(Halt(), if_match="*")
         pointer = await desk.pointer()
         assert (pointer.steps[-1].counter, pointer.halted) == (2, True)
 
@@ -346,19 +348,19 @@ async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
 async def test_a_resume_knows_what_the_pause_took(two):
     """Also after a restart: a day was planned, half of it was left."""
     async with open_desk(two) as desk:
-        await desk.order(Offer(2, PLAN))
+        await desk.request(Offer(2, PLAN))
         two.ahead = timedelta(hours=12)
-        await desk.order(Pause())
+        await desk.request(Pause())
         assert [share for _, share in (await desk.pointer()).schedule] == [10]
     two.ahead = timedelta(days=9)
     async with open_desk(two) as desk:
-        await desk.order(Resume())
+        await desk.request(Resume())
         pointer = await desk.pointer()
         assert [share for _, share in pointer.schedule] == [10, 1000]
         assert abs(pointer.schedule[1][0] - two.epoch() - DAY // 2) < 60
-        await desk.order(Pause())
+        await desk.request(Pause())
         two.ahead = timedelta(days=10)
-        await desk.order(Resume())
+        await desk.request(Resume())
         assert abs((await desk.pointer()).schedule[-1][0] - two.epoch() - DAY // 2) < 120
 
 
@@ -376,7 +378,7 @@ async def test_a_crash_in_the_middle(two, step):
 
     async with open_desk(two, after_step=crash) as desk:
         with pytest.raises(CrashError):
-            await desk.order(Offer(2, PLAN))
+            await desk.request(Offer(2, PLAN))
         (change,) = await desk.rollouts.find()
         assert change.state == State.APPROVED
         with pytest.raises(ConflictError, match="cannot be cancelled"):
@@ -400,7 +402,7 @@ async def test_a_crash_long_ago(two):
 
     async with open_desk(two, after_step=crash) as desk:
         with pytest.raises(CrashError):
-            await desk.order(Offer(2, PLAN))
+            await desk.request(Offer(2, PLAN))
     async with two.publisher() as publisher, open_desk(two) as desk:
         pointers = (await desk.rollouts.published()).pointers()
         for _ in range(6):
@@ -436,9 +438,9 @@ async def test_a_halt_after_a_crash(two, step):
 
     async with open_desk(two, after_step=crash) as desk:
         with pytest.raises(CrashError):
-            await desk.order(Offer(2, PLAN))
+            await desk.request(Offer(2, PLAN))
     async with open_desk(two) as desk:
-        await desk.order(Halt())
+        await desk.request(Halt())
         pointer = await desk.pointer()
         assert (pointer.steps[-1].counter, pointer.halted) == (2, True)
         assert [change.state for change in await desk.rollouts.find()] == [State.DONE] * 2
@@ -454,7 +456,7 @@ async def test_surroundings_that_fail(two):
 
     async with open_desk(two, after_step=full) as desk:
         with pytest.raises(OSError, match="No space"):
-            await desk.order(Offer(2, PLAN))
+            await desk.request(Offer(2, PLAN))
         two.ahead = timedelta(seconds=ORPHAN_SECONDS)
     async with open_desk(two) as desk:
         (settled,) = await desk.rollouts.run_due()
@@ -474,12 +476,12 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
             raise OSError(28, "No space left on device")
 
     async with open_desk(two, after_step=full) as desk:
-        for order in (Pause(), Halt()):
+        for command in (Pause(), Halt()):
             with pytest.raises(OSError, match="No space"):
-                await desk.order(order, if_match="*")
+                await desk.request(command, if_match="*")
         halt, pause = await desk.rollouts.find()
         for number, change in enumerate((pause, halt)):
-            assert desk.alarms[number].startswith(f"change {change.id} is ordered and not")
+            assert desk.alarms[number].startswith(f"change {change.id} is recorded and not")
         with pytest.raises(OSError, match="No space"):
             await desk.rollouts.run_due()
         assert len(desk.alarms) == 2  # each is reported once
@@ -496,10 +498,10 @@ async def test_words_that_an_older_version_took(two, monkeypatch):
     async with open_desk(two) as desk:
         with monkeypatch.context() as older:
             older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
-            await desk.order(Pause(reason), due_at=two.epoch() + 10)
+            await desk.request(Pause(reason), due_at=two.epoch() + 10)
         two.ahead = timedelta(seconds=10)
         (paused,) = await desk.rollouts.run_due()
-        assert (paused.state, paused.order) == (State.DONE, Pause(reason))
+        assert (paused.state, paused.command) == (State.DONE, Pause(reason))
         assert (await desk.pointer()).reason == {"en": "It drains."}
         is_full = True
 
@@ -511,7 +513,7 @@ async def test_words_that_an_older_version_took(two, monkeypatch):
         with monkeypatch.context() as older:
             older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
             with pytest.raises(OSError, match="No space"):
-                await desk.order(Halt({"en": "a\u202eb"}))
+                await desk.request(Halt({"en": "a\u202eb"}))
         is_full = False
         (halted,) = await desk.rollouts.run_due()
         assert halted.state == State.DONE
@@ -519,7 +521,7 @@ async def test_words_that_an_older_version_took(two, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("order", "note"),
+    ("command", "note"),
     [
         (Halt({"en": "a\u202eb"}), ""),
         (Pause({"en": "see https://rom.example"}), ""),
@@ -528,11 +530,11 @@ async def test_words_that_an_older_version_took(two, monkeypatch):
     ],
     ids=["halt", "pause", "note of a halt", "note of an offer"],
 )
-async def test_words_that_mislead_are_refused(two, order, note):
+async def test_words_that_mislead_are_refused(two, command, note):
     """Before anything is written: there is no change, and a preview says so, too."""
     async with open_desk(two) as desk:
-        wish = Wish(CHANNEL, order, note=note)
-        for ask in (desk.rollouts.order(ENGINEER, [wish]), desk.rollouts.preview(wish)):
+        request = ChangeRequest(CHANNEL, command, note=note)
+        for ask in (desk.rollouts.request(ENGINEER, [request]), desk.rollouts.preview(request)):
             with pytest.raises(ReleaseError, match="is no plain text"):
                 await ask
         assert await desk.rollouts.find() == []
@@ -546,23 +548,23 @@ async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
             older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
             older.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
             older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
-            await desk.order(Pause(odd))
-        await desk.order(Resume())
+            await desk.request(Pause(odd))
+        await desk.request(Resume())
         with pytest.raises(ReleaseError, match="is no plain text"):
-            await desk.order(Pause(odd))
+            await desk.request(Pause(odd))
         with monkeypatch.context() as older:
             older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
             older.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
             older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
-            await desk.order(Pause(odd))
-        await desk.order(Halt(odd))
+            await desk.request(Pause(odd))
+        await desk.request(Halt(odd))
         assert ((await desk.pointer()).halted, (await desk.pointer()).reason) == (True, odd)
 
 
 async def test_what_is_due_now(two):
     """A command due in this second is carried out in it, like one without a time."""
     async with open_desk(two) as desk:
-        change = await desk.order(Pause(), due_at=two.epoch())
+        change = await desk.request(Pause(), due_at=two.epoch())
         assert change.state == State.DONE
         assert (await desk.pointer()).paused
 
@@ -570,7 +572,7 @@ async def test_what_is_due_now(two):
 async def test_another_publisher_may_change_pointers(two):
     """The next command builds on a pointer changed by a submission."""
     async with open_desk(two) as desk:
-        await desk.order(Offer(2, PLAN))
+        await desk.request(Offer(2, PLAN))
         tag = await desk.tag()
         published = await asyncio.to_thread(two.published)
         files = {
@@ -583,6 +585,6 @@ async def test_another_publisher_may_change_pointers(two):
         assert result.status == "published", result.reason
     async with open_desk(two) as desk:
         with pytest.raises(PreconditionError):
-            await desk.order(Schedule(PLAN), if_match=tag)
+            await desk.request(Schedule(PLAN), if_match=tag)
         with pytest.raises(HeningError, match="is halted, and that stays"):
-            await desk.order(Schedule(PLAN))
+            await desk.request(Schedule(PLAN))

@@ -41,9 +41,9 @@ async def events(desk):
 async def test_what_waits(world):
     """A command that waits for a person or for its time is reported; one carried out is not."""
     async with told_of_changes(world) as desk:
-        await desk.order(Pause())
+        await desk.request(Pause())
         assert await events(desk) == {}
-        later = await desk.order(Halt(), due_at=world.epoch() + DAY)
+        later = await desk.request(Halt(), due_at=world.epoch() + DAY)
         assert await events(desk) == {
             ("change-waiting", later.id): {
                 "action": "halt",
@@ -59,7 +59,7 @@ def test_who_waits(world):
 
     async def story():
         async with told_of_changes(world) as desk:
-            change = await desk.order(OFFER)
+            change = await desk.request(OFFER)
             await desk.rollouts.reject(APPROVER, change.id, "Not on a Friday.")
             found = await events(desk)
             assert found == {
@@ -85,7 +85,7 @@ def test_what_does_not_fit(world):
 
     async def story():
         async with told_of_changes(world) as desk:
-            first, second = [await desk.order(OFFER) for _ in range(2)]
+            first, second = [await desk.request(OFFER) for _ in range(2)]
             await desk.rollouts.approve(APPROVER, first.id)
             late = await desk.rollouts.approve(APPROVER, second.id)
             assert late.state == State.REFUSED
@@ -105,11 +105,11 @@ async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
         await Post(desk.sessions).create(receiver, ["halted"])
         noticer = ChangeDetector(world.folder.public, desk.sessions, world.epoch)
         await noticer.notice()
-        await desk.order(Halt({"en": "It drains the battery."}))
-        await desk.order(OFFER)
+        await desk.request(Halt({"en": "It drains the battery."}))
+        await desk.request(OFFER)
         await noticer.notice()
-        await desk.order(Halt())
-        await desk.order(Halt())
+        await desk.request(Halt())
+        await desk.request(Halt())
         await noticer.notice()
         async with desk.sessions() as session:
             bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]

@@ -66,10 +66,10 @@ def withdraw(
     """Propose that a build, or one of its incrementals, is taken back for ever."""
     from server.release.rollouts.signed import Withdraw, propose_for_channel
 
-    order = Withdraw(
+    command = Withdraw(
         counter=counter, everywhere=everywhere, file=name, note=note, expires_days=expires_days
     )
-    return propose_for_channel(order, decode_channel(channel), require_state(state).public, now())
+    return propose_for_channel(command, decode_channel(channel), require_state(state).public, now())
 
 
 @click.command(
@@ -88,8 +88,8 @@ def promote(
 
     place = decode_channel(channel)
     decode_channel(f"{place.codename}/{place.region}/{to}")
-    order = Promote(counter=counter, to=to, note=note, expires_days=expires_days)
-    return propose_for_channel(order, place, require_state(state).public, now())
+    command = Promote(counter=counter, to=to, note=note, expires_days=expires_days)
+    return propose_for_channel(command, place, require_state(state).public, now())
 
 
 @click.command(
@@ -103,8 +103,8 @@ def retire(codename: str, state: Path, note: str, expires_days: int) -> Proposed
     from server.release.rollouts.signed import Retire, propose_retirement
 
     check_codename(codename)
-    order = Retire(note=note, expires_days=expires_days)
-    return propose_retirement(order, codename, require_state(state).public, now())
+    command = Retire(note=note, expires_days=expires_days)
+    return propose_retirement(command, codename, require_state(state).public, now())
 
 
 @click.command(
@@ -122,8 +122,8 @@ def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
     from server.release.rollouts.split import Split, propose_split
 
     number: Literal[4, 16] = 4 if parts == "4" else 16
-    order = Split(parts=number, note=note, expires_days=expires_days)
-    return propose_split(order, require_state(state).public, now())
+    command = Split(parts=number, note=note, expires_days=expires_days)
+    return propose_split(command, require_state(state).public, now())
 
 
 def _write(file: Path, proposed: Proposed, *, as_json: bool) -> None:

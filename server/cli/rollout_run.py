@@ -1,4 +1,4 @@
-"""What becomes of an order: one publication, and what is shown of it."""
+"""Runs rollout commands: one publication, and the output about it."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from server.cli.database import operator
 from server.cli.options import now
 from server.cli.output import print_preview
 from server.cli.urgent import ask_server
-from server.console.texts import describe_order
+from server.console.texts import describe_change
 from server.core.names import Channel
 from server.publisher.build_names import BuildName
 from server.publisher.errors import PublishError
@@ -29,11 +29,11 @@ from server.release.api.address import PREFIX
 from server.release.errors import NotFoundError
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.commands import (
+    ChangeRequest,
     ChannelView,
+    Command,
     Halt,
-    Order,
     Pause,
-    Wish,
     action_of,
     view_channel,
 )
@@ -70,8 +70,9 @@ def wait_for_bundles(
             said = True
         if monotonic() > deadline:
             raise PublishError(
-                f"{_count(left)} in {folder.incoming} is not published, and the order may need it:"
-                " start `hening-server run`, or see why it does not take it, and order again."
+                f"{_count(left)} in {folder.incoming} is not published, and this command may need"
+                " it: start `hening-server run`, or see why it does not take it, then run the"
+                " command again."
             )
         pause(PAUSE_SECONDS)
     for identity in waiting:
@@ -90,11 +91,11 @@ def _count(bundles: Sequence[str] | set[str]) -> str:
     return "1 bundle" if len(bundles) == 1 else f"{len(bundles)} bundles"
 
 
-MakeOrder = Callable[[ChannelView], Order]
+MakeCommand = Callable[[ChannelView], Command]
 
 
-class Ordered(msgspec.Struct, frozen=True):
-    """What is read of the API's answer to an order (`server.release.api.channels`)."""
+class CommandResult(msgspec.Struct, frozen=True):
+    """What is read of the API's answer to a command (`server.release.api.channels`)."""
 
     change: ChangeView | None
     unrecorded: str = ""
@@ -102,7 +103,7 @@ class Ordered(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """The options that every order has."""
+    """The options that every rollout command has."""
 
     public_url: str
     if_match: str
@@ -129,14 +130,14 @@ def show_channel(view: ChannelView) -> dict[str, Any]:
     }
 
 
-def give_orders(
+def run_commands(
     folder: StateFolder,
     settings: Settings,
     places: list[Channel],
-    make: MakeOrder,
+    make: MakeCommand,
     how: Circumstances,
 ) -> None:
-    """Give the orders that `make` makes of each channel, and print what became of them."""
+    """Give the commands that `make` returns for each channel, and print their results."""
     alarms: list[str] = []
     who = operator()
     clock = witnessed_clock(folder)
@@ -146,12 +147,16 @@ def give_orders(
         async with open_rollouts(
             folder, settings, clock, os.urandom, read_back, alarms.append
         ) as rollouts:
-            wishes = await _make_wishes(rollouts, places, make, how, failures)
+            requests = await _make_requests(rollouts, places, make, how, failures)
             if how.dry_run:
-                return [await rollouts.preview(wish, due_at=how.due) for wish in wishes], [], []
-            changes = await rollouts.order(who, wishes, due_at=how.due)
-            views = [await rollouts.view(wish.channel) for wish in wishes]
-            dropped.extend(map(_explain, wishes, changes, views))
+                return (
+                    [await rollouts.preview(request, due_at=how.due) for request in requests],
+                    [],
+                    [],
+                )
+            changes = await rollouts.request(who, requests, due_at=how.due)
+            views = [await rollouts.view(request.channel) for request in requests]
+            dropped.extend(map(_explain, requests, changes, views))
             return [], changes, views
 
     def attempt() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
@@ -183,8 +188,8 @@ def give_orders(
         raise NotFoundError(f"{halted}: {' '.join(failures)}")
 
 
-def _explain(wish: Wish, change: ChangeView, view: ChannelView) -> str:
-    return explain_unrecorded(wish, change, {} if view.pointer is None else view.pointer.reason)
+def _explain(request: ChangeRequest, change: ChangeView, view: ChannelView) -> str:
+    return explain_unrecorded(request, change, {} if view.pointer is None else view.pointer.reason)
 
 
 def _report(sentence: str) -> None:
@@ -194,7 +199,7 @@ def _report(sentence: str) -> None:
 def _stop_by_server(
     folder: StateFolder,
     places: list[Channel],
-    make: MakeOrder,
+    make: MakeCommand,
     how: Circumstances,
     dropped: list[str],
 ) -> tuple[list[ChangeView], list[ChannelView]] | None:
@@ -205,48 +210,48 @@ def _stop_by_server(
     if how.dry_run or how.public_url or how.due is not None or len(places) > 1:
         return None
     (place,) = places
-    order = make(view_channel(place, load_published(folder.public)))
-    if not isinstance(order, Halt | Pause):
+    command = make(view_channel(place, load_published(folder.public)))
+    if not isinstance(command, Halt | Pause):
         return None
     told = ask_server(
         folder,
         operator(),
-        f"{PREFIX}/channels/{place}/{action_of(order)}",
-        {"reason": order.reason, "note": how.note},
-        {} if isinstance(order, Halt) else {"If-Match": how.if_match},
+        f"{PREFIX}/channels/{place}/{action_of(command)}",
+        {"reason": command.reason, "note": how.note},
+        {} if isinstance(command, Halt) else {"If-Match": how.if_match},
     )
     if told is None:
         return None
-    answer = msgspec.json.decode(told, type=Ordered)
+    answer = msgspec.json.decode(told, type=CommandResult)
     dropped.append(answer.unrecorded)
     changes = [] if answer.change is None else [answer.change]
     return changes, [view_channel(place, load_published(folder.public))]
 
 
-async def _make_wishes(
+async def _make_requests(
     rollouts: Rollouts,
     places: list[Channel],
-    make: MakeOrder,
+    make: MakeCommand,
     how: Circumstances,
     failures: list[str],
-) -> list[Wish]:
-    """Return what to order of each channel; of halts, those that have something to halt.
+) -> list[ChangeRequest]:
+    """Return the request for each channel; of halts, those that have something to halt.
 
-    Other orders are given all or none.
+    Other commands are given all or none.
     """
-    wishes = []
+    requests = []
     for place in places:
         try:
-            wish = Wish(place, make(await rollouts.view(place)), how.if_match, how.note)
+            request = ChangeRequest(place, make(await rollouts.view(place)), how.if_match, how.note)
             if how.is_halt:
-                await rollouts.check(wish)
+                await rollouts.check(request)
         except NotFoundError as error:
             if not how.is_halt:
                 raise
             failures.append(str(error))
         else:
-            wishes.append(wish)
-    return wishes
+            requests.append(request)
+    return requests
 
 
 def _show_previews(previews: list[Preview], *, as_json: bool) -> None:
@@ -260,7 +265,9 @@ def _show_previews(previews: list[Preview], *, as_json: bool) -> None:
 def _say(change: ChangeView, row: dict[str, Any] | None) -> str:
     if change.state != State.DONE:
         waits = "approval" if change.state == State.WAITING else show_time(change.due_at)
-        return f"The order to {describe_order(change)} waits for {waits}: it is change {change.id}."
+        return (
+            f"The command to {describe_change(change)} waits for {waits}: it is change {change.id}."
+        )
     if row is None:
         return f"{change.channel} offers nothing, and what waited for it is cancelled."
     build, place = msgspec.convert(row["build"], BuildName).title, row["channel"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.cli.ordering import PATIENCE_SECONDS, wait_for_bundles
+from server.cli.rollout_run import PATIENCE_SECONDS, wait_for_bundles
 from server.publisher.errors import PublishError
 from server.publisher.incoming import list_submissions
 from server.publisher.publisher import Publisher
@@ -88,15 +88,15 @@ def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
     assert "already offers 1 (build 1); offer a later build; the server refused bundle" in said
 
 
-@pytest.mark.parametrize("order", ["halt", "pause"])
-def test_what_stops_things_never_waits(run, world, order):
+@pytest.mark.parametrize("command", ["halt", "pause"])
+def test_what_stops_things_never_waits(run, world, command):
     """Halts and the like run, or are refused, immediately, whatever is in `incoming`."""
     world.submit(world.second_release(), [PACKAGE_2])
-    status, _, err = run("rollout", order, "armani/id/beta", "--state", world.folder.root)
+    status, _, err = run("rollout", command, "armani/id/beta", "--state", world.folder.root)
     assert (status, err.count("\n")) == (1, 1)
 
 
-def test_an_order_that_is_wrong_waits_for_nothing(run, world):
+def test_a_command_that_is_wrong_waits_for_nothing(run, world):
     """Without a waiting bundle it is refused as usual."""
     status, _, err = run(
         "rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root
