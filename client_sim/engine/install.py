@@ -15,16 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from client_sim.engine.apply import PartitionResult, Progress, check_sources, write_partitions
 from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import EngineError
-from client_sim.engine.front import (
-    Blocks,
-    Edges,
-    Front,
-    Passage,
-    check_front,
-    check_streamable,
-    read_head,
-    resume_passage,
-)
 from client_sim.engine.manifest_checks import Note, Rules, note_nothing
 from client_sim.engine.package import (
     Layout,
@@ -36,6 +26,16 @@ from client_sim.engine.package import (
 )
 from client_sim.engine.package_digests import PackageDigests
 from client_sim.engine.package_metadata import check_fit, check_package_facts
+from client_sim.engine.prefix import (
+    Blocks,
+    Edges,
+    Prefix,
+    StreamState,
+    check_prefix,
+    check_streamable,
+    read_head,
+    resume_stream,
+)
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 from client_sim.engine.stream import StreamInstaller
@@ -125,32 +125,32 @@ def install_stream(
     if resumed is None:
         note(Rules.HEADER)
         head, fetched = read_head(blocks, layout)
-        front = check_front(head, layout, key, note)
-        passage = Passage.begin(front, layout, fetched)
+        prefix = check_prefix(head, layout, key, note)
+        state = StreamState.begin(prefix, layout, fetched)
         del fetched
     else:
-        front, passage = resumed
+        prefix, state = resumed
     note(Rules.METADATA)
-    check_package_facts(front.metadata, codename=codename, running=running, expected=facts)
+    check_package_facts(prefix.metadata, codename=codename, running=running, expected=facts)
     note(Rules.PHONE)
-    check_fit(front.payload.manifest, front.metadata, slots, running)
-    check_sources(front.payload, slots.image_path)
+    check_fit(prefix.payload.manifest, prefix.metadata, slots, running)
+    check_sources(prefix.payload, slots.image_path)
     if resumed is None:
         slots.begin_update()
-        create_images(front.payload.manifest, slots)
-        slots.journal.begin(front.head)
+        create_images(prefix.payload.manifest, slots)
+        slots.journal.begin(prefix.head)
     note(Rules.DATA)
     try:
-        rest = StreamInstaller(blocks, slots, front, sha256, passage).run(progress)
+        rest = StreamInstaller(blocks, slots, prefix, sha256, state).run(progress)
     except EngineError:
         # The wrong bytes may be in earlier blocks, which the journal counts.
-        if passage.is_doubtful:
+        if state.is_doubtful:
             slots.begin_update()
         raise
     try:
-        _check_rest(rest, front, layout, passage.digests, sha256, key, note)
+        _check_rest(rest, prefix, layout, state.digests, sha256, key, note)
         note(Rules.IMAGES)
-        partitions = check_images(front.payload.manifest, slots)
+        partitions = check_images(prefix.payload.manifest, slots)
     except EngineError:
         # Nothing is kept: it is unknown which of the bytes were wrong.
         slots.begin_update()
@@ -167,23 +167,23 @@ def _resume(
     block_size: int,
     key: rsa.RSAPublicKey,
     note: Note,
-) -> tuple[Front, Passage] | None:
+) -> tuple[Prefix, StreamState] | None:
     """Return the position of an interrupted update, None if it cannot be resumed."""
     journal = slots.journal.load(sha256, layout.length) if slots.is_begun else None
     if journal is None:
         return None
     try:
-        front = check_front(slots.journal.load_head(), layout, key, note)
-        passage = resume_passage(journal, front, slots, block_size)
+        prefix = check_prefix(slots.journal.load_head(), layout, key, note)
+        state = resume_stream(journal, prefix, slots, block_size)
     except EngineError:
         # Something on the phone's disk changed. Starting over is slow but always correct.
         return None
-    return front, passage
+    return prefix, state
 
 
 def _check_rest(
     rest: bytes,
-    front: Front,
+    prefix: Prefix,
     layout: Layout,
     digests: PackageDigests,
     sha256: str,
@@ -192,5 +192,5 @@ def _check_rest(
 ) -> None:
     """Check everything that could not be checked before the package's last byte."""
     note(Rules.SIGNATURES)
-    digests.verify(rest, sha256, layout, front.payload, key)
-    check_properties(Edges(layout.length, front.head, rest), layout, note)
+    digests.verify(rest, sha256, layout, prefix.payload, key)
+    check_properties(Edges(layout.length, prefix.head, rest), layout, note)

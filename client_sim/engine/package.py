@@ -168,12 +168,12 @@ def open_package(
     """
     note(Rules.FILES)
     layout = decode_layout(property_files, payload_properties, file.seek(0, 2))
-    package = open_front(file, layout, note)
+    package = open_prefix(file, layout, note)
     check_properties(file, layout, note)
     return package
 
 
-def open_front(file: Readable, layout: Layout, note: Note = note_nothing) -> Package:
+def open_prefix(file: Readable, layout: Layout, note: Note = note_nothing) -> Package:
     """Do the checks of `open_package` on the part up to the payload's data."""
     payload = layout.payload
     note(Rules.FILES)

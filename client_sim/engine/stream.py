@@ -14,9 +14,9 @@ from typing import BinaryIO, Final
 
 from client_sim.engine.apply import Progress
 from client_sim.engine.errors import EngineError
-from client_sim.engine.front import Blocks, Front, Passage
 from client_sim.engine.journal import Journal
 from client_sim.engine.operations import Step, Workers, apply_step
+from client_sim.engine.prefix import Blocks, Prefix, StreamState
 from client_sim.engine.slots import Slots
 from client_sim.engine.target import opened_steps
 
@@ -29,14 +29,14 @@ class StreamInstaller:
     """Applies the operations of one package while it is streamed."""
 
     def __init__(
-        self, blocks: Blocks, slots: Slots, front: Front, sha256: str, passage: Passage
+        self, blocks: Blocks, slots: Slots, prefix: Prefix, sha256: str, state: StreamState
     ) -> None:
         self._blocks = blocks
         self._slots = slots
-        self._front = front
+        self._front = prefix
         self._sha256 = sha256
-        self._passage = passage
-        self._rest_offset = front.rest_offset
+        self._state = state
+        self._rest_offset = prefix.rest_offset
         self._steps: list[Step] = []
         self._begun: list[Future[None]] = []
         self._touched: dict[str, BinaryIO] = {}
@@ -56,61 +56,61 @@ class StreamInstaller:
             workers = stack.enter_context(Workers())
             self._begin_without_data(workers)
             for block in self._iter_blocks():
-                start = self._passage.position
+                start = self._state.position
                 self._pass(block, workers)
                 self._save(saver, block, max(0, min(len(block), self._rest_offset - start)))
                 if progress is not None:
-                    progress(self._passage.position, self._blocks.length)
+                    progress(self._state.position, self._blocks.length)
                 # While the next block is fetched, only the hashing thread keeps this one.
                 del block
             self._wait()
-        return bytes(self._passage.pending)
+        return bytes(self._state.pending)
 
     def _iter_blocks(self) -> Iterator[bytes]:
-        if self._passage.fetched:
-            yield self._passage.take_fetched()
-        while self._passage.position < self._blocks.length:
-            yield self._blocks.read(self._passage.position // self._blocks.size)
+        if self._state.fetched:
+            yield self._state.take_fetched()
+        while self._state.position < self._blocks.length:
+            yield self._blocks.read(self._state.position // self._blocks.size)
 
     def _pass(self, block: bytes, workers: Workers) -> None:
         """Begin each operation whose data is complete after this block."""
-        passage = self._passage
+        state = self._state
         offset = 0
         while offset < len(block):
             end = self._end_of_pending()
-            taken = min(end - passage.position, len(block) - offset)
+            taken = min(end - state.position, len(block) - offset)
             piece = block[offset : offset + taken]
             offset += taken
-            passage.position += taken
-            if passage.position < end or passage.operation == len(self._steps):
-                passage.pending += piece
-            elif passage.pending:
-                passage.pending += piece
-                self._begin(workers, passage.pending, is_split=True)
-                passage.pending = bytearray()
+            state.position += taken
+            if state.position < end or state.operation == len(self._steps):
+                state.pending += piece
+            elif state.pending:
+                state.pending += piece
+                self._begin(workers, state.pending, is_split=True)
+                state.pending = bytearray()
             else:
                 self._begin(workers, piece)
             self._begin_without_data(workers)
 
     def _end_of_pending(self) -> int:
         """Return where the data of the next operation ends, or the end of the package."""
-        passage = self._passage
-        if passage.operation == len(self._steps):
+        state = self._state
+        if state.operation == len(self._steps):
             return self._blocks.length
-        operation = self._steps[passage.operation].operation
-        return passage.position - len(passage.pending) + operation.data_length
+        operation = self._steps[state.operation].operation
+        return state.position - len(state.pending) + operation.data_length
 
     def _begin(self, workers: Workers, data: bytes | bytearray, *, is_split: bool = False) -> None:
         """Begin the next operation."""
-        step = self._steps[self._passage.operation]
-        self._passage.operation += 1
+        step = self._steps[self._state.operation]
+        self._state.operation += 1
         self._touched[step.image.partition.name] = step.image.new
 
         def job() -> None:
             try:
                 apply_step(step, data, self._slots.disk)
             except EngineError:
-                self._passage.is_doubtful |= is_split
+                self._state.is_doubtful |= is_split
                 raise
 
         self._begun.append(workers.start(job, step.memory))
@@ -119,8 +119,8 @@ class StreamInstaller:
             self._begun = [each for each in self._begun if not each.done() or each.exception()]
 
     def _begin_without_data(self, workers: Workers) -> None:
-        while self._passage.operation < len(self._steps):
-            if self._steps[self._passage.operation].operation.data_length:
+        while self._state.operation < len(self._steps):
+            if self._steps[self._state.operation].operation.data_length:
                 return
             self._begin(workers, b"")
 
@@ -131,20 +131,20 @@ class StreamInstaller:
         update.
         """
         self._wait()
-        passage = self._passage
-        start = passage.position - len(passage.pending)
-        kept_from = max(start, passage.position - len(block))
+        state = self._state
+        start = state.position - len(state.pending)
+        kept_from = max(start, state.position - len(block))
         carry = b""
-        passage.carry = [place for place in passage.carry if place >= start]
-        if kept_from < passage.position:
-            passage.carry.append(kept_from)
-            carry = bytes(passage.pending[kept_from - start :])
-        place = _Place(passage.position, passage.operation, tuple(passage.carry))
+        state.carry = [place for place in state.carry if place >= start]
+        if kept_from < state.position:
+            state.carry.append(kept_from)
+            carry = bytes(state.pending[kept_from - start :])
+        place = _Place(state.position, state.operation, tuple(state.carry))
         begun, self._begun = self._begun, []
         files, self._touched = list(self._touched.values()), {}
 
         def save() -> None:
-            passage.digests.update(block, 0, data_stop)
+            state.digests.update(block, 0, data_stop)
             for future in begun:
                 future.result()
             for file in files:
@@ -155,7 +155,7 @@ class StreamInstaller:
 
     def _store(self, place: "_Place", carry_start: int, carry: bytes) -> None:
         """Write the journal, if digests can be saved."""
-        states = self._passage.digests.save()
+        states = self._state.digests.save()
         if states is None:
             return
         if carry:
@@ -179,7 +179,7 @@ class StreamInstaller:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A snapshot of the position in a package; its `Passage` advances meanwhile."""
+    """A snapshot of the position in a package; its `StreamState` advances meanwhile."""
 
     position: int
     operation: int

@@ -12,7 +12,7 @@ from client_sim.device.candidate import ProvedSource
 from client_sim.device.errors import InstallError, StateError, StorageError
 from client_sim.device.prove import Request, prove
 from client_sim.device.records import hold_folder
-from client_sim.engine import front
+from client_sim.engine import prefix
 from fixtures.build import build_zip
 from fixtures.catalogue import Package, find_build
 from fixtures.ota_writer import metadata_fields
@@ -151,7 +151,7 @@ def test_a_full_package_for_a_phone_that_runs_another_may_not_leave_a_partition_
 
 def test_what_cannot_be_streamed_is_proved_whole(ask, monkeypatch):
     """As a phone does that fetches such a package whole."""
-    monkeypatch.setattr(front, "MAX_BEFORE_BYTES", 0)
+    monkeypatch.setattr(prefix, "MAX_BEFORE_BYTES", 0)
     assert ask(build_zip(THIRD, SECOND), build_zip(SECOND)).ways == ("whole",)
 
 

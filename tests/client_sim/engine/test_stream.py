@@ -4,7 +4,7 @@ from pathlib import Path
 
 from client_sim.engine.journal import Disk, decode_journal
 from client_sim.engine.manifest import BLOCK_SIZE
-from client_sim.engine.package import decode_layout, open_front
+from client_sim.engine.package import decode_layout, open_prefix
 from client_sim.engine.payload import decode_header, load_payload
 from client_sim.engine.slots import Slots
 from fixtures.catalogue import find_build
@@ -43,7 +43,7 @@ def _operations(ota):
     layout = decode_layout(
         arguments["property_files"], arguments["payload_properties"], len(ota.data)
     )
-    payload_file = open_front(file, layout).payload_file
+    payload_file = open_prefix(file, layout).payload_file
     manifest = load_payload(payload_file, decode_header(payload_file)).manifest
     return [(part.name, each) for part in manifest.partitions for each in part.operations]
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from client_sim.engine.errors import NotStreamableError, PackageError, SlotError
 from client_sim.engine.journal import Journal
 from client_sim.engine.manifest_checks import Note, note_nothing
-from client_sim.engine.package import Layout, check_payload_metadata, open_front
+from client_sim.engine.package import Layout, check_payload_metadata, open_prefix
 from client_sim.engine.package_digests import PackageDigests
 from client_sim.engine.package_metadata import PackageMetadata
 from client_sim.engine.payload import (
@@ -74,11 +74,11 @@ class Edges:
 
 # Most bytes before the payload, and after it: they are kept in memory.
 MAX_BEFORE_BYTES: Final = 1024 * 1024
-MAX_BEHIND_BYTES: Final = 4 * 1024 * 1024
+MAX_AFTER_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class Prefix:
     """The checked start of a package: its first `len(head)` bytes, its metadata, its payload.
 
     The payload's file can be read up to the end of `head`.
@@ -103,7 +103,7 @@ def check_streamable(layout: Layout) -> None:
         raise NotStreamableError("The package's metadata lies behind its payload; fetch it whole.")
     if payload.offset > MAX_BEFORE_BYTES:
         raise NotStreamableError("Too much lies before the package's payload; fetch it whole.")
-    if layout.length - payload.offset - payload.size > MAX_BEHIND_BYTES:
+    if layout.length - payload.offset - payload.size > MAX_AFTER_BYTES:
         raise NotStreamableError("Too much lies behind the package's payload; fetch it whole.")
 
 
@@ -124,20 +124,20 @@ def read_head(blocks: Blocks, layout: Layout) -> tuple[bytes, bytes]:
     return data[:wanted], data[wanted:]
 
 
-def check_front(
+def check_prefix(
     head: bytes, layout: Layout, key: rsa.RSAPublicKey, note: Note = note_nothing
-) -> Front:
+) -> Prefix:
     """Check the start of a package: entries, METADATA_HASH, metadata signature, manifest.
 
     Raises SignatureError if it is not signed by `key`, PackageError if anything else is wrong.
     """
-    package = open_front(Edges(layout.length, head), layout, note)
+    package = open_prefix(Edges(layout.length, head), layout, note)
     header = check_payload_metadata(package, key, note)
-    return Front(head, package.metadata, load_payload(package.payload_file, header, note))
+    return Prefix(head, package.metadata, load_payload(package.payload_file, header, note))
 
 
 @dataclass(slots=True)
-class Passage:
+class StreamState:
     """The position of the stream, and the bytes that wait for the rest of their operation.
 
     `position` counts bytes of the package, `operation` is the next operation to begin, `pending`
@@ -155,10 +155,10 @@ class Passage:
     is_doubtful: bool = False
 
     @classmethod
-    def begin(cls, front: Front, layout: Layout, fetched: bytes) -> Self:
+    def begin(cls, prefix: Prefix, layout: Layout, fetched: bytes) -> Self:
         """Return the position of a package of which only the front has been read."""
-        digests = PackageDigests.begin(front.head, layout, front.payload)
-        return cls(len(front.head), 0, bytearray(), digests, fetched=fetched)
+        digests = PackageDigests.begin(prefix.head, layout, prefix.payload)
+        return cls(len(prefix.head), 0, bytearray(), digests, fetched=fetched)
 
     def take_fetched(self) -> bytes:
         """Return `fetched` and drop it."""
@@ -166,19 +166,19 @@ class Passage:
         return fetched
 
 
-def resume_passage(journal: Journal, front: Front, slots: Slots, block_size: int) -> Passage:
+def resume_stream(journal: Journal, prefix: Prefix, slots: Slots, block_size: int) -> StreamState:
     """Return the position of the journal's update; raises SlotError if the slot contradicts it."""
-    manifest = front.payload.manifest
+    manifest = prefix.payload.manifest
     carry = slots.journal.load_carry(journal)
     if carry is None or not are_created(manifest, slots):
         raise SlotError("What an update had kept on this phone is gone; start it again.")
     operations = [each for partition in manifest.partitions for each in partition.operations]
     starts = [each.data_offset for each in operations[journal.operation :] if each.data_length]
-    start = len(front.head) + starts[0] if starts else front.rest_offset
+    start = len(prefix.head) + starts[0] if starts else prefix.rest_offset
     is_at_block = journal.position % block_size == 0 or journal.position == journal.length
     if not is_at_block or journal.position - len(carry) != start:
         raise SlotError("The state of the update on this phone contradicts itself; start it again.")
-    return Passage(
+    return StreamState(
         position=journal.position,
         operation=journal.operation,
         pending=bytearray(carry),

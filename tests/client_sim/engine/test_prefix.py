@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.engine.errors import PackageError
-from client_sim.engine.front import Edges
+from client_sim.engine.prefix import Edges
 
 WHOLE = bytes(range(1, 101))
 
