@@ -156,7 +156,7 @@ class StreamState:
 
     @classmethod
     def begin(cls, prefix: Prefix, layout: Layout, fetched: bytes) -> Self:
-        """Return the position of a package of which only the front has been read."""
+        """Return the position of a package of which only the prefix has been read."""
         digests = PackageDigests.begin(prefix.head, layout, prefix.payload)
         return cls(len(prefix.head), 0, bytearray(), digests, fetched=fetched)
 

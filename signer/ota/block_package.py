@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.container import STORED, Front, load_entry
+from signer.ota.container import STORED, Envelope, load_entry
 from signer.ota.errors import (
     OFFSETS,
     RULES,
@@ -153,7 +153,7 @@ class BlockPartition:
 class BlockPackage:
     """A block-based package and its partitions, at least one, all of one version."""
 
-    front: Front
+    envelope: Envelope
     partitions: tuple[BlockPartition, ...]
 
     @property
@@ -162,17 +162,19 @@ class BlockPackage:
         return self.partitions[0].facts.version
 
 
-def load_block_package(stream: BinaryIO, front: Front, answered: Answered = ignore) -> BlockPackage:
+def load_block_package(
+    stream: BinaryIO, envelope: Envelope, answered: Answered = ignore
+) -> BlockPackage:
     """Read everything but the data; OtaError for a malformed part or one that contradicts another.
 
     `answered` is called with each question whose answer is yes.
     """
-    container = front.container
+    container = envelope.container
     if PAYLOAD in container.entries:
         raise MetadataError("The metadata says BLOCK, and the package has a payload.bin.")
-    for key, value in front.metadata.property_files.items():
+    for key, value in envelope.metadata.property_files.items():
         check_spans(decode_property_files(value, key), key, container)
-    if front.metadata.property_files:
+    if envelope.metadata.property_files:
         answered(OFFSETS)
     container.entry(UPDATE_BINARY)
     names = [match[1] for match in map(_LIST.fullmatch, container.entries) if match]
@@ -181,26 +183,26 @@ def load_block_package(stream: BinaryIO, front: Front, answered: Answered = igno
     if len(names) > _MAX_LISTS:
         raise PayloadError(f"The package has {len(names)} transfer lists; {_MAX_LISTS} are taken.")
     caps = TransferCaps()
-    partitions = tuple(_load_partition(stream, front, name, caps) for name in names)
+    partitions = tuple(_load_partition(stream, envelope, name, caps) for name in names)
     if len({partition.facts.version for partition in partitions}) > 1:
         raise PayloadError("The package's transfer lists have different versions.")
-    _check_script(load_entry(stream, container.entry(UPDATER_SCRIPT), _MAX_SCRIPT), front, names)
+    _check_script(load_entry(stream, container.entry(UPDATER_SCRIPT), _MAX_SCRIPT), envelope, names)
     answered(RULES)
-    return BlockPackage(front, partitions)
+    return BlockPackage(envelope, partitions)
 
 
 def load_block_hashes(
     stream: BinaryIO, package: BlockPackage, progress: Progress | None
 ) -> PackageHashes:
     """Read the whole file; ContainerError when an entry's bytes do not match the directory."""
-    front = package.front
+    envelope = package.envelope
     tracks = [
-        Track(whole_file_runs(front)),
-        unpacked_entries(front.container),
+        Track(whole_file_runs(envelope)),
+        unpacked_entries(envelope.container),
         _brotli_track(package),
     ]
-    digests = hash_runs(stream, front.container.length, tracks, progress)
-    check_entries(front.container, digests)
+    digests = hash_runs(stream, envelope.container.length, tracks, progress)
+    check_entries(envelope.container, digests)
     for partition in package.partitions:
         name, needed = _NEW_DATA.format(partition.name), partition.facts.new_data_size.to_bytes(8)
         if digests.get(name, needed) != needed:
@@ -214,7 +216,7 @@ def _brotli_track(package: BlockPackage) -> Track:
     """Return the track that unpacks new data; data that the zip has deflated again is left out."""
     runs, limits = [], {}
     for partition in package.partitions:
-        entry = package.front.container.entries.get(_NEW_DATA.format(partition.name))
+        entry = package.envelope.container.entries.get(_NEW_DATA.format(partition.name))
         if entry is not None and entry.method == STORED:
             runs.append(Run(entry.offset, entry.offset + entry.packed_size, entry.name))
             limits[entry.name] = partition.facts.new_data_size
@@ -223,27 +225,27 @@ def _brotli_track(package: BlockPackage) -> Track:
 
 
 def _load_partition(
-    stream: BinaryIO, front: Front, name: str, caps: TransferCaps
+    stream: BinaryIO, envelope: Envelope, name: str, caps: TransferCaps
 ) -> BlockPartition:
-    entry = front.container.entry(f"{name}.transfer.list")
+    entry = envelope.container.entry(f"{name}.transfer.list")
     raw = load_entry(stream, entry, MAX_TRANSFER_LIST)
     caps.take(raw)
-    return BlockPartition(name, _check_list(front, name, decode_transfer_list(raw), caps))
+    return BlockPartition(name, _check_list(envelope, name, decode_transfer_list(raw), caps))
 
 
 def _check_list(
-    front: Front, partition: str, transfer: TransferList, caps: TransferCaps
+    envelope: Envelope, partition: str, transfer: TransferList, caps: TransferCaps
 ) -> TransferFacts:
-    entries = front.container.entries
+    entries = envelope.container.entries
     compressed, plain = _NEW_DATA.format(partition), f"{partition}.new.dat"
     if (compressed in entries) == (plain in entries):
         raise PayloadError(f"Partition {partition} needs {plain} or {compressed}, one of the two.")
     new_size = entries[plain].size if plain in entries else None
-    patch = front.container.entry(f"{partition}.patch.dat")
+    patch = envelope.container.entry(f"{partition}.patch.dat")
     if patch.method != STORED:
         raise PayloadError(f"{patch.name} is compressed in the zip, so no recovery can read it.")
     facts = check_transfer_list(transfer, partition, new_size, patch.size, caps)
-    if facts.reads and not front.metadata.source_builds:
+    if facts.reads and not envelope.metadata.source_builds:
         raise MetadataError(
             f"The package says that it is full, and its transfer list of {partition} reads old"
             " blocks."
@@ -251,14 +253,14 @@ def _check_list(
     return facts
 
 
-def _check_script(raw: bytes, front: Front, partitions: Iterable[str]) -> None:
+def _check_script(raw: bytes, envelope: Envelope, partitions: Iterable[str]) -> None:
     """Check that the script names every list, and no file that is missing from the package."""
     script = raw.decode("latin-1")
     named = {*_NAMED.findall(script), *_EXTRACTED.findall(script)}
     for partition in partitions:
         if f"{partition}.transfer.list" not in named:
             raise PayloadError(f"The updater-script does not use {partition}.transfer.list.")
-    for name in sorted(named - front.container.entries.keys()):
+    for name in sorted(named - envelope.container.entries.keys()):
         raise PayloadError(
             f"The updater-script uses {show_text(name)}, which is not in the package."
         )

@@ -297,7 +297,7 @@ MAX_OTHER = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class Envelope:
     """A package's zip and its metadata.
 
     `unknown` names the parts of either metadata form that this version does not know. `signed_file`
@@ -315,7 +315,7 @@ class Front:
         return METADATA_PB in self.container.entries
 
 
-def load_front(stream: BinaryIO, container: Container, codename: str | None) -> Front:
+def load_envelope(stream: BinaryIO, container: Container, codename: str | None) -> Envelope:
     """Read the metadata; with `codename` the package must be for it.
 
     Raises OtaError for the first part that is malformed or contradicts another.
@@ -330,7 +330,9 @@ def load_front(stream: BinaryIO, container: Container, codename: str | None) -> 
         raise MetadataError(
             f"The package is for {show_names(metadata.devices)}, not for {codename}."
         )
-    return Front(container, metadata, unknown, decode_comment(container.comment, container.length))
+    return Envelope(
+        container, metadata, unknown, decode_comment(container.comment, container.length)
+    )
 
 
 def check_otacert(stream: BinaryIO, container: Container, certificate: Certificate) -> None:

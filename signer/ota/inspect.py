@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from signer.ota.block_package import load_block_hashes, load_block_package
-from signer.ota.container import Front, check_otacert, load_container, load_front, verify_whole_file
+from signer.ota.container import (
+    Envelope,
+    check_otacert,
+    load_container,
+    load_envelope,
+    verify_whole_file,
+)
 from signer.ota.errors import (
     METADATA_AGREE,
     NO_SERIAL,
@@ -47,30 +53,30 @@ def inspect_ota(
     with path.open("rb") as stream:
         container = load_container(stream, stream.seek(0, 2))
         answered(ONE_ZIP)
-        front = load_front(stream, container, codename)
-        if front.has_metadata_pb:
+        envelope = load_envelope(stream, container, codename)
+        if envelope.has_metadata_pb:
             answered(METADATA_AGREE)
         answered(NO_SERIAL)
         if wanted is not None:
-            check_otacert(stream, front.container, wanted)
-        if front.metadata.ota_type == BLOCK:
-            return _inspect_block(path, stream, front, wanted, progress, answered)
-        return _inspect_ab(path, stream, front, wanted, progress, answered)
+            check_otacert(stream, envelope.container, wanted)
+        if envelope.metadata.ota_type == BLOCK:
+            return _inspect_block(path, stream, envelope, wanted, progress, answered)
+        return _inspect_ab(path, stream, envelope, wanted, progress, answered)
 
 
 def _inspect_ab(
     path: Path,
     stream: BinaryIO,
-    front: Front,
+    envelope: Envelope,
     certificate: Certificate | None,
     progress: Progress | None,
     answered: Answered,
 ) -> OtaFacts:
-    package = load_package(stream, front, answered, certificate)
+    package = load_package(stream, envelope, answered, certificate)
     hashes = load_hashes(stream, package, progress, is_verified=certificate is not None)
     if certificate is not None:
         _verify_payload(stream, package.payload, hashes, certificate, answered)
-        verify_whole_file(front.signed_file, hashes.signed_file, certificate)
+        verify_whole_file(envelope.signed_file, hashes.signed_file, certificate)
     signed = Signed(payload=certificate is not None, whole_file=certificate is not None)
     return sum_up(path, package, hashes.file.hex(), signed)
 
@@ -78,16 +84,16 @@ def _inspect_ab(
 def _inspect_block(
     path: Path,
     stream: BinaryIO,
-    front: Front,
+    envelope: Envelope,
     certificate: Certificate | None,
     progress: Progress | None,
     answered: Answered,
 ) -> OtaFacts:
     if certificate is not None:
         # Before the transfer lists are decoded, so that unsigned metadata costs only a hash.
-        digest = load_signed_hash(stream, front)
-        verify_whole_file(front.signed_file, digest, certificate)
-    package = load_block_package(stream, front, answered)
+        digest = load_signed_hash(stream, envelope)
+        verify_whole_file(envelope.signed_file, digest, certificate)
+    package = load_block_package(stream, envelope, answered)
     hashes = load_block_hashes(stream, package, progress)
     signed = Signed(payload=False, whole_file=certificate is not None)
     return sum_up_block(path, package, hashes.file.hex(), signed)

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.container import STORED, Container, Entry, Front, load_entry
+from signer.ota.container import STORED, Container, Entry, Envelope, load_entry
 from signer.ota.errors import (
     METADATA_SIGNATURE,
     OFFSETS,
@@ -41,14 +41,14 @@ from signer.ota.signatures import Certificate
 class Package:
     """The small parts of an A/B package, which agree with each other."""
 
-    front: Front
+    envelope: Envelope
     properties: PayloadProperties
     payload: Payload
 
 
 def load_package(
     stream: BinaryIO,
-    front: Front,
+    envelope: Envelope,
     answered: Answered = ignore,
     certificate: Certificate | None = None,
 ) -> Package:
@@ -58,7 +58,7 @@ def load_package(
     whose answer is yes. Raises OtaError for the first part that is malformed or contradicts
     another.
     """
-    container, metadata = front.container, front.metadata
+    container, metadata = envelope.container, envelope.metadata
     entry = container.entry(PAYLOAD)
     if entry.method != STORED:
         raise ContainerError(
@@ -77,7 +77,7 @@ def load_package(
     properties = decode_payload_properties(raw)
     _check_sizes(properties, payload)
     answered(PROPERTIES)
-    return Package(front, properties, payload)
+    return Package(envelope, properties, payload)
 
 
 def _check_target(metadata: Metadata, payload: Payload) -> None:
@@ -221,22 +221,22 @@ def load_hashes(
     With `is_verified` the part that the payload's signature covers is hashed, too.
     """
     tracks = [*_tracks(package), *([_signed_payload(package)] if is_verified else [])]
-    digests = hash_runs(stream, package.front.container.length, tracks, progress)
+    digests = hash_runs(stream, package.envelope.container.length, tracks, progress)
     _check_digests(stream, package, digests)
     return PackageHashes(digests[FILE], digests.get(SIGNED, b""), digests.get(_PAYLOAD_SIGNED, b""))
 
 
-def load_signed_hash(stream: BinaryIO, front: Front) -> bytes:
+def load_signed_hash(stream: BinaryIO, envelope: Envelope) -> bytes:
     """Read the file for the hash that its signature covers; empty when it has no signature."""
-    if front.signed_file is None:
+    if envelope.signed_file is None:
         return b""
-    runs = [Run(0, front.signed_file.length, SIGNED)]
-    return hash_runs(stream, front.signed_file.length, [Track(runs)])[SIGNED]
+    runs = [Run(0, envelope.signed_file.length, SIGNED)]
+    return hash_runs(stream, envelope.signed_file.length, [Track(runs)])[SIGNED]
 
 
-def whole_file_runs(front: Front) -> list[Run]:
+def whole_file_runs(envelope: Envelope) -> list[Run]:
     """Return the runs of the file's own hash, which includes that of its signed part."""
-    length, signed_file = front.container.length, front.signed_file
+    length, signed_file = envelope.container.length, envelope.signed_file
     if signed_file is None:
         return [Run(0, length, FILE)]
     return [
@@ -250,7 +250,7 @@ def _tracks(package: Package) -> list[Track]:
     stop = payload.offset + payload.length
     blobs = payload.offset + payload.header.blobs_offset
     runs = [
-        whole_file_runs(package.front),
+        whole_file_runs(package.envelope),
         [Run(payload.offset, stop, _PAYLOAD)],
         [
             Run(
@@ -261,7 +261,7 @@ def _tracks(package: Package) -> list[Track]:
             for index, (_, operation) in enumerate(operations_with_data(payload.manifest))
         ],
     ]
-    return [unpacked_entries(package.front.container), *(Track(each) for each in runs)]
+    return [unpacked_entries(package.envelope.container), *(Track(each) for each in runs)]
 
 
 def _signed_payload(package: Package) -> Track:
@@ -269,8 +269,8 @@ def _signed_payload(package: Package) -> Track:
     payload = package.payload
     blobs = payload.offset + payload.header.blobs_offset
     stop = blobs + payload.blobs_length - payload.manifest.signatures_size
-    front = payload.offset + payload.header.metadata_size
-    runs = [Run(payload.offset, front, _PAYLOAD_SIGNED), Run(blobs, stop, _PAYLOAD_SIGNED)]
+    metadata_end = payload.offset + payload.header.metadata_size
+    runs = [Run(payload.offset, metadata_end, _PAYLOAD_SIGNED), Run(blobs, stop, _PAYLOAD_SIGNED)]
     return Track(runs)
 
 
@@ -292,4 +292,4 @@ def _check_digests(stream: BinaryIO, package: Package, digests: Mapping[Hashable
             )
     if digests.get(_PAYLOAD) != package.properties.file_hash:
         raise PropertiesError("FILE_HASH is not the hash of payload.bin.")
-    check_entries(package.front.container, digests)
+    check_entries(package.envelope.container, digests)

@@ -1,4 +1,4 @@
-"""Reads the front of a CrAU payload: header, manifest, metadata signature."""
+"""Reads the head of a CrAU payload: header, manifest, metadata signature."""
 
 import hashlib
 import struct
@@ -33,7 +33,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The front of a payload of `length` bytes that starts at `offset` of its stream.
+    """The head of a payload of `length` bytes that starts at `offset` of its stream.
 
     `metadata` is header and manifest as they stand in the file, `metadata_signature` the
     `Signatures` message after them, empty when the payload is not signed.
@@ -79,7 +79,7 @@ def decode_header(raw: bytes) -> Header:
 def load_payload(
     stream: BinaryIO, offset: int, length: int, certificate: Certificate | None = None
 ) -> Payload:
-    """Read the front of the payload that lies in `stream` at `offset`; the data is not read.
+    """Read the head of the payload that lies in `stream` at `offset`; the data is not read.
 
     With `certificate` the metadata signature is verified before the manifest is decoded, so that
     unsigned metadata costs only a hash.

@@ -93,23 +93,23 @@ def check_property_files(
     for required in (PAYLOAD, PAYLOAD_PROPERTIES, METADATA_NAME):
         if required not in spans:
             raise PropertiesError(f"{key} does not name {required}.", OFFSETS)
-    front = Span(container.entry(PAYLOAD).offset, metadata_length)
-    check_spans(spans, key, container, front)
+    metadata = Span(container.entry(PAYLOAD).offset, metadata_length)
+    check_spans(spans, key, container, metadata)
 
 
 def check_spans(
-    spans: Mapping[str, Span], key: str, container: Container, front: Span | None = None
+    spans: Mapping[str, Span], key: str, container: Container, metadata: Span | None = None
 ) -> None:
     """Raise PropertiesError unless every span is exactly the stored entry it names.
 
     Each of AOSP's names means one fixed entry, even if the name occurs elsewhere. Any other name
-    must be the last part of exactly one stored entry. `front` is what `payload_metadata.bin` stands
-    for.
+    must be the last part of exactly one stored entry. `metadata` is what `payload_metadata.bin`
+    stands for.
     """
     stored = _stored_by_last_part(container)
     for name, span in spans.items():
-        if name == PAYLOAD_METADATA and front is not None:
-            truth = front
+        if name == PAYLOAD_METADATA and metadata is not None:
+            truth = metadata
         else:
             truth = _find_stored(name, key, stored)
         if span != truth:

@@ -92,12 +92,16 @@ _BLOCK_SIZE = 4096
 
 def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFacts:
     """Return the facts about an A/B package; `sha256` is that of the file, in hex."""
-    front, manifest, values = package.front, package.payload.manifest, package.properties.values
-    metadata = front.metadata
+    envelope, manifest, values = (
+        package.envelope,
+        package.payload.manifest,
+        package.properties.values,
+    )
+    metadata = envelope.metadata
     partitions = tuple(fact for each in manifest.partitions for fact in _partition_facts(each))
     return OtaFacts(
         path=path,
-        length=front.container.length,
+        length=envelope.container.length,
         sha256=sha256,
         ota_type="AB",
         devices=metadata.devices,
@@ -121,21 +125,21 @@ def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFact
         block_size=manifest.block_size,
         signed=signed,
         unknown=(
-            *front.unknown,
+            *envelope.unknown,
             *package.properties.unknown,
             *_unknown_names(manifest, partitions),
         ),
-        has_metadata_pb=front.has_metadata_pb,
+        has_metadata_pb=envelope.has_metadata_pb,
     )
 
 
 def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed) -> OtaFacts:
     """Return the facts about a block-based package; `sha256` is that of the file, in hex."""
-    front = package.front
-    metadata = front.metadata
+    envelope = package.envelope
+    metadata = envelope.metadata
     return OtaFacts(
         path=path,
-        length=front.container.length,
+        length=envelope.container.length,
         sha256=sha256,
         ota_type="BLOCK",
         devices=metadata.devices,
@@ -161,8 +165,8 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
         minor_version=0,
         block_size=_BLOCK_SIZE,
         signed=signed,
-        unknown=front.unknown,
-        has_metadata_pb=front.has_metadata_pb,
+        unknown=envelope.unknown,
+        has_metadata_pb=envelope.has_metadata_pb,
         transfer_version=package.version,
     )
 

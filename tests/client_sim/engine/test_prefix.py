@@ -11,7 +11,7 @@ WHOLE = bytes(range(1, 101))
 
 @given(st.integers(0, 60), st.integers(60, 100), st.integers(0, 100), st.integers(0, 120))
 def test_what_is_known_reads_as_the_file_does(head, tail, start, size):
-    """Both ends read as they are, the middle as zeros in front of the end or not at all."""
+    """Both ends read as they are, the middle as zeros before the end or not at all."""
     edges = Edges(100, WHOLE[:head], WHOLE[tail:])
     file = io.BytesIO(WHOLE)
     assert edges.seek(start) == file.seek(start)

@@ -15,7 +15,7 @@ from fixtures.signing import CERTIFICATE_FILE, KEYS
 HOSTILE = hostile_zips(build_zip(find_build("armani", "id", 2)))
 ONE_ZIP, AGREE = "is one zip to every reader", "has metadata that agree"
 RULES = "follows its version's rules"
-FRONT = [ONE_ZIP, AGREE, "names no serial number", "has a good metadata signature"]
+EARLIER = [ONE_ZIP, AGREE, "names no serial number", "has a good metadata signature"]
 LATER = [RULES, "has partition hashes", "has true offsets", "has true payload properties"]
 SIGNATURES = [f"has a good {part} signature" for part in ("payload", "whole-file")]
 
@@ -165,18 +165,18 @@ def test_what_is_no_zip_is_1(run, tmp_path, data) -> None:
     ("name", "questions"),
     [
         ("duplicate-payload", [ONE_ZIP]),
-        ("crc-wrong", [*FRONT[1:], *LATER, ONE_ZIP]),
-        ("no-payload", [*FRONT[:3], RULES]),
+        ("crc-wrong", [*EARLIER[1:], *LATER, ONE_ZIP]),
+        ("no-payload", [*EARLIER[:3], RULES]),
         ("metadata-disagree", [ONE_ZIP, AGREE]),
         ("metadata-serialno", [ONE_ZIP, "names no serial number"]),
-        ("operation-move", [*FRONT, *LATER[:1]]),
-        ("partition-empty", [*FRONT, "has partition hashes"]),
-        ("offset-wrong", [*FRONT, *LATER[:3]]),
-        ("properties-network-id", [*FRONT, *LATER]),
-        ("properties-file-hash", [*FRONT, *LATER]),
-        ("metadata-signature-flipped", FRONT),
-        ("payload-signature-flipped", [*FRONT, *LATER, *SIGNATURES[:1]]),
-        ("whole-file-signature-flipped", [*FRONT, *LATER, *SIGNATURES]),
+        ("operation-move", [*EARLIER, *LATER[:1]]),
+        ("partition-empty", [*EARLIER, "has partition hashes"]),
+        ("offset-wrong", [*EARLIER, *LATER[:3]]),
+        ("properties-network-id", [*EARLIER, *LATER]),
+        ("properties-file-hash", [*EARLIER, *LATER]),
+        ("metadata-signature-flipped", EARLIER),
+        ("payload-signature-flipped", [*EARLIER, *LATER, *SIGNATURES[:1]]),
+        ("whole-file-signature-flipped", [*EARLIER, *LATER, *SIGNATURES]),
     ],
 )
 def test_an_unsound_package_has_verdicts_up_to_the_failing_one(run, tmp_path, name, questions):
@@ -210,4 +210,4 @@ def test_questions_are_those_of_a_sound_package(run_json, zips):
     """What an unsound package is told in is asked of a sound one in the same words."""
     value = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
     asked = {each["question"] for each in value["verdicts"]}
-    assert {*FRONT, *LATER, *SIGNATURES} <= asked
+    assert {*EARLIER, *LATER, *SIGNATURES} <= asked

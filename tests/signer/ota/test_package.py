@@ -18,7 +18,7 @@ from fixtures.payload_writer import encode_manifest, sign_payload
 from fixtures.repack import split_members, with_member
 from fixtures.zip_writer import Member, write_zip
 from signer.ota import package
-from signer.ota.container import DEFLATED, STORED, Entry, load_container, load_front
+from signer.ota.container import DEFLATED, STORED, Entry, load_container, load_envelope
 from signer.ota.errors import MetadataError, PropertiesError
 from signer.ota.package import Package, UnpackedCrc, encode_unpacked, load_package
 
@@ -27,7 +27,7 @@ FULL = Wanted(find_build("armani", "id", 1))
 
 def _load(raw: bytes, codename: str | None = None) -> Package:
     stream = io.BytesIO(raw)
-    return load_package(stream, load_front(stream, load_container(stream, len(raw)), codename))
+    return load_package(stream, load_envelope(stream, load_container(stream, len(raw)), codename))
 
 
 def _without_pb(change: Callable[[bytes], bytes]) -> bytes:
@@ -56,10 +56,10 @@ def _drop_pb(text: bytes) -> bytes:
 
 def test_packages_without_protobuf_metadata() -> None:
     """Packages made before Android 12 have only the text."""
-    front = _load(_without_pb(lambda text: text), "armani").front
-    assert front.metadata.fingerprint == FULL.target.fingerprint
-    assert front.signed_file is None
-    assert not front.has_metadata_pb
+    envelope = _load(_without_pb(lambda text: text), "armani").envelope
+    assert envelope.metadata.fingerprint == FULL.target.fingerprint
+    assert envelope.signed_file is None
+    assert not envelope.has_metadata_pb
 
 
 def test_a_downgrade_may_carry_another_date() -> None:
@@ -75,7 +75,7 @@ def test_a_downgrade_may_carry_another_date() -> None:
     raw = _without_pb(
         lambda text: change(text).replace(b"post-build=", b"ota-downgrade=yes\npost-build=")
     )
-    assert _load(raw).front.metadata.downgrade
+    assert _load(raw).envelope.metadata.downgrade
 
 
 def test_the_patch_levels_must_agree() -> None:

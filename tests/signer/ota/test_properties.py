@@ -54,7 +54,7 @@ def test_property_files_that_are_malformed(value: str) -> None:
 
 
 def test_true_property_files() -> None:
-    """Spans equal to the stored entries pass, `payload_metadata.bin` by the payload's front."""
+    """Spans equal to the stored entries pass, `payload_metadata.bin` by the payload's head."""
     _check(f"payload_metadata.bin:100:30,payload.bin:100:50,{REST}")
 
 
