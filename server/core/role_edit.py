@@ -110,7 +110,7 @@ class Withdrawal:
         return names[0]
 
 
-def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> Targets:
+def plan_withdrawal(withdrawal: Withdrawal, current: Targets, expires: datetime) -> Targets:
     """Return the next version of the role with the named releases withdrawn.
 
     What is withdrawn already stays so, and drains no longer than before. Without a change the
@@ -118,15 +118,15 @@ def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> T
     without listed releases, and for a full package whose incrementals would stay.
     """
     releases = decode_releases(current)
-    codename = order.codename
-    paths = named_paths(order, releases)
+    codename = withdrawal.codename
+    paths = named_paths(withdrawal, releases)
     _check_no_rest(paths, releases)
     targets = dict(current.targets)
     for path in paths:
         known, release = targets[path], releases[path]
         custom = {**known.custom, "withdrawn": True}
         custom.pop("drain_until", None)
-        until = order.drain_until
+        until = withdrawal.drain_until
         if until is not None and release.withdrawn:
             until = min(until, release.drain_until or 0)
         if until:
@@ -135,16 +135,18 @@ def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> T
     return next_role(codename, current, targets, expires)
 
 
-def named_paths(order: Withdrawal, releases: Mapping[str, Release]) -> list[str]:
-    """Return the paths that an order names, sorted; raises ReleaseError where nothing is listed."""
-    return sorted({path for place in order.places for path in _find(order, place, releases)})
+def named_paths(withdrawal: Withdrawal, releases: Mapping[str, Release]) -> list[str]:
+    """Return the paths that a withdrawal names, sorted; raises ReleaseError if it names none."""
+    return sorted(
+        {path for place in withdrawal.places for path in _find(withdrawal, place, releases)}
+    )
 
 
-def _find(order: Withdrawal, place: str, releases: Mapping[str, Release]) -> list[str]:
+def _find(withdrawal: Withdrawal, place: str, releases: Mapping[str, Release]) -> list[str]:
     if place.endswith(".zip"):
         if place not in releases:
             raise ReleaseError(f"{place[:120]} is not listed.")
-        if order.counter not in (None, releases[place].counter):
+        if withdrawal.counter not in (None, releases[place].counter):
             raise ReleaseError(
                 f"{place} has counter {releases[place].counter}; leave the counter away."
             )
@@ -156,16 +158,16 @@ def _find(order: Withdrawal, place: str, releases: Mapping[str, Release]) -> lis
             f"{place[:120]!r} is neither CODENAME, CODENAME/REGION/CHANNEL nor the path of a"
             " package."
         ) from error
-    if order.counter is None:
+    if withdrawal.counter is None:
         raise ReleaseError(f"{place} stands for builds; say which one by its counter.")
     found = [
         path
         for path, release in releases.items()
-        if path.startswith(f"{place}/") and release.counter == order.counter
+        if path.startswith(f"{place}/") and release.counter == withdrawal.counter
     ]
     if not found:
         raise ReleaseError(
-            f"{place} lists no build with counter {order.counter}: look at its releases."
+            f"{place} lists no build with counter {withdrawal.counter}: look at its releases."
         )
     return found
 

@@ -21,7 +21,7 @@ _IN_ROOT = ("root", "targets")
 
 
 @dataclass(frozen=True, slots=True)
-class HolderOrder:
+class HolderChange:
     """A change of holders: keys to enrol, pairs of role and key id to remove, thresholds.
 
     An added key signs the role in its name.
@@ -49,59 +49,59 @@ class SignedRole:
 
 
 def plan_holders(
-    order: HolderOrder, root: Root, roles: Mapping[str, SignedRole], now: datetime
+    request: HolderChange, root: Root, roles: Mapping[str, SignedRole], now: datetime
 ) -> dict[str, Root | Targets]:
-    """Return the next version of each role that `order` changes or leaves with too few signatures.
+    """Return the next version of each role that `request` changes or leaves short of signatures.
 
-    `roles` holds targets and every delegated role that `order` names. Raises CeremonyError for an
-    order that names no such role or key, changes nothing, or leaves fewer keys than signatures.
+    `roles` holds targets and every delegated role that `request` names. Raises CeremonyError for a
+    request that names no such role or key, changes nothing, or leaves fewer keys than signatures.
     """
     targets = roles["targets"].signed
     delegations = targets.delegations
     known = [*_IN_ROOT, *(delegations.roles or () if delegations else ())]
-    _check_names(order, known)
+    _check_names(request, known)
     planned: dict[str, Root | Targets] = {}
-    if order.roles & set(_IN_ROOT):
-        planned["root"] = _edit(root, order, set(_IN_ROOT))
-    if order.roles - set(_IN_ROOT):
-        planned["targets"] = _edit(targets, order, set(known) - set(_IN_ROOT))
-    for role in ("targets", *sorted(order.roles - {"root", "targets"})):
+    if request.roles & set(_IN_ROOT):
+        planned["root"] = _edit(root, request, set(_IN_ROOT))
+    if request.roles - set(_IN_ROOT):
+        planned["targets"] = _edit(targets, request, set(known) - set(_IN_ROOT))
+    for role in ("targets", *sorted(request.roles - {"root", "targets"})):
         above = planned.get("root" if role == "targets" else "targets")
         if role not in planned and above is not None and not _is_signed(roles[role], role, above):
             planned[role] = deepcopy(roles[role].signed)
-    check_expiry_days(tuple(planned), order.expiry_days)
+    check_expiry_days(tuple(planned), request.expiry_days)
     for role, signed in planned.items():
         signed.version += 1
-        signed.expires = choose_expiry(role, order.expiry_days, now)
+        signed.expires = choose_expiry(role, request.expiry_days, now)
     return planned
 
 
-def _check_names(order: HolderOrder, known: list[str]) -> None:
-    if not order.roles:
+def _check_names(request: HolderChange, known: list[str]) -> None:
+    if not request.roles:
         raise CeremonyError("Nothing is to change; give --add, --remove or --threshold.")
-    for role in sorted(order.roles):
+    for role in sorted(request.roles):
         if is_online(role):
             raise CeremonyError(f"{role} is signed by the server; use `ceremony online`.")
         if role not in known:
             raise CeremonyError(f"There is no role {role} here; `ceremony model` adds a model.")
 
 
-def _edit(delegator: Any, order: HolderOrder, roles: set[str]) -> Any:  # noqa: ANN401 - Root or Targets
+def _edit(delegator: Any, request: HolderChange, roles: set[str]) -> Any:  # noqa: ANN401 - Root or Targets
     edited = deepcopy(delegator)
-    for role, keyid in order.remove:
+    for role, keyid in request.remove:
         if role in roles:
             if keyid not in edited.get_delegated_role(role).keyids:
                 raise CeremonyError(f"The key {keyid[:16]} does not sign {role}; choose one of it.")
             edited.revoke_key(keyid, role)
-    for key in order.add:
+    for key in request.add:
         if key.role in roles:
             if key.keyid in edited.get_delegated_role(key.role).keyids:
                 raise CeremonyError(f"{key.name} signs {key.role} already; leave it away.")
             edited.add_key(key.tuf_key, key.role)
-    for role, threshold in order.thresholds.items():
+    for role, threshold in request.thresholds.items():
         if role in roles:
             edited.get_delegated_role(role).threshold = threshold
-    for role in sorted(order.roles & roles):
+    for role in sorted(request.roles & roles):
         _check_reachable(role, edited.get_delegated_role(role))
     return edited
 
@@ -132,7 +132,7 @@ def plan_model(
 ) -> dict[str, Root | Targets]:
     """Return the next version of targets and version 1 of the role `codename`.
 
-    Raises CeremonyError for an existing model, and for a threshold above the number of keys.
+    Raises CeremonyError for a existing model, and for a threshold above the number of keys.
     """
     with refusing(CeremonyError):
         check_codename(codename)

@@ -25,14 +25,14 @@ from server.core.limits import (
 )
 from server.core.names import is_codename
 from server.core.release import decode_releases
-from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
 from signer.ceremony.plan import check_expiry_days
 from signer.ceremony.policy import choose_expiry
 from signer.errors import CeremonyError, refusing
 
 
 @dataclass(frozen=True, slots=True)
-class ResetOrder:
+class ResetRequest:
     """A reset of a role: which role, and what of it stays valid.
 
     For a model, `counter` is the highest honest counter, and `time` the latest honest time in epoch
@@ -44,7 +44,7 @@ class ResetOrder:
     counter: int | None
     time: int | None
     kept: Targets | None
-    holders: HolderOrder
+    holders: HolderChange
 
 
 def plan_lifetimes(
@@ -83,30 +83,30 @@ def latest_time(role: Targets, now: datetime) -> int:
 
 
 def plan_reset(
-    order: ResetOrder, root: Root, roles: Mapping[str, SignedRole], now: datetime
+    request: ResetRequest, root: Root, roles: Mapping[str, SignedRole], now: datetime
 ) -> dict[str, Root | Targets]:
     """Return the next root with a reset, the next version of the reset role, and targets.
 
-    `roles` holds targets and the role. Targets change where `order.holders` changes keys. Raises
-    CeremonyError for an order that does not fit the role.
+    `roles` holds targets and the role. Targets change where `request.holders` changes keys. Raises
+    CeremonyError for a request that does not fit the role.
     """
-    _check_order(order)
-    _check_counter(order, roles[order.role].signed)
-    days = order.holders.expiry_days
-    holders = replace(order.holders, expiry_days={})
+    _check_request(request)
+    _check_counter(request, roles[request.role].signed)
+    days = request.holders.expiry_days
+    holders = replace(request.holders, expiry_days={})
     planned = plan_holders(holders, root, roles, now) if holders.roles else {}
     with refusing(CeremonyError):
         resets = decode_resets(root)
-        number = resets[order.role].number + 1 if order.role in resets else 1
-        resets[order.role] = Reset(number, order.counter, order.time)
-        left = apply_reset(order.role, roles[order.role].signed, resets)
-    if order.kept is not None:
-        left = _list_again(left, order.kept)
+        number = resets[request.role].number + 1 if request.role in resets else 1
+        resets[request.role] = Reset(number, request.counter, request.time)
+        left = apply_reset(request.role, roles[request.role].signed, resets)
+    if request.kept is not None:
+        left = _list_again(left, request.kept)
     left.version += 1
     edited = planned.get("root")
     base = edited if isinstance(edited, Root) else root
     stated = {"resets": {name: msgspec.to_builtins(resets[name]) for name in sorted(resets)}}
-    planned |= {"root": _next_root(base, stated, now), order.role: left}
+    planned |= {"root": _next_root(base, stated, now), request.role: left}
     planned["root"].version = root.version + 1
     check_expiry_days(tuple(planned), days)
     for role, signed in planned.items():
@@ -114,29 +114,29 @@ def plan_reset(
     return planned
 
 
-def _check_order(order: ResetOrder) -> None:
-    if is_codename(order.role):
-        if order.counter is None or order.time is None or order.kept is not None:
+def _check_request(request: ResetRequest) -> None:
+    if is_codename(request.role):
+        if request.counter is None or request.time is None or request.kept is not None:
             raise CeremonyError(
-                f"A reset of {order.role} says which builds still count: give --counter, the"
+                f"A reset of {request.role} says which builds still count: give --counter, the"
                 " highest one that you signed yourselves."
             )
-    elif order.role not in CONTENT_ROLES:
-        raise CeremonyError(f"{order.role} has no resets; name a model, tables or content.")
-    elif order.counter is not None or order.time is not None:
-        raise CeremonyError(f"{order.role} has no counters; leave --counter and --time away.")
+    elif request.role not in CONTENT_ROLES:
+        raise CeremonyError(f"{request.role} has no resets; name a model, tables or content.")
+    elif request.counter is not None or request.time is not None:
+        raise CeremonyError(f"{request.role} has no counters; leave --counter and --time away.")
 
 
-def _check_counter(order: ResetOrder, role: Targets) -> None:
+def _check_counter(request: ResetRequest, role: Targets) -> None:
     """Refuse a counter that no build ever had: phones would accept it as valid."""
-    if order.counter is None:
+    if request.counter is None:
         return
     with refusing(CeremonyError):
         listed = [release.counter for release in decode_releases(role).values()]
         highest = max([*listed, decode_floor(role).counter - 1, 0])
-    if order.counter > highest:
+    if request.counter > highest:
         raise CeremonyError(
-            f"{order.role} lists no counter above {highest}; give --counter {highest}, or the"
+            f"{request.role} lists no counter above {highest}; give --counter {highest}, or the"
             " highest one that you signed yourselves."
         )
 

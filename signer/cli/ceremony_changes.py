@@ -69,19 +69,19 @@ def holders(
     To rotate a key, add the new one and remove the old one. A role that would lack signatures
     afterwards is signed again in the same proposal.
     """
-    from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
+    from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
     from signer.proposal.document import Change
     from signer.signing import load_delegated, load_trusted
 
     keys = {key.name: key for key in ending.load_public_keys()}
-    order = HolderOrder(
+    request = HolderChange(
         tuple(find_key(name, keys) for name in add),
         tuple(find_removal(text, keys) for text in remove),
         collect(thresholds, "--threshold"),
         collect(expiry_days, "--expires"),
     )
     trusted = load_trusted(ending.folder, None)
-    affected = [role for role in order.roles if role in trusted.versions]
+    affected = [role for role in request.roles if role in trusted.versions]
     loaded = {
         role: SignedRole(*load_delegated(ending.folder, trusted, role))
         for role in affected
@@ -89,7 +89,7 @@ def holders(
     }
     data = ending.folder.load("targets", trusted.targets.version)
     loaded["targets"] = SignedRole(data, trusted.targets)
-    planned = plan_holders(order, trusted.root, loaded, surroundings.now)
+    planned = plan_holders(request, trusted.root, loaded, surroundings.now)
     finish_change(surroundings, ending, Change(planned), as_json=as_json)
 
 

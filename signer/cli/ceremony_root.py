@@ -124,8 +124,8 @@ def reset(
     from tuf.api.metadata import Targets
 
     from server.core.metadata import decode_targets
-    from signer.ceremony.changes import HolderOrder, SignedRole
-    from signer.ceremony.root_plan import ResetOrder, latest_time, plan_reset
+    from signer.ceremony.changes import HolderChange, SignedRole
+    from signer.ceremony.root_plan import ResetRequest, latest_time, plan_reset
     from signer.content.pack_folder import list_files
     from signer.proposal.document import Change
     from signer.signing import load_delegated, load_trusted
@@ -142,12 +142,12 @@ def reset(
     time = None if latest is None else int(latest.replace(tzinfo=UTC).timestamp())
     if time is None and is_codename(role):
         time = latest_time(signed.signed, surroundings.now)
-    order = ResetOrder(
+    request = ResetRequest(
         role,
         counter,
         time,
         kept,
-        HolderOrder(
+        HolderChange(
             tuple(find_key(name, keys) for name in add),
             tuple(find_removal(text, keys) for text in remove),
             expiry_days=collect(expiry_days, "--expires"),
@@ -158,7 +158,7 @@ def reset(
         "targets": SignedRole(data, trusted.targets),
         role: signed,
     }
-    planned = plan_reset(order, trusted.root, roles, surroundings.now)
+    planned = plan_reset(request, trusted.root, roles, surroundings.now)
     files = [path for folder in packs for path in list_files(folder)]
     follower = planned[role]
     assert isinstance(follower, Targets)

@@ -23,7 +23,7 @@ from signer.cli.content_options import (
     with_dates,
 )
 from signer.cli.output import json_option
-from signer.cli.release_order import expires_option
+from signer.cli.release_options import expires_option
 from signer.cli.surroundings import Surroundings
 from signer.errors import WorkFolderError, refusing
 

@@ -13,7 +13,7 @@ from signer.ceremony.policy import expiry
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, CheckedText, collect, complete_channel
-from signer.cli.release_order import changelog_option, expires_option, factory_option
+from signer.cli.release_options import changelog_option, expires_option, factory_option
 from signer.cli.surroundings import Surroundings
 from signer.errors import ReleaseRefusal
 
@@ -77,14 +77,14 @@ def withdraw(
     if drain:
         days = load_policy(ending.repo).drain_days if drain_days is None else drain_days
         until = int((surroundings.now + timedelta(days=days)).timestamp())
-    order = Withdrawal(places, counter, until)
-    current = _load(surroundings, ending, order.codename)
-    planned = plan_withdrawal(order, current, expiry(surroundings.now, expiry_days))
+    request = Withdrawal(places, counter, until)
+    current = _load(surroundings, ending, request.codename)
+    planned = plan_withdrawal(request, current, expiry(surroundings.now, expiry_days))
     was_broken = broken_ways(decode_releases(current))
     broken = [each for each in broken_ways(decode_releases(planned)) if each not in was_broken]
     remarks = [f"From then on {sentence}" for sentence in broken]
-    remarks += undrained(order, current, planned)
-    _finish(surroundings, ending, order.codename, current, planned, remarks, as_json=as_json)
+    remarks += undrained(request, current, planned)
+    _finish(surroundings, ending, request.codename, current, planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -122,11 +122,11 @@ def promote(
     FROM and TO are CODENAME/REGION/CHANNEL. An incremental goes along where its source build is
     listed in TO or left the factory.
     """
-    from signer.release.edits import PromotionOrder, plan_promotion
+    from signer.release.edits import PromotionRequest, plan_promotion
     from signer.release.policy import load_policy
 
     policy, where = load_policy(ending.repo), decode_channel(target)
-    order = PromotionOrder(
+    request = PromotionRequest(
         decode_channel(source),
         where,
         counter,
@@ -136,7 +136,7 @@ def promote(
         tuple(policy.required_locales),
     )
     current = _load(surroundings, ending, where.codename)
-    promotion = plan_promotion(order, current, expiry(surroundings.now, expiry_days))
+    promotion = plan_promotion(request, current, expiry(surroundings.now, expiry_days))
     planned, remarks = promotion.planned, promotion.left_out
     _finish(surroundings, ending, where.codename, current, planned, remarks, as_json=as_json)
 

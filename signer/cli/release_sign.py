@@ -18,7 +18,7 @@ from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases
-from signer.cli.release_order import Inspected, Request, inspect_request, order_options
+from signer.cli.release_options import Inspected, ReleaseOptions, inspect_packages, release_options
 from signer.cli.surroundings import Surroundings, open_keystore
 from signer.errors import ReleaseRefusal
 from signer.release.package_checks import Verdict
@@ -37,11 +37,16 @@ if TYPE_CHECKING:
     " --source armani-id-1-full.zip armani-id-2-full.zip armani-id-2-incremental.zip"
 )
 @place_option("repo", type=FOLDER, help="The working folder.")
-@order_options
+@release_options
 @json_option
 @click.pass_obj
 def plan(
-    surroundings: Surroundings, request: Request, repo: Path, expiry_days: int, *, as_json: bool
+    surroundings: Surroundings,
+    options: ReleaseOptions,
+    repo: Path,
+    expiry_days: int,
+    *,
+    as_json: bool,
 ) -> None:
     """Say what `release sign` would sign, and every reason why it may not.
 
@@ -53,12 +58,12 @@ def plan(
 
     folder = WorkFolder(repo)
     trusted = load_trusted(folder, None)
-    inspected = inspect_request(request, repo)
-    order = inspected.order
-    _, current = load_delegated(folder, trusted, order.channel.codename)
+    inspected = inspect_packages(options, repo)
+    request = inspected.request
+    _, current = load_delegated(folder, trusted, request.channel.codename)
     expires = expiry(surroundings.now, expiry_days)
     judged = judge_release(
-        order, inspected.packages, current, surroundings.now, expires, inspected.sources
+        request, inspected.packages, current, surroundings.now, expires, inspected.sources
     )
     unsound = [
         Verdict(name, "is a sound package", str(error)) for name, error in inspected.unsound.items()
@@ -84,13 +89,13 @@ def plan(
     " --channel stable --changelog en='Fixes the alarm clock.' --certificate releasekey.x509.pem"
     " --out incoming armani-id-2-full.zip armani-id-2-incremental.zip"
 )
-@order_options
+@release_options
 @change_options
 @json_option
 @click.pass_obj
 def sign(
     surroundings: Surroundings,
-    request: Request,
+    options: ReleaseOptions,
     ending: Ending,
     expiry_days: int = ROLE_EXPIRY_DAYS,
     *,
@@ -103,7 +108,7 @@ def sign(
     """
     from signer.release.sign import sign_release
 
-    inspected = inspect_request(request, ending.repo)
+    inspected = inspect_packages(options, ending.repo)
     for error in inspected.unsound.values():
         raise error
     if ending.propose is not None:
@@ -117,7 +122,7 @@ def sign(
             ending.folder,
             open_keystore(ending.keys),
             Passphrases(ending.passphrase_fd, surroundings.environment),
-            inspected.order,
+            inspected.request,
             inspected.packages,
             surroundings.now,
             ending.out,
@@ -125,7 +130,7 @@ def sign(
             expiry_days=expiry_days,
             progress=progress,
         )
-    verified = request.certificate is not None
+    verified = options.certificate is not None
     if as_json:
         print_json(
             {
@@ -149,7 +154,7 @@ def sign(
         f"{signed.role} {signed.version} expires on {signed.expires:%Y-%m-%d};"
         f" bundle {signed.bundle} is in {ending.out}."
     )
-    _say_next(inspected.order.channel, signed, ending)
+    _say_next(inspected.request.channel, signed, ending)
 
 
 def _say_next(channel: Channel, signed: SignedRelease, ending: Ending) -> None:
@@ -204,11 +209,11 @@ def _plan_change(
     from signer.release.plan import plan_release
     from signer.signing import load_delegated, load_trusted
 
-    role = inspected.order.channel.codename
+    role = inspected.request.channel.codename
     _, current = load_delegated(folder, load_trusted(folder, surroundings.now), role)
     expires = expiry(surroundings.now, expiry_days)
     planned = plan_release(
-        inspected.order,
+        inspected.request,
         inspected.packages,
         current,
         surroundings.now,
@@ -227,15 +232,15 @@ def _ways(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Way], str]:
     """Return the upgrade path of every listed build, or a sentence on why there is none."""
     from signer.release.checks import plan_ways
 
-    order = inspected.order
+    request = inspected.request
     try:
-        return plan_ways(order.channel, judged.releases, order.factory_builds), ""
+        return plan_ways(request.channel, judged.releases, request.factory_builds), ""
     except HeningError as error:
         return [], str(error)
 
 
 def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], broken: str) -> None:
-    channel, policy = inspected.order.channel, inspected.policy
+    channel, policy = inspected.request.channel, inspected.policy
     files = [each.path.name for each in (*inspected.packages, *inspected.sources)]
     subjects = [*inspected.unsound, *files, str(channel)]
     print_table(
@@ -270,11 +275,11 @@ def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], br
 def _plan_json(inspected: Inspected, judged: JudgedRelease, ways: list[Way]) -> dict[str, Any]:
     policy = inspected.policy
     return {
-        "channel": str(inspected.order.channel),
+        "channel": str(inspected.request.channel),
         "counter": judged.counter,
-        "paths": [f"{inspected.order.channel}/{each.path.name}" for each in inspected.packages],
+        "paths": [f"{inspected.request.channel}/{each.path.name}" for each in inspected.packages],
         "policy": {
-            "factory_builds": sorted(policy.factory_builds_of(inspected.order.channel.codename)),
+            "factory_builds": sorted(policy.factory_builds_of(inspected.request.channel.codename)),
             "required_locales": list(policy.required_locales),
         },
         "refusals": list(judged.refusals),

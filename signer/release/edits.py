@@ -32,45 +32,45 @@ def next_role(
 
 
 @dataclass(frozen=True, slots=True)
-class PromotionOrder(promotion.PromotionOrder):
+class PromotionRequest(promotion.PromotionRequest):
     """Which build is promoted from and to which channel, and its changelog's required locales."""
 
     required_locales: tuple[str, ...] = ()
 
 
-def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -> Promotion:
+def plan_promotion(request: PromotionRequest, current: Targets, expires: datetime) -> Promotion:
     """Return what `server.core.promotion.plan_promotion` does; raises ReleaseRefusal.
 
     Also raised when a changelog lacks a locale.
     """
     with refusing(ReleaseRefusal):
-        planned = promotion.plan_promotion(order, current, expires)
+        planned = promotion.plan_promotion(request, current, expires)
         listed = decode_releases(planned.planned)
     for path in planned.paths:
-        check_locales(listed[path].changelog, order.required_locales)
+        check_locales(listed[path].changelog, request.required_locales)
     return planned
 
 
-def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> Targets:
+def plan_withdrawal(request: Withdrawal, current: Targets, expires: datetime) -> Targets:
     """Return what `server.core.role_edit.plan_withdrawal` does; raises ReleaseRefusal."""
     with refusing(ReleaseRefusal):
-        return role_edit.plan_withdrawal(order, current, expires)
+        return role_edit.plan_withdrawal(request, current, expires)
 
 
-def undrained(order: Withdrawal, current: Targets, planned: Targets) -> list[str]:
+def undrained(request: Withdrawal, current: Targets, planned: Targets) -> list[str]:
     """Return a sentence for each named package whose drain differs from the requested one.
 
     Such a package was withdrawn before, and a drain is set with the withdrawal or never.
     """
     with refusing(ReleaseRefusal):
         before, after = decode_releases(current), decode_releases(planned)
-        named = named_paths(order, before)
+        named = named_paths(request, before)
     return [
         f"{path} was withdrawn before, and a drain cannot be added or lengthened later: its bytes"
         f" are served {_until(release.drain_until or 0)}."
         for path in named
         if before[path].withdrawn
-        and ((release := after[path]).drain_until or 0) < (order.drain_until or 0)
+        and ((release := after[path]).drain_until or 0) < (request.drain_until or 0)
     ]
 
 

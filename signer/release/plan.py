@@ -1,6 +1,6 @@
 """Plans the next version of a codename role, and reports every reason against it.
 
-Source: docs/FORMATS.md section 3. Pure functions of the current version, packages and an order.
+Source: docs/FORMATS.md section 3. Pure functions of the current version, packages and a request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,6 @@ from signer.ota.errors import show_name
 from signer.ota.summary import OtaFacts
 from signer.release.checks import check_full, check_incrementals, check_way
 from signer.release.edits import next_role
-from signer.release.order import (
-    ReleaseOrder,
-    choose_counter,
-    choose_min_counter,
-    known_changelog,
-    next_counter,
-)
 from signer.release.questions import (
     Book,
     JudgedRelease,
@@ -35,12 +28,19 @@ from signer.release.questions import (
     judge_proofs,
     judge_sources,
 )
+from signer.release.request import (
+    ReleaseRequest,
+    choose_counter,
+    choose_min_counter,
+    known_changelog,
+    next_counter,
+)
 from signer.release.sources import ListedFulls, check_sources_used
 from signer.release.target import make_release
 
 
 def plan_release(
-    order: ReleaseOrder,
+    request: ReleaseRequest,
     packages: Sequence[OtaFacts],
     current: Targets,
     now: datetime,
@@ -53,14 +53,14 @@ def plan_release(
     refusal of `judge_release`. If everything is listed already, the result equals `current` except
     for version and expiry.
     """
-    judged = judge_release(order, packages, current, now, expires, sources)
+    judged = judge_release(request, packages, current, now, expires, sources)
     if judged.planned is None:
         raise ReleaseRefusal(judged.refusals[0])
     return judged.planned
 
 
 def judge_release(
-    order: ReleaseOrder,
+    request: ReleaseRequest,
     packages: Sequence[OtaFacts],
     current: Targets,
     now: datetime,
@@ -76,32 +76,34 @@ def judge_release(
     if not packages:
         raise ReleaseRefusal("No package is given; name at least one zip.")
     with refusing(ReleaseRefusal):
-        decode_channel(str(order.channel))
+        decode_channel(str(request.channel))
         releases = decode_releases(current)
         floor = decode_floor(current)
-    channel, fingerprint, book = order.channel, packages[0].fingerprint, Book()
+    channel, fingerprint, book = request.channel, packages[0].fingerprint, Book()
     book.ask(channel, "names each package once", _check_names, packages)
     for facts in packages:
-        judge_alone(book, order, facts, packages[0], now)
-    listed_files = ListedFulls(channel.codename, current, releases, order.factory_builds)
+        judge_alone(book, request, facts, packages[0], now)
+    listed_files = ListedFulls(channel.codename, current, releases, request.factory_builds)
     before = listed_files.before(fingerprint, channel.region)
     judge_partitions(book, packages, sources, listed_files)
     chosen = book.ask(
-        channel, "has a counter that grows", choose_counter, order, fingerprint, releases, floor
+        channel, "has a counter that grows", choose_counter, request, fingerprint, releases, floor
     )
     counter = chosen or next_counter(fingerprint, releases, floor)
     for facts in packages:
-        judge_beside(book, order, facts, counter, releases, floor)
-        judge_sources(book, order, facts, counter, releases, sources, listed_files)
-        judge_left_out(book, order.proofs, facts, sources, listed_files, before)
-    judge_proofs(book, order.proofs, channel, packages, sources, listed_files)
+        judge_beside(book, request, facts, counter, releases, floor)
+        judge_sources(book, request, facts, counter, releases, sources, listed_files)
+        judge_left_out(book, request.proofs, facts, sources, listed_files, before)
+    judge_proofs(book, request.proofs, channel, packages, sources, listed_files)
     if sources:
         book.ask(channel, "needs every --source", check_sources_used, packages, sources, before)
     stone = book.ask(
-        channel, "has one stepping stone", choose_min_counter, channel, order.min_counter, counter,
-        releases,
+        channel, "has one stepping stone", choose_min_counter, channel, request.min_counter,
+        counter, releases,
     )  # fmt: skip
-    targets, listed = _list_packages(book, order, packages, current, releases, counter, stone or 0)
+    targets, listed = _list_packages(
+        book, request, packages, current, releases, counter, stone or 0
+    )
     for question, check in (
         ("has one full package", check_full),
         ("has at most two incrementals", check_incrementals),
@@ -119,7 +121,7 @@ def judge_release(
 
 def _list_packages(
     book: Book,
-    order: ReleaseOrder,
+    request: ReleaseRequest,
     packages: Sequence[OtaFacts],
     current: Targets,
     releases: Mapping[str, Release],
@@ -128,15 +130,15 @@ def _list_packages(
 ) -> tuple[dict[str, TargetFile], dict[str, Release]]:
     """Return the targets with `packages` among them, and the releases that can be read."""
     targets, listed = dict(current.targets), dict(releases)
-    changelog = dict(order.changelog) or known_changelog(counter, releases)
-    paths = {f"{order.channel}/{facts.shown}": facts for facts in packages}
+    changelog = dict(request.changelog) or known_changelog(counter, releases)
+    paths = {f"{request.channel}/{facts.shown}": facts for facts in packages}
     for path, facts in paths.items():
         known = targets.get(path)
         if known is not None:
             question = "keeps the bytes of its path"
             book.ask(facts.path.name, question, _check_same_bytes, path, known, facts)
-        targets[path] = make_release(order, facts, counter, stone, changelog, known)
-    judge_changelogs(book, order, [targets[path] for path in paths], changelog_texts(current))
+        targets[path] = make_release(request, facts, counter, stone, changelog, known)
+    judge_changelogs(book, request, [targets[path] for path in paths], changelog_texts(current))
     for path, facts in paths.items():
         release = book.ask(facts.path.name, "can be listed", _read, path, targets[path])
         if release is not None:

@@ -23,9 +23,9 @@ from signer.release.checks import (
     check_region,
     check_sources,
 )
-from signer.release.order import ReleaseOrder
 from signer.release.package_checks import Verdict, judge_package
 from signer.release.proof import Proof, Proofs
+from signer.release.request import ReleaseRequest
 from signer.release.sources import (
     ListedFulls,
     check_full_listed,
@@ -81,12 +81,12 @@ class Book:
 
 
 def judge_alone(
-    book: Book, order: ReleaseOrder, facts: OtaFacts, first: OtaFacts, now: datetime
+    book: Book, request: ReleaseRequest, facts: OtaFacts, first: OtaFacts, now: datetime
 ) -> None:
     """Judge a package by itself, and whether it leads to the build of `first`."""
     name = facts.path.name
     book.verdicts += judge_package(
-        facts, order.channel.codename, allow_operations=order.allow_operations
+        facts, request.channel.codename, allow_operations=request.allow_operations
     )
     book.ask(name, "is not from the future", check_dates, facts, now)
     if facts is not first:
@@ -114,7 +114,7 @@ def judge_partitions(
 
 def judge_beside(
     book: Book,
-    order: ReleaseOrder,
+    request: ReleaseRequest,
     facts: OtaFacts,
     counter: int,
     releases: Mapping[str, Release],
@@ -123,9 +123,9 @@ def judge_beside(
     """Judge a package against the model's existing releases of any channel and region."""
     name = facts.path.name
     if any(release.fingerprint == facts.fingerprint for release in releases.values()):
-        book.ask(name, "is for this region", check_region, facts, order.channel, releases)
+        book.ask(name, "is for this region", check_region, facts, request.channel, releases)
     else:
-        remark = f"a package does not say its region: make sure that it is {order.channel.region}"
+        remark = f"a package does not say its region: make sure that it is {request.channel.region}"
         verdict = Verdict(name, "is for this region", remark=remark, was_asked=False)
         book.verdicts.append(verdict)
     book.ask(name, "is no older build", check_age, facts, counter, releases, floor)
@@ -133,7 +133,7 @@ def judge_beside(
 
 
 def judge_changelogs(
-    book: Book, order: ReleaseOrder, targets: Sequence[TargetFile], known: Collection[str]
+    book: Book, request: ReleaseRequest, targets: Sequence[TargetFile], known: Collection[str]
 ) -> None:
     """Judge the changelogs to be listed; a text among `known`, those of the role, may stay."""
     asked: list[dict[str, str]] = []
@@ -142,9 +142,9 @@ def judge_changelogs(
         if changelog in asked:
             continue
         asked.append(changelog)
-        subject = order.channel if len(asked) == 1 else target.path.rpartition("/")[2]
+        subject = request.channel if len(asked) == 1 else target.path.rpartition("/")[2]
         book.ask(
-            subject, "has every required locale", check_locales, changelog, order.required_locales
+            subject, "has every required locale", check_locales, changelog, request.required_locales
         )
         for locale, text in sorted(changelog.items()):
             if text not in known:
@@ -153,7 +153,7 @@ def judge_changelogs(
 
 def judge_sources(
     book: Book,
-    order: ReleaseOrder,
+    request: ReleaseRequest,
     facts: OtaFacts,
     counter: int,
     releases: Mapping[str, Release],
@@ -165,8 +165,8 @@ def judge_sources(
         return
     name = facts.path.name
     book.ask(
-        name, "starts from known builds", check_sources, facts, order.channel, counter, releases,
-        order.factory_builds,
+        name, "starts from known builds", check_sources, facts, request.channel, counter, releases,
+        request.factory_builds,
     )  # fmt: skip
     for source in facts.source_builds:
         question, full = f"starts from the bytes of {show_name(source)}", find_full(source, sources)

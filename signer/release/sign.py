@@ -16,8 +16,8 @@ from signer.ceremony.policy import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS, expiry
 from signer.errors import ReleaseRefusal, WorkFolderError, refusing, resumable
 from signer.keys.keystore import Keystore, Passphrases
 from signer.ota.summary import OtaFacts
-from signer.release.order import ReleaseOrder
 from signer.release.plan import plan_release
+from signer.release.request import ReleaseRequest
 from signer.signing import load_delegated, load_role_signers, load_trusted, sign_role
 from signer.work_folder import WorkFolder
 
@@ -53,7 +53,7 @@ def sign_release(
     folder: WorkFolder,
     keystore: Keystore,
     passphrases: Passphrases,
-    order: ReleaseOrder,
+    request: ReleaseRequest,
     packages: Sequence[OtaFacts],
     now: datetime,
     incoming: Path,
@@ -70,10 +70,10 @@ def sign_release(
     """
     if not 1 <= expiry_days <= MAX_EXPIRY_DAYS:
         raise ReleaseRefusal(f"A role expires after 1 to {MAX_EXPIRY_DAYS} days; choose so.")
-    role = order.channel.codename
+    role = request.channel.codename
     trusted = load_trusted(folder, now)
     data, current = load_delegated(folder, trusted, role)
-    planned = plan_release(order, packages, current, now, expiry(now, expiry_days), sources)
+    planned = plan_release(request, packages, current, now, expiry(now, expiry_days), sources)
     # An expired version is useless, so the same command signs the next one.
     repeated = planned.targets == current.targets and not current.is_expired(now)
     if repeated:
@@ -99,7 +99,7 @@ def sign_release(
             with folder.changing():
                 folder.store(role, signed.version, data)
         bundle.reveal()
-    paths = tuple(f"{order.channel}/{facts.path.name}" for facts in packages)
+    paths = tuple(f"{request.channel}/{facts.path.name}" for facts in packages)
     return SignedRelease(
         role=role,
         version=signed.version,

@@ -7,13 +7,13 @@ from tuf.api.metadata import TargetFile
 
 from server.core.role_edit import make_target
 from signer.ota.summary import OtaFacts
-from signer.release.order import ReleaseOrder
+from signer.release.request import ReleaseRequest
 
 _PAYLOAD_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
 
 
 def make_release(
-    order: ReleaseOrder,
+    request: ReleaseRequest,
     facts: OtaFacts,
     counter: int,
     min_counter: int,
@@ -21,13 +21,13 @@ def make_release(
     known: TargetFile | None,
 ) -> TargetFile:
     """Return the target that lists a package; members of `known`, the existing target, are kept."""
-    path = f"{order.channel}/{facts.path.name}"
+    path = f"{request.channel}/{facts.path.name}"
     members = _members(facts, counter, min_counter)
     if known is None:
         custom = {**members, "changelog": dict(changelog), "withdrawn": False}
     else:
         custom = {**known.custom, **members}
-        if order.changelog:
+        if request.changelog:
             custom["changelog"] = dict(changelog)
     return make_target(path, facts.length, facts.sha256, custom, known)
 

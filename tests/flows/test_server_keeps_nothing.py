@@ -17,7 +17,7 @@ from client_sim.device.client import PollingClient
 from client_sim.device.internet import RealWorld
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.order import Command, Seams
+from client_sim.lab.server_side.order import Order, Seams
 from client_sim.lab.server_side.places import Places
 from client_sim.lab.server_side.site import plan_site
 from server.device.gate import GateMode
@@ -79,7 +79,7 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(published_state
             two = Node(published_state, tmp_path / "two", gate.value, stack)
         else:
             two = stack.enter_context(serve(published_state.folder, gate))
-        order = Command(
+        order = Order(
             site=plan_site(f"http://127.0.0.1:{one.port}"),
             places=Places((one.folder,), (one.service.process.pid,), (one.metrics,)),
             against=(plan_site(f"http://127.0.0.1:{two.port}"),),
@@ -110,7 +110,7 @@ def test_nothing_of_a_handshake_is_kept_either(published_state, tmp_path):
             *(published_state, tmp_path / "one", "direct", stack, *files, *url), environment=trust
         )
         outcome = poll(node, (tmp_path / "cert.pem").read_text())
-        order = Command(
+        order = Order(
             site=plan_site(f"https://127.0.0.1:{node.port}", f"{HOST}:{node.port}"),
             places=Places((node.folder,), (node.service.process.pid,), (node.metrics,)),
             restart=node.replace_workers,

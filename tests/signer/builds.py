@@ -7,8 +7,8 @@ from tuf.api.metadata import Targets
 
 from server.core.names import Channel
 from signer.ota.summary import OtaFacts, PartitionFacts, Signed
-from signer.release.order import ReleaseOrder
 from signer.release.plan import plan_release
+from signer.release.request import ReleaseRequest
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EXPIRES = datetime(2026, 8, 30, 12, tzinfo=UTC)
@@ -73,9 +73,9 @@ def empty_role():
     return Targets(version=1, expires=EXPIRES)
 
 
-def sign(current, packages, channel=STABLE, **order):
+def sign(current, packages, channel=STABLE, **request):
     """Plan the release of packages."""
-    return plan_release(ReleaseOrder(channel, **order), packages, current, NOW, EXPIRES)
+    return plan_release(ReleaseRequest(channel, **request), packages, current, NOW, EXPIRES)
 
 
 def role_of(*numbers, channel=STABLE, current=None):

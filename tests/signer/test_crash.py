@@ -10,7 +10,7 @@ from signer.ceremony.first import init_repository
 from signer.ceremony.plan import decode_online_keys
 from signer.ceremony.policy import Policy
 from signer.keys.keystore import Keystore
-from signer.release.plan import ReleaseOrder
+from signer.release.plan import ReleaseRequest
 from signer.release.sign import sign_release
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
@@ -40,7 +40,7 @@ def test_a_release_survives_a_failure_at_every_step(
             WorkFolder(base / "repo"),
             store,
             passphrases,
-            ReleaseOrder(Channel("armani", "id", "stable")),
+            ReleaseRequest(Channel("armani", "id", "stable")),
             [facts["first"]],
             now,
             base / "incoming",

@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata, Targets
 
 from server.core.metadata import encode_metadata, metadata_limit
 from server.core.names import Channel, metadata_name
-from server.core.promotion import PromotionOrder, plan_promotion
+from server.core.promotion import PromotionRequest, plan_promotion
 from server.core.proposal import MetadataText, Proposal, encode_proposal, proposal_id
 from server.core.release import Fingerprint, Integer, Positive
 from server.core.role_edit import Withdrawal, is_unchanged, plan_retirement, plan_withdrawal
@@ -97,7 +97,7 @@ def propose_for_channel(
         planned = plan_withdrawal(withdrawal, current, expires)
     else:
         promotion = plan_promotion(
-            PromotionOrder(
+            PromotionRequest(
                 channel,
                 Channel(channel.codename, channel.region, command.to),
                 command.counter,

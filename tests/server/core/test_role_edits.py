@@ -9,7 +9,7 @@ from server.core.build_rules import check_full, check_incrementals, choose_min_c
 from server.core.errors import FormatError, ReleaseError
 from server.core.floor import decode_floor
 from server.core.names import Channel, decode_channel
-from server.core.promotion import PromotionOrder, plan_promotion
+from server.core.promotion import PromotionRequest, plan_promotion
 from server.core.proposal import decode_proposal
 from server.core.release import decode_releases
 from server.core.role_edit import Withdrawal, is_unchanged, plan_retirement, plan_withdrawal
@@ -68,13 +68,13 @@ def test_withdrawals_that_cannot_be(role, order, sentence):
 
 def test_a_promotion(role):
     """The full package is promoted, the incremental is not if its source is not listed."""
-    promotion = plan_promotion(PromotionOrder(STABLE, BETA, 2), role, EXPIRES)
+    promotion = plan_promotion(PromotionRequest(STABLE, BETA, 2), role, EXPIRES)
     assert promotion.paths == (f"{BETA}/2.zip",)
     assert "stays behind" in promotion.left_out[0]
     for order, sentence in (
-        (PromotionOrder(STABLE, STABLE, 2), "is named twice"),
-        (PromotionOrder(STABLE, Channel("armani", "eu", "beta"), 2), "one model and region"),
-        (PromotionOrder(STABLE, BETA, 9), "lists no build with counter 9"),
+        (PromotionRequest(STABLE, STABLE, 2), "is named twice"),
+        (PromotionRequest(STABLE, Channel("armani", "eu", "beta"), 2), "one model and region"),
+        (PromotionRequest(STABLE, BETA, 9), "lists no build with counter 9"),
     ):
         with pytest.raises(ReleaseError, match=sentence):
             plan_promotion(order, role, EXPIRES)

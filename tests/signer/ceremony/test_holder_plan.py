@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
 from signer.proposal.accept import accept_signatures
@@ -23,10 +23,10 @@ def store(keys, passphrases) -> Keystore:
 
 @pytest.fixture
 def plan(repo, store, now):
-    """Return what plans an order for the repository; names stand for keys."""
+    """Return what plans a change for the repository; names stand for keys."""
 
     def planning(add=(), remove=(), thresholds=(), days=()):
-        order = HolderOrder(
+        request = HolderChange(
             tuple(store.load_public_key(name) for name in add),
             tuple((name.rpartition("-")[0], store.load_public_key(name).keyid) for name in remove),
             dict(thresholds),
@@ -36,13 +36,13 @@ def plan(repo, store, now):
         trusted = load_trusted(folder, None)
         roles = {
             role: SignedRole(*load_delegated(folder, trusted, role))
-            for role in order.roles - {"root", "targets"}
+            for role in request.roles - {"root", "targets"}
             if role in trusted.versions
         }
         roles["targets"] = SignedRole(
             folder.load("targets", trusted.targets.version), trusted.targets
         )
-        return plan_holders(order, trusted.root, roles, now)
+        return plan_holders(request, trusted.root, roles, now)
 
     return planning
 
@@ -109,7 +109,7 @@ def test_a_threshold_is_changed(plan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "sentence"),
+    ("request", "sentence"),
     [
         ({}, "Nothing is to change"),
         ({"thresholds": {"root": 4}}, "would ask for 4 signatures and have 3 keys"),
@@ -122,7 +122,7 @@ def test_a_threshold_is_changed(plan) -> None:
         ({"thresholds": {"root": 3}, "days": {"root": 4000}}, "cannot expire after 4000 days"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(plan, order, sentence) -> None:
+def test_a_request_that_cannot_be_is_refused(plan, request, sentence) -> None:
     """With a sentence that says what to do."""
     with pytest.raises(CeremonyError, match=sentence):
-        plan(**order)
+        plan(**request)

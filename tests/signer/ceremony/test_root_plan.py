@@ -8,9 +8,9 @@ from tuf.api.metadata import Targets
 from server.core.floor import Floor, decode_floor
 from server.core.limits import Reset, decode_lifetimes, decode_resets, reset_number
 from server.core.succession import check_role_content
-from signer.ceremony.changes import HolderOrder, SignedRole
+from signer.ceremony.changes import HolderChange, SignedRole
 from signer.ceremony.root_plan import (
-    ResetOrder,
+    ResetRequest,
     latest_time,
     list_expiries,
     plan_lifetimes,
@@ -41,8 +41,8 @@ def before(repo):
 
 
 def reset(role="armani", counter=0, time=1_700_000_000, kept=None, holders=None):
-    """Return an order to reset a role."""
-    return ResetOrder(role, counter, time, kept, holders or HolderOrder())
+    """Return a request to reset a role."""
+    return ResetRequest(role, counter, time, kept, holders or HolderChange())
 
 
 def test_lifetimes(before, now):
@@ -81,7 +81,7 @@ def test_a_reset_with_other_keys(before, now, made_keys):
     root, roles = before
     stolen = Keystore(made_keys).load_public_key("armani-1").keyid
     days = {"armani": 30, "root": 50, "targets": 40}
-    holders = HolderOrder(remove=(("armani", stolen),), thresholds={"armani": 1}, expiry_days=days)
+    holders = HolderChange(remove=(("armani", stolen),), thresholds={"armani": 1}, expiry_days=days)
     planned = plan_reset(reset(holders=holders), root, roles, now)
     assert planned.keys() == {"root", "targets", "armani"}
     versions = [planned[name].version for name in ("root", "targets", "armani")]
@@ -91,7 +91,7 @@ def test_a_reset_with_other_keys(before, now, made_keys):
     assert planned["root"].expires - now <= 50 * DAY
     assert planned["targets"].expires - now <= 40 * DAY
     with pytest.raises(CeremonyError, match="no offline role here"):
-        plan_reset(reset(holders=HolderOrder(expiry_days={"dior": 3})), root, roles, now)
+        plan_reset(reset(holders=HolderChange(expiry_days={"dior": 3})), root, roles, now)
 
 
 def test_a_reset_of_content_lists_earlier_packs_again(before, now):
@@ -110,7 +110,7 @@ def test_a_reset_of_content_lists_earlier_packs_again(before, now):
 
 
 @pytest.mark.parametrize(
-    ("order", "says"),
+    ("request", "says"),
     [
         (reset(counter=None), "give --counter"),
         (reset(counter=1), "lists no counter above 0"),
@@ -119,11 +119,11 @@ def test_a_reset_of_content_lists_earlier_packs_again(before, now):
         (reset("latest", None, None), "has no resets"),
     ],
 )
-def test_an_order_that_does_not_fit_is_refused(before, now, order, says):
+def test_a_request_that_does_not_fit_is_refused(before, now, request, says):
     """With a sentence that says what would."""
     root, roles = before
     with pytest.raises(CeremonyError, match=says):
-        plan_reset(order, root, roles, now)
+        plan_reset(request, root, roles, now)
 
 
 def test_a_reset_is_no_earlier_than_any_build_that_phones_took(now):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
 from signer.ceremony.root_plan import plan_renewal
 from signer.keys.keystore import Keystore
 from signer.keys.public_key import PublicKey
@@ -50,7 +50,7 @@ class Office:
                 roles[role] = load_delegated(self.folder, trusted, role)[1]
         return self.propose(plan_renewal(names, roles, days or {}, at), at=at)
 
-    def holders(self, order: HolderOrder) -> Proposed:
+    def holders(self, order: HolderChange) -> Proposed:
         """Propose a change of holders."""
         trusted = load_trusted(self.folder, None)
         roles = {

@@ -7,7 +7,7 @@ import pytest
 from tuf.api.metadata import Metadata
 
 from server.core.metadata import encode_metadata, verify_role, verify_root
-from signer.ceremony.changes import HolderOrder
+from signer.ceremony.changes import HolderChange
 from signer.ceremony.first import group_keys
 from signer.ceremony.plan import decode_online_keys, plan_ceremony
 from signer.ceremony.policy import Policy
@@ -154,7 +154,7 @@ def test_a_proposal_for_a_root_that_went_on_is_refused(office) -> None:
     """Who may sign targets has changed since, so its signatures are not those that are needed."""
     late = office.renew("targets")
     files = office.sign(late, "alice", "bob")
-    order = HolderOrder(thresholds={"targets": 1})
+    order = HolderChange(thresholds={"targets": 1})
     first = office.holders(order)
     accept_signatures(office.folder, first, office.sign(first, "alice", "bob"))
     with pytest.raises(ProposalError, match="has root 2 by now"):
@@ -166,7 +166,7 @@ def test_a_proposal_for_a_root_that_went_on_is_refused(office) -> None:
 def test_a_proposal_for_targets_that_went_on_is_refused(office) -> None:
     """The same one level down: a model's proposal is of the time before a key was taken away."""
     late = office.renew("dior")
-    order = HolderOrder(
+    order = HolderChange(
         remove=(("armani", office.public("armani-2").keyid),), thresholds={"armani": 1}
     )
     first = office.holders(order)
@@ -271,7 +271,7 @@ def test_root_is_asked_of_old_and_new_holders(office, new_keys) -> None:
     """Two of the old three and two of the new three: a signature of a key in both counts twice."""
     added = new_keys.load_public_key("root-4")
     removed = office.public("root-2").keyid
-    proposed = office.holders(HolderOrder((added,), (("root", removed),)))
+    proposed = office.holders(HolderChange((added,), (("root", removed),)))
     signatures = collect(proposed, office.sign(proposed, "alice", "bob"))
     old, new = tally_signatures(proposed.transition, signatures)
     assert (old.judge, old.missing) == ("the old root", 0)

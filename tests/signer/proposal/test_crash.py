@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from signer.ceremony.changes import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
 from signer.ceremony.root_plan import plan_renewal
 from signer.keys.keystore import Keystore
 from signer.proposal.accept import accept_signatures
@@ -43,7 +43,7 @@ def proposed(made_repository, made_keys, now):
         "targets": SignedRole(folder.load("targets", 1), trusted.targets),
     }
     removed = store.load_public_key("armani-2").keyid
-    order = HolderOrder(remove=(("armani", removed),), thresholds={"armani": 1})
+    order = HolderChange(remove=(("armani", removed),), thresholds={"armani": 1})
     planned = plan_holders(order, trusted.root, roles, now)
     planned |= plan_renewal(["armani"], {"armani": roles["armani"].signed}, {}, now)
     return propose_change(folder, Change(planned), [], now)

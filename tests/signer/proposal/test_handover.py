@@ -16,15 +16,15 @@ from signer.proposal.handover import (
     submit_versions,
 )
 from signer.proposal.propose import propose_change
-from signer.release.order import ReleaseOrder
 from signer.release.plan import plan_release
+from signer.release.request import ReleaseRequest
 from signer.signing import load_delegated, load_trusted
 
 
 def propose_release(office, facts):
     """Propose to list one build of armani."""
     _, current = load_delegated(office.folder, load_trusted(office.folder, None), "armani")
-    order = ReleaseOrder(Channel("armani", "id", "stable"))
+    order = ReleaseRequest(Channel("armani", "id", "stable"))
     planned = plan_release(order, [facts], current, office.now, office.now + timedelta(days=90))
     package = Package(facts.path, facts.length, facts.sha256)
     return propose_change(office.folder, Change({"armani": planned}, (package,)), [], office.now)

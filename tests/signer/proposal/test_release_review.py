@@ -5,7 +5,7 @@ import pytest
 
 from server.core.names import Channel
 from signer.proposal.role_review import describe_releases
-from signer.release.plan import ReleaseOrder, plan_release
+from signer.release.plan import ReleaseRequest, plan_release
 from signer.signing import load_delegated, load_trusted
 
 FULL, STEP = "armani/id/stable/armani-first.zip", "armani/id/stable/armani-second.zip"
@@ -20,7 +20,7 @@ def empty(office):
 @pytest.fixture
 def listed(empty, facts, now):
     """Return the model's second version, which lists one build."""
-    order = ReleaseOrder(Channel("armani", "id", "stable"), changelog={"en": "New."})
+    order = ReleaseRequest(Channel("armani", "id", "stable"), changelog={"en": "New."})
     return plan_release(order, [facts["first"]], empty, now, now)
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from signer.ceremony.changes import HolderOrder, plan_online
+from signer.ceremony.changes import HolderChange, plan_online
 from signer.ceremony.plan import OnlineKeys, decode_online_keys
 from signer.proposal.review import RENEWAL, count, list_unspoken, review_transition
 from signer.signing import load_delegated, load_trusted
@@ -33,7 +33,7 @@ def test_a_renewal_is_told_as_one(office) -> None:
 
 def test_a_removal_is_told_with_its_consequence(office) -> None:
     """Who goes, how many signatures are asked, and what it means from then on."""
-    order = HolderOrder((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
+    order = HolderChange((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
     told = review(office, office.holders(order))["targets"]
     (sentence,) = told.changes
     assert sentence == (
@@ -46,7 +46,7 @@ def test_a_removal_is_told_with_its_consequence(office) -> None:
 def test_a_rotation_of_root_names_old_and_new_holders(office, new_keys) -> None:
     """The new key is shown with its id; both sets must sign."""
     added = new_keys.load_public_key("root-4")
-    order = HolderOrder((added,), (("root", office.public("root-2").keyid),))
+    order = HolderChange((added,), (("root", office.public("root-2").keyid),))
     told = review(office, office.holders(order))["root"]
     (sentence,) = told.changes
     assert sentence == (
@@ -60,7 +60,7 @@ def test_a_rotation_of_root_names_old_and_new_holders(office, new_keys) -> None:
 
 def test_a_single_key_for_root_is_warned_of(office) -> None:
     """A thief of one key could then replace every other."""
-    told = review(office, office.holders(HolderOrder(thresholds={"root": 1})))["root"]
+    told = review(office, office.holders(HolderChange(thresholds={"root": 1})))["root"]
     (sentence,) = told.changes
     assert sentence.startswith("Asks for 1 instead of 2 signatures of root; ")
     assert sentence.endswith("from then on one signature is enough, by any of three keys.")

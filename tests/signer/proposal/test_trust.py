@@ -5,7 +5,7 @@ import pytest
 from tuf.api.metadata import Metadata, TargetFile
 
 from server.core.metadata import encode_metadata
-from signer.ceremony.changes import HolderOrder
+from signer.ceremony.changes import HolderChange
 from signer.errors import ProposalError
 from signer.proposal.document import MetadataText, check_anchor
 from signer.proposal.trust import verify_proposal
@@ -55,7 +55,7 @@ def test_a_renewal_is_a_transition(office) -> None:
 def test_a_new_root_is_signed_by_old_and_new_holders(office, new_keys) -> None:
     """The keys that may sign are those of both roots, the removed one included."""
     added = new_keys.load_public_key("root-4")
-    order = HolderOrder((added,), (("root", office.public("root-2").keyid),))
+    order = HolderChange((added,), (("root", office.public("root-2").keyid),))
     keys = office.holders(order).transition.signing_keys("root")
     assert set(keys) == {added.keyid, *(office.public(f"root-{n}").keyid for n in (1, 2, 3))}
     assert keys[added.keyid] == added.public
@@ -202,7 +202,7 @@ def test_a_changelog_that_is_no_plain_text_is_refused(office) -> None:
 
 def test_a_role_that_loses_its_signatures_must_be_signed_again(office) -> None:
     """Taking away a key that signed a role's version is refused unless the role comes along."""
-    order = HolderOrder((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
+    order = HolderChange((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
     fine = office.holders(order)
     assert list(fine.transition.new) == ["targets"]  # armani-1 has signed it, too
     lacking = with_context(fine.proposal, lambda file: file.role != "armani")

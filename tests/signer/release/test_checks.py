@@ -7,8 +7,8 @@ from tuf.api.metadata import Targets
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
 from signer.ota.errors import MAX_SENTENCE
-from signer.release.order import ReleaseOrder
 from signer.release.plan import judge_release, plan_release
+from signer.release.request import ReleaseRequest
 from tests.signer.builds import NOW
 
 STABLE = Channel("armani", "id", "stable")
@@ -23,7 +23,7 @@ def plan(now):
 
     def planned(channel, packages, current=None):
         current = Targets(version=1, expires=expires) if current is None else current
-        return plan_release(ReleaseOrder(channel), packages, current, NOW, expires)
+        return plan_release(ReleaseRequest(channel), packages, current, NOW, expires)
 
     return planned
 
@@ -86,9 +86,9 @@ def test_an_incremental_starts_from_a_known_build(facts, now) -> None:
     empty = Targets(version=1, expires=expires)
     both = [facts["second"], facts["step"]]
     with pytest.raises(ReleaseRefusal, match=r"starts from \S+, which armani does not list; sign"):
-        plan_release(ReleaseOrder(STABLE), both, empty, NOW, expires)
-    order = ReleaseOrder(STABLE, factory_builds=frozenset({FIRST_BUILD}))
-    assert len(plan_release(order, both, empty, NOW, expires).targets) == 2
+        plan_release(ReleaseRequest(STABLE), both, empty, NOW, expires)
+    request = ReleaseRequest(STABLE, factory_builds=frozenset({FIRST_BUILD}))
+    assert len(plan_release(request, both, empty, NOW, expires).targets) == 2
 
 
 def test_an_incremental_starts_from_an_older_build_of_the_region(plan, facts) -> None:
@@ -120,12 +120,12 @@ def test_a_stepping_stone_must_be_there(facts, now) -> None:
     """A build below it needs a full package on the way, in the same channel."""
     expires = now + timedelta(days=90)
     empty = Targets(version=1, expires=expires)
-    beta = plan_release(ReleaseOrder(BETA), [facts["first"]], empty, NOW, expires)
-    order = ReleaseOrder(STABLE, min_counter=1)
+    beta = plan_release(ReleaseRequest(BETA), [facts["first"]], empty, NOW, expires)
+    request = ReleaseRequest(STABLE, min_counter=1)
     with pytest.raises(ReleaseRefusal, match="armani/id/stable has no release from which"):
-        plan_release(order, [facts["second"]], beta, NOW, expires)
-    stable = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
-    assert len(plan_release(order, [facts["second"]], stable, NOW, expires).targets) == 2
+        plan_release(request, [facts["second"]], beta, NOW, expires)
+    stable = plan_release(ReleaseRequest(STABLE), [facts["first"]], empty, NOW, expires)
+    assert len(plan_release(request, [facts["second"]], stable, NOW, expires).targets) == 2
 
 
 LONG_NAME = "x" * 250
@@ -147,8 +147,8 @@ def test_sentences_are_short(plan, facts, now, change) -> None:
     first = replace(facts["first"], fingerprint="b" * 128)
     listed = plan(STABLE, [first])
     long = replace(first, path=first.path.with_name(f"{LONG_NAME}.zip"), **change)
-    order = ReleaseOrder(GLOBAL)
-    judged = judge_release(order, [long], listed, NOW, now + timedelta(days=90), [first])
+    request = ReleaseRequest(GLOBAL)
+    judged = judge_release(request, [long], listed, NOW, now + timedelta(days=90), [first])
     assert judged.refusals
     assert all(len(each) <= MAX_SENTENCE for each in judged.refusals)
 

@@ -14,7 +14,7 @@ from server.core.role_edit import Withdrawal, is_unchanged, make_target
 from server.core.succession import check_role_content
 from signer.errors import ReleaseRefusal
 from signer.release.edits import (
-    PromotionOrder,
+    PromotionRequest,
     next_role,
     plan_promotion,
     plan_prune,
@@ -62,8 +62,8 @@ def edit(role, newest, name, *drawn):
             path = path_of(newest - number, newest - number - source, channel)
             return plan_withdrawal(Withdrawal((path,), None, until), role, EXPIRES)
         case "promote", (number, (source, target)):
-            order = PromotionOrder(source, target, newest - number)
-            return plan_promotion(order, role, EXPIRES).planned
+            request = PromotionRequest(source, target, newest - number)
+            return plan_promotion(request, role, EXPIRES).planned
         case "prune", (keep,):
             return plan_prune("armani", keep, role, NOW, EXPIRES).planned
         case "retire", (0,):
@@ -78,7 +78,7 @@ def busy_role():
     for number in range(2, 6):
         role = sign(role, [make_facts(number), make_facts(number, number - 1)], BETA)
     for number in range(1, 5):
-        role = plan_promotion(PromotionOrder(BETA, STABLE, number), role, EXPIRES).planned
+        role = plan_promotion(PromotionRequest(BETA, STABLE, number), role, EXPIRES).planned
     return role
 
 

@@ -6,8 +6,8 @@ from tuf.api.metadata import TargetFile, Targets
 
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
-from signer.release.order import ReleaseOrder
 from signer.release.plan import judge_release, plan_release
+from signer.release.request import ReleaseRequest
 from tests.signer.builds import NOW
 
 STABLE = Channel("armani", "id", "stable")
@@ -31,8 +31,8 @@ def empty(expires):
 @pytest.fixture
 def one(empty, facts, expires):
     """Return the role with the first build in it."""
-    order = ReleaseOrder(STABLE, changelog={"en": "First."})
-    return plan_release(order, [facts["first"]], empty, NOW, expires)
+    request = ReleaseRequest(STABLE, changelog={"en": "First."})
+    return plan_release(request, [facts["first"]], empty, NOW, expires)
 
 
 def test_a_release_says_what_the_package_says(one, facts) -> None:
@@ -65,7 +65,7 @@ def test_a_release_says_what_the_package_says(one, facts) -> None:
 def test_full_and_incremental_share_a_counter(one, facts, expires) -> None:
     """The packages of the next build get the next counter, and the old release is untouched."""
     planned = plan_release(
-        ReleaseOrder(STABLE), [facts["step"], facts["second"]], one, NOW, expires
+        ReleaseRequest(STABLE), [facts["step"], facts["second"]], one, NOW, expires
     )
     assert list(planned.targets) == [FIRST, SECOND, STEP]
     assert [planned.targets[path].custom["counter"] for path in (FIRST, SECOND, STEP)] == [1, 2, 2]
@@ -84,7 +84,7 @@ def test_unknown_members_are_kept(one, facts, expires) -> None:
     target.unrecognized_fields["x-target"] = {"a": 1}
     target.custom["x-custom"] = "b"
     planned = plan_release(
-        ReleaseOrder(STABLE, changelog={"en": "Better text."}),
+        ReleaseRequest(STABLE, changelog={"en": "Better text."}),
         [facts["first"]],
         one,
         NOW,
@@ -99,44 +99,44 @@ def test_unknown_members_are_kept(one, facts, expires) -> None:
 
 def test_another_channel_shares_counter_and_text(one, facts, expires) -> None:
     """The same build in a second channel is the same build, at a second path."""
-    order = ReleaseOrder(Channel("armani", "id", "beta"))
-    planned = plan_release(order, [facts["first"]], one, NOW, expires)
+    request = ReleaseRequest(Channel("armani", "id", "beta"))
+    planned = plan_release(request, [facts["first"]], one, NOW, expires)
     custom = planned.targets["armani/id/beta/armani-first.zip"].custom
     assert (custom["counter"], custom["changelog"]) == (1, {"en": "First."})
 
 
 def test_everything_listed_already_is_no_change(one, facts, expires) -> None:
-    """Repeating an order plans the same targets, whether the text is given again or not."""
+    """Repeating a request plans the same targets, whether the text is given again or not."""
     for changelog in ({"en": "First."}, {}):
-        order = ReleaseOrder(STABLE, changelog=changelog)
-        assert plan_release(order, [facts["first"]], one, NOW, expires).targets == one.targets
+        request = ReleaseRequest(STABLE, changelog=changelog)
+        assert plan_release(request, [facts["first"]], one, NOW, expires).targets == one.targets
 
 
 def test_a_withdrawn_release_stays_withdrawn(one, facts, expires) -> None:
     """Signing its package again does not bring it back."""
     one.targets[FIRST].custom["withdrawn"] = True
-    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], one, NOW, expires)
+    planned = plan_release(ReleaseRequest(STABLE), [facts["first"]], one, NOW, expires)
     assert planned.targets[FIRST].custom["withdrawn"] is True
 
 
 def test_a_stepping_stone_is_shared_by_a_build(one, facts, expires) -> None:
     """A package that joins a build takes over its min_counter, and may not differ."""
-    order = ReleaseOrder(STABLE, min_counter=1)
-    stone = plan_release(order, [facts["second"]], one, NOW, expires)
-    joined = plan_release(ReleaseOrder(STABLE), [facts["step"]], stone, NOW, expires)
+    request = ReleaseRequest(STABLE, min_counter=1)
+    stone = plan_release(request, [facts["second"]], one, NOW, expires)
+    joined = plan_release(ReleaseRequest(STABLE), [facts["step"]], stone, NOW, expires)
     assert joined.targets[STEP].custom["min_counter"] == 1
     with pytest.raises(ReleaseRefusal, match="have min_counter 1"):
-        plan_release(ReleaseOrder(STABLE, min_counter=0), [facts["step"]], stone, NOW, expires)
+        plan_release(ReleaseRequest(STABLE, min_counter=0), [facts["step"]], stone, NOW, expires)
 
 
 def test_a_counter_can_be_chosen(one, facts, expires) -> None:
     """A build that is new may leave numbers out."""
-    planned = plan_release(ReleaseOrder(STABLE, counter=10), [facts["second"]], one, NOW, expires)
+    planned = plan_release(ReleaseRequest(STABLE, counter=10), [facts["second"]], one, NOW, expires)
     assert planned.targets[SECOND].custom["counter"] == 10
 
 
 @pytest.mark.parametrize(
-    ("name", "order", "sentence"),
+    ("name", "request", "sentence"),
     [
         ("first", {"counter": 2}, "has counter 1 already"),
         ("second", {"counter": 1}, "Counter 1 is not above 1"),
@@ -148,10 +148,12 @@ def test_a_counter_can_be_chosen(one, facts, expires) -> None:
         ("second", {"channel": Channel("dior", "id", "stable")}, "not for dior"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(one, facts, expires, name, order, sentence) -> None:
+def test_a_request_that_cannot_be_is_refused(one, facts, expires, name, request, sentence) -> None:
     """The sentence says why."""
     with pytest.raises(ReleaseRefusal, match=sentence):
-        plan_release(ReleaseOrder(**{"channel": STABLE} | order), [facts[name]], one, NOW, expires)
+        plan_release(
+            ReleaseRequest(**{"channel": STABLE} | request), [facts[name]], one, NOW, expires
+        )
 
 
 @pytest.mark.parametrize(
@@ -177,46 +179,48 @@ def test_a_build_that_goes_back_or_is_malformed_is_refused(
 ) -> None:
     """Time and patch level never fall, and every member has its form."""
     with pytest.raises(ReleaseRefusal, match=sentence):
-        plan_release(ReleaseOrder(STABLE), [replace(facts["second"], **change)], one, NOW, expires)
+        plan_release(
+            ReleaseRequest(STABLE), [replace(facts["second"], **change)], one, NOW, expires
+        )
 
 
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"length": 1}])
 def test_a_path_keeps_its_bytes(one, facts, expires, change) -> None:
     """The sentence says what to do with a package that was built again."""
     with pytest.raises(ReleaseRefusal, match="another file name"):
-        plan_release(ReleaseOrder(STABLE), [replace(facts["first"], **change)], one, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [replace(facts["first"], **change)], one, NOW, expires)
 
 
 def test_a_path_keeps_its_facts(one, facts, expires) -> None:
     """The same bytes with other facts are refused too."""
     changed = replace(facts["first"], sdk_level=35)
     with pytest.raises(ReleaseRefusal, match="keeps its bytes and facts"):
-        plan_release(ReleaseOrder(STABLE), [changed], one, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [changed], one, NOW, expires)
 
 
 def test_packages_of_two_builds_are_refused(empty, facts, expires) -> None:
     """One run signs one build."""
     with pytest.raises(ReleaseRefusal, match="leads to another build"):
-        plan_release(ReleaseOrder(STABLE), [facts["first"], facts["second"]], empty, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [facts["first"], facts["second"]], empty, NOW, expires)
 
 
 def test_two_packages_of_one_name_are_refused(empty, facts, expires) -> None:
     """One path cannot hold two files."""
     other = replace(facts["first"], sha256="0" * 64)
     with pytest.raises(ReleaseRefusal, match=r"have the file name armani-first.zip; rename one"):
-        plan_release(ReleaseOrder(STABLE), [facts["first"], other], empty, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [facts["first"], other], empty, NOW, expires)
 
 
 def test_a_package_that_is_named_twice_is_refused(empty, facts, expires) -> None:
     """The sentence says so, and does not ask for another name."""
     with pytest.raises(ReleaseRefusal, match=r"armani-first.zip is named twice; name each"):
-        plan_release(ReleaseOrder(STABLE), [facts["first"], facts["first"]], empty, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [facts["first"], facts["first"]], empty, NOW, expires)
 
 
 def test_no_package_is_refused(empty, expires) -> None:
     """There is nothing to sign."""
     with pytest.raises(ReleaseRefusal, match="No package"):
-        plan_release(ReleaseOrder(STABLE), [], empty, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [], empty, NOW, expires)
 
 
 def test_a_role_of_a_newer_schema_is_refused(one, facts, expires) -> None:
@@ -224,26 +228,28 @@ def test_a_role_of_a_newer_schema_is_refused(one, facts, expires) -> None:
     custom = {**one.targets[FIRST].custom, "schema": 2}
     one.targets[FIRST] = TargetFile(1, {"sha256": "0" * 64}, FIRST, {"custom": custom})
     with pytest.raises(ReleaseRefusal, match="schema '2'"):
-        plan_release(ReleaseOrder(STABLE), [facts["second"]], one, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [facts["second"]], one, NOW, expires)
 
 
 @pytest.mark.parametrize("counter", [1002, 2**53 - 1, 2**53, 10**30])
 def test_a_counter_that_leaves_too_many_out_is_refused(one, facts, expires, counter) -> None:
     """A mistyped one could never be taken back; a thousand may be left out."""
-    order = ReleaseOrder(STABLE, counter=counter)
+    request = ReleaseRequest(STABLE, counter=counter)
     with pytest.raises(ReleaseRefusal, match=r"is more than 1000 above 1, the highest so far"):
-        plan_release(order, [facts["second"]], one, NOW, expires)
-    planned = plan_release(ReleaseOrder(STABLE, counter=1001), [facts["second"]], one, NOW, expires)
+        plan_release(request, [facts["second"]], one, NOW, expires)
+    planned = plan_release(
+        ReleaseRequest(STABLE, counter=1001), [facts["second"]], one, NOW, expires
+    )
     assert planned.targets[SECOND].custom["counter"] == 1001
 
 
 def test_when_no_counter_is_left_it_is_said(empty, facts, expires) -> None:
     """In words of people."""
     empty.unrecognized_fields["custom"] = {"floor": 2**53 - 1, "floor_time": 5, "schema": 1}
-    last = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
+    last = plan_release(ReleaseRequest(STABLE), [facts["first"]], empty, NOW, expires)
     assert last.targets[FIRST].custom["counter"] == 2**53 - 1
     with pytest.raises(ReleaseRefusal, match=r"No counter is left above 9007199254740991"):
-        plan_release(ReleaseOrder(STABLE), [facts["second"]], last, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [facts["second"]], last, NOW, expires)
 
 
 @pytest.mark.parametrize(
@@ -258,32 +264,36 @@ def test_when_no_counter_is_left_it_is_said(empty, facts, expires) -> None:
 def test_a_build_from_the_future_is_refused(one, facts, expires, change, sentence) -> None:
     """No right build could ever follow it; it is noon of June 1st."""
     with pytest.raises(ReleaseRefusal, match=sentence):
-        plan_release(ReleaseOrder(STABLE), [replace(facts["second"], **change)], one, NOW, expires)
+        plan_release(
+            ReleaseRequest(STABLE), [replace(facts["second"], **change)], one, NOW, expires
+        )
 
 
 def test_a_day_and_a_month_ahead_are_taken(one, facts, expires) -> None:
     """Clocks differ, and patch levels are published ahead; in December of the next year."""
     change = {"post_timestamp": 1780401600, "security_patch_level": "2026-07-31"}
     second = replace(facts["second"], **change)
-    assert plan_release(ReleaseOrder(STABLE), [second], one, NOW, expires)
+    assert plan_release(ReleaseRequest(STABLE), [second], one, NOW, expires)
     second = replace(facts["second"], security_patch_level="2027-01-05")
     december = NOW.replace(month=12)
-    assert plan_release(ReleaseOrder(STABLE), [second], one, december, expires)
+    assert plan_release(ReleaseRequest(STABLE), [second], one, december, expires)
     with pytest.raises(ReleaseRefusal, match="beyond next month"):
-        plan_release(ReleaseOrder(STABLE), [second], one, NOW.replace(month=11), expires)
+        plan_release(ReleaseRequest(STABLE), [second], one, NOW.replace(month=11), expires)
 
 
 def test_the_changelog_that_is_judged_is_the_one_that_is_listed(one, facts, expires) -> None:
     """A path keeps its own text, and the build's text of another channel does not speak for it."""
     beta = Channel("armani", "id", "beta")
-    other = ReleaseOrder(beta, changelog={"en": "Beta.", "id": "Beta."})
+    other = ReleaseRequest(beta, changelog={"en": "Beta.", "id": "Beta."})
     both = plan_release(other, [facts["first"]], one, NOW, expires)
     assert next(iter(both.targets)).startswith("armani/id/beta/")
-    order = ReleaseOrder(STABLE, required_locales=("en", "id"))
+    request = ReleaseRequest(STABLE, required_locales=("en", "id"))
     with pytest.raises(ReleaseRefusal, match="no text for id"):
-        plan_release(order, [facts["first"]], both, NOW, expires)
-    order = ReleaseOrder(STABLE, required_locales=("en", "id"), changelog={"en": "A", "id": "B"})
-    planned = plan_release(order, [facts["first"]], both, NOW, expires)
+        plan_release(request, [facts["first"]], both, NOW, expires)
+    request = ReleaseRequest(
+        STABLE, required_locales=("en", "id"), changelog={"en": "A", "id": "B"}
+    )
+    planned = plan_release(request, [facts["first"]], both, NOW, expires)
     assert planned.targets[FIRST].custom["changelog"] == {"en": "A", "id": "B"}
 
 
@@ -292,21 +302,21 @@ def test_a_changelog_of_an_older_version_stays(one, facts, expires) -> None:
     odd = {"en": "See https://rom.example\u200b."}
     one.targets[FIRST].custom["changelog"] = odd
     beta = Channel("armani", "id", "beta")
-    both = plan_release(ReleaseOrder(beta), [facts["first"]], one, NOW, expires)
+    both = plan_release(ReleaseRequest(beta), [facts["first"]], one, NOW, expires)
     assert [target.custom["changelog"] for target in both.targets.values()] == [odd, odd]
-    order = ReleaseOrder(STABLE, changelog={"en": "Better."})
-    assert plan_release(order, [facts["second"]], both, NOW, expires)
-    order = ReleaseOrder(STABLE, changelog={"en": "See https://rom.example."})
+    request = ReleaseRequest(STABLE, changelog={"en": "Better."})
+    assert plan_release(request, [facts["second"]], both, NOW, expires)
+    request = ReleaseRequest(STABLE, changelog={"en": "See https://rom.example."})
     with pytest.raises(ReleaseRefusal, match=r"^The changelog for en is no plain text"):
-        plan_release(order, [facts["second"]], both, NOW, expires)
+        plan_release(request, [facts["second"]], both, NOW, expires)
 
 
 def test_every_reason_is_given(empty, facts, expires) -> None:
     """A package that is wrong in many ways is said to be so at once; the first is raised."""
     step = replace(facts["step"], wipe=True, devices=("dior",))
     other = replace(facts["second"], fingerprint="Hening/other:14/A/1")
-    order = ReleaseOrder(STABLE, min_counter=1, required_locales=("en",))
-    judged = judge_release(order, [step], empty, NOW, expires, [other])
+    request = ReleaseRequest(STABLE, min_counter=1, required_locales=("en",))
+    judged = judge_release(request, [step], empty, NOW, expires, [other])
     assert judged.planned is None
     assert [each.question for each in judged.verdicts if each.refusal] == [
         "keeps the owner's data",
@@ -318,15 +328,15 @@ def test_every_reason_is_given(empty, facts, expires) -> None:
         "has one full package",
     ]
     with pytest.raises(ReleaseRefusal, match="wipes the owner's data"):
-        plan_release(order, [step], empty, NOW, expires, [other])
+        plan_release(request, [step], empty, NOW, expires, [other])
 
 
 def test_a_plan_without_refusals_is_the_next_version(one, facts, expires) -> None:
     """Judging and planning are one."""
-    packages, order = [facts["second"], facts["step"]], ReleaseOrder(STABLE)
-    judged = judge_release(order, packages, one, NOW, expires, [facts["first"]])
+    packages, request = [facts["second"], facts["step"]], ReleaseRequest(STABLE)
+    judged = judge_release(request, packages, one, NOW, expires, [facts["first"]])
     assert judged.refusals == ()
-    assert judged.planned.targets == plan_release(order, packages, one, NOW, expires).targets
+    assert judged.planned.targets == plan_release(request, packages, one, NOW, expires).targets
     assert judged.counter == 2
     assert sorted(judged.releases) == [FIRST, SECOND, STEP]
     (compared,) = [each for each in judged.verdicts if "the bytes of Hening" in each.question]
@@ -336,7 +346,7 @@ def test_a_plan_without_refusals_is_the_next_version(one, facts, expires) -> Non
 def test_what_is_not_at_hand_is_not_compared(one, facts, expires) -> None:
     """It is no refusal, and no approval either."""
     packages = [facts["second"], facts["step"]]
-    judged = judge_release(ReleaseOrder(STABLE), packages, one, NOW, expires)
+    judged = judge_release(ReleaseRequest(STABLE), packages, one, NOW, expires)
     (compared,) = [each for each in judged.verdicts if "the bytes of Hening" in each.question]
     assert (compared.passed, "--source" in compared.remark) == (None, True)
 
@@ -345,28 +355,28 @@ def test_unknown_operations_are_allowed_by_name(empty, facts, expires) -> None:
     """A package of a newer format is refused until the engineer says that phones know it."""
     newer = replace(facts["first"], unknown=("unknown-27",))
     with pytest.raises(ReleaseRefusal, match="unknown-27"):
-        plan_release(ReleaseOrder(STABLE), [newer], empty, NOW, expires)
-    order = ReleaseOrder(STABLE, allow_operations=frozenset({"unknown-27"}))
-    assert len(plan_release(order, [newer], empty, NOW, expires).targets) == 1
+        plan_release(ReleaseRequest(STABLE), [newer], empty, NOW, expires)
+    request = ReleaseRequest(STABLE, allow_operations=frozenset({"unknown-27"}))
+    assert len(plan_release(request, [newer], empty, NOW, expires).targets) == 1
 
 
 def test_a_counter_goes_on_above_the_floor(empty, facts, expires) -> None:
     """The highest that ever was is remembered by the role."""
     empty.unrecognized_fields["custom"] = {"floor": 7, "floor_time": 5, "schema": 1}
-    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
+    planned = plan_release(ReleaseRequest(STABLE), [facts["first"]], empty, NOW, expires)
     assert planned.targets[FIRST].custom["counter"] == 7
     with pytest.raises(ReleaseRefusal, match="Counter 6 is not above 6"):
-        plan_release(ReleaseOrder(STABLE, counter=6), [facts["first"]], empty, NOW, expires)
+        plan_release(ReleaseRequest(STABLE, counter=6), [facts["first"]], empty, NOW, expires)
     empty.unrecognized_fields["custom"]["floor_time"] = facts["first"].post_timestamp
     with pytest.raises(ReleaseRefusal, match="not newer than the role's floor_time"):
-        plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
+        plan_release(ReleaseRequest(STABLE), [facts["first"]], empty, NOW, expires)
 
 
 def test_a_region_is_not_answered_for_where_nobody_can_know(empty, one, facts, expires) -> None:
     """A package does not say its region; the build's other packages do, once they are listed."""
     asked = {}
     for name, role in (("new", empty), ("listed", one)):
-        judged = judge_release(ReleaseOrder(STABLE), [facts["first"]], role, NOW, expires)
+        judged = judge_release(ReleaseRequest(STABLE), [facts["first"]], role, NOW, expires)
         (verdict,) = (each for each in judged.verdicts if each.question == "is for this region")
         asked[name] = (verdict.passed, verdict.remark)
     assert asked["new"] == (None, "a package does not say its region: make sure that it is id")

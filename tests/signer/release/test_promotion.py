@@ -3,7 +3,7 @@ import pytest
 from server.core.names import Channel
 from server.core.role_edit import Withdrawal
 from signer.errors import ReleaseRefusal
-from signer.release.edits import PromotionOrder, plan_promotion, plan_withdrawal
+from signer.release.edits import PromotionRequest, plan_promotion, plan_withdrawal
 from tests.signer.builds import (
     BETA,
     EXPIRES,
@@ -25,7 +25,7 @@ def role():
 
 def promote(role, counter=2, target=STABLE, **more):
     """Plan a promotion out of beta."""
-    return plan_promotion(PromotionOrder(BETA, target, counter, **more), role, EXPIRES)
+    return plan_promotion(PromotionRequest(BETA, target, counter, **more), role, EXPIRES)
 
 
 def test_the_same_bytes_are_listed_a_second_time(role) -> None:
@@ -120,8 +120,8 @@ def test_a_text_of_an_older_version_goes_along(role) -> None:
 def test_what_is_withdrawn_is_not_promoted(role) -> None:
     """Neither from where it is withdrawn, nor to where it is."""
     for place in (BETA, STABLE):
-        order = Withdrawal((str(place),), 2)
-        withdrawn = plan_withdrawal(order, promote(role).planned, EXPIRES)
+        request = Withdrawal((str(place),), 2)
+        withdrawn = plan_withdrawal(request, promote(role).planned, EXPIRES)
         with pytest.raises(ReleaseRefusal, match=r"withdrawn.*that is final; promote another"):
             promote(withdrawn)
 

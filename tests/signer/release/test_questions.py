@@ -3,9 +3,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from signer.release.order import ReleaseOrder
 from signer.release.plan import judge_release
 from signer.release.proof import Proof, Proofs, ProvedPartition, ProvedSource
+from signer.release.request import ReleaseRequest
 from tests.signer.builds import (
     EXPIRES,
     NOW,
@@ -41,10 +41,10 @@ def proof_of(facts, **changes):
     return Proof(**(values | changes))
 
 
-def judge(packages, *given, sources=(), current=None, terms=TERMS, **order):
+def judge(packages, *given, sources=(), current=None, terms=TERMS, **request):
     """Return the verdicts about proofs, as subject, answer, refusal or remark."""
-    order = ReleaseOrder(STABLE, proofs=replace(terms, given=given), **order)
-    judged = judge_release(order, packages, current or role_of(1), NOW, EXPIRES, sources)
+    request = ReleaseRequest(STABLE, proofs=replace(terms, given=given), **request)
+    judged = judge_release(request, packages, current or role_of(1), NOW, EXPIRES, sources)
     return [
         (each.subject, each.answer, each.refusal or each.remark)
         for each in judged.verdicts

@@ -9,20 +9,20 @@ from server.core.bundle import decode_bundle
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal, SignerError, WorkFolderError
 from signer.keys.keystore import Keystore
-from signer.release.order import ReleaseOrder
+from signer.release.request import ReleaseRequest
 from signer.release.sign import list_releases, sign_release
 from signer.work_folder import WorkFolder
 
-ORDER = ReleaseOrder(Channel("armani", "id", "stable"), changelog={"en": "Fixes."})
+REQUEST = ReleaseRequest(Channel("armani", "id", "stable"), changelog={"en": "Fixes."})
 
 
 @pytest.fixture
 def sign(repo, keys, passphrases, now, incoming):
     """Return what signs packages in the test's own folders."""
 
-    def signed(packages, order=ORDER, at=now, ask=passphrases, **more):
+    def signed(packages, request=REQUEST, at=now, ask=passphrases, **more):
         return sign_release(
-            WorkFolder(repo), Keystore(keys), ask, order, packages, at, incoming, **more
+            WorkFolder(repo), Keystore(keys), ask, request, packages, at, incoming, **more
         )
 
     return signed
@@ -80,7 +80,7 @@ def test_the_same_command_after_expiry_signs_anew(sign, facts, now, repo) -> Non
 def test_a_better_text_is_a_new_version(sign, facts) -> None:
     """A changelog may change after the release."""
     sign([facts["first"]])
-    again = sign([facts["first"]], replace(ORDER, changelog={"en": "Better."}))
+    again = sign([facts["first"]], replace(REQUEST, changelog={"en": "Better."}))
     assert (again.version, again.counter, again.repeated) == (3, 1, False)
 
 

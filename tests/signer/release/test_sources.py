@@ -4,8 +4,8 @@ import pytest
 
 from server.core.release import decode_releases
 from signer.errors import ReleaseRefusal
-from signer.release.order import ReleaseOrder
 from signer.release.plan import judge_release
+from signer.release.request import ReleaseRequest
 from signer.release.sources import (
     ListedFulls,
     check_same_partitions,
@@ -109,7 +109,7 @@ def test_packages_of_one_build_lead_to_the_same_partitions(other, names, full_at
         packages, sources = [other, full], []
     else:
         packages, sources, role = [other], [full], sign(role, [full])
-    judged = judge_release(ReleaseOrder(STABLE), packages, role, NOW, EXPIRES, sources)
+    judged = judge_release(ReleaseRequest(STABLE), packages, role, NOW, EXPIRES, sources)
     (refusal,) = judged.refusals
     assert refusal.startswith(f"{STEP.path.name} leads to another {names} than {full.path.name};")
 
@@ -118,7 +118,7 @@ def test_incrementals_without_their_full_package_are_compared_among_themselves()
     """And it is said that nobody compared them with it."""
     role = sign(role_of(1, 2), [make_facts(3)])
     steps = [make_facts(3, 2), partition(make_facts(3, 1), sha256="f" * 64)]
-    judged = judge_release(ReleaseOrder(STABLE), steps, role, NOW, EXPIRES)
+    judged = judge_release(ReleaseRequest(STABLE), steps, role, NOW, EXPIRES)
     assert [each[:40] for each in judged.refusals] == ["armani-id-3-from-1.zip leads to another "]
     (silent,) = [
         each
@@ -128,10 +128,12 @@ def test_incrementals_without_their_full_package_are_compared_among_themselves()
     assert silent.remark == "give this build's full package with --source"
 
 
-def answer(source, role, **order):
+def answer(source, role, **request):
     """Return what is said of build 2's incremental when `source` is given for build 1."""
     packages = [make_facts(2), STEP]
-    judged = judge_release(ReleaseOrder(STABLE, **order), packages, role, NOW, EXPIRES, [source])
+    judged = judge_release(
+        ReleaseRequest(STABLE, **request), packages, role, NOW, EXPIRES, [source]
+    )
     (verdict,) = [each for each in judged.verdicts if "starts from the bytes" in each.question]
     return verdict
 
@@ -140,8 +142,8 @@ def test_a_source_is_the_listed_file() -> None:
     """Not another zip that calls itself the same build, even with the partitions that are asked."""
     assert answer(FULL, role_of(1)).answer == "yes"
     other = replace(FULL, sha256="e" * 64, path=FULL.path.with_name("other.zip"))
-    for order in ({}, {"factory_builds": frozenset({fingerprint(1)})}):
-        verdict = answer(other, role_of(1), **order)
+    for request in ({}, {"factory_builds": frozenset({fingerprint(1)})}):
+        verdict = answer(other, role_of(1), **request)
         assert verdict.answer == "no"
         assert verdict.refusal == (
             f"other.zip calls itself {fingerprint(1)} and is another file than"
@@ -159,10 +161,10 @@ def test_the_package_of_an_unlisted_build_counts_for_factory_builds_only() -> No
     assert "patches another system" in answer(other, empty_role(), **stated).refusal
 
 
-def left_out(packages, sources=(), current=None, **order):
+def left_out(packages, sources=(), current=None, **request):
     """Return the verdicts about partitions that are left out, as answer, refusal or remark."""
     judged = judge_release(
-        ReleaseOrder(STABLE, **order), packages, current or role_of(1), NOW, EXPIRES, sources
+        ReleaseRequest(STABLE, **request), packages, current or role_of(1), NOW, EXPIRES, sources
     )
     return [
         (each.answer, each.refusal or each.remark)

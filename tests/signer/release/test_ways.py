@@ -59,8 +59,8 @@ def test_a_stepping_stone_comes_first() -> None:
 
 def test_withdrawn_builds_have_a_way_but_are_none() -> None:
     """Phones may run them, and get away from them."""
-    order = Withdrawal((str(STABLE),), 2)
-    role = plan_withdrawal(order, role_of(1, 2, 3), EXPIRES)
+    request = Withdrawal((str(STABLE),), 2)
+    role = plan_withdrawal(request, role_of(1, 2, 3), EXPIRES)
     assert ways(role) == [(1, (path_of(3),)), (2, (path_of(3),))]
 
 

@@ -93,8 +93,8 @@ def test_a_drain_gets_shorter_and_never_longer(role, first, second, left) -> Non
 def test_a_drain_that_is_not_granted_is_said(role, first, second, sentence) -> None:
     """It belongs to the withdrawal; nothing is said of what is withdrawn only now."""
     once = withdraw(role, path_of(2, 1), drain_until=first)
-    order = Withdrawal((str(STABLE),), 2, second)
-    said = undrained(order, once, plan_withdrawal(order, once, EXPIRES))
+    request = Withdrawal((str(STABLE),), 2, second)
+    said = undrained(request, once, plan_withdrawal(request, once, EXPIRES))
     start = f"{path_of(2, 1)} was withdrawn before, and a drain cannot be added or lengthened"
     assert said == ([f"{start} later: {sentence}"] if sentence else [])
 

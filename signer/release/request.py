@@ -1,4 +1,4 @@
-"""The engineer's order for signing packages, with defaults from the build's earlier releases."""
+"""The request for a release, with defaults from the build's earlier releases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from signer.release.proof import Proofs
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseOrder:
-    """The engineer's order; None and an empty changelog take the build's earlier values.
+class ReleaseRequest:
+    """What is to be released; None and an empty changelog take the build's earlier values.
 
     By default a listed build keeps its counter, its stepping stone in the same channel and its
     changelog; a new build gets the next counter, no stepping stone and no text. `factory_builds`
@@ -41,9 +41,9 @@ def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor
 
 
 def choose_counter(
-    order: ReleaseOrder, fingerprint: str, releases: Mapping[str, Release], floor: Floor
+    request: ReleaseRequest, fingerprint: str, releases: Mapping[str, Release], floor: Floor
 ) -> int:
-    """Return the counter that the order asks for; ReleaseRefusal when it is not allowed.
+    """Return the counter that the request asks for; ReleaseRefusal when it is not allowed.
 
     A mistyped counter could never be reverted, so it may not skip more than COUNTER_STEP.
     """
@@ -53,21 +53,21 @@ def choose_counter(
             f"No counter is left above {lowest - 1}, the highest so far; the model needs another"
             " codename."
         )
-    if order.counter is None or order.counter == lowest:
+    if request.counter is None or request.counter == lowest:
         return lowest
     if any(release.fingerprint == fingerprint for release in releases.values()):
         raise ReleaseRefusal(f"This build has counter {lowest} already; leave --counter away.")
-    if order.counter < lowest:
+    if request.counter < lowest:
         raise ReleaseRefusal(
-            f"Counter {order.counter} is not above {lowest - 1}, the highest so far;"
+            f"Counter {request.counter} is not above {lowest - 1}, the highest so far;"
             " leave --counter away."
         )
-    if order.counter - lowest >= COUNTER_STEP:
+    if request.counter - lowest >= COUNTER_STEP:
         raise ReleaseRefusal(
-            f"Counter {order.counter} is more than {COUNTER_STEP} above {lowest - 1}, the highest"
+            f"Counter {request.counter} is more than {COUNTER_STEP} above {lowest - 1}, the highest"
             " so far, and there would be no way back; leave --counter away."
         )
-    return order.counter
+    return request.counter
 
 
 def choose_min_counter(

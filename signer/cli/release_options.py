@@ -29,8 +29,8 @@ from signer.release.proof import Proofs, load_proof
 
 if TYPE_CHECKING:
     from signer.ota.summary import OtaFacts
-    from signer.release.order import ReleaseOrder
     from signer.release.policy import TeamPolicy
+    from signer.release.request import ReleaseRequest
 
 expires_option = click.option(
     "--expires",
@@ -58,7 +58,7 @@ factory_option = click.option(
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ReleaseOptions:
     """The values of the options, before any package has been read."""
 
     packages: tuple[Path, ...]
@@ -77,20 +77,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """The order, the facts of the packages and sources that are sound, and the team's policy.
+    """The request, the facts of the packages and sources that are sound, and the team's policy.
 
     `unsound` gives, by file name, the error message of each unsound package.
     """
 
-    order: ReleaseOrder
+    request: ReleaseRequest
     packages: list[OtaFacts]
     sources: list[OtaFacts]
     unsound: dict[str, OtaError]
     policy: TeamPolicy
 
 
-def order_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the package arguments and options of a release, as `request`."""
+def release_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the package arguments and options of a release, as `options`."""
 
     @wraps(command)
     def run(
@@ -108,14 +108,14 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
         proofs: tuple[Path, ...],
         *,
         unverified: bool,
-        **options: Any,
+        **others: Any,
     ) -> None:
         if unverified == (certificate is not None):
             raise click.UsageError(
                 "Give --certificate PEM to verify the packages' own signatures, or --unverified to"
                 " go without."
             )
-        request = Request(
+        options = ReleaseOptions(
             packages,
             sources,
             None if certificate is None else certificate.read_bytes(),
@@ -129,7 +129,7 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
             frozenset(allow_operations),
             proofs,
         )
-        command(request=request, **options)
+        command(options=options, **others)
 
     for option in (
         expires_option,
@@ -206,37 +206,37 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def inspect_request(request: Request, repo: Path) -> Inspected:
+def inspect_packages(options: ReleaseOptions, repo: Path) -> Inspected:
     """Read every package once and apply the policy of the working folder `repo`.
 
     Raises OtaError when no package is sound, ReleaseRefusal for an invalid proof.
     """
-    from signer.release.order import ReleaseOrder
     from signer.release.policy import load_policy
+    from signer.release.request import ReleaseRequest
 
     policy, unsound = load_policy(repo), dict[str, OtaError]()
     proofs = Proofs(
-        tuple(map(load_proof, request.proofs)),
+        tuple(map(load_proof, options.proofs)),
         policy.require_proof,
-        "" if request.certificate is None else _hash_certificate(request.certificate),
+        "" if options.certificate is None else _hash_certificate(options.certificate),
         find_version(),
     )
-    packages = _inspect(request, request.packages, unsound)
-    sources = _inspect(request, request.sources, unsound)
+    packages = _inspect(options, options.packages, unsound)
+    sources = _inspect(options, options.sources, unsound)
     if not packages:
         raise next(iter(unsound.values()))
-    model = request.codename or choose_codename(packages[0])
-    order = ReleaseOrder(
-        Channel(model, request.region, request.channel),
-        request.counter,
-        request.min_counter,
-        request.changelog,
+    model = options.codename or choose_codename(packages[0])
+    request = ReleaseRequest(
+        Channel(model, options.region, options.channel),
+        options.counter,
+        options.min_counter,
+        options.changelog,
         tuple(policy.required_locales),
-        request.factory_builds | policy.factory_builds_of(model),
-        request.allow_operations,
+        options.factory_builds | policy.factory_builds_of(model),
+        options.allow_operations,
         proofs,
     )
-    return Inspected(order, packages, sources, unsound, policy)
+    return Inspected(request, packages, sources, unsound, policy)
 
 
 def _hash_certificate(raw: bytes) -> str:
@@ -246,7 +246,7 @@ def _hash_certificate(raw: bytes) -> str:
 
 
 def _inspect(
-    request: Request, paths: tuple[Path, ...], unsound: dict[str, OtaError]
+    options: ReleaseOptions, paths: tuple[Path, ...], unsound: dict[str, OtaError]
 ) -> list[OtaFacts]:
     from signer.ota.inspect import inspect_ota
 
@@ -257,8 +257,8 @@ def _inspect(
                 facts.append(
                     inspect_ota(
                         path,
-                        certificate=request.certificate,
-                        codename=request.codename,
+                        certificate=options.certificate,
+                        codename=options.codename,
                         progress=progress,
                     )
                 )
