@@ -12,7 +12,7 @@ from server.release.auth.accounts import account_codenames, tell_codenames
 from server.release.auth.audit_log import describe
 from server.release.auth.audit_log_query import read_audit_log, verify_audit_log
 from server.release.auth.tokens import fingerprint
-from server.release.checks.replay import Told, ToldChange
+from server.release.checks.replay import ReplayedChange, ReplayedState
 from server.release.webhooks.directory import webhook_fingerprint
 from server.storage.control_models import Account, Change, Token, Webhook, WebSession
 from server.storage.database import Sessions
@@ -20,13 +20,13 @@ from server.storage.database import Sessions
 BY_HAND = "somebody wrote to the database by hand"
 
 
-def compare_accounts(told: Told, rows: Iterable[Account]) -> Iterator[str]:
+def compare_accounts(expected: ReplayedState, rows: Iterable[Account]) -> Iterator[str]:
     """Yield a sentence for each account that differs from the audit log."""
     known = {row.name: row for row in rows}
-    for name in sorted(told.accounts.keys() - known.keys()):
+    for name in sorted(expected.accounts.keys() - known.keys()):
         yield f"the account {name} is gone, and accounts are never deleted: {BY_HAND}; restore it."
     for name, row in sorted(known.items()):
-        account = told.accounts.get(name)
+        account = expected.accounts.get(name)
         remedy = f"{BY_HAND}; set it right with `hening-server account`."
         if account is None:
             yield f"nobody made the account {name} by the audit log: {BY_HAND}; disable it."
@@ -46,13 +46,13 @@ def compare_accounts(told: Told, rows: Iterable[Account]) -> Iterator[str]:
             yield f"the account {name} is {is_}, and {was} by the audit log: {remedy}"
 
 
-def compare_tokens(told: Told, rows: Iterable[Token]) -> Iterator[str]:
+def compare_tokens(expected: ReplayedState, rows: Iterable[Token]) -> Iterator[str]:
     """Yield a sentence for each token that differs from the audit log."""
     known = {row.id: row for row in rows}
-    for identity in sorted(told.tokens.keys() - known.keys()):
+    for identity in sorted(expected.tokens.keys() - known.keys()):
         yield f"the token {identity} is gone, and tokens are never deleted: {BY_HAND}; restore it."
     for identity, row in sorted(known.items()):
-        token = told.tokens.get(identity)
+        token = expected.tokens.get(identity)
         remedy = f"{BY_HAND}; revoke it."
         if token is None:
             yield f"nobody made the token {identity} of {row.account} by the audit log: {remedy}"
@@ -76,10 +76,10 @@ def compare_tokens(told: Told, rows: Iterable[Token]) -> Iterator[str]:
             )
 
 
-def compare_sessions(told: Told, rows: Iterable[WebSession]) -> Iterator[str]:
+def compare_sessions(expected: ReplayedState, rows: Iterable[WebSession]) -> Iterator[str]:
     """Yield a sentence for each session of the console without a beginning, or with an end."""
     for row in sorted(rows, key=lambda row: row.id):
-        session = told.sessions.get(row.id)
+        session = expected.sessions.get(row.id)
         if session is None or (row.account, row.token or "login") != (session.account, session.by):
             yield (
                 f"nobody began the session {row.id} of {row.account} by the audit log: {BY_HAND};"
@@ -92,17 +92,17 @@ def compare_sessions(told: Told, rows: Iterable[WebSession]) -> Iterator[str]:
             )
 
 
-def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
+def compare_changes(expected: ReplayedState, rows: Iterable[Change]) -> Iterator[str]:
     """Yield a sentence for each change that differs from the audit log."""
     known = {row.id: row for row in rows}
-    for identity in sorted(told.changes.keys() - known.keys()):
-        lost = told.changes[identity]
+    for identity in sorted(expected.changes.keys() - known.keys()):
+        lost = expected.changes[identity]
         yield (
             f"the change {identity} ({lost.action} of {lost.subject}) is gone: {BY_HAND};"
             " restore it, or give the command again."
         )
     for identity, row in sorted(known.items()):
-        change = told.changes.get(identity)
+        change = expected.changes.get(identity)
         if change is None:
             yield (
                 f"no audit log entry makes the change {identity} ({row.action} of {row.subject}):"
@@ -118,10 +118,10 @@ def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
             )
 
 
-def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
+def compare_webhooks(expected: ReplayedState, rows: Iterable[Webhook]) -> Iterator[str]:
     """Yield a sentence for each webhook that was not created, or was changed since."""
     for row in sorted(rows, key=lambda row: row.id):
-        webhook = told.webhooks.get(row.id)
+        webhook = expected.webhooks.get(row.id)
         remedy = f"{BY_HAND}; disable it, and make another."
         if webhook is None:
             yield f"nobody made the webhook {row.id} by the audit log: {remedy}"
@@ -140,22 +140,22 @@ def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
             yield f"the webhook {row.id} has another {what} than by the audit log: {remedy}"
 
 
-def differences(row: Change, told: ToldChange) -> str:
+def differences(row: Change, expected: ReplayedChange) -> str:
     """Return the differences of a change's row from the audit log; empty where they agree."""
     sha256 = hashlib.sha256(row.arguments.encode()).hexdigest()
-    approval = (row.approved_by, row.approved_at) == (told.approved_by, told.approved_at)
+    approval = (row.approved_by, row.approved_at) == (expected.approved_by, expected.approved_at)
     differing = [
         what
         for what, is_same in (
-            ("channel", (row.action, row.subject) == (told.action, told.subject)),
-            ("command", sha256 == told.sha256),
-            ("time", row.due_at == told.due_at),
+            ("channel", (row.action, row.subject) == (expected.action, expected.subject)),
+            ("command", sha256 == expected.sha256),
+            ("time", row.due_at == expected.due_at),
             (
                 "proposer",
-                (row.proposed_by, row.proposed_at) == (told.proposed_by, told.proposed_at),
+                (row.proposed_by, row.proposed_at) == (expected.proposed_by, expected.proposed_at),
             ),
             ("approval", approval),
-            ("state", (row.state, row.finished_at) == (told.state, told.finished_at)),
+            ("state", (row.state, row.finished_at) == (expected.state, expected.finished_at)),
         )
         if not is_same
     ]
@@ -188,7 +188,7 @@ async def _check_audit_log(sessions: Sessions) -> Finding:
 
 
 async def _rows(sessions: Sessions) -> list[Finding]:
-    told = Told()
+    expected = ReplayedState()
     async with sessions() as session:
         accounts = (await session.scalars(select(Account))).all()
         tokens = (await session.scalars(select(Token))).all()
@@ -197,17 +197,17 @@ async def _rows(sessions: Sessions) -> list[Finding]:
         webhooks = (await session.scalars(select(Webhook))).all()
         async for entry in read_audit_log(session):
             try:
-                told.add(describe(entry))
+                expected.add(describe(entry))
             except HeningError:
                 continue  # malformed, and reported by the check of the audit log
     return [
         finding
         for subject, rows, errors in (
-            ("accounts", accounts, compare_accounts(told, accounts)),
-            ("tokens", tokens, compare_tokens(told, tokens)),
-            ("sessions", begun, compare_sessions(told, begun)),
-            ("changes", changes, compare_changes(told, changes)),
-            ("webhooks", webhooks, compare_webhooks(told, webhooks)),
+            ("accounts", accounts, compare_accounts(expected, accounts)),
+            ("tokens", tokens, compare_tokens(expected, tokens)),
+            ("sessions", begun, compare_sessions(expected, begun)),
+            ("changes", changes, compare_changes(expected, changes)),
+            ("webhooks", webhooks, compare_webhooks(expected, webhooks)),
         )
         for finding in summarise(subject, f"{len(rows)}, each as the audit log tells", list(errors))
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class ToldAccount:
+class ReplayedAccount:
     """An account by the audit log; `codenames` as the audit log shortens them."""
 
     role: str
@@ -16,7 +16,7 @@ class ToldAccount:
 
 
 @dataclass(slots=True)
-class ToldToken:
+class ReplayedToken:
     """A token by the audit log."""
 
     account: str
@@ -28,7 +28,7 @@ class ToldToken:
 
 
 @dataclass(slots=True)
-class ToldSession:
+class ReplayedSession:
     """A session of the console; `by` is a token's id, or `login`."""
 
     account: str
@@ -37,7 +37,7 @@ class ToldSession:
 
 
 @dataclass(slots=True)
-class ToldChange:
+class ReplayedChange:
     """A change by the audit log; `sha256` is of its arguments as the row holds them."""
 
     action: str
@@ -53,7 +53,7 @@ class ToldChange:
 
 
 @dataclass(slots=True)
-class ToldWebhook:
+class ReplayedWebhook:
     """A webhook by the audit log; `fingerprint` is of its address and secret."""
 
     events: list[str]
@@ -62,14 +62,14 @@ class ToldWebhook:
 
 
 @dataclass(slots=True)
-class Told:
+class ReplayedState:
     """The state after the entries so far; `verify_audit_log` checks that they are complete."""
 
-    accounts: dict[str, ToldAccount] = field(default_factory=dict)
-    tokens: dict[str, ToldToken] = field(default_factory=dict)
-    sessions: dict[str, ToldSession] = field(default_factory=dict)
-    changes: dict[str, ToldChange] = field(default_factory=dict)
-    webhooks: dict[str, ToldWebhook] = field(default_factory=dict)
+    accounts: dict[str, ReplayedAccount] = field(default_factory=dict)
+    tokens: dict[str, ReplayedToken] = field(default_factory=dict)
+    sessions: dict[str, ReplayedSession] = field(default_factory=dict)
+    changes: dict[str, ReplayedChange] = field(default_factory=dict)
+    webhooks: dict[str, ReplayedWebhook] = field(default_factory=dict)
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Apply the next entry, in the form of FORMATS section 11; ignore other entries."""
@@ -92,7 +92,7 @@ class Told:
     def _account(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         name, at = entry["subject"], entry["at"]
         if what == "create":
-            self.accounts[name] = ToldAccount(detail["role"], detail["codenames"])
+            self.accounts[name] = ReplayedAccount(detail["role"], detail["codenames"])
             return
         account = self.accounts[name]
         if what == "change":
@@ -107,7 +107,7 @@ class Told:
     def _token(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         at = entry["at"]
         if what == "create":
-            self.tokens[detail["token"]] = ToldToken(
+            self.tokens[detail["token"]] = ReplayedToken(
                 entry["subject"],
                 detail["label"],
                 detail["permissions"],
@@ -122,13 +122,13 @@ class Told:
 
     def _session(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         if what == "begin":
-            self.sessions[detail["session"]] = ToldSession(entry["subject"], detail["by"])
+            self.sessions[detail["session"]] = ReplayedSession(entry["subject"], detail["by"])
         elif what == "end":
             self.sessions[detail["session"]].is_ended = True
 
     def _webhook(self, what: str, identity: str, detail: Mapping[str, Any]) -> None:
         if what == "create":
-            self.webhooks[identity] = ToldWebhook(detail["events"], detail["fingerprint"])
+            self.webhooks[identity] = ReplayedWebhook(detail["events"], detail["fingerprint"])
         elif what == "rotate":
             self.webhooks[identity].fingerprint = detail["fingerprint"]
         elif what in {"enable", "disable"}:
@@ -147,7 +147,7 @@ class Told:
         identity, at = detail["change"], entry["at"]
         actor = str(entry["actor"]).partition("/")[0]
         if "order" in detail:
-            self.changes[identity] = ToldChange(
+            self.changes[identity] = ReplayedChange(
                 action.removeprefix("rollout."),
                 entry["subject"],
                 detail["arguments"],

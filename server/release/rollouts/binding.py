@@ -16,7 +16,7 @@ from server.release.auth.accounts import account_codenames
 from server.release.auth.audit_log import describe
 from server.release.auth.principal import ROLE_PERMISSIONS, Permission, Principal, Role
 from server.release.checks.check import differences
-from server.release.checks.replay import Told
+from server.release.checks.replay import ReplayedState
 from server.release.errors import ConflictError
 from server.release.rollouts.commands import RAISING, Command, Halt, Resume
 from server.release.rollouts.etag import hash_pointer
@@ -112,7 +112,7 @@ async def check_recorded(session: AsyncSession, change: Change) -> None:
     An attacker who can write to the database can write to the audit log, too; but such an entry
     stays there for ever.
     """
-    told = Told()
+    expected = ReplayedState()
     query = (
         select(AuditLogEntry)
         .where(
@@ -122,8 +122,8 @@ async def check_recorded(session: AsyncSession, change: Change) -> None:
         .order_by(AuditLogEntry.index)
     )
     for entry in await session.scalars(query):
-        told.add(describe(entry))
-    known = told.changes.get(change.id)
+        expected.add(describe(entry))
+    known = expected.changes.get(change.id)
     differing = "no entry in it" if known is None else differences(change, known)
     if differing:
         raise ConflictError(
