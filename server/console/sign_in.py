@@ -24,14 +24,14 @@ from server.release.auth.web_sessions import (
 from server.release.errors import AuthenticationError
 from server.release.federation.code_flow import Attempt, CodeFlow
 
-DOOR_SECONDS = 600  # how long a login at the provider may take
-_DOOR = re.compile(r"([0-9a-f]{64})(?:\.(/.*))?")
+PENDING_LOGIN_SECONDS = 600  # how long a login at the provider may take
+_PENDING_LOGIN = re.compile(r"([0-9a-f]{64})(?:\.(/.*))?")
 _SESSION = re.compile(r"[0-9a-f]{64}")
 _TARGET = re.compile(r"/console/[A-Za-z0-9/_.~-]{0,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class PendingLogin:
     """The state of a browser that is signing in: a secret, and the page it wanted."""
 
     secret: str = field(repr=False)
@@ -43,7 +43,7 @@ class Cookies:
 
     def __init__(self, *, is_secure: bool) -> None:
         prefix = "__Host-" if is_secure else ""
-        self._session, self._door = f"{prefix}hening-session", f"{prefix}hening-door"
+        self._session, self._pending_login = f"{prefix}hening-session", f"{prefix}hening-door"
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if is_secure else "")
 
     def session(self, request: web.BaseRequest) -> str:
@@ -51,27 +51,27 @@ class Cookies:
         found = _SESSION.fullmatch(request.cookies.get(self._session, ""))
         return "" if found is None else found[0]
 
-    def door(self, request: web.BaseRequest) -> Door | None:
+    def pending_login(self, request: web.BaseRequest) -> PendingLogin | None:
         """Return the sign-in state of a request."""
-        found = _DOOR.fullmatch(request.cookies.get(self._door, ""))
-        return None if found is None else Door(found[1], check_target(found[2] or ""))
+        found = _PENDING_LOGIN.fullmatch(request.cookies.get(self._pending_login, ""))
+        return None if found is None else PendingLogin(found[1], check_target(found[2] or ""))
 
     def set_session(self, secret: str, seconds: int) -> str:
         """Return the Set-Cookie value that begins a session."""
         return f"{self._session}={secret}{self._attributes}; Max-Age={seconds}"
 
-    def set_door(self, door: Door) -> str:
+    def set_pending_login(self, pending_login: PendingLogin) -> str:
         """Return the Set-Cookie value that begins signing in."""
-        target = f".{door.target}" if door.target else ""
-        return f"{self._door}={door.secret}{target}{self._attributes}; Max-Age={DOOR_SECONDS}"
+        target = f".{pending_login.target}" if pending_login.target else ""
+        return f"{self._pending_login}={pending_login.secret}{target}{self._attributes}; Max-Age={PENDING_LOGIN_SECONDS}"
 
     def end_session(self) -> str:
         """Return the Set-Cookie value that removes the session."""
         return f"{self._session}={self._attributes}; Max-Age=0"
 
-    def end_door(self) -> str:
+    def end_pending_login(self) -> str:
         """Return the Set-Cookie value that removes the sign-in state."""
-        return f"{self._door}={self._attributes}; Max-Age=0"
+        return f"{self._pending_login}={self._attributes}; Max-Age=0"
 
 
 def check_target(text: str) -> str:
@@ -100,18 +100,18 @@ class SignIn:
         self._flow = flow
         self._provider = urlsplit(issuer).netloc
         self.pages = (
-            Page("GET", PATH, self.ask, is_open=True),
-            Page("POST", PATH, self.enter, is_open=True),
+            Page("GET", PATH, self.show_form, is_open=True),
+            Page("POST", PATH, self.use_token, is_open=True),
             Page("GET", f"{PATH}/begin", self.begin, is_open=True),
-            Page("GET", CALLBACK, self.come_back, is_open=True),
-            Page("POST", f"{PREFIX}/sign-out", self.leave),
+            Page("GET", CALLBACK, self.complete, is_open=True),
+            Page("POST", f"{PREFIX}/sign-out", self.sign_out),
         )
 
-    async def ask(self, visit: Visit) -> Shown:
+    async def show_form(self, visit: Visit) -> Shown:
         """Show the sign-in form."""
         return self._form(visit, target=check_target(visit.query.get("to", "")))
 
-    async def enter(self, visit: Visit) -> Shown | Moved:
+    async def use_token(self, visit: Visit) -> Shown | Moved:
         """Sign in with an API token; with a provider, tokens are for the API only."""
         if self._flow is not None:
             return self._form(visit, "Tokens open the API alone here: sign in at the provider.")
@@ -123,7 +123,7 @@ class SignIn:
             async with services.sessions() as session:
                 token = await authenticate(session, text, services.clock())
             self._rates.count(text, token.name)
-            return await self._let_in(visit, Origin(token.name, token=token.token), target)
+            return await self._begin_session(visit, Origin(token.name, token=token.token), target)
         except AuthenticationError:
             self._rates.count_failure(text)
             return self._form(visit, "That is no valid token: ask an admin for one.", target)
@@ -133,34 +133,34 @@ class SignIn:
         if self._flow is None:
             return self._form(visit, "Nobody signs in at a provider here.")
         target = check_target(visit.query.get("to", ""))
-        door = Door(visit.services.entropy(32).hex(), target)
-        address = await self._flow(visit.origin + CALLBACK).begin(Attempt(door.secret))
-        return Moved(address, (self._cookies.set_door(door),))
+        pending_login = PendingLogin(visit.services.entropy(32).hex(), target)
+        address = await self._flow(visit.origin + CALLBACK).begin(Attempt(pending_login.secret))
+        return Moved(address, (self._cookies.set_pending_login(pending_login),))
 
-    async def come_back(self, visit: Visit) -> Shown | Moved:
+    async def complete(self, visit: Visit) -> Shown | Moved:
         """Sign in the account of the provider's subject, if there is one."""
-        door = self._cookies.door(visit.request)
-        if self._flow is None or door is None:
+        pending_login = self._cookies.pending_login(visit.request)
+        if self._flow is None or pending_login is None:
             return self._form(visit, "Signing in took too long: begin again.")
-        self._rates.check(door.secret)
+        self._rates.check(pending_login.secret)
         services = visit.services
         flow = self._flow(visit.origin + CALLBACK)
         try:
-            subject = await flow.complete(Attempt(door.secret), visit.query)
+            subject = await flow.complete(Attempt(pending_login.secret), visit.query)
             async with services.sessions() as session:
                 account = await find_by_subject(session, subject)
             if account is not None:
                 origin = Origin(account.name, subject=subject)
-                return await self._let_in(visit, origin, door.target)
+                return await self._begin_session(visit, origin, pending_login.target)
         except AuthenticationError:
             pass
-        self._rates.count_failure(door.secret)
+        self._rates.count_failure(pending_login.secret)
         return self._form(
             visit,
             "The login did not hold, or no account here is yours: try again, or ask an admin.",
         )
 
-    async def leave(self, visit: Visit) -> Moved:
+    async def sign_out(self, visit: Visit) -> Moved:
         """End the session of this browser."""
         principal = visit.at.principal
         services = visit.services
@@ -168,7 +168,7 @@ class SignIn:
             await end_session(session, principal, identity=principal.token, at=services.epoch())
         return Moved(PATH, (self._cookies.end_session(),))
 
-    async def _let_in(self, visit: Visit, origin: Origin, target: str) -> Moved:
+    async def _begin_session(self, visit: Visit, origin: Origin, target: str) -> Moved:
         """Begin a session and end the one that the browser had; raises RateError."""
         self._rates.count_sign_in(origin.account)
         services = visit.services
@@ -179,14 +179,14 @@ class SignIn:
             )
         cookies = (
             self._cookies.set_session(begun.secret, LIFE_SECONDS),
-            self._cookies.end_door(),
+            self._cookies.end_pending_login(),
         )
         return Moved(target or HOME, cookies)
 
     def _form(self, visit: Visit, refusal: str = "", target: str = "") -> Shown:
         # An existing sign-in state is kept, so that a second tab does not spoil the first.
-        door = self._cookies.door(visit.request)
-        secret = visit.services.entropy(32).hex() if door is None else door.secret
+        pending_login = self._cookies.pending_login(visit.request)
+        secret = visit.services.entropy(32).hex() if pending_login is None else pending_login.secret
         values = {
             "csrf": csrf_token(secret),
             "provider": self._provider if self._flow is not None else "",
@@ -194,5 +194,5 @@ class SignIn:
             "to": target,
         }
         status = 401 if refusal else 200
-        cookie = self._cookies.set_door(Door(secret))
+        cookie = self._cookies.set_pending_login(PendingLogin(secret))
         return Shown("sign-in.html", values, status, (cookie,))

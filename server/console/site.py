@@ -15,7 +15,7 @@ from server.console.forms import csrf_token, decode_fields, receive_form
 from server.console.operations_client import OperationsClient
 from server.console.page import PREFIX, Address, Moved, Page, Shown, Visit
 from server.console.rendering import Pages
-from server.console.sign_in import HOME, PATH, Cookies, Door
+from server.console.sign_in import HOME, PATH, Cookies, PendingLogin
 from server.release.api.app import locate
 from server.release.api.listener import vouch
 from server.release.api.operation import path_regex
@@ -108,8 +108,8 @@ class Console:
             if request.method == "POST":
                 raise AuthenticationError("your session is over: sign in, then do it again.")
             return _move(Moved(f"{PATH}?to={quote(path)}"))
-        door = self._cookies.door(request) or Door("")
-        secret = self._cookies.session(request) if visitor is not None else door.secret
+        pending_login = self._cookies.pending_login(request) or PendingLogin("")
+        secret = self._cookies.session(request) if visitor is not None else pending_login.secret
         form: dict[str, str] = {}
         if request.method == "POST":
             form = await receive_form(request, origin, secret)

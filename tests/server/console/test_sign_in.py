@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from server.console.sign_in import Cookies, Door, check_target
+from server.console.sign_in import Cookies, PendingLogin, check_target
 
 
 async def test_a_token_opens_and_signing_out_closes(team):
@@ -76,10 +76,10 @@ def test_attributes():
     assert plain.set_session("ab", 60) == (
         "hening-session=ab; Path=/; HttpOnly; SameSite=Lax; Max-Age=60"
     )
-    assert secure.set_door(Door("cd", "/console/trail")).startswith(
+    assert secure.set_pending_login(PendingLogin("cd", "/console/trail")).startswith(
         "__Host-hening-door=cd./console/trail; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age="
     )
-    assert "cd" not in repr(Door("cd"))
+    assert "cd" not in repr(PendingLogin("cd"))
 
 
 @pytest.mark.parametrize("secret", ["", "x", "A" * 64, "0" * 63, "0" * 65, "\udcff\udcfe"])
