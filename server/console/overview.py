@@ -8,7 +8,7 @@ from datetime import datetime
 
 from server.console.page import PREFIX, Page, Shown, Visit
 from server.core.names import is_online
-from server.publisher.alarms import Life
+from server.publisher.alarms import RoleLifetime
 from server.publisher.watchman import Seen
 from server.release.api.pagination import PageQuery
 from server.release.uploads.limits import free_bytes
@@ -31,7 +31,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class LifeRow:
+class ExpiryRow:
     """A role's lifetime as a bar: used permille, and severity."""
 
     role: str
@@ -63,8 +63,8 @@ class Overview:
             "alarms": seen.alarms,
             "is_behind": seen.is_behind,
             "clock_off": clock_off if abs(clock_off) > CLOCK_SECONDS else 0,
-            "lives": _lives(seen, now)[:SHOWN],
-            "roles": len(seen.lives),
+            "expiries": _list_expiries(seen, now)[:SHOWN],
+            "roles": len(seen.lifetimes),
             "free": await asyncio.to_thread(free_bytes, services.folder.root),
             "keep_free": services.settings.keep_free,
             "status": status,
@@ -82,21 +82,21 @@ def _is_moving(state: str, permille: int) -> bool:
     return state in {"paused", "halted"} or (state == "offered" and permille < 1000)
 
 
-def _lives(seen: Seen, now: datetime) -> list[LifeRow]:
+def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
     worst = {alarm.role: alarm.severity for alarm in seen.alarms}
 
-    def row(life: Life) -> LifeRow:
-        return LifeRow(
-            life.role,
-            life.version,
-            round(life.used(now) * 1000),
-            worst.get(life.role, ""),
-            int(life.expires.timestamp()),
+    def row(lifetime: RoleLifetime) -> ExpiryRow:
+        return ExpiryRow(
+            lifetime.role,
+            lifetime.version,
+            round(lifetime.used(now) * 1000),
+            worst.get(lifetime.role, ""),
+            int(lifetime.expires.timestamp()),
         )
 
     # Roles that the server renews by itself come last, unless it fails to.
     return sorted(
-        map(row, seen.lives),
+        map(row, seen.lifetimes),
         key=lambda each: (is_online(each.role) and not each.severity, -each.used, each.role),
     )
 

@@ -63,7 +63,8 @@ class Cookies:
     def set_pending_login(self, pending_login: PendingLogin) -> str:
         """Return the Set-Cookie value that begins signing in."""
         target = f".{pending_login.target}" if pending_login.target else ""
-        return f"{self._pending_login}={pending_login.secret}{target}{self._attributes}; Max-Age={PENDING_LOGIN_SECONDS}"
+        value = f"{self._pending_login}={pending_login.secret}{target}{self._attributes}"
+        return f"{value}; Max-Age={PENDING_LOGIN_SECONDS}"
 
     def end_session(self) -> str:
         """Return the Set-Cookie value that removes the session."""

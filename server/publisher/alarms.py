@@ -20,13 +20,13 @@ from server.storage.room import Room
 
 Severity = Literal["warning", "critical", "expired"]
 SEVERITIES = ("expired", "critical", "warning")  # the worst first
-ONLINE_LIVES = {
+USUAL_LIFETIMES = {
     "latest": LATEST_LIFE,  # and each of its parts
     "snapshot": SNAPSHOT_LIFE,
     "timestamp": TIMESTAMP_LIFE,
 }
-ROOT_LIFE = timedelta(days=365)
-OFFLINE_LIFE = timedelta(days=90)  # for a role without a known time of signing
+ROOT_LIFETIME = timedelta(days=365)
+OFFLINE_LIFETIME = timedelta(days=90)  # for a role without a known time of signing
 GRACE = timedelta(hours=1)
 WARNING, CRITICAL = 0.5, 0.8
 # For offline roles: signers may be away for a weekend, and must be found within a week.
@@ -36,7 +36,7 @@ Begun = Mapping[str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class RoleLifetime:
     """The lifetime of one role's current version."""
 
     role: str
@@ -46,10 +46,10 @@ class Life:
 
     def used(self, now: datetime) -> float:
         """Return the used share of the lifetime, 0 to 1."""
-        life = self.expires - self.begun
-        if life <= timedelta() or now >= self.expires:
+        lifetime = self.expires - self.begun
+        if lifetime <= timedelta() or now >= self.expires:
             return 1.0
-        return max(0.0, (now - self.begun) / life)
+        return max(0.0, (now - self.begun) / lifetime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Alarm:
         what = (
             "is expired since"
             if self.severity == "expired"
-            else f"has used {self.share:.0%} of its life and expires in {_spell(self.left)}, on"
+            else f"has used {self.share:.0%} of its lifetime and expires in {_spell(self.left)}, on"
         )
         return f"{self.role} {what} {self.expires:%Y-%m-%d %H:%M} UTC: {self.what_to_do}."
 
@@ -79,7 +79,7 @@ def _spell(left: timedelta) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
-def plan_lives(published: Published, begun: Begun) -> list[Life]:
+def list_lifetimes(published: Published, begun: Begun) -> list[RoleLifetime]:
     """Return the lifetime of every public role, root and online ones included."""
     signed = {
         "root": published.root,
@@ -88,53 +88,57 @@ def plan_lives(published: Published, begun: Begun) -> list[Life]:
         "snapshot": published.snapshot,
         "timestamp": published.timestamp,
     }
-    lives = []
+    lifetimes = []
     for name, role in signed.items():
-        usual = _usual_life(name)
+        usual = _usual_lifetime(name)
         start = None if is_online(name) else begun.get(name)
-        lives.append(Life(name, role.version, start or role.expires - usual, role.expires))
-    return lives
+        lifetimes.append(
+            RoleLifetime(name, role.version, start or role.expires - usual, role.expires)
+        )
+    return lifetimes
 
 
-def _usual_life(role: str) -> timedelta:
+def _usual_lifetime(role: str) -> timedelta:
     if is_latest(role):
         return LATEST_LIFE
-    return ONLINE_LIVES.get(role, ROOT_LIFE if role == "root" else OFFLINE_LIFE)
+    return USUAL_LIFETIMES.get(role, ROOT_LIFETIME if role == "root" else OFFLINE_LIFETIME)
 
 
-def plan_alarms(lives: list[Life], now: datetime) -> list[Alarm]:
+def plan_alarms(lifetimes: list[RoleLifetime], now: datetime) -> list[Alarm]:
     """Return what is due at `now`, the worst first."""
     return sorted(
-        _alarms(lives, now),
+        _alarms(lifetimes, now),
         key=lambda alarm: (SEVERITIES.index(alarm.severity), -alarm.share, alarm.role),
     )
 
 
-def _alarms(lives: list[Life], now: datetime) -> Iterator[Alarm]:
-    for life in lives:
-        renewed = is_online(life.role)  # by this server
-        share, left = life.used(now), life.expires - now
+def _alarms(lifetimes: list[RoleLifetime], now: datetime) -> Iterator[Alarm]:
+    for lifetime in lifetimes:
+        renewed = is_online(lifetime.role)  # by this server
+        share, left = lifetime.used(now), lifetime.expires - now
         severity: Severity
-        if now >= life.expires:
+        if now >= lifetime.expires:
             severity = "expired"
         elif share >= CRITICAL or (not renewed and left <= CRITICAL_LEFT):
             severity = "critical"
-        elif _is_due(life, now, left, renewed=renewed):
+        elif _is_due(lifetime, now, left, renewed=renewed):
             severity = "warning"
         else:
             continue
         remedy = (
             "this server fails to renew it, its log says why"
             if renewed
-            else f"sign it again (`hening-signer ceremony renew {life.role}`) and submit it"
+            else f"sign it again (`hening-signer ceremony renew {lifetime.role}`) and submit it"
         )
-        yield Alarm(life.role, life.version, share, left, life.expires, severity, remedy)
+        yield Alarm(
+            lifetime.role, lifetime.version, share, left, lifetime.expires, severity, remedy
+        )
 
 
-def _is_due(life: Life, now: datetime, left: timedelta, *, renewed: bool) -> bool:
+def _is_due(lifetime: RoleLifetime, now: datetime, left: timedelta, *, renewed: bool) -> bool:
     if renewed:
-        return life.used(now - GRACE) >= WARNING
-    return life.used(now) >= WARNING or left <= WARNING_LEFT
+        return lifetime.used(now - GRACE) >= WARNING
+    return lifetime.used(now) >= WARNING or left <= WARNING_LEFT
 
 
 SCARCE = 4  # times keep_free: less is a warning

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from server.core.pointer import Pointer
-from server.publisher.alarms import Life
+from server.publisher.alarms import RoleLifetime
 from server.storage.blobs import BlobThreads
 from server.storage.errors import StorageError
 
@@ -55,7 +55,7 @@ class PublishMetrics:
         )
         self.used = Gauge(
             "hening_role_life_used_ratio",
-            "Share of a role's life that is over",
+            "Share of a role's lifetime that has passed",
             ["role"],
             registry=registry,
         )
@@ -90,13 +90,13 @@ class PublishMetrics:
         """Count an attempt that failed on an external error or a fault of this server."""
         self.publications.labels("failed").inc()
 
-    def show_lives(self, lives: Sequence[Life], now: datetime) -> None:
+    def show_lifetimes(self, lifetimes: Sequence[RoleLifetime], now: datetime) -> None:
         """Export the lifetimes of the existing roles, and of no others."""
         for gauge in (self.expiry, self.used):
             gauge.clear()
-        for life in lives:
-            self.expiry.labels(life.role).set(life.expires.timestamp())
-            self.used.labels(life.role).set(life.used(now))
+        for lifetime in lifetimes:
+            self.expiry.labels(lifetime.role).set(lifetime.expires.timestamp())
+            self.used.labels(lifetime.role).set(lifetime.used(now))
 
     def show_rollouts(self, pointers: Mapping[str, Pointer]) -> None:
         """Export how many pointers are in which state."""

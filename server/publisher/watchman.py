@@ -16,11 +16,11 @@ from server.publisher.alarms import (
     AheadFinder,
     Alarm,
     AlarmBook,
-    Life,
     Notice,
+    RoleLifetime,
+    list_lifetimes,
     notice_of,
     plan_alarms,
-    plan_lives,
     plan_room_notices,
 )
 from server.publisher.incoming import list_submissions
@@ -46,7 +46,7 @@ async def _tell_nobody(_alarm: Alarm) -> None:
 class Seen:
     """The result of one look, for display."""
 
-    lives: tuple[Life, ...] = ()
+    lifetimes: tuple[RoleLifetime, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     is_behind: bool = False
     """Whether the clock is earlier than an existing signature."""
@@ -102,16 +102,16 @@ class Watchman:
                 return ["nothing is published yet."]
             async with self._sessions() as session:  # most of what the log says is cached
                 await session.execute(select(1))
-            lives = plan_lives(published, await self._load_begun(published))
+            lifetimes = list_lifetimes(published, await self._load_begun(published))
             notices = await self._look_around()
             if ahead := await asyncio.to_thread(self._ahead.find, published, now):
                 sentences = " ".join(each.sentence for each in ahead)
                 notices.append(Notice("limits", "critical", sentences))
         except (HeningError, OSError, SQLAlchemyError) as error:
             return [str(error).partition("\n")[0]]
-        self._metrics.show_lives(lives, now)
+        self._metrics.show_lifetimes(lifetimes, now)
         self._metrics.show_rollouts(await asyncio.to_thread(published.pointers))
-        alarms = plan_alarms(lives, now)
+        alarms = plan_alarms(lifetimes, now)
         notices += map(notice_of, alarms)
         due = self._book.due(notices, now)
         for notice in due:
@@ -123,7 +123,7 @@ class Watchman:
                 except (HeningError, OSError, SQLAlchemyError) as error:
                     reasons.append(str(error).partition("\n")[0])
         self.notices = [*self._look_behind(published, now), *notices]
-        self.seen = Seen(tuple(lives), tuple(alarms), self._behind is not None)
+        self.seen = Seen(tuple(lifetimes), tuple(alarms), self._behind is not None)
         # An expired model's role delays that model only.
         reasons += [
             str(alarm)

@@ -87,7 +87,7 @@ async def test_what_was_seen_is_there_for_the_console(world):
         world.ahead = timedelta(days=60)
         await watchman.look()
         seen = watchman.seen
-        assert {"root", "armani", "timestamp"} <= {life.role for life in seen.lives}
+        assert {"root", "armani", "timestamp"} <= {lifetime.role for lifetime in seen.lifetimes}
         assert [alarm.severity for alarm in seen.alarms][:3] == ["expired"] * 3
         assert {alarm.role for alarm in seen.alarms} >= {"armani", "targets", "latest"}
         assert not seen.is_behind

@@ -19,7 +19,7 @@ from server.core.metadata import (
 )
 from server.core.names import is_online, metadata_name
 from server.device.snapshot import SUPERSEDED
-from server.publisher.alarms import AheadFinder, plan_alarms, plan_lives
+from server.publisher.alarms import AheadFinder, list_lifetimes, plan_alarms
 from server.publisher.checks.finding import Finding, summarise
 from server.publisher.checks.site import Site
 from server.storage.bounded import TEMPORARY, read_bounded
@@ -201,7 +201,9 @@ def check_expiries(site: Site) -> Iterator[Finding]:
         for entry in site.entries
         if (entry.role, entry.version) in current
     }
-    alarms = {alarm.role: alarm for alarm in plan_alarms(plan_lives(published, begun), site.now)}
+    alarms = {
+        alarm.role: alarm for alarm in plan_alarms(list_lifetimes(published, begun), site.now)
+    }
     signed: list[tuple[str, Root | Snapshot | Timestamp | Targets]] = [
         ("root", published.root),
         ("targets", published.targets),

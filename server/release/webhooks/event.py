@@ -68,7 +68,7 @@ class HaltedData(_Data, frozen=True):
 
 
 class ExpiringData(_Data, frozen=True):
-    """A role has used up `percent` of its life; `expires` in epoch seconds."""
+    """A role has used up `percent` of its lifetime; `expires` in epoch seconds."""
 
     expires: Integer
     percent: Annotated[int, msgspec.Meta(ge=0, le=100)]

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from server.console.overview import draw
-from server.publisher.alarms import plan_alarms, plan_lives
+from server.publisher.alarms import list_lifetimes, plan_alarms
 from server.publisher.watchman import Seen
 
 
@@ -25,10 +25,10 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
     Online roles that were not renewed have expired by then.
     """
     browser = await team.signed_in("viewer")
-    lives = plan_lives(await asyncio.to_thread(world.published), {})
+    lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
     for days, severity in ((46, "warning"), (73, "critical")):
-        alarms = plan_alarms(lives, world.now() + timedelta(days=days))
-        team.surroundings["seen"] = Seen(tuple(lives), tuple(alarms))
+        alarms = plan_alarms(lifetimes, world.now() + timedelta(days=days))
+        team.surroundings["seen"] = Seen(tuple(lifetimes), tuple(alarms))
         page = await browser.get("/console/")
         sentence = next(str(each) for each in alarms if each.role == "armani")
         assert "ceremony renew armani" in sentence
@@ -39,10 +39,10 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
 async def test_what_the_server_renews_stands_last(world, team):
     """However far its life is spent: it needs no action, unless renewal fails."""
     browser = await team.signed_in("viewer")
-    lives = plan_lives(await asyncio.to_thread(world.published), {})
+    lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
     now = world.now() + timedelta(hours=12)
-    team.surroundings["seen"] = Seen(tuple(lives), tuple(plan_alarms(lives, now)))
-    _, _, rows = (await browser.get("/console/")).text.partition("Lives of roles")
+    team.surroundings["seen"] = Seen(tuple(lifetimes), tuple(plan_alarms(lifetimes, now)))
+    _, _, rows = (await browser.get("/console/")).text.partition("Expiry of roles")
     assert rows.index(" armani ") < rows.index(" latest ") < rows.index(" UTC")
 
 

@@ -8,10 +8,10 @@ from server.core.quantities import spell_size
 from server.publisher.alarms import (
     AheadFinder,
     AlarmBook,
-    Life,
+    RoleLifetime,
+    list_lifetimes,
     notice_of,
     plan_alarms,
-    plan_lives,
     plan_room_notices,
 )
 from server.publisher.plan import TIMESTAMP_LIFE
@@ -24,9 +24,9 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
-def severity(role, life, age):
+def severity(role, lifetime, age):
     """Return the severity for a role of that lifetime at that age; None for no alarm."""
-    alarms = plan_alarms([Life(role, 1, BEGIN, BEGIN + life)], BEGIN + age)
+    alarms = plan_alarms([RoleLifetime(role, 1, BEGIN, BEGIN + lifetime)], BEGIN + age)
     return alarms[0].severity if alarms else None
 
 
@@ -51,24 +51,24 @@ def test_an_offline_role_of_90_days(days, expected):
 
 
 @pytest.mark.parametrize(
-    ("role", "life", "renewed"),
+    ("role", "lifetime", "renewed"),
     [
         ("timestamp", DAY, HOUR + 31 * timedelta(seconds=1)),
         ("snapshot", 7 * DAY, 3.5 * DAY + 31 * timedelta(seconds=1)),
         ("latest", 7 * DAY, 3.5 * DAY + 31 * timedelta(seconds=1)),
     ],
 )
-def test_an_online_role_that_is_renewed_is_no_alarm(role, life, renewed):
-    """Nothing is logged at the age of renewal; an hour past half of its life there is an alarm."""
-    assert severity(role, life, renewed) is None
-    assert severity(role, life, life / 2 + HOUR - MINUTE) is None
-    assert severity(role, life, life / 2 + HOUR) == "warning"
-    assert severity(role, life, life * 0.8) == "critical"
-    assert severity(role, life, life) == "expired"
+def test_an_online_role_that_is_renewed_is_no_alarm(role, lifetime, renewed):
+    """Nothing is logged at the age of renewal; an hour past half of its lifetime there is an alarm."""
+    assert severity(role, lifetime, renewed) is None
+    assert severity(role, lifetime, lifetime / 2 + HOUR - MINUTE) is None
+    assert severity(role, lifetime, lifetime / 2 + HOUR) == "warning"
+    assert severity(role, lifetime, lifetime * 0.8) == "critical"
+    assert severity(role, lifetime, lifetime) == "expired"
 
 
 @pytest.mark.parametrize(
-    ("life", "age", "expected"),
+    ("lifetime", "age", "expected"),
     [
         (3 * DAY, MINUTE, "critical"),
         (7 * DAY, MINUTE, "warning"),
@@ -76,44 +76,49 @@ def test_an_online_role_that_is_renewed_is_no_alarm(role, life, renewed):
         (365 * DAY, 363 * DAY, "critical"),
     ],
 )
-def test_days_count_as_well_as_the_share(life, age, expected):
+def test_days_count_as_well_as_the_share(lifetime, age, expected):
     """A role that was signed for three days is late from the beginning."""
-    assert severity("armani", life, age) == expected
+    assert severity("armani", lifetime, age) == expected
 
 
 def test_a_short_life_is_told_in_days_and_comes_first():
     """A share of 0 % would look harmless; it is worse than half of 90 days."""
-    lives = [Life("a", 1, BEGIN - 50 * DAY, BEGIN + 40 * DAY), Life("b", 1, BEGIN, BEGIN + 3 * DAY)]
-    first, second = plan_alarms(lives, BEGIN + MINUTE)
+    lifetimes = [
+        RoleLifetime("a", 1, BEGIN - 50 * DAY, BEGIN + 40 * DAY),
+        RoleLifetime("b", 1, BEGIN, BEGIN + 3 * DAY),
+    ]
+    first, second = plan_alarms(lifetimes, BEGIN + MINUTE)
     assert (first.role, first.severity, second.role) == ("b", "critical", "a")
-    assert "b has used 0% of its life and expires in 2 days, on 2026-01-04" in str(first)
+    assert "b has used 0% of its lifetime and expires in 2 days, on 2026-01-04" in str(first)
 
 
 def test_an_alarm_says_what_to_do():
     """With role, share, days, date, and the command if there is one."""
-    (alarm,) = plan_alarms([Life("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
+    (alarm,) = plan_alarms([RoleLifetime("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
     assert str(alarm) == (
-        "armani has used 60% of its life and expires in 40 days, on 2026-04-11 00:00 UTC:"
+        "armani has used 60% of its lifetime and expires in 40 days, on 2026-04-11 00:00 UTC:"
         " sign it again (`hening-signer ceremony renew armani`) and submit it."
     )
-    (alarm,) = plan_alarms([Life("timestamp", 3, BEGIN, BEGIN + DAY)], BEGIN + 2 * DAY)
+    (alarm,) = plan_alarms([RoleLifetime("timestamp", 3, BEGIN, BEGIN + DAY)], BEGIN + 2 * DAY)
     assert "timestamp is expired since 2026-01-02 00:00 UTC: this server fails" in str(alarm)
 
 
 def test_the_worst_comes_first():
     """Then by name."""
-    lives = [Life(role, 1, BEGIN, BEGIN + days * DAY) for role, days in (("b", 9), ("a", 9))]
-    lives.append(Life("c", 1, BEGIN, BEGIN + 6 * DAY))
-    assert [alarm.role for alarm in plan_alarms(lives, BEGIN + 5 * DAY)] == ["c", "a", "b"]
+    lifetimes = [
+        RoleLifetime(role, 1, BEGIN, BEGIN + days * DAY) for role, days in (("b", 9), ("a", 9))
+    ]
+    lifetimes.append(RoleLifetime("c", 1, BEGIN, BEGIN + 6 * DAY))
+    assert [alarm.role for alarm in plan_alarms(lifetimes, BEGIN + 5 * DAY)] == ["c", "a", "b"]
 
 
 def test_a_life_begins_when_the_version_was_logged(world):
     """Without a date the usual lifetime is assumed; those of online roles are known."""
     published = world.published()
     begun = {"armani": published.roles["armani"].expires - 30 * DAY}
-    lives = {life.role: life for life in plan_lives(published, begun)}
-    assert lives.keys() == {"root", "targets", "snapshot", "timestamp", *published.roles}
-    spans = {role: life.expires - life.begun for role, life in lives.items()}
+    lifetimes = {lifetime.role: lifetime for lifetime in list_lifetimes(published, begun)}
+    assert lifetimes.keys() == {"root", "targets", "snapshot", "timestamp", *published.roles}
+    spans = {role: lifetime.expires - lifetime.begun for role, lifetime in lifetimes.items()}
     assert spans["armani"] == 30 * DAY
     assert spans["root"] == 365 * DAY
     assert spans["targets"] == spans["cancro"] == 90 * DAY
@@ -125,7 +130,7 @@ def test_an_alarm_is_said_at_its_crossing_and_daily():
     book = AlarmBook()
 
     def said(age):
-        alarms = plan_alarms([Life("armani", 1, BEGIN, BEGIN + 90 * DAY)], BEGIN + age)
+        alarms = plan_alarms([RoleLifetime("armani", 1, BEGIN, BEGIN + 90 * DAY)], BEGIN + age)
         notices = [notice_of(alarm) for alarm in alarms]
         return [notice.severity for notice in book.due(notices, BEGIN + age)]
 
