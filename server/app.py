@@ -126,7 +126,7 @@ async def running(
             entropy,
             settings.approval_channels,
             tools.alarm,
-            shared.carrying,
+            shared.under_way,
             rewordings=settings.rewordings_per_day,
         )
         sender = Sender(private=settings.webhook_private)

@@ -35,13 +35,13 @@ log = structlog.get_logger()
 class Turns:
     """What the loops of a process share: the turns of writing to SQLite, publishing, answering.
 
-    `carrying` holds the ids of the changes that one of them is carrying out.
+    `under_way` holds the ids of the changes that one of them is carrying out.
     """
 
     writing: WriteGate = field(default_factory=WriteGate)
     publishing: Precedence = field(default_factory=Precedence)
     answering: GivingWay = field(default_factory=GivingWay)
-    carrying: set[str] = field(default_factory=set)
+    under_way: set[str] = field(default_factory=set)
 
 
 @contextlib.asynccontextmanager
@@ -109,7 +109,7 @@ async def _opened(
             entropy,
             settings.approval_channels,
             tools.alarm,
-            shared.carrying,
+            shared.under_way,
             rewordings=settings.rewordings_per_day,
         )
         services = Services(

@@ -18,7 +18,7 @@ from server.publisher.rebuild import BLOBS
 from server.publisher.rollout import plan_halt
 from server.publisher.rotation import make_next_keys
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
-from server.release.rollouts.carrying import ORPHAN_SECONDS
+from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.commands import Halt, Pause
 from server.release.webhooks.deliveries import CLAIM_SECONDS
 from server.release.webhooks.directory import create_webhook

@@ -23,7 +23,7 @@ from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
 from server.release.auth.two_person_approval import check_second_person
 from server.release.errors import ConflictError, PermissionDeniedError
 from server.release.rollouts.binding import Seen, see
-from server.release.rollouts.carrying import Carrying
+from server.release.rollouts.change_runner import ChangeRunner
 from server.release.rollouts.changes import (
     Arguments,
     ChangeView,
@@ -109,7 +109,7 @@ class Rollouts:
         execution = Execution(folder, sessions, publisher, clock)
         shared = set() if under_way is None else under_way
         self._rewordings = rewordings
-        self._carrying = Carrying(sessions, execution, alarm, shared)
+        self._change_runner = ChangeRunner(sessions, execution, alarm, shared)
 
     async def view(self, channel: Channel) -> ChannelView:
         """Return the published state of a channel; raises NotFoundError for an unknown model."""
@@ -201,7 +201,7 @@ class Rollouts:
         change = await self.get(identity)
         if change.state == State.APPROVED and change.due_at <= self._now():
             try:
-                await self._carrying.carry_out([identity], principal.actor)
+                await self._change_runner.carry_out([identity], principal.actor)
             except StorageError:
                 raise
             except HeningError:
@@ -277,7 +277,9 @@ class Rollouts:
 
         An external failure is raised after everything was tried.
         """
-        return [await self.get(identity) for identity in await self._carrying.run_due(self._now())]
+        return [
+            await self.get(identity) for identity in await self._change_runner.run_due(self._now())
+        ]
 
     async def is_interrupted(self) -> bool:
         """Answer whether a change may have been published without being recorded as done."""
@@ -343,7 +345,7 @@ class Rollouts:
             change.id for change in changes if change.state == State.APPROVED and due_at is None
         ]
         if at_once:
-            await self._carrying.carry_out(at_once, principal.actor)
+            await self._change_runner.carry_out(at_once, principal.actor)
         views = [await self.get(change.id) for change in changes]
         for view in views:
             if view.id in at_once and view.state != State.DONE:

@@ -195,7 +195,7 @@ async def test_a_command_given_while_a_halt_is_on_its_way(two):
             return before
 
         other.rollouts.view = look_late
-        execution, given = desk.rollouts._carrying._execution, []
+        execution, given = desk.rollouts._change_runner._execution, []
         settle = execution._settle
 
         async def settle_late(*arguments):
@@ -213,7 +213,7 @@ async def test_a_command_given_while_a_halt_is_on_its_way(two):
 async def test_a_command_given_knowing_of_the_halt(two):
     """The next build's offer, given before the halt's row is done, stays."""
     async with open_desk(two) as desk, open_desk(two) as other:
-        execution, given = desk.rollouts._carrying._execution, []
+        execution, given = desk.rollouts._change_runner._execution, []
         settle = execution._settle
 
         async def settle_late(*arguments):
@@ -263,7 +263,7 @@ async def test_a_planned_halt_needs_its_author_no_more(two):
 
 async def failing(desk, command):
     """Give a command that fails on an outage before anything is accepted."""
-    publisher = desk.rollouts._carrying._execution._publisher
+    publisher = desk.rollouts._change_runner._execution._publisher
     edit = publisher.edit_pointers
 
     async def fail(_edit):  # noqa: RUF029 - stands for the publisher's
@@ -323,7 +323,7 @@ async def test_a_planted_command_publishes_nothing(offering):
         planted = plant("changes", "id = 'feed', state = 'approved', outcome = ''")
         await asyncio.to_thread(planted, offering.folder.root)
         with pytest.raises(ConflictError, match="no entry in it"):
-            await desk.rollouts._carrying._execution.carry_out(["feed"], "server")
+            await desk.rollouts._change_runner._execution.carry_out(["feed"], "server")
         assert (await desk.rollouts.get("feed")).state == State.REFUSED
         assert await desk.versions() == before
         assert (await desk.rollouts.get(done.id)).state == State.DONE

@@ -23,7 +23,7 @@ from sqlalchemy import select
 from server.core.errors import HeningError
 from server.core.names import decode_pointer_path
 from server.publisher.publisher import Publisher
-from server.release.rollouts.carrying import ORPHAN_SECONDS
+from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.changes import State, read_arguments, read_outcome
 from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage

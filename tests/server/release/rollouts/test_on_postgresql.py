@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from server.core.errors import HeningError
-from server.release.rollouts.carrying import ORPHAN_SECONDS
+from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
 from server.release.rollouts.commands import Halt, Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage

@@ -18,7 +18,7 @@ from server.release.errors import (
     PreconditionError,
     RateError,
 )
-from server.release.rollouts.carrying import ORPHAN_SECONDS
+from server.release.rollouts.change_runner import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
 from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage

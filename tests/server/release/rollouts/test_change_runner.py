@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from server.release.rollouts.carrying import HALT_SECONDS, ORPHAN_SECONDS, Carrying
+from server.release.rollouts.change_runner import HALT_SECONDS, ORPHAN_SECONDS, ChangeRunner
 from server.release.rollouts.commands import Halt
 from tests.server.release.rollouts.desk import open_desk
 
@@ -26,7 +26,7 @@ class Execution:
 async def halting(desk, under_way):
     """Give a halt and a Carrying that does not finish it until the block ends."""
     slow = Execution(lasts=True)
-    desk.rollouts._carrying = Carrying(desk.sessions, slow, desk.alarms.append, under_way)
+    desk.rollouts._change_runner = ChangeRunner(desk.sessions, slow, desk.alarms.append, under_way)
     task = asyncio.create_task(desk.request(Halt()))
     await slow.begun.wait()
     try:
@@ -41,15 +41,15 @@ async def test_a_halt_that_another_loop_is_at_is_left_to_it(world):
     under_way = set()
     async with open_desk(world) as desk, halting(desk, under_way) as identity:
         execution = Execution()
-        carrying = Carrying(desk.sessions, execution, desk.alarms.append, under_way)
+        runner = ChangeRunner(desk.sessions, execution, desk.alarms.append, under_way)
         at = world.epoch()
-        assert await carrying.run_due(at + ORPHAN_SECONDS - 1) == []
-        assert await carrying.run_due(at + ORPHAN_SECONDS) == [identity]
+        assert await runner.run_due(at + ORPHAN_SECONDS - 1) == []
+        assert await runner.run_due(at + ORPHAN_SECONDS) == [identity]
     assert not under_way
 
 
 async def test_a_halt_that_no_loop_of_the_process_is_at_is_lost(world):
     """It was begun by a process that is dead, or by another one: repeating it does no harm."""
     async with open_desk(world) as desk, halting(desk, set()) as identity:
-        carrying = Carrying(desk.sessions, Execution(), desk.alarms.append, set())
-        assert await carrying.run_due(world.epoch() + HALT_SECONDS) == [identity]
+        runner = ChangeRunner(desk.sessions, Execution(), desk.alarms.append, set())
+        assert await runner.run_due(world.epoch() + HALT_SECONDS) == [identity]

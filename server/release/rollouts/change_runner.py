@@ -15,7 +15,7 @@ HALT_SECONDS = 1  # the same for a halt of another process; doing it twice is ha
 HALT = "halt"
 
 
-class Carrying:
+class ChangeRunner:
     """Carries changes out; `alarm` receives the failures of unattended changes.
 
     `under_way` holds the ids of changes being carried out, for all loops of the process.
