@@ -162,7 +162,7 @@ async def running(
                 rollouts=rollouts,
                 alarms=upkeep.alarms,
                 urgent=urgent,
-                giving_way=shared.answering,
+                urgent_priority=shared.priority,
             )
             await services.uploads.tidy()
             await services.submissions.tidy()

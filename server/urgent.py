@@ -18,9 +18,9 @@ from server.loop_thread import opened_in_thread
 from server.publisher.lease import Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
-from server.release.api.giving_way import GivingWay
 from server.release.api.operation import Services
 from server.release.api.urgent import OtherLoop, serving_urgent
+from server.release.api.urgent_priority import UrgentPriority
 from server.release.rollouts.rollouts import Rollouts
 from server.settings import Settings
 from server.storage.database import open_database
@@ -40,7 +40,7 @@ class Turns:
 
     writing: WriteGate = field(default_factory=WriteGate)
     publishing: Precedence = field(default_factory=Precedence)
-    answering: GivingWay = field(default_factory=GivingWay)
+    priority: UrgentPriority = field(default_factory=UrgentPriority)
     under_way: set[str] = field(default_factory=set)
 
 
@@ -120,7 +120,7 @@ async def _opened(
             settings,
             entropy,
             rollouts=rollouts,
-            giving_way=shared.answering,
+            urgent_priority=shared.priority,
         )
         port = await stack.enter_async_context(serving_urgent(services, tools.registry, tools.say))
         yield services, port

@@ -100,7 +100,7 @@ def run(
     from server.console.page import PREFIX as CONSOLE
     from server.device_serving import Given
     from server.observability import configure_logging, describe_unexpected
-    from server.processes.priority import Nursery, give_way
+    from server.processes.priority import Nursery, lower_priority
 
     settings = read_settings(state, config, **options)
     if settings.console and settings.api_port is None:
@@ -118,7 +118,7 @@ def run(
     nursery = None
     if settings.workers:
         nursery = Nursery()
-        give_way()
+        lower_priority()
 
     async def serve() -> None:
         stop, hangup = asyncio.Event(), asyncio.Event()

@@ -99,7 +99,7 @@ class Console:
             return web.Response(body=asset[0], headers=headers)
         page, values = self._find(request.method, path)
         if not page.is_urgent:
-            await self._services.giving_way.enter()
+            await self._services.urgent_priority.enter()
         origin = self._address.origin(request.headers.get("Host", ""))
         visitor = None if page.is_open else await self._admit(request, page)
         if visitor is not None:

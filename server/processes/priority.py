@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 NICE = 7  # a fifth of a worker's share; on a core that is never idle still a sixth
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Lower the priority of this thread and of all that it starts; call it before starting any.
 
     On other systems than Linux it would apply to the whole process, so nothing is done. A service

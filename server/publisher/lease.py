@@ -42,7 +42,7 @@ class Precedence:
         self._count = 0
         self.is_overdue = False
 
-    def gives_way(self, *, is_urgent: bool) -> bool:
+    def must_yield(self, *, is_urgent: bool) -> bool:
         """Answer whether a publisher of that kind yields the lease to the other one."""
         if is_urgent:
             return self.is_overdue
@@ -64,7 +64,7 @@ LEASE_SECONDS = 30  # until another machine takes over from a holder that does n
 BEATS = 3  # renewals within one lease: two may fail
 WAIT_SECONDS = 60.0  # for another change to end: longer than a lease
 RETRY_SECONDS = 0.05
-GIVING_WAY_SECONDS = 5.0  # to urgent publishers, which could go on for ever
+YIELD_SECONDS = 5.0  # to urgent publishers, which could go on for ever
 AT_ONCE = 8
 """The most files, or rows of two statements each, that one transaction writes.
 
@@ -108,9 +108,9 @@ class Lease:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
 
     @property
-    def gives_way(self) -> bool:
+    def must_yield(self) -> bool:
         """Whether this publisher waits, because another of this process is to stop something."""
-        return self._precedence.gives_way(is_urgent=self._is_urgent)
+        return self._precedence.must_yield(is_urgent=self._is_urgent)
 
     @property
     def fence(self) -> int:
@@ -204,9 +204,9 @@ class Lease:
         tries = max(1, int(self._wait / RETRY_SECONDS))
         try:
             for left in reversed(range(tries)):
-                if not self._is_urgent and (tries - left) * RETRY_SECONDS > GIVING_WAY_SECONDS:
+                if not self._is_urgent and (tries - left) * RETRY_SECONDS > YIELD_SECONDS:
                     self._precedence.is_overdue = True
-                if self.gives_way:
+                if self.must_yield:
                     holder = "the other publisher of this process"
                 else:
                     locked = _try_lock(file)

@@ -196,7 +196,7 @@ class Publisher:
         Returns the snapshot version, None when there was nothing to do.
         """
         # What another publisher has staged but not accepted is left alone.
-        if self._lease.gives_way or not await asyncio.to_thread(self._folder.staging.exists):
+        if self._lease.must_yield or not await asyncio.to_thread(self._folder.staging.exists):
             return None
         async with self._lease.held():
             return await self._steps.repair()

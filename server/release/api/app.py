@@ -77,7 +77,7 @@ class Api:
             route = self._routes.find(request.method, request.raw_path)
             operation = route.operation
             if not operation.urgent:
-                await self._services.giving_way.enter()
+                await self._services.urgent_priority.enter()
             response = await self._answer(request, route)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a document
             if request.transport is None:

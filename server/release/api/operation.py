@@ -17,9 +17,9 @@ from aiohttp import web
 from server.publisher.alarms import Notice
 from server.publisher.publisher import Publisher
 from server.release.api.address import PREFIX
-from server.release.api.giving_way import AccountTurns, GivingWay
 from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
+from server.release.api.urgent_priority import AccountTurns, UrgentPriority
 from server.release.auth.principal import Permission, Principal
 from server.release.errors import Share
 from server.release.rollouts.etag import is_match
@@ -65,8 +65,8 @@ class Services:
 
     `clock` returns the time, `entropy(n)` n random bytes, `alarms` what needs attention now.
     `urgent` runs urgent operations on a loop of their own; None: on this one. Other requests wait
-    for them at `giving_way`, and urgent ones take `account_turns`. Owners of a domain add their
-    services.
+    for them at `urgent_priority`, and urgent ones take `account_turns`. Owners of a domain add
+    their services.
     """
 
     folder: StateFolder
@@ -79,7 +79,7 @@ class Services:
     rollouts: Rollouts | None = None
     alarms: Callable[[], Sequence[Notice]] = tuple
     urgent: "UrgentLoop | None" = None
-    giving_way: GivingWay = field(default_factory=GivingWay)
+    urgent_priority: UrgentPriority = field(default_factory=UrgentPriority)
     account_turns: AccountTurns = field(default_factory=AccountTurns)
     keys: Idempotency = field(init=False)
     uploads: Uploads = field(init=False)
@@ -267,7 +267,7 @@ class Operation:
         if not self.urgent:
             return await work(call)
         urgent = call.services.urgent
-        with call.services.giving_way.stopping():
+        with call.services.urgent_priority.stopping():
             return await (work_in_turn(call, work) if urgent is None else urgent.run(call, work))
 
     @property

@@ -238,7 +238,7 @@ class _Connection(Skipping):
         if not self.is_known:
             unknown[self] = None
         if leaving is not None:
-            leaving.give_way()
+            leaving.evict()
             server.count_limit(Share.CONNECTIONS)
 
     def begin(self, request: web.BaseRequest) -> None:
@@ -246,7 +246,7 @@ class _Connection(Skipping):
         self._stop_timer()
         self.request = request
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """Close this connection for another one; send the reason if that does not block."""
         self._give_slot_back()
         is_begun = self.request is not None and self.request.writer.output_size > 0

@@ -59,7 +59,7 @@ def test_an_offline_role_of_90_days(days, expected):
     ],
 )
 def test_an_online_role_that_is_renewed_is_no_alarm(role, lifetime, renewed):
-    """Nothing is logged at the age of renewal; an hour past half of its lifetime there is an alarm."""
+    """There is no alarm at the age of renewal; an hour past half of the lifetime there is one."""
     assert severity(role, lifetime, renewed) is None
     assert severity(role, lifetime, lifetime / 2 + HOUR - MINUTE) is None
     assert severity(role, lifetime, lifetime / 2 + HOUR) == "warning"

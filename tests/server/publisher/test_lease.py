@@ -271,24 +271,24 @@ async def test_what_is_urgent_has_the_lease_next(place, tmp_path):
             await until(lambda: asyncio.sleep(0, bool(second._task.locked())))
             with precedence.wanted():  # it keeps its place during this check
                 await asyncio.sleep(0)
-                assert second.gives_way
+                assert second.must_yield
                 stop = asyncio.create_task(hold(urgent, "halt"))
                 await until(lambda: asyncio.sleep(0, urgent._task.locked()))
         await asyncio.gather(stop, ordinary)
     assert order == ["halt", "ordinary"]
-    assert not second.gives_way
+    assert not second.must_yield
 
 
 async def test_what_is_urgent_does_not_keep_the_lease_for_ever(place, tmp_path, monkeypatch):
     """An ordinary holder that has waited for the maximum time has its turn."""
-    monkeypatch.setattr(module, "GIVING_WAY_SECONDS", 0)
+    monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence = Precedence()
     async with open_database(place) as sessions:
         ordinary = Lease(sessions, tmp_path / "lock", precedence=precedence)
         with precedence.wanted():
             async with ordinary.held():
-                assert ordinary.gives_way
+                assert ordinary.must_yield
             precedence.is_overdue = True
             assert Lease(
                 sessions, tmp_path / "lock", precedence=precedence, is_urgent=True
-            ).gives_way
+            ).must_yield

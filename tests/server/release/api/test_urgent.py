@@ -16,11 +16,11 @@ from sqlalchemy import func, select
 from server.release.api import arrivals, listener, urgent_listener
 from server.release.api.address import OPERATOR
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.giving_way import AT_ONCE, GivingWay
 from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
 from server.release.api.status import ApiMetrics
 from server.release.api.urgent import OtherLoop, UrgentAdmission, serving_urgent
 from server.release.api.urgent_listener import UrgentServer
+from server.release.api.urgent_priority import AT_ONCE, UrgentPriority
 from server.release.errors import AuthenticationError, Share
 from server.settings import Settings
 from server.storage.control_models import IdempotencyKey
@@ -487,8 +487,8 @@ async def test_ordinary_requests_wait_for_what_is_urgent(world):
             return await super().run(call, work)
 
     async with api_world(world) as api:
-        way = GivingWay(longest=1e6)
-        object.__setattr__(api.services, "giving_way", way)
+        priority = UrgentPriority(longest=1e6)
+        object.__setattr__(api.services, "urgent_priority", priority)
         object.__setattr__(api.services, "urgent", Asked(here, api.services))
         assert (await api.call("POST", f"/channels/{CHANNEL}/halt", body={})).status == 200
         assert (await waiting[0]).json["state"] == "halted"

@@ -18,7 +18,7 @@ SPENT = 0.001  # seconds that count as zero: the accuracy of timers
 
 
 @dataclass(slots=True)
-class Closure:
+class PauseBudget:
     """Decides whether ordinary requests wait, by a budget of seconds that grows while they do not.
 
     So they wait for at most `budget` seconds longer than they do not, in any span of time.
@@ -41,7 +41,7 @@ class Closure:
         return self.is_closed
 
 
-class GivingWay:
+class UrgentPriority:
     """Lets ordinary requests of one loop begin while no thread is stopping something.
 
     They begin in the order of arrival, one in a turn of the loop. `now` returns seconds.
@@ -49,7 +49,7 @@ class GivingWay:
 
     def __init__(self, now: Callable[[], float] = time.monotonic, longest: float = LONGEST) -> None:
         self._now = now
-        self._closure = Closure(longest, longest, now())
+        self._budget = PauseBudget(longest, longest, now())
         self._lock = threading.Lock()
         self._stopping = 0  # requests under way that stop something
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -78,15 +78,15 @@ class GivingWay:
 
     def _count(self, number: int) -> None:
         with self._lock:
-            self._closure.look(self._now(), is_wanted=self._stopping > 0)
+            self._budget.look(self._now(), is_wanted=self._stopping > 0)
             self._stopping += number
-            is_free = not self._closure.look(self._now(), is_wanted=self._stopping > 0)
+            is_free = not self._budget.look(self._now(), is_wanted=self._stopping > 0)
         if is_free and self._loop is not None and self._waiting:
             self._loop.call_soon_threadsafe(self._hurry)
 
     def _is_closed(self) -> bool:
         with self._lock:
-            return self._closure.look(self._now(), is_wanted=self._stopping > 0)
+            return self._budget.look(self._now(), is_wanted=self._stopping > 0)
 
     def _hurry(self) -> None:
         if self._next is not None:
@@ -107,8 +107,8 @@ class GivingWay:
 
     def _look_later(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._closure.is_closed:
-            self._next = loop.call_later(self._closure.left, self._let_in)
+        if self._budget.is_closed:
+            self._next = loop.call_later(self._budget.left, self._let_in)
         else:
             self._next = loop.call_soon(self._let_in)
 

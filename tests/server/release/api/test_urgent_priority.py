@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.release.api.giving_way import AT_ONCE, SHORTEST, AccountTurns, Closure, GivingWay
+from server.release.api.urgent_priority import (
+    AT_ONCE,
+    SHORTEST,
+    AccountTurns,
+    PauseBudget,
+    UrgentPriority,
+)
 
 AGES = 1e6  # seconds, in which the gate does not open
 
@@ -20,26 +26,26 @@ def seconds(most):
 @given(st.lists(st.tuples(seconds(3), st.booleans()), max_size=50))
 def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
     """In any span of time it is closed for at most a second longer than it is open."""
-    closure, now, least, surplus = Closure(1.0, 1.0, 0.0), 0.0, 0.0, 0.0
+    budget, now, least, surplus = PauseBudget(1.0, 1.0, 0.0), 0.0, 0.0, 0.0
     for lasts, is_wanted in steps:
         end = now + lasts
         while now < end:
-            is_closed = closure.look(now, is_wanted=is_wanted)
-            step = min(end - now, closure.left) if is_closed else end - now
+            is_closed = budget.look(now, is_wanted=is_wanted)
+            step = min(end - now, budget.left) if is_closed else end - now
             now += step
             surplus += step if is_closed else -step
             least = min(least, surplus)
             assert surplus - least <= 1.0 + 1e-6
-        closure.look(now, is_wanted=is_wanted)
+        budget.look(now, is_wanted=is_wanted)
 
 
 def test_the_way_closes_again_after_a_while():
     """An endless urgent request has a tenth of a second, and then the others have one."""
-    closure = Closure(1.0, 1.0, 0.0)
-    assert closure.look(0.0, is_wanted=True)
-    assert not closure.look(1.0, is_wanted=True)
-    assert not closure.look(1.0 + 0.9 * SHORTEST, is_wanted=True)
-    assert closure.look(1.0 + SHORTEST, is_wanted=True)
+    budget = PauseBudget(1.0, 1.0, 0.0)
+    assert budget.look(0.0, is_wanted=True)
+    assert not budget.look(1.0, is_wanted=True)
+    assert not budget.look(1.0 + 0.9 * SHORTEST, is_wanted=True)
+    assert budget.look(1.0 + SHORTEST, is_wanted=True)
 
 
 async def settle():
@@ -48,11 +54,11 @@ async def settle():
         await asyncio.sleep(0)
 
 
-def enter(way, order, name):
+def enter(priority, order, name):
     """Return a task that enters and records it."""
 
     async def entered():
-        await way.enter()
+        await priority.enter()
         order.append(name)
 
     return asyncio.create_task(entered())
@@ -60,26 +66,26 @@ def enter(way, order, name):
 
 async def test_requests_wait_until_what_stops_something_is_done():
     """They begin in order of arrival; later ones follow them."""
-    way, order = GivingWay(longest=AGES), []
-    await way.enter()
-    with way.stopping():
-        with way.stopping():
-            tasks = [enter(way, order, name) for name in "abc"]
+    priority, order = UrgentPriority(longest=AGES), []
+    await priority.enter()
+    with priority.stopping():
+        with priority.stopping():
+            tasks = [enter(priority, order, name) for name in "abc"]
             await settle()
         await settle()
         assert not order
         tasks[1].cancel()
         await settle()
-    tasks.append(enter(way, order, "d"))
+    tasks.append(enter(priority, order, "d"))
     await asyncio.wait(tasks)
     assert order == ["a", "c", "d"]
 
 
 async def test_a_turn_of_the_loop_lets_one_in():
     """Otherwise all waiting requests would be under way when the next halt arrives."""
-    way, order = GivingWay(longest=AGES), []
-    with way.stopping():
-        tasks = [enter(way, order, number) for number in range(20)]
+    priority, order = UrgentPriority(longest=AGES), []
+    with priority.stopping():
+        tasks = [enter(priority, order, number) for number in range(20)]
         await settle()
     for _ in range(10):
         await asyncio.sleep(0)
@@ -89,9 +95,9 @@ async def test_a_turn_of_the_loop_lets_one_in():
 
 async def test_requests_begin_though_something_is_stopped_all_the_time():
     """A caller who may halt does not keep others out."""
-    way, order = GivingWay(longest=2 * SHORTEST), []
-    with way.stopping():
-        tasks = [enter(way, order, number) for number in range(20)]
+    priority, order = UrgentPriority(longest=2 * SHORTEST), []
+    with priority.stopping():
+        tasks = [enter(priority, order, number) for number in range(20)]
         await settle()
         assert not order
         await asyncio.wait(tasks)
@@ -101,23 +107,23 @@ async def test_requests_begin_though_something_is_stopped_all_the_time():
 @pytest.mark.parametrize("waits_before", [True, False])
 async def test_what_stops_something_runs_in_another_thread(waits_before):
     """The waiting requests' loop is notified of its end."""
-    way, order = GivingWay(longest=AGES), []
+    priority, order = UrgentPriority(longest=AGES), []
     begun, go_on = threading.Event(), threading.Event()
 
     def stop():
-        with way.stopping():
+        with priority.stopping():
             begun.set()
             go_on.wait()
 
     stopping = asyncio.create_task(asyncio.to_thread(stop))
     await asyncio.to_thread(begun.wait)
     if waits_before:
-        enter(way, order, "a")
+        enter(priority, order, "a")
         await settle()
         assert not order
     go_on.set()
     await stopping
-    await enter(way, order, "b")
+    await enter(priority, order, "b")
     assert order[-1] == "b"
 
 
