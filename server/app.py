@@ -19,10 +19,10 @@ from server.publish_loop import publish_for_ever
 from server.publisher.alarms import Alarm
 from server.publisher.clock import ClockKeeper, load_witness
 from server.publisher.key_holder import load_keys
+from server.publisher.monitor import Monitor
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
 from server.publisher.steady_clock import FAR, SteadyClock
-from server.publisher.watchman import Watchman
 from server.release.api.operation import Services
 from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
@@ -102,7 +102,7 @@ async def running(
         def tell(alarm: Alarm) -> Awaitable[None]:
             return tell_expiring(sessions, alarm, epoch())
 
-        watchman = Watchman(
+        monitor = Monitor(
             folder,
             sessions,
             steady,
@@ -113,9 +113,9 @@ async def running(
             room,
         )
         keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
-        upkeep = Maintenance(watchman, keeper, phones.serves, monotonic)
+        maintenance = Maintenance(monitor, keeper, phones.serves, monotonic)
         if settings.metrics_port:
-            health = serving_health(settings.metrics_port, tools.registry, upkeep.reasons)
+            health = serving_health(settings.metrics_port, tools.registry, maintenance.reasons)
             stack.enter_context(health)
         wanted = asyncio.Event()
         rollouts = Rollouts(
@@ -134,9 +134,9 @@ async def running(
             phones.watch.run,
             lambda: renew_at(given.hangup, phones, settings),
             lambda: publish_for_ever(
-                publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed
+                publisher, rollouts, folder.incoming, tools, wanted, maintenance.renewed
             ),
-            upkeep.run,
+            maintenance.run,
             ChangeDetector(folder.public, sessions, epoch).run,
             WebhookDelivery(
                 sessions, sender, epoch, entropy, tools.alarm, WebhookMetrics(tools.registry)
@@ -160,7 +160,7 @@ async def running(
                 entropy,
                 wake=wanted.set,
                 rollouts=rollouts,
-                alarms=upkeep.alarms,
+                alarms=maintenance.alarms,
                 urgent=urgent,
                 urgent_priority=shared.priority,
             )
@@ -170,7 +170,7 @@ async def running(
             # Entered last, it ends first: handlers under way still have publisher and database.
             site: Site = no_site
             if settings.console:
-                known = Surroundings(upkeep.reasons, lambda: watchman.seen, steady)
+                known = Surroundings(maintenance.reasons, lambda: monitor.seen, steady)
                 site = await asyncio.to_thread(open_console, settings, known)
             api_port = await stack.enter_async_context(serving(services, tools.registry, site=site))
             log.info("the control plane listens", host=settings.api_host, port=api_port)

@@ -1,4 +1,4 @@
-"""Periodic checks by the watchman, and their result for readiness."""
+"""Periodic checks by the monitor, and their result for readiness."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from server.publisher.alarms import Notice
 from server.publisher.clock import ClockKeeper
-from server.publisher.watchman import Watchman
+from server.publisher.monitor import Monitor
 
 LOOK_SECONDS = 10.0  # between two rounds
 FIRST_SECONDS = 60.0  # the first round waits this long for the first renewal
@@ -14,20 +14,20 @@ STALE_SECONDS = 60.0  # without a round for so long, something is stuck
 
 
 class Maintenance:
-    """Runs watchman and clock keeper periodically.
+    """Runs the monitor and the clock keeper periodically.
 
     `serves` returns whether phones are answered from a snapshot.
     """
 
     def __init__(
         self,
-        watchman: Watchman,
+        monitor: Monitor,
         keeper: ClockKeeper,
         serves: Callable[[], bool],
         monotonic: Callable[[], float],
     ) -> None:
         self.renewed = asyncio.Event()
-        self._watchman = watchman
+        self._monitor = monitor
         self._keeper = keeper
         self._clock_alarms: list[str] = []
         self._serves = serves
@@ -42,7 +42,7 @@ class Maintenance:
                 await self.renewed.wait()
         while True:
             self._clock_alarms = await self._keeper.look()
-            self._found = await self._watchman.look()
+            self._found = await self._monitor.look()
             self._at = self._monotonic()
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -50,7 +50,7 @@ class Maintenance:
         """Return what needs attention now: why it is not ready, the clock, and the rest."""
         seen = [
             *(Notice("clock", "critical", sentence) for sentence in self._clock_alarms),
-            *self._watchman.notices,
+            *self._monitor.notices,
         ]
         said = {notice.sentence for notice in seen}
         reasons = [reason for reason in self.reasons() if reason not in said]

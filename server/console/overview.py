@@ -9,7 +9,7 @@ from datetime import datetime
 from server.console.page import PREFIX, Page, Shown, Visit
 from server.core.names import is_online
 from server.publisher.alarms import RoleLifetime
-from server.publisher.watchman import Seen
+from server.publisher.monitor import Seen
 from server.release.api.pagination import PageQuery
 from server.release.uploads.limits import free_bytes
 
@@ -20,7 +20,7 @@ CLOCK_SECONDS = 5  # difference of two clocks that is not reported
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The state of the process: why it is not ready, and what the watchman saw last.
+    """The state of the process: why it is not ready, and the last result of the monitor.
 
     `steady` is the clock of signatures.
     """

@@ -11,8 +11,8 @@ from sqlalchemy import delete
 
 from server.health import serving_health
 from server.maintenance import Maintenance
+from server.publisher.monitor import Monitor, Seen
 from server.publisher.publish_metrics import PublishMetrics
-from server.publisher.watchman import Seen, Watchman
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from server.storage.models import LogEntry
@@ -45,13 +45,13 @@ def test_what_is_answered():
 
 
 async def look(world, rounds=1):
-    """Run a watchman once; return reasons, its messages, and the metrics."""
+    """Run a monitor once; return reasons, its messages, and the metrics."""
     registry, said = CollectorRegistry(), []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(registry, lambda: 0.0)
-        watchman = Watchman(world.folder, sessions, world.now, metrics, said.append)
+        monitor = Monitor(world.folder, sessions, world.now, metrics, said.append)
         for _ in range(rounds):
-            reasons = await watchman.look()
+            reasons = await monitor.look()
     return reasons, said, generate_latest(registry).decode()
 
 
@@ -82,19 +82,19 @@ async def test_what_was_seen_is_there_for_the_console(world):
     """Every role's lifetime, the alarms by severity, and a clock that is behind."""
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-        watchman = Watchman(world.folder, sessions, world.now, metrics, str)
-        assert watchman.seen == Seen()
+        monitor = Monitor(world.folder, sessions, world.now, metrics, str)
+        assert monitor.seen == Seen()
         world.ahead = timedelta(days=60)
-        await watchman.look()
-        seen = watchman.seen
+        await monitor.look()
+        seen = monitor.seen
         assert {"root", "armani", "timestamp"} <= {lifetime.role for lifetime in seen.lifetimes}
         assert [alarm.severity for alarm in seen.alarms][:3] == ["expired"] * 3
         assert {alarm.role for alarm in seen.alarms} >= {"armani", "targets", "latest"}
         assert not seen.is_behind
         world.ahead = timedelta(hours=-1)
-        await watchman.look()
-        assert watchman.seen.is_behind
-        assert watchman.seen.alarms == ()
+        await monitor.look()
+        assert monitor.seen.is_behind
+        assert monitor.seen.alarms == ()
 
 
 async def test_a_clock_behind_the_last_signature(world):
@@ -110,16 +110,16 @@ ANY = Room()
 
 
 async def notices_of(world, free=1 << 50, room=ANY):
-    """Run a watchman twice; return its notices, and its messages."""
+    """Run a monitor twice; return its notices, and its messages."""
     said = []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-        watchman = Watchman(
+        monitor = Monitor(
             world.folder, sessions, world.now, metrics, said.append, free=lambda: free, room=room
         )
         for _ in range(2):
-            await watchman.look()
-    return [(notice.subject, notice.severity) for notice in watchman.notices], said
+            await monitor.look()
+    return [(notice.subject, notice.severity) for notice in monitor.notices], said
 
 
 async def test_what_is_no_role(world):
@@ -145,8 +145,8 @@ async def test_what_an_operator_sees(world):
     world.ahead = timedelta(days=60)
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-        watchman = Watchman(world.folder, sessions, world.now, metrics, str, free=lambda: 1)
-        upkeep = Maintenance(watchman, Keeper(), lambda: False, lambda: 0.0)
+        monitor = Monitor(world.folder, sessions, world.now, metrics, str, free=lambda: 1)
+        upkeep = Maintenance(monitor, Keeper(), lambda: False, lambda: 0.0)
         upkeep.renewed.set()
         task = asyncio.create_task(upkeep.run())
         while len(upkeep.alarms()) < 5:  # noqa: ASYNC110 - its own
@@ -180,11 +180,11 @@ def test_a_database_that_goes_away_and_comes_back(fresh):
         async def rounds():
             async with open_database(world.folder.database) as sessions:
                 metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-                watchman = Watchman(world.folder, sessions, world.now, metrics, str)
-                found = [await watchman.look()]
+                monitor = Monitor(world.folder, sessions, world.now, metrics, str)
+                found = [await monitor.look()]
                 for change in (server.stop, server.start):
                     await asyncio.to_thread(change)
-                    found.append(await watchman.look())
+                    found.append(await monitor.look())
             return found
 
         before, (reason,), after = asyncio.run(rounds())
@@ -210,7 +210,7 @@ def test_an_expired_model_makes_that_model_wait_and_no_other(world):
     assert world.publish(files).reason == ""
 
 
-async def test_a_watchman_that_is_stuck():
+async def test_a_monitor_that_is_stuck():
     """A minute without a round is a reason, as is a snapshot that was never loaded."""
     time = [0.0]
 

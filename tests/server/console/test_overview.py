@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from server.console.overview import draw
 from server.publisher.alarms import list_lifetimes, plan_alarms
-from server.publisher.watchman import Seen
+from server.publisher.monitor import Seen
 
 
 async def test_all_is_well(team):

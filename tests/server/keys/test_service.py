@@ -215,7 +215,7 @@ def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
     older = copied(world, tmp_path / "older")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     offer(world, 2)
-    load_keys(world.folder)  # as the watchman does every half minute
+    load_keys(world.folder)  # as the monitor does every half minute
     shutil.rmtree(world.folder.root)
     shutil.copytree(older, world.folder.root)
     with pytest.raises(StorageError, match=r"leaves was signed, and this one has .*rebuild"):

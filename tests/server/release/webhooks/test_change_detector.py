@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 
+from server.publisher.monitor import Monitor
 from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt, plan_pause, plan_schedule
-from server.publisher.watchman import Watchman
 from server.release.webhooks import change_detector, deliveries
 from server.release.webhooks.change_detector import ChangeDetector, tell_expiring
 from server.storage.control_models import Account, Delivery
@@ -269,16 +269,16 @@ async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
 
 
 async def rounds(world, sessions, days):
-    """Run a new watchman twice on a day, as after a restart."""
+    """Run a new monitor twice on a day, as after a restart."""
 
     async def tell(alarm):
         await tell_expiring(sessions, alarm, world.epoch())
 
     world.ahead = timedelta(days=days)
     metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-    watchman = Watchman(world.folder, sessions, world.now, metrics, str, tell)
-    await watchman.look()
-    await watchman.look()
+    monitor = Monitor(world.folder, sessions, world.now, metrics, str, tell)
+    await monitor.look()
+    await monitor.look()
 
 
 async def told(sessions, role):

@@ -52,7 +52,7 @@ class Seen:
     """Whether the clock is earlier than an existing signature."""
 
 
-class Watchman:
+class Monitor:
     """Reports to `alarm` what needs attention: when it begins, and then daily.
 
     `tell` receives expiring roles, for programs; if that fails, it receives them again a day later.
