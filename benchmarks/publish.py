@@ -28,7 +28,7 @@ from benchmarks.tuf_peer import verify_alone
 from server.bootstrap import open_publisher
 from server.core.names import decode_channel
 from server.core.pointer import Pointer
-from server.device_serving import Given, serving_phones
+from server.device_serving import Inherited, serving_phones
 from server.publish_loop import TICK_SECONDS
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
@@ -89,7 +89,7 @@ async def running(state: BigState, work: Clockwork) -> AsyncIterator[tuple[Publi
     read_back = DiskReadBack(state.folder.public)
     async with (
         serving_phones(
-            state.folder, Settings(port=0), clock, blobs, Given((), {}, asyncio.Event())
+            state.folder, Settings(port=0), clock, blobs, Inherited((), {}, asyncio.Event())
         ) as phones,
         open_publisher(
             state.folder, clock, read_back, sys.exit, after_step=after_step

@@ -10,7 +10,7 @@ from server.bootstrap import Clock, open_blobs
 from server.console.bootstrap import open_console
 from server.console.overview import Surroundings
 from server.device.counts import CountsCollector
-from server.device_serving import Given, Phones, renew_at, serving_phones
+from server.device_serving import Inherited, Phones, renew_at, serving_phones
 from server.health import serving_health
 from server.instruments import Instruments
 from server.maintenance import Maintenance
@@ -52,17 +52,17 @@ async def running(
     entropy: Callable[[int], bytes],
     announce_api: Callable[[int], None] = lambda _port: None,
     announce_urgent: Callable[[int], None] = lambda _port: None,
-    given: Given | None = None,
+    inherited: Inherited | None = None,
     pace: Callable[[], float] | None = None,
 ) -> AsyncIterator[int]:
     """Repair, serve and publish until the block ends; yields the port for phones.
 
     Where the settings have an `api_port` the control plane listens, too. `announce_api` receives
     its port, and `announce_urgent` that of the urgent listener, if any. `entropy(n)` returns n
-    random bytes; `given` comes from the caller that started this process. `pace` counts the
+    random bytes; `inherited` comes from the caller that started this process. `pace` counts the
     seconds, by default the machine's; `clock` is compared with it to find jumps.
     """
-    given = given or Given((), {}, asyncio.Event())
+    inherited = inherited or Inherited((), {}, asyncio.Event())
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
     monotonic = asyncio.get_running_loop().time
 
@@ -72,7 +72,7 @@ async def running(
     async with contextlib.AsyncExitStack() as stack:
         # The last release is served before any repair: phones do not wait for that.
         phones = await stack.enter_async_context(
-            serving_phones(folder, settings, clock, blobs, given)
+            serving_phones(folder, settings, clock, blobs, inherited)
         )
         tools = _make_instruments(clock, phones)
         steady = await _steady_clock(folder, clock, pace or monotonic, tools)
@@ -132,7 +132,7 @@ async def running(
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [
             phones.watch.run,
-            lambda: renew_at(given.hangup, phones, settings),
+            lambda: renew_at(inherited.hangup, phones, settings),
             lambda: publish_for_ever(
                 publisher, rollouts, folder.incoming, tools, wanted, maintenance.renewed
             ),

@@ -16,8 +16,8 @@ from server.device.counts import Counts
 from server.device.snapshot import EMPTY
 from server.device.turns import LIMITS
 from server.processes.child import Place
-from server.processes.messages import Certificate, Duty
-from server.processes.priority import Nursery
+from server.processes.messages import Certificate, WorkerConfig
+from server.processes.priority import ProcessStarter
 from server.processes.serving import Serving, load_certificate
 from server.processes.sockets import bind_tcp, bound_unix, share
 from server.processes.supervisor import Supervisor
@@ -48,18 +48,18 @@ class Phones:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Inherited:
     """What the caller that started this process passed to it.
 
     `passed` are open listening sockets for phones. `environment` is what workers inherit, without
-    the settings. When `hangup` is set, certificates are read again and workers replaced. `nursery`
+    the settings. When `hangup` is set, certificates are read again and workers replaced. `starter`
     starts workers; without one it is made here.
     """
 
     passed: Sequence[socket.socket]
     environment: Mapping[str, str]
     hangup: asyncio.Event
-    nursery: Nursery | None = None
+    starter: ProcessStarter | None = None
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +68,7 @@ async def serving_phones(
     settings: Settings,
     clock: Clock,
     blobs: BlobReader,
-    given: Given,
+    inherited: Inherited,
 ) -> AsyncIterator[Phones]:
     """Serve the last release until the block ends; the caller runs the yielded watch.
 
@@ -76,19 +76,19 @@ async def serving_phones(
     and ProcessError for a worker that cannot start.
     """
     certificate = await asyncio.to_thread(read_certificate, settings)
-    async with opened_sockets(settings, given.passed) as sockets:
+    async with opened_sockets(settings, inherited.passed) as sockets:
         tcp = [each for each in sockets if each.family != socket.AF_UNIX]
         unix = [each for each in sockets if each.family == socket.AF_UNIX]
         url = read_back_url(settings, tcp)
         place = await asyncio.to_thread(open_place, settings)
         where = str(folder.blobs.absolute()) if place is None else place
-        duty = Duty(settings.gate, LIMITS, (phone_host(url),), where, certificate)
+        config = WorkerConfig(settings.gate, LIMITS, (phone_host(url),), where, certificate)
         port = tcp[0].getsockname()[1] if tcp else 0
         if settings.workers:
             shares = zip(share(tcp, settings.workers), share(unix, settings.workers), strict=True)
             places = [Place(number, *each) for number, each in enumerate(shares)]
-            nursery = given.nursery or Nursery()
-            supervisor = Supervisor(places, duty, given.environment, nursery)
+            starter = inherited.starter or ProcessStarter()
+            supervisor = Supervisor(places, config, inherited.environment, starter)
             watch = SnapshotWatch(folder, blobs, supervisor.show)
             await watch.look()
             async with supervisor.running():
@@ -103,7 +103,7 @@ async def serving_phones(
                     lambda: supervisor.lost,
                 )
             return
-        serving = Serving(duty, blobs, lambda: clock().timestamp())
+        serving = Serving(config, blobs, lambda: clock().timestamp())
         watch = SnapshotWatch(folder, blobs, serving.show)
         await watch.look()
 

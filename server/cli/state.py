@@ -98,9 +98,9 @@ def run(
 
     from server.app import running
     from server.console.page import PREFIX as CONSOLE
-    from server.device_serving import Given
+    from server.device_serving import Inherited
     from server.observability import configure_logging, describe_unexpected
-    from server.processes.priority import Nursery, lower_priority
+    from server.processes.priority import ProcessStarter, lower_priority
 
     settings = read_settings(state, config, **options)
     if settings.console and settings.api_port is None:
@@ -115,9 +115,9 @@ def run(
     clock, pace = choose_clock(unsafe_clock, now, folder, settings, has_sockets=bool(passed))
     configure_logging()
     raise_descriptor_limit()
-    nursery = None
+    starter = None
     if settings.workers:
-        nursery = Nursery()
+        starter = ProcessStarter()
         lower_priority()
 
     async def serve() -> None:
@@ -140,7 +140,7 @@ def run(
             entropy=os.urandom,
             announce_api=api_ports.append,
             announce_urgent=urgent_ports.append,
-            given=Given(passed, os.environ, hangup, nursery),
+            inherited=Inherited(passed, os.environ, hangup, starter),
             pace=pace,
         ) as port:
             if port:

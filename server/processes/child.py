@@ -22,15 +22,15 @@ from server.processes.messages import (
     Channel,
     Counted,
     Drain,
-    Duty,
     Failed,
     FromWorker,
     Ready,
     Said,
     Start,
+    WorkerConfig,
     open_channel,
 )
-from server.processes.priority import Nursery
+from server.processes.priority import ProcessStarter
 
 STEP_SECONDS = 1.0  # the interval of signs of life
 STEPS = 2  # at least: after a step that took longer, one more reads what arrived meanwhile
@@ -114,14 +114,14 @@ class Child:
         process: "subprocess.Popen[bytes]",
         channel: Channel[FromWorker],
         bounds: Bounds,
-        hear: Callable[[int, Counts], None],
+        on_counts: Callable[[int, Counts], None],
         say: Callable[[str], None],
     ) -> None:
         self.is_ready = False
         self._process = process
         self._channel = channel
         self._bounds = bounds
-        self._hear = hear
+        self._on_counts = on_counts
         self._say = say
         self._wanted: Snapshot | None = None
         self._sent: Snapshot | None = None
@@ -189,7 +189,7 @@ class Child:
             try:
                 messages = await self._channel.receive()
             except ChannelError as error:
-                self._blame(str(error))
+                self._fail(str(error))
                 return
             finally:
                 silence.cancel()
@@ -203,7 +203,7 @@ class Child:
                 self._starting.cancel()
                 self._begun.set()
             case Counted():
-                self._hear(self.pid, message.counts)
+                self._on_counts(self.pid, message.counts)
                 if self._taking is not None and message.version >= self._taking[0]:
                     self._taking[1].cancel()
                     self._taking = None
@@ -230,7 +230,7 @@ class Child:
         """Kill a worker that snapshots do not reach: it would go on serving what was halted."""
         if not feeding.cancelled() and (error := feeding.exception()) is not None:
             known = str(error) if isinstance(error, ChannelError) else type(error).__name__
-            self._blame(f"it could not be sent a snapshot: {known}")
+            self._fail(f"it could not be sent a snapshot: {known}")
 
     async def _reap(self) -> int:
         try:
@@ -248,9 +248,9 @@ class Child:
     def _kill_after(self, seconds: float, sentence: str) -> Deadline:
         reason = sentence.format(f"{seconds:g}")
         loop = asyncio.get_running_loop()
-        return Deadline(loop.call_later, seconds, lambda: self._blame(reason))
+        return Deadline(loop.call_later, seconds, lambda: self._fail(reason))
 
-    def _blame(self, sentence: str) -> None:
+    def _fail(self, sentence: str) -> None:
         self.reason = sentence
         self._kill()
 
@@ -261,11 +261,11 @@ class Child:
 
 async def begin(
     place: Place,
-    duty: Duty,
+    config: WorkerConfig,
     environment: Mapping[str, str],
     bounds: Bounds,
-    nursery: Nursery,
-    hear: Callable[[int, Counts], None],
+    starter: ProcessStarter,
+    on_counts: Callable[[int, Counts], None],
     say: Callable[[str], None],
 ) -> Child:
     """Start a worker at `place`; it inherits that place's sockets and its channel only."""
@@ -276,13 +276,13 @@ async def begin(
     command += [str(theirs.fileno()), str(os.getpid())]
     descriptors = (theirs.fileno(), *tcp, *unix)
     try:
-        process = await nursery.begin(command, descriptors, worker_environment(environment), theirs)
+        process = await starter.begin(command, descriptors, worker_environment(environment), theirs)
     except BaseException:
         ours.close()
         raise
     channel = await open_channel(MAIN_DECODER, ours)
-    channel.tell(Start(PROTOCOL, duty, tcp, unix))
-    return Child(process, channel, bounds, hear, say)
+    channel.tell(Start(PROTOCOL, config, tcp, unix))
+    return Child(process, channel, bounds, on_counts, say)
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:

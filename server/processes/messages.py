@@ -33,7 +33,7 @@ class Certificate(msgspec.Struct, frozen=True):
         return "Certificate(…)"
 
 
-class Duty(msgspec.Struct, frozen=True):
+class WorkerConfig(msgspec.Struct, frozen=True):
     """What is the same for every worker. `hosts`: `Host` values of phones; `blobs`: a folder."""
 
     gate: GateMode
@@ -47,7 +47,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     """The first message to a worker; `tcp` and `unix` are descriptors of its listening sockets."""
 
     protocol: int
-    duty: Duty
+    config: WorkerConfig
     tcp: tuple[int, ...]
     unix: tuple[int, ...]
 

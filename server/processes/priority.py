@@ -30,14 +30,14 @@ def lower_priority() -> None:
             os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + NICE)
 
 
-class Nursery:
+class ProcessStarter:
     """Starts processes from one thread, which has the priority of its creator.
 
     The kernel takes that thread for their parent: it lives as long as this process.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nursery")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="starter")
         self._thread.submit(os.getpid).result()
 
     async def begin(

@@ -14,7 +14,7 @@ from server.device.counts import Counts
 from server.device.listener import Listener, listening
 from server.device.plane import DevicePlane
 from server.device.snapshot import Snapshot
-from server.processes.messages import Certificate, Duty
+from server.processes.messages import Certificate, WorkerConfig
 from server.storage.blobs import BlobReader
 
 FILE_LIMIT = 1 << 20  # bytes of a PEM file: a chain has a few thousand
@@ -88,10 +88,10 @@ class Serving:
     `clock` returns epoch seconds.
     """
 
-    def __init__(self, duty: Duty, blobs: BlobReader, clock: Callable[[], float]) -> None:
+    def __init__(self, config: WorkerConfig, blobs: BlobReader, clock: Callable[[], float]) -> None:
         self.counts = Counts()
-        self._duty = duty
-        self._plane = DevicePlane(blobs, self.counts, duty.gate, clock, duty.limits)
+        self._config = config
+        self._plane = DevicePlane(blobs, self.counts, config.gate, clock, config.limits)
         self._tls: ssl.SSLContext | None = None
         self._listeners: list[Listener] = []
 
@@ -102,7 +102,7 @@ class Serving:
         GIL.
         """
         await asyncio.sleep(0)
-        served = make_served(snapshot, self._duty.hosts, self._duty.gate, self._plane.served)
+        served = make_served(snapshot, self._config.hosts, self._config.gate, self._plane.served)
         self._plane.served = served
 
     @contextlib.asynccontextmanager
@@ -113,7 +113,7 @@ class Serving:
 
         TLS is for TCP only: on a Unix socket there is a proxy of this machine.
         """
-        certificate = self._duty.certificate
+        certificate = self._config.certificate
         self._tls = None if certificate is None else make_context(certificate)
         async with contextlib.AsyncExitStack() as stack:
             for sockets, tls in ((tcp, self._tls), (unix, None)):

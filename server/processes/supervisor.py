@@ -19,8 +19,8 @@ from server.device.counts import Counts
 from server.device.snapshot import EMPTY, Snapshot
 from server.processes.child import Bounds, Child, Place, begin
 from server.processes.errors import ProcessError
-from server.processes.messages import Certificate, Duty
-from server.processes.priority import Nursery
+from server.processes.messages import Certificate, WorkerConfig
+from server.processes.priority import ProcessStarter
 
 K = TypeVar("K")
 
@@ -82,23 +82,23 @@ def restart_delay(failures: int) -> float:
 class Supervisor:
     """Serves phones through one worker for each of `places`.
 
-    `environment` is all that workers get of this process's; `nursery` starts them.
+    `environment` is all that workers get of this process's; `starter` starts them.
     """
 
     def __init__(
         self,
         places: Sequence[Place],
-        duty: Duty,
+        config: WorkerConfig,
         environment: Mapping[str, str],
-        nursery: Nursery,
+        starter: ProcessStarter,
         bounds: Bounds | None = None,
     ) -> None:
         self.tally = Tally()
         self.lost = 0  # workers that ended unexpectedly
-        self._duty = duty
+        self._config = config
         self._slots = [Slot(place) for place in places]
         self._environment = environment
-        self._nursery = nursery
+        self._starter = starter
         self._bounds = Bounds() if bounds is None else bounds
         self._snapshot = EMPTY
         self._attended: dict[Child, asyncio.Task[None]] = {}
@@ -145,7 +145,7 @@ class Supervisor:
         remaining workers stay, and an alarm is raised.
         """
         if certificate is not None:
-            self._duty = msgspec.structs.replace(self._duty, certificate=certificate)
+            self._config = msgspec.structs.replace(self._config, certificate=certificate)
         draining: list[asyncio.Task[None]] = []
         for slot in self._slots:
             if self._stopping.is_set() or not await self._replace(slot, draining):
@@ -158,7 +158,7 @@ class Supervisor:
     async def _stop(self) -> None:
         self._stopping.set()
         for child in self._attended:
-            child.drain(self._duty.limits.drain_seconds)
+            child.drain(self._config.limits.drain_seconds)
         while left := {*self._attended.values(), *self._revivals}:
             await asyncio.wait(left)
 
@@ -170,10 +170,10 @@ class Supervisor:
 
         child = await begin(
             slot.place,
-            self._duty,
+            self._config,
             self._environment,
             self._bounds,
-            self._nursery,
+            self._starter,
             self.tally.report,
             say,
         )

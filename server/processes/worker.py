@@ -33,12 +33,12 @@ from server.processes.messages import (
     Channel,
     Counted,
     Drain,
-    Duty,
     Failed,
     Ready,
     Said,
     Start,
     ToWorker,
+    WorkerConfig,
     open_channel,
 )
 from server.processes.serving import Serving
@@ -49,7 +49,7 @@ from server.storage.s3_blobs import S3Blobs
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with(parent: int) -> None:
+def exit_with(parent: int) -> None:
     """Make the kernel kill this process when process `parent` ends; exit if it has ended.
 
     On other systems than Linux this does nothing. Raises OSError where the kernel refuses.
@@ -64,7 +64,7 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-BEAT_SECONDS = 1.0  # between two messages of counts, which are also the sign of life
+COUNTS_SECONDS = 1.0  # between two messages of counts, which are also the sign of life
 
 
 class Worker:
@@ -82,7 +82,7 @@ class Worker:
         self._said: set[str] = set()
         self._drain: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-    async def obey(self) -> None:
+    async def follow_messages(self) -> None:
         """Handle the main process's messages until the channel ends."""
         while messages := await self._channel.receive():
             for message in messages:
@@ -95,10 +95,10 @@ class Worker:
             await self._serving.drain(seconds)
             await self._channel.send(Counted(self._serving.counts, self._version))
 
-    async def beat(self) -> None:
+    async def send_counts(self) -> None:
         """Send counts, for ever."""
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(COUNTS_SECONDS)
             if self._serving is not None:
                 await self._channel.send(Counted(self._serving.counts, self._version))
 
@@ -123,7 +123,7 @@ class Worker:
                         " the service instead of its workers."
                     )
                 self._start = message
-                self._serving = Serving(message.duty, open_reader(message.duty), time.time)
+                self._serving = Serving(message.config, open_reader(message.config), time.time)
             case Piece():
                 if self._assembly is None:
                     self._assembly = Assembly(self._snapshot)
@@ -150,11 +150,11 @@ class Worker:
             await self._channel.send(Ready())
 
 
-def open_reader(duty: Duty) -> BlobReader:
+def open_reader(config: WorkerConfig) -> BlobReader:
     """Return the store that packages are read from."""
-    if isinstance(duty.blobs, str):
-        return LocalBlobs(Path(duty.blobs))
-    return S3Blobs(duty.blobs, lambda: datetime.now(UTC))
+    if isinstance(config.blobs, str):
+        return LocalBlobs(Path(config.blobs))
+    return S3Blobs(config.blobs, lambda: datetime.now(UTC))
 
 
 async def work(end: socket.socket) -> int:
@@ -165,11 +165,14 @@ async def work(end: socket.socket) -> int:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(worker.say)
         loop.add_signal_handler(signal.SIGTERM, worker.drain)
-        tasks = [asyncio.create_task(each()) for each in (worker.obey, worker.beat, worker.end)]
-        obeying, _, ending = tasks
+        tasks = [
+            asyncio.create_task(each())
+            for each in (worker.follow_messages, worker.send_counts, worker.end)
+        ]
+        following, _, ending = tasks
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if not ending.done():
-            await _give_up(channel, obeying)
+            await _give_up(channel, following)
         for task in tasks:
             task.cancel()
         # What is still open has outlived the drain, or was closed by it.
@@ -177,14 +180,14 @@ async def work(end: socket.socket) -> int:
     return 0
 
 
-async def _give_up(channel: Channel[ToWorker], obeying: "asyncio.Task[None]") -> NoReturn:
+async def _give_up(channel: Channel[ToWorker], following: "asyncio.Task[None]") -> NoReturn:
     """Exit immediately, whatever is under way; send the reason where the channel is open."""
-    error = obeying.exception() if obeying.done() else None
+    error = following.exception() if following.done() else None
     if error is not None:
         known = isinstance(error, HeningError | OSError)
         sentence = str(error) if known else f"an unexpected {type(error).__name__}."
         with contextlib.suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(BEAT_SECONDS):
+            async with asyncio.timeout(COUNTS_SECONDS):
                 await channel.send(Failed(sentence))
                 channel.close()
                 await channel.wait_closed()
@@ -204,7 +207,7 @@ def _take_over(descriptors: tuple[int, ...]) -> list[socket.socket]:
 def main() -> NoReturn:
     """Run a worker."""
     descriptor, parent = map(int, sys.argv[1:])
-    die_with(parent)
+    exit_with(parent)
     os.set_inheritable(descriptor, False)
     sys.exit(uvloop.run(work(socket.socket(fileno=descriptor))))
 

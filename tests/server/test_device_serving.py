@@ -9,7 +9,7 @@ import pytest
 
 from server.app import running
 from server.core.errors import FormatError
-from server.device_serving import Given, read_back_url
+from server.device_serving import Inherited, read_back_url
 from server.settings import Settings
 from server.storage.errors import StorageError
 from tests.server.release.certificate import write_certificate
@@ -75,10 +75,10 @@ async def test_unix_sockets_alone(world, tmp_path):
     with socket.socket(socket.AF_UNIX) as passed:
         passed.bind(str(tmp_path / "s"))
         passed.listen()
-        given = Given([passed], {}, asyncio.Event())
+        inherited = Inherited([passed], {}, asyncio.Event())
         with pytest.raises(FormatError, match="no TCP socket was passed"):
             async with running(
-                world.folder, Settings(), world.now, entropy=os.urandom, given=given
+                world.folder, Settings(), world.now, entropy=os.urandom, inherited=inherited
             ):
                 pass
 

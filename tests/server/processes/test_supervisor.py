@@ -21,8 +21,8 @@ from server.processes import child
 from server.processes.child import Bounds, Place, worker_environment
 from server.processes.delta import Whole
 from server.processes.errors import ChannelError, ProcessError
-from server.processes.messages import Duty
-from server.processes.priority import Nursery
+from server.processes.messages import WorkerConfig
+from server.processes.priority import ProcessStarter
 from server.processes.sockets import bind_tcp
 from server.processes.supervisor import LAST_DELAY, Supervisor, Tally, restart_delay
 from server.storage.local_blobs import LocalBlobs
@@ -44,9 +44,9 @@ async def supervising(world, workers=1, **bounds):
     """Give a supervisor of real workers, the port, and its log."""
     sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, workers)
     limits = Limits(drain_seconds=0.5)
-    duty = Duty(GateMode.DIRECT, limits, (HOST,), str(world.folder.blobs))
+    config = WorkerConfig(GateMode.DIRECT, limits, (HOST,), str(world.folder.blobs))
     places = [Place(number, [one], []) for number, one in enumerate(sockets)]
-    supervisor = Supervisor(places, duty, os.environ, Nursery(), Bounds(**bounds))
+    supervisor = Supervisor(places, config, os.environ, ProcessStarter(), Bounds(**bounds))
     blobs = LocalBlobs(world.folder.blobs)
     snapshot = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
     with structlog.testing.capture_logs() as logs, contextlib.ExitStack() as stack:

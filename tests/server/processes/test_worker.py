@@ -17,9 +17,9 @@ from server.processes.messages import (
     MAIN_DECODER,
     PROTOCOL,
     Drain,
-    Duty,
     Ready,
     Start,
+    WorkerConfig,
     open_channel,
 )
 from server.processes.sockets import bind_tcp
@@ -60,11 +60,11 @@ async def test_pieces_without_their_end(world):
     (one,) = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, 1)
     port = one.getsockname()[1]
     hosts = (f"127.0.0.1:{port}".encode(),)
-    duty = Duty(GateMode.DIRECT, Limits(), hosts, str(world.folder.blobs))
+    config = WorkerConfig(GateMode.DIRECT, Limits(), hosts, str(world.folder.blobs))
     process, ours = await begin(os.getpid(), (one.fileno(),))
     with contextlib.closing(one):
         channel = await open_channel(MAIN_DECODER, ours)
-        await channel.send(Start(PROTOCOL, duty, (one.fileno(),), ()))
+        await channel.send(Start(PROTOCOL, config, (one.fileno(),), ()))
         for piece in plan_delta(EMPTY, first):
             await channel.send(piece)
         await channel.send(Whole(first.version, first.root))
