@@ -193,7 +193,7 @@ def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
 AGAIN = timedelta(days=1)
 
 
-class AlarmBook:
+class RaisedAlarms:
     """Remembers raised notices, and forgets those that are resolved."""
 
     def __init__(self) -> None:
@@ -218,7 +218,7 @@ _LISTED = 3  # of a role's excesses: one wrong value often causes others
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class Excess:
     """What exceeds a limit in a role's published version, in a sentence that says what to do."""
 
     role: str
@@ -226,7 +226,7 @@ class Ahead:
 
 
 @dataclass(slots=True)
-class AheadFinder:
+class ExcessFinder:
     """Finds exceeded limits in the tree below `public`.
 
     A version within the limits stays within them, so it is checked once.
@@ -235,11 +235,11 @@ class AheadFinder:
     public: Path
     _sound: set[tuple[str, int]] = field(default_factory=set)
 
-    def find(self, published: Published, now: datetime) -> list[Ahead]:
+    def find(self, published: Published, now: datetime) -> list[Excess]:
         """Return what exceeds a limit at `now`; reads only the files of roles that do."""
         return [*self._find_online(published, now), *self._find_offline(published, now)]
 
-    def _find_offline(self, published: Published, now: datetime) -> Iterator[Ahead]:
+    def _find_offline(self, published: Published, now: datetime) -> Iterator[Excess]:
         seen = set()
         for name, role in {"targets": published.targets, **published.roles}.items():
             if is_latest(name):
@@ -253,16 +253,16 @@ class AheadFinder:
                 continue
             command = "renew" if name == "targets" else "reset"  # targets cannot be reset
             more = f" {len(excess) - _LISTED} more like these." if len(excess) > _LISTED else ""
-            yield Ahead(
+            yield Excess(
                 name,
                 f"{' '.join(excess[:_LISTED])}{more}"
-                f" {self._tell_signers(name, role.version)} Phones refuse it: take it back with"
+                f" {self._name_keys(name, role.version)} Phones refuse it: take it back with"
                 f" `hening-signer ceremony {command} {name}`, and with other keys where those were"
                 " stolen.",
             )
         self._sound &= seen
 
-    def _find_online(self, published: Published, now: datetime) -> Iterator[Ahead]:
+    def _find_online(self, published: Published, now: datetime) -> Iterator[Excess]:
         latest = {name: role for name, role in published.roles.items() if is_latest(name)}
         online: dict[str, Timestamp | Snapshot | Targets] = {
             "timestamp": published.timestamp,
@@ -271,14 +271,14 @@ class AheadFinder:
         }
         for name, role in online.items():
             if role.expires > now + _LIFETIMES.get(name, ONLINE_LIFETIMES["latest"]) + SKEW:
-                yield Ahead(
+                yield Excess(
                     name,
                     f"{name} {role.version} expires on {role.expires:%Y-%m-%d}, so a clock that was"
-                    f" ahead signed it, or a thief. {self._tell_signers(name, role.version)}"
+                    f" ahead signed it, or a thief. {self._name_keys(name, role.version)}"
                     " Change that key (`hening-server keys new`).",
                 )
 
-    def _tell_signers(self, name: str, version: int) -> str:
+    def _name_keys(self, name: str, version: int) -> str:
         path = self.public / "metadata" / metadata_name(name, version)
         try:
             metadata = decode_role(name, read_bounded(path, metadata_limit(name)))

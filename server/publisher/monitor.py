@@ -13,10 +13,10 @@ from server.core.errors import HeningError
 from server.core.names import is_online
 from server.publisher.alarms import (
     AGAIN,
-    AheadFinder,
     Alarm,
-    AlarmBook,
+    ExcessFinder,
     Notice,
+    RaisedAlarms,
     RoleLifetime,
     list_lifetimes,
     notice_of,
@@ -38,7 +38,7 @@ from server.storage.room import Room
 BEHIND = timedelta(seconds=60)
 
 
-async def _tell_nobody(_alarm: Alarm) -> None:
+async def _ignore_result(_alarm: Alarm) -> None:
     pass
 
 
@@ -66,7 +66,7 @@ class Monitor:
         clock: Callable[[], datetime],
         metrics: PublishMetrics,
         alarm: Callable[[str], None],
-        tell: Callable[[Alarm], Awaitable[None]] = _tell_nobody,
+        tell: Callable[[Alarm], Awaitable[None]] = _ignore_result,
         free: Callable[[], int] = lambda: sys.maxsize,
         room: Room = Room(),  # noqa: B008 - it cannot change
     ) -> None:
@@ -79,8 +79,8 @@ class Monitor:
         self._metrics = metrics
         self._alarm = alarm
         self._tell = tell
-        self._book = AlarmBook()
-        self._ahead = AheadFinder(folder.public)
+        self._book = RaisedAlarms()
+        self._excess_finder = ExcessFinder(folder.public)
         self._begun: dict[tuple[str, int], datetime] = {}
         self._behind: datetime | None = None
         self.seen = Seen()
@@ -104,8 +104,8 @@ class Monitor:
                 await session.execute(select(1))
             lifetimes = list_lifetimes(published, await self._load_begun(published))
             notices = await self._look_around()
-            if ahead := await asyncio.to_thread(self._ahead.find, published, now):
-                sentences = " ".join(each.sentence for each in ahead)
+            if excesses := await asyncio.to_thread(self._excess_finder.find, published, now):
+                sentences = " ".join(each.sentence for each in excesses)
                 notices.append(Notice("limits", "critical", sentences))
         except (HeningError, OSError, SQLAlchemyError) as error:
             return [str(error).partition("\n")[0]]

@@ -52,7 +52,7 @@ Edit = Callable[[Published], Mapping[str, Pointer]]
 AsyncEdit = Callable[[Published], Awaitable[Mapping[str, Pointer]]]
 
 
-async def _tell_nobody(_session: AsyncSession, _result: Result) -> None:
+async def _ignore_result(_session: AsyncSession, _result: Result) -> None:
     pass
 
 
@@ -81,7 +81,7 @@ class Publisher:
         room: Room = Room(),  # noqa: B008 - it cannot change
         *,
         lease_seconds: int = LEASE_SECONDS,
-        tell_end: TellEnd = _tell_nobody,
+        tell_end: TellEnd = _ignore_result,
         precedence: Precedence | None = None,
         is_urgent: bool = False,
     ) -> None:
@@ -254,10 +254,12 @@ class Publisher:
             signed = published if change.renew else None
             if signed is not None:
                 check_signable(change.keys, signed, now)
-            with _telling("not every key file is changed"):
+            with _name_done_steps("not every key file is changed"):
                 await self._lease.write(change.apply)
             if signed is not None:
-                with _telling("the key files are changed, but not everything is signed with them"):
+                with _name_done_steps(
+                    "the key files are changed, but not everything is signed with them"
+                ):
                     await self._steps.restate_log()
                     pointers = await asyncio.to_thread(signed.pointers)
                     renew = change.renew == "all"
@@ -275,7 +277,7 @@ class Publisher:
 
 
 @contextlib.contextmanager
-def _telling(done: str) -> Iterator[None]:
+def _name_done_steps(done: str) -> Iterator[None]:
     """Make an error say what was done before it, and how to finish."""
 
     def sentence(error: Exception) -> str:

@@ -19,7 +19,7 @@ from server.core.metadata import (
 )
 from server.core.names import is_online, metadata_name
 from server.device.snapshot import SUPERSEDED
-from server.publisher.alarms import AheadFinder, list_lifetimes, plan_alarms
+from server.publisher.alarms import ExcessFinder, list_lifetimes, plan_alarms
 from server.publisher.checks.finding import Finding, summarise
 from server.publisher.checks.site import Site
 from server.storage.bounded import TEMPORARY, read_bounded
@@ -228,5 +228,5 @@ def check_limits(site: Site) -> Iterator[Finding]:
     """Check the times, counters and lifetimes of every role against their limits."""
     if site.published is None:
         return
-    found = AheadFinder(site.folder.public).find(site.published, site.now)
+    found = ExcessFinder(site.folder.public).find(site.published, site.now)
     yield from summarise("limits", "no time or counter is ahead", [each.sentence for each in found])

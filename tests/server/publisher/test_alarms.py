@@ -6,8 +6,8 @@ import pytest
 
 from server.core.quantities import spell_size
 from server.publisher.alarms import (
-    AheadFinder,
-    AlarmBook,
+    ExcessFinder,
+    RaisedAlarms,
     RoleLifetime,
     list_lifetimes,
     notice_of,
@@ -127,7 +127,7 @@ def test_a_life_begins_when_the_version_was_logged(world):
 
 def test_an_alarm_is_said_at_its_crossing_and_daily():
     """Not in between; after a renewal the next crossing is logged again."""
-    book = AlarmBook()
+    book = RaisedAlarms()
 
     def said(age):
         alarms = plan_alarms([RoleLifetime("armani", 1, BEGIN, BEGIN + 90 * DAY)], BEGIN + age)
@@ -189,7 +189,7 @@ def test_a_poisoned_role_is_named_with_its_signer(scenario, names, tmp_path):
     poisoned = open_poisoned(scenario, tmp_path)
     thief = load_key(poisoned.keys, "armani-1", poisoned.facts["passphrase"]).public_key.keyid
     public = poisoned.server / "public"
-    finder, published = AheadFinder(public), load_published(public)
+    finder, published = ExcessFinder(public), load_published(public)
     for hours in (1, 2):
         now = datetime.fromtimestamp(poisoned.facts["moment"], UTC) + timedelta(hours=hours)
         (found,) = finder.find(published, now)
@@ -202,14 +202,14 @@ def test_a_poisoned_role_is_named_with_its_signer(scenario, names, tmp_path):
 def test_what_is_in_order_is_not_named(world):
     """Neither now nor later."""
     published = load_published(world.folder.public)
-    assert AheadFinder(world.folder.public).find(published, world.now()) == []
+    assert ExcessFinder(world.folder.public).find(published, world.now()) == []
 
 
 def test_online_roles_that_are_ahead_are_named(world):
     """Each that lives longer than it could if it were signed now."""
     published = load_published(world.folder.public)
     ago = published.timestamp.expires - TIMESTAMP_LIFE - timedelta(days=2)
-    found = AheadFinder(world.folder.public).find(published, ago)
+    found = ExcessFinder(world.folder.public).find(published, ago)
     assert [each.role for each in found] == ["timestamp", "snapshot", "latest"]
     key = next(iter(published.root.roles["timestamp"].keyids))
     assert f"by the key {key[:16]}." in found[0].sentence
@@ -219,7 +219,7 @@ def test_targets_that_live_too_long_are_to_be_signed_again(world):
     """They have no reset; packs have one."""
     published = load_published(world.folder.public)
     long_ago = published.targets.expires - timedelta(days=3652)
-    found = AheadFinder(world.folder.public).find(published, long_ago)
+    found = ExcessFinder(world.folder.public).find(published, long_ago)
     sentences = {each.role: each.sentence for each in found}
     assert "`hening-signer ceremony renew targets`" in sentences["targets"]
     assert "`hening-signer ceremony reset tables`" in sentences["tables"]
