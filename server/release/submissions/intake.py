@@ -72,7 +72,7 @@ PREFIX = f"{TEMPORARY}api-"
 
 
 @dataclass(frozen=True, slots=True)
-class Nameless:
+class TemporaryBundle:
     """A bundle without its final name; once received, its `receipt` is in the audit log."""
 
     incoming: Path
@@ -98,11 +98,11 @@ class Nameless:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def find_nameless(incoming: Path) -> list[Nameless]:
+def find_temporary_bundles(incoming: Path) -> list[TemporaryBundle]:
     """Return the bundles without a final name, including those being written."""
     names = [path.name.removeprefix(PREFIX) for path in incoming.glob(f"{PREFIX}*")]
     parts = [name.partition("-") for name in sorted(names)]
-    return [Nameless(incoming, submission, receipt) for submission, _, receipt in parts]
+    return [TemporaryBundle(incoming, submission, receipt) for submission, _, receipt in parts]
 
 
 def begin_bundle(temporary: Path) -> None:

@@ -33,13 +33,13 @@ from server.release.auth.token_text import redact
 from server.release.errors import ConflictError, NotFoundError
 from server.release.submissions.intake import (
     Intake,
-    Nameless,
     SubmissionLimits,
+    TemporaryBundle,
     begin_bundle,
     check_free,
     check_size,
     complete_bundle,
-    find_nameless,
+    find_temporary_bundles,
     write_role,
 )
 from server.storage.blobs import BlobStore, BlobThreads
@@ -113,7 +113,7 @@ class Submissions:
         self._wake = wake
         self._free = free
         self._limits = limits
-        self._under_way = set[Nameless]()
+        self._under_way = set[TemporaryBundle]()
         self._naming = asyncio.Lock()
 
     async def submit(
@@ -139,20 +139,20 @@ class Submissions:
             await intake.skip(total)
             return state
         check_free(total, await asyncio.to_thread(self._free, self._folder.root), self._limits)
-        nameless = Nameless(self._folder.incoming, submission_id, self._entropy(8).hex())
-        self._under_way.add(nameless)
+        temporary = TemporaryBundle(self._folder.incoming, submission_id, self._entropy(8).hex())
+        self._under_way.add(temporary)
         try:
-            await _write(intake, bundle, data, nameless)
+            await _write(intake, bundle, data, temporary)
             async with self._naming:
                 state = await self._find(submission_id)
                 is_new = state is None or state.status == "refused"
                 if is_new and not await self._settle(submission_id):
-                    await self._record(principal, bundle, nameless)
-                    await asyncio.to_thread(nameless.reveal)
+                    await self._record(principal, bundle, temporary)
+                    await asyncio.to_thread(temporary.reveal)
                 else:  # it arrived another way meanwhile
-                    await asyncio.to_thread(nameless.remove)
+                    await asyncio.to_thread(temporary.remove)
         finally:
-            self._under_way.discard(nameless)
+            self._under_way.discard(temporary)
         self._wake()
         return SubmissionState(submission_id, "waiting")
 
@@ -209,33 +209,35 @@ class Submissions:
         failure of disk or database between steps 2 and 4 only the audit log tells whether the
         receipt was recorded.
         """
-        found = await asyncio.to_thread(find_nameless, self._folder.incoming)
+        found = await asyncio.to_thread(find_temporary_bundles, self._folder.incoming)
         revealed = False
-        for nameless in found:
-            if nameless in self._under_way or submission_id not in {"", nameless.submission}:
+        for temporary in found:
+            if temporary in self._under_way or submission_id not in {"", temporary.submission}:
                 continue
             async with self._sessions() as session:
                 query = select(AuditLogEntry.detail).where(
-                    AuditLogEntry.action == RECEIVE, AuditLogEntry.subject == nameless.submission
+                    AuditLogEntry.action == RECEIVE, AuditLogEntry.subject == temporary.submission
                 )
                 details = [json.loads(text) for text in await session.scalars(query)]
-            if any(detail.get("receipt") == nameless.receipt for detail in details):
-                await asyncio.to_thread(nameless.reveal)
+            if any(detail.get("receipt") == temporary.receipt for detail in details):
+                await asyncio.to_thread(temporary.reveal)
                 revealed = True
             else:
-                await asyncio.to_thread(nameless.remove)
+                await asyncio.to_thread(temporary.remove)
         return revealed
 
-    async def _record(self, principal: Principal, bundle: Bundle, nameless: Nameless) -> None:
+    async def _record(
+        self, principal: Principal, bundle: Bundle, temporary: TemporaryBundle
+    ) -> None:
         roles = [f"{role.name} {role.version}" for role in bundle.roles]
-        detail = {"blobs": len(bundle.blobs), "count": len(roles), "receipt": nameless.receipt}
+        detail = {"blobs": len(bundle.blobs), "count": len(roles), "receipt": temporary.receipt}
         async with self._sessions.begin() as session:
             await record(
                 session,
                 at=int(self._clock().timestamp()),
                 actor=principal.actor,
                 action=RECEIVE,
-                subject=nameless.submission,
+                subject=temporary.submission,
                 detail={**detail, "roles": roles[:_NAMED_IN_AUDIT_LOG]},
             )
 
@@ -262,19 +264,19 @@ class Submissions:
                 )
 
 
-async def _write(intake: Intake, bundle: Bundle, data: bytes, nameless: Nameless) -> None:
+async def _write(intake: Intake, bundle: Bundle, data: bytes, temporary: TemporaryBundle) -> None:
     """Do step 2; a failure leaves nothing."""
     is_whole = False
     try:
-        await asyncio.to_thread(begin_bundle, nameless.path)
+        await asyncio.to_thread(begin_bundle, temporary.path)
         for role in bundle.roles:
-            await _receive(intake, role, nameless.path)
+            await _receive(intake, role, temporary.path)
         await intake.end()
-        await asyncio.to_thread(complete_bundle, nameless.path, data)
+        await asyncio.to_thread(complete_bundle, temporary.path, data)
         is_whole = True
     finally:
         if not is_whole:
-            await asyncio.to_thread(nameless.remove)
+            await asyncio.to_thread(temporary.remove)
 
 
 def _received_from(name: str) -> Select[str]:
