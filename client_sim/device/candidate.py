@@ -83,7 +83,7 @@ def read_pairs(path: Path, name: str) -> Mapping[str, str]:
 
 MAX_REFUSAL: Final = 300
 
-Way = Literal["stream", "whole"]
+InstallMode = Literal["stream", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Proof:
     rules: tuple[Rules, ...]
     sha256: str
     source: ProvedSource | None
-    ways: tuple[Way, ...]
+    ways: tuple[InstallMode, ...]
     schema: Literal[1] = 1
 
 

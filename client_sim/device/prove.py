@@ -19,9 +19,9 @@ from typing import Final
 
 from client_sim.device.candidate import (
     Candidate,
+    InstallMode,
     Proof,
     ProvedSource,
-    Way,
     make_printable,
     opened_candidate,
     shorten,
@@ -168,7 +168,7 @@ def prove(
 class _Tried:
     """The installations that were tried; the last one's rules, refusal and partitions."""
 
-    ways: tuple[Way, ...]
+    ways: tuple[InstallMode, ...]
     rules: tuple[Rules, ...]
     refusal: str = ""
     partitions: tuple[PartitionResult, ...] = ()
@@ -201,7 +201,7 @@ class _Run:
 
     def try_ways(self, package: Candidate, release: Release) -> _Tried:
         """Install the package as a stream and as a file, up to the first refusal."""
-        name, ways, asked = package.path.name, list[Way](), Asked()
+        name, ways, asked = package.path.name, list[InstallMode](), Asked()
         try:
             if self.folder.is_streamed:
                 ways.append("stream")

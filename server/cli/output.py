@@ -17,7 +17,7 @@ from server.tables import print_table
 
 if TYPE_CHECKING:
     from server.release.rollouts.changes import ChangeView
-    from server.release.rollouts.preview import BuildWay, Preview
+    from server.release.rollouts.preview import Preview, UpgradePath
 
 
 def print_changes(changes: list[ChangeView]) -> None:
@@ -92,7 +92,7 @@ def _describe_build(change: ChangeView) -> list[str]:
 _ENDS = {
     "current": "nothing newer is offered",
     "halted": "nothing, it is halted",
-    "unreachable": "the way ends here: a step is gone",
+    "unreachable": "the path ends here: a step is gone",
 }
 
 
@@ -114,11 +114,11 @@ def print_preview(preview: Preview) -> None:
         ("a phone that runs", "installs", "downloads"),
         [
             (
-                _name(way.build, way.counter),
-                _describe(way),
-                spell_size(way.length) if way.hops else "",
+                _name(path.build, path.counter),
+                _describe(path),
+                spell_size(path.length) if path.hops else "",
             )
-            for way in preview.ways
+            for path in preview.ways
         ],
     )
 
@@ -129,9 +129,10 @@ def _name(build: str, counter: int) -> str:
     return f"{version_of(build)} (build {counter})" if counter else build
 
 
-def _describe(way: BuildWay) -> str:
+def _describe(path: UpgradePath) -> str:
     hops = [
-        f"{_name(hop.build, hop.counter)}, {hop.type}, {spell_size(hop.length)}" for hop in way.hops
+        f"{_name(hop.build, hop.counter)}, {hop.type}, {spell_size(hop.length)}"
+        for hop in path.hops
     ]
-    end = _ENDS.get(way.end)
+    end = _ENDS.get(path.end)
     return "; then ".join([*hops, *([] if end is None else [end])])

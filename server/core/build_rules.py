@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from server.core.errors import ReleaseError
 from server.core.names import Channel, decode_release_path
-from server.core.pointer import MAX_INCREMENTALS, find_way, offered_in
+from server.core.pointer import MAX_INCREMENTALS, find_upgrade_path, offered_in
 from server.core.release import Release
 
 
@@ -82,11 +82,11 @@ def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Rel
         )
 
 
-def check_way(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
+def check_upgrade_path(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseError when a build with a stepping stone cannot be reached in the channel.
 
     `check_full` checks whether it has a full package at all.
     """
     offered = offered_in(channel, planned).values()
     if any(release.counter == counter and release.type == "full" for release in offered):
-        find_way(channel, counter, planned)
+        find_upgrade_path(channel, counter, planned)

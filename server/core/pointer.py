@@ -159,7 +159,7 @@ def offered_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, R
     }
 
 
-def find_way(channel: Channel, counter: int, releases: Mapping[str, Release]) -> list[int]:
+def find_upgrade_path(channel: Channel, counter: int, releases: Mapping[str, Release]) -> list[int]:
     """Return the counters of the steps to `counter`, ascending, `counter` last.
 
     Each step but the first requires at least the counter of an earlier one. Raises ReleaseError
@@ -172,18 +172,18 @@ def find_way(channel: Channel, counter: int, releases: Mapping[str, Release]) ->
     }
     if counter not in fulls:
         raise ReleaseError(f"{channel} lists no full package of counter {counter}; it needs one.")
-    way = [counter]
-    while needed := fulls[way[0]].min_counter:
-        below = [known for known in fulls if needed <= known < way[0]]
+    path = [counter]
+    while needed := fulls[path[0]].min_counter:
+        below = [known for known in fulls if needed <= known < path[0]]
         if not below:
             raise ReleaseError(
-                f"{channel} has no release from which {fulls[way[0]].fingerprint} may be"
-                f" installed: a full package with a counter from {needed} to {way[0] - 1}."
+                f"{channel} has no release from which {fulls[path[0]].fingerprint} may be"
+                f" installed: a full package with a counter from {needed} to {path[0] - 1}."
             )
-        way.insert(0, max(below))
-        if len(way) > MAX_STEPS:
+        path.insert(0, max(below))
+        if len(path) > MAX_STEPS:
             raise ReleaseError(
                 f"{channel} leads to {fulls[counter].fingerprint} by more than {MAX_STEPS} steps;"
                 " a pointer holds no more."
             )
-    return way
+    return path

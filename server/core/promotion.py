@@ -12,7 +12,7 @@ from tuf.api.metadata import TargetFile, Targets
 from server.core.build_rules import (
     check_full,
     check_incrementals,
-    check_way,
+    check_upgrade_path,
     choose_min_counter,
 )
 from server.core.errors import ReleaseError
@@ -93,7 +93,7 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
         paths.append(new_path)
     planned = next_role(request.target.codename, current, targets, expires)
     listed = decode_releases(planned)
-    for check in (check_full, check_incrementals, check_way):
+    for check in (check_full, check_incrementals, check_upgrade_path):
         check(request.target, request.counter, listed)
     return Promotion(planned, tuple(paths), tuple(left_out))
 

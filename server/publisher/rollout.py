@@ -18,7 +18,7 @@ from server.core.pointer import (
     Step,
     decode_pointer,
     encode_pointer,
-    find_way,
+    find_upgrade_path,
     offered_in,
 )
 from server.core.release import Release, decode_releases
@@ -53,7 +53,10 @@ def plan_offer(
         raise PublishError(f"{channel} already offers {known}; offer a later build.")
     _check_has_release(channel, releases)
     offered = offered_in(channel, releases)
-    steps = [_step(channel, step, offered, files) for step in find_way(channel, counter, releases)]
+    steps = [
+        _step(channel, step, offered, files)
+        for step in find_upgrade_path(channel, counter, releases)
+    ]
     return _checked(
         channel,
         {

@@ -67,7 +67,7 @@ def withdraw(
     """
     from server.core.release import decode_releases
     from server.core.role_edit import Withdrawal
-    from signer.release.checks import broken_ways
+    from signer.release.checks import broken_upgrade_paths
     from signer.release.edits import plan_withdrawal, undrained
     from signer.release.policy import load_policy
 
@@ -80,8 +80,10 @@ def withdraw(
     request = Withdrawal(places, counter, until)
     current = _load(surroundings, ending, request.codename)
     planned = plan_withdrawal(request, current, expiry(surroundings.now, expiry_days))
-    was_broken = broken_ways(decode_releases(current))
-    broken = [each for each in broken_ways(decode_releases(planned)) if each not in was_broken]
+    was_broken = broken_upgrade_paths(decode_releases(current))
+    broken = [
+        each for each in broken_upgrade_paths(decode_releases(planned)) if each not in was_broken
+    ]
     remarks = [f"From then on {sentence}" for sentence in broken]
     remarks += undrained(request, current, planned)
     _finish(surroundings, ending, request.codename, current, planned, remarks, as_json=as_json)

@@ -25,7 +25,7 @@ from signer.release.package_checks import Verdict
 
 if TYPE_CHECKING:
     from signer.proposal.document import Change
-    from signer.release.checks import Way
+    from signer.release.checks import UpgradePath
     from signer.release.questions import JudgedRelease
     from signer.release.sign import SignedRelease
     from signer.work_folder import WorkFolder
@@ -69,13 +69,13 @@ def plan(
         Verdict(name, "is a sound package", str(error)) for name, error in inspected.unsound.items()
     ]
     judged = replace(judged, verdicts=(*unsound, *judged.verdicts))
-    ways, broken = _ways(inspected, judged)
+    paths, broken = _list_paths(inspected, judged)
     refusals = [*judged.refusals]
     if as_json:
-        value = _plan_json(inspected, judged, ways)
+        value = _plan_json(inspected, judged, paths)
         print_json(value | ({"error": refusals[0]} if refusals else {}))
     else:
-        _print_plan(inspected, judged, ways, broken)
+        _print_plan(inspected, judged, paths, broken)
     if refusals:
         if not as_json:
             count = f"{len(refusals)} reasons" if len(refusals) > 1 else "one reason"
@@ -228,18 +228,20 @@ def _plan_change(
     return Change({role: planned}, tuple(packages))
 
 
-def _ways(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Way], str]:
+def _list_paths(inspected: Inspected, judged: JudgedRelease) -> tuple[list[UpgradePath], str]:
     """Return the upgrade path of every listed build, or a sentence on why there is none."""
-    from signer.release.checks import plan_ways
+    from signer.release.checks import list_upgrade_paths
 
     request = inspected.request
     try:
-        return plan_ways(request.channel, judged.releases, request.factory_builds), ""
+        return list_upgrade_paths(request.channel, judged.releases, request.factory_builds), ""
     except HeningError as error:
         return [], str(error)
 
 
-def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], broken: str) -> None:
+def _print_plan(
+    inspected: Inspected, judged: JudgedRelease, paths: list[UpgradePath], broken: str
+) -> None:
     channel, policy = inspected.request.channel, inspected.policy
     files = [each.path.name for each in (*inspected.packages, *inspected.sources)]
     subjects = [*inspected.unsound, *files, str(channel)]
@@ -256,11 +258,11 @@ def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], br
         ("counter", "build", "packages"),
         [
             (
-                str(way.counter or "factory"),
-                way.build,
-                ", then ".join(path.rpartition("/")[2] for path in way.packages),
+                str(path.counter or "factory"),
+                path.build,
+                ", then ".join(each.rpartition("/")[2] for each in path.packages),
             )
-            for way in ways
+            for path in paths
         ]
         or [("", "", broken or "none: it is the first build of the channel")],
     )
@@ -272,7 +274,9 @@ def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], br
     )
 
 
-def _plan_json(inspected: Inspected, judged: JudgedRelease, ways: list[Way]) -> dict[str, Any]:
+def _plan_json(
+    inspected: Inspected, judged: JudgedRelease, paths: list[UpgradePath]
+) -> dict[str, Any]:
     policy = inspected.policy
     return {
         "channel": str(inspected.request.channel),
@@ -294,7 +298,7 @@ def _plan_json(inspected: Inspected, judged: JudgedRelease, ways: list[Way]) -> 
             for each in judged.verdicts
         ],
         "ways": [
-            {"build": way.build, "counter": way.counter, "packages": list(way.packages)}
-            for way in ways
+            {"build": path.build, "counter": path.counter, "packages": list(path.packages)}
+            for path in paths
         ],
     }

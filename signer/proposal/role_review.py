@@ -20,7 +20,7 @@ from server.core.limits import (
     reset_number,
 )
 from server.core.release import Release, decode_releases
-from signer.release.checks import broken_ways
+from signer.release.checks import broken_upgrade_paths
 
 
 def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], list[str]]:
@@ -105,8 +105,8 @@ def _warn(before: Mapping[str, Release], after: Mapping[str, Release]) -> Iterat
         yield "The model lists nothing any more: its phones are offered nothing."
     if after and all(release.withdrawn for release in after.values()):
         yield "Every release of the model is withdrawn."
-    known = broken_ways(before)
-    for sentence in broken_ways(after):
+    known = broken_upgrade_paths(before)
+    for sentence in broken_upgrade_paths(after):
         if sentence not in known:
             yield f"From then on {sentence}"
 

@@ -14,7 +14,7 @@ from server.core import build_rules
 from server.core.errors import ReleaseError
 from server.core.floor import Floor
 from server.core.names import Channel, decode_release_path
-from server.core.pointer import find_way, offered_in
+from server.core.pointer import find_upgrade_path, offered_in
 from server.core.release import Release
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.errors import show_name
@@ -141,14 +141,14 @@ def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Rel
         build_rules.check_incrementals(channel, counter, planned)
 
 
-def check_way(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
+def check_upgrade_path(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel."""
     with refusing(ReleaseRefusal):
-        build_rules.check_way(channel, counter, planned)
+        build_rules.check_upgrade_path(channel, counter, planned)
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class UpgradePath:
     """The upgrade path from `build`: what a phone installs, in order, up to the newest build.
 
     `counter` is 0 for a factory build that is not listed.
@@ -159,9 +159,9 @@ class Way:
     packages: tuple[str, ...]
 
 
-def plan_ways(
+def list_upgrade_paths(
     channel: Channel, releases: Mapping[str, Release], factory_builds: Iterable[str] = ()
-) -> list[Way]:
+) -> list[UpgradePath]:
     """Return the path of every older build of the channel, withdrawn ones included, oldest first.
 
     The list is empty while the channel offers nothing. Raises ReleaseError when the newest build
@@ -171,7 +171,7 @@ def plan_ways(
     newest = max((release.counter for release in offered.values()), default=0)
     if not newest:
         return []
-    steps = find_way(channel, newest, releases)
+    steps = find_upgrade_path(channel, newest, releases)
     running = {
         release.fingerprint: release.counter
         for path, release in releases.items()
@@ -180,13 +180,13 @@ def plan_ways(
     known = {release.fingerprint: release.counter for release in releases.values()}
     running |= {build: known.get(build, 0) for build in factory_builds}
     return [
-        Way(build, counter, _packages(build, counter, steps, offered))
+        UpgradePath(build, counter, _packages(build, counter, steps, offered))
         for build, counter in sorted(running.items(), key=lambda pair: (pair[1], pair[0]))
         if counter < newest
     ]
 
 
-def broken_ways(releases: Mapping[str, Release]) -> list[str]:
+def broken_upgrade_paths(releases: Mapping[str, Release]) -> list[str]:
     """Return a sentence for each channel whose newest build cannot be reached, by channel."""
     channels = {
         str(decode_release_path(path)[0]): decode_release_path(path)[0] for path in releases
@@ -194,7 +194,7 @@ def broken_ways(releases: Mapping[str, Release]) -> list[str]:
     sentences = []
     for name in sorted(channels):
         try:
-            plan_ways(channels[name], releases)
+            list_upgrade_paths(channels[name], releases)
         except ReleaseError as error:
             sentences.append(str(error))
     return sentences

@@ -11,7 +11,7 @@ from server.core import promotion, role_edit
 from server.core.errors import ReleaseError
 from server.core.floor import Floor, decode_floor
 from server.core.names import Channel, decode_release_path
-from server.core.pointer import find_way, offered_in
+from server.core.pointer import find_upgrade_path, offered_in
 from server.core.promotion import Promotion
 from server.core.release import Release, decode_releases
 from server.core.role_edit import Withdrawal, named_paths
@@ -189,7 +189,7 @@ def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterato
 
 def _stones(channel: Channel, counter: int, offered: Mapping[str, Release]) -> list[int]:
     try:
-        return find_way(channel, counter, offered)[:-1]
+        return find_upgrade_path(channel, counter, offered)[:-1]
     except ReleaseError:
         return []  # a stone was withdrawn: this build is not offered to any phone, so it needs none
 

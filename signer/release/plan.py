@@ -15,7 +15,7 @@ from server.core.release_texts import changelog_texts
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.errors import show_name
 from signer.ota.summary import OtaFacts
-from signer.release.checks import check_full, check_incrementals, check_way
+from signer.release.checks import check_full, check_incrementals, check_upgrade_path
 from signer.release.edits import next_role
 from signer.release.questions import (
     Book,
@@ -107,7 +107,7 @@ def judge_release(
     for question, check in (
         ("has one full package", check_full),
         ("has at most two incrementals", check_incrementals),
-        ("can be reached by every build", check_way),
+        ("can be reached by every build", check_upgrade_path),
     ):
         book.ask(channel, question, check, channel, counter, listed)
     planned = None

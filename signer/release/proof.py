@@ -33,7 +33,7 @@ _Rules = Literal[
     "images",
 ]
 _ALL_RULES: Final = frozenset(get_args(_Rules))
-_Way = Literal["stream", "whole"]
+_InstallMode = Literal["stream", "whole"]
 _PASSED: Final = (["stream", "whole"], ["whole"])
 _REFUSED: Final = (*_PASSED, ["stream"])
 
@@ -66,7 +66,7 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: Literal[1]
     sha256: _Hash
     source: ProvedSource | None
-    ways: list[_Way]
+    ways: list[_InstallMode]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildWay:
+class UpgradePath:
     """What a phone that runs `build` installs, in order, once its lot is drawn.
 
     `build` is a fingerprint, or OLDER. `end` says how the path ends: `newest` (reached after the
@@ -68,7 +68,7 @@ class Preview:
     counter: int
     state: str
     shares: tuple[Share, ...]
-    ways: tuple[BuildWay, ...]
+    ways: tuple[UpgradePath, ...]
     build: BuildName
 
 
@@ -78,7 +78,7 @@ def preview(
     """Return what phones of each build do with `pointer` from `now` on, oldest build first."""
     builds = _known_builds(channel, pointer, releases)
     names = {release.counter: release.fingerprint for release in releases.values()}
-    ways = [_way(build, counter, pointer, names) for build, counter in builds]
+    ways = [_find_path(build, counter, pointer, names) for build, counter in builds]
     to_come = [Share(start, permille) for start, permille in pointer.schedule if start > now]
     return Preview(
         channel=str(channel),
@@ -119,20 +119,20 @@ def _known_builds(
     return [(OLDER, 0), *found]
 
 
-def _way(build: str, counter: int, pointer: Pointer, names: Mapping[int, str]) -> BuildWay:
+def _find_path(build: str, counter: int, pointer: Pointer, names: Mapping[int, str]) -> UpgradePath:
     final = pointer.steps[-1].counter
     if pointer.halted and counter < final:
-        return BuildWay(build, counter, (), "halted")
+        return UpgradePath(build, counter, (), "halted")
     hops: list[Hop] = []
     running, reached = build, counter
     while reached < final:
         step = _next_step(pointer, reached)
         if step is None:
-            return BuildWay(build, counter, tuple(hops), "unreachable")
+            return UpgradePath(build, counter, tuple(hops), "unreachable")
         package = _choose(step, running)
         running, reached = names.get(step.counter, ""), step.counter
         hops.append(Hop(step.counter, running, package.type, package.path, package.length))
-    return BuildWay(build, counter, tuple(hops), "newest" if hops else "current")
+    return UpgradePath(build, counter, tuple(hops), "newest" if hops else "current")
 
 
 def _next_step(pointer: Pointer, counter: int) -> Step | None:

@@ -8,7 +8,7 @@ from tuf.api.metadata import TargetFile
 
 from server.core.errors import ReleaseError
 from server.core.floor import decode_floor
-from server.core.pointer import find_way, offered_in
+from server.core.pointer import find_upgrade_path, offered_in
 from server.core.release import decode_releases
 from server.core.role_edit import Withdrawal, is_unchanged, make_target
 from server.core.succession import check_role_content
@@ -88,7 +88,7 @@ def reachable(role):
     for channel in (STABLE, BETA):
         newest = max((r.counter for r in offered_in(channel, releases).values()), default=0)
         with contextlib.suppress(ReleaseError):
-            found.add((channel, find_way(channel, newest, releases)[-1]))
+            found.add((channel, find_upgrade_path(channel, newest, releases)[-1]))
     return found
 
 

@@ -3,7 +3,7 @@ import pytest
 from server.core.errors import ReleaseError
 from server.core.release import decode_releases
 from server.core.role_edit import Withdrawal
-from signer.release.checks import Way, broken_ways, plan_ways
+from signer.release.checks import UpgradePath, broken_upgrade_paths, list_upgrade_paths
 from signer.release.edits import plan_withdrawal
 from tests.signer.builds import (
     BETA,
@@ -18,39 +18,39 @@ from tests.signer.builds import (
 )
 
 
-def ways(role, channel=STABLE, factory=()):
+def paths(role, channel=STABLE, factory=()):
     """Return counter and packages of each way."""
-    found = plan_ways(channel, decode_releases(role), factory)
+    found = list_upgrade_paths(channel, decode_releases(role), factory)
     return [(way.counter, way.packages) for way in found]
 
 
 def test_an_empty_channel_has_no_ways() -> None:
     """Nor has one with a first build only."""
-    assert ways(empty_role()) == []
-    assert ways(role_of(1)) == []
-    assert ways(role_of(1), BETA) == []
+    assert paths(empty_role()) == []
+    assert paths(role_of(1)) == []
+    assert paths(role_of(1), BETA) == []
 
 
 def test_a_phone_takes_the_incremental_from_its_build() -> None:
     """Every other build takes the full package, a factory build first of all."""
     role = sign(role_of(1, 2), [make_facts(3), make_facts(3, 2)])
-    assert ways(role, factory=[fingerprint(0)]) == [
+    assert paths(role, factory=[fingerprint(0)]) == [
         (0, (path_of(3),)),
         (1, (path_of(3),)),
         (2, (path_of(3, 2),)),
     ]
-    listed = plan_ways(STABLE, decode_releases(role), [fingerprint(2)])
-    assert listed[-1] == Way(fingerprint(2), 2, (path_of(3, 2),))
+    listed = list_upgrade_paths(STABLE, decode_releases(role), [fingerprint(2)])
+    assert listed[-1] == UpgradePath(fingerprint(2), 2, (path_of(3, 2),))
     assert len(listed) == 2
     beta = sign(role_of(1, channel=BETA), [make_facts(2)])
-    assert ways(beta, factory=[fingerprint(1), fingerprint(2)]) == [(1, (path_of(2),))]
+    assert paths(beta, factory=[fingerprint(1), fingerprint(2)]) == [(1, (path_of(2),))]
 
 
 def test_a_stepping_stone_comes_first() -> None:
     """By the incremental to the stone where there is one, and on by the one from it."""
     role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
     role = sign(role, [make_facts(3), make_facts(3, 2)], min_counter=2)
-    assert ways(role, factory=[fingerprint(0)]) == [
+    assert paths(role, factory=[fingerprint(0)]) == [
         (0, (path_of(2), path_of(3, 2))),
         (1, (path_of(2, 1), path_of(3, 2))),
         (2, (path_of(3, 2),)),
@@ -61,7 +61,7 @@ def test_withdrawn_builds_have_a_way_but_are_none() -> None:
     """Phones may run them, and get away from them."""
     request = Withdrawal((str(STABLE),), 2)
     role = plan_withdrawal(request, role_of(1, 2, 3), EXPIRES)
-    assert ways(role) == [(1, (path_of(3),)), (2, (path_of(3),))]
+    assert paths(role) == [(1, (path_of(3),)), (2, (path_of(3),))]
 
 
 def test_a_way_that_is_broken_is_said() -> None:
@@ -69,7 +69,7 @@ def test_a_way_that_is_broken_is_said() -> None:
     role = sign(role_of(1, 2), [make_facts(3)], min_counter=2)
     role = plan_withdrawal(Withdrawal((str(STABLE),), 2), role, EXPIRES)
     with pytest.raises(ReleaseError, match="has no release from which"):
-        ways(role)
-    assert broken_ways(decode_releases(role_of(1, 2))) == []
-    (sentence,) = broken_ways(decode_releases(role))
+        paths(role)
+    assert broken_upgrade_paths(decode_releases(role_of(1, 2))) == []
+    (sentence,) = broken_upgrade_paths(decode_releases(role))
     assert sentence.startswith("armani/id/stable has no release from which")
