@@ -18,7 +18,7 @@ from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 
 from server.core.buckets import Bucket
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
-from server.release.api.rates import BURST_SECONDS, choose_leaving
+from server.release.api.rates import BURST_SECONDS, choose_displaced
 from server.release.auth.principal import Principal
 from server.release.errors import Share
 
@@ -50,7 +50,7 @@ LATE_SECONDS = 1.0
 Clients that repeat a request immediately after its answer would otherwise keep the interpreter
 busy, and delay everything else.
 """
-PARTING_SECONDS = 1.0  # how long a displaced connection may take to fetch the reason
+DISPLACED_SECONDS = 1.0  # how long a displaced connection may take to fetch the reason
 
 _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
@@ -291,7 +291,7 @@ def _spell(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n".encode() + body
 
 
-def _parting() -> bytes:
+def _displaced_answer() -> bytes:
     sentence = (
         "All connections were taken and this one gave way: look what became of the request, and ask"
         " again in 1 s."
@@ -300,7 +300,7 @@ def _parting() -> bytes:
     return _spell(503, {**refusal.headers, "Content-Type": MEDIA_TYPE}, refusal.data)
 
 
-PARTING = _parting()
+DISPLACED_ANSWER = _displaced_answer()
 """The answer to a client whose connection is displaced."""
 
 
@@ -327,7 +327,7 @@ class _Protocol(Skipping):
         ]
         if len(others) < self.server.limit:
             return
-        leaving = choose_leaving(others)
+        leaving = choose_displaced(others)
         self.server.count_limit(Share.CONNECTIONS)
         if leaving is None:
             self.leave(is_asking=True)
@@ -353,9 +353,9 @@ class _Protocol(Skipping):
         if not is_asking:
             transport.abort()
             return
-        transport.write(PARTING)
+        transport.write(DISPLACED_ANSWER)
         transport.close()
-        asyncio.get_running_loop().call_later(PARTING_SECONDS, transport.abort)
+        asyncio.get_running_loop().call_later(DISPLACED_SECONDS, transport.abort)
 
     def pause_writing(self) -> None:
         """Close the connection of a client that stops reading: it would hold it for ever."""

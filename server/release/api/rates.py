@@ -126,7 +126,7 @@ class Slot(Protocol):
         """Whether one of its requests is being answered."""
 
 
-def choose_leaving(slots: Sequence[Slot]) -> int | None:
+def choose_displaced(slots: Sequence[Slot]) -> int | None:
     """Return the index of the connection to close; None to close the new one.
 
     `slots` are all except the new one, the oldest first. Of the largest holder's connections those

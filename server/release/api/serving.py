@@ -14,8 +14,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from server.core.errors import FormatError
+from server.release.api.accept_queue import Admission, Authenticate, no_token
 from server.release.api.app import Api
-from server.release.api.arrivals import Admission, Authenticate, no_token
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.listener import Answering, listening
 from server.release.api.operation import Operation, Services

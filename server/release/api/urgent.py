@@ -19,9 +19,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from server.processes.sockets import bound_unix
+from server.release.api.accept_queue import JWT_DOTS, Authenticate, no_token, read_bearer
 from server.release.api.address import OPERATOR, decode_operator
 from server.release.api.app import Api
-from server.release.api.arrivals import JWT_DOTS, Authenticate, no_token, read_bearer
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.operation import Call, Operation, Services, work_in_turn
 from server.release.api.problems import ProblemError

@@ -20,10 +20,10 @@ from typing import Any
 
 from aiohttp import web
 
-from server.release.api.arrivals import Arrivals
+from server.release.api.accept_queue import AcceptQueue
 from server.release.api.listener import (
-    PARTING,
-    PARTING_SECONDS,
+    DISPLACED_ANSWER,
+    DISPLACED_SECONDS,
     Answering,
     Skipping,
     answer,
@@ -114,8 +114,10 @@ class UrgentServer(web.Server):
         """
         loop = asyncio.get_running_loop()
         opening: list[asyncio.Task[Any]] = []
-        parting = PARTING if tls is None else b""
-        arrivals = Arrivals(listener, self.is_known, self.limit, self.count_limit, parting)
+        displaced_answer = DISPLACED_ANSWER if tls is None else b""
+        accept_queue = AcceptQueue(
+            listener, self.is_known, self.limit, self.count_limit, displaced_answer
+        )
 
         def make() -> web.RequestHandler:
             connection = self()
@@ -128,7 +130,7 @@ class UrgentServer(web.Server):
                     self.count_limit(Share.LOOKUPS)
                     self.freed.clear()
                     await self.freed.wait()
-                one = await arrivals.take()
+                one = await accept_queue.take()
                 seconds = None if tls is None else HEAD_SECONDS
                 opening = [task for task in opening if not task.done()]
                 if len(opening) >= self.unknown_limit:
@@ -139,7 +141,7 @@ class UrgentServer(web.Server):
                 )
                 await asyncio.sleep(0)
         finally:
-            arrivals.close()
+            accept_queue.close()
 
 
 async def _open(
@@ -253,12 +255,12 @@ class _Connection(Skipping):
         if self.transport is None or is_begun or self.has_long_head:
             self.leave()
             return
-        self.transport.write(PARTING)
+        self.transport.write(DISPLACED_ANSWER)
         if self.transport.get_write_buffer_size():
             self.leave()
             return
         self.transport.close()
-        self._leave_after(PARTING_SECONDS)  # over TLS, where the client does not close
+        self._leave_after(DISPLACED_SECONDS)  # over TLS, where the client does not close
 
     def leave(self) -> None:
         """Close this connection, whatever waits to be sent."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.buckets import Bucket
-from server.release.api.rates import TOKENLESS, Rates, choose_leaving
+from server.release.api.rates import TOKENLESS, Rates, choose_displaced
 from server.release.errors import RateError, Share
 from server.settings import Settings
 from tests.server.release.api.toys import TOYS
@@ -204,31 +204,31 @@ UNKNOWN = Slot()
 
 def test_tokenless_connections_give_way_first():
     """With an account's number, including the new one, they are the largest holder."""
-    assert choose_leaving([ANI, UNKNOWN, UNKNOWN]) == 1
-    assert choose_leaving([ANI, ANI, UNKNOWN]) == 2
+    assert choose_displaced([ANI, UNKNOWN, UNKNOWN]) == 1
+    assert choose_displaced([ANI, ANI, UNKNOWN]) == 2
 
 
 def test_the_largest_account_gives_way():
     """It loses its oldest connection, and an account with fewer keeps its own."""
-    assert choose_leaving([BEN, ANI, ANI, ANI]) == 1
+    assert choose_displaced([BEN, ANI, ANI, ANI]) == 1
 
 
 def test_idle_before_busy():
     """Of one holder an idle connection is closed first, a busy one only if all are busy."""
     busy = Slot("ani", "a", is_busy=True)
-    assert choose_leaving([BEN, busy, ANI]) == 2
-    assert choose_leaving([BEN, busy, busy]) == 1
+    assert choose_displaced([BEN, busy, ANI]) == 2
+    assert choose_displaced([BEN, busy, busy]) == 1
 
 
 def test_the_largest_token_of_the_account():
     """A leaked token with many connections costs the account's other tokens none."""
     leaked = Slot("ani", "leaked", is_busy=True)
-    assert choose_leaving([ANI, leaked, leaked, BEN]) == 1
+    assert choose_displaced([ANI, leaked, leaked, BEN]) == 1
 
 
 def test_the_new_one():
     """If each account has a single connection the new one is closed."""
-    assert choose_leaving([ANI, BEN]) is None
+    assert choose_displaced([ANI, BEN]) is None
 
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.sampled_from("abcde"), st.booleans())))
@@ -242,7 +242,7 @@ def test_a_holder_within_its_share_loses_none(limit, openings):
         if len(slots) == limit:
             before = Counter(slot.account for slot in slots)
             before[TOKENLESS] += 1
-            leaving = choose_leaving(slots)
+            leaving = choose_displaced(slots)
             loser = TOKENLESS if leaving is None else slots[leaving].account
             assert before[loser] > limit // len(before)
             assert loser == TOKENLESS or before[loser] > 1

@@ -13,7 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select
 
-from server.release.api import arrivals, listener, urgent_listener
+from server.release.api import accept_queue, listener, urgent_listener
 from server.release.api.address import OPERATOR
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
@@ -424,7 +424,7 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
 
 async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, monkeypatch):
     """Their tokens are not looked up; a client that waits after them is answered."""
-    monkeypatch.setattr(arrivals, "AT_ONCE", 2)
+    monkeypatch.setattr(accept_queue, "AT_ONCE", 2)
     request = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer viewer\r\n\r\n".encode()
     for _ in range(5):  # without a turn of the loop, so none of them is accepted meanwhile
         with socket.create_connection(("127.0.0.1", urgent.port)) as client:

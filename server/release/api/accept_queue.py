@@ -31,12 +31,13 @@ _END = b"\r\n\r\n"  # of a head
 _ESTABLISHED = 1  # the state at the beginning of TCP_INFO; a client that closed has another
 
 
-class Arrivals:
+class AcceptQueue:
     """The connections of one listening socket that were accepted and not read yet.
 
     Those with a known token go first, then those with a complete head, then the others, each by
     arrival. `is_known` returns whether a token's caller may stop something. At most `limit` of the
-    others wait; beyond that the oldest is sent `parting` and closed, and `count_limit` is called.
+    others wait; beyond that the oldest is sent `displaced_answer` and closed, and `count_limit` is
+    called.
     """
 
     def __init__(
@@ -45,16 +46,16 @@ class Arrivals:
         is_known: Callable[[str], bool],
         limit: int,
         count_limit: Callable[[Share], None],
-        parting: bytes,
+        displaced_answer: bytes,
     ) -> None:
         self._listener = listener
         self._is_known = is_known
         self._limit = limit
         self._count_limit = count_limit
-        self._parting = parting
+        self._displaced_answer = displaced_answer
         self._known: deque[socket.socket] = deque()
         self._others: deque[socket.socket] = deque()
-        self._headless: dict[int, socket.socket] = {}  # by descriptor
+        self._incomplete: dict[int, socket.socket] = {}  # by descriptor
         self._silent = select.poll()  # those of them without any data
 
     async def take(self) -> socket.socket:
@@ -63,7 +64,7 @@ class Arrivals:
         while True:
             accepted = self._accept()
             self._sort()
-            for pop in (self._known.popleft, self._others.popleft, self._pop_headless):
+            for pop in (self._known.popleft, self._others.popleft, self._pop_incomplete):
                 with contextlib.suppress(IndexError):
                     while is_gone(one := pop()):
                         one.close()
@@ -80,7 +81,7 @@ class Arrivals:
 
     def close(self) -> None:
         """Close all waiting connections."""
-        for one in (*self._known, *self._others, *self._headless.values()):
+        for one in (*self._known, *self._others, *self._incomplete.values()):
             one.close()
 
     def _accept(self) -> int:
@@ -95,12 +96,12 @@ class Arrivals:
 
     def _add(self, one: socket.socket) -> None:
         one.setblocking(False)
-        self._headless[one.fileno()] = one
+        self._incomplete[one.fileno()] = one
         self._silent.register(one, select.POLLIN)
 
-    def _pop_headless(self) -> socket.socket:
+    def _pop_incomplete(self) -> socket.socket:
         """Return the oldest; IndexError where there is none."""
-        for descriptor, one in self._headless.items():
+        for descriptor, one in self._incomplete.items():
             self._forget(descriptor)
             return one
         raise IndexError
@@ -108,12 +109,12 @@ class Arrivals:
     def _forget(self, descriptor: int) -> socket.socket:
         with contextlib.suppress(KeyError):  # it has sent data
             self._silent.unregister(descriptor)
-        return self._headless.pop(descriptor)
+        return self._incomplete.pop(descriptor)
 
     def _sort(self) -> None:
         """Sort those that have sent data since their arrival, or are gone."""
         for descriptor, _ in self._silent.poll(0):
-            one = self._headless[descriptor]
+            one = self._incomplete[descriptor]
             head = b"" if is_gone(one) else peek(one)
             token = find_token(head)
             if not head:
@@ -124,14 +125,14 @@ class Arrivals:
                 self._others.append(self._forget(descriptor))
             else:
                 self._silent.unregister(descriptor)
-        while len(self._others) + len(self._headless) > self._limit:
-            self._part(self._others.popleft() if self._others else self._pop_headless())
+        while len(self._others) + len(self._incomplete) > self._limit:
+            self._displace(self._others.popleft() if self._others else self._pop_incomplete())
 
-    def _part(self, one: socket.socket) -> None:
+    def _displace(self, one: socket.socket) -> None:
         self._count_limit(Share.CONNECTIONS)
         with contextlib.suppress(OSError):
             one.recv(PEEKED)  # closing with unread data would discard the answer
-            one.send(self._parting)
+            one.send(self._displaced_answer)
         one.close()
 
 

@@ -7,12 +7,12 @@ import socket
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from server.release.api import arrivals
-from server.release.api.arrivals import (
+from server.release.api import accept_queue
+from server.release.api.accept_queue import (
     LOOK_UPS,
     UNKNOWN_AT_ONCE,
+    AcceptQueue,
     Admission,
-    Arrivals,
     find_token,
     peek,
 )
@@ -32,9 +32,9 @@ class Door:
         self._stack = stack
         self.limits = []
 
-    def arrivals(self, limit=100):
+    def accept_queue(self, limit=100):
         """Give the acceptor; the token `good` is known."""
-        made = Arrivals(self.listener, "good".__eq__, limit, self.limits.append, b"parting")
+        made = AcceptQueue(self.listener, "good".__eq__, limit, self.limits.append, b"parting")
         self._stack.callback(made.close)
         return made
 
@@ -70,7 +70,7 @@ async def test_known_tokens_go_first(door):
     """Then those whose head has arrived, then silent ones, each by arrival."""
     sent = (b"", OTHER, b"POST ", KNOWN, b"GET / HTTP/1.1\r\n\r\n", KNOWN)
     ports = [port(door.client(data)) for data in sent]
-    found = door.arrivals()
+    found = door.accept_queue()
     assert [await door.take(found) for _ in sent] == [ports[i] for i in (3, 5, 1, 4, 0, 2)]
     assert door.limits == []
 
@@ -78,7 +78,7 @@ async def test_known_tokens_go_first(door):
 async def test_a_head_that_comes_later(door):
     """Its connection is sorted as soon as the head has arrived."""
     late, *others = [door.client(data) for data in (b"", OTHER, OTHER, OTHER)]
-    found = door.arrivals()
+    found = door.accept_queue()
     assert await door.take(found) == port(others[0])
     late.sendall(KNOWN)
     assert await door.take(found) == port(late)
@@ -87,10 +87,10 @@ async def test_a_head_that_comes_later(door):
 async def test_each_is_looked_at_once(door, monkeypatch):
     """However many turns a part of a head waits: each look-up may take a turn of another thread."""
     looks = []
-    monkeypatch.setattr(arrivals, "peek", lambda one: looks.append(one) or peek(one))
+    monkeypatch.setattr(accept_queue, "peek", lambda one: looks.append(one) or peek(one))
     waiting = [door.client(data) for data in (b"", b"POST ")]
     others = [door.client(OTHER) for _ in range(3)]
-    found = door.arrivals()
+    found = door.accept_queue()
     assert [await door.take(found) for _ in range(5)] == [*map(port, others), *map(port, waiting)]
     assert len(looks) == 4
 
@@ -99,7 +99,7 @@ async def test_the_oldest_gives_way(door):
     """Beyond the limit it gets the reason, and is counted; known ones do not count."""
     clients = [door.client(OTHER) for _ in range(4)]
     known = [door.client(KNOWN) for _ in range(3)]
-    found = door.arrivals(limit=2)
+    found = door.accept_queue(limit=2)
     assert [await door.take(found) for _ in range(5)] == [
         *map(port, known),
         *map(port, clients[2:]),
@@ -112,7 +112,7 @@ async def test_the_oldest_gives_way(door):
 async def test_clients_that_are_gone(door):
     """Connections closed while they wait are skipped."""
     first, second, third = [door.client(OTHER) for _ in range(3)]
-    found = door.arrivals()
+    found = door.accept_queue()
     assert await door.take(found) == port(first)
     second.close()
     assert await door.take(found) == port(third)
