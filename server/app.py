@@ -28,7 +28,7 @@ from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
 from server.release.uploads.limits import free_bytes
-from server.release.uploads.retention import Keeping
+from server.release.uploads.retention import UploadRetention
 from server.release.webhooks.change_detector import ChangeDetector, tell_expiring
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
@@ -166,7 +166,7 @@ async def running(
             )
             await services.uploads.tidy()
             await services.submissions.tidy()
-            works.append(Keeping(services.uploads, tools.alarm).run)
+            works.append(UploadRetention(services.uploads, tools.alarm).run)
             # Entered last, it ends first: handlers under way still have publisher and database.
             site: Site = no_site
             if settings.console:

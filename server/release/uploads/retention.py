@@ -8,7 +8,7 @@ from server.release.uploads.uploads import Uploads
 EVERY_SECONDS = 600.0  # uploads live for a day
 
 
-class Keeping:
+class UploadRetention:
     """`run` never returns; failures go to `alarm` and are tried again."""
 
     def __init__(self, uploads: Uploads, alarm: Callable[[str], None]) -> None:
