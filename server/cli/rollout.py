@@ -80,7 +80,7 @@ def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
         as_json: bool,
         **options: Any,
     ) -> None:
-        from server.cli.rollout_run import Circumstances, run_commands
+        from server.cli.rollout_run import CommandOptions, run_commands
         from server.release.rollouts.etag import ANY
 
         make = command(**options)
@@ -93,10 +93,10 @@ def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
         is_halt, is_offer = (command.__name__ == name for name in ("halt", "offer"))
         if due and is_halt:
             raise click.UsageError("a halt is never put off: leave --due away.")
-        how = Circumstances(
+        shared = CommandOptions(
             public_url, if_match or ANY, moment, note, dry_run, as_json, is_halt, is_offer
         )
-        run_commands(folder, settings, places, make, how)
+        run_commands(folder, settings, places, make, shared)
 
     return run
 

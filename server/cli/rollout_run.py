@@ -102,7 +102,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class CommandOptions:
     """The options that every rollout command has."""
 
     public_url: str
@@ -135,7 +135,7 @@ def run_commands(
     settings: Settings,
     places: list[Channel],
     make: MakeCommand,
-    how: Circumstances,
+    options: CommandOptions,
 ) -> None:
     """Give the commands that `make` returns for each channel, and print their results."""
     alarms: list[str] = []
@@ -143,25 +143,25 @@ def run_commands(
     clock = witnessed_clock(folder)
 
     async def act() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
-        read_back = disk_read_back(folder, how.public_url)
+        read_back = disk_read_back(folder, options.public_url)
         async with open_rollouts(
             folder, settings, clock, os.urandom, read_back, alarms.append
         ) as rollouts:
-            requests = await _make_requests(rollouts, places, make, how, failures)
-            if how.dry_run:
+            requests = await _make_requests(rollouts, places, make, options, failures)
+            if options.dry_run:
                 return (
-                    [await rollouts.preview(request, due_at=how.due) for request in requests],
+                    [await rollouts.preview(request, due_at=options.due) for request in requests],
                     [],
                     [],
                 )
-            changes = await rollouts.request(who, requests, due_at=how.due)
+            changes = await rollouts.request(who, requests, due_at=options.due)
             views = [await rollouts.view(request.channel) for request in requests]
             dropped.extend(map(_explain, requests, changes, views))
             return [], changes, views
 
     def attempt() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
         failures.clear()
-        if (stopped := _stop_by_server(folder, places, make, how, dropped)) is not None:
+        if (stopped := _stop_by_server(folder, places, make, options, dropped)) is not None:
             return [], *stopped
         return asyncio.run(act())
 
@@ -172,17 +172,17 @@ def run_commands(
         previews, changes, views = attempt()
     except (PublishError, NotFoundError) as refusal:
         # A release that was signed a moment ago may be about to be published.
-        if not (how.is_offer and waiting):
+        if not (options.is_offer and waiting):
             raise
         try:
             wait_for_bundles(folder, waiting, _report, time.monotonic, time.sleep)
         except PublishError as error:
             raise PublishError(f"{str(refusal).rstrip('.')}; {error}") from error
         previews, changes, views = attempt()
-    if how.dry_run:
-        _show_previews(previews, as_json=how.as_json)
+    if options.dry_run:
+        _show_previews(previews, as_json=options.as_json)
     else:
-        _tell(changes, views, alarms, dropped, as_json=how.as_json)
+        _tell(changes, views, alarms, dropped, as_json=options.as_json)
     if failures:
         halted = "the other channels are halted" if changes else "nothing is halted"
         raise NotFoundError(f"{halted}: {' '.join(failures)}")
@@ -200,14 +200,14 @@ def _stop_by_server(
     folder: StateFolder,
     places: list[Channel],
     make: MakeCommand,
-    how: Circumstances,
+    options: CommandOptions,
     dropped: list[str],
 ) -> tuple[list[ChangeView], list[ChannelView]] | None:
     """Have a running server halt or pause a channel; None where the command does it itself.
 
     Several channels are published together, which is no one request of the server's.
     """
-    if how.dry_run or how.public_url or how.due is not None or len(places) > 1:
+    if options.dry_run or options.public_url or options.due is not None or len(places) > 1:
         return None
     (place,) = places
     command = make(view_channel(place, load_published(folder.public)))
@@ -217,8 +217,8 @@ def _stop_by_server(
         folder,
         operator(),
         f"{PREFIX}/channels/{place}/{action_of(command)}",
-        {"reason": command.reason, "note": how.note},
-        {} if isinstance(command, Halt) else {"If-Match": how.if_match},
+        {"reason": command.reason, "note": options.note},
+        {} if isinstance(command, Halt) else {"If-Match": options.if_match},
     )
     if told is None:
         return None
@@ -232,7 +232,7 @@ async def _make_requests(
     rollouts: Rollouts,
     places: list[Channel],
     make: MakeCommand,
-    how: Circumstances,
+    options: CommandOptions,
     failures: list[str],
 ) -> list[ChangeRequest]:
     """Return the request for each channel; of halts, those that have something to halt.
@@ -242,11 +242,13 @@ async def _make_requests(
     requests = []
     for place in places:
         try:
-            request = ChangeRequest(place, make(await rollouts.view(place)), how.if_match, how.note)
-            if how.is_halt:
+            request = ChangeRequest(
+                place, make(await rollouts.view(place)), options.if_match, options.note
+            )
+            if options.is_halt:
                 await rollouts.check(request)
         except NotFoundError as error:
-            if not how.is_halt:
+            if not options.is_halt:
                 raise
             failures.append(str(error))
         else:

@@ -75,7 +75,7 @@ class ChannelState(msgspec.Struct, frozen=True):
     """What people know the build by; null where none is offered."""
 
 
-class _Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _CommandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     note: Note = ""
     """Why, for the record: plain text without links."""
     dry_run: bool = False
@@ -84,7 +84,7 @@ class _Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """When to do it, in epoch seconds; null: now."""
 
 
-class OfferCommand(_Circumstances, frozen=True, kw_only=True):
+class OfferCommand(_CommandOptions, frozen=True, kw_only=True):
     """Offer a build, with the stepping stones that it needs."""
 
     plan: Plan
@@ -92,20 +92,20 @@ class OfferCommand(_Circumstances, frozen=True, kw_only=True):
     """Null: the newest."""
 
 
-class ScheduleCommand(_Circumstances, frozen=True, kw_only=True):
+class ScheduleCommand(_CommandOptions, frozen=True, kw_only=True):
     """Replace what is left of the schedule; a paused rollout goes on with it."""
 
     plan: Plan
 
 
-class PauseCommand(_Circumstances, frozen=True, kw_only=True):
+class PauseCommand(_CommandOptions, frozen=True, kw_only=True):
     """Freeze the share that was reached."""
 
     reason: Reason = {}
     """Shown to owners, by locale: plain text without links, with the note at most 4,000 bytes."""
 
 
-class ResumeCommand(_Circumstances, frozen=True, kw_only=True):
+class ResumeCommand(_CommandOptions, frozen=True, kw_only=True):
     """Go on with what the pause took out of the schedule."""
 
 
