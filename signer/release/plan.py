@@ -18,7 +18,7 @@ from signer.ota.summary import OtaFacts
 from signer.release.checks import check_full, check_incrementals, check_upgrade_path
 from signer.release.edits import next_role
 from signer.release.questions import (
-    Book,
+    Checklist,
     JudgedRelease,
     judge_alone,
     judge_beside,
@@ -79,48 +79,50 @@ def judge_release(
         decode_channel(str(request.channel))
         releases = decode_releases(current)
         floor = decode_floor(current)
-    channel, fingerprint, book = request.channel, packages[0].fingerprint, Book()
-    book.ask(channel, "names each package once", _check_names, packages)
+    channel, fingerprint, checklist = request.channel, packages[0].fingerprint, Checklist()
+    checklist.ask(channel, "names each package once", _check_names, packages)
     for facts in packages:
-        judge_alone(book, request, facts, packages[0], now)
+        judge_alone(checklist, request, facts, packages[0], now)
     listed_files = ListedFulls(channel.codename, current, releases, request.factory_builds)
     before = listed_files.before(fingerprint, channel.region)
-    judge_partitions(book, packages, sources, listed_files)
-    chosen = book.ask(
+    judge_partitions(checklist, packages, sources, listed_files)
+    chosen = checklist.ask(
         channel, "has a counter that grows", choose_counter, request, fingerprint, releases, floor
     )
     counter = chosen or next_counter(fingerprint, releases, floor)
     for facts in packages:
-        judge_beside(book, request, facts, counter, releases, floor)
-        judge_sources(book, request, facts, counter, releases, sources, listed_files)
-        judge_left_out(book, request.proofs, facts, sources, listed_files, before)
-    judge_proofs(book, request.proofs, channel, packages, sources, listed_files)
+        judge_beside(checklist, request, facts, counter, releases, floor)
+        judge_sources(checklist, request, facts, counter, releases, sources, listed_files)
+        judge_left_out(checklist, request.proofs, facts, sources, listed_files, before)
+    judge_proofs(checklist, request.proofs, channel, packages, sources, listed_files)
     if sources:
-        book.ask(channel, "needs every --source", check_sources_used, packages, sources, before)
-    stone = book.ask(
+        checklist.ask(
+            channel, "needs every --source", check_sources_used, packages, sources, before
+        )
+    stone = checklist.ask(
         channel, "has one stepping stone", choose_min_counter, channel, request.min_counter,
         counter, releases,
     )  # fmt: skip
     targets, listed = _list_packages(
-        book, request, packages, current, releases, counter, stone or 0
+        checklist, request, packages, current, releases, counter, stone or 0
     )
     for question, check in (
         ("has one full package", check_full),
         ("has at most two incrementals", check_incrementals),
         ("can be reached by every build", check_upgrade_path),
     ):
-        book.ask(channel, question, check, channel, counter, listed)
+        checklist.ask(channel, question, check, channel, counter, listed)
     planned = None
-    if book.is_clean:  # otherwise it would repeat the same refusal in other words
-        planned = book.ask(
+    if checklist.is_clean:  # otherwise it would repeat the same refusal in other words
+        planned = checklist.ask(
             channel, "follows what is signed", next_role, channel.codename, current, targets,
             expires,
         )  # fmt: skip
-    return JudgedRelease(tuple(book.verdicts), counter, listed, planned)
+    return JudgedRelease(tuple(checklist.verdicts), counter, listed, planned)
 
 
 def _list_packages(
-    book: Book,
+    checklist: Checklist,
     request: ReleaseRequest,
     packages: Sequence[OtaFacts],
     current: Targets,
@@ -136,11 +138,13 @@ def _list_packages(
         known = targets.get(path)
         if known is not None:
             question = "keeps the bytes of its path"
-            book.ask(facts.path.name, question, _check_same_bytes, path, known, facts)
+            checklist.ask(facts.path.name, question, _check_same_bytes, path, known, facts)
         targets[path] = make_release(request, facts, counter, stone, changelog, known)
-    judge_changelogs(book, request, [targets[path] for path in paths], changelog_texts(current))
+    judge_changelogs(
+        checklist, request, [targets[path] for path in paths], changelog_texts(current)
+    )
     for path, facts in paths.items():
-        release = book.ask(facts.path.name, "can be listed", _read, path, targets[path])
+        release = checklist.ask(facts.path.name, "can be listed", _read, path, targets[path])
         if release is not None:
             listed[path] = release
     return targets, listed

@@ -56,7 +56,7 @@ class JudgedRelease:
         return tuple(each.refusal for each in self.verdicts if each.refusal)
 
 
-class Book:
+class Checklist:
     """Collects verdicts."""
 
     def __init__(self) -> None:
@@ -81,39 +81,42 @@ class Book:
 
 
 def judge_alone(
-    book: Book, request: ReleaseRequest, facts: OtaFacts, first: OtaFacts, now: datetime
+    checklist: Checklist, request: ReleaseRequest, facts: OtaFacts, first: OtaFacts, now: datetime
 ) -> None:
     """Judge a package by itself, and whether it leads to the build of `first`."""
     name = facts.path.name
-    book.verdicts += judge_package(
+    checklist.verdicts += judge_package(
         facts, request.channel.codename, allow_operations=request.allow_operations
     )
-    book.ask(name, "is not from the future", check_dates, facts, now)
+    checklist.ask(name, "is not from the future", check_dates, facts, now)
     if facts is not first:
-        book.ask(name, "leads to the same build", _check_build, facts, first)
+        checklist.ask(name, "leads to the same build", _check_build, facts, first)
 
 
 def judge_partitions(
-    book: Book, packages: Sequence[OtaFacts], sources: Sequence[OtaFacts], listed: ListedFulls
+    checklist: Checklist,
+    packages: Sequence[OtaFacts],
+    sources: Sequence[OtaFacts],
+    listed: ListedFulls,
 ) -> None:
     """Compare what the packages write with their full package, else with the first of them."""
     question, build = "leads to the same partitions", packages[0].fingerprint
     full, elsewhere = find_full(build, packages), find_full(build, sources)
     if full is None and elsewhere is not None:
         name = elsewhere.path.name
-        full = book.ask(name, "is the listed package", check_full_listed, elsewhere, listed)
+        full = checklist.ask(name, "is the listed package", check_full_listed, elsewhere, listed)
     elif full is None:
         remark = "give this build's full package with --source"
         name = packages[0].path.name
-        book.verdicts.append(Verdict(name, question, remark=remark, was_asked=False))
+        checklist.verdicts.append(Verdict(name, question, remark=remark, was_asked=False))
     reference = full or packages[0]
     for facts in packages:
         if facts is not reference:
-            book.ask(facts.path.name, question, check_same_partitions, facts, reference)
+            checklist.ask(facts.path.name, question, check_same_partitions, facts, reference)
 
 
 def judge_beside(
-    book: Book,
+    checklist: Checklist,
     request: ReleaseRequest,
     facts: OtaFacts,
     counter: int,
@@ -123,17 +126,20 @@ def judge_beside(
     """Judge a package against the model's existing releases of any channel and region."""
     name = facts.path.name
     if any(release.fingerprint == facts.fingerprint for release in releases.values()):
-        book.ask(name, "is for this region", check_region, facts, request.channel, releases)
+        checklist.ask(name, "is for this region", check_region, facts, request.channel, releases)
     else:
         remark = f"a package does not say its region: make sure that it is {request.channel.region}"
         verdict = Verdict(name, "is for this region", remark=remark, was_asked=False)
-        book.verdicts.append(verdict)
-    book.ask(name, "is no older build", check_age, facts, counter, releases, floor)
-    book.ask(name, "follows no newer patch level", check_patch_level, facts, counter, releases)
+        checklist.verdicts.append(verdict)
+    checklist.ask(name, "is no older build", check_age, facts, counter, releases, floor)
+    checklist.ask(name, "follows no newer patch level", check_patch_level, facts, counter, releases)
 
 
 def judge_changelogs(
-    book: Book, request: ReleaseRequest, targets: Sequence[TargetFile], known: Collection[str]
+    checklist: Checklist,
+    request: ReleaseRequest,
+    targets: Sequence[TargetFile],
+    known: Collection[str],
 ) -> None:
     """Judge the changelogs to be listed; a text among `known`, those of the role, may stay."""
     asked: list[dict[str, str]] = []
@@ -143,16 +149,16 @@ def judge_changelogs(
             continue
         asked.append(changelog)
         subject = request.channel if len(asked) == 1 else target.path.rpartition("/")[2]
-        book.ask(
+        checklist.ask(
             subject, "has every required locale", check_locales, changelog, request.required_locales
         )
         for locale, text in sorted(changelog.items()):
             if text not in known:
-                book.ask(subject, f"has a changelog for {locale}", check_text, locale, text)
+                checklist.ask(subject, f"has a changelog for {locale}", check_text, locale, text)
 
 
 def judge_sources(
-    book: Book,
+    checklist: Checklist,
     request: ReleaseRequest,
     facts: OtaFacts,
     counter: int,
@@ -164,7 +170,7 @@ def judge_sources(
     if not facts.source_builds:
         return
     name = facts.path.name
-    book.ask(
+    checklist.ask(
         name, "starts from known builds", check_sources, facts, request.channel, counter, releases,
         request.factory_builds,
     )  # fmt: skip
@@ -172,13 +178,13 @@ def judge_sources(
         question, full = f"starts from the bytes of {show_name(source)}", find_full(source, sources)
         if full is None:
             remark = "give that build's full package with --source"
-            book.verdicts.append(Verdict(name, question, remark=remark, was_asked=False))
+            checklist.verdicts.append(Verdict(name, question, remark=remark, was_asked=False))
         else:
-            book.ask(name, question, _check_source, facts, full, listed)
+            checklist.ask(name, question, _check_source, facts, full, listed)
 
 
 def judge_left_out(
-    book: Book,
+    checklist: Checklist,
     proofs: Proofs,
     facts: OtaFacts,
     sources: Sequence[OtaFacts],
@@ -201,14 +207,14 @@ def judge_left_out(
         if proof.sha256 == facts.sha256 and proof.source is not None and not proof.refusal
     ]
     for older in olders:
-        book.ask(name, question, _check_left_out, facts, older, listed)
+        checklist.ask(name, question, _check_left_out, facts, older, listed)
     if not olders:
         remark = "give the full package of the build before it with --source"
         if proved:
             remark = f"proved on {show_name(proved[0])}"
         elif not before and not facts.source_builds:
             remark = "no build of this region is listed before it"
-        book.verdicts.append(Verdict(name, question, remark=remark, was_asked=bool(proved)))
+        checklist.verdicts.append(Verdict(name, question, remark=remark, was_asked=bool(proved)))
 
 
 def _check_build(facts: OtaFacts, first: OtaFacts) -> None:
@@ -231,7 +237,7 @@ _QUESTION = "installs on a phone"
 
 
 def judge_proofs(
-    book: Book,
+    checklist: Checklist,
     proofs: Proofs,
     channel: Channel,
     packages: Sequence[OtaFacts],
@@ -244,17 +250,17 @@ def judge_proofs(
         found = [proof for proof in proofs.given if proof.sha256 == facts.sha256]
         if facts.ota_type == BLOCK:
             remark = "it has no payload"
-            book.verdicts.append(Verdict(name, _QUESTION, remark=remark, was_asked=False))
+            checklist.verdicts.append(Verdict(name, _QUESTION, remark=remark, was_asked=False))
         elif not found and not proofs.is_required:
             remark = "not unpacked: give a report of `hening-device prove` with --proof"
-            book.verdicts.append(Verdict(name, _QUESTION, remark=remark, was_asked=False))
+            checklist.verdicts.append(Verdict(name, _QUESTION, remark=remark, was_asked=False))
         else:
-            book.ask(
+            checklist.ask(
                 name, _QUESTION, _check_proofs, found, facts, channel, proofs, sources,
                 listed,
             )  # fmt: skip
     if proofs.given:
-        book.ask(channel, "needs every --proof", _check_proofs_used, proofs.given, packages)
+        checklist.ask(channel, "needs every --proof", _check_proofs_used, proofs.given, packages)
 
 
 def check_proof(
