@@ -4,7 +4,7 @@ from server.console.page import PREFIX, Moved, Page, Shown, Visit
 from server.console.texts import describe_windows, plan_of
 from server.core.names import decode_channel
 from server.release.auth.principal import Permission, Principal
-from server.release.auth.two_person_approval import check_second_person
+from server.release.auth.two_person_approval import check_approver
 from server.release.errors import PermissionDeniedError
 from server.release.rollouts.changes import ChangeView, State
 
@@ -64,7 +64,7 @@ async def _why_not(visit: Visit, change: ChangeView) -> str:
     """Return why the signed-in account may not approve a change; an empty text where it may."""
     try:
         async with visit.services.sessions() as session:
-            await check_second_person(session, visit.at.principal, change.proposed_by)
+            await check_approver(session, visit.at.principal, change.proposed_by)
     except PermissionDeniedError as error:
         return str(error)
     return ""

@@ -18,10 +18,10 @@ from server.release.errors import PermissionDeniedError
 from server.storage.control_models import AuditLogEntry
 
 _END = "account.disable"
-_HANDS = ("account.create", "account.change", "account.enable", "token.create")
+_CONTROLLING = ("account.create", "account.change", "account.enable", "token.create")
 
 
-async def check_second_person(session: AsyncSession, principal: Principal, proposer: str) -> None:
+async def check_approver(session: AsyncSession, principal: Principal, proposer: str) -> None:
     """Raise PermissionDeniedError unless `principal` may approve what `proposer` proposed.
 
     No account approves its own change, not even an admin's, nor with another token. Neither does an
@@ -33,14 +33,14 @@ async def check_second_person(session: AsyncSession, principal: Principal, propo
             f"the account {principal.name} proposed this change: somebody else has to approve it."
         )
     for one, other in ((proposer, principal.name), (principal.name, proposer)):
-        if one in await find_hands(session, other):
+        if one in await find_controllers(session, other):
             raise PermissionDeniedError(
                 f"the account {other} is in the hand of {one}, who made or changed it or gave it a"
                 f" token: somebody else than these two has to approve what {proposer} proposed."
             )
 
 
-async def find_hands(session: AsyncSession, name: str) -> set[str]:
+async def find_controllers(session: AsyncSession, name: str) -> set[str]:
     """Return the accounts that control the account `name`, directly or through others."""
     found: set[str] = set()
     left = {name}
@@ -54,7 +54,7 @@ async def find_hands(session: AsyncSession, name: str) -> set[str]:
 async def _find_actors(session: AsyncSession, name: str) -> set[str]:
     query = (
         select(AuditLogEntry.actor, AuditLogEntry.action, AuditLogEntry.detail)
-        .where(AuditLogEntry.subject == name, AuditLogEntry.action.in_((_END, *_HANDS)))
+        .where(AuditLogEntry.subject == name, AuditLogEntry.action.in_((_END, *_CONTROLLING)))
         .order_by(AuditLogEntry.index)
     )
     actors: set[str] = set()

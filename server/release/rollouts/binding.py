@@ -77,15 +77,15 @@ def check_seen(
         )
 
 
-async def check_people(session: AsyncSession, change: Change) -> None:
+async def check_rights(session: AsyncSession, change: Change) -> None:
     """Raise ConflictError unless proposer and approver of a waiting change still have the right."""
     needed = Permission.HALT if change.action == "halt" else Permission.ROLLOUT
-    await _check_person(session, change, change.proposed_by, needed, "proposed")
+    await _check_right(session, change, change.proposed_by, needed, "proposed")
     if change.approved_by is not None:
-        await _check_person(session, change, change.approved_by, Permission.APPROVE, "approved")
+        await _check_right(session, change, change.approved_by, Permission.APPROVE, "approved")
 
 
-async def _check_person(
+async def _check_right(
     session: AsyncSession, change: Change, name: str, permission: Permission, did: str
 ) -> None:
     if ":" in name:  # a command on the server: its user could write to the state folder anyway

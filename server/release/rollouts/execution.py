@@ -27,7 +27,7 @@ from server.publisher.build_names import BuildNames
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.release.auth.audit_log import lock_audit_log
-from server.release.rollouts.binding import check_people, check_recorded, check_seen
+from server.release.rollouts.binding import check_recorded, check_rights, check_seen
 from server.release.rollouts.changes import (
     Intent,
     Outcome,
@@ -135,7 +135,7 @@ class Execution:
         )
         if is_late and not isinstance(arguments.command, Halt):
             async with self._sessions() as session:
-                await check_people(session, change)
+                await check_rights(session, change)
         edited = await asyncio.to_thread(carry_out, arguments.command, view, known, now)
         intent = Intent(
             _versions(published),

@@ -20,7 +20,7 @@ from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
 from server.release.auth.audit_log import lock_audit_log
 from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
-from server.release.auth.two_person_approval import check_second_person
+from server.release.auth.two_person_approval import check_approver
 from server.release.errors import ConflictError, PermissionDeniedError
 from server.release.rollouts.binding import Seen, see
 from server.release.rollouts.change_runner import ChangeRunner
@@ -189,7 +189,7 @@ class Rollouts:
             await lock_audit_log(session)
             change = await get_change(session, identity)
             principal.check(Permission.APPROVE, decode_channel(change.subject).codename)
-            await check_second_person(session, principal, change.proposed_by)
+            await check_approver(session, principal, change.proposed_by)
             if not await approve_row(
                 session, change, name=principal.name, actor=principal.actor, at=self._now()
             ):

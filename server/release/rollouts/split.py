@@ -62,9 +62,10 @@ class Price:
         )
         shown = (
             "Whoever carries its connection then sees which part that is. Until now a poll after a"
-            f" change is the same for {_everybody(self.before)}, afterwards only for the phones of"
-            f" its part: the smallest has {least.pointers:,} channels of {len(least.codenames):,}"
-            " models. A poll that finds nothing new stays the same for all."
+            f" change is the same for {_name_phones(self.before)}, afterwards only for the phones"
+            f" of its part: the smallest has {least.pointers:,} channels of"
+            f" {len(least.codenames):,} models. A poll that finds nothing new stays the same for"
+            " all."
         )
         return now, then, shown, "It cannot be taken back: no published role is ever dropped."
 
@@ -127,5 +128,5 @@ def _whose(parts: Collection[Part]) -> str:
     return "them" if len(parts) == 1 else "its own part"
 
 
-def _everybody(parts: Collection[Part]) -> str:
+def _name_phones(parts: Collection[Part]) -> str:
     return "the whole fleet" if len(parts) == 1 else f"a {len(parts)}th of the fleet"

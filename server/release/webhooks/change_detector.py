@@ -33,7 +33,7 @@ from server.storage.control_models import Noticed
 from server.storage.database import Sessions
 from server.storage.roots import list_roots
 
-EVERYONE = 1000  # permille
+FULL_SHARE = 1000  # permille
 Name = Callable[[Channel, int], Build]
 
 
@@ -145,7 +145,7 @@ def _rolled_out(channel: Channel, pointer: SeenPointer, now: int, build: Build) 
     data = RolledOutData(
         channel=channel.channel,
         codename=channel.codename,
-        complete=pointer.permille == EVERYONE,
+        complete=pointer.permille == FULL_SHARE,
         counter=pointer.counter,
         permille=pointer.permille,
         region=channel.region,

@@ -10,7 +10,7 @@ from server.release.auth.accounts import (
 )
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.auth.tokens import create_token
-from server.release.auth.two_person_approval import check_second_person, find_hands
+from server.release.auth.two_person_approval import check_approver, find_controllers
 from server.release.errors import PermissionDeniedError
 
 NOW = 1_800_000_000
@@ -51,7 +51,7 @@ def have(sessions, operator, entropy):
 async def check(sessions, principal, proposer):
     """Ask whether `principal` may approve a change of `proposer`."""
     async with sessions() as session:
-        await check_second_person(session, principal, proposer)
+        await check_approver(session, principal, proposer)
 
 
 @pytest.mark.parametrize("role", [Role.APPROVER, Role.ADMIN])
@@ -90,8 +90,8 @@ async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
     await have(person("adm"), "made", "dan")
     await have(person("cid"), "gave a token", "cid")
     async with sessions() as session:
-        assert await find_hands(session, "cid") == {"adm", "ben"}
-        assert await find_hands(session, "adm") == set()
+        assert await find_controllers(session, "cid") == {"adm", "ben"}
+        assert await find_controllers(session, "adm") == set()
     with pytest.raises(PermissionDeniedError, match="the account cid is in the hand of adm"):
         await check(sessions, person("cid"), "adm")
     await check(sessions, person("dan"), "ben")
@@ -129,11 +129,11 @@ async def test_a_login_outlives_the_account_being_disabled(sessions, operator, h
     async with sessions.begin() as session:
         await enable_account(session, budi, name="puppet", at=NOW)
     async with sessions() as session:
-        assert await find_hands(session, "puppet") == {"ani", "budi"}
+        assert await find_controllers(session, "puppet") == {"ani", "budi"}
     with pytest.raises(PermissionDeniedError, match="in the hand of ani"):
         await check(sessions, person("puppet"), "ani")
     async with sessions.begin() as session:
         await change_account(session, operator, name="puppet", subject="another", at=NOW)
     await have(operator, "disabled", "puppet")
     async with sessions() as session:
-        assert await find_hands(session, "puppet") == set()
+        assert await find_controllers(session, "puppet") == set()

@@ -23,7 +23,7 @@ from tests.server.release.rollouts.pointers import make_pointer
 from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
-EVERYONE = Plan([Stage(1000)])
+FULL = Plan([Stage(1000)])
 
 
 BETA = Channel("armani", "id", "beta")
@@ -45,7 +45,7 @@ def two(world):
 async def test_an_approval_admits_no_phone_to_another_build(two):
     """100 % for build 1, approved when build 2 has 1 %: refused, and its approver sees why."""
     async with open_desk(two, ["*/*/stable"]) as desk:
-        meant = await desk.request(Schedule(EVERYONE))
+        meant = await desk.request(Schedule(FULL))
         assert meant.counter == 1
         offer = await desk.request(Offer(2, PLAN))
         await desk.rollouts.approve(APPROVER, offer.id)
@@ -58,7 +58,7 @@ async def test_an_approval_admits_no_phone_to_another_build(two):
 async def test_a_due_command_is_for_the_build_it_was_given_for(two):
     """The same without approvals: what was scheduled for build 1 does not touch build 2."""
     async with open_desk(two) as desk:
-        meant = await desk.request(Schedule(EVERYONE), due_at=two.epoch() + 60)
+        meant = await desk.request(Schedule(FULL), due_at=two.epoch() + 60)
         await desk.request(Offer(2, PLAN))
         two.ahead = timedelta(minutes=2)
         (refused,) = await desk.rollouts.run_due()
@@ -66,7 +66,7 @@ async def test_a_due_command_is_for_the_build_it_was_given_for(two):
         assert (await desk.pointer()).permille_at(two.epoch()) == 10
 
 
-@pytest.mark.parametrize("command", [Offer(2, PLAN), Schedule(EVERYONE)])
+@pytest.mark.parametrize("command", [Offer(2, PLAN), Schedule(FULL)])
 async def test_nothing_from_before_a_pause_ends_it(two, command):
     """A person investigates: what becomes due meanwhile is refused, with an alarm."""
     async with open_desk(two) as desk:
@@ -84,7 +84,7 @@ async def test_a_command_given_during_a_pause_may_end_it(two):
     """A command by someone who saw the pause is intended."""
     async with open_desk(two) as desk:
         await desk.request(Pause())
-        await desk.request(Schedule(EVERYONE), due_at=two.epoch() + 60)
+        await desk.request(Schedule(FULL), due_at=two.epoch() + 60)
         two.ahead = timedelta(minutes=2)
         (done,) = await desk.rollouts.run_due()
         assert done.state == State.DONE
@@ -145,7 +145,7 @@ async def test_a_damaged_row_stops_no_other_change(two):
     """It is refused with an alarm, shown without its command, and a halt works."""
     async with open_desk(two) as desk:
         bad, good = [
-            await desk.request(Schedule(EVERYONE), due_at=two.epoch() + 60 + later)
+            await desk.request(Schedule(FULL), due_at=two.epoch() + 60 + later)
             for later in range(2)
         ]
         async with desk.sessions.begin() as session:
@@ -228,7 +228,7 @@ async def test_a_command_given_knowing_of_the_halt(two):
 def test_a_command_from_before_a_halt():
     """All that admits phones is refused, and the next build's offer if it was not given for it."""
     halted = msgspec.structs.replace(make_pointer(), halted=True)
-    for command in (Offer(2, PLAN), Schedule(EVERYONE), Resume()):
+    for command in (Offer(2, PLAN), Schedule(FULL), Resume()):
         with pytest.raises(ConflictError, match="was halted after this command was given"):
             check_seen(command, Seen(1), CHANNEL, halted)
     check_seen(Offer(2, PLAN), see(halted), CHANNEL, halted)
