@@ -7,7 +7,7 @@
     ├── ProposalError     a proposal or signature file that cannot be used as it is
     ├── ReleaseRefusal    a package that must not be signed, or not so
     ├── SurroundingsError a folder, file descriptor or token that is not there
-    │   └── MirrorAwayError  `signer.audit.findings`
+    │   └── MirrorUnavailableError  `signer.audit.findings`
     ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.findings`
     ├── ContentError      a pack that must not be signed: `signer.content.errors`
     ├── SourceError       a source of a content pack that is not sound

@@ -27,7 +27,7 @@ class TokenKey(Signer):
     """A key pair on a token: signs metadata, and the log's checkpoints where it has an origin."""
 
     def __init__(self, session: pkcs11.Session, label: str, origin: str) -> None:
-        with _speaking(label):
+        with _translated_errors(label):
             self._private = _find(session, label, ObjectClass.PRIVATE_KEY)
             point: bytes = _find(session, label, ObjectClass.PUBLIC_KEY)[Attribute.EC_POINT]
             is_loose = (
@@ -67,7 +67,7 @@ class TokenKey(Signer):
 
     def sign_bytes(self, payload: bytes) -> bytes:
         """Return the token's signature, 64 bytes, after verifying it."""
-        with _speaking(self._label):
+        with _translated_errors(self._label):
             signature: bytes = self._private.sign(payload, mechanism=Mechanism.EDDSA)
         try:
             self._public.verify(signature, payload)
@@ -146,13 +146,13 @@ def _search(session: pkcs11.Session, label: str, half: ObjectClass) -> list[pkcs
         Attribute.KEY_TYPE: KeyType.EC_EDWARDS,
         Attribute.LABEL: label,
     }
-    with _speaking(label):
+    with _translated_errors(label):
         # Read to the end: an unfinished search keeps the session locked.
         return list(session.get_objects(wanted))
 
 
 @contextlib.contextmanager
-def _speaking(label: str) -> Iterator[None]:
+def _translated_errors(label: str) -> Iterator[None]:
     try:
         yield
     except exceptions.PKCS11Error as error:

@@ -18,7 +18,7 @@ class AnswerError(SignerError):
     """A file of the mirror that cannot be used."""
 
 
-class MirrorAwayError(SurroundingsError):
+class MirrorUnavailableError(SurroundingsError):
     """The mirror does not answer, or not as a mirror would."""
 
 

@@ -12,7 +12,7 @@ from server.core.metadata import verify_first_root
 from server.core.profile import log_verifier
 from server.core.tiles import WIDTH
 from server.core.tlog import leaf_hash
-from signer.audit.findings import AnswerError, Findings, Kind, MirrorAwayError
+from signer.audit.findings import AnswerError, Findings, Kind, MirrorUnavailableError
 from signer.audit.inquiry import Inquiry
 from signer.audit.ledger import Ledger, judge_late
 from signer.audit.log_reader import CompactRange, Tiles, decode_entry
@@ -58,8 +58,8 @@ def audit_log(
 ) -> Audit:
     """Audit the log from where `memory` ends, and answer an inquiry about the whole of it.
 
-    Raises MirrorAwayError when the mirror does not answer, unless something wrong was found before;
-    all that is wrong is a finding.
+    Raises MirrorUnavailableError when the mirror does not answer, unless something wrong was found
+    before; all that is wrong is a finding.
     """
     findings = Findings()
     before = {role: known.current for role, known in memory.roles.items()}
@@ -67,7 +67,7 @@ def audit_log(
     audit = Audit(findings, published)
     try:
         _follow_log(audit, mirror, memory, now, progress, inquiry or Inquiry())
-    except MirrorAwayError as error:
+    except MirrorUnavailableError as error:
         # Otherwise a mirror could hide what it has just shown by ceasing to answer.
         if not findings.total:
             raise

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from signer.audit.findings import AnswerError, MirrorAwayError
+from signer.audit.findings import AnswerError, MirrorUnavailableError
 
 
 class Mirror(Protocol):
@@ -21,7 +21,8 @@ class Mirror(Protocol):
     def fetch(self, path: str, limit: int) -> bytes | None:
         """Return the bytes at `path`, which starts with a slash; None where nothing is.
 
-        Raises AnswerError for more than `limit` bytes, MirrorAwayError where there is no answer.
+        Raises AnswerError for more than `limit` bytes, MirrorUnavailableError where there is no
+        answer.
         """
 
 
@@ -30,7 +31,7 @@ class FolderMirror:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise MirrorAwayError(f"The mirror {folder} is not there; name a public folder.")
+            raise MirrorUnavailableError(f"The mirror {folder} is not there; name a public folder.")
         self._folder = folder
 
     def fetch(self, path: str, limit: int) -> bytes | None:
@@ -98,9 +99,9 @@ class HttpMirror:
                     return self._ask(path, limit)
             return self._ask(path, limit)
         except h11.ProtocolError as error:
-            raise self._away("does not speak HTTP/1.1") from error
+            raise self._unavailable("does not speak HTTP/1.1") from error
         except OSError as error:
-            raise self._away(f"cannot be asked: {error}") from error
+            raise self._unavailable(f"cannot be asked: {error}") from error
 
     def close(self) -> None:
         """Close the connection; the next `fetch` opens another."""
@@ -174,13 +175,13 @@ class HttpMirror:
         """Answer whether the file is there; any other status is refused."""
         status = response.status_code
         if 300 <= status < 400:
-            raise self._away(f"redirects {path}, which an audit does not follow")
+            raise self._unavailable(f"redirects {path}, which an audit does not follow")
         if status not in {200, 404, 410}:
-            raise self._away(f"answers {status} for {path}")
+            raise self._unavailable(f"answers {status} for {path}")
         return status == 200
 
-    def _away(self, what: str) -> MirrorAwayError:
-        return MirrorAwayError(f"The mirror {self._host} {what}; try again later.")
+    def _unavailable(self, what: str) -> MirrorUnavailableError:
+        return MirrorUnavailableError(f"The mirror {self._host} {what}; try again later.")
 
 
 class _Body:

@@ -36,7 +36,7 @@ _REFUSALS: dict[type[exceptions.PKCS11Error], str] = {
 
 
 @contextmanager
-def speaking(label: str) -> Iterator[None]:
+def translated_errors(label: str) -> Iterator[None]:
     """Turn errors of python-pkcs11 into a KeyStoreError about the token `label`."""
     try:
         yield
@@ -74,7 +74,7 @@ class TokenSession:
 
         Refuses an id or a name that another key on the token has.
         """
-        with speaking(self._label):
+        with translated_errors(self._label):
             for attributes in ({Attribute.LABEL: name}, {Attribute.ID: key_id}):
                 if found := self._find(attributes):
                     raise KeyStoreError(
@@ -101,7 +101,7 @@ class TokenSession:
 
     def public(self, key_id: bytes) -> bytes:
         """Return the public half of a key pair on the token, 32 bytes."""
-        with speaking(self._label):
+        with translated_errors(self._label):
             key = self._find_half(key_id, ObjectClass.PUBLIC_KEY)
             point: bytes = key[Attribute.EC_POINT]
         if len(point) == 34 and point.startswith(_POINT_HEAD):
@@ -115,7 +115,7 @@ class TokenSession:
 
     def check_private(self, key_id: bytes) -> None:
         """Raise KeyStoreError unless the private half was made on the token and never leaves it."""
-        with speaking(self._label):
+        with translated_errors(self._label):
             key = self._find_half(key_id, ObjectClass.PRIVATE_KEY)
             loose = key[Attribute.EXTRACTABLE] or not key[Attribute.SENSITIVE]
             native = _is_native(key)
@@ -140,7 +140,7 @@ class TokenSession:
         """Return the signature of `payload`, 64 bytes."""
         if key_id not in self._checked:  # once, because tokens are slow
             self.check_private(key_id)
-        with speaking(self._label):
+        with translated_errors(self._label):
             signature: bytes = self._checked[key_id].sign(payload, mechanism=Mechanism.EDDSA)
         return signature
 
@@ -203,7 +203,7 @@ class Tokens:
         """
         if (module, label) not in self._open:
             token = _find_token(module, label)
-            with speaking(label):
+            with translated_errors(label):
                 if Mechanism.EDDSA not in token.slot.get_mechanisms():
                     raise KeyStoreError(
                         f"The token {label} cannot sign with ed25519 keys; use another token."
@@ -228,7 +228,7 @@ def _find_token(module: str, label: str) -> pkcs11.Token:
         raise SurroundingsError(
             f"The PKCS #11 module {module} cannot be loaded; install it, or correct its path."
         ) from error
-    with speaking(label):
+    with translated_errors(label):
         try:
             return library.get_token(token_label=label)
         except exceptions.NoSuchToken as error:

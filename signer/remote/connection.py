@@ -183,5 +183,5 @@ class ServerRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not a
     """The server refuses a request; the message is the server's own."""
 
 
-class ServerAwayError(SurroundingsError):
+class ServerUnavailableError(SurroundingsError):
     """The server does not answer, or not as a server with this API would."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import h11
 
-from signer.remote.connection import Answer, Connection, ServerAwayError, ServerRefusal
+from signer.remote.connection import Answer, Connection, ServerRefusal, ServerUnavailableError
 
 PREFIX = "/api/v1"
 TRIES = 8  # in a row, without progress: two minutes in all
@@ -42,7 +42,7 @@ class Server:
     ) -> Answer:
         """Return an answer of 2xx or of an `expected` status.
 
-        Raises ServerRefusal for any other 4xx, ServerAwayError when the tries are used up.
+        Raises ServerRefusal for any other 4xx, ServerUnavailableError when the tries are used up.
         """
         while True:
             pieces = (body,) if body else ()
@@ -63,7 +63,7 @@ class Server:
         try:
             answer = self._connection.ask(method, PREFIX + path, headers, body, length)
         except ssl.SSLCertVerificationError as error:
-            raise ServerAwayError(
+            raise ServerUnavailableError(
                 f"The certificate of {self.name} does not hold ({error.verify_message}); if it is"
                 " from an authority of your own, name that with --ca."
             ) from error
@@ -77,7 +77,7 @@ class Server:
             return answer
         detail = _detail(answer)
         if answer.status == _NO_ROOM:
-            raise ServerAwayError(f"{self.name} has no room: {detail}")
+            raise ServerUnavailableError(f"{self.name} has no room: {detail}")
         if answer.status == 429 or answer.status >= 500:
             self._wait(f"it answers {answer.status}, {detail}", _retry_after(answer))
             return None
@@ -90,7 +90,7 @@ class Server:
     def _wait(self, reason: str, at_least: float) -> None:
         self._failures += 1
         if self._failures >= TRIES:
-            raise ServerAwayError(
+            raise ServerUnavailableError(
                 f"{self.name} is away ({reason.rstrip('.')}); run the same command again later, it"
                 " goes on where this one ended."
             )
@@ -105,7 +105,9 @@ def decode_answer(answer: Answer, name: str) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise ServerAwayError(f"{name} does not answer as a hening server does; look at --to.")
+        raise ServerUnavailableError(
+            f"{name} does not answer as a hening server does; look at --to."
+        )
     return value
 
 

@@ -12,7 +12,7 @@ from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
 from signer.bundle_writer import Blob, Progress, describe_bundle
 from signer.errors import ReleaseRefusal, SignerError, refusing
-from signer.remote.connection import ServerAwayError, ServerRefusal
+from signer.remote.connection import ServerRefusal, ServerUnavailableError
 from signer.remote.server import Server, decode_answer
 
 PART = 32 << 20
@@ -43,7 +43,9 @@ def upload_blob(
         if path and _send(server, blob, path, advance):
             return
         key = f"hening-{entropy(16).hex()}"
-    raise ServerAwayError(f"{server.name} forgets uploads before they end; look at its clock.")
+    raise ServerUnavailableError(
+        f"{server.name} forgets uploads before they end; look at its clock."
+    )
 
 
 def _announce(server: Server, blob: Blob, key: str) -> str:
@@ -185,7 +187,8 @@ def submit_outgoing(
 ) -> Outcome:
     """Submit a bundle and wait for its result; safe to repeat, also after it was published.
 
-    Raises ServerRefusal with the server's reason, ServerAwayError when the tries are used up.
+    Raises ServerRefusal with the server's reason, ServerUnavailableError when the tries are used
+    up.
     """
     path = f"/submissions/{outgoing.id}"
     known = server.ask("GET", path, expected=(404,))
@@ -208,7 +211,7 @@ def submit_outgoing(
             raise ServerRefusal(f"{server.name} refuses the bundle: {state['reason']}")
         if state["status"] == "published":
             return Outcome(outgoing.id, state["snapshot"], total)
-    raise ServerAwayError(
+    raise ServerUnavailableError(
         f"{server.name} has the bundle and does not publish it; its operator finds the reason in"
         " its log, and the same command asks again."
     )

@@ -6,7 +6,7 @@ import pytest
 from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets
 
 from server.core.tlog import verify_consistency
-from signer.audit.findings import Kind, MirrorAwayError
+from signer.audit.findings import Kind, MirrorUnavailableError
 from signer.audit.memory import begin_memory, decode_memory, encode_memory
 from tests.signer.audit.public_tree import (
     LOG_KEYS,
@@ -737,13 +737,13 @@ class SilentMirror(DictMirror):
     def fetch(self, path, limit):
         """Raise where a tile is asked for."""
         if "/tile/" in path:
-            raise MirrorAwayError("The mirror is away.")
+            raise MirrorUnavailableError("The mirror is away.")
         return super().fetch(path, limit)
 
 
 def test_a_mirror_that_goes_away_cannot_hide_what_it_showed(audit, tree):
     """Away is away as long as nothing is wrong; after a finding the findings are told."""
-    with pytest.raises(MirrorAwayError):
+    with pytest.raises(MirrorUnavailableError):
         audit(SilentMirror(tree.files))
     del tree.files["/log/proof/cancro.1"]
     done = audit(SilentMirror(tree.files))

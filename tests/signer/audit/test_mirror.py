@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.device.gate import GateMode, check_request
-from signer.audit.findings import AnswerError, MirrorAwayError
+from signer.audit.findings import AnswerError, MirrorUnavailableError
 from signer.audit.mirror import FolderMirror, HttpMirror
 
 
@@ -42,7 +42,7 @@ def test_what_is_no_file_is_not_there(tmp_path):
 
 def test_a_folder_that_is_not_there(tmp_path):
     """The surroundings failed, which is no finding."""
-    with pytest.raises(MirrorAwayError, match="is not there; name a public folder"):
+    with pytest.raises(MirrorUnavailableError, match="is not there; name a public folder"):
         FolderMirror(tmp_path / "public")
 
 
@@ -174,7 +174,10 @@ def test_a_file_that_cannot_be_used(data, reason):
 )
 def test_a_mirror_that_is_none(data, reason):
     """Redirects, failures and other protocols: the surroundings failed."""
-    with answering([data], [data]) as (mirror, _), pytest.raises(MirrorAwayError, match=reason):
+    with (
+        answering([data], [data]) as (mirror, _),
+        pytest.raises(MirrorUnavailableError, match=reason),
+    ):
         mirror.fetch(PATH, 10)
 
 
@@ -208,7 +211,7 @@ def test_the_time_for_a_file_is_counted_from_the_question(monkeypatch):
     opened = FakeSocket(b"")
     monkeypatch.setattr(socket, "create_connection", lambda *_arguments: opened)
     mirror = HttpMirror("http://updates.example", iter([0.0, 200.0]).__next__)
-    with pytest.raises(MirrorAwayError, match="takes too long"):
+    with pytest.raises(MirrorUnavailableError, match="takes too long"):
         mirror.fetch(PATH, 10)
 
 
@@ -220,7 +223,7 @@ def test_endless_heads_are_cut_off():
         while True:
             yield b"A: " + b"x" * 1000 + b"\r\n"
 
-    with answering([endless()]) as (mirror, _), pytest.raises(MirrorAwayError):
+    with answering([endless()]) as (mirror, _), pytest.raises(MirrorUnavailableError):
         mirror.fetch(PATH, 4096)
 
 
@@ -236,7 +239,7 @@ def test_a_mirror_that_hangs_is_given_up():
     for script in ([b""], [trickle()]):
         with (
             answering(script, hold=5) as (mirror, _),
-            pytest.raises(MirrorAwayError, match=r"too long|timed out"),
+            pytest.raises(MirrorUnavailableError, match=r"too long|timed out"),
         ):
             mirror.fetch(PATH, 4096)
 
@@ -263,7 +266,7 @@ def test_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}", "http://nowhere.invalid"):
-        with pytest.raises(MirrorAwayError):
+        with pytest.raises(MirrorUnavailableError):
             HttpMirror(url, time.monotonic).fetch(PATH, 10)
 
 
@@ -292,7 +295,7 @@ def test_a_server_without_tls_is_no_https_mirror():
         heard.append(connection.recv(1000))
         connection.sendall(answer(b"in the clear"))
 
-    with listening(serve) as port, pytest.raises(MirrorAwayError):
+    with listening(serve) as port, pytest.raises(MirrorUnavailableError):
         HttpMirror(f"https://127.0.0.1:{port}", time.monotonic).fetch(PATH, 10)
     assert b"GET" not in heard[0]
 
@@ -319,7 +322,7 @@ def test_a_certificate_must_be_one_that_the_system_trusts(is_trusted, tmp_path, 
         if is_trusted:
             assert mirror.fetch(PATH, 10) == b"hello"
         else:
-            with pytest.raises(MirrorAwayError, match="CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(MirrorUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
                 mirror.fetch(PATH, 10)
         mirror.close()
 
@@ -423,7 +426,7 @@ def test_arbitrary_answers_are_bytes_or_our_own_errors(content):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "create_connection", lambda *_arguments: FakeSocket(content))
         mirror = HttpMirror("http://updates.example", time.monotonic)
-        with contextlib.suppress(AnswerError, MirrorAwayError):
+        with contextlib.suppress(AnswerError, MirrorUnavailableError):
             assert len(mirror.fetch(PATH, 50) or b"") <= 50
 
 

@@ -8,7 +8,7 @@ from nacl.signing import VerifyKey
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
 
 from signer.errors import KeyStoreError, SignerError, SurroundingsError
-from signer.keys.hsm import Tokens, speaking
+from signer.keys.hsm import Tokens, translated_errors
 from tests.softhsm import MODULE, PIN, forget_module, make_softhsm
 
 pytestmark = pytest.mark.needs("softhsm")
@@ -327,7 +327,7 @@ def test_the_payload_may_be_large(softhsm) -> None:
 )
 def test_each_failure_is_a_sentence(error, kind, words) -> None:
     """Refusals and failures of the surroundings are told apart, and the token is named."""
-    with pytest.raises(kind, match=words) as caught, speaking("drawer"):
+    with pytest.raises(kind, match=words) as caught, translated_errors("drawer"):
         raise error
     assert "token drawer" in str(caught.value)
 
@@ -341,11 +341,11 @@ def test_every_error_of_the_library_becomes_ours() -> None:
     ]
     assert len(kinds) > 50
     for kind in kinds:
-        with pytest.raises(SignerError, match="token drawer"), speaking("drawer"):
+        with pytest.raises(SignerError, match="token drawer"), translated_errors("drawer"):
             raise kind
 
 
 def test_a_sentence_of_our_own_stays() -> None:
     """What is said already is not said again in other words."""
-    with pytest.raises(KeyStoreError, match="As it is"), speaking("drawer"):
+    with pytest.raises(KeyStoreError, match="As it is"), translated_errors("drawer"):
         raise KeyStoreError("As it is.")
