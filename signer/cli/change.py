@@ -26,8 +26,8 @@ from signer.durable import write_once
 if TYPE_CHECKING:
     from signer.keys.public_key import PublicKey
     from signer.proposal.document import Change
-    from signer.proposal.handover import Submitted
     from signer.proposal.propose import Proposed
+    from signer.proposal.submission import Submitted
     from signer.work_folder import WorkFolder
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -70,7 +70,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         passphrase_fd: int | None,
         **options: Any,
     ) -> None:
-        from signer.proposal.handover import complete_kept
+        from signer.proposal.submission import complete_kept
 
         if propose is not None and not is_given("out"):
             out = None
@@ -189,7 +189,7 @@ def _sign(
     *,
     quiet: bool,
 ) -> str:
-    from signer.proposal.handover import sign_at_once
+    from signer.proposal.submission import sign_at_once
 
     assert ending.out is not None
     assert ending.keys is not None

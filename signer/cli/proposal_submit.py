@@ -20,7 +20,7 @@ from signer.cli.parameters import (
     collect,
     expand_packages,
 )
-from signer.cli.remote import Place, hand_over, place_options
+from signer.cli.remote import Place, place_options, submit_bundles
 from signer.cli.review_output import print_review
 from signer.cli.surroundings import Surroundings, open_keystore
 from signer.errors import ProposalError
@@ -157,14 +157,14 @@ def submit(
     are sent.
     """
     from signer.proposal.document import MAX_PROPOSAL, decode_proposal
-    from signer.proposal.handover import collect_proposals, submit_proposals
+    from signer.proposal.submission import collect_proposals, submit_proposals
     from signer.remote.submitter import make_outgoing
     from signer.work_folder import WorkFolder
 
     proposals = [decode_proposal(read_limited(path, MAX_PROPOSAL)) for path in paths]
     if place is not None:
         collected = collect_proposals(WorkFolder(repo), proposals, packages)
-        hand_over(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
+        submit_bundles(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
         return
     assert out is not None
     with progress_bar("Copying packages") as progress:
@@ -208,13 +208,13 @@ def resubmit(
     A server takes versions in order only. When a bundle was lost or refused and later versions have
     been signed meanwhile, this brings all of them in one bundle.
     """
-    from signer.proposal.handover import collect_versions, submit_versions
+    from signer.proposal.submission import collect_versions, submit_versions
     from signer.remote.submitter import make_outgoing
     from signer.work_folder import WorkFolder
 
     if place is not None:
         collected = collect_versions(WorkFolder(repo), collect(since, "ROLE=N"), packages)
-        hand_over(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
+        submit_bundles(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
         return
     assert out is not None
     with progress_bar("Copying packages") as progress:

@@ -14,7 +14,7 @@ from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, FOLDER, complete_part
 from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
-from signer.cli.remote import Place, hand_over, remote_options
+from signer.cli.remote import Place, remote_options, submit_bundles
 from signer.cli.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def submit(
     from signer.remote.submitter import load_outgoing
 
     outgoing = [load_outgoing(bundle) for bundle in bundles]
-    hand_over(surroundings, Place(url, token_file, token_fd, ca), outgoing, as_json=as_json)
+    submit_bundles(surroundings, Place(url, token_file, token_fd, ca), outgoing, as_json=as_json)
 
 
 @click.group(

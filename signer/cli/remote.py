@@ -113,7 +113,7 @@ def open_server(surroundings: Surroundings, place: Place) -> Iterator[Server]:
         connection.close()
 
 
-def hand_over(
+def submit_bundles(
     surroundings: Surroundings, place: Place, bundles: Sequence[Outgoing], *, as_json: bool
 ) -> None:
     """Submit bundles one after the other, and report the result of each."""

@@ -24,61 +24,61 @@ from signer.proposal.role_review import (
 from signer.proposal.trust import Transition
 
 # Described by other sentences, or fixed by the profile.
-_TOLD = {
+_REVIEWED = {
     *("_type", "spec_version", "consistent_snapshot", "version", "expires"),
     *("keys", "roles", "delegations", "targets", "custom"),
 }
-_TOLD_OF_DELEGATIONS = {"keys", "roles"}
-_TOLD_OF_A_ROLE = {"keyids", "threshold", "name", "paths", "path_hash_prefixes", "terminating"}
-_TOLD_OF_ROOT_CUSTOM = {"schema", "log", "lifetimes", "resets"}
-_TOLD_OF_CUSTOM = {"schema", "floor", "floor_time", "reset"}
-_TOLD_OF_CONTENT = {"schema", "hosts", "packs", "reset"}
-_TOLD_OF_PACK = {"version", "title", "sources", "start", "end", "rollout", "withdrawn"}
-_TOLD_OF_TARGET = {"length", "hashes", "custom"}
+_REVIEWED_OF_DELEGATIONS = {"keys", "roles"}
+_REVIEWED_OF_A_ROLE = {"keyids", "threshold", "name", "paths", "path_hash_prefixes", "terminating"}
+_REVIEWED_OF_ROOT_CUSTOM = {"schema", "log", "lifetimes", "resets"}
+_REVIEWED_OF_CUSTOM = {"schema", "floor", "floor_time", "reset"}
+_REVIEWED_OF_CONTENT = {"schema", "hosts", "packs", "reset"}
+_REVIEWED_OF_PACK = {"version", "title", "sources", "start", "end", "rollout", "withdrawn"}
+_REVIEWED_OF_TARGET = {"length", "hashes", "custom"}
 
 
-def list_unspoken(
+def list_unreviewed(
     old: Root | Targets | None, new: Root | Targets, *, is_content: bool = False
 ) -> list[str]:
     """Return the names of the members that differ, sorted; `old` is None for a first version.
 
     `is_content` says that they are of `tables` or `content`.
     """
-    before = {} if old is None else dict(_unspoken(old, is_content=is_content))
-    after = dict(_unspoken(new, is_content=is_content))
+    before = {} if old is None else dict(_unreviewed(old, is_content=is_content))
+    after = dict(_unreviewed(new, is_content=is_content))
     return [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
 
 
-def _unspoken(signed: Root | Targets, *, is_content: bool) -> Iterator[tuple[str, Any]]:
+def _unreviewed(signed: Root | Targets, *, is_content: bool) -> Iterator[tuple[str, Any]]:
     members: dict[str, Any] = signed.to_dict()
-    yield from _others("", members, _TOLD)
+    yield from _others("", members, _REVIEWED)
     custom = members.get("custom", {})
     if not isinstance(custom, dict):
         yield "custom", custom
     elif isinstance(signed, Root):
-        yield from _others("custom.", custom, _TOLD_OF_ROOT_CUSTOM)
+        yield from _others("custom.", custom, _REVIEWED_OF_ROOT_CUSTOM)
     elif is_content:
-        yield from _others("custom.", custom, _TOLD_OF_CONTENT)
+        yield from _others("custom.", custom, _REVIEWED_OF_CONTENT)
         for kind, pack in custom.get("packs", {}).items():
-            yield from _others(f"{kind}.", pack, _TOLD_OF_PACK)
+            yield from _others(f"{kind}.", pack, _REVIEWED_OF_PACK)
         for path, target in members["targets"].items():
-            yield from _others(f"{path}.", target, _TOLD_OF_TARGET)
+            yield from _others(f"{path}.", target, _REVIEWED_OF_TARGET)
             yield from _others(f"{path}.custom.", target["custom"], {"schema"})
     else:
-        yield from _others("custom.", custom, _TOLD_OF_CUSTOM)
+        yield from _others("custom.", custom, _REVIEWED_OF_CUSTOM)
     delegations = members.get("delegations", {})
-    yield from _others("delegations.", delegations, _TOLD_OF_DELEGATIONS)
+    yield from _others("delegations.", delegations, _REVIEWED_OF_DELEGATIONS)
     if isinstance(signed, Root):
         roles = members["roles"]
     else:
         roles = {role["name"]: role for role in delegations.get("roles", [])}
     for name, role in roles.items():
-        yield from _others(f"{name}.", role, _TOLD_OF_A_ROLE)
+        yield from _others(f"{name}.", role, _REVIEWED_OF_A_ROLE)
 
 
-def _others(prefix: str, members: dict[str, Any], told: set[str]) -> Iterator[tuple[str, Any]]:
+def _others(prefix: str, members: dict[str, Any], reviewed: set[str]) -> Iterator[tuple[str, Any]]:
     for name, value in members.items():
-        if name not in told:
+        if name not in reviewed:
             yield f"{prefix}{name}", value
 
 
@@ -154,7 +154,7 @@ def _review_role(
         changes, warnings = describe_releases(old if isinstance(old, Targets) else None, new)
     if isinstance(new, Targets):
         changes += describe_followed_reset(old if isinstance(old, Targets) else None, new)
-    if others := list_unspoken(old, new, is_content=role in CONTENT_ROLES):
+    if others := list_unreviewed(old, new, is_content=role in CONTENT_ROLES):
         changes.append(f"Changes what this version has no words for: {', '.join(others)}.")
         warnings.append("Ask what that is before you sign, or look into the file.")
     if new.expires - now > LONG.get(role, LONG_FOR_OTHERS):

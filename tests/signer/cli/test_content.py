@@ -413,7 +413,7 @@ def test_what_was_cut_off_is_completed_with_its_parts(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("signer.proposal.handover.submit_proposals", cut)
+        patched.setattr("signer.proposal.submission.submit_proposals", cut)
         assert run("content", "release", notices, *HOST, *ending)[0] == 130
     assert bundles(incoming) == {}
     told = run_json("content", "withdraw", "notices", *ending)

@@ -7,7 +7,7 @@ import pytest
 
 from signer.proposal.document import Change, Package
 from signer.proposal.propose import propose_change
-from signer.proposal.review import list_unspoken, review_transition
+from signer.proposal.review import list_unreviewed, review_transition
 from signer.proposal.role_review import describe_packs
 from tests.server.core.content.samples import NEWS, entries_of, jpeg, make_pack_role, pack
 
@@ -130,7 +130,7 @@ def test_what_has_no_words_is_named() -> None:
     odd = content(shops=1)
     odd.unrecognized_fields["custom"]["more"] = 1
     odd.targets["content/notices/00.xz"].unrecognized_fields["custom"]["why"] = 1
-    found = list_unspoken(content(), odd, is_content=True)
+    found = list_unreviewed(content(), odd, is_content=True)
     assert found == ["content/notices/00.xz.custom.why", "custom.more", "notices.shops"]
 
 

@@ -7,8 +7,8 @@ from signer.ceremony.root_plan import plan_renewal
 from signer.keys.keystore import Keystore
 from signer.proposal.accept import accept_signatures
 from signer.proposal.document import Change
-from signer.proposal.handover import complete_kept, sign_at_once
 from signer.proposal.propose import load_proposal, propose_change
+from signer.proposal.submission import complete_kept, sign_at_once
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 from tests.signer.faults import FAULTS, OpenKeys, check_bundles, run_all

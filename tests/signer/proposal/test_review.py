@@ -6,7 +6,7 @@ import pytest
 
 from signer.ceremony.changes import HolderChange, plan_online
 from signer.ceremony.plan import OnlineKeys, decode_online_keys
-from signer.proposal.review import RENEWAL, count, list_unspoken, review_transition
+from signer.proposal.review import RENEWAL, count, list_unreviewed, review_transition
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 
@@ -122,10 +122,10 @@ def trusted(repo):
 def test_everything_of_a_sound_role_is_told(trusted) -> None:
     """First versions and renewals have nothing that the review is silent about."""
     for signed in (trusted.root, trusted.targets):
-        assert list_unspoken(None, signed) == []
+        assert list_unreviewed(None, signed) == []
         renewed = copy.deepcopy(signed)
         renewed.version += 1
-        assert list_unspoken(signed, renewed) == []
+        assert list_unreviewed(signed, renewed) == []
 
 
 def test_members_of_root_are_named(trusted) -> None:
@@ -134,7 +134,7 @@ def test_members_of_root_are_named(trusted) -> None:
     later.unrecognized_fields["mirrors"] = ["x"]
     later.unrecognized_fields["custom"]["second"] = 1
     later.roles["timestamp"].unrecognized_fields["limit"] = 1
-    assert list_unspoken(trusted.root, later) == ["custom.second", "mirrors", "timestamp.limit"]
+    assert list_unreviewed(trusted.root, later) == ["custom.second", "mirrors", "timestamp.limit"]
 
 
 def test_members_of_targets_are_named(trusted) -> None:
@@ -143,11 +143,11 @@ def test_members_of_targets_are_named(trusted) -> None:
     later.unrecognized_fields["custom"] = [1]
     later.delegations.unrecognized_fields["order"] = "x"
     later.delegations.roles["armani"].unrecognized_fields["min"] = 1
-    assert list_unspoken(trusted.targets, later) == ["armani.min", "custom", "delegations.order"]
+    assert list_unreviewed(trusted.targets, later) == ["armani.min", "custom", "delegations.order"]
 
 
 def test_a_member_that_goes_is_named(trusted) -> None:
     """Taking something away is a change, too."""
     before = copy.deepcopy(trusted.root)
     before.unrecognized_fields["mirrors"] = ["x"]
-    assert list_unspoken(before, trusted.root) == ["mirrors"]
+    assert list_unreviewed(before, trusted.root) == ["mirrors"]

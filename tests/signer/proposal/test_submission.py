@@ -8,14 +8,14 @@ from server.core.names import Channel
 from signer.errors import ProposalError
 from signer.proposal.accept import accept_signatures
 from signer.proposal.document import Change, Package, PackageFile
-from signer.proposal.handover import (
+from signer.proposal.propose import propose_change
+from signer.proposal.submission import (
     _find_package,
     complete_kept,
     sign_at_once,
     submit_proposals,
     submit_versions,
 )
-from signer.proposal.propose import propose_change
 from signer.release.plan import plan_release
 from signer.release.request import ReleaseRequest
 from signer.signing import load_delegated, load_trusted
