@@ -17,7 +17,7 @@ from server.core.errors import FormatError
 from server.core.names import hashed_target_path, is_codename, is_latest
 from server.core.tiles import WIDTH, tile_path
 from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.restating import load_restating
+from server.storage.proof_renewals import load_proof_renewals
 
 ONE_MINUTE = "public, max-age=60"
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -129,7 +129,7 @@ def load_log_files(
     """
     log = public / "log"
     # Read first: proofs that are signed again after this line are read again by the next load.
-    restated = load_restating(public)
+    restated = load_proof_renewals(public)
     size = _size(checkpoint)
     documents = dict(previous.documents)
     for path in _tiles(log, size, previous.size):

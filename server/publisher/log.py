@@ -45,7 +45,7 @@ from server.storage.database import Sessions
 from server.storage.durable import write_durable, write_immutable
 from server.storage.errors import StorageError
 from server.storage.models import LogEntry
-from server.storage.restating import begin_restating, end_restating
+from server.storage.proof_renewals import begin_proof_renewal, end_proof_renewal
 
 MAX_TILE = WIDTH * (MAX_LEAF + 2)
 """Bytes of the largest tile: one of entries, each with its length in two bytes."""
@@ -284,14 +284,14 @@ class Log:
 
     def _write_proofs(self, proofs: Mapping[Path, bytes]) -> None:
         for path, data in proofs.items():
-            begin_restating(self._folder.parent)
+            begin_proof_renewal(self._folder.parent)
             write_durable(path, data)
 
     def _write_head(self, note: bytes | None) -> None:
         head = self._folder / "checkpoint"
         if note is not None and note != read_bounded(head, MAX_NOTE):
             write_durable(head, note)
-        end_restating(self._folder.parent)
+        end_proof_renewal(self._folder.parent)
 
     async def _insert(self, leaves: Sequence[Leaf], now: int, size: int) -> list[int]:
         """Insert missing leaves after the `size` signed ones; return the indexes of `leaves`."""

@@ -13,7 +13,7 @@ from server.publisher.staging import load_staged
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import OTHERS, READABLE
 from server.storage.layout import StateFolder
-from server.storage.restating import load_restating
+from server.storage.proof_renewals import load_proof_renewals
 
 NAMED = 3  # files of one place that are named; further ones are counted
 
@@ -101,7 +101,7 @@ def check_tree(site: Site) -> Iterator[Finding]:
         if not name.startswith(TEMPORARY)
     ]
     try:
-        number = load_restating(public)
+        number = load_proof_renewals(public)
     except (HeningError, OSError) as error:
         errors.append(f"proofs.json cannot be read, and no phone is answered: {error}")
     else:

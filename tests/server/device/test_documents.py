@@ -8,7 +8,11 @@ import pytest
 from server.core.errors import FormatError
 from server.device.documents import LogFiles, load_log_files
 from server.publisher.online_keys import create_next_keys, load_online_keys
-from server.storage.restating import begin_restating, end_restating, load_restating
+from server.storage.proof_renewals import (
+    begin_proof_renewal,
+    end_proof_renewal,
+    load_proof_renewals,
+)
 from tests.server.world import open_log
 
 
@@ -70,11 +74,11 @@ def test_proofs_that_are_being_signed_again(fresh):
     public = fresh.folder.public
     before = load(fresh, 2, LogFiles())
     create_next_keys(fresh.folder.keys, ["log"])
-    begin_restating(public)
+    begin_proof_renewal(public)
     half = load(fresh, 2, before)
     assert half.documents == before.documents
     asyncio.run(restate(fresh, load_online_keys(fresh.folder.keys).log_keys))
-    assert load_restating(public) == 2
+    assert load_proof_renewals(public) == 2
     after = load(fresh, 2, half)
     for path in ("/log/proof/armani.1", "/log/proof/armani.2"):
         assert after.documents[path].identity.body == (public / path[1:]).read_bytes()
@@ -84,21 +88,21 @@ def test_proofs_that_are_being_signed_again(fresh):
 def test_how_often_proofs_were_signed_again(fresh):
     """The number is odd in between; beginning and ending twice changes nothing."""
     public = fresh.folder.public
-    assert load_restating(public) == 0
-    end_restating(public)
+    assert load_proof_renewals(public) == 0
+    end_proof_renewal(public)
     assert not (public / "proofs.json").exists()
     for step, number in (
-        (begin_restating, 1),
-        (begin_restating, 1),
-        (end_restating, 2),
-        (end_restating, 2),
-        (begin_restating, 3),
+        (begin_proof_renewal, 1),
+        (begin_proof_renewal, 1),
+        (end_proof_renewal, 2),
+        (end_proof_renewal, 2),
+        (begin_proof_renewal, 3),
     ):
         step(public)
-        assert load_restating(public) == number
+        assert load_proof_renewals(public) == number
     (public / "proofs.json").write_bytes(b'{"restated":-1}\n')
     with pytest.raises(FormatError, match=r"proofs\.json is malformed"):
-        load_restating(public)
+        load_proof_renewals(public)
 
 
 @pytest.mark.parametrize("checkpoint", [b"", b"log\n3", b"log\n03\n\n", b"log\n 3\n\n"])

@@ -22,7 +22,7 @@ class _Proofs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     restated: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 
 
-def load_restating(public: Path) -> int:
+def load_proof_renewals(public: Path) -> int:
     """Return the number, 0 where proofs were never signed again."""
     path = public / "proofs.json"
     if not path.exists():
@@ -34,16 +34,16 @@ def load_restating(public: Path) -> int:
         raise FormatError(f"{path.name} is malformed: {error}.") from error
 
 
-def begin_restating(public: Path) -> None:
+def begin_proof_renewal(public: Path) -> None:
     """Make the number odd."""
-    number = load_restating(public)
+    number = load_proof_renewals(public)
     if number % 2 == 0:
         _write(public, number + 1)
 
 
-def end_restating(public: Path) -> None:
+def end_proof_renewal(public: Path) -> None:
     """Make the number even, if it is not."""
-    number = load_restating(public)
+    number = load_proof_renewals(public)
     if number % 2:
         _write(public, number + 1)
 
