@@ -19,7 +19,7 @@ LEAST_BATTERY_CHARGING: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class UpdateSettings:
     """The owner's settings.
 
     `asks`: each build is installed only after the owner agrees to it. `takes_metered`: downloads
@@ -48,7 +48,7 @@ class Conditions:
 
 
 def judge_conditions(
-    offer: Offer, conditions: Conditions, wishes: Wishes, *, agreed: int | None, room: int
+    offer: Offer, conditions: Conditions, settings: UpdateSettings, *, agreed: int | None, room: int
 ) -> tuple[Check, ...]:
     """Check all conditions of an installation; it starts if every one has passed.
 
@@ -56,10 +56,10 @@ def judge_conditions(
     bytes that the installation still needs.
     """
     return (
-        _judge_consent(offer, wishes, agreed),
-        _judge_quiet(conditions, wishes),
+        _judge_consent(offer, settings, agreed),
+        _judge_quiet(conditions, settings),
         _judge_battery(conditions),
-        _judge_network(conditions, wishes),
+        _judge_network(conditions, settings),
         _judge_room(conditions, room),
     )
 
@@ -75,8 +75,8 @@ def tell_minute(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
-def _judge_consent(offer: Offer, wishes: Wishes, agreed: int | None) -> Check:
-    if not wishes.asks:
+def _judge_consent(offer: Offer, settings: UpdateSettings, agreed: int | None) -> Check:
+    if not settings.asks:
         return Check("consent", passed=True, sentence="The owner lets updates install themselves.")
     if agreed == offer.counter:
         sentence = f"The owner has agreed to build {offer.counter}."
@@ -85,8 +85,8 @@ def _judge_consent(offer: Offer, wishes: Wishes, agreed: int | None) -> Check:
     return Check("consent", passed=False, sentence=sentence)
 
 
-def _judge_quiet(conditions: Conditions, wishes: Wishes) -> Check:
-    minute, quiet = conditions.local_minute, wishes.quiet
+def _judge_quiet(conditions: Conditions, settings: UpdateSettings) -> Check:
+    minute, quiet = conditions.local_minute, settings.quiet
     if quiet is None or minute is None:
         return Check("quiet", passed=True, sentence="No quiet hours are set.")
     hours = f"the quiet hours from {tell_minute(quiet[0])} to {tell_minute(quiet[1])}"
@@ -107,10 +107,10 @@ def _judge_battery(conditions: Conditions) -> Check:
     return Check("battery", passed=False, sentence=f"{state}; an update needs {least} %.")
 
 
-def _judge_network(conditions: Conditions, wishes: Wishes) -> Check:
+def _judge_network(conditions: Conditions, settings: UpdateSettings) -> Check:
     if not conditions.is_metered:
         return Check("network", passed=True, sentence="The network is not metered.")
-    if wishes.takes_metered:
+    if settings.takes_metered:
         sentence = "The network is metered, which the owner allows."
         return Check("network", passed=True, sentence=sentence)
     sentence = "The network is metered, and the owner has not allowed updates over such."

@@ -7,7 +7,7 @@ import click
 
 from client_sim.device.options import AS_JSON, PHONE, print_json, read_quiet
 from client_sim.device.reset import reset_phone
-from client_sim.device.wishes import load_wishes, store_wishes
+from client_sim.device.update_settings import load_settings, store_settings
 
 
 @click.command("show", epilog="\b\nExample:\n  hening-device show --phone var/phone --json\n")
@@ -58,16 +58,16 @@ def settings_command(
     if quiet is not None and no_quiet_hours:
         raise click.UsageError("--quiet-hours and --no-quiet-hours exclude each other.")
     phone = Phone(folder)
-    wishes = load_wishes(phone.state)
+    settings = load_settings(phone.state)
     if asks is not None:
-        wishes = replace(wishes, asks=asks)
+        settings = replace(settings, asks=asks)
     if metered is not None:
-        wishes = replace(wishes, takes_metered=metered)
+        settings = replace(settings, takes_metered=metered)
     if quiet is not None or no_quiet_hours:
-        wishes = replace(wishes, quiet=quiet)
-    store_wishes(phone.state, wishes)
+        settings = replace(settings, quiet=quiet)
+    store_settings(phone.state, settings)
     if as_json:
-        print_json(asdict(wishes))
+        print_json(asdict(settings))
     else:
         click.echo("The owner's settings are stored; hening-device show tells them.")
 

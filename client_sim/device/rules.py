@@ -45,7 +45,7 @@ def judge_newer(final: Step, floor: int, running: RunningBuild) -> Check:
     if running.counter < floor:
         fault = (
             f"Build {floor} was confirmed on this phone before build {running.counter} came back,"
-            f" and only a build above {floor} is installed: no owner's wish changes that."
+            f" and only a build above {floor} is installed: no setting of the owner changes that."
         )
     else:
         fault = f"Build {floor} is the newest; there is nothing to install."

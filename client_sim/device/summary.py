@@ -12,7 +12,7 @@ from client_sim.device.conditions import tell_minute
 from client_sim.device.phone import Phone
 from client_sim.device.records import load_agreed, load_clock, load_due, load_failed, load_unusable
 from client_sim.device.telling import tell_date
-from client_sim.device.wishes import load_wishes
+from client_sim.device.update_settings import load_settings
 from client_sim.transport import host_header
 
 _ROLE: Final = "role."
@@ -37,7 +37,7 @@ def summarise(phone: Phone) -> dict[str, Any]:
         "failed_builds": list(load_failed(state)),
         "unusable_incrementals": list(load_unusable(state)),
         "agreed_build": load_agreed(state),
-        "wishes": asdict(load_wishes(state)),
+        "wishes": asdict(load_settings(state)),
         "has_secret": "secret" in state,
         "slots": {
             name: {
@@ -69,7 +69,7 @@ def tell_summary(phone: Phone) -> Iterator[str]:
     roles = [f"{name} {version}" for name, version in summary["roles"].items()]
     yield f"holds {', '.join(roles) or 'no metadata but the root that it was made with'}"
     yield from _tell_builds(summary)
-    yield from _tell_wishes(summary["wishes"])
+    yield from _describe_settings(summary["wishes"])
     yield f"has {'a' if summary['has_secret'] else 'no'} secret, which never leaves it"
 
 
@@ -106,10 +106,10 @@ def _tell_builds(summary: dict[str, Any]) -> Iterator[str]:
         yield f"may install build {summary['agreed_build']}: the owner agreed"
 
 
-def _tell_wishes(wishes: dict[str, Any]) -> Iterator[str]:
-    yield "asks the owner before it installs" if wishes["asks"] else "installs by itself"
-    metered = "also" if wishes["takes_metered"] else "not"
+def _describe_settings(settings: dict[str, Any]) -> Iterator[str]:
+    yield "asks the owner before it installs" if settings["asks"] else "installs by itself"
+    metered = "also" if settings["takes_metered"] else "not"
     yield f"downloads {metered} over metered networks"
-    if wishes["quiet"] is not None:
-        start, end = map(tell_minute, wishes["quiet"])
+    if settings["quiet"] is not None:
+        start, end = map(tell_minute, settings["quiet"])
         yield f"leaves its owner alone from {start} to {end}"

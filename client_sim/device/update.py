@@ -27,7 +27,7 @@ from client_sim.device.image import Image
 from client_sim.device.records import State, add_unusable, load_agreed, store_agreed
 from client_sim.device.release import Release
 from client_sim.device.rules import Check
-from client_sim.device.wishes import load_wishes
+from client_sim.device.update_settings import load_settings
 from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import NotStreamableError
 from client_sim.engine.install import install_package, install_stream
@@ -59,7 +59,7 @@ def ask_conditions(state: State, offer: Offer, conditions: Conditions) -> tuple[
     return judge_conditions(
         offer,
         conditions,
-        load_wishes(state),
+        load_settings(state),
         agreed=load_agreed(state),
         room=offer.length,
     )

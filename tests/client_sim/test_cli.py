@@ -201,7 +201,7 @@ def test_reset_asks_and_wipes(create, run, tmp_path, monkeypatch):
 
 
 def test_show_tells_everything_but_the_secret(create, run, tmp_path):
-    """Due time, role versions, slots, wishes; the secret's bytes in no spelling."""
+    """Due time, role versions, slots, settings; the secret's bytes in no spelling."""
     create("--persona", 3)
     phone = ["--phone", tmp_path / "phone"]
     assert "holds no metadata but the root" in run("show", *phone)[1]

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from client_sim.device.conditions import Conditions, Wishes
+from client_sim.device.conditions import Conditions, UpdateSettings
 from client_sim.device.errors import InstallError
 from client_sim.device.reset import reset_phone
-from client_sim.device.wishes import store_wishes
+from client_sim.device.update_settings import store_settings
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind
 from client_sim.owner_events.living import Life
 from client_sim.tape import Tape
@@ -90,7 +90,7 @@ def autumn(town, handset):
         elif told:
             told.append(sentence)
 
-    store_wishes(handset.phone.state, Wishes(asks=True))
+    store_settings(handset.phone.state, UpdateSettings(asks=True))
     assert "waits until the owner agrees" in handset.phone.install(report=withdraw).reason
     assert told == []
     done = handset.phone.install(report=withdraw, is_agreed=True)

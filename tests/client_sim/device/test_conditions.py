@@ -4,7 +4,7 @@ from client_sim.device.choose import Offer
 from client_sim.device.conditions import (
     MINUTES_OF_A_DAY,
     Conditions,
-    Wishes,
+    UpdateSettings,
     is_quiet,
     judge_conditions,
     tell_minute,
@@ -24,10 +24,14 @@ OFFER = Offer(
 )
 
 
-def _unmet(conditions=None, wishes=None, agreed=None):
+def _unmet(conditions=None, settings=None, agreed=None):
     """Return the names of the conditions that are not met."""
     checks = judge_conditions(
-        OFFER, conditions or Conditions(), wishes or Wishes(), agreed=agreed, room=OFFER.length
+        OFFER,
+        conditions or Conditions(),
+        settings or UpdateSettings(),
+        agreed=agreed,
+        room=OFFER.length,
     )
     assert [check.name for check in checks] == ["consent", "quiet", "battery", "network", "room"]
     return [check.name for check in checks if not check.passed]
@@ -51,7 +55,7 @@ def test_a_metered_network_is_taken_only_where_the_owner_allows_it():
     """Downloads that may cost money are the owner's decision."""
     metered = Conditions(is_metered=True)
     assert _unmet(metered) == ["network"]
-    assert _unmet(metered, Wishes(takes_metered=True)) == []
+    assert _unmet(metered, UpdateSettings(takes_metered=True)) == []
 
 
 def test_the_room_is_what_the_installation_needs():
@@ -62,16 +66,16 @@ def test_the_room_is_what_the_installation_needs():
 
 def test_consent_is_for_one_build():
     """Nothing, another build, this build."""
-    asks = Wishes(asks=True)
-    assert _unmet(wishes=asks) == ["consent"]
-    assert _unmet(wishes=asks, agreed=1) == ["consent"]
-    assert _unmet(wishes=asks, agreed=2) == []
+    asks = UpdateSettings(asks=True)
+    assert _unmet(settings=asks) == ["consent"]
+    assert _unmet(settings=asks, agreed=1) == ["consent"]
+    assert _unmet(settings=asks, agreed=2) == []
 
 
 def test_all_conditions_are_told_at_once():
     """The owner learns everything that is in the way, not one thing a day."""
     worst = Conditions(1, is_metered=True, free_bytes=0, local_minute=0)
-    assert _unmet(worst, Wishes(asks=True, quiet=(0, 1))) == [
+    assert _unmet(worst, UpdateSettings(asks=True, quiet=(0, 1))) == [
         "consent",
         "quiet",
         "battery",
@@ -94,10 +98,10 @@ def test_quiet_hours_have_the_length_that_they_say(quiet, minutes):
 
 def test_quiet_hours_stop_an_update():
     """In them, at their end, and where the time is not known."""
-    wishes = Wishes(quiet=(1380, 420))
-    assert _unmet(Conditions(local_minute=419), wishes) == ["quiet"]
-    assert _unmet(Conditions(local_minute=420), wishes) == []
-    assert _unmet(Conditions(), wishes) == []
+    settings = UpdateSettings(quiet=(1380, 420))
+    assert _unmet(Conditions(local_minute=419), settings) == ["quiet"]
+    assert _unmet(Conditions(local_minute=420), settings) == []
+    assert _unmet(Conditions(), settings) == []
 
 
 @pytest.mark.parametrize(("minute", "told"), [(0, "00:00"), (450, "07:30"), (1439, "23:59")])

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from client_sim.device.conditions import Wishes
+from client_sim.device.conditions import UpdateSettings
 from client_sim.device.phone import Phone
 from client_sim.device.records import Vault
-from client_sim.device.wishes import store_wishes
+from client_sim.device.update_settings import store_settings
 from client_sim.engine.journal import Disk
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import FakeWorld
@@ -110,7 +110,7 @@ def repository(tmp_path):
 
 def poll(phone):
     """Set something, poll, and draw the next due time."""
-    store_wishes(phone.state, Wishes(asks=True))
+    store_settings(phone.state, UpdateSettings(asks=True))
     assert phone.poll().offer.counter == 2
     phone.next_poll()
 
@@ -131,8 +131,8 @@ def roles_of(state):
 def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, first, fewest):
     """After any cut each record is one that an undisturbed phone held, and the phone goes on.
 
-    `role` files, due time, wishes, consent, what was of no use, floor: all of them, at every step;
-    those that an update begins with are those of the poll, which are not cut twice.
+    `role` files, due time, settings, consent, what was of no use, floor: all of them, at every
+    step; those that an update begins with are those of the poll, which are not cut twice.
     """
     shutil.copytree(tmp_path / "used", tmp_path / "undisturbed")
     counted = StateDisk()

@@ -1,9 +1,9 @@
 import pytest
 
-from client_sim.device.conditions import Conditions, Wishes
+from client_sim.device.conditions import Conditions, UpdateSettings
 from client_sim.device.errors import DownloadError, GoneError, InstallError, TransportError
 from client_sim.device.phone import Phone
-from client_sim.device.wishes import store_wishes
+from client_sim.device.update_settings import store_settings
 from fixtures.build import Package, build_payload, write_ota
 from fixtures.catalogue import find_build
 from tests.client_sim.device import shop
@@ -170,7 +170,7 @@ UNMET = [
 @pytest.mark.parametrize(("name", "conditions"), UNMET)
 def test_an_unmet_condition_stops_before_the_model_is_shown(phone, name, conditions):
     """The poll is that of every phone; no request follows it, and the sentence says why."""
-    store_wishes(phone.state, Wishes(quiet=(0, 60)))
+    store_settings(phone.state, UpdateSettings(quiet=(0, 60)))
     done = phone.install(conditions=conditions)
     assert done.installed is None
     (failed,) = [check for check in done.checks if not check.passed]
@@ -180,13 +180,13 @@ def test_an_unmet_condition_stops_before_the_model_is_shown(phone, name, conditi
 
 
 def test_conditions_change_nothing_about_the_poll(tmp_path, market):
-    """The bytes of a poll are the same under all conditions and wishes."""
+    """The bytes of a poll are the same under all conditions and settings."""
     sent = set()
     for number, (_, conditions) in enumerate(UNMET):
         folder = tmp_path / str(number)
         shop.make_phone(folder, market)
         phone = reopen(folder, market)
-        store_wishes(phone.state, Wishes(asks=True, quiet=(0, number)))
+        store_settings(phone.state, UpdateSettings(asks=True, quiet=(0, number)))
         phone.install(conditions=conditions)
         sent.add(b"".join(phone.world.sent))
     assert len(sent) == 1
@@ -194,7 +194,7 @@ def test_conditions_change_nothing_about_the_poll(tmp_path, market):
 
 def test_the_owner_is_asked_for_each_build(phone, market):
     """Agreed to build 1, the phone installs it; build 2 waits for another word."""
-    store_wishes(phone.state, Wishes(asks=True))
+    store_settings(phone.state, UpdateSettings(asks=True))
     assert "waits until the owner agrees" in phone.install().reason
     assert phone.install(is_agreed=True).installed == shop.facts(1)
     boot(phone)
@@ -204,7 +204,7 @@ def test_the_owner_is_asked_for_each_build(phone, market):
 
 def test_consent_outlives_a_broken_download(phone, market):
     """The owner is not asked twice for one build."""
-    store_wishes(phone.state, Wishes(asks=True))
+    store_settings(phone.state, UpdateSettings(asks=True))
     market.overrides[path_of(market, INCREMENTAL)] = response(b"500 Oops", b"")
     with pytest.raises(TransportError):
         phone.install(is_agreed=True)

@@ -1,4 +1,4 @@
-"""The owner's update settings, as the record `wishes` of the phone's state.
+"""The owner's update settings, as the record `settings` of the phone's state.
 
 Canonical JSON (FORMATS section 1); without settings there is no record.
 """
@@ -7,7 +7,7 @@ import json
 from collections.abc import MutableMapping
 from typing import Final
 
-from client_sim.device.conditions import MINUTES_OF_A_DAY, Wishes
+from client_sim.device.conditions import MINUTES_OF_A_DAY, UpdateSettings
 from client_sim.device.errors import StateError
 from client_sim.device.release import Members
 
@@ -16,18 +16,18 @@ _LIMIT: Final = 1024  # bytes; the longest is below 100
 _MEMBERS: Final = frozenset({"asks", "quiet", "schema", "takes_metered"})
 
 
-def encode_wishes(wishes: Wishes) -> bytes:
+def encode_settings(settings: UpdateSettings) -> bytes:
     """Encode the settings as the bytes of the record."""
     value = {
-        "asks": wishes.asks,
-        "quiet": list(wishes.quiet or ()),
+        "asks": settings.asks,
+        "quiet": list(settings.quiet or ()),
         "schema": 1,
-        "takes_metered": wishes.takes_metered,
+        "takes_metered": settings.takes_metered,
     }
     return json.dumps(value, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
-def decode_wishes(data: bytes) -> Wishes:
+def decode_settings(data: bytes) -> UpdateSettings:
     """Decode the bytes of the record; raises StateError for any other encoding."""
     damaged = StateError("The owner's settings are damaged; set them again or reset the phone.")
     if len(data) > _LIMIT:
@@ -40,25 +40,25 @@ def decode_wishes(data: bytes) -> Wishes:
         raise damaged
     members = Members("The record of the owner's settings", StateError, value)
     members.schema("schema")
-    wishes = Wishes(
+    settings = UpdateSettings(
         asks=members.boolean("asks"),
         takes_metered=members.boolean("takes_metered"),
         quiet=_decode_quiet(members),
     )
-    if encode_wishes(wishes) != data:
+    if encode_settings(settings) != data:
         raise damaged
-    return wishes
+    return settings
 
 
-def load_wishes(state: MutableMapping[str, bytes]) -> Wishes:
+def load_settings(state: MutableMapping[str, bytes]) -> UpdateSettings:
     """Return the owner's settings, or the defaults; raises StateError."""
     data = state.get(_NAME)
-    return Wishes() if data is None else decode_wishes(data)
+    return UpdateSettings() if data is None else decode_settings(data)
 
 
-def store_wishes(state: MutableMapping[str, bytes], wishes: Wishes) -> None:
+def store_settings(state: MutableMapping[str, bytes], settings: UpdateSettings) -> None:
     """Store the owner's settings."""
-    state[_NAME] = encode_wishes(wishes)
+    state[_NAME] = encode_settings(settings)
 
 
 def _decode_quiet(members: Members) -> tuple[int, int] | None:

@@ -2,9 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.device.conditions import Wishes
+from client_sim.device.conditions import UpdateSettings
 from client_sim.device.errors import StateError
-from client_sim.device.wishes import decode_wishes, encode_wishes, load_wishes, store_wishes
+from client_sim.device.update_settings import (
+    decode_settings,
+    encode_settings,
+    load_settings,
+    store_settings,
+)
 
 GOLDEN = b'{"asks":true,"quiet":[1380,420],"schema":1,"takes_metered":false}\n'
 minutes = st.integers(0, 1439)
@@ -12,45 +17,45 @@ minutes = st.integers(0, 1439)
 
 def test_the_encoding_is_the_one_on_the_page():
     """Canonical JSON, written by hand."""
-    assert encode_wishes(Wishes(asks=True, quiet=(1380, 420))) == GOLDEN
+    assert encode_settings(UpdateSettings(asks=True, quiet=(1380, 420))) == GOLDEN
 
 
 @given(
     st.builds(
-        Wishes,
+        UpdateSettings,
         asks=st.booleans(),
         takes_metered=st.booleans(),
         quiet=st.none() | st.tuples(minutes, minutes),
     )
 )
-def test_what_is_stored_is_read_again(wishes):
-    """Every wish survives."""
+def test_what_is_stored_is_read_again(settings):
+    """Every setting survives."""
     state = {}
-    store_wishes(state, wishes)
-    assert load_wishes(state) == wishes
+    store_settings(state, settings)
+    assert load_settings(state) == settings
 
 
 def test_a_new_phone_installs_by_itself_and_never_for_money():
     """The defaults where nothing was set."""
-    assert load_wishes({}) == Wishes(asks=False, takes_metered=False, quiet=None)
+    assert load_settings({}) == UpdateSettings(asks=False, takes_metered=False, quiet=None)
 
 
 @pytest.mark.parametrize("place", range(len(GOLDEN)))
 def test_a_changed_byte_is_noticed(place):
-    """Each byte flipped: refused, or another valid wish, never something else."""
+    """Each byte flipped: refused, or other valid settings, never something else."""
     data = GOLDEN[:place] + bytes([GOLDEN[place] ^ 1]) + GOLDEN[place + 1 :]
     try:
-        wishes = decode_wishes(data)
+        settings = decode_settings(data)
     except StateError:
         return
-    assert encode_wishes(wishes) == data
+    assert encode_settings(settings) == data
 
 
 @given(st.binary(max_size=100))
 def test_arbitrary_bytes_raise_nothing_else(data):
     """StateError, and nothing of the library below."""
     with pytest.raises(StateError):
-        decode_wishes(data)
+        decode_settings(data)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_arbitrary_bytes_raise_nothing_else(data):
         GOLDEN.replace(b'"schema":1', b'"schema":2'),
     ],
 )
-def test_malformed_wishes_are_refused(data):
+def test_malformed_settings_are_refused(data):
     """Too long, too deep, out of range, one end only, of another type or schema."""
     with pytest.raises(StateError):
-        decode_wishes(data)
+        decode_settings(data)
