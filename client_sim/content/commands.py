@@ -117,7 +117,7 @@ def _tell(kind: Kind, record: Record, now: float, locale: str) -> tuple[str, ...
 
 
 def _tell_next(record: Record, now: float) -> str:
-    from client_sim.device.telling import tell_date
+    from client_sim.device.poll_report import format_date
 
     listed, used = record.listed, record.used
     if listed is None or (used is not None and used.version == listed.version):
@@ -129,9 +129,9 @@ def _tell_next(record: Record, now: float) -> str:
     elif record.verdict != "ready":
         why = "refused" if record.verdict == "bad" else record.verdict
     elif now < listed.start:
-        why = f"begins {tell_date(listed.start)}"
+        why = f"begins {format_date(listed.start)}"
     elif listed.end is not None and listed.end <= now:
-        why = f"ended {tell_date(listed.end)}"
+        why = f"ended {format_date(listed.end)}"
     else:
         why = "ready, waits for its share"
     return f"{listed.version}: {why}"

@@ -96,7 +96,7 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
 def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) -> None:
     """Show the offset of a time zone at a time, its short name, and whether it is summer time."""
     from client_sim.content.shelf import Shelf
-    from client_sim.device.telling import tell_date
+    from client_sim.device.poll_report import format_date
 
     shelf = Shelf(folder)
     seconds = int(shelf.now) if seconds is None else seconds
@@ -114,7 +114,7 @@ def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) ->
         )
     else:
         summer = ", summer time" if zone.is_summer(seconds) else ""
-        said = f"{name} at {tell_date(seconds)}: UTC{_tell_offset(local.offset)}"
+        said = f"{name} at {format_date(seconds)}: UTC{_tell_offset(local.offset)}"
         click.echo(f"{said} ({local.name}{summer})")
 
 

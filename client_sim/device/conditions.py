@@ -70,7 +70,7 @@ def is_quiet(minute: int, quiet: tuple[int, int]) -> bool:
     return start <= minute < end if start <= end else minute >= start or minute < end
 
 
-def tell_minute(minute: int) -> str:
+def format_minute(minute: int) -> str:
     """Return a minute of the day as a clock time, such as 07:30."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
@@ -89,10 +89,10 @@ def _judge_quiet(conditions: Conditions, settings: UpdateSettings) -> Check:
     minute, quiet = conditions.local_minute, settings.quiet
     if quiet is None or minute is None:
         return Check("quiet", passed=True, sentence="No quiet hours are set.")
-    hours = f"the quiet hours from {tell_minute(quiet[0])} to {tell_minute(quiet[1])}"
+    hours = f"the quiet hours from {format_minute(quiet[0])} to {format_minute(quiet[1])}"
     if is_quiet(minute, quiet):
-        return Check("quiet", passed=False, sentence=f"{tell_minute(minute)} is in {hours}.")
-    return Check("quiet", passed=True, sentence=f"{tell_minute(minute)} is outside {hours}.")
+        return Check("quiet", passed=False, sentence=f"{format_minute(minute)} is in {hours}.")
+    return Check("quiet", passed=True, sentence=f"{format_minute(minute)} is outside {hours}.")
 
 
 def _judge_battery(conditions: Conditions) -> Check:

@@ -85,7 +85,7 @@ def _check_releases(name: str, role: Targets, signed_at: int) -> None:
     )
     if newest > signed_at + SKEW:
         raise LimitError(f"The role {name} states a time that is later than when it was signed.")
-    level = _tell_day(signed_at + PATCH_LEVEL_SKEW)
+    level = _format_day(signed_at + PATCH_LEVEL_SKEW)
     if any(_read_level(custom) > level for custom in customs):
         raise LimitError(f"The role {name} states a security patch level of the far future.")
     before = max(_read_integer(own, "floor") - 1, 0)
@@ -126,7 +126,7 @@ def _read_level(custom: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _tell_day(seconds: int) -> str:
+def _format_day(seconds: int) -> str:
     moment = dt.datetime.fromtimestamp(min(seconds, _LAST_DAY), dt.UTC)
     return f"{moment:%Y-%m-%d}"
 

@@ -16,13 +16,13 @@ from client_sim.device.update_settings import load_settings, store_settings
 def show_command(folder: Path, as_json: bool) -> None:
     """Show what a phone is, runs and remembers; nothing is sent."""
     from client_sim.device.phone import Phone
-    from client_sim.device.summary import summarise, tell_summary
+    from client_sim.device.summary import describe_summary, summarise
 
     phone = Phone(folder)
     if as_json:
         print_json(summarise(phone))
         return
-    for line in tell_summary(phone):
+    for line in describe_summary(phone):
         click.echo(line)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
-from client_sim.device.conditions import tell_minute
+from client_sim.device.conditions import format_minute
 from client_sim.device.phone import Phone
+from client_sim.device.poll_report import format_date
 from client_sim.device.records import load_agreed, load_clock, load_due, load_failed, load_unusable
-from client_sim.device.telling import tell_date
 from client_sim.device.update_settings import load_settings
 from client_sim.transport import host_header
 
@@ -52,23 +52,23 @@ def summarise(phone: Phone) -> dict[str, Any]:
     }
 
 
-def tell_summary(phone: Phone) -> Iterator[str]:
+def describe_summary(phone: Phone) -> Iterator[str]:
     """Yield the same as lines for people."""
     facts, build, summary = phone.image.facts, phone.running_build, summarise(phone)
     yield f"model {facts.codename}, region {facts.region}, channel {facts.channel}"
     yield f"asks {'https' if facts.tls else 'http'}://{host_header(phone.public)}"
     yield f"runs build {build.counter}, {build.fingerprint}"
-    made = tell_date(build.post_timestamp)
+    made = format_date(build.post_timestamp)
     yield f"made {made}, security patches of {build.security_patch_level}"
     yield f"installs nothing up to build {summary['floor']}"
-    yield f"believes no clock before {tell_date(summary['clock_floor'])}"
+    yield f"believes no clock before {format_date(summary['clock_floor'])}"
     for name, slot in summary["slots"].items():
-        yield f"slot {name} {_tell_slot(slot)}"
+        yield f"slot {name} {_describe_slot(slot)}"
     due = summary["next_poll"]
-    yield f"polls next {'when it is drawn' if due is None else f'at {tell_date(due)}'}"
+    yield f"polls next {'when it is drawn' if due is None else f'at {format_date(due)}'}"
     roles = [f"{name} {version}" for name, version in summary["roles"].items()]
     yield f"holds {', '.join(roles) or 'no metadata but the root that it was made with'}"
-    yield from _tell_builds(summary)
+    yield from _describe_builds(summary)
     yield from _describe_settings(summary["wishes"])
     yield f"has {'a' if summary['has_secret'] else 'no'} secret, which never leaves it"
 
@@ -82,7 +82,7 @@ def _read_version(data: bytes) -> int | None:
     return version if type(version) is int else None
 
 
-def _tell_slot(slot: dict[str, Any]) -> str:
+def _describe_slot(slot: dict[str, Any]) -> str:
     if slot["build"] is None:
         return "is empty"
     said = [f"holds build {slot['build']}"]
@@ -97,7 +97,7 @@ def _tell_slot(slot: dict[str, Any]) -> str:
     return ", ".join(said)
 
 
-def _tell_builds(summary: dict[str, Any]) -> Iterator[str]:
+def _describe_builds(summary: dict[str, Any]) -> Iterator[str]:
     if failed := summary["failed_builds"]:
         yield f"does not try again by itself: build {', '.join(map(str, failed))}"
     if unusable := summary["unusable_incrementals"]:
@@ -111,5 +111,5 @@ def _describe_settings(settings: dict[str, Any]) -> Iterator[str]:
     metered = "also" if settings["takes_metered"] else "not"
     yield f"downloads {metered} over metered networks"
     if settings["quiet"] is not None:
-        start, end = map(tell_minute, settings["quiet"])
+        start, end = map(format_minute, settings["quiet"])
         yield f"leaves its owner alone from {start} to {end}"

@@ -48,7 +48,7 @@ def poll_command(
     The conditions change nothing about the poll: they decide whether an installation may follow.
     """
     from client_sim.device.phone import Phone
-    from client_sim.device.telling import describe_poll, tell_checks, tell_requests
+    from client_sim.device.poll_report import describe_checks, describe_poll, describe_requests
 
     phone = Phone(folder, resolver=resolve)
     conditions = stated.complete(folder)
@@ -61,9 +61,9 @@ def poll_command(
         print_json({**describe_poll(outcome, checks), "next_poll": next_poll})
     else:
         if explain:
-            for line in tell_requests(host_header(phone.public), outcome):
+            for line in describe_requests(host_header(phone.public), outcome):
                 click.echo(line)
-            for line in tell_checks(checks):
+            for line in describe_checks(checks):
                 click.echo(line)
         for warning in outcome.warnings:
             click.echo(f"warning: {warning}", err=True)
@@ -107,7 +107,7 @@ def install_command(
 ) -> None:
     """Poll, install what is offered, reboot, and confirm the new build or fall back."""
     from client_sim.device.phone import Phone
-    from client_sim.device.telling import describe_poll
+    from client_sim.device.poll_report import describe_poll
 
     phone = Phone(folder, resolver=resolve)
     before = phone.running_build

@@ -54,7 +54,7 @@ def live_command(
     factory-reset.
     """
     from client_sim.device.phone import Phone
-    from client_sim.device.telling import tell_date
+    from client_sim.device.poll_report import format_date
     from client_sim.owner_events.living import Life
 
     if not kinds and not count:
@@ -75,7 +75,7 @@ def live_command(
         return
     for event in events:
         click.echo(_tell(event))
-    when = "is not drawn yet" if due is None else f"is due at {tell_date(due)}"
+    when = "is not drawn yet" if due is None else f"is due at {format_date(due)}"
     click.echo(f"Nothing was sent. The next poll {when}.")
 
 

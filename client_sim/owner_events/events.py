@@ -63,7 +63,7 @@ def describe(kind: Kind, persona: Persona) -> Event:
     return Event(kind.value, () if tell is None else tell(persona))
 
 
-def _tell_sim(persona: Persona) -> Details:
+def _sim_details(persona: Persona) -> Details:
     return (
         ("carrier", persona.carrier),
         ("iccid", persona.iccid),
@@ -72,19 +72,19 @@ def _tell_sim(persona: Persona) -> Details:
     )
 
 
-def _tell_network(persona: Persona) -> Details:
+def _network_details(persona: Persona) -> Details:
     return _first((("ssid", each.ssid), ("bssid", each.bssid)) for each in persona.networks)
 
 
-def _tell_place(persona: Persona) -> Details:
+def _place_details(persona: Persona) -> Details:
     return (("latitude", persona.latitude), ("longitude", persona.longitude))
 
 
-def _tell_contact(persona: Persona) -> Details:
+def _contact_details(persona: Persona) -> Details:
     return _first((("name", each.name), ("number", each.number)) for each in persona.contacts)
 
 
-def _tell_message(kind: str, *, incoming: bool) -> Callable[[Persona], Details]:
+def _message_details(kind: str, *, incoming: bool) -> Callable[[Persona], Details]:
     def tell(persona: Persona) -> Details:
         fitting = [m for m in persona.messages if (m.kind, m.incoming) == (kind, incoming)]
         return _first(
@@ -94,7 +94,7 @@ def _tell_message(kind: str, *, incoming: bool) -> Callable[[Persona], Details]:
     return tell
 
 
-def _tell_call(*, incoming: bool) -> Callable[[Persona], Details]:
+def _call_details(*, incoming: bool) -> Callable[[Persona], Details]:
     def tell(persona: Persona) -> Details:
         fitting = [call for call in persona.calls if call.incoming == incoming]
         return _first((("number", each.number),) for each in fitting or persona.contacts)
@@ -102,24 +102,24 @@ def _tell_call(*, incoming: bool) -> Callable[[Persona], Details]:
     return tell
 
 
-def _tell_account(persona: Persona) -> Details:
+def _account_details(persona: Persona) -> Details:
     return _first((("account", each.name),) for each in persona.accounts)
 
 
-def _tell_app(persona: Persona) -> Details:
+def _app_details(persona: Persona) -> Details:
     return _first((("app", each),) for each in persona.apps)
 
 
-def _tell_photo(persona: Persona) -> Details:
+def _photo_details(persona: Persona) -> Details:
     return _first(
         (("name", each.name), ("latitude", each.latitude), ("longitude", each.longitude))
         for each in persona.photos
     )
 
 
-def _tell_journey(persona: Persona) -> Details:
+def _journey_details(persona: Persona) -> Details:
     return (
-        *_tell_place(persona),
+        *_place_details(persona),
         ("time zone", persona.time_zone),
         ("carrier", persona.carrier),
     )
@@ -130,21 +130,21 @@ def _first(all_details: Iterable[Details]) -> Details:
 
 
 _DETAILS: Final[dict[Kind, Callable[[Persona], Details]]] = {
-    Kind.SIM_INSERTED: _tell_sim,
-    Kind.WIFI_JOINED: _tell_network,
-    Kind.LOCATION_ALLOWED: _tell_place,
-    Kind.CONTACT_ADDED: _tell_contact,
-    Kind.SMS_SENT: _tell_message("sms", incoming=False),
-    Kind.SMS_RECEIVED: _tell_message("sms", incoming=True),
-    Kind.MMS_SENT: _tell_message("mms", incoming=False),
-    Kind.MMS_RECEIVED: _tell_message("mms", incoming=True),
-    Kind.CALL_PLACED: _tell_call(incoming=False),
-    Kind.CALL_RECEIVED: _tell_call(incoming=True),
-    Kind.ACCOUNT_LOGIN: _tell_account,
-    Kind.ACCOUNT_LOGOUT: _tell_account,
-    Kind.APP_INSTALLED: _tell_app,
-    Kind.PHOTO_TAKEN: _tell_photo,
-    Kind.TRAVELLED: _tell_journey,
+    Kind.SIM_INSERTED: _sim_details,
+    Kind.WIFI_JOINED: _network_details,
+    Kind.LOCATION_ALLOWED: _place_details,
+    Kind.CONTACT_ADDED: _contact_details,
+    Kind.SMS_SENT: _message_details("sms", incoming=False),
+    Kind.SMS_RECEIVED: _message_details("sms", incoming=True),
+    Kind.MMS_SENT: _message_details("mms", incoming=False),
+    Kind.MMS_RECEIVED: _message_details("mms", incoming=True),
+    Kind.CALL_PLACED: _call_details(incoming=False),
+    Kind.CALL_RECEIVED: _call_details(incoming=True),
+    Kind.ACCOUNT_LOGIN: _account_details,
+    Kind.ACCOUNT_LOGOUT: _account_details,
+    Kind.APP_INSTALLED: _app_details,
+    Kind.PHOTO_TAKEN: _photo_details,
+    Kind.TRAVELLED: _journey_details,
 }
 
 

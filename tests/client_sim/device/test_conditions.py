@@ -5,9 +5,9 @@ from client_sim.device.conditions import (
     MINUTES_OF_A_DAY,
     Conditions,
     UpdateSettings,
+    format_minute,
     is_quiet,
     judge_conditions,
-    tell_minute,
 )
 
 OFFER = Offer(
@@ -107,4 +107,4 @@ def test_quiet_hours_stop_an_update():
 @pytest.mark.parametrize(("minute", "told"), [(0, "00:00"), (450, "07:30"), (1439, "23:59")])
 def test_minutes_are_told_as_times(minute, told):
     """As people write them."""
-    assert tell_minute(minute) == told
+    assert format_minute(minute) == told

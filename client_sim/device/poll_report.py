@@ -24,21 +24,21 @@ def describe_poll(outcome: PollOutcome, checks: Sequence[Check]) -> dict[str, ob
     }
 
 
-def tell_requests(host: str, outcome: PollOutcome) -> Iterator[str]:
+def describe_requests(host: str, outcome: PollOutcome) -> Iterator[str]:
     """Yield the bytes of every request of a poll, line by line, as they left the phone."""
     for path in outcome.requests:
         for line in encode_request(host, path).decode("ascii").split("\r\n")[:-1]:
             yield f"{line}\\r\\n"
 
 
-def tell_checks(checks: Sequence[Check]) -> Iterator[str]:
+def describe_checks(checks: Sequence[Check]) -> Iterator[str]:
     """Yield a line for each check: whether it passed, its name, its sentence."""
     width = max((len(check.name) for check in checks), default=0)
     for check in checks:
         yield f"{'ok' if check.passed else 'no'}  {check.name:{width}}  {check.sentence}"
 
 
-def tell_date(seconds: float) -> str:
+def format_date(seconds: float) -> str:
     """Return epoch seconds as date and time in UTC, or as a number outside the calendar."""
     try:
         return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
