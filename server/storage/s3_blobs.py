@@ -26,7 +26,7 @@ from server.storage.blobs import (
 )
 from server.storage.durable import PRIVATE
 from server.storage.errors import StorageError
-from server.storage.s3_client import S3Place, S3Uploads, blob_key, open_store, telling
+from server.storage.s3_client import S3Place, S3Uploads, blob_key, open_store, translated_errors
 from server.storage.shared_windows import SharedWindows, Window
 
 WINDOW = 8 * 1024 * 1024  # bytes of one request to S3: the block that phones ask for
@@ -78,7 +78,7 @@ class S3Reader:
 
     async def _fetch_range(self, key: str, first: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes between two offsets, in full pieces except the last."""
-        with telling("give a blob"):
+        with translated_errors("give a blob"):
             found = await obstore.get_async(self._store, key, options={"range": (first, end)})
             if found.range[0] != first:
                 raise StorageError("the S3 store answers with another range than was asked for.")
@@ -156,7 +156,7 @@ class S3Blobs:
 
     def length(self, sha256: str) -> int | None:
         """Ask S3 for a blob's length in bytes; None when it is missing."""
-        with telling("say whether it has a blob"):
+        with translated_errors("say whether it has a blob"):
             try:
                 found = obstore.head(self._store, blob_key(sha256))
             except FileNotFoundError:
@@ -223,7 +223,7 @@ class S3Blobs:
 
     def list(self) -> Iterator[StoredBlob]:
         """Yield every blob."""
-        with telling("list its blobs"):
+        with translated_errors("list its blobs"):
             for found in obstore.list(self._store):
                 for meta in found:
                     sha256 = meta["path"].rpartition("/")[2]
@@ -238,7 +238,7 @@ class S3Blobs:
         The request has a short timeout: no retry may hit a blob that was uploaded again meanwhile.
         """
         self._known.pop(sha256, None)
-        with telling("remove a blob"), contextlib.suppress(FileNotFoundError):
+        with translated_errors("remove a blob"), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._removing, blob_key(sha256))
 
     def free(self) -> None:
@@ -251,7 +251,7 @@ class S3Blobs:
 
     def _put(self, reader: BinaryIO, sha256: str, length: int, *, is_new: bool) -> None:
         data = b"".join(read_checked(read_pieces(reader, length), sha256, length))
-        with telling("take a blob"):
+        with translated_errors("take a blob"):
             try:
                 obstore.put(
                     self._store,
@@ -264,7 +264,7 @@ class S3Blobs:
                 return  # another process was faster; its length is checked next
 
     def _put_parts(self, reader: BinaryIO, sha256: str, length: int) -> None:
-        with telling("take a blob"):
+        with translated_errors("take a blob"):
             obstore.put(
                 self._store,
                 blob_key(sha256),
@@ -275,7 +275,7 @@ class S3Blobs:
             )
 
     def _read_all(self, sha256: str) -> Iterator[bytes]:
-        with telling("give a blob"):
+        with translated_errors("give a blob"):
             try:
                 found = obstore.get(self._store, blob_key(sha256))
             except FileNotFoundError as error:

@@ -167,7 +167,7 @@ def blob_key(sha256: str) -> str:
 
 
 @contextlib.contextmanager
-def telling(what: str) -> Iterator[None]:
+def translated_errors(what: str) -> Iterator[None]:
     """Turn the library's errors into one sentence; theirs quote whole pages and requests."""
     try:
         yield

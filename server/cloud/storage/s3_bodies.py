@@ -18,7 +18,7 @@ from obstore.store import S3Store
 
 from server.cloud.storage.bodies import ERASED, PAGE, PIECE, StoredBody, check_name
 from server.storage.durable import make_folder
-from server.storage.s3_client import S3Place, S3Uploads, open_store, telling
+from server.storage.s3_client import S3Place, S3Uploads, open_store, translated_errors
 
 IN_MEMORY = 512 * 1024
 """Bytes of a body that are in memory while it is received."""
@@ -65,7 +65,7 @@ class S3Bodies:
             length += await asyncio.to_thread(file.write, held)
             await asyncio.to_thread(file.seek, 0)
             async with self._turns:
-                with telling("take a body"):
+                with translated_errors("take a body"):
                     await obstore.put_async(
                         self._store,
                         check_name(name),
@@ -79,7 +79,7 @@ class S3Bodies:
         """Get a part of an object."""
         if not length:  # S3 knows no empty range
             return
-        with telling("give a body"):
+        with translated_errors("give a body"):
             found = await self._find(check_name(name), first, first + length)
             if found is not None:
                 async for piece in found.stream(min_chunk_size=PIECE):
@@ -90,12 +90,12 @@ class S3Bodies:
 
     async def remove(self, name: str) -> None:
         """Delete an object."""
-        with telling("remove a body"), contextlib.suppress(FileNotFoundError):
+        with translated_errors("remove a body"), contextlib.suppress(FileNotFoundError):
             await obstore.delete_async(self._store, check_name(name))
 
     async def pages(self, kind: str = "") -> AsyncIterator[list[StoredBody]]:
         """List objects."""
-        with telling("list its bodies"):
+        with translated_errors("list its bodies"):
             async for page in obstore.list(self._store, prefix=kind or None, chunk_size=PAGE):
                 yield [
                     StoredBody(each["path"], each["size"], each["last_modified"].timestamp())
