@@ -109,13 +109,13 @@ def main() -> None:
         error.show()
         raise SystemExit(2) from None
     except click.ClickException as error:
-        _tell(error.format_message())
+        _print_error(error.format_message())
         raise SystemExit(1) from None
     except (click.Abort, KeyboardInterrupt):
-        _tell("stopped")
+        _print_error("stopped")
         raise SystemExit(130) from None
     except (DeviceError, FleetError, OSError) as error:
-        _tell(str(error))
+        _print_error(str(error))
         raise SystemExit(find_status(error)) from None
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -126,5 +126,5 @@ def find_status(error: DeviceError | FleetError | OSError) -> int:
     return 3 if isinstance(error, failed) else 1
 
 
-def _tell(message: str) -> None:
+def _print_error(message: str) -> None:
     click.echo(f"hening-device: {message}", err=True)

@@ -29,7 +29,7 @@ from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import record_end
 from server.release.uploads.limits import free_bytes
 from server.release.uploads.retention import UploadRetention
-from server.release.webhooks.change_detector import ChangeDetector, tell_expiring
+from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.sender import Sender
 from server.settings import Settings
@@ -94,13 +94,13 @@ async def running(
             tools.after_step,
             blobs=blobs,
             room=room,
-            tell_end=record_end,
+            on_result=record_end,
             precedence=shared.publishing,
         )
         stack.push_async_callback(publisher.read_backs.stop)
 
-        def tell(alarm: Alarm) -> Awaitable[None]:
-            return tell_expiring(sessions, alarm, epoch())
+        def queue(alarm: Alarm) -> Awaitable[None]:
+            return queue_expiring(sessions, alarm, epoch())
 
         monitor = Monitor(
             folder,
@@ -108,7 +108,7 @@ async def running(
             steady,
             tools.metrics,
             tools.say,
-            tell,
+            queue,
             lambda: _free_bytes(folder, blobs),
             room,
         )

@@ -45,7 +45,7 @@ async def open_publisher(
             alarm,
             after_step,
             blobs=blobs,
-            tell_end=record_end,
+            on_result=record_end,
         )
         async with publisher.read_backs:
             yield publisher

@@ -34,7 +34,7 @@ async def publish_for_ever(
     """
     while True:
         try:
-            _tell_completed(await publisher.repair())
+            _log_completed(await publisher.repair())
             break
         except Exception as error:  # noqa: BLE001 - a bug must not end publishing in silence
             tools.fail(error)
@@ -42,7 +42,7 @@ async def publish_for_ever(
     draining, ignored = Draining(), set[str]()
 
     async def complete() -> None:
-        _tell_completed(await publisher.complete())
+        _log_completed(await publisher.complete())
 
     # Two tasks: a bundle whose packages take an hour to ingest must not delay the timestamp's
     # renewal or a due change.
@@ -95,7 +95,7 @@ async def _repeat(
         wanted.clear()
 
 
-def _tell_completed(snapshot: int | None) -> None:
+def _log_completed(snapshot: int | None) -> None:
     if snapshot is not None:
         log.info("completed what was interrupted", snapshot=snapshot)
 

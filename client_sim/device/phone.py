@@ -117,7 +117,7 @@ class Phone:
         client, world = self._client()
         return client.next_poll(world.now())
 
-    def tell(self, event: Event) -> None:
+    def notify(self, event: Event) -> None:
         """Notify the polling client of an event, like every app; nothing is sent."""
         self._client()[0].on_event(event)
 

@@ -81,12 +81,12 @@ def prove_command(
     if as_json:
         click.echo(json.dumps(json.loads(data), indent=2, sort_keys=True))
     else:
-        click.echo(_tell(package.name, proof.refusal, proof.ways, out))
+        click.echo(_describe_proof(package.name, proof.refusal, proof.ways, out))
     if proof.refusal:
         raise InstallError(f"{package.name} does not install: {proof.refusal}")
 
 
-def _tell(name: str, refusal: str, ways: tuple[str, ...], out: Path) -> str:
+def _describe_proof(name: str, refusal: str, ways: tuple[str, ...], out: Path) -> str:
     if refusal:
         return f"The report on {name} is {out}."
     how = "streamed and whole" if "stream" in ways else "as a file; it cannot be streamed"

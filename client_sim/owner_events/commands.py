@@ -74,7 +74,7 @@ def live_command(
         print_json({"events": [_describe(event) for event in events], "next_poll": due})
         return
     for event in events:
-        click.echo(_tell(event))
+        click.echo(_describe_event(event))
     when = "is not drawn yet" if due is None else f"is due at {format_date(due)}"
     click.echo(f"Nothing was sent. The next poll {when}.")
 
@@ -83,6 +83,6 @@ def _describe(event: Event) -> dict[str, object]:
     return {"name": event.name, "details": dict(event.details)}
 
 
-def _tell(event: Event) -> str:
+def _describe_event(event: Event) -> str:
     details = ", ".join(f"{name} {value}" for name, value in event.details)
     return f"{event.name}: {details}" if details else event.name

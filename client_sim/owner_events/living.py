@@ -42,7 +42,7 @@ class Life:
             self._store.store(self._persona)
         if kind is Kind.REBOOT:
             self._phone.reboot(is_healthy=_starts)
-        self._phone.tell(event)
+        self._phone.notify(event)
         return event
 
 

@@ -99,14 +99,14 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _tell("stopped")
+        _print_error("stopped")
         sys.exit(130)
     except _find_failures() as error:
         # A database error goes on with its statement and a link, which help nobody here.
-        _tell(str(error).partition("\n")[0])
+        _print_error(str(error).partition("\n")[0])
         sys.exit(3)
     except HeningError as error:
-        _tell(str(error))
+        _print_error(str(error))
         sys.exit(1)
 
 
@@ -120,5 +120,5 @@ def _find_failures() -> tuple[type[Exception], ...]:
     return (StorageError, OSError, *([database.SQLAlchemyError] if database else []))
 
 
-def _tell(message: str) -> None:
+def _print_error(message: str) -> None:
     click.echo(f"hening-server: {escape_invisible(message, lines=True)}", err=True)

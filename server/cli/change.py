@@ -90,7 +90,7 @@ def show(change: str, state: Path, as_json: bool) -> None:
 def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
     """Approve a change that another account proposed; a due one is published now."""
     who = operator()
-    _tell(_run(state, public_url, lambda r: r.approve(who, change)), as_json=as_json)
+    _print_result(_run(state, public_url, lambda r: r.approve(who, change)), as_json=as_json)
 
 
 @change_group.command(epilog=f"Example: hening-server change reject {_ID} --state var/server")
@@ -101,7 +101,7 @@ def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
 def reject(change: str, reason: str, state: Path, as_json: bool) -> None:
     """Reject a change that waits for approval."""
     who = operator()
-    _tell(_run(state, "", lambda r: r.reject(who, change, reason)), as_json=as_json)
+    _print_result(_run(state, "", lambda r: r.reject(who, change, reason)), as_json=as_json)
 
 
 @change_group.command(epilog=f"Example: hening-server change cancel {_ID} --state var/server")
@@ -122,7 +122,7 @@ def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
         if told is None
         else msgspec.json.decode(told, type=ChangeView)
     )
-    _tell(cancelled, as_json=as_json)
+    _print_result(cancelled, as_json=as_json)
 
 
 def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]]) -> T:
@@ -148,7 +148,7 @@ def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]])
     return done
 
 
-def _tell(change: ChangeView, *, as_json: bool) -> None:
+def _print_result(change: ChangeView, *, as_json: bool) -> None:
     from server.console.texts import describe_change
 
     if as_json:

@@ -48,7 +48,7 @@ def check(folder: Path, read: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report)))
     else:
-        _tell_report(report)
+        _print_report(report)
     if report.faults:
         sys.exit(1)
 
@@ -164,7 +164,7 @@ def restore(
         click.echo(f"{done.rows} rows and {done.bodies} bodies of {spell_span(age)} ago are here.")
         if done.erased:
             click.echo(f"{done.erased} of the accounts were erased since, and will be again.")
-        _tell_report(done.report)
+        _print_report(done.report)
         click.echo(
             f"\nNext: hening-server cloud run --folder {folder} --pepper PEPPER, with the pepper"
             "\nthat belongs to the backup."
@@ -261,7 +261,7 @@ def migrate(folder: Path, backup_made: bool) -> None:
     click.echo("The database was migrated." if changed else "The database is up to date.")
 
 
-def _tell_report(report: "Report") -> None:
+def _print_report(report: "Report") -> None:
     click.echo(
         f"{report.accounts} accounts, {report.items} items and {report.bodies} bodies"
         f" ({spell_size(report.bytes)} in all); {report.spare} bodies that no row names."

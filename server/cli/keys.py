@@ -78,7 +78,7 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
     _show(folder, as_json=as_json, notes=notes)
     if not as_json:
         click.echo(f"Take {folder.keys}/public.json to the signers; it names the next keys.")
-    _tell(alarms)
+    _print_alarms(alarms)
 
 
 @keys.command(epilog="Example: hening-server keys switch snapshot timestamp --state var/server")
@@ -109,7 +109,7 @@ def switch(
     _show(folder, as_json=as_json)
     if not switched and not as_json:
         click.echo("There was no next key to switch to; the current ones have signed afresh.")
-    _tell(alarms)
+    _print_alarms(alarms)
 
 
 @keys.command("list", epilog="Example: hening-server keys list --state var/server")
@@ -199,6 +199,6 @@ def _short(key: str) -> str:
     return key.split("+")[1] if "+" in key else key[:16]
 
 
-def _tell(alarms: list[str]) -> None:
+def _print_alarms(alarms: list[str]) -> None:
     if alarms:
         raise StorageError(f"published, but the read-back failed: {alarms[0]}")

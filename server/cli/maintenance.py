@@ -163,13 +163,13 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
     clock = witnessed_clock(folder)
     # A dry run changes nothing, so there is nothing to tell.
     detail = {"grace_seconds": int(grace.total_seconds())}
-    telling = recorded(folder, "server.gc", () if dry_run else ("blobs",), detail)
+    recording = recorded(folder, "server.gc", () if dry_run else ("blobs",), detail)
 
     async def collect() -> Garbage:
         blobs = open_blobs(folder, settings, now)
         read_back = DiskReadBack(folder.public)
         async with (
-            telling as outcome,
+            recording as outcome,
             open_publisher(folder, clock, read_back, alarms.append, blobs) as publisher,
         ):
             found = await publisher.collect_garbage(grace, dry_run=dry_run)

@@ -182,7 +182,7 @@ def run_commands(
     if options.dry_run:
         _show_previews(previews, as_json=options.as_json)
     else:
-        _tell(changes, views, alarms, dropped, as_json=options.as_json)
+        _print_results(changes, views, alarms, dropped, as_json=options.as_json)
     if failures:
         halted = "the other channels are halted" if changes else "nothing is halted"
         raise NotFoundError(f"{halted}: {' '.join(failures)}")
@@ -264,7 +264,7 @@ def _show_previews(previews: list[Preview], *, as_json: bool) -> None:
         print_preview(each)
 
 
-def _say(change: ChangeView, row: dict[str, Any] | None) -> str:
+def _describe_result(change: ChangeView, row: dict[str, Any] | None) -> str:
     if change.state != State.DONE:
         waits = "approval" if change.state == State.WAITING else show_time(change.due_at)
         return (
@@ -284,7 +284,7 @@ def _say(change: ChangeView, row: dict[str, Any] | None) -> str:
     return f"{place} offers {build} to {share} of its phones. {since}"
 
 
-def _tell(
+def _print_results(
     changes: list[ChangeView],
     views: list[ChannelView],
     alarms: list[str],
@@ -303,6 +303,6 @@ def _tell(
     else:
         shown_by = {row["channel"]: row for row in rows}
         for change in changes:
-            click.echo(_say(change, shown_by.get(change.channel)))
+            click.echo(_describe_result(change, shown_by.get(change.channel)))
     if alarms:
         raise StorageError(f"published, but the read-back failed: {alarms[0]}")

@@ -209,7 +209,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
                 (
                     finding.subject,
                     _WRONG if finding.error else _VERDICTS[finding.due],
-                    finding.error or finding.tell(show_time),
+                    finding.error or finding.describe(show_time),
                 )
                 for finding in findings
             ],
@@ -221,7 +221,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
 def _describe(finding: Finding) -> dict[str, str]:
     return {
         "subject": finding.subject,
-        "detail": finding.tell(_utc),
+        "detail": finding.describe(_utc),
         "error": finding.error,
         "due": finding.due,
     }

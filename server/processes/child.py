@@ -155,7 +155,7 @@ class Child:
             seconds + self._bounds.grace, "it did not end within {} seconds and was killed"
         )
         with contextlib.suppress(ConnectionError):
-            self._channel.tell(Drain(seconds))
+            self._channel.post(Drain(seconds))
 
     async def wait_ready(self) -> bool:
         """Wait until it serves or has ended; returns whether it serves."""
@@ -281,7 +281,7 @@ async def begin(
         ours.close()
         raise
     channel = await open_channel(MAIN_DECODER, ours)
-    channel.tell(Start(PROTOCOL, config, tcp, unix))
+    channel.post(Start(PROTOCOL, config, tcp, unix))
     return Child(process, channel, bounds, on_counts, say)
 
 

@@ -154,10 +154,10 @@ class Channel(Generic[T]):
 
     async def send(self, message: msgspec.Struct) -> None:
         """Send; wait while the other end does not read. Raises ConnectionError at its end."""
-        self.tell(message)
+        self.post(message)
         await self._writer.drain()
 
-    def tell(self, message: msgspec.Struct) -> None:
+    def post(self, message: msgspec.Struct) -> None:
         """Send without waiting; for small messages."""
         self._writer.write(encode_message(message))
 

@@ -112,7 +112,7 @@ class Worker:
         sentence = describe_unexpected(context)
         if sentence not in self._said:
             self._said.add(sentence)
-            self._channel.tell(Said(sentence))
+            self._channel.post(Said(sentence))
 
     async def _do(self, message: ToWorker) -> None:
         match message:

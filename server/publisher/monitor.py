@@ -38,7 +38,7 @@ from server.storage.room import Room
 BEHIND = timedelta(seconds=60)
 
 
-async def _ignore_result(_alarm: Alarm) -> None:
+async def _ignore_alarm(_alarm: Alarm) -> None:
     pass
 
 
@@ -55,7 +55,8 @@ class Seen:
 class Monitor:
     """Reports to `alarm` what needs attention: when it begins, and then daily.
 
-    `tell` receives expiring roles, for programs; if that fails, it receives them again a day later.
+    `on_expiring` receives expiring roles, for programs; if that fails, it receives them again a day
+    later.
     `free` returns the free bytes of the disk; `room` says how many there must be.
     """
 
@@ -66,7 +67,7 @@ class Monitor:
         clock: Callable[[], datetime],
         metrics: PublishMetrics,
         alarm: Callable[[str], None],
-        tell: Callable[[Alarm], Awaitable[None]] = _ignore_result,
+        on_expiring: Callable[[Alarm], Awaitable[None]] = _ignore_alarm,
         free: Callable[[], int] = lambda: sys.maxsize,
         room: Room = Room(),  # noqa: B008 - it cannot change
     ) -> None:
@@ -78,8 +79,8 @@ class Monitor:
         self._clock = clock
         self._metrics = metrics
         self._alarm = alarm
-        self._tell = tell
-        self._book = RaisedAlarms()
+        self._on_expiring = on_expiring
+        self._raised = RaisedAlarms()
         self._excess_finder = ExcessFinder(folder.public)
         self._begun: dict[tuple[str, int], datetime] = {}
         self._behind: datetime | None = None
@@ -113,13 +114,13 @@ class Monitor:
         self._metrics.show_rollouts(await asyncio.to_thread(published.pointers))
         alarms = plan_alarms(lifetimes, now)
         notices += map(notice_of, alarms)
-        due = self._book.due(notices, now)
+        due = self._raised.due(notices, now)
         for notice in due:
             self._alarm(str(notice))
         for alarm in alarms:
             if notice_of(alarm) in due:
                 try:
-                    await self._tell(alarm)
+                    await self._on_expiring(alarm)
                 except (HeningError, OSError, SQLAlchemyError) as error:
                     reasons.append(str(error).partition("\n")[0])
         self.notices = [*self._look_behind(published, now), *notices]

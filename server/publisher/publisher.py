@@ -37,7 +37,7 @@ from server.publisher.plan import plan_refresh
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published
 from server.publisher.read_back import ReadBack, ReadBacks
-from server.publisher.submissions import Submissions, TellEnd
+from server.publisher.submissions import OnResult, Submissions
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
 from server.storage.durable import find_temporary, remove_temporary
@@ -63,7 +63,7 @@ class Publisher:
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
     no server runs; what it finds wrong goes to `alarm`, as does a postponed bundle. `after_step`
     receives the number of each finished step, and 0 when a publication begins. `blobs` is
-    `folder.blobs` by default, and may grow as `room` says. `tell_end` receives the result of a
+    `folder.blobs` by default, and may grow as `room` says. `on_result` receives the result of a
     bundle in the transaction that stores it. Another machine takes over from one that did not renew
     its lease for `lease_seconds`. Of several publishers of one process, which share `precedence`,
     the one that `is_urgent` has the lease next.
@@ -81,7 +81,7 @@ class Publisher:
         room: Room = Room(),  # noqa: B008 - it cannot change
         *,
         lease_seconds: int = LEASE_SECONDS,
-        tell_end: TellEnd = _ignore_result,
+        on_result: OnResult = _ignore_result,
         precedence: Precedence | None = None,
         is_urgent: bool = False,
     ) -> None:
@@ -113,7 +113,7 @@ class Publisher:
             self._steps,
             self._blobs,
             room,
-            tell_end,
+            on_result,
         )
 
     @property

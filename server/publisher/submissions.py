@@ -48,7 +48,7 @@ REASON_LIMIT = 2000  # characters: one sentence, whatever the submission contain
 QUERY_HASHES = 500  # in one query: databases limit the number of parameters
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a postponed bundle
 
-TellEnd = Callable[[AsyncSession, Result], Awaitable[None]]
+OnResult = Callable[[AsyncSession, Result], Awaitable[None]]
 """Receives a bundle's result, once, in the transaction that stores it."""
 
 
@@ -82,7 +82,7 @@ class Submissions:
         steps: PublicationSteps,
         blobs: BlobStore,
         room: Room,
-        tell_end: TellEnd,
+        on_result: OnResult,
     ) -> None:
         self._folder = folder
         self._sessions = sessions
@@ -93,7 +93,7 @@ class Submissions:
         self._steps = steps
         self._blobs = blobs
         self._room = room
-        self._tell_end = tell_end
+        self._tell_end = on_result
         self._threads = BlobThreads()
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 

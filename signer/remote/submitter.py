@@ -197,7 +197,7 @@ def submit_outgoing(
     missing = [blob for blob in outgoing.blobs if not has_blob(server, blob)]
     total, done = sum(blob.length for blob in missing), 0
     for blob in missing:
-        upload_blob(server, blob, entropy, partial(_tell, progress, done, total))
+        upload_blob(server, blob, entropy, partial(_report_progress, progress, done, total))
         done += blob.length
     headers = {"Content-Type": MEDIA_TYPE}
     while server.attempt("PUT", path, headers, outgoing.pieces(), outgoing.length) is None:
@@ -217,5 +217,5 @@ def submit_outgoing(
     )
 
 
-def _tell(progress: Progress, before: int, total: int, size: int) -> None:
+def _report_progress(progress: Progress, before: int, total: int, size: int) -> None:
     progress(before + size, total)

@@ -100,7 +100,7 @@ class World:
                 self.blobs,
                 room=self.room,
                 lease_seconds=self.lease_seconds,
-                tell_end=record_end,
+                on_result=record_end,
             )
             async with made.read_backs:
                 yield made

@@ -23,7 +23,7 @@ class Finding:
     until: datetime | None = None
     what_to_do: str = ""
 
-    def tell(self, show: Callable[[datetime], str]) -> str:
+    def describe(self, show: Callable[[datetime], str]) -> str:
         """Return the finding in at most one sentence; `show` formats times."""
         until = "" if self.until is None else f", until {show(self.until)}"
         due = f", {self.due}: {self.what_to_do}" if self.due else ""

@@ -113,7 +113,7 @@ async def create_account(
         actor=principal.actor,
         action="account.create",
         subject=name,
-        detail={"role": role, "codenames": tell_codenames(wanted)},
+        detail={"role": role, "codenames": shorten_codenames(wanted)},
     )
     return account
 
@@ -158,7 +158,7 @@ async def change_account(
         subject=name,
         detail={
             "role": [before[0], wanted_role],
-            "codenames": [tell_codenames(before[1]), tell_codenames(wanted)],
+            "codenames": [shorten_codenames(before[1]), shorten_codenames(wanted)],
             **told,
         },
     )
@@ -277,7 +277,7 @@ def _encode(codenames: tuple[str, ...]) -> str:
     return encode_canonical_json(list(codenames)).decode()
 
 
-def tell_codenames(codenames: tuple[str, ...]) -> list[str]:
+def shorten_codenames(codenames: tuple[str, ...]) -> list[str]:
     """Return a list of codenames as the audit log has it: complete, or its beginning and a hash."""
     if len(codenames) <= 100:
         return list(codenames)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from server.core.errors import FormatError, HeningError
 from server.publisher.checks.finding import Finding, confirm, summarise
-from server.release.auth.accounts import account_codenames, tell_codenames
+from server.release.auth.accounts import account_codenames, shorten_codenames
 from server.release.auth.audit_log import describe
 from server.release.auth.audit_log_query import read_audit_log, verify_audit_log
 from server.release.auth.tokens import fingerprint
@@ -34,7 +34,7 @@ def compare_accounts(expected: ReplayedState, rows: Iterable[Account]) -> Iterat
         if row.role != account.role:
             yield f"the account {name} is {row.role}, and {account.role} by the audit log: {remedy}"
         try:
-            codenames = tell_codenames(account_codenames(row))
+            codenames = shorten_codenames(account_codenames(row))
         except FormatError:
             codenames = []
         if codenames != account.codenames:

@@ -105,11 +105,11 @@ def plan_events(
         )
     for path, pointer in sorted(after.pointers.items()):
         channel = decode_pointer_path(path)
-        told = before.pointers.get(path, SeenPointer(0, 0, halted=False))
-        if pointer.halted and not (told.halted and told.counter == pointer.counter):
+        stored = before.pointers.get(path, SeenPointer(0, 0, halted=False))
+        if pointer.halted and not (stored.halted and stored.counter == pointer.counter):
             build = name(channel, pointer.counter)
             yield make_halted(channel, pointer.counter, view.pointers[path].reason, now, build)
-        reached = told.permille if told.counter == pointer.counter else 0
+        reached = stored.permille if stored.counter == pointer.counter else 0
         if pointer.permille > reached:
             yield _rolled_out(channel, pointer, now, name(channel, pointer.counter))
 
@@ -197,21 +197,21 @@ class ChangeDetector:
         if not is_changed and (self._next is None or now < self._next):
             return
         view = await asyncio.to_thread(_load_view, self._public) if is_changed else self._view
-        if await self._tell(view, now):
+        if await self._queue_events(view, now):
             self._identity, self._view, self._next = identity, view, next_step(view, now)
 
-    async def _tell(self, view: View | None, now: int) -> bool:
+    async def _queue_events(self, view: View | None, now: int) -> bool:
         """Return False where another process was faster: then the next look starts from there."""
         value = encode_seen(see(view, now))
         async with self._sessions.begin() as session:
-            told = await session.get(Noticed, PUBLIC)
-            if told is None:
+            stored = await session.get(Noticed, PUBLIC)
+            if stored is None:
                 # The first start of a version with webhooks: what was public before is no event.
                 session.add(Noticed(name=PUBLIC, value=value))
                 return True
-            if told.value == value or view is None:
+            if stored.value == value or view is None:
                 return True
-            before = told.value
+            before = stored.value
         seen, name = decode_seen(before), _Names(self._public, view.roles)
         events = await asyncio.to_thread(lambda: list(plan_events(seen, view, now, name)))
         while events:
@@ -282,7 +282,7 @@ def _load_view(public: Path) -> View | None:
     return View(timestamp.version, snapshot.version, offline | {"root": roots[-1]}, pointers)
 
 
-async def tell_expiring(sessions: Sessions, alarm: Alarm, now: int) -> None:
+async def queue_expiring(sessions: Sessions, alarm: Alarm, now: int) -> None:
     """Queue the event of an alarm; the same alarm again, also after a restart, queues nothing."""
     data = ExpiringData(
         expires=int(alarm.expires.timestamp()),

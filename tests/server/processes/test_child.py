@@ -41,7 +41,7 @@ class Watched:
         self.process, self._end, self._heard = process, end, heard
         self.attending = attending
 
-    def tell(self, message):
+    def post(self, message):
         """Let the worker send a message, which is read when the loop runs again."""
         self._end.sendall(encode_message(message))
 
@@ -68,8 +68,8 @@ async def watched():
     child = Child(process, channel, Bounds(), lambda _pid, _counts: heard.set(), print)
     attending = asyncio.create_task(child.attend())
     made = Watched(process, theirs, heard, attending)
-    made.tell(Ready())
-    made.tell(Counted(Counts(), 0))
+    made.post(Ready())
+    made.post(Counted(Counts(), 0))
     await made.hear()
     yield made
     attending.cancel()
@@ -83,7 +83,7 @@ async def test_a_worker_is_heard_after_the_main_process_stood_still(watched, sec
     """However long it was: the worker's messages are read before it is judged."""
     for _ in range(3):
         watched.turn(seconds)
-        watched.tell(Counted(Counts(), 0))
+        watched.post(Counted(Counts(), 0))
         await watched.hear()
         assert not watched.process.is_killed
 

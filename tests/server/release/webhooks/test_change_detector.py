@@ -14,7 +14,7 @@ from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt, plan_pause, plan_schedule
 from server.release.webhooks import change_detector, deliveries
-from server.release.webhooks.change_detector import ChangeDetector, tell_expiring
+from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
 from server.storage.control_models import Account, Delivery
 from server.storage.database import open_database
 from tests.server.release.webhooks.conftest import Post, named
@@ -30,7 +30,7 @@ class Ear:
     def __init__(self, world, sessions):
         self.world, self.sessions, self.now = world, sessions, world.epoch()
         self.noticer = self.another()
-        self.told = 0
+        self.stored = 0
 
     def another(self):
         """Return a change detector as a restarted process has one."""
@@ -271,17 +271,17 @@ async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
 async def rounds(world, sessions, days):
     """Run a new monitor twice on a day, as after a restart."""
 
-    async def tell(alarm):
-        await tell_expiring(sessions, alarm, world.epoch())
+    async def queue(alarm):
+        await queue_expiring(sessions, alarm, world.epoch())
 
     world.ahead = timedelta(days=days)
     metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-    monitor = Monitor(world.folder, sessions, world.now, metrics, str, tell)
+    monitor = Monitor(world.folder, sessions, world.now, metrics, str, queue)
     await monitor.look()
     await monitor.look()
 
 
-async def told(sessions, role):
+async def stored(sessions, role):
     """Return the data of the queued events about a role, by percent."""
     async with sessions() as session:
         bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
@@ -298,10 +298,10 @@ async def test_each_crossing_is_told_once(world):
             session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
         await Post(sessions).create(Receiver(url="https://hooks.example.org/"), ["expiring"])
         await rounds(world, sessions, 1)
-        assert await told(sessions, "armani") == []
+        assert await stored(sessions, "armani") == []
         for days in (46, 47, 73, 74):
             await rounds(world, sessions, days)
-        data = await told(sessions, "armani")
+        data = await stored(sessions, "armani")
     assert [each["percent"] for each in data] == [51, 81]
     assert {each["expires"] for each in data} == {int(expires.timestamp())}
     assert {(each["role"], each["version"]) for each in data} == {("armani", 2)}

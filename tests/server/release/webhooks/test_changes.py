@@ -89,8 +89,8 @@ def test_what_does_not_fit(world):
             await desk.rollouts.approve(APPROVER, first.id)
             late = await desk.rollouts.approve(APPROVER, second.id)
             assert late.state == State.REFUSED
-            told = (await events(desk))["change-refused", second.id]
-            assert told == {"action": "offer", "reason": late.reason, "build": named(2)}
+            stored = (await events(desk))["change-refused", second.id]
+            assert stored == {"action": "offer", "reason": late.reason, "build": named(2)}
 
     asyncio.run(story())
 
@@ -113,5 +113,5 @@ async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
         await noticer.notice()
         async with desk.sessions() as session:
             bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
-    told = sorted((body["data"]["counter"], body["data"]["reason"]) for body in bodies)
-    assert told == [(1, {"en": "It drains the battery."}), (2, {})]
+    stored = sorted((body["data"]["counter"], body["data"]["reason"]) for body in bodies)
+    assert stored == [(1, {"en": "It drains the battery."}), (2, {})]
