@@ -9,10 +9,10 @@ import click
 from rich.console import Console
 
 from client_sim.errors import SimulatorError
+from demo.narrator import Narrator
 from demo.report import write_report
 from demo.stage import Stage, StageError
 from demo.story import tell
-from demo.voice import Voice
 
 
 @click.command()
@@ -26,19 +26,19 @@ def main(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    voice = Voice(Console(width=None if sys.stdout.isatty() else 100))
+    narrator = Narrator(Console(width=None if sys.stdout.isatty() else 100))
     stage = Stage(folder.resolve())
     try:
-        story = tell(stage, voice)
+        story = tell(stage, narrator)
     except (StageError, SimulatorError) as error:
         click.echo(f"demo: {error}", err=True)
         sys.exit(3 if isinstance(error, StageError) else 1)
     finally:
         stage.stop_server()
     seconds = time.monotonic() - started
-    write_report(folder, story, voice.sentences, seconds)
-    voice.table([(q, a, "holds" if holds else "FAILS") for q, a, holds in story.checks])
-    voice.console.print(f"\n{seconds:.0f} s; open {folder}/report.html", highlight=False)
+    write_report(folder, story, narrator.sentences, seconds)
+    narrator.table([(q, a, "holds" if holds else "FAILS") for q, a, holds in story.checks])
+    narrator.console.print(f"\n{seconds:.0f} s; open {folder}/report.html", highlight=False)
     sys.exit(0 if story.is_good else 1)
 
 

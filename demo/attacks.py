@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from client_sim.device.errors import DeviceError, DownloadError, PointerError, TrustError
 from client_sim.persona import make_persona
-from demo.handsets import Handset, make_handset
 from demo.hostile import HostileServer, flip_last_byte, forge_pointer
+from demo.phones import DemoPhone, make_demo_phone
 from demo.stage import Stage
 from fixtures.catalogue import Build
 
@@ -52,25 +52,29 @@ def cross_channels(stage: Stage) -> Attack:
         )
 
 
-def _victim(stage: Stage, name: str, port: int) -> Handset:
-    return make_handset(stage, name, Build("armani", "id", 0), make_persona(7), port=port)
+def _victim(stage: Stage, name: str, port: int) -> DemoPhone:
+    return make_demo_phone(stage, name, Build("armani", "id", 0), make_persona(7), port=port)
 
 
-def _check_honest(handset: Handset) -> None:
+def _check_honest(demo_phone: DemoPhone) -> None:
     """Poll through the server while it still tells the truth: the phone must be satisfied."""
-    outcome = handset.poll()
+    outcome = demo_phone.poll()
     if outcome.failure is not None:
         raise outcome.failure
 
 
-def _try(name: str, handset: Handset, server: HostileServer, expected: type[DeviceError]) -> Attack:
+def _try(
+    name: str, demo_phone: DemoPhone, server: HostileServer, expected: type[DeviceError]
+) -> Attack:
     """Let the phone install; it must refuse with `expected` after it was told every lie."""
-    before = handset.phone.running_build
+    before = demo_phone.phone.running_build
     try:
-        handset.install()
+        demo_phone.install()
     except expected as error:
-        unharmed = handset.phone.running_build == before and server.told == server.lies.keys()
+        unharmed = demo_phone.phone.running_build == before and server.told == server.lies.keys()
         return Attack(name, unharmed, str(error))
     except DeviceError as error:
         return Attack(name, refused=False, sentence=f"failed for another reason: {error}")
-    return Attack(name, refused=False, sentence=f"runs {handset.phone.running_build.incremental}")
+    return Attack(
+        name, refused=False, sentence=f"runs {demo_phone.phone.running_build.incremental}"
+    )

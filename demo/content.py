@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from client_sim.persona import Persona, make_persona
-from demo.handsets import Handset, make_handset
+from demo.phones import DemoPhone, make_demo_phone
 from demo.stage import HOST, Stage
 from demo.wiretap import TappedWorld
 from fixtures.catalogue import Build
@@ -82,7 +82,7 @@ def show_content(stage: Stage, packs: list[dict[str, Any]]) -> Content:
     _publish(stage, [stage.folder / "packs" / pack["kind"] for pack in packs])
     builds = (Build("armani", "id", 0), Build("dior", "eu", 0))
     phones = [
-        make_handset(stage, owner.town.lower(), build, owner.persona(200 + number))
+        make_demo_phone(stage, owner.town.lower(), build, owner.persona(200 + number))
         for number, (owner, build) in enumerate(zip(OWNERS, builds, strict=True))
     ]
     first, second = (phone.poll_tapped()[1] for phone in phones)
@@ -135,7 +135,7 @@ def _publish(stage: Stage, folders: list[Path]) -> None:
     stage.wait_for_published(before + 1)
 
 
-def _ask(stage: Stage, phone: Handset, owner: Owner) -> dict[str, str]:
+def _ask(stage: Stage, phone: DemoPhone, owner: Owner) -> dict[str, str]:
     def ask(*question: str) -> Any:  # noqa: ANN401 - JSON
         kind, *rest = question
         return stage.ask("content", kind, "--phone", phone.folder, *rest, "--json")
@@ -152,7 +152,7 @@ def _ask(stage: Stage, phone: Handset, owner: Owner) -> dict[str, str]:
     }
 
 
-def _fetch_picture(stage: Stage, phone: Handset) -> str:
+def _fetch_picture(stage: Stage, phone: DemoPhone) -> str:
     """Let the owner choose a wallpaper; this request shows which one."""
     file = stage.folder / "packs" / f"{PICTURE}.jpg"
     stage.device(

@@ -36,4 +36,4 @@ def _examine(name: str, target: Target, public: Public) -> ProgrammeResult:
 
 
 def _say_nothing(_what: str, _done: int, _whole: int) -> None:
-    """Show no progress: the voice does."""
+    """Show no progress: the narrator does."""

@@ -14,9 +14,9 @@ from client_sim.persona import make_persona
 from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
 from demo.content import OWNERS, Content, build_packs, show_content
 from demo.examination import examine_clients
-from demo.handsets import CERTIFICATE, Handset, counter_of, make_handset
+from demo.narrator import Narrator
+from demo.phones import CERTIFICATE, DemoPhone, counter_of, make_demo_phone
 from demo.stage import HOST, PASSPHRASE, Stage
-from demo.voice import Voice
 from fixtures.build import build_all
 from fixtures.catalogue import CODENAMES, REGIONS, Build
 
@@ -33,7 +33,7 @@ KEYS = [
 class Story:
     """What happened, for the table and the report."""
 
-    handsets: list[Handset] = field(default_factory=list)
+    demo_phones: list[DemoPhone] = field(default_factory=list)
     attacks: list[Attack] = field(default_factory=list)
     results: dict[str, ProgrammeResult] = field(default_factory=dict)
     poll: str = ""
@@ -46,39 +46,42 @@ class Story:
         return all(holds for _, _, holds in self.checks)
 
 
-def tell(stage: Stage, voice: Voice) -> Story:
+def tell(stage: Stage, narrator: Narrator) -> Story:
     """Play the whole story; raises StageError when a program fails."""
     # What needs no other chapter is made beside the first ones, on a second processor.
     with ThreadPoolExecutor(2) as beside:
         packages = beside.submit(build_all, stage.packages)
         packs = beside.submit(build_packs, stage)
-        return _tell(stage, voice, packages, packs)
+        return _tell(stage, narrator, packages, packs)
 
 
 def _tell(
-    stage: Stage, voice: Voice, packages: Future[list[Path]], packs: Future[list[dict[str, Any]]]
+    stage: Stage,
+    narrator: Narrator,
+    packages: Future[list[Path]],
+    packs: Future[list[dict[str, Any]]],
 ) -> Story:
     story = Story()
-    _keys(stage, voice, packages)
-    submissions = _release(stage, voice, 1, 1)
+    _keys(stage, narrator, packages)
+    submissions = _release(stage, narrator, 1, 1)
     stage.server(
         "rollout", "offer", *CHANNELS, "--state", stage.server_state, "--share", "100%", "--json"
     )
-    _first_installation(stage, voice, story)
+    _first_installation(stage, narrator, story)
     older = (stage.server_state / "public" / "metadata" / "timestamp.json").read_bytes()
-    _release(stage, voice, 2, submissions)
-    _half(stage, voice, story)
-    _whole(stage, voice, story)
-    _beta(stage, voice, story)
-    _attacks(stage, voice, story, older)
-    _content(stage, voice, story, packs)
-    _privacy(stage, voice, story)
+    _release(stage, narrator, 2, submissions)
+    _half(stage, narrator, story)
+    _whole(stage, narrator, story)
+    _beta(stage, narrator, story)
+    _attacks(stage, narrator, story, older)
+    _content(stage, narrator, story, packs)
+    _privacy(stage, narrator, story)
     return story
 
 
-def _keys(stage: Stage, voice: Voice, packages: Future[list[Path]]) -> None:
-    voice.chapter("1 · Keys")
-    with voice.working("building packages, making keys"):
+def _keys(stage: Stage, narrator: Narrator, packages: Future[list[Path]]) -> None:
+    narrator.chapter("1 · Keys")
+    with narrator.working("building packages, making keys"):
         stage.server("init", "--state", stage.server_state)
         stage.signer("keys", "new", "--keys", stage.keys, *KEYS)
         models = [word for codename in CODENAMES for word in ("--model", codename)]
@@ -92,23 +95,25 @@ def _keys(stage: Stage, voice: Voice, packages: Future[list[Path]]) -> None:
         stage.start_server()
         stage.wait_for_results(1)
         zips = packages.result()
-    voice.say(f"{len(zips)} OTA zips were built from ext4 and erofs images.")
-    voice.say(
+    narrator.say(f"{len(zips)} OTA zips were built from ext4 and erofs images.")
+    narrator.say(
         f"{len(KEYS)} offline keys signed root (2 of 3), targets and {len(CODENAMES)} models."
     )
-    voice.say(f"Their passphrase is {PASSPHRASE}: they sign nothing but this demo.")
-    voice.say(f"The server made its online keys, was given the root, and listens on {stage.port}.")
+    narrator.say(f"Their passphrase is {PASSPHRASE}: they sign nothing but this demo.")
+    narrator.say(
+        f"The server made its online keys, was given the root, and listens on {stage.port}."
+    )
 
 
-def _release(stage: Stage, voice: Voice, number: int, submissions: int) -> int:
-    voice.chapter(f"{2 if number == 1 else 4} · Release {number}")
-    with voice.working("inspecting and signing packages"):
+def _release(stage: Stage, narrator: Narrator, number: int, submissions: int) -> int:
+    narrator.chapter(f"{2 if number == 1 else 4} · Release {number}")
+    with narrator.working("inspecting and signing packages"):
         for codename in CODENAMES:
             for region in REGIONS:
                 _sign(stage, Build(codename, region, number), "stable")
                 submissions += 1
         stage.wait_for_published(submissions)
-    voice.say(
+    narrator.say(
         f"Build {number} of each model and region was inspected, signed offline and published."
     )
     return submissions
@@ -125,48 +130,50 @@ def _sign(stage: Stage, build: Build, channel: str) -> None:
     )  # fmt: skip
 
 
-def _first_installation(stage: Stage, voice: Voice, story: Story) -> None:
-    voice.chapter("3 · Phones")
-    with voice.working("making phones, polling, installing"):
+def _first_installation(stage: Stage, narrator: Narrator, story: Story) -> None:
+    narrator.chapter("3 · Phones")
+    with narrator.working("making phones, polling, installing"):
         for number, channel in enumerate(CHANNELS * 2):
             codename, region, _ = channel.split("/")
             name = f"{codename}-{region}-{1 + number // len(CHANNELS)}"
             factory = Build(codename, region, 0)
-            story.handsets.append(make_handset(stage, name, factory, make_persona(number)))
-        for handset in story.handsets:
-            handset.install()
-    running = sum(_number(handset) == 1 for handset in story.handsets)
-    voice.say(
-        f"{len(story.handsets)} phones left the factory with build 0, polled, installed the full"
+            story.demo_phones.append(make_demo_phone(stage, name, factory, make_persona(number)))
+        for demo_phone in story.demo_phones:
+            demo_phone.install()
+    running = sum(_number(demo_phone) == 1 for demo_phone in story.demo_phones)
+    narrator.say(
+        f"{len(story.demo_phones)} phones left the factory with build 0, polled, installed the full"
         f" package into the other slot and rebooted: {running} run build 1."
     )
     story.checks.append(("Does a real package get installed?", f"{running} phones", running == 12))
 
 
-def _half(stage: Stage, voice: Voice, story: Story) -> None:
-    voice.chapter("5 · Half of the fleet")
-    with voice.working("rolling out, polling"):
+def _half(stage: Stage, narrator: Narrator, story: Story) -> None:
+    narrator.chapter("5 · Half of the fleet")
+    with narrator.working("rolling out, polling"):
         stage.server(
             "rollout", "offer", *CHANNELS, "--state", stage.server_state, "--share", "50%",
             "--public-url", f"http://127.0.0.1:{stage.port}", "--json",
         )  # fmt: skip
         wires = []
-        for handset in story.handsets:
-            outcome, wire = handset.poll_tapped()
+        for demo_phone in story.demo_phones:
+            outcome, wire = demo_phone.poll_tapped()
             wires.append((wire.sent, wire.answers()))
-            handset.in_at_half = outcome.offer is not None
-            handset.bucket = handset.draw(counter_of(_build(handset, 2)))
-        for handset in story.handsets:
-            if handset.in_at_half:
-                handset.install()
-    inside = [handset for handset in story.handsets if handset.in_at_half]
-    agree = all(handset.in_at_half == (handset.bucket < 500) for handset in story.handsets)
-    voice.say(
-        f"Build 2 was offered to 50 %: {len(inside)} of {len(story.handsets)} phones drew a number"
-        " below 500 and installed it, the others wait."
+            demo_phone.in_at_half = outcome.offer is not None
+            demo_phone.bucket = demo_phone.draw(counter_of(_build(demo_phone, 2)))
+        for demo_phone in story.demo_phones:
+            if demo_phone.in_at_half:
+                demo_phone.install()
+    inside = [demo_phone for demo_phone in story.demo_phones if demo_phone.in_at_half]
+    agree = all(
+        demo_phone.in_at_half == (demo_phone.bucket < 500) for demo_phone in story.demo_phones
+    )
+    narrator.say(
+        f"Build 2 was offered to 50 %: {len(inside)} of {len(story.demo_phones)} phones drew a"
+        " number below 500 and installed it, the others wait."
     )
     asked, answered = ({pair[side] for pair in wires} for side in (0, 1))
-    voice.say(
+    narrator.say(
         f"Before they did, all {len(wires)} polled: {len(asked)} kind of question,"
         f" {len(asked.pop())} bytes, and {len(answered)} kind of answer. Nobody but the phones"
         " knows who is in."
@@ -176,28 +183,32 @@ def _half(stage: Stage, voice: Voice, story: Story) -> None:
         ("Can the server tell the phones apart?", f"{len(set(wires))} kind of poll", same)
     )
     story.checks.append(
-        ("Do phones decide alone who is in?", f"{len(inside)} of {len(story.handsets)} in", agree)
+        (
+            "Do phones decide alone who is in?",
+            f"{len(inside)} of {len(story.demo_phones)} in",
+            agree,
+        )
     )
 
 
-def _whole(stage: Stage, voice: Voice, story: Story) -> None:
-    with voice.working("rolling out to everyone"):
+def _whole(stage: Stage, narrator: Narrator, story: Story) -> None:
+    with narrator.working("rolling out to everyone"):
         stage.server(
             "rollout", "set", *CHANNELS, "--state", stage.server_state, "--share", "100%",
             "--public-url", f"http://127.0.0.1:{stage.port}", "--json",
         )  # fmt: skip
-        for handset in story.handsets:
-            if not handset.in_at_half:
-                handset.install()
-    running = sum(_number(handset) == 2 for handset in story.handsets)
-    kinds = sum(handset.package == "incremental" for handset in story.handsets)
-    voice.say(f"At 100 % the others followed: {running} run build 2, {kinds} by incremental.")
+        for demo_phone in story.demo_phones:
+            if not demo_phone.in_at_half:
+                demo_phone.install()
+    running = sum(_number(demo_phone) == 2 for demo_phone in story.demo_phones)
+    kinds = sum(demo_phone.package == "incremental" for demo_phone in story.demo_phones)
+    narrator.say(f"At 100 % the others followed: {running} run build 2, {kinds} by incremental.")
     story.checks.append(("Does everyone arrive?", f"{running} phones", running == 12))
 
 
-def _beta(stage: Stage, voice: Voice, story: Story) -> None:
-    voice.chapter("6 · A build that does not start")
-    with voice.working("one more release, in beta"):
+def _beta(stage: Stage, narrator: Narrator, story: Story) -> None:
+    narrator.chapter("6 · A build that does not start")
+    with narrator.working("one more release, in beta"):
         done = len(list((stage.server_state / "results").glob("[0-9a-f]*.json")))
         _sign(stage, Build("armani", "id", 3), "beta")
         stage.wait_for_results(done + 1)
@@ -206,58 +217,60 @@ def _beta(stage: Stage, voice: Voice, story: Story) -> None:
             "--share", "100%", "--public-url", f"http://127.0.0.1:{stage.port}", "--json",
         )  # fmt: skip
         sold = Build("armani", "id", 2)
-        tester = make_handset(stage, "tester", sold, make_persona(99), channel="beta")
+        tester = make_demo_phone(stage, "tester", sold, make_persona(99), channel="beta")
         running = tester.install(is_healthy=False)
         again = tester.poll()
     back = running == Build("armani", "id", 2).incremental and again.offer is None
-    voice.say(
+    narrator.say(
         f"A beta phone installed build 3 (counter 7), which did not boot: it runs {running} again."
     )
-    voice.say(f"Its next poll: {again.reason}")
+    narrator.say(f"Its next poll: {again.reason}")
     story.checks.append(("Does a failed boot fall back?", running, back))
 
 
-def _attacks(stage: Stage, voice: Voice, story: Story, older: bytes) -> None:
-    voice.chapter("7 · Attacks")
-    with voice.working("attacking"):
+def _attacks(stage: Stage, narrator: Narrator, story: Story, older: bytes) -> None:
+    narrator.chapter("7 · Attacks")
+    with narrator.working("attacking"):
         story.attacks = [
             tamper_with_package(stage),
             replay_timestamp(stage, older),
             cross_channels(stage),
         ]
     for attack in story.attacks:
-        voice.say(f"{attack.name[0].upper()}{attack.name[1:]}: {attack.sentence}")
+        narrator.say(f"{attack.name[0].upper()}{attack.name[1:]}: {attack.sentence}")
         verdict = "refused" if attack.refused else "ACCEPTED"
         story.checks.append((f"Attack: {attack.name}", verdict, attack.refused))
 
 
-def _content(stage: Stage, voice: Voice, story: Story, packs: Future[list[dict[str, Any]]]) -> None:
-    voice.chapter("8 · Public content")
-    with voice.working("publishing packs, polling from two countries"):
+def _content(
+    stage: Stage, narrator: Narrator, story: Story, packs: Future[list[dict[str, Any]]]
+) -> None:
+    narrator.chapter("8 · Public content")
+    with narrator.working("publishing packs, polling from two countries"):
         story.content = content = show_content(stage, packs.result())
     entries = sum(pack["entries"] for pack in content.packs)
-    voice.say(
+    narrator.say(
         f"{len(content.packs)} packs with {entries} entries were built, signed offline and"
         " published: access points, emergency numbers, time zones, greetings, wallpapers, themes."
     )
-    voice.say(
+    narrator.say(
         f"A phone in {OWNERS[0].town} and one in {OWNERS[1].town} polled: the same"
         f" {content.requests} requests, {content.size} bytes, and the same answers."
     )
     for question, here, there in content.rows:
-        voice.say(f"{question[0].upper()}{question[1:]}: {here} | {there}")
+        narrator.say(f"{question[0].upper()}{question[1:]}: {here} | {there}")
     same = "the same bytes" if content.is_same else "DIFFERENT BYTES"
     story.checks.append(("Does content tell where a phone is?", same, content.is_same))
     own = all(here != there for _, here, there in content.rows)
     story.checks.append(("Does each phone find its own?", f"{len(content.rows)} questions", own))
 
 
-def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
-    voice.chapter("9 · Privacy")
+def _privacy(stage: Stage, narrator: Narrator, story: Story) -> None:
+    narrator.chapter("9 · Privacy")
     target = Target(HOST, stage.port, "127.0.0.1")
     root = (stage.repo / "metadata" / "1.root.json").read_bytes()
     public = plan_public(target, root, codename="armani", region="id", channel="stable")
-    with voice.working("examining clients at both ends of real sockets"):
+    with narrator.working("examining clients at both ends of real sockets"):
         story.results = examine_clients(target, public)
         said = explain_poll(PollingClient, public, time.time())
     story.poll = "\n".join(
@@ -267,8 +280,8 @@ def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
     )
     good, bad = story.results.values()
     size = f"{good.runs} phones, {good.polls} polls, {good.size} bytes"
-    voice.say(f"{size}: {_describe(good)}.")
-    voice.say(f"The same examination of a phone of 2014: {_describe(bad)}.")
+    narrator.say(f"{size}: {_describe(good)}.")
+    narrator.say(f"The same examination of a phone of 2014: {_describe(bad)}.")
     story.checks.append(("Do good phones say anything?", _describe(good), good.is_clean))
     caught = set(bad.failed())
     story.checks.append(
@@ -283,14 +296,14 @@ def _describe(result: ProgrammeResult) -> str:
     return f"{len(failed)} of {len(result.batteries)} checks found leaks"
 
 
-def _build(handset: Handset, number: int) -> Build:
-    return Build(handset.build.codename, handset.build.region, number)
+def _build(demo_phone: DemoPhone, number: int) -> Build:
+    return Build(demo_phone.build.codename, demo_phone.build.region, number)
 
 
-def _number(handset: Handset) -> int:
+def _number(demo_phone: DemoPhone) -> int:
     """Return which build of its model a phone runs."""
-    running = handset.phone.running_build.incremental
-    return next(n for n in range(4) if _build(handset, n).incremental == running)
+    running = demo_phone.phone.running_build.incremental
+    return next(n for n in range(4) if _build(demo_phone, n).incremental == running)
 
 
 def to_dict(story: Story) -> dict[str, Any]:
@@ -303,15 +316,15 @@ def to_dict(story: Story) -> dict[str, Any]:
         ],
         "phones": [
             {
-                "name": handset.name,
-                "channel": handset.channel,
-                "factory": handset.build.incremental,
-                "bucket": handset.bucket,
-                "in_at_half": handset.in_at_half,
-                "running": handset.phone.running_build.incremental,
-                "package": handset.package,
+                "name": demo_phone.name,
+                "channel": demo_phone.channel,
+                "factory": demo_phone.build.incremental,
+                "bucket": demo_phone.bucket,
+                "in_at_half": demo_phone.in_at_half,
+                "running": demo_phone.phone.running_build.incremental,
+                "package": demo_phone.package,
             }
-            for handset in story.handsets
+            for demo_phone in story.demo_phones
         ],
         "attacks": [
             {"name": a.name, "refused": a.refused, "sentence": a.sentence} for a in story.attacks

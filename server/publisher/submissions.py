@@ -93,7 +93,7 @@ class Submissions:
         self._steps = steps
         self._blobs = blobs
         self._room = room
-        self._tell_end = on_result
+        self._on_result = on_result
         self._threads = BlobThreads()
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 
@@ -234,7 +234,7 @@ class Submissions:
         result = _result(row)
         async with self._lease.fenced() as session:
             await session.merge(row)
-            await self._tell_end(session, result)
+            await self._on_result(session, result)
         return result
 
     async def _submit(self, prepared: Prepared) -> int | None:

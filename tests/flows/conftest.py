@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from client_sim.persona import make_persona
-from demo.handsets import CERTIFICATE, counter_of, make_handset
+from demo.phones import CERTIFICATE, counter_of, make_demo_phone
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
 from tests.attacks.turned import TurnedStage
@@ -71,7 +71,7 @@ class Town(TurnedStage):
 
     def phone(self, name, number=0, seed=1):
         """Make a phone that left the factory with build `number`."""
-        return make_handset(self, name, Build("armani", "id", number), make_persona(seed))
+        return make_demo_phone(self, name, Build("armani", "id", number), make_persona(seed))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from demo.handsets import CERTIFICATE
+from demo.phones import CERTIFICATE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
 from tests.attacks.turned import Programs

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from demo.handsets import counter_of
+from demo.phones import counter_of
 from demo.stage import HOST, PASSPHRASE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
@@ -54,10 +54,10 @@ class OpenTown(Town):
 
     def install(self, address):
         """Let a new phone install from a server at `address`; return its output."""
-        handset = self.phone(f"at-{address}")
-        place = ("--phone", handset.folder, "--resolve", f"{HOST}={address}", "--json")
+        demo_phone = self.phone(f"at-{address}")
+        place = ("--phone", demo_phone.folder, "--resolve", f"{HOST}={address}", "--json")
         self.device("install", *place)
-        return handset.phone.running_build.incremental
+        return demo_phone.phone.running_build.incremental
 
 
 @pytest.fixture

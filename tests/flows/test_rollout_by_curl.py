@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.handsets import CERTIFICATE
+from demo.phones import CERTIFICATE
 from demo.stage import PASSPHRASE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build

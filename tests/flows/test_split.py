@@ -4,7 +4,7 @@ from click.testing import CliRunner
 
 import client_sim.cli
 from client_sim.persona import make_persona
-from demo.handsets import make_handset
+from demo.phones import make_demo_phone
 from fixtures.catalogue import Build
 from tests.flows.conftest import CHANNEL
 
@@ -68,7 +68,9 @@ def test_latest_is_split_and_split_again(town):
     outcome = phone.poll()
     assert outcome.changed
     assert asked(outcome) == []
-    tester = make_handset(town, "tester", Build("armani", "id", 0), make_persona(2), channel="test")
+    tester = make_demo_phone(
+        town, "tester", Build("armani", "id", 0), make_persona(2), channel="test"
+    )
     assert [name for name in asked(tester.poll()) if name.startswith("latest-0.")] != []
 
     split(town, 16)

@@ -3,7 +3,7 @@
 import pytest
 
 from client_sim.persona import make_persona
-from demo.handsets import make_handset
+from demo.phones import make_demo_phone
 from fixtures.catalogue import Build
 from tests.nginx import run_nginx
 
@@ -21,14 +21,16 @@ def test_a_phone_follows_a_static_mirror(town, tmp_path):
     town.rollout("offer", "--share", "100%")
     assert export()["removed"] == 0
     with run_nginx(out, tmp_path / "nginx") as port:
-        handset = make_handset(town, "far", Build("armani", "id", 0), make_persona(1), port=port)
-        assert handset.install() == Build("armani", "id", 1).incremental
+        demo_phone = make_demo_phone(
+            town, "far", Build("armani", "id", 0), make_persona(1), port=port
+        )
+        assert demo_phone.install() == Build("armani", "id", 1).incremental
         town.release(2, source=1)
         town.rollout("offer", "--share", "100%")
-        assert handset.poll().offer is None
+        assert demo_phone.poll().offer is None
         assert export()["written"] > 0
-        assert handset.poll().offer is not None
+        assert demo_phone.poll().offer is not None
         town.rollout("halt", "--reason", "en=It drains the battery.")
         export()
-        assert "It drains the battery" in handset.poll().reason
+        assert "It drains the battery" in demo_phone.poll().reason
         assert export()["written"] == 0

@@ -3,7 +3,7 @@
 import socket
 
 from client_sim.persona import make_persona
-from demo.handsets import counter_of, make_handset
+from demo.phones import counter_of, make_demo_phone
 from demo.stage import HOST
 from fixtures.catalogue import Build
 from tests.flows.conftest import CHANNEL
@@ -60,12 +60,14 @@ def test_an_edge_is_withdrawn_and_a_model_retired(town):
         "rollout", "offer", BETA, "--state", town.server_state, "--share", "100%",
         "--public-url", f"http://127.0.0.1:{town.port}", "--json",
     )  # fmt: skip
-    tester = make_handset(town, "tester", Build("armani", "id", 1), make_persona(2), channel="beta")
+    tester = make_demo_phone(
+        town, "tester", Build("armani", "id", 1), make_persona(2), channel="beta"
+    )
     assert tester.install() == Build("armani", "id", 2).incremental
 
     assert '"published"' in edit(town, "retire", "armani")
-    for handset in (town.phone("late"), tester, walker):
-        assert "No build has been announced" in handset.poll().reason
+    for demo_phone in (town.phone("late"), tester, walker):
+        assert "No build has been announced" in demo_phone.poll().reason
 
 
 def test_bytes_are_served_while_they_drain_and_gone_at_once_otherwise(town):

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 
-class Voice:
+class Narrator:
     """Says sentences and remembers them for the report."""
 
     def __init__(self, console: Console) -> None:

@@ -22,7 +22,7 @@ CERTIFICATE = Path(__file__).parents[1] / "fixtures" / "keys" / "FIXTURE-ONLY-ot
 
 
 @dataclass
-class Handset:
+class DemoPhone:
     """One phone, and what the report tells of it."""
 
     name: str
@@ -77,9 +77,9 @@ def counter_of(build: Build) -> int:
     return 2 * build.number + (1 if build.region == "id" else 2)
 
 
-def make_handset(
+def make_demo_phone(
     stage: Stage, name: str, build: Build, owner: Persona, *, channel: str = "stable", port: int = 0
-) -> Handset:
+) -> DemoPhone:
     """Make a phone that left the factory with `build` and belongs to `owner`."""
     image = Image(
         facts=ImageFacts(
@@ -109,4 +109,4 @@ def make_handset(
         ),
         persona=owner,
     )
-    return Handset(name, folder, Phone(folder, resolver=RESOLVER), build)
+    return DemoPhone(name, folder, Phone(folder, resolver=RESOLVER), build)
