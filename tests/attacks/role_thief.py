@@ -137,7 +137,7 @@ def offer(thief, role: Targets, path: str, *, ahead: int = 1) -> int:
 
 
 def plant(thief, files, packages=(), *, ahead=1, **others) -> None:
-    """Let a `tests.flows.street.Thief` serve role files, with proofs by the stolen log key.
+    """Let a `tests.flows.cached_phones.Thief` serve role files, with proofs by the stolen log key.
 
     `files` has version and bytes by role, `packages` pairs of target path and file. Timestamp and
     snapshot are signed `ahead` versions above the published ones. `others` are versions of further

@@ -171,7 +171,7 @@ def moment(seconds):
     return dt.datetime.fromtimestamp(min(max(seconds, 0), LATEST_EXPIRY), dt.UTC)
 
 
-class DemoPhone:
+class CachedPhone:
     """A phone: polls, installs what it may, and reboots immediately or later."""
 
     def __init__(self, team):
@@ -235,7 +235,7 @@ actions = st.lists(
 def test_one_root_brings_every_phone_back(actions, last_clock):
     """With a right clock or one a year slow, the phone installs the next build after the reset."""
     team = Team()
-    demo_phone = DemoPhone(team)
+    phone = CachedPhone(team)
     team.release()
     for name, *details in actions:
         if name == "release":
@@ -245,12 +245,12 @@ def test_one_root_brings_every_phone_back(actions, last_clock):
         else:
             theft, clock, reboots = details if name == "theft" else (None, *details)
             view = team.repository if theft is None else theft.view(team)
-            demo_phone.attempt(view, team.repository.now + clock)
+            phone.attempt(view, team.repository.now + clock)
             if reboots:
-                demo_phone.reboot()
+                phone.reboot()
     team.heal()
     for _ in range(3):
-        demo_phone.attempt(team.repository, team.repository.now + last_clock)
-        demo_phone.reboot()
-    assert demo_phone.world.public.build.counter == team.highest
-    assert load_floor(demo_phone.world.state) == team.highest
+        phone.attempt(team.repository, team.repository.now + last_clock)
+        phone.reboot()
+    assert phone.world.public.build.counter == team.highest
+    assert load_floor(phone.world.state) == team.highest

@@ -14,7 +14,7 @@ from server.core.checkpoint import encode_checkpoint
 from server.core.tlog import leaf_hash
 from tests.attacks.custody import CHANNEL, DAY, HOUR, THIEF, YEAR
 from tests.attacks.role_thief import list_package, offer, plant, sign
-from tests.flows.street import FAR
+from tests.flows.cached_phones import FAR
 
 PATH = f"{CHANNEL}/thief.zip"
 SECOND = f"{CHANNEL}/armani-2.zip"

@@ -16,7 +16,7 @@ from server.publisher.key_choice import describe_keys
 from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.rotation import make_next_keys, switch_keys
-from tests.flows.street import NOTHING, DemoPhone, Edge
+from tests.flows.cached_phones import NOTHING, CachedPhone, Edge
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, World
 
@@ -88,7 +88,7 @@ def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
 
 def check_public(world):
     """Assert what phones and auditors rely on at every moment."""
-    assert DemoPhone(Edge(world, keeps=NOTHING)).update() == FIRST
+    assert CachedPhone(Edge(world, keeps=NOTHING)).update() == FIRST
     named = log_verifier(world.published().root)
     check_metadata_is_logged(world.folder, check_log(world.folder, named.public))
 

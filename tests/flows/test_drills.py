@@ -19,7 +19,7 @@ from tuf.api.serialization.json import JSONSerializer
 from server.publisher.online_keys import HOLDERS, promote_next_key
 from signer.bundle_writer import prepared_bundle
 from signer.keys.keystore import Keystore
-from tests.flows.street import FAR
+from tests.flows.cached_phones import FAR
 from tests.flows.thief_server import make_thief, serving
 from tests.patience import until
 

@@ -12,8 +12,8 @@ import threading
 
 import pytest
 
+from tests.flows.cached_phones import NOTHING, CachedPhone, Edge
 from tests.flows.key_processes import PROGRAM, started
-from tests.flows.street import NOTHING, DemoPhone, Edge
 from tests.patience import PATIENCE
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, PACKAGE_2, SECOND, refresh_from_disk
@@ -134,7 +134,7 @@ def test_a_release_from_bundle_to_rollout(site):
             assert done.returncode == 0, done.stderr
     assert not world.folder.keys.exists()
     assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
-    assert DemoPhone(Edge(world, keeps=NOTHING)).update() == SECOND
+    assert CachedPhone(Edge(world, keeps=NOTHING)).update() == SECOND
     check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
 
 

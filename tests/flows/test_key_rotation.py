@@ -13,7 +13,7 @@ from client_sim.transport import Connection
 from server.publisher.errors import PublishError
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.rotation import make_next_keys, switch_keys
-from tests.flows.street import FAR, NOTHING, DemoPhone, Edge, Thief
+from tests.flows.cached_phones import FAR, NOTHING, CachedPhone, Edge, Thief
 from tests.server.log_invariant import check_log
 from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, refresh_from_disk
 
@@ -65,24 +65,24 @@ class Town:
         self.world = world
         # A cache evicts any answer: two remaining answers need not have the same age.
         self.edges = [Edge(world, keeps=keeps) for keeps in ("", "root", "timestamp", "proof")]
-        self.awake = [DemoPhone(edge) for edge in self.edges]
+        self.awake = [CachedPhone(edge) for edge in self.edges]
         self.asleep = []
 
     def live(self, seconds):
         """Let time pass. At the end two caches are refilled, and one phone goes offline."""
-        self._ask([DemoPhone(edge) for edge in self.edges])
+        self._ask([CachedPhone(edge) for edge in self.edges])
         for _ in range(seconds // 20):
             self._ask(self.awake)
             self.world.ahead += timedelta(seconds=20)
         for edge in self.edges[1:3]:
             edge.kept.clear()
-        sleeper = DemoPhone(Edge(self.world, keeps=NOTHING))
+        sleeper = CachedPhone(Edge(self.world, keeps=NOTHING))
         self._ask([*self.awake, sleeper])
         self.asleep.append(sleeper)
 
-    def _ask(self, demo_phones):
-        for demo_phone in demo_phones:
-            assert demo_phone.update() == FIRST
+    def _ask(self, phones):
+        for phone in phones:
+            assert phone.update() == FIRST
 
 
 def test_planned_rotation_of_every_key_through_two_roots(world):
@@ -115,71 +115,71 @@ def test_planned_rotation_of_every_key_through_two_roots(world):
 def test_a_stale_root_after_a_theft_costs_one_poll(world):
     """There is no overlap then; a phone that got no new root asks again later."""
     edge = Edge(world)
-    demo_phone = DemoPhone(edge)
-    assert demo_phone.update() == FIRST
+    phone = CachedPhone(edge)
+    assert phone.update() == FIRST
     new(world, "snapshot", "timestamp")
     publish_root(world, 2, former=False)
     world.ahead += timedelta(seconds=45)
-    assert demo_phone.update() == FIRST  # all of it from the cache
+    assert phone.update() == FIRST  # all of it from the cache
     edge.kept.pop("/metadata/timestamp.json")
-    assert "timestamp" in str(demo_phone.poll().failure)
+    assert "timestamp" in str(phone.poll().failure)
     world.ahead += timedelta(seconds=15)
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
     assert switch(world, "snapshot", "timestamp") == ["snapshot", "timestamp"]
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
 
 
 def test_a_stolen_snapshot_key_alone(world):
     """The thief raises other roles' versions out of reach; rotating the key rescues the phone."""
     honest = Edge(world, keeps=NOTHING)
-    demo_phone, thief = DemoPhone(honest), Thief(honest, world.keys)
+    phone, thief = CachedPhone(honest), Thief(honest, world.keys)
     thief.snapshot(world.published().snapshot.version, targets=FAR)
-    assert demo_phone.poll(thief).failure is not None
-    assert demo_phone.poll().failure is not None
+    assert phone.poll(thief).failure is not None
+    assert phone.poll().failure is not None
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    assert "version" in str(demo_phone.poll().failure)  # stuck on the honest server
+    assert "version" in str(phone.poll().failure)  # stuck on the honest server
     new(world, "snapshot")
     publish_root(world, 2, former=False)
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
     # The thief continues, and no phone accepts it any more.
-    assert demo_phone.poll(thief).failure is None
+    assert phone.poll(thief).failure is None
     thief.snapshot(world.published().snapshot.version, targets=FAR)
-    assert "snapshot" in str(DemoPhone(thief).poll().failure)
+    assert "snapshot" in str(CachedPhone(thief).poll().failure)
 
 
 def test_stolen_snapshot_and_timestamp_keys_with_fast_forward(world):
     """Versions a thousand million ahead are void with the root that revokes the keys."""
     honest = Edge(world, keeps=NOTHING)
-    demo_phone, thief = DemoPhone(honest), Thief(honest, world.keys)
-    assert demo_phone.update() == FIRST
+    phone, thief = CachedPhone(honest), Thief(honest, world.keys)
+    assert phone.update() == FIRST
     thief.timestamp(FAR, FAR)
     thief.snapshot(FAR)
-    assert demo_phone.update(thief) == FIRST
+    assert phone.update(thief) == FIRST
     for _ in range(2):
-        assert "must be >= 1000000000" in str(demo_phone.poll().failure)
+        assert "must be >= 1000000000" in str(phone.poll().failure)
     new(world, "snapshot", "timestamp")
     publish_root(world, 2, former=False)
-    assert demo_phone.update() == FIRST
-    assert demo_phone.poll(thief).failure is not None
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
+    assert phone.poll(thief).failure is not None
+    assert phone.update() == FIRST
     assert switch(world, "snapshot", "timestamp") == ["snapshot", "timestamp"]
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
 
 
 def test_a_stolen_timestamp_key(world):
     """The thief freezes a phone and raises its versions; a root with another key ends both."""
     honest = Edge(world, keeps=NOTHING)
-    demo_phone, thief = DemoPhone(honest), Thief(honest, world.keys)
+    phone, thief = CachedPhone(honest), Thief(honest, world.keys)
     thief.timestamp(FAR, world.published().snapshot.version)
-    assert demo_phone.update(thief) == FIRST
+    assert phone.update(thief) == FIRST
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
-    assert demo_phone.update(thief) == FIRST  # frozen
-    assert "must be >= 1000000000" in str(demo_phone.poll().failure)
+    assert phone.update(thief) == FIRST  # frozen
+    assert "must be >= 1000000000" in str(phone.poll().failure)
     new(world, "timestamp")
     publish_root(world, 2, former=False)
-    assert demo_phone.update() == SECOND
-    assert "timestamp" in str(demo_phone.poll(thief).failure)
+    assert phone.update() == SECOND
+    assert "timestamp" in str(phone.poll(thief).failure)
 
 
 def test_a_stolen_latest_key(world):
@@ -190,16 +190,16 @@ def test_a_stolen_latest_key(world):
     thief = Thief(honest, world.keys)
     version = world.published().roles["latest"].version
     thief.latest(version, {}, is_proven=False)
-    assert isinstance(DemoPhone(thief).poll().failure, LogError)
+    assert isinstance(CachedPhone(thief).poll().failure, LogError)
     # With all online keys, a signed release that is not offered yet is offered early.
     offered = world.offer(2)(world.published())
     step = far_ahead(thief, offered)
-    demo_phone = DemoPhone(honest)
-    assert demo_phone.update(thief) == SECOND
+    phone = CachedPhone(honest)
+    assert phone.update(thief) == SECOND
     # Releases that the maintainers did not sign are not installed, whatever the pointer says.
     forged = [{"sha256": "0" * 64}, {"length": 7}, {"path": "armani/id/stable/other.zip"}]
     for change in forged:
-        victim = DemoPhone(thief)
+        victim = CachedPhone(thief)
         pretended = with_package(offered, change)
         far_ahead(thief, pretended)
         outcome = victim.poll()
@@ -209,55 +209,55 @@ def test_a_stolen_latest_key(world):
     assert step == FAR
     # The phone with the far version of latest is stuck until the keys of snapshot and timestamp are
     # rotated; latest itself is reset with targets.
-    assert demo_phone.poll().failure is not None
+    assert phone.poll().failure is not None
     new(world, *HOLDERS)
     publish_root(world, 2, former=False, targets=True)
     assert world.published().pointers() == first
-    assert demo_phone.update() == FIRST
-    assert demo_phone.poll(thief).failure is not None
+    assert phone.update() == FIRST
+    assert phone.poll(thief).failure is not None
     assert switch(world, *HOLDERS, at_once=True) == list(HOLDERS)
-    assert demo_phone.update() == FIRST
-    assert DemoPhone(honest).update() == FIRST
+    assert phone.update() == FIRST
+    assert CachedPhone(honest).update() == FIRST
 
 
 def test_a_new_latest_key_comes_with_targets(world):
     """No cache has to expire first, and the stolen key is worthless from then on."""
     edge = Edge(world)
-    demo_phone = DemoPhone(edge)
-    assert demo_phone.update() == FIRST
+    phone = CachedPhone(edge)
+    assert phone.update() == FIRST
     new(world, "latest")
     listed = listing(held(world), former=False)
     files = {("targets", 2): world.ceremony.targets(2, latest=listed["latest"])}
     assert world.publish(files).reason == ""
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
     edge.kept.pop("/metadata/timestamp.json")
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
     thief = Thief(Edge(world, keeps=NOTHING), world.keys)
     thief.latest(world.published().roles["latest"].version, world.published().pointers())
-    assert "latest" in str(DemoPhone(thief).poll().failure)
+    assert "latest" in str(CachedPhone(thief).poll().failure)
     assert switch(world, "latest") == ["latest"]
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
 
 
 def test_a_stolen_log_key(world):
     """A proof signed by the stolen key alone is refused under the root that names another."""
     honest = Edge(world, keeps=NOTHING)
-    demo_phone, thief = DemoPhone(honest), Thief(honest, world.keys)
+    phone, thief = CachedPhone(honest), Thief(honest, world.keys)
     published = world.published()
     version = published.roles["latest"].version
     public = world.folder.public / "metadata" / f"{version}.latest.json"
     thief.prove("latest", version, public.read_bytes())
-    assert DemoPhone(thief).update() == FIRST  # the proof holds: it is evidence, not prevention
+    assert CachedPhone(thief).update() == FIRST  # the proof holds: it is evidence, not prevention
     new(world, "log")
     publish_root(world, 2, former=False)
-    assert demo_phone.update() == FIRST
+    assert phone.update() == FIRST
     version = world.published().roles["latest"].version
     public = world.folder.public / "metadata" / f"{version}.latest.json"
     thief.prove("latest", version, public.read_bytes())
-    assert isinstance(DemoPhone(thief).poll().failure, LogError)
+    assert isinstance(CachedPhone(thief).poll().failure, LogError)
     assert switch(world, "log", at_once=True) == ["log"]
-    assert demo_phone.update() == FIRST
-    assert DemoPhone(honest).update() == FIRST
+    assert phone.update() == FIRST
+    assert CachedPhone(honest).update() == FIRST
 
 
 def far_ahead(thief, pointers):

@@ -54,10 +54,10 @@ class OpenTown(Town):
 
     def install(self, address):
         """Let a new phone install from a server at `address`; return its output."""
-        demo_phone = self.phone(f"at-{address}")
-        place = ("--phone", demo_phone.folder, "--resolve", f"{HOST}={address}", "--json")
+        phone = self.phone(f"at-{address}")
+        place = ("--phone", phone.folder, "--resolve", f"{HOST}={address}", "--json")
         self.device("install", *place)
-        return demo_phone.phone.running_build.incremental
+        return phone.phone.running_build.incremental
 
 
 @pytest.fixture

@@ -21,16 +21,14 @@ def test_a_phone_follows_a_static_mirror(town, tmp_path):
     town.rollout("offer", "--share", "100%")
     assert export()["removed"] == 0
     with run_nginx(out, tmp_path / "nginx") as port:
-        demo_phone = make_demo_phone(
-            town, "far", Build("armani", "id", 0), make_persona(1), port=port
-        )
-        assert demo_phone.install() == Build("armani", "id", 1).incremental
+        phone = make_demo_phone(town, "far", Build("armani", "id", 0), make_persona(1), port=port)
+        assert phone.install() == Build("armani", "id", 1).incremental
         town.release(2, source=1)
         town.rollout("offer", "--share", "100%")
-        assert demo_phone.poll().offer is None
+        assert phone.poll().offer is None
         assert export()["written"] > 0
-        assert demo_phone.poll().offer is not None
+        assert phone.poll().offer is not None
         town.rollout("halt", "--reason", "en=It drains the battery.")
         export()
-        assert "It drains the battery" in demo_phone.poll().reason
+        assert "It drains the battery" in phone.poll().reason
         assert export()["written"] == 0

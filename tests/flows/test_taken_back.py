@@ -66,8 +66,8 @@ def test_an_edge_is_withdrawn_and_a_model_retired(town):
     assert tester.install() == Build("armani", "id", 2).incremental
 
     assert '"published"' in edit(town, "retire", "armani")
-    for demo_phone in (town.phone("late"), tester, walker):
-        assert "No build has been announced" in demo_phone.poll().reason
+    for phone in (town.phone("late"), tester, walker):
+        assert "No build has been announced" in phone.poll().reason
 
 
 def test_bytes_are_served_while_they_drain_and_gone_at_once_otherwise(town):

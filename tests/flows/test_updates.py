@@ -13,17 +13,17 @@ def incremental(number):
 
 def test_a_phone_follows_two_releases(town):
     """Full from the factory, then incremental; polls in between find no update."""
-    demo_phone = town.phone("follower")
-    assert "No build has been announced" in demo_phone.poll().reason
+    phone = town.phone("follower")
+    assert "No build has been announced" in phone.poll().reason
     town.release(1)
     town.rollout("offer", "--share", "100%")
-    assert demo_phone.install() == incremental(1)
-    assert demo_phone.package == "full"
-    assert demo_phone.poll().offer is None
+    assert phone.install() == incremental(1)
+    assert phone.package == "full"
+    assert phone.poll().offer is None
     town.release(2, source=1)
     town.rollout("offer", "--share", "100%")
-    assert demo_phone.install() == incremental(2)
-    assert demo_phone.package == "incremental"
+    assert phone.install() == incremental(2)
+    assert phone.package == "incremental"
     assert town.server("check", "--state", town.server_state, "--deep")
 
 
@@ -31,17 +31,17 @@ def test_a_release_halted_during_the_download_is_not_started(town):
     """The phone checks once more before it switches slots, and sees the halt."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
-    demo_phone = town.phone("stopped")
+    phone = town.phone("stopped")
 
     def report(sentence):
         if sentence.startswith("Looking once more"):
             town.rollout("halt", "--reason", "en=It drains the battery.")
 
     with pytest.raises(InstallError, match="It drains the battery"):
-        demo_phone.phone.install(report=report)
-    demo_phone.phone.reboot(is_healthy=lambda _build: True)
-    assert demo_phone.phone.running_build.incremental == incremental(0)
-    assert demo_phone.poll().offer is None
+        phone.phone.install(report=report)
+    phone.phone.reboot(is_healthy=lambda _build: True)
+    assert phone.phone.running_build.incremental == incremental(0)
+    assert phone.poll().offer is None
 
 
 def test_a_halt_is_only_followed_by_a_newer_release(town):
@@ -61,12 +61,12 @@ def test_a_paused_rollout_admits_no_new_phone(town):
     """At 0 % no phone is admitted; paused it stays so, and setting the share resumes it."""
     town.release(1)
     town.rollout("offer", "--share", "0%")
-    demo_phone = town.phone("waiting")
-    assert "0 of 1000 phones" in demo_phone.poll().reason
+    phone = town.phone("waiting")
+    assert "0 of 1000 phones" in phone.poll().reason
     town.rollout("pause", "--reason", "en=We look into a report.")
-    assert "paused (We look into a report.)" in demo_phone.poll().reason
+    assert "paused (We look into a report.)" in phone.poll().reason
     town.rollout("set", "--share", "100%")
-    assert demo_phone.install() == incremental(1)
+    assert phone.install() == incremental(1)
 
 
 def test_a_stepping_stone_is_taken_first(town):
@@ -75,7 +75,7 @@ def test_a_stepping_stone_is_taken_first(town):
     stone = 3  # the counter of build 1 in region id
     town.release(2, min_counter=stone)
     town.rollout("offer", "--share", "100%")
-    demo_phone = town.phone("walker")
-    assert demo_phone.install() == incremental(1)
-    assert demo_phone.install() == incremental(2)
-    assert "the newest" in demo_phone.poll().reason
+    phone = town.phone("walker")
+    assert phone.install() == incremental(1)
+    assert phone.install() == incremental(2)
+    assert "the newest" in phone.poll().reason

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from server.publisher.online_keys import load_online_keys
 from server.publisher.published import load_published
-from tests.flows.street import Thief
+from tests.flows.cached_phones import Thief
 
 
 @dataclass

@@ -13,7 +13,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from server.core.errors import ReleaseError
 from server.publisher import incoming
 from server.publisher.publisher import Publisher
-from tests.flows.street import NOTHING, DemoPhone, Edge
+from tests.flows.cached_phones import NOTHING, CachedPhone, Edge
 from tests.server.ceremony import MODELS, release
 from tests.server.core.content.samples import entries_of
 from tests.server.log_invariant import check_log
@@ -397,8 +397,8 @@ def test_a_burned_version(world):
             else:
                 await publisher.change_pointers(lambda _published: {})
 
-    demo_phone = DemoPhone(Edge(world, keeps=NOTHING))
-    assert demo_phone.update() == FIRST
+    phone = CachedPhone(Edge(world, keeps=NOTHING))
+    assert phone.update() == FIRST
     for files in (armani(world), None):
         with pytest.raises(CutError):
             asyncio.run(interrupted(files))
@@ -419,7 +419,7 @@ def test_a_burned_version(world):
     assert "armani 4 was submitted; 5 comes next" in refused(world, armani(world, 4), [PACKAGE_2])
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
     assert world.published().roles["latest"].version == 4  # 3 is burned
-    assert demo_phone.update() == SECOND
+    assert phone.update() == SECOND
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     assert [leaf[:2] for leaf in leaves[-4:]] == [
         ("armani", 3),

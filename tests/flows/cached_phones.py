@@ -105,7 +105,7 @@ class Thief:
         return self.world.now().replace(microsecond=0) + timedelta(days=days)
 
 
-class DemoPhone:
+class CachedPhone:
     """A phone from the factory of armani, with its stored state and its default server."""
 
     def __init__(self, place):
