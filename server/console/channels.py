@@ -70,13 +70,13 @@ async def _give_command(visit: Visit, operation: str, body: Mapping[str, Any]) -
 
 
 async def _values(visit: Visit) -> dict[str, Any]:
-    desk, codename = visit.at, visit.path["codename"]
-    state = await desk.do("get_channel", visit.path)
+    operations, codename = visit.at, visit.path["codename"]
+    state = await operations.do("get_channel", visit.path)
     now = visit.services.epoch()
     changes = (
-        await desk.do("list_changes", query={"channel": state.channel, "limit": RECENT})
+        await operations.do("list_changes", query={"channel": state.channel, "limit": RECENT})
     ).items
-    who = desk.principal
+    who = operations.principal
     return {
         "state": state,
         "timeline": _timeline(state, _moment(state, changes, now)),

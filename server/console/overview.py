@@ -50,12 +50,12 @@ class Overview:
 
     async def show(self, visit: Visit) -> Shown:
         """Show the server's state, what phones see, and what needs attention."""
-        services, desk = visit.services, visit.at
+        services, operations = visit.services, visit.at
         seen = self._surroundings.seen()
         now = services.clock()
-        status = await desk.do("get_status")
-        channels = (await desk.do("list_channels", query=EVERY)).items
-        waiting = await desk.do("list_changes", query={"state": "waiting", "limit": SHOWN})
+        status = await operations.do("get_status")
+        channels = (await operations.do("list_channels", query=EVERY)).items
+        waiting = await operations.do("list_changes", query={"state": "waiting", "limit": SHOWN})
         moving = [each for each in channels if _is_moving(each.state, each.permille)]
         clock_off = round((now - self._surroundings.steady()).total_seconds())
         values = {

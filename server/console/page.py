@@ -19,7 +19,7 @@ from server.settings import Settings
 class Visit:
     """One request to a page, checked. `secret` is of the browser's session or login.
 
-    `desk` is set on every page that needs a session.
+    `operations` is set on every page that needs a session.
     """
 
     request: web.BaseRequest
@@ -29,14 +29,14 @@ class Visit:
     query: Mapping[str, str]
     form: Mapping[str, str]
     secret: str = field(repr=False)
-    desk: OperationsClient | None = None
+    operations: OperationsClient | None = None
 
     @property
     def at(self) -> OperationsClient:
         """The API's operations, as the signed-in account."""
-        if self.desk is None:
+        if self.operations is None:
             raise TypeError("an open page asked who is signed in")
-        return self.desk
+        return self.operations
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,10 +114,10 @@ class Console:
         if request.method == "POST":
             form = await receive_form(request, origin, secret)
         query = decode_fields(request.raw_path.partition("?")[2])
-        desk = None
+        operations = None
         if visitor is not None:
-            desk = OperationsClient(visitor, self._services, request, self._shared.rates)
-        visit = Visit(request, origin, self._services, values, query, form, secret, desk)
+            operations = OperationsClient(visitor, self._services, request, self._shared.rates)
+        visit = Visit(request, origin, self._services, values, query, form, secret, operations)
         given = await page.handler(visit)
         return _move(given) if isinstance(given, Moved) else self._show(given, visitor, secret)
 

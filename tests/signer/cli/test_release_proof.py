@@ -16,9 +16,7 @@ def report_on(tmp_path):
     """Give a function that proves a package, and returns its report's path."""
 
     def call(package, source=None):
-        request = Request(
-            package, source, CERTIFICATE_FILE.read_bytes(), None, find_version()
-        )
+        request = Request(package, source, CERTIFICATE_FILE.read_bytes(), None, find_version())
         path = tmp_path / f"{package.stem}.proof.json"
         proof = prove(request, tmp_path / "phone", say=lambda _: None)
         path.write_bytes(encode_proof(proof))
