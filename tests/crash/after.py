@@ -34,9 +34,9 @@ from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.publisher.test_garbage import age_all, put, sha, there
 from tests.server.publisher.test_mirror import read as read_mirror
 from tests.server.publisher.test_rebuild import rows
-from tests.server.release.rollouts.desk import DAY
-from tests.server.release.rollouts.desk import open_desk as open_rollouts_desk
-from tests.server.release.uploads.desk import open_desk, principal
+from tests.server.release.rollouts.harness import DAY
+from tests.server.release.rollouts.harness import open_harness as open_rollouts_harness
+from tests.server.release.uploads.harness import open_harness, principal
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
 PATH = CHANNEL.pointer_path
@@ -103,8 +103,8 @@ def prepare_halt(story):
     """Schedule a rollout command for tomorrow."""
 
     async def wait():
-        async with open_rollouts_desk(story.world) as desk:
-            await desk.request(Pause(), if_match="*", due_at=story.world.epoch() + DAY)
+        async with open_rollouts_harness(story.world) as harness:
+            await harness.request(Pause(), if_match="*", due_at=story.world.epoch() + DAY)
 
     asyncio.run(wait())
 
@@ -117,10 +117,10 @@ def prepare_upload(story):
     """Begin an upload of which the first part has arrived."""
 
     async def begin():
-        async with open_desk(story.world.folder.root) as desk:
-            desk.restart(ROOMY)
-            upload_id = await desk.create(data=WHOLE)
-            await desk.append(upload_id, 0, WHOLE[:FIRST_PART])
+        async with open_harness(story.world.folder.root) as harness:
+            harness.restart(ROOMY)
+            upload_id = await harness.create(data=WHOLE)
+            await harness.append(upload_id, 0, WHOLE[:FIRST_PART])
             return upload_id
 
     story.job["upload"] = asyncio.run(begin())
@@ -185,14 +185,16 @@ def carry_on(world, command):
     world.ahead += timedelta(seconds=ORPHAN_SECONDS + 1)
 
     async def restart():
-        async with open_rollouts_desk(world) as desk:
-            await desk.rollouts.run_due()
-            if not [change for change in await desk.rollouts.find() if change.command == command]:
-                await desk.request(command)
-            assert desk.alarms == []
-            actions = [action for _, action in await desk.audit_log()]
+        async with open_rollouts_harness(world) as harness:
+            await harness.rollouts.run_due()
+            if not [
+                change for change in await harness.rollouts.find() if change.command == command
+            ]:
+                await harness.request(command)
+            assert harness.alarms == []
+            actions = [action for _, action in await harness.audit_log()]
             assert len(set(actions)) == len(actions)
-            return {change.action: str(change.state) for change in await desk.rollouts.find()}
+            return {change.action: str(change.state) for change in await harness.rollouts.find()}
 
     return asyncio.run(restart())
 
@@ -217,21 +219,21 @@ def restart_upload(world, story):
     upload_id = story.job["upload"]
 
     async def restart():
-        async with open_desk(world.folder.root) as desk:
-            desk.restart(ROOMY)
-            await desk.uploads.tidy()
-            await desk.uploads.recover()
-            offset = await desk.offset(upload_id)
+        async with open_harness(world.folder.root) as harness:
+            harness.restart(ROOMY)
+            await harness.uploads.tidy()
+            await harness.uploads.recover()
+            offset = await harness.offset(upload_id)
             assert offset in {FIRST_PART, len(WHOLE)}
-            desk.numbers = 5
-            await desk.append(upload_id, offset, WHOLE[offset:])
-            assert await desk.uploads.blob_length(WHOLE_SHA256) == len(WHOLE)
-            assert desk.blob(WHOLE_SHA256) == WHOLE
-            await desk.uploads.sweep()
-            assert desk.files() == []
-            told = [action for action in await desk.audit_log() if action.startswith("upload.")]
+            harness.numbers = 5
+            await harness.append(upload_id, offset, WHOLE[offset:])
+            assert await harness.uploads.blob_length(WHOLE_SHA256) == len(WHOLE)
+            assert harness.blob(WHOLE_SHA256) == WHOLE
+            await harness.uploads.sweep()
+            assert harness.files() == []
+            told = [action for action in await harness.audit_log() if action.startswith("upload.")]
             assert told == ["upload.create", "upload.finish"]
-            assert (await desk.uploads.look(principal(), upload_id)).is_whole
+            assert (await harness.uploads.look(principal(), upload_id)).is_whole
 
     asyncio.run(restart())
 

@@ -20,8 +20,8 @@ from server.release.webhooks.sender import Sender
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from tests.crash.sender import ROOMY, send_rest
-from tests.server.release.rollouts.desk import open_desk as open_rollouts_desk
-from tests.server.release.uploads.desk import open_desk
+from tests.server.release.rollouts.harness import open_harness as open_rollouts_harness
+from tests.server.release.uploads.harness import open_harness
 
 OFFER = Offer(2, Plan([Stage(10)]))
 
@@ -68,28 +68,28 @@ async def switch(world, _job, start):
 
 async def roll_out(world, _job, start):
     """Give the command to offer the second release to a part of the fleet."""
-    async with open_rollouts_desk(world) as desk:
-        desk.rollouts._entropy = change_id
-        tag = await desk.tag()
+    async with open_rollouts_harness(world) as harness:
+        harness.rollouts._entropy = change_id
+        tag = await harness.tag()
         start()
-        await desk.request(OFFER, if_match=tag)
+        await harness.request(OFFER, if_match=tag)
 
 
 async def halt(world, _job, start):
     """Give the command to halt the offer; another command waits for its time."""
-    async with open_rollouts_desk(world) as desk:
-        desk.rollouts._entropy = change_id
+    async with open_rollouts_harness(world) as harness:
+        harness.rollouts._entropy = change_id
         start()
-        await desk.request(Halt(), if_match="*")
+        await harness.request(Halt(), if_match="*")
 
 
 async def upload(world, job, start):
     """Send the rest of an upload with a checksum."""
-    async with open_desk(world.folder.root) as desk:
+    async with open_harness(world.folder.root) as harness:
         start()
-        desk.numbers = 1
-        desk.restart(ROOMY)
-        await send_rest(desk, {**job, "checksum": True}, lambda: None)
+        harness.numbers = 1
+        harness.restart(ROOMY)
+        await send_rest(harness, {**job, "checksum": True}, lambda: None)
 
 
 async def tell(world, _job, start):

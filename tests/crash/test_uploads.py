@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.crash.sender import FIRST, PIECE, ROOMY, WHOLE
-from tests.server.release.uploads.desk import open_desk, principal
+from tests.server.release.uploads.harness import open_harness, principal
 
 SHA256 = hashlib.sha256(WHOLE).hexdigest()
 
@@ -17,10 +17,10 @@ def begun(fresh):
     """Give a server with an upload of which the first part has arrived, and the upload's id."""
 
     async def begin():
-        async with open_desk(fresh.folder.root) as desk:
-            desk.restart(ROOMY)
-            upload_id = await desk.create(data=WHOLE)
-            await desk.append(upload_id, 0, WHOLE[:FIRST])
+        async with open_harness(fresh.folder.root) as harness:
+            harness.restart(ROOMY)
+            upload_id = await harness.create(data=WHOLE)
+            await harness.append(upload_id, 0, WHOLE[:FIRST])
             return upload_id
 
     return fresh, asyncio.run(begin())
@@ -30,20 +30,20 @@ def resume(world, upload_id):
     """Restart, read the offset as a client does, and let the client send the rest."""
 
     async def inside():
-        async with open_desk(world.folder.root) as desk:
-            desk.restart(ROOMY)
-            await desk.uploads.tidy()
-            await desk.uploads.recover()
-            offset = await desk.offset(upload_id)
-            assert (await desk.uploads.blob_length(SHA256) is not None) == (offset == len(WHOLE))
-            desk.numbers = 5
-            await desk.append(upload_id, offset, WHOLE[offset:])
-            assert await desk.uploads.blob_length(SHA256) == len(WHOLE)
-            assert desk.blob(SHA256) == WHOLE
-            await desk.uploads.sweep()
-            assert desk.files() == []
-            assert await desk.audit_log() == ["upload.create", "upload.finish"]
-            assert (await desk.uploads.look(principal(), upload_id)).is_whole
+        async with open_harness(world.folder.root) as harness:
+            harness.restart(ROOMY)
+            await harness.uploads.tidy()
+            await harness.uploads.recover()
+            offset = await harness.offset(upload_id)
+            assert (await harness.uploads.blob_length(SHA256) is not None) == (offset == len(WHOLE))
+            harness.numbers = 5
+            await harness.append(upload_id, offset, WHOLE[offset:])
+            assert await harness.uploads.blob_length(SHA256) == len(WHOLE)
+            assert harness.blob(SHA256) == WHOLE
+            await harness.uploads.sweep()
+            assert harness.files() == []
+            assert await harness.audit_log() == ["upload.create", "upload.finish"]
+            assert (await harness.uploads.look(principal(), upload_id)).is_whole
             return offset
 
     offset = asyncio.run(inside())

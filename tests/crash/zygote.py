@@ -24,7 +24,7 @@ from tests.crash.sender import ROOMY, send_rest
 from tests.crash.stories import STORIES
 from tests.crash.watch import watch as watch_changes
 from tests.programs import PROGRAMS, walk
-from tests.server.release.uploads.desk import open_desk
+from tests.server.release.uploads.harness import open_harness
 from tests.server.world import World
 
 #: System calls that change the disk visibly for other processes.
@@ -75,11 +75,11 @@ def act(job, writer):
             os.kill(os.getpid(), signal.SIGKILL)
 
     async def upload():
-        async with open_desk(folder.root) as desk:
-            desk.numbers = 1
+        async with open_harness(folder.root) as harness:
+            harness.numbers = 1
             sys.addaudithook(watch)
-            desk.restart(ROOMY, after_step)
-            await send_rest(desk, job, lambda: point("piece"))
+            harness.restart(ROOMY, after_step)
+            await send_rest(harness, job, lambda: point("piece"))
 
     async def run():
         if job["action"] == "upload":

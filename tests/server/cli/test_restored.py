@@ -16,7 +16,7 @@ from server.release.rollouts.changes import State
 from server.release.rollouts.commands import Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.database import open_database
-from tests.server.release.rollouts.desk import open_desk
+from tests.server.release.rollouts.harness import open_harness
 from tests.server.world import PACKAGE_2
 
 OPERATOR = command_line_principal("root")
@@ -68,18 +68,18 @@ def restored(world):
             await begin_session(session, lambda n: entropy(slice(n)), origin, at=world.epoch())
 
     async def before():
-        async with open_desk(world) as desk:
-            await desk.request(Offer(2, stages(10)))
-            await desk.request(Schedule(stages(500)), due_at=world.epoch() + HOUR)
-            await desk.request(Schedule(stages(600)), due_at=world.epoch() + 9 * HOUR)
+        async with open_harness(world) as harness:
+            await harness.request(Offer(2, stages(10)))
+            await harness.request(Schedule(stages(500)), due_at=world.epoch() + HOUR)
+            await harness.request(Schedule(stages(600)), due_at=world.epoch() + 9 * HOUR)
 
     async def after():
         world.ahead = timedelta(hours=2)
-        async with open_desk(world) as desk:
-            (done,) = await desk.rollouts.run_due()
+        async with open_harness(world) as harness:
+            (done,) = await harness.rollouts.run_due()
             assert done.state == State.DONE
-            await desk.request(Pause())
-            async with desk.sessions.begin() as session:
+            await harness.request(Pause())
+            async with harness.sessions.begin() as session:
                 await revoke_token(session, OPERATOR, identity="000000000001", at=world.epoch())
 
     asyncio.run(hire())
@@ -97,11 +97,11 @@ def look(world, texts):
     """Return what `run` carries out, whether the channel is paused, and which tokens are valid."""
 
     async def inside():
-        async with open_desk(world) as desk:
-            settled = await desk.rollouts.run_due()
-            pointer = await desk.pointer()
+        async with open_harness(world) as harness:
+            settled = await harness.rollouts.run_due()
+            pointer = await harness.pointer()
             holding = []
-            async with desk.sessions() as session:
+            async with harness.sessions() as session:
                 for text in texts:
                     try:
                         await authenticate(session, text, world.now())
@@ -109,7 +109,7 @@ def look(world, texts):
                         continue
                     holding.append(text)
                 sessions = await list_sessions(session, world.epoch() - 10 * HOUR)
-            found = await desk.rollouts.find()
+            found = await harness.rollouts.find()
         return settled, pointer.paused, holding, len(sessions), found
 
     return asyncio.run(inside())

@@ -28,7 +28,7 @@ KEPT = {FIRST: (PACKAGE_1, release(1))}
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-class Desk:
+class Harness:
     """A signer's machine: bundles, a token file, and how long the tool paused."""
 
     def __init__(self, folder):
@@ -55,11 +55,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
+def harness(tmp_path):
     """Give a signer's machine."""
     folder = tmp_path / "desk"
     folder.mkdir()
-    return Desk(folder)
+    return Harness(folder)
 
 
 @pytest.fixture
@@ -82,72 +82,72 @@ async def served(world):
 
 
 @pytest.fixture
-def bundle(desk, world):
+def bundle(harness, world):
     """Give a bundle with the second release, whose package has 5 MB."""
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE, release(2))}
     role = world.ceremony.role("armani", 3, files)
     blobs = {sha256: data for sha256, data in world.ceremony.blobs.items() if data == PACKAGE}
-    return desk.bundle({("armani", 3): role}, blobs)
+    return harness.bundle({("armani", 3): role}, blobs)
 
 
-async def test_a_release(desk, bundle, served, world):
+async def test_a_release(harness, bundle, served, world):
     """What the server lacks is sent, the rest is not; the same command again changes nothing."""
-    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
     assert (status, TOKEN in written) == (0, False), written
     assert f"snapshot 4; bundle {bundle.name}, 5.12 MB of packages were sent." in written
     assert SECOND in (await asyncio.to_thread(world.published)).roles["armani"].targets
-    status, written = await asyncio.to_thread(desk.submit, served.port, "--json", bundle)
+    status, written = await asyncio.to_thread(harness.submit, served.port, "--json", bundle)
     assert status == 0
     assert f'"bundle": "{bundle.name}", "sent": 0, "snapshot": 4' in written
-    assert desk.pauses == []
+    assert harness.pauses == []
 
 
-async def test_a_submission_of_many_megabytes(desk, served, world):
+async def test_a_submission_of_many_megabytes(harness, served, world):
     """18 MB of metadata go in one bundle and are published together, through a cut as well."""
     files = {}
     for version in range(3, 7):
         metadata = Metadata.from_bytes(world.ceremony.role("armani", version, KEPT))
         metadata.signed.unrecognized_fields["x"] = "x" * 4_500_000
         files["armani", version] = world.ceremony.sign("armani", metadata.signed)
-    bundle = desk.bundle(files, {})
+    bundle = harness.bundle(files, {})
     with run_fault_proxy(served.port) as proxy:
         proxy.fault, proxy.limit, proxy.times = Fault.CUT_REQUEST, 9_000_000, 1
-        status, written = await asyncio.to_thread(desk.submit, proxy.port, bundle)
-    assert (status, desk.pauses) == (0, [0.5]), written
+        status, written = await asyncio.to_thread(harness.submit, proxy.port, bundle)
+    assert (status, harness.pauses) == (0, [0.5]), written
     assert sum(map(len, files.values())) > 17 << 20
     assert (await asyncio.to_thread(world.published)).roles["armani"].version == 6
     # The result comes first, and then the bundle goes.
     await asyncio.to_thread(until, lambda: not list(world.folder.incoming.iterdir()))
 
 
-async def test_lost_connections(desk, bundle, served):
+async def test_lost_connections(harness, bundle, served):
     """Connections end in the middle of the package: it goes on from what the server has."""
     with run_fault_proxy(served.port) as proxy:
         proxy.fault, proxy.limit, proxy.times = Fault.CUT_REQUEST, 3_000_000, 2
-        status, written = await asyncio.to_thread(desk.submit, proxy.port, bundle)
+        status, written = await asyncio.to_thread(harness.submit, proxy.port, bundle)
     assert status == 0, written
-    assert desk.pauses
+    assert harness.pauses
 
 
-async def test_a_server_that_fails(desk, bundle, served):
+async def test_a_server_that_fails(harness, bundle, served):
     """It is asked again with pauses that double, and then the tool says how to go on."""
     with run_fault_proxy(served.port) as proxy:
         proxy.fault = Fault.ERROR
-        status, written = await asyncio.to_thread(desk.submit, proxy.port, bundle)
+        status, written = await asyncio.to_thread(harness.submit, proxy.port, bundle)
     assert status == 3
-    assert desk.pauses == [0.5, 1, 2, 4, 8, 16, 32]
-    assert len(desk.pauses) == TRIES - 1
+    assert harness.pauses == [0.5, 1, 2, 4, 8, 16, 32]
+    assert len(harness.pauses) == TRIES - 1
     assert "is away" in written
     assert "run the same command again later" in written
 
 
-async def test_a_certificate_of_ones_own_authority(desk, bundle, world, tmp_path):
+async def test_a_certificate_of_ones_own_authority(harness, bundle, world, tmp_path):
     """Without `--ca` the certificate does not hold, and the token is not sent; with it, it does."""
     cert, key, _ = write_certificate(tmp_path)
     settings = Settings(api_port=0, api_cert=str(cert), api_key=str(key))
     async with api_world(world, settings=settings) as api:
         url = ("--to", f"https://127.0.0.1:{api.port}")
-        status, written = await asyncio.to_thread(desk.submit, 1, *url, bundle)
+        status, written = await asyncio.to_thread(harness.submit, 1, *url, bundle)
         assert (status, "name that with --ca" in written) == (3, True)
         assert (
             api.registry.get_sample_value(
@@ -155,15 +155,15 @@ async def test_a_certificate_of_ones_own_authority(desk, bundle, world, tmp_path
             )
             == 0
         )
-        desk.token.write_text("viewer")
-        status, written = await asyncio.to_thread(desk.submit, 1, *url, "--ca", cert, bundle)
+        harness.token.write_text("viewer")
+        status, written = await asyncio.to_thread(harness.submit, 1, *url, "--ca", cert, bundle)
         assert (status, "is not allowed to upload" in written) == (1, True)
 
 
-async def test_a_bundle_that_is_refused(desk, served, world):
+async def test_a_bundle_that_is_refused(harness, served, world):
     """The server's own sentence is printed: exit status 1."""
-    bundle = desk.bundle({("armani", 9): world.ceremony.role("armani", 9)}, {})
-    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    bundle = harness.bundle({("armani", 9): world.ceremony.role("armani", 9)}, {})
+    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
     assert status == 1
     assert "refuses the bundle: armani 9 was submitted; 3 comes next." in written
 
@@ -172,35 +172,35 @@ async def test_a_bundle_that_is_refused(desk, served, world):
     ("token", "sentence"),
     [("viewer", "is not allowed to upload"), ("nobody-knows-it", "valid token")],
 )
-async def test_who_may_not(desk, bundle, served, token, sentence):
+async def test_who_may_not(harness, bundle, served, token, sentence):
     """A token without the right, and one that is none: exit status 1, at once."""
-    desk.token.write_text(token)
-    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    harness.token.write_text(token)
+    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
     assert status == 1
     assert sentence in written
     assert "nobody-knows-it" not in written
-    assert desk.pauses == []
+    assert harness.pauses == []
 
 
-async def test_a_package_that_has_changed(desk, bundle, served):
+async def test_a_package_that_has_changed(harness, bundle, served):
     """Other bytes of the same length are found by the server, and named here; nothing stays."""
     (path,) = (bundle / "blobs").iterdir()
     path.write_bytes(PACKAGE[::-1])
-    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
     assert status == 1
     assert "is not the file that was signed" in written
     path.write_bytes(PACKAGE[:-1])
-    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
     assert (status, "is not the file that was signed" in written) == (1, True)
     path.write_bytes(PACKAGE)
-    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
     assert status == 0, written
 
 
-def test_a_place_is_one(desk, bundle):
+def test_a_place_is_one(harness, bundle):
     """`ceremony submit` goes to a folder or to a server, and says so where it is both or none."""
-    for place in ((), ("--out", desk.outgoing, "--to", "https://updates.example")):
-        arguments = ("ceremony", "submit", "--repo", desk.folder, *place, bundle / "bundle.json")
+    for place in ((), ("--out", harness.outgoing, "--to", "https://updates.example")):
+        arguments = ("ceremony", "submit", "--repo", harness.folder, *place, bundle / "bundle.json")
         written = io.StringIO()
         with redirect_stdout(written), redirect_stderr(written):
             assert main([*map(str, arguments)], Surroundings(NOW, os.urandom, {})) == 2
@@ -214,7 +214,7 @@ def test_what_is_made_without_a_folder(bundle):
     assert made == loaded
 
 
-def test_tokens_that_are_not_taken(desk, bundle):
+def test_tokens_that_are_not_taken(harness, bundle):
     """A file that others may read, two lines, nothing at all; no sentence quotes it."""
     for text, mode, sentence in (
         ("secret-token", 0o644, "Others may read"),
@@ -222,9 +222,9 @@ def test_tokens_that_are_not_taken(desk, bundle):
         ("secret token", 0o600, "no API token"),
         ("", 0o600, "no API token"),
     ):
-        desk.token.write_text(text)
-        desk.token.chmod(mode)
-        status, written = desk.submit(1, bundle)
+        harness.token.write_text(text)
+        harness.token.chmod(mode)
+        status, written = harness.submit(1, bundle)
         assert status == 1
         assert sentence in written
         assert "secret" not in written
@@ -245,17 +245,17 @@ def test_tokens_that_are_not_taken(desk, bundle):
     ],
     ids=range(9),
 )
-def test_addresses_that_are_not_taken(desk, bundle, url):
+def test_addresses_that_are_not_taken(harness, bundle, url):
     """Plain http leaves this machine never, and an address is a scheme, a host and a port."""
-    status, written = desk.submit(1, "--to", url, bundle)
+    status, written = harness.submit(1, "--to", url, bundle)
     assert status == 2
     assert "--to" in written
 
 
-def test_what_is_no_bundle(desk, bundle):
+def test_what_is_no_bundle(harness, bundle):
     """A folder that `--out` did not make, or whose files were changed: nothing is sent."""
-    status, written = desk.submit(1, desk.outgoing)
+    status, written = harness.submit(1, harness.outgoing)
     assert (status, "bundle.json is not there" in written) == (1, True)
     (bundle / "metadata" / "3.armani.json").write_bytes(b"{}")
-    status, written = desk.submit(1, bundle)
+    status, written = harness.submit(1, bundle)
     assert (status, "is not the file that was signed" in written) == (1, True)

@@ -19,7 +19,7 @@ from server.release.rollouts.commands import Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.directory import create_webhook, disable_webhook, rotate_secret
 from server.storage.database import open_database
-from tests.server.release.rollouts.desk import APPROVER, ENGINEER, open_desk, person
+from tests.server.release.rollouts.harness import APPROVER, ENGINEER, open_harness, person
 from tests.server.world import PACKAGE_2
 
 OPERATOR = command_line_principal("root")
@@ -86,23 +86,23 @@ async def make_webhooks(sessions, at):
     await rotate_secret(sessions, ADMIN, f"{1:032x}", 60, at, bytes)
 
 
-async def run_commands(desk):
+async def run_commands(harness):
     """Give commands: done, waiting, approved for tomorrow, cancelled, rejected."""
 
     async def schedule(permille, **options):
-        return await desk.request(Schedule(Plan(stages=[Stage(permille)])), **options)
+        return await harness.request(Schedule(Plan(stages=[Stage(permille)])), **options)
 
-    tomorrow = desk.world.epoch() + DAY
-    offered = await desk.request(Offer(2, Plan(stages=[Stage(10)])))
-    await desk.rollouts.approve(APPROVER, offered.id)
-    await desk.request(Pause(reason={"en": "a pause"}))
+    tomorrow = harness.world.epoch() + DAY
+    offered = await harness.request(Offer(2, Plan(stages=[Stage(10)])))
+    await harness.rollouts.approve(APPROVER, offered.id)
+    await harness.request(Pause(reason={"en": "a pause"}))
     await schedule(300)
     approved = await schedule(500, due_at=tomorrow)
-    await desk.rollouts.approve(APPROVER, approved.id)
+    await harness.rollouts.approve(APPROVER, approved.id)
     cancelled = await schedule(600, due_at=tomorrow)
-    await desk.rollouts.cancel(ENGINEER, cancelled.id, "not wanted")
+    await harness.rollouts.cancel(ENGINEER, cancelled.id, "not wanted")
     rejected = await schedule(700)
-    await desk.rollouts.reject(APPROVER, rejected.id, "too much")
+    await harness.rollouts.reject(APPROVER, rejected.id, "too much")
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +112,12 @@ def team_state(published_state, tmp_path_factory):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     async def fill():
-        # First, and recorded: the desk makes missing accounts.
+        # First, and recorded: the harness makes missing accounts.
         async with open_database(world.folder.database) as sessions:
             await hire(sessions, world.epoch())
-        async with open_desk(world, ("*/*/stable",)) as desk:
-            await make_webhooks(desk.sessions, world.epoch())
-            await run_commands(desk)
+        async with open_harness(world, ("*/*/stable",)) as harness:
+            await make_webhooks(harness.sessions, world.epoch())
+            await run_commands(harness)
 
     asyncio.run(fill())
     return world

@@ -18,7 +18,7 @@ from server.storage.control_models import Account, Change
 from server.storage.errors import StorageError
 from tests.server.ceremony import release
 from tests.server.publisher.checks.damage import plant, run
-from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person
+from tests.server.release.rollouts.harness import APPROVER, DAY, ENGINEER, open_harness, person
 from tests.server.release.rollouts.pointers import make_pointer
 from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2
 
@@ -44,51 +44,51 @@ def two(world):
 
 async def test_an_approval_admits_no_phone_to_another_build(two):
     """100 % for build 1, approved when build 2 has 1 %: refused, and its approver sees why."""
-    async with open_desk(two, ["*/*/stable"]) as desk:
-        meant = await desk.request(Schedule(FULL))
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        meant = await harness.request(Schedule(FULL))
         assert meant.counter == 1
-        offer = await desk.request(Offer(2, PLAN))
-        await desk.rollouts.approve(APPROVER, offer.id)
-        late = await desk.rollouts.approve(person("ida", Role.APPROVER), meant.id)
+        offer = await harness.request(Offer(2, PLAN))
+        await harness.rollouts.approve(APPROVER, offer.id)
+        late = await harness.rollouts.approve(person("ida", Role.APPROVER), meant.id)
         assert late.state == State.REFUSED
         assert "offered 1 (build 1), and now it offers 2 (build 2)" in late.reason
-        assert (await desk.pointer()).permille_at(two.epoch()) == 10
+        assert (await harness.pointer()).permille_at(two.epoch()) == 10
 
 
 async def test_a_due_command_is_for_the_build_it_was_given_for(two):
     """The same without approvals: what was scheduled for build 1 does not touch build 2."""
-    async with open_desk(two) as desk:
-        meant = await desk.request(Schedule(FULL), due_at=two.epoch() + 60)
-        await desk.request(Offer(2, PLAN))
+    async with open_harness(two) as harness:
+        meant = await harness.request(Schedule(FULL), due_at=two.epoch() + 60)
+        await harness.request(Offer(2, PLAN))
         two.ahead = timedelta(minutes=2)
-        (refused,) = await desk.rollouts.run_due()
+        (refused,) = await harness.rollouts.run_due()
         assert (refused.id, refused.state) == (meant.id, State.REFUSED)
-        assert (await desk.pointer()).permille_at(two.epoch()) == 10
+        assert (await harness.pointer()).permille_at(two.epoch()) == 10
 
 
 @pytest.mark.parametrize("command", [Offer(2, PLAN), Schedule(FULL)])
 async def test_nothing_from_before_a_pause_ends_it(two, command):
     """A person investigates: what becomes due meanwhile is refused, with an alarm."""
-    async with open_desk(two) as desk:
-        due = await desk.request(command, due_at=two.epoch() + 60)
-        await desk.request(Pause({"en": "We look at a report."}))
+    async with open_harness(two) as harness:
+        due = await harness.request(command, due_at=two.epoch() + 60)
+        await harness.request(Pause({"en": "We look at a report."}))
         two.ahead = timedelta(minutes=2)
-        (refused,) = await desk.rollouts.run_due()
+        (refused,) = await harness.rollouts.run_due()
         assert (refused.id, refused.state) == (due.id, State.REFUSED)
         assert "was paused after this command was given" in refused.reason
-        assert (await desk.pointer()).paused
-        assert len(desk.alarms) == 1
+        assert (await harness.pointer()).paused
+        assert len(harness.alarms) == 1
 
 
 async def test_a_command_given_during_a_pause_may_end_it(two):
     """A command by someone who saw the pause is intended."""
-    async with open_desk(two) as desk:
-        await desk.request(Pause())
-        await desk.request(Schedule(FULL), due_at=two.epoch() + 60)
+    async with open_harness(two) as harness:
+        await harness.request(Pause())
+        await harness.request(Schedule(FULL), due_at=two.epoch() + 60)
         two.ahead = timedelta(minutes=2)
-        (done,) = await desk.rollouts.run_due()
+        (done,) = await harness.rollouts.run_due()
         assert done.state == State.DONE
-        assert not (await desk.pointer()).paused
+        assert not (await harness.pointer()).paused
 
 
 @pytest.mark.parametrize(
@@ -104,63 +104,65 @@ async def test_a_command_given_during_a_pause_may_end_it(two):
 )
 async def test_people_who_may_not_any_more(two, name, values):
     """Disabled, with another role, for other models: what they proposed or approved is refused."""
-    async with open_desk(two, ["*/*/stable"]) as desk:
-        change = await desk.request(Offer(2, PLAN), due_at=two.epoch() + 60)
-        await desk.rollouts.approve(APPROVER, change.id)
-        async with desk.sessions.begin() as session:
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        change = await harness.request(Offer(2, PLAN), due_at=two.epoch() + 60)
+        await harness.rollouts.approve(APPROVER, change.id)
+        async with harness.sessions.begin() as session:
             await session.execute(update(Account).where(Account.name == name).values(**values))
         two.ahead = timedelta(minutes=2)
-        (refused,) = await desk.rollouts.run_due()
+        (refused,) = await harness.rollouts.run_due()
         assert refused.state == State.REFUSED
         assert refused.reason.startswith(f"{name}, who ")
-        assert (await desk.pointer()).steps[-1].counter == 1
+        assert (await harness.pointer()).steps[-1].counter == 1
 
 
 async def test_a_command_on_the_server_needs_no_account(two):
     """`cli:USER` has none; that user could write the state folder."""
-    async with open_desk(two) as desk:
-        await desk.request(Offer(2, PLAN), person("cli:root", Role.ADMIN), due_at=two.epoch() + 60)
+    async with open_harness(two) as harness:
+        await harness.request(
+            Offer(2, PLAN), person("cli:root", Role.ADMIN), due_at=two.epoch() + 60
+        )
         two.ahead = timedelta(minutes=2)
-        (done,) = await desk.rollouts.run_due()
+        (done,) = await harness.rollouts.run_due()
         assert done.state == State.DONE
 
 
 async def test_a_halt_wins_over_an_offer_that_waits(two):
     """Before the first offer: it is cancelled, and an approval comes too late."""
-    async with open_desk(two, ["*/*/beta"]) as desk:
+    async with open_harness(two, ["*/*/beta"]) as harness:
         with pytest.raises(NotFoundError, match="offers nothing yet"):
-            await desk.rollouts.request(ENGINEER, [ChangeRequest(BETA, Halt())])
-        (waiting,) = await desk.rollouts.request(ENGINEER, [ChangeRequest(BETA, Offer(1, PLAN))])
-        (halt,) = await desk.rollouts.request(
+            await harness.rollouts.request(ENGINEER, [ChangeRequest(BETA, Halt())])
+        (waiting,) = await harness.rollouts.request(ENGINEER, [ChangeRequest(BETA, Offer(1, PLAN))])
+        (halt,) = await harness.rollouts.request(
             APPROVER, [ChangeRequest(BETA, Halt({"en": "Not this one."}))]
         )
-        assert (halt.state, halt.snapshot) == (State.DONE, (await desk.versions())[0])
-        assert (await desk.rollouts.get(waiting.id)).state == State.CANCELLED
+        assert (halt.state, halt.snapshot) == (State.DONE, (await harness.versions())[0])
+        assert (await harness.rollouts.get(waiting.id)).state == State.CANCELLED
         with pytest.raises(ConflictError, match="cannot be approved"):
-            await desk.rollouts.approve(person("ida", Role.APPROVER), waiting.id)
-        assert (await desk.rollouts.view(BETA)).pointer is None
+            await harness.rollouts.approve(person("ida", Role.APPROVER), waiting.id)
+        assert (await harness.rollouts.view(BETA)).pointer is None
 
 
 async def test_a_damaged_row_stops_no_other_change(two):
     """It is refused with an alarm, shown without its command, and a halt works."""
-    async with open_desk(two) as desk:
+    async with open_harness(two) as harness:
         bad, good = [
-            await desk.request(Schedule(FULL), due_at=two.epoch() + 60 + later)
+            await harness.request(Schedule(FULL), due_at=two.epoch() + 60 + later)
             for later in range(2)
         ]
-        async with desk.sessions.begin() as session:
+        async with harness.sessions.begin() as session:
             await session.execute(
                 update(Change).where(Change.id == bad.id).values(arguments="{", outcome="[")
             )
-        assert (await desk.rollouts.get(bad.id)).command is None
-        assert len(await desk.rollouts.find()) == 2
+        assert (await harness.rollouts.get(bad.id)).command is None
+        assert len(await harness.rollouts.find()) == 2
         two.ahead = timedelta(minutes=2)
-        settled = {change.id: change for change in await desk.rollouts.run_due()}
+        settled = {change.id: change for change in await harness.rollouts.run_due()}
         assert settled[bad.id].state == State.REFUSED
         assert "damaged" in settled[bad.id].reason
         assert settled[good.id].state == State.DONE
-        assert await desk.rollouts.run_due() == []
-        assert (await desk.request(Halt())).state == State.DONE
+        assert await harness.rollouts.run_due() == []
+        assert (await harness.request(Halt())).state == State.DONE
 
 
 def test_a_halt_is_bound_to_nothing():
@@ -174,28 +176,28 @@ def test_a_halt_is_bound_to_nothing():
 
 async def test_a_resume_is_of_the_pause_that_was_seen(two):
     """A resume for a small schedule does not admit everyone after another pause of a larger one."""
-    async with open_desk(two, ["*/*/stable"]) as desk:
-        await desk.rollouts.approve(APPROVER, (await desk.request(Offer(2, PLAN))).id)
-        await desk.request(Pause())
-        resume = await desk.request(Resume())
-        faster = await desk.request(Schedule(Plan([Stage(500, 60), Stage(1000)])))
-        await desk.rollouts.approve(APPROVER, faster.id)
-        await desk.request(Pause({"en": "Half of the fleet is enough."}))
-        late = await desk.rollouts.approve(person("ida", Role.APPROVER), resume.id)
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        await harness.rollouts.approve(APPROVER, (await harness.request(Offer(2, PLAN))).id)
+        await harness.request(Pause())
+        resume = await harness.request(Resume())
+        faster = await harness.request(Schedule(Plan([Stage(500, 60), Stage(1000)])))
+        await harness.rollouts.approve(APPROVER, faster.id)
+        await harness.request(Pause({"en": "Half of the fleet is enough."}))
+        late = await harness.rollouts.approve(person("ida", Role.APPROVER), resume.id)
         assert late.state == State.REFUSED
-        assert (await desk.pointer()).paused
+        assert (await harness.pointer()).paused
 
 
 async def test_a_command_given_while_a_halt_is_on_its_way(two):
     """Accepted on the channel's earlier state: it is cancelled when the halt is done."""
-    async with open_desk(two) as desk, open_desk(two) as other:
+    async with open_harness(two) as harness, open_harness(two) as other:
         before = await other.rollouts.view(CHANNEL)
 
         async def look_late(_channel):  # noqa: RUF029 - stands for a look that was quick
             return before
 
         other.rollouts.view = look_late
-        execution, given = desk.rollouts._change_runner._execution, []
+        execution, given = harness.rollouts._change_runner._execution, []
         settle = execution._settle
 
         async def settle_late(*arguments):
@@ -203,7 +205,7 @@ async def test_a_command_given_while_a_halt_is_on_its_way(two):
             await settle(*arguments)
 
         execution._settle = settle_late
-        await desk.request(Halt())
+        await harness.request(Halt())
         (meanwhile,) = given
         assert meanwhile.state == State.APPROVED
         ended = await other.rollouts.get(meanwhile.id)
@@ -212,8 +214,8 @@ async def test_a_command_given_while_a_halt_is_on_its_way(two):
 
 async def test_a_command_given_knowing_of_the_halt(two):
     """The next build's offer, given before the halt's row is done, stays."""
-    async with open_desk(two) as desk, open_desk(two) as other:
-        execution, given = desk.rollouts._change_runner._execution, []
+    async with open_harness(two) as harness, open_harness(two) as other:
+        execution, given = harness.rollouts._change_runner._execution, []
         settle = execution._settle
 
         async def settle_late(*arguments):
@@ -221,7 +223,7 @@ async def test_a_command_given_knowing_of_the_halt(two):
             await settle(*arguments)
 
         execution._settle = settle_late
-        await desk.request(Halt())
+        await harness.request(Halt())
         assert (await other.rollouts.get(given[0].id)).state == State.APPROVED
 
 
@@ -236,34 +238,34 @@ def test_a_command_from_before_a_halt():
 
 async def test_a_failed_change_of_a_disabled_account_is_not_carried_out(two):
     """Immediate, postponed by a full disk, its author disabled meanwhile."""
-    async with open_desk(two) as desk:
+    async with open_harness(two) as harness:
         with pytest.raises(StorageError):
-            await failing(desk, Offer(2, PLAN))
-        async with desk.sessions.begin() as session:
+            await failing(harness, Offer(2, PLAN))
+        async with harness.sessions.begin() as session:
             values = {"disabled_at": 5}
             await session.execute(update(Account).where(Account.name == "eka").values(**values))
         two.ahead = timedelta(days=3)
-        (refused,) = await desk.rollouts.run_due()
+        (refused,) = await harness.rollouts.run_due()
         assert refused.state == State.REFUSED
         assert "may not any more" in refused.reason
 
 
 async def test_a_planned_halt_needs_its_author_no_more(two):
     """It is carried out though the account is disabled by then."""
-    async with open_desk(two) as desk:
-        await desk.request(Halt(), due_at=two.epoch() + 60)
-        async with desk.sessions.begin() as session:
+    async with open_harness(two) as harness:
+        await harness.request(Halt(), due_at=two.epoch() + 60)
+        async with harness.sessions.begin() as session:
             values = {"disabled_at": 5}
             await session.execute(update(Account).where(Account.name == "eka").values(**values))
         two.ahead = timedelta(minutes=2)
-        (done,) = await desk.rollouts.run_due()
+        (done,) = await harness.rollouts.run_due()
         assert done.state == State.DONE
-        assert (await desk.pointer()).halted
+        assert (await harness.pointer()).halted
 
 
-async def failing(desk, command):
+async def failing(harness, command):
     """Give a command that fails on an outage before anything is accepted."""
-    publisher = desk.rollouts._change_runner._execution._publisher
+    publisher = harness.rollouts._change_runner._execution._publisher
     edit = publisher.edit_pointers
 
     async def fail(_edit):  # noqa: RUF029 - stands for the publisher's
@@ -271,7 +273,7 @@ async def failing(desk, command):
 
     publisher.edit_pointers = fail
     try:
-        return await desk.request(command)
+        return await harness.request(command)
     finally:
         publisher.edit_pointers = edit
 
@@ -289,41 +291,41 @@ def offering(world):
 
 async def test_a_forged_approval_publishes_nothing(offering):
     """A command that only its row calls approved is refused when it is due, with an alarm."""
-    async with open_desk(offering, ("*/*/stable",)) as desk:
-        offer = await desk.request(Offer(2, Plan(stages=[Stage(10)])))
-        before = await desk.versions()
+    async with open_harness(offering, ("*/*/stable",)) as harness:
+        offer = await harness.request(Offer(2, Plan(stages=[Stage(10)])))
+        before = await harness.versions()
         await asyncio.to_thread(run(FORGED), offering.folder.root)
         offering.ahead += timedelta(minutes=1)
-        (settled,) = await desk.rollouts.run_due()
+        (settled,) = await harness.rollouts.run_due()
         assert settled.id == offer.id
         assert settled.state == State.REFUSED
         assert "another approval and state" in settled.reason
-        assert await desk.versions() == before
-        assert len(desk.alarms) == 1
+        assert await harness.versions() == before
+        assert len(harness.alarms) == 1
 
 
 async def test_an_altered_command_publishes_nothing(offering):
     """An approver of a command whose row was altered gets an error, and it is refused."""
-    async with open_desk(offering, ("*/*/stable",)) as desk:
-        offer = await desk.request(Offer(2, Plan(stages=[Stage(10)])))
-        before = await desk.versions()
+    async with open_harness(offering, ("*/*/stable",)) as harness:
+        offer = await harness.request(Offer(2, Plan(stages=[Stage(10)])))
+        before = await harness.versions()
         await asyncio.to_thread(run(ALTERED), offering.folder.root)
-        settled = await desk.rollouts.approve(APPROVER, offer.id)
+        settled = await harness.rollouts.approve(APPROVER, offer.id)
         assert (settled.state, "another command" in settled.reason) == (State.REFUSED, True)
-        assert await desk.versions() == before
+        assert await harness.versions() == before
         # Genuine commands continue.
-        assert (await desk.request(Halt())).state == State.DONE
+        assert (await harness.request(Halt())).state == State.DONE
 
 
 async def test_a_planted_command_publishes_nothing(offering):
     """A row without an entry in the audit log is refused."""
-    async with open_desk(offering) as desk:
-        done = await desk.request(Offer(2, Plan(stages=[Stage(10)])))
-        before = await desk.versions()
+    async with open_harness(offering) as harness:
+        done = await harness.request(Offer(2, Plan(stages=[Stage(10)])))
+        before = await harness.versions()
         planted = plant("changes", "id = 'feed', state = 'approved', outcome = ''")
         await asyncio.to_thread(planted, offering.folder.root)
         with pytest.raises(ConflictError, match="no entry in it"):
-            await desk.rollouts._change_runner._execution.carry_out(["feed"], "server")
-        assert (await desk.rollouts.get("feed")).state == State.REFUSED
-        assert await desk.versions() == before
-        assert (await desk.rollouts.get(done.id)).state == State.DONE
+            await harness.rollouts._change_runner._execution.carry_out(["feed"], "server")
+        assert (await harness.rollouts.get("feed")).state == State.REFUSED
+        assert await harness.versions() == before
+        assert (await harness.rollouts.get(done.id)).state == State.DONE

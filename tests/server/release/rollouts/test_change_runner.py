@@ -5,7 +5,7 @@ import contextlib
 
 from server.release.rollouts.change_runner import HALT_SECONDS, ORPHAN_SECONDS, ChangeRunner
 from server.release.rollouts.commands import Halt
-from tests.server.release.rollouts.desk import open_desk
+from tests.server.release.rollouts.harness import open_harness
 
 
 class Execution:
@@ -23,11 +23,13 @@ class Execution:
 
 
 @contextlib.asynccontextmanager
-async def halting(desk, under_way):
+async def halting(harness, under_way):
     """Give a halt and a Carrying that does not finish it until the block ends."""
     slow = Execution(lasts=True)
-    desk.rollouts._change_runner = ChangeRunner(desk.sessions, slow, desk.alarms.append, under_way)
-    task = asyncio.create_task(desk.request(Halt()))
+    harness.rollouts._change_runner = ChangeRunner(
+        harness.sessions, slow, harness.alarms.append, under_way
+    )
+    task = asyncio.create_task(harness.request(Halt()))
     await slow.begun.wait()
     try:
         yield slow.given[0][0]
@@ -39,9 +41,9 @@ async def halting(desk, under_way):
 async def test_a_halt_that_another_loop_is_at_is_left_to_it(world):
     """The publishing loop does not do the same beside it, which would make both slower."""
     under_way = set()
-    async with open_desk(world) as desk, halting(desk, under_way) as identity:
+    async with open_harness(world) as harness, halting(harness, under_way) as identity:
         execution = Execution()
-        runner = ChangeRunner(desk.sessions, execution, desk.alarms.append, under_way)
+        runner = ChangeRunner(harness.sessions, execution, harness.alarms.append, under_way)
         at = world.epoch()
         assert await runner.run_due(at + ORPHAN_SECONDS - 1) == []
         assert await runner.run_due(at + ORPHAN_SECONDS) == [identity]
@@ -50,6 +52,6 @@ async def test_a_halt_that_another_loop_is_at_is_left_to_it(world):
 
 async def test_a_halt_that_no_loop_of_the_process_is_at_is_lost(world):
     """It was begun by a process that is dead, or by another one: repeating it does no harm."""
-    async with open_desk(world) as desk, halting(desk, set()) as identity:
-        runner = ChangeRunner(desk.sessions, Execution(), desk.alarms.append, set())
+    async with open_harness(world) as harness, halting(harness, set()) as identity:
+        runner = ChangeRunner(harness.sessions, Execution(), harness.alarms.append, set())
         assert await runner.run_due(world.epoch() + HALT_SECONDS) == [identity]

@@ -37,7 +37,7 @@ def view(pointer=None):
     return ChannelView(CHANNEL, 1, releases, files, pointer)
 
 
-class Desk:
+class Harness:
     """Carries out commands one after the other and remembers the plan, as the service does."""
 
     def __init__(self):
@@ -53,27 +53,27 @@ class Desk:
 
 
 @pytest.fixture
-def desk():
-    """Give a desk where release 1 is offered by PLAN."""
-    desk = Desk()
-    desk.do(Offer(1, PLAN), NOW)
-    return desk
+def harness():
+    """Give a channel where release 1 is offered by PLAN."""
+    harness = Harness()
+    harness.do(Offer(1, PLAN), NOW)
+    return harness
 
 
-def test_an_offer(desk):
+def test_an_offer(harness):
     """The plan begins when it is published."""
-    assert desk.pointer.steps[-1].counter == 1
-    assert list(desk.pointer.schedule) == [(NOW, 10), (NOW + DAY, 100), (NOW + 2 * DAY, 1000)]
+    assert harness.pointer.steps[-1].counter == 1
+    assert list(harness.pointer.schedule) == [(NOW, 10), (NOW + DAY, 100), (NOW + 2 * DAY, 1000)]
     with pytest.raises(HeningError, match="already offers 1 \\(build 1\\); offer a later build"):
-        desk.do(Offer(1, PLAN), NOW)
+        harness.do(Offer(1, PLAN), NOW)
 
 
-def test_pause_and_resume(desk):
+def test_pause_and_resume(harness):
     """Six hours into the first day, paused for a week: eighteen hours of that day are left."""
-    pointer = desk.do(Pause({"en": "A look at it."}), NOW + DAY // 4)
+    pointer = harness.do(Pause({"en": "A look at it."}), NOW + DAY // 4)
     assert (pointer.paused, list(pointer.schedule)) == (True, [(NOW, 10)])
     resumed = NOW + 7 * DAY
-    pointer = desk.do(Resume(), resumed)
+    pointer = harness.do(Resume(), resumed)
     assert (pointer.paused, pointer.reason) == (False, {})
     assert list(pointer.schedule) == [
         (NOW, 10),
@@ -82,20 +82,20 @@ def test_pause_and_resume(desk):
     ]
 
 
-def test_a_second_pause_keeps_the_rest(desk):
+def test_a_second_pause_keeps_the_rest(harness):
     """Another reason does not change what follows the resume."""
-    desk.do(Pause(), NOW + DAY)
-    rest = desk.course.rest
-    desk.do(Pause({"en": "Still."}), NOW + 3 * DAY)
-    assert desk.course.rest == rest == [(DAY, 1000)]
-    assert list(desk.do(Resume(), NOW + 5 * DAY).schedule)[-1] == (NOW + 6 * DAY, 1000)
+    harness.do(Pause(), NOW + DAY)
+    rest = harness.course.rest
+    harness.do(Pause({"en": "Still."}), NOW + 3 * DAY)
+    assert harness.course.rest == rest == [(DAY, 1000)]
+    assert list(harness.do(Resume(), NOW + 5 * DAY).schedule)[-1] == (NOW + 6 * DAY, 1000)
 
 
-def test_a_pause_before_the_first_stage(desk):
+def test_a_pause_before_the_first_stage(harness):
     """No phone was admitted; the delay after the resume is the delay that was left."""
-    desk.do(Offer(2, Plan([Stage(10, DAY), Stage(1000)], NOW + DAY)), NOW)
-    assert list(desk.do(Pause(), NOW + 100).schedule) == [(NOW + 100, 0)]
-    pointer = desk.do(Resume(), NOW + 200)
+    harness.do(Offer(2, Plan([Stage(10, DAY), Stage(1000)], NOW + DAY)), NOW)
+    assert list(harness.do(Pause(), NOW + 100).schedule) == [(NOW + 100, 0)]
+    pointer = harness.do(Resume(), NOW + 200)
     assert list(pointer.schedule) == [
         (NOW + 100, 0),
         (NOW + DAY + 100, 10),
@@ -103,29 +103,31 @@ def test_a_pause_before_the_first_stage(desk):
     ]
 
 
-def test_a_pause_at_the_end(desk):
+def test_a_pause_at_the_end(harness):
     """If all phones are admitted, a resume only removes the mark."""
-    desk.do(Pause(), NOW + 9 * DAY)
-    pointer = desk.do(Resume(), NOW + 10 * DAY)
+    harness.do(Pause(), NOW + 9 * DAY)
+    pointer = harness.do(Resume(), NOW + 10 * DAY)
     assert (pointer.paused, pointer.permille_at(NOW + 10 * DAY)) == (False, 1000)
     with pytest.raises(ConflictError, match="is not paused"):
-        desk.do(Resume(), NOW + 11 * DAY)
+        harness.do(Resume(), NOW + 11 * DAY)
 
 
-def test_windows_hold_after_a_resume(desk):
+def test_windows_hold_after_a_resume(harness):
     """The plan's calendar is evaluated again."""
     office = Calendar("Asia/Jakarta", [Window(["mon"], "09:00", "17:00")])
-    desk.do(Schedule(Plan([Stage(100, DAY), Stage(1000)], None, office)), NOW)
-    assert list(desk.pointer.schedule)[-1] == (NOW + 7 * DAY + 2 * 3600, 1000)
-    desk.do(Pause(), NOW + 3 * DAY)
-    pointer = desk.do(Resume(), NOW + 8 * DAY)
+    harness.do(Schedule(Plan([Stage(100, DAY), Stage(1000)], None, office)), NOW)
+    assert list(harness.pointer.schedule)[-1] == (NOW + 7 * DAY + 2 * 3600, 1000)
+    harness.do(Pause(), NOW + 3 * DAY)
+    pointer = harness.do(Resume(), NOW + 8 * DAY)
     assert list(pointer.schedule)[-1] == (NOW + 14 * DAY + 2 * 3600, 1000)
 
 
-def test_a_new_schedule(desk):
+def test_a_new_schedule(harness):
     """It replaces the rest, ends a pause, and keeps admitted phones."""
-    desk.do(Pause(), NOW + DAY)
-    pointer = desk.do(Schedule(Plan([Stage(500, DAY), Stage(1000)], None, ALWAYS)), NOW + 2 * DAY)
+    harness.do(Pause(), NOW + DAY)
+    pointer = harness.do(
+        Schedule(Plan([Stage(500, DAY), Stage(1000)], None, ALWAYS)), NOW + 2 * DAY
+    )
     assert not pointer.paused
     assert list(pointer.schedule) == [
         (NOW + DAY, 100),
@@ -133,29 +135,29 @@ def test_a_new_schedule(desk):
         (NOW + 3 * DAY, 1000),
     ]
     with pytest.raises(HeningError, match="has reached 50%, and nobody can be taken out again"):
-        desk.do(Schedule(Plan([Stage(100)])), NOW + 2 * DAY)
+        harness.do(Schedule(Plan([Stage(100)])), NOW + 2 * DAY)
 
 
-def test_halting_wins(desk):
+def test_halting_wins(harness):
     """It is idempotent, and only an offer with a higher counter may follow."""
-    halted = desk.do(Halt({"en": "It drains."}), NOW)
-    assert desk.do(Halt(), NOW + 5) == halted
+    halted = harness.do(Halt({"en": "It drains."}), NOW)
+    assert harness.do(Halt(), NOW + 5) == halted
     for command in (Pause(), Resume(), Schedule(PLAN), Offer(1, PLAN)):
         with pytest.raises(HeningError, match=r"is halted, and that stays|already offers"):
-            desk.do(command, NOW + 10)
-    assert not desk.do(Offer(2, PLAN), NOW + 20).halted
+            harness.do(command, NOW + 10)
+    assert not harness.do(Offer(2, PLAN), NOW + 20).halted
 
 
 def test_a_pause_that_is_not_on_record():
     """A pointer that another server paused can be resumed only by a new schedule."""
-    desk = Desk()
-    desk.do(Offer(1, PLAN), NOW)
-    desk.do(Pause(), NOW)
-    desk.course = None
-    desk.do(Pause({"en": "Again."}), NOW + 1)
+    harness = Harness()
+    harness.do(Offer(1, PLAN), NOW)
+    harness.do(Pause(), NOW)
+    harness.course = None
+    harness.do(Pause({"en": "Again."}), NOW + 1)
     with pytest.raises(ConflictError, match="is not on record here: give a new schedule"):
-        desk.do(Resume(), NOW + 5)
-    desk.do(Schedule(PLAN), NOW + 5)
+        harness.do(Resume(), NOW + 5)
+    harness.do(Schedule(PLAN), NOW + 5)
 
 
 @pytest.mark.parametrize("command", [Schedule(PLAN), Pause(), Resume(), Halt()], ids=action_of)

@@ -30,7 +30,7 @@ from server.release.rollouts.plan import Plan, Stage
 from server.storage.control_models import AuditLogEntry, Change
 from tests.server.ceremony import release
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.release.rollouts.desk import APPROVER, open_desk, person
+from tests.server.release.rollouts.harness import APPROVER, open_harness, person
 from tests.server.world import CHANNEL, refresh_from_disk
 
 LAST = 9
@@ -101,7 +101,7 @@ class Machine(RuleBasedStateMachine):
         shutil.rmtree(root, ignore_errors=True)
         self.world = self.base.copy(root)
         self.runner = asyncio.Runner()
-        self.stacks, self.desks, self.crash_at = [None, None], [None, None], [NEVER] * 2
+        self.stacks, self.harnesses, self.crash_at = [None, None], [None, None], [NEVER] * 2
         self.approval = ()
         for number in (0, 1):
             self.start(number)
@@ -118,11 +118,11 @@ class Machine(RuleBasedStateMachine):
                 if done == self.crash_at[number]:
                     raise CrashError
 
-            opened = open_desk(self.world, self.approval, after_step=step)
-            desk = await stack.enter_async_context(opened)
-            return stack, desk
+            opened = open_harness(self.world, self.approval, after_step=step)
+            harness = await stack.enter_async_context(opened)
+            return stack, harness
 
-        self.stacks[number], self.desks[number] = self.runner.run(enter())
+        self.stacks[number], self.harnesses[number] = self.runner.run(enter())
 
     def stop(self, number):
         """End an operator's process."""
@@ -133,7 +133,7 @@ class Machine(RuleBasedStateMachine):
         """Let an operator work; a refusal is a valid answer, a crash starts the process again."""
 
         async def act():
-            return await work(self.desks[number])
+            return await work(self.harnesses[number])
 
         try:
             return self.runner.run(act())
@@ -148,7 +148,9 @@ class Machine(RuleBasedStateMachine):
     def request(self, number, command, crash):
         """One operator gives a command, and may die after any step of its publication."""
         self.crash_at[number] = crash
-        change = self.run(number, lambda desk: desk.request(command, person(f"operator-{number}")))
+        change = self.run(
+            number, lambda harness: harness.request(command, person(f"operator-{number}"))
+        )
         self.crash_at[number] = NEVER
         if isinstance(command, Halt) and change is not None:
             assert self.pointer().halted
@@ -163,10 +165,12 @@ class Machine(RuleBasedStateMachine):
         was_halted = self.pointer().halted
 
         async def act():
-            tag = await self.desks[0].tag()
+            tag = await self.harnesses[0].tag()
             given = [
-                desk.request(command, person(f"operator-{number}"), if_match=tag)
-                for number, (desk, command) in enumerate(zip(self.desks, commands, strict=True))
+                harness.request(command, person(f"operator-{number}"), if_match=tag)
+                for number, (harness, command) in enumerate(
+                    zip(self.harnesses, commands, strict=True)
+                )
             ]
             return await asyncio.gather(*given, return_exceptions=True)
 
@@ -182,20 +186,22 @@ class Machine(RuleBasedStateMachine):
     def later(self, number, command):
         """Have a command wait for half an hour."""
         due = self.world.epoch() + 1800
-        self.run(number, lambda desk: desk.request(command, due_at=due))
+        self.run(number, lambda harness: harness.request(command, due_at=due))
 
     @rule(number=st.integers(0, 1), ends=st.booleans())
     def meanwhile(self, number, ends):
         """Schedule 100 % for this build, while the other operator offers the next, or pauses."""
         due, was_paused = self.world.epoch() + 600, self.pointer().paused
         command = Schedule(Plan([Stage(1000)]))
-        self.run(number, lambda desk: desk.request(command, due_at=due))
+        self.run(number, lambda harness: harness.request(command, due_at=due))
         following = self.pointer().steps[-1].counter + 1
         other = Pause() if ends else Offer(min(following, LAST), Plan([Stage(1, 600), Stage(1000)]))
-        self.run(1 - number, lambda desk: desk.request(other, person(f"operator-{1 - number}")))
+        self.run(
+            1 - number, lambda harness: harness.request(other, person(f"operator-{1 - number}"))
+        )
         before = self.pointer()
         self.world.ahead += timedelta(minutes=11)
-        self.run(number, lambda desk: desk.rollouts.run_due())
+        self.run(number, lambda harness: harness.rollouts.run_due())
         if ends and before.paused and not was_paused:
             assert self.pointer().paused
 
@@ -204,15 +210,15 @@ class Machine(RuleBasedStateMachine):
         """Carry out what is due, or die in the middle."""
         self.world.ahead += timedelta(minutes=minutes)
         self.crash_at[number] = crash
-        self.run(number, lambda desk: desk.rollouts.run_due())
+        self.run(number, lambda harness: harness.rollouts.run_due())
         self.crash_at[number] = NEVER
 
     @rule(is_on=st.booleans())
     def four_eyes(self, is_on):
         """Require a second person for admitting commands from now on, or no more."""
         self.approval = ("*/*/stable",) if is_on else ()
-        for desk in self.desks:
-            desk.rollouts._approval_channels = self.approval
+        for harness in self.harnesses:
+            harness.rollouts._approval_channels = self.approval
 
     @rule(
         number=st.integers(0, 1),
@@ -222,14 +228,14 @@ class Machine(RuleBasedStateMachine):
     )
     def second_person(self, number, way, choice, crash):
         """Another person decides about a waiting command, and may die after any step of it."""
-        find = self.desks[number].rollouts.find
+        find = self.harnesses[number].rollouts.find
         waiting = self.runner.run(find(state=State.WAITING, limit=1000))
         if not waiting:
             return
         change = waiting[choice % len(waiting)]
         arguments = (APPROVER, change.id) if way == "approve" else (APPROVER, change.id, "No.")
         self.crash_at[number] = crash
-        self.run(number, lambda desk: getattr(desk.rollouts, way)(*arguments))
+        self.run(number, lambda harness: getattr(harness.rollouts, way)(*arguments))
         self.crash_at[number] = NEVER
 
     @precondition(lambda self: len(self.withdrawn) < 2)
@@ -293,12 +299,12 @@ class Machine(RuleBasedStateMachine):
         """Entries stay, and every change has its begin and its end there."""
 
         async def look():
-            desk = self.desks[0]
-            await desk.audit_log()
-            async with desk.sessions() as session:
+            harness = self.harnesses[0]
+            await harness.audit_log()
+            async with harness.sessions() as session:
                 query = select(AuditLogEntry).order_by(AuditLogEntry.index)
                 entries = [(e.action, e.detail) for e in await session.scalars(query)]
-            return entries, await desk.rollouts.find(limit=1000)
+            return entries, await harness.rollouts.find(limit=1000)
 
         entries, changes = self.runner.run(look())
         assert entries[: len(self.audit_log)] == self.audit_log
@@ -316,7 +322,7 @@ class Machine(RuleBasedStateMachine):
         """Check each published command against the build that its author saw."""
 
         async def look():
-            async with self.desks[0].sessions() as session:
+            async with self.harnesses[0].sessions() as session:
                 rows = (await session.scalars(select(Change))).all()
                 return [(read_arguments(row), read_outcome(row)) for row in rows]
 
@@ -329,8 +335,10 @@ class Machine(RuleBasedStateMachine):
     def teardown(self):
         """After a last check by the remaining operator all commands are done; the log holds."""
         self.world.ahead += timedelta(seconds=ORPHAN_SECONDS + 3600)
-        self.run(0, lambda desk: desk.rollouts.run_due())
-        open_ones = self.runner.run(self.desks[0].rollouts.find(state=State.APPROVED, limit=1000))
+        self.run(0, lambda harness: harness.rollouts.run_due())
+        open_ones = self.runner.run(
+            self.harnesses[0].rollouts.find(state=State.APPROVED, limit=1000)
+        )
         for number in (0, 1):
             self.stop(number)
         self.runner.close()

@@ -11,7 +11,7 @@ from server.release.rollouts.changes import State
 from server.release.rollouts.commands import Halt, Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.layout import StateFolder
-from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk, person
+from tests.server.release.rollouts.harness import APPROVER, DAY, open_harness, person
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
@@ -42,16 +42,16 @@ async def test_the_story(world):
         if step == 6:
             raise CrashError
 
-    async with open_desk(world, ["*/*/stable"]) as desk, open_desk(world) as other:
-        waiting = await desk.request(Offer(1, PLAN))
+    async with open_harness(world, ["*/*/stable"]) as harness, open_harness(world) as other:
+        waiting = await harness.request(Offer(1, PLAN))
         assert waiting.state == State.WAITING
         answers = await asyncio.gather(
-            desk.rollouts.approve(APPROVER, waiting.id),
+            harness.rollouts.approve(APPROVER, waiting.id),
             other.rollouts.approve(person("ida", APPROVER.role), waiting.id),
             return_exceptions=True,
         )
         assert sorted(isinstance(answer, HeningError) for answer in answers) == [False, True]
-        assert (await desk.pointer()).steps[-1].counter == 1
+        assert (await harness.pointer()).steps[-1].counter == 1
         tag = await other.tag()
         answers = await asyncio.gather(
             other.request(Schedule(FASTER), if_match=tag),
@@ -61,20 +61,20 @@ async def test_the_story(world):
         assert sorted(isinstance(answer, HeningError) for answer in answers) == [False, True]
         later = await other.request(Offer(2, PLAN), due_at=world.epoch() + 60)
     world.ahead = timedelta(seconds=61)
-    async with open_desk(world, after_step=crash) as desk:
+    async with open_harness(world, after_step=crash) as harness:
         with pytest.raises(CrashError):
-            await desk.rollouts.run_due()
+            await harness.rollouts.run_due()
     world.ahead = timedelta(seconds=61 + ORPHAN_SECONDS)
-    async with open_desk(world) as desk, open_desk(world) as other:
-        await asyncio.gather(desk.rollouts.run_due(), other.rollouts.run_due())
-        assert (await desk.rollouts.get(later.id)).state == State.DONE
-        assert (await desk.pointer()).steps[-1].counter == 2
-        assert (await desk.request(Halt())).state == State.DONE
-        assert (await desk.pointer()).halted
-        actions = [action for _, action in await desk.audit_log()]
+    async with open_harness(world) as harness, open_harness(world) as other:
+        await asyncio.gather(harness.rollouts.run_due(), other.rollouts.run_due())
+        assert (await harness.rollouts.get(later.id)).state == State.DONE
+        assert (await harness.pointer()).steps[-1].counter == 2
+        assert (await harness.request(Halt())).state == State.DONE
+        assert (await harness.pointer()).halted
+        actions = [action for _, action in await harness.audit_log()]
         assert actions.count("rollout.offer.done") == 2
         assert actions[-2:] == ["rollout.halt", "rollout.halt.done"]
-        assert {change.state for change in await desk.rollouts.find()} <= {
+        assert {change.state for change in await harness.rollouts.find()} <= {
             State.DONE,
             State.REFUSED,
         }

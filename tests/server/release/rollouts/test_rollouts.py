@@ -23,7 +23,7 @@ from server.release.rollouts.changes import State
 from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
-from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person
+from tests.server.release.rollouts.harness import APPROVER, DAY, ENGINEER, open_harness, person
 from tests.server.world import CHANNEL, PACKAGE_2
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
@@ -38,15 +38,18 @@ def two(world):
 
 async def test_a_command_is_published_and_recorded(two):
     """The pointer is public, the change is done, and the audit log has its begin and end."""
-    async with open_desk(two) as desk:
-        change = await desk.request(Offer(2, PLAN))
-        pointer = await desk.pointer()
+    async with open_harness(two) as harness:
+        change = await harness.request(Offer(2, PLAN))
+        pointer = await harness.pointer()
         assert (pointer.steps[-1].counter, pointer.schedule[0][1]) == (2, 10)
         assert (change.state, change.action, change.proposed_by) == (State.DONE, "offer", "eka")
-        assert change.snapshot == (await desk.versions())[0]
-        assert await desk.rollouts.get(change.id) == change
-        assert await desk.rollouts.find() == [change]
-        assert await desk.audit_log() == [("eka", "rollout.offer"), ("eka", "rollout.offer.done")]
+        assert change.snapshot == (await harness.versions())[0]
+        assert await harness.rollouts.get(change.id) == change
+        assert await harness.rollouts.find() == [change]
+        assert await harness.audit_log() == [
+            ("eka", "rollout.offer"),
+            ("eka", "rollout.offer.done"),
+        ]
 
 
 async def test_a_preview_holds_up_no_loop(two, monkeypatch):
@@ -58,54 +61,54 @@ async def test_a_preview_holds_up_no_loop(two, monkeypatch):
         return preview(*arguments)
 
     monkeypatch.setattr("server.release.rollouts.rollouts.preview", look)
-    async with open_desk(two) as desk:
-        await desk.rollouts.preview(ChangeRequest(CHANNEL, Halt()))
+    async with open_harness(two) as harness:
+        await harness.rollouts.preview(ChangeRequest(CHANNEL, Halt()))
     assert ran
     assert threading.get_ident() not in ran
 
 
 async def test_a_stale_tag(two):
     """A change for another state of the channel is refused and leaves no trace."""
-    async with open_desk(two) as desk:
-        tag = await desk.tag()
-        await desk.request(Offer(2, PLAN))
+    async with open_harness(two) as harness:
+        tag = await harness.tag()
+        await harness.request(Offer(2, PLAN))
         with pytest.raises(PreconditionError, match="has changed meanwhile"):
-            await desk.request(Schedule(PLAN), if_match=tag)
-        assert len(await desk.rollouts.find()) == 1
-        await desk.request(Halt(), if_match=tag)  # halting also has priority over that
+            await harness.request(Schedule(PLAN), if_match=tag)
+        assert len(await harness.rollouts.find()) == 1
+        await harness.request(Halt(), if_match=tag)  # halting also has priority over that
 
 
 async def test_two_people_with_one_tag(two):
     """The first is carried out; the other's change is refused, in either order."""
-    async with open_desk(two) as desk, open_desk(two) as other:
-        tag = await desk.tag()
+    async with open_harness(two) as harness, open_harness(two) as other:
+        tag = await harness.tag()
         answers = await asyncio.gather(
-            desk.request(Offer(2, PLAN), if_match=tag),
+            harness.request(Offer(2, PLAN), if_match=tag),
             other.request(Pause({"en": "Wait."}), person("ida"), if_match=tag),
             return_exceptions=True,
         )
         failed = [answer for answer in answers if isinstance(answer, Exception)]
         assert [type(error) for error in failed] == [PreconditionError]
-        states = {change.state for change in await desk.rollouts.find()}
+        states = {change.state for change in await harness.rollouts.find()}
         assert State.DONE in states
         assert states <= {State.DONE, State.REFUSED}
 
 
 async def test_a_dry_run_changes_nothing(two):
     """It says what phones will be offered, or why not, and is not recorded."""
-    async with open_desk(two) as desk:
-        before = await desk.tag()
-        seen = await desk.rollouts.preview(ChangeRequest(CHANNEL, Offer(2, PLAN), before))
+    async with open_harness(two) as harness:
+        before = await harness.tag()
+        seen = await harness.rollouts.preview(ChangeRequest(CHANNEL, Offer(2, PLAN), before))
         assert (seen.counter, [share.permille for share in seen.shares]) == (2, [10, 1000])
         assert [way.end for way in seen.ways] == ["newest", "newest", "current"]
         with pytest.raises(HeningError, match="already offers"):
-            await desk.rollouts.preview(ChangeRequest(CHANNEL, Offer(1, PLAN), before))
+            await harness.rollouts.preview(ChangeRequest(CHANNEL, Offer(1, PLAN), before))
         with pytest.raises(PreconditionError):
-            await desk.rollouts.preview(ChangeRequest(CHANNEL, Offer(2, PLAN), '"old"'))
-        seen = await desk.rollouts.preview(ChangeRequest(CHANNEL, Halt(), '"old"'))
+            await harness.rollouts.preview(ChangeRequest(CHANNEL, Offer(2, PLAN), '"old"'))
+        seen = await harness.rollouts.preview(ChangeRequest(CHANNEL, Halt(), '"old"'))
         assert seen.state == "halted"
-        assert await desk.tag() == before
-        assert await desk.audit_log() == []
+        assert await harness.tag() == before
+        assert await harness.audit_log() == []
 
 
 @pytest.mark.parametrize(
@@ -113,33 +116,33 @@ async def test_a_dry_run_changes_nothing(two):
 )
 async def test_rights(two, command):
     """A viewer has no right; rights for one model do not count for another."""
-    async with open_desk(two) as desk:
+    async with open_harness(two) as harness:
         for who in (person("vera", Role.VIEWER), person("otto", codenames=("cancro",))):
             with pytest.raises(PermissionDeniedError):
-                await desk.request(command, who)
-        assert await desk.audit_log() == []
+                await harness.request(command, who)
+        assert await harness.audit_log() == []
 
 
 async def test_four_eyes(two):
     """A change that admits phones waits for a second person; one that excludes them does not."""
-    async with open_desk(two, ["*/*/stable"]) as desk:
-        change = await desk.request(Offer(2, PLAN))
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        change = await harness.request(Offer(2, PLAN))
         assert change.state == State.WAITING
-        assert (await desk.pointer()).steps[-1].counter == 1
+        assert (await harness.pointer()).steps[-1].counter == 1
         admin = person("eka", Role.ADMIN)
         with pytest.raises(PermissionDeniedError, match="somebody else has to approve"):
-            await desk.rollouts.approve(admin, change.id)
+            await harness.rollouts.approve(admin, change.id)
         with pytest.raises(PermissionDeniedError):
-            await desk.rollouts.approve(person("vera", Role.VIEWER), change.id)
-        approved = await desk.rollouts.approve(APPROVER, change.id)
+            await harness.rollouts.approve(person("vera", Role.VIEWER), change.id)
+        approved = await harness.rollouts.approve(APPROVER, change.id)
         assert (approved.state, approved.approved_by) == (State.DONE, "ari")
-        assert (await desk.pointer()).steps[-1].counter == 2
+        assert (await harness.pointer()).steps[-1].counter == 2
         with pytest.raises(ConflictError, match="is done and cannot be approved"):
-            await desk.rollouts.approve(APPROVER, change.id)
-        assert (await desk.request(Pause())).state == State.DONE
-        assert (await desk.request(Resume())).state == State.WAITING
-        assert (await desk.request(Halt())).state == State.DONE
-        assert [action for _, action in await desk.audit_log()][:3] == [
+            await harness.rollouts.approve(APPROVER, change.id)
+        assert (await harness.request(Pause())).state == State.DONE
+        assert (await harness.request(Resume())).state == State.WAITING
+        assert (await harness.request(Halt())).state == State.DONE
+        assert [action for _, action in await harness.audit_log()][:3] == [
             "rollout.offer",
             "change.approve",
             "rollout.offer.done",
@@ -148,31 +151,31 @@ async def test_four_eyes(two):
 
 async def test_no(two):
     """A rejected or cancelled change is final; only its proposer or an approver cancels it."""
-    async with open_desk(two, ["armani/*/*"]) as desk:
-        first, second = [await desk.request(Offer(2, PLAN)) for _ in range(2)]
-        rejected = await desk.rollouts.reject(APPROVER, first.id, "Not on a Friday.")
+    async with open_harness(two, ["armani/*/*"]) as harness:
+        first, second = [await harness.request(Offer(2, PLAN)) for _ in range(2)]
+        rejected = await harness.rollouts.reject(APPROVER, first.id, "Not on a Friday.")
         assert (rejected.state, rejected.reason) == (State.REJECTED, "Not on a Friday.")
         with pytest.raises(PermissionDeniedError, match="may not cancel this change: ask eka"):
-            await desk.rollouts.cancel(person("ida"), second.id, "")
-        cancelled = await desk.rollouts.cancel(ENGINEER, second.id, "Changed my mind.")
+            await harness.rollouts.cancel(person("ida"), second.id, "")
+        cancelled = await harness.rollouts.cancel(ENGINEER, second.id, "Changed my mind.")
         assert cancelled.state == State.CANCELLED
         for over in (first, second):
-            for act in (desk.rollouts.reject, desk.rollouts.cancel):
+            for act in (harness.rollouts.reject, harness.rollouts.cancel):
                 with pytest.raises(ConflictError):
                     await act(APPROVER, over.id, "")
             with pytest.raises(ConflictError):
-                await desk.rollouts.approve(APPROVER, over.id)
-        assert (await desk.pointer()).steps[-1].counter == 1
+                await harness.rollouts.approve(APPROVER, over.id)
+        assert (await harness.pointer()).steps[-1].counter == 1
         with pytest.raises(NotFoundError):
-            await desk.rollouts.get("0")
+            await harness.rollouts.get("0")
 
 
 async def test_what_is_approved_late_may_not_fit(two):
     """The approver sees in the change why it was refused."""
-    async with open_desk(two, ["*/*/stable"]) as desk:
-        first, second = [await desk.request(Offer(2, PLAN)) for _ in range(2)]
-        await desk.rollouts.approve(APPROVER, first.id)
-        late = await desk.rollouts.approve(APPROVER, second.id)
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        first, second = [await harness.request(Offer(2, PLAN)) for _ in range(2)]
+        await harness.rollouts.approve(APPROVER, first.id)
+        late = await harness.rollouts.approve(APPROVER, second.id)
         assert late.state == State.REFUSED
         assert "offered 1 (build 1), and now it offers 2 (build 2)" in late.reason
 
@@ -180,20 +183,20 @@ async def test_what_is_approved_late_may_not_fit(two):
 async def test_scheduled_publishing(two):
     """A change with a time survives a restart and is carried out then, once."""
     due = two.epoch() + DAY
-    async with open_desk(two) as desk:
-        change = await desk.request(Offer(2, PLAN), due_at=due)
+    async with open_harness(two) as harness:
+        change = await harness.request(Offer(2, PLAN), due_at=due)
         assert change.state == State.APPROVED
-        assert await desk.rollouts.run_due() == []
+        assert await harness.rollouts.run_due() == []
     two.ahead = timedelta(days=1, seconds=1)
-    async with open_desk(two) as desk, open_desk(two) as other:
-        settled = await asyncio.gather(desk.rollouts.run_due(), other.rollouts.run_due())
-        done = await desk.rollouts.get(change.id)
+    async with open_harness(two) as harness, open_harness(two) as other:
+        settled = await asyncio.gather(harness.rollouts.run_due(), other.rollouts.run_due())
+        done = await harness.rollouts.get(change.id)
         assert done in [view for views in settled for view in views]
         assert (done.state, done.finished_at >= due) == (State.DONE, True)
-        assert (await desk.pointer()).schedule[0][0] >= due
-        assert (await desk.versions())[1] == 3
-        assert await desk.rollouts.run_due() == []
-        assert await desk.audit_log() == [
+        assert (await harness.pointer()).schedule[0][0] >= due
+        assert (await harness.versions())[1] == 3
+        assert await harness.rollouts.run_due() == []
+        assert await harness.audit_log() == [
             ("eka", "rollout.offer"),
             ("server", "rollout.offer.done"),
         ]
@@ -201,167 +204,169 @@ async def test_scheduled_publishing(two):
 
 async def test_when_it_no_longer_fits(two):
     """It is refused with its reason and an alarm, and not tried again."""
-    async with open_desk(two) as desk:
-        change = await desk.request(Offer(2, PLAN), due_at=two.epoch() + DAY)
-        await desk.request(Offer(2, PLAN))
+    async with open_harness(two) as harness:
+        change = await harness.request(Offer(2, PLAN), due_at=two.epoch() + DAY)
+        await harness.request(Offer(2, PLAN))
         two.ahead = timedelta(days=2)
-        (refused,) = await desk.rollouts.run_due()
+        (refused,) = await harness.rollouts.run_due()
         assert (refused.id, refused.state) == (change.id, State.REFUSED)
         assert "offered 1 (build 1), and now it offers 2 (build 2)" in refused.reason
-        assert ["offer of armani/id/stable was refused" in alarm for alarm in desk.alarms] == [True]
-        assert await desk.rollouts.run_due() == []
+        assert ["offer of armani/id/stable was refused" in alarm for alarm in harness.alarms] == [
+            True
+        ]
+        assert await harness.rollouts.run_due() == []
 
 
 @pytest.mark.parametrize("days", [-1, 400])
 async def test_times_that_cannot_be(two, days):
     """A change is due neither in the past nor more than a year ahead."""
-    async with open_desk(two) as desk:
+    async with open_harness(two) as harness:
         with pytest.raises(FormatError, match="within a year from now, and not in the past"):
-            await desk.request(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
+            await harness.request(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
 
 
 async def test_halting_cancels_what_waits(two):
     """Neither a scheduled change nor one that waits for approval follows a halt by itself."""
-    async with open_desk(two, ["*/*/stable"]) as desk:
-        waiting = await desk.request(Offer(2, PLAN))
-        due = await desk.request(Pause(), due_at=two.epoch() + DAY)
-        await desk.request(Halt({"en": "It drains."}))
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        waiting = await harness.request(Offer(2, PLAN))
+        due = await harness.request(Pause(), due_at=two.epoch() + DAY)
+        await harness.request(Halt({"en": "It drains."}))
         for change in (waiting, due):
-            over = await desk.rollouts.get(change.id)
+            over = await harness.rollouts.get(change.id)
             assert (over.state, over.reason) == (State.CANCELLED, "the channel was halted.")
-        assert [action for _, action in await desk.audit_log()].count("change.cancel") == 2
-        assert (await desk.request(Halt())).state == State.DONE
-        assert (await desk.pointer()).reason == {"en": "It drains."}
+        assert [action for _, action in await harness.audit_log()].count("change.cancel") == 2
+        assert (await harness.request(Halt())).state == State.DONE
+        assert (await harness.pointer()).reason == {"en": "It drains."}
 
 
 @pytest.mark.parametrize("command", [Halt({"en": "It drains."}), Pause({"en": "We look."})])
 async def test_an_account_stops_a_state_once(two, command):
     """A repetition gets the recorded change; another account has one of its own."""
-    async with open_desk(two) as desk:
-        first = await desk.request(command)
-        before = await desk.audit_log()
-        assert [await desk.request(command) for _ in range(2)] == [first] * 2
-        assert await desk.audit_log() == before
+    async with open_harness(two) as harness:
+        first = await harness.request(command)
+        before = await harness.audit_log()
+        assert [await harness.request(command) for _ in range(2)] == [first] * 2
+        assert await harness.audit_log() == before
         operator = person("operator-0")
-        other = await desk.request(command, operator)
+        other = await harness.request(command, operator)
         assert (other.proposed_by, other.state) == ("operator-0", State.DONE)
-        assert await desk.request(command, operator) == other
-        assert len(await desk.rollouts.find()) == 2
+        assert await harness.request(command, operator) == other
+        assert len(await harness.rollouts.find()) == 2
 
 
 async def test_a_halt_of_another_state_is_no_repetition(two):
     """After the next offer, and for another reason, it is carried out and recorded."""
-    async with open_desk(two) as desk:
-        await desk.request(Halt())
-        await desk.request(Offer(2, PLAN))
-        ids = {(await desk.request(Halt({"en": reason}))).id for reason in ("a", "b", "a", "a")}
+    async with open_harness(two) as harness:
+        await harness.request(Halt())
+        await harness.request(Offer(2, PLAN))
+        ids = {(await harness.request(Halt({"en": reason}))).id for reason in ("a", "b", "a", "a")}
         assert len(ids) == 3
-        pointer = await desk.pointer()
+        pointer = await harness.pointer()
         assert (pointer.halted, dict(pointer.reason)) == (True, {"en": "a"})
 
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
 async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
     """Then the note is recorded, and its repetition is not; without a note nothing is new."""
-    async with open_desk(two) as desk:
-        first = await desk.request(kind(), note="a")
-        second = await desk.request(kind(), note="b")
+    async with open_harness(two) as harness:
+        first = await harness.request(kind(), note="a")
+        second = await harness.request(kind(), note="b")
         assert (second.note, second.state) == ("b", State.DONE)
         assert second.id != first.id
-        assert await desk.request(kind(), note="b") == second
-        assert await desk.request(kind()) == second
+        assert await harness.request(kind(), note="b") == second
+        assert await harness.request(kind()) == second
 
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
 async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
     """The channel stays stopped, the change is answered, and the last words stay for a day."""
-    async with open_desk(two, rewordings=3) as desk:
-        kept = [await desk.request(kind({"en": word}), note=word) for word in "abc"]
-        before = await desk.audit_log()
+    async with open_harness(two, rewordings=3) as harness:
+        kept = [await harness.request(kind({"en": word}), note=word) for word in "abc"]
+        before = await harness.audit_log()
         for command, note in ((kind({"en": "d"}), ""), (kind({"en": "c"}), "d"), (kind(), "d")):
-            assert await desk.request(command, note=note) == kept[-1]
-        assert await desk.audit_log() == before
-        assert (await desk.pointer()).reason == {"en": "c"}
+            assert await harness.request(command, note=note) == kept[-1]
+        assert await harness.audit_log() == before
+        assert (await harness.pointer()).reason == {"en": "c"}
         operator = person("operator-0")
-        assert (await desk.request(kind({"en": "e"}), operator)).proposed_by == "operator-0"
-        assert (await desk.request(kind({"en": "f"}))).proposed_by == "operator-0"
+        assert (await harness.request(kind({"en": "e"}), operator)).proposed_by == "operator-0"
+        assert (await harness.request(kind({"en": "f"}))).proposed_by == "operator-0"
         two.ahead = timedelta(days=1, seconds=1)
-        assert (await desk.request(kind({"en": "g"}))).command == kind({"en": "g"})
+        assert (await harness.request(kind({"en": "g"}))).command == kind({"en": "g"})
 
 
 async def test_a_halt_that_changes_something_is_outside_the_share(two):
     """However many an account has recorded, an offer is halted, with its reason."""
-    async with open_desk(two, rewordings=1) as desk:
+    async with open_harness(two, rewordings=1) as harness:
         for command in (Pause({"en": "a"}), Halt({"en": "b"})):
-            assert (await desk.request(command)).command == command
-        await desk.request(Offer(2, PLAN))
-        assert (await desk.request(Halt({"en": "c"}))).command == Halt({"en": "c"})
-        assert (await desk.pointer()).reason == {"en": "c"}
+            assert (await harness.request(command)).command == command
+        await harness.request(Offer(2, PLAN))
+        assert (await harness.request(Halt({"en": "c"}))).command == Halt({"en": "c"})
+        assert (await harness.pointer()).reason == {"en": "c"}
 
 
 async def test_pauses_for_later_are_within_the_share(two):
     """Also after others were cancelled: each is a row. A present pause does not count."""
-    async with open_desk(two, rewordings=2) as desk:
+    async with open_harness(two, rewordings=2) as harness:
         for days in (1, 2):
-            later = await desk.request(Pause(), due_at=two.epoch() + days * DAY)
-            await desk.rollouts.cancel(ENGINEER, later.id, "no")
+            later = await harness.request(Pause(), due_at=two.epoch() + days * DAY)
+            await harness.rollouts.cancel(ENGINEER, later.id, "no")
         with pytest.raises(RateError, match="no pause for later is taken"):
-            await desk.request(Pause(), due_at=two.epoch() + DAY)
-        assert (await desk.request(Pause())).state == State.DONE
+            await harness.request(Pause(), due_at=two.epoch() + DAY)
+        assert (await harness.request(Pause())).state == State.DONE
 
 
 async def test_answers_come_in_the_order_asked(two):
     """Repetitions keep their place among recorded changes."""
-    async with open_desk(two) as desk:
-        halted = await desk.request(Halt())
+    async with open_harness(two) as harness:
+        halted = await harness.request(Halt())
         requests = [ChangeRequest(CHANNEL, Halt(), note=note) for note in ("new", "")]
-        changes = await desk.rollouts.request(ENGINEER, requests)
+        changes = await harness.rollouts.request(ENGINEER, requests)
         assert [change.note for change in changes] == ["new", ""]
         assert changes[1] == halted
 
 
 async def test_a_repeated_halt_still_cancels_what_waits(two):
     """Later commands are not carried out after it."""
-    async with open_desk(two, ["*/*/stable"]) as desk:
-        first = await desk.request(Halt())
-        waiting = await desk.request(Offer(2, PLAN))
-        assert (await desk.request(Halt())).id != first.id
-        assert (await desk.rollouts.get(waiting.id)).state == State.CANCELLED
+    async with open_harness(two, ["*/*/stable"]) as harness:
+        first = await harness.request(Halt())
+        waiting = await harness.request(Offer(2, PLAN))
+        assert (await harness.request(Halt())).id != first.id
+        assert (await harness.rollouts.get(waiting.id)).state == State.CANCELLED
 
 
 async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
     """An offer between its two checks is halted, though it looked like a repetition."""
-    async with open_desk(two) as desk:
-        await desk.request(Halt())
-        real, stale = desk.rollouts.view, [await desk.rollouts.view(CHANNEL)]
-        await desk.request(Offer(2, PLAN))
+    async with open_harness(two) as harness:
+        await harness.request(Halt())
+        real, stale = harness.rollouts.view, [await harness.rollouts.view(CHANNEL)]
+        await harness.request(Offer(2, PLAN))
 
         async def view(channel):
             return stale.pop() if stale else await real(channel)
 
-        monkeypatch.setattr(desk.rollouts, "view", view)
-        await desk.request(Halt(), if_match="*")
-        pointer = await desk.pointer()
+        monkeypatch.setattr(harness.rollouts, "view", view)
+        await harness.request(Halt(), if_match="*")
+        pointer = await harness.pointer()
         assert (pointer.steps[-1].counter, pointer.halted) == (2, True)
 
 
 async def test_a_resume_knows_what_the_pause_took(two):
     """Also after a restart: a day was planned, half of it was left."""
-    async with open_desk(two) as desk:
-        await desk.request(Offer(2, PLAN))
+    async with open_harness(two) as harness:
+        await harness.request(Offer(2, PLAN))
         two.ahead = timedelta(hours=12)
-        await desk.request(Pause())
-        assert [share for _, share in (await desk.pointer()).schedule] == [10]
+        await harness.request(Pause())
+        assert [share for _, share in (await harness.pointer()).schedule] == [10]
     two.ahead = timedelta(days=9)
-    async with open_desk(two) as desk:
-        await desk.request(Resume())
-        pointer = await desk.pointer()
+    async with open_harness(two) as harness:
+        await harness.request(Resume())
+        pointer = await harness.pointer()
         assert [share for _, share in pointer.schedule] == [10, 1000]
         assert abs(pointer.schedule[1][0] - two.epoch() - DAY // 2) < 60
-        await desk.request(Pause())
+        await harness.request(Pause())
         two.ahead = timedelta(days=10)
-        await desk.request(Resume())
-        assert abs((await desk.pointer()).schedule[-1][0] - two.epoch() - DAY // 2) < 120
+        await harness.request(Resume())
+        assert abs((await harness.pointer()).schedule[-1][0] - two.epoch() - DAY // 2) < 120
 
 
 class CrashError(Exception):
@@ -376,20 +381,20 @@ async def test_a_crash_in_the_middle(two, step):
         if done == step:
             raise CrashError
 
-    async with open_desk(two, after_step=crash) as desk:
+    async with open_harness(two, after_step=crash) as harness:
         with pytest.raises(CrashError):
-            await desk.request(Offer(2, PLAN))
-        (change,) = await desk.rollouts.find()
+            await harness.request(Offer(2, PLAN))
+        (change,) = await harness.rollouts.find()
         assert change.state == State.APPROVED
         with pytest.raises(ConflictError, match="cannot be cancelled"):
-            await desk.rollouts.cancel(ENGINEER, change.id, "")
+            await harness.rollouts.cancel(ENGINEER, change.id, "")
     two.ahead = timedelta(seconds=ORPHAN_SECONDS)
-    async with open_desk(two) as desk:
-        (settled,) = await desk.rollouts.run_due()
+    async with open_harness(two) as harness:
+        (settled,) = await harness.rollouts.run_due()
         assert (settled.id, settled.state) == (change.id, State.DONE)
-        assert (await desk.versions())[1] == 3
-        assert (await desk.pointer()).steps[-1].counter == 2
-        actions = [action for _, action in await desk.audit_log()]
+        assert (await harness.versions())[1] == 3
+        assert (await harness.pointer()).steps[-1].counter == 2
+        actions = [action for _, action in await harness.audit_log()]
         assert actions == ["rollout.offer", "rollout.offer.done"]
 
 
@@ -400,24 +405,24 @@ async def test_a_crash_long_ago(two):
         if done == 6:
             raise CrashError
 
-    async with open_desk(two, after_step=crash) as desk:
+    async with open_harness(two, after_step=crash) as harness:
         with pytest.raises(CrashError):
-            await desk.request(Offer(2, PLAN))
-    async with two.publisher() as publisher, open_desk(two) as desk:
-        pointers = (await desk.rollouts.published()).pointers()
+            await harness.request(Offer(2, PLAN))
+    async with two.publisher() as publisher, open_harness(two) as harness:
+        pointers = (await harness.rollouts.published()).pointers()
         for _ in range(6):
             await publisher.change_pointers(lambda _published: {})
             await publisher.change_pointers(lambda _published: pointers)
-        newest = (await desk.versions())[1]
+        newest = (await harness.versions())[1]
         await asyncio.to_thread(age, two.folder.public / "metadata")
         draining, role = Draining(), two.folder.public / "metadata" / "3.latest.json"
-        await draining.look(publisher, desk.rollouts)
+        await draining.look(publisher, harness.rollouts)
         assert role.exists()
         two.ahead = timedelta(seconds=ORPHAN_SECONDS)
-        (settled,) = await desk.rollouts.run_due()
+        (settled,) = await harness.rollouts.run_due()
         assert settled.state == State.DONE
-        assert (await desk.versions())[1] == newest
-        await draining.look(publisher, desk.rollouts)
+        assert (await harness.versions())[1] == newest
+        await draining.look(publisher, harness.rollouts)
         assert not role.exists()
 
 
@@ -436,14 +441,14 @@ async def test_a_halt_after_a_crash(two, step):
         if done == step:
             raise CrashError
 
-    async with open_desk(two, after_step=crash) as desk:
+    async with open_harness(two, after_step=crash) as harness:
         with pytest.raises(CrashError):
-            await desk.request(Offer(2, PLAN))
-    async with open_desk(two) as desk:
-        await desk.request(Halt())
-        pointer = await desk.pointer()
+            await harness.request(Offer(2, PLAN))
+    async with open_harness(two) as harness:
+        await harness.request(Halt())
+        pointer = await harness.pointer()
         assert (pointer.steps[-1].counter, pointer.halted) == (2, True)
-        assert [change.state for change in await desk.rollouts.find()] == [State.DONE] * 2
+        assert [change.state for change in await harness.rollouts.find()] == [State.DONE] * 2
 
 
 async def test_surroundings_that_fail(two):
@@ -454,14 +459,14 @@ async def test_surroundings_that_fail(two):
         if done == 3:
             raise OSError(28, "No space left on device")
 
-    async with open_desk(two, after_step=full) as desk:
+    async with open_harness(two, after_step=full) as harness:
         with pytest.raises(OSError, match="No space"):
-            await desk.request(Offer(2, PLAN))
+            await harness.request(Offer(2, PLAN))
         two.ahead = timedelta(seconds=ORPHAN_SECONDS)
-    async with open_desk(two) as desk:
-        (settled,) = await desk.rollouts.run_due()
+    async with open_harness(two) as harness:
+        (settled,) = await harness.rollouts.run_due()
         assert settled.state == State.DONE
-        assert (await desk.pointer()).steps[-1].counter == 2
+        assert (await harness.pointer()).steps[-1].counter == 2
 
 
 async def test_a_halt_that_fails_is_tried_again_at_once(two):
@@ -475,49 +480,49 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
         if is_full and done == 4:
             raise OSError(28, "No space left on device")
 
-    async with open_desk(two, after_step=full) as desk:
+    async with open_harness(two, after_step=full) as harness:
         for command in (Pause(), Halt()):
             with pytest.raises(OSError, match="No space"):
-                await desk.request(command, if_match="*")
-        halt, pause = await desk.rollouts.find()
+                await harness.request(command, if_match="*")
+        halt, pause = await harness.rollouts.find()
         for number, change in enumerate((pause, halt)):
-            assert desk.alarms[number].startswith(f"change {change.id} is recorded and not")
+            assert harness.alarms[number].startswith(f"change {change.id} is recorded and not")
         with pytest.raises(OSError, match="No space"):
-            await desk.rollouts.run_due()
-        assert len(desk.alarms) == 2  # each is reported once
+            await harness.rollouts.run_due()
+        assert len(harness.alarms) == 2  # each is reported once
         is_full = False
-        settled = await desk.rollouts.run_due()
+        settled = await harness.rollouts.run_due()
         assert {change.id: change.state for change in settled}[halt.id] == State.DONE
-        assert (await desk.pointer()).halted
-        assert await desk.rollouts.run_due() == []
+        assert (await harness.pointer()).halted
+        assert await harness.rollouts.run_due() == []
 
 
 async def test_words_that_an_older_version_took(two, monkeypatch):
     """A waiting halt and a pause are carried out, without forbidden texts."""
     reason = {"en": "It drains.", "id": "see https://rom.example"}
-    async with open_desk(two) as desk:
+    async with open_harness(two) as harness:
         with monkeypatch.context() as older:
             older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
-            await desk.request(Pause(reason), due_at=two.epoch() + 10)
+            await harness.request(Pause(reason), due_at=two.epoch() + 10)
         two.ahead = timedelta(seconds=10)
-        (paused,) = await desk.rollouts.run_due()
+        (paused,) = await harness.rollouts.run_due()
         assert (paused.state, paused.command) == (State.DONE, Pause(reason))
-        assert (await desk.pointer()).reason == {"en": "It drains."}
+        assert (await harness.pointer()).reason == {"en": "It drains."}
         is_full = True
 
     def full(done):
         if is_full and done == 4:
             raise OSError(28, "No space left on device")
 
-    async with open_desk(two, after_step=full) as desk:
+    async with open_harness(two, after_step=full) as harness:
         with monkeypatch.context() as older:
             older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
             with pytest.raises(OSError, match="No space"):
-                await desk.request(Halt({"en": "a\u202eb"}))
+                await harness.request(Halt({"en": "a\u202eb"}))
         is_full = False
-        (halted,) = await desk.rollouts.run_due()
+        (halted,) = await harness.rollouts.run_due()
         assert halted.state == State.DONE
-        assert ((await desk.pointer()).halted, (await desk.pointer()).reason) == (True, {})
+        assert ((await harness.pointer()).halted, (await harness.pointer()).reason) == (True, {})
 
 
 @pytest.mark.parametrize(
@@ -532,48 +537,51 @@ async def test_words_that_an_older_version_took(two, monkeypatch):
 )
 async def test_words_that_mislead_are_refused(two, command, note):
     """Before anything is written: there is no change, and a preview says so, too."""
-    async with open_desk(two) as desk:
+    async with open_harness(two) as harness:
         request = ChangeRequest(CHANNEL, command, note=note)
-        for ask in (desk.rollouts.request(ENGINEER, [request]), desk.rollouts.preview(request)):
+        for ask in (
+            harness.rollouts.request(ENGINEER, [request]),
+            harness.rollouts.preview(request),
+        ):
             with pytest.raises(ReleaseError, match="is no plain text"):
                 await ask
-        assert await desk.rollouts.find() == []
+        assert await harness.rollouts.find() == []
 
 
 async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
     """An older pause's words are kept with the halt."""
     odd = {"en": "see https://rom.example"}
-    async with open_desk(two) as desk:
+    async with open_harness(two) as harness:
         with monkeypatch.context() as older:
             older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
             older.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
             older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
-            await desk.request(Pause(odd))
-        await desk.request(Resume())
+            await harness.request(Pause(odd))
+        await harness.request(Resume())
         with pytest.raises(ReleaseError, match="is no plain text"):
-            await desk.request(Pause(odd))
+            await harness.request(Pause(odd))
         with monkeypatch.context() as older:
             older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
             older.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
             older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
-            await desk.request(Pause(odd))
-        await desk.request(Halt(odd))
-        assert ((await desk.pointer()).halted, (await desk.pointer()).reason) == (True, odd)
+            await harness.request(Pause(odd))
+        await harness.request(Halt(odd))
+        assert ((await harness.pointer()).halted, (await harness.pointer()).reason) == (True, odd)
 
 
 async def test_what_is_due_now(two):
     """A command due in this second is carried out in it, like one without a time."""
-    async with open_desk(two) as desk:
-        change = await desk.request(Pause(), due_at=two.epoch())
+    async with open_harness(two) as harness:
+        change = await harness.request(Pause(), due_at=two.epoch())
         assert change.state == State.DONE
-        assert (await desk.pointer()).paused
+        assert (await harness.pointer()).paused
 
 
 async def test_another_publisher_may_change_pointers(two):
     """The next command builds on a pointer changed by a submission."""
-    async with open_desk(two) as desk:
-        await desk.request(Offer(2, PLAN))
-        tag = await desk.tag()
+    async with open_harness(two) as harness:
+        await harness.request(Offer(2, PLAN))
+        tag = await harness.tag()
         published = await asyncio.to_thread(two.published)
         files = {
             path: (two.ceremony.blobs[target.hashes["sha256"]], target.custom | {"withdrawn": True})
@@ -583,8 +591,8 @@ async def test_another_publisher_may_change_pointers(two):
     async with two.publisher() as publisher:
         (result,) = await Publisher.process_incoming(publisher)
         assert result.status == "published", result.reason
-    async with open_desk(two) as desk:
+    async with open_harness(two) as harness:
         with pytest.raises(PreconditionError):
-            await desk.request(Schedule(PLAN), if_match=tag)
+            await harness.request(Schedule(PLAN), if_match=tag)
         with pytest.raises(HeningError, match="is halted, and that stays"):
-            await desk.request(Schedule(PLAN))
+            await harness.request(Schedule(PLAN))

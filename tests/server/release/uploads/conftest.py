@@ -1,9 +1,9 @@
-"""A desk for each test."""
+"""A harness for each test."""
 
 import pytest
 
 from server.storage.migration import migrate
-from tests.server.release.uploads.desk import open_desk
+from tests.server.release.uploads.harness import open_harness
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def empty_database(tmp_path_factory):
 
 
 @pytest.fixture
-async def desk(tmp_path, empty_database):
+async def harness(tmp_path, empty_database):
     """Give uploads on an empty state folder."""
-    async with open_desk(tmp_path / "state", empty_database) as opened:
+    async with open_harness(tmp_path / "state", empty_database) as opened:
         yield opened

@@ -20,7 +20,7 @@ from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
-from tests.server.release.uploads.desk import DATA, SHA256, pieces, principal
+from tests.server.release.uploads.harness import DATA, SHA256, pieces, principal
 from tests.server.world import CHANNEL, PACKAGE_2
 
 PATH = CHANNEL.pointer_path

@@ -11,7 +11,7 @@ from server.release.rollouts.commands import Halt, Offer, Pause
 from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.change_detector import ChangeDetector
 from server.storage.control_models import Account, Delivery
-from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk
+from tests.server.release.rollouts.harness import APPROVER, DAY, open_harness
 from tests.server.release.webhooks.conftest import Post, named
 from tests.server.release.webhooks.receiver import Receiver
 from tests.server.world import PACKAGE_2
@@ -22,17 +22,17 @@ OFFER = Offer(2, Plan([Stage(1000)]))
 @contextlib.asynccontextmanager
 async def told_of_changes(world):
     """Give the service, with a webhook for changes, where offers need a second person."""
-    async with open_desk(world, ["*/*/stable"]) as desk:
-        async with desk.sessions.begin() as session:
+    async with open_harness(world, ["*/*/stable"]) as harness:
+        async with harness.sessions.begin() as session:
             session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
         receiver = Receiver(url="https://hooks.example.org/")
-        await Post(desk.sessions).create(receiver, ["change-waiting", "change-refused"])
-        yield desk
+        await Post(harness.sessions).create(receiver, ["change-waiting", "change-refused"])
+        yield harness
 
 
-async def events(desk):
+async def events(harness):
     """Return type, change and the rest of all queued events."""
-    async with desk.sessions() as session:
+    async with harness.sessions() as session:
         bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
     assert {body["subject"] for body in bodies} <= {"armani/id/stable"}
     return {(body["type"], body["data"].pop("change")): body["data"] for body in bodies}
@@ -40,11 +40,11 @@ async def events(desk):
 
 async def test_what_waits(world):
     """A command that waits for a person or for its time is reported; one carried out is not."""
-    async with told_of_changes(world) as desk:
-        await desk.request(Pause())
-        assert await events(desk) == {}
-        later = await desk.request(Halt(), due_at=world.epoch() + DAY)
-        assert await events(desk) == {
+    async with told_of_changes(world) as harness:
+        await harness.request(Pause())
+        assert await events(harness) == {}
+        later = await harness.request(Halt(), due_at=world.epoch() + DAY)
+        assert await events(harness) == {
             ("change-waiting", later.id): {
                 "action": "halt",
                 "waits_for": "time",
@@ -58,10 +58,10 @@ def test_who_waits(world):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     async def story():
-        async with told_of_changes(world) as desk:
-            change = await desk.request(OFFER)
-            await desk.rollouts.reject(APPROVER, change.id, "Not on a Friday.")
-            found = await events(desk)
+        async with told_of_changes(world) as harness:
+            change = await harness.request(OFFER)
+            await harness.rollouts.reject(APPROVER, change.id, "Not on a Friday.")
+            found = await events(harness)
             assert found == {
                 ("change-waiting", change.id): {
                     "action": "offer",
@@ -84,12 +84,12 @@ def test_what_does_not_fit(world):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     async def story():
-        async with told_of_changes(world) as desk:
-            first, second = [await desk.request(OFFER) for _ in range(2)]
-            await desk.rollouts.approve(APPROVER, first.id)
-            late = await desk.rollouts.approve(APPROVER, second.id)
+        async with told_of_changes(world) as harness:
+            first, second = [await harness.request(OFFER) for _ in range(2)]
+            await harness.rollouts.approve(APPROVER, first.id)
+            late = await harness.rollouts.approve(APPROVER, second.id)
             assert late.state == State.REFUSED
-            stored = (await events(desk))["change-refused", second.id]
+            stored = (await events(harness))["change-refused", second.id]
             assert stored == {"action": "offer", "reason": late.reason, "build": named(2)}
 
     asyncio.run(story())
@@ -98,20 +98,20 @@ def test_what_does_not_fit(world):
 async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
     """Before the next check of the public state, which does not report it a second time."""
     await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
-    async with open_desk(world) as desk:
-        async with desk.sessions.begin() as session:
+    async with open_harness(world) as harness:
+        async with harness.sessions.begin() as session:
             session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
         receiver = Receiver(url="https://hooks.example.org/")
-        await Post(desk.sessions).create(receiver, ["halted"])
-        noticer = ChangeDetector(world.folder.public, desk.sessions, world.epoch)
+        await Post(harness.sessions).create(receiver, ["halted"])
+        noticer = ChangeDetector(world.folder.public, harness.sessions, world.epoch)
         await noticer.notice()
-        await desk.request(Halt({"en": "It drains the battery."}))
-        await desk.request(OFFER)
+        await harness.request(Halt({"en": "It drains the battery."}))
+        await harness.request(OFFER)
         await noticer.notice()
-        await desk.request(Halt())
-        await desk.request(Halt())
+        await harness.request(Halt())
+        await harness.request(Halt())
         await noticer.notice()
-        async with desk.sessions() as session:
+        async with harness.sessions() as session:
             bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
     stored = sorted((body["data"]["counter"], body["data"]["reason"]) for body in bodies)
     assert stored == [(1, {"en": "It drains the battery."}), (2, {})]

@@ -36,7 +36,7 @@ async def pieces(*parts, error=None):  # noqa: RUF029 - as a socket would give t
 
 
 @dataclass
-class Desk:
+class Harness:
     """Uploads and their environment."""
 
     folder: StateFolder
@@ -113,7 +113,7 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def open_desk(root, database=None):
+async def open_harness(root, database=None):
     """Open a state folder with two accounts; `database` is an empty one that saves migrating."""
     folder = StateFolder(root)
     root.mkdir(exist_ok=True)
@@ -125,6 +125,6 @@ async def open_desk(root, database=None):
                 await session.merge(
                     Account(name=name, role="engineer", codenames='["*"]\n', created_at=0)
                 )
-        desk = Desk(folder, sessions)
-        desk.restart()
-        yield desk
+        harness = Harness(folder, sessions)
+        harness.restart()
+        yield harness

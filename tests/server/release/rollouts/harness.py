@@ -35,7 +35,7 @@ ACCOUNTS = {
 }
 
 
-class Desk:
+class Harness:
     """The service over a world; NUMBERS make its ids."""
 
     def __init__(self, world, sessions, publisher, approval=(), rewordings=100):
@@ -85,7 +85,7 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def open_desk(world, approval=(), rewordings=100, **publisher):
+async def open_harness(world, approval=(), rewordings=100, **publisher):
     """Open the service on a world with the team's accounts."""
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
@@ -103,4 +103,4 @@ async def open_desk(world, approval=(), rewordings=100, **publisher):
             **publisher,
         )
         async with made.read_backs:
-            yield Desk(world, sessions, made, approval, rewordings)
+            yield Harness(world, sessions, made, approval, rewordings)
