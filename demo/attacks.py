@@ -1,4 +1,4 @@
-"""Three attacks, each by somebody with more power than he should have."""
+"""Three attacks, each by an attacker with more power than expected."""
 
 from dataclasses import dataclass
 

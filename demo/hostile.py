@@ -1,4 +1,4 @@
-"""A server in the middle that passes everything on until it is told to lie about a path."""
+"""A server in the middle that passes everything on until a test has it lie about a path."""
 
 import hashlib
 import http.client

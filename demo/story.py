@@ -175,7 +175,7 @@ def _half(stage: Stage, narrator: Narrator, story: Story) -> None:
     asked, answered = ({pair[side] for pair in wires} for side in (0, 1))
     narrator.say(
         f"Before they did, all {len(wires)} polled: {len(asked)} kind of question,"
-        f" {len(asked.pop())} bytes, and {len(answered)} kind of answer. Nobody but the phones"
+        f" {len(asked.pop())} bytes, and {len(answered)} kind of answer. Only the phones"
         " knows who is in."
     )
     same = len(set(wires)) == 1
@@ -192,7 +192,7 @@ def _half(stage: Stage, narrator: Narrator, story: Story) -> None:
 
 
 def _whole(stage: Stage, narrator: Narrator, story: Story) -> None:
-    with narrator.working("rolling out to everyone"):
+    with narrator.working("rolling out to all phones"):
         stage.server(
             "rollout", "set", *CHANNELS, "--state", stage.server_state, "--share", "100%",
             "--public-url", f"http://127.0.0.1:{stage.port}", "--json",
@@ -203,7 +203,7 @@ def _whole(stage: Stage, narrator: Narrator, story: Story) -> None:
     running = sum(_number(demo_phone) == 2 for demo_phone in story.demo_phones)
     kinds = sum(demo_phone.package == "incremental" for demo_phone in story.demo_phones)
     narrator.say(f"At 100 % the others followed: {running} run build 2, {kinds} by incremental.")
-    story.checks.append(("Does everyone arrive?", f"{running} phones", running == 12))
+    story.checks.append(("Do all phones arrive?", f"{running} phones", running == 12))
 
 
 def _beta(stage: Stage, narrator: Narrator, story: Story) -> None:

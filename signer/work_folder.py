@@ -58,7 +58,7 @@ class WorkFolder:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise SurroundingsError(
-                    f"Somebody else is changing {self.folder} at this moment; wait for them and"
+                    f"Another process is changing {self.folder} at this moment; wait for them and"
                     " run the command again."
                 ) from error
             yield

@@ -89,7 +89,7 @@ class AnswerReader:
             if self._machine.states[h11.CLIENT] is h11.DONE:
                 self._machine.start_next_cycle()
             if self._machine.trailing_data[0]:
-                raise TransportError("The server sent bytes that nobody asked for.")
+                raise TransportError("The server sent bytes without a request.")
             self._machine.send(_make_request(path, host))
             self._machine.send(_END)
         except h11.ProtocolError:

@@ -39,7 +39,7 @@ def check_root(root: Root) -> LogKey:
     except LogError as error:
         raise ProfileError(f"The root names no log that can be used: {error}") from error
     if not is_good_point(key.public):
-        raise ProfileError("The root names a log key with which anybody could sign.")
+        raise ProfileError("The root names a log key whose signatures can be forged.")
     return key
 
 
@@ -49,7 +49,7 @@ def check_targets(root: Root, targets: Targets) -> None:
         raise ProfileError("The targets role lists targets of its own, but it may only delegate.")
     delegations = targets.delegations
     if delegations is None:
-        raise ProfileError("The targets role delegates to nobody.")
+        raise ProfileError("The targets role delegates to no role.")
     if delegations.succinct_roles is not None or delegations.roles is None:
         raise ProfileError("The targets role delegates to hashed bins, which is not used here.")
     # Ids are hashes of keys (rule 2), so one key cannot have two ids in two files either.
@@ -97,7 +97,7 @@ def _check_keys(keys: Mapping[str, Key]) -> None:
         if keyid != _hash_key(public) or set(key.keyval) != {"public"} or key.unrecognized_fields:
             raise ProfileError("A key is listed under an id that is not its hash.")
         if not _is_good(public):
-            raise ProfileError("A key is one with which anybody could sign.")
+            raise ProfileError("A key is one whose signatures can be forged.")
 
 
 @lru_cache(_KEPT)

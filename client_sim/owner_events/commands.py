@@ -36,7 +36,9 @@ _GENTLE: Final = tuple(kind for kind in Kind if kind is not Kind.FACTORY_RESET)
     help="Let N more events happen, drawn from all but factory-reset.",
 )
 @click.option("--seed", type=int, help="Draw the same numbers, names and events again.")
-@click.option("--owner", type=int, metavar="SEED", help="Who moves in if nobody has.")
+@click.option(
+    "--owner", type=int, metavar="SEED", help="The owner's seed, for a phone without an owner."
+)
 @AS_JSON
 def live_command(
     folder: Path,
@@ -48,10 +50,10 @@ def live_command(
 ) -> None:
     """Let events happen to a phone: a SIM, messages, calls, a journey, a restart, a reset.
 
-    The owner's data grows, apps are told, and nothing is sent. Events: sim-inserted, wifi-joined,
-    location-allowed, contact-added, sms-sent, sms-received, mms-sent, mms-received, call-placed,
-    call-received, account-login, account-logout, app-installed, photo-taken, travelled, reboot,
-    factory-reset.
+    The owner's data grows, apps are notified, and nothing is sent. Events: sim-inserted,
+    wifi-joined, location-allowed, contact-added, sms-sent, sms-received, mms-sent, mms-received,
+    call-placed, call-received, account-login, account-logout, app-installed, photo-taken,
+    travelled, reboot, factory-reset.
     """
     from client_sim.device.phone import Phone
     from client_sim.device.poll_report import format_date

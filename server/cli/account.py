@@ -80,7 +80,9 @@ def add(
 @click.option("--role", type=ROLES, help="What it may do from now on.")
 @CODENAMES
 @EVERYWHERE
-@click.option("--oidc-subject", "subject", help="Who logs in to it; empty for nobody.")
+@click.option(
+    "--oidc-subject", "subject", help="The provider's subject that logs in to it; empty for none."
+)
 @STATE
 @JSON
 def set_account(
@@ -121,7 +123,7 @@ def set_account(
 @STATE
 @JSON
 def disable(name: str, state: Path, as_json: bool) -> None:
-    """Shut NAME out and revoke its tokens for good. Nobody is ever deleted."""
+    """Disable NAME and revoke its tokens. Accounts are never deleted."""
     from server.release.auth.accounts import disable_account
 
     _change(state, lambda s, by: disable_account(s, by, name=name, at=_epoch()), as_json=as_json)

@@ -38,8 +38,8 @@ REASON = click.option("--reason", default="", help="Why, for the record.")
 def change_group() -> None:
     """Show, approve, reject and cancel changes that wait.
 
-    A command acts as `cli:USER`, with all rights: whoever can write the state folder holds its
-    keys. Nobody approves what they proposed, here either.
+    A command acts as `cli:USER`, with all rights: a user who can write the state folder holds its
+    keys. No user approves a change that they proposed themselves.
     """
 
 

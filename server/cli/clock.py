@@ -135,7 +135,7 @@ def check_true_clock(folder: StateFolder) -> None:
 def take_unsafe_clock(folder: StateFolder, settings: Settings, *, has_sockets: bool) -> None:
     """Mark a state as a simulation's; raises PublishError where it could be anything else.
 
-    It listens on loopback alone, uses neither PostgreSQL nor S3 nor sockets of somebody else, and
+    It listens on loopback alone, uses neither PostgreSQL nor S3 nor inherited sockets, and
     has published nothing under the true clock.
     """
     hosts = [settings.host] + [settings.api_host] * (settings.api_port is not None)

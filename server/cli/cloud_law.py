@@ -1,4 +1,4 @@
-"""`cloud code` and `cloud breach`: who comes in, and what owners are told."""
+"""`cloud code` and `cloud breach`: invitation codes, and notices of a breach."""
 
 import os
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ def breach_group() -> None:
 )
 @UTC_TIMES
 def found(folder: Path, at: datetime | None) -> None:
-    """Note that a breach was found; the server's alarm rings until owners are told."""
+    """Record a breach; the server raises an alarm until owners are notified."""
     from server.cloud.law.breaches import note_breach
     from server.cloud.law.policies import Policies
 
@@ -106,4 +106,4 @@ def tell(number: int, text: str, folder: Path) -> None:
             await tell_breach(db, number, text, epoch())
 
     run_in_cloud(folder, load_settings(folder), work)
-    click.echo(f"Owners are told of breach {number} from now on.")
+    click.echo(f"Owners are notified of breach {number} from now on.")

@@ -40,7 +40,7 @@ def operator() -> Principal:
     """Return the principal of this command: the user who logged in, or else the process's user.
 
     Linux keeps who logged in across `su` and `sudo`, so that the audit log names a person and not
-    root. The environment is not asked: anybody can set it.
+    root. The environment is not used: the user could set it.
     """
     uid = os.getuid()
     try:

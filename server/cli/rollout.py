@@ -171,7 +171,7 @@ def resume() -> MakeCommand:
 @REASONS
 @rollout_command
 def halt(reasons: tuple[str, ...]) -> MakeCommand:
-    """Take nobody in any more, and nobody who has not switched slots yet.
+    """Stop admitting phones, including those that have not switched slots yet.
 
     It is final for the release, and cancels what waits for the channel.
     """

@@ -205,7 +205,7 @@ def _stop_by_server(
 ) -> tuple[list[ChangeView], list[ChannelView]] | None:
     """Have a running server halt or pause a channel; None where the command does it itself.
 
-    Several channels are published together, which is no one request of the server's.
+    Several channels are published together, and the server has no single request for that.
     """
     if options.dry_run or options.public_url or options.due is not None or len(places) > 1:
         return None

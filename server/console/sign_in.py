@@ -132,7 +132,7 @@ class SignIn:
     async def begin(self, visit: Visit) -> Shown | Moved:
         """Send the browser to the provider."""
         if self._flow is None:
-            return self._form(visit, "Nobody signs in at a provider here.")
+            return self._form(visit, "No identity provider is configured here.")
         target = check_target(visit.query.get("to", ""))
         pending_login = PendingLogin(visit.services.entropy(32).hex(), target)
         address = await self._flow(visit.origin + CALLBACK).begin(Attempt(pending_login.secret))

@@ -148,7 +148,7 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     except _MALFORMED as error:
         raise FormatError(f"the {role} file is not TUF metadata.") from error
     if not is_canonical:
-        raise FormatError(f"the {role} file has no canonical form, so nobody can have signed it.")
+        raise FormatError(f"the {role} file has no canonical form, so no key can have signed it.")
     if type(metadata.signed) is not kind:
         raise FormatError(f"the {role} file is of type {metadata.signed.type}.")
     version = metadata.signed.version

@@ -215,7 +215,7 @@ def _bind(path: Path) -> socket.socket:
     make_folder(path.parent)
     if path.parent.stat().st_mode & 0o007:
         raise StorageError(
-            f"{path.parent} is open to everybody: give the socket a folder of its own, of mode 0750"
+            f"{path.parent} is open to all users: give the socket a folder of its own, of mode 0750"
             " with the server's group."
         )
     path.unlink(missing_ok=True)  # of a process that has ended: this one has the record's lock

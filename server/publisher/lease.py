@@ -164,7 +164,7 @@ class Lease:
         async with self._turn, self._sessions.begin() as session:
             row, now = await _locked_row(session)
             if row is None or row.fence != self._fence:
-                holder = "nobody" if row is None else _machine(row.holder)
+                holder = "no process" if row is None else _machine(row.holder)
                 raise LeaseLostError(
                     f"this process was silent for longer than its lease, and {holder} publishes"
                     " now: what this one had not made public yet it leaves alone."

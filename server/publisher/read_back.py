@@ -308,7 +308,7 @@ class ReadBacks:
             await self._read_back(publication)
         except HeningError as error:
             self._alarm(str(error))
-        except Exception as error:  # noqa: BLE001 - nobody waits for this task who could tell
+        except Exception as error:  # noqa: BLE001 - no caller awaits this task
             self._alarm(
                 f"snapshot {publication.snapshot_version} is public and could not be read back:"
                 f" {error!r}."

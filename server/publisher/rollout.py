@@ -76,7 +76,7 @@ def plan_schedule(channel: Channel, pointer: Pointer, schedule: Schedule, now: i
     reached = pointer.permille_at(now)
     if any(permille < reached for _, permille in schedule):
         raise PublishError(
-            f"{channel} has reached {reached / 10:g}%, and nobody can be taken out again:"
+            f"{channel} has reached {reached / 10:g}%, and no phone can be taken out again:"
             " halt it instead."
         )
     past = [list(pair) for pair in _past(pointer, now, schedule[0][0])]

@@ -82,7 +82,7 @@ class SteadyClock:
 
 def _sentence(jump: timedelta, wall: datetime) -> str:
     until = (
-        "until somebody runs `hening-server clock confirm`"
+        "until an operator runs `hening-server clock confirm`"
         if jump > FAR
         else f"until it was steady for {SETTLE / 60:.0f} minutes"
     )

@@ -83,9 +83,9 @@ def _compare(
     own = signed.get((entry.role, entry.version))
     name = f"Entry {index} is {entry.role} {entry.version}"
     if own is None:
-        text = f"{name}, which the working folder does not have: somebody else made it."
+        text = f"{name}, which the working folder does not have: it was made elsewhere."
     elif own.hex() != entry.sha256:
-        text = f"{name} with other bytes than the working folder has: somebody else made them."
+        text = f"{name} with other bytes than the working folder has: they were made elsewhere."
     else:
         return
     foreign.add(

@@ -56,7 +56,7 @@ def ask_for_unserved(
             findings.add(
                 Kind.UNSERVED,
                 f"Entry {place.index} is {role} {version}, which the mirror should serve and"
-                " does not: it was burned, or shown to somebody else, or is lost there. Ask who"
+                " does not: it was burned, or shown to other clients, or is lost there. Ask who"
                 " publishes for the file with this sha256.",
                 role=role,
                 version=version,
@@ -93,7 +93,7 @@ def list_pending(
                 findings.add(
                     Kind.PENDING,
                     f"Entry {place.index} is {role} {version}, which is not served since the audit"
-                    f" of {show_second(seen)}: it is held back, burned, or shown to somebody else."
+                    f" of {show_second(seen)}: it is held back, burned, or shown to other clients."
                     " Ask who publishes.",
                     role=role,
                     version=version,
@@ -103,7 +103,7 @@ def list_pending(
             continue
         findings.add(
             Kind.UNKNOWN_ROLE,
-            f"Entry {place.index} is {role} {version}, a role that nobody delegated.",
+            f"Entry {place.index} is {role} {version}, a role without a delegation.",
             role=role,
             version=version,
             index=place.index,

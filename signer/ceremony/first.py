@@ -74,7 +74,7 @@ def init_repository(
         resumable("the same command completes what was begun"),
     ):
         if folder.exists() != known:
-            raise CeremonyError(f"Somebody else has made {folder.folder} meanwhile; use it.")
+            raise CeremonyError(f"Another process has made {folder.folder} meanwhile; use it.")
         if not known:
             folder.reveal(folder.prepare(files))
         load_first(folder, policy, now)

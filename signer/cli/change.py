@@ -1,6 +1,6 @@
 """Ends every command that changes metadata: with a proposal for several people, or signed.
 
---propose FILE              write a proposal; nobody signs yet, nothing else is written
+--propose FILE              write a proposal; nothing is signed and nothing else is written
 --keys DIR --out DIR        sign with the available keys, accept and submit to the server
 """
 

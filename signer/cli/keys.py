@@ -222,7 +222,7 @@ def passphrase(
 ) -> None:
     """Encrypt key files under new passphrases.
 
-    Copies in backups keep the old ones: whoever has both can still sign.
+    Copies in backups keep the old ones: a thief of both can still sign.
     """
     old = Passphrases(passphrase_fd, surroundings.environment)
     new = Passphrases(new_passphrase_fd, surroundings.environment, NEW_VARIABLE)

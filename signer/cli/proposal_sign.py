@@ -131,7 +131,7 @@ def sign(
 ) -> None:
     """Sign a proposal with every key of yours that may, after a look at what it changes.
 
-    Writes a small file that goes back to whoever proposed. The proposal stays as it is. The key
+    Writes a small file for the proposer. The proposal stays as it is. The key
     folder remembers the root that you trust, from the first time on, and what you have signed.
     """
     from signer.proposal.review import review_transition

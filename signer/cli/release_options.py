@@ -185,7 +185,7 @@ def release_options(command: Callable[..., None]) -> Callable[..., None]:
             type=SEGMENT,
             shell_complete=complete_part,
             required=True,
-            help="To whom it is offered, for example stable.",
+            help="The channel that offers it, for example stable.",
         ),
         click.option(
             "--region",

@@ -81,8 +81,8 @@ class KeyFolder:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise SurroundingsError(
-                    f"Somebody else is changing the keys in {self.folder} at this moment; wait for"
-                    " them and run the command again."
+                    f"Another process is changing the keys in {self.folder} at this moment; wait"
+                    " for them and run the command again."
                 ) from error
             yield
         finally:

@@ -122,7 +122,7 @@ def hash_runs(
             chunk = stream.read(min(_CHUNK, length - done))
             if not chunk:
                 raise ContainerError(
-                    "The file became shorter while it was read; nobody else may write to it."
+                    "The file became shorter while it was read; no other program may write to it."
                 )
             while len(pending) >= _AHEAD * THREADS:
                 pending.popleft().result()

@@ -90,7 +90,7 @@ SPLIT_WARNING = (
     "It cannot be taken back, and every phone shows its part to the network from then on."
 )
 ONE_SIGNATURE_OF_TABLES = (
-    "One signature is enough for tables: whoever steals a key of it says which certificates and"
+    "One signature is enough for tables: a thief of one of its keys decides which certificates and"
     " emergency numbers all phones use. Ask for two, with `ceremony holders --threshold tables=2`."
 )
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -256,7 +256,7 @@ def _warn_of(role: str, threshold: int, keys: int, *, fell: bool) -> list[str]:
         above = "root" if role == "targets" else "targets"
         warnings.append(f"If a key of {role} is lost, {role} waits until {above} names another.")
     if fell and threshold == 1:
-        warnings.append(f"Whoever steals one key of {role} can sign it alone from then on.")
+        warnings.append(f"A thief of one key of {role} can sign it alone from then on.")
     return warnings
 
 

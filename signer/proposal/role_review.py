@@ -100,7 +100,7 @@ def _others(target: TargetFile) -> str:
 def _warn(before: Mapping[str, Release], after: Mapping[str, Release]) -> Iterator[str]:
     for path, release in after.items():
         if release.withdrawn and path in before and not before[path].withdrawn:
-            yield f"Nobody can offer {path} again once it is withdrawn."
+            yield f"{path} cannot be offered again once it is withdrawn."
     if before and not after:
         yield "The model lists nothing any more: its phones are offered nothing."
     if after and all(release.withdrawn for release in after.values()):
@@ -131,7 +131,7 @@ def describe_packs(role: str, old: Targets | None, new: Targets) -> tuple[list[s
         for version in _newly_withdrawn(known, pack):
             changes.append(f"Withdraws {kind} {version}, for ever.")
             warnings.append(
-                f"Nobody can use {kind} {version} again once it is withdrawn; phones go back"
+                f"{kind} {version} cannot be used again once it is withdrawn; phones go back"
                 " to the pack before it, if they have one."
             )
     if before.hosts != after.hosts:

@@ -58,7 +58,7 @@ def describe_result(layout: Layout, *, one_disk: bool) -> Iterator[str]:
     yield f"  {layout.second}"
     yield f"  {'':<{width}}  the second root key, encrypted with the same passphrase"
     yield f"""
-One signature is enough for every role. So anybody who has a key file and your
+One signature is enough for every role. So a thief of a key file and your
 passphrase can sign releases that your phones install. The passphrase is stored
 nowhere: if you forget it, no phone takes an update from you again.
 

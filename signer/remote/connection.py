@@ -34,7 +34,7 @@ class Address:
 def decode_address(url: str) -> Address:
     """Read `https://HOST[:PORT]`; raises SignerError otherwise, also for http to a remote host.
 
-    Without TLS, anyone on the path could read the token.
+    Without TLS, an observer on the path could read the token.
     """
     try:
         parts = urlsplit(url)

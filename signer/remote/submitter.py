@@ -73,7 +73,7 @@ def _send(server: Server, blob: Blob, path: str, advance: Callable[[int], None])
         if answer.status == 460:
             raise _changed(blob)
         if answer.status == 409:
-            server.wait("somebody else is sending the same upload")
+            server.wait("another client is sending the same upload")
             continue
         offset = int(answer.headers["upload-offset"])
         if offset > known:

@@ -240,7 +240,7 @@ def test_drill_2_a_models_key_is_stolen(drill):
     hand_over(drill, "armani", version, data)
     assert drill.install(HONEST, drill.another_phone("before"))[0]
     said = drill.drill(2)
-    assert "is armani 3, which the working folder does not have: somebody else made it." in said
+    assert "is armani 3, which the working folder does not have: it was made elsewhere." in said
     assert hashlib.sha256(data).hexdigest() in said
     assert said.count("1 finding; the memory is as it was.") == 1
     assert said.count("Nothing is wrong; the memory is up to date.") == 1

@@ -176,8 +176,9 @@ def check_lease(site: Site) -> Iterator[Finding]:
     left = 0 if lease is None else lease.expires_at - int(site.now.timestamp())
     if lease is not None and left > LONGEST:
         errors.append(
-            f"the lease to publish is taken for {left} more seconds, and nobody else can publish:"
-            " stop every server of this state, then set `expires_at` of the table `leases` to 0."
+            f"the lease to publish is taken for {left} more seconds, and no other server can"
+            " publish: stop every server of this state, then set `expires_at` of the table"
+            " `leases` to 0."
         )
     if lease is not None and lease.fence < 0:
         errors.append(

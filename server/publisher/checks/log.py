@@ -119,8 +119,8 @@ def _head(site: Site, head: Checkpoint, entries: list[bytes]) -> Iterator[str]:
         pending = site.entries[head.size]
         yield (
             f"{pending.role} {pending.version} (leaf {head.size}) waits in the database, and no"
-            " publication under way has it: the next one logs it for good, so if nobody gave that"
-            " publication up, restore the database."
+            " publication under way has it: the next one logs it for good, so unless that"
+            " publication was given up, restore the database."
         )
 
 

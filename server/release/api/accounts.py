@@ -43,7 +43,7 @@ class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Role | None = None
     codenames: Codenames | None = None
     oidc_subject: Annotated[str, msgspec.Meta(max_length=accounts.SUBJECT_LIMIT)] | None = None
-    """Who logs in to it at the identity provider; the empty text for nobody."""
+    """The subject that logs in to it at the identity provider; the empty text for none."""
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ async def list_accounts(call: Call) -> Reply:
 
 
 async def create_account(call: Call) -> Reply:
-    """Make an account. Nobody gives rights that they do not hold."""
+    """Create an account. A caller cannot give rights that it does not hold."""
     async with call.services.sessions.begin() as session:
         made = await accounts.create_account(
             session,

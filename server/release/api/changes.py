@@ -54,7 +54,7 @@ async def get_change(call: Call) -> Reply:
 
 
 async def approve_change(call: Call) -> Reply:
-    """Approve somebody else's change; what is due is carried out at once.
+    """Approve another account's change; a due one is carried out immediately.
 
     The answer says what became of it: `refused` where it does not fit any more.
     """
@@ -69,7 +69,7 @@ async def reject_change(call: Call) -> Reply:
 
 
 async def cancel_change(call: Call) -> Reply:
-    """Cancel a change that has not begun: with `rollout` your own, with `approve` anybody's."""
+    """Cancel a change that has not begun: with `rollout` your own, with `approve` any."""
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.cancel(call.who, call.path["change"], call.body.reason))
 

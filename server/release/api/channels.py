@@ -110,7 +110,7 @@ class ResumeCommand(_CommandOptions, frozen=True, kw_only=True):
 
 
 class HaltCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Take nobody in any more; it is never put off."""
+    """Stop admitting phones, immediately."""
 
     reason: Reason = {}
     """Shown to owners, by locale: plain text without links, with the note at most 4,000 bytes."""
@@ -182,7 +182,7 @@ async def resume_rollout(call: Call) -> Reply:
 
 
 async def halt_rollout(call: Call) -> Reply:
-    """Take nobody in any more, and nobody who has not switched slots yet.
+    """Stop admitting phones, including those that have not switched slots yet.
 
     It wins over everything, needs no If-Match and no approval, and may be repeated.
     """
@@ -363,7 +363,7 @@ OPERATIONS = (
     _action("schedule", schedule_rollout, ScheduleCommand, "Give a new schedule"),
     _action("pause", pause_rollout, PauseCommand, "Freeze the share"),
     _action("resume", resume_rollout, ResumeCommand, "End a pause"),
-    _action("halt", halt_rollout, HaltCommand, "Take nobody in any more"),
+    _action("halt", halt_rollout, HaltCommand, "Stop admitting phones"),
     _proposal("withdraw", withdraw_release, Withdraw, "Propose to take a build back"),
     _proposal("promote", promote_release, Promote, "Propose to list a build elsewhere"),
 )

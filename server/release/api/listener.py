@@ -195,7 +195,7 @@ def answer_failure(
         or request.transport is None
         or isinstance(error, ConnectionError)
     ):
-        raise ConnectionError("the answer was already begun, or nobody is there")
+        raise ConnectionError("the answer was already begun, or the client is gone")
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return api.refuse_malformed()
     response = api.fail(error)

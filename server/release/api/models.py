@@ -48,7 +48,7 @@ class ReleaseState(msgspec.Struct, frozen=True):
 
 
 async def list_models(call: Call) -> Reply:
-    """List the models that somebody signs for, and that you may see."""
+    """List the models that have a signed role, and that you may see."""
     roles = await _load_roles(call)
     after = decode_cursor(call.query.cursor, str) or ""
     names = [

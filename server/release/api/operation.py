@@ -156,7 +156,7 @@ class Call:
             raise ProblemError(
                 412,
                 "changed-meanwhile",
-                f"Somebody changed it meanwhile, it is {etag} now: look again, then decide.",
+                f"It was changed meanwhile and is {etag} now: look again, then decide.",
                 {"ETag": etag},
             )
 

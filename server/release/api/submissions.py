@@ -62,7 +62,7 @@ async def get_submission(call: Call) -> Reply:
 async def list_submissions(call: Call) -> Reply:
     """List submissions: what waits, then the newest first.
 
-    With all codenames you see everybody's, else what your account handed in.
+    With all codenames you see those of all accounts, else only your own.
     """
     after = decode_cursor(call.query.cursor, str) or ""
     states = await call.services.submissions.list(call.who, str(after), call.query.limit + 1)

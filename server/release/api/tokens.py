@@ -83,7 +83,7 @@ async def list_tokens(call: Call) -> Reply:
 
 
 async def create_token(call: Call) -> Reply:
-    """Make a token. The answer holds it, this once. Nobody gives rights that they do not hold.
+    """Create a token. Only this answer has it. A caller cannot give rights that it does not hold.
 
     It ends when the token ends that it is made with, if that is sooner: look at `expires_at`.
     """
@@ -105,7 +105,7 @@ async def create_token(call: Call) -> Reply:
 
 
 async def revoke_token(call: Call) -> Reply:
-    """Make a token invalid at once. Everybody may revoke the token that they ask with."""
+    """Revoke a token immediately. Every caller may revoke the token of its request."""
     at = call.services.epoch()
     async with call.services.sessions.begin() as session:
         revoked = await tokens.revoke_token(session, call.who, identity=call.path["token"], at=at)

@@ -19,7 +19,7 @@ Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
 
 
 class NewWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to tell of what."""
+    """An address, and the events that it receives."""
 
     url: Annotated[str, msgspec.Meta(max_length=MAX_URL, description="https://HOST/PATH")]
     events: Annotated[list[Subscribed], msgspec.Meta(min_length=1, max_length=16)]

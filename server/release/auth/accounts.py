@@ -236,7 +236,8 @@ def check_holds(
     if not principal.covers(codenames):
         missing = min(set(codenames) - set(principal.codenames))
         raise PermissionDeniedError(
-            f"the account {principal.name} has no rights for {missing} and manages nobody who has."
+            f"the account {principal.name} has no rights for {missing} and manages no account that"
+            " has."
         )
 
 

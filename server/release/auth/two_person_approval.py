@@ -30,13 +30,13 @@ async def check_approver(session: AsyncSession, principal: Principal, proposer: 
     principal.check(Permission.APPROVE)
     if principal.name == proposer:
         raise PermissionDeniedError(
-            f"the account {principal.name} proposed this change: somebody else has to approve it."
+            f"the account {principal.name} proposed this change: another account has to approve it."
         )
     for one, other in ((proposer, principal.name), (principal.name, proposer)):
         if one in await find_controllers(session, other):
             raise PermissionDeniedError(
-                f"the account {other} is in the hand of {one}, who made or changed it or gave it a"
-                f" token: somebody else than these two has to approve what {proposer} proposed."
+                f"the account {other} is controlled by {one}, which created or changed it or gave"
+                f" it a token: a third account has to approve what {proposer} proposed."
             )
 
 

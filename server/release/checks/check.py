@@ -17,7 +17,7 @@ from server.release.webhooks.directory import webhook_fingerprint
 from server.storage.control_models import Account, Change, Token, Webhook, WebSession
 from server.storage.database import Sessions
 
-BY_HAND = "somebody wrote to the database by hand"
+BY_HAND = "the database was edited by hand"
 
 
 def compare_accounts(expected: ReplayedState, rows: Iterable[Account]) -> Iterator[str]:
@@ -29,7 +29,7 @@ def compare_accounts(expected: ReplayedState, rows: Iterable[Account]) -> Iterat
         account = expected.accounts.get(name)
         remedy = f"{BY_HAND}; set it right with `hening-server account`."
         if account is None:
-            yield f"nobody made the account {name} by the audit log: {BY_HAND}; disable it."
+            yield f"the audit log has no creation of the account {name}: {BY_HAND}; disable it."
             continue
         if row.role != account.role:
             yield f"the account {name} is {row.role}, and {account.role} by the audit log: {remedy}"
@@ -55,7 +55,7 @@ def compare_tokens(expected: ReplayedState, rows: Iterable[Token]) -> Iterator[s
         token = expected.tokens.get(identity)
         remedy = f"{BY_HAND}; revoke it."
         if token is None:
-            yield f"nobody made the token {identity} of {row.account} by the audit log: {remedy}"
+            yield f"the audit log has no creation of the token {identity} of {row.account}: {remedy}"
             continue
         differing = [
             what
@@ -82,7 +82,7 @@ def compare_sessions(expected: ReplayedState, rows: Iterable[WebSession]) -> Ite
         session = expected.sessions.get(row.id)
         if session is None or (row.account, row.token or "login") != (session.account, session.by):
             yield (
-                f"nobody began the session {row.id} of {row.account} by the audit log: {BY_HAND};"
+                f"the audit log has no start of the session {row.id} of {row.account}: {BY_HAND};"
                 " end it with `hening-server session end`."
             )
         elif session.is_ended and row.ended_at is None:
@@ -124,7 +124,7 @@ def compare_webhooks(expected: ReplayedState, rows: Iterable[Webhook]) -> Iterat
         webhook = expected.webhooks.get(row.id)
         remedy = f"{BY_HAND}; disable it, and make another."
         if webhook is None:
-            yield f"nobody made the webhook {row.id} by the audit log: {remedy}"
+            yield f"the audit log has no creation of the webhook {row.id}: {remedy}"
             continue
         differing = [
             what

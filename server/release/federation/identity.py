@@ -104,9 +104,9 @@ def verify_identity(
     if header.get("typ", "JWT") not in {"JWT", "jwt"} or "events" in claims:
         raise FormatError("the token is of another kind than an ID token.")
     if claims["aud"] not in (expected.audience, [expected.audience]):
-        raise FormatError("the ID token is for somebody else.")
+        raise FormatError("the ID token is for another audience.")
     if claims.get("azp", expected.audience) != expected.audience:
-        raise FormatError("the ID token was given to somebody else.")
+        raise FormatError("the ID token was issued to another client.")
     if nonce is not None and claims.get("nonce") != nonce:
         raise FormatError("the ID token was made for another login.")
     if not 0 < claims["exp"] - claims["iat"] <= MAX_LIFE_SECONDS:

@@ -127,6 +127,6 @@ async def check_recorded(session: AsyncSession, change: Change) -> None:
     differing = "no entry in it" if known is None else differences(change, known)
     if differing:
         raise ConflictError(
-            f"the change {change.id} is not the one in the audit log ({differing}): somebody"
-            " wrote to the database by hand. Run `hening-server check`, and give the command again."
+            f"the change {change.id} is not the one in the audit log ({differing}): the database"
+            " was edited by hand. Run `hening-server check`, and give the command again."
         )

@@ -61,7 +61,7 @@ class Price:
             " its own part changes."
         )
         shown = (
-            "Whoever carries its connection then sees which part that is. Until now a poll after a"
+            "An observer of its connection then sees which part that is. Until now a poll after a"
             f" change is the same for {_name_phones(self.before)}, afterwards only for the phones"
             f" of its part: the smallest has {least.pointers:,} channels of"
             f" {len(least.codenames):,} models. A poll that finds nothing new stays the same for"

@@ -105,7 +105,7 @@ def check_url(url: str, *, private: bool) -> None:
     if is_literal and not _is_canonical(host):
         raise FormatError("a webhook's address has a number for a host that is no IP address.")
     if is_literal and not private and not is_public(host):
-        raise FormatError("a webhook's address is private: only public ones are told.")
+        raise FormatError("a webhook's address is private: events go to public ones only.")
 
 
 def _is_canonical(host: str) -> bool:
@@ -177,14 +177,14 @@ class Sender:
         try:
             status, retry_after = await self._post(url, headers, body)
         except PrivateAddressError:
-            return Attempt("the address is private, and only public ones are told")
+            return Attempt("the address is private, and events go to public ones only")
         except TimeoutError:
             return Attempt(f"no answer within {self._timeout:g} seconds")
         except aiohttp.ClientConnectorCertificateError:
             return Attempt("the certificate does not hold")
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, PrivateAddressError):
-                return Attempt("the address is private, and only public ones are told")
+                return Attempt("the address is private, and events go to public ones only")
             return Attempt("no connection")
         except (aiohttp.ClientError, OSError, ValueError):
             # Never the exception's text: it quotes the URL, whose path may be a secret.

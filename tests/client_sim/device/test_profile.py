@@ -51,7 +51,7 @@ def test_targets_delegate_to_the_common_roles(repository):
     targets.delegations.roles["tables"] = tables
     _check(repository)
     targets.delegations = None
-    with pytest.raises(ProfileError, match="nobody"):
+    with pytest.raises(ProfileError, match="delegates to no role"):
         _check(repository)
 
 
@@ -95,11 +95,11 @@ def test_keys_with_which_anybody_could_sign_are_refused(repository, public):
     assert not is_good_point(bytes.fromhex(public))
     key = _key(public)
     repository.signed["root"].keys[key.keyid] = key
-    with pytest.raises(ProfileError, match="anybody"):
+    with pytest.raises(ProfileError, match="can be forged"):
         check_root(repository.signed["root"])
     del repository.signed["root"].keys[key.keyid]
     repository.signed["targets"].delegations.keys[key.keyid] = key
-    with pytest.raises(ProfileError, match="anybody"):
+    with pytest.raises(ProfileError, match="can be forged"):
         _check(repository)
 
 

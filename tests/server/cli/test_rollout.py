@@ -144,7 +144,7 @@ def test_what_waits(run, ask, state, monkeypatch):
         ids.append(out.split()[-1].rstrip("."))
     assert {row["id"] for row in ask("change", "list", "--waiting")} == set(ids)
     status, _, err = run("change", "approve", ids[0], "--state", state)
-    assert (status, "somebody else has to approve" in err) == (1, True)
+    assert (status, "another account has to approve" in err) == (1, True)
     status, out, _ = run("change", "reject", ids[1], "--reason", "Not today", "--state", state)
     assert (status, out) == (
         *(0, "The command to offer 2 (build 2) in armani/id/stable is rejected: Not today\n"),

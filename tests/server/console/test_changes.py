@@ -27,7 +27,7 @@ async def test_four_eyes(waiting):
     team, path = waiting
     engineer = await team.signed_in("engineer")
     own = await engineer.get(path)
-    assert "somebody else has to approve it" in own.text
+    assert "another account has to approve it" in own.text
     assert "the July build" in own.text
     assert "Build 2 build 2 Android 14, patch level 2026-01-05, 12.8" in own.text
     assert [form[0].rpartition("/")[2] for form in own.read.forms] == ["sign-out", "cancel"]
@@ -81,12 +81,12 @@ async def test_a_puppet_is_no_second_person(waiting):
         await change_account(session, admin, name="engineer", codenames=["armani"], at=at)
     browser = await team.signed_in("admin")
     page = await browser.get(path)
-    assert "the account engineer is in the hand of admin" in page.text
+    assert "the account engineer is controlled by admin" in page.text
     assert [form[0].rpartition("/")[2] for form in page.read.forms] == ["sign-out", "reject"]
     data = {"csrf": page.read.forms[0][2]["csrf"]}
     refused = await browser.ask("POST", f"{path}/approve", data=data, follow=False)
     assert refused.status == 403
-    assert "in the hand of admin" in refused.text
+    assert "controlled by admin" in refused.text
     approver = await team.signed_in("approver")
     page = await approver.get(path)
     assert (await approver.send(page, "/approve")).status == 200

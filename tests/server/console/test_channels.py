@@ -148,7 +148,7 @@ async def test_what_was_reached_at_the_halt(world, team):
     assert "Share at the halt 1 %" in page.text.replace("\xa0", " ")
     assert "2 will not come 100 % never" in page.text.replace("\xa0", " ")
     assert page.body.count("<polygon") == 1
-    assert "Build 2. nobody new" in (await browser.get("/console/channels")).text
+    assert "Build 2. no new phones" in (await browser.get("/console/channels")).text
 
 
 async def test_a_halt_wins_over_an_old_page(team):

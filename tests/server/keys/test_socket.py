@@ -63,7 +63,7 @@ def test_a_folder_that_is_open_to_everybody(apart):
     _, process = apart
     process.stop()
     process.socket.parent.chmod(0o755)
-    with pytest.raises(StorageError, match="is open to everybody"):
+    with pytest.raises(StorageError, match="is open to all users"):
         process.start()
     process.socket.parent.chmod(0o700)
     process.start()

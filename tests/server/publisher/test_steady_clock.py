@@ -70,7 +70,7 @@ def test_a_jump_far_ahead_is_not_believed(jump):
     assert machine.wait(1) == 7 * 86_400 + 2 + jump
     assert machine.clock.ahead == timedelta()
     assert len(machine.said) == 1
-    assert "until somebody runs `hening-server clock confirm`" in machine.said[0]
+    assert "until an operator runs `hening-server clock confirm`" in machine.said[0]
     assert machine.told == ["the clock was confirmed: its time counts from now on."]
 
 

@@ -522,7 +522,7 @@ def test_a_version_that_was_logged_and_passed_over_is_asked_about(audit, tree):
             "sha256": sha256(b"for one phone"),
             "version": 3,
         }
-        assert "shown to somebody else" in finding.text
+        assert "shown to other clients" in finding.text
         assert done.pending == []
         # The log keeps it for everybody, so there is nothing to come back to.
         assert kinds(audit(tree, done.memory)) == []
@@ -590,7 +590,7 @@ def test_a_new_model_is_pending_with_its_targets(audit, tree):
     gone_on.point()
     done = audit(gone_on, first.memory)
     assert (kinds(done), done.pending) == ([], [])
-    # Had targets come without that model, its entry would be of a role that nobody delegated.
+    # Had targets come without that model, its entry would be of a role without a delegation.
     tree.models = tree.models[:2]
     tree.current["targets"] = 2
     tree.release("targets")

@@ -327,7 +327,7 @@ def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
     )
     run_json("content", "schedule", "notices", "--no-end", *ending)
     status, output, _ = run("content", "withdraw", "notices", *ending)
-    assert (status, "Nobody can use notices 1 again" in output) == (0, True)
+    assert (status, "notices 1 cannot be used again" in output) == (0, True)
     assert index().packs["notices"].is_withdrawn
     assert bundles(incoming)["content", 5] == 0
     listed = run_json("content", "list", "--repo", repo)

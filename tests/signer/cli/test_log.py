@@ -168,7 +168,7 @@ def test_a_version_that_the_team_never_signed_is_found(run, arguments, tree, pub
     assert run(*arguments, at=NOW)[0] == 0
     status, output, errors = run(*arguments, "--repo", repo, "--list", "armani", at=NOW)
     assert status == 1
-    text = "Entry 9 is armani 3, which the working folder does not have: somebody else made it."
+    text = "Entry 9 is armani 3, which the working folder does not have: it was made elsewhere."
     assert f"foreign {text}" in " ".join(output.split())
     assert errors == "hening-signer: 1 finding; the memory is as it was.\n"
     sha256s = [

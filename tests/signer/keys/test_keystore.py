@@ -319,7 +319,7 @@ def test_keys_are_not_changed_while_others_are(keys, passphrases) -> None:
             lambda: store.change_passphrases(["root-1"], passphrases, passphrases, os.urandom),
             lambda: enrol_public_keys(store, [PublicKey("root-9", VECTORS["TEST 1"].public)]),
         ):
-            with pytest.raises(SurroundingsError, match="Somebody else is changing the keys"):
+            with pytest.raises(SurroundingsError, match="Another process is changing the keys"):
                 change()
     assert len(store.load_public_keys()) == 11
 

@@ -98,7 +98,7 @@ def test_two_people_do_not_change_one_folder_at_once(office) -> None:
     other = WorkFolder(office.folder.folder)
     with (
         office.folder.changing(),
-        pytest.raises(SurroundingsError, match="Somebody else"),
+        pytest.raises(SurroundingsError, match="Another process"),
         other.changing(),
     ):
         raise AssertionError("two at once")

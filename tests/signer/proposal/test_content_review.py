@@ -116,13 +116,13 @@ def test_a_withdrawal_is_warned_of() -> None:
     """It is final."""
     changes, warnings = describe_packs("content", content(), content(withdrawn=[1]))
     assert changes == ["Withdraws notices 1, for ever."]
-    assert "Nobody can use notices 1 again" in warnings[0]
+    assert "notices 1 cannot be used again" in warnings[0]
     changes, _ = describe_packs("content", None, content(withdrawn=[1]))
     assert "Withdraws notices 1, for ever." in changes
     older = content(version=3, withdrawn=[1]), content(version=3, withdrawn=[1, 2])
     changes, warnings = describe_packs("content", *older)
     assert changes == ["Withdraws notices 2, for ever."]
-    assert "Nobody can use notices 2 again" in warnings[0]
+    assert "notices 2 cannot be used again" in warnings[0]
 
 
 def test_what_has_no_words_is_named() -> None:

@@ -59,7 +59,7 @@ def test_a_withdrawal_is_warned_of(listed) -> None:
     changes, warnings = describe_releases(listed, edit(listed, withdrawn=True))
     assert changes == [f"Withdraws {FULL} (counter 1), for ever."]
     assert warnings == [
-        f"Nobody can offer {FULL} again once it is withdrawn.",
+        f"{FULL} cannot be offered again once it is withdrawn.",
         "Every release of the model is withdrawn.",
     ]
 

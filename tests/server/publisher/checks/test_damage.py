@@ -182,7 +182,7 @@ DAMAGE = {
     ),
     "lease for ever": (
         run("UPDATE leases SET expires_at = 99999999999"),
-        ("lease", "nobody else can publish"),
+        ("lease", "no other server can publish"),
     ),
     "fence gone back": (run("UPDATE leases SET fence = -5"), ("lease", "fence of the lease is -5")),
     "upload without its blob": (

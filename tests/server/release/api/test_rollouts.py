@@ -208,7 +208,7 @@ async def test_an_admin_and_a_puppet_are_one_person(gated):
     path = f"/changes/{change['id']}"
     refused = await gated.call("POST", f"{path}/approve", token="puppet")
     assert (refused.status, refused.problem) == (403, "forbidden")
-    assert refused.json["detail"].startswith("The account puppet is in the hand of admin")
+    assert refused.json["detail"].startswith("The account puppet is controlled by admin")
     assert (await gated.call("GET", path)).json["state"] == "waiting"
     approved = await gated.call("POST", f"{path}/approve", token="approver")
     assert approved.json["state"] == "done"

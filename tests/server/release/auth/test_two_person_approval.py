@@ -78,7 +78,7 @@ async def test_a_puppet_is_no_second_person(sessions, make, have, deed):
         await check(sessions, person("ben"), "adm")
     await have(person("adm"), deed, "ben")
     for approver, proposer in (("ben", "adm"), ("adm", "ben")):
-        with pytest.raises(PermissionDeniedError, match="account ben is in the hand of adm"):
+        with pytest.raises(PermissionDeniedError, match="account ben is controlled by adm"):
             await check(sessions, person(approver), proposer)
         await check(sessions, person("ari"), proposer)
 
@@ -92,7 +92,7 @@ async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
     async with sessions() as session:
         assert await find_controllers(session, "cid") == {"adm", "ben"}
         assert await find_controllers(session, "adm") == set()
-    with pytest.raises(PermissionDeniedError, match="the account cid is in the hand of adm"):
+    with pytest.raises(PermissionDeniedError, match="the account cid is controlled by adm"):
         await check(sessions, person("cid"), "adm")
     await check(sessions, person("dan"), "ben")
 
@@ -114,7 +114,7 @@ async def test_disabling_ends_every_hand(sessions, make, have, operator):
     await have(operator, "enabled", "ben")
     await check(sessions, person("ben"), "adm")
     await have(person("adm"), "enabled", "ben")
-    with pytest.raises(PermissionDeniedError, match="somebody else than these two"):
+    with pytest.raises(PermissionDeniedError, match="a third account has to approve"):
         await check(sessions, person("ben"), "adm")
 
 
@@ -130,7 +130,7 @@ async def test_a_login_outlives_the_account_being_disabled(sessions, operator, h
         await enable_account(session, budi, name="puppet", at=NOW)
     async with sessions() as session:
         assert await find_controllers(session, "puppet") == {"ani", "budi"}
-    with pytest.raises(PermissionDeniedError, match="in the hand of ani"):
+    with pytest.raises(PermissionDeniedError, match="controlled by ani"):
         await check(sessions, person("puppet"), "ani")
     async with sessions.begin() as session:
         await change_account(session, operator, name="puppet", subject="another", at=NOW)

@@ -49,7 +49,7 @@ DAMAGE = {
     ),
     "account planted": (
         plant("accounts", "name = 'eve', subject = NULL"),
-        ("accounts", "nobody made the account eve"),
+        ("accounts", "the audit log has no creation of the account eve"),
     ),
     "token for longer": (
         run("UPDATE tokens SET expires_at = 9999999999 WHERE account = 'vi'"),
@@ -83,11 +83,11 @@ DAMAGE = {
     ),
     "token planted": (
         plant("tokens", "id = 'feedfeedfeed'"),
-        ("tokens", "nobody made the token feedfeedfeed of"),
+        ("tokens", "the audit log has no creation of the token feedfeedfeed of"),
     ),
     "session planted": (
         plant("web_sessions", "id = 's-1', account = 'adm', secret_sha256 = 'x'"),
-        ("sessions", "nobody began the session s-1 of adm"),
+        ("sessions", "the audit log has no start of the session s-1 of adm"),
     ),
     "session of somebody else": (
         run("UPDATE web_sessions SET account = 'adm' WHERE account = 'eka'"),
@@ -151,7 +151,7 @@ DAMAGE = {
     ),
     "webhook planted": (
         plant("webhooks", "id = 'feed'"),
-        ("webhooks", "nobody made the webhook feed"),
+        ("webhooks", "the audit log has no creation of the webhook feed"),
     ),
     "entry altered": (
         run("UPDATE trail_entries SET actor = 'x' WHERE \"index\" = 3"),

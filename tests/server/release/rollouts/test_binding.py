@@ -247,7 +247,7 @@ async def test_a_failed_change_of_a_disabled_account_is_not_carried_out(two):
         two.ahead = timedelta(days=3)
         (refused,) = await harness.rollouts.run_due()
         assert refused.state == State.REFUSED
-        assert "may not any more" in refused.reason
+        assert "has no right to it any more" in refused.reason
 
 
 async def test_a_planned_halt_needs_its_author_no_more(two):

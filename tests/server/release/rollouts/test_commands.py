@@ -134,7 +134,7 @@ def test_a_new_schedule(harness):
         (NOW + 2 * DAY, 500),
         (NOW + 3 * DAY, 1000),
     ]
-    with pytest.raises(HeningError, match="has reached 50%, and nobody can be taken out again"):
+    with pytest.raises(HeningError, match="has reached 50%, and no phone can be taken out again"):
         harness.do(Schedule(Plan([Stage(100)])), NOW + 2 * DAY)
 
 

@@ -130,7 +130,7 @@ async def test_four_eyes(two):
         assert change.state == State.WAITING
         assert (await harness.pointer()).steps[-1].counter == 1
         admin = person("eka", Role.ADMIN)
-        with pytest.raises(PermissionDeniedError, match="somebody else has to approve"):
+        with pytest.raises(PermissionDeniedError, match="another account has to approve"):
             await harness.rollouts.approve(admin, change.id)
         with pytest.raises(PermissionDeniedError):
             await harness.rollouts.approve(person("vera", Role.VIEWER), change.id)

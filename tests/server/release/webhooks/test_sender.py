@@ -30,7 +30,7 @@ from server.release.webhooks.sender import (
 )
 from tests.server.release.webhooks.receiver import receiving
 
-PRIVATE = Attempt("the address is private, and only public ones are told")
+PRIVATE = Attempt("the address is private, and events go to public ones only")
 HEADERS = {"webhook-id": "evt_1", "webhook-timestamp": "1", "webhook-signature": "v1,AA=="}
 
 
