@@ -34,7 +34,7 @@ except KeyboardInterrupt:
 )
 @version_option("hening-device")
 def cli() -> None:
-    """Simulate phones that ask for updates without saying who they are."""
+    """Simulate phones that poll for updates without identifying themselves."""
 
 
 # A poll needs neither the lab nor the fleet, whose imports take longer than its own.
@@ -52,7 +52,7 @@ for _command in (
     LazyCommand(
         "poll",
         "client_sim.device.update_commands:poll_command",
-        "Ask once whether there is something new; install nothing.",
+        "Poll the server once; install nothing.",
     ),
     LazyCommand(
         "install",
@@ -62,7 +62,7 @@ for _command in (
     LazyCommand(
         "show",
         "client_sim.device.owner_commands:show_command",
-        "Show what a phone is, runs and remembers; nothing is sent.",
+        "Show a phone's image, build and state; sends nothing.",
     ),
     LazyCommand(
         "settings",
@@ -95,7 +95,7 @@ for _command in (
     LazyCommand(
         "tuf",
         "client_sim.tuf.commands:tuf",
-        "Let a suite for TUF clients test the phone's trust.",
+        "Let a conformance suite for TUF clients test the phone's trust code.",
     ),
 ):
     cli.add_command(_command)

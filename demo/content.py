@@ -23,7 +23,7 @@ PICTURE = "sea"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The owner of a phone, which the phone never reveals: town, place, locale, network, zone, country."""
+    """The owner of a phone, which never reveals it: town, place, locale, network, zone, country."""
 
     town: str
     place: tuple[str, str]

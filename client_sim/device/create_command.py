@@ -24,16 +24,16 @@ from client_sim.persona import make_persona
 @PHONE
 @click.option("--package", required=True, type=FILE, help="A full OTA zip: the first build.")
 @click.option("--root", required=True, type=FILE, help="The TUF root that the ROM ships.")
-@click.option("--certificate", required=True, type=FILE, help="PEM: who signs packages.")
+@click.option(
+    "--certificate", required=True, type=FILE, help="PEM certificate of the packages' signer."
+)
 @click.option("--host", required=True, callback=read_host, help="The update server's host name.")
 @click.option("--port", type=click.IntRange(1, 65535), help="[default: 443, with --plain 80]")
 @click.option("--plain", is_flag=True, help="No TLS; only for a server on this machine.")
 @click.option("--authority", type=FILE, help="PEM: the authority of the server's certificate.")
+@click.option("--region", default="id", show_default=True, callback=read_region, help="Its region.")
 @click.option(
-    "--region", default="id", show_default=True, callback=read_region, help="Where it was sold."
-)
-@click.option(
-    "--channel", default="stable", show_default=True, callback=read_region, help="What it follows."
+    "--channel", default="stable", show_default=True, callback=read_region, help="Its channel."
 )
 @click.option(
     "--counter",

@@ -135,15 +135,15 @@ _OPTIONS: Final = (
         show_default=True,
         type=click.IntRange(0, 100),
         metavar="PERCENT",
-        help="What the battery holds.",
+        help="The battery's charge.",
     ),
     click.option("--charging", is_flag=True, help="The phone is on its charger."),
-    click.option("--metered", is_flag=True, help="The network costs money."),
+    click.option("--metered", is_flag=True, help="The network is metered."),
     click.option(
         "--free",
         type=click.IntRange(min=0),
         metavar="BYTES",
-        help="The room on the phone's disk.  [default: what this machine has]",
+        help="The free space on the phone's disk.  [default: what this machine has]",
     ),
     click.option(
         "--local-time",

@@ -14,7 +14,7 @@ from client_sim.device.update_settings import load_settings, store_settings
 @PHONE
 @AS_JSON
 def show_command(folder: Path, as_json: bool) -> None:
-    """Show what a phone is, runs and remembers; nothing is sent."""
+    """Show a phone's image, build and state; sends nothing."""
     from client_sim.device.phone import Phone
     from client_sim.device.summary import describe_summary, summarise
 
@@ -34,7 +34,9 @@ def show_command(folder: Path, as_json: bool) -> None:
 )
 @PHONE
 @click.option("--ask/--automatic", "asks", default=None, help="Ask the owner before installing.")
-@click.option("--metered/--no-metered", "metered", default=None, help="Download where it costs.")
+@click.option(
+    "--metered/--no-metered", "metered", default=None, help="Download over metered networks."
+)
 @click.option(
     "--quiet-hours",
     "quiet",

@@ -37,7 +37,9 @@ def _read_codename(
     metavar="ZIP",
     help="The full package of the build that the phone runs. An incremental needs it.",
 )
-@click.option("--certificate", required=True, type=FILE, help="PEM: who signs packages.")
+@click.option(
+    "--certificate", required=True, type=FILE, help="PEM certificate of the packages' signer."
+)
 @click.option(
     "--codename",
     callback=_read_codename,

@@ -32,7 +32,7 @@ from client_sim.transport import host_header
 @click.option(
     "--explain",
     is_flag=True,
-    help="Print the bytes of every request, then every rule and condition and what it found.",
+    help="Print the bytes of every request, then each rule and condition with its result.",
 )
 @condition_options
 @AS_JSON
@@ -43,7 +43,7 @@ def poll_command(
     stated: StatedConditions,
     as_json: bool,
 ) -> None:
-    """Ask once whether there is something new; install nothing.
+    """Poll the server once; install nothing.
 
     The conditions change nothing about the poll: they decide whether an installation may follow.
     """
@@ -88,7 +88,7 @@ def poll_command(
 @condition_options
 @click.option("--yes", "is_agreed", is_flag=True, help="Agree to the build that is offered.")
 @click.option(
-    "--retry-failed", is_flag=True, help="Take a build, too, that did not start on this phone."
+    "--retry-failed", is_flag=True, help="Also install a build that did not start on this phone."
 )
 @click.option("--broken-boot", is_flag=True, help="Let the new build fail to start.")
 @click.option(

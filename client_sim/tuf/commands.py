@@ -88,10 +88,10 @@ def tuf(
     target_dir: Path | None,
     target_base_url: str | None,
 ) -> None:
-    """Let a suite for TUF clients test the phone's trust.
+    """Let a conformance suite for TUF clients test the phone's trust code.
 
     This is an ordinary TUF client around the phone's own state machine, without the rules that
-    this system adds to TUF. No phone runs it, and what it sends is none of a phone's requests.
+    this system adds to TUF. No phone runs it, and its requests are not those of a phone.
     """
     context.obj = _Options(metadata_dir, metadata_url, target_name, target_dir, target_base_url)
 

@@ -27,7 +27,7 @@ except KeyboardInterrupt:
 @version_option("hening-server")
 @explain_option
 def cli() -> None:
-    """Serve signed updates to phones that say nothing about their owners.
+    """Serve signed updates to phones that reveal nothing about their owners.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed, 130 stopped.
     """
@@ -47,7 +47,7 @@ for command in (
     LazyCommand(
         "rollout",
         "server.cli.rollout:rollout",
-        "Offer a release, raise its share, pause it, halt it, take it back.",
+        "Offer a release, raise its share, pause, halt or withdraw it.",
     ),
     LazyCommand(
         "change",
@@ -55,8 +55,10 @@ for command in (
         "Show, approve, reject and cancel changes that wait.",
     ),
     LazyCommand("keys", "server.cli.keys:keys", "Rotate the keys that this server signs with."),
-    LazyCommand("check", "server.cli.state:check", "Verify everything that is in a state folder."),
-    LazyCommand("export", "server.cli.export:export", "Write what phones may ask for as files."),
+    LazyCommand(
+        "check", "server.cli.state:check", "Verify a state folder and its database completely."
+    ),
+    LazyCommand("export", "server.cli.export:export", "Write the device plane as files."),
     LazyCommand(
         "gc",
         "server.cli.maintenance:gc",
@@ -69,7 +71,9 @@ for command in (
         "server.cli.maintenance:backup",
         "Copy database, metadata, log, results and packages.",
     ),
-    LazyCommand("account", "server.cli.account:account", "Manage who may use the control plane."),
+    LazyCommand(
+        "account", "server.cli.account:account", "Manage the accounts of the control plane."
+    ),
     LazyCommand("token", "server.cli.token:token", "Manage API tokens."),
     LazyCommand(
         "session", "server.cli.session:session_group", "Show and end sessions of the console."

@@ -31,10 +31,10 @@ EVERYWHERE = click.option("--all-codenames", is_flag=True, help="Rights for ever
 
 @click.group(epilog="Example: hening-server account list --state var/server")
 def account() -> None:
-    """Manage who may use the control plane. The first admin is made here.
+    """Manage the accounts of the control plane. The first admin is created here.
 
     An account is a person or a program. What it may do follows from its role, and where from its
-    codenames; it signs nothing. It gets in with a token: see `hening-server token`.
+    codenames; it signs nothing. It logs in with a token: see `hening-server token`.
     """
 
 
@@ -43,7 +43,7 @@ def account() -> None:
     " --state var/server"
 )
 @NAME
-@click.option("--role", required=True, type=ROLES, help="What it may do.")
+@click.option("--role", required=True, type=ROLES, help="Its role.")
 @CODENAMES
 @EVERYWHERE
 @STATE
@@ -56,7 +56,7 @@ def add(
     state: Path,
     as_json: bool,
 ) -> None:
-    """Make the account NAME. A name is given once, for ever."""
+    """Create the account NAME. A name is used once and never again."""
     from server.release.auth.accounts import create_account
 
     wanted = _wanted(codenames, all_codenames)
@@ -77,7 +77,7 @@ def add(
     " --state var/server",
 )
 @NAME
-@click.option("--role", type=ROLES, help="What it may do from now on.")
+@click.option("--role", type=ROLES, help="Its new role.")
 @CODENAMES
 @EVERYWHERE
 @click.option(
@@ -94,7 +94,7 @@ def set_account(
     state: Path,
     as_json: bool,
 ) -> None:
-    """Change the role or the codenames of NAME. Its tokens follow at once, for narrower too."""
+    """Change the role or the codenames of NAME. It applies to its tokens immediately."""
     from server.release.auth.accounts import change_account
 
     wanted = _wanted(codenames, all_codenames)
@@ -134,7 +134,7 @@ def disable(name: str, state: Path, as_json: bool) -> None:
 @STATE
 @JSON
 def enable(name: str, state: Path, as_json: bool) -> None:
-    """Let NAME in again; it needs a new token."""
+    """Enable NAME again; it needs a new token."""
     from server.release.auth.accounts import enable_account
 
     _change(state, lambda s, by: enable_account(s, by, name=name, at=_epoch()), as_json=as_json)

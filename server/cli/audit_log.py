@@ -69,7 +69,11 @@ def audit_log() -> None:
 @click.option("--until", type=TIME, help="UTC, inclusive.")
 @click.option("--before", type=int, help="Only entries with a smaller number: the next page.")
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many."
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="The most entries to show.",
 )
 @STATE
 @UTC_TIMES
@@ -142,7 +146,7 @@ def export(state: Path) -> None:
     "--export",
     "file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="An export, in place of a state folder.",
+    help="An export, instead of a state folder.",
 )
 @click.option("--head", "heads", multiple=True, help="INDEX:SHA256, kept from an earlier run.")
 @JSON

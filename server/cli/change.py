@@ -49,7 +49,7 @@ def change_group() -> None:
 @click.option(
     "--channel", default="", shell_complete=complete_channel, help="Only of this channel."
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, help="How many, newest first.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help="The most changes to show.")
 @UTC_TIMES
 @JSON
 def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: bool) -> None:

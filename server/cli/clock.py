@@ -26,8 +26,8 @@ from server.storage.layout import StateFolder
 def clock() -> None:
     """Show and confirm the clock.
 
-    A clock that jumped ahead by more than 12 hours is not believed, and signs nothing, before a
-    person confirmed it: signatures would live too long.
+    A clock that jumped ahead by more than 12 hours signs nothing until an operator confirms it:
+    its signatures would be valid for too long.
     """
 
 
@@ -36,7 +36,7 @@ def clock() -> None:
 @UTC_TIMES
 @JSON
 def show(state: Path, as_json: bool) -> None:
-    """Show the clock, the newest signature, and whether the clock is believed."""
+    """Show the clock, the newest signature, and whether the clock is trusted."""
     from server.publisher.clock import load_witness
 
     witness, wall = load_witness(require_state(state)), now()
@@ -65,9 +65,9 @@ def show(state: Path, as_json: bool) -> None:
 @STATE
 @UTC_TIMES
 def confirm(state: Path) -> None:
-    """Say that the machine's clock is right, after you compared it with another one.
+    """Confirm the machine's clock, after you compared it with another one.
 
-    A running server believes it within seconds.
+    A running server uses it within seconds.
     """
     from server.publisher.clock import ClockRecord, load_witness, write_clock_record
 

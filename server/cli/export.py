@@ -65,11 +65,11 @@ def _line_printer() -> Advance:
     type=click.Path(path_type=Path, file_okay=False),
     help="The mirror's folder: empty at first, and written by `export` alone.",
 )
-@click.option("--hardlink", is_flag=True, help="Give packages a second name instead of copying.")
+@click.option("--hardlink", is_flag=True, help="Hard-link packages instead of copying them.")
 @CONFIG
 @JSON
 def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json: bool) -> None:
-    """Write what phones may ask for as files, for nginx or a CDN; again, and only what changed.
+    """Write the device plane as files, for nginx or a CDN; a repetition writes only changes.
 
     Readers see the old mirror or the new one, and never a pointer to what is not there.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @STATE
 @click.option(
     "--log-origin",
-    help="Name of the transparency log, for ever.  [default: hening.example/log]",
+    help="Name of the transparency log; it cannot be changed.  [default: hening.example/log]",
 )
 @click.option(
     "--root",

@@ -117,7 +117,7 @@ def public(
     pin_file: Path | None,
     log_origin: str,
 ) -> None:
-    """Print the public halves of the keys, the `public.json` that a ceremony takes."""
+    """Print the public halves of the keys: the `public.json` for a ceremony."""
     from server.publisher.online_keys import encode_public
 
     if pkcs11 and not log_origin:

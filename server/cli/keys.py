@@ -42,7 +42,7 @@ NAMES = click.argument(
 def keys() -> None:
     """Rotate the keys that this server signs with, or have them in a process of their own.
 
-    Make next keys, have the signers list them, submit what they signed, then switch. ROLE is
+    Create next keys, have the signers list them, submit the signed metadata, then switch. ROLE is
     latest, snapshot, timestamp, log, or all.
     """
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 @STATE
 @CONFIG
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The copy, new or to be renewed."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The folder of the copy, new or from an earlier backup.",
 )
 @JSON
 def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
@@ -147,7 +150,7 @@ def _decode_grace(_context: click.Context, _option: click.Parameter, value: str)
     callback=_decode_grace,
     help="How long ago a blob must have come, such as 7d, 12h or 30m.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be removed, and remove nothing.")
 @CONFIG
 @JSON
 def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_json: bool) -> None:

@@ -47,14 +47,18 @@ PUBLIC_URL = click.option(
     "--public-url",
     default="",
     callback=_check_url,
-    help="Read the result back from this address instead of disk.",
+    help="Read the result back from this address instead of from disk.",
 )
 IF_MATCH = click.option(
-    "--if-match", default="", help="Change nothing unless the channel has this tag still."
+    "--if-match", default="", help="Refuse unless the channel still has this entity tag."
 )
-DUE = click.option("--due", default="", help="Do it at this time; `run` has to be running then.")
+DUE = click.option(
+    "--due", default="", help="Carry it out at this time; `run` must be running then."
+)
 NOTE = click.option("--note", default="", help="Why, for the record.")
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what phones would be offered.")
+DRY_RUN = click.option(
+    "--dry-run", is_flag=True, help="Change nothing; print what phones would be offered."
+)
 
 
 def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
@@ -108,7 +112,7 @@ REASONS = click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, 
     epilog="Example: hening-server rollout offer armani/id/stable --state var/server --share 1%"
 )
 def rollout() -> None:
-    """Offer a release, raise its share, pause it, halt it, take it back."""
+    """Offer a release, raise its share, pause, halt or withdraw it."""
 
 
 @rollout.command(
@@ -149,7 +153,7 @@ def set_share(plan: Plan) -> MakeCommand:
 @REASONS
 @rollout_command
 def pause(reasons: tuple[str, ...]) -> MakeCommand:
-    """Freeze the share that was reached."""
+    """Freeze the reached share."""
     from server.release.rollouts.commands import Pause
 
     command = Pause(_texts(reasons))
@@ -159,7 +163,7 @@ def pause(reasons: tuple[str, ...]) -> MakeCommand:
 @rollout.command(epilog="Example: hening-server rollout resume armani/id/stable --state S")
 @rollout_command
 def resume() -> MakeCommand:
-    """Go on with what the pause took out: its stages come later by as much as it lasted."""
+    """Resume after a pause; the remaining stages are delayed by its length."""
     from server.release.rollouts.commands import Resume
 
     return lambda _view: Resume()
@@ -186,7 +190,7 @@ def halt(reasons: tuple[str, ...]) -> MakeCommand:
 @UTC_TIMES
 @JSON
 def show(state: Path, as_json: bool) -> None:
-    """Show what every channel offers now, and to which share."""
+    """Show the offer of every channel, and its share."""
     from server.cli.rollout_run import show_channel
     from server.publisher.published import load_published
     from server.release.rollouts.commands import view_channel
@@ -225,7 +229,7 @@ def _describe_build(row: dict[str, Any]) -> str:
 @UTC_TIMES
 @JSON
 def preview(channel: str, state: Path, as_json: bool) -> None:
-    """Show what phones of each build are offered, and when which share of them."""
+    """Show what phones of each build are offered, and when each share is reached."""
     from server.publisher.published import load_published
     from server.release.rollouts.commands import view_channel
     from server.release.rollouts.preview import preview as make_preview

@@ -32,7 +32,7 @@ def session_group() -> None:
 @UTC_TIMES
 @JSON
 def list_all(account: str | None, state: Path, as_json: bool) -> None:
-    """Show who is signed in now, the newest first."""
+    """Show the open sessions, the newest first."""
     from server.release.auth.web_sessions import list_sessions
 
     at = _epoch()
@@ -52,7 +52,7 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
 @STATE
 @JSON
 def end(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
-    """End sessions at once, all of them or none."""
+    """End sessions immediately, all of them or none."""
     from server.release.auth.web_sessions import end_session, list_sessions
 
     if bool(identities) == (account is not None):

@@ -24,14 +24,14 @@ PROPOSE = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the proposal, for `hening-signer ceremony`.",
 )
-NOTE = click.option("--note", default="", help="Why, for those who are asked to sign.")
+NOTE = click.option("--note", default="", help="The reason, shown to the signers.")
 EXPIRES = click.option(
     "--expires",
     "expires_days",
     type=click.IntRange(1, 3650),
     default=90,
     show_default=True,
-    help="Days that the role's new version lives.",
+    help="Days until the role's new version expires.",
 )
 
 
@@ -63,7 +63,7 @@ def withdraw(
     note: str,
     expires_days: int,
 ) -> Proposed:
-    """Propose that a build, or one of its incrementals, is taken back for ever."""
+    """Propose that a build, or one of its incrementals, is withdrawn, permanently."""
     from server.release.rollouts.signed import Withdraw, propose_for_channel
 
     command = Withdraw(
@@ -99,7 +99,7 @@ def promote(
 @click.argument("codename", metavar="CODENAME")
 @_proposes
 def retire(codename: str, state: Path, note: str, expires_days: int) -> Proposed:
-    """Propose that a model is offered nothing any more."""
+    """Propose that a model is retired: its phones are offered nothing any more."""
     from server.release.rollouts.signed import Retire, propose_retirement
 
     check_codename(codename)
@@ -115,7 +115,7 @@ def retire(codename: str, state: Path, note: str, expires_days: int) -> Proposed
 )
 @_proposes
 def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
-    """Propose that latest is split, and say what that saves and what it shows.
+    """Propose to split `latest`, and print what that saves and what it reveals.
 
     For fleets of thousands of channels, of which a phone then fetches a quarter or a sixteenth.
     """

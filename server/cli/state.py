@@ -47,17 +47,17 @@ _WRONG = Text("wrong", "red")
 @click.option(
     "--gate",
     type=click.Choice([mode.value for mode in GateMode]),
-    help="Whose requests.  [default: direct]",
+    help="Which requests are accepted.  [default: direct]",
 )
 @click.option(
     "--workers",
     type=click.IntRange(0, 256),
-    help="Processes that serve phones; 0: this one does.  [default: 0]",
+    help="Worker processes that serve phones; 0: none, this process does.  [default: 0]",
 )
 @click.option("--socket", help="Path of a Unix socket for a proxy, beside the port.")
 @click.option("--tls-cert", help="PEM file of the phones' TLS certificate; SIGHUP reads it again.")
 @click.option("--tls-key", help="PEM file of the certificate's key.")
-@click.option("--public-url", help="Where phones reach this server.")
+@click.option("--public-url", help="Address of this server for phones.")
 @click.option("--metrics-port", type=PORT, help="Prometheus metrics on loopback; 0 for none.")
 @click.option("--blobs-url", help="s3://BUCKET/PREFIX.  [default: STATE/blobs]")
 @click.option("--api-host", help="Address of the control plane.  [default: 127.0.0.1]")
@@ -66,11 +66,11 @@ _WRONG = Text("wrong", "red")
 @click.option("--api-key", help="PEM file of the certificate's key.")
 @click.option("--api-behind-proxy", is_flag=True, default=None, help="A proxy speaks its TLS.")
 @click.option(
-    "--urgent-port", type=PORT, help="A port beside it for what stops things; 0 takes a free one."
+    "--urgent-port", type=PORT, help="A second port, for urgent requests alone; 0 takes a free one."
 )
-@click.option("--urgent-socket", help="Path of a Unix socket for the same, for a proxy.")
-@click.option("--console", is_flag=True, default=None, help="Serve pages for people on --api-port.")
-@click.option("--console-url", help="Where browsers find them.  [default: loopback]")
+@click.option("--urgent-socket", help="Path of a Unix socket for urgent requests, for a proxy.")
+@click.option("--console", is_flag=True, default=None, help="Serve the console on --api-port.")
+@click.option("--console-url", help="Address of the console in browsers.  [default: loopback]")
 @click.option("--api-rate", type=int, help="Requests of one token per second.  [default: 50]")
 @click.option(
     "--webhook-private", is_flag=True, default=None, help="Webhooks may go to private addresses."
@@ -171,9 +171,9 @@ def _address(scheme: str, host: str, port: int) -> str:
 @UTC_TIMES
 @JSON
 def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
-    """Verify everything that is in a state folder and its database; changes nothing.
+    """Verify a state folder and its database completely; changes nothing.
 
-    It goes on after what is wrong, and may run beside `run`. Exit status 1 says that something is
+    It continues after an error, and may run beside `run`. Exit status 1 says that something is
     wrong, or that a role is due: it has to be signed again now.
     """
     import asyncio

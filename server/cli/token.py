@@ -27,7 +27,7 @@ PERMISSIONS = click.Choice([permission.value for permission in Permission])
 
 @click.group(epilog="Example: hening-server token list --state var/server")
 def token() -> None:
-    """Manage API tokens. A token is shown once, when it is made; the server keeps a hash."""
+    """Manage API tokens. A token is shown once, when it is created; the server stores a hash."""
 
 
 @token.command(
@@ -35,13 +35,13 @@ def token() -> None:
     " --state var/server"
 )
 @click.argument("account")
-@click.option("--label", required=True, help="What it is for, so that you know it again.")
+@click.option("--label", required=True, help="A label, to recognise it later.")
 @click.option(
     "--permission",
     "permissions",
     multiple=True,
     type=PERMISSIONS,
-    help="Narrow it to this; repeatable.  [default: all that the role holds]",
+    help="Limit it to this right; repeatable.  [default: all that the role holds]",
 )
 @click.option(
     "--days",
@@ -60,7 +60,7 @@ def create(
     state: Path,
     as_json: bool,
 ) -> None:
-    """Make a token for ACCOUNT and print it, this once. What it is stands on standard error."""
+    """Create a token for ACCOUNT and print it, only now. Its description goes to standard error."""
     from server.release.auth.tokens import create_token
 
     at, by = _epoch(), operator()
@@ -96,7 +96,7 @@ def create(
 @UTC_TIMES
 @JSON
 def list_all(account: str | None, state: Path, as_json: bool) -> None:
-    """Show what tokens there are, by id; what they are is not kept."""
+    """List tokens by id; their secrets are not stored."""
     from server.release.auth.tokens import list_tokens
 
     at = _epoch()
@@ -114,7 +114,7 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
 @STATE
 @JSON
 def revoke(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
-    """Make the tokens invalid at once, all of them or none."""
+    """Revoke tokens immediately, all of them or none."""
     from server.release.auth.tokens import list_tokens, revoke_token
 
     if bool(identities) == (account is not None):

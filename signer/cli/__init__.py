@@ -35,7 +35,7 @@ except KeyboardInterrupt:
 @version_option("hening-signer")
 @explain_option
 def cli() -> None:
-    """Make keys, sign releases and hand them to the server, all offline.
+    """Make keys, sign releases and submit them to a server, all offline.
 
     Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed, 130 stopped.
     """
@@ -58,19 +58,19 @@ for _group in (
         "Decide who may sign what and how many of them it takes, and sign it.",
     ),
     LazyCommand(
-        "ota", "signer.cli.ota:ota_commands", "Look into the OTA zips that a ROM build makes."
+        "ota", "signer.cli.ota:ota_commands", "Inspect the OTA zips that a ROM build makes."
     ),
     LazyCommand(
         "release",
         "signer.cli.release:release_commands",
-        "Sign packages as releases, take them back, and list what is signed.",
+        "Sign packages as releases, withdraw them, and list what is signed.",
     ),
     LazyCommand(
         "content",
         "signer.cli.content:content_commands",
         "Build packs of tables and texts, and sign what all phones get of them.",
     ),
-    LazyCommand("log", "signer.cli.log:log_commands", "Look into the transparency log."),
+    LazyCommand("log", "signer.cli.log:log_commands", "Audit the transparency log."),
     LazyCommand(
         "cloud", "signer.cli.cloud:cloud_commands", "Sign the policy of a region of the cloud."
     ),

@@ -89,7 +89,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
     for option in (
         UTC_TIMES,
-        click.option("--note", default="", help="Why, for those who are asked to sign."),
+        click.option("--note", default="", help="The reason, shown to the signers."),
         passphrase_option,
         place_option(
             "out",

@@ -41,7 +41,7 @@ def cloud_commands() -> None:
 
 @cloud_commands.group("policy", epilog="Example: hening-signer cloud policy show id-1.policy")
 def policy_commands() -> None:
-    """Sign what the law of one region asks for, and read it in plain words."""
+    """Sign the legal requirements of one region, and print them in plain words."""
 
 
 @policy_commands.command(
@@ -111,7 +111,7 @@ def sign(
 @json_option
 @UTC_TIMES
 def show(file: Path, key: str | None, as_json: bool) -> None:
-    """Say a signed policy in plain words."""
+    """Print a signed policy in plain words."""
     note = _read(file, MAX_NOTE)
     policy = open_policy(note, key)
     if as_json:

@@ -61,8 +61,10 @@ class _Draft:
     type=click.Path(exists=True, path_type=Path),
     help="File or folder to build from. Default: the package that comes with the signer.",
 )
-@click.option("--source-version", default="", help="Which version of the source that is.")
-@click.option("--source-name", default="", help="What the source is called, where it does not say.")
+@click.option("--source-version", default="", help="The version of the source.")
+@click.option(
+    "--source-name", default="", help="The source's name, where the source does not say it."
+)
 @click.option("--source-licence", default="", help="Its licence, as an SPDX expression; likewise.")
 @click.option(
     "--year", "years", type=click.IntRange(1970, 2200), multiple=True, help="May be repeated."
@@ -150,7 +152,7 @@ def build(
 @own_hosts_option
 @json_option
 def validate(folders: tuple[Path, ...], hosts: tuple[str, ...], as_json: bool) -> None:
-    """Say whether pack folders may be signed, and otherwise which entry breaks which rule."""
+    """Check whether pack folders may be signed; print which entry breaks which rule."""
     from signer.content.pack_folder import load_pack
     from signer.content.validate import check_packs_to_sign
 
@@ -169,7 +171,7 @@ def validate(folders: tuple[Path, ...], hosts: tuple[str, ...], as_json: bool) -
 @click.option("--all", "is_whole", is_flag=True, help="Every entry, however many there are.")
 @json_option
 def diff(old: Path, new: Path, is_whole: bool, as_json: bool) -> None:
-    """Say what differs between two pack folders of a kind, and what phones fetch for it.
+    """Print the differences of two pack folders of a kind, and what phones fetch for them.
 
     Each entry that joins, changes or leaves is shown with its values before and after.
     """

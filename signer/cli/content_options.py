@@ -71,20 +71,20 @@ own_hosts_option = click.option(
     multiple=True,
     help="A host to which links may lead; may be repeated. Without it no link may be there.",
 )
-start_option = click.option("--start", type=Moment(), help="From when on phones may use it.")
-end_option = click.option("--end", type=Moment(), help="From when on phones may not use it.")
+start_option = click.option("--start", type=Moment(), help="The time from which phones may use it.")
+end_option = click.option("--end", type=Moment(), help="The time from which phones may not use it.")
 rollout_option = click.option(
     "--rollout",
     type=Step(),
     multiple=True,
-    help="Whose phones use it from when on, such as 2026-12-01T06:00Z=10%. Once for each step.",
+    help="The share of phones that use it from a time on, such as 2026-12-01T06:00Z=10%. Once for each step.",
 )
 title_option = click.option(
     "--title",
     type=ChangelogText(),
     multiple=True,
     metavar="LOCALE=TEXT",
-    help="What the pack is called. May be repeated.",
+    help="The pack's title. May be repeated.",
 )
 
 

@@ -113,7 +113,7 @@ def withdraw(
     ending: Ending,
     as_json: bool,
 ) -> None:
-    """Withdraw a pack, for ever: phones go back to the one of its kind that they had before.
+    """Withdraw a pack, permanently: phones go back to the one of its kind that they had before.
 
     With --version it may be one that was followed already, which some phones use still. A later
     version of the kind may follow.
@@ -148,7 +148,7 @@ def schedule(
     ending: Ending,
     as_json: bool,
 ) -> None:
-    """Change whose phones use a pack that is signed, and until when; it has the same bytes."""
+    """Change the rollout and the end of a signed pack; its bytes stay the same."""
     from signer.content.plan import plan_pack_edit
     from signer.proposal.document import Change
 

@@ -162,7 +162,9 @@ for _command in (import_keys, export_key, list_keys, show_key):
 )
 @click.argument("names", metavar="NAME...", type=KEY_NAME, nargs=-1, required=True)
 @place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
-@click.option("--holder", type=HOLDER, default="", help="Who keeps them; it is never published.")
+@click.option(
+    "--holder", type=HOLDER, default="", help="The person who holds them; never published."
+)
 @click.option("--token", metavar="LABEL", help="Make them on this PKCS #11 token.")
 @click.option("--module", metavar="PATH", help="The PKCS #11 library of the token.")
 @passphrase_option

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("files", metavar="[FILE...]", type=EXISTING_FILE, nargs=-1)
 @place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @click.option("--name", type=KEY_NAME, help="The key's name. Default: the file's, without ending.")
-@click.option("--holder", type=HOLDER, default="", help="Who keeps it; it is never published.")
+@click.option("--holder", type=HOLDER, default="", help="The person who holds it; never published.")
 @click.option("--token", metavar="LABEL", help="Take a key that is on this PKCS #11 token.")
 @click.option("--module", metavar="PATH", help="The PKCS #11 library of the token.")
 @click.option("--id", "key_id", metavar="HEX", help="The id of the key on the token.")
@@ -113,7 +113,7 @@ def _load_files(files: tuple[Path, ...], name: str | None, holder: str) -> list[
 )
 @json_option
 def export_key(name: str, folder: Path, form: Format, out: Path | None, as_json: bool) -> None:
-    """Give the public half of a key."""
+    """Export the public half of a key."""
     from signer.keys.public_key import encode_as
 
     key = open_keystore(folder).load_public_key(name)

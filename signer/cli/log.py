@@ -137,7 +137,7 @@ _LINE_EACH = 100_000
 
 @click.group("log", epilog="Example: hening-signer log audit --mirror public --memory log.memory")
 def log_commands() -> None:
-    """Look into the transparency log."""
+    """Audit the transparency log."""
 
 
 @log_commands.command(
@@ -156,9 +156,11 @@ def log_commands() -> None:
     "memory_file",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="What earlier audits saw; made by the first.",
+    help="The memory of earlier audits; created by the first.",
 )
-@click.option("--root", "root_file", type=EXISTING_FILE, help="The pinned root; for the first.")
+@click.option(
+    "--root", "root_file", type=EXISTING_FILE, help="The pinned root, for the first audit."
+)
 @click.option(
     "--repo",
     "folder",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group("ota", epilog="Example: hening-signer ota inspect armani-id-2-full.zip")
 def ota_commands() -> None:
-    """Look into the OTA zips that a ROM build makes."""
+    """Inspect the OTA zips that a ROM build makes."""
 
 
 @ota_commands.command(
@@ -34,13 +34,13 @@ def ota_commands() -> None:
 @click.option(
     "--certificate", type=EXISTING_FILE, metavar="PEM", help="Verify all signatures with it."
 )
-@click.option("--codename", type=CODENAME, help="Ask whether the package is for this model.")
+@click.option("--codename", type=CODENAME, help="Check that the package is for this model.")
 @click.option(
     "--allow-operation",
     "allow_operations",
     multiple=True,
     metavar="NAME",
-    help="Allow what not every phone knows, for example unknown-27 or PUFFDIFF. May be repeated.",
+    help="Allow an operation that not every phone knows, such as unknown-27 or PUFFDIFF. May be repeated.",
 )
 @UTC_TIMES
 @json_option

@@ -59,7 +59,7 @@ def review(
     keys: Path | None,
     as_json: bool,
 ) -> None:
-    """Say in words what a proposal changes, and how far its signatures are.
+    """Print what a proposal changes, and which signatures it has.
 
     Everything needed is in the file: no network, no working folder.
     """

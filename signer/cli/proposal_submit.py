@@ -100,7 +100,7 @@ def print_proposal(proposed: Proposed, reviews: Sequence[RoleReview]) -> None:
 def accept(
     surroundings: Surroundings, path: Path, signed: tuple[Path, ...], repo: Path, as_json: bool
 ) -> None:
-    """Take a proposal over once it has the signatures that it needs; all of it, or nothing."""
+    """Accept a proposal once it has all signatures that it needs; atomically."""
     from signer.proposal.accept import accept_signatures
     from signer.work_folder import WorkFolder
 
@@ -151,7 +151,7 @@ def submit(
     packages: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Hand accepted proposals to the server in one bundle, with the packages that they list.
+    """Submit accepted proposals to the server in one bundle, with the packages that they list.
 
     Safe to repeat. With --to the bundle goes over the server's API, and only packages that it lacks
     are sent.
@@ -203,7 +203,7 @@ def resubmit(
     packages: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Hand over again what a server never got: each ROLE from version N to the newest one.
+    """Submit again what a server never received: each ROLE from version N to the newest one.
 
     A server takes versions in order only. When a bundle was lost or refused and later versions have
     been signed meanwhile, this brings all of them in one bundle.

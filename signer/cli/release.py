@@ -39,11 +39,11 @@ def submit(
     ca: Path | None,
     as_json: bool,
 ) -> None:
-    """Hand bundles to a server over its API, and wait until they are published.
+    """Submit bundles to a server over its API, and wait until they are published.
 
     BUNDLE is a folder that `--out` has made; several go one after the other. Only packages that the
     server lacks are sent, and after an interruption the same command goes on where it was. Exit
-    status 1 when the server refuses, with its reason; 3 when it stays away.
+    status 1 when the server refuses, with its reason; 3 when it does not answer.
     """
     from signer.remote.submitter import load_outgoing
 
@@ -58,7 +58,7 @@ def submit(
     " armani-id-2-full.zip",
 )
 def release_commands() -> None:
-    """Sign packages as releases, take them back, and list what is signed."""
+    """Sign packages as releases, withdraw them, and list what is signed."""
 
 
 @release_commands.command(

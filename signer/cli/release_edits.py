@@ -59,7 +59,7 @@ def withdraw(
     ending: Ending,
     as_json: bool,
 ) -> None:
-    """Withdraw releases, for ever.
+    """Withdraw releases, permanently.
 
     PLACE is the path of one package, or CODENAME/REGION/CHANNEL or CODENAME with --counter: a build
     in one channel, or in all. The server takes a withdrawn incremental out of the offer and halts
@@ -165,7 +165,7 @@ def prune(
     ending: Ending,
     as_json: bool,
 ) -> None:
-    """Take the oldest builds out of a model's role.
+    """Remove the oldest builds from a model's role.
 
     Builds that unwithdrawn incrementals start from, stepping stones, and what still drains stay,
     and so does everything newer than those. Roll out a newer build first where an old one is
@@ -199,7 +199,7 @@ def prune(
 def retire(
     surroundings: Surroundings, codename: str, expiry_days: int, ending: Ending, as_json: bool
 ) -> None:
-    """Take every build of a model out: its phones are offered nothing any more.
+    """Remove every build of a model: its phones are offered nothing any more.
 
     The empty role stays and is renewed like others. A newer build may bring the model back.
     """

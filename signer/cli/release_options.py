@@ -46,7 +46,7 @@ changelog_option = click.option(
     type=ChangelogText(),
     multiple=True,
     metavar="LOCALE=TEXT",
-    help="What is new, for the owner, in Markdown. May be repeated.",
+    help="The changelog for owners, in Markdown. May be repeated.",
 )
 factory_option = click.option(
     "--factory-build",

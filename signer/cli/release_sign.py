@@ -48,7 +48,7 @@ def plan(
     *,
     as_json: bool,
 ) -> None:
-    """Say what `release sign` would sign, and every reason why it may not.
+    """Print what `release sign` would sign, and every reason against it.
 
     Changes nothing and needs no key. Exit status 1 when something refuses.
     """

@@ -38,7 +38,7 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What changes; what is left out stays."""
+    """The members to change; others stay."""
 
     role: Role | None = None
     codenames: Codenames | None = None
@@ -47,7 +47,7 @@ class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountState(msgspec.Struct, frozen=True):
-    """One account; `etag` is what a change of it is made for."""
+    """One account; `etag` is for the If-Match of a change."""
 
     name: str
     role: Role
@@ -85,7 +85,7 @@ async def create_account(call: Call) -> Reply:
 
 
 async def get_account(call: Call) -> Reply:
-    """Give one account whose codenames are all yours."""
+    """Return one account whose codenames are all yours."""
     async with call.services.sessions() as session:
         row = await accounts.load_account(session, call.path["account"])
     accounts.check_holds(call.who, frozenset(), accounts.account_codenames(row))
@@ -93,7 +93,7 @@ async def get_account(call: Call) -> Reply:
 
 
 async def change_account(call: Call) -> Reply:
-    """Change role or codenames; the account's tokens follow at once."""
+    """Change role or codenames; it applies to the account's tokens immediately."""
     async with call.services.sessions.begin() as session:
         await lock_audit_log(session)  # until the end no other request changes what the tag covers
         seen = await accounts.load_account(session, call.path["account"])
@@ -112,7 +112,7 @@ async def change_account(call: Call) -> Reply:
 
 
 async def disable_account(call: Call) -> Reply:
-    """Shut an account out and revoke its tokens for good."""
+    """Disable an account and revoke its tokens."""
     async with call.services.sessions.begin() as session:
         changed = await accounts.disable_account(
             session, call.who, name=call.path["account"], at=call.services.epoch()
@@ -121,7 +121,7 @@ async def disable_account(call: Call) -> Reply:
 
 
 async def enable_account(call: Call) -> Reply:
-    """Let an account in again; it needs new tokens."""
+    """Enable an account again; it needs new tokens."""
     async with call.services.sessions.begin() as session:
         changed = await accounts.enable_account(
             session, call.who, name=call.path["account"], at=call.services.epoch()
@@ -174,7 +174,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/accounts",
         permission=Permission.PEOPLE,
-        summary="Make an account",
+        summary="Create an account",
         handler=create_account,
         again=_show_again,
         request=NewAccount,
@@ -187,7 +187,7 @@ OPERATIONS = (
         method="GET",
         path=_ONE,
         permission=Permission.PEOPLE,
-        summary="One account",
+        summary="Show an account",
         handler=get_account,
         response=AccountState,
     ),
@@ -195,7 +195,7 @@ OPERATIONS = (
         method="PATCH",
         path=_ONE,
         permission=Permission.PEOPLE,
-        summary="Change role or codenames",
+        summary="Change an account",
         handler=change_account,
         request=AccountChange,
         limit=WIDE_BODY_LIMIT,
@@ -207,7 +207,7 @@ OPERATIONS = (
         method="POST",
         path=f"{_ONE}/disable",
         permission=Permission.PEOPLE,
-        summary="Shut an account out",
+        summary="Disable an account",
         handler=disable_account,
         stops=True,
         again=_show_again,
@@ -218,7 +218,7 @@ OPERATIONS = (
         method="POST",
         path=f"{_ONE}/enable",
         permission=Permission.PEOPLE,
-        summary="Let an account in again",
+        summary="Enable an account",
         handler=enable_account,
         again=_show_again,
         response=AccountState,

@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Where the audit log ends; an auditor keeps it to compare later."""
+    """The head of the audit log; an auditor keeps it to compare later."""
 
     length: int
     sha256: str
@@ -65,14 +65,14 @@ async def list_trail(call: Call) -> Reply:
 
 
 async def get_trail_head(call: Call) -> Reply:
-    """Give number and hash of the last entry; 0 and zeros before the first."""
+    """Return number and hash of the last entry; 0 and zeros before the first."""
     async with call.services.sessions() as session:
         found = await load_head(session)
     return Reply(Head(found.length, found.sha256))
 
 
 async def export_whole_trail(call: Call) -> web.StreamResponse:
-    """Give every entry as a line of canonical JSON, the oldest first."""
+    """Return every entry as a line of canonical JSON, the oldest first."""
     response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
     await response.prepare(call.request)
     async for lines in export_audit_log(call.services.sessions):
@@ -86,7 +86,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/trail",
         permission=Permission.AUDIT,
-        summary="Who changed what",
+        summary="List audit log entries",
         handler=list_trail,
         query=AuditLogQuery,
         response=Page[Entry],
@@ -95,7 +95,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/trail/head",
         permission=Permission.AUDIT,
-        summary="Where the audit log ends",
+        summary="Show the head of the audit log",
         handler=get_trail_head,
         response=Head,
     ),
@@ -103,7 +103,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/trail/export",
         permission=Permission.AUDIT,
-        summary="All of it, to be verified elsewhere",
+        summary="Export the audit log",
         handler=export_whole_trail,
         raw=True,
         response_type=JSON_LINES,

@@ -11,14 +11,14 @@ from server.release.errors import NotFoundError
 
 
 class BlobView(msgspec.Struct, frozen=True):
-    """Bytes that are here, their hash verified."""
+    """A stored blob; its hash was verified."""
 
     sha256: str
     length: Annotated[int, msgspec.Meta(description="Bytes.")]
 
 
 async def get_blob(call: Call) -> Reply:
-    """Tell whether bytes with this sha256 are here, and how many they are."""
+    """Return the length of the blob with this sha256; 404 if it is not stored."""
     sha256 = call.path["blob"]
     length = await call.services.uploads.blob_length(sha256)
     if length is None:
@@ -31,7 +31,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/blobs/{{blob}}",
         permission=Permission.READ,
-        summary="Is a blob here",
+        summary="Show a blob",
         handler=get_blob,
         response=BlobView,
     ),

@@ -48,7 +48,7 @@ def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
     data = b""
 
     async def get_openapi(_call: Call) -> Reply:
-        """Give this page."""
+        """Return this page."""
         nonlocal data
         data = data or await asyncio.to_thread(make)
         return Reply(data)
@@ -152,7 +152,7 @@ def _options(methods: Mapping[str, Operation]) -> Operation:
         path=some.path,
         permission=None,
         public=True,
-        summary="What the path takes",
+        summary="List the allowed methods",
         handler=options,
         status=204,
         reply_headers=some.reply_headers,

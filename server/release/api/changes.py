@@ -25,7 +25,7 @@ class ChangesQuery(PageQuery, frozen=True):
 
 
 class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why a change is ended."""
+    """The reason for ending a change."""
 
     reason: Annotated[str, msgspec.Meta(max_length=REASON_LIMIT)] = ""
     """For the record: plain text without links."""
@@ -56,7 +56,7 @@ async def get_change(call: Call) -> Reply:
 async def approve_change(call: Call) -> Reply:
     """Approve another account's change; a due one is carried out immediately.
 
-    The answer says what became of it: `refused` where it does not fit any more.
+    The answer has its state: `refused` if it does not fit any more.
     """
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.approve(call.who, call.path["change"]))

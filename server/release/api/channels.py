@@ -58,7 +58,7 @@ Permille = Annotated[int, msgspec.Meta(ge=0, le=1000, description="Of the fleet.
 
 
 class ChannelState(msgspec.Struct, frozen=True):
-    """What one channel offers now; `etag` is what a change of it is made for."""
+    """The offer of one channel; `etag` is for the If-Match of a change."""
 
     channel: str
     state: str
@@ -139,13 +139,13 @@ async def list_channels(call: Call) -> Reply:
 
 
 async def get_channel(call: Call) -> Reply:
-    """Tell what a channel offers now. The header ETag is what a change is made for."""
+    """Return the offer of a channel. The header ETag is for the If-Match of a change."""
     view = await _view(call)
     return Reply(_show(view, call.services.epoch()), headers={"ETag": view.etag})
 
 
 async def preview_channel(call: Call) -> Reply:
-    """Tell what phones of each build are offered, and when which share of them."""
+    """Return what phones of each build are offered, and when each share is reached."""
     view = await _view(call)
     now = call.services.epoch()
     seen = await asyncio.to_thread(
@@ -155,7 +155,7 @@ async def preview_channel(call: Call) -> Reply:
 
 
 async def offer_release(call: Call) -> Reply:
-    """Offer a build, now, later, or once a second person approved it."""
+    """Offer a build, now, later, or after an approval."""
     view = await _view(call, Permission.ROLLOUT)
     counter = call.body.counter
     if counter is None:
@@ -164,19 +164,19 @@ async def offer_release(call: Call) -> Reply:
 
 
 async def schedule_rollout(call: Call) -> Reply:
-    """Give a new schedule; it never falls below the share that was reached."""
+    """Replace the schedule; it never falls below the reached share."""
     view = await _view(call, Permission.ROLLOUT)
     return await _give_command(call, view, Schedule(call.body.plan))
 
 
 async def pause_rollout(call: Call) -> Reply:
-    """Freeze the share that was reached; the plan's clock stops."""
+    """Freeze the reached share; the plan's clock stops."""
     view = await _view(call, Permission.ROLLOUT)
     return await _give_command(call, view, Pause(call.body.reason))
 
 
 async def resume_rollout(call: Call) -> Reply:
-    """Go on with what the pause took out: it comes later by as much as the pause lasted."""
+    """Resume after a pause; the remaining stages are delayed by its length."""
     view = await _view(call, Permission.ROLLOUT)
     return await _give_command(call, view, Resume())
 
@@ -184,14 +184,14 @@ async def resume_rollout(call: Call) -> Reply:
 async def halt_rollout(call: Call) -> Reply:
     """Stop admitting phones, including those that have not switched slots yet.
 
-    It wins over everything, needs no If-Match and no approval, and may be repeated.
+    It takes precedence over other commands, needs no If-Match and no approval, and may be repeated.
     """
     view = await _view(call, Permission.HALT)
     return await _give_command(call, view, Halt(call.body.reason))
 
 
 async def withdraw_release(call: Call) -> Reply:
-    """Propose that a build, or one of its incrementals, is taken back for ever.
+    """Propose that a build, or one of its incrementals, is withdrawn, permanently.
 
     The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
     """
@@ -355,15 +355,15 @@ OPERATIONS = (
         method="GET",
         path=f"{_PATH}/preview",
         permission=Permission.READ,
-        summary="What phones are offered",
+        summary="Preview what phones are offered",
         handler=preview_channel,
         response=Preview,
     ),
     _action("offer", offer_release, OfferCommand, "Offer a build"),
-    _action("schedule", schedule_rollout, ScheduleCommand, "Give a new schedule"),
-    _action("pause", pause_rollout, PauseCommand, "Freeze the share"),
-    _action("resume", resume_rollout, ResumeCommand, "End a pause"),
-    _action("halt", halt_rollout, HaltCommand, "Stop admitting phones"),
-    _proposal("withdraw", withdraw_release, Withdraw, "Propose to take a build back"),
-    _proposal("promote", promote_release, Promote, "Propose to list a build elsewhere"),
+    _action("schedule", schedule_rollout, ScheduleCommand, "Replace the schedule"),
+    _action("pause", pause_rollout, PauseCommand, "Pause a rollout"),
+    _action("resume", resume_rollout, ResumeCommand, "Resume a rollout"),
+    _action("halt", halt_rollout, HaltCommand, "Halt a rollout"),
+    _proposal("withdraw", withdraw_release, Withdraw, "Propose to withdraw a build"),
+    _proposal("promote", promote_release, Promote, "Propose to promote a build"),
 )

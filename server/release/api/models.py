@@ -72,7 +72,7 @@ async def list_releases(call: Call) -> Reply:
 
 
 async def retire_model(call: Call) -> Reply:
-    """Propose that a model is offered nothing any more.
+    """Propose to retire a model: its phones are offered nothing any more.
 
     The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
     """
@@ -87,7 +87,7 @@ async def split_latest(call: Call) -> Reply:
     """Propose that latest is split into 4 or 16 parts.
 
     The answer is always `409 needs-signature`, with the proposal for the holders of offline keys;
-    its `remarks` say what the split saves a phone and what it shows.
+    its `remarks` say what the split saves a phone and what it reveals.
     """
     call.who.check(Permission.ROLLOUT, "targets")
     public, now = call.services.folder.public, call.services.clock()
@@ -151,7 +151,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/models/{{codename}}/retire",
         permission=Permission.ROLLOUT,
-        summary="Propose the end of a model",
+        summary="Propose to retire a model",
         handler=retire_model,
         request=Retire,
         errors=(409,),

@@ -27,14 +27,14 @@ Cursor = Annotated[
 
 
 class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which page. An operation with filters adds them in a subclass."""
+    """The page. An operation with filters adds them in a subclass."""
 
     cursor: Cursor = ""
     limit: Limit = DEFAULT_LIMIT
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """Some items, and where the others are."""
+    """Some items, and the cursor of the next ones."""
 
     items: list[T]
     next: str | None

@@ -51,7 +51,7 @@ RETRY_SECONDS = 5  # the retry delay after an external failure: a restart takes 
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What went wrong, and what to do."""
+    """The error, and what to do about it."""
 
     type: str
     """A stable name, `urn:hening:problem:NAME`."""

@@ -47,12 +47,12 @@ class Status(msgspec.Struct, frozen=True):
 
 
 async def get_health(_call: Call) -> Reply:
-    """Answer that the process is there; it looks at nothing else."""
+    """Answer that the process runs; it checks nothing else."""
     return Reply(Health())
 
 
 async def get_status(call: Call) -> Reply:
-    """Tell what phones see now."""
+    """Return the published state."""
     return Reply(await asyncio.to_thread(_look, call))
 
 
@@ -107,7 +107,7 @@ OPERATIONS = (
         path=f"{PREFIX}/health",
         permission=None,
         public=True,
-        summary="Is it there",
+        summary="Liveness",
         handler=get_health,
         response=Health,
     ),
@@ -115,7 +115,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/status",
         permission=Permission.READ,
-        summary="What is published and what waits",
+        summary="Show what is published and what waits",
         handler=get_status,
         response=Status,
     ),

@@ -28,7 +28,7 @@ class SubmissionView(msgspec.Struct, frozen=True):
 
 
 class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long to wait for the result."""
+    """The time to wait for the result."""
 
     wait: Annotated[int, msgspec.Meta(ge=0, le=MAX_WAIT, description="Seconds.")] = 0
 
@@ -54,7 +54,7 @@ async def submit(call: Call) -> Reply:
 
 
 async def get_submission(call: Call) -> Reply:
-    """Tell what has become of a submission, at the latest after `wait` seconds."""
+    """Return the state of a submission, after at most `wait` seconds."""
     state = await call.services.submissions.look(call.path["submission"], call.query.wait)
     return Reply(_view(state))
 
@@ -78,7 +78,7 @@ OPERATIONS = (
         method="PUT",
         path=f"{PREFIX}/submissions/{{submission}}",
         permission=Permission.SUBMIT,
-        summary="Hand in signed metadata",
+        summary="Submit signed metadata",
         handler=submit,
         response=SubmissionView,
         status=202,
@@ -91,7 +91,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/submissions",
         permission=Permission.READ,
-        summary="Submissions",
+        summary="List submissions",
         handler=list_submissions,
         query=PageQuery,
         response=Page[SubmissionView],
@@ -100,7 +100,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/submissions/{{submission}}",
         permission=Permission.READ,
-        summary="What has become of a submission",
+        summary="Show a submission",
         handler=get_submission,
         query=WaitQuery,
         response=SubmissionView,

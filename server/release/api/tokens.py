@@ -23,7 +23,7 @@ class TokenQuery(PageQuery, frozen=True):
 
 
 class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A token to be made."""
+    """A token to create."""
 
     account: Name
     label: Annotated[str, msgspec.Meta(min_length=1, max_length=tokens.LABEL_LIMIT)]
@@ -56,7 +56,7 @@ class IssuedToken(TokenState, frozen=True):
 
 
 class Me(msgspec.Struct, frozen=True):
-    """Who asks, and what they may."""
+    """The caller and its rights."""
 
     name: str
     role: Role
@@ -67,13 +67,13 @@ class Me(msgspec.Struct, frozen=True):
 
 
 async def get_me(call: Call) -> Reply:
-    """Give name and rights that the token at hand has now."""
+    """Return the name and the current rights of the request's token."""
     who = call.who
     return Reply(Me(who.name, who.role, sorted(who.permissions), list(who.codenames), who.token))
 
 
 async def list_my_tokens(call: Call) -> Reply:
-    """List the tokens of the account that asks, by id."""
+    """List the tokens of the caller's account, by id."""
     return await _list(call, call.who.name)
 
 
@@ -148,7 +148,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/me",
         permission=None,
-        summary="Who am I",
+        summary="Show the caller",
         handler=get_me,
         response=Me,
     ),
@@ -156,7 +156,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/me/tokens",
         permission=None,
-        summary="My tokens",
+        summary="List own tokens",
         handler=list_my_tokens,
         query=PageQuery,
         response=Page[TokenState],
@@ -174,7 +174,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/tokens",
         permission=Permission.PEOPLE,
-        summary="Make a token",
+        summary="Create a token",
         handler=create_token,
         request=NewToken,
         response=IssuedToken,

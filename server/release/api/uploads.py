@@ -34,7 +34,7 @@ _RESUMABLE = Header("Tus-Resumable", "The protocol's version.", rf"^{VERSION}$",
 
 
 class UploadView(msgspec.Struct, frozen=True):
-    """How far an upload is."""
+    """The progress of an upload."""
 
     id: str
     sha256: str
@@ -44,7 +44,7 @@ class UploadView(msgspec.Struct, frozen=True):
 
 
 async def tell_upload_protocol(call: Call) -> Reply:
-    """Tell the version of tus, its extensions, and how long an upload may be."""
+    """Return the version of tus, its extensions, and the maximum length."""
     return Reply(
         headers={
             "Tus-Version": VERSION,
@@ -56,7 +56,7 @@ async def tell_upload_protocol(call: Call) -> Reply:
 
 
 async def create_upload(call: Call) -> Reply:
-    """Announce bytes. Where they are here already the upload is whole at once: see the offset."""
+    """Create an upload. If its blob is stored already, the upload is complete: see the offset."""
     _check_version(call)
     if "Upload-Defer-Length" in call.headers:
         raise FormatError("Upload-Defer-Length is not taken: say the length with Upload-Length.")
@@ -77,13 +77,13 @@ async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
 
 
 async def get_upload(call: Call) -> Reply:
-    """Tell how far an upload of one's own is, for those who do not speak tus."""
+    """Return the progress of an own upload, for clients without tus."""
     state = await call.services.uploads.look(call.who, call.path["upload"])
     return Reply(_view(state), headers=_progress(state))
 
 
 async def find_upload_offset(call: Call) -> Reply:
-    """Tell where the next part has to begin; 409 while a part is being taken."""
+    """Return the offset of the next part; 409 while a part is being received."""
     _check_version(call)
     state = await call.services.uploads.look(call.who, call.path["upload"])
     told = {
@@ -117,7 +117,7 @@ async def append_to_upload(call: Call) -> Reply:
 
 
 async def end_upload(call: Call) -> Reply:
-    """Forget an upload and its bytes; a blob that it has become stays."""
+    """Delete an upload and its bytes; a blob made from it stays."""
     _check_version(call)
     await call.services.uploads.remove(call.who, call.path["upload"])
     return Reply()
@@ -183,7 +183,7 @@ OPERATIONS = (
         "/uploads",
         permission=None,
         public=True,
-        summary="What is spoken of tus",
+        summary="Show the supported tus version",
         handler=tell_upload_protocol,
         status=204,
     ),
@@ -191,7 +191,7 @@ OPERATIONS = (
         "POST",
         "/uploads",
         permission=Permission.UPLOAD,
-        summary="Announce an upload",
+        summary="Create an upload",
         handler=create_upload,
         again=_create_again,
         response=UploadView,
@@ -211,7 +211,7 @@ OPERATIONS = (
         "GET",
         "/uploads/{upload}",
         permission=Permission.UPLOAD,
-        summary="How far an upload is",
+        summary="Show an upload",
         handler=get_upload,
         response=UploadView,
         errors=(409, 460),
@@ -220,7 +220,7 @@ OPERATIONS = (
         "HEAD",
         "/uploads/{upload}",
         permission=Permission.UPLOAD,
-        summary="Where the next part begins",
+        summary="Show the offset of an upload",
         handler=find_upload_offset,
         errors=(409, 412, 460),
         headers=(_RESUMABLE,),
@@ -246,7 +246,7 @@ OPERATIONS = (
         "DELETE",
         "/uploads/{upload}",
         permission=Permission.UPLOAD,
-        summary="End an upload",
+        summary="Delete an upload",
         handler=end_upload,
         status=204,
         errors=(409, 412),

@@ -48,7 +48,7 @@ class WebhookSecret(WebhookState, frozen=True):
 
 
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a secret is replaced."""
+    """The replacement of a secret."""
 
     overlap: Annotated[int, msgspec.Meta(ge=0, le=directory.LONGEST_OVERLAP)] = 86_400
     """Seconds for which the secret before signs, too; 0 after a leak."""
@@ -86,7 +86,7 @@ class QueuedDelivery(msgspec.Struct, frozen=True):
 
 
 async def create_webhook(call: Call) -> Reply:
-    """Make a webhook. The answer holds the secret that signs what is sent, this once."""
+    """Create a webhook. Only this answer has the secret that signs its events."""
     services = call.services
     made = await directory.create_webhook(
         services.sessions,
@@ -104,18 +104,18 @@ async def create_webhook(call: Call) -> Reply:
 
 
 async def list_webhooks(call: Call) -> Reply:
-    """List all webhooks, those that are switched off too."""
+    """List all webhooks, disabled ones too."""
     found = await directory.list_webhooks(call.services.sessions)
     return Reply(Webhooks([WebhookState(**_describe(webhook)) for webhook in found]))
 
 
 async def get_webhook(call: Call) -> Reply:
-    """Give one webhook with its newest deliveries."""
+    """Return one webhook with its newest deliveries."""
     return await _reply(call)
 
 
 async def rotate_secret(call: Call) -> Reply:
-    """Give a webhook a new secret, which the answer holds, this once; the old one ends later."""
+    """Replace a webhook's secret. Only this answer has the new one; the old one ends later."""
     services = call.services
     made = await directory.rotate_secret(
         services.sessions,
@@ -129,21 +129,21 @@ async def rotate_secret(call: Call) -> Reply:
 
 
 async def disable_webhook(call: Call) -> Reply:
-    """Switch a webhook off; what waits for it is given up."""
+    """Disable a webhook; its waiting deliveries are given up."""
     webhook, services = call.path["webhook"], call.services
     await directory.disable_webhook(services.sessions, call.who, webhook, services.epoch())
     return await _reply(call)
 
 
 async def enable_webhook(call: Call) -> Reply:
-    """Switch a webhook on again, for what happens from now on."""
+    """Enable a webhook again, for events from now on."""
     webhook, services = call.path["webhook"], call.services
     await directory.enable_webhook(services.sessions, call.who, webhook, services.epoch())
     return await _reply(call)
 
 
 async def ping_webhook(call: Call) -> Reply:
-    """Send an event without content, to try a webhook out."""
+    """Send an event without content, to test a webhook."""
     services = call.services
     delivery = await directory.ping_webhook(
         services.sessions, call.who, call.path["webhook"], services.epoch(), services.entropy
@@ -152,7 +152,7 @@ async def ping_webhook(call: Call) -> Reply:
 
 
 async def redeliver_event(call: Call) -> Reply:
-    """Send once more what was delivered or given up, with the same id."""
+    """Repeat a delivery that succeeded or was given up, with the same id."""
     services, delivery = call.services, call.path["delivery"]
     await directory.redeliver(
         services.sessions, call.who, call.path["webhook"], delivery, services.epoch()
@@ -206,7 +206,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/webhooks",
         permission=Permission.WEBHOOKS,
-        summary="Make a webhook",
+        summary="Create a webhook",
         handler=create_webhook,
         request=NewWebhook,
         response=WebhookSecret,
@@ -226,7 +226,7 @@ OPERATIONS = (
         method="GET",
         path=f"{PREFIX}/webhooks/{{webhook}}",
         permission=Permission.WEBHOOKS,
-        summary="One webhook and its newest deliveries",
+        summary="Show a webhook",
         handler=get_webhook,
         response=WebhookDetails,
         errors=(404,),
@@ -235,7 +235,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/webhooks/{{webhook}}/rotate",
         permission=Permission.WEBHOOKS,
-        summary="Give a webhook a new secret",
+        summary="Rotate a webhook's secret",
         handler=rotate_secret,
         request=Rotation,
         response=WebhookSecret,
@@ -246,7 +246,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/webhooks/{{webhook}}/disable",
         permission=Permission.WEBHOOKS,
-        summary="Switch a webhook off",
+        summary="Disable a webhook",
         handler=disable_webhook,
         again=_reply_again,
         response=WebhookDetails,
@@ -256,7 +256,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/webhooks/{{webhook}}/enable",
         permission=Permission.WEBHOOKS,
-        summary="Switch a webhook on",
+        summary="Enable a webhook",
         handler=enable_webhook,
         again=_reply_again,
         response=WebhookDetails,
@@ -266,7 +266,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/webhooks/{{webhook}}/ping",
         permission=Permission.WEBHOOKS,
-        summary="Try a webhook out",
+        summary="Test a webhook",
         handler=ping_webhook,
         response=QueuedDelivery,
         status=202,
@@ -276,7 +276,7 @@ OPERATIONS = (
         method="POST",
         path=f"{PREFIX}/webhooks/{{webhook}}/deliveries/{{delivery}}/redeliver",
         permission=Permission.WEBHOOKS,
-        summary="Send an event once more",
+        summary="Repeat a delivery",
         handler=redeliver_event,
         again=_redeliver_again,
         response=QueuedDelivery,

@@ -55,7 +55,8 @@ def compare_tokens(expected: ReplayedState, rows: Iterable[Token]) -> Iterator[s
         token = expected.tokens.get(identity)
         remedy = f"{BY_HAND}; revoke it."
         if token is None:
-            yield f"the audit log has no creation of the token {identity} of {row.account}: {remedy}"
+            created = f"the token {identity} of {row.account}"
+            yield f"the audit log has no creation of {created}: {remedy}"
             continue
         differing = [
             what

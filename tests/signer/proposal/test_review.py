@@ -40,7 +40,7 @@ def test_a_removal_is_told_with_its_consequence(office) -> None:
         "Removes armani-2 from armani; asks for 1 instead of 2 signatures of armani; from then on"
         " one signature is enough, by its only key."
     )
-    assert told.warnings == ("Whoever steals one key of armani can sign it alone from then on.",)
+    assert told.warnings == ("A thief of one key of armani can sign it alone from then on.",)
 
 
 def test_a_rotation_of_root_names_old_and_new_holders(office, new_keys) -> None:
@@ -64,7 +64,7 @@ def test_a_single_key_for_root_is_warned_of(office) -> None:
     (sentence,) = told.changes
     assert sentence.startswith("Asks for 1 instead of 2 signatures of root; ")
     assert sentence.endswith("from then on one signature is enough, by any of three keys.")
-    assert told.warnings == ("Whoever steals one key of root can sign it alone from then on.",)
+    assert told.warnings == ("A thief of one key of root can sign it alone from then on.",)
 
 
 def test_a_new_log_key_is_told(office, online_file, now) -> None:
