@@ -77,7 +77,7 @@ rollout_option = click.option(
     "--rollout",
     type=Step(),
     multiple=True,
-    help="The share of phones that use it from a time on, such as 2026-12-01T06:00Z=10%. Once for each step.",
+    help="The share of phones from a time on, such as 2026-12-01T06:00Z=10%. Once for each step.",
 )
 title_option = click.option(
     "--title",

@@ -40,7 +40,7 @@ def ota_commands() -> None:
     "allow_operations",
     multiple=True,
     metavar="NAME",
-    help="Allow an operation that not every phone knows, such as unknown-27 or PUFFDIFF. May be repeated.",
+    help="Allow what not every phone knows, such as unknown-27 or PUFFDIFF. May be repeated.",
 )
 @UTC_TIMES
 @json_option

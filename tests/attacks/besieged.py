@@ -159,7 +159,7 @@ def make_templates(folder, port):
 def make_certificate():
     """Return the PEM certificate of a package signer that no phone knows."""
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody else")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "another client")])
     start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     certificate = (
         x509.CertificateBuilder()

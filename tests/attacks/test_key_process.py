@@ -109,7 +109,7 @@ def test_no_version_has_two_contents(stolen):
 def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
     """Two publishers on copies of one state: the key process signs the log of one of them."""
     with forked(stolen, tmp_path / "fork") as fork:
-        change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
+        change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For all phones."}))
         before = (fork.folder.public / "log" / "checkpoint").read_bytes()
         with pytest.raises(HeningError, match="leaves was signed, and this one has"):
             change(fork, lambda pointer: plan_pause(CHANNEL, pointer, {"en": "For one."}, 2**40))
@@ -159,7 +159,7 @@ def kept_back(world):
 
 def halt(world):
     """Halt the rollout, and check that every phone and every auditor sees it."""
-    change(world, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
+    change(world, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For all phones."}))
     assert world.published().pointers()[POINTER].halted
     key = load_keys(world.folder).log_verifier
     check_metadata_is_logged(world.folder, check_log(world.folder, key.public))

@@ -24,7 +24,7 @@ def test_check_digit_of_a_published_example():
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_numbers_are_valid_and_belong_to_nobody(seed):
+def test_numbers_are_valid_and_unassigned(seed):
     """Identifiers have their standard's form and lie in test ranges."""
     persona = make_persona(seed)
     for imei in (persona.imei, persona.imei2):

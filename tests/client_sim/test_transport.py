@@ -181,7 +181,7 @@ def test_the_limit_itself_is_allowed(size):
     assert _get(response(b"200 OK", body)) == _get(packed) == _get(packed, piece=1) == body
 
 
-def test_bytes_that_nobody_asked_for_are_refused():
+def test_bytes_without_a_request_are_refused():
     """A second answer to one request could pass for the answer to the next one."""
     world, connection = _connect(response(b"200 OK", b"x") * 2)
     with connection:

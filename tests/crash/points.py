@@ -17,7 +17,7 @@ def _file(name, folder, file):
 
 
 LEASE = {
-    "nobody publishes": r"commit leases",
+    "no process publishes": r"commit leases",
     "the lease is taken": r"committed leases",
 }
 RETURN = {
@@ -118,13 +118,13 @@ UPLOAD = {
     "an upload's file is needed no more": r"remove uploads/ID",
 }
 GARBAGE = {
-    "a collection is not told": r"commit trail_entries,trail_head",
-    "a collection is told and not begun": r"committed trail_entries,trail_head",
+    "a collection is not recorded": r"commit trail_entries,trail_head",
+    "a collection is recorded and not begun": r"committed trail_entries,trail_head",
     "garbage is found and its records are there": r"commit blobs",
     "garbage has no records any more": r"committed blobs",
     "garbage is not removed yet": r"remove blobs/\w\w/SHA",
-    "garbage is removed and not told": r"commit trail_entries,trail_head 2",
-    "garbage is removed and told": r"committed trail_entries,trail_head 2",
+    "garbage is removed and not recorded": r"commit trail_entries,trail_head 2",
+    "garbage is removed and recorded": r"committed trail_entries,trail_head 2",
 }
 EXPORT = {
     **_file("the list of what a mirror holds", "mirror", r"\.mirror\.json"),
@@ -172,8 +172,8 @@ REBUILD = {
     "some blobs are recorded again": r"committed blobs",
     "the last blobs are hashed": r"commit blobs 2",
     "the last blobs are recorded again": r"committed blobs 2",
-    "a rebuilt database is not told in the audit log": r"commit trail_entries,trail_head",
-    "a rebuilt database is told in the audit log": r"committed trail_entries,trail_head",
+    "a rebuilt database is not in the audit log": r"commit trail_entries,trail_head",
+    "a rebuilt database is in the audit log": r"committed trail_entries,trail_head",
 }
 WEBHOOK = {
     "an event is noticed and not queued": r"commit deliveries",

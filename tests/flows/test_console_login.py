@@ -90,7 +90,7 @@ async def test_in_and_out(world, issuer, client, tmp_path):
         assert "hening-door" not in browser.cookies()
         page = await browser.send(page, "/pause", {"note": "by a login"})
         assert "paused" in page.text
-        await set_subject(team, "engineer", "somebody-else")
+        await set_subject(team, "engineer", "another-subject")
         assert (await browser.get("/console/")).path.startswith("/console/sign-in")
         await set_subject(team, "engineer", "subject-of-eka")
         page = await browser.get("/console/")

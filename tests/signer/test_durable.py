@@ -132,7 +132,7 @@ else:
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_two_writers_do_not_mix(tmp_path, kind) -> None:
-    """Who is told that it was written finds its own bytes there, and the other is refused."""
+    """The writer that succeeds finds its own bytes there, and the other is refused."""
     path = tmp_path / "name"
     writers = [
         subprocess.Popen(

@@ -23,7 +23,7 @@ def test_a_sound_folder_is_trusted(repo, now) -> None:
 
 @pytest.mark.parametrize(("role", "days"), [("targets", 90), ("root", 365)])
 def test_an_expired_delegator_is_refused(repo, now, role, days) -> None:
-    """Nothing is signed for a repository that nobody would accept."""
+    """Nothing is signed for a repository that no client would accept."""
     with pytest.raises(WorkFolderError, match=f"(?i)^{role} 1 expired"):
         load_trusted(WorkFolder(repo), now + timedelta(days=days))
     assert load_trusted(WorkFolder(repo), None).root.version == 1

@@ -152,7 +152,7 @@ def test_a_wrong_pin(drawer):
     assert drawer.public().returncode == 0
 
 
-def test_a_pin_that_everybody_may_read(drawer):
+def test_a_pin_that_all_users_may_read(drawer):
     """It is not tried."""
     drawer.pin.chmod(0o644)
     told = drawer.public()

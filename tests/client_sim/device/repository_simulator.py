@@ -209,7 +209,7 @@ class Repository:
         self.signed["latest"].targets[name] = target
 
     def offer(self, **changes):
-        """Publish build 2 to everybody, with members of the pointer changed."""
+        """Publish build 2 to all phones, with members of the pointer changed."""
         self.point({**make_pointer([make_step(2, [self.add_release()])]), **changes})
         self.publish("armani", "latest")
 
@@ -273,6 +273,6 @@ def make_step(counter, links, **changes):
 
 
 def make_pointer(steps, **changes):
-    """Return a pointer that everybody is in."""
+    """Return a pointer that admits all phones."""
     pointer = {"v": 1, "s": steps, "r": [[START - DAY, 1000]], "p": False, "h": False, "t": {}}
     return {**pointer, **changes}

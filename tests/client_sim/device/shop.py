@@ -69,7 +69,7 @@ def add_data(repository, data, number, source=None, **changes):
 
 
 def announce(repository, number, links, **changes):
-    """Publish a pointer to build `number`, to everybody."""
+    """Publish a pointer to build `number`, for all phones."""
     build = facts(number)
     step = make_step(build.counter, links, t=build.post_timestamp, l=build.security_patch_level)
     repository.point({**make_pointer([step]), **changes})

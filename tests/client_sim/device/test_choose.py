@@ -33,7 +33,7 @@ def _full(counter, **changes):
 
 
 def test_the_newest_build_is_offered():
-    """One step ahead of the floor, everybody in: the offer holds what the pointer says."""
+    """One step above the floor, all phones admitted: the offer is the pointer's."""
     assert _plan([_full(2)]) == Offer(
         path="armani/id/stable/full-2.zip",
         length=7,
@@ -85,8 +85,8 @@ def test_the_bucket_decides_strictly(permille, is_in):
     assert isinstance(outcome, Offer) == is_in
 
 
-def test_nobody_before_the_schedule_begins():
-    """A schedule that begins tomorrow lets nobody in today."""
+def test_no_phone_before_the_schedule_begins():
+    """A schedule that begins tomorrow admits no phone today."""
     outcome = _plan([_full(2)], r=[[START + 1, 1000]])
     assert "0 of 1000" in outcome.reason
 
@@ -208,7 +208,7 @@ def test_the_first_rule_that_fails_decides(rule, changes):
 
 
 def test_no_pointer_is_the_first_rule():
-    """Nobody has announced anything: one check says so."""
+    """No build is announced: one check says so."""
     decision = decide_update(None, RUNNING, 1, SECRET, START, ())
     assert [(check.name, check.passed) for check in decision.checks] == [("pointer", False)]
     assert decision.offer is None

@@ -348,7 +348,7 @@ def test_a_pointer_that_is_not_the_empty_file_is_refused(repository, world):
 
 
 def test_a_halted_pointer_is_no_offer_and_says_so(repository, world):
-    """Halted: nobody new, with the reason in the sentence."""
+    """Halted: no new phones, with the reason in the sentence."""
     repository.offer(h=True, t={"en": "Alarm clocks fall silent."})
     outcome = _poll(world)
     assert outcome.halted
@@ -481,7 +481,7 @@ def test_a_slow_clock_does_not_keep_a_phone_out_of_a_rollout(repository, world):
     assert _poll(world).offer is None
 
 
-def test_a_timestamp_alone_lets_nobody_into_a_rollout(repository, world):
+def test_a_timestamp_alone_admits_no_phone_to_a_rollout(repository, world):
     """Its key signs a year ahead, and the schedule is in a week."""
     repository.offer(r=[[START + 7 * DAY, 1000]])
     repository.now = START + 365 * DAY

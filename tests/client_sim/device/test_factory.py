@@ -101,7 +101,7 @@ def test_the_facts_of_a_package(zip_path):
 
 
 def test_leftovers_in_the_way_are_told(tmp_path, zip_path, image):
-    """A factory that died half-way leaves a folder that somebody has to look at."""
+    """A factory that died half-way leaves a folder that a person has to look at."""
     (tmp_path / "phone.unpacked").mkdir()
     with pytest.raises(StateError, match="in the way"):
         create_phone_from_package(tmp_path / "phone", image, zip_path, counter=1)

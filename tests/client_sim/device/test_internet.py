@@ -134,7 +134,7 @@ def test_names_outside_the_map_are_asked_of_the_system(repository):
 
 
 def test_a_closed_port_is_unreachable(repository):
-    """Nobody listens: the surroundings failed."""
+    """The connection is refused: the surroundings failed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     world = _make_world(make_public(repository, port=port))
@@ -149,7 +149,7 @@ def test_the_real_clock_and_randomness():
 
 
 def test_the_world_passes_on_what_it_was_given(repository):
-    """Clock and randomness are the injected ones, and there is nobody's data."""
+    """Clock and randomness are the injected ones, and there is no owner's data."""
     world = _make_world(make_public(repository))
     assert world.now() == START
     assert world.entropy(4) == bytes(4)

@@ -302,7 +302,7 @@ def test_a_tampered_package_is_thrown_away(phone, market):
     assert phone.install().installed == shop.facts(1)
 
 
-def test_a_package_signed_by_nobody_known_is_refused(tmp_path, market):
+def test_a_package_signed_by_an_unknown_key_is_refused(tmp_path, market):
     """The image's certificate decides what is installed, whatever the metadata says."""
     other = Path(shop.__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-other.cert.pem"
     image = dataclasses.replace(shop.make_image(market, 80), ota_certificate=other.read_bytes())

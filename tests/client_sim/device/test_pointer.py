@@ -72,7 +72,7 @@ def test_all_bucket_vectors_were_found():
     ("now", "expected"), [(0, 0), (9, 0), (9.9, 0), (10, 5), (19.5, 5), (20, 7), (2**60, 7)]
 )
 def test_the_last_pair_that_has_begun_counts(now, expected):
-    """Nobody before the first pair, the last one for ever."""
+    """No share before the first pair, the last one for ever."""
     assert permille_at(((10, 5), (20, 7)), now) == expected
 
 
@@ -249,7 +249,7 @@ def test_a_whole_latest_has_every_pointer():
     ],
 )
 def test_a_split_that_is_not_sound_is_refused(change, match):
-    """Another number or place, other hashes, another key: nobody can say which phones see what."""
+    """Another number or place, other hashes, another key: it is open which phones see what."""
     roles = split(4)
     change(roles)
     with pytest.raises(ProfileError, match=match):
@@ -316,7 +316,7 @@ def test_a_phone_asks_for_its_part_and_its_proof(repository, world, count, holde
 
 
 def test_a_pointer_in_another_part_is_not_seen(repository, world):
-    """A server that lists it where it does not belong offers it to nobody."""
+    """A server that lists it where it does not belong offers it to no phone."""
     repository.offer()
     publish_split(repository, 4, "latest-0")
     outcome = PollingClient(world).poll()

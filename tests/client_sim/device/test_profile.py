@@ -76,7 +76,7 @@ def test_latest_shares_no_key_with_an_offline_role(repository, offline):
 
 
 def test_a_role_lists_its_own_paths_only(repository):
-    """What another model's role lists is refused, whoever asks for it."""
+    """What another model's role lists is refused for every caller."""
     role = repository.signed["armani"]
     path = "dior/id/stable/a.zip"
     role.targets[path] = TargetFile(1, {"sha256": "0" * 64}, path)

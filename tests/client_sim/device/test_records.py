@@ -122,7 +122,7 @@ def test_arbitrary_records_raise_nothing_else(data):
 
 
 def test_values_survive(tmp_path):
-    """What was assigned is there for whoever opens the folder next."""
+    """What was assigned is there when the folder is opened again."""
     Vault(tmp_path / "state")["role.armani"] = b"\x00\xff"
     vault = Vault(tmp_path / "state")
     assert dict(vault) == {"role.armani": b"\x00\xff"}
@@ -181,7 +181,7 @@ def test_a_power_cut_at_any_step_leaves_the_old_value_or_the_new_one(tmp_path):
                 _change(Vault(tmp_path, disk=DyingDisk(last)), new)
             found.add(Vault(tmp_path).get("due"))
         assert found == {b"old value", new}
-        # The leftovers are in nobody's way, and there are no more steps than were tried.
+        # The leftovers do no harm, and there are no more steps than were tried.
         Vault(tmp_path)["due"] = b"old value"
         _change(Vault(tmp_path, disk=DyingDisk(steps)), new)
         assert Vault(tmp_path).get("due") == new
@@ -235,7 +235,7 @@ def test_one_at_a_time(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_whoever_waits_goes_on_behind_the_first(tmp_path):
+def test_a_waiting_process_continues_after_the_first(tmp_path):
     """And not before."""
     order = []
 

@@ -95,7 +95,7 @@ def test_the_secret_and_the_due_time_are_drawn_anew(tmp_path, market):
 
 
 def test_the_floor_is_the_running_build_after_a_reset(tmp_path, market):
-    """A reset lets nobody go back below what runs."""
+    """A reset allows no build below the running one."""
     live_in(tmp_path / "phone", market)
     phone = Phone(tmp_path / "phone")
     assert phone.floor == phone.running_build.counter == 1
@@ -190,7 +190,7 @@ class _WornDisk(CountingDisk):
 
 
 def test_a_disk_that_fails_while_a_reset_is_completed(tmp_path):
-    """It is told, and the mark stays for the next start."""
+    """It is reported, and the mark stays for the next start."""
     (tmp_path / "reset").touch()
     with pytest.raises(StorageError):
         finish_reset(tmp_path, disk=_WornDisk())

@@ -151,7 +151,7 @@ def test_every_changed_byte_of_a_note_is_refused():
     ],
 )
 def test_refused_log_keys(text):
-    """Wrong ids, names, encodings, types, and keys with which anybody could sign."""
+    """Wrong ids, names, encodings, types, and keys whose signatures can be forged."""
     with pytest.raises(LogError):
         decode_log_key(text)
 

@@ -151,7 +151,7 @@ def _full_payload(key):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("signer", ["nobody", "another"])
+@pytest.mark.parametrize("signer", ["unsigned", "another"])
 def test_a_package_right_but_for_its_whole_file_signature(small, key, certificate, way, signer):
     """Hashes and payload signatures hold, and it is refused: nothing of it can be started."""
     other = rsa.generate_private_key(65537, 2048) if signer == "another" else None

@@ -24,7 +24,7 @@ def test_absent_fields_have_defaults():
 
 
 def test_unknown_fields_are_skipped():
-    """Fields of every wire type that nobody asks for do not disturb."""
+    """Fields of every wire type that are not asked for do not disturb."""
     others = bytes.fromhex("f90300000000000000f0" + "fd0301020304") + field(9, b"x") + field(8, 1)
     message = decode_message(others + field(1, 5), "it")
     assert message.integer(1) == 5

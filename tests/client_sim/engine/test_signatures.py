@@ -69,7 +69,7 @@ def test_every_flipped_byte_is_refused(key):
 
 
 def test_another_key_is_refused(key):
-    """A payload that somebody else signed is refused."""
+    """A payload signed with another key is refused."""
     other = rsa.generate_private_key(65537, 2048)
     with pytest.raises(SignatureError, match="metadata is not signed by the key"):
         _verify(build_payload(PARTS, key=key), other.public_key())

@@ -28,7 +28,7 @@ def run(folder, *arguments):
 
 
 def test_every_event_can_be_named(folder):
-    """All of them in one line: each is told, and that nothing was sent."""
+    """All of them in one line: each is printed, and that nothing was sent."""
     result = run(folder, *Kind)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -64,7 +64,7 @@ def test_nothing_to_do_is_a_usage_error(folder):
     assert "'sunrise' is not one of 'sim-inserted'" in result.stderr
 
 
-def test_a_phone_that_nobody_owns_is_a_refusal(folder):
+def test_a_phone_without_an_owner_is_a_refusal(folder):
     """One sentence that says what to do, and doing it helps."""
     run(folder, "factory-reset")
     result = run(folder, "sms-sent")

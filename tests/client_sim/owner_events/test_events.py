@@ -94,7 +94,7 @@ def test_a_reset_leaves_the_device_and_the_sim():
 
 @given(st.lists(st.sampled_from(Kind), max_size=40), st.integers(0, 2**32))
 def test_any_life_is_fictional_and_can_be_stored(kinds, seed):
-    """After any order of events the data is read as it was stored, in nobody's number ranges."""
+    """After any order of events the data is read as it was stored, in unassigned number ranges."""
     owner, tape = OWNER, Tape(seed)
     for kind in kinds:
         owner, event = happen(kind, owner, tape, NOW)

@@ -12,7 +12,7 @@ from tests.client_sim.owner_events.town import open_phone
 
 @pytest.fixture
 def phone(tmp_path):
-    """Make a phone on disk that nobody owns yet, and offer it build 1."""
+    """Make a phone on disk without an owner, and offer it build 1."""
     repository = Repository(shop.NOW)
     shop.announce(repository, 1, [shop.add_package(repository, 1)])
     shop.make_phone(tmp_path / "phone", repository)
@@ -25,7 +25,7 @@ def live(tmp_path, phone, *kinds, owner=None):
     return [life.happen(kind, shop.NOW) for kind in kinds]
 
 
-def test_nobody_has_no_life(tmp_path, phone):
+def test_no_owner_has_no_events(tmp_path, phone):
     """An owner moves in, or nothing can happen."""
     with pytest.raises(LifeError, match="--owner"):
         live(tmp_path, phone, Kind.SMS_SENT)
@@ -70,7 +70,7 @@ def test_a_reboot_starts_what_was_installed(tmp_path, phone):
 
 
 def test_a_factory_reset_wipes_phone_and_owner(tmp_path, phone):
-    """Nothing is left on the disk; whoever goes on living sets the phone up anew."""
+    """Nothing is left on the disk; the next owner sets the phone up again."""
     phone.poll()
     live(tmp_path, phone, Kind.SMS_SENT, Kind.FACTORY_RESET, owner=make_persona(4))
     assert dict(phone.state) == {}

@@ -8,7 +8,7 @@ from client_sim.persona import PERSONA_LIMIT, Note, PersonaError, make_persona
 
 
 def test_what_is_stored_is_read_again(tmp_path):
-    """Nobody at first, then the owner, then the owner's new data."""
+    """No owner at first, then the owner, then the owner's new data."""
     store = PersonalStore(tmp_path)
     assert store.load() is None
     for seed in (1, 2):

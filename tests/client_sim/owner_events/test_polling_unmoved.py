@@ -71,7 +71,7 @@ def poll_through(repository, story, reads, seed=None, client_class=PollingClient
 @settings(deadline=None, max_examples=40)
 @given(days, st.integers(0, 2**32))
 def test_events_in_any_order_move_nothing(story, seed):
-    """Raw bytes, number of connections and due times are those of a phone nobody owns.
+    """Raw bytes, number of connections and due times are those of a phone without an owner.
 
     Restarts are among the events: the due time survives them. The owner's data is never looked at.
     """
@@ -153,7 +153,7 @@ def test_after_a_factory_reset_a_phone_polls_as_a_new_one(before, after):
 
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory):
-    """Make a phone on disk that everybody starts from, and a repository without an offer."""
+    """Make a phone on disk that all cases start from, and a repository without an offer."""
     folder = tmp_path_factory.mktemp("factory")
     repository = Repository(shop.NOW)
     shop.make_phone(folder / "phone", repository, persona=make_persona(8))

@@ -50,7 +50,7 @@ def reach_from(name):
 
 
 @pytest.mark.parametrize("name", ["client_sim.device.client", "client_sim.device.phone"])
-def test_importing_the_poller_brings_in_nobodys_life(name):
+def test_importing_the_poller_imports_no_owner_events(name):
     """Neither the life nor the instruments, over whatever way; the walk itself works."""
     reached = reach_from(name)
     assert {"device/trust.py", "transport.py", "world.py"} <= reached

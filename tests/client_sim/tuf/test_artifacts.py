@@ -137,8 +137,8 @@ def test_wrong_software(client, repository):
     assert client.stored == []
 
 
-def test_a_target_that_nobody_lists(client, repository):
-    """It may be served; nobody signed it."""
+def test_a_target_that_no_role_lists(client, repository):
+    """It may be served; no role signed it."""
     repository.files["targets/file"] = b"data"
     assert client.download("file") == 1
     assert _fetched(repository) == []

@@ -1,4 +1,4 @@
-"""The contract between `hening-device tuf` and whoever tests it."""
+"""The contract between `hening-device tuf` and a conformance suite."""
 
 import socket
 import threading

@@ -95,7 +95,7 @@ def test_the_order_of_the_search(client, repository, delegations, order):
     ],
 )
 def test_path_patterns(client, repository, path, order, found):
-    """`*` stops at a slash; a role may list a path that nobody lets it sign for, in vain."""
+    """`*` stops at a slash; a role may list a path that is not delegated to it, without effect."""
     _build(
         repository,
         [

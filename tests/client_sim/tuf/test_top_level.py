@@ -48,7 +48,7 @@ ROTATIONS = {
     "two of five": ([0, 1, 2, 3, 4], 3, [4, 0], False),
     "a wrong one of three": ([0, 1, 2, 3, 4], 3, [4, 0, 5], False),
     "strangers": ([2], 1, [0, 1], False),
-    "nobody": ([2], 1, [], False),
+    "no signature": ([2], 1, [], False),
     "a threshold that none can meet": ([0, 1], 3, [0, 1], False),
 }
 

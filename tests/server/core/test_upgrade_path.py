@@ -28,7 +28,7 @@ def test_a_channel_offers_its_own_that_are_not_withdrawn():
     assert [release.counter for release in offered_in(CHANNEL, listed).values()] == [1]
 
 
-def test_a_build_that_everybody_may_install_is_one_step():
+def test_a_build_that_all_phones_may_install_is_one_step():
     """Whatever else is listed."""
     assert find_upgrade_path(CHANNEL, 3, releases((1, {}), (2, {}), (3, {}))) == [3]
 

@@ -58,7 +58,7 @@ def test_the_socket_is_for_its_owner_and_group(apart):
     assert stat.S_IMODE(process.socket.parent.stat().st_mode) == 0o700
 
 
-def test_a_folder_that_is_open_to_everybody(apart):
+def test_a_folder_that_is_open_to_all_users(apart):
     """The process does not use a socket there."""
     _, process = apart
     process.stop()

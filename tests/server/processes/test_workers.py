@@ -30,7 +30,7 @@ def shared(published_state, tmp_path_factory):
 
 
 def test_a_rolling_restart_under_load(shared):
-    """No request fails: kept connections are told to close, new ones are answered."""
+    """No request fails: kept connections get `Connection: close`, new ones are answered."""
     with Load(shared) as load:
         before = shared.workers()
         for _ in range(2):
@@ -152,7 +152,7 @@ def package_path(world):
 
 
 def test_an_answer_under_way_at_the_end(big, tmp_path):
-    """SIGTERM waits for a client that is reading; others are told to close."""
+    """SIGTERM waits for a client that is reading; others get `Connection: close`."""
     with (
         serving(big, tmp_path, "--workers", "1") as service,
         service.connect() as one,

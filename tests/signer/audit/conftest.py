@@ -17,7 +17,7 @@ def tree():
 
 @pytest.fixture
 def first_memory(tree):
-    """Give the memory of somebody who trusts the first root and has seen nothing."""
+    """Give the memory of an auditor that trusts the first root and has seen nothing."""
     return begin_memory(tree.files["/metadata/1.root.json"])
 
 

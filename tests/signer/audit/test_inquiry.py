@@ -48,7 +48,7 @@ class ChangingMirror(DictMirror):
 
 
 def test_what_another_reading_says_is_not_believed(tree, first_memory, folder):
-    """Nobody is accused by entries that are not those of the signed tree."""
+    """Entries that are not those of the signed tree are no finding."""
     inquiry = Inquiry(folder, ["cancro"])
     assert ask(ChangingMirror(tree.files), first_memory, inquiry) == [Kind.LOG]
     assert (inquiry.compared, inquiry.unlogged, list(inquiry.listed)) == (0, [], [])

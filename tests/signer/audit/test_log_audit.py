@@ -126,7 +126,7 @@ def test_a_new_root_and_log_key_continue_the_same_log(audit, tree):
 
 
 def test_a_proof_under_the_former_log_key_alone_is_a_finding(audit, tree):
-    """A phone that has the new root refuses that proof, so it is told."""
+    """A phone that has the new root refuses that proof, so it is a finding."""
     memory = audit(tree).memory
     tree.log_keys = LOG_KEYS
     tree.release("root")
@@ -207,7 +207,7 @@ def test_a_proof_that_was_stapled_anew_is_held_against_the_tiles(audit, tree):
 
 
 def test_a_truncated_log_is_a_roll_back(audit, tree):
-    """A smaller tree than remembered is told with both checkpoints, and not believed."""
+    """A smaller tree than remembered is reported with both checkpoints, and not accepted."""
     stale = DictMirror(tree.files.copy())
     tree.release("content")
     memory = audit(tree).memory
@@ -241,7 +241,7 @@ def test_a_checkpoint_that_lags_behind_its_proofs_is_followed_by_them(audit, tre
 
 
 def test_a_changed_entry_tile_is_located(audit, tree):
-    """Entries that are not those of the signed tree are told with the first that differs."""
+    """Entries that are not those of the signed tree are reported with the first that differs."""
     path = "/log/tile/entries/000.p/9"
     tree.files[path] = tree.files[path].replace(b"cancro", b"armani")
     finding = only(audit(tree), Kind.LOG)
@@ -329,8 +329,8 @@ def test_superseded_versions_that_are_gone_are_not_missed(audit, tree):
     assert len(memory.roles["cancro"].kept) == 9
 
 
-def test_a_role_that_nobody_delegated(audit, tree):
-    """An entry for an unknown role is told with its place and its hash."""
+def test_a_role_without_a_delegation(audit, tree):
+    """An entry for an unknown role is reported with its place and its hash."""
     tree.log("dior", 1, b"who is that")
     tree.release("latest")
     finding = only(audit(tree), Kind.UNKNOWN_ROLE)
@@ -409,7 +409,7 @@ def test_the_same_file_for_a_version_that_went_out_of_service(audit, tree):
 
 
 def test_a_second_reading_that_differs_from_the_first_proves_nothing(audit, tree):
-    """A mirror that answers differently the second time is told so."""
+    """A mirror that answers differently the second time is a finding."""
     tree.fill(300)
     memory = audit(tree).memory
     tree.log("latest", 7, b"another latest 7")
@@ -420,7 +420,7 @@ def test_a_second_reading_that_differs_from_the_first_proves_nothing(audit, tree
 
 
 def test_versions_that_are_left_out(audit, tree):
-    """A gap hides a version that somebody may have been shown."""
+    """A gap hides a version that clients may have been shown."""
     tree.current["latest"] = 4
     tree.release("latest")
     assert only(audit(tree), Kind.MISSING).text == "The log skips from latest 2 to 5."
@@ -524,7 +524,7 @@ def test_a_version_that_was_logged_and_passed_over_is_asked_about(audit, tree):
         }
         assert "shown to other clients" in finding.text
         assert done.pending == []
-        # The log keeps it for everybody, so there is nothing to come back to.
+        # The log keeps it, so there is nothing to come back to.
         assert kinds(audit(tree, done.memory)) == []
 
 
@@ -633,7 +633,7 @@ def test_expired_metadata_is_told_and_read(audit, tree):
 
 
 def test_metadata_by_other_keys(audit, tree):
-    """A role signed by somebody else is a finding, and so is its absence from the log."""
+    """A role signed with other keys is a finding, and so is its absence from the log."""
     tree.files["/metadata/1.cancro.json"] = tree.files["/metadata/1.tables.json"]
     assert kinds(audit(tree)) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
 
@@ -700,7 +700,7 @@ def test_a_snapshot_that_lists_what_it_must_not(audit, tree, meta):
 
 
 def test_more_roots_than_one_audit_follows(audit, tree, monkeypatch):
-    """What is followed is bounded; the rest is told."""
+    """What is followed is bounded; the rest is reported."""
     for _ in range(5):
         tree.release("root")
     assert audit(tree).published.root.version == 6
@@ -742,7 +742,7 @@ class SilentMirror(DictMirror):
 
 
 def test_a_mirror_that_goes_away_cannot_hide_what_it_showed(audit, tree):
-    """Away is away as long as nothing is wrong; after a finding the findings are told."""
+    """Unreachable is an error unless something is wrong; then the findings are reported."""
     with pytest.raises(MirrorUnavailableError):
         audit(SilentMirror(tree.files))
     del tree.files["/log/proof/cancro.1"]
@@ -752,7 +752,7 @@ def test_a_mirror_that_goes_away_cannot_hide_what_it_showed(audit, tree):
 
 
 def test_the_log_is_read_without_metadata(audit, tree):
-    """A fork is told even by a mirror that hides its timestamp."""
+    """A fork is found even at a mirror that hides its timestamp."""
     memory = audit(tree).memory
     del tree.files["/metadata/timestamp.json"]
     tree.entries[5] = tree.entries[5].replace(b"content", b"cancro")

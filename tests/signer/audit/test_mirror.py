@@ -31,7 +31,7 @@ def test_a_file_is_read_as_it_is(tmp_path):
 
 
 def test_what_is_no_file_is_not_there(tmp_path):
-    """Nothing, a folder, a path below a file, and a pipe, which nobody waits for."""
+    """Nothing, a folder, a path below a file, and a pipe, for which no reader waits."""
     (tmp_path / "metadata").mkdir()
     (tmp_path / "log").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe")
@@ -261,7 +261,7 @@ def test_a_connection_that_the_answer_ends_is_not_used_again():
         assert mirror.fetch(PATH, 10) == b"two"
 
 
-def test_nobody_listens():
+def test_a_refused_connection():
     """A refused connection and a name that does not exist."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -302,7 +302,7 @@ def test_a_server_without_tls_is_no_https_mirror():
 
 @pytest.mark.parametrize("is_trusted", [True, False])
 def test_a_certificate_must_be_one_that_the_system_trusts(is_trusted, tmp_path, monkeypatch):
-    """The same server is asked, or not, by what OpenSSL is told to trust."""
+    """The same server is asked, or not, by the certificates that OpenSSL trusts."""
     key, certificate = make_certificate()
     pem = tmp_path / "server.pem"
     pem.write_bytes(key + certificate)

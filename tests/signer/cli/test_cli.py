@@ -185,7 +185,7 @@ def test_stopping_before_a_bundle_has_its_name_says_how_to_go_on(
 
 
 def test_stopping_during_imports_is_130() -> None:
-    """There is one line and no traceback, however early somebody presses Control-C."""
+    """There is one line and no traceback, however early Control-C is pressed."""
     script = """
 import sys
 class Stop:

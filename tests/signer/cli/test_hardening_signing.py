@@ -236,7 +236,7 @@ PLACES = {"ceremony": ("--out", "none/bob.sig"), "release": ("--out", "none/inco
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_failure_of_signing_shows_a_secret(world, command, failure) -> None:
-    """Each is told in a sentence, and leaves nothing that should not be seen."""
+    """Each is reported in a sentence, and leaves nothing that should not be seen."""
     prepare, words = FAILURES[failure]
     prepare(world)
     more = PLACES[command] if failure == "no place to write to" else ()
@@ -308,7 +308,7 @@ def broken(*arguments, **named):
 @pytest.mark.parametrize("place", DEFECTS)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_defect_while_signing_shows_no_secret(world, command, place) -> None:
-    """Python prints a traceback, with lines of code and no values, or the message is told."""
+    """Python prints a traceback, with lines of code and no values, or the message is printed."""
     done = _run(world, *COMMANDS[command], script=_defect(place))
     assert done.status == 1
     assert b"got an unexpected keyword argument 'unforeseen'" in done.seen["errors"]

@@ -166,7 +166,7 @@ def test_a_key_that_no_role_lists_signs_nothing(run, run_json, keys, repo) -> No
 
 
 def test_a_repository_that_is_not_there_is_an_error(run, keys, tmp_path) -> None:
-    """It is told in one sentence."""
+    """It is reported in one sentence."""
     status, output, errors = run("keys", "list", "--keys", keys, "--repo", tmp_path / "none")
     assert (status, output, errors.count("\n")) == (3, "", 1)
 

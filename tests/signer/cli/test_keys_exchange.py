@@ -167,7 +167,7 @@ def test_one_key_under_two_names_is_1(run, tmp_path, pem) -> None:
     ],
 )
 def test_what_does_not_belong_together_is_2(run, tmp_path, pem, arguments, words) -> None:
-    """Wrong usage is told before anything is read."""
+    """Wrong usage is reported before anything is read."""
     given = [pem if each == "PEM" else each for each in arguments]
     status, _, errors = run("keys", "import", *given, "--keys", tmp_path / "keys")
     assert status == 2

@@ -207,7 +207,7 @@ def test_a_version_that_the_team_signed_otherwise_is_found(run, arguments, tree,
 
 
 def test_what_the_team_signed_and_did_not_hand_over(run, arguments, tree, repo):
-    """It is told, and is nothing wrong."""
+    """It is reported, and is no error."""
     (repo / "metadata" / "3.armani.json").write_bytes(tree.make_role("armani", 3))
     status, output, _ = run(*arguments, "--repo", repo, at=NOW)
     assert status == 0

@@ -90,7 +90,7 @@ def test_a_block_based_package_is_shown_and_refused(run, tmp_path) -> None:
 
 
 def test_a_newer_operation_is_named(run, tmp_path) -> None:
-    """It is counted like the others, and the verdict says that nobody here knows it."""
+    """It is counted like the others, and the verdict says that it is unknown."""
     target, source = find_build("armani", "id", 2), find_build("armani", "id", 1)
     path = tmp_path / "armani-newer.zip"
     path.write_bytes(newer_packages(target, source)["unknown-27"])
@@ -117,7 +117,7 @@ def test_the_source_of_an_incremental_is_shown(run, run_json, zips, facts) -> No
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
 def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path, more) -> None:
-    """Nobody writes into it, so reading would hang; it is no zip to anybody."""
+    """It has no writer, so reading would hang; it is no zip for any reader."""
     os.mkfifo(tmp_path / "pipe.zip")
     status, output, errors = run("ota", "inspect", tmp_path / "pipe.zip", *more)
     assert "is one zip to every reader" in output
@@ -195,7 +195,7 @@ def test_an_unsound_package_has_verdicts_up_to_the_failing_one(run, tmp_path, na
 
 
 def test_an_unsound_block_based_package_has_verdicts_too(run, tmp_path):
-    """What it has not, nobody answers for it."""
+    """A question about what it does not have has no answer."""
     target, source = find_build("armani", "id", 2), find_build("armani", "id", 1)
     path = tmp_path / "armani-block.zip"
     path.write_bytes(hostile_blocks(target, source)["list-total-wrong"])
@@ -207,7 +207,7 @@ def test_an_unsound_block_based_package_has_verdicts_too(run, tmp_path):
 
 
 def test_questions_are_those_of_a_sound_package(run_json, zips):
-    """What an unsound package is told in is asked of a sound one in the same words."""
+    """Verdicts on unsound and sound packages have the same questions."""
     value = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
     asked = {each["question"] for each in value["verdicts"]}
     assert {*EARLIER, *LATER, *SIGNATURES} <= asked

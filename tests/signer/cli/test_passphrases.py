@@ -12,7 +12,7 @@ from signer.keys.key_file import check_passphrase
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Return a list of answers that somebody types, and the prompts that they saw."""
+    """Return a list of typed answers, and the prompts that were shown."""
     answers, prompts = [], []
 
     def answer(prompt, *_more, **_named):
@@ -40,7 +40,7 @@ def test_each_key_is_asked_for_and_an_empty_answer_repeats(terminal) -> None:
 
 
 def test_the_environment_serves_all_keys(passphrase) -> None:
-    """Nobody is asked when the variable is set."""
+    """There is no prompt when the variable is set."""
     passphrases = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": passphrase})
     assert (
         passphrases("root-1") == passphrases("root-2") == passphrases.choose("root-1") == passphrase
@@ -128,7 +128,7 @@ def test_a_token_is_never_tried_with_a_passphrase() -> None:
 
 
 def test_a_token_is_never_tried_with_what_the_descriptor_for_passphrases_gives(pipe) -> None:
-    """Its PIN is taken from its own variable, or asked for; here nobody can be asked."""
+    """Its PIN is taken from its own variable, or asked for; here there is no terminal."""
     passphrases = Passphrases(pipe(b"1234-1234\n"), {})
     assert passphrases("root-1") == b"1234-1234"
     with pytest.raises(click.UsageError, match="for a token --pin-fd or HENING_SIGNER_PIN"):

@@ -204,7 +204,7 @@ def test_a_key_is_not_overwritten_by_signatures(run, proposal, desks, root) -> N
 
 
 def test_json_needs_a_yes(run, proposal, desks, root) -> None:
-    """Machines are shown no review, so they say that somebody has seen it."""
+    """Machines are shown no review, so a caller confirms that a person has seen it."""
     status, _, errors = run(
         *("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", root, "--json"),
         *("--out", desks / "a.sig"),

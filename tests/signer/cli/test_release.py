@@ -34,7 +34,7 @@ def test_a_release_is_signed_and_listed(run, run_json, sign_arguments, repo, zip
 def test_whether_signatures_are_verified_must_be_said(
     run, sign_arguments, zips, tmp_path, tree, more
 ) -> None:
-    """Nothing is signed for somebody who forgot the certificate."""
+    """Nothing is signed when the certificate was forgotten."""
     before = tree(tmp_path)
     status, output, errors = run(*sign_arguments, *more, zips["first"])
     assert (status, output) == (2, "")

@@ -65,7 +65,7 @@ def test_one_edge_is_withdrawn_and_submitted(run, ending, current, incoming) -> 
 
 
 def test_a_withdrawal_says_what_it_breaks(run, run_json, sign_arguments, zips, ending) -> None:
-    """Without the stone nobody can be led to the newest build; it is withdrawn all the same."""
+    """Without the stone no phone reaches the newest build; it is withdrawn all the same."""
     run_json(*sign_arguments, *VERIFIED, zips["first"])
     run_json(*sign_arguments, *VERIFIED, "--min-counter", 1, zips["second"])
     status, output, _ = run("release", "withdraw", *ending, "--counter", "1", "armani/id/stable")
@@ -171,7 +171,7 @@ def test_a_prune_says_what_is_in_the_way(run, run_json, ending, sign_arguments, 
 
 @pytest.mark.usefixtures("released")
 def test_drain_days_without_a_drain_is_2(run, ending) -> None:
-    """Nobody meant that."""
+    """That is a mistake."""
     status, _, errors = run("release", "withdraw", *ending, "--drain-days", "3", STEP)
     assert (status, "give --drain, too" in errors) == (2, True)
 

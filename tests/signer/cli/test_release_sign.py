@@ -89,7 +89,7 @@ def test_people_get_a_table_of_verdicts(run, plan_arguments, zips) -> None:
 def test_incrementals_are_compared_with_their_source(
     run, run_json, plan_arguments, sign_arguments, zips
 ) -> None:
-    """By the full package of the source build; without it nobody was asked."""
+    """By the full package of the source build; without it the question is open."""
     verified = ("--certificate", CERTIFICATE_FILE)
     run_json(*sign_arguments, *verified, zips["first"])
     both = (zips["second"], zips["step"])

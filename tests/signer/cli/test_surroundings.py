@@ -107,7 +107,7 @@ def test_a_crash_leaves_no_core(waiting, tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
-def test_the_memory_belongs_to_nobody_else() -> None:
+def test_the_memory_is_private() -> None:
     """The kernel says that the process is not dumpable: same user, debugger or core pipe alike."""
     script = """
 import ctypes
@@ -189,7 +189,7 @@ def _break(keys):
 
 @pytest.mark.parametrize("failure", _break(Path("/keys")))
 def test_no_failure_shows_a_secret(keys, failure) -> None:
-    """What goes wrong is told without the passphrase, for people and for machines."""
+    """Errors are reported without the passphrase, for people and for machines."""
     arguments, secrets, prepare = _break(keys)[failure]
     prepare()
     done = _run(SCRIPT, *arguments, "--json", environment=_environment(**secrets))
@@ -223,7 +223,7 @@ def test_a_wrong_pin_is_not_shown(tmp_path) -> None:
     ],
 )
 def test_a_defect_shows_no_secret_in_its_traceback(tmp_path, place) -> None:
-    """An exception that nobody foresaw is printed by Python, with lines of code and no values.
+    """An unexpected exception is printed by Python, with lines of code and no values.
 
     The real thing is called in a way that it does not know, so the message is made by others.
     """

@@ -7,8 +7,8 @@ import pytest
 def give_away(monkeypatch):
     """Return what makes a file another user's, and gives that user's id.
 
-    Only root can give files away; whoever else runs the tests becomes another user in the eyes of
-    the program.
+    Only root can give files away; any other user who runs the tests becomes another user in the
+    eyes of the program.
     """
 
     def give(path) -> int:

@@ -126,16 +126,16 @@ def test_a_pin_that_is_no_text_is_refused_before_it_is_tried(softhsm) -> None:
 
 
 def test_a_module_that_is_not_there_is_named() -> None:
-    """That is a matter of the surroundings, and nobody is asked for a PIN."""
+    """That is a matter of the surroundings, and there is no PIN prompt."""
     for module in ("/nonexistent/module.so", "/usr/lib/os-release"):
         with pytest.raises(SurroundingsError, match=f"module {module} cannot be loaded"):
-            Tokens().open(module, "drawer", lambda: pytest.fail("nobody is asked"))
+            Tokens().open(module, "drawer", lambda: pytest.fail("there is no prompt"))
 
 
 def test_a_token_that_is_not_there_is_named(softhsm) -> None:
-    """Nobody is asked for the PIN of a token that is not plugged in."""
+    """There is no PIN prompt for a token that is not plugged in."""
     with pytest.raises(SurroundingsError, match=f"no token shelf that {softhsm.module} can see"):
-        Tokens().open(softhsm.module, "shelf", lambda: pytest.fail("nobody is asked"))
+        Tokens().open(softhsm.module, "shelf", lambda: pytest.fail("there is no prompt"))
 
 
 def test_two_tokens_of_one_label_are_refused(softhsm) -> None:
@@ -143,7 +143,7 @@ def test_two_tokens_of_one_label_are_refused(softhsm) -> None:
     softhsm.add("drawer")
     forget_module()
     with pytest.raises(SurroundingsError, match="several tokens drawer"):
-        Tokens().open(softhsm.module, "drawer", lambda: pytest.fail("nobody is asked"))
+        Tokens().open(softhsm.module, "drawer", lambda: pytest.fail("there is no prompt"))
 
 
 def test_a_token_without_eddsa_is_refused(tmp_path, monkeypatch) -> None:
@@ -154,7 +154,7 @@ def test_a_token_without_eddsa_is_refused(tmp_path, monkeypatch) -> None:
     forget_module()
     try:
         with pytest.raises(KeyStoreError, match="token old cannot sign with ed25519 keys"):
-            Tokens().open(MODULE, "old", lambda: pytest.fail("nobody is asked"))
+            Tokens().open(MODULE, "old", lambda: pytest.fail("there is no prompt"))
     finally:
         forget_module()
 
@@ -247,14 +247,14 @@ def test_a_token_that_does_not_tell_is_not_believed(softhsm, monkeypatch) -> Non
 
 @pytest.mark.parametrize("place", ["module", "folder"])
 def test_a_module_that_others_may_change_is_not_loaded(tmp_path, monkeypatch, place) -> None:
-    """Its code would run with the PIN at hand; nobody is asked, and nothing is loaded."""
+    """Its code would run with the PIN at hand; there is no prompt, and nothing is loaded."""
     folder = tmp_path / "modules"
     folder.mkdir()
     module = shutil.copy(MODULE, folder / "module.so")
     (module if place == "module" else folder).chmod(0o777)
     monkeypatch.setattr(pkcs11, "lib", lambda _module: pytest.fail("it is loaded"))
     with pytest.raises(KeyStoreError, match=r"Others may change the (folder of the )?PKCS #11 mod"):
-        Tokens().open(str(module), "drawer", lambda: pytest.fail("nobody is asked"))
+        Tokens().open(str(module), "drawer", lambda: pytest.fail("there is no prompt"))
 
 
 def test_a_module_of_another_user_is_not_loaded(tmp_path, monkeypatch, give_away) -> None:
@@ -263,11 +263,11 @@ def test_a_module_of_another_user_is_not_loaded(tmp_path, monkeypatch, give_away
     give_away(module)
     monkeypatch.setattr(pkcs11, "lib", lambda _module: pytest.fail("it is loaded"))
     with pytest.raises(KeyStoreError, match=r"module .* belongs to another user"):
-        Tokens().open(str(module), "drawer", lambda: pytest.fail("nobody is asked"))
+        Tokens().open(str(module), "drawer", lambda: pytest.fail("there is no prompt"))
 
 
 def test_a_key_that_is_not_for_signatures_is_refused(softhsm) -> None:
-    """The token would refuse it later, in words that nobody understands."""
+    """The token would refuse it later, in cryptic words."""
     with softhsm.session("drawer") as session:
         _make(session, b"\x01", private={**PRIVATE, Attribute.SIGN: False})
     with Tokens() as tokens, pytest.raises(KeyStoreError, match="not meant for signatures"):
@@ -283,7 +283,7 @@ def test_another_curve_is_refused(softhsm) -> None:
 
 
 def test_a_name_or_id_on_the_token_is_not_used_again(softhsm) -> None:
-    """What a crash left on the token is told with its id, and nothing is made."""
+    """What a crash left on the token is reported with its id, and nothing is made."""
     with Tokens() as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
         session.generate(b"\x01", "root-1")

@@ -86,7 +86,7 @@ def test_the_package_ed25519_verifies(signing) -> None:
 
 
 def test_python_tuf_verifies_a_role(signing) -> None:
-    """A role signed by the key is trusted by whoever delegates to it."""
+    """A role signed by the key is trusted by a role that delegates to it."""
     key, signer = signing
     data = sign_role(Targets(version=7), [signer])
     metadata = Metadata.from_bytes(data)

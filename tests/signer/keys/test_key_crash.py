@@ -74,7 +74,7 @@ def test_imported_keys_survive_a_failure_at_every_step(kind, tmp_path, monkeypat
 def test_a_token_key_survives_a_failure_at_every_step(
     kind, tmp_path, softhsm, secrets, monkeypatch
 ) -> None:
-    """What is on the token and not in the folder is told with its id, and can be taken up."""
+    """What is on the token and not in the folder is reported with its id, and can be enrolled."""
     module = softhsm.module
 
     def make(limit):

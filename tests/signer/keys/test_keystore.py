@@ -288,7 +288,7 @@ def _interrupt(monkeypatch, action):
 
 
 def test_two_cannot_make_one_key_at_once(tmp_path, monkeypatch) -> None:
-    """The second is told to wait, and the first has the key that it was told of."""
+    """The second gets an error, and the first has the key that it reported."""
     store, told = Keystore(tmp_path / "keys"), []
 
     def other():
@@ -399,7 +399,7 @@ def test_a_token_file_of_another_user_is_refused(softhsm, keys, secrets, give_aw
     give_away(keys / name)
     with Keystore(keys) as store, pytest.raises(KeyStoreError, match="belongs to another user"):
         store.load_signer(
-            store.load_public_key("root-4"), lambda _name: pytest.fail("nobody is asked")
+            store.load_public_key("root-4"), lambda _name: pytest.fail("there is no prompt")
         )
 
 

@@ -48,7 +48,7 @@ def test_a_link_is_refused(tmp_path) -> None:
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path) -> None:
-    """A pipe that nobody writes to does not keep the program waiting."""
+    """A pipe without a writer does not keep the program waiting."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe, 0o600)
     with pytest.raises(KeyStoreError, match="The file is not a regular file"):
@@ -67,7 +67,7 @@ def test_a_file_of_another_user_is_refused(tmp_path, give_away, forbidden) -> No
 
 
 def test_what_root_owns_is_trusted() -> None:
-    """Nearly every module is such, and whoever runs the program is another."""
+    """Nearly every module is such, and the program's user is another."""
     check_unchangeable(Path("/etc/passwd"), "The file")
 
 
@@ -115,5 +115,5 @@ def test_the_folder_of_a_link_counts_too(tmp_path) -> None:
     inner.chmod(0o777)
     with pytest.raises(KeyStoreError, match="may change the folder of the file"):
         check_unchangeable(inner / "link", "The file")
-    inner.chmod(0o1777)  # sticky: nobody else can replace what is in it
+    inner.chmod(0o1777)  # sticky: no other user can replace what is in it
     check_unchangeable(inner / "link", "The file")

@@ -79,7 +79,7 @@ def test_another_value_is_refused(change) -> None:
     ],
 )
 def test_a_point_of_small_order_is_refused(public) -> None:
-    """Such a key verifies signatures that nobody made."""
+    """Such a key verifies forged signatures."""
     value = {"keyid": KEYID, "public": public, "schema": 1}
     with pytest.raises(KeyStoreError, match="not a point that can be trusted"):
         decode_public_key("root-1", encode_canonical_json(value))

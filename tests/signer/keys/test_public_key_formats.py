@@ -125,7 +125,7 @@ def test_another_kind_in_tuf_is_refused(keytype, scheme) -> None:
 @pytest.mark.parametrize("public", SMALL.values(), ids=SMALL)
 @pytest.mark.parametrize("form", ["pem", "tuf"])
 def test_a_point_that_is_not_sound_is_refused(public, form) -> None:
-    """Such a key verifies signatures that nobody made."""
+    """Such a key verifies forged signatures."""
     data = encode_as(PublicKey("root-1", public), form)
     with pytest.raises(KeyStoreError, match="not a point that can be trusted"):
         decode_any("root-1", data)
@@ -142,7 +142,7 @@ def test_a_point_that_is_not_sound_is_refused(public, form) -> None:
     ],
 )
 def test_other_pem_is_refused(data) -> None:
-    """Above all a private key that somebody sends by mistake."""
+    """Above all a private key that is sent by mistake."""
     with pytest.raises(KeyStoreError, match="is not a public key; make one with"):
         decode_any("root-1", data)
 

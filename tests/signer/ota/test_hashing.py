@@ -46,6 +46,6 @@ def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_that_became_shorter() -> None:
-    """A file that somebody cuts off while it is read has no hash."""
+    """A file that is truncated while it is read has no hash."""
     with pytest.raises(ContainerError, match="became shorter while it was read"):
         hash_runs(io.BytesIO(b"quiet"), 100, [Track([Run(0, 100, "all")])])

@@ -97,12 +97,12 @@ def test_incrementals_name_their_source(
 
 
 def test_without_a_certificate_nothing_counts_as_signed(package: Path) -> None:
-    """Signatures that nobody could check are not reported as good."""
+    """Signatures that could not be checked are not reported as good."""
     assert inspect_ota(package).signed == Signed(payload=False, whole_file=False)
 
 
 def test_another_certificate_is_refused(package: Path) -> None:
-    """A package signed by somebody else is not accepted for the given certificate."""
+    """A package signed with another key is not accepted for the given certificate."""
     with pytest.raises(SignatureError, match="otacert is another certificate"):
         inspect_ota(package, certificate=OTHER_CERTIFICATE.read_bytes())
 
@@ -174,7 +174,7 @@ def test_packages_of_the_signing_tool(tmp_path: Path, certificate: bytes) -> Non
 
 @pytest.mark.parametrize("method", [STORED, DEFLATED])
 def test_every_entry_is_checked(method: int, tmp_path: Path, full: bytes) -> None:
-    """An entry that nobody needs, of any length, must still be what the zip says."""
+    """An entry that is not needed, of any length, must still be what the zip says."""
     path, data = tmp_path / "package.zip", Random(2014).randbytes(17 << 20)
     more = Member("vendor.img", data, method)
     path.write_bytes(sealed([*split_members(full), more]))

@@ -31,7 +31,7 @@ def _signer_text(golden: bytes) -> Iterator[Region]:
         "who signed",
         _comment(golden) + len("signed by "),
         _comment(golden) + len("signed by SignApk"),
-        "the text before the signature names a program; nobody reads it, and it cannot be signed",
+        "the text before the signature names a program; it is not read, and it cannot be signed",
     )
 
 
@@ -49,7 +49,7 @@ def _unsigned_regions(golden: bytes) -> Iterator[Region]:
         "whole-file signature",
         _comment(golden) + len("signed by SignApk\0"),
         len(golden) - 6,
-        "nobody can say whether a signature is good without a certificate to check it with",
+        "a signature cannot be judged without a certificate to check it with",
     )
 
 
@@ -103,7 +103,7 @@ def test_any_inverted_byte_is_noticed(tmp_path: Path, certificate: bytes) -> Non
 
 @pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_BLOCK], ids=["AB", "BLOCK"])
 def test_what_only_a_signature_protects(golden: bytes, tmp_path: Path) -> None:
-    """Without a certificate exactly the listed regions may be inverted: headers nobody reads."""
+    """Without a certificate exactly the listed regions may be inverted: headers that are not read."""
     named = _offsets(_signer_text(golden))
     path = tmp_path / "golden.zip"
     found = _unnoticed(path, None, lambda at: 0x01 if at in named else 0xFF, golden)

@@ -111,7 +111,7 @@ def test_newer_minor_versions_pass() -> None:
 
 
 def test_unknown_operations_pass() -> None:
-    """What they read and write nobody can say; but not beyond the partition or the data."""
+    """What they read and write is unknown; but not beyond the partition or the data."""
     check_manifest(_changed(0, type=27), 297)
     check_manifest(_changed(0, type=27, targets=(), sources=()), 297)
     with pytest.raises(PayloadError, match="writes beyond the end of partition system"):
@@ -259,7 +259,7 @@ def _with_data(kind, data):
 
 @pytest.mark.parametrize(("kind", "data"), GOOD)
 def test_data_of_their_type_have_no_fault(kind, data):
-    """Those that a phone takes, and types whose data nobody here knows."""
+    """Those that a phone takes, and types with unknown data."""
     assert find_fault(_with_data(kind, data), data[:HEAD]) == ""
 
 

@@ -117,6 +117,6 @@ def test_comment() -> None:
     ],
 )
 def test_comments_that_are_no_signature(comment: bytes) -> None:
-    """Any other comment is refused, since nobody could say what it covers."""
+    """Any other comment is refused, since it is unknown what it covers."""
     with pytest.raises(SignatureError, match="zip comment"):
         decode_comment(comment, 1000)

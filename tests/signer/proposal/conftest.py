@@ -82,7 +82,7 @@ class Office:
 
 @pytest.fixture(scope="session")
 def made_desks(made_keys, tmp_path_factory) -> dict[str, Path]:
-    """Give each holder a folder with their own keys and nobody else's."""
+    """Give each holder a folder with their own keys only."""
     base = tmp_path_factory.mktemp("desks")
     for holder, names in DESKS.items():
         (base / holder).mkdir(mode=0o700)
@@ -100,7 +100,7 @@ def office(repo, made_keys, made_desks, now, passphrases) -> Office:
 
 @pytest.fixture(scope="session")
 def new_keys(tmp_path_factory, passphrases) -> Keystore:
-    """Make keys that nobody has enrolled."""
+    """Make keys that are not enrolled."""
     store = Keystore(tmp_path_factory.mktemp("new") / "keys")
     store.create_keys(("root-4", "targets-3", "armani-3", "cannon-1"), passphrases, os.urandom)
     return store

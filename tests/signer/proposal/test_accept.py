@@ -94,7 +94,7 @@ def test_a_proposal_of_another_repository_is_refused(office, tmp_path) -> None:
 
 
 def test_two_people_do_not_change_one_folder_at_once(office) -> None:
-    """The second is told to wait, and the folder is free again afterwards."""
+    """The second gets an error, and the folder is free again afterwards."""
     other = WorkFolder(office.folder.folder)
     with (
         office.folder.changing(),

@@ -1,4 +1,4 @@
-"""What people are told before they sign tables and content."""
+"""What a review says before tables and content are signed."""
 
 import hashlib
 from datetime import UTC, datetime

@@ -99,7 +99,7 @@ def test_a_changelog_is_shown(listed) -> None:
 
 
 def test_one_change_does_not_hide_another(listed) -> None:
-    """A withdrawal, a text and a member that nobody knows are three sentences."""
+    """A withdrawal, a text and an unknown member are three sentences."""
     later = edit(listed, withdrawn=True, changelog={"en": "Bad."}, price=3)
     later.targets[FULL].unrecognized_fields["more"] = 1
     assert describe_releases(listed, later)[0] == [

@@ -62,7 +62,7 @@ def test_a_new_root_is_signed_by_old_and_new_holders(office, new_keys) -> None:
 
 
 def test_an_expired_change_is_refused(office) -> None:
-    """Nobody is asked to sign what no phone will take."""
+    """No holder is asked to sign what no phone accepts."""
     proposal = office.renew("armani", "targets", days={"armani": 100, "targets": 200}).proposal
     with pytest.raises(ProposalError, match="armani 2 expired on 2026-09-09"):
         verify_proposal(proposal, office.now + timedelta(days=101))

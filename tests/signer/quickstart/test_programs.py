@@ -1,4 +1,4 @@
-"""Programs are run with the passphrase over a pipe, and their failures are told."""
+"""Programs are run with the passphrase over a pipe, and their failures are reported."""
 
 import json
 import sys

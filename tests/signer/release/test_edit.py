@@ -111,7 +111,7 @@ def role_unchanged(role):
 @settings(max_examples=100, deadline=None)
 @given(st.lists(edits, min_size=5, max_size=30))
 def test_any_sequence_of_edits_keeps_every_promise(sequence) -> None:
-    """The rules accept each version, and nobody who followed them all is ever surprised."""
+    """The rules accept each version, and a client that followed them all accepts the next."""
     role, data, withdrawn, highest = busy_role(), {}, {}, 5
     for each in sequence:
         before = role

@@ -63,7 +63,7 @@ def test_a_block_based_package_is_never_released(facts) -> None:
     ],
 )
 def test_what_is_newer_is_refused_unless_allowed(facts, name, question) -> None:
-    """Looking at it is fine; releasing it needs somebody who says that the phones know it."""
+    """Looking at it is fine; releasing it needs a confirmation that the phones know it."""
     newer = replace(facts["first"], unknown=(name,))
     (refused,) = [each for each in judge_package(newer) if each.refusal]
     assert (refused.question, refused.passed) == (question, False)
@@ -76,7 +76,7 @@ def test_what_is_newer_is_refused_unless_allowed(facts, name, question) -> None:
     assert (allowed.passed, allowed.remark) == (True, f"allowed: {name}")
 
 
-def test_what_nobody_asked_has_no_answer(facts) -> None:
+def test_an_unasked_question_has_no_answer(facts) -> None:
     """Without a certificate, without metadata.pb and without offsets nothing was compared."""
     changed = replace(facts["first"], has_metadata_pb=False, property_files="")
     silent = {each.question: each.remark for each in judge_package(changed) if not each.was_asked}

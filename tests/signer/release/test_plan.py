@@ -372,7 +372,7 @@ def test_a_counter_goes_on_above_the_floor(empty, facts, expires) -> None:
         plan_release(ReleaseRequest(STABLE), [facts["first"]], empty, NOW, expires)
 
 
-def test_a_region_is_not_answered_for_where_nobody_can_know(empty, one, facts, expires) -> None:
+def test_a_region_that_cannot_be_known_has_no_answer(empty, one, facts, expires) -> None:
     """A package does not say its region; the build's other packages do, once they are listed."""
     asked = {}
     for name, role in (("new", empty), ("listed", one)):

@@ -115,7 +115,7 @@ def test_packages_of_one_build_lead_to_the_same_partitions(other, names, full_at
 
 
 def test_incrementals_without_their_full_package_are_compared_among_themselves() -> None:
-    """And it is said that nobody compared them with it."""
+    """And the verdict says that they were not compared with it."""
     role = sign(role_of(1, 2), [make_facts(3)])
     steps = [make_facts(3, 2), partition(make_facts(3, 1), sha256="f" * 64)]
     judged = judge_release(ReleaseRequest(STABLE), steps, role, NOW, EXPIRES)
@@ -152,7 +152,7 @@ def test_a_source_is_the_listed_file() -> None:
 
 
 def test_the_package_of_an_unlisted_build_counts_for_factory_builds_only() -> None:
-    """Nobody knows otherwise whether any phone has it."""
+    """Otherwise it is unknown whether any phone has it."""
     stated = {"factory_builds": frozenset({fingerprint(1)})}
     assert answer(FULL, empty_role(), **stated).answer == "yes"
     verdict = answer(FULL, empty_role())
@@ -190,7 +190,7 @@ def test_a_left_out_partition_is_refused() -> None:
 
 
 def test_a_source_of_another_build_does_not_answer_for_a_listed_one() -> None:
-    """It must be the listed file; without one nobody can say."""
+    """It must be the listed file; without one it is unknown."""
     ((_, said),) = left_out([make_facts(2)], [replace(FULL, sha256="f" * 64)])
     assert "is another file than" in said
     remark = "give the full package of the build before it with --source"

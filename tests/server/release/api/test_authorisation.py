@@ -253,8 +253,8 @@ async def test_people_elsewhere_are_not_listed(team):
     assert {item["account"] for item in tokens.json["items"]} <= names
     foreign = await team.served.call("GET", f"/tokens?account=other-{OUTSIDE}", token=token)
     assert foreign.json["items"] == []
-    everybody = await team.served.call("GET", "/accounts?limit=200", token=team.tokens[Role.ADMIN])
-    assert {item["name"] for item in everybody.json["items"]} > {f"only-{OUTSIDE}", *names}
+    listed = await team.served.call("GET", "/accounts?limit=200", token=team.tokens[Role.ADMIN])
+    assert {item["name"] for item in listed.json["items"]} > {f"only-{OUTSIDE}", *names}
 
 
 @pytest.mark.parametrize("role", Role)

@@ -91,7 +91,7 @@ async def make_toy(call):
 
 
 async def make_secret(call):
-    """Make a toy whose name nobody may see twice."""
+    """Make a toy whose name may not be shown twice."""
     MADE.append(call.body.name)
     return Reply(call.body)
 

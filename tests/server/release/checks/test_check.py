@@ -61,7 +61,7 @@ DAMAGE = {
         ),
         ("tokens", "the token 000000000003 of vi has another rights"),
     ),
-    "token of somebody else": (
+    "token of another account": (
         run("UPDATE tokens SET account = 'adm' WHERE account = 'vi'"),
         ("tokens", "the token 000000000003 of adm has another account"),
     ),
@@ -89,7 +89,7 @@ DAMAGE = {
         plant("web_sessions", "id = 's-1', account = 'adm', secret_sha256 = 'x'"),
         ("sessions", "the audit log has no start of the session s-1 of adm"),
     ),
-    "session of somebody else": (
+    "session of another account": (
         run("UPDATE web_sessions SET account = 'adm' WHERE account = 'eka'"),
         ("sessions", "of adm by the audit log"),
     ),

@@ -85,16 +85,16 @@ async def test_what_no_webhook_can_be(post, changed, sentence):
 async def test_who_may_not(post, role):
     """Without the permission nothing is made, switched or sent."""
     webhook = (await create(post)).id
-    somebody = Principal("eve", role, ROLE_PERMISSIONS[role], ("*",))
+    other = Principal("eve", role, ROLE_PERMISSIONS[role], ("*",))
     with pytest.raises(PermissionDeniedError):
-        await create(post, principal=somebody)
+        await create(post, principal=other)
     for change in (disable_webhook, enable_webhook):
         with pytest.raises(PermissionDeniedError):
-            await change(post.sessions, somebody, webhook, post.now)
+            await change(post.sessions, other, webhook, post.now)
     with pytest.raises(PermissionDeniedError):
-        await ping_webhook(post.sessions, somebody, webhook, post.now, post.entropy)
+        await ping_webhook(post.sessions, other, webhook, post.now, post.entropy)
     with pytest.raises(PermissionDeniedError):
-        await redeliver(post.sessions, somebody, webhook, "x", post.now)
+        await redeliver(post.sessions, other, webhook, "x", post.now)
     assert len(await audit_log(post)) == 1
 
 

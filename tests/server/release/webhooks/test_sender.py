@@ -161,7 +161,7 @@ async def test_localhost(receiver):
     assert receiver.raw == []
 
 
-async def test_nobody_listens(unused_tcp_port):
+async def test_a_refused_connection(unused_tcp_port):
     """A refused connection is a failure without the address in its message."""
     url = f"http://127.0.0.1:{unused_tcp_port}/secret-path"
     assert await Sender(private=True).send(url, HEADERS, b"{}") == Attempt("no connection")
