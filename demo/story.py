@@ -176,7 +176,7 @@ def _half(stage: Stage, narrator: Narrator, story: Story) -> None:
     narrator.say(
         f"Before they did, all {len(wires)} polled: {len(asked)} kind of question,"
         f" {len(asked.pop())} bytes, and {len(answered)} kind of answer. Only the phones"
-        " knows who is in."
+        " know who is in."
     )
     same = len(set(wires)) == 1
     story.checks.append(
