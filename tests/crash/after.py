@@ -144,8 +144,8 @@ def prepare_webhook(story):
                 lambda count: bytes(range(count)),
                 private=True,
             )
-        async with post_office(world, []) as (noticer, _):
-            await noticer.notice()
+        async with post_office(world, []) as (detector, _):
+            await detector.detect()
 
     asyncio.run(begin())
     halt = lambda published: {PATH: plan_halt(CHANNEL, published.pointers()[PATH], {})}  # noqa: E731
@@ -242,11 +242,11 @@ def restart_webhook(world, story):
     """Detect changes and deliver, again after a minute; the receiver knows one event."""
 
     async def restart():
-        async with post_office(world, world.alarms) as (noticer, courier):
-            await noticer.notice()
-            await courier.deliver_due()
+        async with post_office(world, world.alarms) as (detector, deliverer):
+            await detector.detect()
+            await deliverer.deliver_due()
             world.ahead += timedelta(seconds=CLAIM_SECONDS)
-            await courier.deliver_due()
+            await deliverer.deliver_due()
 
     asyncio.run(restart())
     with closing(sqlite3.connect(world.folder.sqlite)) as connection:

@@ -94,10 +94,10 @@ async def upload(world, job, start):
 
 async def tell(world, _job, start):
     """Detect what became public and deliver it to a webhook."""
-    async with post_office(world, []) as (noticer, courier):
+    async with post_office(world, []) as (detector, deliverer):
         start()
-        await noticer.notice()
-        await courier.deliver_due()
+        await detector.detect()
+        await deliverer.deliver_due()
 
 
 async def export(world, _job, start):

@@ -181,7 +181,7 @@ class ChangeDetector:
         complaint = ""
         while True:
             try:
-                await self.notice()
+                await self.detect()
                 complaint = ""
             except Exception as error:  # noqa: BLE001 - a bug must not end it in silence
                 if str(error) != complaint:
@@ -189,7 +189,7 @@ class ChangeDetector:
                     log.error("events are not noticed and are looked for again", error=complaint)
             await asyncio.sleep(TICK_SECONDS)
 
-    async def notice(self) -> None:
+    async def detect(self) -> None:
         """Queue the events since the last look of any process."""
         now = self._clock()
         identity = await asyncio.to_thread(_identify, self._public)

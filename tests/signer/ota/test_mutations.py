@@ -103,7 +103,7 @@ def test_any_inverted_byte_is_noticed(tmp_path: Path, certificate: bytes) -> Non
 
 @pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_BLOCK], ids=["AB", "BLOCK"])
 def test_what_only_a_signature_protects(golden: bytes, tmp_path: Path) -> None:
-    """Without a certificate exactly the listed regions may be inverted: headers that are not read."""
+    """Without a certificate exactly the listed regions may be inverted: unread headers."""
     named = _offsets(_signer_text(golden))
     path = tmp_path / "golden.zip"
     found = _unnoticed(path, None, lambda at: 0x01 if at in named else 0xFF, golden)

@@ -52,13 +52,13 @@ class Post:
 
     def __post_init__(self):
         self._counter = itertools.count()
-        self.courier = self.new_courier()
+        self.deliverer = self.new_deliverer()
 
     def entropy(self, count):
         """Return bytes that differ each time and repeat in each run."""
         return hashlib.shake_128(f"{next(self._counter)}".encode()).digest(count)
 
-    def new_courier(self, timeout=15.0, *, private=True):
+    def new_deliverer(self, timeout=15.0, *, private=True):
         """Return a delivery as a restarted process has one."""
         sender = Sender(private=private, timeout=timeout)
         self.registry = CollectorRegistry()

@@ -29,7 +29,7 @@ class Ear:
 
     def __init__(self, world, sessions):
         self.world, self.sessions, self.now = world, sessions, world.epoch()
-        self.noticer = self.another()
+        self.detector = self.another()
         self.stored = 0
 
     def another(self):
@@ -53,7 +53,7 @@ class Ear:
 
     async def news(self):
         """Check, and return type, subject and data of events queued since the last time."""
-        await self.noticer.notice()
+        await self.detector.detect()
         async with self.sessions() as session:
             rows = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
         events = sorted(
@@ -160,7 +160,7 @@ async def test_the_steps_of_a_rollout(ear):
     assert await ear.news() == []
     ear.now = start + 250
     assert await ear.news() == [rolled_out(2, 500)]
-    ear.noticer = ear.another()
+    ear.detector = ear.another()
     assert await ear.news() == []
     ear.now = start + 300
     assert await ear.news() == [rolled_out(2, 1000)]
@@ -191,9 +191,9 @@ async def test_a_halt(ear):
 async def test_a_process_that_died_before_it_told(ear):
     """Changes while no process ran are reported by the next process, once."""
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
-    ear.noticer = ear.another()
+    ear.detector = ear.another()
     assert [kind for kind, _, _ in await ear.news()] == ["halted"]
-    ear.noticer = ear.another()
+    ear.detector = ear.another()
     assert await ear.news() == []
 
 
@@ -215,17 +215,17 @@ async def test_a_process_that_died_while_it_told(ear, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(change_detector, "enqueue_some", die)
         with pytest.raises(RuntimeError):
-            await ear.noticer.notice()
+            await ear.detector.detect()
     assert queued == ["published"]
-    ear.noticer = ear.another()
+    ear.detector = ear.another()
     assert {kind for kind, _, _ in await ear.news()} == {"published", "rolled-out"}
 
 
 async def test_several_processes_look(ear):
     """However many check simultaneously, each event is queued once."""
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
-    noticers = [ear.another() for _ in range(4)]
-    await asyncio.gather(*(noticer.notice() for noticer in noticers), return_exceptions=True)
+    detectors = [ear.another() for _ in range(4)]
+    await asyncio.gather(*(detector.detect() for detector in detectors), return_exceptions=True)
     assert [kind for kind, _, _ in await ear.news()] == ["halted"]
 
 
@@ -235,7 +235,7 @@ async def test_a_clock_that_jumps_back(ear):
     await ear.run(lambda publisher: publisher.change_pointers(ear.world.offer(2, permille=10)))
     assert await ear.news() == [rolled_out(2, 10)]
     ear.now -= 10_000
-    ear.noticer = ear.another()
+    ear.detector = ear.another()
     assert await ear.news() == []
     ear.now += 10_001
     assert await ear.news() == []
@@ -246,20 +246,20 @@ async def test_a_clock_that_jumps_back(ear):
 
 async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
     """The loop logs it once and checks again; nothing is lost."""
-    notice, failures, looked = ear.noticer.notice, 0, asyncio.Event()
+    detect, failures, looked = ear.detector.detect, 0, asyncio.Event()
 
     async def fail():
         nonlocal failures
         failures += 1
         if failures < 3:
             raise OSError("the disk is away")
-        await notice()
+        await detect()
         looked.set()
 
     monkeypatch.setattr("server.release.webhooks.change_detector.TICK_SECONDS", 0.01)
-    monkeypatch.setattr(ear.noticer, "notice", fail)
+    monkeypatch.setattr(ear.detector, "detect", fail)
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
-    task = asyncio.create_task(ear.noticer.run())
+    task = asyncio.create_task(ear.detector.run())
     await looked.wait()
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

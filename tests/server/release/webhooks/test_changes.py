@@ -103,14 +103,14 @@ async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
             session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
         receiver = Receiver(url="https://hooks.example.org/")
         await Post(harness.sessions).create(receiver, ["halted"])
-        noticer = ChangeDetector(world.folder.public, harness.sessions, world.epoch)
-        await noticer.notice()
+        detector = ChangeDetector(world.folder.public, harness.sessions, world.epoch)
+        await detector.detect()
         await harness.request(Halt({"en": "It drains the battery."}))
         await harness.request(OFFER)
-        await noticer.notice()
+        await detector.detect()
         await harness.request(Halt())
         await harness.request(Halt())
-        await noticer.notice()
+        await detector.detect()
         async with harness.sessions() as session:
             bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
     stored = sorted((body["data"]["counter"], body["data"]["reason"]) for body in bodies)

@@ -19,7 +19,7 @@ async def run_for_days(post, days):
     """Run the delivery, and advance the time to whatever is due next."""
     end = post.now + days * DAY
     while post.now < end:
-        await post.courier.deliver_due()
+        await post.deliverer.deliver_due()
         post.now += 600
 
 
@@ -27,8 +27,8 @@ async def test_an_event_reaches_its_receiver(post, receiver):
     """Its bytes are those of the queue, its signature is valid, and it is sent once."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
-    await post.courier.deliver_due()
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
+    await post.deliverer.deliver_due()
     assert receiver.received == [
         {
             "data": {
@@ -54,7 +54,7 @@ async def test_only_what_was_asked_for(post, receiver):
     """A webhook gets only the types that it was made for."""
     await post.create(receiver, [EventType.PUBLISHED])
     await post.halted(1)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert receiver.received == []
 
 
@@ -64,9 +64,9 @@ async def test_an_event_is_queued_once(post, receiver):
     await post.create(receiver)
     await post.halted(1)
     await post.halted(1)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     await post.halted(1)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert len(receiver.ids) == 1
 
 
@@ -82,7 +82,7 @@ async def test_what_is_rolled_back_is_never_told(post, receiver):
 
     with pytest.raises(LookupError):
         await fail()
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert receiver.received == []
 
 
@@ -93,8 +93,8 @@ async def test_in_order(post, receiver):
     for number in range(1, 31):
         events.append(await post.halted(number))
         post.now += 1
-    await post.courier.deliver_due()
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
+    await post.deliverer.deliver_due()
     assert receiver.ids == [event.id for event in events]
 
 
@@ -104,14 +104,14 @@ async def test_a_receiver_that_recovers(post, receiver):
     webhook = await post.create(receiver)
     event = await post.halted(1)
     receiver.status = 503
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     (delivery,) = await post.deliveries(webhook)
     assert (delivery.last_error, delivery.attempts) == ("answered 503", 1)
     assert post.now + 5 <= delivery.next_at <= post.now + 10
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert len(receiver.ids) == 1
     post.now, receiver.status = delivery.next_at, 200
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert receiver.ids == [event.id, event.id]
     times = [headers["webhook-timestamp"] for _, headers, _ in receiver.raw]
     assert times == ["1800000000", str(post.now)]
@@ -154,7 +154,7 @@ async def test_switched_off_after_days_without_success(post, receiver):
     assert (entry.subject, entry.detail) == (f"webhook/{webhook}", '{"reason":"answered 500"}\n')
     await post.halted(3)
     count = len(receiver.ids)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert len(receiver.ids) == count
 
 
@@ -165,8 +165,8 @@ async def test_gone(post, receiver):
     await post.halted(1)
     await post.halted(2)
     receiver.status = 410
-    await post.courier.deliver_due()
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
+    await post.deliverer.deliver_due()
     assert len(receiver.ids) == 1
     found, deliveries = await load_webhook(post.sessions, webhook)
     assert (found.disabled_at, [d.next_at for d in deliveries]) == (post.now, [None, None])
@@ -187,9 +187,9 @@ async def test_a_slow_receiver_holds_up_no_other(post, receiver):
         await post.create(receiver)
         await post.halted(1)
         await post.halted(2)
-        first = asyncio.create_task(post.courier.deliver_due())
+        first = asyncio.create_task(post.deliverer.deliver_due())
         await entered.wait()
-        await post.courier.deliver_due()
+        await post.deliverer.deliver_due()
         await receiver.wait(2)
         assert len(slow.ids) == 1
         released.set()
@@ -203,7 +203,7 @@ async def test_a_process_that_dies_during_an_attempt(post, receiver):
     webhook = await post.create(receiver)
     event = await post.halted(1)
     assert (await claim(post.sessions, webhook, post.now)).event_id == event.id
-    restarted = post.new_courier()
+    restarted = post.new_deliverer()
     await restarted.deliver_due()
     assert receiver.ids == []
     post.now += CLAIM_SECONDS
@@ -218,9 +218,9 @@ async def test_two_processes_share_the_queue(post, receiver):
     await post.create(receiver)
     for number in range(1, 21):
         await post.halted(number)
-    couriers = [post.new_courier() for _ in range(3)]
+    deliverers = [post.new_deliverer() for _ in range(3)]
     for _ in range(3):
-        await asyncio.gather(*(courier.deliver_due() for courier in couriers))
+        await asyncio.gather(*(deliverer.deliver_due() for deliverer in deliverers))
     assert len(receiver.ids) == len(set(receiver.ids)) == 20
 
 
@@ -228,7 +228,7 @@ async def test_private_addresses_where_they_are_not_allowed(post, receiver):
     """A webhook made while private addresses were allowed fails once they are not."""
     webhook = await post.create(receiver)
     await post.halted(1)
-    await post.new_courier(private=False).deliver_due()
+    await post.new_deliverer(private=False).deliver_due()
     (delivery,) = await post.deliveries(webhook)
     assert "private" in delivery.last_error
     assert receiver.raw == []
@@ -239,7 +239,7 @@ async def test_what_is_over_is_forgotten(post, receiver):
     """A month after its end a delivery is removed; a pending one is not."""
     webhook = await post.create(receiver)
     await post.halted(1)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     post.now += 30 * DAY
     await post.halted(2)
     await forget_old(post.sessions, post.now)
@@ -252,7 +252,7 @@ async def test_the_loop_survives_whatever_happens(post, receiver, monkeypatch):
     """A fault in one round is logged, and the next round delivers."""
     await post.create(receiver)
     event = await post.halted(1)
-    start, failed = post.courier._start_due, asyncio.Event()
+    start, failed = post.deliverer._start_due, asyncio.Event()
 
     async def fail(group):
         if not failed.is_set():
@@ -260,8 +260,8 @@ async def test_the_loop_survives_whatever_happens(post, receiver, monkeypatch):
             raise OSError("the database is away")
         await start(group)
 
-    monkeypatch.setattr(post.courier, "_start_due", fail)
-    task = asyncio.create_task(post.courier.run())
+    monkeypatch.setattr(post.deliverer, "_start_due", fail)
+    task = asyncio.create_task(post.deliverer.run())
     await receiver.wait(1)
     assert failed.is_set()
     assert receiver.ids == [event.id]
@@ -276,7 +276,7 @@ async def test_a_receiver_that_asks_for_time(post, receiver, asked, waits):
     receiver.status, receiver.headers = 503, {"Retry-After": asked}
     webhook = await post.create(receiver)
     await post.halted(1)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     (delivery,) = await post.deliveries(webhook)
     if waits == 10:
         assert 5 <= delivery.next_at - post.now <= 10
@@ -290,18 +290,18 @@ async def test_what_is_counted(post, receiver):
     await post.create(receiver)
     await post.halted(1)
     post.now += 100
-    await post.courier.measure()
+    await post.deliverer.measure()
     assert (post.metric("_waiting"), post.metric("_oldest_seconds")) == (1, 100)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert post.metric("_attempts_total", result="delivered") == 1
     receiver.status = 500
     await post.halted(2)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert post.metric("_attempts_total", result="failed") == 1
     receiver.status = 410
     post.now += 20
-    await post.courier.deliver_due()
-    await post.courier.measure()
+    await post.deliverer.deliver_due()
+    await post.deliverer.measure()
     assert post.metric("_attempts_total", result="given-up") == 1
     assert post.metric("s_switched_off_total") == 1
     assert (post.metric("_waiting"), post.metric("_oldest_seconds")) == (0, 0)
@@ -317,11 +317,11 @@ async def test_a_new_secret_and_the_one_before(post, receiver):
     for number, secret in enumerate((old, new)):
         receiver.secret = secret
         await post.halted(number)
-        await post.courier.deliver_due()
+        await post.deliverer.deliver_due()
     assert len(receiver.ids) == 2
     post.now += 3600
     await post.halted(3)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert len(receiver.ids) == 3
     assert " " not in receiver.raw[-1][1]["webhook-signature"]
 
@@ -333,6 +333,6 @@ async def test_a_secret_that_leaked(post, receiver):
     made = await rotate_secret(post.sessions, ADMIN, webhook, 0, post.now, post.entropy)
     receiver.secret = made.secret
     await post.halted(1)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert len(receiver.ids) == 1
     assert " " not in receiver.raw[-1][1]["webhook-signature"]

@@ -121,7 +121,7 @@ async def test_off_and_on(post, receiver):
     for _ in range(2):
         await enable_webhook(post.sessions, ADMIN, webhook, post.now)
     event = await post.halted(3)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert receiver.ids == [event.id]
     assert [action for _, action, _ in await audit_log(post)] == [
         "webhook.create",
@@ -136,7 +136,7 @@ async def test_a_ping(post, receiver):
     first = await ping_webhook(post.sessions, ADMIN, webhook, post.now, post.entropy)
     second = await ping_webhook(post.sessions, ADMIN, webhook, post.now, post.entropy)
     assert first != second
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert [(event["type"], event["data"]) for event in receiver.received] == [("ping", {})] * 2
     assert len(set(receiver.ids)) == 2
 
@@ -149,9 +149,9 @@ async def test_again(post, receiver):
     (delivery,) = await post.deliveries(webhook)
     with pytest.raises(ConflictError, match="on its way"):
         await redeliver(post.sessions, ADMIN, webhook, delivery.id, post.now)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     await redeliver(post.sessions, ADMIN, webhook, delivery.id, post.now)
-    await post.courier.deliver_due()
+    await post.deliverer.deliver_due()
     assert receiver.ids == [event.id, event.id]
 
 
