@@ -205,7 +205,7 @@ def test_online_keys_are_replaced(run_json, run, at_once, online_file, tmp_path)
 def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
     run, run_json, at_once, repo, keys, incoming, tmp_path
 ) -> None:
-    """Killed between signing and hand-over: the same command again hands over what was signed."""
+    """Killed between signing and submission: the same command again hands over what was signed."""
     (tmp_path / "lost").mkdir()
     renewed = run_json(
         *("ceremony", "renew", "armani", "--repo", repo, "--keys", keys),
@@ -241,7 +241,7 @@ def test_a_file_that_is_there_is_not_overwritten(run, repo, keys) -> None:
 
 
 def test_a_folder_that_is_not_there_is_not_made(run, repo, keys, tmp_path) -> None:
-    """A slip of the pen would else look like a hand-over."""
+    """A slip of the pen would otherwise look like a transfer."""
     out = tmp_path / "incomming"
     status, _, errors = run(
         "ceremony", "renew", "dior", "--repo", repo, "--keys", keys, "--out", out
