@@ -66,12 +66,14 @@ def _check_honest(demo_phone: DemoPhone) -> None:
 def _try(
     name: str, demo_phone: DemoPhone, server: HostileServer, expected: type[DeviceError]
 ) -> Attack:
-    """Let the phone install; it must refuse with `expected` after it was told every lie."""
+    """Let the phone install; it must refuse with `expected` after it received every lie."""
     before = demo_phone.phone.running_build
     try:
         demo_phone.install()
     except expected as error:
-        unharmed = demo_phone.phone.running_build == before and server.told == server.lies.keys()
+        unharmed = (
+            demo_phone.phone.running_build == before and server.told_lies == server.lies.keys()
+        )
         return Attack(name, unharmed, str(error))
     except DeviceError as error:
         return Attack(name, refused=False, sentence=f"failed for another reason: {error}")

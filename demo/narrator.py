@@ -1,4 +1,4 @@
-"""How the story is told: plain sentences, with a spinner on a terminal and lines elsewhere."""
+"""Prints the story: plain sentences, with a spinner on a terminal and lines elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -100,11 +100,11 @@ def check_streamable(layout: Layout) -> None:
     """Check that a package can be installed as a stream; raises NotStreamableError."""
     payload = layout.payload
     if layout.metadata.offset > payload.offset:
-        raise NotStreamableError("The package's metadata lies behind its payload; fetch it whole.")
+        raise NotStreamableError("The package's metadata follows its payload; fetch it whole.")
     if payload.offset > MAX_BEFORE_BYTES:
         raise NotStreamableError("Too much lies before the package's payload; fetch it whole.")
     if layout.length - payload.offset - payload.size > MAX_AFTER_BYTES:
-        raise NotStreamableError("Too much lies behind the package's payload; fetch it whole.")
+        raise NotStreamableError("Too much data follows the package's payload; fetch it whole.")
 
 
 def read_head(blocks: Blocks, layout: Layout) -> tuple[bytes, bytes]:

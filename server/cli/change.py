@@ -116,11 +116,11 @@ def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
     who = operator()
     folder = require_state(state, read_settings(state))
     path = f"{PREFIX}/changes/{quote(change, safe='')}/cancel"
-    told = ask_server(folder, who, path, {"reason": reason})
+    reply = ask_server(folder, who, path, {"reason": reason})
     cancelled = (
         _run(state, "", lambda r: r.cancel(who, change, reason))
-        if told is None
-        else msgspec.json.decode(told, type=ChangeView)
+        if reply is None
+        else msgspec.json.decode(reply, type=ChangeView)
     )
     _print_result(cancelled, as_json=as_json)
 

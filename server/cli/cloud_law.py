@@ -83,7 +83,7 @@ def found(folder: Path, at: datetime | None) -> None:
     number, hours = run_in_cloud(folder, settings, work)
     click.echo(f"Breach {number} was found on {show_time(moment)}.")
     if hours is not None:
-        click.echo(f"Owners have to be told by {show_time(moment + hours * 60 * 60)}.")
+        click.echo(f"Owners have to be notified by {show_time(moment + hours * 60 * 60)}.")
     click.echo(f'Next: hening-server cloud breach tell {number} "TEXT" --folder {folder}')
 
 

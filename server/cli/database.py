@@ -82,7 +82,7 @@ def recorded(
 
 
 def record_once(folder: StateFolder, action: str, subject: str, detail: Mapping[str, Any]) -> None:
-    """Record one step that is over at once, as done by who runs the command."""
+    """Record one step that is complete, as done by the command's user."""
     from server.release.auth.audit_log import record
 
     actor = operator().actor

@@ -213,16 +213,16 @@ def _stop_by_server(
     command = make(view_channel(place, load_published(folder.public)))
     if not isinstance(command, Halt | Pause):
         return None
-    told = ask_server(
+    reply = ask_server(
         folder,
         operator(),
         f"{PREFIX}/channels/{place}/{action_of(command)}",
         {"reason": command.reason, "note": options.note},
         {} if isinstance(command, Halt) else {"If-Match": options.if_match},
     )
-    if told is None:
+    if reply is None:
         return None
-    answer = msgspec.json.decode(told, type=CommandResult)
+    answer = msgspec.json.decode(reply, type=CommandResult)
     dropped.append(answer.unrecorded)
     changes = [] if answer.change is None else [answer.change]
     return changes, [view_channel(place, load_published(folder.public))]

@@ -49,7 +49,7 @@ def ask_server(
         try:
             connection.request("POST", path, msgspec.json.encode(body), given)
             response = connection.getresponse()
-            told = response.read()
+            reply = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise StorageError(
                 "the server took this and does not answer: look at `hening-server change list`, and"
@@ -58,8 +58,8 @@ def ask_server(
     if response.status == HTTPStatus.UNAUTHORIZED:  # it runs as another user
         return None
     if response.status >= HTTPStatus.BAD_REQUEST:
-        raise _error(told)
-    return told
+        raise _error(reply)
+    return reply
 
 
 class _Connection(http.client.HTTPConnection):

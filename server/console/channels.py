@@ -62,9 +62,9 @@ async def halt(visit: Visit) -> Moved:
 
 
 async def _give_command(visit: Visit, operation: str, body: Mapping[str, Any]) -> Moved:
-    told = await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
-    if told.unrecorded:
-        raise errors.RateError(told.unrecorded, share=errors.Share.REWORDINGS)
+    result = await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
+    if result.unrecorded:
+        raise errors.RateError(result.unrecorded, share=errors.Share.REWORDINGS)
     path = visit.path
     return Moved(f"{PREFIX}/channels/{path['codename']}/{path['region']}/{path['channel']}")
 

@@ -56,8 +56,8 @@ class OperationsClient:
                 raise ProblemError(428, "match-required", "This page is old: open it again.")
             headers["If-Match"] = etag
         asked = query if isinstance(query, msgspec.Struct) else _convert(query, wanted.query)
-        told = _convert(body, wanted.request)
-        call = Call(self.principal, path, asked, told, headers, self._request, self.services)
+        decoded = _convert(body, wanted.request)
+        call = Call(self.principal, path, asked, decoded, headers, self._request, self.services)
         reply = await wanted.perform(call, wanted.handler)
         if not isinstance(reply, Reply):
             raise TypeError(f"{operation} streams, and no page can show that")

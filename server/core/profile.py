@@ -157,7 +157,7 @@ def _check_parts(roles: Mapping[str, DelegatedRole]) -> None:
         "latest",
     ]:
         # Their paths are hashes, so they would take the look-up of any role after them.
-        raise ProfileError("latest is split, and not into 4 or 16 parts behind all other roles.")
+        raise ProfileError("latest is split, and not into 4 or 16 parts after all other roles.")
     whole = roles["latest"]
     for name, prefixes in part_prefixes(len(parts)).items():
         part = roles[name]

@@ -293,7 +293,7 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def describe(status: int) -> str:
     """Describe how a process ended; `status` is negative for a signal."""
     if status == 0:
-        return "it was told to"
+        return "it was asked to stop"
     if status < 0:
         return f"it was killed by {signal.Signals(-status).name}"
     return f"it ended with status {status}"

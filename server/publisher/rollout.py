@@ -94,10 +94,10 @@ def plan_pause(channel: Channel, pointer: Pointer, reason: Mapping[str, str], no
 
 def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> Pointer:
     """Return the pointer that admits no device; once halted, only its reason can change."""
-    told = sound_reason(reason, pointer)
-    if pointer.halted and (not told or told == pointer.reason):
+    sound = sound_reason(reason, pointer)
+    if pointer.halted and (not sound or sound == pointer.reason):
         return pointer
-    return _checked(channel, encode_pointer(pointer) | {"h": True, "t": told})
+    return _checked(channel, encode_pointer(pointer) | {"h": True, "t": sound})
 
 
 def _check_has_release(channel: Channel, releases: Mapping[str, Release]) -> None:

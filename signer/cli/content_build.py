@@ -196,11 +196,11 @@ def _report(
     from signer.content.diff import diff_packs
 
     if as_json:
-        told: dict[str, Any] = (
+        more: dict[str, Any] = (
             {} if draft.completeness is None else {"missing": draft.completeness.find_missing()}
         )
-        told["left_out"] = draft.left_out.to_json()
-        print_json({**_pack_json(made), **told, "notes": list(draft.notes), "out": str(out)})
+        more["left_out"] = draft.left_out.to_json()
+        print_json({**_pack_json(made), **more, "notes": list(draft.notes), "out": str(out)})
         return
     for line in draft.left_out.to_lines(SHOWN_LEFT_OUT):
         click.echo(escape_invisible(line))

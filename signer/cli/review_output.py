@@ -23,8 +23,8 @@ MANY = 12
 def print_review(reviews: Sequence[RoleReview]) -> None:
     """Print each role with its changes and warnings; among many, a renewal is one row."""
     renewed = [review for review in reviews if _is_renewal(review)]
-    told = [review for review in reviews if len(reviews) <= MANY or review not in renewed]
-    for review in told:
+    shown = [review for review in reviews if len(reviews) <= MANY or review not in renewed]
+    for review in shown:
         _print_role(review)
     if len(reviews) > MANY and renewed:
         print_table(

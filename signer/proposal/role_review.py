@@ -91,8 +91,8 @@ def quote(text: str) -> str:
 
 def _others(target: TargetFile) -> str:
     """Return the members of a target that no sentence covers, as comparable text."""
-    told = {"withdrawn", "drain_until", "changelog"}
-    custom = {name: value for name, value in target.custom.items() if name not in told}
+    reviewed = {"withdrawn", "drain_until", "changelog"}
+    custom = {name: value for name, value in target.custom.items() if name not in reviewed}
     more = {name: value for name, value in target.unrecognized_fields.items() if name != "custom"}
     return json.dumps([target.length, target.hashes, custom, more], sort_keys=True)
 

@@ -139,7 +139,11 @@ class Api:
         if call.principal is not None and operation.takes_key and keyed:
             return await self._answer_once(operation, call, data)
         reply = await operation.handler(call)
-        return reply if isinstance(reply, web.StreamResponse) else self._told(reply, operation)
+        return (
+            reply
+            if isinstance(reply, web.StreamResponse)
+            else self._count_and_answer(reply, operation)
+        )
 
     async def _answer_once(self, operation: Operation, call: Call, data: bytes) -> Answer:
         """Answer a request with an Idempotency-Key; an undecodable one does not use the key."""
@@ -154,7 +158,7 @@ class Api:
                 return self._refuse(error, operation)
             if not isinstance(reply, Reply):
                 raise TypeError(f"{operation.id} streams and is not raw")
-            return self._told(reply, operation)
+            return self._count_and_answer(reply, operation)
 
         async def look(index: int) -> Answer:
             if operation.again is None:
@@ -172,7 +176,7 @@ class Api:
         )
         return await call.services.keys.once(request, lambda: answer(operation.handler(call)), look)
 
-    def _told(self, reply: Reply, operation: Operation) -> Answer:
+    def _count_and_answer(self, reply: Reply, operation: Operation) -> Answer:
         if reply.share is not None:
             self._metrics.count_limit(reply.share)
         return _to_answer(reply, operation)
@@ -231,8 +235,8 @@ def _check_if_match(request: web.BaseRequest) -> None:
 
 def _fingerprint(request: web.BaseRequest, operation: Operation, body: bytes) -> str:
     names = ("If-Match", *(header.name for header in operation.headers))
-    told = [request.headers.getall(name, []) for name in names]
-    head = f"{request.method} {request.raw_path} {told}\n"
+    values = [request.headers.getall(name, []) for name in names]
+    head = f"{request.method} {request.raw_path} {values}\n"
     return hashlib.sha256(head.encode() + body).hexdigest()
 
 

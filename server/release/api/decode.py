@@ -170,7 +170,9 @@ async def receive_bytes(
     """
     check_media_type(request, content_type)
     if (request.content_length or 0) > limit:
-        raise TooLargeError(f"The body is over the limit of {limit} bytes: send less at once.")
+        raise TooLargeError(
+            f"The body is over the limit of {limit} bytes: send less in one request."
+        )
     await invite_body(request)
     data = bytearray()
     try:
@@ -179,7 +181,7 @@ async def receive_bytes(
                 data += piece
                 if len(data) > limit:
                     raise TooLargeError(
-                        f"The body is over the limit of {limit} bytes: send less at once."
+                        f"The body is over the limit of {limit} bytes: send less in one request."
                     )
     except TimeoutError as error:
         raise ProblemError(
@@ -207,9 +209,11 @@ def check_media_type(request: web.BaseRequest, expected: str) -> None:
 
 async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[bytes]:
     """Yield a body as it arrives, `limit` bytes at most; raises ProblemError or TooLargeError."""
-    told = TooLargeError(f"The body is over the limit of {limit} bytes: send less at once.")
+    refusal = TooLargeError(
+        f"The body is over the limit of {limit} bytes: send less in one request."
+    )
     if (request.content_length or 0) > limit:
-        raise told
+        raise refusal
     pieces = request.content.iter_any()
     try:
         while True:
@@ -219,7 +223,7 @@ async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[byt
                 return
             limit -= len(piece)
             if limit < 0:
-                raise told
+                raise refusal
             yield piece
     except TimeoutError as error:
         raise ProblemError(

@@ -360,7 +360,7 @@ def test_a_package_with_its_metadata_behind_the_payload_is_not_for_streaming(
     assert _stream(small, package, certificate)
     small.begin_update()
     before = snapshot(small.directory)
-    with pytest.raises(NotStreamableError, match="metadata lies behind"):
+    with pytest.raises(NotStreamableError, match="metadata follows"):
         _stream(small, behind, certificate)
     assert snapshot(small.directory) == before
     assert install_package(

@@ -136,10 +136,10 @@ def part(roles, name="latest-1", **fields):
         (lambda roles: part(roles, keyids=roles["armani"].keyids, threshold=2), "signed as"),
         (lambda roles: roles.pop("latest-2") and None, "4 or 16"),
         (lambda roles: part(roles, "latest-4"), "4 or 16"),
-        (lambda roles: dict(sorted(roles.items(), reverse=True)), "behind all other roles"),
-        (lambda roles: {"latest": roles.pop("latest"), **roles}, "behind all other roles"),
-        (lambda roles: {"latest-0": roles.pop("latest-0"), **roles}, "behind all other roles"),
-        (lambda roles: {**roles, "dior": armani(roles, "dior")}, "behind all other roles"),
+        (lambda roles: dict(sorted(roles.items(), reverse=True)), "after all other roles"),
+        (lambda roles: {"latest": roles.pop("latest"), **roles}, "after all other roles"),
+        (lambda roles: {"latest-0": roles.pop("latest-0"), **roles}, "after all other roles"),
+        (lambda roles: {**roles, "dior": armani(roles, "dior")}, "after all other roles"),
     ],
 )
 def test_a_split_that_is_none(change, match):

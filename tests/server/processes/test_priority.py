@@ -67,4 +67,4 @@ def test_an_interrupt_from_the_keyboard(world, tmp_path):
         until(lambda: ask(one)[2] == "close")
         assert service.process.wait() == 0
         reasons = {each["reason"] for each in service.logged("a worker ended")}
-        assert reasons == {"it was told to"}
+        assert reasons == {"it was asked to stop"}

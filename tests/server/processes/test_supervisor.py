@@ -106,7 +106,7 @@ async def test_a_worker_that_gets_sigterm(world):
         os.kill(pid, signal.SIGTERM)
         await until(lambda: supervisor.pids not in ([pid], []))
         assert await ask_in_loop(port) == 200
-    assert reasons(logs)[0] == "it was told to"
+    assert reasons(logs)[0] == "it was asked to stop"
 
 
 async def test_a_successor_that_cannot_begin(world, monkeypatch):

@@ -43,7 +43,7 @@ def test_a_rolling_restart_under_load(shared):
     assert load.told_to_close > 0
     assert shared.metric("hening_workers_lost_total") == 0
     reasons = {each["reason"] for each in shared.logged("a worker ended")}
-    assert reasons == {"it was told to"}
+    assert reasons == {"it was asked to stop"}
 
 
 def test_a_worker_that_is_killed(world, tmp_path):
