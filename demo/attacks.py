@@ -72,7 +72,7 @@ def _try(
         demo_phone.install()
     except expected as error:
         unharmed = (
-            demo_phone.phone.running_build == before and server.told_lies == server.lies.keys()
+            demo_phone.phone.running_build == before and server.sent_lies == server.lies.keys()
         )
         return Attack(name, unharmed, str(error))
     except DeviceError as error:

@@ -87,13 +87,11 @@ def show_content(stage: Stage, packs: list[dict[str, Any]]) -> Content:
     ]
     first, second = (phone.poll_tapped()[1] for phone in phones)
     with ThreadPoolExecutor(len(phones)) as towns:
-        told_lies = list(towns.map(partial(_ask, stage), phones, OWNERS))
+        answers = list(towns.map(partial(_ask, stage), phones, OWNERS))
     later = [phone.poll_tapped()[1] for phone in phones]
     return Content(
         packs=packs,
-        rows=[
-            (question, told_lies[0][question], told_lies[1][question]) for question in told_lies[0]
-        ],
+        rows=[(question, answers[0][question], answers[1][question]) for question in answers[0]],
         requests=first.sent.count(b"GET "),
         size=len(first.sent),
         received=len(first.got),

@@ -26,13 +26,13 @@ Lie = Callable[[bytes], bytes]
 class HostileServer:
     """Listens on a free port of loopback; `lies` maps path prefixes to what is done to a body.
 
-    `told_lies` holds the prefixes whose lie was asked for and told.
+    `sent_lies` holds the prefixes whose lie was asked for and told.
     """
 
     def __init__(self, upstream_port: int) -> None:
         self.lies: dict[str, Lie] = {}
-        self.told_lies: set[str] = set()
-        lies, told_lies = self.lies, self.told_lies
+        self.sent_lies: set[str] = set()
+        lies, sent_lies = self.lies, self.sent_lies
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -56,7 +56,7 @@ class HostileServer:
                 for prefix, lie in lies.items():
                     if self.path.startswith(prefix):
                         body, status = lie(body), 206 if status == 206 else 200
-                        told_lies.add(prefix)
+                        sent_lies.add(prefix)
                 self.send_response(status)
                 if where is not None:
                     self.send_header("Content-Range", where)

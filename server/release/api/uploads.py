@@ -86,11 +86,11 @@ async def find_upload_offset(call: Call) -> Reply:
     """Return the offset of the next part; 409 while a part is being received."""
     _check_version(call)
     state = await call.services.uploads.look(call.who, call.path["upload"])
-    limits = {
+    described = {
         "Upload-Length": str(state.length),
         "Upload-Metadata": encode_upload_metadata(state.sha256),
     }
-    return Reply(headers=_progress(state) | limits)
+    return Reply(headers=_progress(state) | described)
 
 
 async def append_to_upload(call: Call) -> Reply:
