@@ -163,7 +163,7 @@ class Rollouts:
         due_at = None if due_at == now else due_at
         at = check_due(due_at, now)
         changes: list[Change] = []
-        answers: list[ChangeView | None] = []  # of each wish, None for one that is recorded
+        answers: list[ChangeView | None] = []  # of each request, None for one that is recorded
         for request in requests:
             check_allowed(principal, request)
             view = await self.view(request.channel)

@@ -35,7 +35,7 @@ class SignedEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     note: Note = ""
     """Why, for those who are asked to sign: plain text without links, in one line."""
     expires_days: Days = 90
-    """How long the role's new version lives."""
+    """The expiry of the role's new version."""
 
     def expiry(self, now: datetime) -> datetime:
         """Return when the role's new version expires if it is proposed at `now`."""

@@ -77,7 +77,7 @@ class ExpiringData(_Data, frozen=True):
 
 
 class ChangeWaitingData(_Data, frozen=True):
-    """A change waits for a second person or for its time."""
+    """A change waits for an approval or for its time."""
 
     action: str
     change: str
