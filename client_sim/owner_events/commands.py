@@ -8,7 +8,7 @@ import click
 from client_sim.clock import read_clock, read_entropy
 from client_sim.device.options import AS_JSON, PHONE, print_json
 from client_sim.device.records import load_due
-from client_sim.owner_events.events import Kind, LifeError
+from client_sim.owner_events.events import Kind, OwnerError
 from client_sim.persona import PersonaError, make_persona
 from client_sim.tape import Tape
 from client_sim.world import Event
@@ -57,19 +57,21 @@ def live_command(
     """
     from client_sim.device.phone import Phone
     from client_sim.device.poll_report import format_date
-    from client_sim.owner_events.living import Life
+    from client_sim.owner_events.owner_simulator import OwnerSimulator
 
     if not kinds and not count:
         raise click.UsageError("Name an event, or say how many with --random.")
     tape = Tape(read_entropy(16) if seed is None else seed)
     phone = Phone(folder)
     try:
-        life = Life(folder, phone, tape, None if owner is None else make_persona(owner))
+        simulator = OwnerSimulator(
+            folder, phone, tape, None if owner is None else make_persona(owner)
+        )
         events = [
-            life.happen(kind, int(read_clock()))
+            simulator.apply_event(kind, int(read_clock()))
             for kind in (*map(Kind, kinds), *(tape.pick(_GENTLE) for _ in range(count)))
         ]
-    except (LifeError, PersonaError) as error:
+    except (OwnerError, PersonaError) as error:
         raise click.ClickException(str(error)) from error
     due = load_due(phone.state)
     if as_json:

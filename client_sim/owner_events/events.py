@@ -163,7 +163,7 @@ _SHORTEST_CALL: Final = 1  # seconds
 _LONGEST_CALL: Final = 3600
 
 
-def happen(kind: Kind, persona: Persona, tape: Tape, now: int) -> tuple[Persona, Event]:
+def apply_event(kind: Kind, persona: Persona, tape: Tape, now: int) -> tuple[Persona, Event]:
     """Apply an event at epoch seconds `now`; return the new data, and the event for apps."""
     if kind is Kind.ACCOUNT_LOGOUT:
         # The event for apps names the account, which is no longer in the new data.
@@ -292,5 +292,5 @@ _CHANGES: Final[dict[Kind, Callable[[Persona, Tape, int], Persona]]] = {
 }
 
 
-class LifeError(SimulatorError):
+class OwnerError(SimulatorError):
     """An event is impossible for this phone; the message says what to do."""

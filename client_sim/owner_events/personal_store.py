@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from client_sim.device.records import replace_file
-from client_sim.owner_events.events import LifeError
+from client_sim.owner_events.events import OwnerError
 from client_sim.persona import PERSONA_LIMIT, Persona, decode_persona, encode_persona
 
 _FILE: Final = "persona.json"
@@ -25,9 +25,9 @@ class PersonalStore:
             return None
 
     def store(self, persona: Persona) -> None:
-        """Replace the owner's data, durably; raises LifeError, OSError."""
+        """Replace the owner's data, durably; raises OwnerError, OSError."""
         data = encode_persona(persona)
         if len(data) > PERSONA_LIMIT:
-            raise LifeError("The owner has more than a phone here can hold; reset the phone.")
+            raise OwnerError("The owner has more than a phone here can hold; reset the phone.")
         self._path.parent.mkdir(exist_ok=True)
         replace_file(self._path, data)

@@ -9,7 +9,7 @@ from client_sim.device.errors import InstallError
 from client_sim.device.reset import reset_phone
 from client_sim.device.update_settings import store_settings
 from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind
-from client_sim.owner_events.living import Life
+from client_sim.owner_events.owner_simulator import OwnerSimulator
 from client_sim.tape import Tape
 from demo.phones import counter_of
 from fixtures.catalogue import Build
@@ -25,9 +25,9 @@ def build(number):
 def live(phone, *kinds):
     """Let events happen to a phone; the due time of its next poll does not change."""
     due = phone.phone.next_poll()
-    life = Life(phone.folder, phone.phone, Tape(len(kinds)), None)
+    life = OwnerSimulator(phone.folder, phone.phone, Tape(len(kinds)), None)
     for kind in kinds:
-        life.happen(kind, int(time.time()))
+        life.apply_event(kind, int(time.time()))
     assert phone.phone.next_poll() == due
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.owner_events.events import Kind, happen
+from client_sim.owner_events.events import Kind, apply_event
 from client_sim.persona import canaries, decode_persona, encode_persona, make_persona
 from client_sim.tape import Tape
 
@@ -39,7 +39,7 @@ def changed(before, after):
 @pytest.mark.parametrize(("kind", "field"), GROWS.items())
 def test_one_thing_is_added_in_front(kind, field):
     """The owner has one more of it, first, all else is as it was, and apps hear of it."""
-    after, event = happen(kind, OWNER, Tape(1), NOW)
+    after, event = apply_event(kind, OWNER, Tape(1), NOW)
     assert changed(OWNER, after) == {field}
     assert getattr(after, field)[1:] == getattr(OWNER, field)
     newest = getattr(after, field)[0]
@@ -60,13 +60,13 @@ def test_one_thing_is_added_in_front(kind, field):
 )
 def test_what_else_an_event_changes(kind, fields):
     """Nothing but what it is about; a carrier may by chance be the same one."""
-    after, _ = happen(kind, OWNER, Tape(5), NOW)
+    after, _ = apply_event(kind, OWNER, Tape(5), NOW)
     assert changed(OWNER, after) | {"carrier"} == fields | {"carrier"}
 
 
 def test_a_logout_tells_whose_session_it_was():
     """The account is gone from the phone, and its name is in the event."""
-    after, event = happen(Kind.ACCOUNT_LOGOUT, OWNER, Tape(1), NOW)
+    after, event = apply_event(Kind.ACCOUNT_LOGOUT, OWNER, Tape(1), NOW)
     assert after.accounts == OWNER.accounts[1:]
     assert dict(event.details) == {"account": OWNER.accounts[0].name}
 
@@ -75,7 +75,7 @@ def test_a_journey_leads_into_another_time_zone():
     """However often one travels."""
     owner, tape, zones = OWNER, Tape(1), []
     for _ in range(50):
-        owner, _ = happen(Kind.TRAVELLED, owner, tape, NOW)
+        owner, _ = apply_event(Kind.TRAVELLED, owner, tape, NOW)
         zones.append(owner.time_zone)
     assert all(first != second for first, second in pairwise(zones))
     assert len(set(zones)) > 5
@@ -83,7 +83,7 @@ def test_a_journey_leads_into_another_time_zone():
 
 def test_a_reset_leaves_the_device_and_the_sim():
     """Numbers of hardware and SIM stay, set-up ids are new, all that the owner had is gone."""
-    after, _ = happen(Kind.FACTORY_RESET, OWNER, Tape(1), NOW)
+    after, _ = apply_event(Kind.FACTORY_RESET, OWNER, Tape(1), NOW)
     for kept in ("imei", "imei2", "serial", "wifi_mac", "bluetooth_mac", "imsi", "iccid"):
         assert getattr(after, kept) == getattr(OWNER, kept)
     for drawn in ("android_id", "gsf_id", "advertising_id"):
@@ -97,7 +97,7 @@ def test_any_life_is_fictional_and_can_be_stored(kinds, seed):
     """After any order of events the data is read as it was stored, in unassigned number ranges."""
     owner, tape = OWNER, Tape(seed)
     for kind in kinds:
-        owner, event = happen(kind, owner, tape, NOW)
+        owner, event = apply_event(kind, owner, tape, NOW)
         assert all(type(value) is str for pair in event.details for value in pair)
     assert decode_persona(encode_persona(owner)) == owner
     numbers = [owner.phone_number, *(each.number for each in owner.contacts)]
@@ -109,6 +109,6 @@ def test_any_life_is_fictional_and_can_be_stored(kinds, seed):
 
 def test_the_same_tape_gives_the_same_life():
     """A life can be told again."""
-    first = happen(Kind.CONTACT_ADDED, OWNER, Tape(b"x"), NOW)
-    assert first == happen(Kind.CONTACT_ADDED, OWNER, Tape(b"x"), NOW)
-    assert first != happen(Kind.CONTACT_ADDED, OWNER, Tape(b"y"), NOW)
+    first = apply_event(Kind.CONTACT_ADDED, OWNER, Tape(b"x"), NOW)
+    assert first == apply_event(Kind.CONTACT_ADDED, OWNER, Tape(b"x"), NOW)
+    assert first != apply_event(Kind.CONTACT_ADDED, OWNER, Tape(b"y"), NOW)

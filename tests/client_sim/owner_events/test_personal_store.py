@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from client_sim.owner_events.events import LifeError
+from client_sim.owner_events.events import OwnerError
 from client_sim.owner_events.personal_store import PersonalStore
 from client_sim.persona import PERSONA_LIMIT, Note, PersonaError, make_persona
 
@@ -29,6 +29,6 @@ def test_a_phone_holds_only_so_much(tmp_path):
     store = PersonalStore(tmp_path)
     store.store(make_persona(1))
     fat = dataclasses.replace(make_persona(1), notes=(Note("n", "x" * PERSONA_LIMIT),))
-    with pytest.raises(LifeError):
+    with pytest.raises(OwnerError):
         store.store(fat)
     assert store.load() == make_persona(1)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.trace.tripwire import Tripwire
-from client_sim.owner_events.events import Kind, happen
-from client_sim.owner_events.living import Life
+from client_sim.owner_events.events import Kind, apply_event
+from client_sim.owner_events.owner_simulator import OwnerSimulator
 from client_sim.persona import make_persona
 from client_sim.tape import Tape
 from tests.client_sim.device import shop
@@ -52,7 +52,7 @@ def poll_through(repository, story, reads, seed=None, client_class=PollingClient
     for news, kinds in story:
         publish(repository, news)
         for kind in kinds if seed is not None else ():
-            owner, event = happen(kind, owner, tape, int(world.clock))
+            owner, event = apply_event(kind, owner, tape, int(world.clock))
             world.personal = Tripwire(owner, reads.append)
             if kind is Kind.REBOOT:
                 client = client_class(world)
@@ -141,7 +141,7 @@ def test_after_a_factory_reset_a_phone_polls_as_a_new_one(before, after):
     client.next_poll(world.clock)
     owner, tape = make_persona(1), Tape(1)
     for kind in (*before, Kind.FACTORY_RESET, *after):
-        owner, event = happen(kind, owner, tape, int(world.clock))
+        owner, event = apply_event(kind, owner, tape, int(world.clock))
         if kind is Kind.FACTORY_RESET:
             world.state.clear()
         client = PollingClient(world)
@@ -178,9 +178,9 @@ def test_a_phone_on_disk_is_not_moved_either(factory, tmp_path, kinds, seed):
         assert phone.poll().failure is None
         dues = [phone.next_poll()]
         if lives:
-            life = Life(place, phone, Tape(seed), None)
+            life = OwnerSimulator(place, phone, Tape(seed), None)
             for kind in kinds:
-                life.happen(kind, shop.NOW)
+                life.apply_event(kind, shop.NOW)
                 dues.append(phone.next_poll())
         assert len(set(dues)) == 1
         again = open_phone(place, repository, draws=10)

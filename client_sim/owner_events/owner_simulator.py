@@ -5,17 +5,17 @@ from pathlib import Path
 from client_sim.device.phone import Phone
 from client_sim.device.reset import reset_phone
 from client_sim.engine.boot_state import BuildFacts
-from client_sim.owner_events.events import Kind, LifeError, happen
+from client_sim.owner_events.events import Kind, OwnerError, apply_event
 from client_sim.owner_events.personal_store import PersonalStore
 from client_sim.persona import Persona
 from client_sim.tape import Tape
 from client_sim.world import Event
 
 
-class Life:
+class OwnerSimulator:
     """The events of the phone in `directory`, generated from `tape`.
 
-    `owner` becomes the owner of a phone without one. Raises LifeError if there is still none,
+    `owner` becomes the owner of a phone without one. Raises OwnerError if there is still none,
     PersonaError if the data cannot be read.
     """
 
@@ -26,15 +26,15 @@ class Life:
         self._store = PersonalStore(directory)
         found = self._store.load() or owner
         if found is None:
-            raise LifeError(f"{directory} has no owner yet; give --owner a number for one.")
+            raise OwnerError(f"{directory} has no owner yet; give --owner a number for one.")
         self._persona = found
 
-    def happen(self, kind: Kind, now: int) -> Event:
+    def apply_event(self, kind: Kind, now: int) -> Event:
         """Apply one event at epoch seconds `now` and return the event that apps receive.
 
-        Raises DeviceError if a reboot or a reset fails, LifeError, OSError.
+        Raises DeviceError if a reboot or a reset fails, OwnerError, OSError.
         """
-        self._persona, event = happen(kind, self._persona, self._tape, now)
+        self._persona, event = apply_event(kind, self._persona, self._tape, now)
         if kind is Kind.FACTORY_RESET:
             # The remaining data is not on the phone until the owner sets it up again.
             reset_phone(self._directory)

@@ -1,7 +1,7 @@
 import pytest
 
-from client_sim.owner_events.events import Kind, LifeError
-from client_sim.owner_events.living import Life
+from client_sim.owner_events.events import Kind, OwnerError
+from client_sim.owner_events.owner_simulator import OwnerSimulator
 from client_sim.owner_events.personal_store import PersonalStore
 from client_sim.persona import make_persona
 from client_sim.tape import Tape
@@ -21,13 +21,13 @@ def phone(tmp_path):
 
 def live(tmp_path, phone, *kinds, owner=None):
     """Let events happen and return them."""
-    life = Life(tmp_path / "phone", phone, Tape(1), owner)
-    return [life.happen(kind, shop.NOW) for kind in kinds]
+    simulator = OwnerSimulator(tmp_path / "phone", phone, Tape(1), owner)
+    return [simulator.apply_event(kind, shop.NOW) for kind in kinds]
 
 
 def test_no_owner_has_no_events(tmp_path, phone):
     """An owner moves in, or nothing can happen."""
-    with pytest.raises(LifeError, match="--owner"):
+    with pytest.raises(OwnerError, match="--owner"):
         live(tmp_path, phone, Kind.SMS_SENT)
     live(tmp_path, phone, Kind.SMS_SENT, owner=make_persona(4))
     live(tmp_path, phone, Kind.SMS_SENT)
