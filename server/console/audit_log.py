@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from server.console.page import PREFIX, Page, Shown, Visit
+from server.console.page import PREFIX, Page, PageContent, Visit
 from server.console.rendering import moment
 from server.console.texts import describe_details, describe_entry
 from server.release.api.audit_log import Entry
@@ -13,14 +13,14 @@ from server.release.rollouts.changes import ChangeView
 FILTERS = ("actor", "action", "subject")
 
 
-async def list_trail(visit: Visit) -> Shown:
+async def list_trail(visit: Visit) -> PageContent:
     """Show entries in words. An empty form field matches all."""
     page = await visit.at.do("list_trail", query=visit.query)
     wanted = {entry.detail["change"] for entry in page.items if "change" in entry.detail}
     changes = {change: await _find_change(visit, change) for change in wanted}
     rows = [_describe(entry, changes.get(entry.detail.get("change"))) for entry in page.items]
     filters = {name: visit.query.get(name, "") for name in FILTERS}
-    return Shown("audit_log.html", {"rows": rows, "next": page.next, "filters": filters})
+    return PageContent("audit_log.html", {"rows": rows, "next": page.next, "filters": filters})
 
 
 async def _find_change(visit: Visit, change: str) -> ChangeView | None:

@@ -1,6 +1,6 @@
 """Changes: those that wait for an approval or for their time, and the results of the others."""
 
-from server.console.page import PREFIX, Moved, Page, Shown, Visit
+from server.console.page import PREFIX, Page, PageContent, Redirect, Visit
 from server.console.texts import describe_windows, plan_of
 from server.core.names import decode_channel
 from server.release.auth.principal import Permission, Principal
@@ -11,7 +11,7 @@ from server.release.rollouts.changes import ChangeView, State
 _PATH = f"{PREFIX}/orders/{{change}}"
 
 
-async def list_changes(visit: Visit) -> Shown:
+async def list_changes(visit: Visit) -> PageContent:
     """Show changes, the newest first."""
     page = await visit.at.do("list_changes", query=visit.query)
     values = {
@@ -20,10 +20,10 @@ async def list_changes(visit: Visit) -> Shown:
         "state": visit.query.get("state", ""),
         "states": [state.value for state in State],
     }
-    return Shown("changes.html", values)
+    return PageContent("changes.html", values)
 
 
-async def show_change(visit: Visit) -> Shown:
+async def show_change(visit: Visit) -> PageContent:
     """Show one change, and the possible actions."""
     change = await visit.at.do("get_change", visit.path)
     rights = _rights(visit.at.principal, change)
@@ -35,29 +35,29 @@ async def show_change(visit: Visit) -> Shown:
         "may_approve": rights["may_approve"] and not why_not,
         "why_not": why_not,
     }
-    return Shown("change.html", values)
+    return PageContent("change.html", values)
 
 
-async def approve(visit: Visit) -> Moved:
+async def approve(visit: Visit) -> Redirect:
     """Approve another account's change."""
     return await _decide(visit, "approve_change")
 
 
-async def reject(visit: Visit) -> Moved:
+async def reject(visit: Visit) -> Redirect:
     """Reject a change, with a reason."""
     return await _decide(visit, "reject_change")
 
 
-async def cancel(visit: Visit) -> Moved:
+async def cancel(visit: Visit) -> Redirect:
     """Cancel a change that is not carried out yet."""
     return await _decide(visit, "cancel_change")
 
 
-async def _decide(visit: Visit, operation: str) -> Moved:
+async def _decide(visit: Visit, operation: str) -> Redirect:
     reason = visit.form.get("reason", "")
     body = {} if operation == "approve_change" else {"reason": reason}
     await visit.at.do(operation, visit.path, body=body)
-    return Moved(f"{PREFIX}/orders/{visit.path['change']}")
+    return Redirect(f"{PREFIX}/orders/{visit.path['change']}")
 
 
 async def _why_not(visit: Visit, change: ChangeView) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from server.console.forms import reasons
 from server.console.overview import draw
-from server.console.page import PREFIX, Moved, Page, Shown, Visit
+from server.console.page import PREFIX, Page, PageContent, Redirect, Visit
 from server.console.texts import describe_windows, plan_of
 from server.release import errors
 from server.release.api.channels import ChannelState
@@ -19,20 +19,20 @@ SPARE = 1  # empty rows for further languages
 MOST = 5  # languages that are asked for: in a halt there is no time for more
 
 
-async def list_channels(visit: Visit) -> Shown:
+async def list_channels(visit: Visit) -> PageContent:
     """Show all channels, a page of them at a time."""
     page = await visit.at.do("list_channels", query=visit.query)
     now = visit.services.epoch()
     rows = [(state, _timeline(state, now)) for state in page.items]
-    return Shown("channels.html", {"rows": rows, "next": page.next})
+    return PageContent("channels.html", {"rows": rows, "next": page.next})
 
 
-async def show_channel(visit: Visit) -> Shown:
+async def show_channel(visit: Visit) -> PageContent:
     """Show one channel, its schedule and its changes."""
-    return Shown("channel.html", await _values(visit))
+    return PageContent("channel.html", await _values(visit))
 
 
-async def ask_halt(visit: Visit) -> Shown:
+async def ask_halt(visit: Visit) -> PageContent:
     """Ask for the reason, and say what a halt does."""
     values = await _values(visit)
     visit.at.principal.check(Permission.HALT, visit.path["codename"])
@@ -42,31 +42,31 @@ async def ask_halt(visit: Visit) -> Shown:
         locale for release in releases if release.counter == counter for locale in release.changelog
     }
     rows = [*sorted(locales or LANGUAGES)[:MOST], *[""] * SPARE]
-    return Shown("halt.html", {**values, "locales": rows})
+    return PageContent("halt.html", {**values, "locales": rows})
 
 
-async def pause(visit: Visit) -> Moved:
+async def pause(visit: Visit) -> Redirect:
     """Freeze the reached share."""
     return await _give_command(visit, "pause_rollout", {"note": visit.form.get("note", "")})
 
 
-async def resume(visit: Visit) -> Moved:
+async def resume(visit: Visit) -> Redirect:
     """Resume the rollout."""
     return await _give_command(visit, "resume_rollout", {"note": visit.form.get("note", "")})
 
 
-async def halt(visit: Visit) -> Moved:
+async def halt(visit: Visit) -> Redirect:
     """Stop admitting devices."""
     body = {"reason": reasons(visit.form), "note": visit.form.get("note", "")}
     return await _give_command(visit, "halt_rollout", body)
 
 
-async def _give_command(visit: Visit, operation: str, body: Mapping[str, Any]) -> Moved:
+async def _give_command(visit: Visit, operation: str, body: Mapping[str, Any]) -> Redirect:
     result = await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
     if result.unrecorded:
         raise errors.RateError(result.unrecorded, share=errors.Share.REWORDINGS)
     path = visit.path
-    return Moved(f"{PREFIX}/channels/{path['codename']}/{path['region']}/{path['channel']}")
+    return Redirect(f"{PREFIX}/channels/{path['codename']}/{path['region']}/{path['channel']}")
 
 
 async def _values(visit: Visit) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.console.page import PREFIX, Page, Shown, Visit
+from server.console.page import PREFIX, Page, PageContent, Visit
 from server.core.names import is_online
 from server.publisher.alarms import RoleLifetime
 from server.publisher.monitor import Seen
@@ -48,7 +48,7 @@ class Overview:
         self._surroundings = surroundings
         self.pages = (Page("GET", f"{PREFIX}/", self.show),)
 
-    async def show(self, visit: Visit) -> Shown:
+    async def show(self, visit: Visit) -> PageContent:
         """Show the server's state, what phones see, and what needs attention."""
         services, operations = visit.services, visit.at
         seen = self._surroundings.seen()
@@ -75,7 +75,7 @@ class Overview:
             "waiting": waiting.items,
             "more_waiting": waiting.next is not None,
         }
-        return Shown("overview.html", values)
+        return PageContent("overview.html", values)
 
 
 def _is_moving(state: str, permille: int) -> bool:

@@ -40,7 +40,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PageContent:
     """The content of a page: a template, its values, and headers of the answer."""
 
     template: str
@@ -50,14 +50,14 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Redirect:
     """A redirect to another page, after an action."""
 
     location: str
     cookies: tuple[str, ...] = ()
 
 
-Handler = Callable[[Visit], Awaitable[Shown | Moved]]
+Handler = Callable[[Visit], Awaitable[PageContent | Redirect]]
 
 
 @dataclass(frozen=True, slots=True)

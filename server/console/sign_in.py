@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from server.console.forms import csrf_token
-from server.console.page import PREFIX, Moved, Page, Shown, Visit
+from server.console.page import PREFIX, Page, PageContent, Redirect, Visit
 from server.release.api.rates import Rates
 from server.release.auth.accounts import find_by_subject
 from server.release.auth.tokens import authenticate
@@ -108,11 +108,11 @@ class SignIn:
             Page("POST", f"{PREFIX}/sign-out", self.sign_out),
         )
 
-    async def show_form(self, visit: Visit) -> Shown:
+    async def show_form(self, visit: Visit) -> PageContent:
         """Show the sign-in form."""
         return self._form(visit, target=check_target(visit.query.get("to", "")))
 
-    async def use_token(self, visit: Visit) -> Shown | Moved:
+    async def use_token(self, visit: Visit) -> PageContent | Redirect:
         """Sign in with an API token; with a provider, tokens are for the API only."""
         if self._flow is not None:
             return self._form(visit, "Tokens open the API alone here: sign in at the provider.")
@@ -129,16 +129,16 @@ class SignIn:
             self._rates.count_failure(text)
             return self._form(visit, "That is no valid token: ask an admin for one.", target)
 
-    async def begin(self, visit: Visit) -> Shown | Moved:
+    async def begin(self, visit: Visit) -> PageContent | Redirect:
         """Send the browser to the provider."""
         if self._flow is None:
             return self._form(visit, "No identity provider is configured here.")
         target = check_target(visit.query.get("to", ""))
         pending_login = PendingLogin(visit.services.entropy(32).hex(), target)
         address = await self._flow(visit.origin + CALLBACK).begin(Attempt(pending_login.secret))
-        return Moved(address, (self._cookies.set_pending_login(pending_login),))
+        return Redirect(address, (self._cookies.set_pending_login(pending_login),))
 
-    async def complete(self, visit: Visit) -> Shown | Moved:
+    async def complete(self, visit: Visit) -> PageContent | Redirect:
         """Sign in the account of the provider's subject, if there is one."""
         pending_login = self._cookies.pending_login(visit.request)
         if self._flow is None or pending_login is None:
@@ -161,15 +161,15 @@ class SignIn:
             "The login did not hold, or no account here is yours: try again, or ask an admin.",
         )
 
-    async def sign_out(self, visit: Visit) -> Moved:
+    async def sign_out(self, visit: Visit) -> Redirect:
         """End the session of this browser."""
         principal = visit.at.principal
         services = visit.services
         async with services.sessions.begin() as session:
             await end_session(session, principal, identity=principal.token, at=services.epoch())
-        return Moved(PATH, (self._cookies.end_session(),))
+        return Redirect(PATH, (self._cookies.end_session(),))
 
-    async def _begin_session(self, visit: Visit, origin: Origin, target: str) -> Moved:
+    async def _begin_session(self, visit: Visit, origin: Origin, target: str) -> Redirect:
         """Begin a session and end the one that the browser had; raises RateError."""
         self._rates.count_sign_in(origin.account)
         services = visit.services
@@ -182,9 +182,9 @@ class SignIn:
             self._cookies.set_session(begun.secret, LIFE_SECONDS),
             self._cookies.end_pending_login(),
         )
-        return Moved(target or HOME, cookies)
+        return Redirect(target or HOME, cookies)
 
-    def _form(self, visit: Visit, refusal: str = "", target: str = "") -> Shown:
+    def _form(self, visit: Visit, refusal: str = "", target: str = "") -> PageContent:
         # An existing sign-in state is kept, so that a second tab does not spoil the first.
         pending_login = self._cookies.pending_login(visit.request)
         secret = visit.services.entropy(32).hex() if pending_login is None else pending_login.secret
@@ -196,4 +196,4 @@ class SignIn:
         }
         status = 401 if refusal else 200
         cookie = self._cookies.set_pending_login(PendingLogin(secret))
-        return Shown("sign-in.html", values, status, (cookie,))
+        return PageContent("sign-in.html", values, status, (cookie,))

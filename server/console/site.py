@@ -13,7 +13,7 @@ from aiohttp import web
 
 from server.console.forms import csrf_token, decode_fields, receive_form
 from server.console.operations_client import OperationsClient
-from server.console.page import PREFIX, Address, Moved, Page, Shown, Visit
+from server.console.page import PREFIX, Address, Page, PageContent, Redirect, Visit
 from server.console.rendering import Pages
 from server.console.sign_in import HOME, PATH, Cookies, PendingLogin
 from server.release.api.app import locate
@@ -92,7 +92,7 @@ class Console:
 
     async def _answer(self, request: web.BaseRequest, path: str) -> web.Response:
         if path in {"/", PREFIX}:
-            return _move(Moved(HOME))
+            return _redirect(Redirect(HOME))
         asset = self._templates.assets.get(path)
         if asset is not None and request.method in {"GET", "HEAD"}:
             headers = {"Cache-Control": FOR_EVER, "Content-Type": asset[1]}
@@ -107,7 +107,7 @@ class Console:
         if visitor is None and not page.is_open:
             if request.method == "POST":
                 raise AuthenticationError("your session is over: sign in, then do it again.")
-            return _move(Moved(f"{PATH}?to={quote(path)}"))
+            return _redirect(Redirect(f"{PATH}?to={quote(path)}"))
         pending_login = self._cookies.pending_login(request) or PendingLogin("")
         secret = self._cookies.session(request) if visitor is not None else pending_login.secret
         form: dict[str, str] = {}
@@ -119,7 +119,9 @@ class Console:
             operations = OperationsClient(visitor, self._services, request, self._shared.rates)
         visit = Visit(request, origin, self._services, values, query, form, secret, operations)
         given = await page.handler(visit)
-        return _move(given) if isinstance(given, Moved) else self._show(given, visitor, secret)
+        return (
+            _redirect(given) if isinstance(given, Redirect) else self._show(given, visitor, secret)
+        )
 
     async def _admit(self, request: web.BaseRequest, page: Page) -> Principal | None:
         """Return the signed-in account; raises RateError. Failed attempts count as the API's do."""
@@ -156,7 +158,7 @@ class Console:
             return page, found.groupdict()
         raise ProblemError(404, "not-found", "There is no such page.")
 
-    def _show(self, shown: Shown, who: Principal | None, secret: str) -> web.Response:
+    def _show(self, shown: PageContent, who: Principal | None, secret: str) -> web.Response:
         values: dict[str, Any] = {
             "who": who,
             "csrf": csrf_token(secret) if who is not None else "",
@@ -182,7 +184,7 @@ class Console:
         # The path of an action is below that of its page.
         back = path if request.method == "GET" else path.rpartition("/")[0]
         values = {"problem": problem, "incident": incident, "back": back}
-        shown = Shown("problem.html", values, problem.status)
+        shown = PageContent("problem.html", values, problem.status)
         response = self._show(shown, request.get(VISITOR), self._cookies.session(request))
         for name, value in refusal.headers.items():
             if name != "WWW-Authenticate":  # a browser would ask for a password
@@ -190,7 +192,7 @@ class Console:
         return response
 
 
-def _move(moved: Moved) -> web.Response:
+def _redirect(moved: Redirect) -> web.Response:
     response = web.Response(status=303, headers={"Location": moved.location})
     response.headers.popall("Content-Type", None)
     _set_cookies(response, moved.cookies)
