@@ -10,7 +10,7 @@ from signer.ceremony.policy import MAX_EXPIRY_DAYS, Policy
 from signer.cli.ceremony_changes import MAX_KEYS, holders, model, online
 from signer.cli.ceremony_renewal import expiry, renew
 from signer.cli.ceremony_root import lifetimes, reset
-from signer.cli.change import NEW_FILE, Ending, finish_change
+from signer.cli.change import NEW_FILE, Destination, finish_change
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collect
 from signer.cli.passphrases import Passphrases, passphrase_option
@@ -123,10 +123,10 @@ def init(
                 f"{repo} holds a repository already; change it with `ceremony holders` and"
                 " `ceremony model`, or choose a new folder."
             )
-        ending = Ending(repo, propose, "", folder, None, passphrase_fd)
-        keys = group_keys(ending.load_public_keys())
+        destination = Destination(repo, propose, "", folder, None, passphrase_fd)
+        keys = group_keys(destination.load_public_keys())
         planned = plan_ceremony(policy, keys, online_keys, surroundings.now)
-        finish_change(surroundings, ending, Change(planned), as_json=as_json)
+        finish_change(surroundings, destination, Change(planned), as_json=as_json)
         return
     made = init_repository(
         WorkFolder(repo),

@@ -10,7 +10,7 @@ import click
 
 from signer.ceremony.policy import MODEL_THRESHOLD
 from signer.cli.ceremony_renewal import expires_option
-from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.output import json_option
 from signer.cli.parameters import (
     CODENAME,
@@ -61,7 +61,7 @@ def holders(
     remove: tuple[str, ...],
     thresholds: tuple[tuple[str, int], ...],
     expiry_days: tuple[tuple[str, int], ...],
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Change who signs: enrol keys, take keys away, change how many must sign.
@@ -73,24 +73,24 @@ def holders(
     from signer.proposal.document import Change
     from signer.signing import load_delegated, load_trusted
 
-    keys = {key.name: key for key in ending.load_public_keys()}
+    keys = {key.name: key for key in destination.load_public_keys()}
     request = HolderChange(
         tuple(find_key(name, keys) for name in add),
         tuple(find_removal(text, keys) for text in remove),
         collect(thresholds, "--threshold"),
         collect(expiry_days, "--expires"),
     )
-    trusted = load_trusted(ending.folder, None)
+    trusted = load_trusted(destination.folder, None)
     affected = [role for role in request.roles if role in trusted.versions]
     loaded = {
-        role: SignedRole(*load_delegated(ending.folder, trusted, role))
+        role: SignedRole(*load_delegated(destination.folder, trusted, role))
         for role in affected
         if role not in {"root", "targets"}
     }
-    data = ending.folder.load("targets", trusted.targets.version)
+    data = destination.folder.load("targets", trusted.targets.version)
     loaded["targets"] = SignedRole(data, trusted.targets)
     planned = plan_holders(request, trusted.root, loaded, surroundings.now)
-    finish_change(surroundings, ending, Change(planned), as_json=as_json)
+    finish_change(surroundings, destination, Change(planned), as_json=as_json)
 
 
 @click.command(
@@ -114,7 +114,7 @@ def model(
     codename: str,
     threshold: int,
     expiry_days: tuple[tuple[str, int], ...],
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Add a model, signed by all keys CODENAME-N of the key folder."""
@@ -122,16 +122,16 @@ def model(
     from signer.proposal.document import Change
     from signer.signing import load_trusted
 
-    keys = [key for key in ending.load_public_keys() if key.role == codename]
+    keys = [key for key in destination.load_public_keys() if key.role == codename]
     planned = plan_model(
         codename,
         keys,
         threshold,
-        load_trusted(ending.folder, None).targets,
+        load_trusted(destination.folder, None).targets,
         collect(expiry_days, "--expires"),
         surroundings.now,
     )
-    finish_change(surroundings, ending, Change(planned), as_json=as_json)
+    finish_change(surroundings, destination, Change(planned), as_json=as_json)
 
 
 @click.command(
@@ -153,7 +153,7 @@ def online(
     online: Path,
     overlap: bool,
     expiry_days: tuple[tuple[str, int], ...],
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Name other keys of the server: snapshot, timestamp, latest and the log's.
@@ -168,7 +168,7 @@ def online(
 
     with online.open("rb") as file:
         keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))
-    trusted = load_trusted(ending.folder, None)
+    trusted = load_trusted(destination.folder, None)
     planned = plan_online(
         trusted.root,
         trusted.targets,
@@ -177,7 +177,7 @@ def online(
         expiry_days=collect(expiry_days, "--expires"),
         now=surroundings.now,
     )
-    finish_change(surroundings, ending, Change(planned), as_json=as_json)
+    finish_change(surroundings, destination, Change(planned), as_json=as_json)
 
 
 def find_key(name: str, keys: Mapping[str, PublicKey]) -> PublicKey:

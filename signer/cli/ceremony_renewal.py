@@ -12,7 +12,7 @@ from server.core.names import is_online
 from server.place_options import place_option
 from server.tables import print_table
 from signer.ceremony.policy import MAX_EXPIRY_DAYS
-from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import (
     FOLDER,
@@ -57,7 +57,7 @@ def renew(
     every: bool,
     within: int | None,
     expiry_days: tuple[tuple[str, int], ...],
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Sign roles again before they expire, with nothing else changed."""
@@ -68,7 +68,7 @@ def renew(
     if sum((bool(roles), every, within is not None)) != 1:
         raise click.UsageError("Name the roles, or give --all, or --within DAYS.")
     days = collect(expiry_days, "--expires")
-    current = load_roles(ending.folder, load_trusted(ending.folder, None))
+    current = load_roles(destination.folder, load_trusted(destination.folder, None))
     names = list(roles) or [
         expiry.role
         for expiry in list_expiries(current)
@@ -77,7 +77,7 @@ def renew(
     if not names:
         raise CeremonyError(f"No role expires within {within} days; there is nothing to renew.")
     planned = plan_renewal(names, current, days, surroundings.now)
-    finish_change(surroundings, ending, Change(planned), as_json=as_json)
+    finish_change(surroundings, destination, Change(planned), as_json=as_json)
 
 
 @click.command(epilog="Example: hening-signer ceremony expiry --repo repo --within 30")

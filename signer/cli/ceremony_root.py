@@ -9,7 +9,7 @@ from server.core.names import is_codename
 from signer.ceremony.policy import MAX_EXPIRY_DAYS
 from signer.cli.ceremony_changes import find_key, find_removal
 from signer.cli.ceremony_renewal import expires_option, load_roles
-from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.content_options import PACK
 from signer.cli.content_release import new_files
 from signer.cli.output import json_option
@@ -37,7 +37,7 @@ _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
 def lifetimes(
     surroundings: Surroundings,
     lifetimes: tuple[tuple[str, int], ...],
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Limit for how many days a new version of a role may be valid.
@@ -51,15 +51,15 @@ def lifetimes(
     from signer.proposal.document import Change
     from signer.signing import load_trusted
 
-    trusted = load_trusted(ending.folder, None)
+    trusted = load_trusted(destination.folder, None)
     roles = {
         name: role
-        for name, role in load_roles(ending.folder, trusted).items()
+        for name, role in load_roles(destination.folder, trusted).items()
         if isinstance(role, Targets)
     }
     days = collect(lifetimes, "KIND=DAYS")
     planned = plan_lifetimes(trusted.root, roles, days, surroundings.now)
-    finish_change(surroundings, ending, Change(planned), as_json=as_json)
+    finish_change(surroundings, destination, Change(planned), as_json=as_json)
 
 
 @click.command(
@@ -112,7 +112,7 @@ def reset(
     add: tuple[str, ...],
     remove: tuple[str, ...],
     expiry_days: tuple[tuple[str, int], ...],
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Take back what a thief of a role's keys, or a mistake, pushed ahead.
@@ -130,15 +130,15 @@ def reset(
     from signer.proposal.document import Change
     from signer.signing import load_delegated, load_trusted
 
-    keys = {key.name: key for key in ending.load_public_keys()}
-    trusted = load_trusted(ending.folder, None)
+    keys = {key.name: key for key in destination.load_public_keys()}
+    trusted = load_trusted(destination.folder, None)
     if role in {"root", "targets"} or role not in trusted.versions:
         raise CeremonyError(f"{role[:64]} has no resets; name a model, tables or content.")
     kept = None
     if keep is not None:
         with refusing(CeremonyError):
-            kept = decode_targets(role, ending.folder.load(role, keep)).signed
-    signed = SignedRole(*load_delegated(ending.folder, trusted, role))
+            kept = decode_targets(role, destination.folder.load(role, keep)).signed
+    signed = SignedRole(*load_delegated(destination.folder, trusted, role))
     time = None if latest is None else int(latest.replace(tzinfo=UTC).timestamp())
     if time is None and is_codename(role):
         time = latest_time(signed.signed, surroundings.now)
@@ -153,7 +153,7 @@ def reset(
             expiry_days=collect(expiry_days, "--expires"),
         ),
     )
-    data = ending.folder.load("targets", trusted.targets.version)
+    data = destination.folder.load("targets", trusted.targets.version)
     roles = {
         "targets": SignedRole(data, trusted.targets),
         role: signed,
@@ -163,4 +163,4 @@ def reset(
     follower = planned[role]
     assert isinstance(follower, Targets)
     packages = tuple(new_files(roles[role].signed, follower, files))
-    finish_change(surroundings, ending, Change(planned, packages), as_json=as_json)
+    finish_change(surroundings, destination, Change(planned, packages), as_json=as_json)

@@ -34,7 +34,7 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Destination:
     """The options that choose how the command ends; either `propose` or `out` is set."""
 
     repo: Path
@@ -57,7 +57,7 @@ class Ending:
 
 
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that choose how it ends; it gets them as `ending`."""
+    """Give a command the options that choose how it ends; it gets them as `destination`."""
 
     @wraps(command)
     def run(
@@ -81,11 +81,11 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
             )
         if out is not None and keys is None:
             raise click.UsageError("Give --keys, too: the folder of the keys to sign with.")
-        ending = Ending(repo, propose, note, keys, out, passphrase_fd)
-        if out is not None and (completed := complete_kept(ending.folder, out)):
+        destination = Destination(repo, propose, note, keys, out, passphrase_fd)
+        if out is not None and (completed := complete_kept(destination.folder, out)):
             _report_completed(completed, out, as_json=bool(options["as_json"]))
             return
-        command(*arguments, ending=ending, **options)
+        command(*arguments, destination=destination, **options)
 
     for option in (
         UTC_TIMES,
@@ -133,7 +133,7 @@ def describe_versions(versions: Mapping[str, int]) -> str:
 
 def finish_change(
     surroundings: Surroundings,
-    ending: Ending,
+    destination: Destination,
     change: Change,
     remarks: Sequence[str] = (),
     *,
@@ -147,12 +147,14 @@ def finish_change(
     from signer.proposal.propose import propose_change
     from signer.proposal.review import review_transition
 
-    if len(ending.note) > MAX_NOTE:
+    if len(destination.note) > MAX_NOTE:
         raise click.UsageError(f"--note has more than {MAX_NOTE} characters.")
     steps = Steps(surroundings.monotonic)
     with steps.step("judging"):
-        keys = ending.load_public_keys()
-        proposed = propose_change(ending.folder, change, keys, surroundings.now, ending.note)
+        keys = destination.load_public_keys()
+        proposed = propose_change(
+            destination.folder, change, keys, surroundings.now, destination.note
+        )
     reviews = review_transition(proposed.transition, proposed.proposal.names, surroundings.now)
     value: dict[str, Any] = {
         "proposal": proposed.identity,
@@ -164,16 +166,16 @@ def finish_change(
         for remark in remarks:
             click.echo(remark)
         print_review(reviews)
-    if ending.propose is not None:
-        write_once(ending.propose, proposed.data)
+    if destination.propose is not None:
+        write_once(destination.propose, proposed.data)
         if not as_json:
             click.echo(
-                f"Wrote proposal {proposed.identity[:16]} to {ending.propose}. Next, each holder"
-                " runs `ceremony review` and `ceremony sign` with it."
+                f"Wrote proposal {proposed.identity[:16]} to {destination.propose}. Next, each"
+                " holder runs `ceremony review` and `ceremony sign` with it."
             )
     else:
         packages = [package.path for package in change.packages]
-        value["bundle"] = _sign(surroundings, ending, proposed, packages, steps, quiet=as_json)
+        value["bundle"] = _sign(surroundings, destination, proposed, packages, steps, quiet=as_json)
     if as_json:
         print_json({**value, "seconds": steps.seconds})
     else:
@@ -182,7 +184,7 @@ def finish_change(
 
 def _sign(
     surroundings: Surroundings,
-    ending: Ending,
+    destination: Destination,
     proposed: Proposed,
     packages: list[Path],
     steps: Steps,
@@ -191,19 +193,19 @@ def _sign(
 ) -> str:
     from signer.proposal.submission import sign_at_once
 
-    assert ending.out is not None
-    assert ending.keys is not None
+    assert destination.out is not None
+    assert destination.keys is not None
     with steps.step("signing and handing over"), progress_bar("Copying packages") as progress:
         submitted = sign_at_once(
-            ending.folder,
-            open_keystore(ending.keys),
-            Passphrases(ending.passphrase_fd, surroundings.environment),
+            destination.folder,
+            open_keystore(destination.keys),
+            Passphrases(destination.passphrase_fd, surroundings.environment),
             proposed,
             packages,
-            ending.out,
+            destination.out,
             progress,
         )
     if not quiet:
         signed = describe_versions(submitted.versions)
-        click.echo(f"Signed {signed}; bundle {submitted.bundle} is in {ending.out}.")
+        click.echo(f"Signed {signed}; bundle {submitted.bundle} is in {destination.out}.")
     return submitted.bundle

@@ -12,7 +12,7 @@ import click
 
 from server.core.content.kinds import KINDS
 from signer.ceremony.policy import expiry
-from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.content_options import (
     KIND,
     PACK,
@@ -63,7 +63,7 @@ def release(
     hosts: tuple[str, ...],
     kept: tuple[Path, ...],
     expiry_days: int,
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Propose or sign the next version of `tables` and `content` with packs from their folders.
@@ -81,7 +81,7 @@ def release(
     roles: dict[str, Targets] = {}
     packages: list[Package] = []
     for role in sorted({pack.role for pack in packs}):
-        current = _load(surroundings, ending, role)
+        current = _load(surroundings, destination, role)
         own = [pack for pack in packs if pack.role == role]
         _check(role, current, own, hosts)
         if role == "content":
@@ -91,7 +91,7 @@ def release(
         planned = plan_packs(current, own, wanted, expiry(surroundings.now, expiry_days))
         roles[role] = planned
         packages += new_files(current, planned, files)
-    finish_change(surroundings, ending, Change(roles, tuple(packages)), as_json=as_json)
+    finish_change(surroundings, destination, Change(roles, tuple(packages)), as_json=as_json)
 
 
 @click.command(
@@ -110,7 +110,7 @@ def withdraw(
     kind: str,
     version: int | None,
     expiry_days: int,
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Withdraw a pack, permanently: phones go back to the one of its kind that they had before.
@@ -121,9 +121,9 @@ def withdraw(
     from signer.content.plan import plan_withdrawal
     from signer.proposal.document import Change
 
-    current = _load(surroundings, ending, KINDS[kind].role)
+    current = _load(surroundings, destination, KINDS[kind].role)
     planned = plan_withdrawal(current, kind, version, expiry(surroundings.now, expiry_days))
-    finish_change(surroundings, ending, Change({KINDS[kind].role: planned}), as_json=as_json)
+    finish_change(surroundings, destination, Change({KINDS[kind].role: planned}), as_json=as_json)
 
 
 @click.command(
@@ -145,7 +145,7 @@ def schedule(
     end: int | None,
     no_end: bool,
     expiry_days: int,
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Change the rollout and the end of a signed pack; its bytes stay the same."""
@@ -160,15 +160,17 @@ def schedule(
     if not changes:
         raise click.UsageError("Give --rollout, --end or --no-end.")
     role = KINDS[kind].role
-    current = _load(surroundings, ending, role)
+    current = _load(surroundings, destination, role)
     planned = plan_pack_edit(current, kind, changes, expiry(surroundings.now, expiry_days))
-    finish_change(surroundings, ending, Change({role: planned}), as_json=as_json)
+    finish_change(surroundings, destination, Change({role: planned}), as_json=as_json)
 
 
-def _load(surroundings: Surroundings, ending: Ending, role: str) -> Targets:
+def _load(surroundings: Surroundings, destination: Destination, role: str) -> Targets:
     from signer.signing import load_delegated, load_trusted
 
-    _, current = load_delegated(ending.folder, load_trusted(ending.folder, surroundings.now), role)
+    _, current = load_delegated(
+        destination.folder, load_trusted(destination.folder, surroundings.now), role
+    )
     return current
 
 

@@ -10,7 +10,7 @@ import click
 
 from server.core.names import decode_channel
 from signer.ceremony.policy import expiry
-from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import CODENAME, CheckedText, collect, complete_channel
 from signer.cli.release_options import changelog_option, expires_option, factory_option
@@ -56,7 +56,7 @@ def withdraw(
     drain: bool,
     drain_days: int | None,
     expiry_days: int,
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Withdraw releases, permanently.
@@ -75,10 +75,10 @@ def withdraw(
         raise click.UsageError("--drain-days says how long to drain; give --drain, too.")
     until = None
     if drain:
-        days = load_policy(ending.repo).drain_days if drain_days is None else drain_days
+        days = load_policy(destination.repo).drain_days if drain_days is None else drain_days
         until = int((surroundings.now + timedelta(days=days)).timestamp())
     request = Withdrawal(places, counter, until)
-    current = _load(surroundings, ending, request.codename)
+    current = _load(surroundings, destination, request.codename)
     planned = plan_withdrawal(request, current, expiry(surroundings.now, expiry_days))
     was_broken = broken_upgrade_paths(decode_releases(current))
     broken = [
@@ -86,7 +86,7 @@ def withdraw(
     ]
     remarks = [f"From then on {sentence}" for sentence in broken]
     remarks += undrained(request, current, planned)
-    _finish(surroundings, ending, request.codename, current, planned, remarks, as_json=as_json)
+    _finish(surroundings, destination, request.codename, current, planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -116,7 +116,7 @@ def promote(
     changelog: tuple[tuple[str, str], ...],
     factory_builds: tuple[str, ...],
     expiry_days: int,
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """List a build's packages in another channel of its region, too, without an upload.
@@ -127,7 +127,7 @@ def promote(
     from signer.release.edits import PromotionRequest, plan_promotion
     from signer.release.policy import load_policy
 
-    policy, where = load_policy(ending.repo), decode_channel(target)
+    policy, where = load_policy(destination.repo), decode_channel(target)
     request = PromotionRequest(
         decode_channel(source),
         where,
@@ -137,10 +137,10 @@ def promote(
         frozenset(factory_builds) | policy.factory_builds_of(where.codename),
         tuple(policy.required_locales),
     )
-    current = _load(surroundings, ending, where.codename)
+    current = _load(surroundings, destination, where.codename)
     promotion = plan_promotion(request, current, expiry(surroundings.now, expiry_days))
     planned, remarks = promotion.planned, promotion.left_out
-    _finish(surroundings, ending, where.codename, current, planned, remarks, as_json=as_json)
+    _finish(surroundings, destination, where.codename, current, planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -162,7 +162,7 @@ def prune(
     codename: str,
     keep: int | None,
     expiry_days: int,
-    ending: Ending,
+    destination: Destination,
     as_json: bool,
 ) -> None:
     """Remove the oldest builds from a model's role.
@@ -174,8 +174,8 @@ def prune(
     from signer.release.edits import plan_prune
     from signer.release.policy import load_policy
 
-    kept = load_policy(ending.repo).keep_builds if keep is None else keep
-    current = _load(surroundings, ending, codename)
+    kept = load_policy(destination.repo).keep_builds if keep is None else keep
+    current = _load(surroundings, destination, codename)
     now = surroundings.now
     pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
     remarks = [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}."]
@@ -185,7 +185,7 @@ def prune(
             f"The floor could rise to {pruning.floor_without} if these incrementals of older builds"
             f" were withdrawn first: {', '.join(pruning.in_the_way)}."
         )
-    _finish(surroundings, ending, codename, current, pruning.planned, remarks, as_json=as_json)
+    _finish(surroundings, destination, codename, current, pruning.planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -197,7 +197,11 @@ def prune(
 @json_option
 @click.pass_obj
 def retire(
-    surroundings: Surroundings, codename: str, expiry_days: int, ending: Ending, as_json: bool
+    surroundings: Surroundings,
+    codename: str,
+    expiry_days: int,
+    destination: Destination,
+    as_json: bool,
 ) -> None:
     """Remove every build of a model: its phones are offered nothing any more.
 
@@ -205,27 +209,27 @@ def retire(
     """
     from signer.release.edits import draining, plan_retirement
 
-    current = _load(surroundings, ending, codename)
+    current = _load(surroundings, destination, codename)
     planned = plan_retirement(codename, current, expiry(surroundings.now, expiry_days))
     remarks = [
         f"{path} was to be served on for downloads in progress; now it is gone at once."
         for path in draining(current, surroundings.now)
     ]
-    _finish(surroundings, ending, codename, current, planned, remarks, as_json=as_json)
+    _finish(surroundings, destination, codename, current, planned, remarks, as_json=as_json)
 
 
-def _load(surroundings: Surroundings, ending: Ending, codename: str) -> Targets:
+def _load(surroundings: Surroundings, destination: Destination, codename: str) -> Targets:
     from signer.signing import load_delegated, load_trusted
 
     _, current = load_delegated(
-        ending.folder, load_trusted(ending.folder, surroundings.now), codename
+        destination.folder, load_trusted(destination.folder, surroundings.now), codename
     )
     return current
 
 
 def _finish(
     surroundings: Surroundings,
-    ending: Ending,
+    destination: Destination,
     codename: str,
     current: Targets,
     planned: Targets,
@@ -240,15 +244,15 @@ def _finish(
 
     if not is_unchanged(current, planned) or current.is_expired(surroundings.now):
         change = Change({codename: planned})
-        finish_change(surroundings, ending, change, remarks, as_json=as_json)
+        finish_change(surroundings, destination, change, remarks, as_json=as_json)
         return
     if not as_json:
         for remark in remarks:
             click.echo(remark)
     sentence = f"{codename} {current.version} says so already"
-    if ending.out is None:
+    if destination.out is None:
         raise ReleaseRefusal(f"{sentence}; there is nothing to propose.")
-    bundle = submit_again(ending.folder, codename, ending.out)
+    bundle = submit_again(destination.folder, codename, destination.out)
     if as_json:
         print_json(
             {
@@ -259,4 +263,4 @@ def _finish(
             }
         )
     else:
-        click.echo(f"{sentence}; submitted again as bundle {bundle} in {ending.out}.")
+        click.echo(f"{sentence}; submitted again as bundle {bundle} in {destination.out}.")

@@ -14,7 +14,7 @@ from server.core.names import Channel
 from server.place_options import is_given, place_option
 from server.tables import print_table
 from signer.ceremony.policy import ROLE_EXPIRY_DAYS, expiry
-from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.change import Destination, change_options, finish_change
 from signer.cli.output import REFUSED, json_option, print_json, progress_bar, report
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases
@@ -96,7 +96,7 @@ def plan(
 def sign(
     surroundings: Surroundings,
     options: ReleaseOptions,
-    ending: Ending,
+    destination: Destination,
     expiry_days: int = ROLE_EXPIRY_DAYS,
     *,
     as_json: bool,
@@ -108,24 +108,24 @@ def sign(
     """
     from signer.release.sign import sign_release
 
-    inspected = inspect_packages(options, ending.repo)
+    inspected = inspect_packages(options, destination.repo)
     for error in inspected.unsound.values():
         raise error
-    if ending.propose is not None:
-        change = _plan_change(surroundings, inspected, ending.folder, expiry_days)
-        finish_change(surroundings, ending, change, as_json=as_json)
+    if destination.propose is not None:
+        change = _plan_change(surroundings, inspected, destination.folder, expiry_days)
+        finish_change(surroundings, destination, change, as_json=as_json)
         return
-    assert ending.out is not None
-    assert ending.keys is not None
+    assert destination.out is not None
+    assert destination.keys is not None
     with progress_bar("Copying packages") as progress:
         signed = sign_release(
-            ending.folder,
-            open_keystore(ending.keys),
-            Passphrases(ending.passphrase_fd, surroundings.environment),
+            destination.folder,
+            open_keystore(destination.keys),
+            Passphrases(destination.passphrase_fd, surroundings.environment),
             inspected.request,
             inspected.packages,
             surroundings.now,
-            ending.out,
+            destination.out,
             sources=inspected.sources,
             expiry_days=expiry_days,
             progress=progress,
@@ -152,19 +152,19 @@ def sign(
         click.echo(f"{verb} {path}, counter {signed.counter}.")
     click.echo(
         f"{signed.role} {signed.version} expires on {signed.expires:%Y-%m-%d};"
-        f" bundle {signed.bundle} is in {ending.out}."
+        f" bundle {signed.bundle} is in {destination.out}."
     )
-    _say_next(inspected.request.channel, signed, ending)
+    _say_next(inspected.request.channel, signed, destination)
 
 
-def _say_next(channel: Channel, signed: SignedRelease, ending: Ending) -> None:
+def _say_next(channel: Channel, signed: SignedRelease, destination: Destination) -> None:
     """Print the command that follows: an offer where `out` is a server's, else `release submit`."""
-    out = ending.out
+    out = destination.out
     assert out is not None
     if _is_of_server(out):
         state = f" --state {shlex.quote(str(out.parent))}" if is_given("out") else ""
         share, whom = ("100%", "all phones") if signed.counter == 1 else ("1%", "1% of the phones")
-        if _is_addition(channel, signed, ending.folder):
+        if _is_addition(channel, signed, destination.folder):
             click.echo(
                 f"An offer keeps the packages that it began with. Where {channel} offers counter"
                 f" {signed.counter} already, there is nothing to do: its phones go on with those,"

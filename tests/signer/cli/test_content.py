@@ -18,7 +18,7 @@ LATER = "2026-12-01T06:00Z"
 
 
 @pytest.fixture
-def ending(repo, keys, incoming):
+def destination(repo, keys, incoming):
     """Return the options that sign and submit at once."""
     return ("--repo", repo, "--keys", keys, "--out", incoming)
 
@@ -228,25 +228,25 @@ def test_validation_names_kind_key_and_rule(run, run_json, notices) -> None:
 
 
 def test_one_holder_with_all_keys_signs_at_once(
-    run, run_json, ending, incoming, index, notices, tmp_path
+    run, run_json, destination, incoming, index, notices, tmp_path
 ):
     """What is new is sent, what stays is not; the review says what changes."""
-    status, output, errors = run("content", "release", notices, *HOST, *ending)
+    status, output, errors = run("content", "release", notices, *HOST, *destination)
     assert (status, errors) == (0, "")
     assert "Adds the pack notices 1" in output
     assert "Links may lead to example.com" in output
     write_pack(tmp_path / "zones-1", make("zones"))
-    run_json("content", "release", tmp_path / "zones-1", *ending)
+    run_json("content", "release", tmp_path / "zones-1", *destination)
     more = {**load_pack(tmp_path / "zones-1").entries, "Asia/Makassar": {"link": "Asia/Jakarta"}}
     write_pack(
         tmp_path / "zones-2", make("zones", more, load_pack(tmp_path / "zones-1"), version=2)
     )
-    told = run_json("content", "release", tmp_path / "zones-2", *ending)
+    told = run_json("content", "release", tmp_path / "zones-2", *destination)
     assert "1 of 16 parts change" in told["roles"][0]["changes"][0]
     assert bundles(incoming) == {("content", 2): 1, ("tables", 2): 16, ("tables", 3): 1}
     assert index().packs["notices"].version == 1
     assert index("tables").packs["zones"].version == 2
-    status, _, errors = run("content", "release", notices, *ending)
+    status, _, errors = run("content", "release", notices, *destination)
     assert status == 1
     assert "does not follow version 1, which is signed" in errors
 
@@ -313,20 +313,20 @@ def test_packs_of_both_roles_in_one_proposal(run_json, repo, notices, tmp_path) 
 
 
 def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
-    run, run_json, ending, notices, index, incoming, repo
+    run, run_json, destination, notices, index, incoming, repo
 ) -> None:
     """No byte is sent for it; a withdrawal is warned of."""
-    run_json("content", "release", notices, *HOST, *ending)
+    run_json("content", "release", notices, *HOST, *destination)
     run_json(
         *("content", "schedule", "notices", "--rollout", f"{LATER}=10%"),
-        *("--end", "2027-01-01T00:00Z", *ending),
+        *("--end", "2027-01-01T00:00Z", *destination),
     )
     assert (index().packs["notices"].rollout, index().packs["notices"].end) == (
         [(1_796_104_800, 100)],
         1_798_761_600,
     )
-    run_json("content", "schedule", "notices", "--no-end", *ending)
-    status, output, _ = run("content", "withdraw", "notices", *ending)
+    run_json("content", "schedule", "notices", "--no-end", *destination)
+    status, output, _ = run("content", "withdraw", "notices", *destination)
     assert (status, "notices 1 cannot be used again" in output) == (0, True)
     assert index().packs["notices"].is_withdrawn
     assert bundles(incoming)["content", 5] == 0
@@ -346,44 +346,46 @@ def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
     assert "content 5, links to example.com" in output
 
 
-def test_tables_of_one_signature_are_warned_of(run, ending, tmp_path) -> None:
+def test_tables_of_one_signature_are_warned_of(run, destination, tmp_path) -> None:
     """With each version that is signed; not where two must sign."""
     write_pack(tmp_path / "emergency-1", make("emergency", start=5))
-    release = ("content", "release", tmp_path / "emergency-1", *ending)
+    release = ("content", "release", tmp_path / "emergency-1", *destination)
     warned = "Mind: One signature is enough for tables: "
-    assert run("ceremony", "holders", "--threshold", "tables=1", *ending)[0] == 0
+    assert run("ceremony", "holders", "--threshold", "tables=1", *destination)[0] == 0
     assert warned in run(*release)[1]
-    assert run("ceremony", "holders", "--threshold", "tables=2", *ending)[0] == 0
-    assert warned not in run("content", "withdraw", "emergency", *ending)[1]
+    assert run("ceremony", "holders", "--threshold", "tables=2", *destination)[0] == 0
+    assert warned not in run("content", "withdraw", "emergency", *destination)[1]
 
 
-def test_a_version_that_was_followed_is_withdrawn(run, ending, notices, index, tmp_path) -> None:
+def test_a_version_that_was_followed_is_withdrawn(
+    run, destination, notices, index, tmp_path
+) -> None:
     """Phones outside the share of the next one use it still."""
     write_pack(tmp_path / "notices-2", make("notices", start=5, version=2))
     for folder in (notices, tmp_path / "notices-2"):
-        assert run("content", "release", folder, *HOST, *ending)[0] == 0
-    status, output, _ = run("content", "withdraw", "notices", "--version", 1, *ending)
+        assert run("content", "release", folder, *HOST, *destination)[0] == 0
+    status, output, _ = run("content", "withdraw", "notices", "--version", 1, *destination)
     assert (status, "Withdraws notices 1, for ever." in output) == (0, True)
     pack = index().packs["notices"]
     assert (pack.version, pack.withdrawn, pack.is_withdrawn) == (2, [1], False)
-    status, _, errors = run("content", "withdraw", "notices", "--version", 1, *ending)
+    status, _, errors = run("content", "withdraw", "notices", "--version", 1, *destination)
     assert (status, "notices 1 is withdrawn already" in errors) == (1, True)
 
 
 def test_a_host_goes_when_no_link_that_stays_leads_there(
-    run, run_json, ending, notices, tmp_path
+    run, run_json, destination, notices, tmp_path
 ) -> None:
     """The pack that stays is read again, from its folder."""
     write_pack(tmp_path / "features-1", make("features", {}, start=5))
     both = (*HOST, "--host", "example.org")
-    run_json("content", "release", notices, *both, *ending)
+    run_json("content", "release", notices, *both, *destination)
     release = ("content", "release", tmp_path / "features-1")
-    status, _, errors = run(*release, *HOST, *ending)
+    status, _, errors = run(*release, *HOST, *destination)
     assert (status, "notices 1 stays, and may link to example.org" in errors) == (1, True)
     stays = ("--stays", notices)
-    status, _, errors = run(*release, "--host", "example.org", *stays, *ending)
+    status, _, errors = run(*release, "--host", "example.org", *stays, *destination)
     assert (status, "leads to example.com, which is not an allowed host" in errors) == (1, True)
-    assert run_json(*release, *HOST, *stays, *ending)
+    assert run_json(*release, *HOST, *stays, *destination)
 
 
 @pytest.mark.parametrize(
@@ -398,14 +400,14 @@ def test_a_host_goes_when_no_link_that_stays_leads_there(
         (("withdraw", "jokes"), "is not one of"),
     ],
 )
-def test_wrong_usage(run, ending, arguments, sentence) -> None:
+def test_wrong_usage(run, destination, arguments, sentence) -> None:
     """Is said before anything is read."""
-    status, _, errors = run("content", *arguments, *ending)
+    status, _, errors = run("content", *arguments, *destination)
     assert (status, sentence in errors) == (2, True)
 
 
 def test_what_was_cut_off_is_completed_with_its_parts(
-    run, run_json, ending, notices, incoming, repo, monkeypatch
+    run, run_json, destination, notices, incoming, repo, monkeypatch
 ) -> None:
     """Accepted and not handed over: the next command brings the parts from where they lay."""
 
@@ -414,21 +416,23 @@ def test_what_was_cut_off_is_completed_with_its_parts(
 
     with monkeypatch.context() as patched:
         patched.setattr("signer.proposal.submission.submit_proposals", cut)
-        assert run("content", "release", notices, *HOST, *ending)[0] == 130
+        assert run("content", "release", notices, *HOST, *destination)[0] == 130
     assert bundles(incoming) == {}
-    told = run_json("content", "withdraw", "notices", *ending)
+    told = run_json("content", "withdraw", "notices", *destination)
     assert [each["versions"] for each in told["completed"]] == [{"content": 2}]
     assert bundles(incoming) == {("content", 2): 1}
     assert list((repo / "proposals").iterdir()) == []
 
 
-def test_a_reset_lists_earlier_packs_again(run, run_json, ending, notices, index, tmp_path) -> None:
+def test_a_reset_lists_earlier_packs_again(
+    run, run_json, destination, notices, index, tmp_path
+) -> None:
     """Their files go along with --pack, because the role no longer lists them; versions are 1."""
-    run_json("content", "release", notices, *ending, *HOST)
+    run_json("content", "release", notices, *destination, *HOST)
     false = make("notices", {"false": NEWS}, version=1_001, start=5)
     write_pack(tmp_path / "false", false)
-    run_json("content", "release", tmp_path / "false", *ending)
-    status, _, errors = run("ceremony", "reset", "content", "--keep", "2", *ending)
+    run_json("content", "release", tmp_path / "false", *destination)
+    status, _, errors = run("ceremony", "reset", "content", "--keep", "2", *destination)
     assert (status, "no package is it" in errors) == (1, True), errors
-    run_json("ceremony", "reset", "content", "--keep", "2", "--pack", notices, *ending)
+    run_json("ceremony", "reset", "content", "--keep", "2", "--pack", notices, *destination)
     assert index().packs["notices"].version == 1

@@ -22,7 +22,7 @@ def released(run_json, sign_arguments, zips):
 
 
 @pytest.fixture
-def ending(repo, keys, incoming):
+def destination(repo, keys, incoming):
     """Return the options that sign and submit at once."""
     return ("--repo", repo, "--keys", keys, "--out", incoming)
 
@@ -45,14 +45,14 @@ def withdrawn(role):
 
 
 @pytest.mark.usefixtures("released")
-def test_one_edge_is_withdrawn_and_submitted(run, ending, current, incoming) -> None:
+def test_one_edge_is_withdrawn_and_submitted(run, destination, current, incoming) -> None:
     """The bundle holds the new version and no package; the same command submits it again."""
-    status, output, errors = run("release", "withdraw", *ending, STEP)
+    status, output, errors = run("release", "withdraw", *destination, STEP)
     assert (status, errors) == (0, "")
     assert withdrawn(current()) == [STEP]
     assert current()["version"] == 4
     bundles = {path.name for path in incoming.iterdir()}
-    status, output, _ = run("release", "withdraw", *ending, STEP)
+    status, output, _ = run("release", "withdraw", *destination, STEP)
     assert status == 0
     assert "armani 4 says so already; submitted again as bundle" in output
     assert {path.name for path in incoming.iterdir()} == bundles
@@ -64,11 +64,13 @@ def test_one_edge_is_withdrawn_and_submitted(run, ending, current, incoming) -> 
     assert newest.blobs == []
 
 
-def test_a_withdrawal_says_what_it_breaks(run, run_json, sign_arguments, zips, ending) -> None:
+def test_a_withdrawal_says_what_it_breaks(run, run_json, sign_arguments, zips, destination) -> None:
     """Without the stone no phone reaches the newest build; it is withdrawn all the same."""
     run_json(*sign_arguments, *VERIFIED, zips["first"])
     run_json(*sign_arguments, *VERIFIED, "--min-counter", 1, zips["second"])
-    status, output, _ = run("release", "withdraw", *ending, "--counter", "1", "armani/id/stable")
+    status, output, _ = run(
+        "release", "withdraw", *destination, "--counter", "1", "armani/id/stable"
+    )
     assert status == 0
     assert output.startswith("From then on armani/id/stable has no release from which")
 
@@ -78,31 +80,31 @@ def test_a_withdrawal_says_what_it_breaks(run, run_json, sign_arguments, zips, e
     ("policy", "more", "days"),
     [("", (), 7), ("drain_days = 3", (), 3), ("drain_days = 3", ("--drain-days", 1), 1)],
 )
-def test_a_drain_ends_days_from_now(run_json, ending, current, repo, now, policy, more, days):
+def test_a_drain_ends_days_from_now(run_json, destination, current, repo, now, policy, more, days):
     """As the policy says, or the option."""
     (repo / "policy.toml").write_text(policy)
-    run_json("release", "withdraw", *ending, "--counter", "2", "--drain", *more, "armani")
+    run_json("release", "withdraw", *destination, "--counter", "2", "--drain", *more, "armani")
     until = {each["custom"].get("drain_until") for each in current()["targets"].values()}
     assert until == {None, int(now.timestamp()) + days * 86400}
 
 
 @pytest.mark.usefixtures("released")
-def test_a_drain_that_comes_too_late_is_said(run, run_json, ending) -> None:
+def test_a_drain_that_comes_too_late_is_said(run, run_json, destination) -> None:
     """To people and in the JSON; nothing changes."""
-    run_json("release", "withdraw", *ending, STEP)
+    run_json("release", "withdraw", *destination, STEP)
     sentence = f"{STEP} was withdrawn before, and a drain cannot be added or lengthened later"
-    status, output, _ = run("release", "withdraw", *ending, "--drain", STEP)
+    status, output, _ = run("release", "withdraw", *destination, "--drain", STEP)
     assert status == 0
     assert output.startswith(sentence)
     assert "armani 4 says so already" in output
-    (remark,) = run_json("release", "withdraw", *ending, "--drain", STEP)["remarks"]
+    (remark,) = run_json("release", "withdraw", *destination, "--drain", STEP)["remarks"]
     assert remark.startswith(sentence)
 
 
 @pytest.mark.usefixtures("released")
-def test_the_list_shows_stones_and_drains(run, run_json, ending, repo) -> None:
+def test_the_list_shows_stones_and_drains(run, run_json, destination, repo) -> None:
     """As the JSON does."""
-    run_json("release", "withdraw", *ending, "--drain", "--drain-days", 1, STEP)
+    run_json("release", "withdraw", *destination, "--drain", "--drain-days", 1, STEP)
     _, output, _ = run("release", "list", "--repo", repo, "--codename", "armani")
     _, *rows = re.split("^armani/", output, flags=re.MULTILINE)
     assert " ".join(rows[0].split()) == (
@@ -139,17 +141,19 @@ def test_a_shell_offers_the_parts_of_channels(repo, words, offered):
 
 
 @pytest.mark.usefixtures("released")
-def test_a_retirement_says_what_it_cuts_off(run, run_json, ending) -> None:
+def test_a_retirement_says_what_it_cuts_off(run, run_json, destination) -> None:
     """A drain ends with the model."""
-    run_json("release", "withdraw", *ending, "--drain", STEP)
-    status, output, _ = run("release", "retire", *ending, "armani")
+    run_json("release", "withdraw", *destination, "--drain", STEP)
+    status, output, _ = run("release", "retire", *destination, "armani")
     assert status == 0
     assert output.startswith(
         f"{STEP} was to be served on for downloads in progress; now it is gone at once.\n"
     )
 
 
-def test_a_prune_says_what_is_in_the_way(run, run_json, ending, sign_arguments, tmp_path) -> None:
+def test_a_prune_says_what_is_in_the_way(
+    run, run_json, destination, sign_arguments, tmp_path
+) -> None:
     """By path, to be withdrawn."""
     builds = [find_build("armani", "id", number) for number in range(3)]
     for number, source in ((0, None), (1, None), (1, 0), (2, None), (2, 1)):
@@ -157,53 +161,55 @@ def test_a_prune_says_what_is_in_the_way(run, run_json, ending, sign_arguments, 
         kind = "full" if source is None else "step"
         (tmp_path / f"armani-{number}-{kind}.zip").write_bytes(data)
         run_json(*sign_arguments, *VERIFIED, tmp_path / f"armani-{number}-{kind}.zip")
-    status, output, _ = run("release", "prune", *ending, "--keep", 1, "armani")
+    status, output, _ = run("release", "prune", *destination, "--keep", 1, "armani")
     assert status == 0
     step = "armani/id/stable/armani-1-step.zip"
     assert (
         f"The floor could rise to 2 if these incrementals of older builds were withdrawn first:"
         f" {step}.\n"
     ) in output
-    run_json("release", "withdraw", *ending, step)
-    _, output, _ = run("release", "prune", *ending, "--keep", 1, "armani")
+    run_json("release", "withdraw", *destination, step)
+    _, output, _ = run("release", "prune", *destination, "--keep", 1, "armani")
     assert "Packages that leave: 1. Floor: 2." in output
 
 
 @pytest.mark.usefixtures("released")
-def test_drain_days_without_a_drain_is_2(run, ending) -> None:
+def test_drain_days_without_a_drain_is_2(run, destination) -> None:
     """That is a mistake."""
-    status, _, errors = run("release", "withdraw", *ending, "--drain-days", "3", STEP)
+    status, _, errors = run("release", "withdraw", *destination, "--drain-days", "3", STEP)
     assert (status, "give --drain, too" in errors) == (2, True)
 
 
 @pytest.mark.usefixtures("released")
-def test_a_build_is_promoted(run, ending, current) -> None:
+def test_a_build_is_promoted(run, destination, current) -> None:
     """No upload; what stays behind is said."""
     stable, beta = "armani/id/stable", "armani/id/beta"
-    status, output, _ = run("release", "promote", *ending, "--counter", "2", stable, beta)
+    status, output, _ = run("release", "promote", *destination, "--counter", "2", stable, beta)
     assert status == 0
     assert f"{STEP} stays behind: it starts from" in output
     targets = current()["targets"]
     assert targets[f"{beta}/armani-second.zip"] == targets[f"{stable}/armani-second.zip"]
     assert f"{beta}/armani-step.zip" not in targets
     status, _, errors = run(
-        "release", "promote", *ending, "--counter", "2", stable, "armani/eu/stable"
+        "release", "promote", *destination, "--counter", "2", stable, "armani/eu/stable"
     )
     assert (status, "cannot go to armani/eu" in errors) == (1, True)
-    status, _, errors = run("release", "promote", *ending, "--counter", "2", stable, "armani/id")
+    status, _, errors = run(
+        "release", "promote", *destination, "--counter", "2", stable, "armani/id"
+    )
     assert (status, "CODENAME/REGION/CHANNEL" in errors) == (2, True)
 
 
 @pytest.mark.usefixtures("released")
-def test_old_builds_are_pruned(run, run_json, ending, current, repo) -> None:
+def test_old_builds_are_pruned(run, run_json, destination, current, repo) -> None:
     """By the policy's number or the option's; a source build stays until its edge is gone."""
-    status, output, _ = run("release", "prune", *ending, "--keep", "1", "armani")
+    status, output, _ = run("release", "prune", *destination, "--keep", "1", "armani")
     assert status == 0
     assert "Packages that leave: 0. Floor: 0." in output
     assert "starts from" in output
-    run_json("release", "withdraw", *ending, STEP)
+    run_json("release", "withdraw", *destination, STEP)
     (repo / "policy.toml").write_text("keep_builds = 1\n")
-    status, output, _ = run("release", "prune", *ending, "armani")
+    status, output, _ = run("release", "prune", *destination, "armani")
     assert "Packages that leave: 1. Floor: 2." in output
     assert current()["custom"]["floor"] == 2
     assert list(current()["targets"]) == ["armani/id/stable/armani-second.zip", STEP]
@@ -213,14 +219,14 @@ def test_old_builds_are_pruned(run, run_json, ending, current, repo) -> None:
 
 
 @pytest.mark.usefixtures("released")
-def test_a_model_is_retired(run, run_json, ending, current, sign_arguments, zips) -> None:
+def test_a_model_is_retired(run, run_json, destination, current, sign_arguments, zips) -> None:
     """Nothing is listed; what was there cannot be signed again."""
-    run_json("release", "retire", *ending, "armani")
+    run_json("release", "retire", *destination, "armani")
     assert current()["targets"] == {}
     assert current()["custom"]["floor"] == 3
     status, _, errors = run(*sign_arguments, *VERIFIED, zips["second"])
     assert (status, "is not newer than the role's floor_time" in errors) == (1, True)
-    assert run("release", "retire", *ending, "armani")[0] == 0
+    assert run("release", "retire", *destination, "armani")[0] == 0
 
 
 @pytest.mark.usefixtures("released")
@@ -249,10 +255,10 @@ def test_edits_are_proposed_to_several_holders(run, run_json, repo, tmp_path, tr
         ("retire", "tables"),
     ],
 )
-def test_a_refusal_changes_nothing(run, ending, tmp_path, tree, arguments) -> None:
+def test_a_refusal_changes_nothing(run, destination, tmp_path, tree, arguments) -> None:
     """One sentence on standard error; a reserved name is wrong usage."""
     before = tree(tmp_path)
-    status, _, errors = run("release", arguments[0], *ending, *arguments[1:])
+    status, _, errors = run("release", arguments[0], *destination, *arguments[1:])
     assert status == (2 if arguments[1] == "tables" else 1)
     assert errors.endswith(".\n")
     assert tree(tmp_path) == before
