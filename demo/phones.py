@@ -9,7 +9,7 @@ from client_sim.device.factory import create_phone
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.phone import Phone
 from client_sim.device.pointer import bucket
-from client_sim.device.records import Vault
+from client_sim.device.records import RecordStore
 from client_sim.engine.boot_state import BuildFacts
 from client_sim.persona import Persona
 from client_sim.world import Public
@@ -47,7 +47,7 @@ class DemoPhone:
         """Ask once, with everything on the wire kept."""
         worlds: list[TappedWorld] = []
 
-        def make_world(public: Public, state: Vault) -> TappedWorld:
+        def make_world(public: Public, state: RecordStore) -> TappedWorld:
             worlds.append(
                 TappedWorld(public, state, now=read_clock, entropy=read_entropy, resolver=RESOLVER)
             )

@@ -13,7 +13,7 @@ from typing import Final
 
 from client_sim.device.choose import Offer
 from client_sim.device.errors import DownloadError, StorageError
-from client_sim.device.records import Vault
+from client_sim.device.records import RecordStore
 from client_sim.device.release import DECIMAL
 from client_sim.engine.journal import Disk
 from client_sim.transport import BLOCK, Connection
@@ -52,7 +52,7 @@ class Downloads:
     def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
         self._directory = directory
         self._disk = disk or Disk()
-        self._counts = Vault(directory, disk=disk)
+        self._counts = RecordStore(directory, disk=disk)
 
     def fetch(self, connection: Connection, offer: Offer, progress: Progress | None = None) -> Path:
         """Return the verified package of `offer`, fetching the blocks that are missing.

@@ -20,7 +20,7 @@ from client_sim.device.image import load_image
 from client_sim.device.internet import RealWorld
 from client_sim.device.limits import load_counter
 from client_sim.device.records import (
-    Vault,
+    RecordStore,
     forget_agreed,
     forget_unusable,
     hold_folder,
@@ -53,14 +53,14 @@ class Phone:
         resolver: Mapping[str, Sequence[str]] | None = None,
         now: Callable[[], float] = read_clock,
         entropy: Callable[[int], bytes] = read_entropy,
-        make_world: Callable[[Public, Vault], World] | None = None,
+        make_world: Callable[[Public, RecordStore], World] | None = None,
         disk: Disk | None = None,
     ) -> None:
         self._directory = directory
         self.image = load_image(directory / "image")
         finish_reset(directory, disk=disk)
         self.slots = Slots(directory / "slots", disk=disk)
-        self.state = Vault(directory / "state", disk=disk)
+        self.state = RecordStore(directory / "state", disk=disk)
         self._downloads = Downloads(directory / "downloads", disk=disk)
         self._resolver = resolver
         self._now = now
@@ -188,7 +188,7 @@ class Phone:
         world = self.open_world()
         return PollingClient(world, retry_failed=retry_failed), world
 
-    def _make_real_world(self, public: Public, state: Vault) -> World:
+    def _make_real_world(self, public: Public, state: RecordStore) -> World:
         return RealWorld(
             public,
             state,

@@ -140,7 +140,7 @@ _NAME_LIMIT: Final = 96
 _TEMPORARY: Final = ".new"
 
 
-class Vault(MutableMapping[str, bytes]):
+class RecordStore(MutableMapping[str, bytes]):
     """Values by name in `directory`; a value is durable when the assignment returns.
 
     A crash leaves the old value or the new one. Names are `[a-z0-9_-]` with single dots inside, at

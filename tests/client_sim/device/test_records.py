@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from client_sim.device.errors import StateError, StorageError
 from client_sim.device.records import (
     VALUE_LIMIT,
-    Vault,
+    RecordStore,
     add_unusable,
     forget_due,
     forget_unusable,
@@ -123,31 +123,31 @@ def test_arbitrary_records_raise_nothing_else(data):
 
 def test_values_survive(tmp_path):
     """What was assigned is there when the folder is opened again."""
-    Vault(tmp_path / "state")["role.armani"] = b"\x00\xff"
-    vault = Vault(tmp_path / "state")
-    assert dict(vault) == {"role.armani": b"\x00\xff"}
-    del vault["role.armani"]
-    assert "role.armani" not in Vault(tmp_path / "state")
-    assert len(vault) == 0
+    RecordStore(tmp_path / "state")["role.armani"] = b"\x00\xff"
+    records = RecordStore(tmp_path / "state")
+    assert dict(records) == {"role.armani": b"\x00\xff"}
+    del records["role.armani"]
+    assert "role.armani" not in RecordStore(tmp_path / "state")
+    assert len(records) == 0
 
 
 def test_what_is_not_there_is_missing(tmp_path):
     """Reading and deleting follow the rules of a mapping."""
-    vault = Vault(tmp_path)
-    assert vault.get("due") is None
+    records = RecordStore(tmp_path)
+    assert records.get("due") is None
     with pytest.raises(KeyError):
-        del vault["due"]
+        del records["due"]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "A", ".a", "a..b", "a.", "x" * 97])
 def test_names_cannot_leave_the_folder(tmp_path, name):
     """Only names of the phone's own are stored; reading others finds nothing."""
-    vault = Vault(tmp_path / "state")
+    records = RecordStore(tmp_path / "state")
     with pytest.raises(StorageError):
-        vault[name] = b""
-    assert name not in vault
+        records[name] = b""
+    assert name not in records
     with pytest.raises(KeyError):
-        del vault[name]
+        del records[name]
     assert not list((tmp_path / "state").iterdir())
 
 
@@ -166,59 +166,59 @@ def test_a_value_is_durable_before_it_is_seen(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", watch_sync)
     monkeypatch.setattr(type(tmp_path), "replace", watch_replace)
-    Vault(tmp_path)["due"] = b"1"
+    RecordStore(tmp_path)["due"] = b"1"
     assert steps == ["sync", "rename", "sync folder"]
 
 
 def test_a_power_cut_at_any_step_leaves_the_old_value_or_the_new_one(tmp_path):
     """Half a value never, also where it is replaced by a longer or a shorter one, or removed."""
-    Vault(tmp_path)["due"] = b"old value"
+    RecordStore(tmp_path)["due"] = b"old value"
     for new, steps in ((b"n", 6), (b"a new and longer value", 6), (None, 3)):
         found = set()
         for last in range(steps):
-            Vault(tmp_path)["due"] = b"old value"
+            RecordStore(tmp_path)["due"] = b"old value"
             with pytest.raises(PowerCut):
-                _change(Vault(tmp_path, disk=DyingDisk(last)), new)
-            found.add(Vault(tmp_path).get("due"))
+                _change(RecordStore(tmp_path, disk=DyingDisk(last)), new)
+            found.add(RecordStore(tmp_path).get("due"))
         assert found == {b"old value", new}
         # The leftovers do no harm, and there are no more steps than were tried.
-        Vault(tmp_path)["due"] = b"old value"
-        _change(Vault(tmp_path, disk=DyingDisk(steps)), new)
-        assert Vault(tmp_path).get("due") == new
+        RecordStore(tmp_path)["due"] = b"old value"
+        _change(RecordStore(tmp_path, disk=DyingDisk(steps)), new)
+        assert RecordStore(tmp_path).get("due") == new
 
 
-def _change(vault, value):
+def _change(records, value):
     if value is None:
-        del vault["due"]
+        del records["due"]
     else:
-        vault["due"] = value
+        records["due"] = value
 
 
 def test_values_have_a_limit(tmp_path):
     """Neither stored nor read are values beyond the largest that a phone has."""
-    vault = Vault(tmp_path)
+    records = RecordStore(tmp_path)
     with pytest.raises(StorageError):
-        vault["due"] = bytes(VALUE_LIMIT + 1)
+        records["due"] = bytes(VALUE_LIMIT + 1)
     (tmp_path / "due").write_bytes(bytes(VALUE_LIMIT + 1))
     with pytest.raises(StorageError):
-        vault["due"]
+        records["due"]
 
 
 def test_a_failing_disk_is_a_storage_error(tmp_path):
     """Whatever the operating system says becomes the phone's own error."""
-    vault = Vault(tmp_path)
+    records = RecordStore(tmp_path)
     (tmp_path / "due").mkdir()
     with pytest.raises(StorageError):
-        vault["due"]
+        records["due"]
     with pytest.raises(StorageError):
-        vault["due"] = b"x"
+        records["due"] = b"x"
     with pytest.raises(StorageError):
-        del vault["due"]
+        del records["due"]
     (tmp_path / "file").touch()
     with pytest.raises(StorageError):
-        Vault(tmp_path / "file")
+        RecordStore(tmp_path / "file")
     (tmp_path / "gone").mkdir()
-    gone = Vault(tmp_path / "gone")
+    gone = RecordStore(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     with pytest.raises(StorageError):
         list(gone)

@@ -8,7 +8,7 @@ from securesystemslib.signer import CryptoSigner
 
 from client_sim.device.conditions import UpdateSettings
 from client_sim.device.phone import Phone
-from client_sim.device.records import Vault
+from client_sim.device.records import RecordStore
 from client_sim.device.update_settings import store_settings
 from client_sim.engine.journal import Disk
 from tests.client_sim.device import shop
@@ -32,7 +32,7 @@ class StateDisk(Disk):
         if self.steps == self.last:
             return True
         self.steps += 1
-        for name, value in Vault(folder).items() if folder.is_dir() else ():
+        for name, value in RecordStore(folder).items() if folder.is_dir() else ():
             self.seen.setdefault(name, {None}).add(value)
         return False
 
@@ -137,7 +137,7 @@ def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, f
     shutil.copytree(tmp_path / "used", tmp_path / "undisturbed")
     counted = StateDisk()
     live(open_phone(tmp_path / "undisturbed", repository, counted))
-    final = Vault(tmp_path / "undisturbed" / "state")
+    final = RecordStore(tmp_path / "undisturbed" / "state")
     for name, value in final.items():
         counted.seen.setdefault(name, {None}).add(value)
     assert counted.steps > fewest
@@ -146,7 +146,7 @@ def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, f
         shutil.copytree(tmp_path / "used", folder)
         with pytest.raises(PowerCut):
             live(open_phone(folder, repository, StateDisk(last)))
-        state = Vault(folder / "state")
+        state = RecordStore(folder / "state")
         for name, value in state.items():
             assert value in counted.seen[name], (last, name)
         _go_on(folder, repository, live)
