@@ -90,7 +90,7 @@ async def serving_phones(
             starter = inherited.starter or ProcessStarter()
             supervisor = Supervisor(places, config, inherited.environment, starter)
             watch = SnapshotWatch(folder, blobs, supervisor.show)
-            await watch.look()
+            await watch.poll()
             async with supervisor.running():
                 counts = supervisor.tally.total
                 yield Phones(
@@ -105,7 +105,7 @@ async def serving_phones(
             return
         serving = Serving(config, blobs, lambda: clock().timestamp())
         watch = SnapshotWatch(folder, blobs, serving.show)
-        await watch.look()
+        await watch.poll()
 
         async def renew(certificate: Certificate | None) -> None:
             if certificate is not None:

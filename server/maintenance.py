@@ -41,8 +41,8 @@ class Maintenance:
             async with asyncio.timeout(FIRST_SECONDS):
                 await self.renewed.wait()
         while True:
-            self._clock_alarms = await self._keeper.look()
-            self._found = await self._monitor.look()
+            self._clock_alarms = await self._keeper.poll()
+            self._found = await self._monitor.poll()
             self._at = self._monotonic()
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -53,7 +53,7 @@ async def publish_for_ever(
                     complete,
                     lambda: _renew(publisher),
                     lambda: _carry_out_due(rollouts),
-                    lambda: draining.look(publisher, rollouts),
+                    lambda: draining.poll(publisher, rollouts),
                 ],
                 tools,
                 asyncio.Event(),
@@ -123,7 +123,7 @@ class Draining:
     def __init__(self) -> None:
         self._at: float | None = None
 
-    async def look(self, publisher: Publisher, rollouts: Rollouts) -> None:
+    async def poll(self, publisher: Publisher, rollouts: Rollouts) -> None:
         """Remove what may go, unless that was done within the hour.
 
         Whether an interrupted change was published is found in role files: until then all stay.

@@ -44,7 +44,7 @@ class SnapshotWatch:
     async def run(self) -> None:
         """Watch for ever. An incomplete tree is reported, and the last good one stays."""
         while True:
-            await self.look()
+            await self.poll()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_SECONDS):
                     await self._woken.wait()
@@ -55,7 +55,7 @@ class SnapshotWatch:
         if step == SWAPPED:
             self._woken.set()
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Load the snapshot if the public timestamp is another file than last time."""
         seen = await asyncio.to_thread(_identity, self._folder.public)
         if seen == self._seen:

@@ -93,7 +93,7 @@ class ClockKeeper:
         self._say = say
         self._said: datetime | None = None
 
-    async def look(self) -> list[str]:
+    async def poll(self) -> list[str]:
         """Look once; returns the active alarm, if any."""
         now = self._steady()
         try:

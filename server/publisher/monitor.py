@@ -83,14 +83,14 @@ class Monitor:
         self._raised = RaisedAlarms()
         self._excess_finder = ExcessFinder(folder.public)
         self._begun: dict[tuple[str, int], datetime] = {}
-        self._behind: datetime | None = None
+        self._clock_behind_since: datetime | None = None
         self.seen = Seen()
         self._free = free
         self._room = room
         self.notices: Sequence[Notice] = ()
         """What the last look found that needs attention, whether it was reported or not."""
 
-    async def look(self) -> list[str]:
+    async def poll(self) -> list[str]:
         """Look once; returns why this server is not ready, a sentence each, empty when it is."""
         now = self._clock()
         reasons = []
@@ -104,7 +104,7 @@ class Monitor:
             async with self._sessions() as session:  # most of what the log says is cached
                 await session.execute(select(1))
             lifetimes = list_lifetimes(published, await self._load_begun(published))
-            notices = await self._look_around()
+            notices = await self._check_resources()
             if excesses := await asyncio.to_thread(self._excess_finder.find, published, now):
                 sentences = " ".join(each.sentence for each in excesses)
                 notices.append(Notice("limits", "critical", sentences))
@@ -123,8 +123,8 @@ class Monitor:
                     await self._on_expiring(alarm)
                 except (HeningError, OSError, SQLAlchemyError) as error:
                     reasons.append(str(error).partition("\n")[0])
-        self.notices = [*self._look_behind(published, now), *notices]
-        self.seen = Seen(tuple(lifetimes), tuple(alarms), self._behind is not None)
+        self.notices = [*self._check_clock(published, now), *notices]
+        self.seen = Seen(tuple(lifetimes), tuple(alarms), self._clock_behind_since is not None)
         # An expired model's role delays that model only.
         reasons += [
             str(alarm)
@@ -134,7 +134,7 @@ class Monitor:
         ]
         return reasons
 
-    async def _look_around(self) -> list[Notice]:
+    async def _check_resources(self) -> list[Notice]:
         """Check what is not a role: disk, quota and log."""
         used = 0
         if self._room.quota:
@@ -149,18 +149,21 @@ class Monitor:
             notices.append(Notice("log", "critical", str(error)))
         return notices
 
-    def _look_behind(self, published: Published, now: datetime) -> list[Notice]:
+    def _check_clock(self, published: Published, now: datetime) -> list[Notice]:
         newest = newest_signature(published)
         if newest - now <= BEHIND:
-            self._behind = None
+            self._clock_behind_since = None
             return []
         sentence = (
             f"the clock says {now:%Y-%m-%d %H:%M} UTC, and something was signed at"
             f" {newest:%Y-%m-%d %H:%M} UTC already: look at the time service; until then that"
             " time is signed."
         )
-        if self._behind is None or not timedelta() <= now - self._behind < AGAIN:
-            self._behind = now
+        if (
+            self._clock_behind_since is None
+            or not timedelta() <= now - self._clock_behind_since < AGAIN
+        ):
+            self._clock_behind_since = now
             self._alarm(sentence)
         return [Notice("clock", "critical", sentence)]
 

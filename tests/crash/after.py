@@ -233,7 +233,7 @@ def restart_upload(world, story):
             assert harness.files() == []
             told = [action for action in await harness.audit_log() if action.startswith("upload.")]
             assert told == ["upload.create", "upload.finish"]
-            assert (await harness.uploads.look(principal(), upload_id)).is_whole
+            assert (await harness.uploads.get(principal(), upload_id)).is_whole
 
     asyncio.run(restart())
 

@@ -43,7 +43,7 @@ def resume(world, upload_id):
             await harness.uploads.sweep()
             assert harness.files() == []
             assert await harness.audit_log() == ["upload.create", "upload.finish"]
-            assert (await harness.uploads.look(principal(), upload_id)).is_whole
+            assert (await harness.uploads.get(principal(), upload_id)).is_whole
             return offset
 
     offset = asyncio.run(inside())

@@ -117,7 +117,7 @@ async def test_a_broken_tree_keeps_the_last_good_one(world):
         shown.append(await asyncio.sleep(0, snapshot))
 
     watch = SnapshotWatch(world.folder, LocalBlobs(world.folder.blobs), show)
-    await watch.look()
+    await watch.poll()
     good = watch.current
     assert good.version == 3
     timestamp = world.folder.public / "metadata" / "timestamp.json"
@@ -125,15 +125,15 @@ async def test_a_broken_tree_keeps_the_last_good_one(world):
     for broken in (b"{}", b"", data.replace(b'"version":3', b'"version":"x"')):
         with structlog.testing.capture_logs() as logs:
             await asyncio.to_thread(timestamp.write_bytes, broken)
-            await watch.look()
-            await watch.look()
+            await watch.poll()
+            await watch.poll()
         assert watch.current is good
         assert len([entry for entry in logs if entry["log_level"] == "error"]) <= 1
     await asyncio.to_thread(timestamp.unlink)
-    await watch.look()
+    await watch.poll()
     assert watch.current is good
     await asyncio.to_thread(timestamp.write_bytes, data)
-    await watch.look()
+    await watch.poll()
     assert watch.current.version == 3
     assert watch.current is not good
     assert shown == [good, watch.current]
@@ -146,13 +146,13 @@ async def test_a_timestamp_that_vanishes_after_the_look(world, monkeypatch):
         await asyncio.sleep(0)
 
     watch = SnapshotWatch(world.folder, LocalBlobs(world.folder.blobs), show)
-    await watch.look()
+    await watch.poll()
     good = watch.current
     timestamp = world.folder.public / "metadata" / "timestamp.json"
     await asyncio.to_thread(timestamp.unlink)
     monkeypatch.setattr("server.snapshot_watch._identity", lambda _public: (1, 1))
     with structlog.testing.capture_logs() as logs:
-        await watch.look()
+        await watch.poll()
     assert watch.current is good
     assert [entry["error"] for entry in logs] == ["the public timestamp is gone."]
 
@@ -178,12 +178,12 @@ async def test_superseded_files_that_were_altered(world):
 
     watch = SnapshotWatch(world.folder, LocalBlobs(world.folder.blobs), show)
     with structlog.testing.capture_logs() as logs:
-        await watch.look()
+        await watch.poll()
         checkpoint = world.folder.public / "log" / "checkpoint"
         await asyncio.to_thread(checkpoint.write_bytes, data[checkpoint])
         role = world.ceremony.role("armani", 4, files)
         assert (await asyncio.to_thread(world.publish, {("armani", 4): role})).reason == ""
-        await watch.look()
+        await watch.poll()
     first, second = shown
     assert first.current["armani"] == 3
     assert second.current["armani"] == 4

@@ -51,7 +51,7 @@ async def look(world, rounds=1):
         metrics = PublishMetrics(registry, lambda: 0.0)
         monitor = Monitor(world.folder, sessions, world.now, metrics, said.append)
         for _ in range(rounds):
-            reasons = await monitor.look()
+            reasons = await monitor.poll()
     return reasons, said, generate_latest(registry).decode()
 
 
@@ -85,14 +85,14 @@ async def test_what_was_seen_is_there_for_the_console(world):
         monitor = Monitor(world.folder, sessions, world.now, metrics, str)
         assert monitor.seen == Seen()
         world.ahead = timedelta(days=60)
-        await monitor.look()
+        await monitor.poll()
         seen = monitor.seen
         assert {"root", "armani", "timestamp"} <= {lifetime.role for lifetime in seen.lifetimes}
         assert [alarm.severity for alarm in seen.alarms][:3] == ["expired"] * 3
         assert {alarm.role for alarm in seen.alarms} >= {"armani", "targets", "latest"}
         assert not seen.is_behind
         world.ahead = timedelta(hours=-1)
-        await monitor.look()
+        await monitor.poll()
         assert monitor.seen.is_behind
         assert monitor.seen.alarms == ()
 
@@ -118,7 +118,7 @@ async def notices_of(world, free=1 << 50, room=ANY):
             world.folder, sessions, world.now, metrics, said.append, free=lambda: free, room=room
         )
         for _ in range(2):
-            await monitor.look()
+            await monitor.poll()
     return [(notice.subject, notice.severity) for notice in monitor.notices], said
 
 
@@ -139,7 +139,7 @@ async def test_what_an_operator_sees(world):
     """All that needs attention, each sentence once: readiness, clock, roles, the rest."""
 
     class Keeper:
-        async def look(self):
+        async def poll(self):
             return ["the clock jumped."]
 
     world.ahead = timedelta(days=60)
@@ -181,10 +181,10 @@ def test_a_database_that_goes_away_and_comes_back(fresh):
             async with open_database(world.folder.database) as sessions:
                 metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
                 monitor = Monitor(world.folder, sessions, world.now, metrics, str)
-                found = [await monitor.look()]
+                found = [await monitor.poll()]
                 for change in (server.stop, server.start):
                     await asyncio.to_thread(change)
-                    found.append(await monitor.look())
+                    found.append(await monitor.poll())
             return found
 
         before, (reason,), after = asyncio.run(rounds())
@@ -215,7 +215,7 @@ async def test_a_monitor_that_is_stuck():
     time = [0.0]
 
     class Still:
-        async def look(self):
+        async def poll(self):
             return []
 
     upkeep = Maintenance(Still(), Still(), lambda: False, lambda: time[0])

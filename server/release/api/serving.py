@@ -55,10 +55,10 @@ class Certificates:
     async def run(self) -> None:
         """Check for ever."""
         while True:
-            await self.look()
+            await self.poll()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Load the files if they changed; unusable ones raise an alarm, once."""
         found: Identity | None = None
         try:

@@ -55,7 +55,7 @@ async def submit(call: Call) -> Reply:
 
 async def get_submission(call: Call) -> Reply:
     """Return the state of a submission, after at most `wait` seconds."""
-    state = await call.services.submissions.look(call.path["submission"], call.query.wait)
+    state = await call.services.submissions.get(call.path["submission"], call.query.wait)
     return Reply(_view(state))
 
 

@@ -71,21 +71,21 @@ async def create_upload(call: Call) -> Reply:
 
 async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
     """Answer the present state of the announced upload."""
-    state = await call.services.uploads.look(call.who, entry["subject"])
+    state = await call.services.uploads.get(call.who, entry["subject"])
     location = {"Location": f"{PREFIX}/uploads/{state.id}"}
     return Reply(_view(state), headers=location | _progress(state))
 
 
 async def get_upload(call: Call) -> Reply:
     """Return the progress of an own upload, for clients without tus."""
-    state = await call.services.uploads.look(call.who, call.path["upload"])
+    state = await call.services.uploads.get(call.who, call.path["upload"])
     return Reply(_view(state), headers=_progress(state))
 
 
 async def find_upload_offset(call: Call) -> Reply:
     """Return the offset of the next part; 409 while a part is being received."""
     _check_version(call)
-    state = await call.services.uploads.look(call.who, call.path["upload"])
+    state = await call.services.uploads.get(call.who, call.path["upload"])
     described = {
         "Upload-Length": str(state.length),
         "Upload-Metadata": encode_upload_metadata(state.sha256),

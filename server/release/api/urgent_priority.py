@@ -29,7 +29,7 @@ class PauseBudget:
     at: float
     is_closed: bool = False
 
-    def look(self, now: float, *, is_wanted: bool) -> bool:
+    def update(self, now: float, *, is_wanted: bool) -> bool:
         """Return whether requests wait from `now` on; `is_wanted`: something is to be stopped."""
         passed = max(0.0, now - self.at)
         if self.is_closed:
@@ -78,15 +78,15 @@ class UrgentPriority:
 
     def _count(self, number: int) -> None:
         with self._lock:
-            self._budget.look(self._now(), is_wanted=self._stopping > 0)
+            self._budget.update(self._now(), is_wanted=self._stopping > 0)
             self._stopping += number
-            is_free = not self._budget.look(self._now(), is_wanted=self._stopping > 0)
+            is_free = not self._budget.update(self._now(), is_wanted=self._stopping > 0)
         if is_free and self._loop is not None and self._waiting:
             self._loop.call_soon_threadsafe(self._hurry)
 
     def _is_closed(self) -> bool:
         with self._lock:
-            return self._budget.look(self._now(), is_wanted=self._stopping > 0)
+            return self._budget.update(self._now(), is_wanted=self._stopping > 0)
 
     def _hurry(self) -> None:
         if self._next is not None:

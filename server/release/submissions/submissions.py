@@ -156,7 +156,7 @@ class Submissions:
         self._wake()
         return SubmissionState(submission_id, "waiting")
 
-    async def look(self, submission_id: str, wait: float = 0) -> SubmissionState:
+    async def get(self, submission_id: str, wait: float = 0) -> SubmissionState:
         """Return the state of a submission; waits up to `wait` seconds for its result."""
         check_sha256(submission_id)
         loop = asyncio.get_running_loop()

@@ -18,10 +18,10 @@ class UploadRetention:
     async def run(self) -> None:
         """Finish and sweep at the start, and every ten minutes from then on."""
         while True:
-            await self.look()
+            await self.poll()
             await asyncio.sleep(EVERY_SECONDS)
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Finish and sweep once."""
         try:
             await self._uploads.recover()

@@ -138,7 +138,7 @@ class Uploads:
                 )
         return await self._state(upload, principal)
 
-    async def look(self, principal: Principal, upload_id: str) -> UploadState:
+    async def get(self, principal: Principal, upload_id: str) -> UploadState:
         """Return the state of an upload; one whose last answer was lost becomes a blob now.
 
         Raises NotFoundError also where its blob was removed since: it has to be uploaded again.

@@ -45,7 +45,7 @@ class Machine:
 
     def look(self):
         """Run the keeper's check once."""
-        return asyncio.run(self.keeper.look())
+        return asyncio.run(self.keeper.poll())
 
     @property
     def ahead(self):

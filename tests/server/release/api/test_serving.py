@@ -209,7 +209,7 @@ async def serving(folder):
     server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
     async with server:
         site.port = server.sockets[0].getsockname()[1]
-        await certificates.look()
+        await certificates.poll()
         yield site, certificates
 
 
@@ -230,7 +230,7 @@ async def test_a_renewed_certificate(made, tmp_path):
         copy(made["second"], live, "cert.pem", "key.pem")
         with structlog.testing.capture_logs() as logs:
             for _ in range(2):
-                await certificates.look()
+                await certificates.poll()
         assert [entry["event"] for entry in logs] == ["the certificate was read again"]
         _, other, given = await site.connect()
         assert given == der(made["second"])
@@ -254,11 +254,11 @@ async def test_files_that_cannot_be_used(made, tmp_path, harm):
         else:
             (live / "cert.pem").write_text("rubbish")
         with structlog.testing.capture_logs() as logs:
-            await certificates.look()
+            await certificates.poll()
             _, writer, given = await site.connect()
             assert given == der(made["first"])
             copy(made["second"], live, "cert.pem", "key.pem")
-            await certificates.look()
+            await certificates.poll()
         assert [entry["event"] for entry in logs] == ["alarm", "the certificate was read again"]
         assert "stays the former one" in logs[0]["error"]
         _, other, given = await site.connect()

@@ -30,22 +30,22 @@ def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
     for lasts, is_wanted in steps:
         end = now + lasts
         while now < end:
-            is_closed = budget.look(now, is_wanted=is_wanted)
+            is_closed = budget.update(now, is_wanted=is_wanted)
             step = min(end - now, budget.left) if is_closed else end - now
             now += step
             surplus += step if is_closed else -step
             least = min(least, surplus)
             assert surplus - least <= 1.0 + 1e-6
-        budget.look(now, is_wanted=is_wanted)
+        budget.update(now, is_wanted=is_wanted)
 
 
 def test_the_way_closes_again_after_a_while():
     """An endless urgent request has a tenth of a second, and then the others have one."""
     budget = PauseBudget(1.0, 1.0, 0.0)
-    assert budget.look(0.0, is_wanted=True)
-    assert not budget.look(1.0, is_wanted=True)
-    assert not budget.look(1.0 + 0.9 * SHORTEST, is_wanted=True)
-    assert budget.look(1.0 + SHORTEST, is_wanted=True)
+    assert budget.update(0.0, is_wanted=True)
+    assert not budget.update(1.0, is_wanted=True)
+    assert not budget.update(1.0 + 0.9 * SHORTEST, is_wanted=True)
+    assert budget.update(1.0 + SHORTEST, is_wanted=True)
 
 
 async def settle():

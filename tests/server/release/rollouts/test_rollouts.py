@@ -416,13 +416,13 @@ async def test_a_crash_long_ago(two):
         newest = (await harness.versions())[1]
         await asyncio.to_thread(age, two.folder.public / "metadata")
         draining, role = Draining(), two.folder.public / "metadata" / "3.latest.json"
-        await draining.look(publisher, harness.rollouts)
+        await draining.poll(publisher, harness.rollouts)
         assert role.exists()
         two.ahead = timedelta(seconds=ORPHAN_SECONDS)
         (settled,) = await harness.rollouts.run_due()
         assert settled.state == State.DONE
         assert (await harness.versions())[1] == newest
-        await draining.look(publisher, harness.rollouts)
+        await draining.poll(publisher, harness.rollouts)
         assert not role.exists()
 
 

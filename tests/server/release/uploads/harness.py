@@ -86,7 +86,7 @@ class Harness:
 
     async def offset(self, upload_id):
         """Return the offset that a client would get."""
-        return (await self.uploads.look(principal(), upload_id)).offset
+        return (await self.uploads.get(principal(), upload_id)).offset
 
     def files(self):
         """Return the names of the files of uploads."""

@@ -268,7 +268,7 @@ async def test_who_may_not(harness, role):
     who = principal("ani", role)
     for refused in (
         harness.uploads.create(who, len(DATA), SHA256),
-        harness.uploads.look(who, upload_id),
+        harness.uploads.get(who, upload_id),
         harness.uploads.append(who, upload_id, 0, pieces(DATA), None, None),
         harness.uploads.remove(who, upload_id),
     ):

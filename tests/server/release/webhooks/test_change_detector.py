@@ -277,8 +277,8 @@ async def rounds(world, sessions, days):
     world.ahead = timedelta(days=days)
     metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
     monitor = Monitor(world.folder, sessions, world.now, metrics, str, queue)
-    await monitor.look()
-    await monitor.look()
+    await monitor.poll()
+    await monitor.poll()
 
 
 async def stored(sessions, role):
