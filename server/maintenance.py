@@ -8,7 +8,7 @@ from server.publisher.alarms import Notice
 from server.publisher.clock import ClockKeeper
 from server.publisher.monitor import Monitor
 
-LOOK_SECONDS = 10.0  # between two rounds
+POLL_SECONDS = 10.0  # between two rounds
 FIRST_SECONDS = 60.0  # the first round waits this long for the first renewal
 STALE_SECONDS = 60.0  # without a round for so long, something is stuck
 
@@ -44,7 +44,7 @@ class Maintenance:
             self._clock_alarms = await self._keeper.poll()
             self._found = await self._monitor.poll()
             self._at = self._monotonic()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     def alarms(self) -> Sequence[Notice]:
         """Return what needs attention now: why it is not ready, the clock, and the rest."""

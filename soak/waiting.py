@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
@@ -20,8 +20,8 @@ async def holds_within(condition: Callable[[], bool], seconds: float) -> bool:
     """Answer whether `condition` holds at some look before `seconds` are over."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    for _ in range(round(seconds / LOOK_SECONDS)):
+    for _ in range(round(seconds / POLL_SECONDS)):
         if condition() or loop.time() > until:
             break
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     return condition()

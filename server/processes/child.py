@@ -77,7 +77,7 @@ class Deadline:
 
 # Settings, and variables of a service manager for the main process only.
 OURS = ("HENING_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY")
-LOOK_SECONDS = 0.01  # between two checks whether a process that closed its channel has ended
+POLL_SECONDS = 0.01  # between two checks whether a process that closed its channel has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class Child:
 
     async def _wait(self) -> int:
         while (status := self._process.poll()) is None:  # noqa: ASYNC110 - nobody tells of it
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         return status
 
     def _kill_after(self, seconds: float, sentence: str) -> Deadline:

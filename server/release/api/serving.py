@@ -30,7 +30,7 @@ from server.storage.errors import StorageError
 if TYPE_CHECKING:
     from server.release.federation.provider import Provider
 
-LOOK_SECONDS = 10.0
+POLL_SECONDS = 10.0
 Identity = tuple[tuple[int, int, int], ...]
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class Certificates:
         """Check for ever."""
         while True:
             await self.poll()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def poll(self) -> None:
         """Load the files if they changed; unusable ones raise an alarm, once."""

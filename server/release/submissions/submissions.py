@@ -82,7 +82,7 @@ def state_of(row: Submission) -> SubmissionState:
 
 _NAMED_IN_AUDIT_LOG = 200  # roles of a bundle; the bundle's id is a hash of all of them
 RECEIVE = "submission.receive"
-_LOOK_SECONDS = 0.05  # between two looks at whether a bundle has its result
+_POLL_SECONDS = 0.05  # between two looks at whether a bundle has its result
 MAX_WAIT = 30
 """The longest wait of a request for its answer, in seconds: proxies time out at 60."""
 
@@ -167,7 +167,7 @@ class Submissions:
                 raise NotFoundError("there is no such submission: hand it in first.")
             if state.status != "waiting" or loop.time() >= deadline:
                 return state
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def list(self, principal: Principal, after: str, limit: int) -> Sequence[SubmissionState]:
         """Return `limit` submissions after the key `after`, the newest first.
