@@ -17,7 +17,7 @@ from server.console.page import PREFIX, Address, Page, PageContent, Redirect, Vi
 from server.console.rendering import Pages
 from server.console.sign_in import HOME, PATH, Cookies, PendingLogin
 from server.release.api.app import locate
-from server.release.api.listener import vouch
+from server.release.api.listener import record_account
 from server.release.api.operation import path_regex
 from server.release.api.problems import ProblemError, describe
 from server.release.api.serving import Shared
@@ -137,7 +137,7 @@ class Console:
             rates.count_failure(secret)
             return None
         rates.count(secret, principal.name, is_urgent=page.is_urgent)
-        vouch(request, principal)
+        record_account(request, principal)
         return principal
 
     def _find(self, method: str, path: str) -> tuple[Page, dict[str, str]]:

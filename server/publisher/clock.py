@@ -98,7 +98,7 @@ class ClockKeeper:
         now = self._steady()
         try:
             record = await asyncio.to_thread(load_clock_record, self._folder)
-            if self._steady.is_doubted and _vouches(record, self._wall()):
+            if self._steady.is_doubted and _is_confirmed(record, self._wall()):
                 self._steady.confirm()
                 now = self._steady()
             if self._steady.is_doubted is not record.is_doubted:
@@ -124,5 +124,5 @@ class ClockKeeper:
         return [sentence]
 
 
-def _vouches(record: ClockRecord, wall: datetime) -> bool:
+def _is_confirmed(record: ClockRecord, wall: datetime) -> bool:
     return abs(wall.timestamp() - record.confirmed) <= FAR.total_seconds()

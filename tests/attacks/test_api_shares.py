@@ -111,7 +111,7 @@ async def test_connections_without_a_token(world):
 
 async def test_a_flood_of_refusals(world, monkeypatch):
     """If there are too many, accounts wait longer, and that is the only effect."""
-    monkeypatch.setattr(listener, "LATE_SECONDS", 3600)
+    monkeypatch.setattr(listener, "DELAY_SECONDS", 3600)
     monkeypatch.setattr(listener, "DRAIN_SECONDS", 0.1)
     async with console_world(world, refusals_per_second=1) as team:
         admin = await team.token("admin")

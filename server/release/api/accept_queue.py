@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from server.release.api.listener import vouch
+from server.release.api.listener import record_account
 from server.release.api.rates import Rates
 from server.release.auth.principal import Principal
 from server.release.errors import AuthenticationError, Share
@@ -211,7 +211,7 @@ class Admission:
             self._rates.count_failure(secret)
             raise
         self._rates.count(secret, principal.name, is_urgent=is_urgent)
-        vouch(request, principal)
+        record_account(request, principal)
         return principal
 
     async def _look_up(self, secret: str) -> Principal:

@@ -41,7 +41,7 @@ EFFECTLESS_KEPT = 100
 Between two cleanups there may be twice as many.
 """
 REFUSAL_LIMIT = 16_384  # bytes of a stored refusal; a proposal for the signers has more
-TEND_SECONDS = 60  # between two cleanups of an account's rows, which take milliseconds
+CLEANUP_SECONDS = 60  # between two cleanups of an account's rows, which take milliseconds
 LATER = frozenset({429, 503, 507})
 REPLAYED = MappingProxyType({"Idempotent-Replayed": "true"})
 _KEY = re.compile(r"[\x21-\x7e]{1,80}")
@@ -97,7 +97,7 @@ class Idempotency:
         self._epoch = epoch
         self._entropy = entropy
         self._most = most
-        self._tended: dict[str, int] = {}  # the last cleanup of an account's rows
+        self._cleaned: dict[str, int] = {}  # the last cleanup of an account's rows
         self._answers = Counter[str]()  # of an account since then
         self._under_way: dict[tuple[str, str], str] = {}
 
@@ -176,7 +176,7 @@ class Idempotency:
         known: IdempotencyKey | None
         try:
             async with self._sessions.begin() as session:
-                await self._tend(session, request.account, now)
+                await self._clean_up(session, request.account, now)
                 await session.execute(delete(IdempotencyKey).where(*mine, _is_old(now)))
                 await session.execute(abandoned.values(attempt=attempt))
                 known = await session.scalar(select(IdempotencyKey).where(*mine))
@@ -195,12 +195,12 @@ class Idempotency:
             raise _under_way()  # another process began it at this moment
         return known
 
-    async def _tend(self, session: AsyncSession, account: str, now: int) -> None:
+    async def _clean_up(self, session: AsyncSession, account: str, now: int) -> None:
         """From time to time, delete rows older than a day, and old ones without effect."""
-        last = self._tended.get(account, now - TEND_SECONDS)
-        if 0 <= now - last < TEND_SECONDS and self._answers[account] < EFFECTLESS_KEPT:
+        last = self._cleaned.get(account, now - CLEANUP_SECONDS)
+        if 0 <= now - last < CLEANUP_SECONDS and self._answers[account] < EFFECTLESS_KEPT:
             return
-        self._tended[account] = now
+        self._cleaned[account] = now
         del self._answers[account]
         newest = (
             select(IdempotencyKey.key)

@@ -44,7 +44,7 @@ DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that is ready
 LINGER_SECONDS = 2.0  # how long a refused body is discarded, so that its sender reads the answer
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
-LATE_SECONDS = 1.0
+DELAY_SECONDS = 1.0
 """The delay of refusals beyond `refusals_per_second`, and of other answers without a token.
 
 Clients that repeat a request immediately after its answer would otherwise keep the interpreter
@@ -112,7 +112,7 @@ async def listening(
         await runner.cleanup()
 
 
-def vouch(request: web.BaseRequest, principal: Principal) -> None:
+def record_account(request: web.BaseRequest, principal: Principal) -> None:
     """Record the account of a valid token on a request's connection, which then counts as its."""
     if isinstance(request.protocol, _Protocol):
         request.protocol.account = principal.name
@@ -130,7 +130,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
         is_cheap = response.status >= HTTPStatus.BAD_REQUEST or not protocol.account
         if is_cheap and protocol.server.refusals.take(asyncio.get_running_loop().time()):
             protocol.server.count_limit(Share.REFUSALS)
-            await be_late(request, response)
+            await delay_answer(request, response)
         return response
     finally:
         protocol.request = None
@@ -142,7 +142,7 @@ def make_refusals(per_second: int, now: float) -> Bucket:
     return Bucket(burst, per_second, burst, now)
 
 
-async def be_late(request: web.BaseRequest, response: web.StreamResponse) -> None:
+async def delay_answer(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Wait before `response` is sent, and read nothing from the connection meanwhile.
 
     If the request's body is incomplete, the connection ends with the answer. Reading is resumed
@@ -152,7 +152,7 @@ async def be_late(request: web.BaseRequest, response: web.StreamResponse) -> Non
     is_reading = transport is not None and transport.is_reading()
     if transport is not None and is_reading:
         transport.pause_reading()
-    await asyncio.sleep(LATE_SECONDS)
+    await asyncio.sleep(DELAY_SECONDS)
     if not request.content.is_eof():
         response.force_close()
         return

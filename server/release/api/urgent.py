@@ -32,7 +32,7 @@ from server.release.api.urgent_listener import (
     UrgentServer,
     is_trusted,
     looking_up,
-    vouch,
+    mark_trusted,
 )
 from server.release.auth.principal import STOPPING, Principal, command_line_principal
 from server.release.errors import AuthenticationError
@@ -83,7 +83,7 @@ class UrgentAdmission:
         except AuthenticationError:
             self._known.pop(digest, None)
             raise
-        return self._vouched(request, digest, principal)
+        return self._remember(request, digest, principal)
 
     def is_known(self, secret: str) -> bool:
         """Answer whether a token was valid for stopping something when it was last looked up."""
@@ -98,9 +98,9 @@ class UrgentAdmission:
             async with self._turn:
                 return await self._authenticate(secret)
 
-    def _vouched(self, request: web.BaseRequest, digest: bytes, principal: Principal) -> Principal:
+    def _remember(self, request: web.BaseRequest, digest: bytes, principal: Principal) -> Principal:
         if principal.permissions & STOPPING:
-            vouch(request)
+            mark_trusted(request)
             self._known.pop(digest, None)
             self._known[digest] = None
             if len(self._known) > KNOWN:

@@ -28,7 +28,7 @@ from server.release.api.listener import (
     Skipping,
     answer,
     answer_failure,
-    be_late,
+    delay_answer,
     make_refusals,
     make_request,
     skip_chunks,
@@ -175,7 +175,7 @@ def looking_up(request: web.BaseRequest) -> Iterator[None]:
         connection.server.freed.set()
 
 
-def vouch(request: web.BaseRequest) -> None:
+def mark_trusted(request: web.BaseRequest) -> None:
     """Mark a request's caller as one who may stop something: its connection is not displaced."""
     if isinstance(request.protocol, _Connection):
         request.protocol.is_known = True
@@ -199,7 +199,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     refusals = connection.server.refusals[connection.is_known]
     if is_refusal and refusals.take(asyncio.get_running_loop().time()):
         connection.server.count_limit(Share.REFUSALS)
-        await be_late(request, response)
+        await delay_answer(request, response)
     return response
 
 

@@ -128,7 +128,7 @@ async def test_a_key_is_forgotten_after_a_day(toys):
     toys.ahead(DAY - 5)
     answer = await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
     assert "Idempotent-Replayed" in answer.headers
-    toys.ahead(DAY + idempotency.TEND_SECONDS)
+    toys.ahead(DAY + idempotency.CLEANUP_SECONDS)
     answer = await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
     assert "Idempotent-Replayed" not in answer.headers
     assert MADE == ["bear", "bear"]

@@ -225,7 +225,7 @@ async def test_connections_without_a_token_give_way(world, monkeypatch):
 
 async def test_a_flood_of_refusals_is_late(world, monkeypatch):
     """Beyond the rate limit they wait, and the metric counts them; a halt is answered meanwhile."""
-    monkeypatch.setattr(listener, "LATE_SECONDS", 3600)
+    monkeypatch.setattr(listener, "DELAY_SECONDS", 3600)
     monkeypatch.setattr("server.release.api.urgent.DRAIN_SECONDS", 0.1)
     async with urgent_world(world, refusals_per_second=1) as urgent:
         refused, opened = [], []
@@ -248,7 +248,7 @@ async def test_a_flood_of_refusals_is_late(world, monkeypatch):
 
 async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
     """Beyond a limit of their own, which refusals without a token do not use up."""
-    monkeypatch.setattr(listener, "LATE_SECONDS", 0)
+    monkeypatch.setattr(listener, "DELAY_SECONDS", 0)
     async with urgent_world(world, refusals_per_second=1) as urgent:
         await asyncio.gather(*[urgent.halt("guess") for _ in range(20)])
         late = limits(urgent, Share.REFUSALS)
