@@ -1,4 +1,4 @@
-"""The phones of the story: made from factory images, each with an owner who is never mentioned."""
+"""The phones of the story: made from factory images, each with an owner that it never reveals."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -184,7 +184,7 @@ def _half(stage: Stage, narrator: Narrator, story: Story) -> None:
     )
     story.checks.append(
         (
-            "Do phones decide alone who is in?",
+            "Do phones decide on their own?",
             f"{len(inside)} of {len(story.demo_phones)} in",
             agree,
         )

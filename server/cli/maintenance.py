@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
     """Copy database, metadata, log, results and packages, all of one moment, beside `run`.
 
-    Not in it: private keys, which want an encrypted copy of their own, what waits in
+    Not in it: private keys, which need an encrypted copy of their own, what waits in
     STATE/incoming, a PostgreSQL database, which is dumped before, and blobs that lie in S3. What
     others may read of an older copy is named with the command that narrows it.
     """
@@ -121,7 +121,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
         if any((ended.changes, ended.tokens, ended.sessions)):
             click.echo(
                 f"{ended.changes} changes were cancelled, {ended.tokens} tokens revoked and"
-                f" {ended.sessions} sessions ended, which may be older than what became of them."
+                f" {ended.sessions} sessions ended: their rows may be outdated."
             )
     if done.damaged:
         raise PublishError(

@@ -90,7 +90,7 @@ def _timed(share: str, times: tuple[str, ...]) -> Plan:
         moment, _, part = text.partition("=")
         pairs.append((_check_ahead(moment, parse_moment(moment), present), _permille(part)))
     if not pairs:
-        raise click.UsageError("say who is offered it: --share 1% or --at TIME=1%.")
+        raise click.UsageError("say which share is offered it: --share 1% or --at TIME=1%.")
     stages = [
         Stage(permille, after - start)
         for (start, permille), (after, _) in pairwise(pairs)

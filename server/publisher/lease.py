@@ -255,7 +255,7 @@ class Lease:
                     pass
 
     async def _release(self) -> None:
-        """Give the lease back, if it is still ours. If the database is away, it expires."""
+        """Give the lease back, if it is still ours. If the database does not answer, it expires."""
         is_ours = (LeaseRow.name == NAME) & (LeaseRow.fence == self._fence)
         with contextlib.suppress(StorageError):
             async with self._sessions.begin() as session:

@@ -16,7 +16,7 @@ from server.storage.control_models import Change, Token, WebSession
 from server.storage.database import Sessions
 
 REASON = (
-    "the database was restored, and may not know what became of this change: look at the channel,"
+    "the database was restored, and this change may be outdated: look at the channel,"
     " and give it again if it is still wanted."
 )
 

@@ -168,7 +168,7 @@ def _say_next(channel: Channel, signed: SignedRelease, destination: Destination)
             click.echo(
                 f"An offer keeps the packages that it began with. Where {channel} offers counter"
                 f" {signed.counter} already, there is nothing to do: its phones go on with those,"
-                " and this one serves those who reach a later build over this one."
+                " and this one serves phones that reach a later build over it."
             )
             click.echo(f"Where it does not, offer it to {whom}:")
         else:

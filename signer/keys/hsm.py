@@ -26,7 +26,7 @@ _REFUSALS: dict[type[exceptions.PKCS11Error], str] = {
     exceptions.PinLenRange: "refuses a PIN of this length; it was tried once",
     exceptions.PinInvalid: "refuses this PIN; it was tried once",
     exceptions.PinLocked: "is locked by too many wrong PINs; its security officer can unlock it",
-    exceptions.PinExpired: "wants a new PIN; set one with the token's own tool",
+    exceptions.PinExpired: "needs a new PIN; set one with the token's own tool",
     exceptions.UserPinNotInitialized: "has no PIN yet; set one with the token's own tool",
     exceptions.MechanismInvalid: "cannot do this with ed25519 keys; use another token",
     exceptions.KeySizeRange: "cannot do this with ed25519 keys; use another token",

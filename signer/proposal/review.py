@@ -1,4 +1,4 @@
-"""Describes in words what a proposal changes, for the person who is asked to sign it.
+"""Describes in words what a proposal changes, for the holder who signs it.
 
 Pure functions: a verified transition in, sentences out. What a reader must not miss is a warning.
 """

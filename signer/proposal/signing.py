@@ -105,7 +105,7 @@ def find_holdings(
     if not holdings:
         raise ProposalError(
             f"No key in {keystore.folder} may sign what the proposal changes"
-            f" ({', '.join(transition.new)}); give the proposal to those who hold them."
+            f" ({', '.join(transition.new)}); give the proposal to their holders."
         )
     return holdings
 

@@ -1,4 +1,4 @@
-"""A server's API for the submitter: retries while the server is away, stops at a refusal.
+"""A server's API for the submitter: retries while the server does not answer, stops at a refusal.
 
 A request is retried after a lost connection, 429 and 5xx, with pauses that double, as long as there
 is progress in between. Each request used here may be repeated.
@@ -91,8 +91,8 @@ class Server:
         self._failures += 1
         if self._failures >= TRIES:
             raise ServerUnavailableError(
-                f"{self.name} is away ({reason.rstrip('.')}); run the same command again later, it"
-                " goes on where this one ended."
+                f"{self.name} does not answer ({reason.rstrip('.')}); run the same command again"
+                " later, it goes on where this one ended."
             )
         pause = min(_FIRST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE)
         self._pause(min(max(pause, at_least), _LONGEST_PAUSE))

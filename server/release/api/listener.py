@@ -293,8 +293,8 @@ def _spell(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
 
 def _displaced_answer() -> bytes:
     sentence = (
-        "All connections were taken and this one gave way: look what became of the request, and ask"
-        " again in 1 s."
+        "All connections were in use and this one was displaced: check the request's result, and"
+        " ask again in 1 s."
     )
     refusal = describe(ProblemError(503, "unavailable", sentence, {"Retry-After": "1"}), "")
     return _spell(503, {**refusal.headers, "Content-Type": MEDIA_TYPE}, refusal.data)

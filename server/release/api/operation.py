@@ -174,7 +174,7 @@ async def work_in_turn(call: Call, work: Callable[[Call], Coroutine[Any, Any, T]
         return await work(call)
 
 
-MATCH_REQUIRED = "This change wants If-Match with the ETag of what you looked at."
+MATCH_REQUIRED = "This change needs If-Match with the ETag of the state that you saw."
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,7 +231,7 @@ def check_holds(
     if lacking := permissions - principal.permissions:
         raise PermissionDeniedError(
             f"the account {principal.name} does not hold the right to {min(lacking)} here, so it"
-            " neither gives it nor manages who has it: ask an admin with all rights."
+            " neither gives it nor manages accounts that have it: ask an admin with all rights."
         )
     if not principal.covers(codenames):
         missing = min(set(codenames) - set(principal.codenames))

@@ -114,7 +114,7 @@ class Principal:
         if not self.is_allowed(permission, codename):
             what = f"{permission} for {codename[:32]}" if codename else str(permission)
             if permission in WHOLE_PERMISSIONS:
-                what += ", which wants all codenames"
+                what += ", which needs all codenames"
             raise PermissionDeniedError(
                 f"the account {self.name} is not allowed to {what}: ask an admin for the right."
             )

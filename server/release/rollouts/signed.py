@@ -33,7 +33,7 @@ class SignedEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """A command that becomes a proposal."""
 
     note: Note = ""
-    """Why, for those who are asked to sign: plain text without links, in one line."""
+    """The reason, shown to the signers: plain text without links, in one line."""
     expires_days: Days = 90
     """The expiry of the role's new version."""
 

@@ -1,4 +1,4 @@
-"""Takes signed metadata in and tells what has become of it: docs/FORMATS.md section 6.
+"""Receives signed metadata and reports its result: docs/FORMATS.md section 6.
 
 1  what its list says is checked, and who may        nothing is written
 2  the role files are written as they arrive, under  a crash leaves a folder that is swept

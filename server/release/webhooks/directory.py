@@ -128,7 +128,7 @@ async def disable_webhook(
     principal.check(Permission.WEBHOOKS)
     async with sessions.begin() as session:
         await _find(session, webhook_id)
-        await switch_off(session, webhook_id, principal.actor, "switched off by hand", now)
+        await switch_off(session, webhook_id, principal.actor, "switched off by an account", now)
 
 
 async def switch_off(

@@ -316,7 +316,7 @@ def test_the_payload_may_be_large(softhsm) -> None:
     [
         (exceptions.PinIncorrect(), KeyStoreError, "refuses this PIN; it was tried once"),
         (exceptions.PinLocked(), KeyStoreError, "locked by too many wrong PINs"),
-        (exceptions.PinExpired(), KeyStoreError, "wants a new PIN"),
+        (exceptions.PinExpired(), KeyStoreError, "needs a new PIN"),
         (exceptions.UserPinNotInitialized(), KeyStoreError, "has no PIN yet"),
         (exceptions.MechanismInvalid(), KeyStoreError, "cannot do this with ed25519 keys"),
         (exceptions.TokenWriteProtected(), KeyStoreError, "write-protected"),

@@ -311,7 +311,7 @@ async def test_no_account_manages_one_with_more_rights(sessions, make, operator)
             change_account(session, NARROW, name="root", subject="me", at=NOW),
             disable_account(session, NARROW, name="ani", at=NOW),
         ):
-            with pytest.raises(PermissionDeniedError, match="nor manages who has it"):
+            with pytest.raises(PermissionDeniedError, match="nor manages accounts that have it"):
                 await refused
         reader = replace(NARROW, permissions=frozenset({Permission.PEOPLE, Permission.READ}))
         await disable_account(session, reader, name="eka", at=NOW)

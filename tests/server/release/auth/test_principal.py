@@ -87,7 +87,7 @@ def test_what_tells_of_every_model_wants_all_codenames(permission):
     """An admin for one model neither reads the audit log nor makes webhooks."""
     narrow = principal(Role.ADMIN, "armani")
     assert not narrow.is_allowed(permission)
-    with pytest.raises(PermissionDeniedError, match="which wants all codenames"):
+    with pytest.raises(PermissionDeniedError, match="which needs all codenames"):
         narrow.check(permission)
     assert principal(Role.ADMIN).is_allowed(permission)
 
