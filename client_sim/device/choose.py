@@ -39,7 +39,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
+class NoOffer:
     """Nothing to install, and the reason as a sentence."""
 
     reason: str
@@ -110,12 +110,12 @@ def plan_update(
     now: float,
     failed_builds: Collection[int],
     unusable: Collection[str] = (),
-) -> Offer | Nothing:
+) -> Offer | NoOffer:
     """Choose like `decide_update`; raises PointerError if the pointer leads back."""
     decision = decide_update(pointer, running, floor, secret, now, failed_builds, unusable)
     if decision.leads_back:
         raise PointerError(decision.reason)
-    return decision.offer or Nothing(decision.reason)
+    return decision.offer or NoOffer(decision.reason)
 
 
 def _ask(

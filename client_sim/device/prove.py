@@ -33,7 +33,7 @@ from client_sim.engine.apply import PartitionResult, Progress
 from client_sim.engine.boot_state import BuildFacts
 from client_sim.engine.errors import EngineError, NotStreamableError, SlotError
 from client_sim.engine.install import install_package, install_stream
-from client_sim.engine.manifest_checks import Asked, Note, Rules, note_nothing
+from client_sim.engine.manifest_checks import Note, RecordedRules, Rules, note_nothing
 from client_sim.engine.signatures import hash_certificate
 from client_sim.engine.slots import Slots
 
@@ -201,14 +201,14 @@ class _Run:
 
     def try_ways(self, package: Candidate, release: Release) -> _Tried:
         """Install the package as a stream and as a file, up to the first refusal."""
-        name, ways, asked = package.path.name, list[InstallMode](), Asked()
+        name, ways, recorded = package.path.name, list[InstallMode](), RecordedRules()
         try:
             if self.folder.is_streamed:
                 ways.append("stream")
             else:
                 self.say(f"Installing {name} while it passes by.")
                 try:
-                    self._stream(package, release, asked)
+                    self._stream(package, release, recorded)
                 except NotStreamableError as reason:
                     self.say(str(reason))
                 except EngineError:
@@ -218,17 +218,17 @@ class _Run:
                     ways.append("stream")
                     self.folder.note_streamed()
             ways.append("whole")
-            asked = Asked()
+            recorded = RecordedRules()
             self.say(f"Installing {name} as a file.")
             # The slot may contain the streamed build, which would count as installed.
             self.folder.slots.begin_update()
-            partitions = self._install(package, release, asked)
+            partitions = self._install(package, release, recorded)
         except SlotError as error:
             where = self.folder.slots.directory
             raise StateError(f"The phone in {where} is damaged; remove it: {error}") from error
         except EngineError as error:
-            return _Tried(tuple(ways), asked.groups, str(error))
-        return _Tried(tuple(ways), asked.groups, partitions=partitions)
+            return _Tried(tuple(ways), recorded.groups, str(error))
+        return _Tried(tuple(ways), recorded.groups, partitions=partitions)
 
     def _stream(
         self, candidate: Candidate, release: Release, note: Note = note_nothing

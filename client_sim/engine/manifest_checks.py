@@ -219,7 +219,7 @@ def note_nothing(_: Rules) -> None:
     """Record nothing: the default on a phone."""
 
 
-class Asked:
+class RecordedRules:
     """The groups that one installation checked: each once, ordered by its last check.
 
     So for a refused package, the last one is the group of the rule that refused it.

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from client_sim.device.choose import Nothing, Offer, plan_update
+from client_sim.device.choose import NoOffer, Offer, plan_update
 from client_sim.device.errors import PointerError
 from client_sim.device.pointer import bucket
 from client_sim.fleet.answer_tree import ShareWindow, TrustState
@@ -61,7 +61,7 @@ class Decider:
         try:
             found = plan_update(window.pointer, running, running.counter, secret, now, ())
         except PointerError:
-            found = Nothing("It leads back.")
+            found = NoOffer("It leads back.")
         offer = window.decided[key] = found if isinstance(found, Offer) else None
         return offer
 

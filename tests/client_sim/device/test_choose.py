@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from client_sim.device.choose import Nothing, Offer, decide_update, plan_update
+from client_sim.device.choose import NoOffer, Offer, decide_update, plan_update
 from client_sim.device.errors import PointerError
 from client_sim.device.pointer import decode_pointer
 from client_sim.world import RunningBuild
@@ -52,14 +52,14 @@ def test_the_newest_build_is_offered():
 def test_nothing_at_or_below_the_floor(floor):
     """Anti-rollback: the counter strictly grows."""
     outcome = _plan([_full(2)], running=dataclasses.replace(RUNNING, counter=floor), floor=floor)
-    assert isinstance(outcome, Nothing)
+    assert isinstance(outcome, NoOffer)
     assert f"Build {floor} is the newest" in outcome.reason
 
 
 def test_what_is_halted_is_not_installed():
     """Whatever the share, with the reason in the owner's sentence."""
     outcome = _plan([_full(2)], h=True, t={"id": "Jam alarm diam."})
-    assert outcome == Nothing("The rollout is halted (Jam alarm diam.), so nothing is installed.")
+    assert outcome == NoOffer("The rollout is halted (Jam alarm diam.), so nothing is installed.")
 
 
 def test_a_phone_on_the_newest_build_is_up_to_date():
@@ -102,7 +102,7 @@ def test_one_draw_for_the_whole_way():
     """The bucket is that of the final step (7 for region eu would be another draw)."""
     steps = [_full(2), _full(3, m=2)]
     # Build 3 has bucket 814 for this secret.
-    assert isinstance(_plan(steps, r=[[START, 814]]), Nothing)
+    assert isinstance(_plan(steps, r=[[START, 814]]), NoOffer)
     assert _plan(steps, r=[[START, 815]]).counter == 2
 
 

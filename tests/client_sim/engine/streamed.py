@@ -49,7 +49,7 @@ class Blocks:
         self.data = data
         self.size = size
         self.left = left
-        self.asked: list[int] = []
+        self.recorded: list[int] = []
 
     @property
     def length(self) -> int:
@@ -58,9 +58,9 @@ class Blocks:
 
     def read(self, index: int) -> bytes:
         """Return one block."""
-        if self.left is not None and len(self.asked) >= self.left:
+        if self.left is not None and len(self.recorded) >= self.left:
             raise OSError("the train enters a tunnel")
-        self.asked.append(index)
+        self.recorded.append(index)
         return self.data[index * self.size : (index + 1) * self.size]
 
 

@@ -55,7 +55,7 @@ def test_it_ends_as_an_installation_from_a_file(tmp_path, codename, size):
         results = ota.stream(stream, blocks, progress=lambda *at, seen=seen: seen.append(at))
         assert ota.install(file) == results
         assert snapshot(stream.directory) == snapshot(file.directory)
-        assert blocks.asked == list(range(-(-len(ota.data) // size)))
+        assert blocks.recorded == list(range(-(-len(ota.data) // size)))
         assert seen == sorted(seen)
         assert seen[-1] == (len(ota.data), len(ota.data))
         for slots in (file, stream):
@@ -106,18 +106,18 @@ def delta(key):
 @pytest.mark.parametrize("size", [4096, 5000, 20_000])
 def test_every_operation_after_interruptions(small, delta, certificate, size, left):
     """However often the network fails, each block is asked for once and the image is right."""
-    asked = []
+    recorded = []
     for _ in range(100):
         blocks = Blocks(delta.data, size, left=left)
         try:
             _stream(small, delta, certificate, blocks=blocks)
         except OSError:
-            asked += blocks.asked
+            recorded += blocks.recorded
             assert small.boot(lambda _: True) == BootOutcome("a", RUNNING)
             continue
-        asked += blocks.asked
+        recorded += blocks.recorded
         break
-    assert asked == list(range(-(-len(delta.data) // size)))
+    assert recorded == list(range(-(-len(delta.data) // size)))
     assert (small.target_directory / "system.img").read_bytes() == NEW
     assert not list((small.directory / "update").iterdir())
 
@@ -181,7 +181,7 @@ def test_another_package_does_not_go_on_with_the_journal(slots, builds):
         full.stream(slots, Blocks(full.data, left=5))
     blocks = Blocks(delta.data)
     delta.stream(slots, blocks)
-    assert blocks.asked[0] == 0
+    assert blocks.recorded[0] == 0
     for name, path in builds[1].images.items():
         assert (slots.target_directory / f"{name}.img").read_bytes() == path.read_bytes()
 
@@ -192,11 +192,11 @@ def test_what_is_ready_is_not_fetched_again(slots, builds):
     results = ota.stream(slots)
     blocks = Blocks(ota.data)
     assert ota.stream(slots, blocks) == results
-    assert blocks.asked == []
+    assert blocks.recorded == []
     image = slots.target_directory / "system.img"
     image.write_bytes(bytes(image.stat().st_size))
     assert ota.stream(slots, blocks) == results
-    assert blocks.asked != []
+    assert blocks.recorded != []
     assert image.read_bytes() == builds[1].images["system"].read_bytes()
 
 
@@ -212,7 +212,7 @@ def test_whom_it_is_for_is_asked_again_when_it_goes_on(slots, builds, change, wo
     blocks = Blocks(ota.data)
     with pytest.raises(PackageError, match=words):
         ota.stream(slots, blocks, **change)
-    assert blocks.asked == []
+    assert blocks.recorded == []
     assert slots.is_begun
 
 
@@ -237,7 +237,7 @@ def test_a_damaged_journal_only_costs_time(small, delta, certificate, what):
         (update / what).write_bytes((update / what).read_bytes()[:-1])
     blocks = Blocks(delta.data, size)
     _stream(small, delta, certificate, blocks=blocks)
-    assert blocks.asked[0] == 0
+    assert blocks.recorded[0] == 0
     assert (small.target_directory / "system.img").read_bytes() == NEW
 
 
@@ -268,7 +268,7 @@ def test_a_wrong_block_costs_only_itself(slots, builds):
         ota.stream(slots, Blocks(bytes(wrong)))
     blocks = Blocks(ota.data)
     ota.stream(slots, blocks)
-    assert blocks.asked[0] in {0, 7}
+    assert blocks.recorded[0] in {0, 7}
     for name, path in builds[1].images.items():
         assert (slots.target_directory / f"{name}.img").read_bytes() == path.read_bytes()
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_sim.device.choose import Nothing, Offer, plan_update
+from client_sim.device.choose import NoOffer, Offer, plan_update
 from client_sim.device.pointer import bucket
 from client_sim.device.pointer import decode_pointer as phone_reads
 from client_sim.world import RunningBuild
@@ -116,7 +116,7 @@ def test_phones_do_what_it_says(world, secret, later):
         for hop in way.hops:
             offer = plan_update(theirs, running(build, counter), counter, secret, NOW + later, ())
             if place >= share:
-                assert isinstance(offer, Nothing)
+                assert isinstance(offer, NoOffer)
                 break
             assert isinstance(offer, Offer)
             assert (offer.path, offer.length, offer.type, offer.counter) == (
@@ -128,7 +128,7 @@ def test_phones_do_what_it_says(world, secret, later):
             build, counter = by_counter[hop.counter].fingerprint, hop.counter
         else:
             offer = plan_update(theirs, running(build, counter), counter, secret, NOW + later, ())
-            assert isinstance(offer, Nothing)
+            assert isinstance(offer, NoOffer)
             words = {"halted": "halted", "newest": "is the newest", "current": "is the newest"}
             if place < share:
                 assert words.get(way.end, "cannot be reached") in offer.reason
