@@ -36,7 +36,7 @@ def entry(action, subject, **detail):
         ),
         (
             entry("keys.new", "log", stage="begun", afresh=False),
-            ["Made the next key of log.", "stage: begun; afresh: no"],
+            ["Created the next key of log.", "stage: begun; afresh: no"],
         ),
         (entry("some.thing", "a\x1b[2J", note=""), [r"some.thing of a\u{1b}[2J."]),
         (
