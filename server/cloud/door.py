@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.sessions import find_caller, prolong_session
 from server.cloud.errors import CloudError, ItemsError, RateError
-from server.cloud.law.consents import check_consent
+from server.cloud.law.consents import check_agreed
 from server.cloud.law.rounds import Law
 from server.cloud.metrics import CloudMetrics
 from server.cloud.rates import Rates
@@ -188,7 +188,7 @@ async def _admit(services: Services, token: str, route: Route) -> str:
             is_pending_served=route.for_pending, is_suspended_served=route.for_suspended
         )
         if route.uploads:
-            await check_consent(db, services.law.policies, caller.account, now)
+            check_agreed(await services.law.policies.current(now, db), caller.consent_version)
         seconds = await services.session_seconds(db)
     if caller.is_use_due(now, seconds):
         async with services.database.begin() as db:
