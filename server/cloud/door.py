@@ -149,7 +149,7 @@ class Problem(msgspec.Struct):
 
 def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
     """Return an application that answers `routes`, and everything else with a refusal."""
-    app = web.Application(client_max_size=1, middlewares=[_refusing(services.metrics)])
+    app = web.Application(client_max_size=1, middlewares=[_refusing(routes, services.metrics)])
     for route in routes:
         app.router.add_route(route.method, route.path, _bind(route, services))
     return app
@@ -217,20 +217,26 @@ async def send(request: web.Request, sent: Sent, status: int = 200) -> web.Strea
     return response
 
 
-def _refusing(metrics: CloudMetrics) -> Middleware:
+def _refusing(routes: tuple[Route, ...], metrics: CloudMetrics) -> Middleware:
+    json_parts = {route.path.split("/")[1] for route in routes if route.is_json}
+
     @web.middleware
     async def refuse_unknown(request: web.Request, handler: Handled) -> web.StreamResponse:
+        is_json = request.path.removeprefix("/").partition("/")[0] in json_parts
+        refuse_here = refuse_as_problem if is_json else refuse
         try:
             response = await handler(request)
         except web.HTTPNotFound:
-            response = refuse(CloudError(404, "not_found", "there is nothing at this address."))
-        except web.HTTPMethodNotAllowed:
+            sentence = "there is nothing at this address."
+            response = refuse_here(CloudError(404, "not_found", sentence))
+        except web.HTTPMethodNotAllowed as error:
             sentence = "this address has no such method."
-            response = refuse(CloudError(405, "method_not_allowed", sentence))
+            response = refuse_here(CloudError(405, "method_not_allowed", sentence))
+            response.headers["Allow"] = error.headers["Allow"]
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a refusal
-            response = refuse(error)
+            response = refuse_here(error)
         for name, value in FIXED_HEADERS.items():
             response.headers.setdefault(name, value)
         metrics.count(request.path, response.status)
