@@ -23,7 +23,7 @@ async def measure_batch(node: Node, owner: Owner, folder: Path, rounds: int) -> 
     path = f"collection/{owner.collection}/item/batch/"
     with closing(open_bare(folder / "bare.sqlite", folder / "cloud" / "cloud.sqlite")) as bare:
         for _ in range(rounds):
-            bodies = [msgspec.msgpack.encode({"items": make_items(ITEMS)}) for _ in range(10)]
+            bodies = [msgspec.msgpack.encode({"items": make_items(ITEMS)}) for _ in range(20)]
             before = node.cpu()
             for body in bodies:
                 await owner.call("POST", path, body)

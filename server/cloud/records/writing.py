@@ -75,7 +75,8 @@ async def write_items(db: AsyncSession, place: Place, order: Order, generation: 
     if not items:
         return
     replaced = {rows[item.uid].id: item.content.uid for item in items if item.uid in rows}
-    await _check_never_written(db, replaced)
+    if replaced:
+        await _check_never_written(db, replaced)
     chunks = await _choose_chunks(db, place, order, items)
     added = sum(len(item.content.meta) for item in items) + sum(each.length for each in chunks)
     await charge(db, place.owner, added)
@@ -128,7 +129,7 @@ async def _check_never_written(db: AsyncSession, replaced: dict[int, str]) -> No
     query = select(RevisionRow.item, RevisionRow.etag).where(
         RevisionRow.item.in_(replaced), RevisionRow.etag.in_(replaced.values())
     )
-    for item, etag in (await db.execute(query)).all() if replaced else ():
+    for item, etag in (await db.execute(query)).all():
         if replaced[item] == etag:
             raise CloudError(
                 400, "revision_exists", "an item was at this revision before; make a new one."
