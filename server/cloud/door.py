@@ -150,6 +150,7 @@ class Problem(msgspec.Struct):
 def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
     """Return an application that answers `routes`, and everything else with a refusal."""
     app = web.Application(client_max_size=1, middlewares=[_refusing(routes, services.metrics)])
+    app.on_response_prepare.append(_fix_headers)
     for route in routes:
         app.router.add_route(route.method, route.path, _bind(route, services))
     return app
@@ -204,7 +205,7 @@ async def send(request: web.Request, sent: Sent, status: int = 200) -> web.Strea
         headers["Content-Disposition"] = f'attachment; filename="{sent.file_name}"'
     if isinstance(sent.body, bytes):
         return web.Response(body=sent.body, status=status, headers=headers)
-    response = web.StreamResponse(status=status, headers={**FIXED_HEADERS, **headers})
+    response = web.StreamResponse(status=status, headers=headers)
     await response.prepare(request)
     try:
         async for piece in sent.body:
@@ -237,12 +238,16 @@ def _refusing(routes: tuple[Route, ...], metrics: CloudMetrics) -> Middleware:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a refusal
             response = refuse_here(error)
-        for name, value in FIXED_HEADERS.items():
-            response.headers.setdefault(name, value)
         metrics.count(request.path, response.status)
         return response
 
     return refuse_unknown
+
+
+async def _fix_headers(_: web.Request, response: web.StreamResponse) -> None:  # noqa: RUF029
+    response.headers.popall("Server", None)  # it names versions
+    for name, value in FIXED_HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 def refuse(error: Exception) -> web.Response:
