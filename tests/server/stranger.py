@@ -1,4 +1,4 @@
-"""Schemathesis as a program of its own: it knows of a server what its page says."""
+"""Runs Schemathesis as a separate program, which knows only what a served schema says."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import sys
 
 
 async def try_out(page, config, folder, *options, **environment):
-    """Run Schemathesis in `folder` on the page at an address; return its status and its words."""
+    """Run Schemathesis in `folder` on a schema's address; return its exit status and its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "schemathesis.cli"),
         *("--config-file", str(config), "--no-color", "run", page, *options),

@@ -1,8 +1,8 @@
-"""Writes whose answer nobody needs, past what SQLAlchemy does for each row and each statement.
+"""Writes whose result is not needed, without SQLAlchemy's work for each row and statement.
 
 A statement is compiled once for a dialect and given to the driver with plain tuples. On SQLite it
-goes along with the next one, at the latest with the commit, which then raises its error: a batch of
-100 items takes a third of the processor time.
+runs with the next statement, or with the commit, which then raises its error. A batch of 100 items
+takes a third of the processor time.
 """
 
 from collections.abc import Mapping, Sequence
