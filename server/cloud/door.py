@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.typedefs import Middleware
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -281,7 +281,12 @@ def _retry(response: web.Response, refusal: CloudError) -> web.Response:
 
 
 def to_refusal(error: Exception) -> CloudError:
-    """Return the refusal that answers a failure, whatever it is; tells the operator of it."""
+    """Return the refusal that answers a failure, whatever it is; tells the operator of it.
+
+    Raises the error again where the client is gone: there is no answer, and nothing failed here.
+    """
+    if isinstance(error, ClientConnectionResetError):
+        raise error
     if isinstance(error, CloudError):
         return error
     if is_full(error):

@@ -1,8 +1,8 @@
 """Claim C6: no secret of an owner is on the server, not even in its memory.
 
-An owner's real client stores canaries and recovery words. Then the folder, the log, the metrics and a dump of the
-running process are searched for them and for the client's keys, in each usual form. Names are found
-in memory, which shows that the search works.
+An owner's real client stores canaries and recovery words. Then the folder, the log, the metrics and
+a dump of the running process are searched for them and for the client's keys, in each usual form.
+Names are found in memory, which shows that the search works.
 """
 
 import base64
