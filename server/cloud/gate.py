@@ -1,9 +1,9 @@
-"""The gate: a body that is no ciphertext is refused, before it is kept.
+"""The gate: a body that is not ciphertext is refused before it is stored.
 
-It is a belt for owners whose client is broken, and no proof: what is encrypted badly passes. A body
-is refused if it begins as a known container does, or if its bytes are not spread as random ones
-are. Counting costs 40 ns a byte, so that of a longer body the first 64 KiB are judged, and a short
-one, as most are, is first looked at by how many values a seventh of its bytes has.
+It protects owners whose client is broken and proves nothing: bad encryption passes. A body is
+refused if it begins like a known container, or if its byte counts are not those of random bytes.
+Counting costs 40 ns a byte, so only the first 64 KiB of a longer body are counted. Most bodies are
+short, and of these only a sample of every fifth byte is looked at first (ADR 80).
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from typing import Final
 from server.cloud.errors import CloudError
 
 LEAST: Final = 1024
-"""Bytes of a body that is judged: fewer ones tell little."""
+"""Bytes from which on a body is judged: a shorter one says little."""
 SAMPLE: Final = 64 * 1024
 """Bytes of a longer body that are judged."""
 SHORT: Final = 2048
-"""Bytes of a body in which text shows, but no container: that needs more of them to show."""
+"""Bytes up to which a body whose sample looks random is not counted (ADR 80)."""
 IN_LOOP: Final = 256 * 1024
-"""Bytes that are counted where they came; it takes 6 ms."""
+"""Bytes of a request up to which they are counted in the event loop; it takes 10 ms."""
 MAX_SIGMA: Final = 8.0
-"""Standard deviations of chi-square at which bytes are not random: 1 in 60 billion bodies is."""
+"""Standard deviations of chi-square above which bytes are not random: 1 in 60 billion bodies is."""
 _FREEDOM = 255
 _USUAL_SIGMA = 2.5  # one short body of ciphertext in eighty is counted
 _CONTAINER = re.compile(
