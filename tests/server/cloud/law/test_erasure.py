@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import LargeBinary, String, select, update
 
-from server.cloud.law import erasure, rounds
+from server.cloud.law import erasure
 from server.cloud.law.erasure import STEPS
 from server.cloud.law.policies import Policies
 from server.cloud.law.receipts import hash_account
@@ -121,7 +121,6 @@ async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeyp
 
     monkeypatch.setattr(erasure, "may_remove_bodies", look_and_tell)
     monkeypatch.setattr(erasure, "WAIT_SECONDS", 0)
-    monkeypatch.setattr(rounds, "PATIENCE_SECONDS", None)
     lease = await take_lease(law.database, BACKUP)
     async with law.database() as db:
         account = await db.scalar(select(Account.id))
