@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from nacl.signing import SigningKey
@@ -42,8 +43,8 @@ def compare(first: list[float], second: list[float]) -> float:
     return math.erfc(abs(ranks - mean) / deviation / math.sqrt(2))
 
 
-async def measure(cloud: Cloud, tries: int) -> dict[str, float]:
-    """Return the probability for each kind of request."""
+async def measure(cloud: Cloud, tries: int, clock: Callable[[], float]) -> dict[str, float]:
+    """Return the probability for each kind of request; `clock` gives seconds."""
     drawn, found = random.Random(1), {}
     for action in ("challenge", "login"):
         times: dict[bool, list[float]] = {True: [], False: []}
@@ -51,35 +52,42 @@ async def measure(cloud: Cloud, tries: int) -> dict[str, float]:
             name = f"{'owner' if is_there else 'other'}{number % NAMES:03}"
             device = Device(cloud.http, cloud.url, name, SigningKey(bytes(32)))
             cloud.clock.seconds += 1  # so that no name's attempts run out
-            begin = time.perf_counter()
+            begin = clock()
             if action == "challenge":
                 await device.call("POST", CHALLENGE, {"username": name})
             else:
                 await device.log_in(challenge=b"c" * 68)
-            times[is_there].append(time.perf_counter() - begin)
+            times[is_there].append(clock() - begin)
         found[action] = compare(times[True], times[False])
         medians = [1e6 * sorted(each)[len(each) // 2] for each in times.values()]
         print(f"  {action}: {medians[0]:.0f} and {medians[1]:.0f} us, p = {found[action]:.2g}")
     return found
 
 
-async def main(tries: int) -> int:
-    """Measure before and after a rotation; return the exit status."""
-    least = 1.0
+async def measure_rotation(
+    folder: Path, tries: int, clock: Callable[[], float]
+) -> list[dict[str, float]]:
+    """Measure before and after a rotation of the pepper of a cloud that is made in `folder`."""
+    place, found = folder / "cloud.sqlite", []
+    limits = {"logins_per_hour": 100_000, "requests_per_second": 100_000}
+    for kind, secrets in (("before", FORMER), ("after", FOLLOWING)):
+        async with running(place, folder, peppers=(secrets,), **limits) as cloud:
+            if kind == "before":
+                for number in range(NAMES):
+                    await cloud.device(f"owner{number:03}")
+            print(f"{kind} a rotation of the pepper")
+            found.append(await measure(cloud, tries, clock))
+        async with open_database(place, migrations=MIGRATIONS) as database:
+            await seal_again(database, FORMER, FOLLOWING)
+    return found
+
+
+def main(tries: int) -> int:
+    """Measure, and return the exit status."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder, "cloud.sqlite")
-        limits = {"logins_per_hour": 100_000, "requests_per_second": 100_000}
-        for kind, secrets in (("before", FORMER), ("after", FOLLOWING)):
-            async with running(place, Path(folder), peppers=(secrets,), **limits) as cloud:
-                if kind == "before":
-                    for number in range(NAMES):
-                        await cloud.device(f"owner{number:03}")
-                print(f"{kind} a rotation of the pepper")
-                least = min(least, *(await measure(cloud, tries)).values())
-            async with open_database(place, migrations=MIGRATIONS) as database:
-                await seal_again(database, FORMER, FOLLOWING)
-    return int(least < ALPHA)
+        found = asyncio.run(measure_rotation(Path(folder), tries, time.perf_counter))
+    return int(any(each < ALPHA for kind in found for each in kind.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else TRIES)))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else TRIES))

@@ -84,8 +84,13 @@ def run_api_proxy(api: int, urgent: Path, folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def run_cloud_proxy(nodes: list[int], certificate: Path, key: Path, folder: Path) -> Iterator[int]:
-    """Run the cloud's proxy in front of nodes' ports until the block ends; gives its port."""
+def run_cloud_proxy(
+    nodes: list[int], certificate: Path, key: Path, folder: Path, rate: str = "5r/s"
+) -> Iterator[int]:
+    """Run the cloud's proxy in front of nodes' ports until the block ends; gives its port.
+
+    `rate` is how often an address may log in.
+    """
     port = free_port()
     shipped = "server 127.0.0.1:8090 max_fails=1 fail_timeout=2s;"
     ours = {
@@ -93,6 +98,7 @@ def run_cloud_proxy(nodes: list[int], certificate: Path, key: Path, folder: Path
         "listen 9443 ssl default_server;": f"listen 127.0.0.1:{port} ssl default_server;",
         "/etc/hening/fullchain.pem": str(certificate),
         "/etc/hening/privkey.pem": str(key),
+        "rate=5r/s;": f"rate={rate};",
         # On a busy machine a node takes longer to answer a connection.
         "proxy_connect_timeout 2s;": f"proxy_connect_timeout {LONG};",
     }

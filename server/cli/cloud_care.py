@@ -150,6 +150,8 @@ def restore(
             "name the folder of the former cloud with --former, so that no erased account comes"
             " back; or say with --no-former that its store is lost, too."
         )
+    if former is not None:
+        _check_former(CloudFolder(former))
     done = asyncio.run(_restore(source, CloudFolder(folder), former, keep_sessions=keep_sessions))
     age = int(time.time()) - done.made_at
     if as_json:
@@ -173,6 +175,14 @@ def restore(
         sys.exit(1)
 
 
+def _check_former(former: CloudFolder) -> None:
+    if not (load_settings(former.root).blobs_url or former.bodies.is_dir()):
+        raise StorageError(
+            f"{former.bodies} is not there, so nothing tells which accounts were erased since:"
+            " bring it back, or say with --no-former that it is lost; nothing was changed."
+        )
+
+
 async def _restore(
     source: Path, folder: CloudFolder, former: Path | None, *, keep_sessions: bool
 ) -> "Restored":
@@ -189,8 +199,8 @@ async def _restore(
     bodies = open_bodies(folder, settings, os.urandom, time.time)
     lost = None
     if former is not None:
-        place = CloudFolder(former)
-        lost = open_bodies(place, load_settings(former), os.urandom, time.time)
+        place, had = CloudFolder(former), load_settings(former)
+        lost = open_bodies(place, had, os.urandom, time.time)
     return await restore_backup(
         found,
         folder,

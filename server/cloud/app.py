@@ -31,6 +31,8 @@ from server.cloud.upkeep.rounds import run_rounds
 from server.storage.database import Sessions, open_database
 from server.storage.place import Place
 
+READ_BUFFER = 32 * 1024
+"""Bytes of a body that wait: above twice as many its socket is not read until some are taken."""
 ROUTES = (*ACCOUNTS, *RECORDS, *OWNER, *LAW, page_route((*OWNER, *LAW)))
 
 
@@ -77,6 +79,7 @@ async def serving(
             app,
             access_log=None,
             keepalive_timeout=settings.idle_seconds,
+            read_bufsize=READ_BUFFER,
         )
         await runner.setup()
         try:

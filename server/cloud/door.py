@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.typedefs import Middleware
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.sessions import find_caller, prolong_session
 from server.cloud.errors import CloudError, ItemsError, RateError
-from server.cloud.law.consents import check_consent
+from server.cloud.law.consents import check_agreed
 from server.cloud.law.rounds import Law
 from server.cloud.metrics import CloudMetrics
 from server.cloud.rates import Rates
@@ -149,7 +149,8 @@ class Problem(msgspec.Struct):
 
 def make_app(routes: tuple[Route, ...], services: Services) -> web.Application:
     """Return an application that answers `routes`, and everything else with a refusal."""
-    app = web.Application(client_max_size=1, middlewares=[_refusing(services.metrics)])
+    app = web.Application(client_max_size=1, middlewares=[_refusing(routes, services.metrics)])
+    app.on_response_prepare.append(_fix_headers)
     for route in routes:
         app.router.add_route(route.method, route.path, _bind(route, services))
     return app
@@ -188,7 +189,7 @@ async def _admit(services: Services, token: str, route: Route) -> str:
             is_pending_served=route.for_pending, is_suspended_served=route.for_suspended
         )
         if route.uploads:
-            await check_consent(db, services.law.policies, caller.account, now)
+            check_agreed(await services.law.policies.current(now, db), caller.consent_version)
         seconds = await services.session_seconds(db)
     if caller.is_use_due(now, seconds):
         async with services.database.begin() as db:
@@ -204,7 +205,7 @@ async def send(request: web.Request, sent: Sent, status: int = 200) -> web.Strea
         headers["Content-Disposition"] = f'attachment; filename="{sent.file_name}"'
     if isinstance(sent.body, bytes):
         return web.Response(body=sent.body, status=status, headers=headers)
-    response = web.StreamResponse(status=status, headers={**FIXED_HEADERS, **headers})
+    response = web.StreamResponse(status=status, headers=headers)
     await response.prepare(request)
     try:
         async for piece in sent.body:
@@ -217,26 +218,36 @@ async def send(request: web.Request, sent: Sent, status: int = 200) -> web.Strea
     return response
 
 
-def _refusing(metrics: CloudMetrics) -> Middleware:
+def _refusing(routes: tuple[Route, ...], metrics: CloudMetrics) -> Middleware:
+    json_parts = {route.path.split("/")[1] for route in routes if route.is_json}
+
     @web.middleware
     async def refuse_unknown(request: web.Request, handler: Handled) -> web.StreamResponse:
+        is_json = request.path.removeprefix("/").partition("/")[0] in json_parts
+        refuse_here = refuse_as_problem if is_json else refuse
         try:
             response = await handler(request)
         except web.HTTPNotFound:
-            response = refuse(CloudError(404, "not_found", "there is nothing at this address."))
-        except web.HTTPMethodNotAllowed:
+            sentence = "there is nothing at this address."
+            response = refuse_here(CloudError(404, "not_found", sentence))
+        except web.HTTPMethodNotAllowed as error:
             sentence = "this address has no such method."
-            response = refuse(CloudError(405, "method_not_allowed", sentence))
+            response = refuse_here(CloudError(405, "method_not_allowed", sentence))
+            response.headers["Allow"] = error.headers["Allow"]
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a refusal
-            response = refuse(error)
-        for name, value in FIXED_HEADERS.items():
-            response.headers.setdefault(name, value)
+            response = refuse_here(error)
         metrics.count(request.path, response.status)
         return response
 
     return refuse_unknown
+
+
+async def _fix_headers(_: web.Request, response: web.StreamResponse) -> None:  # noqa: RUF029
+    response.headers.popall("Server", None)  # it names versions
+    for name, value in FIXED_HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 def refuse(error: Exception) -> web.Response:
@@ -270,7 +281,12 @@ def _retry(response: web.Response, refusal: CloudError) -> web.Response:
 
 
 def to_refusal(error: Exception) -> CloudError:
-    """Return the refusal that answers a failure, whatever it is; tells the operator of it."""
+    """Return the refusal that answers a failure, whatever it is; tells the operator of it.
+
+    Raises the error again where the client is gone: there is no answer, and nothing failed here.
+    """
+    if isinstance(error, ClientConnectionResetError):
+        raise error
     if isinstance(error, CloudError):
         return error
     if is_full(error):

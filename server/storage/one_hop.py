@@ -2,16 +2,22 @@
 
 aiosqlite has a hop each to make a cursor, to execute, to fetch and to close, and one to roll back
 where there is no transaction. A hop is two thread switches, each of which waits for the interpreter
-in a busy process. A halt runs sixty statements.
+in a busy process. A halt runs sixty statements. Statements whose result is not needed run in the
+next hop: BEGIN, and writes by `execute_later`.
 """
 
+import asyncio
 import functools
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Self, TypeVar, cast
 
 import aiosqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+_BEGIN = "BEGIN"  # with or without IMMEDIATE; it runs with the first statement
+T = TypeVar("T")
+_Statement = tuple[str, Sequence[Sequence[Any]]]
 _CHUNK = 64  # rows of an aiosqlite iteration, which nothing uses
 
 
@@ -22,17 +28,73 @@ def connect(file: str, **options: Any) -> Awaitable[aiosqlite.Connection]:
     return connection
 
 
+async def execute_later(
+    connection: AsyncConnection, sql: str, rows: Sequence[Sequence[Any]]
+) -> None:
+    """Execute a driver statement for each of `rows`, without its result.
+
+    On SQLite it takes no hop of its own: the next statement or the commit raises its error.
+    """
+    driver = _find_driver(connection)
+    if driver is None:
+        await connection.exec_driver_sql(sql, list(rows))
+    else:
+        driver.later(sql, rows)
+
+
+async def execute_together(db: AsyncSession, work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`, which awaits statements of `db` only, and return its result.
+
+    On SQLite all of it runs in the thread of the connection, in one hop.
+    """
+    connection = await db.connection()
+    driver = _find_driver(connection)
+    return await (work if driver is None else driver.run_all(work))
+
+
+def _find_driver(connection: AsyncConnection) -> "_Connection | None":
+    pooled = connection.sync_connection.connection if connection.sync_connection else None
+    driver = None if pooled is None else pooled.driver_connection
+    return driver if isinstance(driver, _Connection) else None
+
+
 class _Connection(aiosqlite.Connection):
     """A connection as SQLAlchemy uses it: one task at a time, and cursors for one statement."""
 
     _may_be_open = False  # a call failed or was cancelled: always roll back
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._later: list[_Statement] = []
+        self._is_here = False  # already in the thread: no hop
+
     def cursor(self) -> "_Cursor":  # type: ignore[override]
         """Return a cursor, without a hop."""
         return _Cursor(self)
 
+    def later(self, sql: str, rows: Sequence[Sequence[Any]] = ()) -> None:
+        """Execute a statement with the next hop, which raises its error.
+
+        With `rows` it is executed for each of them, otherwise once.
+        """
+        self._later.append((sql, rows))
+
+    async def commit(self) -> None:
+        """Commit, if anything ran since the begin."""
+        if len(self._later) == 1 and _begins(self._later):
+            self._later.clear()
+            return
+        is_more = bool(self._later)
+        try:
+            await super().commit()
+        except sqlite3.Error:
+            if is_more:  # a statement failed, not the commit: the transaction is still open
+                await self.rollback()
+            raise
+
     async def rollback(self) -> None:
         """Roll back, where there may be a transaction."""
+        self._later.clear()
         if self._may_be_open or self.in_transaction:
             await super().rollback()
             self._may_be_open = False
@@ -41,12 +103,62 @@ class _Connection(aiosqlite.Connection):
         """Run `work` in the connection's thread."""
         await self._execute(work, self._conn)
 
+    async def run_all(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine, which may await this connection only, in the connection's thread.
+
+        On cancellation `work` ends first: it must not run beside a rollback.
+        """
+        running = asyncio.ensure_future(self._execute(self._drive, work))
+        try:
+            return cast("T", await asyncio.shield(running))
+        except asyncio.CancelledError:
+            await asyncio.wait({running})
+            raise
+
+    def _drive(self, work: Coroutine[Any, Any, T]) -> T:
+        self._is_here = True
+        try:
+            work.send(None)
+        except StopIteration as done:
+            return cast("T", done.value)
+        finally:
+            self._is_here = False
+        work.close()
+        raise AssertionError("the coroutine awaited something other than its database connection")
+
     async def _execute(self, fn: Callable[..., object], *args: object, **named: object) -> object:
+        first, self._later = self._later, []
+        if first:
+            fn = functools.partial(_do_first, self._conn, first, fn)
+        if self._is_here:
+            return fn(*args, **named)
         try:
             return await super()._execute(fn, *args, **named)  # type: ignore[no-untyped-call]
         except BaseException:
             self._may_be_open = True
+            if _begins(first) and not self.in_transaction:
+                self._later = first[:1]  # the next statement needs a transaction, too
             raise
+
+
+def _begins(statements: Sequence[_Statement]) -> bool:
+    return bool(statements) and statements[0][0].startswith(_BEGIN)
+
+
+def _do_first(
+    connection: sqlite3.Connection,
+    statements: Sequence[_Statement],
+    work: Callable[..., object],
+    *arguments: object,
+) -> object:
+    cursor = connection.cursor()
+    for sql, rows in statements:
+        if rows:
+            cursor.executemany(sql, rows)
+        else:
+            cursor.execute(sql)
+    cursor.close()
+    return work(*arguments)
 
 
 class _Cursor:
@@ -66,6 +178,9 @@ class _Cursor:
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
         """Execute a statement and fetch its rows."""
+        if sql.startswith(_BEGIN):
+            self._connection.later(sql)
+            return self
         return await self._do(lambda cursor: cursor.execute(sql, parameters))
 
     async def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Self:

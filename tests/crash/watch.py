@@ -3,12 +3,14 @@
 import os
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from contextvars import ContextVar
 from pathlib import Path
 
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
+
+from server.storage import one_hop
 
 _WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -60,20 +62,30 @@ def _plain(root, text):
 
 
 def _watch_commits(point):
-    counts = Counter()
+    counts, waiting = Counter(), defaultdict(set)  # tables by connection, as the driver knows it
+    later = one_hop._Connection.later
+
+    def note(connection, statement):
+        if match := _WRITE.match(statement):
+            waiting[connection].add(match[1])
+
+    def note_later(self, sql, rows=()):
+        note(self, sql)
+        later(self, sql, rows)
+
+    one_hop._Connection.later = note_later
 
     @event.listens_for(Engine, "before_cursor_execute")
     def execute(connection, _cursor, statement, *_rest):
-        if match := _WRITE.match(statement):
-            connection.info.setdefault("written", set()).add(match[1])
+        note(connection.connection.driver_connection, statement)
 
     @event.listens_for(Engine, "rollback")
     def forget(connection):
-        connection.info.pop("written", None)
+        waiting.pop(connection.connection.driver_connection, None)
 
     @event.listens_for(Engine, "commit")
     def before(connection):
-        tables = ",".join(sorted(connection.info.pop("written", ())))
+        tables = ",".join(sorted(waiting.pop(connection.connection.driver_connection, ())))
         if tables:
             counts[tables] += 1
             tables += f" {counts[tables]}" if counts[tables] > 1 else ""

@@ -26,6 +26,14 @@ ROOT = Path(__file__).parents[2]
         ),
         ("export", ("--models", "3", "--releases", "2", "--entries", "300"), "one release later"),
         ("fleet", ("--seconds", "0.5", "--devices", "500", "--hours", "1"), "phone-days"),
+        (
+            "cloud",
+            (
+                *("--files", "3", "--size", "100000", "--uploads", "2"),
+                *("--connections", "20", "--rounds", "1"),
+            ),
+            "parallel uploads",
+        ),
         ("device", ("curl", "--rounds", "1", "--seconds", "0.1", "--package", "1"), "curl's polls"),
     ],
 )

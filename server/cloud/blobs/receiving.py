@@ -35,18 +35,19 @@ class Receiving:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the pieces; raises CloudError above the limit, or unless `name` is their sha256."""
-        digest, begin = hashlib.sha256(), bytearray()
+        digest, begin, is_judged = hashlib.sha256(), bytearray(), not self._is_encrypted
         async for piece in self._pieces:
             self.length += len(piece)
             if self.length > self._limit:
                 raise CloudError(413, "too_large", f"an object may have {self._limit} bytes here.")
             digest.update(piece)
-            if self._is_encrypted and len(begin) < SAMPLE:
-                begin += piece
-                if len(begin) >= SAMPLE:
+            if not is_judged:
+                begin += piece[: SAMPLE - len(begin)]
+                if len(begin) == SAMPLE:
                     check_ciphertext(bytes(begin), "this object")
+                    is_judged, begin = True, bytearray()
             yield piece
-        if self._is_encrypted and len(begin) < SAMPLE:
+        if not is_judged:
             check_ciphertext(bytes(begin), "this object")
         if self._name is not None and not hmac.compare_digest(digest.hexdigest(), self._name):
             raise CloudError(

@@ -240,7 +240,6 @@ def _refuse(error: Exception) -> web.Response:
         headers["Retry-After"] = str(found.seconds)
     return web.Response(
         status=found.status,
-        text=f"{found}\
-",
+        text=f"{found}\n",
         headers=headers,
     )

@@ -20,7 +20,8 @@ from server.cloud.copying.named import copy_missing
 from server.cloud.copying.rows import copy_rows
 from server.cloud.folder import CloudFolder
 from server.cloud.law.journal import announce_again, copy_records
-from server.cloud.settings import CloudSettings
+from server.cloud.law.policies import find_newest
+from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import AppToken, Session, Site
@@ -60,6 +61,8 @@ async def restore(
 ) -> Restored:
     """Make the cloud of `folder` from a backup; raises StorageError.
 
+    A backup that is older than its policy allows is refused.
+
     Accounts that were erased since the backup was made are announced for erasure, by the records
     of the backup and of `former`, the store of the cloud that this one takes the place of; None
     where that is lost, too.
@@ -89,6 +92,7 @@ async def restore(
                     f"the database {place} is not empty: restore into an empty one; nothing was"
                     " changed."
                 )
+        await _check_age(copy, manifest.made_at, now)
         count = await copy_missing(backup.bodies, bodies, copy)
         for store in (backup.bodies, *([former] if former else ())):
             records = await copy_records(store, bodies, now)
@@ -115,6 +119,17 @@ async def _opened(
             yield copy
     finally:
         await asyncio.to_thread(_remove, source)
+
+
+async def _check_age(copy: Sessions, made_at: int, now: int) -> None:
+    """Raise StorageError from the day on which receipts of erasures call this backup gone."""
+    async with copy() as db:
+        policy = await find_newest(db)
+    if policy is not None and now >= (made_at // DAY + policy.days.backups + 1) * DAY:
+        raise StorageError(
+            f"the backup is {(now - made_at) // DAY} days old, and the policy of {policy.region}"
+            f" keeps backups for {policy.days.backups} days: destroy it, and restore a newer one."
+        )
 
 
 async def _begin_anew(db: AsyncSession, generation: bytes, *, keep_sessions: bool) -> None:

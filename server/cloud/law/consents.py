@@ -51,13 +51,17 @@ class Statement(msgspec.Struct, forbid_unknown_fields=True):
 
 async def check_consent(db: AsyncSession, policies: Policies, account: str, now: int) -> None:
     """Raise CloudError unless the owner has agreed to the policy that holds, or to a later one."""
-    signed = await policies.current(now, db)
+    version = await db.scalar(select(Account.consent_version).where(Account.id == account))
+    check_agreed(await policies.current(now, db), version or 0)
+
+
+def check_agreed(signed: Signed | None, version: int) -> None:
+    """Raise CloudError unless who agreed to `version` has agreed to the policy that holds."""
     if signed is None:
         raise CloudError(
             403, "consent_required", "no policy holds here yet, so nothing is taken; try later."
         )
-    version = await db.scalar(select(Account.consent_version).where(Account.id == account))
-    if (version or 0) < signed.policy.version:
+    if version < signed.policy.version:
         raise CloudError(
             403,
             "consent_required",

@@ -10,9 +10,11 @@
 
 From `closed` on there is no way back: without the keys nobody can decrypt but a device of the
 owner, and every door refuses the account. A crash at any point is repaired by running it again.
-A collection that others share is emptied, too, and their membership ends.
+A collection that others share is emptied, too, and their membership ends. While a backup is made
+its bodies stay: an erasure waits for the end of it, or of the lease of one that was cut off.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -70,6 +72,10 @@ SLICE = 500
 """Rows of one transaction."""
 BODIES = 20
 """Bodies of one transaction: on SQLite other writers wait for it."""
+WAIT_SECONDS = 1.0
+"""Between two looks for the end of a backup, which has the bodies that are to go."""
+LONG_QUARANTINE = 365
+"""Days for which a name is not given away while no policy is here that says how long."""
 CONTENT: Final = frozenset({"collections", "members", "vaults"})
 """Tables of accounts that content hangs on; rows of the others go first."""
 ACCOUNTS: Final = Base.metadata.tables["accounts"]
@@ -87,26 +93,27 @@ class Eraser:
     now: Callable[[], int]
     after_step: Callable[[str], None] = lambda _step: None
 
-    async def erase(self, erasure: str) -> None:
-        """Go on with an erasure until it is done; raises StorageError where a body stays."""
+    async def erase(self, erasure: str, until: str = DONE) -> None:
+        """Go on with an erasure `until` a step is done; raises StorageError where a body stays."""
         steps = {
-            ANNOUNCED: self.close,
+            ANNOUNCED: self._close,
             CLOSED: self._list,
             LISTED: self._empty,
             EMPTIED: self._remove,
             REMOVED: self._finish,
         }
-        while (row := await self._load(erasure)) is not None and row.step != DONE:
+        while (row := await self._load(erasure)) is not None and row.step != until:
             await steps[row.step](row)
             self.after_step(STEPS[STEPS.index(row.step) + 1])
 
-    async def close(self, row: Erasure) -> None:
+    async def _close(self, row: Erasure) -> None:
         """Overwrite the keys of an account whose erasure is announced; there is no way back."""
         assert row.account is not None
-        signed = await self._policy(row)
+        signed = await self._find_policy(row)
+        days = LONG_QUARANTINE if signed is None else signed.policy.days.quarantine
         async with self.database.begin() as db:
             await _erase_pages(db)
-            await close_account(db, self.secrets, row.account, signed, self.now())
+            await close_account(db, self.secrets, row.account, self.now() + days * DAY)
             await _pass(db, row, CLOSED)
 
     async def _list(self, row: Erasure) -> None:
@@ -136,12 +143,14 @@ class Eraser:
                     found = (await db.execute(query.order_by(table.id).limit(BODIES))).all()
                     if not found:
                         break
-                    if not await may_remove_bodies(db):
-                        raise StorageError("a backup is made just now, which has these bodies")
-                    for _, name in found:
+                    may_remove = await may_remove_bodies(db)
+                    for _, name in found if may_remove else ():
                         if name is not None:
                             await self._remove_body(name)
-                    await db.execute(delete(table).where(table.id.in_(each.id for each in found)))
+                    gone = [each.id for each in found if may_remove]
+                    await db.execute(delete(table).where(table.id.in_(gone)))
+                if not may_remove:
+                    await asyncio.sleep(WAIT_SECONDS)
         async with self.database.begin() as db:
             await _pass(db, row, EMPTIED)
 
@@ -209,20 +218,26 @@ class Eraser:
         async with self.database() as db:
             return await db.get(Erasure, erasure)
 
+    async def _find_policy(self, row: Erasure) -> Signed | None:
+        """Return the policy of an erasure; the newest where a restored database lacks that one."""
+        known = {each.policy.version: each for each in await self.policies.load(self.now())}
+        return known.get(row.version) or (known[max(known)] if known else None)
+
     async def _policy(self, row: Erasure) -> Signed:
-        return await self.policies.find(row.version, self.now())
+        signed = await self._find_policy(row)
+        if signed is None:
+            raise StorageError("no policy is here, by which an account is erased; accept one.")
+        return signed
 
 
-async def close_account(
-    db: AsyncSession, secrets: Secrets, account: str, signed: Signed, now: int
-) -> None:
-    """Overwrite the keys of an account, quarantine its name, and log everything out."""
+async def close_account(db: AsyncSession, secrets: Secrets, account: str, until: int) -> None:
+    """Overwrite the keys of an account, log everything out, and quarantine its name `until`."""
     await hold_pepper(db, secrets)
     row = await db.scalar(select(Account).where(Account.id == account).with_for_update())
     if row is None or row.is_closed:
         return
     name = secrets.open(row.name, TABLE, account, "name").decode()
-    known, until = secrets.quarantine_hash(name), now + signed.policy.days.quarantine * DAY
+    known = secrets.quarantine_hash(name)
     await db.execute(delete(Quarantine).where(Quarantine.name_hash == known))
     await db.execute(insert(Quarantine).values(name_hash=known, until=until))
     await db.execute(update(Account).where(Account.id == account).values(_blank(secrets, account)))

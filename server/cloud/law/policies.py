@@ -117,16 +117,21 @@ async def accept_policy(
     db: AsyncSession, note: bytes, policy: Policy, texts: Mapping[str, bytes], now: int
 ) -> None:
     """Keep a checked policy; raises FormatError unless it may follow the newest one here."""
-    newest = select(PolicyRow).order_by(PolicyRow.version.desc()).limit(1)
-    row = await db.scalar(newest)
-    if row is not None:
-        # It was verified when it was accepted, and this is about versions alone.
-        check_follows(policy, read_policy(row.note.decode().rpartition("\n\n")[0] + "\n"))
+    newest = await find_newest(db)
+    if newest is not None:
+        check_follows(policy, newest)
     await db.execute(insert(PolicyRow).values(version=policy.version, note=note, accepted_at=now))
     for locale, body in texts.items():
         await db.execute(
             insert(PolicyText).values(version=policy.version, locale=locale, body=body)
         )
+
+
+async def find_newest(db: AsyncSession) -> Policy | None:
+    """Return the policy with the highest version, without verifying its signature again."""
+    query = select(PolicyRow.note).order_by(PolicyRow.version.desc()).limit(1)
+    note = await db.scalar(query)
+    return None if note is None else read_policy(note.decode().rpartition("\n\n")[0] + "\n")
 
 
 async def load_text(db: AsyncSession, version: int, locale: str) -> bytes:

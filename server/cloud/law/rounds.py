@@ -18,7 +18,7 @@ from server.cloud.accounts.owners import lock_owner
 from server.cloud.errors import CloudError
 from server.cloud.law.breaches import find_deadline, list_breaches
 from server.cloud.law.consents import withdraw
-from server.cloud.law.erasure import DONE, Eraser
+from server.cloud.law.erasure import CLOSED, DONE, Eraser
 from server.cloud.law.policies import Policies, Signed
 from server.cloud.law.receipts import Event
 from server.cloud.law.schedule import (
@@ -136,7 +136,7 @@ class Law:
         """
         for row in await self._list_due():
             if row.step == ANNOUNCED:
-                await self._try(self._eraser().close(row), row)
+                await self._try(self._eraser().erase(row.id, CLOSED), row)
 
     async def announce_inactive(self) -> int:
         """Announce the erasure of accounts that were not used for the policy's days."""
@@ -154,7 +154,11 @@ class Law:
         return count
 
     async def erase_due(self) -> int:
-        """Erase what is due; what fails is logged, and is tried again in the next round."""
+        """Erase what is due; what fails is logged, and is tried again in the next round.
+
+        All are closed first, as one of them may have to wait for the end of a backup.
+        """
+        await self.close_due()
         rows = await self._list_due()
         for row in rows:
             await self._try(self._eraser().erase(row.id), row)

@@ -7,6 +7,7 @@ from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.errors import CloudError, not_found
+from server.cloud.storage.bulk import change_rows
 from server.cloud.storage.models import Account, Collection, Member
 
 READ, SHARE, WRITE = 0, 1, 2
@@ -16,6 +17,22 @@ _ACCOUNTS, _COLLECTIONS, _MEMBERS = (
     cast("Table", model.__table__) for model in (Account, Collection, Member)
 )
 _IS_MEMBER = (_MEMBERS.c.collection == bindparam("place")) & _MEMBERS.c.ended.is_(False)
+_FIND = (
+    select(
+        _COLLECTIONS.c.id,
+        _COLLECTIONS.c.uid,
+        _COLLECTIONS.c.owner,
+        _COLLECTIONS.c.sequence,
+        _MEMBERS.c.access,
+    )
+    .join(_MEMBERS, _MEMBERS.c.collection == _COLLECTIONS.c.id)
+    .where(
+        _COLLECTIONS.c.uid == bindparam("uid"),
+        _MEMBERS.c.account == bindparam("account"),
+        _MEMBERS.c.ended.is_(False),
+    )
+)
+_LOCK = _FIND.with_for_update(of=_COLLECTIONS)
 _CHANGES = select(Account.changes).where(Account.id == Member.account).scalar_subquery()
 _SET_SEQUENCE = (
     update(_COLLECTIONS)
@@ -58,14 +75,8 @@ async def find_place(db: AsyncSession, account: str, uid: str, *, is_locked: boo
 
     Locked, no other transaction changes the collection until this one ends.
     """
-    query = (
-        select(Collection.id, Collection.uid, Collection.owner, Collection.sequence, Member.access)
-        .join(Member, Member.collection == Collection.id)
-        .where(Collection.uid == uid, Member.account == account, Member.ended.is_(False))
-    )
-    if is_locked:
-        query = query.with_for_update(of=Collection)
-    row = (await db.execute(query)).one_or_none()
+    connection, query = await db.connection(), _LOCK if is_locked else _FIND
+    row = (await connection.execute(query, {"uid": uid, "account": account})).one_or_none()
     if row is None:
         raise not_found("collection")
     if is_locked:
@@ -88,10 +99,9 @@ async def lock_accounts(db: AsyncSession, collection: int, *more: str) -> None:
 
 async def note_change(db: AsyncSession, collection: int, sequence: int) -> None:
     """Note that a locked collection is at `sequence` now, and for each member that it changed."""
-    connection, place = await db.connection(), {"place": collection}
-    await connection.execute(_SET_SEQUENCE, {**place, "to": sequence})
-    await connection.execute(_COUNT_CHANGE, place)
-    await connection.execute(_NOTE_CHANGE, place)
+    connection, values = await db.connection(), {"place": collection, "to": sequence}
+    for statement in (_SET_SEQUENCE, _COUNT_CHANGE, _NOTE_CHANGE):
+        await change_rows(connection, statement, values)
 
 
 async def note_for(db: AsyncSession, collection: int, *accounts: str) -> None:

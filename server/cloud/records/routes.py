@@ -24,6 +24,7 @@ from server.cloud.records.reading import Reader
 from server.cloud.records.sharing import Sharing
 from server.cloud.records.writing import Order, write_items
 from server.cloud.storage.models import Collection, Member
+from server.storage.one_hop import execute_together
 
 PREFIX = "/api/v1"
 COLLECTION = f"{PREFIX}/collection/{{collection:[A-Za-z0-9_-]{{20,64}}}}"
@@ -241,8 +242,12 @@ async def _write(call: Call, *, must_match: bool) -> None:
             place.check_may_write()
     order = await _receive(call, uid, call.body, must_match=must_match)
     async with services.database.begin() as db:
-        place = await find_place(db, call.account, uid, is_locked=True)
-        await write_items(db, place, order, services.generation)
+        await execute_together(db, _write_order(db, call, uid, order))
+
+
+async def _write_order(db: AsyncSession, call: Call, uid: str, order: Order) -> None:
+    place = await find_place(db, call.account, uid, is_locked=True)
+    await write_items(db, place, order, call.services.generation)
 
 
 def _has_large(item: wire.Item) -> bool:
@@ -258,8 +263,8 @@ async def _receive(call: Call, collection: str, asked: wire.Batch, *, must_match
         for chunk in item.content.chunks
         if chunk.body is not None
     }
-    metas = [(f"the description of {item.uid}", item.content.meta) for item in asked.items]
-    await check_all([*metas, *((f"the chunk {uid}", body) for uid, body in given.items())])
+    metas = {item.uid: item.content.meta for item in asked.items}
+    await check_all({"the description of": metas, "the chunk": given})
     return Order(
         items=asked.items,
         deps=asked.deps or (),

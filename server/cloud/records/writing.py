@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     Row,
     bindparam,
     insert,
@@ -35,10 +34,13 @@ from server.cloud.storage.models import Revision as RevisionRow
 _ROWS = select(ItemRow.id, ItemRow.uid, ItemRow.etag).where(
     ItemRow.collection == bindparam("place"), ItemRow.uid.in_(bindparam("uids", expanding=True))
 )
-_COLUMNS = (
-    *("uid", "version", "key", "sequence", "etag", "meta", "deleted", "chunks", "written_at"),
-)
 _CONTENT = ("sequence", "etag", "meta", "deleted", "chunks", "written_at")
+_COLUMNS = ("collection", "uid", "version", "key", *_CONTENT)
+_CHANGE = (
+    update(ItemRow)
+    .where(ItemRow.id == bindparam("row"))
+    .values({name: bindparam(name) for name in _CONTENT})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +75,25 @@ async def write_items(db: AsyncSession, place: Place, order: Order, generation: 
     if not items:
         return
     replaced = {rows[item.uid].id: item.content.uid for item in items if item.uid in rows}
-    await _check_never_written(db, replaced)
+    if replaced:
+        await _check_never_written(db, replaced)
     chunks = await _choose_chunks(db, place, order, items)
     added = sum(len(item.content.meta) for item in items) + sum(each.length for each in chunks)
     await charge(db, place.owner, added)
     await add_chunks(db, place.id, chunks, order.now)
     if replaced:
         await _keep_revisions(db, list(replaced), order.now)
-    values = [
-        _values(item, place.sequence + number, order.now) for number, item in enumerate(items, 1)
-    ]
-    new = [each for each in values if each["uid"] not in rows]
-    changed = [{**each, "row": rows[each["uid"]].id} for each in values if each["uid"] in rows]
-    connection = await db.connection()
+    new, changed = [], []
+    for sequence, item in enumerate(items, place.sequence + 1):
+        content = _content(item, sequence, order.now)
+        if item.uid in rows:
+            changed.append({"row": rows[item.uid].id, **dict(zip(_CONTENT, content, strict=True))})
+        else:
+            new.append((place.id, item.uid, item.version, item.encryptionKey, *content))
     if new:
-        added_rows = [(place.id, *(each[name] for name in _COLUMNS)) for each in new]
-        await insert_rows(db, ItemRow, ("collection", *_COLUMNS), added_rows)
+        await insert_rows(db, ItemRow, _COLUMNS, new)
     if changed:
-        columns: dict[str, BindParameter[object]] = {name: bindparam(name) for name in _CONTENT}
-        statement = update(ItemRow).where(ItemRow.id == bindparam("row")).values(columns)
-        await connection.execute(statement, changed)
+        await (await db.connection()).execute(_CHANGE, changed)
     await note_change(db, place.id, place.sequence + len(items))
 
 
@@ -128,7 +129,7 @@ async def _check_never_written(db: AsyncSession, replaced: dict[int, str]) -> No
     query = select(RevisionRow.item, RevisionRow.etag).where(
         RevisionRow.item.in_(replaced), RevisionRow.etag.in_(replaced.values())
     )
-    for item, etag in (await db.execute(query)).all() if replaced else ():
+    for item, etag in (await db.execute(query)).all():
         if replaced[item] == etag:
             raise CloudError(
                 400, "revision_exists", "an item was at this revision before; make a new one."
@@ -156,15 +157,8 @@ async def _keep_revisions(db: AsyncSession, items: Sequence[int], now: int) -> N
     await db.execute(insert(RevisionRow).from_select(columns, old.where(ItemRow.id.in_(items))))
 
 
-def _values(item: Item, sequence: int, now: int) -> dict[str, object]:
-    return {
-        "uid": item.uid,
-        "version": item.version,
-        "key": item.encryptionKey,
-        "sequence": sequence,
-        "etag": item.content.uid,
-        "meta": item.content.meta,
-        "deleted": item.content.deleted,
-        "chunks": msgspec.msgpack.encode([chunk.uid for chunk in item.content.chunks]),
-        "written_at": now,
-    }
+def _content(item: Item, sequence: int, now: int) -> tuple[object, ...]:
+    """Return what `_CONTENT` names."""
+    content = item.content
+    chunks = msgspec.msgpack.encode([chunk.uid for chunk in content.chunks])
+    return (sequence, content.uid, content.meta, content.deleted, chunks, now)

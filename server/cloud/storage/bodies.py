@@ -86,10 +86,12 @@ class LocalBodies:
             with file:
                 held = bytearray()
                 async for piece in pieces:
-                    held += piece
-                    if len(held) >= PIECE:
-                        await asyncio.to_thread(_write, file, held)
-                        held = bytearray()
+                    if len(held) + len(piece) < PIECE:
+                        held += piece
+                        continue
+                    # Large ones are not copied: many uploads at one time would take much memory.
+                    await asyncio.to_thread(_write, file, held, piece)
+                    held = bytearray()
                 await asyncio.to_thread(_finish, file, held, temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -167,10 +169,11 @@ def _finish(file: BinaryIO, rest: bytearray, temporary: Path, path: Path) -> Non
     sync_folder(path.parent)
 
 
-def _write(file: BinaryIO, data: bytearray) -> None:
-    left = memoryview(data)
-    while left:  # a raw file may take less than it is given
-        left = left[file.write(left) :]
+def _write(file: BinaryIO, *pieces: bytes | bytearray) -> None:
+    for piece in pieces:
+        left = memoryview(piece)
+        while left:  # a raw file may take less than it is given
+            left = left[file.write(left) :]
 
 
 def _open(path: Path, first: int) -> BinaryIO:

@@ -55,6 +55,19 @@ def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
     assert [path.name for path in folder.iterdir()] == ["cloud.toml"]
 
 
+def test_a_former_cloud_without_its_bodies_is_refused(tmp_path):
+    """Otherwise what was erased there would come back, and no sentence say so."""
+    for name in ("former", "new"):
+        words = ["--folder", str(tmp_path / name), "--pepper", str(tmp_path / f"{name}.pepper")]
+        made = CliRunner().invoke(cli, ["cloud", "init", *words, "--region", "id"])
+        assert made.exit_code == 0, made.output
+    words = ["--from", tmp_path / "backup", "--folder", tmp_path / "new"]
+    words = [*map(str, words), "--former", str(tmp_path / "former")]
+    ran = CliRunner().invoke(cli, ["cloud", "restore", *words])
+    assert "former/bodies is not there" in str(ran.exception)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["cloud.toml"]
+
+
 @pytest.mark.parametrize("module", ["server.cli", "server.app", "server.cli.state"])
 def test_nothing_else_imports_the_cloud(module):
     """Without `cloud init` the other services are unchanged."""

@@ -2,7 +2,14 @@
 
 import pytest
 
+from server.cloud.law import rounds
 from tests.server.cloud.device import running
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Let a request wait for the end of its erasure, however busy the machine is."""
+    monkeypatch.setattr(rounds, "PATIENCE_SECONDS", None)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Which bodies the gate accepts, measured: ciphertext, but no containers and no text."""
 
+import base64
 import hashlib
 import lzma
 import os
@@ -34,6 +35,7 @@ REFUSED = {
     "vCard": (VCARD, 5000, 50_000),
     "text": (TEXT, 5000, 90_000),
     "text of 1 KiB": (TEXT[:LEAST], 50, 2000),
+    "base64 of 1 KiB": (base64.b64encode(NOISE[:798]), 100, 200),
     "deflate": (zlib.compress(VCARD, 9), 20, 5000),
     "zeros": (bytes(LEAST), 1000, 50_000),
     "an age file's header before text": (AGE + TEXT, 5000, 90_000),

@@ -1,8 +1,8 @@
 """Claim C6: no secret of an owner is on the server, not even in its memory.
 
-An owner's real client stores canaries. Then the folder, the log, the metrics and a dump of the
-running process are searched for them and for the client's keys, in each usual form. Names are found
-in memory, which shows that the search works.
+An owner's real client stores canaries and recovery words. Then the folder, the log, the metrics and
+a dump of the running process are searched for them and for the client's keys, in each usual form.
+Names are found in memory, which shows that the search works.
 """
 
 import base64
@@ -29,6 +29,7 @@ CANARIES = {
     "PASSWORD": "canary password ombak kayu",
     "CONTENT": "canary content: 0812-3456-7890",
     "TITLE": "canary title of a note",
+    "WORDS": "canary ombak pasir kayu angin bulan laut batu daun hujan api awan",
 }
 
 
@@ -101,6 +102,7 @@ def test_nothing_of_an_owner_is_on_the_server(tmp_path):
             in_memory = set()
             secrets = {name: text.encode() for name, text in CANARIES.items()}
             keys = json.loads(client.stdout)
+            assert len(keys) == 6
             secrets |= {name: bytes.fromhex(key) for name, key in keys.items()}
             for region in dump_memory(server.pid):
                 in_memory |= find(secrets, region)

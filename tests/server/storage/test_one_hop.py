@@ -1,11 +1,17 @@
 """A statement takes one hop to SQLite's thread, and an empty operation takes none."""
 
+import asyncio
+import threading
+
 import aiosqlite
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from server.storage import engine
 from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.one_hop import execute_later, execute_together
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def hops(monkeypatch):
     execute = aiosqlite.Connection._execute
 
     async def counted(self, function, *arguments, **named):
-        names.append(function.__name__)
+        names.append(getattr(function, "__name__", "work"))
         return await execute(self, function, *arguments, **named)
 
     monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
@@ -32,14 +38,14 @@ def hops(monkeypatch):
 
 
 async def test_a_statement_takes_one_hop(hops, sessions):
-    """So do begin and end of a transaction."""
+    """So does the end of a transaction. The begin runs in the hop of the first statement."""
     hops.clear()
     async with sessions.begin() as session:
         made = await session.execute(text("INSERT INTO things VALUES ('a'), ('b') RETURNING name"))
         assert made.scalars().all() == ["a", "b"]
         changed = await session.execute(text("UPDATE things SET name = name || 'c'"))
         assert changed.rowcount == 2
-    assert hops == ["work", "work", "work", "commit"]
+    assert hops == ["work", "work", "commit"]
 
 
 async def test_rows_that_were_read_are_rolled_back_once(hops, sessions):
@@ -47,7 +53,7 @@ async def test_rows_that_were_read_are_rolled_back_once(hops, sessions):
     hops.clear()
     async with sessions() as session:
         await session.execute(text("SELECT name FROM things"))
-    assert hops == ["work", "work", "rollback"]
+    assert hops == ["work", "rollback"]
 
 
 async def test_many_rows_are_written_in_one_hop(hops, sessions):
@@ -57,7 +63,93 @@ async def test_many_rows_are_written_in_one_hop(hops, sessions):
     async with sessions.begin() as session:
         await session.execute(text("INSERT INTO things VALUES (:name)"), rows)
         count = await session.scalar(text("SELECT count(*) FROM things"))
-    assert (count, hops) == (5, ["work", "work", "work", "commit"])
+    assert (count, hops) == (5, ["work", "work", "commit"])
+
+
+async def test_a_transaction_without_a_statement_takes_none(hops, sessions):
+    """Neither its begin nor its end."""
+    hops.clear()
+    async with sessions.begin() as session:
+        await session.connection()
+    assert hops == []
+
+
+async def test_what_is_written_later_is_there_in_the_end(hops, sessions):
+    """It takes no hop, and is gone where the transaction is rolled back."""
+    hops.clear()
+    for is_kept in (False, True):
+        async with sessions.begin() as session:
+            insert = "INSERT INTO things VALUES (?)"
+            await execute_later(await session.connection(), insert, [("a",), ("b",)])
+            if not is_kept:
+                await session.rollback()
+    assert len(hops) == 1  # the commit
+    async with sessions() as session:
+        assert (await session.scalars(text("SELECT name FROM things"))).all() == ["a", "b"]
+
+
+async def test_an_error_of_what_is_written_later_fails_the_transaction(sessions):
+    """As commit raises it, and the next transaction finds nothing of it."""
+    async with sessions() as session:
+        connection = await session.connection()
+        await execute_later(connection, "INSERT INTO things VALUES (?)", [("a",), ("a",)])
+        with pytest.raises(IntegrityError):
+            await session.commit()
+    async with sessions.begin() as session:
+        assert await session.scalar(text("SELECT count(*) FROM things")) == 0
+
+
+async def test_what_is_done_together_takes_one_hop(hops, sessions):
+    """With its answer, or its error."""
+
+    async def work(session):
+        await session.execute(text("INSERT INTO things VALUES ('a')"))
+        return await session.scalar(text("SELECT count(*) FROM things"))
+
+    hops.clear()
+    async with sessions.begin() as session:
+        assert await execute_together(session, work(session)) == 1
+    assert len(hops) == 2
+    with pytest.raises(IntegrityError):
+        async with sessions.begin() as session:
+            await execute_together(session, work(session))
+
+
+async def test_work_that_is_cancelled_ends_before_it_is_rolled_back(sessions):
+    """Its thread and the rollback never meet in one session."""
+    begun, may_go_on = asyncio.Event(), threading.Event()
+    loop, seen = asyncio.get_running_loop(), []
+
+    async def work(session):
+        await session.execute(text("INSERT INTO things VALUES ('a')"))
+        loop.call_soon_threadsafe(begun.set)
+        may_go_on.wait()
+        seen.append(await session.scalar(text("SELECT count(*) FROM things")))
+
+    async def write():
+        async with sessions.begin() as session:
+            await execute_together(session, work(session))
+
+    task = asyncio.create_task(write())
+    await begun.wait()
+    task.cancel()
+    loop.call_later(0, may_go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert seen == [1]
+    async with sessions() as session:
+        assert await session.scalar(text("SELECT count(*) FROM things")) == 0
+
+
+async def test_work_that_waits_for_something_else_is_refused(sessions):
+    """It would stop the thread."""
+
+    async def work():
+        await asyncio.sleep(0)
+
+    async with sessions() as session:
+        with pytest.raises(AssertionError, match="something other"):
+            await execute_together(session, work())
 
 
 @pytest.mark.parametrize("statement", ["INSERT", "INSERT OR ROLLBACK"])
@@ -70,3 +162,23 @@ async def test_a_transaction_that_failed_is_rolled_back(hops, sessions, statemen
     assert "rollback" in hops
     async with sessions.begin() as session:
         assert await session.scalar(text("SELECT count(*) FROM things")) == 0
+
+
+async def test_after_a_begin_that_failed_nothing_is_written_outside_of_a_transaction(
+    tmp_path, monkeypatch
+):
+    """A caller that continues begins with the next statement."""
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
+    gate = engine.WriteGate()
+    async with open_database(tmp_path / "database", gate) as sessions:
+        async with sessions.begin() as session:
+            await session.execute(text("CREATE TABLE things (name TEXT UNIQUE)"))
+        async with sessions.begin() as session:
+            gate.take(0, is_urgent=False)
+            with pytest.raises(StorageError, match="locked"):
+                await session.execute(text("INSERT INTO things VALUES ('a')"))
+            gate.give()
+            await session.execute(text("INSERT INTO things VALUES ('b')"))
+            await session.rollback()
+        async with sessions() as session:
+            assert await session.scalar(text("SELECT count(*) FROM things")) == 0

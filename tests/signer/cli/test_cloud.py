@@ -1,8 +1,11 @@
 """`cloud policy`: the examples are signed and said in plain words; what is wrong is named."""
 
+import re
 from pathlib import Path
 
 import pytest
+
+from server.core.cloud_policy import Deadlines, Lifetimes
 
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "cloud" / "policies"
 
@@ -66,3 +69,16 @@ def test_only_a_policy_key_signs(sign, tmp_path):
     (tmp_path / "bad.md").write_bytes(b"\xff")
     status, _, errors = sign(EXAMPLES / "id.toml", text=f"en={tmp_path / 'bad.md'}")
     assert (status, "UTF-8" in errors) == (1, True)
+
+
+@pytest.mark.parametrize("region", ["br", "cn", "eu", "id", "in"])
+def test_each_number_of_an_example_has_its_source(region):
+    """The line above it names an article, or says that the law has no number."""
+    lines = (EXAMPLES / f"{region}.toml").read_text().splitlines()
+    numbers = [number for number, line in enumerate(lines) if re.match(r"\w+ = \d", line)]
+    own = ("schema", "version", "from")
+    sourced = [number for number in numbers if lines[number].split()[0] not in own]
+    assert len(sourced) == 3 + len(Deadlines.__struct_fields__) + len(Lifetimes.__struct_fields__)
+    for number in sourced:
+        source = lines[number - 1]
+        assert re.match(r"# (?:No number in the law; ours: |[A-Z].*? \d+)", source), lines[number]

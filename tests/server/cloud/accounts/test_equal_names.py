@@ -1,10 +1,12 @@
 """Known and unknown names: the same answers, statements and work.
 
-Times are compared by `soak/cloud_names.py`, on an idle machine.
+Times of the clock are compared by `python -m soak.cloud_names`, which takes 2,000 tries of each.
 """
 
 import os
+import random
 import re
+import time
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -12,6 +14,8 @@ from nacl.signing import SigningKey, VerifyKey
 from sqlalchemy import Engine, event
 
 from server.cloud import secrets
+from soak.cloud_names import compare as compare_ranks
+from soak.cloud_names import measure_rotation
 from tests.server.cloud.device import PEPPER, SALTS, Device, running
 
 CHALLENGE = "authentication/login_challenge/"
@@ -107,3 +111,20 @@ async def compare(work, cloud):
     statements = [each for each in done["ani"][0] if each.startswith("SELECT")]
     assert (len(statements), done["ani"][0].count("decrypt")) == (1, 4)
     assert "verify 0" in done["ani"][1]
+
+
+async def test_processor_times_do_not_tell_names_apart(tmp_path):
+    """Before and after a rotation; a busy machine changes no processor times."""
+    before, after = await measure_rotation(tmp_path, 200, time.process_time)
+    for found in (before, after):
+        assert set(found) == {"challenge", "login"}
+        # By chance one run in 250,000 has less.
+        assert min(found.values()) > 1e-6
+
+
+def test_the_rank_test_finds_a_difference():
+    """Of three tenths of the deviation; equal samples are not told apart."""
+    drawn = random.Random(1)
+    first = [drawn.gauss(0, 1) for _ in range(1000)]
+    assert compare_ranks(first, [drawn.gauss(0, 1) for _ in range(1000)]) > 1e-2
+    assert compare_ranks(first, [drawn.gauss(0.3, 1) for _ in range(1000)]) < 1e-4

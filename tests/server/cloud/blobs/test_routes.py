@@ -5,6 +5,8 @@ import hashlib
 import os
 
 import pytest
+import structlog
+from aiohttp import ClientConnectionResetError, ClientError, web
 
 from tests.server.cloud.device import running
 
@@ -128,3 +130,18 @@ async def test_a_vault_within_the_quota(place, tmp_path):
         await program.ask("DELETE", "photos/")
         assert (await program.ask("POST", "photos/?create=true"))[0] == 200
         assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
+
+
+async def test_a_client_that_hangs_up_is_no_failure_of_storage(cloud, monkeypatch):
+    """A download that was cut off gets no answer, and leaves no line in the log."""
+    program = await make_program(cloud)
+    await program.ask("POST", "photos/?create=true")
+    await program.ask("POST", f"photos/data/{NAME}", BODY)
+
+    async def hang_up(*_):  # noqa: RUF029 - a handler
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr(web.StreamResponse, "write", hang_up)
+    with structlog.testing.capture_logs() as logs, pytest.raises(ClientError):
+        await program.ask("GET", f"photos/data/{NAME}")
+    assert logs == []

@@ -16,7 +16,7 @@ from server.cloud.copying.named import DamagedError
 from server.cloud.copying.restore import restore
 from server.cloud.folder import CloudFolder
 from server.cloud.law.journal import load_records
-from server.cloud.settings import CloudSettings
+from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.lease import BACKUP, take_lease
@@ -25,6 +25,7 @@ from server.storage.errors import StorageError
 from server.storage.place import PostgresAddress
 from tests.server.cloud.device import NOW, change, make_item, running
 from tests.server.cloud.law.conftest import go_round, open_law
+from tests.server.cloud.policies import DAYS
 
 BIG = 20_000
 SETTINGS = CloudSettings(region="id")
@@ -76,7 +77,9 @@ async def make_backup(database, bodies, backup, now=NOW):
     return await back_up("id", database, bodies, backup, now)
 
 
-async def restore_into(backup, folder, settings, bodies, *, former=None, keep_sessions=False):
+async def restore_into(
+    backup, folder, settings, bodies, *, now=NOW, former=None, keep_sessions=False
+):
     """Restore a backup; returns the counts."""
     return await restore(
         backup,
@@ -84,7 +87,7 @@ async def restore_into(backup, folder, settings, bodies, *, former=None, keep_se
         settings,
         bodies,
         os.urandom,
-        now=NOW,
+        now=now,
         former=former,
         keep_sessions=keep_sessions,
     )
@@ -230,6 +233,21 @@ async def test_what_was_erased_stays_erased(
     # The record is there for the next backup, and its restore.
     there = LocalBodies(again / "bodies", os.urandom)
     assert [record.id for record in await load_records(there)] == [erased["id"]]
+
+
+async def test_a_backup_is_restored_for_the_days_of_its_policy(
+    database, bodies, backup, owner, tmp_path
+):
+    """From the day on which a receipt of erasure calls it gone, it is refused."""
+    del owner
+    await make_backup(database, bodies, backup)
+    gone = (NOW // DAY + DAYS["backups"] + 1) * DAY
+    folder = CloudFolder(tmp_path / "again")
+    there = LocalBodies(folder.bodies, os.urandom)
+    with pytest.raises(StorageError, match="keeps backups for 14 days"):
+        await restore_into(backup, folder, SETTINGS, there, now=gone)
+    assert not folder.settings.exists()
+    assert (await restore_into(backup, folder, SETTINGS, there, now=gone - 1)).bodies == 3
 
 
 async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, tmp_path):

@@ -4,14 +4,20 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import LargeBinary, String, select, update
 
+from server.cloud.law import erasure
 from server.cloud.law.erasure import STEPS
+from server.cloud.law.policies import Policies
 from server.cloud.law.receipts import hash_account
+from server.cloud.law.schedule import ASKED, Announcement, announce
 from server.cloud.storage import law_models
-from server.cloud.storage.models import Base, Lease
+from server.cloud.storage.law_models import Erasure
+from server.cloud.storage.lease import BACKUP, may_remove_bodies, take_lease
+from server.cloud.storage.models import Account, Base, Lease
 from server.core.tlog import CompactTree, leaf_hash
 from tests.server.cloud.blobs.test_routes import BODY, NAME, Program
 from tests.server.cloud.device import NOW, Device, change, make_item, running
@@ -101,6 +107,44 @@ async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
     assert (await device.ask("GET", "usage"))[0] == 401
     assert (await device.log_in())[0] == 401
     assert len((await other.call("GET", f"collection/{theirs}/item/"))[1]["data"]) == 2
+
+
+async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeypatch):
+    """The account is closed meanwhile, and its erasure goes on without another round."""
+    device = await cloud.device()
+    await fill(cloud, device)
+    looked, look = asyncio.Event(), may_remove_bodies
+
+    async def look_and_tell(db):
+        looked.set()
+        return await look(db)
+
+    monkeypatch.setattr(erasure, "may_remove_bodies", look_and_tell)
+    monkeypatch.setattr(erasure, "WAIT_SECONDS", 0)
+    lease = await take_lease(law.database, BACKUP)
+    async with law.database() as db:
+        account = await db.scalar(select(Account.id))
+    erasing = asyncio.create_task(law.ask_to_erase(account))
+    await looked.wait()
+    assert (await device.ask("GET", "usage"))[0] == 401
+    assert len(list_bodies(tmp_path)) == 2
+    await lease.release(law.database)
+    assert (await erasing).step == erasure.DONE
+    assert list_bodies(tmp_path) == []
+
+
+async def test_without_a_policy_what_is_due_is_closed_all_the_same(cloud, law):
+    """As in a database that was restored; the rest is done when a policy is there."""
+    device = await cloud.device()
+    async with law.database.begin() as db:
+        account = await db.scalar(select(Account.id))
+        await announce(db, Announcement("e" * 22, account, ASKED, NOW, NOW, NOW + DAY, version=0))
+    await replace(law, policies=Policies(law.database, "")).close_due()
+    assert (await device.ask("GET", "usage"))[0] == 401
+    assert (await device.log_in())[0] == 401
+    await go_round(law)
+    async with law.database() as db:
+        assert await db.scalar(select(Erasure.step)) == erasure.DONE
 
 
 async def test_a_name_is_free_again_after_quarantine(cloud, law):

@@ -5,10 +5,7 @@ a new resource is tested from its first day on.
 """
 
 # ruff: noqa: RUF029 - handlers are awaited, whether they wait themselves or not
-import asyncio
 import itertools
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,28 +15,20 @@ from server.release.api.operation import Reply
 from server.release.api.pagination import PageQuery
 from tests.server.release.api.toys import TOYS, operation
 from tests.server.release.api_world import api_world
+from tests.server.stranger import try_out
 
 FOLDER = Path(__file__).parent
 
 
-async def try_out(port, folder, *options):
-    """Run Schemathesis in `folder`; return its exit status and its output."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "schemathesis.cli"),
-        *("--config-file", str(FOLDER / "schemathesis.toml"), "--no-color", "run"),
-        *(f"http://127.0.0.1:{port}/api/v1/openapi.json", *options),
-        cwd=folder,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": str(FOLDER / "schemathesis_hooks.py")},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+async def try_api(port, folder, *options):
+    """Run Schemathesis in `folder` on the API at a port; return its exit status and its output."""
+    return await try_out(
+        f"http://127.0.0.1:{port}/api/v1/openapi.json",
+        FOLDER / "schemathesis.toml",
+        folder,
+        *options,
+        SCHEMATHESIS_HOOKS=str(FOLDER / "schemathesis_hooks.py"),
     )
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, output.decode()
 
 
 def counting():
@@ -58,7 +47,7 @@ RUNS = {
 async def test_all_operations(world, tmp_path, options):
     """Every operation of the served page, with all rights and without a token."""
     async with api_world(world, entropy=counting()) as api:
-        status, output = await try_out(api.port, tmp_path, *options, "--max-examples", "3")
+        status, output = await try_api(api.port, tmp_path, *options, "--max-examples", "3")
     assert status == 0, output
 
 
@@ -66,7 +55,7 @@ async def test_every_kind_of_operation(fresh, tmp_path):
     """Bodies, pages, If-Match, keys and bytes, on the small API that has them all."""
     header = ("-H", "Authorization: Bearer admin")
     async with api_world(fresh, with_schema(TOYS), entropy=counting()) as api:
-        status, output = await try_out(api.port, tmp_path, *header, "--max-examples", "3")
+        status, output = await try_api(api.port, tmp_path, *header, "--max-examples", "3")
     assert status == 0, output
 
 
@@ -88,7 +77,7 @@ async def test_the_stranger_finds_faults(fresh, tmp_path):
     )
     header = ("-H", "Authorization: Bearer admin")
     async with api_world(fresh, with_schema(faulty), entropy=counting()) as api:
-        status, output = await try_out(api.port, tmp_path, *header, "--max-examples", "3")
+        status, output = await try_api(api.port, tmp_path, *header, "--max-examples", "3")
     assert status == 1
     assert "Server error" in output
     assert "Response violates schema" in output
