@@ -4,6 +4,7 @@ The engine is left out, and so is the restart into what was installed: of an ins
 examines what leaves. A user's client installs by itself, or not at all.
 """
 
+import os
 import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -22,6 +23,9 @@ from client_sim.engine.journal import Disk
 from client_sim.engine.slots import Slots
 from client_sim.world import Client, Event, Factory, Public, World
 
+_SHARED: Final = "/dev/shm"  # noqa: S108  # a folder of a random name in it
+# A thousand polls would each wait for a disk; without such a folder the usual one is taken.
+_MEMORY: Final = _SHARED if os.access(_SHARED, os.W_OK) else None
 _KEPT: Final = "download "
 """Begins the names under which the folder of downloads is kept among the client's state."""
 
@@ -48,7 +52,7 @@ class InstallingClient:
 
     def poll(self) -> str:
         """Poll and install; say in a sentence how that ended."""
-        with tempfile.TemporaryDirectory(prefix="hening-lab-") as name:
+        with tempfile.TemporaryDirectory(prefix="hening-lab-", dir=_MEMORY) as name:
             folder = Path(name)
             _unpack(self.world.state, folder)
             try:

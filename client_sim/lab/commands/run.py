@@ -18,6 +18,8 @@ from client_sim.lab.programme.plan import Plan
 from client_sim.lab.programme.records import load_clock, load_mutation
 from client_sim.lab.programme.result import Report
 
+_ENOUGH: Final = 2  # independent methods that found a leaky client
+_SURE: Final = 3  # of them, for a release; `lab mutants` goes on until all have looked
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -140,9 +142,14 @@ def _run(
         matrix = None
         wants_matrix = client == "clean" if mutants is None else mutants
         if wants_matrix and not result.given_up:
-            profile = "mutant" if full else "probe"
+            profile, enough = ("mutant", _SURE) if full else ("probe", _ENOUGH)
             try:
-                matrix = run_matrix(profile, seed, jobs, tell, libraries=(OURS,), quick=not full)
+                matrix = run_matrix(
+                    *(profile, seed, jobs, tell),
+                    libraries=(OURS,),
+                    quick=not full,
+                    enough=enough,
+                )
             except ClientOverdueError as error:
                 result = replace(result, given_up=f"the kill matrix is missing: {error}")
     return Report(result, matrix, None if matrix is None else load_mutation(), timed)

@@ -8,6 +8,7 @@ holds.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
@@ -97,9 +98,8 @@ def _freshness(
     both = [
         (mine, theirs)
         for one, other in pairs
-        for mine in decode_intervals(one)
-        for theirs in decode_intervals(other)
-        if mine.poll == theirs.poll and mine.poll in polls
+        for mine, theirs in product(_choose(one, polls), _choose(other, polls))
+        if mine.poll == theirs.poll
     ]
     equal = [(mine, theirs) for mine, theirs in both if mine.is_as_long_as(theirs)]
     if len(equal) < _FEWEST or 2 * len(equal) <= len(both):
@@ -109,6 +109,10 @@ def _freshness(
         "so they are not drawn afresh"
     )
     return (_finding(equal[0][0], explanation, equal[0][1]),)
+
+
+def _choose(observation: Observation, polls: range) -> tuple[Interval, ...]:
+    return tuple(each for each in decode_intervals(observation) if each.poll in polls)
 
 
 def _history(one: Observation, other: Observation, polls: frozenset[int]) -> Iterator[Finding]:

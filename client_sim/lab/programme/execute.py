@@ -39,7 +39,6 @@ from client_sim.tape import Tape
 from client_sim.world import Factory
 
 _LAYERS: Final = 2  # of the canary search that a small case is judged by
-_ENOUGH: Final = 2  # oracles that found a client of a sample
 _PHONES: Final = 40  # that are surveyed
 _CHUNK: Final = 25  # cases of a task: progress moves, and processes end together
 
@@ -182,7 +181,8 @@ def _measure_crossings(batteries: Sequence[Battery], seed: int) -> Crossings | N
 
 def _describe_scope(batteries: Sequence[Battery], profile: str) -> str:
     """Say how much was asked, and from how many countries its owners are."""
-    owners = 2 * next((each.size for each in batteries if each.oracle == "personal"), 1)
+    asked = [each for each in batteries if each.oracle == "personal"]
+    owners = sum(each.size * len(each.make(0).settings) for each in asked) or 2
     countries, networks, languages = count_homes(owners)
     return (
         f"{len(batteries)} batteries, profile {profile}; owners of {countries} countries,"
@@ -198,11 +198,12 @@ def run_matrix(
     *,
     libraries: tuple[str, ...],
     quick: bool,
+    enough: int | None = None,
 ) -> Matrix:
     """Try the instrument on leaky clients; with our library also on harmless ones and servers.
 
-    `quick` takes one client or server of each family, which the seed chooses, and goes on to the
-    next client when two oracles have found it.
+    `quick` takes one client or server of each family, which the seed chooses. A client that
+    `enough` independent methods have found is asked nothing more; None asks it everything.
     """
     plan = Plan("", profile, seed)
     names = (*libraries, HARMLESS) if OURS in libraries else libraries
@@ -226,7 +227,7 @@ def run_matrix(
             tell("mutants", len(rows) + len(equivalents), len(mutants) + len(servers))
 
         calls = [
-            (plan, name, number, _ENOUGH if quick and name != HARMLESS else None)
+            (plan, name, number, None if name == HARMLESS else enough)
             for name, number, _ in mutants
         ]
         # Both are handed out before either is waited for: no process is idle in between.
