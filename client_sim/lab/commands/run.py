@@ -17,6 +17,7 @@ from client_sim.lab.programme.library import OURS
 from client_sim.lab.programme.plan import Plan
 from client_sim.lab.programme.records import load_clock, load_mutation
 from client_sim.lab.programme.result import Report
+from client_sim.lab.programme.workers import open_pool
 
 _ENOUGH: Final = 2  # independent methods that found a leaky client
 _SURE: Final = 3  # of them, for a release; `lab mutants` goes on until all have looked
@@ -137,8 +138,9 @@ def _run(
     clock: Path | None,
 ) -> Report:
     timed = None if clock is None else load_clock(clock)
-    with show_progress() as tell:
-        result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell)
+    # What one worker has parsed and checked for the client, leaky clients need, too.
+    with show_progress() as tell, open_pool(jobs) as pool:
+        result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell, pool)
         matrix = None
         wants_matrix = client == "clean" if mutants is None else mutants
         if wants_matrix and not result.given_up:
@@ -149,6 +151,7 @@ def _run(
                     libraries=(OURS,),
                     quick=not full,
                     enough=enough,
+                    pool=pool,
                 )
             except ClientOverdueError as error:
                 result = replace(result, given_up=f"the kill matrix is missing: {error}")

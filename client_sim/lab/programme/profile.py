@@ -66,7 +66,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "public": (200, 24, 8, 8),
     "horizon": (12, 2, 2, 2),
     "phases": (10, 1, 1, 1),
-    "server-state": (_ALL, 246, 123, 123),
+    "server-state": (_ALL, 123, 123, 123),
     "timing": (100, 20, 4, 4),
     "stationarity": (20, 4, 2, 1),
     "parts": (_ALL, 16, 0, 0),
