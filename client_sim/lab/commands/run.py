@@ -36,7 +36,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="clean, 2014, toy, a mutant's id, or package.module:factory.",
 )
 @click.option(
-    "--full", is_flag=True, help="All that a release takes, about ten minutes; else a minute."
+    "--full", is_flag=True, help="All that a release takes, many minutes; else about one."
 )
 @click.option(
     "--mutants/--no-mutants",
