@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeGuard, cast
 
 from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient
@@ -38,9 +38,15 @@ def install_too(factory: Factory) -> Factory:
 
     def make(world: World) -> Client:
         client = factory(world)
-        return InstallingClient(client) if isinstance(client, PollingClient) else client
+        return InstallingClient(client) if _is_polling(client) else client
 
     return make
+
+
+def _is_polling(client: Client) -> TypeGuard[PollingClient]:
+    """Whether it is the polling client, also one whose module was imported anew."""
+    kind = PollingClient.__module__, PollingClient.__qualname__
+    return any((each.__module__, each.__qualname__) == kind for each in type(client).__mro__)
 
 
 class InstallingClient:

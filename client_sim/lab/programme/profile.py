@@ -33,7 +33,7 @@ RARE: Final[Mapping[str, int]] = MappingProxyType(
     {
         "determinism": 20,  # three parities in each: two keys that were drawn differ in some
         "fleet": 4,
-        "machine": 8,
+        "machine": 16,
         "server-state": 246,
         "faults": 40,
         "split": 1,
@@ -44,7 +44,7 @@ RARE: Final[Mapping[str, int]] = MappingProxyType(
         "crossed": 210,  # nearly each triple of conditions, once
         "install-faults": 20,
         "install-state": 24,
-        "timing": 5,
+        "timing": 12,
     }
 )
 """Cases of a battery for leaky clients that it alone examines, as they wait for what it does."""
@@ -57,7 +57,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "personal": (1000, 60, 6, 2),  # eight owners each
     "boundary": (_ALL, _ALL, 208, 208),
     "events": (200, 40, 8, 4),
-    "machine": (100, 12, 0, 0),
+    "machine": (100, 16, 0, 0),
     "crossed": (216, 48, 0, 0),  # each triple of conditions, each pair
     "fleet": (300, 24, 3, 3),
     "installs": (4, 1, 0, 0),
